@@ -1,0 +1,17 @@
+/** The directions of docs/architecture.md: gateway → pipeline → sources, sinks → streams → nothing of ours. */
+const npm = (names) => `node_modules/(${names})/`;
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'streams-know-nothing-of-ours', severity: 'error', from: { path: '^streams/' }, to: { path: '^(?!streams/|node_modules/)' } },
+    { name: 'streams-import-rxjs-and-fp-ts-only', severity: 'error', from: { path: '^streams/' }, to: { path: 'node_modules/', pathNot: npm('rxjs|fp-ts') } },
+    { name: 'streams-use-no-node', severity: 'error', from: { path: '^streams/' }, to: { dependencyTypes: ['core'] } },
+    { name: 'sources-know-streams-only', severity: 'error', from: { path: '^sources/' }, to: { path: '^(sinks|gateway|test|pipeline|index|replay)' } },
+    { name: 'sinks-know-streams-only', severity: 'error', from: { path: '^sinks/' }, to: { path: '^(sources|gateway|test|pipeline|index|replay)' } },
+    { name: 'pipeline-knows-no-gateway', severity: 'error', from: { path: '^(pipeline|replay|index)' }, to: { path: '^(gateway|test)/' } },
+    { name: 'gateway-goes-through-the-pipeline', severity: 'error', from: { path: '^gateway/', pathNot: '^gateway/main' }, to: { path: '^(test|sources)/' } },
+    { name: 'nothing-ships-tests', severity: 'error', from: { pathNot: '^(test|bench)/' }, to: { path: '^(test|bench)/' } },
+    { name: 'io-ts-only-in-codecs', severity: 'error', from: { path: '^(streams|sources|sinks|gateway|pipeline)', pathNot: '(\\.codec|settings)\\.ts$' }, to: { path: npm('io-ts') } },
+  ],
+  options: { tsConfig: { fileName: 'tsconfig.json' }, doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, exclude: '^dist/' },
+};

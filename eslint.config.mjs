@@ -1,0 +1,37 @@
+import rxjsX from 'eslint-plugin-rxjs-x';
+import tseslint from 'typescript-eslint';
+
+const time = ['Date', 'setTimeout', 'setInterval', 'performance', 'process', 'console'].map((name) => ({
+  name,
+  message: 'streams/ is pure: take time from a scheduler and everything else as an argument.',
+}));
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'gateway/dashboard/', '*.js', '*.cjs', '*.mjs'] },
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked, rxjsX.configs.strict],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'rxjs-x/finnish': ['error', { functions: false, methods: false, parameters: false, variables: true, properties: true }],
+    },
+  },
+  {
+    files: ['streams/**/*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', ...time],
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: 'Jitter comes in as a function.' }],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      'rxjs-x/no-ignored-subscription': 'off',
+      'rxjs-x/no-ignored-error': 'off',
+    },
+  },
+);

@@ -1,0 +1,55 @@
+import type { Observable } from 'rxjs';
+import type { JobState, JobStatus } from '../streams/job-state';
+
+/** How long a state lives after its last write, in seconds. */
+export const STATE_TTL_S = 7200;
+
+/** What became of a write: taken, or refused because the store holds a state at least as new. */
+export type PutOutcome = 'stored' | 'stale';
+
+/** Which states to list; an absent field matches all. */
+export interface JobFilter {
+  readonly status?: JobStatus;
+  readonly type?: string;
+  readonly userId?: string;
+}
+
+/** A stored value that is no job state of ours; read past, never fatal. */
+export interface Unreadable {
+  readonly key: string;
+  readonly reason: string;
+}
+
+/** Keeps the newest state of each job for 7200 s after its last write, and tells of changes. */
+export interface JobStore {
+  /** Stores a state unless a state at least as new is there (by `epoch`, then `seq`), and announces it to the feed. Emits the outcome and completes; errors with `StoreUnavailable`. */
+  put(state: JobState): Observable<PutOutcome>;
+  /** The stored state, or `undefined`. Errors with `StoreUnavailable`, or `UnreadableState` if the value is not ours. */
+  get(promptId: string): Observable<JobState | undefined>;
+  /** Each readable state that matches, in no order, then completes. What is unreadable is reported and passed over. */
+  list(filter?: JobFilter): Observable<JobState>;
+  /** Forgets a job. Emits whether it was there and completes. */
+  remove(promptId: string): Observable<boolean>;
+  /** States of one job as any instance stores them, from subscription on; never completes. Emits nothing of the past: `get` after the subscription is made, to miss nothing. */
+  changes(promptId: string): Observable<JobState>;
+  /** Whether the store answers. Emits once and completes; never errors. */
+  healthy(): Observable<boolean>;
+  /** Releases connections and files. Completes when they are gone. */
+  close(): Observable<never>;
+}
+
+/** The store did not answer or could not write; the same call may succeed later. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** A value under one of our keys is not a job state. */
+export class UnreadableState extends Error {
+  override readonly name = 'UnreadableState';
+  constructor(
+    readonly key: string,
+    reason: string,
+  ) {
+    super(`${key} holds no job state: ${reason}`);
+  }
+}

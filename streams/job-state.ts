@@ -1,0 +1,105 @@
+/** Kinds of work the application knows; any other string is the application's own. */
+export type JobType = 'image_generation' | 'lora_training' | 'face_swap' | 'character_sheet' | (string & {});
+
+export type JobStatus = 'queued' | 'processing' | 'completed' | 'failed';
+
+/** Finer than `status`: queued is `waiting`; processing goes `loading`, `running`, `finishing`; the end is `settled`. */
+export type JobPhase = 'waiting' | 'loading' | 'running' | 'finishing' | 'settled';
+
+/** How news of a job reaches us now. */
+export type Via = 'websocket' | 'polling';
+
+export type FailureKind =
+  | 'rejected'
+  | 'node_error'
+  | 'out_of_memory'
+  | 'interrupted'
+  | 'cancelled'
+  | 'lost'
+  | 'unreachable'
+  | 'missing_output'
+  | 'timed_out';
+
+/** Why a job failed, fit for a person's eyes: no traceback, no node inputs, no server paths. */
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly message: string;
+  readonly nodeId?: string;
+  readonly nodeType?: string;
+  /** Whether the same workflow may well succeed another time. */
+  readonly retryable: boolean;
+}
+
+/** One complaint of ComfyUI's validation about one node. */
+export interface NodeError {
+  readonly nodeId: string;
+  readonly nodeType?: string;
+  /** The input it is about, where ComfyUI names one. */
+  readonly input?: string;
+  readonly message: string;
+}
+
+/** One file a job made, in the words of ComfyUI's `/view`. */
+export interface JobOutput {
+  readonly nodeId: string;
+  /** ComfyUI's key for it: `images`, `gifs`, `audio`, … */
+  readonly kind: string;
+  readonly filename: string;
+  readonly subfolder: string;
+  /** ComfyUI's folder: `output`, `temp` or `input`. */
+  readonly type: string;
+}
+
+/** The node at work, and how far it is: `value` of `max` steps. */
+export interface CurrentNode {
+  readonly id: string;
+  readonly type: string;
+  readonly title?: string;
+  readonly value: number;
+  readonly max: number;
+}
+
+/** What a job is. Times are milliseconds since 1970. Stored as JSON under `comfyui:job:<promptId>`. */
+export interface JobState {
+  readonly promptId: string;
+  readonly type: JobType;
+  readonly userId: string;
+  readonly characterId?: string;
+  readonly status: JobStatus;
+  /** 0–100 with one decimal at most; never falls; 100 only when completed. */
+  readonly progress: number;
+  /** When the job was submitted or first tracked. */
+  readonly startedAt: number;
+  /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
+  readonly clientId?: string;
+  /** The server's URL, without credentials. */
+  readonly serverUrl: string;
+  readonly phase: JobPhase;
+  /** How many jobs must end before this one starts; only while waiting, and only where known. */
+  readonly queuePosition?: number;
+  readonly node?: CurrentNode;
+  /** Milliseconds until the end, where they can be told. */
+  readonly etaMs?: number;
+  readonly updatedAt: number;
+  readonly finishedAt?: number;
+  readonly via: Via;
+  readonly outputs?: readonly JobOutput[];
+  readonly failure?: Failure;
+  /** What ComfyUI's validation refused: of a rejected job, or of one that runs only in part. */
+  readonly nodeErrors?: readonly NodeError[];
+  /** 1 for the first run. */
+  readonly attempt: number;
+  /** Grows with each change of owner. */
+  readonly epoch: number;
+  /** Grows with each change; (`epoch`, `seq`) orders all states of a job. */
+  readonly seq: number;
+  /** The application's own, untouched. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** Whether the job has ended. A settled job never changes. */
+export const isSettled = (state: JobState): boolean => state.status === 'completed' || state.status === 'failed';
+
+/** Whether `a` is a later state of the same job than `b`. */
+export const isNewer = (a: JobState, b: JobState): boolean =>
+  a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq;
