@@ -1,0 +1,50 @@
+import * as E from 'fp-ts/Either';
+import { identity, pipe } from 'fp-ts/function';
+import * as t from 'io-ts';
+
+/** One bad field: its path from the top, dotted, and what it must be. Never its value, which may be secret. */
+export interface FieldError {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A codec from one check, which says what is wrong in words that follow the field's name. */
+export const checked = <A>(name: string, check: (value: unknown) => E.Either<string, A>): t.Type<A, A> =>
+  new t.Type<A, A, unknown>(
+    name,
+    (value): value is A => E.isRight(check(value)),
+    (value, context) =>
+      pipe(
+        check(value),
+        E.fold(
+          (message): t.Validation<A> => t.failure(value, context, message),
+          (right) => t.success(right),
+        ),
+      ),
+    identity,
+  );
+
+/** The same codec for a field that may be absent. */
+export const optional = <A>(codec: t.Type<A, A>): t.Type<A | undefined, A | undefined> =>
+  checked(`${codec.name}?`, (value) =>
+    value === undefined ? E.right(undefined) : pipe(codec.decode(value), E.mapLeft(firstMessage)),
+  );
+
+/** Decodes, and names each bad field. */
+export const decoded = <A>(codec: t.Type<A, unknown>, value: unknown): E.Either<readonly FieldError[], A> =>
+  pipe(
+    codec.decode(value),
+    E.mapLeft((errors) =>
+      errors.map(({ context, message }) => ({ field: pathOf(context), message: message ?? WRONG })),
+    ),
+  );
+
+const WRONG = 'must be an object';
+
+const firstMessage = (errors: t.Errors): string => errors[0]?.message ?? WRONG;
+
+const pathOf = (context: t.Context): string =>
+  context
+    .slice(1)
+    .map(({ key }) => key)
+    .join('.');

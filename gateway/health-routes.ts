@@ -1,0 +1,37 @@
+import { Router } from 'express';
+import type { Pipeline, ServerStatus } from '../pipeline';
+import { bearerToken, type Auth } from './auth';
+import { onlyMethods } from './routing';
+
+/** `/livez`: the process runs. `/readyz`: it can do its work, check by check; 503 where it cannot. Both without a token. */
+export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
+  const router = Router();
+  router
+    .route('/livez')
+    .get((_request, response) => void response.json({ status: 'alive' }))
+    .all(onlyMethods('GET, HEAD'));
+  router
+    .route('/readyz')
+    .get(async ({ headers }, response) => {
+      const viewer = await auth.viewerOf(bearerToken(headers.authorization));
+      const store = await pipeline.storeHealthy().catch(() => false);
+      const servers = pipeline.servers();
+      const ready = store && servers.some(({ healthy }) => healthy);
+      const named = servers.map(viewer?.role === 'service' ? withUrl : withoutUrl);
+      response
+        .status(ready ? 200 : 503)
+        .json({ status: ready ? 'ready' : 'not ready', checks: { store: { healthy: store }, servers: named } });
+    })
+    .all(onlyMethods('GET, HEAD'));
+  return router;
+};
+
+const withUrl = (server: ServerStatus): object => ({ name: new URL(server.url).host, ...server });
+
+/** A pod's URL is often all one needs to use it: only services get it. */
+const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): object => ({
+  name: `server ${n + 1}`,
+  healthy,
+  via,
+  ...(queueRemaining !== undefined && { queueRemaining }),
+});

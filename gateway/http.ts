@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import type { Pipeline } from '../pipeline';
+import type { Auth } from './auth';
+import { originGuard, safeHeaders } from './browser-safety';
+import { healthRoutes } from './health-routes';
+import { jobsRoutes } from './jobs-routes';
+import type { OriginPolicy } from './origins';
+import { outputsRoute } from './outputs-route';
+import { Problem, sendProblem } from './problem';
+import { problemOf } from './problem-of';
+import { onlyMethods } from './routing';
+
+export interface HttpOptions {
+  readonly pipeline: Pipeline;
+  readonly auth: Auth;
+  readonly policy: OriginPolicy;
+  readonly outputLimitBytes: number;
+  readonly logger: Logger;
+}
+
+/** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
+export const httpApp = ({ pipeline, auth, policy, outputLimitBytes, logger }: HttpOptions): Express => {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
+  app.use(healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth), outputsRoute(pipeline, auth, outputLimitBytes));
+  app.use(express.static(join(__dirname, 'dashboard'), { redirect: false }));
+  app.all('/', onlyMethods('GET, HEAD'));
+  app.use(() => {
+    throw new Problem('not-found');
+  });
+  app.use(answeringErrors(logger));
+  return app;
+};
+
+/** Answers are somebody's own and change at any moment. */
+const freshly = (): RequestHandler => (_request, response, next) => {
+  response.set('Cache-Control', 'private, no-cache').vary('Authorization');
+  next();
+};
+
+const logging =
+  (logger: Logger): RequestHandler =>
+  ({ method, path }, response, next) => {
+    response.once('finish', () => logger.debug({ method, path, status: response.statusCode }, 'answered'));
+    next();
+  };
+
+const answeringErrors =
+  (logger: Logger): ErrorRequestHandler =>
+  (error: unknown, { method, path }, response, next) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) logger.error({ err: error, method, path }, problem.message);
+    if (response.headersSent) next(error);
+    else sendProblem(response, problem);
+  };

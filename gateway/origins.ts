@@ -1,0 +1,33 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopback } from './loopback';
+
+/** What stands against a request before anybody asks who sends it. */
+export type Objection = 'host' | 'origin';
+
+/** Which web pages may call the gateway. */
+export interface OriginPolicy {
+  /** Pages of other origins that may read answers. */
+  readonly allows: (origin: string) => boolean;
+  /**
+   * Why a request must not be served, or `undefined`. A request without `Origin` is no foreign page's. Without
+   * tokens the `Host` must name this machine, or a page whose DNS name was rebound to 127.0.0.1 would be its own origin.
+   */
+  readonly objectionTo: (headers: IncomingHttpHeaders) => Objection | undefined;
+}
+
+export const originPolicy = (origins: readonly string[], tokensRequired: boolean): OriginPolicy => {
+  const allows = (origin: string): boolean => origins.includes(origin);
+  return {
+    allows,
+    objectionTo: ({ host, origin }) => {
+      if (!tokensRequired && !isLoopback(withoutPort(host ?? ''))) return 'host';
+      return origin === undefined || allows(origin) || isOwn(origin, host) ? undefined : 'origin';
+    },
+  };
+};
+
+const withoutPort = (host: string): string => host.toLowerCase().replace(/:\d*$/, '');
+
+/** Schemes may differ: TLS may end at a proxy before us. */
+const isOwn = (origin: string, host: string | undefined): boolean =>
+  URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();

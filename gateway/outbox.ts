@@ -1,0 +1,100 @@
+import type { SchedulerLike } from 'rxjs';
+import type { Preview } from '../pipeline';
+import type { Reply } from './protocol';
+import type { PublicJob } from './public-job';
+
+/** What an outbox needs of a connection. */
+export interface Wire {
+  /** Whether everything sent so far has left for the network. */
+  isDrained(): boolean;
+  /** Bytes that were sent and have not left yet. */
+  backlogBytes(): number;
+  state(job: PublicJob): void;
+  preview(preview: Preview): void;
+  /** Breaks the connection at once; what is unsent is gone. */
+  cut(reason: string): void;
+}
+
+export interface OutboxLimits {
+  /** How much may wait for a slow reader. */
+  readonly waitingBytes: number;
+  /** How long nothing may leave while something waits. */
+  readonly stallMs: number;
+}
+
+/**
+ * What one reader still has to get. While the connection is busy, the newest state of each job waits, answers wait in turn, and
+ * previews are dropped; so a slow reader sees fewer steps of a job and never misses its end. One too slow is cut.
+ */
+export interface Outbox {
+  state(job: PublicJob): void;
+  preview(preview: Preview): void;
+  /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
+  answer(reply: Reply, send: (reply: Reply) => void): void;
+  /** Drops what waits of a job. */
+  forget(promptId: string): void;
+  /** To be called whenever the connection drained. */
+  drained(): void;
+  /** To be called now and then: cuts a reader that stalled. */
+  inspect(): void;
+}
+
+interface Parcel {
+  readonly bytes: number;
+  readonly send: () => void;
+}
+
+export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, clock: SchedulerLike): Outbox {
+  /** States under their job's id, answers under a key of their own; in the order in which they wait. */
+  const waiting = new Map<unknown, Parcel>();
+  let bytes = 0;
+  let busySince = clock.now();
+
+  const isIdle = (): boolean => waiting.size === 0 && wire.isDrained();
+  const drop = (key: unknown): void => {
+    bytes -= waiting.get(key)?.bytes ?? 0;
+    waiting.delete(key);
+  };
+  const post = (key: unknown, value: object, send: () => void): void => {
+    if (isIdle()) {
+      busySince = clock.now();
+      send();
+      return;
+    }
+    const parcel = { bytes: sizeOf(value), send };
+    bytes += parcel.bytes - (waiting.get(key)?.bytes ?? 0);
+    waiting.set(key, parcel);
+    if (bytes + wire.backlogBytes() > waitingBytes) wire.cut(`over ${waitingBytes} bytes wait for it`);
+  };
+
+  return {
+    state: (job) => post(job.promptId, job, () => wire.state(job)),
+    answer(reply, send) {
+      if (reply.ok) drop(reply.job.promptId);
+      post(Symbol('answer'), reply, () => send(reply));
+    },
+    preview: (preview) => {
+      if (isIdle()) wire.preview(preview);
+    },
+    forget: drop,
+    drained() {
+      busySince = clock.now();
+      for (const [key, { send }] of waiting) {
+        if (!wire.isDrained()) return;
+        drop(key);
+        send();
+      }
+    },
+    inspect() {
+      if (!isIdle() && clock.now() - busySince > stallMs) wire.cut(`nothing left for ${stallMs} ms`);
+    },
+  };
+}
+
+/** One state waits for many readers: its size is worked out once. */
+const sizes = new WeakMap<object, number>();
+const sizeOf = (value: object): number => {
+  const known = sizes.get(value) ?? JSON.stringify(value).length;
+  sizes.set(value, known);
+  return known;
+};

@@ -1,0 +1,43 @@
+import { NoAnswer, UnknownJob, UnknownServer } from '../pipeline';
+import { StoreUnavailable } from '../sinks/job-store';
+import { Problem, unknownJob } from './problem';
+
+/** The answer to an error, whoever threw it. What is not known by name is `internal`, and tells the caller nothing. */
+export const problemOf = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  if (error instanceof UnknownJob) return unknownJob();
+  if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof NoAnswer) return new Problem('no-answer', { detail: 'Try again later.' }, RETRY_SOON);
+  if (error instanceof StoreUnavailable)
+    return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
+  return ofBody(error) ?? new Problem('internal');
+};
+
+const RETRY_SOON = { 'Retry-After': '5' };
+
+const unknownServer = (): Problem =>
+  new Problem('bad-request', {
+    errors: [{ field: 'server', message: 'must be the URL of one of this gateway’s servers' }],
+  });
+
+/** What express and its body parser throw: http-errors with a `type`. */
+const ofBody = (error: unknown): Problem | undefined => {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof URIError) return new Problem('not-found');
+  switch ((error as { type?: unknown }).type) {
+    case 'entity.parse.failed':
+      return new Problem('malformed-json', { detail: 'The body could not be parsed as JSON.' });
+    case 'entity.too.large':
+      return new Problem('body-too-large', { detail: 'A request may have 10 MiB.' });
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return new Problem('unsupported-media-type', {
+        detail: 'Send UTF-8, plain or compressed with gzip, deflate or br.',
+      });
+    case 'request.aborted':
+    case 'request.size.invalid':
+      return new Problem('bad-request', { detail: 'The body ended early.' });
+    default:
+      return undefined;
+  }
+};

@@ -1,0 +1,47 @@
+import express, { type RequestHandler } from 'express';
+import { bearerToken, type Auth, type Viewer } from './auth';
+import { Problem } from './problem';
+
+/** A handler behind `authenticated`. */
+export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
+  Params,
+  unknown,
+  unknown,
+  unknown,
+  { viewer: Viewer }
+>;
+
+/** Lets only known callers pass, before any body is read. */
+export const authenticated =
+  (auth: Auth): ViewerHandler =>
+  async (request, response, next) => {
+    const viewer = await auth.viewerOf(bearerToken(request.headers.authorization));
+    if (!viewer)
+      throw new Problem(
+        'unauthorized',
+        { detail: 'Send Authorization: Bearer and a valid token.' },
+        { 'WWW-Authenticate': 'Bearer' },
+      );
+    response.locals.viewer = viewer;
+    next();
+  };
+
+/** Reads a JSON body of at most 10 MiB; refuses any other type. */
+export const jsonBody = (): RequestHandler[] => [
+  (request, _response, next) => {
+    if (request.is('application/json') === false) {
+      throw new Problem('unsupported-media-type', { detail: 'Send the body as application/json.' });
+    }
+    next();
+  },
+  express.json({ limit: '10mb' }),
+];
+
+/** The last handler of a route. */
+export const onlyMethods =
+  (allow: string): RequestHandler =>
+  (request, response) => {
+    if (request.method !== 'OPTIONS')
+      throw new Problem('method-not-allowed', { detail: `Use ${allow}.` }, { Allow: allow });
+    response.set('Allow', allow).status(204).end();
+  };

@@ -1,0 +1,67 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { firstValueFrom, ignoreElements, merge, tap, timer } from 'rxjs';
+import type { Pipeline } from '../pipeline';
+import type { Auth } from './auth';
+import { httpApp } from './http';
+import { originPolicy } from './origins';
+import type { OutboxLimits } from './outbox';
+import { serveSockets } from './sockets';
+
+export interface GatewayOptions {
+  readonly pipeline: Pipeline;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly auth: Auth;
+  /** Web origins, besides its own, whose pages may call it. */
+  readonly origins?: readonly string[];
+  readonly logger: Logger;
+  /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
+  readonly limits?: Partial<OutboxLimits>;
+  /** The largest output passed through; 1 GiB where absent. */
+  readonly outputLimitBytes?: number;
+}
+
+export interface Gateway {
+  readonly url: string;
+  /** Takes no more callers, lets requests under way end for up to 2 s, closes sockets. Leaves the pipeline open. */
+  close(): Promise<void>;
+}
+
+const GRACE_MS = 2000;
+
+/** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const policy = originPolicy(origins, auth.required);
+  const http = createServer(httpApp({ pipeline, auth, policy, outputLimitBytes, logger }));
+  const io = serveSockets(http, {
+    pipeline,
+    auth,
+    policy,
+    logger,
+    limits: { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits },
+  });
+  const connections = new Set<Socket>();
+  http.on('connection', (connection) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
+  http.listen(port, host);
+  await once(http, 'listening');
+  return {
+    url: urlOf(http.address() as AddressInfo),
+    async close() {
+      const closed = io.close();
+      http.closeIdleConnections();
+      const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));
+      await firstValueFrom(merge(closed, impatience$.pipe(ignoreElements())));
+    },
+  };
+}
+
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

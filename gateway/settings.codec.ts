@@ -1,0 +1,80 @@
+import { isIP } from 'node:net';
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { checked } from './fields.codec';
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas';
+
+/** Text that is not blank. */
+export const Words = setting('Words', (text) => (text.trim() === '' ? E.left('must not be blank') : E.right(text)));
+
+/** ComfyUI servers, without trailing slashes. */
+export const Servers = checked('Servers', (value) => {
+  if (typeof value !== 'string') return E.left(`is required and ${SERVERS_WANTED}`);
+  const urls = parts(value);
+  const bad = urls.findIndex((url) => !isServer(url));
+  if (urls.length === 0 || bad >= 0)
+    return E.left(urls.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
+  const servers = urls.map((url) => url.replace(/\/+$/, ''));
+  return new Set(servers).size < servers.length ? E.left('names the same server twice') : E.right(servers);
+});
+
+export const RedisUrl = setting('RedisUrl', (text) =>
+  ['redis:', 'rediss:'].includes(parsed(text)?.protocol ?? '') && parsed(text)?.hostname !== ''
+    ? E.right(text)
+    : E.left('must be a redis:// or rediss:// URL'),
+);
+
+/** An address or host name to listen on. */
+export const Host = setting('Host', (text) =>
+  isIP(text) > 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text)
+    ? E.right(text)
+    : E.left('must be an IP address or a host name, without scheme and port'),
+);
+
+export const Port = setting('Port', (text) =>
+  /^\d{1,5}$/.test(text) && Number(text) <= 65535
+    ? E.right(Number(text))
+    : E.left('must be a whole number from 0 to 65535; 0 takes a free port'),
+);
+
+export const LogLevel = setting('LogLevel', (text) =>
+  LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
+);
+
+/** At least 256 bits, as HS256 wants (RFC 7518, 3.2). */
+export const Secret = setting('Secret', (text) =>
+  pipe(
+    new TextEncoder().encode(text),
+    E.fromPredicate(
+      (secret) => secret.length >= 32,
+      () => 'must be at least 32 bytes long, for instance from `openssl rand -base64 32`',
+    ),
+  ),
+);
+
+/** Web origins, as browsers write them. */
+export const Origins = setting('Origins', (text) => {
+  const origins = parts(text).map((origin) => origin.replace(/\/$/, ''));
+  return origins.every((origin) => isHttp(origin) && parsed(origin)?.origin === origin)
+    ? E.right(origins)
+    : E.left('must be web origins such as https://app.example.com, separated by commas, without paths');
+});
+
+function setting<A>(name: string, parse: (text: string) => E.Either<string, A>) {
+  return checked(name, (value) => (typeof value === 'string' ? parse(value) : E.left('must be text')));
+}
+
+const parts = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+const parsed = (text: string): URL | undefined => (URL.canParse(text) ? new URL(text) : undefined);
+
+const isHttp = (text: string): boolean => ['http:', 'https:'].includes(parsed(text)?.protocol ?? '');
+
+/** A path stays, for servers behind a proxy; a query or a fragment could only be lost. */
+const isServer = (text: string): boolean => isHttp(text) && parsed(text)?.search === '' && parsed(text)?.hash === '';

@@ -1,0 +1,102 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import * as t from 'io-ts';
+import { Host, LogLevel, Origins, Port, RedisUrl, Secret, Servers, Words } from './settings.codec';
+import { decoded, optional, type FieldError } from './fields.codec';
+import { isLoopback } from './loopback';
+
+/** Where job states are kept. */
+export type StoreSettings =
+  { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
+
+/** How callers prove who they are: HS256 tokens under one secret. */
+export interface AuthSettings {
+  readonly secret: Uint8Array;
+  readonly issuer?: string;
+  readonly audience?: string;
+}
+
+export interface Settings {
+  /** ComfyUI servers by URL, no two alike. */
+  readonly servers: readonly string[];
+  readonly store: StoreSettings;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly logLevel: string;
+  /** Absent: everybody on this machine may do everything. */
+  readonly auth?: AuthSettings;
+  /** Web origins, besides the gateway's own, whose pages may call it. */
+  readonly origins: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const Variables = t.type({
+  COMFYUI_URL: Servers,
+  REDIS_URL: optional(RedisUrl),
+  DATA_DIR: optional(Words),
+  HOST: optional(Host),
+  PORT: optional(Port),
+  LOG_LEVEL: optional(LogLevel),
+  JWT_SECRET: optional(Secret),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  ORIGINS: optional(Origins),
+});
+type Variables = t.TypeOf<typeof Variables>;
+
+/** The settings that the environment asks for, or everything that is wrong with it, secret values left out. An empty variable is an absent one. */
+export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const apart = decoded(Variables, given);
+  const together = contradictions(given);
+  return pipe(
+    apart,
+    E.mapLeft((errors) => [...errors, ...together]),
+    E.chain((variables) => (together.length > 0 ? E.left(together) : E.right(settingsFrom(variables)))),
+  );
+};
+
+/** What to tell the person who started the gateway with bad settings. */
+export const complaintOf = (errors: readonly FieldError[]): string => {
+  const width = Math.max(...errors.map(({ field }) => field.length));
+  const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
+  return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
+};
+
+const contradictions = ({ HOST, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE }: Environment): readonly FieldError[] => {
+  if (JWT_SECRET !== undefined) return [];
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
+  return [
+    ...(HOST !== undefined && !isLoopback(HOST)
+      ? [
+          {
+            field: 'HOST',
+            message:
+              'must be 127.0.0.1, ::1 or localhost unless JWT_SECRET is set: without it anybody may do everything',
+          },
+        ]
+      : []),
+    ...pointless.map(([field]) => ({ field, message: 'means nothing without JWT_SECRET' })),
+  ];
+};
+
+const settingsFrom = (variables: Variables): Settings => ({
+  servers: variables.COMFYUI_URL,
+  store:
+    variables.REDIS_URL === undefined
+      ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
+      : { tag: 'redis', url: variables.REDIS_URL },
+  host: variables.HOST ?? '127.0.0.1',
+  port: variables.PORT ?? 8787,
+  logLevel: variables.LOG_LEVEL ?? 'info',
+  ...(variables.JWT_SECRET && { auth: authFrom(variables.JWT_SECRET, variables) }),
+  origins: variables.ORIGINS ?? [],
+});
+
+const authFrom = (secret: Uint8Array, { JWT_ISSUER, JWT_AUDIENCE }: Variables): AuthSettings => ({
+  secret,
+  ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
+  ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+});

@@ -1,0 +1,14 @@
+import type { Pipeline } from '../pipeline';
+import type { JobState } from '../streams/job-state';
+import { maySee, type Viewer } from './auth';
+import { unknownJob } from './problem';
+
+/** Whether a text can be a job's id at all. Ids are UUIDs where we make them, but older ComfyUI takes what others choose. */
+export const isPromptId = (text: string): boolean => /^[\w-][\w.-]{0,127}$/.test(text);
+
+/** The job, if it exists and the viewer may know it; else rejects with `unknown-job`, the same in both cases (R14). */
+export const visibleJob = async (pipeline: Pipeline, viewer: Viewer, promptId: string): Promise<JobState> => {
+  const job = isPromptId(promptId) ? await pipeline.get(promptId) : undefined;
+  if (!job || !maySee(viewer, job)) throw unknownJob();
+  return job;
+};

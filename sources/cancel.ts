@@ -1,0 +1,30 @@
+import { EMPTY, concat, concatMap, defer, of, type Observable } from 'rxjs';
+import { queueOf } from './look.codec';
+import { NoAnswer, type Answer, type Rest } from './rest';
+
+/**
+ * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
+ * is harmless. Whether it stopped, frames and looks tell.
+ */
+export const cancel = (rest: Rest, promptId: string): Observable<never> =>
+  rest.post(`/api/jobs/${promptId}/cancel`, {}).pipe(concatMap((answer) => (isMissing(answer) ? cancelLegacy(rest, promptId) : EMPTY)));
+
+/**
+ * Servers without the route: take it out of the queue, and interrupt it only if it is the one that runs. 0.3.30 stops
+ * whatever runs, so that is looked up right before: what is left is the time between the two requests.
+ */
+const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
+  concat(
+    rest.post('/queue', { delete: [promptId] }).pipe(concatMap(() => EMPTY)),
+    defer(() => rest.get('/queue')).pipe(
+      concatMap(({ json }) => {
+        const queue = queueOf(json);
+        if (queue === undefined) throw new NoAnswer('/queue: the body is not ComfyUI’s', true);
+        const runs = queue.some((job) => job.running && job.promptId === promptId);
+        return runs ? rest.post('/interrupt', { prompt_id: promptId }) : of(undefined);
+      }),
+      concatMap(() => EMPTY),
+    ),
+  );
+
+const isMissing = ({ status, json }: Answer): boolean => (status === 404 || status === 405) && json === undefined;

@@ -1,0 +1,72 @@
+import * as t from 'io-ts';
+import type { Failure, NodeError } from '../streams/job-state';
+import { readable } from './failure';
+
+const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null, t.undefined]);
+
+const complaint = t.type({ message: t.string, extra_info: nullable(t.UnknownRecord) });
+const refusedNode = t.type({ errors: t.array(t.unknown), class_type: nullable(t.string) });
+
+/** The answer to a workflow that runs, in part at least. */
+export const acceptedCodec = t.type({ prompt_id: t.string, node_errors: t.unknown });
+
+const refusal = t.type({
+  error: t.union([t.string, t.type({ message: t.string, details: nullable(t.string), extra_info: nullable(t.UnknownRecord) })]),
+  node_errors: t.unknown,
+});
+
+/** ComfyUI's complaints node by node: what is wrong with which input, never the input's value (R13). */
+export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
+  if (!t.UnknownRecord.is(errors)) return [];
+  return Object.entries(errors).flatMap(([nodeId, node]) =>
+    refusedNode.is(node)
+      ? node.errors.filter((error) => complaint.is(error)).map(({ message, extra_info }) => {
+          const input = extra_info?.['input_name'];
+          return {
+            nodeId,
+            ...(typeof node.class_type === 'string' && { nodeType: node.class_type }),
+            ...(typeof input === 'string' && { input }),
+            message: readable(message),
+          };
+        })
+      : [],
+  );
+}
+
+/** Why ComfyUI, or something before it, refused a workflow for good. */
+export function rejection(status: number, json: unknown): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } {
+  if (!refusal.is(json)) return rejected(`The server refused the request with status ${status}.`, [], {});
+  const nodeErrors = nodeErrorsOf(json.node_errors);
+  const [first, ...others] = nodeErrors;
+  if (first !== undefined) {
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    return rejected(`${described(first)}${more}`, nodeErrors, first);
+  }
+  if (typeof json.error === 'string') return rejected(readable(json.error), [], {});
+  return rejected(readable(json.error.message), [], nodeNamed(json.error));
+}
+
+const rejected = (message: string, nodeErrors: readonly NodeError[], node: { nodeId?: string; nodeType?: string }) => ({
+  failure: {
+    kind: 'rejected' as const,
+    message,
+    ...(node.nodeId !== undefined && { nodeId: node.nodeId }),
+    ...(node.nodeType !== undefined && { nodeType: node.nodeType }),
+    retryable: false,
+  },
+  nodeErrors,
+});
+
+const described = ({ nodeId, nodeType, input, message }: NodeError): string =>
+  `Node ${nodeId}${nodeType === undefined ? '' : ` (${nodeType})`}${input === undefined ? '' : `, input ${input}`}: ${message}`;
+
+/** A missing node type is told in `extra_info`, or before 0.3.64 in `details` as `Node ID '#1'` and in the message. */
+function nodeNamed({ message, details, extra_info }: { message: string; details?: unknown; extra_info?: unknown }): {
+  nodeId?: string;
+  nodeType?: string;
+} {
+  const info = t.UnknownRecord.is(extra_info) ? extra_info : {};
+  const nodeId = info['node_id'] ?? (typeof details === 'string' ? /^Node ID '#(.+)'$/.exec(details)?.[1] : undefined);
+  const nodeType = info['class_type'] ?? /\bnode (\S+) does not exist/.exec(message)?.[1];
+  return { ...(typeof nodeId === 'string' && { nodeId }), ...(typeof nodeType === 'string' && { nodeType }) };
+}

@@ -1,0 +1,122 @@
+import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
+import { Observable } from 'rxjs';
+import { Agent, errors, request, type Dispatcher } from 'undici';
+import type { ServerAddress } from './server-address';
+
+/** An answer that means something: any status but 5xx and 429, and never an HTML page. */
+export interface Answer {
+  readonly status: number;
+  /** The decoded body, or `undefined` where it is empty or plain text. */
+  readonly json: unknown;
+}
+
+/** The server gave no usable answer: refused, timed out, cut off, 5xx, 429, HTML, too large. Never evidence about a job (R4). */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+  constructor(
+    message: string,
+    /** Whether the request may have reached ComfyUI all the same. */
+    readonly maybeSent: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export interface Rest {
+  readonly url: string;
+  /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
+  get(path: string): Observable<Answer>;
+  post(path: string, body: unknown, timeoutMs?: number): Observable<Answer>;
+  /** An open response, its body unread. Rejects with `NoAnswer`. */
+  open(path: string): Promise<Dispatcher.ResponseData>;
+  /** Closes the connections. */
+  close(): Promise<void>;
+}
+
+export interface RestLimits {
+  readonly timeoutMs: number;
+  /** Larger answers are no answer: `/queue` with 50 jobs of 60 nodes is 2.9 MiB. */
+  readonly maxBytes: number;
+  /** Failures in a row after which requests fail at once, until a trial one succeeds. */
+  readonly breakAfter: number;
+}
+
+const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, breakAfter: 5 };
+
+/** A server's REST side, over connections and a circuit breaker of its own. */
+export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
+  const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
+  const breaker = circuitBreaker(handleType(NoAnswer), {
+    breaker: new ConsecutiveBreaker(limits.breakAfter),
+    halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 10_000 }),
+  });
+
+  const ask = async (path: string, init: { method: 'GET' | 'POST'; body?: string }, signal: AbortSignal): Promise<Answer> => {
+    try {
+      const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
+      const response = await request(`${url}${path}`, { ...init, dispatcher: agent, signal, headers: { ...headers, ...type } });
+      return read(response.statusCode, String(response.headers['content-type'] ?? ''), await response.body.text());
+    } catch (error) {
+      throw asNoAnswer(error, path);
+    }
+  };
+
+  const asking = (path: string, init: { method: 'GET' | 'POST'; body?: string }, timeoutMs: number): Observable<Answer> =>
+    new Observable((subscriber) => {
+      const unsubscribed = new AbortController();
+      const signal = AbortSignal.any([unsubscribed.signal, AbortSignal.timeout(timeoutMs)]);
+      breaker
+        .execute(() => ask(path, init, signal))
+        .then(
+          (answer) => {
+            subscriber.next(answer);
+            subscriber.complete();
+          },
+          (error: unknown) => subscriber.error(asNoAnswer(error, path)),
+        );
+      return () => unsubscribed.abort();
+    });
+
+  return {
+    url,
+    get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
+    post: (path, body, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: JSON.stringify(body) }, timeoutMs),
+    open: (path) =>
+      request(`${url}${path}`, { dispatcher: agent, headers, headersTimeout: limits.timeoutMs }).catch((error: unknown) => {
+        throw asNoAnswer(error, path);
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+/** What a response says, if anything. A proxy's HTML page says nothing, whatever its status. */
+export function read(status: number, contentType: string, body: string): Answer {
+  if (status >= 500 || status === 429) throw new NoAnswer(`status ${status}`, true);
+  if (contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body)) throw new NoAnswer(`an HTML page with status ${status}`, true);
+  if (body === '' || contentType.startsWith('text/plain')) return { status, json: undefined };
+  try {
+    return { status, json: JSON.parse(body) as unknown };
+  } catch (cause) {
+    throw new NoAnswer(`status ${status} with a body that is no JSON`, true, { cause });
+  }
+}
+
+/** Codes of a connection that never was. */
+const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
+
+function asNoAnswer(error: unknown, path: string): NoAnswer {
+  if (error instanceof NoAnswer) return error;
+  const [route = path] = path.split('?');
+  if (error instanceof BrokenCircuitError) return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
+  if (error instanceof errors.ResponseExceededMaxSizeError) return new NoAnswer(`${route}: the answer is too large`, true, { cause: error });
+  const code = codeOf(error);
+  return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed';
+  if (error.name === 'TimeoutError') return 'timed out';
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}

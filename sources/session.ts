@@ -1,0 +1,146 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
+import WebSocket, { type ClientOptions } from 'ws';
+import type { BoardEvent } from '../streams/board';
+import type { Session } from '../streams/job-changes';
+import type { Report } from '../streams/reporting';
+import { decodeBinaryFrame } from './binary-frame.codec';
+import { frameEvents, type FrameOrigin } from './frame-events';
+import { decodeFrame, type MalformedFrame } from './frame.codec';
+import type { ServerAddress } from './server-address';
+
+/** The socket is gone, or never was. `requested` where we closed it to open it anew. */
+export class SocketClosed extends Error {
+  override readonly name = 'SocketClosed';
+  constructor(
+    message: string,
+    readonly requested: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export interface SocketTiming {
+  /** Between pings: proxies cut idle sockets. */
+  readonly pingMs: number;
+  /** Without any sign of life for so long, a socket is cut: a node may hold Python's lock for a minute. */
+  readonly silentMs: number;
+  /** For the opening handshake. Giving up early would leave a socket behind that evicts its successor. */
+  readonly handshakeMs: number;
+  /** For the closing handshake, before the socket is cut. */
+  readonly closeMs: number;
+}
+
+export const defaultSocketTiming: SocketTiming = { pingMs: 20_000, silentMs: 80_000, handshakeMs: 75_000, closeMs: 5_000 };
+
+/** Larger frames are no ComfyUI frames: previews are some hundred KB at most. */
+const MAX_FRAME = 64 << 20;
+
+export interface SessionOptions {
+  readonly address: ServerAddress;
+  /** Kept across reconnects, since a job's frames go to the client that posted it and to nobody else. */
+  readonly clientId: string;
+  readonly clock: SchedulerLike;
+  readonly report: Report;
+  readonly timing?: SocketTiming;
+}
+
+/** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
+export function webSocketSession({ address, clientId, clock, report, timing = defaultSocketTiming }: SessionOptions): Session {
+  const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
+  const options: ClientOptions & { readonly closeTimeout: number } = {
+    headers: address.headers,
+    handshakeTimeout: timing.handshakeMs,
+    closeTimeout: timing.closeMs,
+    maxPayload: MAX_FRAME,
+    perMessageDeflate: false,
+  };
+  const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
+
+  const connect: Session['connect'] = (reopen$, stop$) =>
+    new Observable<BoardEvent>((subscriber) => {
+      const socket = new WebSocket(url, options);
+      let opened = false;
+      let asked: 'reopen' | 'stop' | undefined;
+      let cause: Error | undefined;
+      const pulse = pinging(socket, clock, timing);
+
+      socket.on('open', () => {
+        opened = true;
+        // Must be the first message, or previews come without the job they belong to.
+        socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
+        subscriber.next({ tag: 'linked', clientId, at: clock.now() });
+      });
+      socket.on('message', (data, isBinary) => {
+        for (const event of events(data as Buffer, isBinary, origin(), report)) subscriber.next(event);
+      });
+      socket.on('error', (error) => {
+        cause = error;
+      });
+      socket.on('close', (code) => {
+        if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
+        if (asked === 'stop') subscriber.complete();
+        else subscriber.error(new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }));
+      });
+      pulse.add(reopen$.subscribe(() => close('reopen')));
+      pulse.add(stop$.subscribe(() => close('stop')));
+
+      function close(why: 'reopen' | 'stop'): void {
+        if (asked === 'stop') return;
+        asked = why;
+        socket.close(1000);
+      }
+      return () => {
+        pulse.unsubscribe();
+        socket.removeAllListeners();
+        // Closing a socket that is still connecting emits an error.
+        socket.on('error', () => undefined);
+        socket.close(1000);
+      };
+    });
+
+  return { clientId, connect };
+}
+
+/** `ws` for "cut off": no closing handshake took place. */
+const ABNORMAL = 1006;
+
+/** Pings, and cuts a socket that has shown no sign of life for too long. */
+function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming): Subscription {
+  let aliveAt = clock.now();
+  const alive = (): void => {
+    aliveAt = clock.now();
+  };
+  for (const sign of ['open', 'message', 'pong', 'ping'] as const) socket.on(sign, alive);
+  return interval(pingMs, clock).subscribe(() => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (clock.now() - aliveAt >= silentMs) socket.terminate();
+    else socket.ping();
+  });
+}
+
+/** What one message tells the board; first of all, that one came. */
+function events(message: Buffer, isBinary: boolean, origin: FrameOrigin, report: Report): readonly BoardEvent[] {
+  const { clientId, at } = origin;
+  return [{ tag: 'heard', clientId, at }, ...decoded(message, isBinary, origin, report)];
+}
+
+/** What one message says: through the codecs and nothing else. */
+export function decoded(message: Buffer, isBinary: boolean, origin: FrameOrigin, report: Report): readonly BoardEvent[] {
+  const { clientId, at } = origin;
+  const malformed = (error: MalformedFrame): readonly BoardEvent[] => {
+    report('frame', error);
+    return [{ tag: 'garbled', clientId, at }];
+  };
+  return isBinary
+    ? pipe(
+        decodeBinaryFrame(message),
+        E.match(malformed, (preview) => (preview === undefined ? [] : [{ tag: 'previewed', clientId, at, ...preview }])),
+      )
+    : pipe(
+        decodeFrame(message.toString()),
+        E.match(malformed, (frame) => (frame === undefined ? [] : frameEvents(frame, origin))),
+      );
+}

@@ -1,0 +1,145 @@
+import { EMPTY, catchError, concat, concatMap, defer, filter, interval, map, merge, of, take, throwError, timer, type Observable, type SchedulerLike } from 'rxjs';
+import { cancelledFailure } from '../streams/advance';
+import type { Backoff } from '../streams/backoff';
+import type { BoardEvent } from '../streams/board';
+import type { Failure } from '../streams/job-state';
+import type { Report } from '../streams/reporting';
+import type { Workflow } from '../streams/workflow';
+import type { Lookup } from './look';
+import { historyIdOf } from './look.codec';
+import { acceptedCodec, nodeErrorsOf, rejection } from './prompt.codec';
+import { NoAnswer, type Answer, type Rest } from './rest';
+
+/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
+const MARK = 'jobstream_prompt_id';
+
+export interface Submission {
+  readonly promptId: string;
+  readonly clientId: string;
+  readonly workflow: Workflow;
+  /** Whether the session's socket is open: frames before that would be missed. */
+  readonly linked: () => boolean;
+  /** Whether a cancel was asked for meanwhile. */
+  readonly cancelAsked: () => boolean;
+}
+
+export interface SubmitPolicy {
+  readonly backoff: Backoff;
+  /** How long to wait for the socket before posting without it. */
+  readonly linkMs: number;
+  /** A proxy cuts requests at 100 s; a server may be busy for 60. */
+  readonly postMs: number;
+  /** A lost workflow is posted again only after good looks that find it nowhere, so many and over so long. */
+  readonly looks: number;
+  readonly looksMs: number;
+  /** After so long without an answer, the job is `unreachable`. */
+  readonly giveUpMs: number;
+  readonly clock: SchedulerLike;
+}
+
+export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
+  linkMs: 3_000,
+  postMs: 90_000,
+  looks: 3,
+  looksMs: 5_000,
+  giveUpMs: 600_000,
+};
+
+/**
+ * Posts a workflow until ComfyUI took it or refused it, and tells the board. Runs it once: where an answer was lost,
+ * the job is looked for before it is posted again. Completes; never errors on account of the server.
+ */
+export function submit({ rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup }, submission: Submission, policy: SubmitPolicy, report: Report): Observable<BoardEvent> {
+  const { promptId, clientId, workflow } = submission;
+  const { clock, backoff } = policy;
+  const wait = (n: number): Observable<never> => timer(backoff.delayMs(n), clock).pipe(concatMap(() => EMPTY));
+  const body = { prompt: workflow, client_id: clientId, prompt_id: promptId, extra_data: { [MARK]: promptId } };
+
+  return defer(() => {
+    const startedAt = clock.now();
+    const late = (): boolean => clock.now() - startedAt > policy.giveUpMs;
+    let postedAt = startedAt;
+
+    const accepted = (id: string, nodeErrors: unknown = {}): Observable<BoardEvent> => {
+      const at = clock.now();
+      const refused = nodeErrorsOf(nodeErrors);
+      const taken: BoardEvent = { tag: 'accepted', promptId: id, at, postedAt, ...(refused.length > 0 && { nodeErrors: refused }) };
+      return id === promptId ? of(taken) : of<BoardEvent[]>({ tag: 'adopted', promptId, as: id, at }, taken);
+    };
+    const refused = (failure: Failure): Observable<BoardEvent> => of({ tag: 'refused', promptId, at: clock.now(), failure });
+
+    const post = (n: number): Observable<BoardEvent> =>
+      defer(() => {
+        if (submission.cancelAsked()) return refused(cancelledFailure);
+        postedAt = clock.now();
+        return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
+      }).pipe(catchError((error: unknown) => again(error, n)));
+
+    const verdict = ({ status, json }: Answer): Observable<BoardEvent> => {
+      if (status === 200 && acceptedCodec.is(json)) return accepted(json.prompt_id, json.node_errors);
+      if (status < 400) return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
+      return of({ tag: 'refused', promptId, at: clock.now(), ...rejection(status, json) });
+    };
+
+    const again = (error: unknown, n: number): Observable<BoardEvent> => {
+      if (!(error instanceof NoAnswer)) return throwError(() => error);
+      report('submit', error);
+      if (late()) return refused(unreachable(error));
+      return concat(wait(n), error.maybeSent ? settle(n, 1) : whenHealthy(n));
+    };
+
+    /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
+    const settle = (n: number, good: number): Observable<BoardEvent> =>
+      findPosted({ rest, lookup }, promptId).pipe(
+        concatMap((id) => {
+          if (id !== undefined) return accepted(id);
+          if (good >= policy.looks) return post(n + 1);
+          return concat(timer(policy.looksMs, clock).pipe(concatMap(() => EMPTY)), settle(n, good + 1));
+        }),
+        catchError((error: unknown) => unanswered(error, n, () => settle(n + 1, good))),
+      );
+
+    /** R10: no retry without a health check before it. */
+    const whenHealthy = (n: number): Observable<BoardEvent> =>
+      rest.get('/prompt').pipe(
+        concatMap(() => post(n + 1)),
+        catchError((error: unknown) => unanswered(error, n, () => whenHealthy(n + 1))),
+      );
+
+    const unanswered = (error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> => {
+      if (!(error instanceof NoAnswer)) return throwError(() => error);
+      if (late()) return refused(unreachable(error));
+      return concat(wait(n), defer(next));
+    };
+
+    return concat(whenLinked(submission.linked, policy), post(1));
+  });
+}
+
+/** Completes when the socket is open, or after a while without it. */
+const whenLinked = (linked: () => boolean, { linkMs, clock }: SubmitPolicy): Observable<never> =>
+  defer(() => (linked() ? EMPTY : merge(interval(20, clock).pipe(filter(linked)), timer(linkMs, clock)).pipe(take(1), concatMap(() => EMPTY))));
+
+/** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
+function findPosted({ rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup }, promptId: string): Observable<string | undefined> {
+  const isIt = (extraData: Readonly<Record<string, unknown>>): boolean => extraData[MARK] === promptId;
+  return lookup.queue().pipe(
+    concatMap((jobs) => {
+      const queued = jobs.find((job) => job.promptId === promptId || isIt(job.extraData));
+      if (queued !== undefined) return of(queued.promptId);
+      return lookup.one(promptId).pipe(
+        concatMap((found) => {
+          if (found.tag !== 'absent') return of(promptId);
+          // Under an id of the server's own, only the marker tells; the last few entries are enough.
+          return rest.get('/history?max_items=32').pipe(map(({ json }) => historyIdOf(json, isIt)));
+        }),
+      );
+    }),
+  );
+}
+
+const unreachable = ({ message }: NoAnswer): Failure => ({
+  kind: 'unreachable',
+  message: `The server did not take the workflow: ${message}.`,
+  retryable: true,
+});

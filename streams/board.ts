@@ -1,0 +1,188 @@
+import { advance } from './advance';
+import type { JobEvent, QueueEvent, SessionEvent } from './job-event';
+import type { Job } from './job';
+import { isSettled, type JobState } from './job-state';
+import { advanceSession, expecting, flowing, isDeaf, reopening, sessionWatch, type SessionWatch } from './session-watch';
+import { strays } from './strays';
+import type { Timing } from './timing';
+
+/** Everything that can happen to the jobs of an instance. */
+export type BoardEvent =
+  | JobEvent
+  | SessionEvent
+  | QueueEvent
+  /** A job is taken up. */
+  | { readonly tag: 'opened'; readonly job: Job }
+  /** An old server took the workflow under an id of its own. */
+  | { readonly tag: 'adopted'; readonly promptId: string; readonly as: string; readonly at: number }
+  /** The job is another's now, or was never posted. */
+  | { readonly tag: 'released'; readonly promptId: string };
+
+/** A preview image, by the job and node that it shows. */
+export interface Preview {
+  readonly promptId: string;
+  readonly nodeId: string;
+  readonly mimeType: string;
+  readonly image: Uint8Array;
+}
+
+/** What an event led to. */
+export type Change = { readonly tag: 'state'; readonly state: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
+
+/**
+ * The live jobs of one instance and the sessions that bring their news. The one place in `streams/` that holds
+ * something: filled by `take` alone, which only the page calls, read by whoever needs the present.
+ */
+export interface Board {
+  /** Takes one event in and tells what changed by it. */
+  take(event: BoardEvent): readonly Change[];
+  job(promptId: string): Job | undefined;
+  session(clientId: string): SessionWatch | undefined;
+  /** The server's jobs that are to be looked up now. */
+  due(serverUrl: string, now: number): readonly Job[];
+  /** Whether the session's socket should be opened anew; asking counts as doing. */
+  takeDeaf(clientId: string, now: number): boolean;
+  /** Unsettled jobs. */
+  readonly jobs: ReadonlyMap<string, Job>;
+}
+
+export function jobBoard(timing: Timing): Board {
+  const jobs = new Map<string, Job>();
+  const sessions = new Map<string, SessionWatch>();
+  const unclaimed = strays();
+
+  const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
+  const jobsOf = (clientId: string): Job[] => [...jobs.values()].filter((job) => job.state.clientId === clientId);
+  const runningOf = (clientId: string): Job[] => jobsOf(clientId).filter((job) => job.state.status === 'processing');
+
+  const keep = (before: Job | undefined, job: Job): readonly Change[] => {
+    if (isSettled(job.state)) jobs.delete(job.state.promptId);
+    else jobs.set(job.state.promptId, job);
+    return before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
+  };
+
+  const open = (job: Job): readonly Change[] => {
+    const linked = job.state.clientId !== undefined && sessionOf(job.state.clientId).open;
+    return [...keep(undefined, { ...job, linked }), ...unclaimed.take(job.state.promptId).flatMap(take)];
+  };
+
+  const adopt = (job: Job, promptId: string, at: number): readonly Change[] => {
+    jobs.delete(job.state.promptId);
+    const state = { ...job.state, promptId, seq: job.state.seq + 1, updatedAt: at };
+    return open({ ...job, state });
+  };
+
+  const takeJobEvent = (event: JobEvent): readonly Change[] => {
+    const before = jobs.get(event.promptId);
+    if (before === undefined) {
+      unclaimed.keep(event);
+      return [];
+    }
+    const after = advance(before, event, timing);
+    const { clientId } = after.state;
+    if (clientId !== undefined) {
+      const session = sessionOf(clientId);
+      if (isNews(session, before, event, timing)) sessions.set(clientId, expecting(session, event.at + timing.deafMs));
+      else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
+    }
+    return keep(before, after);
+  };
+
+  const takeSessionEvent = (event: SessionEvent): readonly Change[] => {
+    sessions.set(event.clientId, advanceSession(sessionOf(event.clientId), event, timing));
+    switch (event.tag) {
+      case 'heard':
+        return [];
+      case 'linked':
+        // R6: whatever was missed, one look each tells.
+        return jobsOf(event.clientId).flatMap((job) => {
+          const lookAt = job.accepted ? event.at : job.lookAt;
+          return keep(job, { ...job, linked: true, lookAt, state: job.state });
+        });
+      case 'unlinked':
+        return jobsOf(event.clientId).flatMap((job) => {
+          const lookAt = job.accepted ? Math.min(job.lookAt, event.at + timing.takeoverMs) : job.lookAt;
+          return keep(job, { ...job, linked: false, whole: false, lookAt });
+        });
+      case 'garbled':
+        return jobsOf(event.clientId).flatMap((job) => keep(job, { ...job, whole: false }));
+      case 'resumed': {
+        const [job, ...others] = runningOf(event.clientId);
+        if (job === undefined || others.length > 0) return [];
+        return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: job.state.promptId, at: event.at });
+      }
+      case 'previewed': {
+        const job = event.promptId === undefined ? runningOf(event.clientId)[0] : jobs.get(event.promptId);
+        const nodeId = event.nodeId ?? job?.state.node?.id;
+        if (job === undefined || nodeId === undefined) return [];
+        const { mimeType, image } = event;
+        return [{ tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } }];
+      }
+    }
+  };
+
+  /** A queue shorter than our jobs in it has lost some; one that moved may have ended a job that no frame tells of. */
+  const takeQueueLength = ({ serverUrl, remaining, at }: QueueEvent): readonly Change[] => {
+    const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
+    return ours.flatMap((job) => {
+      const suspicious = remaining < ours.length || !job.linked;
+      const lookAt = suspicious ? Math.min(job.lookAt, at + timing.soonMs) : job.lookAt;
+      return keep(job, withQueueBound({ ...job, lookAt }, remaining));
+    });
+  };
+
+  function take(event: BoardEvent): readonly Change[] {
+    switch (event.tag) {
+      case 'opened':
+        return open(event.job);
+      case 'adopted': {
+        const job = jobs.get(event.promptId);
+        return job === undefined ? [] : adopt(job, event.as, event.at);
+      }
+      case 'released':
+        jobs.delete(event.promptId);
+        return [];
+      case 'queueLength':
+        return takeQueueLength(event);
+      default:
+        return 'clientId' in event ? takeSessionEvent(event) : takeJobEvent(event);
+    }
+  }
+
+  return {
+    take,
+    jobs,
+    job: (promptId) => jobs.get(promptId),
+    session: (clientId) => sessions.get(clientId),
+    due: (serverUrl, now) => [...jobs.values()].filter((job) => job.lookAt <= now && job.state.serverUrl === serverUrl),
+    takeDeaf: (clientId, now) => {
+      const session = sessions.get(clientId);
+      if (session === undefined || !isDeaf(session, runningOf(clientId).length > 0, now)) return false;
+      sessions.set(clientId, reopening(session, timing));
+      return true;
+    },
+  };
+}
+
+/** What an open socket should have brought, or must bring now: a new workflow's `status`, a start or an end that only a look saw. */
+function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Timing): boolean {
+  const settledIn = event.at - session.linkedAt >= deafMs;
+  switch (event.tag) {
+    case 'accepted':
+      return session.heardAt < event.postedAt;
+    case 'ended':
+      return settledIn && !job.succeeded;
+    case 'found':
+      return settledIn && event.where === 'running' && job.state.status === 'queued';
+    default:
+      return false;
+  }
+}
+
+/** A waiting job has at most all others before it. */
+function withQueueBound(job: Job, remaining: number): Job {
+  const bound = Math.max(0, remaining - 1);
+  const { status, queuePosition = Number.POSITIVE_INFINITY } = job.state;
+  if (status !== 'queued' || bound >= queuePosition) return job;
+  return { ...job, state: { ...job.state, queuePosition: bound, seq: job.state.seq + 1 } };
+}

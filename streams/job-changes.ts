@@ -1,0 +1,72 @@
+import { exhaustMap, filter, interval, map, merge, mergeMap, share, takeUntil, type Observable, type SchedulerLike } from 'rxjs';
+import type { Backoff } from './backoff';
+import type { Board, BoardEvent, Change } from './board';
+import type { Job } from './job';
+import { reconnecting } from './reconnecting';
+import { reporting, type Report } from './reporting';
+
+/** One socket to one server under one client id. */
+export interface Session {
+  readonly clientId: string;
+  /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
+  readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
+}
+
+/** One server's REST side. */
+export interface Server {
+  readonly url: string;
+  /** One look at the jobs given, in as few requests as the server allows. Completes; errors if there was no usable answer. */
+  readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
+}
+
+export interface Sources {
+  readonly servers: readonly Server[];
+  /** Sessions as they are taken up. */
+  readonly session$: Observable<Session>;
+  /** What we do to jobs ourselves: each command is submitted, tracked, cancelled, … as it comes. */
+  readonly command$: Observable<Observable<BoardEvent>>;
+  /** Emits once when everything is to be closed; late subscribers see it too. */
+  readonly stop$: Observable<unknown>;
+}
+
+export interface Policy {
+  readonly tickMs: number;
+  readonly reconnect: Backoff;
+  readonly look: Backoff;
+  readonly clock: SchedulerLike;
+}
+
+/** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
+export function jobChanges(sources: Sources, board: Board, policy: Policy, report: Report): Observable<Change> {
+  const { servers, session$, command$, stop$ } = sources;
+  return merge(
+    // Unbounded on purpose: a command that waits for a server must not keep the others waiting.
+    command$.pipe(mergeMap((command$) => command$), takeUntil(stop$)),
+    session$.pipe(takeUntil(stop$), mergeMap((session) => frames(session, stop$, board, policy, report))),
+    ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
+  ).pipe(
+    mergeMap((event) => board.take(event)),
+    share(),
+  );
+}
+
+/** What a session's sockets bring, one after the other. */
+function frames(session: Session, stop$: Observable<unknown>, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {
+  const { clientId, connect } = session;
+  const { tickMs, reconnect, clock } = policy;
+  const deaf$ = interval(tickMs, clock).pipe(filter(() => board.takeDeaf(clientId, clock.now())));
+  const closed$ = stop$.pipe(filter(() => board.session(clientId)?.open !== true));
+  return connect(deaf$, stop$).pipe(reporting('socket', report), reconnecting(reconnect, clock), takeUntil(closed$));
+}
+
+/** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */
+function looks(server: Server, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {
+  const { tickMs, look, clock } = policy;
+  return interval(tickMs, clock).pipe(
+    map(() => board.due(server.url, clock.now())),
+    filter((jobs) => jobs.length > 0),
+    exhaustMap((jobs) => server.look(jobs)),
+    reporting('look', report),
+    reconnecting(look, clock),
+  );
+}

@@ -1,0 +1,75 @@
+import type { Failure, JobOutput, NodeError } from './job-state';
+import type { Graph } from './workflow';
+
+/** One node in a `progress_state` snapshot. */
+export interface NodeSnapshot {
+  readonly id: string;
+  readonly value: number;
+  readonly max: number;
+  readonly finished: boolean;
+  /** The node that made it, where it is not of the workflow itself. */
+  readonly parentId?: string;
+  /** The workflow node it is a copy of, where ComfyUI says. */
+  readonly displayId?: string;
+}
+
+/** What was learned about a job, and how: from a frame of its session, from a look at the server, or from us. */
+export type JobEvent = { readonly promptId: string; readonly at: number } & (FrameFact | LookFact | OwnFact);
+
+/** Facts that frames bring. */
+export type FrameFact =
+  /** `execution_start`: from here on, the session brings every frame. */
+  | { readonly tag: 'started' }
+  | { readonly tag: 'cached'; readonly nodeIds: readonly string[] }
+  | { readonly tag: 'executing'; readonly nodeId: string; readonly displayId?: string }
+  /** `progress`; 0.3.30 names no node when it broadcasts. */
+  | { readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number }
+  | { readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] }
+  | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
+  | { readonly tag: 'succeeded' }
+  | { readonly tag: 'broke'; readonly failure: Failure };
+
+/** Facts that looks at the server bring: good answers only, never the want of one. */
+export type LookFact =
+  | {
+      readonly tag: 'found';
+      readonly where: 'pending' | 'running';
+      /** How many jobs are before it in the queue, the running one included. */
+      readonly ahead?: number;
+      readonly graph?: Graph;
+      /** The output nodes that will run, as the queue names them. */
+      readonly targets?: readonly string[];
+    }
+  | { readonly tag: 'ended'; readonly outcome: readonly JobOutput[] | Failure }
+  /** In no queue and in no history. */
+  | { readonly tag: 'absent' };
+
+/** Facts of our own making. */
+export type OwnFact =
+  /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part. */
+  | { readonly tag: 'accepted'; readonly postedAt: number; readonly nodeErrors?: readonly NodeError[] }
+  | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }
+  | { readonly tag: 'cancelAsked' };
+
+/** What was learned about a whole session or server; the board hands it to the jobs it concerns. */
+export type SessionEvent = { readonly clientId: string; readonly at: number } & (
+  | { readonly tag: 'linked' }
+  /** The socket is gone; `clean` where both sides closed it with the handshake. */
+  | { readonly tag: 'unlinked'; readonly clean: boolean }
+  /** Any frame at all came. */
+  | { readonly tag: 'heard' }
+  /** A frame could not be read, so something may have been missed. */
+  | { readonly tag: 'garbled' }
+  /** `executing` without a `prompt_id`: the session's running job, if there is just one. */
+  | { readonly tag: 'resumed'; readonly nodeId: string }
+  /** A preview image; without `promptId` it is of the session's running job. */
+  | { readonly tag: 'previewed'; readonly promptId?: string; readonly nodeId?: string; readonly mimeType: string; readonly image: Uint8Array }
+);
+
+/** `status`: how many jobs the server has in hand, the running one included. */
+export interface QueueEvent {
+  readonly tag: 'queueLength';
+  readonly serverUrl: string;
+  readonly remaining: number;
+  readonly at: number;
+}

@@ -1,0 +1,51 @@
+import type { JobOutput, JobState } from './job-state';
+import { emptyTally, type Tally } from './progress';
+import { emptyGraph, type Graph } from './workflow';
+
+/** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
+export interface Job {
+  readonly state: JobState;
+  readonly graph: Graph;
+  readonly tally: Tally;
+  /** Whether ComfyUI has taken it: before that, not to be found means nothing. */
+  readonly accepted: boolean;
+  /** Whether its own session's socket is open. */
+  readonly linked: boolean;
+  /** Whether its session brought every frame since it started. */
+  readonly whole: boolean;
+  /** Files named by `executed` frames, by node. */
+  readonly outputs: ReadonlyMap<string, readonly JobOutput[]>;
+  /** `execution_success` came, its outputs are still to be had from history. */
+  readonly succeeded: boolean;
+  readonly cancelAsked: boolean;
+  /** Good looks in a row that found it nowhere, and when the first was. */
+  readonly absences: { readonly count: number; readonly since: number };
+  /** When it is to be looked up next, if nothing is heard until then. */
+  readonly lookAt: number;
+  /** When a frame of it last came. */
+  readonly heardAt: number;
+}
+
+const never = { count: 0, since: 0 };
+
+/** A job as it is taken up: submitted, tracked or recovered. `linked` once its session's socket is open. */
+export const jobOf = (
+  state: JobState,
+  { graph = emptyGraph, accepted = false, linked = false }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
+): Job => ({
+  state,
+  graph,
+  tally: emptyTally,
+  accepted,
+  linked,
+  whole: false,
+  outputs: new Map(),
+  succeeded: false,
+  cancelAsked: false,
+  absences: never,
+  lookAt: accepted ? state.updatedAt : Number.POSITIVE_INFINITY,
+  heardAt: 0,
+});
+
+/** The same job, found somewhere after all. */
+export const notAbsent = (job: Job): Job => (job.absences.count === 0 ? job : { ...job, absences: never });

@@ -1,0 +1,75 @@
+import type { Job } from './job';
+import { isSettled, type CurrentNode, type Failure, type JobOutput, type JobPhase, type JobState, type NodeError } from './job-state';
+import { fractionDone, ownerOf, stepsAreDone } from './progress';
+
+/** The most that a job shows before it is completed (R2). */
+const ALMOST = 99;
+
+/** The job with `state` and all that follows from its tally. Keeps the very state, and its `seq`, where nothing changed. */
+export function retold(job: Job, state: JobState, at: number): Job {
+  const node = currentNode(job);
+  const drawn =
+    state.status === 'queued'
+      ? state
+      : { ...state, progress: progressOf(job), phase: phaseOf(job), ...(node !== undefined && { node }) };
+  return withState(job, drawn, at);
+}
+
+/** The job at its good end, with its outputs in an order that does not depend on who told of them. */
+export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
+  withState(job, { ...ending(job.state, at), status: 'completed', progress: 100, outputs: [...outputs].sort(byNode) }, at);
+
+/** The job at its bad end. */
+export const failed = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
+  withState(job, { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) }, at);
+
+const ending = ({ node: _n, queuePosition: _q, etaMs: _e, ...state }: JobState, at: number): JobState => ({
+  ...state,
+  phase: 'settled',
+  finishedAt: at,
+});
+
+function withState(job: Job, state: JobState, at: number): Job {
+  if (sameState(job.state, state)) return job;
+  return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
+}
+
+/** R2: never falls, one decimal, under 100. */
+function progressOf(job: Job): number {
+  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10) / 10;
+  return Math.min(ALMOST, Math.max(job.state.progress, now));
+}
+
+function phaseOf(job: Job): JobPhase {
+  if (job.succeeded || stepsAreDone(job.graph, job.tally)) return 'finishing';
+  const stepping = [...job.tally.nodes.values()].some((node) => node.done || node.value > 0);
+  return stepping || job.state.phase === 'running' ? 'running' : 'loading';
+}
+
+/** The workflow node at work: of a subgraph's node, the node that made it. */
+function currentNode({ graph, tally }: Job): CurrentNode | undefined {
+  if (tally.current === undefined || tally.current === '') return undefined;
+  const { value, max } = tally.nodes.get(tally.current) ?? { value: 0, max: 1 };
+  const id = ownerOf(graph, tally, tally.current);
+  const { type = '', title } = graph.get(id) ?? {};
+  return { id, type, ...(title !== undefined && { title }), value, max };
+}
+
+function sameState(a: JobState, b: JobState): boolean {
+  return (
+    a.status === b.status &&
+    a.progress === b.progress &&
+    a.phase === b.phase &&
+    a.via === b.via &&
+    a.queuePosition === b.queuePosition &&
+    a.nodeErrors === b.nodeErrors &&
+    !isSettled(b) &&
+    sameNode(a.node, b.node)
+  );
+}
+
+const sameNode = (a: CurrentNode | undefined, b: CurrentNode | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.id === b.id && a.value === b.value && a.max === b.max);
+
+/** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
+const byNode = (a: JobOutput, b: JobOutput): number => a.nodeId.localeCompare(b.nodeId, 'en', { numeric: true });

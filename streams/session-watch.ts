@@ -1,0 +1,65 @@
+import type { SessionEvent } from './job-event';
+import type { Timing } from './timing';
+
+/** What is known of one session's socket: is it open, and does it still hear anything? */
+export interface SessionWatch {
+  readonly clientId: string;
+  readonly open: boolean;
+  readonly linkedAt: number;
+  readonly heardAt: number;
+  /** A frame must come by then, or the socket is deaf (R7). */
+  readonly expectBy: number;
+  /** An older socket was cut off and may, when the server notices, evict this one: the stale-socket trap. */
+  readonly trapPossible: boolean;
+  /** How long a running job may be silent before the socket is opened anew. */
+  readonly quietMs: number;
+}
+
+export const sessionWatch = (clientId: string): SessionWatch => ({
+  clientId,
+  open: false,
+  linkedAt: 0,
+  heardAt: 0,
+  expectBy: Number.POSITIVE_INFINITY,
+  trapPossible: false,
+  quietMs: 0,
+});
+
+/** The session after one more event. */
+export function advanceSession(session: SessionWatch, event: SessionEvent, timing: Timing): SessionWatch {
+  const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
+  switch (event.tag) {
+    case 'linked':
+      return { ...session, open: true, linkedAt: event.at, heardAt: event.at, expectBy: event.at + timing.deafMs, quietMs: Math.max(session.quietMs, quietMs) };
+    case 'unlinked': {
+      const trapPossible = session.trapPossible || (session.open && !event.clean);
+      return { ...session, open: false, expectBy: Number.POSITIVE_INFINITY, trapPossible };
+    }
+    case 'heard':
+    case 'garbled':
+    case 'previewed':
+    case 'resumed':
+      return { ...session, heardAt: event.at, expectBy: Number.POSITIVE_INFINITY };
+  }
+}
+
+/** Frames of a running job flow: silence is measured from scratch again. */
+export const flowing = (session: SessionWatch, timing: Timing): SessionWatch => ({
+  ...session,
+  quietMs: session.trapPossible ? timing.trapQuietMs : timing.quietMs,
+});
+
+/** Something happened that the socket must tell of soon, if it hears at all. */
+export const expecting = (session: SessionWatch, by: number): SessionWatch =>
+  session.open ? { ...session, expectBy: Math.min(session.expectBy, by) } : session;
+
+/** Whether the socket should be opened anew: what must come did not, or a running job has been silent for too long. */
+export const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =>
+  session.open && (now >= session.expectBy || (jobRuns && now >= session.heardAt + session.quietMs));
+
+/** The session as it is opened anew: patience doubles, so that a node that is silent for an hour costs a handful of sockets. */
+export const reopening = (session: SessionWatch, timing: Timing): SessionWatch => ({
+  ...session,
+  expectBy: Number.POSITIVE_INFINITY,
+  quietMs: Math.min(timing.maxQuietMs, session.quietMs * 2),
+});

@@ -1,0 +1,88 @@
+/** A workflow in ComfyUI's API format: nodes by id. */
+export type Workflow = Readonly<Record<string, WorkflowNode>>;
+
+export interface WorkflowNode {
+  readonly class_type: string;
+  /** Literals, or links `[nodeId, outputIndex]`. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly _meta?: { readonly title?: string };
+}
+
+/** What progress needs to know of one node. */
+export interface GraphNode {
+  readonly type: string;
+  readonly title?: string;
+  /** How many steps it declares; absent where it declares none. */
+  readonly steps?: number;
+  /** The nodes it takes inputs from. */
+  readonly inputs: readonly string[];
+}
+
+/** The nodes of a workflow and who feeds whom. Empty where the workflow is not known. */
+export type Graph = ReadonlyMap<string, GraphNode>;
+
+export const emptyGraph: Graph = new Map();
+
+/** Inputs by which samplers and trainers declare how many steps they take. */
+const stepInputs = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps'];
+
+/** Reads the graph of a workflow. Total: what is no node is left out. */
+export function graphOf(workflow: unknown): Graph {
+  if (!isRecord(workflow)) return emptyGraph;
+  const graph = new Map<string, GraphNode>();
+  for (const [id, node] of Object.entries(workflow)) {
+    if (!isRecord(node) || typeof node['class_type'] !== 'string') continue;
+    const inputs = isRecord(node['inputs']) ? node['inputs'] : {};
+    const meta = isRecord(node['_meta']) ? node['_meta'] : {};
+    const steps = declaredSteps(inputs, workflow);
+    graph.set(id, {
+      type: node['class_type'],
+      ...(typeof meta['title'] === 'string' && { title: meta['title'] }),
+      ...(steps !== undefined && { steps }),
+      inputs: [...new Set(Object.values(inputs).filter(isLink).map(([from]) => from))],
+    });
+  }
+  return graph;
+}
+
+/** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. */
+export function sinksOf(graph: Graph): readonly string[] {
+  const fed = new Set([...graph.values()].flatMap((node) => node.inputs));
+  return [...graph.keys()].filter((id) => !fed.has(id));
+}
+
+/** Whether `id` needs `other` done first, however far back. */
+export function dependsOn(graph: Graph, id: string, other: string): boolean {
+  const seen = new Set<string>();
+  const open = [...(graph.get(id)?.inputs ?? [])];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next === other) return true;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    open.push(...(graph.get(next)?.inputs ?? []));
+  }
+  return false;
+}
+
+function declaredSteps(inputs: Record<string, unknown>, workflow: Record<string, unknown>): number | undefined {
+  for (const name of stepInputs) {
+    const steps = numberAt(inputs[name], workflow);
+    if (steps !== undefined && steps >= 1) return steps;
+  }
+  return undefined;
+}
+
+/** A literal, or the `value` of the primitive node that a link leads to. */
+function numberAt(input: unknown, workflow: Record<string, unknown>): number | undefined {
+  if (typeof input === 'number' && Number.isFinite(input)) return input;
+  if (!isLink(input)) return undefined;
+  const node = workflow[input[0]];
+  const value = isRecord(node) && isRecord(node['inputs']) ? node['inputs']['value'] : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isLink = (value: unknown): value is [string, number] =>
+  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';

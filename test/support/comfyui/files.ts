@@ -1,0 +1,36 @@
+import type { ImageValue } from './node-class';
+import { png } from './png';
+
+/** Where a file is, as nodes and `/view` name it. */
+export interface FileRef {
+  readonly filename: string;
+  readonly subfolder: string;
+  readonly type: string;
+}
+
+const LARGEST = 512;
+
+/** The server's disk: it outlives its process. */
+export class Files {
+  private readonly images = new Map<string, ImageValue>();
+  private readonly counters = new Map<string, number>();
+
+  /** Saves an image under the next number of its prefix, which may name a subfolder. */
+  save(image: ImageValue, prefix: string, type: 'output' | 'temp'): FileRef {
+    const count = (this.counters.get(prefix) ?? 0) + 1;
+    this.counters.set(prefix, count);
+    const slash = prefix.lastIndexOf('/');
+    const filename = `${prefix.slice(slash + 1)}_${String(count).padStart(5, '0')}_.png`;
+    const file = { filename, subfolder: prefix.slice(0, Math.max(slash, 0)), type };
+    this.images.set(key(file), image);
+    return file;
+  }
+
+  /** The PNG of a file that was saved, or `undefined`. */
+  read(file: FileRef): Buffer | undefined {
+    const image = this.images.get(key(file));
+    return image && png(Math.min(image.width, LARGEST), Math.min(image.height, LARGEST), image.color);
+  }
+}
+
+const key = ({ type, subfolder, filename }: FileRef) => `${type}/${subfolder}/${filename}`;

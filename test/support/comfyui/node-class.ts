@@ -1,0 +1,100 @@
+import type { DynamicPrompt } from './dynamic-prompt';
+import type { Files } from './files';
+import type { Float } from './python-json';
+
+/** A node of a workflow in ComfyUI's API format. */
+export interface PromptNode {
+  readonly class_type: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+/** A workflow in ComfyUI's API format: nodes by id. */
+export type Prompt = Readonly<Record<string, PromptNode>>;
+
+/** An input that is another node's output: that node's id and which of its outputs. */
+export type Link = readonly [nodeId: string, socket: number];
+
+export function isLink(value: unknown): value is Link {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';
+}
+
+/** What a node takes under a name, as its `INPUT_TYPES` declares it: a type, or the values to choose from. */
+export type InputSpec = readonly [type: string | readonly string[], options?: InputOptions];
+export interface InputOptions {
+  readonly default?: unknown;
+  readonly min?: number;
+  readonly max?: number;
+  readonly step?: number;
+  readonly lazy?: boolean;
+  /** The node gets the link itself instead of its value. */
+  readonly rawLink?: boolean;
+}
+
+/** An image as the simulated nodes hand it on. */
+export interface ImageValue {
+  readonly kind: 'image';
+  readonly width: number;
+  readonly height: number;
+  /** 0xRRGGBB */
+  readonly color: number;
+}
+
+export function isImage(value: unknown): value is ImageValue {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'image';
+}
+
+/** What a running node can do. */
+export interface NodeContext {
+  readonly nodeId: string;
+  readonly prompt: DynamicPrompt;
+  readonly files: Files;
+  /** Seconds of simulated time. */
+  sleep(seconds: number): Promise<void>;
+  /** Simulated seconds since the node started. */
+  elapsed(): number;
+  /** Reports progress; throws `InterruptProcessing` once the job was interrupted. */
+  progress(value: number | Float, max: number | Float, preview?: Buffer): void;
+  text(message: string): void;
+}
+
+/** What a node gave: its outputs, what the browser shows of it, the nodes it turned into. */
+export interface NodeResult {
+  readonly result: readonly unknown[];
+  readonly ui?: Readonly<Record<string, unknown>>;
+  readonly expand?: Readonly<Record<string, ExpandedNode>>;
+}
+export interface ExpandedNode extends PromptNode {
+  readonly displayId?: string;
+}
+
+/** Inputs by name, links already followed. */
+export type Inputs = Readonly<Record<string, unknown>>;
+
+/** One kind of node. */
+export interface NodeClass {
+  readonly required: Readonly<Record<string, InputSpec>>;
+  readonly optional?: Readonly<Record<string, InputSpec>>;
+  readonly returns: readonly string[];
+  readonly isOutput?: boolean;
+  readonly isAsync?: boolean;
+  /** Whether two such nodes with equal inputs still differ. */
+  readonly unique?: boolean;
+  /** Which lazy inputs are needed, having seen the others. */
+  checkLazy?(inputs: Inputs): readonly string[];
+  run(inputs: Inputs, context: NodeContext): NodeResult | Promise<NodeResult>;
+}
+
+/** An exception a node raises, as Python would show it. */
+export class PythonError extends Error {
+  constructor(
+    readonly exceptionType: string,
+    message: string,
+    /** The traceback's last line. */
+    readonly at: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Ends a job that was interrupted. */
+export class InterruptProcessing extends Error {}
