@@ -4,7 +4,7 @@ import type { Outbox } from './outbox';
 import { Problem, unknownJob } from './problem';
 import { problemOf } from './problem-of';
 import type { Ack, Reply } from './protocol';
-import type { NewsOf } from './rooms';
+import type { Rooms } from './rooms';
 import { isPromptId } from './visible-job';
 
 /** How many jobs one socket may follow at a time. */
@@ -20,7 +20,7 @@ export interface Membership {
 }
 
 export function membership(
-  newsOf: NewsOf,
+  rooms: Rooms,
   viewer: Viewer,
   outbox: Outbox,
   onBroken: (error: unknown) => void,
@@ -36,7 +36,8 @@ export function membership(
       answer.with(LEFT);
     };
     subscription.add(
-      newsOf(promptId, viewer)
+      rooms
+        .news(promptId, viewer)
         .pipe(finalize(over))
         .subscribe({
           next: (news) => {

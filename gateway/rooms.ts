@@ -25,10 +25,16 @@ interface Room {
   readonly preview$: Observable<Preview>;
 }
 
-/** The news of a job as one viewer may hear it: its state first, then changes and previews; completes when it settles. Errors with `UnknownJob` for a job that is not there or not theirs (R14). */
-export type NewsOf = (promptId: string, viewer: Viewer) => Observable<News>;
+/** The rooms of all jobs that somebody follows. */
+export interface Rooms {
+  /**
+   * What one viewer hears of a job: its state first, then changes and previews; completes when it settles. Errors with
+   * `UnknownJob` for a job that is not there or not theirs (R14).
+   */
+  news(promptId: string, viewer: Viewer): Observable<News>;
+}
 
-export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): NewsOf => {
+export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
   const open = new Map<string, Room>();
   const roomOf = (promptId: string): Room => {
     const room = open.get(promptId) ?? makeRoom(promptId);
@@ -46,10 +52,12 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): NewsOf =
       share(),
     ),
   });
-  return (promptId, viewer) => newsFor(viewer, roomOf(promptId));
+  return {
+    news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),
+  } satisfies Rooms;
 };
 
-const newsFor = (viewer: Viewer, { job$, preview$ }: Room): Observable<News> => {
+function newsFor(viewer: Viewer, { job$, preview$ }: Room): Observable<News> {
   const seen$ = job$.pipe(map(seenBy(viewer)));
   return merge(
     seen$.pipe(
@@ -61,7 +69,7 @@ const newsFor = (viewer: Viewer, { job$, preview$ }: Room): Observable<News> => 
       map((preview): News => ({ tag: 'preview', preview })),
     ),
   ).pipe(takeWhile((news) => news !== null));
-};
+}
 
 const seenBy =
   (viewer: Viewer) =>

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { firstValueFrom, ignoreElements, merge, tap, timer } from 'rxjs';
+import { ignoreElements, lastValueFrom, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline';
 import type { Auth } from './auth';
 import { httpApp } from './http';
@@ -58,7 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const closed = io.close();
       http.closeIdleConnections();
       const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));
-      await firstValueFrom(merge(closed, impatience$.pipe(ignoreElements())));
+      await lastValueFrom(impatience$.pipe(ignoreElements(), takeUntil(closed)), { defaultValue: undefined });
     },
   };
 }

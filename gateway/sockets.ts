@@ -20,7 +20,7 @@ import { membership } from './membership';
 import type { OriginPolicy } from './origins';
 import { outbox, type OutboxLimits, type Wire } from './outbox';
 import type { Ack, ClientEvents, ServerEvents } from './protocol';
-import { rooms, type NewsOf } from './rooms';
+import { rooms, type Rooms } from './rooms';
 
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
@@ -42,7 +42,7 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
     allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
     maxHttpBufferSize: 16_384,
   });
-  const newsOf = rooms(pipeline);
+  const jobRooms = rooms(pipeline);
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   io.use((socket, next) => {
     void auth.viewerOf(tokenOf(socket)).then((viewer) => {
@@ -50,13 +50,13 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
       next(viewer ? undefined : unauthorized());
     }, next);
   });
-  io.on('connection', (socket) => serve(socket, newsOf, inspection$, limits, logger));
+  io.on('connection', (socket) => serve(socket, jobRooms, inspection$, limits, logger));
   return io;
 }
 
 function serve(
   socket: Peer,
-  newsOf: NewsOf,
+  jobRooms: Rooms,
   inspection$: Observable<unknown>,
   limits: OutboxLimits,
   logger: Logger,
@@ -68,7 +68,7 @@ function serve(
     logger.error({ err: error }, 'a socket cannot be served further');
     wire.cut('broken');
   };
-  const jobs = membership(newsOf, viewer, box, onBroken);
+  const jobs = membership(jobRooms, viewer, box, onBroken);
   socket.on('job:join', (promptId, ...rest) => jobs.join(promptId, rest.findLast(isAck)));
   socket.on('job:leave', (promptId) => jobs.leave(promptId));
   merge(
@@ -84,8 +84,10 @@ function serve(
 }
 
 /** `setTimeout` counts to 24.8 days: a longer token is asked for again then. */
-const expiryOf = ({ expiresAt }: Viewer): Observable<unknown> =>
-  expiresAt === undefined ? EMPTY : timer(Math.min(Math.max(expiresAt - asyncScheduler.now(), 0), 2 ** 31 - 1));
+function expiryOf({ expiresAt }: Viewer): Observable<unknown> {
+  if (expiresAt === undefined) return EMPTY;
+  return timer(Math.min(Math.max(expiresAt - asyncScheduler.now(), 0), 2 ** 31 - 1));
+}
 
 const tokenOf = ({ handshake }: Peer): string | undefined => {
   const { token } = handshake.auth;

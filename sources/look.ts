@@ -40,9 +40,9 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
     queue: () => either('/api/jobs?status=in_progress,pending', ({ json }) => jobListOf(json), () => asked('/queue', ({ json }) => queueOf(json))),
     one: (promptId) =>
       either<Found>(
-        `/api/jobs/${promptId}`,
+        `/api/jobs/${encodeURIComponent(promptId)}`,
         ({ status, json }) => (status === 404 ? { tag: 'absent' } : jobOf(json)),
-        () => asked(`/history/${promptId}`, ({ json }) => historyOf(json, promptId)),
+        () => asked(`/history/${encodeURIComponent(promptId)}`, ({ json }) => historyOf(json, promptId)),
       ),
   };
 }

@@ -30,6 +30,8 @@ export interface Rest {
   post(path: string, body: unknown, timeoutMs?: number): Observable<Answer>;
   /** An open response, its body unread. Rejects with `NoAnswer`. */
   open(path: string): Promise<Dispatcher.ResponseData>;
+  /** Whether the last request was answered, or none was made yet. */
+  answering(): boolean;
   /** Closes the connections. */
   close(): Promise<void>;
 }
@@ -52,6 +54,8 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
     halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 10_000 }),
   });
 
+  let answering = true;
+
   const ask = async (path: string, init: { method: 'GET' | 'POST'; body?: string }, signal: AbortSignal): Promise<Answer> => {
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
@@ -70,10 +74,14 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
         .execute(() => ask(path, init, signal))
         .then(
           (answer) => {
+            answering = true;
             subscriber.next(answer);
             subscriber.complete();
           },
-          (error: unknown) => subscriber.error(asNoAnswer(error, path)),
+          (error: unknown) => {
+            answering = unsubscribed.signal.aborted && answering;
+            subscriber.error(asNoAnswer(error, path));
+          },
         );
       return () => unsubscribed.abort();
     });
@@ -86,6 +94,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
       request(`${url}${path}`, { dispatcher: agent, headers, headersTimeout: limits.timeoutMs }).catch((error: unknown) => {
         throw asNoAnswer(error, path);
       }),
+    answering: () => answering,
     close: () => agent.destroy(),
   };
 }

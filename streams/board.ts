@@ -42,6 +42,8 @@ export interface Board {
   due(serverUrl: string, now: number): readonly Job[];
   /** Whether the session's socket should be opened anew; asking counts as doing. */
   takeDeaf(clientId: string, now: number): boolean;
+  /** How many jobs a server last said it has in hand. */
+  queueRemaining(serverUrl: string): number | undefined;
   /** Unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
 }
@@ -50,6 +52,7 @@ export function jobBoard(timing: Timing): Board {
   const jobs = new Map<string, Job>();
   const sessions = new Map<string, SessionWatch>();
   const unclaimed = strays();
+  const queues = new Map<string, number>();
 
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
   const jobsOf = (clientId: string): Job[] => [...jobs.values()].filter((job) => job.state.clientId === clientId);
@@ -123,6 +126,7 @@ export function jobBoard(timing: Timing): Board {
 
   /** A queue shorter than our jobs in it has lost some; one that moved may have ended a job that no frame tells of. */
   const takeQueueLength = ({ serverUrl, remaining, at }: QueueEvent): readonly Change[] => {
+    queues.set(serverUrl, remaining);
     const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
     return ours.flatMap((job) => {
       const suspicious = remaining < ours.length || !job.linked;
@@ -154,6 +158,7 @@ export function jobBoard(timing: Timing): Board {
     jobs,
     job: (promptId) => jobs.get(promptId),
     session: (clientId) => sessions.get(clientId),
+    queueRemaining: (serverUrl) => queues.get(serverUrl),
     due: (serverUrl, now) => [...jobs.values()].filter((job) => job.lookAt <= now && job.state.serverUrl === serverUrl),
     takeDeaf: (clientId, now) => {
       const session = sessions.get(clientId);

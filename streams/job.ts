@@ -26,6 +26,23 @@ export interface Job {
   readonly heardAt: number;
 }
 
+/** The state of a job that has just been submitted or tracked. */
+export const queuedState = ({
+  at,
+  ...job
+}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl'> & { readonly at: number }): JobState => ({
+  ...job,
+  status: 'queued',
+  progress: 0,
+  startedAt: at,
+  phase: 'waiting',
+  updatedAt: at,
+  via: 'websocket',
+  attempt: 1,
+  epoch: at,
+  seq: 1,
+});
+
 const never = { count: 0, since: 0 };
 
 /** A job as it is taken up: submitted, tracked or recovered. `linked` once its session's socket is open. */

@@ -6,7 +6,8 @@ import type { VersionTraits } from './versions';
 export function executionError(error: unknown, inputs: Inputs, traits: VersionTraits) {
   const raised = error instanceof PythonError ? error : new PythonError('RuntimeError', String(error), '');
   const isOutOfMemory = raised.exceptionType === 'torch.OutOfMemoryError';
-  const message = traits.oomTips === undefined ? raised.message : `${raised.message}\n${isOutOfMemory ? traits.oomTips : ''}`;
+  const message =
+    traits.oomTips === undefined ? raised.message : `${raised.message}\n${isOutOfMemory ? traits.oomTips : ''}`;
   return {
     exception_message: message,
     exception_type: raised.exceptionType,

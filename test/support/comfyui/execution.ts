@@ -104,8 +104,8 @@ export class Execution {
     const { inputs, missing } = this.inputsOf(nodeId, node);
     this.inputs = inputs;
     this.sendExecuting(nodeId);
-    const needed = (node.checkLazy?.(inputs) ?? []).flatMap((name) => missing.get(name) ?? []);
-    for (const [from] of needed) this.list.require(from, nodeId);
+    const needed = (node.checkLazy?.(inputs) ?? []).flatMap((name) => missing.get(name)?.[0] ?? []);
+    for (const from of needed) this.list.require(from, nodeId);
     if (needed.length > 0) return false;
     this.throwIfInterrupted();
     const result = node.run(inputs, this.context(nodeId));
@@ -187,7 +187,12 @@ export class Execution {
   }
 
   private addFailure(nodeId: string, error: unknown): void {
-    const at = { node_id: nodeId, node_type: this.job.prompt[nodeId]?.class_type, executed: [...this.executed] };
+    const at = {
+      prompt_id: this.job.promptId,
+      node_id: nodeId,
+      node_type: this.job.prompt[nodeId]?.class_type,
+      executed: [...this.executed],
+    };
     if (error instanceof InterruptProcessing) this.addMessage('execution_interrupted', at, true);
     else {
       const details = executionError(error, this.inputs, this.machine.traits);

@@ -21,7 +21,11 @@ export type Message = readonly [event: string, data: Readonly<Record<string, unk
 export interface Outcome {
   readonly outputs: Readonly<Record<string, unknown>>;
   readonly meta: Readonly<Record<string, unknown>>;
-  readonly status: { readonly status_str: 'success' | 'error'; readonly completed: boolean; readonly messages: Message[] };
+  readonly status: {
+    readonly status_str: 'success' | 'error';
+    readonly completed: boolean;
+    readonly messages: Message[];
+  };
 }
 
 /** A finished job in the history. */

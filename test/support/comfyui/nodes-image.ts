@@ -44,7 +44,9 @@ export const imageNodes: Readonly<Record<string, NodeClass>> = {
   LoadImage: {
     required: { image: ['STRING'] },
     returns: ['IMAGE', 'MASK'],
-    run: (inputs) => ({ result: [{ ...image(undefined), width: 512, height: 512, color: colorOf(inputs['image']) }, 1] }),
+    run: (inputs) => ({
+      result: [{ ...image(undefined), width: 512, height: 512, color: colorOf(inputs['image']) }, 1],
+    }),
   },
   SaveImage: {
     required: { images: IMAGE, filename_prefix: ['STRING', { default: 'ComfyUI' }] },
@@ -62,7 +64,7 @@ export const imageNodes: Readonly<Record<string, NodeClass>> = {
 
 /** A colour (0xRRGGBB) that always belongs to that value. */
 export function colorOf(value: unknown): number {
-  return [...JSON.stringify(value ?? '')].reduce((hash, char) => (hash * 31 + char.charCodeAt(0)) % 0xffffff, 7919);
+  return Buffer.from(JSON.stringify(value ?? '')).reduce((hash, byte) => (hash * 31 + byte) % 0xffffff, 7919);
 }
 
 function saved(value: unknown, prefix: string, type: 'output' | 'temp', context: NodeContext): NodeResult {

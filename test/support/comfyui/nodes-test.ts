@@ -28,7 +28,12 @@ export const testNodes: Readonly<Record<string, NodeClass>> = {
     },
     returns: ['IMAGE'],
     run: async (inputs, context) => {
-      await steps(context, number(inputs['steps']), number(inputs['seconds_per_step']), number(inputs['preview_every']));
+      await steps(
+        context,
+        number(inputs['steps']),
+        number(inputs['seconds_per_step']),
+        number(inputs['preview_every']),
+      );
       return { result: [inputs['image']] };
     },
   },
@@ -58,7 +63,7 @@ export const testNodes: Readonly<Record<string, NodeClass>> = {
     isAsync: true,
     run: async (inputs, context) => {
       const seconds = number(inputs['seconds']);
-      for (let now = 0; now < seconds; ) {
+      for (let now = 0; now < seconds;) {
         now = Math.min(context.elapsed(), seconds);
         context.progress(new Float(now), new Float(seconds));
         await context.sleep(0.01);

@@ -34,7 +34,9 @@ export function signatures(prompt: Prompt): Map<string, string> {
     const inputs = Object.entries(node.inputs).sort(([a], [b]) => (a < b ? -1 : 1));
     const parts = inputs.map(([name, value]) => [name, isLink(value) ? [sign(value[0]), value[1]] : value]);
     const self = nodeClass(node.class_type)?.unique ? id : '';
-    const signature = createHash('sha1').update(JSON.stringify([node.class_type, self, parts])).digest('hex');
+    const signature = createHash('sha1')
+      .update(JSON.stringify([node.class_type, self, parts]))
+      .digest('hex');
     known.set(id, signature);
     return signature;
   };

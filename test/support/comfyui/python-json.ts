@@ -10,7 +10,8 @@ export function pythonJson(value: unknown): string {
   if (typeof value === 'string') return pythonString(value);
   if (Array.isArray(value)) return `[${value.map(pythonJson).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
-    const entries: [string, unknown][] = value instanceof Map ? [...(value as Map<string, unknown>)] : Object.entries(value);
+    const entries: [string, unknown][] =
+      value instanceof Map ? [...(value as Map<string, unknown>)] : Object.entries(value);
     const fields = entries.filter(([, field]) => field !== undefined);
     return `{${fields.map(([name, field]) => `${pythonString(name)}: ${pythonJson(field)}`).join(', ')}}`;
   }
@@ -18,10 +19,7 @@ export function pythonJson(value: unknown): string {
 }
 
 function pythonString(text: string): string {
-  return JSON.stringify(text).replace(
-    /[^ -~]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function pythonFloat(value: number): string {

@@ -15,7 +15,13 @@ const SERVER_FLAGS = {
 };
 
 /** What no client can read: not JSON, not an object, no known frame, too short, an unknown kind. */
-const GARBAGE = ['{"type": "progr', '[1, 2]', '{"type": "from_some_extension"}', Buffer.from([0]), Buffer.alloc(8, 0x7f)];
+const GARBAGE = [
+  '{"type": "progr',
+  '[1, 2]',
+  '{"type": "from_some_extension"}',
+  Buffer.from([0]),
+  Buffer.alloc(8, 0x7f),
+];
 
 /** The sockets of one server process, and the table that says whose frames go where. */
 export class Sockets {

@@ -1,0 +1,72 @@
+import { byId, show } from './dom.js';
+import { jobCard } from './job-card.js';
+import { typeWords } from './words.js';
+
+const isNewer = (a, b) => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+export const isLive = ({ status }) => status === 'queued' || status === 'processing';
+
+/** All jobs known to the page and their cards: each shows the newest state heard of, whoever brought it. */
+export function jobList({ cancel }) {
+  const known = new Map();
+  let wanted = { status: '', text: '' };
+
+  const take = (job) => {
+    const entry = known.get(job.promptId);
+    if (entry && !isNewer(job, entry.job)) return;
+    const view = entry?.view ?? jobCard({ cancel });
+    view.show(job);
+    known.set(job.promptId, { job, view });
+  };
+  const matches = (job) =>
+    (!wanted.status || job.status === wanted.status) && (!wanted.text || textOf(job).includes(wanted.text));
+
+  /** Puts the cards in order, newest first, and moves only those out of place. */
+  const arrange = () => {
+    const shown = [...known.values()].filter(({ job }) => matches(job)).sort((a, b) => b.job.startedAt - a.job.startedAt);
+    const cards = shown.map(({ view }) => view.card);
+    const place = byId('jobs');
+    for (const card of [...place.children]) if (!cards.includes(card)) card.remove();
+    cards.forEach((card, n) => place.children[n] !== card && place.insertBefore(card, place.children[n] ?? null));
+    place.setAttribute('aria-busy', 'false');
+    showCounts([...known.values()].map(({ job }) => job));
+    return shown.length;
+  };
+
+  return {
+    take(job) {
+      take(job);
+      arrange();
+    },
+    /** What the gateway lists now. Jobs that it lists no more go. */
+    takeAll(jobs) {
+      const listed = new Set(jobs.map(({ promptId }) => promptId));
+      jobs.forEach(take);
+      for (const [promptId, { view }] of known) {
+        if (listed.has(promptId)) continue;
+        view.remove();
+        known.delete(promptId);
+      }
+      return arrange();
+    },
+    preview: (promptId, blob) => known.get(promptId)?.view.preview(blob),
+    want(filter) {
+      wanted = filter;
+      return arrange();
+    },
+    tick: () => known.forEach(({ view }) => view.tick()),
+    live: () => [...known.values()].map(({ job }) => job).filter(isLive),
+  };
+}
+
+const textOf = ({ promptId, type, userId, characterId, node, failure }) =>
+  [promptId, type, typeWords(type), userId, characterId, node?.title, node?.type, failure?.message]
+    .filter(Boolean)
+    .join('\n')
+    .toLowerCase();
+
+function showCounts(jobs) {
+  const running = jobs.filter(({ status }) => status === 'processing').length;
+  const waiting = jobs.filter(({ status }) => status === 'queued').length;
+  show(byId('summary'), `${running} running, ${waiting} waiting`);
+  document.title = running ? `(${running}) ComfyUI jobs` : 'ComfyUI jobs';
+}

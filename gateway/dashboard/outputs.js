@@ -1,0 +1,66 @@
+import { outputOf } from './api.js';
+import { byId, element } from './dom.js';
+
+const MOST_TILES = 8;
+const KINDS = { image: /\.(png|jpe?g|webp|gif|avif|bmp)$/i, video: /\.(mp4|webm|mov)$/i, audio: /\.(mp3|wav|flac|ogg|opus)$/i };
+
+/** A job's outputs as tiles, fetched when they come into sight. */
+export function outputTiles({ promptId, outputs }) {
+  const tiles = outputs.slice(0, MOST_TILES).map((output, n) => tileOf(promptId, output, n));
+  const rest = outputs.length - tiles.length;
+  return rest > 0 ? [...tiles, element('span', { class: 'rest' }, `+${rest}`)] : tiles;
+}
+
+function tileOf(promptId, { filename }, n) {
+  const kind = Object.keys(KINDS).find((name) => KINDS[name].test(filename)) ?? 'file';
+  const tile = element('button', { class: 'tile', type: 'button', 'data-kind': kind, title: filename });
+  // Fetched and not linked: an <img> could not send the token.
+  const load = once(async () => ({ kind, filename, url: URL.createObjectURL(await outputOf(promptId, n)) }));
+  if (kind === 'image') {
+    whenSeen(tile, () =>
+      load().then(
+        ({ url }) => tile.replaceChildren(element('img', { src: url, alt: filename })),
+        () => tile.replaceChildren(element('span', {}, 'not there')),
+      ),
+    );
+  } else tile.append(element('span', { class: 'kind' }, extensionOf(filename)), element('span', {}, filename));
+  tile.addEventListener('click', () => void load().then(open, () => tile.classList.add('missing')));
+  return tile;
+}
+
+function open({ kind, filename, url }) {
+  const stage = {
+    image: () => element('img', { src: url, alt: filename }),
+    video: () => element('video', { src: url, controls: '', autoplay: '', loop: '' }),
+    audio: () => element('audio', { src: url, controls: '' }),
+    file: () => element('p', {}, 'No preview of this kind of file.'),
+  };
+  byId('viewer-stage').replaceChildren(stage[kind]());
+  byId('viewer-name').textContent = filename;
+  Object.assign(byId('viewer-save'), { href: url, download: filename });
+  byId('viewer').showModal();
+}
+
+byId('viewer').addEventListener('click', ({ target, currentTarget }) => target === currentTarget && currentTarget.close());
+byId('viewer').addEventListener('close', () => byId('viewer-stage').replaceChildren());
+
+const sight = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    sight.unobserve(target);
+    target.dispatchEvent(new Event('seen'));
+  }
+});
+
+function whenSeen(place, then) {
+  place.addEventListener('seen', then, { once: true });
+  sight.observe(place);
+}
+
+/** One try at a time, and none after a success. */
+function once(load) {
+  let loading;
+  return () => (loading ??= load().catch((error) => ((loading = undefined), Promise.reject(error))));
+}
+
+const extensionOf = (filename) => /\.([a-z0-9]{1,12})$/i.exec(filename)?.[1] ?? 'file';
