@@ -24,8 +24,12 @@ export interface Tally {
 
 export const emptyTally: Tally = { nodes: new Map(), cached: new Set(), snapshots: false };
 
-/** What a node without steps weighs, in steps. */
-const PLAIN = 0.5;
+/** What a node without steps weighs, in steps of a sampler; a look at real workflows, not a promise. */
+const PLAIN = 0.2;
+const plainWeights: readonly (readonly [RegExp, number])[] = [
+  [/loader/i, 3],
+  [/vae(en|de)code/i, 1],
+];
 
 const untouched: NodeTally = { value: 0, max: 1, done: false };
 
@@ -97,7 +101,8 @@ export function fractionDone(graph: Graph, tally: Tally): number {
 /** Whether something of the job declares or shows steps, and all of that is done. */
 export function stepsAreDone(graph: Graph, tally: Tally): boolean {
   const ids = [...new Set([...graph.keys(), ...tally.nodes.keys()])];
-  const long = ids.filter((id) => weightOf(graph, tally, id) > PLAIN && !tally.cached.has(id));
+  const stepping = (id: string): boolean => Math.max(tally.nodes.get(id)?.max ?? 1, graph.get(id)?.steps ?? 1) > 1;
+  const long = ids.filter((id) => stepping(id) && !tally.cached.has(id));
   return long.length > 0 && long.every((id) => fractionOf(tally.nodes.get(id)) === 1);
 }
 
@@ -120,7 +125,8 @@ const fractionOf = (node: NodeTally | undefined): number =>
 function weightOf(graph: Graph, tally: Tally, id: string): number {
   const node = tally.nodes.get(id);
   if (node !== undefined && node.max > 1) return node.max;
-  return graph.get(node?.displayId ?? id)?.steps ?? graph.get(id)?.steps ?? PLAIN;
+  const { steps, type = '' } = graph.get(node?.displayId ?? id) ?? graph.get(id) ?? {};
+  return steps ?? plainWeights.find(([name]) => name.test(type))?.[1] ?? PLAIN;
 }
 
 /** Weight and finished weight of what each workflow node's subgraph has made so far. */

@@ -61,7 +61,14 @@ async function refresh() {
     failures = 0;
     showEmpty(list.takeAll(jobs));
     byId('more').hidden = !more;
-    live.follow(new Set(list.live().slice(0, MOST_FOLLOWED).map(({ promptId }) => promptId)));
+    live.follow(
+      new Set(
+        list
+          .live()
+          .slice(0, MOST_FOLLOWED)
+          .map(({ promptId }) => promptId),
+      ),
+    );
     showHealth(checks);
     byId('sign-in').hidden = true;
     show(byId('notice'), '');
@@ -84,7 +91,12 @@ function showEmpty(count) {
   const { status, text } = wanted();
   byId('empty').hidden = count > 0;
   show(byId('empty-title'), status || text ? 'No job matches' : 'No jobs yet');
-  show(byId('empty-text'), status || text ? 'Jobs show up here as soon as they fit the filter.' : 'Jobs show up here as soon as they are submitted with POST /jobs.');
+  show(
+    byId('empty-text'),
+    status || text
+      ? 'Jobs show up here as soon as they fit the filter.'
+      : 'Jobs show up here as soon as they are submitted with POST /jobs.',
+  );
 }
 
 filters.addEventListener('submit', (event) => event.preventDefault());

@@ -6,7 +6,9 @@ import { ago, duration, failureWords, phaseWords, statusWords, stepWords, typeWo
 export function jobCard({ cancel }) {
   const part = Object.fromEntries(
     Object.entries({ picture: 'img', type: 'h2', user: 'span', character: 'span', id: 'code', status: 'span' })
-      .concat(Object.entries({ percent: 'output', doing: 'span', step: 'span', left: 'span', via: 'span', when: 'span' }))
+      .concat(
+        Object.entries({ percent: 'output', doing: 'span', step: 'span', left: 'span', via: 'span', when: 'span' }),
+      )
       .map(([name, tag]) => [name, element(tag, { class: name })]),
   );
   part.picture.alt = 'Preview';
@@ -74,7 +76,12 @@ export function jobCard({ cancel }) {
       const { promptId, type, userId, characterId, status, progress, phase, via } = next;
       const before = job;
       job = next;
-      Object.assign(card.dataset, { status, phase, job: promptId, tone: next.failure?.kind === 'cancelled' ? 'calm' : '' });
+      Object.assign(card.dataset, {
+        status,
+        phase,
+        job: promptId,
+        tone: next.failure?.kind === 'cancelled' ? 'calm' : '',
+      });
       show(part.type, typeWords(type));
       show(part.user, userId);
       show(part.character, characterId);

@@ -22,7 +22,9 @@ export function jobList({ cancel }) {
 
   /** Puts the cards in order, newest first, and moves only those out of place. */
   const arrange = () => {
-    const shown = [...known.values()].filter(({ job }) => matches(job)).sort((a, b) => b.job.startedAt - a.job.startedAt);
+    const shown = [...known.values()]
+      .filter(({ job }) => matches(job))
+      .sort((a, b) => b.job.startedAt - a.job.startedAt);
     const cards = shown.map(({ view }) => view.card);
     const place = byId('jobs');
     for (const card of [...place.children]) if (!cards.includes(card)) card.remove();

@@ -19,7 +19,8 @@ const STATUSES = { queued: 'Waiting', processing: 'Running', completed: 'Complet
 const PHASES = { waiting: 'Waiting', loading: 'Loading', running: 'Running', finishing: 'Finishing' };
 
 /** What kind of job it is: `face_swap` → `Face swap`. */
-export const typeWords = (type) => TYPES[type] ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+export const typeWords = (type) =>
+  TYPES[type] ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
 
 export const statusWords = (job) => (job.failure?.kind === 'cancelled' ? 'Cancelled' : STATUSES[job.status]);
 

@@ -231,8 +231,8 @@ export class Execution {
     });
     return {
       outputs: Object.fromEntries(this.ui),
-      meta: Object.fromEntries(shown.map((id) => [id, meta(id)])),
       status: { status_str: completed ? 'success' : 'error', completed, messages: this.messages },
+      meta: Object.fromEntries(shown.map((id) => [id, meta(id)])),
     };
   }
 }

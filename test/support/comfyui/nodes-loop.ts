@@ -75,7 +75,7 @@ function copyOfLoop(prompt: DynamicPrompt, open: string, close: string, start: R
   const copies: Record<string, ExpandedNode> = {};
   for (const id of ids) {
     const { class_type, inputs } = prompt.node(id);
-    const copied = Object.entries(inputs).map(([name, value]) =>
+    const copied = Object.entries(inputs).map(([name, value]): [string, unknown] =>
       isLink(value) && ids.has(value[0]) ? [name, [copyId(value[0]), value[1]]] : [name, value],
     );
     const given = id === open ? start : {};

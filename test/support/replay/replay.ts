@@ -72,24 +72,25 @@ class Replay {
     await closed;
   }
 
-  private async request({ method, path, body }: RecordedExchange): Promise<RecordedExchange> {
-    const recorded = this.recorded.find((event) => 'http' in event && event.http.path === path && event.http.body === body);
-    const asked = { method, path: this.ours(path), ...(body != null && { body: JSON.parse(this.ours(JSON.stringify(body))) as unknown }) };
+  private async request(recorded: RecordedExchange): Promise<RecordedExchange> {
+    const { method } = recorded;
+    const path = this.ours(recorded.path);
+    const body =
+      recorded.body === null || recorded.body === undefined ? undefined : this.ours(JSON.stringify(recorded.body));
     try {
-      const init = { method, ...(asked.body !== undefined && { body: JSON.stringify(asked.body) }) };
-      const answer = await fetch(this.server.url + asked.path, init);
+      const answer = await fetch(this.server.url + path, { method, ...(body !== undefined && { body }) });
       const response = jsonOrText(await answer.text());
-      this.learnId(recorded, response);
-      return { ...asked, status: answer.status, response };
+      this.learnId(recorded.response, response);
+      return { method, path, status: answer.status, response };
     } catch (error) {
       const { code } = (error as { cause?: { code?: string } }).cause ?? {};
-      return { ...asked, error: code ?? String(error) };
+      return { method, path, error: code ?? String(error) };
     }
   }
 
   /** Old servers give a job an id of their own: another one here than in the recording. */
-  private learnId(recorded: RecordedEvent | undefined, response: unknown): void {
-    const theirs = recorded && 'http' in recorded ? promptId(recorded.http.response) : undefined;
+  private learnId(recorded: unknown, response: unknown): void {
+    const theirs = promptId(recorded);
     const ours = promptId(response);
     if (theirs !== undefined && ours !== undefined) this.ids.set(theirs, ours);
   }
@@ -126,20 +127,26 @@ function landmarks(events: readonly RecordedEvent[]): Map<string, number> {
 
 /** Runs, before the recording's first job, what gives the nodes that it found cached. */
 async function cacheWhatWasCached(server: ComfyUIStandIn, recorded: readonly RecordedEvent[]): Promise<void> {
-  const frame = recorded.find((event) => 'text' in event && event.text.includes('"execution_cached"'));
   const post = recorded.find((event) => 'http' in event && event.http.path === '/prompt');
-  if (!frame || !('text' in frame) || !post || !('http' in post)) return;
-  const cached = (JSON.parse(frame.text) as { data: { nodes: string[] } }).data.nodes;
+  const cached = recorded.map(cachedNodes).find((nodes) => nodes !== undefined);
+  if (!cached || cached.length === 0 || !post || !('http' in post)) return;
   const { prompt } = post.http.body as { prompt: Record<string, unknown> };
   const isAll = cached.length === Object.keys(prompt).length;
   const nodes = cached.flatMap((id) => [
     [id, prompt[id]],
     [`${id}0`, { class_type: 'PreviewImage', inputs: { images: [id, 0] } }],
   ]);
-  if (cached.length === 0) return;
   const body = JSON.stringify({ prompt: isAll ? prompt : (Object.fromEntries(nodes) as object) });
-  const { prompt_id } = (await (await fetch(`${server.url}/prompt`, { method: 'POST', body })).json()) as { prompt_id: string };
+  const { prompt_id } = (await (await fetch(`${server.url}/prompt`, { method: 'POST', body })).json()) as {
+    prompt_id: string;
+  };
   while (!(await (await fetch(`${server.url}/history/${prompt_id}`)).text()).includes(prompt_id)) await sleep(20);
+}
+
+function cachedNodes(event: RecordedEvent): string[] | undefined {
+  const text = 'text' in event ? event.text : 'http' in event ? JSON.stringify(event.http) : '';
+  const nodes = /"execution_cached",.*?"nodes": ?(\[.*?\])/.exec(text)?.[1];
+  return nodes === undefined ? undefined : (JSON.parse(nodes) as string[]);
 }
 
 function promptId(response: unknown): string | undefined {

@@ -32,15 +32,17 @@ export function shape(value: unknown, name = ''): string {
 
 /** The shape of a JSON text, integers and floats told apart as they are written. */
 export function textShape(text: string): string {
-  const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(\.\d+)?(e[+-]?\d+)?/g, (token, point?: string, power?: string) =>
-    token.startsWith('"') ? token : JSON.stringify((point ?? power) === undefined ? INT : FLOAT),
+  const marked = text.replace(
+    /"(?:[^"\\]|\\.)*"|-?\d+(\.\d+)?(e[+-]?\d+)?/g,
+    (token, point?: string, power?: string) =>
+      token.startsWith('"') ? token : JSON.stringify((point ?? power) === undefined ? INT : FLOAT),
   );
   return shape(JSON.parse(marked));
 }
 
 /** Whether a JSON text is spaced as Python spaces it. */
 export function isSpacedAsPython(text: string): boolean {
-  return !/[,:](?! )| (?![^,:])/.test(text.replace(/"(?:[^"\\]|\\.)*"/g, '""').replaceAll(/([,:]) /g, '$1 \u0000').replaceAll('\u0000', ''));
+  return /^(?:[^\s,:]|[,:] (?! ))*$/.test(text.replace(/"(?:[^"\\]|\\.)*"/g, '""'));
 }
 
 const INT = '@int';

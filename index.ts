@@ -1,0 +1,31 @@
+export { createPipeline, type PipelineOptions } from './pipeline';
+export {
+  NoAnswer,
+  UnknownJob,
+  UnknownServer,
+  type JobPage,
+  type JobRequest,
+  type ListQuery,
+  type OutputBody,
+  type Pipeline,
+  type Preview,
+  type ServerStatus,
+  type SubmitRequest,
+  type Workflow,
+} from './pipeline-api';
+export { embeddedStore } from './sinks/embedded-store';
+export { StoreUnavailable, UnreadableState, type JobFilter, type JobStore } from './sinks/job-store';
+export { redisStore } from './sinks/redis-store';
+export {
+  isSettled,
+  type CurrentNode,
+  type Failure,
+  type FailureKind,
+  type JobOutput,
+  type JobPhase,
+  type JobState,
+  type JobStatus,
+  type JobType,
+  type NodeError,
+  type Via,
+} from './streams/job-state';

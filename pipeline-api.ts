@@ -1,0 +1,84 @@
+import type { Observable } from 'rxjs';
+import type { JobPage } from './sinks/job-page';
+import type { JobFilter } from './sinks/job-store';
+import type { OutputBody } from './sources/comfyui-server';
+import { NoAnswer } from './sources/rest';
+import type { Preview } from './streams/board';
+import type { JobState, JobType } from './streams/job-state';
+import type { Workflow } from './streams/workflow';
+
+export type { JobPage, OutputBody, Preview, Workflow };
+export { NoAnswer };
+
+export interface JobRequest {
+  readonly type: JobType;
+  readonly userId: string;
+  readonly characterId?: string;
+  /** Kept with the job, untouched. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Which of the servers, by URL; the first where absent. */
+  readonly server?: string;
+}
+
+export interface SubmitRequest extends JobRequest {
+  readonly workflow: Workflow;
+}
+
+export interface ServerStatus {
+  readonly url: string;
+  /** Whether the server answered last time it was asked or heard. */
+  readonly healthy: boolean;
+  /** How its jobs are being watched now. */
+  readonly via: 'websocket' | 'polling';
+  readonly queueRemaining?: number;
+}
+
+export interface ListQuery extends JobFilter {
+  /** 50 where absent, 500 at most. */
+  readonly limit?: number;
+  /** From the page before. */
+  readonly cursor?: string;
+}
+
+
+
+/** One running instance: watches ComfyUI, keeps states, answers for jobs. */
+export interface Pipeline {
+  /**
+   * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
+   * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
+   * Rejects with `UnknownServer` where `server` is none of ours.
+   */
+  submit(request: SubmitRequest): Promise<JobState>;
+  /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
+  track(promptId: string, request: JobRequest): Promise<JobState>;
+  /** Stops this job and no other. Resolves with its state right after asking, or `undefined` for an unknown job; a settled job stays as it is. */
+  cancel(promptId: string): Promise<JobState | undefined>;
+  /** The present state, or `undefined`. */
+  get(promptId: string): Promise<JobState | undefined>;
+  list(query?: ListQuery): Promise<JobPage>;
+  /** The present state, then each change, never backward; completes when the job settles. Errors with `UnknownJob`. */
+  watch(promptId: string): Observable<JobState>;
+  /** Every change of every job of this instance. */
+  readonly states$: Observable<JobState>;
+  /** Previews of this instance's running jobs; lossy. */
+  readonly previews$: Observable<Preview>;
+  /** Opens the nth output of a job, or resolves `undefined` if there is no such job or output. Rejects with `NoAnswer`. */
+  output(promptId: string, n: number): Promise<OutputBody | undefined>;
+  servers(): readonly ServerStatus[];
+  /** Whether states can be stored right now. */
+  storeHealthy(): Promise<boolean>;
+  /** The jobs taken up again at the start. */
+  readonly recovered: Promise<readonly JobState[]>;
+  /** Stops watching, writes what is unwritten, closes sockets with the handshake. */
+  close(): Promise<void>;
+}
+
+/** No job of that id, or none that may be seen. */
+export class UnknownJob extends Error {
+  override readonly name = 'UnknownJob';
+}
+/** The server asked for is none of this pipeline's. */
+export class UnknownServer extends Error {
+  override readonly name = 'UnknownServer';
+}

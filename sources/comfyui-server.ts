@@ -1,0 +1,68 @@
+import type { Readable } from 'node:stream';
+import type { Observable, SchedulerLike } from 'rxjs';
+import type { Backoff } from '../streams/backoff';
+import type { BoardEvent } from '../streams/board';
+import type { Session } from '../streams/job-changes';
+import type { Job } from '../streams/job';
+import type { JobOutput } from '../streams/job-state';
+import type { Report } from '../streams/reporting';
+import { cancel } from './cancel';
+import { lookAt, lookup } from './look';
+import { NoAnswer, rest } from './rest';
+import type { ServerAddress } from './server-address';
+import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
+import { defaultSubmitPolicy, submit, type Submission } from './submit';
+
+/** A job's output file on its way from ComfyUI. */
+export interface OutputBody {
+  readonly body: Readable;
+  readonly contentType: string;
+  /** Bytes, where ComfyUI says. */
+  readonly length?: number;
+}
+
+/** One ComfyUI server, all that we ask of it. */
+export interface ComfyUIServer {
+  readonly url: string;
+  /** The session of this client id; a socket is opened when it is connected. */
+  session(clientId: string): Session;
+  look(jobs: readonly Job[]): Observable<BoardEvent>;
+  submit(submission: Submission): Observable<BoardEvent>;
+  /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
+  cancel(promptId: string): Observable<never>;
+  /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
+  view(output: JobOutput): Promise<OutputBody | undefined>;
+  /** Whether it answered the last request. */
+  answering(): boolean;
+  close(): Promise<void>;
+}
+
+export interface ServerPolicy {
+  readonly clock: SchedulerLike;
+  readonly backoff: Backoff;
+  readonly socketTiming?: Partial<SocketTiming>;
+}
+
+export function comfyUIServer(address: ServerAddress, { clock, backoff, socketTiming }: ServerPolicy, report: Report): ComfyUIServer {
+  const client = rest(address);
+  const routes = lookup(client.get);
+  return {
+    url: address.url,
+    session: (clientId) => webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
+    look: lookAt(routes, clock),
+    submit: (submission) => submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
+    cancel: (promptId) => cancel(client, promptId),
+    view: async ({ filename, subfolder, type }) => {
+      const { statusCode, headers, body } = await client.open(`/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`);
+      if (statusCode === 200) {
+        const length = Number(headers['content-length']);
+        return { body, contentType: String(headers['content-type'] ?? 'application/octet-stream'), ...(length > 0 && { length }) };
+      }
+      await body.dump();
+      if (statusCode === 404) return undefined;
+      throw new NoAnswer(`/view: status ${statusCode}`, true);
+    },
+    answering: client.answering,
+    close: client.close,
+  };
+}

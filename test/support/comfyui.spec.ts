@@ -1,0 +1,46 @@
+import { portrait } from './replay/portrait';
+import { readRecording, recordings } from './replay/recording';
+import type { RecordedEvent } from './replay/recording';
+import { replay } from './replay/replay';
+import { isSpacedAsPython } from './replay/shape';
+
+const named = recordings.map(({ version, scenario }) => ({ name: `${version} ${scenario}`, version, scenario }));
+const replays = new Map<string, Promise<RecordedEvent[]>>();
+
+/** All at once: they mostly wait. */
+beforeAll(async () => {
+  for (const { name, version, scenario } of named) replays.set(name, replay(version, scenario));
+  await Promise.allSettled(replays.values());
+}, 30_000);
+
+const replayed = async (name: string) => (await replays.get(name)) ?? [];
+
+describe('the stand-in does what a real server did', () => {
+  test.each(named)('$name', async ({ name, version, scenario }) => {
+    expect(portrait(await replayed(name))).toEqual(portrait(readRecording(version, scenario)));
+  });
+
+  test.each(named)('$name, in Python’s spelling', async ({ name }) => {
+    const frames = (await replayed(name)).flatMap((event) => ('text' in event ? event.text : []));
+    expect(frames.filter((frame) => !isSpacedAsPython(frame))).toEqual([]);
+  });
+});
+
+test('real frames are in Python’s spelling, by the same measure', () => {
+  const frames = recordings
+    .flatMap(({ version, scenario }) => readRecording(version, scenario))
+    .flatMap((event) => ('text' in event ? event.text : []));
+  expect(frames.filter((frame) => !isSpacedAsPython(frame))).toEqual([]);
+  expect(isSpacedAsPython('{"type":"status"}')).toBe(false);
+});
+
+test.each([
+  { version: '0.3.30', least: 10, most: 10 },
+  { version: '0.33.0', least: 5, most: 7 },
+] as const)('ten steps of 50 ms are $least to $most progress frames on $version', async ({ version, least, most }) => {
+  for (const events of [readRecording(version, 'steps'), await replayed(`${version} steps`)]) {
+    const frames = events.filter((event) => 'text' in event && event.text.startsWith('{"type": "progress",'));
+    expect(frames.length).toBeGreaterThanOrEqual(least);
+    expect(frames.length).toBeLessThanOrEqual(most);
+  }
+});
