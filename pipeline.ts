@@ -81,6 +81,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   const recovered$ = new Subject<Session>();
+  const aliases = new Map<string, string>();
 
   const servers = options.servers.map((server) => {
     const comfyUI = comfyUIServer(serverAddress(server), { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) }, report);
@@ -154,10 +155,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await firstValueFrom(merge(done, timer(ANSWER_MS, clock)));
   }
 
+  /** The id a job goes by now: an old server may have given it another after its caller was told the first. */
+  const now = (promptId: string): string => aliases.get(promptId) ?? promptId;
+
   const get$ = (promptId: string): Observable<JobState | undefined> =>
     defer(() => {
-      const live = board.job(promptId);
-      return live === undefined ? writer.get(promptId) : of(live.state);
+      const live = board.job(now(promptId));
+      return live === undefined ? writer.get(now(promptId)) : of(live.state);
     });
   const get = (promptId: string): Promise<JobState | undefined> => firstValueFrom(get$(promptId));
 
@@ -176,6 +180,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const server = chosen(request.server);
     const { clientId } = server.own;
     let promptId: string = randomUUID();
+    let answered = false;
     const state: JobState = { ...newState(promptId, server, request), clientId };
     // Stored before it is posted, so that no crash can lose it. A store that is down is no reason not to run (R12).
     await firstValueFrom(store.put(state).pipe(reporting('store', report), orNothing()), { defaultValue: undefined });
@@ -194,12 +199,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           tap((event) => {
             if (event.tag !== 'adopted') return;
             promptId = event.as;
+            if (answered) aliases.set(event.promptId, event.as);
+            local.rename(event.promptId, event.as);
             writer.forget(event.promptId);
           }),
         ),
         defer(() => (cancelAsked() ? cancelling(promptId) : EMPTY)),
       ),
     );
+    answered = true;
     return (await get(promptId)) ?? state;
   }
 
@@ -232,11 +240,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       takeUntil(interval(TICK_MS, clock).pipe(filter(() => board.job(promptId) === undefined))),
     );
 
-  async function cancel(promptId: string): Promise<JobState | undefined> {
+  async function cancel(asked: string): Promise<JobState | undefined> {
+    const promptId = now(asked);
     const job = board.job(promptId);
     if (job !== undefined) {
-      const asked: BoardEvent = { tag: 'cancelAsked', promptId, at: clock.now() };
-      await run(concat(of(asked), job.accepted ? cancelling(promptId) : EMPTY));
+      const told: BoardEvent = { tag: 'cancelAsked', promptId, at: clock.now() };
+      await run(concat(of(told), job.accepted ? cancelling(promptId) : EMPTY));
     }
     return get(promptId);
   }
@@ -249,8 +258,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return pageOf([...states.values()].filter((state) => matches(state, wanted)), Math.min(limit, MAX_PAGE), cursor);
   }
 
-  const watch = (promptId: string): Observable<JobState> =>
+  const watch = (asked: string): Observable<JobState> =>
     defer(() => {
+      const promptId = now(asked);
       const live = board.job(promptId);
       if (live !== undefined) return merge(local.changes(promptId), of(live.state));
       const present$ = writer.get(promptId).pipe(

@@ -1,7 +1,13 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../pipeline';
+import { isSettled } from '../streams/job-state';
 import type { Reply } from './protocol';
 import type { PublicJob } from './public-job';
+
+/** How many jobs' previews wait, one each. */
+const MOST_PREVIEWS = 4;
+/** ComfyUI's previews have tens of KiB; a larger one alone would make a healthy reader look slow. */
+const PREVIEW_BYTES = 524_288;
 
 /** What an outbox needs of a connection. */
 export interface Wire {
@@ -23,11 +29,13 @@ export interface OutboxLimits {
 }
 
 /**
- * What one reader still has to get. While the connection is busy, the newest state of each job waits, answers wait in turn, and
- * previews are dropped; so a slow reader sees fewer steps of a job and never misses its end. One too slow is cut.
+ * What one reader still has to get. While the connection is busy, the newest state of each job waits and answers wait in turn;
+ * so a slow reader sees fewer steps of a job and never misses its end. The newest previews wait for an idle moment and are
+ * dropped first. A reader that is too slow is cut.
  */
 export interface Outbox {
   state(job: PublicJob): void;
+  /** An image that may be dropped. */
   preview(preview: Preview): void;
   /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
   answer(reply: Reply, send: (reply: Reply) => void): void;
@@ -47,6 +55,7 @@ interface Parcel {
 export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, clock: SchedulerLike): Outbox {
   /** States under their job's id, answers under a key of their own; in the order in which they wait. */
   const waiting = new Map<unknown, Parcel>();
+  const previews = new Map<string, Preview>();
   let bytes = 0;
   let busySince = clock.now();
 
@@ -67,16 +76,34 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     if (bytes + wire.backlogBytes() > waitingBytes) wire.cut(`over ${waitingBytes} bytes wait for it`);
   };
 
+  const sendPreviews = (): void => {
+    for (const [promptId, preview] of previews) {
+      if (!isIdle()) return;
+      previews.delete(promptId);
+      busySince = clock.now();
+      wire.preview(preview);
+    }
+  };
+
   return {
-    state: (job) => post(job.promptId, job, () => wire.state(job)),
+    state(job) {
+      if (isSettled(job)) previews.delete(job.promptId);
+      post(job.promptId, job, () => wire.state(job));
+    },
     answer(reply, send) {
       if (reply.ok) drop(reply.job.promptId);
       post(Symbol('answer'), reply, () => send(reply));
     },
-    preview: (preview) => {
-      if (isIdle()) wire.preview(preview);
+    preview(preview) {
+      if (preview.image.byteLength > PREVIEW_BYTES) return;
+      previews.set(preview.promptId, preview);
+      for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) previews.delete(oldest);
+      sendPreviews();
     },
-    forget: drop,
+    forget(promptId) {
+      previews.delete(promptId);
+      drop(promptId);
+    },
     drained() {
       busySince = clock.now();
       for (const [key, { send }] of waiting) {
@@ -84,6 +111,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
         drop(key);
         send();
       }
+      sendPreviews();
     },
     inspect() {
       if (!isIdle() && clock.now() - busySince > stallMs) wire.cut(`nothing left for ${stallMs} ms`);

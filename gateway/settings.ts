@@ -49,11 +49,10 @@ type Variables = t.TypeOf<typeof Variables>;
 /** The settings that the environment asks for, or everything that is wrong with it, secret values left out. An empty variable is an absent one. */
 export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const apart = decoded(Variables, given);
   const together = contradictions(given);
   return pipe(
-    apart,
-    E.mapLeft((errors) => [...errors, ...together]),
+    decoded(Variables, given),
+    E.mapLeft((apart) => [...apart, ...together.filter(({ field }) => !apart.some((error) => error.field === field))]),
     E.chain((variables) => (together.length > 0 ? E.left(together) : E.right(settingsFrom(variables)))),
   );
 };

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { identity, pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { Workflow, WorkflowNode } from '../pipeline';
+import type { Workflow, WorkflowNode } from '../streams/workflow';
 import { checked } from './fields.codec';
 
 const EXPORT = 'export it from ComfyUI with "Save (API Format)", in newer versions "Export (API)"';

@@ -4,6 +4,12 @@ import type { JobState, JobStatus } from '../streams/job-state';
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
 
+/** How every key that holds a state begins, and no other key of ours does: existing readers ask for `KEYS comfyui:job:*`. */
+export const JOB_KEY_PREFIX = 'comfyui:job:';
+
+/** Where a job's state is stored. */
+export const jobKey = (promptId: string): string => `${JOB_KEY_PREFIX}${promptId}`;
+
 /** What became of a write: taken, or refused because the store holds a state at least as new. */
 export type PutOutcome = 'stored' | 'stale';
 
@@ -22,15 +28,24 @@ export interface Unreadable {
 
 /** Keeps the newest state of each job for 7200 s after its last write, and tells of changes. */
 export interface JobStore {
-  /** Stores a state unless a state at least as new is there (by `epoch`, then `seq`), and announces it to the feed. Emits the outcome and completes; errors with `StoreUnavailable`. */
+  /**
+   * Stores a state unless a state at least as new is there (by `epoch`, then `seq`), and announces it to the feed. Emits
+   * the outcome and completes; errors with `StoreUnavailable`. Safe to repeat: the very state that is there is `stored`
+   * again, which renews its time to live and announces nothing. A value that is no state of ours is written over and
+   * reported.
+   */
   put(state: JobState): Observable<PutOutcome>;
   /** The stored state, or `undefined`. Errors with `StoreUnavailable`, or `UnreadableState` if the value is not ours. */
   get(promptId: string): Observable<JobState | undefined>;
-  /** Each readable state that matches, in no order, then completes. What is unreadable is reported and passed over. */
+  /** Each readable state that matches, once, in no order, then completes. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
   list(filter?: JobFilter): Observable<JobState>;
   /** Forgets a job. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
-  /** States of one job as any instance stores them, from subscription on; never completes. Emits nothing of the past: `get` after the subscription is made, to miss nothing. */
+  /**
+   * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
+   * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and
+   * then `get`s misses no last word. Hence a state may come twice: take only what is newer than what was seen.
+   */
   changes(promptId: string): Observable<JobState>;
   /** Whether the store answers. Emits once and completes; never errors. */
   healthy(): Observable<boolean>;

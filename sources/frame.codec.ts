@@ -7,36 +7,47 @@ export class MalformedFrame extends Error {
   override readonly name = 'MalformedFrame';
 }
 
-const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.null, t.undefined]);
-const nodeId = t.string;
+/** Python writes `None` as null, and older servers leave fields out. */
+export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]);
 
-const status = t.type({ status: t.type({ exec_info: t.type({ queue_remaining: t.number }) }) });
+const nodeId = t.string;
+/** `1e999` is JSON, and no number of steps. */
+const finite = new t.Type<number>(
+  'finite',
+  (value): value is number => Number.isFinite(value),
+  (value, context) => (typeof value === 'number' && Number.isFinite(value) ? t.success(value) : t.failure(value, context)),
+  t.identity,
+);
+
+const status = t.type({ status: t.type({ exec_info: t.type({ queue_remaining: finite }) }) });
 const promptOnly = t.type({ prompt_id: t.string });
 const cached = t.type({ prompt_id: t.string, nodes: t.array(nodeId) });
-const executing = t.type({ node: optional(nodeId), display_node: optional(nodeId), prompt_id: optional(t.string) });
-const progress = t.type({ value: t.number, max: t.number, prompt_id: optional(t.string), node: optional(nodeId) });
+const executing = t.partial({ node: nullable(nodeId), display_node: nullable(nodeId), prompt_id: nullable(t.string) });
+const progress = t.intersection([
+  t.type({ value: finite, max: finite }),
+  t.partial({ prompt_id: nullable(t.string), node: nullable(nodeId) }),
+]);
 const progressState = t.type({
   prompt_id: t.string,
   nodes: t.record(
     t.string,
-    t.type({
-      value: t.number,
-      max: t.number,
-      state: t.string,
-      parent_node_id: optional(nodeId),
-      display_node_id: optional(nodeId),
-    }),
+    t.intersection([
+      t.type({ value: finite, max: finite, state: t.string }),
+      t.partial({ parent_node_id: nullable(nodeId), display_node_id: nullable(nodeId) }),
+    ]),
   ),
 });
-const executed = t.type({ node: nodeId, prompt_id: t.string, output: optional(t.UnknownRecord) });
+const executed = t.intersection([t.type({ node: nodeId, prompt_id: t.string }), t.partial({ output: nullable(t.UnknownRecord) })]);
 /** What `execution_error` and `execution_interrupted` say, in frames and in history alike. */
-export const brokeCodec = t.type({
-  prompt_id: t.string,
-  node_id: optional(nodeId),
-  node_type: optional(t.string),
-  exception_message: optional(t.string),
-  exception_type: optional(t.string),
-});
+export const brokeCodec = t.intersection([
+  t.type({ prompt_id: t.string }),
+  t.partial({
+    node_id: nullable(nodeId),
+    node_type: nullable(t.string),
+    exception_message: nullable(t.string),
+    exception_type: nullable(t.string),
+  }),
+]);
 export type Broke = t.TypeOf<typeof brokeCodec>;
 
 /** Every frame we read, by ComfyUI's name for it. Any other is none of our business. */
@@ -76,7 +87,7 @@ export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | unde
   );
 }
 
-const envelope = t.type({ type: t.string, data: t.unknown });
+const envelope = t.intersection([t.type({ type: t.string }), t.partial({ data: t.unknown })]);
 
 /** The fields that are wrong, never their values. */
 const wrongFields = (errors: t.Errors): string =>

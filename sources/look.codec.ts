@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import type { Failure, JobOutput } from '../streams/job-state';
 import { graphOf, type Graph } from '../streams/workflow';
 import { interruption, nodeFailure } from './failure';
-import { brokeCodec } from './frame.codec';
+import { brokeCodec, nullable } from './frame.codec';
 import { allOutputsOf } from './outputs.codec';
 
 /** A job in a server's queue. */
@@ -23,7 +23,6 @@ export interface Ended {
   readonly outcome: readonly JobOutput[] | Failure;
 }
 
-const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null, t.undefined]);
 const strings = t.array(t.string);
 
 /** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]` */
@@ -31,13 +30,14 @@ type Entry = readonly [number, string, unknown, unknown, unknown];
 const isEntry = (entry: unknown): entry is Entry =>
   Array.isArray(entry) && entry.length >= 5 && typeof entry[0] === 'number' && typeof entry[1] === 'string';
 
-const queueCodec = t.type({ queue_running: t.array(t.unknown), queue_pending: t.array(t.unknown) });
+const entryCodec = new t.Type<Entry>('entry', isEntry, (entry, context) => (isEntry(entry) ? t.success(entry) : t.failure(entry, context)), t.identity);
+const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t.array(entryCodec) });
 
-/** `GET /queue`, in the order in which it runs; `undefined` where that is no queue. */
+/** `GET /queue`, in the order in which it runs; `undefined` where that is no queue, or holds what may be any job (R4). */
 export function queueOf(json: unknown): readonly Queued[] | undefined {
   if (!queueCodec.is(json)) return undefined;
-  const entries = [...json.queue_running.map((entry) => [true, entry] as const), ...json.queue_pending.map((entry) => [false, entry] as const)];
-  return inOrder(entries.flatMap(([running, entry]) => (isEntry(entry) ? [queuedEntry(entry, running)] : [])));
+  const { queue_running, queue_pending } = json;
+  return inOrder([...queue_running.map((entry) => queuedEntry(entry, true)), ...queue_pending.map((entry) => queuedEntry(entry, false))]);
 }
 
 const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running: boolean): Queued => ({
@@ -49,15 +49,17 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
   extraData: t.UnknownRecord.is(extra) ? extra : {},
 });
 
-const jobCodec = t.type({
-  id: t.string,
-  status: t.string,
-  priority: nullable(t.number),
-  outputs: nullable(t.UnknownRecord),
-  execution_error: nullable(brokeCodec),
-  execution_status: nullable(t.type({ messages: nullable(t.array(t.unknown)) })),
-  workflow: nullable(t.type({ prompt: t.unknown, extra_data: t.unknown })),
-});
+// What is not there is left out, not null: `t.type` would miss the key.
+const jobCodec = t.intersection([
+  t.type({ id: t.string, status: t.string }),
+  t.partial({
+    priority: nullable(t.number),
+    outputs: nullable(t.UnknownRecord),
+    execution_error: nullable(brokeCodec),
+    execution_status: nullable(t.partial({ messages: nullable(t.array(t.unknown)) })),
+    workflow: nullable(t.partial({ prompt: t.unknown, extra_data: t.unknown })),
+  }),
+]);
 
 /** `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` where that is no such list. */
 export function jobListOf(json: unknown): readonly Queued[] | undefined {
@@ -82,17 +84,19 @@ export function jobOf(json: unknown): Found | undefined {
     case 'failed':
       return { tag: 'ended', outcome: json.execution_error == null ? unexplained : nodeFailure(json.execution_error) };
     case 'cancelled':
-      return { tag: 'ended', outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ ...nobody, prompt_id: json.id }) };
+      return { tag: 'ended', outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ prompt_id: json.id }) };
     default:
       return { tag: 'queued', job: queuedJob(json) };
   }
 }
 
-const historyCodec = t.type({
-  outputs: t.UnknownRecord,
-  status: nullable(t.type({ status_str: t.string, messages: nullable(t.array(t.unknown)) })),
-  prompt: t.unknown,
-});
+const historyCodec = t.intersection([
+  t.type({ outputs: t.UnknownRecord }),
+  t.partial({
+    status: nullable(t.partial({ status_str: nullable(t.string), messages: nullable(t.array(t.unknown)) })),
+    prompt: t.unknown,
+  }),
+]);
 
 /** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
 export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
@@ -124,8 +128,6 @@ function failureIn(messages: readonly unknown[]): Failure | undefined {
   }
   return undefined;
 }
-
-const nobody = { node_id: undefined, node_type: undefined, exception_message: undefined, exception_type: undefined };
 
 const unexplained: Failure = { kind: 'node_error', message: 'The server reports a failure without saying why.', retryable: false };
 

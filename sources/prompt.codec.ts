@@ -1,19 +1,16 @@
 import * as t from 'io-ts';
 import type { Failure, NodeError } from '../streams/job-state';
 import { readable } from './failure';
+import { nullable } from './frame.codec';
 
-const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null, t.undefined]);
-
-const complaint = t.type({ message: t.string, extra_info: nullable(t.UnknownRecord) });
-const refusedNode = t.type({ errors: t.array(t.unknown), class_type: nullable(t.string) });
+const complaint = t.intersection([t.type({ message: t.string }), t.partial({ extra_info: nullable(t.UnknownRecord) })]);
+const refusedNode = t.intersection([t.type({ errors: t.array(t.unknown) }), t.partial({ class_type: nullable(t.string) })]);
 
 /** The answer to a workflow that runs, in part at least. */
-export const acceptedCodec = t.type({ prompt_id: t.string, node_errors: t.unknown });
+export const acceptedCodec = t.intersection([t.type({ prompt_id: t.string }), t.partial({ node_errors: t.unknown })]);
 
-const refusal = t.type({
-  error: t.union([t.string, t.type({ message: t.string, details: nullable(t.string), extra_info: nullable(t.UnknownRecord) })]),
-  node_errors: t.unknown,
-});
+const complete = t.intersection([complaint, t.partial({ details: nullable(t.string) })]);
+const refusal = t.intersection([t.type({ error: t.union([t.string, complete]) }), t.partial({ node_errors: t.unknown })]);
 
 /** ComfyUI's complaints node by node: what is wrong with which input, never the input's value (R13). */
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {

@@ -41,14 +41,15 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
     case 'absent':
       return absent(job, event.at, timing);
     case 'accepted': {
-      const lookAt = event.at + (job.linked ? timing.auditMs : timing.pollMs);
+      const lookAt = event.at + (job.cancelAsked ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
       const state: JobState = event.nodeErrors === undefined ? job.state : { ...job.state, nodeErrors: event.nodeErrors };
       return retold({ ...job, accepted: true, lookAt: Math.min(job.lookAt, lookAt) }, state, event.at);
     }
     case 'refused':
       return failed(job, event.failure, event.at, event.nodeErrors);
     case 'cancelAsked':
-      return { ...job, cancelAsked: true, lookAt: Math.min(job.lookAt, event.at + timing.soonMs) };
+      // Not accepted yet, it is nowhere to be found.
+      return { ...job, cancelAsked: true, lookAt: job.accepted ? Math.min(job.lookAt, event.at + timing.soonMs) : job.lookAt };
   }
 }
 

@@ -57,6 +57,11 @@ export function jobBoard(timing: Timing): Board {
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
   const jobsOf = (clientId: string): Job[] => [...jobs.values()].filter((job) => job.state.clientId === clientId);
   const runningOf = (clientId: string): Job[] => jobsOf(clientId).filter((job) => job.state.status === 'processing');
+  /** The one that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
+  const theRunning = (clientId: string): Job | undefined => {
+    const [job, ...others] = runningOf(clientId);
+    return others.length === 0 ? job : undefined;
+  };
 
   const keep = (before: Job | undefined, job: Job): readonly Change[] => {
     if (isSettled(job.state)) jobs.delete(job.state.promptId);
@@ -103,19 +108,21 @@ export function jobBoard(timing: Timing): Board {
           return keep(job, { ...job, linked: true, lookAt, state: job.state });
         });
       case 'unlinked':
+        unclaimed.spoil();
         return jobsOf(event.clientId).flatMap((job) => {
           const lookAt = job.accepted ? Math.min(job.lookAt, event.at + timing.takeoverMs) : job.lookAt;
           return keep(job, { ...job, linked: false, whole: false, lookAt });
         });
       case 'garbled':
+        unclaimed.spoil();
         return jobsOf(event.clientId).flatMap((job) => keep(job, { ...job, whole: false }));
       case 'resumed': {
-        const [job, ...others] = runningOf(event.clientId);
-        if (job === undefined || others.length > 0) return [];
+        const job = theRunning(event.clientId);
+        if (job === undefined) return [];
         return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: job.state.promptId, at: event.at });
       }
       case 'previewed': {
-        const job = event.promptId === undefined ? runningOf(event.clientId)[0] : jobs.get(event.promptId);
+        const job = event.promptId === undefined ? theRunning(event.clientId) : jobs.get(event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
@@ -129,16 +136,17 @@ export function jobBoard(timing: Timing): Board {
     queues.set(serverUrl, remaining);
     const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
     return ours.flatMap((job) => {
-      const suspicious = remaining < ours.length || !job.linked;
+      const suspicious = remaining < ours.length || !job.linked || job.cancelAsked;
       const lookAt = suspicious ? Math.min(job.lookAt, at + timing.soonMs) : job.lookAt;
-      return keep(job, withQueueBound({ ...job, lookAt }, remaining));
+      return keep(job, withQueueBound({ ...job, lookAt }, remaining, at));
     });
   };
 
   function take(event: BoardEvent): readonly Change[] {
     switch (event.tag) {
       case 'opened':
-        return open(event.job);
+        // Taken up already: what is known of it is newer.
+        return jobs.has(event.job.state.promptId) ? [] : open(event.job);
       case 'adopted': {
         const job = jobs.get(event.promptId);
         return job === undefined ? [] : adopt(job, event.as, event.at);
@@ -185,9 +193,10 @@ function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Ti
 }
 
 /** A waiting job has at most all others before it. */
-function withQueueBound(job: Job, remaining: number): Job {
+function withQueueBound(job: Job, remaining: number, at: number): Job {
   const bound = Math.max(0, remaining - 1);
   const { status, queuePosition = Number.POSITIVE_INFINITY } = job.state;
   if (status !== 'queued' || bound >= queuePosition) return job;
-  return { ...job, state: { ...job.state, queuePosition: bound, seq: job.state.seq + 1 } };
+  const updatedAt = Math.max(at, job.state.updatedAt);
+  return { ...job, state: { ...job.state, queuePosition: bound, updatedAt, seq: job.state.seq + 1 } };
 }

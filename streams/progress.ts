@@ -119,15 +119,25 @@ export function ownerOf(graph: Graph, tally: Tally, id: string): string {
 
 const isOwn = (graph: Graph, id: string): boolean => graph.size === 0 || graph.has(id);
 
-const fractionOf = (node: NodeTally | undefined): number =>
-  node === undefined ? 0 : node.done ? 1 : node.max > 0 ? Math.min(1, Math.max(0, node.value / node.max)) : 0;
+/** 0–1 whatever the numbers say: of nonsense (no steps, less than none, ∞ of ∞) nothing is done. */
+function fractionOf(node: NodeTally | undefined): number {
+  if (node === undefined) return 0;
+  if (node.done) return 1;
+  const share = node.max > 0 ? node.value / node.max : 0;
+  return share > 0 ? Math.min(1, share) : 0;
+}
+
+/** A node that claims more steps weighs no more: sums of weights stay numbers. */
+const HEAVIEST = 1e9;
 
 function weightOf(graph: Graph, tally: Tally, id: string): number {
   const node = tally.nodes.get(id);
-  if (node !== undefined && node.max > 1) return node.max;
+  if (node !== undefined && node.max > 1) return Math.min(HEAVIEST, node.max);
   const { steps, type = '' } = graph.get(node?.displayId ?? id) ?? graph.get(id) ?? {};
-  return steps ?? plainWeights.find(([name]) => name.test(type))?.[1] ?? PLAIN;
+  return steps === undefined ? plain(type) : Math.min(HEAVIEST, steps);
 }
+
+const plain = (type: string): number => plainWeights.find(([name]) => name.test(type))?.[1] ?? PLAIN;
 
 /** Weight and finished weight of what each workflow node's subgraph has made so far. */
 function subgraphs(graph: Graph, tally: Tally): Map<string, { weight: number; finished: number }> {

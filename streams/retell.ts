@@ -69,7 +69,13 @@ function sameState(a: JobState, b: JobState): boolean {
 }
 
 const sameNode = (a: CurrentNode | undefined, b: CurrentNode | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.id === b.id && a.value === b.value && a.max === b.max);
+  a === b ||
+  (a !== undefined &&
+    b !== undefined &&
+    a.id === b.id &&
+    a.type === b.type &&
+    Object.is(a.value, b.value) &&
+    Object.is(a.max, b.max));
 
 /** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
 const byNode = (a: JobOutput, b: JobOutput): number => a.nodeId.localeCompare(b.nodeId, 'en', { numeric: true });

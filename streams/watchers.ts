@@ -7,22 +7,41 @@ export interface Watchers {
   tell(state: JobState): void;
   /** States of one job from subscription on; never completes by itself. */
   changes(promptId: string): Observable<JobState>;
+  /** Hands a job's watchers on: the job goes by another id from now on. */
+  rename(promptId: string, as: string): void;
+}
+
+interface Watched {
+  promptId: string;
+  readonly subscribers: Set<Subscriber<JobState>>;
 }
 
 export function watchers(): Watchers {
-  const byJob = new Map<string, Set<Subscriber<JobState>>>();
+  const byJob = new Map<string, Watched>();
+  const watched = (promptId: string): Watched => {
+    const entry = byJob.get(promptId) ?? { promptId, subscribers: new Set() };
+    byJob.set(promptId, entry);
+    return entry;
+  };
   return {
     tell: (state) => {
-      for (const subscriber of [...(byJob.get(state.promptId) ?? [])]) subscriber.next(state);
+      for (const subscriber of [...(byJob.get(state.promptId)?.subscribers ?? [])]) subscriber.next(state);
     },
     changes: (promptId) =>
       new Observable((subscriber) => {
-        const subscribers = byJob.get(promptId) ?? new Set();
-        byJob.set(promptId, subscribers.add(subscriber));
+        const entry = watched(promptId);
+        entry.subscribers.add(subscriber);
         return () => {
-          subscribers.delete(subscriber);
-          if (subscribers.size === 0) byJob.delete(promptId);
+          entry.subscribers.delete(subscriber);
+          if (entry.subscribers.size === 0 && byJob.get(entry.promptId) === entry) byJob.delete(entry.promptId);
         };
       }),
+    rename: (promptId, as) => {
+      const entry = byJob.get(promptId);
+      if (entry === undefined) return;
+      byJob.delete(promptId);
+      byJob.set(as, entry);
+      entry.promptId = as;
+    },
   };
 }

@@ -2,28 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamicPrompt } from './dynamic-prompt';
 import { ExecutionList } from './execution-list';
 import { executionError } from './execution-error';
-import type { Files } from './files';
 import type { Job, Message, Outcome } from './job';
+import type { Machine } from './machine';
 import { InterruptProcessing, isLink } from './node-class';
 import type { Inputs, Link, NodeClass, NodeContext, NodeResult } from './node-class';
 import { nodeClass } from './nodes';
 import { signatures } from './output-cache';
-import type { NodeOutput, OutputCache } from './output-cache';
+import type { NodeOutput } from './output-cache';
 import { ProgressFrames } from './progress-frames';
-import type { Sockets } from './sockets';
-import type { VersionTraits } from './versions';
-
-/** What a job runs on. */
-export interface Machine {
-  readonly traits: VersionTraits;
-  readonly sockets: Sockets;
-  readonly cache: OutputCache;
-  readonly files: Files;
-  readonly timeScale: number;
-  /** Aborts when the process is killed. */
-  readonly signal: AbortSignal;
-  interrupted: boolean;
-}
 
 /** One job's run, node by node, as ComfyUI's `PromptExecutor` does it. Rejects only when the process is killed. */
 export class Execution {

@@ -34,7 +34,7 @@ export class Faults {
   /** Each frame comes with one before it that no client can read. */
   malformedFrames = false;
   /** Whether a closing socket takes its successor's place in the table along, as real servers do. */
-  staleSocketTrap = false;
+  staleSocketTrap = true;
 
   /** Answers nothing for that long, then everything at once, as when a node holds Python's lock. */
   busy(seconds: number): void {
@@ -47,7 +47,7 @@ export class Faults {
 
   /** Resolves when the server can answer again. */
   async free(): Promise<void> {
-    while (this.isBusy()) await sleep(this.busyUntil - Date.now());
+    while (this.isBusy()) await sleep(this.busyUntil - Date.now(), undefined, { ref: false });
   }
 
   hangs(path: string): boolean {

@@ -91,7 +91,7 @@ async function write(response: ServerResponse, { status, json, body, contentType
   const half = bytes.length >> 1;
   response.flushHeaders();
   await new Promise((resolve) => response.write(bytes.subarray(0, half), resolve));
-  await sleep(faults.slowBodyMs);
+  await sleep(faults.slowBodyMs, undefined, { ref: false });
   if (faults.bodyTruncate) response.destroy();
   else response.end(bytes.subarray(half));
 }

@@ -1,5 +1,5 @@
 import type { DynamicPrompt } from './dynamic-prompt';
-import type { Machine } from './execution';
+import type { Machine } from './machine';
 import { previewFrame, previewWithMetadataFrame, textFrame } from './previews';
 import { nodePlace, ProgressRegistry } from './progress';
 import { Float } from './python-json';

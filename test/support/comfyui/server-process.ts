@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Execution } from './execution';
-import type { Machine } from './execution';
+import type { Machine } from './machine';
 import type { Faults } from './faults';
 import type { Files } from './files';
 import { queueItem } from './job';

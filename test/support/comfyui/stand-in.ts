@@ -51,6 +51,7 @@ export interface ComfyUIStandIn {
   start(): Promise<void>;
   /** Kills and starts it with queue, running job and history forgotten. */
   restart(): Promise<void>;
+  /** Ends it for good; the same as `kill`. */
   stop(): Promise<void>;
 }
 

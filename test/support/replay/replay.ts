@@ -8,7 +8,7 @@ import { readRecording } from './recording';
 import type { RecordedEvent, RecordedExchange } from './recording';
 
 const LONGEST_GAP_MS = 3600;
-const PATIENCE_MS = 6000;
+const PATIENCE_MS = 4000;
 const FLAGS = JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } });
 
 /** Does with a stand-in what a recording's client did with a real server, and records what comes of it. */

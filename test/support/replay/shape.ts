@@ -15,6 +15,7 @@ const LITERAL = new Set([
   'image_type',
   'mediaType',
   'subfolder',
+  'traceback',
 ]);
 
 /** Keys that are a job's or a node's id, `5.0.0.3.0.0.Recurse` included. */
@@ -22,7 +23,7 @@ const ID = /^(\d+(\.\w+)*|[0-9a-f]{8}-[0-9a-f-]{27})$/;
 
 /** The fields of a value at any depth, in their order, and their types; what ids name is one kind of thing. */
 export function shape(value: unknown, name = ''): string {
-  if (Array.isArray(value)) return `[${distinct(value.map((item) => shape(item)))}]`;
+  if (Array.isArray(value)) return `[${distinct(value.map((item) => shape(item, name)))}]`;
   if (typeof value === 'object' && value !== null) return objectShape(Object.entries(value));
   if (value === null) return 'null';
   if (typeof value !== 'string') return typeof value;

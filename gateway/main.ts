@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+import * as E from 'fp-ts/Either';
+import { pino, type Logger } from 'pino';
+import { createPipeline } from '../pipeline';
+import { embeddedStore } from '../sinks/embedded-store';
+import { redisStore } from '../sinks/redis-store';
+import type { Report } from '../streams/reporting';
+import { openAuth, tokenAuth } from './auth';
+import { startGateway } from './server';
+import { complaintOf, settingsOf, type Settings } from './settings';
+
+/** Everything is closed within 10 s of the first signal, or left. */
+const PATIENCE_MS = 9_500;
+
+async function main(): Promise<void> {
+  const settings = settingsOf(process.env);
+  if (E.isRight(settings)) return serve(settings.right);
+  process.stderr.write(complaintOf(settings.left));
+  process.exitCode = 1;
+}
+
+/** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
+async function serve({ servers, store, host, port, logLevel, auth, origins }: Settings): Promise<void> {
+  const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  crashLoudly(logger);
+  const report: Report = (where, error) => logger.warn({ where, err: error }, `trouble: ${where}`);
+  const pipeline = createPipeline({ servers, store: storeOf(store, report), report });
+  const gateway = await startGateway({
+    pipeline,
+    host,
+    port,
+    auth: auth ? tokenAuth(auth) : openAuth,
+    origins,
+    logger,
+  });
+  onSignal(logger, async () => {
+    await gateway.close();
+    await pipeline.close();
+  });
+  logger.info({ url: gateway.url, servers: servers.length, store: store.tag, tokens: auth !== undefined }, 'listening');
+  process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
+}
+
+const storeOf = (store: Settings['store'], report: Report) =>
+  store.tag === 'redis'
+    ? redisStore({ url: store.url, report })
+    : embeddedStore({ directory: store.directory, report });
+
+/** Drains on the first SIGTERM or SIGINT and exits with 0; leaves at once on the second. */
+function onSignal(logger: Logger, drain: () => Promise<void>): void {
+  let draining = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (draining) process.exit(1);
+    draining = true;
+    logger.info({ signal }, 'draining');
+    setTimeout(() => {
+      logger.error('still not drained, leaving');
+      process.exit(1);
+    }, PATIENCE_MS).unref();
+    drain().then(
+      () => {
+        logger.info('drained');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        logger.error({ err: error }, 'could not drain');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+}
+
+/** A bug of ours ends the process, with a last line in the log. */
+function crashLoudly(logger: Logger): void {
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'a bug');
+    process.exit(1);
+  });
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,100 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { parse } from 'fp-ts/Json';
+import * as t from 'io-ts';
+import type { CurrentNode, Failure, JobOutput, JobState, NodeError } from '../streams/job-state';
+import { jobKey, UnreadableState } from './job-store';
+
+type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
+type Codecs<T> = { readonly [K in keyof T]-?: t.Type<Exclude<T[K], undefined>> };
+
+/** A codec of `T` from one for each of its fields, so that no field is forgotten. Other fields are let through as they are. */
+const record = <T>(required: Codecs<Omit<T, OptionalKey<T>>>, optional: Codecs<Pick<T, OptionalKey<T>>>): t.Type<T> =>
+  // JSON has no `undefined`: where `t.partial` says `string | undefined`, the field is there or it is not.
+  t.intersection([t.type(required as t.Props), t.partial(optional as t.Props)]) as unknown as t.Type<T>;
+
+const currentNode = record<CurrentNode>(
+  { id: t.string, type: t.string, value: t.number, max: t.number },
+  { title: t.string },
+);
+
+const jobOutput = record<JobOutput>(
+  { nodeId: t.string, kind: t.string, filename: t.string, subfolder: t.string, type: t.string },
+  {},
+);
+
+const nodeError = record<NodeError>({ nodeId: t.string, message: t.string }, { nodeType: t.string, input: t.string });
+
+const failure = record<Failure>(
+  {
+    kind: t.keyof({
+      rejected: null,
+      node_error: null,
+      out_of_memory: null,
+      interrupted: null,
+      cancelled: null,
+      lost: null,
+      unreachable: null,
+      missing_output: null,
+      timed_out: null,
+    }),
+    message: t.string,
+    retryable: t.boolean,
+  },
+  { nodeId: t.string, nodeType: t.string },
+);
+
+const jobState = record<JobState>(
+  {
+    promptId: t.string,
+    type: t.string,
+    userId: t.string,
+    status: t.keyof({ queued: null, processing: null, completed: null, failed: null }),
+    progress: t.number,
+    startedAt: t.number,
+    serverUrl: t.string,
+    phase: t.keyof({ waiting: null, loading: null, running: null, finishing: null, settled: null }),
+    updatedAt: t.number,
+    via: t.keyof({ websocket: null, polling: null }),
+    attempt: t.number,
+    epoch: t.number,
+    seq: t.number,
+  },
+  {
+    characterId: t.string,
+    clientId: t.string,
+    queuePosition: t.number,
+    node: currentNode,
+    etaMs: t.number,
+    finishedAt: t.number,
+    outputs: t.readonlyArray(jobOutput),
+    failure,
+    nodeErrors: t.readonlyArray(nodeError),
+    metadata: t.UnknownRecord,
+  },
+);
+
+/** Reads what is stored under `key`. The error names the first field that is wrong and never shows a value. */
+export const decodeJobState = (key: string, json: string): E.Either<UnreadableState, JobState> =>
+  pipe(
+    parse(json),
+    E.mapLeft(() => 'it is not JSON'),
+    E.flatMap((value) => pipe(jobState.decode(value), E.mapLeft(firstComplaint))),
+    E.filterOrElse(
+      ({ promptId }) => jobKey(promptId) === key,
+      () => 'promptId is that of another job',
+    ),
+    E.mapLeft((reason) => new UnreadableState(key, reason)),
+  );
+
+const firstComplaint = ([error]: t.Errors): string => {
+  const path = error === undefined ? '' : pathTo(error.context);
+  return path === '' ? 'it is not an object' : `${path} is missing or wrong`;
+};
+
+/** `outputs.0.filename`. The parts of an intersection are steps of their own, which the JSON knows nothing of. */
+const pathTo = (context: t.Context): string =>
+  context
+    .filter((_, i) => i > 0 && !(context[i - 1]?.type instanceof t.IntersectionType))
+    .map(({ key }) => key)
+    .join('.');

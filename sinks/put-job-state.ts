@@ -1,0 +1,45 @@
+/**
+ * Stores a state and announces it, unless a newer owner's is there (R11): one script, so nothing comes in between.
+ *
+ * KEYS: state, fence, feed channel (given as a key, so that a cluster sees that all three share a slot).
+ * ARGV: the state as JSON, its epoch, its seq, seconds to live. Answers `stored`, `stale`, or `overwrote` where what
+ * was there is no state.
+ *
+ * The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON at
+ * the same place is stored again: ioredis may send a command twice. A publish that fails makes the whole fail, but the
+ * state is stored, and the repeated write then only renews it.
+ */
+export const PUT_JOB_STATE = `
+local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
+local fence, stored = redis.pcall('GET', KEYS[2]), redis.pcall('GET', KEYS[1])
+local heldEpoch, heldSeq, outcome = nil, nil, 'stored'
+if type(stored) == 'table' then outcome = 'overwrote' end -- an error: the value is no string
+
+if type(fence) == 'string' then
+  heldEpoch, heldSeq = string.match(fence, '^(%d+):(%d+)$')
+end
+if heldEpoch then
+  heldEpoch, heldSeq = tonumber(heldEpoch), tonumber(heldSeq)
+elseif stored then
+  local isJson, state = pcall(cjson.decode, stored)
+  if isJson and type(state) == 'table' and type(state.epoch) == 'number' and type(state.seq) == 'number' then
+    heldEpoch, heldSeq = state.epoch, state.seq
+  else
+    outcome = 'overwrote'
+  end
+end
+
+local repeated = false
+if heldEpoch then
+  if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return 'stale' end
+  if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
+    if stored ~= ARGV[1] then return 'stale' end
+    repeated = true
+  end
+end
+
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[2] .. ':' .. ARGV[3], 'EX', ARGV[4])
+if not repeated then redis.call('SPUBLISH', KEYS[3], ARGV[1]) end
+return outcome
+`;

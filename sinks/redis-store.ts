@@ -1,0 +1,158 @@
+import * as E from 'fp-ts/Either';
+import type { Redis } from 'ioredis';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  distinct,
+  EMPTY,
+  expand,
+  filter,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import type { JobState } from '../streams/job-state';
+import type { Report } from '../streams/reporting';
+import { matches } from './job-page';
+import { decodeJobState } from './job-state.codec';
+import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, StoreUnavailable, UnreadableState, type JobStore } from './job-store';
+import { PUT_JOB_STATE } from './put-job-state';
+import { connect, finishCommands, IMPATIENT } from './redis-connection';
+import { feedChannel, redisFeed } from './redis-feed';
+
+/** Keys to a step of `list`: what it holds in memory, and how long it keeps Redis. */
+const PAGE = 500;
+
+/** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
+export const fenceKey = (promptId: string): string => `{${jobKey(promptId)}}:fence`;
+
+type WithScript = Redis & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+
+interface Value {
+  readonly key: string;
+  readonly json: string | null;
+}
+
+/** A step of SCAN, and where the next one starts: `0` is the end. */
+interface Page {
+  readonly next: string;
+  readonly found: readonly Value[];
+}
+
+/**
+ * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
+ * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
+ * `StoreUnavailable`. Throws `InvalidRedisUrl`.
+ */
+export function redisStore({ url, report }: { readonly url: string; readonly report: Report }): JobStore {
+  const connection = connect(
+    url,
+    { ...IMPATIENT, scripts: { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 } } },
+    'redis',
+    report,
+  );
+  const redis = connection.redis as WithScript;
+  const feed = redisFeed(url, report);
+
+  function ask<T>(command: () => Promise<T>): Observable<T> {
+    return connection.tried$.pipe(
+      mergeMap(command),
+      catchError((error: unknown) => throwError(() => unavailable(connection.told(error)))),
+    );
+  }
+
+  function page(cursor: string): Observable<Page> {
+    return ask(() => redis.scan(cursor, 'MATCH', `${JOB_KEY_PREFIX}*`, 'COUNT', PAGE)).pipe(
+      mergeMap(([next, keys]) => values(keys).pipe(map((found) => ({ next, found })))),
+    );
+  }
+
+  function values(keys: readonly string[]): Observable<readonly Value[]> {
+    if (keys.length === 0) return of([]);
+    return ask(() => redis.mget([...keys])).pipe(
+      map((jsons) => keys.map((key, i) => ({ key, json: jsons[i] ?? null }))),
+    );
+  }
+
+  function readable({ key, json }: Value): Observable<JobState> {
+    if (json === null) return reportUnlessGone(key);
+    const state = decodeJobState(key, json);
+    if (E.isRight(state)) return of(state.right);
+    report('redis list', state.left);
+    return EMPTY;
+  }
+
+  /** To MGET, a key of another type is as good as gone. */
+  function reportUnlessGone(key: string): Observable<never> {
+    return ask(() => redis.type(key)).pipe(
+      tap((type) => type !== 'none' && type !== 'string' && report('redis list', notAString(key))),
+      ignoreElements(),
+    );
+  }
+
+  const store: JobStore = {
+    put: (state) =>
+      defer(() => {
+        const { promptId, epoch, seq } = state;
+        const keys = [jobKey(promptId), fenceKey(promptId), feedChannel(promptId)];
+        const json = JSON.stringify(state);
+        return ask(() => redis.putJobState(...keys, json, epoch, seq, STATE_TTL_S));
+      }).pipe(
+        tap((outcome) => outcome === 'overwrote' && report('redis put', overwritten(jobKey(state.promptId)))),
+        map((outcome) => (outcome === 'stale' ? 'stale' : 'stored')),
+      ),
+
+    get: (promptId) => {
+      const key = jobKey(promptId);
+      return ask(() => redis.get(key)).pipe(
+        catchError((error: unknown) => {
+          throw isWrongType(error) ? notAString(key) : error;
+        }),
+        map((json) => {
+          const state = json === null ? undefined : decodeJobState(key, json);
+          if (state !== undefined && E.isLeft(state)) throw state.left;
+          return state?.right;
+        }),
+      );
+    },
+
+    list: (wanted = {}) =>
+      page('0').pipe(
+        expand(({ next }) => (next === '0' ? EMPTY : page(next))),
+        concatMap(({ found }) => found),
+        distinct(({ key }) => key), // SCAN may show a key twice while Redis resizes its table
+        concatMap(readable),
+        filter((state) => matches(state, wanted)),
+      ),
+
+    remove: (promptId) =>
+      ask(() => redis.del(jobKey(promptId), fenceKey(promptId))).pipe(map((removed) => removed > 0)),
+
+    changes: (promptId) => feed.changes(promptId),
+
+    healthy: () =>
+      ask(() => redis.ping()).pipe(
+        map(() => true),
+        catchError(() => of(false)),
+      ),
+
+    close: () => concat(finishCommands(connection), merge(connection.hangUp(), feed.close())),
+  };
+  return store;
+}
+
+const unavailable = (cause: Error): StoreUnavailable => new StoreUnavailable(`Redis: ${cause.message}`, { cause });
+
+const isWrongType = (error: unknown): boolean =>
+  error instanceof StoreUnavailable && error.message.includes('WRONGTYPE');
+
+const notAString = (key: string): UnreadableState => new UnreadableState(key, 'it is not a string');
+
+const overwritten = (key: string): UnreadableState => new UnreadableState(key, 'it was written over');

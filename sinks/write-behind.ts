@@ -1,0 +1,146 @@
+import {
+  asyncScheduler,
+  catchError,
+  defer,
+  EMPTY,
+  ignoreElements,
+  of,
+  retry,
+  share,
+  Subject,
+  takeWhile,
+  tap,
+  throwError,
+  timeout,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { jittered, type Backoff } from '../streams/backoff';
+import { conflateMapBy } from '../streams/conflate-map-by';
+import { isNewer, type JobState } from '../streams/job-state';
+import { pacingBy } from '../streams/pacing-by';
+import type { Report } from '../streams/reporting';
+import { StoreUnavailable, type JobStore, type PutOutcome } from './job-store';
+
+/** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
+const CONCURRENT = 64;
+
+/** Writes the newest state of each job, and waits for the store if it must (R12). */
+export interface WriteBehind {
+  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is no newer than what waits is ignored. */
+  put(state: JobState): void;
+  /** What waits to be written, else what is stored; see `JobStore.get`. */
+  get(promptId: string): Observable<JobState | undefined>;
+  /** How many jobs have a state that is not stored yet. */
+  pending(): number;
+  /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
+  drain(timeoutMs: number): Observable<never>;
+  /** Stops, at once: `drain` first. What is put later is reported. */
+  close(): void;
+}
+
+export interface WriteBehindOptions {
+  readonly perSecond?: number;
+  /** How long a failed write waits. */
+  readonly backoff?: Backoff;
+  readonly clock?: SchedulerLike;
+  /** Told of each refused (`StaleState`) or given-up write, and of an outage once, when it begins. */
+  readonly report: Report;
+}
+
+/** A newer owner's state is stored already, so this instance's was refused (R11). */
+export class StaleState extends Error {
+  override readonly name = 'StaleState';
+  constructor(readonly state: JobState) {
+    super(`job ${state.promptId}: a newer state than epoch ${state.epoch}, seq ${state.seq} is stored`);
+  }
+}
+
+/** States that could not be written in time, or at all. */
+export class Unwritten extends Error {
+  override readonly name = 'Unwritten';
+  constructor(readonly jobs: number) {
+    super(`${jobs} states are not written`);
+  }
+}
+
+export function writeBehind(store: JobStore, options: WriteBehindOptions): WriteBehind {
+  const { perSecond = 4, backoff = patience, clock = asyncScheduler, report } = options;
+  const unwritten = new Map<string, JobState>();
+  const state$ = new Subject<JobState>();
+  let failing = false;
+
+  const outcome$ = state$.pipe(
+    pacingBy(jobOf, 1000 / perSecond, changesStatus, clock),
+    conflateMapBy(jobOf, writing, CONCURRENT),
+    share(),
+  );
+
+  /** Writes the job's newest state, which may be newer by the time the store takes it. */
+  function writing({ promptId }: JobState): Observable<PutOutcome> {
+    return defer(() => {
+      const state = unwritten.get(promptId);
+      return state === undefined ? EMPTY : store.put(state).pipe(tap((outcome) => written(state, outcome)));
+    }).pipe(
+      retry({
+        delay: (error: unknown, attempt) => (isOutage(error) ? pause(error, attempt) : throwError(() => error)),
+      }),
+      catchError((error: unknown) => givenUp(promptId, error)),
+    );
+  }
+
+  function written(state: JobState, outcome: PutOutcome): void {
+    failing = false;
+    if (outcome === 'stale') report('write-behind', new StaleState(state));
+    if (unwritten.get(state.promptId) === state) unwritten.delete(state.promptId);
+  }
+
+  function pause(error: StoreUnavailable, attempt: number): Observable<unknown> {
+    if (!failing) report('write-behind', error);
+    failing = true;
+    return timer(backoff.delayMs(attempt, error), clock);
+  }
+
+  /** A state that can never be written, such as one that is no JSON, must not be tried for ever. */
+  function givenUp(promptId: string, error: unknown): Observable<never> {
+    report('write-behind', error);
+    unwritten.delete(promptId);
+    return EMPTY;
+  }
+
+  const running = outcome$.subscribe();
+
+  const writer: WriteBehind = {
+    put: (state) => {
+      const waiting = unwritten.get(state.promptId);
+      if (running.closed) report('write-behind', new Unwritten(1));
+      else if (waiting === undefined || isNewer(state, waiting)) {
+        unwritten.set(state.promptId, state);
+        state$.next(state);
+      }
+    },
+    get: (promptId) =>
+      defer(() => {
+        const waiting = unwritten.get(promptId);
+        return waiting === undefined ? store.get(promptId) : of(waiting);
+      }),
+    pending: () => unwritten.size,
+    drain: (timeoutMs) =>
+      defer(() => (unwritten.size === 0 ? EMPTY : outcome$)).pipe(
+        takeWhile(() => unwritten.size > 0),
+        ignoreElements(),
+        timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size)) }),
+      ),
+    close: () => running.unsubscribe(),
+  };
+  return writer;
+}
+
+const patience = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, Math.random);
+
+const jobOf = ({ promptId }: JobState): string => promptId;
+
+const changesStatus = (passed: JobState, state: JobState): boolean => passed.status !== state.status;
+
+const isOutage = (error: unknown): error is StoreUnavailable => error instanceof StoreUnavailable;

@@ -1,0 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits until an expectation holds; throws what it last said after `withinMs`. */
+export async function eventually(expectation: () => void, withinMs = 10_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    try {
+      expectation();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await sleep(10);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { openAuth } from '../../../gateway/auth';
+import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
+import { createPipeline, type Pipeline } from '../../../pipeline';
+import { embeddedStore } from '../../../sinks/embedded-store';
+import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
+
+export interface RunningGateway extends Gateway {
+  readonly comfy: ComfyUIStandIn;
+  readonly pipeline: Pipeline;
+}
+
+type Options = Partial<GatewayOptions> & { readonly comfyUI?: Partial<StandInOptions> };
+
+const quiet = pino({ level: 'silent' });
+
+/** A gateway before a real pipeline before a ComfyUI stand-in, on free ports. Its close closes all three. */
+export async function runningGateway({ comfyUI, ...options }: Options = {}): Promise<RunningGateway> {
+  const comfy = await startComfyUI({ version: '0.33.0', timeScale: 0.2, ...comfyUI });
+  const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
+  const report = () => undefined;
+  const pipeline = createPipeline({ servers: [comfy.url], store: embeddedStore({ directory, report }), report });
+  await pipeline.recovered;
+  const gateway = await startGateway({
+    pipeline,
+    host: '127.0.0.1',
+    port: 0,
+    auth: openAuth,
+    logger: quiet,
+    ...options,
+  });
+  return {
+    url: gateway.url,
+    comfy,
+    pipeline,
+    close: async () => {
+      await gateway.close();
+      await pipeline.close();
+      await comfy.stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import type { Files } from './files';
+import type { OutputCache } from './output-cache';
+import type { Sockets } from './sockets';
+import type { VersionTraits } from './versions';
+
+/** What a job runs on. */
+export interface Machine {
+  readonly traits: VersionTraits;
+  readonly sockets: Sockets;
+  readonly cache: OutputCache;
+  readonly files: Files;
+  readonly timeScale: number;
+  /** Aborts when the process is killed. */
+  readonly signal: AbortSignal;
+  interrupted: boolean;
+}

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A TCP proxy between two parts, to do to their link what networks do. */
+export interface TcpProxy {
+  readonly url: string;
+  /** Connections open now. */
+  open(): number;
+  /** Resets every connection on both sides. */
+  reset(): void;
+  /** Resets the client's side only: the server goes on believing in a half-open connection. */
+  cutClients(): void;
+  /** Ends what `cutClients` left behind on the server's side, as a server's TCP does when it notices at last. */
+  releaseServers(): void;
+  /** Refuses new connections until `accept`. */
+  refuse(): void;
+  accept(): void;
+  /** Holds all bytes back until `resume`. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+/** Starts a proxy to an `http://host:port` URL on a free port. */
+export async function tcpProxy(target: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(target);
+  const pairs = new Set<readonly [client: Socket, server: Socket]>();
+  const orphans = new Set<Socket>();
+  let refusing = false;
+  let paused = false;
+
+  const listener = createServer((client) => {
+    if (refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect(Number(port), hostname);
+    const pair = [client, server] as const;
+    pairs.add(pair);
+    for (const socket of pair) socket.on('error', () => undefined);
+    const relay = (from: Socket, to: Socket): void => {
+      from.on('data', (chunk) => to.write(chunk));
+      from.on('end', () => {
+        if (!orphans.has(to)) to.end();
+      });
+    };
+    relay(client, server);
+    relay(server, client);
+    if (paused) for (const socket of pair) socket.pause();
+    client.on('close', () => {
+      pairs.delete(pair);
+      if (!orphans.has(server)) server.destroy();
+    });
+    server.on('close', () => {
+      orphans.delete(server);
+      client.destroy();
+    });
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port: own } = listener.address() as AddressInfo;
+
+  const each = (act: (client: Socket, server: Socket) => void): void => {
+    for (const [client, server] of [...pairs]) act(client, server);
+  };
+  return {
+    url: `http://127.0.0.1:${own}`,
+    open: () => pairs.size,
+    reset: () =>
+      each((client, server) => {
+        client.resetAndDestroy();
+        server.resetAndDestroy();
+      }),
+    cutClients: () =>
+      each((client, server) => {
+        orphans.add(server);
+        client.resetAndDestroy();
+      }),
+    releaseServers: () => {
+      for (const server of [...orphans]) server.destroy();
+    },
+    refuse: () => {
+      refusing = true;
+    },
+    accept: () => {
+      refusing = false;
+    },
+    pause: () => {
+      paused = true;
+      each((...sockets) => sockets.forEach((socket) => socket.pause()));
+    },
+    resume: () => {
+      paused = false;
+      each((...sockets) => sockets.forEach((socket) => socket.resume()));
+    },
+    close: async () => {
+      each((client, server) => {
+        client.destroy();
+        server.destroy();
+      });
+      for (const server of [...orphans]) server.destroy();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}
