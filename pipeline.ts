@@ -77,7 +77,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const looking = jittered({ firstMs: 1_000, maxMs: 15_000, steadyMs: 20_000 }, random);
   const board = jobBoard(timing);
   const local = watchers();
-  const writer = writeBehind(store, { clock, random, report });
+  const writer = writeBehind(store, { clock, report });
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   const recovered$ = new Subject<Session>();
@@ -201,7 +201,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
             promptId = event.as;
             if (answered) aliases.set(event.promptId, event.as);
             local.rename(event.promptId, event.as);
-            writer.forget(event.promptId);
+            writer.remove(event.promptId);
           }),
         ),
         defer(() => (cancelAsked() ? cancelling(promptId) : EMPTY)),
@@ -275,7 +275,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   async function close(): Promise<void> {
     stop$.next();
     await ended;
-    await lastValueFrom(concat(writer.drain(DRAIN_MS), store.close()), { defaultValue: undefined });
+    const drained$ = writer.drain(DRAIN_MS).pipe(reporting('closing', report), orNothing());
+    await lastValueFrom(concat(drained$, defer(() => (writer.close(), store.close()))), { defaultValue: undefined });
     await Promise.all(servers.map((server) => server.close()));
   }
 

@@ -3,12 +3,13 @@ import {
   catchError,
   defer,
   EMPTY,
+  endWith,
+  first,
   ignoreElements,
   of,
   retry,
   share,
   Subject,
-  takeWhile,
   tap,
   throwError,
   timeout,
@@ -21,7 +22,7 @@ import { conflateMapBy } from '../streams/conflate-map-by';
 import { isNewer, type JobState } from '../streams/job-state';
 import { pacingBy } from '../streams/pacing-by';
 import type { Report } from '../streams/reporting';
-import { StoreUnavailable, type JobStore, type PutOutcome } from './job-store';
+import { StoreUnavailable, type JobStore } from './job-store';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
 const CONCURRENT = 64;
@@ -32,6 +33,8 @@ export interface WriteBehind {
   put(state: JobState): void;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
+  /** Forgets a job, here and in the store. */
+  remove(promptId: string): void;
   /** How many jobs have a state that is not stored yet. */
   pending(): number;
   /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
@@ -71,45 +74,49 @@ export function writeBehind(store: JobStore, options: WriteBehindOptions): Write
   const state$ = new Subject<JobState>();
   let failing = false;
 
-  const outcome$ = state$.pipe(
+  /** The job of each write that has ended, one way or the other. */
+  const ended$ = state$.pipe(
     pacingBy(jobOf, 1000 / perSecond, changesStatus, clock),
     conflateMapBy(jobOf, writing, CONCURRENT),
     share(),
   );
 
-  /** Writes the job's newest state, which may be newer by the time the store takes it. */
-  function writing({ promptId }: JobState): Observable<PutOutcome> {
+  /** Writes the job's newest state, which by the time the store takes it may be newer than the one that asked for it. */
+  function writing({ promptId }: JobState): Observable<string> {
     return defer(() => {
       const state = unwritten.get(promptId);
-      return state === undefined ? EMPTY : store.put(state).pipe(tap((outcome) => written(state, outcome)));
-    }).pipe(
-      retry({
-        delay: (error: unknown, attempt) => (isOutage(error) ? pause(error, attempt) : throwError(() => error)),
+      return state === undefined ? EMPTY : attempt(state);
+    }).pipe(retry({ delay: pause }), ignoreElements(), endWith(promptId));
+  }
+
+  function attempt(state: JobState): Observable<unknown> {
+    return defer(() => store.put(state)).pipe(
+      tap((outcome) => {
+        failing = false;
+        if (outcome === 'stale') report('write-behind', new StaleState(state));
+        forget(state);
       }),
-      catchError((error: unknown) => givenUp(promptId, error)),
+      catchError((error: unknown) => {
+        if (error instanceof StoreUnavailable) throw error;
+        // What can never be written, such as metadata that is no JSON, must not be tried for ever.
+        report('write-behind', error);
+        forget(state);
+        return EMPTY;
+      }),
     );
   }
 
-  function written(state: JobState, outcome: PutOutcome): void {
-    failing = false;
-    if (outcome === 'stale') report('write-behind', new StaleState(state));
+  function pause(error: unknown, attempts: number): Observable<unknown> {
+    if (!failing) report('write-behind', error);
+    failing = true;
+    return timer(backoff.delayMs(attempts, error), clock);
+  }
+
+  function forget(state: JobState): void {
     if (unwritten.get(state.promptId) === state) unwritten.delete(state.promptId);
   }
 
-  function pause(error: StoreUnavailable, attempt: number): Observable<unknown> {
-    if (!failing) report('write-behind', error);
-    failing = true;
-    return timer(backoff.delayMs(attempt, error), clock);
-  }
-
-  /** A state that can never be written, such as one that is no JSON, must not be tried for ever. */
-  function givenUp(promptId: string, error: unknown): Observable<never> {
-    report('write-behind', error);
-    unwritten.delete(promptId);
-    return EMPTY;
-  }
-
-  const running = outcome$.subscribe();
+  const running = ended$.subscribe();
 
   const writer: WriteBehind = {
     put: (state) => {
@@ -125,10 +132,13 @@ export function writeBehind(store: JobStore, options: WriteBehindOptions): Write
         const waiting = unwritten.get(promptId);
         return waiting === undefined ? store.get(promptId) : of(waiting);
       }),
+    remove: (promptId) => {
+      unwritten.delete(promptId);
+      store.remove(promptId).subscribe({ error: (error: unknown) => report('write-behind', error) });
+    },
     pending: () => unwritten.size,
     drain: (timeoutMs) =>
-      defer(() => (unwritten.size === 0 ? EMPTY : outcome$)).pipe(
-        takeWhile(() => unwritten.size > 0),
+      defer(() => (unwritten.size === 0 ? EMPTY : ended$.pipe(first(() => unwritten.size === 0)))).pipe(
         ignoreElements(),
         timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size)) }),
       ),
@@ -142,5 +152,3 @@ const patience = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, Math.rando
 const jobOf = ({ promptId }: JobState): string => promptId;
 
 const changesStatus = (passed: JobState, state: JobState): boolean => passed.status !== state.status;
-
-const isOutage = (error: unknown): error is StoreUnavailable => error instanceof StoreUnavailable;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { firstValueFrom, filter } from 'rxjs';
 import type { PublicJob } from '../../gateway/public-job';
-import { isNewer, isSettled, type JobState } from '../../streams/job-state';
+import { isNewer, type JobState } from '../../streams/job-state';
 import { steps, twoOutputs } from '../support/comfyui/workflows';
 import { eventually } from './support/eventually';
 import { client, connected, heard, join, refused, statesOf, type Client } from './support/client';
 import { runningGateway, type RunningGateway } from './support/running-gateway';
-import { settled } from './support/settled';
+import { settled, stateWhere } from './support/settled';
 import { testAuth, tokenOf } from './support/tokens';
 
 let gateway: RunningGateway;
@@ -22,8 +21,7 @@ afterEach(() => socket.disconnect());
 afterAll(() => gateway.close());
 
 const submit = (workflow = steps()) => gateway.pipeline.submit({ workflow, type: 'image_generation', userId: 'ada' });
-const running = (promptId: string) =>
-  firstValueFrom(gateway.pipeline.watch(promptId).pipe(filter(({ status }) => status === 'processing')));
+const running = (promptId: string) => stateWhere(gateway.pipeline, promptId, ({ status }) => status === 'processing');
 const lastOf = (states: readonly PublicJob[]) => states.at(-1);
 
 test('a join answers with the state, then each change follows in order, to the end', async () => {
@@ -157,11 +155,4 @@ test('without a valid token there is no socket, and with its end the socket ends
   await heard(brief, 'disconnect');
   expect(Date.now()).toBeGreaterThanOrEqual(soon * 1000 - 50);
   await guarded.close();
-});
-
-test('a job that settles while nobody listens keeps no watch', async () => {
-  const { promptId } = await submit(steps({ steps: 30, secondsPerStep: 0.2 }));
-  await join(socket, promptId);
-  socket.disconnect();
-  expect(isSettled(await settled(gateway.pipeline, promptId))).toBe(true);
 });

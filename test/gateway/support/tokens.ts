@@ -6,8 +6,13 @@ export const SECRET = new TextEncoder().encode('a secret of the tests, 32 bytes 
 /** An auth that takes what `tokenOf` makes. */
 export const testAuth = tokenAuth({ secret: SECRET });
 
+interface Signing {
+  readonly secret?: Uint8Array;
+  /** As jose reads it: `1h`, `1 minute ago`, or seconds since 1970. */
+  readonly expires?: string | number;
+  readonly alg?: string;
+}
+
 /** A valid token, unless told otherwise. */
-export const tokenOf = (
-  claims: JWTPayload,
-  { secret = SECRET, expires = '1h' as string | number, alg = 'HS256' } = {},
-): Promise<string> => new SignJWT(claims).setProtectedHeader({ alg }).setExpirationTime(expires).sign(secret);
+export const tokenOf = (claims: JWTPayload, { secret = SECRET, expires = '1h', alg = 'HS256' }: Signing = {}) =>
+  new SignJWT(claims).setProtectedHeader({ alg }).setExpirationTime(expires).sign(secret);

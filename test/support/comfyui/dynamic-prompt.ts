@@ -1,4 +1,4 @@
-import type { ExpandedNode, Prompt, PromptNode } from './node-class';
+import type { ExpandedNode, Prompt, PromptNode } from './graph';
 
 /** A workflow and the nodes that its loops and subgraphs made while it ran. */
 export class DynamicPrompt {

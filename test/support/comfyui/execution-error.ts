@@ -1,4 +1,5 @@
-import { isImage, PythonError } from './node-class';
+import { isImage } from './image-value';
+import { PythonError } from './node-class';
 import type { Inputs } from './node-class';
 import type { VersionTraits } from './versions';
 

@@ -1,5 +1,5 @@
 import type { DynamicPrompt } from './dynamic-prompt';
-import { isLink } from './node-class';
+import { isLink } from './graph';
 import { nodeClass } from './nodes';
 
 /** Which nodes are still to run and which of them can: ComfyUI's own order, so that frames come in its order. */

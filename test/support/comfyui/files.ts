@@ -1,4 +1,4 @@
-import type { ImageValue } from './node-class';
+import type { ImageValue } from './image-value';
 import { png } from './png';
 
 /** Where a file is, as nodes and `/view` name it. */

@@ -1,4 +1,4 @@
-import type { Prompt } from './node-class';
+import type { Prompt } from './graph';
 
 /** One posted workflow, as the queue holds it. */
 export interface Job {

@@ -1,22 +1,7 @@
 import type { DynamicPrompt } from './dynamic-prompt';
 import type { Files } from './files';
+import type { ExpandedNode } from './graph';
 import type { Float } from './python-json';
-
-/** A node of a workflow in ComfyUI's API format. */
-export interface PromptNode {
-  readonly class_type: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-}
-
-/** A workflow in ComfyUI's API format: nodes by id. */
-export type Prompt = Readonly<Record<string, PromptNode>>;
-
-/** An input that is another node's output: that node's id and which of its outputs. */
-export type Link = readonly [nodeId: string, socket: number];
-
-export function isLink(value: unknown): value is Link {
-  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';
-}
 
 /** What a node takes under a name, as its `INPUT_TYPES` declares it: a type, or the values to choose from. */
 export type InputSpec = readonly [type: string | readonly string[], options?: InputOptions];
@@ -28,19 +13,6 @@ export interface InputOptions {
   readonly lazy?: boolean;
   /** The node gets the link itself instead of its value. */
   readonly rawLink?: boolean;
-}
-
-/** An image as the simulated nodes hand it on. */
-export interface ImageValue {
-  readonly kind: 'image';
-  readonly width: number;
-  readonly height: number;
-  /** 0xRRGGBB */
-  readonly color: number;
-}
-
-export function isImage(value: unknown): value is ImageValue {
-  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'image';
 }
 
 /** What a running node can do. */
@@ -62,9 +34,6 @@ export interface NodeResult {
   readonly result: readonly unknown[];
   readonly ui?: Readonly<Record<string, unknown>>;
   readonly expand?: Readonly<Record<string, ExpandedNode>>;
-}
-export interface ExpandedNode extends PromptNode {
-  readonly displayId?: string;
 }
 
 /** Inputs by name, links already followed. */

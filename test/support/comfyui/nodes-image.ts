@@ -1,5 +1,6 @@
-import { isImage } from './node-class';
-import type { ImageValue, InputSpec, NodeClass, NodeContext, NodeResult } from './node-class';
+import { isImage } from './image-value';
+import type { ImageValue } from './image-value';
+import type { InputSpec, NodeClass, NodeContext, NodeResult } from './node-class';
 
 /** Numbers of a node's inputs, already validated. */
 export const number = (value: unknown): number => Number(value ?? 0);

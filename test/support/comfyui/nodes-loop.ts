@@ -1,6 +1,7 @@
 import type { DynamicPrompt } from './dynamic-prompt';
-import { isLink } from './node-class';
-import type { ExpandedNode, InputSpec, NodeClass } from './node-class';
+import { isLink } from './graph';
+import type { ExpandedNode } from './graph';
+import type { InputSpec, NodeClass } from './node-class';
 import { number } from './nodes-image';
 
 const ANY: InputSpec = ['*'];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { isLink } from './node-class';
-import type { Prompt } from './node-class';
+import { isLink } from './graph';
+import type { Prompt } from './graph';
 import { nodeClass } from './nodes';
 
 /** What a node gave when it ran. */

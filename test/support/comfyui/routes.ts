@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FileRef } from './files';
 import { jobDetail, jobList, queueLists } from './jobs-api';
-import type { Prompt } from './node-class';
+import type { Prompt } from './graph';
 import { objectInfo } from './nodes';
 import type { ServerProcess } from './server-process';
 import { validatePrompt } from './validation';

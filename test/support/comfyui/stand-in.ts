@@ -2,7 +2,7 @@ import { Faults } from './faults';
 import { Files } from './files';
 import { listen } from './http';
 import type { Listener, SeenRequest } from './http';
-import type { Prompt } from './node-class';
+import type { Prompt } from './graph';
 import { emptyMemory, ServerProcess } from './server-process';
 import type { Memory } from './server-process';
 import { traitsOf } from './versions';

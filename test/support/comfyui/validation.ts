@@ -1,5 +1,6 @@
-import { isLink } from './node-class';
-import type { InputSpec, NodeClass, Prompt, PromptNode } from './node-class';
+import { isLink } from './graph';
+import type { Prompt, PromptNode } from './graph';
+import type { InputSpec, NodeClass } from './node-class';
 import { nodeClass } from './nodes';
 import type { VersionTraits } from './versions';
 

@@ -1,4 +1,4 @@
-import type { Prompt, PromptNode } from './node-class';
+import type { Prompt, PromptNode } from './graph';
 import { checkpoints } from './nodes-model';
 
 /** Makes a workflow differ from every other, so that nothing of it is cached; random where absent. */

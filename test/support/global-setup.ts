@@ -1,0 +1,6 @@
+import { ensureRedisServer } from './redis-server';
+
+/** What the tests need of the machine. */
+export default async function globalSetup(): Promise<void> {
+  await ensureRedisServer();
+}
