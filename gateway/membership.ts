@@ -72,17 +72,19 @@ export function membership(
 
 /** The one answer to a join. */
 interface Answer {
-  /** Gives it; `false` if it was given before, or nobody waits for it. */
+  /** Gives it; `false` if it was given before. */
   with(reply: Reply): boolean;
 }
 
+/** Who sends no ack gets a state as an event, and no refusals. */
 const answerTo = (ack: Ack | undefined, outbox: Outbox): Answer => {
-  let waiting = ack;
+  let given = false;
   return {
     with(reply) {
-      if (!waiting) return false;
-      outbox.answer(reply, waiting);
-      waiting = undefined;
+      if (given) return false;
+      given = true;
+      if (ack) outbox.answer(reply, ack);
+      else if (reply.ok) outbox.state(reply.job);
       return true;
     },
   };

@@ -25,7 +25,6 @@ test('POST answers 202 with the job and where it is; it can be read until it is 
   const { promptId } = posted.json as unknown as JobState;
   expect(posted.headers['location']).toBe(`/jobs/${promptId}`);
   expect(posted.json).toMatchObject({
-    status: 'queued',
     type: 'image_generation',
     userId: 'ada',
     characterId: 'aria',

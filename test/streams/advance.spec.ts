@@ -189,11 +189,14 @@ describe('a job that is found nowhere', () => {
     expect(2 * timing.suspectMs).toBeGreaterThanOrEqual(timing.lostAfterMs);
   });
 
-  test.each<Fact>([step(1), found('running'), found('pending'), started])('[R4] is not lost where $tag came between', (fact) => {
-    const between = advance(absences(aJob(), 0, 5_100), told(fact, 6_000));
-    expect(absences(between, 10_200, 15_300).state.status).not.toBe('failed');
-    expect(absences(between, 10_200, 15_300, 20_400).state.failure?.kind).toBe('lost');
-  });
+  test.each<Fact>([step(1), found('running'), found('pending'), started])(
+    '[R4] is not lost where $tag came between',
+    (fact) => {
+      const between = advance(absences(aJob(), 0, 5_100), told(fact, 6_000));
+      expect(absences(between, 10_200, 15_300).state.status).not.toBe('failed');
+      expect(absences(between, 10_200, 15_300, 20_400).state.failure?.kind).toBe('lost');
+    },
+  );
 
   test('[R4] is not lost before ComfyUI took it', () => {
     const posted = aJob({ accepted: false, lookAt: Number.POSITIVE_INFINITY });
@@ -253,8 +256,17 @@ describe('when it is looked at next', () => {
 describe('a failure', () => {
   test('[R10] of validation is told at once, by node', () => {
     const nodeErrors = [{ nodeId: '2', nodeType: 'Sampler', input: 'steps', message: 'Value too large' }];
-    const { state } = after(aJob({ accepted: false }), { tag: 'refused', failure: aFailure('rejected', '2'), nodeErrors });
-    expect(state).toMatchObject({ status: 'failed', failure: { kind: 'rejected', nodeId: '2' }, nodeErrors, progress: 0 });
+    const { state } = after(aJob({ accepted: false }), {
+      tag: 'refused',
+      failure: aFailure('rejected', '2'),
+      nodeErrors,
+    });
+    expect(state).toMatchObject({
+      status: 'failed',
+      failure: { kind: 'rejected', nodeId: '2' },
+      nodeErrors,
+      progress: 0,
+    });
   });
 
   test('of an interrupt that we asked for is a cancel, at the node where it was', () => {

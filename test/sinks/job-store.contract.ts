@@ -1,0 +1,226 @@
+import { firstValueFrom, from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import type { JobState } from '../../streams/job-state';
+import { aFullState, aState } from './a-state';
+
+/** What the contract needs of a store's own spec. */
+export interface Harness {
+  readonly store: JobStore;
+  /** What was reported. */
+  readonly reports: readonly unknown[];
+  /** Resolves once what is put is surely heard by who watches the job now. */
+  listening(promptId: string): Promise<void>;
+  /** Ends what `open` made beside the store. */
+  dispose(): Promise<void>;
+}
+
+/** What every store keeps to. `open` gives an empty one. */
+export function jobStoreContract(name: string, open: () => Promise<Harness>): void {
+  describe(`${name}, as every store`, () => {
+    let harness: Harness;
+    let store: JobStore;
+
+    beforeEach(async () => {
+      harness = await open();
+      store = harness.store;
+    });
+    afterEach(async () => {
+      await lastValueFrom(store.close(), { defaultValue: undefined });
+      await harness.dispose();
+    });
+
+    const put = (state: JobState) => lastValueFrom(store.put(state));
+    const get = (promptId: string) => lastValueFrom(store.get(promptId));
+    const list = (filter?: Parameters<JobStore['list']>[0]) => lastValueFrom(store.list(filter).pipe(toArray()));
+    const remove = (promptId: string) => lastValueFrom(store.remove(promptId));
+    const idsOf = (states: readonly JobState[]) => states.map(({ promptId }) => promptId).sort();
+
+    it('gives back what was put', async () => {
+      const state = aFullState();
+      expect(await put(state)).toBe('stored');
+      expect(await get(state.promptId)).toEqual(state);
+    });
+
+    it('knows nothing of a job that was never put', async () => {
+      expect(await get('nobody')).toBeUndefined();
+      expect(await remove('nobody')).toBe(false);
+      expect(await list()).toEqual([]);
+    });
+
+    it('does nothing until it is subscribed to', async () => {
+      store.put(aState());
+      store.remove('job-1');
+      expect(await get('job-1')).toBeUndefined();
+    });
+
+    it.each(['*', 'a}b{c', 'line\nbreak', 'nul\0', 'ünï 🎨', 'comfyui:job:x', ':fence'])(
+      'takes %j for the id of a job',
+      async (promptId) => {
+        const state = aState({ promptId });
+        await put(state);
+        expect(await get(promptId)).toEqual(state);
+        expect(await list()).toEqual([state]);
+        expect(await remove(promptId)).toBe(true);
+        expect(await get(promptId)).toBeUndefined();
+      },
+    );
+
+    it('[R11] refuses an older epoch, whatever its seq', async () => {
+      const held = aState({ epoch: 7, seq: 1 });
+      await put(held);
+      expect(await put(aState({ epoch: 6, seq: 99 }))).toBe('stale');
+      expect(await get('job-1')).toEqual(held);
+    });
+
+    it('[R11] refuses an older seq of the same epoch', async () => {
+      const held = aState({ epoch: 7, seq: 10 });
+      await put(held);
+      expect(await put(aState({ epoch: 7, seq: 9 }))).toBe('stale');
+      expect(await get('job-1')).toEqual(held);
+    });
+
+    it('[R11] refuses another state at the same epoch and seq', async () => {
+      const held = aState({ progress: 10 });
+      await put(held);
+      expect(await put(aState({ progress: 20 }))).toBe('stale');
+      expect(await get('job-1')).toEqual(held);
+    });
+
+    it('[R11] takes a newer epoch, whatever its seq, and a newer seq', async () => {
+      await put(aState({ epoch: 7, seq: 99 }));
+      expect(await put(aState({ epoch: 8, seq: 1 }))).toBe('stored');
+      expect(await put(aState({ epoch: 8, seq: 2 }))).toBe('stored');
+      expect(await get('job-1')).toMatchObject({ epoch: 8, seq: 2 });
+    });
+
+    it('[R11] keeps the newest of many that are put at once', async () => {
+      const seqs = Array.from({ length: 200 }, (_, i) => ((i * 77) % 200) + 1);
+      const outcomes = await lastValueFrom(
+        from(seqs).pipe(
+          mergeMap((seq) => store.put(aState({ seq }))),
+          toArray(),
+        ),
+      );
+      expect(outcomes).toHaveLength(200);
+      expect(await get('job-1')).toMatchObject({ seq: 200 });
+    });
+
+    it('takes the very same state again, so that a write may be repeated', async () => {
+      await put(aFullState());
+      expect(await put(aFullState())).toBe('stored');
+    });
+
+    it('lists all jobs, and those that match', async () => {
+      await put(aState({ promptId: 'a', userId: 'ann', status: 'queued', type: 'face_swap' }));
+      await put(aState({ promptId: 'b', userId: 'ann', status: 'completed', type: 'own-type' }));
+      await put(aState({ promptId: 'c', userId: 'bob', status: 'queued', type: 'face_swap' }));
+      expect(idsOf(await list())).toEqual(['a', 'b', 'c']);
+      expect(idsOf(await list({ userId: 'ann' }))).toEqual(['a', 'b']);
+      expect(idsOf(await list({ status: 'queued' }))).toEqual(['a', 'c']);
+      expect(idsOf(await list({ type: 'own-type' }))).toEqual(['b']);
+      expect(idsOf(await list({ userId: 'ann', status: 'queued' }))).toEqual(['a']);
+    });
+
+    it('lists each of many jobs once', async () => {
+      const ids = Array.from({ length: 2500 }, (_, i) => `job-${i}`);
+      await lastValueFrom(from(ids).pipe(mergeMap((promptId) => store.put(aState({ promptId })), 64)));
+      expect(idsOf(await list())).toEqual([...ids].sort());
+    });
+
+    it('stops listing where nobody wants more', async () => {
+      await put(aState({ promptId: 'a' }));
+      await put(aState({ promptId: 'b' }));
+      expect(await firstValueFrom(store.list())).toMatchObject({ userId: 'ann' });
+    });
+
+    it('forgets a removed job for good', async () => {
+      await put(aState({ epoch: 9, seq: 9 }));
+      expect(await remove('job-1')).toBe(true);
+      expect(await remove('job-1')).toBe(false);
+      expect(await get('job-1')).toBeUndefined();
+      expect(await put(aState({ epoch: 1, seq: 1 }))).toBe('stored');
+    });
+
+    describe('changes', () => {
+      it('tell each state that is stored of this job, to all who watch it', async () => {
+        const seen: [number[], number[]] = [[], []];
+        const watching = seen.map((list) => store.changes('job-1').subscribe(({ seq }) => list.push(seq)));
+        await harness.listening('job-1');
+        await put(aState({ promptId: 'job-2', seq: 50 }));
+        for (const seq of [1, 2, 3]) await put(aState({ seq }));
+        await told(seen[0], 3);
+        await told(seen[1], 3);
+        expect(seen).toEqual([
+          [1, 2, 3],
+          [1, 2, 3],
+        ]);
+        watching.forEach((each) => each.unsubscribe());
+      });
+
+      it('[R11] do not tell of a refused state, nor twice of a repeated one', async () => {
+        const seen: number[] = [];
+        const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
+        await harness.listening('job-1');
+        await put(aState({ seq: 5 }));
+        await put(aState({ seq: 4 }));
+        await put(aState({ seq: 5 }));
+        await put(aState({ seq: 6 }));
+        await told(seen, 2);
+        expect(seen).toEqual([5, 6]);
+        watching.unsubscribe();
+      });
+
+      it('miss no last word where a state is stored right after subscribing', async () => {
+        for (let round = 0; round < 20; round++) {
+          const promptId = `job-${round}`;
+          const last = firstValueFrom(store.changes(promptId));
+          await put(aState({ promptId, status: 'completed' }));
+          expect(await last).toMatchObject({ status: 'completed' });
+        }
+      });
+
+      it('end with their watcher, and begin again with the next', async () => {
+        store.changes('job-1').subscribe().unsubscribe();
+        const seen: number[] = [];
+        const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
+        await harness.listening('job-1');
+        await put(aState({ seq: 1 }));
+        await told(seen, 1);
+        watching.unsubscribe();
+        await put(aState({ seq: 2 }));
+        const again = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
+        await harness.listening('job-1');
+        await put(aState({ seq: 3 }));
+        await expect.poll(() => seen.at(-1)).toBe(3);
+        again.unsubscribe();
+      });
+    });
+
+    it('is healthy until it is closed, and then unavailable', async () => {
+      expect(await lastValueFrom(store.healthy())).toBe(true);
+      await lastValueFrom(store.close(), { defaultValue: undefined });
+      await lastValueFrom(store.close(), { defaultValue: undefined });
+      expect(await lastValueFrom(store.healthy())).toBe(false);
+      for (const use of [put(aState()), get('job-1'), list(), remove('job-1')]) {
+        await expect(use).rejects.toThrow(StoreUnavailable);
+      }
+    });
+
+    it('finishes what was begun before it closes', async () => {
+      const outcomes = Promise.all(Array.from({ length: 50 }, (_, i) => put(aState({ promptId: `job-${i}` }))));
+      await harness.listening('job-1');
+      await lastValueFrom(store.close(), { defaultValue: undefined });
+      expect(new Set(await outcomes)).toEqual(new Set(['stored']));
+    });
+
+    it('does not take what is no JSON for an outage', async () => {
+      const endless: Record<string, unknown> = {};
+      endless['self'] = endless;
+      await expect(put(aState({ metadata: endless }))).rejects.toThrow(TypeError);
+    });
+
+    afterEach(() => {
+      expect(harness.reports).toEqual([]);
+    });
+  });
+}
