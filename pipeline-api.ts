@@ -40,8 +40,6 @@ export interface ListQuery extends JobFilter {
   readonly cursor?: string;
 }
 
-
-
 /** One running instance: watches ComfyUI, keeps states, answers for jobs. */
 export interface Pipeline {
   /**

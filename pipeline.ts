@@ -9,12 +9,14 @@ import {
   defaultIfEmpty,
   defer,
   filter,
+  finalize,
   firstValueFrom,
   from,
   interval,
   lastValueFrom,
   map,
   merge,
+  mergeMap,
   of,
   takeUntil,
   tap,
@@ -23,7 +25,14 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { UnknownJob, UnknownServer, type JobRequest, type ListQuery, type Pipeline, type SubmitRequest } from './pipeline-api';
+import {
+  UnknownJob,
+  UnknownServer,
+  type JobRequest,
+  type ListQuery,
+  type Pipeline,
+  type SubmitRequest,
+} from './pipeline-api';
 import { matches, pageOf, type JobPage } from './sinks/job-page';
 import type { JobStore } from './sinks/job-store';
 import { writeBehind } from './sinks/write-behind';
@@ -64,6 +73,8 @@ const ANSWER_MS = 10_000;
 const TICK_MS = 250;
 /** How often is seen whether a recovered session still has jobs. */
 const IDLE_MS = 30_000;
+/** How often an unsettled job's state is written although it did not change. */
+const RENEW_MS = 600_000;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
 const PAGE = 50;
@@ -84,12 +95,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const aliases = new Map<string, string>();
 
   const servers = options.servers.map((server) => {
-    const comfyUI = comfyUIServer(serverAddress(server), { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) }, report);
+    const comfyUI = comfyUIServer(
+      serverAddress(server),
+      { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) },
+      report,
+    );
     return { ...comfyUI, own: comfyUI.session(randomUUID()) };
   });
   const [first] = servers;
   if (first === undefined) throw new TypeError('a pipeline needs at least one server');
-  const serverOf = (url: string): (typeof servers)[number] | undefined => servers.find((server) => server.url === url.replace(/\/+$/, ''));
+  const serverOf = (url: string): (typeof servers)[number] | undefined =>
+    servers.find((server) => server.url === url.replace(/\/+$/, ''));
   const chosen = (url: string | undefined): (typeof servers)[number] => {
     const server = url === undefined ? first : serverOf(url);
     if (server === undefined) throw new UnknownServer('that server is none of this pipeline’s');
@@ -111,6 +127,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     map(({ preview }) => preview),
   );
 
+  // A state lives for two hours after its last write, and a node may be silent for longer.
+  const renewed$ = interval(RENEW_MS, clock).pipe(
+    mergeMap(() => [...board.jobs.values()].map(({ state }) => state)),
+    takeUntil(stop$),
+  );
+
   // The one long-lived subscription. An error here is a bug of ours, and ends the process.
   const ended = new Promise<void>((resolve) => {
     states$.subscribe({
@@ -120,6 +142,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       },
       complete: resolve,
     });
+    renewed$.subscribe((state) => writer.put(state));
   });
 
   /** Takes up every unsettled job of the store under its own client id and a new epoch; waits for a store that is down. */
@@ -128,17 +151,23 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     toArray(),
     reporting('recovery', report),
     reconnecting(backoff, clock),
-    takeUntil(stop$),
-    map((states) => states.filter((state) => serverOf(state.serverUrl) !== undefined && board.job(state.promptId) === undefined)),
+    map((states) =>
+      states.filter((state) => serverOf(state.serverUrl) !== undefined && board.job(state.promptId) === undefined),
+    ),
     tap(takeUp),
+    takeUntil(stop$),
     defaultIfEmpty([]),
   );
 
   function takeUp(states: readonly JobState[]): void {
-    const clients = new Map(states.flatMap(({ clientId, serverUrl }) => (clientId === undefined ? [] : [[clientId, serverUrl]])));
+    const clients = new Map(
+      states.flatMap(({ clientId, serverUrl }) => (clientId === undefined ? [] : [[clientId, serverUrl]])),
+    );
     for (const [clientId, serverUrl] of clients) recovered$.next(untilIdle(chosen(serverUrl).session(clientId)));
     const at = clock.now();
-    const jobs = states.map((state) => jobOf({ ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at }, { accepted: true }));
+    const jobs = states.map((state) =>
+      jobOf({ ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at }, { accepted: true }),
+    );
     commands$.next(from(jobs.map((job): BoardEvent => ({ tag: 'opened', job }))));
   }
 
@@ -151,7 +180,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. */
   async function run(command$: Observable<BoardEvent>): Promise<void> {
-    const done = new Promise<void>((resolve) => commands$.next(command$.pipe(tap({ complete: resolve }))));
+    const done = new Promise<void>((resolve) => commands$.next(command$.pipe(finalize(resolve))));
     await firstValueFrom(merge(done, timer(ANSWER_MS, clock)));
   }
 
@@ -165,7 +194,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     });
   const get = (promptId: string): Promise<JobState | undefined> => firstValueFrom(get$(promptId));
 
-  const newState = (promptId: string, server: ComfyUIServer, { type, userId, characterId, metadata }: JobRequest): JobState =>
+  const newState = (
+    promptId: string,
+    server: ComfyUIServer,
+    { type, userId, characterId, metadata }: JobRequest,
+  ): JobState =>
     queuedState({
       promptId,
       type,
@@ -255,7 +288,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const stored$ = store.list(wanted).pipe(reporting('store', report), orNothing(), toArray());
     const states = new Map((await firstValueFrom(stored$)).map((state) => [state.promptId, state]));
     for (const { state } of board.jobs.values()) states.set(state.promptId, state);
-    return pageOf([...states.values()].filter((state) => matches(state, wanted)), Math.min(limit, MAX_PAGE), cursor);
+    return pageOf(
+      [...states.values()].filter((state) => matches(state, wanted)),
+      Math.min(limit, MAX_PAGE),
+      cursor,
+    );
   }
 
   const watch = (asked: string): Observable<JobState> =>
@@ -276,7 +313,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     stop$.next();
     await ended;
     const drained$ = writer.drain(DRAIN_MS).pipe(reporting('closing', report), orNothing());
-    await lastValueFrom(concat(drained$, defer(() => (writer.close(), store.close()))), { defaultValue: undefined });
+    await lastValueFrom(
+      concat(
+        drained$,
+        defer(() => (writer.close(), store.close())),
+      ),
+      { defaultValue: undefined },
+    );
     await Promise.all(servers.map((server) => server.close()));
   }
 
@@ -298,7 +341,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       servers.map(({ url, own, answering }) => {
         const open = board.session(own.clientId)?.open === true;
         const queueRemaining = board.queueRemaining(url);
-        return { url, healthy: open || answering(), via: open ? 'websocket' : 'polling', ...(queueRemaining !== undefined && { queueRemaining }) };
+        return {
+          url,
+          healthy: open || answering(),
+          via: open ? 'websocket' : 'polling',
+          ...(queueRemaining !== undefined && { queueRemaining }),
+        };
       }),
     storeHealthy: () => firstValueFrom(store.healthy()),
     recovered: firstValueFrom(recovering$),
@@ -312,5 +360,8 @@ const orNothing = <T>() => catchError<T, Observable<never>>(() => EMPTY);
 /** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
 function socketBackoff(random: () => number): Backoff {
   const backoff = jittered({ firstMs: 500, maxMs: 30_000, steadyMs: 10_000 }, random);
-  return { ...backoff, delayMs: (n, error) => (error instanceof SocketClosed && error.requested ? 0 : backoff.delayMs(n)) };
+  return {
+    ...backoff,
+    delayMs: (n, error) => (error instanceof SocketClosed && error.requested ? 0 : backoff.delayMs(n)),
+  };
 }

@@ -1,6 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { isLeft } from 'fp-ts/Either';
-import { EMPTY, VirtualTimeScheduler, catchError, concat, defer, filter, map, of, throwError, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  VirtualTimeScheduler,
+  catchError,
+  concat,
+  defer,
+  filter,
+  map,
+  of,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { lookAt, lookup, type Lookup } from './sources/look';
 import { NoAnswer, read, type Answer } from './sources/rest';
 import { rejection } from './sources/prompt.codec';
@@ -34,7 +45,8 @@ export function replay(recorded: readonly Recorded[], report: Report): readonly 
   const board = jobBoard(defaultTiming);
   const replayed: Replayed[] = [];
   const take = (event: BoardEvent): void => {
-    for (const change of board.take(event)) if (change.tag === 'state') replayed.push({ t: clock.now(), state: change.state });
+    for (const change of board.take(event))
+      if (change.tag === 'state') replayed.push({ t: clock.now(), state: change.state });
   };
   const known = new Set<string>();
   const open = (promptId: string, post?: Http): void => {
@@ -42,26 +54,38 @@ export function replay(recorded: readonly Recorded[], report: Report): readonly 
     known.add(promptId);
     const body = (post?.http.body ?? {}) as { readonly prompt?: unknown; readonly client_id?: string };
     const state = queuedState({ promptId, type: 'recorded', userId: 'recorded', serverUrl: SERVER, at: clock.now() });
-    const job = jobOf({ ...state, ...(body.client_id !== undefined && { clientId: body.client_id }) }, { graph: graphOf(body.prompt), accepted: true });
+    const job = jobOf(
+      { ...state, ...(body.client_id !== undefined && { clientId: body.client_id }) },
+      { graph: graphOf(body.prompt), accepted: true },
+    );
     take({ tag: 'opened', job });
   };
-  const posts = new Map(recorded.filter(isHttp).filter(isPost).map((line) => [promptIdOf(line), line]));
+  const posts = new Map(
+    recorded
+      .filter(isHttp)
+      .filter(isPost)
+      .map((line) => [promptIdOf(line), line]),
+  );
   const sockets = openSockets();
   const answers = recordedAnswers();
   const routes = lookup(answers.get);
 
   const feed = (line: Recorded): void => {
-    if (isHttp(line)) return feedHttp(line);
+    if (isHttp(line)) {
+      feedHttp(line);
+      return;
+    }
     const clientId = sockets.clientOf(line);
     if (clientId === undefined) return;
     const at = clock.now();
     if ('event' in line) {
       const clean = 'code' in line && line.code !== 1006;
-      return take(line.event === 'open' ? { tag: 'linked', clientId, at } : { tag: 'unlinked', clientId, at, clean });
+      take(line.event === 'open' ? { tag: 'linked', clientId, at } : { tag: 'unlinked', clientId, at, clean });
+      return;
     }
     const message = 'text' in line ? Buffer.from(line.text) : Buffer.from(line.binary, 'base64');
     for (const event of decoded(message, 'binary' in line, { clientId, serverUrl: SERVER, at }, report)) {
-      if ('promptId' in event && event.promptId !== undefined) open(event.promptId, posts.get(event.promptId));
+      if ('promptId' in event) open(event.promptId, posts.get(event.promptId));
       take(event);
     }
   };
@@ -92,7 +116,13 @@ export function replay(recorded: readonly Recorded[], report: Report): readonly 
  * One look with the answers recorded so far, at the job that `path` names or else at all; what was not recorded is no
  * answer. An end that a job's own page tells holds, whatever an older look at the queue said.
  */
-function lookThrough(board: Board, routes: Lookup, path: string | undefined, clock: VirtualTimeScheduler, take: (event: BoardEvent) => void): void {
+function lookThrough(
+  board: Board,
+  routes: Lookup,
+  path: string | undefined,
+  clock: VirtualTimeScheduler,
+  take: (event: BoardEvent) => void,
+): void {
   const named = /^\/(?:history|api\/jobs)\/([^/?]+)$/.exec(path ?? '')?.[1];
   const jobs = [...board.jobs.values()].filter((job) => named === undefined || job.state.promptId === named);
   if (jobs.length === 0) return;
@@ -129,14 +159,15 @@ function openSockets(): { clientOf(line: Exclude<Recorded, Http>): string | unde
 }
 
 /** The newest answer to each path so far. A list of jobs that was never asked for is a route that the server lacks. */
-function recordedAnswers(): { put(line: Http): void; get(path: string): Observable<Answer> } {
+function recordedAnswers(): { put: (line: Http) => void; get: (path: string) => Observable<Answer> } {
   const byPath = new Map<string, Http['http']>();
   return {
     put: ({ http }) => byPath.set(http.path, http),
     get: (path) =>
       defer(() => {
         const { status, response } = byPath.get(path) ?? {};
-        if (status !== undefined) return of(read(status, '', typeof response === 'string' ? response : JSON.stringify(response)));
+        if (status !== undefined)
+          return of(read(status, '', typeof response === 'string' ? response : JSON.stringify(response)));
         if (path.startsWith('/api/jobs')) return of({ status: 404, json: undefined });
         return throwError(() => new NoAnswer(`${path} was not recorded`, true));
       }),
@@ -163,7 +194,8 @@ export function main(files: readonly string[]): number {
       return 1;
     }
     const report: Report = (where, error) => console.error(`${file}: ${where}: ${String(error)}`);
-    for (const { t, state } of replay(recorded.right, report)) process.stdout.write(`${JSON.stringify(shown(t, state))}\n`);
+    for (const { t, state } of replay(recorded.right, report))
+      process.stdout.write(`${JSON.stringify(shown(t, state))}\n`);
   }
   return 0;
 }

@@ -24,9 +24,11 @@ export function pageOf(states: readonly JobState[], limit: number, cursor?: stri
 
 type Position = Pick<JobState, 'startedAt' | 'promptId'>;
 
-const newestFirst = (a: Position, b: Position): number => b.startedAt - a.startedAt || (a.promptId < b.promptId ? -1 : a.promptId > b.promptId ? 1 : 0);
+const newestFirst = (a: Position, b: Position): number =>
+  b.startedAt - a.startedAt || (a.promptId < b.promptId ? -1 : a.promptId > b.promptId ? 1 : 0);
 
-const cursorAt = ({ startedAt, promptId }: Position): string => Buffer.from(`${startedAt}:${promptId}`).toString('base64url');
+const cursorAt = ({ startedAt, promptId }: Position): string =>
+  Buffer.from(`${startedAt}:${promptId}`).toString('base64url');
 
 function position(cursor: string): Position | undefined {
   const [, startedAt, promptId] = /^(\d+):(.+)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];

@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { defer, EMPTY, fromEvent, ignoreElements, merge, of, take, timer, type Observable } from 'rxjs';
+import { defer, EMPTY, fromEvent, ignoreElements, merge, mergeMap, of, take, timer, type Observable } from 'rxjs';
 import type { Report } from '../streams/reporting';
 
 const COMMAND_TIMEOUT_MS = 1000;
@@ -84,8 +84,11 @@ export function connect(url: string, settings: Settings, where: string, report: 
 }
 
 /** Has the commands under way answered, as far as the server answers at all. Completes; never errors. */
-export function finishCommands({ redis }: RedisConnection): Observable<never> {
-  return defer(() => redis.quit().catch(() => 'the connection is down already')).pipe(ignoreElements());
+export function finishCommands({ redis, tried$ }: RedisConnection): Observable<never> {
+  return tried$.pipe(
+    mergeMap(() => redis.quit().catch(() => 'the connection is down already')),
+    ignoreElements(),
+  );
 }
 
 function assertUrl(url: string): void {

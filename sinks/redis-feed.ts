@@ -27,14 +27,14 @@ interface Watched {
 }
 
 /** Connects when the first job is watched, then comes back by itself for as long as it takes. */
-export function redisFeed(url: string, report: Report): RedisFeed {
+export function redisFeed(url: string, report: Report, heartbeatMs = HEARTBEAT_MS): RedisFeed {
   const connection = connect(url, PATIENT, 'redis feed', report);
   const { redis } = connection;
   const watched = new Map<string, Watched>();
   const shared = new Map<string, Observable<JobState>>();
 
   redis.on('ready', () => watched.forEach(({ promptId }, channel) => subscribe(channel, promptId)));
-  redis.on('smessage', (channel: string, json: string) => hear(channel, json, () => true));
+  redis.on('smessage', (channel: string, json: string) => hear(channel, json, isAnother));
 
   function send<T>(command: () => Promise<T>, next: (answer: T) => void = noop): void {
     defer(command).subscribe({
@@ -55,7 +55,7 @@ export function redisFeed(url: string, report: Report): RedisFeed {
     // What was stored while nobody listened. RESP3 allows this on the listening connection, so nothing slips in between.
     send(
       () => redis.get(jobKey(promptId)),
-      (json) => json !== null && hear(channel, json, (state, last) => last === undefined || isNewer(state, last)),
+      (json) => json !== null && hear(channel, json, isNewer),
     );
   }
 
@@ -63,18 +63,18 @@ export function redisFeed(url: string, report: Report): RedisFeed {
     if (redis.status === 'ready') send(() => redis.sunsubscribe(channel));
   }
 
-  function hear(channel: string, json: string, isNews: (state: JobState, last?: JobState) => boolean): void {
+  function hear(channel: string, json: string, isNews: (state: JobState, last: JobState) => boolean): void {
     const watch = watched.get(channel);
     if (watch === undefined) return;
     const state = decodeJobState(jobKey(watch.promptId), json);
     if (E.isLeft(state)) report('redis feed', state.left);
-    else if (isNews(state.right, watch.last)) {
+    else if (watch.last === undefined || isNews(state.right, watch.last)) {
       watch.last = state.right;
       watch.out.next(state.right);
     }
   }
 
-  const heartbeat$ = interval(HEARTBEAT_MS).pipe(
+  const heartbeat$ = interval(heartbeatMs).pipe(
     filter(() => redis.status === 'ready'),
     tap(() => send(() => redis.ping())),
     ignoreElements(),
@@ -106,3 +106,5 @@ export function redisFeed(url: string, report: Report): RedisFeed {
   };
   return feed;
 }
+
+const isAnother = (state: JobState, last: JobState): boolean => state.epoch !== last.epoch || state.seq !== last.seq;

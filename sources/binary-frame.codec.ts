@@ -36,5 +36,10 @@ function withMetadata(frame: Buffer): E.Either<MalformedFrame, PreviewFrame> {
   }
   if (!metadata.is(decoded)) return E.left(new MalformedFrame('binary 4: metadata lacks a field'));
   if (!/^image\/[a-z0-9.+-]+$/.test(decoded.image_type)) return E.left(new MalformedFrame('binary 4: no image type'));
-  return E.right({ promptId: decoded.prompt_id, nodeId: decoded.node_id, mimeType: decoded.image_type, image: frame.subarray(start) });
+  return E.right({
+    promptId: decoded.prompt_id,
+    nodeId: decoded.node_id,
+    mimeType: decoded.image_type,
+    image: frame.subarray(start),
+  });
 }

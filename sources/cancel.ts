@@ -7,7 +7,9 @@ import { NoAnswer, type Answer, type Rest } from './rest';
  * is harmless. Whether it stopped, frames and looks tell.
  */
 export const cancel = (rest: Rest, promptId: string): Observable<never> =>
-  rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, {}).pipe(concatMap((answer) => (isMissing(answer) ? cancelLegacy(rest, promptId) : EMPTY)));
+  rest
+    .post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, {})
+    .pipe(concatMap((answer) => (isMissing(answer) ? cancelLegacy(rest, promptId) : EMPTY)));
 
 /**
  * Servers without the route: take it out of the queue, and interrupt it only if it is the one that runs. 0.3.30 stops

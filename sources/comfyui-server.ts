@@ -25,16 +25,16 @@ export interface OutputBody {
 export interface ComfyUIServer {
   readonly url: string;
   /** The session of this client id; a socket is opened when it is connected. */
-  session(clientId: string): Session;
-  look(jobs: readonly Job[]): Observable<BoardEvent>;
-  submit(submission: Submission): Observable<BoardEvent>;
+  readonly session: (clientId: string) => Session;
+  readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
-  cancel(promptId: string): Observable<never>;
+  readonly cancel: (promptId: string) => Observable<never>;
   /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
-  view(output: JobOutput): Promise<OutputBody | undefined>;
+  readonly view: (output: JobOutput) => Promise<OutputBody | undefined>;
   /** Whether it answered the last request. */
-  answering(): boolean;
-  close(): Promise<void>;
+  readonly answering: () => boolean;
+  readonly close: () => Promise<void>;
 }
 
 export interface ServerPolicy {
@@ -43,20 +43,32 @@ export interface ServerPolicy {
   readonly socketTiming?: Partial<SocketTiming>;
 }
 
-export function comfyUIServer(address: ServerAddress, { clock, backoff, socketTiming }: ServerPolicy, report: Report): ComfyUIServer {
+export function comfyUIServer(
+  address: ServerAddress,
+  { clock, backoff, socketTiming }: ServerPolicy,
+  report: Report,
+): ComfyUIServer {
   const client = rest(address);
   const routes = lookup(client.get);
   return {
     url: address.url,
-    session: (clientId) => webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
+    session: (clientId) =>
+      webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
     look: lookAt(routes, clock),
-    submit: (submission) => submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
+    submit: (submission) =>
+      submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, promptId),
     view: async ({ filename, subfolder, type }) => {
-      const { statusCode, headers, body } = await client.open(`/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`);
+      const { statusCode, headers, body } = await client.open(
+        `/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,
+      );
       if (statusCode === 200) {
         const length = Number(headers['content-length']);
-        return { body, contentType: String(headers['content-type'] ?? 'application/octet-stream'), ...(length > 0 && { length }) };
+        return {
+          body,
+          contentType: String(headers['content-type'] ?? 'application/octet-stream'),
+          ...(length > 0 && { length }),
+        };
       }
       await body.dump();
       if (statusCode === 404) return undefined;

@@ -5,7 +5,12 @@ import type { Broke } from './frame.codec';
 export function nodeFailure({ node_id, node_type, exception_message, exception_type }: Broke): Failure {
   const message = readable(exception_message ?? '') || exception_type || 'The node failed without a message.';
   const outOfMemory = /OutOfMemory/i.test(exception_type ?? '') || /out of memory|allocation on device/i.test(message);
-  return { kind: outOfMemory ? 'out_of_memory' : 'node_error', message, ...at(node_id, node_type), retryable: outOfMemory };
+  return {
+    kind: outOfMemory ? 'out_of_memory' : 'node_error',
+    message,
+    ...at(node_id, node_type),
+    retryable: outOfMemory,
+  };
 }
 
 /** The job was stopped at a node. */
@@ -35,7 +40,10 @@ export function readable(message: string): string {
   return serverOnly.reduce((text, [what, kept]) => text.replace(what, kept), line.slice(0, LONGEST)).slice(0, 500);
 }
 
-const at = (nodeId: string | null | undefined, nodeType: string | null | undefined): { nodeId?: string; nodeType?: string } => ({
+const at = (
+  nodeId: string | null | undefined,
+  nodeType: string | null | undefined,
+): { nodeId?: string; nodeType?: string } => ({
   ...(typeof nodeId === 'string' && { nodeId }),
   ...(typeof nodeType === 'string' && { nodeType }),
 });

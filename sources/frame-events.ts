@@ -26,7 +26,11 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
       // `node: null` follows each end, which its own frame has told already.
       if (typeof node !== 'string') return [];
       if (typeof prompt_id !== 'string') return [{ tag: 'resumed', clientId, at, nodeId: node }];
-      return of(prompt_id, { tag: 'executing', nodeId: node, ...(typeof display_node === 'string' && { displayId: display_node }) });
+      return of(prompt_id, {
+        tag: 'executing',
+        nodeId: node,
+        ...(typeof display_node === 'string' && { displayId: display_node }),
+      });
     }
     case 'progress': {
       const { value, max, prompt_id, node } = frame.data;

@@ -15,7 +15,8 @@ const nodeId = t.string;
 const finite = new t.Type<number>(
   'finite',
   (value): value is number => Number.isFinite(value),
-  (value, context) => (typeof value === 'number' && Number.isFinite(value) ? t.success(value) : t.failure(value, context)),
+  (value, context) =>
+    typeof value === 'number' && Number.isFinite(value) ? t.success(value) : t.failure(value, context),
   t.identity,
 );
 
@@ -37,7 +38,10 @@ const progressState = t.type({
     ]),
   ),
 });
-const executed = t.intersection([t.type({ node: nodeId, prompt_id: t.string }), t.partial({ output: nullable(t.UnknownRecord) })]);
+const executed = t.intersection([
+  t.type({ node: nodeId, prompt_id: t.string }),
+  t.partial({ output: nullable(t.UnknownRecord) }),
+]);
 /** What `execution_error` and `execution_interrupted` say, in frames and in history alike. */
 export const brokeCodec = t.intersection([
   t.type({ prompt_id: t.string }),
@@ -91,6 +95,16 @@ const envelope = t.intersection([t.type({ type: t.string }), t.partial({ data: t
 
 /** The fields that are wrong, never their values. */
 const wrongFields = (errors: t.Errors): string =>
-  [...new Set(errors.map(({ context }) => context.map(({ key }) => key).filter((key) => key !== '' && !/^\d+$/.test(key)).join('.') || 'data'))]
+  [
+    ...new Set(
+      errors.map(
+        ({ context }) =>
+          context
+            .map(({ key }) => key)
+            .filter((key) => key !== '' && !/^\d+$/.test(key))
+            .join('.') || 'data',
+      ),
+    ),
+  ]
     .slice(0, 3)
     .join(', ');

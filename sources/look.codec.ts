@@ -30,14 +30,22 @@ type Entry = readonly [number, string, unknown, unknown, unknown];
 const isEntry = (entry: unknown): entry is Entry =>
   Array.isArray(entry) && entry.length >= 5 && typeof entry[0] === 'number' && typeof entry[1] === 'string';
 
-const entryCodec = new t.Type<Entry>('entry', isEntry, (entry, context) => (isEntry(entry) ? t.success(entry) : t.failure(entry, context)), t.identity);
+const entryCodec = new t.Type<Entry>(
+  'entry',
+  isEntry,
+  (entry, context) => (isEntry(entry) ? t.success(entry) : t.failure(entry, context)),
+  t.identity,
+);
 const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t.array(entryCodec) });
 
 /** `GET /queue`, in the order in which it runs; `undefined` where that is no queue, or holds what may be any job (R4). */
 export function queueOf(json: unknown): readonly Queued[] | undefined {
   if (!queueCodec.is(json)) return undefined;
   const { queue_running, queue_pending } = json;
-  return inOrder([...queue_running.map((entry) => queuedEntry(entry, true)), ...queue_pending.map((entry) => queuedEntry(entry, false))]);
+  return inOrder([
+    ...queue_running.map((entry) => queuedEntry(entry, true)),
+    ...queue_pending.map((entry) => queuedEntry(entry, false)),
+  ]);
 }
 
 const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running: boolean): Queued => ({
@@ -84,7 +92,10 @@ export function jobOf(json: unknown): Found | undefined {
     case 'failed':
       return { tag: 'ended', outcome: json.execution_error == null ? unexplained : nodeFailure(json.execution_error) };
     case 'cancelled':
-      return { tag: 'ended', outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ prompt_id: json.id }) };
+      return {
+        tag: 'ended',
+        outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ prompt_id: json.id }),
+      };
     default:
       return { tag: 'queued', job: queuedJob(json) };
   }
@@ -111,7 +122,10 @@ export function historyOf(json: unknown, promptId: string): Ended | { readonly t
 }
 
 /** The id under which history holds the job that was posted with this extra data. */
-export function historyIdOf(json: unknown, isIt: (extraData: Readonly<Record<string, unknown>>) => boolean): string | undefined {
+export function historyIdOf(
+  json: unknown,
+  isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,
+): string | undefined {
   if (!t.UnknownRecord.is(json)) return undefined;
   return Object.entries(json).find(([, entry]) => {
     const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
@@ -129,7 +143,11 @@ function failureIn(messages: readonly unknown[]): Failure | undefined {
   return undefined;
 }
 
-const unexplained: Failure = { kind: 'node_error', message: 'The server reports a failure without saying why.', retryable: false };
+const unexplained: Failure = {
+  kind: 'node_error',
+  message: 'The server reports a failure without saying why.',
+  retryable: false,
+};
 
 const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>
   [...jobs].sort((a, b) => Number(b.running) - Number(a.running) || a.number - b.number);

@@ -7,9 +7,9 @@ import { NoAnswer, type Answer } from './rest';
 /** What a server says of its jobs. Errors with `NoAnswer` where an answer cannot be read (R4). */
 export interface Lookup {
   /** The jobs in hand: running first, then in the order of the queue. */
-  queue(): Observable<readonly Queued[]>;
+  readonly queue: () => Observable<readonly Queued[]>;
   /** One job that is not in the queue: its end, or nothing. */
-  one(promptId: string): Observable<Found>;
+  readonly one: (promptId: string) => Observable<Found>;
 }
 
 /** Detail requests under way at once. */
@@ -37,7 +37,12 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
     get(path).pipe(map((answer) => parsed(answer, path, parse)));
 
   return {
-    queue: () => either('/api/jobs?status=in_progress,pending', ({ json }) => jobListOf(json), () => asked('/queue', ({ json }) => queueOf(json))),
+    queue: () =>
+      either(
+        '/api/jobs?status=in_progress,pending',
+        ({ json }) => jobListOf(json),
+        () => asked('/queue', ({ json }) => queueOf(json)),
+      ),
     one: (promptId) =>
       either<Found>(
         `/api/jobs/${encodeURIComponent(promptId)}`,
@@ -49,7 +54,8 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
 
 function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | undefined): T {
   const value = parse(answer);
-  if (value === undefined) throw new NoAnswer(`${path}: status ${answer.status} with a body that is not ComfyUI's`, true);
+  if (value === undefined)
+    throw new NoAnswer(`${path}: status ${answer.status} with a body that is not ComfyUI's`, true);
   return value;
 }
 
@@ -62,7 +68,12 @@ export const lookAt =
   (jobs: readonly Job[]): Observable<JobEvent> => {
     const told = (promptId: string, fact: LookFact): JobEvent => ({ promptId, at: clock.now(), ...fact });
     const details = (some: readonly Job[]): Observable<JobEvent> =>
-      from(some).pipe(mergeMap(({ state: { promptId } }) => one(promptId).pipe(map((found) => told(promptId, factOf(found)))), AT_ONCE));
+      from(some).pipe(
+        mergeMap(
+          ({ state: { promptId } }) => one(promptId).pipe(map((found) => told(promptId, factOf(found)))),
+          AT_ONCE,
+        ),
+      );
 
     if (jobs.every((job) => job.succeeded)) return details(jobs);
     return queue().pipe(

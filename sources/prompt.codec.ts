@@ -4,34 +4,45 @@ import { readable } from './failure';
 import { nullable } from './frame.codec';
 
 const complaint = t.intersection([t.type({ message: t.string }), t.partial({ extra_info: nullable(t.UnknownRecord) })]);
-const refusedNode = t.intersection([t.type({ errors: t.array(t.unknown) }), t.partial({ class_type: nullable(t.string) })]);
+const refusedNode = t.intersection([
+  t.type({ errors: t.array(t.unknown) }),
+  t.partial({ class_type: nullable(t.string) }),
+]);
 
 /** The answer to a workflow that runs, in part at least. */
 export const acceptedCodec = t.intersection([t.type({ prompt_id: t.string }), t.partial({ node_errors: t.unknown })]);
 
 const complete = t.intersection([complaint, t.partial({ details: nullable(t.string) })]);
-const refusal = t.intersection([t.type({ error: t.union([t.string, complete]) }), t.partial({ node_errors: t.unknown })]);
+const refusal = t.intersection([
+  t.type({ error: t.union([t.string, complete]) }),
+  t.partial({ node_errors: t.unknown }),
+]);
 
 /** ComfyUI's complaints node by node: what is wrong with which input, never the input's value (R13). */
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
   if (!t.UnknownRecord.is(errors)) return [];
   return Object.entries(errors).flatMap(([nodeId, node]) =>
     refusedNode.is(node)
-      ? node.errors.filter((error) => complaint.is(error)).map(({ message, extra_info }) => {
-          const input = extra_info?.['input_name'];
-          return {
-            nodeId,
-            ...(typeof node.class_type === 'string' && { nodeType: node.class_type }),
-            ...(typeof input === 'string' && { input }),
-            message: readable(message),
-          };
-        })
+      ? node.errors
+          .filter((error) => complaint.is(error))
+          .map(({ message, extra_info }) => {
+            const input = extra_info?.['input_name'];
+            return {
+              nodeId,
+              ...(typeof node.class_type === 'string' && { nodeType: node.class_type }),
+              ...(typeof input === 'string' && { input }),
+              message: readable(message),
+            };
+          })
       : [],
   );
 }
 
 /** Why ComfyUI, or something before it, refused a workflow for good. */
-export function rejection(status: number, json: unknown): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } {
+export function rejection(
+  status: number,
+  json: unknown,
+): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } {
   if (!refusal.is(json)) return rejected(`The server refused the request with status ${status}.`, [], {});
   const nodeErrors = nodeErrorsOf(json.node_errors);
   const [first, ...others] = nodeErrors;

@@ -5,7 +5,11 @@ import * as t from 'io-ts';
 const line = t.type({ t: t.number });
 const socket = t.type({ t: t.number, ws: t.string });
 const opened = t.intersection([socket, t.type({ event: t.literal('open'), clientId: t.string })]);
-const closed = t.intersection([socket, t.type({ event: t.union([t.literal('close'), t.literal('error')]) }), t.partial({ code: t.number })]);
+const closed = t.intersection([
+  socket,
+  t.type({ event: t.union([t.literal('close'), t.literal('error')]) }),
+  t.partial({ code: t.number }),
+]);
 const text = t.intersection([socket, t.type({ text: t.string })]);
 const binary = t.intersection([socket, t.type({ binary: t.string })]);
 const http = t.type({
@@ -27,7 +31,11 @@ export function readRecording(jsonl: string): E.Either<Error, readonly Recorded[
     if (text.trim() === '') continue;
     const read = pipe(
       E.tryCatch((): unknown => JSON.parse(text), E.toError),
-      E.chainW((value) => (entry.is(value) ? E.right(value) : E.left(new Error(line.is(value) ? 'neither a socket nor an http line' : 'no `t`')))),
+      E.chainW((value) =>
+        entry.is(value)
+          ? E.right(value)
+          : E.left(new Error(line.is(value) ? 'neither a socket nor an http line' : 'no `t`')),
+      ),
     );
     if (E.isLeft(read)) return E.left(new Error(`line ${index + 1}: ${read.left.message}`));
     recorded.push(read.right);

@@ -26,14 +26,14 @@ export class NoAnswer extends Error {
 export interface Rest {
   readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
-  get(path: string): Observable<Answer>;
-  post(path: string, body: unknown, timeoutMs?: number): Observable<Answer>;
+  readonly get: (path: string) => Observable<Answer>;
+  readonly post: (path: string, body: unknown, timeoutMs?: number) => Observable<Answer>;
   /** An open response, its body unread. Rejects with `NoAnswer`. */
-  open(path: string): Promise<Dispatcher.ResponseData>;
+  readonly open: (path: string) => Promise<Dispatcher.ResponseData>;
   /** Whether the last request was answered, or none was made yet. */
-  answering(): boolean;
+  readonly answering: () => boolean;
   /** Closes the connections. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export interface RestLimits {
@@ -56,17 +56,30 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
 
   let answering = true;
 
-  const ask = async (path: string, init: { method: 'GET' | 'POST'; body?: string }, signal: AbortSignal): Promise<Answer> => {
+  const ask = async (
+    path: string,
+    init: { method: 'GET' | 'POST'; body?: string },
+    signal: AbortSignal,
+  ): Promise<Answer> => {
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
-      const response = await request(`${url}${path}`, { ...init, dispatcher: agent, signal, headers: { ...headers, ...type } });
+      const response = await request(`${url}${path}`, {
+        ...init,
+        dispatcher: agent,
+        signal,
+        headers: { ...headers, ...type },
+      });
       return read(response.statusCode, String(response.headers['content-type'] ?? ''), await response.body.text());
     } catch (error) {
       throw asNoAnswer(error, path);
     }
   };
 
-  const asking = (path: string, init: { method: 'GET' | 'POST'; body?: string }, timeoutMs: number): Observable<Answer> =>
+  const asking = (
+    path: string,
+    init: { method: 'GET' | 'POST'; body?: string },
+    timeoutMs: number,
+  ): Observable<Answer> =>
     new Observable((subscriber) => {
       const unsubscribed = new AbortController();
       const signal = AbortSignal.any([unsubscribed.signal, AbortSignal.timeout(timeoutMs)]);
@@ -89,11 +102,14 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
   return {
     url,
     get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
-    post: (path, body, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: JSON.stringify(body) }, timeoutMs),
+    post: (path, body, timeoutMs = limits.timeoutMs) =>
+      asking(path, { method: 'POST', body: JSON.stringify(body) }, timeoutMs),
     open: (path) =>
-      request(`${url}${path}`, { dispatcher: agent, headers, headersTimeout: limits.timeoutMs }).catch((error: unknown) => {
-        throw asNoAnswer(error, path);
-      }),
+      request(`${url}${path}`, { dispatcher: agent, headers, headersTimeout: limits.timeoutMs }).catch(
+        (error: unknown) => {
+          throw asNoAnswer(error, path);
+        },
+      ),
     answering: () => answering,
     close: () => agent.destroy(),
   };
@@ -102,7 +118,8 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
 /** What a response says, if anything. A proxy's HTML page says nothing, whatever its status. */
 export function read(status: number, contentType: string, body: string): Answer {
   if (status >= 500 || status === 429) throw new NoAnswer(`status ${status}`, true);
-  if (contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body)) throw new NoAnswer(`an HTML page with status ${status}`, true);
+  if (contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body))
+    throw new NoAnswer(`an HTML page with status ${status}`, true);
   if (body === '' || contentType.startsWith('text/plain')) return { status, json: undefined };
   try {
     return { status, json: JSON.parse(body) as unknown };
@@ -117,8 +134,10 @@ const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'EN
 function asNoAnswer(error: unknown, path: string): NoAnswer {
   if (error instanceof NoAnswer) return error;
   const [route = path] = path.split('?');
-  if (error instanceof BrokenCircuitError) return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
-  if (error instanceof errors.ResponseExceededMaxSizeError) return new NoAnswer(`${route}: the answer is too large`, true, { cause: error });
+  if (error instanceof BrokenCircuitError)
+    return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
+  if (error instanceof errors.ResponseExceededMaxSizeError)
+    return new NoAnswer(`${route}: the answer is too large`, true, { cause: error });
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }

@@ -7,10 +7,13 @@ export interface ServerAddress {
 }
 
 /** Reads a server's URL. Credentials in it become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
-export function serverAddress(address: string | { readonly url: string; readonly headers?: Readonly<Record<string, string>> }): ServerAddress {
+export function serverAddress(
+  address: string | { readonly url: string; readonly headers?: Readonly<Record<string, string>> },
+): ServerAddress {
   const { url: text, headers = {} } = typeof address === 'string' ? { url: address } : address;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new TypeError('a server must be an http or https URL');
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new TypeError('a server must be an http or https URL');
   if (url.search !== '' || url.hash !== '') throw new TypeError('a server URL must have no query and no fragment');
   const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   const basic = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };

@@ -33,7 +33,12 @@ export interface SocketTiming {
   readonly closeMs: number;
 }
 
-export const defaultSocketTiming: SocketTiming = { pingMs: 20_000, silentMs: 80_000, handshakeMs: 75_000, closeMs: 5_000 };
+export const defaultSocketTiming: SocketTiming = {
+  pingMs: 20_000,
+  silentMs: 80_000,
+  handshakeMs: 75_000,
+  closeMs: 5_000,
+};
 
 /** Larger frames are no ComfyUI frames: previews are some hundred KB at most. */
 const MAX_FRAME = 64 << 20;
@@ -48,7 +53,13 @@ export interface SessionOptions {
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
-export function webSocketSession({ address, clientId, clock, report, timing = defaultSocketTiming }: SessionOptions): Session {
+export function webSocketSession({
+  address,
+  clientId,
+  clock,
+  report,
+  timing = defaultSocketTiming,
+}: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
   const options: ClientOptions & { readonly closeTimeout: number } = {
     headers: address.headers,
@@ -82,7 +93,10 @@ export function webSocketSession({ address, clientId, clock, report, timing = de
       socket.on('close', (code) => {
         if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
-        else subscriber.error(new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }));
+        else
+          subscriber.error(
+            new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }),
+          );
       });
       pulse.add(reopen$.subscribe(() => close('reopen')));
       pulse.add(stop$.subscribe(() => close('stop')));
@@ -101,7 +115,7 @@ export function webSocketSession({ address, clientId, clock, report, timing = de
       };
     });
 
-  return { clientId, connect };
+  return { clientId, serverUrl: address.url, connect };
 }
 
 /** `ws` for "cut off": no closing handshake took place. */
@@ -128,7 +142,12 @@ function events(message: Buffer, isBinary: boolean, origin: FrameOrigin, report:
 }
 
 /** What one message says: through the codecs and nothing else. */
-export function decoded(message: Buffer, isBinary: boolean, origin: FrameOrigin, report: Report): readonly BoardEvent[] {
+export function decoded(
+  message: Buffer,
+  isBinary: boolean,
+  origin: FrameOrigin,
+  report: Report,
+): readonly BoardEvent[] {
   const { clientId, at } = origin;
   const malformed = (error: MalformedFrame): readonly BoardEvent[] => {
     report('frame', error);
@@ -137,7 +156,9 @@ export function decoded(message: Buffer, isBinary: boolean, origin: FrameOrigin,
   return isBinary
     ? pipe(
         decodeBinaryFrame(message),
-        E.match(malformed, (preview) => (preview === undefined ? [] : [{ tag: 'previewed', clientId, at, ...preview }])),
+        E.match(malformed, (preview) =>
+          preview === undefined ? [] : [{ tag: 'previewed', clientId, at, ...preview }],
+        ),
       )
     : pipe(
         decodeFrame(message.toString()),

@@ -1,4 +1,20 @@
-import { EMPTY, catchError, concat, concatMap, defer, filter, interval, map, merge, of, take, throwError, timer, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  EMPTY,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  filter,
+  interval,
+  map,
+  merge,
+  of,
+  take,
+  throwError,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import { cancelledFailure } from '../streams/advance';
 import type { Backoff } from '../streams/backoff';
 import type { BoardEvent } from '../streams/board';
@@ -49,7 +65,12 @@ export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
  * Posts a workflow until ComfyUI took it or refused it, and tells the board. Runs it once: where an answer was lost,
  * the job is looked for before it is posted again. Completes; never errors on account of the server.
  */
-export function submit({ rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup }, submission: Submission, policy: SubmitPolicy, report: Report): Observable<BoardEvent> {
+export function submit(
+  { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
+  submission: Submission,
+  policy: SubmitPolicy,
+  report: Report,
+): Observable<BoardEvent> {
   const { promptId, clientId, workflow } = submission;
   const { clock, backoff } = policy;
   const wait = (n: number): Observable<never> => timer(backoff.delayMs(n), clock).pipe(concatMap(() => EMPTY));
@@ -63,10 +84,17 @@ export function submit({ rest, lookup }: { readonly rest: Rest; readonly lookup:
     const accepted = (id: string, nodeErrors: unknown = {}): Observable<BoardEvent> => {
       const at = clock.now();
       const refused = nodeErrorsOf(nodeErrors);
-      const taken: BoardEvent = { tag: 'accepted', promptId: id, at, postedAt, ...(refused.length > 0 && { nodeErrors: refused }) };
+      const taken: BoardEvent = {
+        tag: 'accepted',
+        promptId: id,
+        at,
+        postedAt,
+        ...(refused.length > 0 && { nodeErrors: refused }),
+      };
       return id === promptId ? of(taken) : of<BoardEvent[]>({ tag: 'adopted', promptId, as: id, at }, taken);
     };
-    const refused = (failure: Failure): Observable<BoardEvent> => of({ tag: 'refused', promptId, at: clock.now(), failure });
+    const refused = (failure: Failure): Observable<BoardEvent> =>
+      of({ tag: 'refused', promptId, at: clock.now(), failure });
 
     const post = (n: number): Observable<BoardEvent> =>
       defer(() => {
@@ -77,7 +105,8 @@ export function submit({ rest, lookup }: { readonly rest: Rest; readonly lookup:
 
     const verdict = ({ status, json }: Answer): Observable<BoardEvent> => {
       if (status === 200 && acceptedCodec.is(json)) return accepted(json.prompt_id, json.node_errors);
-      if (status < 400) return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
+      if (status < 400)
+        return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
       return of({ tag: 'refused', promptId, at: clock.now(), ...rejection(status, json) });
     };
 
@@ -118,10 +147,20 @@ export function submit({ rest, lookup }: { readonly rest: Rest; readonly lookup:
 
 /** Completes when the socket is open, or after a while without it. */
 const whenLinked = (linked: () => boolean, { linkMs, clock }: SubmitPolicy): Observable<never> =>
-  defer(() => (linked() ? EMPTY : merge(interval(20, clock).pipe(filter(linked)), timer(linkMs, clock)).pipe(take(1), concatMap(() => EMPTY))));
+  defer(() =>
+    linked()
+      ? EMPTY
+      : merge(interval(20, clock).pipe(filter(linked)), timer(linkMs, clock)).pipe(
+          take(1),
+          concatMap(() => EMPTY),
+        ),
+  );
 
 /** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
-function findPosted({ rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup }, promptId: string): Observable<string | undefined> {
+function findPosted(
+  { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
+  promptId: string,
+): Observable<string | undefined> {
   const isIt = (extraData: Readonly<Record<string, unknown>>): boolean => extraData[MARK] === promptId;
   return lookup.queue().pipe(
     concatMap((jobs) => {

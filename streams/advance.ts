@@ -19,7 +19,11 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
     case 'executing':
       return heard({ ...job, tally: executing(job.tally, job.graph, event.nodeId, event.displayId) }, event, timing);
     case 'stepped':
-      return heard({ ...job, tally: stepped(job.tally, job.graph, event.nodeId, event.value, event.max) }, event, timing);
+      return heard(
+        { ...job, tally: stepped(job.tally, job.graph, event.nodeId, event.value, event.max) },
+        event,
+        timing,
+      );
     case 'snapshot':
       return heard({ ...job, tally: snapshot(job.tally, event.nodes) }, event, timing);
     case 'executed': {
@@ -42,14 +46,19 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
       return absent(job, event.at, timing);
     case 'accepted': {
       const lookAt = event.at + (job.cancelAsked ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
-      const state: JobState = event.nodeErrors === undefined ? job.state : { ...job.state, nodeErrors: event.nodeErrors };
+      const state: JobState =
+        event.nodeErrors === undefined ? job.state : { ...job.state, nodeErrors: event.nodeErrors };
       return retold({ ...job, accepted: true, lookAt: Math.min(job.lookAt, lookAt) }, state, event.at);
     }
     case 'refused':
       return failed(job, event.failure, event.at, event.nodeErrors);
     case 'cancelAsked':
       // Not accepted yet, it is nowhere to be found.
-      return { ...job, cancelAsked: true, lookAt: job.accepted ? Math.min(job.lookAt, event.at + timing.soonMs) : job.lookAt };
+      return {
+        ...job,
+        cancelAsked: true,
+        lookAt: job.accepted ? Math.min(job.lookAt, event.at + timing.soonMs) : job.lookAt,
+      };
   }
 }
 

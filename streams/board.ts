@@ -2,7 +2,15 @@ import { advance } from './advance';
 import type { JobEvent, QueueEvent, SessionEvent } from './job-event';
 import type { Job } from './job';
 import { isSettled, type JobState } from './job-state';
-import { advanceSession, expecting, flowing, isDeaf, reopening, sessionWatch, type SessionWatch } from './session-watch';
+import {
+  advanceSession,
+  expecting,
+  flowing,
+  isDeaf,
+  reopening,
+  sessionWatch,
+  type SessionWatch,
+} from './session-watch';
 import { strays } from './strays';
 import type { Timing } from './timing';
 
@@ -27,7 +35,8 @@ export interface Preview {
 }
 
 /** What an event led to. */
-export type Change = { readonly tag: 'state'; readonly state: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
+export type Change =
+  { readonly tag: 'state'; readonly state: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
 
 /**
  * The live jobs of one instance and the sessions that bring their news. The one place in `streams/` that holds
@@ -93,7 +102,15 @@ export function jobBoard(timing: Timing): Board {
       if (isNews(session, before, event, timing)) sessions.set(clientId, expecting(session, event.at + timing.deafMs));
       else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
     }
-    return keep(before, after);
+    return keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
+  };
+
+  /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
+  const withNewsOfQueue = (job: Job, { postedAt, at }: JobEvent & { tag: 'accepted' }): Job => {
+    const { clientId, serverUrl } = job.state;
+    const remaining = queues.get(serverUrl);
+    const heard = clientId !== undefined && sessionOf(clientId).heardAt >= postedAt;
+    return remaining === undefined || !heard ? job : withQueueBound(job, remaining, at);
   };
 
   const takeSessionEvent = (event: SessionEvent): readonly Change[] => {

@@ -1,4 +1,16 @@
-import { exhaustMap, filter, interval, map, merge, mergeMap, share, takeUntil, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  exhaustMap,
+  filter,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  pairwise,
+  share,
+  takeUntil,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import type { Backoff } from './backoff';
 import type { Board, BoardEvent, Change } from './board';
 import type { Job } from './job';
@@ -8,6 +20,7 @@ import { reporting, type Report } from './reporting';
 /** One socket to one server under one client id. */
 export interface Session {
   readonly clientId: string;
+  readonly serverUrl: string;
   /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
   readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
 }
@@ -15,6 +28,8 @@ export interface Session {
 /** One server's REST side. */
 export interface Server {
   readonly url: string;
+  /** Whether the last request was answered. */
+  readonly answering: () => boolean;
   /** One look at the jobs given, in as few requests as the server allows. Completes; errors if there was no usable answer. */
   readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
 }
@@ -41,8 +56,16 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
   const { servers, session$, command$, stop$ } = sources;
   return merge(
     // Unbounded on purpose: a command that waits for a server must not keep the others waiting.
-    command$.pipe(mergeMap((command$) => command$), takeUntil(stop$)),
-    session$.pipe(takeUntil(stop$), mergeMap((session) => frames(session, stop$, board, policy, report))),
+    command$.pipe(
+      mergeMap((command$) => command$),
+      takeUntil(stop$),
+    ),
+    // No new session after the stop, while those that are open close by themselves.
+    session$.pipe(
+      // eslint-disable-next-line rxjs-x/no-unsafe-takeuntil
+      takeUntil(stop$),
+      mergeMap((session) => frames(session, sources, board, policy, report)),
+    ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
   ).pipe(
     mergeMap((event) => board.take(event)),
@@ -51,12 +74,29 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
 }
 
 /** What a session's sockets bring, one after the other. */
-function frames(session: Session, stop$: Observable<unknown>, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {
-  const { clientId, connect } = session;
+function frames(
+  session: Session,
+  { servers, stop$ }: Sources,
+  board: Board,
+  policy: Policy,
+  report: Report,
+): Observable<BoardEvent> {
+  const { clientId, serverUrl, connect } = session;
   const { tickMs, reconnect, clock } = policy;
-  const deaf$ = interval(tickMs, clock).pipe(filter(() => board.takeDeaf(clientId, clock.now())));
+  const tick$ = interval(tickMs, clock);
+  const deaf$ = tick$.pipe(filter(() => board.takeDeaf(clientId, clock.now())));
   const closed$ = stop$.pipe(filter(() => board.session(clientId)?.open !== true));
-  return connect(deaf$, stop$).pipe(reporting('socket', report), reconnecting(reconnect, clock), takeUntil(closed$));
+  // A server that answers again after an outage is there for sockets too: no use in waiting on.
+  const back$ = tick$.pipe(
+    map(() => servers.some((server) => server.url === serverUrl && server.answering())),
+    pairwise(),
+    filter(([before, now]) => !before && now),
+  );
+  return connect(deaf$, stop$).pipe(
+    reporting('socket', report),
+    reconnecting(reconnect, clock, back$),
+    takeUntil(closed$),
+  );
 }
 
 /** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */

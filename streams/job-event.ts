@@ -63,7 +63,13 @@ export type SessionEvent = { readonly clientId: string; readonly at: number } & 
   /** `executing` without a `prompt_id`: the session's running job, if there is just one. */
   | { readonly tag: 'resumed'; readonly nodeId: string }
   /** A preview image; without `promptId` it is of the session's running job. */
-  | { readonly tag: 'previewed'; readonly promptId?: string; readonly nodeId?: string; readonly mimeType: string; readonly image: Uint8Array }
+  | {
+      readonly tag: 'previewed';
+      readonly promptId?: string;
+      readonly nodeId?: string;
+      readonly mimeType: string;
+      readonly image: Uint8Array;
+    }
 );
 
 /** `status`: how many jobs the server has in hand, the running one included. */

@@ -101,5 +101,4 @@ export interface JobState {
 export const isSettled = (state: JobState): boolean => state.status === 'completed' || state.status === 'failed';
 
 /** Whether `a` is a later state of the same job than `b`. */
-export const isNewer = (a: JobState, b: JobState): boolean =>
-  a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq;
+export const isNewer = (a: JobState, b: JobState): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);

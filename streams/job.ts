@@ -30,7 +30,9 @@ export interface Job {
 export const queuedState = ({
   at,
   ...job
-}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl'> & { readonly at: number }): JobState => ({
+}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl'> & {
+  readonly at: number;
+}): JobState => ({
   ...job,
   status: 'queued',
   progress: 0,
@@ -48,7 +50,11 @@ const never = { count: 0, since: 0 };
 /** A job as it is taken up: submitted, tracked or recovered. `linked` once its session's socket is open. */
 export const jobOf = (
   state: JobState,
-  { graph = emptyGraph, accepted = false, linked = false }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
+  {
+    graph = emptyGraph,
+    accepted = false,
+    linked = false,
+  }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
 ): Job => ({
   state,
   graph,

@@ -36,8 +36,12 @@ const untouched: NodeTally = { value: 0, max: 1, done: false };
 /** Notes that a node is at work. A server without snapshots runs one at a time, so the one before it is done. */
 export function executing(tally: Tally, graph: Graph, nodeId: string, displayId?: string): Tally {
   const nodes = new Map(tally.nodes);
-  if (!tally.snapshots && tally.current !== undefined && tally.current !== nodeId) finish(nodes, graph, tally.current, nodeId);
-  nodes.set(nodeId, { ...(nodes.get(nodeId) ?? untouched), ...(displayId !== undefined && displayId !== nodeId && { displayId }) });
+  if (!tally.snapshots && tally.current !== undefined && tally.current !== nodeId)
+    finish(nodes, graph, tally.current, nodeId);
+  nodes.set(nodeId, {
+    ...(nodes.get(nodeId) ?? untouched),
+    ...(displayId !== undefined && displayId !== nodeId && { displayId }),
+  });
   return { ...tally, nodes, current: nodeId };
 }
 

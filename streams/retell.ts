@@ -1,5 +1,13 @@
 import type { Job } from './job';
-import { isSettled, type CurrentNode, type Failure, type JobOutput, type JobPhase, type JobState, type NodeError } from './job-state';
+import {
+  isSettled,
+  type CurrentNode,
+  type Failure,
+  type JobOutput,
+  type JobPhase,
+  type JobState,
+  type NodeError,
+} from './job-state';
 import { fractionDone, ownerOf, stepsAreDone } from './progress';
 
 /** The most that a job shows before it is completed (R2). */
@@ -17,11 +25,19 @@ export function retold(job: Job, state: JobState, at: number): Job {
 
 /** The job at its good end, with its outputs in an order that does not depend on who told of them. */
 export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
-  withState(job, { ...ending(job.state, at), status: 'completed', progress: 100, outputs: [...outputs].sort(byNode) }, at);
+  withState(
+    job,
+    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: [...outputs].sort(byNode) },
+    at,
+  );
 
 /** The job at its bad end. */
 export const failed = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
-  withState(job, { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) }, at);
+  withState(
+    job,
+    { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) },
+    at,
+  );
 
 const ending = ({ node: _n, queuePosition: _q, etaMs: _e, ...state }: JobState, at: number): JobState => ({
   ...state,

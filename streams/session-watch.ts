@@ -30,7 +30,14 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
   const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
   switch (event.tag) {
     case 'linked':
-      return { ...session, open: true, linkedAt: event.at, heardAt: event.at, expectBy: event.at + timing.deafMs, quietMs: Math.max(session.quietMs, quietMs) };
+      return {
+        ...session,
+        open: true,
+        linkedAt: event.at,
+        heardAt: event.at,
+        expectBy: event.at + timing.deafMs,
+        quietMs: Math.max(session.quietMs, quietMs),
+      };
     case 'unlinked': {
       const trapPossible = session.trapPossible || (session.open && !event.clean);
       return { ...session, open: false, expectBy: Number.POSITIVE_INFINITY, trapPossible };

@@ -36,4 +36,5 @@ export function strays(): Strays {
 }
 
 /** `started` is what promises that nothing is missing. */
-const withoutStart = (events: readonly JobEvent[]): readonly JobEvent[] => events.filter(({ tag }) => tag !== 'started');
+const withoutStart = (events: readonly JobEvent[]): readonly JobEvent[] =>
+  events.filter(({ tag }) => tag !== 'started');

@@ -39,7 +39,13 @@ export function graphOf(workflow: unknown): Graph {
       type: node['class_type'],
       ...(typeof meta['title'] === 'string' && { title: meta['title'] }),
       ...(steps !== undefined && { steps }),
-      inputs: [...new Set(Object.values(inputs).filter(isLink).map(([from]) => from))],
+      inputs: [
+        ...new Set(
+          Object.values(inputs)
+            .filter(isLink)
+            .map(([from]) => from),
+        ),
+      ],
     });
   }
   return graph;

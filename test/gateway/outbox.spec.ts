@@ -35,7 +35,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const drainAll = () => {
     for (let before = -1; before !== sent.length; drain()) before = sent.length;
   };
-  return { box, sent, drain, drainAll, at: (ms: number) => (clock.frame = ms) };
+  return { box, sent, drain, drainAll, at: (ms: number) => void (clock.frame = ms) };
 }
 
 test('a fast reader gets everything', () => {
@@ -59,7 +59,9 @@ test('answers all arrive, in order, and a snapshot replaces what waited of its j
   const { box, sent, drainAll } = trial();
   box.state(job('x', 1));
   box.state(job('a', 1));
-  const answer = (n: number) => box.answer({ ok: true, job: job('a', n) }, () => sent.push(`answer ${n}`));
+  const answer = (n: number): void => {
+    box.answer({ ok: true, job: job('a', n) }, () => sent.push(`answer ${n}`));
+  };
   answer(2);
   box.state(job('a', 3));
   answer(3);

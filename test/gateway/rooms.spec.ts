@@ -44,9 +44,9 @@ test('two members share one watch, the late one begins with the present state', 
   marbles().run(({ hot, cold, expectObservable, expectSubscriptions }) => {
     const job$ = cold('  a--b---c|', states);
     const preview$ = hot('--p--q---', previews);
-    const { news: newsOf } = rooms({ watch: () => job$, previews$: preview$ });
-    expectObservable(newsOf('j', ada)).toBe('       a-pb---c|', news);
-    expectObservable(newsOf('j', ada), '----^----').toBe('----b--c|', news);
+    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    expectObservable(jobs.news('j', ada)).toBe('       a-pb---c|', news);
+    expectObservable(jobs.news('j', ada), '----^----').toBe('----b--c|', news);
     expectSubscriptions(job$.subscriptions).toBe('^-------!');
     expectSubscriptions(preview$.subscriptions).toBe('^-------!');
   });
@@ -56,12 +56,12 @@ test('the watch ends with the last member, and begins anew with the next', () =>
   marbles().run(({ hot, cold, expectObservable, expectSubscriptions }) => {
     const job$ = cold('a--b---c---', states);
     const preview$ = hot<Preview>('-----------');
-    const { news: newsOf } = rooms({ watch: () => job$, previews$: preview$ });
-    expectObservable(newsOf('j', ada), '^----!').toBe('a--b--', news);
-    expectObservable(newsOf('j', ada), '-^-!').toBe('  -a', news);
-    expectObservable(newsOf('j', ada), '-------^--!').toBe('-------a--b', news);
-    expectSubscriptions(job$.subscriptions).toBe(['^----!', '-------^--!']);
-    expectSubscriptions(preview$.subscriptions).toBe(['^----!', '-------^--!']);
+    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    expectObservable(jobs.news('j', ada), '^----!').toBe('a--b--', news);
+    expectObservable(jobs.news('j', ada), '-^-!').toBe('  -a', news);
+    expectObservable(jobs.news('j', ada), '-------^---!').toBe('-------a--b', news);
+    expectSubscriptions(job$.subscriptions).toBe(['^----!', '-------^---!']);
+    expectSubscriptions(preview$.subscriptions).toBe(['^----!', '-------^---!']);
   });
 });
 
@@ -69,10 +69,10 @@ test('[R14] who may not see the job hears neither states nor previews, even wher
   marbles().run(({ hot, cold, expectObservable }) => {
     const job$ = cold('  a--b---', states);
     const preview$ = hot('pp--pp--', previews);
-    const { news: newsOf } = rooms({ watch: () => job$, previews$: preview$ });
-    expectObservable(newsOf('j', ada), '^----!').toBe('ap-bp', news);
-    expectObservable(newsOf('j', bob)).toBe('#', news, new UnknownJob('j'));
-    expectObservable(newsOf('j', bob), '--^').toBe('--#', news, new UnknownJob('j'));
+    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    expectObservable(jobs.news('j', ada), '^----!').toBe('ap-bp', news);
+    expectObservable(jobs.news('j', bob)).toBe('#', news, new UnknownJob('j'));
+    expectObservable(jobs.news('j', bob), '--^').toBe('--#', news, new UnknownJob('j'));
   });
 });
 
@@ -80,8 +80,8 @@ test('previews wait until the state was seen', () => {
   marbles().run(({ hot, cold, expectObservable }) => {
     const job$ = cold('  ---a---', states);
     const preview$ = hot('-p---p-', previews);
-    const { news: newsOf } = rooms({ watch: () => job$, previews$: preview$ });
-    expectObservable(newsOf('j', ada), '^-----!').toBe('---a-p', news);
+    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    expectObservable(jobs.news('j', ada), '^-----!').toBe('---a-p', news);
   });
 });
 
@@ -89,9 +89,9 @@ test('a settled job is watched once, for its end', () => {
   marbles().run(({ cold, hot, expectObservable, expectSubscriptions }) => {
     const job$ = cold('(c|)', states);
     const preview$ = hot<Preview>('------');
-    const { news: newsOf } = rooms({ watch: () => job$, previews$: preview$ });
-    expectObservable(newsOf('j', ada)).toBe('(c|)', news);
-    expectObservable(newsOf('j', ada), '---^').toBe('---(c|)', news);
+    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    expectObservable(jobs.news('j', ada)).toBe('(c|)', news);
+    expectObservable(jobs.news('j', ada), '---^').toBe('---(c|)', news);
     expectSubscriptions(job$.subscriptions).toBe(['(^!)', '---(^!)']);
   });
 });

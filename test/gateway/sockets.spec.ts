@@ -25,7 +25,7 @@ const running = (promptId: string) => stateWhere(gateway.pipeline, promptId, ({ 
 const lastOf = (states: readonly PublicJob[]) => states.at(-1);
 
 test('a join answers with the state, then each change follows in order, to the end', async () => {
-  const { promptId } = await submit();
+  const { promptId } = await submit(steps({ steps: 20, secondsPerStep: 0.5 }));
   const states = statesOf(socket);
   const reply = await join(socket, promptId);
   expect(reply).toMatchObject({ ok: true, job: { promptId } });

@@ -29,7 +29,11 @@ async function main(): Promise<void> {
   const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'warn' }, pino.destination(2));
   const report = (where: string, error: unknown): void => logger.info({ where, err: error }, 'trouble');
   const comfyUIs = await Promise.all([startComfyUI({ version: '0.33.0' }), startComfyUI({ version: '0.3.64' })]);
-  const pipeline = createPipeline({ servers: comfyUIs.map(({ url }) => url), store: embeddedStore({ directory, report }), report });
+  const pipeline = createPipeline({
+    servers: comfyUIs.map(({ url }) => url),
+    store: embeddedStore({ directory, report }),
+    report,
+  });
   const gateway = await startGateway({ pipeline, host: '127.0.0.1', port, auth: openAuth, logger });
 
   console.log(`
@@ -38,7 +42,10 @@ async function main(): Promise<void> {
   Jobs as JSON       curl ${gateway.url}/jobs
   Stop               Ctrl-C
 `);
-  const feeding = keepBusy(pipeline, comfyUIs.map(({ url }) => url));
+  const feeding = keepBusy(
+    pipeline,
+    comfyUIs.map(({ url }) => url),
+  );
 
   const stop = (): void => {
     clearInterval(feeding);
@@ -63,7 +70,13 @@ function keepBusy(pipeline: Pipeline, servers: readonly string[]): NodeJS.Timeou
     const [type, workflow] = kinds[next % kinds.length]!;
     const server = servers[next % servers.length]!;
     next += 1;
-    const request = { type, userId: `user-${(next % 3) + 1}`, characterId: 'ada', server, workflow: workflow() as Workflow };
+    const request = {
+      type,
+      userId: `user-${(next % 3) + 1}`,
+      characterId: 'ada',
+      server,
+      workflow: workflow() as Workflow,
+    };
     pipeline.submit(request).catch((error: unknown) => console.error(error));
   };
   for (let i = 0; i < AT_ONCE - 1; i++) submit();

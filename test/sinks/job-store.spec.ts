@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { embeddedStore } from '../../sinks/embedded-store';
+import { feedChannel } from '../../sinks/redis-feed';
+import { redisStore } from '../../sinks/redis-store';
+import { startRedis, type RedisServer } from '../support/redis-server';
+import { jobStoreContract } from './job-store.contract';
+import { until } from './until';
+
+jobStoreContract('the embedded store', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'jobstream-'));
+  const reports: unknown[] = [];
+  return {
+    store: embeddedStore({ directory, report: (_where, error) => reports.push(error) }),
+    reports,
+    listening: () => Promise.resolve(),
+    dispose: () => rm(directory, { recursive: true }),
+  };
+});
+
+describe('with a real Redis', () => {
+  let server: RedisServer;
+  let admin: Redis;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    admin = new Redis(server.url);
+  });
+  afterAll(async () => {
+    await admin.quit();
+    await server.stop();
+  });
+
+  jobStoreContract('the Redis store', async () => {
+    await admin.flushall();
+    const reports: unknown[] = [];
+    return {
+      store: redisStore({ url: server.url, report: (_where, error) => reports.push(error) }),
+      reports,
+      listening: (promptId) =>
+        until(async () => {
+          const [, watchers] = (await admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [string, number];
+          return watchers === 1;
+        }),
+      dispose: () => Promise.resolve(),
+    };
+  });
+});
