@@ -39,8 +39,11 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
         quietMs: Math.max(session.quietMs, quietMs),
       };
     case 'unlinked': {
-      const trapPossible = session.trapPossible || (session.open && !event.clean);
-      return { ...session, open: false, expectBy: Number.POSITIVE_INFINITY, trapPossible };
+      const cutOff = session.open && !event.clean;
+      const trapPossible = session.trapPossible || cutOff;
+      // A new trap is looked out for as impatiently as the first.
+      const quietMs = cutOff ? 0 : session.quietMs;
+      return { ...session, open: false, expectBy: Number.POSITIVE_INFINITY, trapPossible, quietMs };
     }
     case 'heard':
     case 'garbled':
