@@ -25,6 +25,8 @@ const streaming =
     if (!output)
       throw new Problem('unknown-output', { detail: 'Outputs count from 0, in the order of the job’s `outputs`.' });
     const { body, length } = output;
+    // An error of a body that nobody reads any more, as its own end is one, would end the process.
+    body.on('error', () => undefined);
     if (method === 'HEAD' || (length ?? 0) > limitBytes) body.destroy();
     if ((length ?? 0) > limitBytes)
       throw new Problem('output-too-large', { detail: `The gateway passes ${limitBytes} bytes at most.` });

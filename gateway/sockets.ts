@@ -106,6 +106,7 @@ const wireTo = (socket: Peer, logger: Logger): Wire => ({
   preview: ({ promptId, nodeId, mimeType, image }) =>
     void socket.emit('job:preview', { promptId, nodeId, mimeType }, image),
   cut(reason) {
+    if (socket.request.socket.destroyed) return;
     logger.info({ socket: socket.id, reason }, 'cut a socket');
     // A close with handshake would wait for a reader that does not read. Clients reconnect by themselves.
     socket.request.socket.destroy();

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Leases } from './leases';
 import type { JobState, JobStatus } from '../streams/job-state';
 
 /** How long a state lives after its last write, in seconds. */
@@ -28,6 +29,8 @@ export interface Unreadable {
 
 /** Keeps the newest state of each job for 7200 s after its last write, and tells of changes. */
 export interface JobStore {
+  /** Who watches which jobs. */
+  readonly leases: Leases;
   /**
    * Stores a state unless a state at least as new is there (by `epoch`, then `seq`), and announces it to the feed. Emits
    * the outcome and completes; errors with `StoreUnavailable`. Safe to repeat: the very state that is there is `stored`

@@ -161,4 +161,4 @@ function causeOf(error: unknown): Observable<unknown> {
   return reason === undefined ? of(error) : from(reason).pipe(catchError((cause: unknown) => of(cause)));
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+const messageOf = (cause: unknown): string => (cause as Partial<Error>).message ?? String(cause);

@@ -49,10 +49,13 @@ const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, break
 /** A server's REST side, over connections and a circuit breaker of its own. */
 export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
-  const breaker = circuitBreaker(handleType(NoAnswer), {
-    breaker: new ConsecutiveBreaker(limits.breakAfter),
-    halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 10_000 }),
-  });
+  const breaker = circuitBreaker(
+    handleType(NoAnswer, (error) => !wasGivenUp(error)),
+    {
+      breaker: new ConsecutiveBreaker(limits.breakAfter),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 10_000 }),
+    },
+  );
 
   let answering = true;
 
@@ -128,6 +131,9 @@ export function read(status: number, contentType: string, body: string): Answer 
   }
 }
 
+/** A request that we aborted says nothing against the server. */
+const wasGivenUp = ({ cause }: NoAnswer): boolean => (cause as { name?: unknown } | undefined)?.name === 'AbortError';
+
 /** Codes of a connection that never was. */
 const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
 
@@ -142,9 +148,10 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
 
+/** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
 function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed';
-  if (error.name === 'TimeoutError') return 'timed out';
-  if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const { name, code, errors: several } = (error ?? {}) as { name?: unknown; code?: unknown; errors?: unknown };
+  if (name === 'TimeoutError') return 'timed out';
+  if (Array.isArray(several) && several.length > 0) return codeOf(several[0]);
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'failed';
 }

@@ -15,7 +15,16 @@ export function serverAddress(
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');
   if (url.search !== '' || url.hash !== '') throw new TypeError('a server URL must have no query and no fragment');
-  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  const basic = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  const login = loginIn(url);
+  const given = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+  const basic = login === ':' || given ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
   return { url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, headers: { ...basic, ...headers } };
+}
+
+function loginIn({ username, password }: URL): string {
+  try {
+    return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  } catch {
+    throw new TypeError('a login in a server URL must be percent-encoded: % is %25');
+  }
 }

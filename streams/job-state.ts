@@ -72,6 +72,8 @@ export interface JobState {
   readonly startedAt: number;
   /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
   readonly clientId?: string;
+  /** The session that watches a job which somebody else posted; a job of ours is watched by its `clientId`. */
+  readonly session?: string;
   /** The server's URL, without credentials. */
   readonly serverUrl: string;
   readonly phase: JobPhase;

@@ -11,37 +11,34 @@ export interface Watchers {
   rename(promptId: string, as: string): void;
 }
 
-interface Watched {
-  promptId: string;
-  readonly subscribers: Set<Subscriber<JobState>>;
-}
-
 export function watchers(): Watchers {
-  const byJob = new Map<string, Watched>();
-  const watched = (promptId: string): Watched => {
-    const entry = byJob.get(promptId) ?? { promptId, subscribers: new Set() };
-    byJob.set(promptId, entry);
-    return entry;
+  const byJob = new Map<string, Set<Subscriber<JobState>>>();
+  const watched = new Map<Subscriber<JobState>, string>();
+  const add = (promptId: string, subscriber: Subscriber<JobState>): void => {
+    byJob.set(promptId, (byJob.get(promptId) ?? new Set()).add(subscriber));
+    watched.set(subscriber, promptId);
+  };
+  const remove = (subscriber: Subscriber<JobState>): void => {
+    const promptId = watched.get(subscriber) ?? '';
+    const subscribers = byJob.get(promptId);
+    subscribers?.delete(subscriber);
+    if (subscribers?.size === 0) byJob.delete(promptId);
+    watched.delete(subscriber);
   };
   return {
     tell: (state) => {
-      for (const subscriber of [...(byJob.get(state.promptId)?.subscribers ?? [])]) subscriber.next(state);
+      for (const subscriber of [...(byJob.get(state.promptId) ?? [])]) subscriber.next(state);
     },
     changes: (promptId) =>
       new Observable((subscriber) => {
-        const entry = watched(promptId);
-        entry.subscribers.add(subscriber);
-        return () => {
-          entry.subscribers.delete(subscriber);
-          if (entry.subscribers.size === 0 && byJob.get(entry.promptId) === entry) byJob.delete(entry.promptId);
-        };
+        add(promptId, subscriber);
+        return () => remove(subscriber);
       }),
     rename: (promptId, as) => {
-      const entry = byJob.get(promptId);
-      if (entry === undefined) return;
-      byJob.delete(promptId);
-      byJob.set(as, entry);
-      entry.promptId = as;
+      for (const subscriber of [...(byJob.get(promptId) ?? [])]) {
+        remove(subscriber);
+        add(as, subscriber);
+      }
     },
   };
 }

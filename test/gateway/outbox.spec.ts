@@ -35,7 +35,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const drainAll = () => {
     for (let before = -1; before !== sent.length; drain()) before = sent.length;
   };
-  return { box, sent, drain, drainAll, at: (ms: number) => void (clock.frame = ms) };
+  return { box, sent, drain, drainAll, clock };
 }
 
 test('a fast reader gets everything', () => {
@@ -102,19 +102,19 @@ test('over the limit of waiting bytes, the reader is cut', () => {
 });
 
 test('a reader is cut once nothing has left for too long, and only while something waits', () => {
-  const { box, sent, drain, at } = trial();
-  at(1000);
+  const { box, sent, drain, clock } = trial();
+  clock.frame = 1000;
   box.inspect();
   box.state(job('a', 1));
-  at(1100);
+  clock.frame = 1100;
   box.inspect();
   expect(sent).toEqual(['a1']);
   drain();
-  at(2000);
+  clock.frame = 2000;
   box.preview(preview('a'));
   box.inspect();
   expect(sent).toEqual(['a1', 'preview a']);
-  at(2101);
+  clock.frame = 2101;
   box.inspect();
   expect(sent[2]).toBe('cut: nothing left for 100 ms');
 });

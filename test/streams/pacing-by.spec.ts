@@ -1,3 +1,4 @@
+import { concat, from, NEVER, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { pacingBy } from '../../streams/pacing-by';
 
@@ -16,7 +17,7 @@ const values: Record<string, Value> = {
   x: { key: 'x', status: 'on', n: 1 },
   y: { key: 'x', status: 'on', n: 2 },
 };
-const paced = (clock: TestScheduler) =>
+const paced = (clock: SchedulerLike) =>
   pacingBy<Value>(
     ({ key }) => key,
     4,
@@ -96,7 +97,7 @@ test('passes an error at once', () => {
   });
 });
 
-test('an early unsubscribe ends the source and leaves no timer', () => {
+test('an early unsubscribe ends the source', () => {
   const clock = scheduler();
   clock.run(({ hot, expectObservable, expectSubscriptions }) => {
     const source$ = hot(' ab------', values);
@@ -105,4 +106,14 @@ test('an early unsubscribe ends the source and leaves no timer', () => {
     expectObservable(source$.pipe(paced(clock)), stop).toBe(expected, values);
     expectSubscriptions(source$.subscriptions).toBe(stop);
   });
+});
+
+test('an early unsubscribe leaves no timer', () => {
+  const clock = new VirtualTimeScheduler();
+  const subscription = concat(from([values['a']!, values['b']!, values['x']!]), NEVER)
+    .pipe(paced(clock))
+    .subscribe();
+  expect(clock.actions).toHaveLength(2);
+  subscription.unsubscribe();
+  expect(clock.actions).toHaveLength(0);
 });
