@@ -66,8 +66,8 @@ export interface Pipeline {
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;
-  /** The jobs taken up again at the start. */
-  readonly recovered: Promise<readonly JobState[]>;
+  /** Jobs taken up in one go: at the start those of an earlier run, later those of an instance that is gone. Repeats the last few batches. */
+  readonly recovered: Observable<readonly JobState[]>;
   /** Stops watching, writes what is unwritten, closes sockets with the handshake. */
   close(): Promise<void>;
 }

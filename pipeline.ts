@@ -6,7 +6,6 @@ import {
   asyncScheduler,
   catchError,
   concat,
-  defaultIfEmpty,
   defer,
   filter,
   finalize,
@@ -18,13 +17,17 @@ import {
   merge,
   mergeMap,
   of,
+  repeat,
   takeUntil,
+  takeWhile,
   tap,
+  timeout,
   timer,
   toArray,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { ownership } from './ownership';
 import {
   UnknownJob,
   UnknownServer,
@@ -33,6 +36,7 @@ import {
   type Pipeline,
   type SubmitRequest,
 } from './pipeline-api';
+import { defaultHoldingPolicy } from './sinks/holdings';
 import { matches, pageOf, type JobPage } from './sinks/job-page';
 import type { JobStore } from './sinks/job-store';
 import { writeBehind } from './sinks/write-behind';
@@ -42,8 +46,8 @@ import { SocketClosed, type SocketTiming } from './sources/session';
 import { jittered, type Backoff } from './streams/backoff';
 import { jobBoard, type BoardEvent } from './streams/board';
 import { jobOf, queuedState } from './streams/job';
-import { jobChanges, type Session } from './streams/job-changes';
-import { isSettled, type JobState } from './streams/job-state';
+import { jobChanges } from './streams/job-changes';
+import { isSettled, sessionOf, type JobState } from './streams/job-state';
 import { neverBackward } from './streams/never-backward';
 import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
@@ -71,8 +75,6 @@ export interface PipelineOptions {
 const ANSWER_MS = 10_000;
 /** How often is seen whether a look or a new socket is due. Costs no request. */
 const TICK_MS = 250;
-/** How often is seen whether a recovered session still has jobs. */
-const IDLE_MS = 30_000;
 /** How often an unsettled job's state is written although it did not change. */
 const RENEW_MS = 600_000;
 /** How long closing waits for a store that does not answer. */
@@ -88,32 +90,40 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const looking = jittered({ firstMs: 1_000, maxMs: 15_000, steadyMs: 20_000 }, random);
   const board = jobBoard(timing);
   const local = watchers();
-  const writer = writeBehind(store, { clock, report });
+  const writer = writeBehind(store, { clock, report, onStale: letGoOf });
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
-  const recovered$ = new Subject<Session>();
   const aliases = new Map<string, string>();
 
   const servers = options.servers.map((server) => {
-    const comfyUI = comfyUIServer(
+    return comfyUIServer(
       serverAddress(server),
       { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) },
       report,
     );
-    return { ...comfyUI, own: comfyUI.session(randomUUID()) };
   });
   const [first] = servers;
   if (first === undefined) throw new TypeError('a pipeline needs at least one server');
-  const serverOf = (url: string): (typeof servers)[number] | undefined =>
+  const serverOf = (url: string): ComfyUIServer | undefined =>
     servers.find((server) => server.url === url.replace(/\/+$/, ''));
-  const chosen = (url: string | undefined): (typeof servers)[number] => {
+  const chosen = (url: string | undefined): ComfyUIServer => {
     const server = url === undefined ? first : serverOf(url);
     if (server === undefined) throw new UnknownServer('that server is none of this pipeline’s');
     return server;
   };
 
+  const owned = ownership({
+    servers,
+    store,
+    board,
+    stop$,
+    cancel: cancelling,
+    policy: { ...defaultHoldingPolicy, clock, random },
+    backoff,
+    report,
+  });
   const changes$ = jobChanges(
-    { servers, session$: merge(from(servers.map(({ own }) => own)), recovered$), command$: commands$, stop$ },
+    { servers, session$: owned.session$, command$: merge(commands$, owned.command$.pipe(map(tellingWatchers))), stop$ },
     board,
     { tickMs: TICK_MS, clock, reconnect: socketBackoff(random), look: looking },
     report,
@@ -145,37 +155,25 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     renewed$.subscribe((state) => writer.put(state));
   });
 
-  /** Takes up every unsettled job of the store under its own client id and a new epoch; waits for a store that is down. */
-  const recovering$ = store.list().pipe(
-    filter((state) => !isSettled(state)),
-    toArray(),
-    reporting('recovery', report),
-    reconnecting(backoff, clock),
-    map((states) =>
-      states.filter((state) => serverOf(state.serverUrl) !== undefined && board.job(state.promptId) === undefined),
-    ),
-    tap(takeUp),
-    takeUntil(stop$),
-    defaultIfEmpty([]),
-  );
-
-  function takeUp(states: readonly JobState[]): void {
-    const clients = new Map(
-      states.flatMap(({ clientId, serverUrl }) => (clientId === undefined ? [] : [[clientId, serverUrl]])),
+  /** Whoever watches here a job that was let go watches its new owner from now on. */
+  function tellingWatchers(command$: Observable<BoardEvent>): Observable<BoardEvent> {
+    return concat(command$, EMPTY).pipe(
+      mergeMap((event) =>
+        event.tag === 'released'
+          ? concat(
+              of(event),
+              defer(() => (local.release(event.promptId), EMPTY)),
+            )
+          : of(event),
+      ),
     );
-    for (const [clientId, serverUrl] of clients) recovered$.next(untilIdle(chosen(serverUrl).session(clientId)));
-    const at = clock.now();
-    const jobs = states.map((state) =>
-      jobOf({ ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at }, { accepted: true }),
-    );
-    commands$.next(from(jobs.map((job): BoardEvent => ({ tag: 'opened', job }))));
   }
 
-  /** A session taken up for the sake of its jobs, given back once they are all settled. */
-  function untilIdle(session: Session): Session {
-    const busy = (): boolean => [...board.jobs.values()].some((job) => job.state.clientId === session.clientId);
-    const idle$ = interval(IDLE_MS, clock).pipe(filter(() => !busy()));
-    return { ...session, connect: (reopen$, stop$) => session.connect(reopen$, merge(stop$, idle$)) };
+  /** A write was refused: another instance took the job over. */
+  function letGoOf({ promptId, epoch }: JobState): void {
+    const job = board.job(promptId);
+    if (job !== undefined && job.state.epoch <= epoch)
+      commands$.next(tellingWatchers(of({ tag: 'released', promptId })));
   }
 
   /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. */
@@ -211,7 +209,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   async function submit(request: SubmitRequest): Promise<JobState> {
     const server = chosen(request.server);
-    const { clientId } = server.own;
+    const clientId = owned.own(server.url);
     let promptId: string = randomUUID();
     let answered = false;
     const state: JobState = { ...newState(promptId, server, request), clientId };
@@ -249,7 +247,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     if (known !== undefined) return known;
     let silent: unknown;
     for (const server of request.server === undefined ? servers : [chosen(request.server)]) {
-      const job = jobOf({ ...newState(promptId, server, request), via: 'polling' }, { accepted: true });
+      const state: JobState = {
+        ...newState(promptId, server, request),
+        via: 'polling',
+        session: owned.own(server.url),
+      };
+      const job = jobOf(state, { accepted: true });
       const seen = await lastValueFrom(server.look([job]).pipe(toArray())).catch((error: unknown) => {
         silent = error;
         return [];
@@ -262,25 +265,41 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     throw new UnknownJob('no server knows a job of that id');
   }
 
-  /** Asks until the server was asked, or the job has ended. */
-  const cancelling = (promptId: string): Observable<never> =>
-    defer(() => {
+  /** Stops a job of ours: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
+  function cancelling(promptId: string): Observable<BoardEvent> {
+    const asking$ = defer(() => {
       const job = board.job(promptId);
-      return job === undefined ? EMPTY : chosen(job.state.serverUrl).cancel(promptId);
-    }).pipe(
-      reporting('cancel', report),
-      reconnecting(backoff, clock),
-      takeUntil(interval(TICK_MS, clock).pipe(filter(() => board.job(promptId) === undefined))),
+      return job?.accepted === true ? chosen(job.state.serverUrl).cancel(promptId) : EMPTY;
+    });
+    return concat(
+      defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
+      asking$.pipe(
+        reporting('cancel', report),
+        reconnecting(backoff, clock),
+        takeUntil(interval(TICK_MS, clock).pipe(filter(() => board.job(promptId) === undefined))),
+      ),
     );
+  }
 
   async function cancel(asked: string): Promise<JobState | undefined> {
     const promptId = now(asked);
-    const job = board.job(promptId);
-    if (job !== undefined) {
-      const told: BoardEvent = { tag: 'cancelAsked', promptId, at: clock.now() };
-      await run(concat(of(told), job.accepted ? cancelling(promptId) : EMPTY));
-    }
+    if (board.job(promptId) !== undefined) await run(cancelling(promptId));
+    else await askOwner(promptId);
     return get(promptId);
+  }
+
+  /** Passes a cancel on to the instance that holds the job's session; waits for a successor where there is none just now. */
+  async function askOwner(promptId: string): Promise<void> {
+    const state = await get(promptId);
+    const session = state === undefined || isSettled(state) ? undefined : sessionOf(state);
+    if (session === undefined) return;
+    const asked$ = store.leases.ask(session, { tag: 'cancel', promptId }).pipe(
+      repeat({ delay: () => timer(TICK_MS, clock) }),
+      takeWhile((heard) => !heard && board.job(promptId) === undefined),
+      takeUntil(timer(ANSWER_MS, clock)),
+    );
+    await lastValueFrom(asked$, { defaultValue: false });
+    if (board.job(promptId) !== undefined) await run(cancelling(promptId));
   }
 
   /** What the store holds, with the live jobs as they are now; those alone where it does not answer (R12). */
@@ -298,24 +317,30 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const watch = (asked: string): Observable<JobState> =>
     defer(() => {
       const promptId = now(asked);
-      const live = board.job(promptId);
-      if (live !== undefined) return merge(local.changes(promptId), of(live.state));
+      const here$ = defer(() => {
+        const live = board.job(promptId);
+        return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
+      });
       const present$ = writer.get(promptId).pipe(
         map((state) => {
           if (state === undefined) throw new UnknownJob('no such job');
           return state;
         }),
       );
-      return merge(local.changes(promptId), store.changes(promptId), present$);
+      // Elsewhere, or from its end on: what is taken up here later is told here as well.
+      const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), present$));
+      return concat(here$, anywhere$);
     }).pipe(neverBackward());
 
   async function close(): Promise<void> {
     stop$.next();
     await ended;
     const drained$ = writer.drain(DRAIN_MS).pipe(reporting('closing', report), orNothing());
+    const givenBack$ = owned.giveBack().pipe(timeout(DRAIN_MS), reporting('closing', report), orNothing());
     await lastValueFrom(
       concat(
         drained$,
+        givenBack$,
         defer(() => (writer.close(), store.close())),
       ),
       { defaultValue: undefined },
@@ -338,8 +363,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       return state === undefined || file === undefined ? undefined : serverOf(state.serverUrl)?.view(file);
     },
     servers: () =>
-      servers.map(({ url, own, answering }) => {
-        const open = board.session(own.clientId)?.open === true;
+      servers.map(({ url, answering }) => {
+        const open = board.session(owned.own(url))?.open === true;
         const queueRemaining = board.queueRemaining(url);
         return {
           url,
@@ -349,7 +374,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         };
       }),
     storeHealthy: () => firstValueFrom(store.healthy()),
-    recovered: firstValueFrom(recovering$),
+    recovered: owned.recovered,
     close,
   };
 }

@@ -22,6 +22,7 @@ import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { jobKey, STATE_TTL_S, type JobStore, type PutOutcome, type UnreadableState } from './job-store';
 import { lmdbFile, type Entry, type Txn } from './lmdb-file';
+import { soleLeases } from './sole-leases';
 
 /** How often what has expired is swept out; until then it is only hidden. */
 export const SWEEP_MS = 60_000;
@@ -95,6 +96,8 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     .subscribe();
 
   const store: JobStore = {
+    leases: soleLeases(() => store.list()),
+
     put: (state) =>
       defer(() => {
         const key = jobKey(state.promptId);

@@ -63,6 +63,7 @@ const jobState = record<JobState>(
   {
     characterId: t.string,
     clientId: t.string,
+    session: t.string,
     queuePosition: t.number,
     node: currentNode,
     etaMs: t.number,

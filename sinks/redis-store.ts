@@ -24,16 +24,31 @@ import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, StoreUnavailable, UnreadableState, type JobStore } from './job-store';
 import { PUT_JOB_STATE } from './put-job-state';
+import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
 import { connect, finishCommands, IMPATIENT } from './redis-connection';
 import { feedChannel, redisFeed } from './redis-feed';
+import { redisLeases } from './redis-leases';
+import { redisListener } from './redis-listener';
 
 /** Keys to a step of `list`: what it holds in memory, and how long it keeps Redis. */
 const PAGE = 500;
 
+const LEASE_TTL_MS = 10_000;
+
 /** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
 export const fenceKey = (promptId: string): string => `{${jobKey(promptId)}}:fence`;
 
-type WithScript = Redis & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
+
+type WithScripts = Redis &
+  LeaseScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+
+export interface RedisStoreOptions {
+  readonly url: string;
+  readonly report: Report;
+  /** How long a session stays an instance's after it last said so. */
+  readonly leaseTtlMs?: number;
+}
 
 interface Value {
   readonly key: string;
@@ -51,15 +66,11 @@ interface Page {
  * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
  * `StoreUnavailable`. Throws `InvalidRedisUrl`.
  */
-export function redisStore({ url, report }: { readonly url: string; readonly report: Report }): JobStore {
-  const connection = connect(
-    url,
-    { ...IMPATIENT, scripts: { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 } } },
-    'redis',
-    report,
-  );
-  const redis = connection.redis as WithScript;
+export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStoreOptions): JobStore {
+  const connection = connect(url, { ...IMPATIENT, scripts: SCRIPTS }, 'redis', report);
+  const redis = connection.redis as WithScripts;
   const feed = redisFeed(url, report);
+  const listener = redisListener(url, report);
 
   function ask<T>(command: () => Promise<T>): Observable<T> {
     return connection.tried$.pipe(
@@ -98,6 +109,8 @@ export function redisStore({ url, report }: { readonly url: string; readonly rep
   }
 
   const store: JobStore = {
+    leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
+
     put: (state) =>
       defer(() => {
         const { promptId, epoch, seq } = state;
@@ -143,7 +156,7 @@ export function redisStore({ url, report }: { readonly url: string; readonly rep
         catchError(() => of(false)),
       ),
 
-    close: () => concat(finishCommands(connection), merge(connection.hangUp(), feed.close())),
+    close: () => concat(finishCommands(connection), merge(connection.hangUp(), feed.close(), listener.close())),
   };
   return store;
 }

@@ -48,6 +48,8 @@ export interface WriteBehindOptions {
   /** How long a failed write waits. */
   readonly backoff?: Backoff;
   readonly clock?: SchedulerLike;
+  /** Called with each state that was refused because a newer owner's is stored (R11). */
+  readonly onStale?: (state: JobState) => void;
   /** Told of each refused (`StaleState`) or given-up write, and of an outage once, when it begins. */
   readonly report: Report;
 }
@@ -69,7 +71,7 @@ export class Unwritten extends Error {
 }
 
 export function writeBehind(store: JobStore, options: WriteBehindOptions): WriteBehind {
-  const { perSecond = 4, backoff = patience, clock = asyncScheduler, report } = options;
+  const { perSecond = 4, backoff = patience, clock = asyncScheduler, onStale = () => undefined, report } = options;
   const unwritten = new Map<string, JobState>();
   const state$ = new Subject<JobState>();
   let failing = false;
@@ -95,6 +97,7 @@ export function writeBehind(store: JobStore, options: WriteBehindOptions): Write
         failing = false;
         if (outcome === 'stale') report('write-behind', new StaleState(state));
         forget(state);
+        if (outcome === 'stale') onStale(state);
       }),
       catchError((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;

@@ -60,8 +60,8 @@ function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | 
 }
 
 /**
- * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at those whose
- * workflow is still unknown. A job whose success was heard is not looked for in the queue.
+ * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
+ * if its workflow is still unknown. A job whose success was heard is not looked for in the queue.
  */
 export const lookAt =
   ({ queue, one }: Lookup, clock: SchedulerLike) =>
@@ -85,7 +85,7 @@ export const lookAt =
         });
         const unclear = jobs.filter((job) => {
           const fact = queued.get(job.state.promptId);
-          return fact === undefined || (job.graph.size === 0 && fact.graph === undefined);
+          return fact === undefined || (job.graph.size === 0 && fact.graph === undefined && fact.where === 'running');
         });
         return concat(from(present), details(unclear));
       }),

@@ -49,6 +49,8 @@ const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, break
 /** A server's REST side, over connections and a circuit breaker of its own. */
 export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
+  /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
+  const outputs = new Agent({ connect: { timeout: 5_000 }, connections: 32 });
   const breaker = circuitBreaker(
     handleType(NoAnswer, (error) => !wasGivenUp(error)),
     {
@@ -108,13 +110,15 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
     post: (path, body, timeoutMs = limits.timeoutMs) =>
       asking(path, { method: 'POST', body: JSON.stringify(body) }, timeoutMs),
     open: (path) =>
-      request(`${url}${path}`, { dispatcher: agent, headers, headersTimeout: limits.timeoutMs }).catch(
+      request(`${url}${path}`, { dispatcher: outputs, headers, headersTimeout: limits.timeoutMs }).catch(
         (error: unknown) => {
           throw asNoAnswer(error, path);
         },
       ),
     answering: () => answering,
-    close: () => agent.destroy(),
+    close: async () => {
+      await Promise.all([agent.destroy(), outputs.destroy()]);
+    },
   };
 }
 

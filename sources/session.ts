@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
+import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
 import type { BoardEvent } from '../streams/board';
 import type { Session } from '../streams/job-changes';
@@ -115,7 +115,7 @@ export function webSocketSession({
       };
     });
 
-  return { clientId, serverUrl: address.url, connect };
+  return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
 
 /** `ws` for "cut off": no closing handshake took place. */

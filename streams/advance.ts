@@ -13,7 +13,7 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
   if (isSettled(job.state)) return job;
   switch (event.tag) {
     case 'started':
-      return heard({ ...job, whole: true }, event, timing);
+      return withWorkflow(heard({ ...job, whole: true }, event, timing), event.at);
     case 'cached':
       return heard({ ...job, tally: { ...job.tally, cached: new Set(event.nodeIds) } }, event, timing);
     case 'executing':
@@ -61,6 +61,9 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
       };
   }
 }
+
+/** A job whose workflow is not known, after a restart say, is looked up once it runs: there the workflow is told. */
+const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ...job, lookAt: at } : job);
 
 /** A frame came: the job runs, its socket works, and no look is needed for a while. */
 function heard(job: Job, { at }: JobEvent, timing: Timing): Job {

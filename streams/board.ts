@@ -117,6 +117,7 @@ export function jobBoard(timing: Timing): Board {
     sessions.set(event.clientId, advanceSession(sessionOf(event.clientId), event, timing));
     switch (event.tag) {
       case 'heard':
+      case 'inherited':
         return [];
       case 'linked':
         // R6: whatever was missed, one look each tells.

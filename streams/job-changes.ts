@@ -1,12 +1,17 @@
 import {
+  concat,
+  concatMap,
   exhaustMap,
   filter,
   interval,
   map,
   merge,
   mergeMap,
+  of,
   pairwise,
   share,
+  startWith,
+  take,
   takeUntil,
   type Observable,
   type SchedulerLike,
@@ -21,6 +26,12 @@ import { reporting, type Report } from './reporting';
 export interface Session {
   readonly clientId: string;
   readonly serverUrl: string;
+  /** Opened before by another instance, or an earlier run: an older socket may still be there to evict ours. */
+  readonly inherited: boolean;
+  /** Whether a socket may be opened now: not while another instance may hold the session. */
+  readonly mayOpen: () => boolean;
+  /** Emits once when the session is ours no more. */
+  readonly end$: Observable<unknown>;
   /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
   readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
 }
@@ -81,20 +92,22 @@ function frames(
   policy: Policy,
   report: Report,
 ): Observable<BoardEvent> {
-  const { clientId, serverUrl, connect } = session;
+  const { clientId, serverUrl, inherited, mayOpen, connect } = session;
   const { tickMs, reconnect, clock } = policy;
   const tick$ = interval(tickMs, clock);
-  const deaf$ = tick$.pipe(filter(() => board.takeDeaf(clientId, clock.now())));
-  const closed$ = stop$.pipe(filter(() => board.session(clientId)?.open !== true));
+  const end$ = merge(stop$, session.end$);
+  const deaf$ = tick$.pipe(filter(() => mayOpen() && board.takeDeaf(clientId, clock.now())));
+  const closed$ = end$.pipe(filter(() => board.session(clientId)?.open !== true));
   // A server that answers again after an outage is there for sockets too: no use in waiting on.
   const back$ = tick$.pipe(
     map(() => servers.some((server) => server.url === serverUrl && server.answering())),
     pairwise(),
     filter(([before, now]) => !before && now),
   );
-  return connect(deaf$, stop$).pipe(
-    reporting('socket', report),
-    reconnecting(reconnect, clock, back$),
+  const allowed$ = tick$.pipe(startWith(0), filter(mayOpen), take(1));
+  const inherited$ = of<BoardEvent>({ tag: 'inherited', clientId, at: clock.now() }).pipe(filter(() => inherited));
+  const socket$ = allowed$.pipe(concatMap(() => connect(deaf$, end$)));
+  return concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(reconnect, clock, back$))).pipe(
     takeUntil(closed$),
   );
 }

@@ -52,25 +52,28 @@ export type OwnFact =
   | { readonly tag: 'cancelAsked' };
 
 /** What was learned about a whole session or server; the board hands it to the jobs it concerns. */
-export type SessionEvent = { readonly clientId: string; readonly at: number } & (
-  | { readonly tag: 'linked' }
-  /** The socket is gone; `clean` where both sides closed it with the handshake. */
-  | { readonly tag: 'unlinked'; readonly clean: boolean }
-  /** Any frame at all came. */
-  | { readonly tag: 'heard' }
-  /** A frame could not be read, so something may have been missed. */
-  | { readonly tag: 'garbled' }
-  /** `executing` without a `prompt_id`: the session's running job, if there is just one. */
-  | { readonly tag: 'resumed'; readonly nodeId: string }
-  /** A preview image; without `promptId` it is of the session's running job. */
-  | {
-      readonly tag: 'previewed';
-      readonly promptId?: string;
-      readonly nodeId?: string;
-      readonly mimeType: string;
-      readonly image: Uint8Array;
-    }
-);
+export type SessionEvent = { readonly clientId: string; readonly at: number } &
+  /** The session was another instance's. */
+  (
+    | { readonly tag: 'inherited' }
+    | { readonly tag: 'linked' }
+    /** The socket is gone; `clean` where both sides closed it with the handshake. */
+    | { readonly tag: 'unlinked'; readonly clean: boolean }
+    /** Any frame at all came. */
+    | { readonly tag: 'heard' }
+    /** A frame could not be read, so something may have been missed. */
+    | { readonly tag: 'garbled' }
+    /** `executing` without a `prompt_id`: the session's running job, if there is just one. */
+    | { readonly tag: 'resumed'; readonly nodeId: string }
+    /** A preview image; without `promptId` it is of the session's running job. */
+    | {
+        readonly tag: 'previewed';
+        readonly promptId?: string;
+        readonly nodeId?: string;
+        readonly mimeType: string;
+        readonly image: Uint8Array;
+      }
+  );
 
 /** `status`: how many jobs the server has in hand, the running one included. */
 export interface QueueEvent {

@@ -102,5 +102,8 @@ export interface JobState {
 /** Whether the job has ended. A settled job never changes. */
 export const isSettled = (state: JobState): boolean => state.status === 'completed' || state.status === 'failed';
 
+/** The session that watches a job; absent where it is nobody's. */
+export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
+
 /** Whether `a` is a later state of the same job than `b`. */
 export const isNewer = (a: JobState, b: JobState): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);

@@ -1,15 +1,19 @@
-import { defer, filter, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
+import { defer, filter, map, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
 import { isNewer, isSettled, type JobState } from './job-state';
 
-/** One job's states in order: drops what is no newer than what was seen, completes with the settled one. */
+/**
+ * One job's states in order: drops what is no newer than what was seen, completes with the settled one. A new owner
+ * starts from the last stored state, which may be a little behind what was shown before: that is not shown again.
+ */
 export const neverBackward = (): MonoTypeOperatorFunction<JobState> => (state$) =>
   defer(() => {
     let last: JobState | undefined;
     return state$.pipe(
-      filter((state) => last === undefined || isNewer(state, last)),
-      takeWhile((state) => {
-        last = state;
-        return !isSettled(state);
-      }, true),
+      filter((state) => last === undefined || (isNewer(state, last) && !waitsAgain(state, last))),
+      map((state) => (last = { ...state, progress: Math.max(state.progress, last?.progress ?? 0) })),
+      takeWhile((state) => !isSettled(state), true),
     );
   });
+
+const waitsAgain = (state: JobState, last: JobState): boolean =>
+  state.status === 'queued' && last.status === 'processing' && state.attempt === last.attempt;

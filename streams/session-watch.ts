@@ -38,6 +38,8 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
         expectBy: event.at + timing.deafMs,
         quietMs: Math.max(session.quietMs, quietMs),
       };
+    case 'inherited':
+      return { ...session, trapPossible: true };
     case 'unlinked': {
       const cutOff = session.open && !event.clean;
       const trapPossible = session.trapPossible || cutOff;

@@ -5,8 +5,10 @@ import type { JobState } from './job-state';
 export interface Watchers {
   /** Tells everybody who watches this job. */
   tell(state: JobState): void;
-  /** States of one job from subscription on; never completes by itself. */
+  /** States of one job from subscription on; completes when it is released. */
   changes(promptId: string): Observable<JobState>;
+  /** Ends all watching of a job here: it is another's now. */
+  release(promptId: string): void;
   /** Hands a job's watchers on: the job goes by another id from now on. */
   rename(promptId: string, as: string): void;
 }
@@ -34,6 +36,9 @@ export function watchers(): Watchers {
         add(promptId, subscriber);
         return () => remove(subscriber);
       }),
+    release: (promptId) => {
+      for (const subscriber of [...(byJob.get(promptId) ?? [])]) subscriber.complete();
+    },
     rename: (promptId, as) => {
       for (const subscriber of [...(byJob.get(promptId) ?? [])]) {
         remove(subscriber);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { asking } from './support/asking';
 import { runningGateway } from './support/running-gateway';
 
@@ -19,6 +20,8 @@ test('ready while the store and a server are well; not without a server; alive a
     },
   });
   await gateway.comfy.kill();
+  // Something must ask the server for its silence to be noticed.
+  await ask('PUT', `/jobs/${randomUUID()}`, { body: { type: 'image_generation', userId: 'ada' } });
   expect(await readiness((text) => text.includes('"not ready"'))).toMatchObject({
     status: 503,
     json: { checks: { store: { healthy: true }, servers: [{ healthy: false }] } },

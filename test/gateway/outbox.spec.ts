@@ -33,7 +33,11 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
     box.drained();
   };
   const drainAll = () => {
-    for (let before = -1; before !== sent.length; drain()) before = sent.length;
+    let before;
+    do {
+      before = sent.length;
+      drain();
+    } while (sent.length > before);
   };
   return { box, sent, drain, drainAll, clock };
 }

@@ -137,7 +137,7 @@ describe('the time to live', () => {
   it('frees the file of what has expired, and of nothing else', async () => {
     const clock = new VirtualTimeScheduler();
     const store = embeddedStore({ directory, clock, report });
-    for (let i = 0; i < 600; i++) await put(store, { promptId: `old-${i}` });
+    await Promise.all(Array.from({ length: 600 }, (_, i) => put(store, { promptId: `old-${i}` })));
     passing(clock, TTL_MS);
     await put(store, { promptId: 'young' });
     const file = lmdbFile(directory);

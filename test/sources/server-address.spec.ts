@@ -29,14 +29,19 @@ test('headers of one’s own are kept, beside the login and in its place', () =>
   expect(serverAddress({ url: 'http://ada:secret@comfy:8188', headers: own }).headers).toEqual(own);
 });
 
-test.each(['', 'comfy:8188', 'ftp://comfy', 'ws://comfy:8188', '//comfy', 'http://comfy?token=secret', 'http://comfy/#a'])(
-  'is refused, and the refusal shows nothing of it: %s',
-  (text) => {
-    const address = () => serverAddress(text);
-    expect(address).toThrow(TypeError);
-    expect(address).not.toThrow('secret');
-  },
-);
+test.each([
+  '',
+  'comfy:8188',
+  'ftp://comfy',
+  'ws://comfy:8188',
+  '//comfy',
+  'http://comfy?token=secret',
+  'http://comfy/#a',
+])('is refused, and the refusal shows nothing of it: %s', (text) => {
+  const address = () => serverAddress(text);
+  expect(address).toThrow(TypeError);
+  expect(address).not.toThrow('secret');
+});
 
 test('a password that is not percent-encoded throws what names the fault, and not the password', () => {
   const address = () => serverAddress('http://ada:100%secret@comfy:8188');

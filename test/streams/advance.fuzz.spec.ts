@@ -102,7 +102,7 @@ test('[R4] a job is lost only after three absences in a row, ten seconds from fi
       let current = start;
       for (const [fact, wait] of facts) {
         at += wait;
-        const heard = ['absent', 'accepted', 'refused', 'cancelAsked', 'ended', 'broke'].includes(fact.tag) === false;
+        const heard = !['absent', 'accepted', 'refused', 'cancelAsked', 'ended', 'broke'].includes(fact.tag);
         if (heard || (fact.tag === 'absent' && !current.accepted)) row = 0;
         else if (fact.tag === 'absent') since = row++ === 0 ? at : since;
         current = advance(current, told(fact, at));

@@ -12,7 +12,7 @@ import { defaultTiming as timing } from '../../streams/timing';
 
 type Happening = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'clientId' | 'at'> : never) : never;
 const told = (session: SessionWatch, event: Happening, at: number): SessionWatch =>
-  advanceSession(session, { clientId: 'c', at, ...event } as SessionEvent, timing);
+  advanceSession(session, { clientId: 'c', at, ...event }, timing);
 
 const linked = (at = 0, session = sessionWatch('c')): SessionWatch => told(session, { tag: 'linked' }, at);
 /** Open, greeted and at rest. */

@@ -1,4 +1,5 @@
 import { cold, schedule } from 'jest-marbles';
+import { switchMap, timer } from 'rxjs';
 import type { JobState } from '../../streams/job-state';
 import { watchers, type Watchers } from '../../streams/watchers';
 import { aState } from './a-job';
@@ -52,6 +53,14 @@ test('those who watch the other id already keep watching it', () => {
   schedule(() => watched.rename('a', 'x'), 2);
   expect(watched.changes('a')).toBeObservable(cold('---x-', values));
   expect(watched.changes('x')).toBeObservable(cold('-x-x-', values));
+});
+
+test('a released job’s watchers are done, and another may watch it anew', () => {
+  const watched = told('  -a-A-a-');
+  schedule(() => watched.release('a'), 2);
+  expect(watched.changes('a')).toBeObservable(cold('-a|', values));
+  const anew$ = timer(4).pipe(switchMap(() => watched.changes('a')));
+  expect(anew$).toBeObservable(cold('-----a-', values));
 });
 
 test('who left is told nothing, others are', () => {

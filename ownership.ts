@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto';
+import {
+  EMPTY,
+  ReplaySubject,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  exhaustMap,
+  filter,
+  from,
+  ignoreElements,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  of,
+  repeat,
+  share,
+  take,
+  takeUntil,
+  tap,
+  timer,
+  toArray,
+  type Observable,
+} from 'rxjs';
+import { holding, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './sinks/holdings';
+import type { JobStore } from './sinks/job-store';
+import type { Request } from './sinks/leases';
+import type { Backoff } from './streams/backoff';
+import type { Board, BoardEvent } from './streams/board';
+import { jobOf } from './streams/job';
+import type { Session } from './streams/job-changes';
+import { isSettled, sessionOf, type JobState } from './streams/job-state';
+import { reconnecting } from './streams/reconnecting';
+import { reporting, type Report } from './streams/reporting';
+
+/** How often is seen whether an inherited session still has jobs. */
+const IDLE_MS = 30_000;
+
+export interface OwnershipParts {
+  readonly servers: readonly { readonly url: string; readonly session: (clientId: string) => Session }[];
+  readonly store: JobStore;
+  readonly board: Board;
+  readonly stop$: Observable<unknown>;
+  /** Stops a job of ours. */
+  readonly cancel: (promptId: string) => Observable<BoardEvent>;
+  readonly policy: HoldingPolicy;
+  readonly backoff: Backoff;
+  readonly report: Report;
+}
+
+/** Which sessions this instance holds, and the jobs that come and go with them. */
+export interface Ownership {
+  /** The client id under which new jobs are posted to a server. */
+  readonly own: (serverUrl: string) => string;
+  /** Sessions as they are held: sockets to be opened. */
+  readonly session$: Observable<Session>;
+  /** Jobs taken up and let go, and what other instances ask for. */
+  readonly command$: Observable<Observable<BoardEvent>>;
+  /** Jobs taken up in one go, at the start or after another instance's end; the last few batches are repeated to late subscribers. */
+  readonly recovered: Observable<readonly JobState[]>;
+  /** Gives every session back: at once to whoever sweeps next, or for ever where it has no jobs. */
+  readonly giveBack: () => Observable<never>;
+}
+
+export function ownership(parts: OwnershipParts): Ownership {
+  const { servers, store, board, stop$, policy, backoff, report } = parts;
+  const { leases } = store;
+  const { clock } = policy;
+  const held = new Map<string, Holding>();
+  const own = new Map(servers.map(({ url }) => [url, randomUUID() as string]));
+  const recovered = new ReplaySubject<readonly JobState[]>(16);
+
+  const jobsOf = (clientId: string): readonly JobState[] =>
+    [...board.jobs.values()].map(({ state }) => state).filter((state) => sessionOf(state) === clientId);
+  const isHeld = (clientId: string): boolean => held.has(clientId);
+  const isServed = (serverUrl: string): boolean => servers.some(({ url }) => url === serverUrl);
+
+  /** The session under which we post to a server; another one if it is ever lost. */
+  const owned = (serverUrl: string): Observable<HoldingEvent> =>
+    defer(() => {
+      const mine = holding(
+        leases,
+        { clientId: own.get(serverUrl) ?? '', serverUrl },
+        undefined,
+        isHeld,
+        policy,
+        report,
+      );
+      const another = tap(() => own.set(serverUrl, randomUUID()));
+      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), mine.lost$.pipe(another));
+    }).pipe(repeat());
+
+  // Begins when everybody listens: a shared stream repeats nothing.
+  const event$ = timer(0, clock).pipe(
+    concatMap((): Observable<HoldingEvent> =>
+      merge(...servers.map(({ url }) => owned(url)), inheriting(leases, isHeld, policy, report)),
+    ),
+    tap((event) => {
+      if (event.tag === 'held') for (const each of event.holdings) held.set(each.clientId, each);
+      else held.delete(event.holding.clientId);
+    }),
+    takeUntil(stop$),
+    share(),
+  );
+  const held$ = event$.pipe(filter((event) => event.tag === 'held'));
+  const lost$ = event$.pipe(filter((event) => event.tag === 'lost'));
+
+  /** An inherited session whose jobs are all settled is forgotten. */
+  const idle$ = interval(IDLE_MS, clock).pipe(
+    mergeMap(() => [...held.values()].filter(({ clientId, inherited }) => inherited && jobsOf(clientId).length === 0)),
+    tap(({ clientId }) => held.delete(clientId)),
+    mergeMap((each) =>
+      concat(of(each.clientId), leases.release(each, true).pipe(reporting('lease', report), orNothing)),
+    ),
+    takeUntil(stop$),
+    share(),
+  );
+
+  const session$ = held$.pipe(
+    mergeMap(({ holdings }) => holdings),
+    filter(({ serverUrl }) => isServed(serverUrl)),
+    map(({ clientId, serverUrl, inherited, trusted }): Session => {
+      const end$ = merge(
+        lost$.pipe(filter((event) => event.holding.clientId === clientId)),
+        idle$.pipe(filter((idle) => idle === clientId)),
+      ).pipe(take(1));
+      const server = servers.find(({ url }) => url === serverUrl);
+      if (server === undefined) throw new Error('unreachable: a session of no server of ours');
+      return { ...server.session(clientId), inherited, mayOpen: trusted, end$ };
+    }),
+  );
+
+  /** Every unsettled job of the store that is ours to watch and that we do not watch yet. Waits for a store that is down. */
+  const takeUp$ = store.list().pipe(
+    filter((state) => !isSettled(state) && isServed(state.serverUrl) && board.job(state.promptId) === undefined),
+    map((state) => (sessionOf(state) === undefined ? { ...state, session: own.get(state.serverUrl) ?? '' } : state)),
+    filter((state) => held.has(sessionOf(state) ?? '')),
+    toArray(),
+    reporting('recovery', report),
+    reconnecting(backoff, clock),
+    tap((states) => recovered.next(states)),
+    map((states): Observable<BoardEvent> => from(states.map(takenUp))),
+  );
+
+  function takenUp(state: JobState): BoardEvent {
+    const at = clock.now();
+    return {
+      tag: 'opened',
+      job: jobOf({ ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at }, { accepted: true }),
+    };
+  }
+
+  const letGo = (promptIds: readonly string[]): Observable<BoardEvent> =>
+    from(promptIds.map((promptId): BoardEvent => ({ tag: 'released', promptId })));
+
+  /** What other instances ask of the sessions held here. */
+  const asked$ = held$.pipe(
+    mergeMap(({ holdings }) => holdings),
+    mergeMap(({ clientId }) =>
+      leases.asked(clientId).pipe(takeUntil(lost$.pipe(filter((event) => event.holding.clientId === clientId)))),
+    ),
+    map(({ promptId }: Request) => parts.cancel(promptId)),
+  );
+
+  const command$ = merge(
+    held$.pipe(
+      filter(({ holdings }) => holdings.some(({ inherited }) => inherited)),
+      concatMap(() => takeUp$),
+    ),
+    // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
+    leases.released$.pipe(exhaustMap(() => takeUp$)),
+    lost$.pipe(map((event) => letGo(jobsOf(event.holding.clientId).map(({ promptId }) => promptId)))),
+    asked$,
+  ).pipe(takeUntil(stop$));
+
+  return {
+    own: (serverUrl) => own.get(serverUrl) ?? '',
+    session$,
+    command$,
+    recovered,
+    giveBack: () =>
+      from([...held.values()]).pipe(
+        mergeMap((each) =>
+          leases.release(each, jobsOf(each.clientId).length === 0).pipe(reporting('lease', report), orNothing),
+        ),
+        ignoreElements(),
+      ),
+  };
+}
+
+/** Nothing instead of an error that was reported already. */
+const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -1,0 +1,81 @@
+import {
+  defer,
+  distinct,
+  EMPTY,
+  filter,
+  ignoreElements,
+  map,
+  mergeMap,
+  NEVER,
+  Observable,
+  of,
+  tap,
+  toArray,
+  type Subscriber,
+} from 'rxjs';
+import { isSettled, type JobState } from '../streams/job-state';
+import type { Leases, Request, SessionKey } from './leases';
+
+/** As in Redis, though nothing runs out here. */
+const TTL_MS = 10_000;
+
+/**
+ * The leases of a store that one process has to itself: whatever it wants, it holds. The orphans are what the process
+ * before it left: found once, in the stored jobs.
+ */
+export function soleLeases(stored: () => Observable<JobState>): Leases {
+  const held = new Set<string>();
+  const askable = new Map<string, Set<Subscriber<Request>>>();
+  let isFound = false;
+
+  return {
+    ttlMs: TTL_MS,
+
+    hold: ({ clientId }) =>
+      defer(() => {
+        held.add(clientId);
+        return of('held' as const);
+      }),
+
+    release: ({ clientId }) =>
+      defer(() => {
+        held.delete(clientId);
+        return EMPTY;
+      }),
+
+    orphans: () =>
+      defer(() => (isFound ? EMPTY : stored())).pipe(
+        filter((state) => !isSettled(state)),
+        mergeMap(sessionOf),
+        filter(({ clientId }) => !held.has(clientId)),
+        distinct(({ clientId }) => clientId),
+        toArray(),
+        tap(() => (isFound = true)),
+        map((sessions) => ({ sessions })),
+      ),
+
+    released$: NEVER,
+
+    ask: (clientId, request) =>
+      defer(() => {
+        const asked = [...(askable.get(clientId) ?? [])];
+        asked.forEach((each) => each.next(request));
+        return of(asked.length > 0);
+      }),
+
+    asked: (clientId) =>
+      new Observable((out) => {
+        const all = askable.get(clientId) ?? new Set();
+        askable.set(clientId, all.add(out));
+        return () => {
+          all.delete(out);
+          if (all.size === 0) askable.delete(clientId);
+        };
+      }),
+  };
+}
+
+function sessionOf({ session, clientId, serverUrl }: JobState): Observable<SessionKey> {
+  const id = session ?? clientId;
+  return id === undefined ? EMPTY : of({ clientId: id, serverUrl });
+}
