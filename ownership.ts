@@ -88,8 +88,10 @@ export function ownership(parts: OwnershipParts): Ownership {
         policy,
         report,
       );
-      const another = tap(() => own.set(serverUrl, randomUUID()));
-      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), mine.lost$.pipe(another));
+      return concat(
+        of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }),
+        mine.lost$.pipe(tap(() => own.set(serverUrl, randomUUID()))),
+      );
     }).pipe(repeat());
 
   // Begins when everybody listens: a shared stream repeats nothing.

@@ -25,7 +25,7 @@ export class UnreadableLease extends Error {
 const processIdentity: t.Type<ProcessIdentity> = t.type({
   bootId: t.string,
   pidNamespace: t.string,
-  pid: t.Int,
+  pid: t.number,
   startTime: t.number,
 });
 

@@ -41,7 +41,7 @@ export const askChannel = (clientId: string): string => `jobstream:ask:{${client
 export type LeaseCommands = LeaseScripts & {
   hgetall(key: string): Promise<Record<string, string>>;
   hdel(key: string, field: string): Promise<number>;
-  spublish(channel: string, message: string): Promise<number>;
+  spublish(channel: string, message: string): Promise<unknown>;
 };
 
 export interface RedisLeasesOptions {
@@ -125,8 +125,8 @@ export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeases
   }
 
   const sessions$ = ask(() => redis.hgetall(SESSIONS_KEY)).pipe(
-    catchError((error: Error) => {
-      if (!error.message.includes('WRONGTYPE')) return throwError(() => error);
+    catchError((error: unknown) => {
+      if (!(error as Error).message.includes('WRONGTYPE')) return throwError(() => error);
       tell(new UnreadableLease(SESSIONS_KEY, 'what is there is no hash'));
       return of({});
     }),
@@ -158,7 +158,9 @@ export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeases
     released$: listener.listen(RELEASED_CHANNEL).pipe(filter((by) => by !== undefined && by !== self.instance)),
 
     ask: (clientId, request) =>
-      ask(() => redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(map((receivers) => receivers > 0)),
+      ask(() => redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(
+        map((receivers) => Number(receivers) > 0),
+      ),
 
     asked: (clientId) =>
       defer(() => listener.listen(askChannel(clientId))).pipe(

@@ -3,7 +3,6 @@ import {
   distinct,
   EMPTY,
   filter,
-  ignoreElements,
   map,
   mergeMap,
   NEVER,

@@ -83,6 +83,9 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
 });
 
+/** `{"error": "Job not found"}`, as ComfyUI says it. */
+export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
+
 /** `GET /api/jobs/{id}`; `undefined` where that is no job. */
 export function jobOf(json: unknown): Found | undefined {
   if (!jobCodec.is(json)) return undefined;

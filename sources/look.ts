@@ -1,7 +1,7 @@
 import { concat, concatMap, defer, from, map, mergeMap, of, type Observable, type SchedulerLike } from 'rxjs';
 import type { Job } from '../streams/job';
 import type { JobEvent, LookFact } from '../streams/job-event';
-import { historyOf, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
+import { historyOf, isRefusal, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
 import { NoAnswer, type Answer } from './rest';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where an answer cannot be read (R4). */
@@ -46,8 +46,12 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
     one: (promptId) =>
       either<Found>(
         `/api/jobs/${encodeURIComponent(promptId)}`,
-        ({ status, json }) => (status === 404 ? { tag: 'absent' } : jobOf(json)),
-        () => asked(`/history/${encodeURIComponent(promptId)}`, ({ json }) => historyOf(json, promptId)),
+        ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
+        // Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4).
+        () =>
+          asked(`/history/${encodeURIComponent(promptId)}`, ({ status, json }) =>
+            status === 200 ? historyOf(json, promptId) : undefined,
+          ),
       ),
   };
 }

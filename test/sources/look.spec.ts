@@ -145,7 +145,7 @@ describe.each(versions)('%s', (version) => {
     paths();
     const events = await look(routes, [taken(ended, { succeeded: true })]);
     expect(paths()).toEqual([isNew ? `/api/jobs/${ended}` : `/history/${ended}`]);
-    expect(events).toMatchObject([{ tag: 'ended', outcome: [{ nodeId: '6' }, { nodeId: '4' }] }]);
+    expect(events).toMatchObject([{ tag: 'ended', outcome: [{ nodeId: '4' }, { nodeId: '6' }] }]);
   });
 
   test('ends: a node’s error, want of memory, an interrupt', async () => {
@@ -248,5 +248,3 @@ describe('[R4] what is not ComfyUI’s is no answer', () => {
     await expect(answer(answering({ status: 404, json: { detail: 'Not Found' } }).one('a'))).rejects.toThrow(NoAnswer);
   });
 });
-
-test('routes that come with an update of the server are found after a while', () => undefined);
