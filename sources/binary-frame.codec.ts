@@ -17,6 +17,7 @@ export function decodeBinaryFrame(frame: Buffer): E.Either<MalformedFrame, Previ
   if (frame.length < 8) return E.left(new MalformedFrame('binary: too short'));
   switch (frame.readUInt32BE(0)) {
     case 1:
+      if (frame.length === 8) return E.left(new MalformedFrame('binary 1: no image'));
       return E.right({ mimeType: frame.readUInt32BE(4) === 2 ? 'image/png' : 'image/jpeg', image: frame.subarray(8) });
     case 4:
       return withMetadata(frame);
@@ -31,11 +32,12 @@ function withMetadata(frame: Buffer): E.Either<MalformedFrame, PreviewFrame> {
   let decoded: unknown;
   try {
     decoded = JSON.parse(frame.toString('utf8', 8, start));
-  } catch (cause) {
-    return E.left(new MalformedFrame('binary 4: metadata is no JSON', { cause }));
+  } catch {
+    return E.left(new MalformedFrame('binary 4: metadata is no JSON'));
   }
   if (!metadata.is(decoded)) return E.left(new MalformedFrame('binary 4: metadata lacks a field'));
   if (!/^image\/[a-z0-9.+-]+$/.test(decoded.image_type)) return E.left(new MalformedFrame('binary 4: no image type'));
+  if (start === frame.length) return E.left(new MalformedFrame('binary 4: no image'));
   return E.right({
     promptId: decoded.prompt_id,
     nodeId: decoded.node_id,

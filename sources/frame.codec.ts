@@ -76,8 +76,9 @@ export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | unde
   let frame: unknown;
   try {
     frame = JSON.parse(text);
-  } catch (cause) {
-    return E.left(new MalformedFrame('no JSON', { cause }));
+  } catch {
+    // Its message would show some of the text.
+    return E.left(new MalformedFrame('no JSON'));
   }
   if (!envelope.is(frame)) return E.left(new MalformedFrame('no `type`'));
   const { type, data } = frame;
@@ -93,18 +94,15 @@ export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | unde
 
 const envelope = t.intersection([t.type({ type: t.string }), t.partial({ data: t.unknown })]);
 
-/** The fields that are wrong, never their values. */
+/** The fields that are wrong, never their values: nor the keys of a record, which are values too. */
 const wrongFields = (errors: t.Errors): string =>
-  [
-    ...new Set(
-      errors.map(
-        ({ context }) =>
-          context
-            .map(({ key }) => key)
-            .filter((key) => key !== '' && !/^\d+$/.test(key))
-            .join('.') || 'data',
-      ),
-    ),
-  ]
-    .slice(0, 3)
-    .join(', ');
+  [...new Set(errors.map(({ context }) => fieldOf(context)))].slice(0, 3).join(', ');
+
+const fieldOf = (context: t.Context): string =>
+  context
+    .filter(({ key }, depth) => key !== '' && !/^\d+$/.test(key) && !isRecord(context[depth - 1]))
+    .map(({ key }) => key)
+    .join('.') || 'data';
+
+const isRecord = (entry: t.ContextEntry | undefined): boolean =>
+  entry !== undefined && '_tag' in entry.type && entry.type._tag === 'DictionaryType';

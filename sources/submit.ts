@@ -80,6 +80,7 @@ export function submit(
     const startedAt = clock.now();
     const late = (): boolean => clock.now() - startedAt > policy.giveUpMs;
     let postedAt = startedAt;
+    let maybeSent = false;
 
     const accepted = (id: string, nodeErrors: unknown = {}): Observable<BoardEvent> => {
       const at = clock.now();
@@ -113,8 +114,8 @@ export function submit(
     const again = (error: unknown, n: number): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       report('submit', error);
-      if (late()) return refused(unreachable(error));
-      return concat(wait(n), error.maybeSent ? settle(n, 1) : whenHealthy(n));
+      maybeSent ||= error.maybeSent;
+      return unanswered(error, n, () => (error.maybeSent ? settle(n, 1) : whenHealthy(n)));
     };
 
     /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
@@ -137,6 +138,7 @@ export function submit(
 
     const unanswered = (error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
+      if (submission.cancelAsked() && !maybeSent) return refused(cancelledFailure);
       if (late()) return refused(unreachable(error));
       return concat(wait(n), defer(next));
     };
@@ -170,7 +172,12 @@ function findPosted(
         concatMap((found) => {
           if (found.tag !== 'absent') return of(promptId);
           // Under an id of the server's own, only the marker tells; the last few entries are enough.
-          return rest.get('/history?max_items=32').pipe(map(({ json }) => historyIdOf(json, isIt)));
+          return rest.get('/history?max_items=32').pipe(
+            map(({ status, json }) => {
+              if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
+              return historyIdOf(json, isIt);
+            }),
+          );
         }),
       );
     }),

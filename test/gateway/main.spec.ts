@@ -104,7 +104,7 @@ test('a second signal exits at once', async () => {
     headers: { 'Content-Type': 'application/json', 'Content-Length': '100' },
     body: new ReadableStream({ pull: () => new Promise(() => undefined) }),
     duplex: 'half',
-  } as RequestInit).catch(() => undefined);
+  }).catch(() => undefined);
   await eventually(() => expect(running.err).toContain('listening'));
   const before = Date.now();
   running.child.kill('SIGTERM');

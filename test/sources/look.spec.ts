@@ -18,7 +18,7 @@ interface Asked {
   readonly client: Rest;
   readonly routes: Lookup;
   /** Paths asked for since the last call. */
-  paths(): readonly string[];
+  readonly paths: () => readonly string[];
 }
 
 const running: Asked[] = [];
@@ -138,7 +138,7 @@ describe.each(versions)('%s', (version) => {
   });
 
   test('a job whose success was heard is asked for alone, not in the queue', async () => {
-    const { server, routes, paths } = await asking(version);
+    const { server, routes, paths } = await asking(version, { timeScale: 0.1 });
     const ended = await submit(server, twoOutputs());
     await finished(server, ended);
     await answer(routes.queue());

@@ -1,0 +1,358 @@
+import { randomUUID } from 'node:crypto';
+import { asyncScheduler, NEVER, type Subscription } from 'rxjs';
+import { lookup } from '../../sources/look';
+import { rest, type Rest } from '../../sources/rest';
+import { serverAddress } from '../../sources/server-address';
+import { webSocketSession } from '../../sources/session';
+import { defaultSubmitPolicy, submit, type Submission, type SubmitPolicy } from '../../sources/submit';
+import { jittered } from '../../streams/backoff';
+import { jobBoard, type BoardEvent } from '../../streams/board';
+import { jobOf, queuedState } from '../../streams/job';
+import type { JobState } from '../../streams/job-state';
+import { defaultTiming } from '../../streams/timing';
+import { graphOf } from '../../streams/workflow';
+import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
+import type { ComfyUIVersion } from '../support/comfyui/versions';
+import { partlyRejected, rejected, steps } from '../support/comfyui/workflows';
+import { finished, start, stopAll, submit as postForAnother, until } from '../support/comfyui-client';
+
+const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
+const CLIENT = 'our client';
+
+/** As in earnest, a hundred times as fast. */
+const policy: SubmitPolicy = {
+  ...defaultSubmitPolicy,
+  linkMs: 50,
+  postMs: 1_000,
+  looksMs: 50,
+  giveUpMs: 60_000,
+  backoff: jittered({ firstMs: 10, maxMs: 160, steadyMs: 60_000 }, Math.random),
+  clock: asyncScheduler,
+};
+
+interface Submitting {
+  readonly promptId: string;
+  readonly events: readonly BoardEvent[];
+  readonly reports: readonly unknown[];
+  readonly subscription: Subscription;
+  /** Resolves with all events, rejects if it errors. */
+  readonly done: Promise<readonly BoardEvent[]>;
+}
+
+const clients: Rest[] = [];
+const submitting: Submitting[] = [];
+
+afterEach(async () => {
+  for (const { subscription } of submitting.splice(0)) subscription.unsubscribe();
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await stopAll();
+});
+
+interface Options {
+  readonly policy?: Partial<SubmitPolicy>;
+  readonly submission?: Partial<Submission>;
+  /** A cancel is asked for as soon as something goes wrong. */
+  readonly cancelOnTrouble?: boolean;
+  readonly onEvent?: (event: BoardEvent) => void;
+}
+
+function submitTo(
+  url: string,
+  workflow: object,
+  { onEvent, cancelOnTrouble = false, ...options }: Options = {},
+): Submitting {
+  const client = rest(serverAddress(url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 20 });
+  clients.push(client);
+  const promptId = randomUUID();
+  const reports: unknown[] = [];
+  const submission: Submission = {
+    promptId,
+    clientId: CLIENT,
+    workflow: workflow as Submission['workflow'],
+    linked: () => true,
+    cancelAsked: () => cancelOnTrouble && reports.length > 0,
+    ...options.submission,
+  };
+  const events: BoardEvent[] = [];
+  const sources = { rest: client, lookup: lookup(client.get) };
+  const report = (_where: string, error: unknown) => reports.push(error);
+  let subscription!: Subscription;
+  const done = new Promise<readonly BoardEvent[]>((resolve, reject) => {
+    subscription = submit(sources, submission, { ...policy, ...options.policy }, report).subscribe({
+      next: (event) => {
+        events.push(event);
+        onEvent?.(event);
+      },
+      error: reject,
+      complete: () => resolve(events),
+    });
+  });
+  const started = { promptId: submission.promptId, events, reports, subscription, done };
+  submitting.push(started);
+  return started;
+}
+
+const short = () => steps({ steps: 2, secondsPerStep: 0.01 });
+const long = () => steps({ steps: 200, secondsPerStep: 0.05 });
+
+/** Resolves with how often each workflow was started, once the one under this id has ended. */
+async function executionsOf(server: ComfyUIStandIn, promptId: string): Promise<readonly number[]> {
+  await finished(server, promptId);
+  return [...server.executions.values()];
+}
+
+const posts = ({ requests }: ComfyUIStandIn): number =>
+  requests.filter(({ method, path }) => method === 'POST' && path === '/prompt').length;
+
+/** Under which id the server has it, as the events tell. */
+const idIn = (events: readonly BoardEvent[], promptId: string): string => {
+  const adopted = events.find((event) => event.tag === 'adopted');
+  return adopted?.tag === 'adopted' ? adopted.as : promptId;
+};
+
+describe.each(versions)('%s', (version) => {
+  const keepsId = version !== '0.3.30';
+  const told = keepsId ? ['accepted'] : ['adopted', 'accepted'];
+  const tags = (events: readonly BoardEvent[]) => events.map(({ tag }) => tag);
+
+  test('posts once, with the session’s client, our id and our mark', async () => {
+    const server = await start({ version });
+    const workflow = short();
+    const { promptId, done } = submitTo(server.url, workflow);
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    const id = idIn(events, promptId);
+    expect([id === promptId, await executionsOf(server, id)]).toEqual([keepsId, [1]]);
+    expect(server.executedWorkflows).toMatchObject([
+      { promptId: id, clientId: CLIENT, workflow, extraData: { jobstream_prompt_id: promptId } },
+    ]);
+    expect(posts(server)).toBe(1);
+    const [accepted] = events.filter((event) => event.tag === 'accepted');
+    expect(accepted!.postedAt).toBeLessThanOrEqual(accepted!.at);
+    expect(accepted).not.toHaveProperty('nodeErrors');
+  });
+
+  test('an answer lost before the workflow was queued: posted again, after it was nowhere thrice', async () => {
+    const server = await start({ version, faults: { loseAnswer: 'before', loseAnswerTimes: 2 } });
+    const { promptId, done } = submitTo(server.url, short());
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+    expect(posts(server)).toBe(3);
+    const looks = server.requests.filter(({ path }) => /^\/(api\/jobs\?|queue)/.test(path) && path !== '/queue');
+    expect(looks.length).toBeGreaterThanOrEqual(version === '0.33.0' ? 6 : 1);
+  });
+
+  test('an answer lost after it was queued: found while it runs, not posted again', async () => {
+    const server = await start({ version });
+    await postForAnother(server, short());
+    Object.assign(server.faults, { loseAnswer: 'after', loseAnswerTimes: 1 });
+    const { promptId, done } = submitTo(server.url, steps({ steps: 20, secondsPerStep: 0.02 }));
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    await executionsOf(server, idIn(events, promptId));
+    expect([server.executedWorkflows.length, posts(server)]).toEqual([2, 2]);
+  });
+
+  test('an answer lost after it was queued: found though it has ended already, among others', async () => {
+    const server = await start({ version });
+    await finished(server, await postForAnother(server, short()));
+    Object.assign(server.faults, { loseAnswer: 'after', loseAnswerTimes: 1 });
+    const { promptId, done } = submitTo(server.url, short(), {
+      policy: { backoff: { steadyMs: 0, delayMs: () => 200 } },
+    });
+    await until(() => server.executions.size === 2);
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1, 1]);
+    expect(posts(server)).toBe(2);
+  });
+
+  test('a server that does not listen yet', async () => {
+    const server = await start({ version });
+    await server.kill();
+    const { promptId, reports, done } = submitTo(server.url, short());
+    await until(() => reports.length > 0);
+    expect(reports[0]).toMatchObject({ name: 'NoAnswer', maybeSent: false });
+    await server.start();
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test('a proxy’s 502 page for a while', async () => {
+    const server = await start({ version, faults: { status: { httpStatus: 502, body: '<html>Bad Gateway</html>' } } });
+    const { promptId, reports, done } = submitTo(server.url, short());
+    await until(() => server.requests.length >= 4);
+    server.faults.status = undefined;
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+    expect(reports.length).toBeGreaterThan(0);
+  });
+
+  test('a busy server is waited for', async () => {
+    const server = await start({ version });
+    server.faults.busy(0.5);
+    const { promptId, done } = submitTo(server.url, short());
+    const events = await done;
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test('a server that is busy for longer than we wait takes it all the same, once', async () => {
+    const server = await start({ version });
+    server.faults.busy(0.7);
+    const { promptId, reports, done } = submitTo(server.url, short(), { policy: { postMs: 100 } });
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+    expect([posts(server), reports.length]).toEqual([1, 1]);
+  });
+
+  test('a workflow that does not pass is refused, node by node, and nothing runs', async () => {
+    const server = await start({ version });
+    const { promptId, done } = submitTo(server.url, rejected());
+    const [refused, ...others] = await done;
+    expect(others).toEqual([]);
+    expect(refused).toMatchObject({ tag: 'refused', promptId, failure: { kind: 'rejected', retryable: false } });
+    const errors = refused?.tag === 'refused' ? (refused.nodeErrors ?? []) : [];
+    expect(errors).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ nodeId: '1', nodeType: 'EmptyImage', input: 'height' }),
+        expect.objectContaining({ nodeId: '5' }),
+      ]),
+    );
+    expect([posts(server), server.executions.size]).toEqual([1, 0]);
+  });
+
+  test('an unknown node is named', async () => {
+    const server = await start({ version });
+    const { done } = submitTo(server.url, {
+      ...short(),
+      '3': { class_type: 'NoSuchNode', inputs: { image: ['2', 0] } },
+    });
+    expect(await done).toMatchObject([
+      { tag: 'refused', failure: { kind: 'rejected', nodeId: '3', nodeType: 'NoSuchNode' } },
+    ]);
+  });
+
+  test('one that passes in part is accepted, with what is wrong', async () => {
+    const server = await start({ version });
+    const { promptId, done } = submitTo(server.url, partlyRejected());
+    const events = await done;
+    expect(tags(events)).toEqual(told);
+    expect(events.at(-1)).toMatchObject({ tag: 'accepted', nodeErrors: [{ nodeId: '5', nodeType: 'PreviewImage' }] });
+    expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
+  });
+
+  test('frames that came before the answer are not lost: a job that ended before it had its id', async () => {
+    const server = await start({ version, faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
+    const board = jobBoard(defaultTiming);
+    const states: JobState[] = [];
+    const take = (event: BoardEvent): void => {
+      for (const change of board.take(event)) if (change.tag === 'state') states.push(change.state);
+    };
+    const address = serverAddress(server.url);
+    const session = webSocketSession({ address, clientId: CLIENT, clock: asyncScheduler, report: () => undefined });
+    const socket = session.connect(NEVER, NEVER).subscribe(take);
+    await until(() => board.session(CLIENT)?.open === true);
+    const workflow = short();
+    const { promptId, done } = submitTo(server.url, workflow, {
+      onEvent: take,
+      policy: { backoff: { steadyMs: 0, delayMs: () => 250 } },
+    });
+    const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
+    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });
+    const id = idIn(await done, promptId);
+    socket.unsubscribe();
+    expect(states.at(-1)).toMatchObject({
+      promptId: id,
+      status: 'completed',
+      progress: 100,
+      outputs: [{ nodeId: '4', kind: 'images' }],
+    });
+    expect([board.jobs.size, [...server.executions.values()]]).toEqual([0, [1]]);
+  });
+});
+
+describe('cancelled meanwhile', () => {
+  const cancelled = [{ tag: 'refused', failure: { kind: 'cancelled' } }];
+
+  test('before it was posted: it never is', async () => {
+    const server = await start();
+    const { done } = submitTo(server.url, short(), { submission: { cancelAsked: () => true } });
+    expect(await done).toMatchObject(cancelled);
+    expect(server.requests).toEqual([]);
+  });
+
+  test('between two tries: it is not posted again', async () => {
+    const server = await start({ faults: { loseAnswer: 'before', loseAnswerTimes: 1 } });
+    const { done } = submitTo(server.url, short(), { cancelOnTrouble: true });
+    expect(await done).toMatchObject(cancelled);
+    expect([posts(server), server.executions.size]).toEqual([1, 0]);
+  });
+
+  test('while its server is away and cannot have got it: at once', async () => {
+    const server = await start();
+    await server.kill();
+    const { done } = submitTo(server.url, short(), { cancelOnTrouble: true });
+    expect(await done).toMatchObject(cancelled);
+  });
+
+  test('while its answer is lost: the server has it, so the job is there to be cancelled', async () => {
+    const server = await start({ faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
+    const { done } = submitTo(server.url, long(), { cancelOnTrouble: true });
+    expect(await done).toMatchObject([{ tag: 'accepted' }]);
+    expect(posts(server)).toBe(1);
+  });
+});
+
+describe('gives up', () => {
+  test.each([
+    ['does not listen', async (server: ComfyUIStandIn) => server.kill()],
+    [
+      'answers with pages of HTML',
+      (server: ComfyUIStandIn) => (server.faults.status = { httpStatus: 502, body: '<html>' }),
+    ],
+    ['never answers', (server: ComfyUIStandIn) => (server.faults.hangRoutes = ['/'])],
+  ])('on a server that %s', async (_what, spoil: (server: ComfyUIStandIn) => unknown) => {
+    const server = await start();
+    await spoil(server);
+    const { promptId, done } = submitTo(server.url, short(), { policy: { giveUpMs: 400, postMs: 100 } });
+    expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind: 'unreachable', retryable: true } }]);
+  });
+});
+
+describe('the socket', () => {
+  test('is waited for, since frames before it would be missed', async () => {
+    const server = await start();
+    let linked = false;
+    const { done } = submitTo(server.url, short(), {
+      submission: { linked: () => linked },
+      policy: { linkMs: 60_000 },
+    });
+    await new Promise((resolve) => asyncScheduler.schedule(() => resolve(undefined), 60));
+    expect(server.requests).toEqual([]);
+    linked = true;
+    expect(await done).toMatchObject([{ tag: 'accepted' }]);
+  });
+
+  test('but not for ever', async () => {
+    const server = await start();
+    const { done } = submitTo(server.url, short(), { submission: { linked: () => false } });
+    expect(await done).toMatchObject([{ tag: 'accepted' }]);
+  });
+});
+
+test('unsubscribing ends it, wherever it is', async () => {
+  const server = await start({ faults: { loseAnswer: 'before', loseAnswerTimes: 1 } });
+  const { subscription, reports, events } = submitTo(server.url, short());
+  await until(() => reports.length === 1);
+  subscription.unsubscribe();
+  const other = submitTo(server.url, short());
+  await other.done;
+  await finished(server, other.promptId);
+  expect([events, server.executions.size, posts(server)]).toEqual([[], 1, 2]);
+});
