@@ -16,12 +16,16 @@ export interface JobRequest {
   readonly characterId?: string;
   /** Kept with the job, untouched. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Which of the servers, by URL; the first where absent. */
+  /** Which of the servers, by URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
 }
 
 export interface SubmitRequest extends JobRequest {
   readonly workflow: Workflow;
+  /** Run it again if the server forgets it, on another server if its own stays away. */
+  readonly onLost?: 'resubmit';
+  /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
+  readonly maxAttempts?: number;
 }
 
 export interface ServerStatus {
@@ -76,7 +80,7 @@ export interface Pipeline {
 export class UnknownJob extends Error {
   override readonly name = 'UnknownJob';
 }
-/** The server asked for is none of this pipeline's. */
+/** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
 }

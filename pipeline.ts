@@ -6,6 +6,7 @@ import {
   asyncScheduler,
   catchError,
   concat,
+  concatMap,
   defer,
   filter,
   finalize,
@@ -41,25 +42,26 @@ import { matches, pageOf, type JobPage } from './sinks/job-page';
 import type { JobStore } from './sinks/job-store';
 import { writeBehind } from './sinks/write-behind';
 import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
-import { serverAddress } from './sources/server-address';
+import { route } from './sources/route';
+import { serverAddress, type ServerOptions } from './sources/server-address';
 import { SocketClosed, type SocketTiming } from './sources/session';
 import { jittered, type Backoff } from './streams/backoff';
 import { jobBoard, type BoardEvent } from './streams/board';
 import { jobOf, queuedState } from './streams/job';
 import { jobChanges } from './streams/job-changes';
-import { isSettled, sessionOf, type JobState } from './streams/job-state';
+import { isSettled, runIdOf, sessionOf, type Failure, type JobState, type RetryPolicy } from './streams/job-state';
 import { neverBackward } from './streams/never-backward';
 import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
-import { graphOf } from './streams/workflow';
+import { graphOf, type Workflow } from './streams/workflow';
 
 export * from './pipeline-api';
 
 export interface PipelineOptions {
-  /** ComfyUI's URLs, credentials allowed; or with headers of your own. */
-  readonly servers: readonly (string | { readonly url: string; readonly headers?: Readonly<Record<string, string>> })[];
+  /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
+  readonly servers: readonly (string | ServerOptions)[];
   /** Closed with the pipeline. */
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
@@ -94,6 +96,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   const aliases = new Map<string, string>();
+  const workflows = new Map<string, Workflow>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -102,15 +105,26 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       report,
     );
   });
-  const [first] = servers;
-  if (first === undefined) throw new TypeError('a pipeline needs at least one server');
+  if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const serverOf = (url: string): ComfyUIServer | undefined =>
     servers.find((server) => server.url === url.replace(/\/+$/, ''));
-  const chosen = (url: string | undefined): ComfyUIServer => {
-    const server = url === undefined ? first : serverOf(url);
-    if (server === undefined) throw new UnknownServer('that server is none of this pipeline’s');
-    return server;
-  };
+  const isHealthy = ({ url, answering }: ComfyUIServer): boolean =>
+    board.session(owned.own(url))?.open === true || answering();
+
+  /** The server asked for, else the one to be preferred for this type. */
+  function chosen(url: string | undefined, type: string): ComfyUIServer {
+    const ours = [...board.jobs.values()].map(({ state }) => state.serverUrl);
+    const candidates = servers.map((server) => ({
+      ...server,
+      healthy: isHealthy(server),
+      queue: Math.max(board.queueRemaining(server.url) ?? 0, ours.filter((each) => each === server.url).length),
+    }));
+    const server = url === undefined ? route(candidates, type) : serverOf(url);
+    if (server !== undefined) return server;
+    throw new UnknownServer(
+      url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
+    );
+  }
 
   const owned = ownership({
     servers,
@@ -149,8 +163,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       next: (state) => {
         local.tell(state);
         writer.put(state);
+        if (isSettled(state)) workflows.delete(state.promptId);
       },
       complete: resolve,
+    });
+    changes$.subscribe((change) => {
+      if (change.tag === 'runAgain') commands$.next(runAgain(change.promptId, change.failure));
     });
     renewed$.subscribe((state) => writer.put(state));
   });
@@ -208,11 +226,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     });
 
   async function submit(request: SubmitRequest): Promise<JobState> {
-    const server = chosen(request.server);
+    const server = chosen(request.server, request.type);
     const clientId = owned.own(server.url);
     let promptId: string = randomUUID();
     let answered = false;
-    const state: JobState = { ...newState(promptId, server, request), clientId };
+    const retry = retryOf(request);
+    const state: JobState = { ...newState(promptId, server, request), clientId, ...(retry !== undefined && { retry }) };
+    if (retry !== undefined) await keep(promptId, request.workflow);
     // Stored before it is posted, so that no crash can lose it. A store that is down is no reason not to run (R12).
     await firstValueFrom(store.put(state).pipe(reporting('store', report), orNothing()), { defaultValue: undefined });
     const cancelAsked = (): boolean => board.job(promptId)?.cancelAsked === true;
@@ -220,7 +240,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       promptId,
       clientId,
       workflow: request.workflow,
-      linked: () => board.session(clientId)?.open === true,
+      linked: isLinked(clientId),
       cancelAsked,
     });
     await run(
@@ -242,11 +262,62 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return (await get(promptId)) ?? state;
   }
 
+  const isLinked = (clientId: string) => (): boolean => board.session(clientId)?.open === true;
+
+  /** Keeps the workflow of a job that may be run again: here, and in the store for whoever takes it over. */
+  async function keep(promptId: string, workflow: Workflow): Promise<void> {
+    workflows.set(promptId, workflow);
+    await firstValueFrom(store.keep(promptId, workflow).pipe(reporting('store', report), orNothing()), {
+      defaultValue: undefined,
+    });
+  }
+
+  /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
+  function runAgain(promptId: string, failure: Failure): Observable<BoardEvent> {
+    const here = workflows.get(promptId);
+    const workflow$ =
+      here === undefined
+        ? store.kept(promptId).pipe(reporting('store', report), reconnecting(backoff, clock))
+        : of(here);
+    const giveUp = (): BoardEvent => ({ tag: 'refused', promptId, at: clock.now(), failure });
+    const run = (workflow: Workflow): Observable<BoardEvent> => {
+      const job = board.job(promptId);
+      if (job === undefined) return EMPTY;
+      const { serverUrl, type } = job.state;
+      const own = serverOf(serverUrl);
+      const server =
+        own !== undefined && (failure.kind === 'out_of_memory' || isHealthy(own)) ? own : chosen(undefined, type);
+      const freed$ =
+        failure.kind === 'out_of_memory' ? server.free().pipe(reporting('free', report), orNothing()) : EMPTY;
+      const runId = randomUUID();
+      const clientId = owned.own(server.url);
+      return concat(
+        freed$,
+        defer(() =>
+          of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: server.url, at: clock.now() }),
+        ),
+        server.submit({
+          promptId: runId,
+          clientId,
+          workflow,
+          linked: isLinked(clientId),
+          cancelAsked: () => board.job(promptId)?.cancelAsked === true,
+        }),
+        defer(() => (board.job(promptId)?.cancelAsked === true ? cancelling(promptId) : EMPTY)),
+      );
+    };
+    const attempt = board.job(promptId)?.state.attempt ?? 1;
+    return timer(rerunMs(attempt), clock).pipe(
+      concatMap(() => workflow$),
+      concatMap((workflow) => (workflow === undefined ? of(giveUp()) : run(workflow))),
+    );
+  }
+
   async function track(promptId: string, request: JobRequest): Promise<JobState> {
     const known = await get(promptId);
     if (known !== undefined) return known;
     let silent: unknown;
-    for (const server of request.server === undefined ? servers : [chosen(request.server)]) {
+    for (const server of request.server === undefined ? servers : [chosen(request.server, request.type)]) {
       const state: JobState = {
         ...newState(promptId, server, request),
         via: 'polling',
@@ -269,7 +340,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function cancelling(promptId: string): Observable<BoardEvent> {
     const asking$ = defer(() => {
       const job = board.job(promptId);
-      return job?.accepted === true ? chosen(job.state.serverUrl).cancel(promptId) : EMPTY;
+      return job?.accepted === true ? (serverOf(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY) : EMPTY;
     });
     return concat(
       defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
@@ -363,12 +434,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       return state === undefined || file === undefined ? undefined : serverOf(state.serverUrl)?.view(file);
     },
     servers: () =>
-      servers.map(({ url, answering }) => {
+      servers.map((server) => {
+        const { url } = server;
         const open = board.session(owned.own(url))?.open === true;
         const queueRemaining = board.queueRemaining(url);
         return {
           url,
-          healthy: open || answering(),
+          healthy: isHealthy(server),
           via: open ? 'websocket' : 'polling',
           ...(queueRemaining !== undefined && { queueRemaining }),
         };
@@ -377,6 +449,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     recovered: owned.recovered,
     close,
   };
+}
+
+/** A lost job's second run comes after 1 s, then after 2, 4, 8, 16. */
+const rerunMs = (attempt: number): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
+
+/** One run, unless the request says otherwise. */
+function retryOf({ onLost, maxAttempts = onLost === undefined ? 1 : 3 }: SubmitRequest): RetryPolicy | undefined {
+  return maxAttempts > 1 ? { maxAttempts, ...(onLost !== undefined && { onLost }) } : undefined;
 }
 
 /** Nothing instead of an error that was reported already. */

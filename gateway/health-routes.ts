@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import type { Pipeline, ServerStatus } from '../pipeline';
+import type { Pipeline, ServerStatus } from '../pipeline-api';
 import { bearerToken, type Auth } from './auth';
 import { onlyMethods } from './routing';
 

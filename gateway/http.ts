@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import type { Pipeline } from '../pipeline';
+import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { originGuard, safeHeaders } from './browser-safety';
 import { healthRoutes } from './health-routes';

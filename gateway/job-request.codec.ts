@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { JobRequest, SubmitRequest } from '../pipeline';
+import type { JobRequest, SubmitRequest } from '../pipeline-api';
 import { checked, decoded, optional, type FieldError } from './fields.codec';
 import { WorkflowFromJson } from './workflow.codec';
 

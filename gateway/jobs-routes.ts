@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
-import type { JobRequest, Pipeline } from '../pipeline';
+import type { JobRequest, Pipeline } from '../pipeline-api';
 import { isSettled, type JobState } from '../streams/job-state';
 import { maySee, type Auth, type Viewer } from './auth';
 import type { FieldError } from './fields.codec';

@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import type { Preview } from '../pipeline';
+import type { Preview } from '../pipeline-api';
 import { isSettled } from '../streams/job-state';
 import type { Reply } from './protocol';
 import type { PublicJob } from './public-job';

@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline as flow } from 'node:stream/promises';
 import { Router } from 'express';
-import type { Pipeline } from '../pipeline';
+import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { Problem } from './problem';
 import { authenticated, onlyMethods, type ViewerHandler } from './routing';

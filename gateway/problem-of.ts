@@ -1,4 +1,4 @@
-import { NoAnswer, UnknownJob, UnknownServer } from '../pipeline';
+import { NoAnswer, UnknownJob, UnknownServer } from '../pipeline-api';
 import { StoreUnavailable } from '../sinks/job-store';
 import { Problem, unknownJob } from './problem';
 

@@ -2,11 +2,12 @@ import type { Failure, JobState, NodeError } from '../streams/job-state';
 import { scrubbed } from './scrubbed';
 
 /** A job as browsers get it. */
-export type PublicJob = Omit<JobState, 'clientId'>;
+export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'runId' | 'retry'>;
 
 /**
- * What of a state may leave for a browser (R13): the fields named here and no others, whatever a store holds. The client id
- * stays behind because whoever has it takes the job's frames away; texts lose paths and secrets, the URL its credentials.
+ * What of a state may leave for a browser (R13): the fields named here and no others, whatever a store holds. The ids of
+ * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets, the URL its
+ * credentials.
  */
 export const publicJob = (state: JobState): PublicJob => {
   const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =

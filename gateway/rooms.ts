@@ -10,7 +10,7 @@ import {
   takeWhile,
   type Observable,
 } from 'rxjs';
-import { UnknownJob, type Pipeline, type Preview } from '../pipeline';
+import { UnknownJob, type Pipeline, type Preview } from '../pipeline-api';
 import { maySee, type Viewer } from './auth';
 import { publicJob, type PublicJob } from './public-job';
 

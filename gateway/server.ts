@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ignoreElements, lastValueFrom, takeUntil, tap, timer } from 'rxjs';
-import type { Pipeline } from '../pipeline';
+import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { httpApp } from './http';
 import { originPolicy } from './origins';

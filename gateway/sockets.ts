@@ -14,7 +14,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
-import type { Pipeline } from '../pipeline';
+import type { Pipeline } from '../pipeline-api';
 import type { Auth, Viewer } from './auth';
 import { membership } from './membership';
 import type { OriginPolicy } from './origins';

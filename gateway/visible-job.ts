@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline';
+import type { Pipeline } from '../pipeline-api';
 import type { JobState } from '../streams/job-state';
 import { maySee, type Viewer } from './auth';
 import { unknownJob } from './problem';

@@ -7,6 +7,7 @@ import {
   EMPTY,
   exhaustMap,
   filter,
+  ignoreElements,
   interval,
   map,
   of,
@@ -20,7 +21,8 @@ import { reporting, type Report } from '../streams/reporting';
 import { watchers } from '../streams/watchers';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
-import { jobKey, STATE_TTL_S, type JobStore, type PutOutcome, type UnreadableState } from './job-store';
+import { KEPT_S, workflowOf } from './kept-workflow';
+import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, type JobStore, type PutOutcome, type UnreadableState } from './job-store';
 import { lmdbFile, type Entry, type Txn } from './lmdb-file';
 import { soleLeases } from './sole-leases';
 
@@ -123,10 +125,23 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
 
     list: (wanted = {}) =>
       file.batches().pipe(
-        concatMap((entries) => entries.filter(isAlive)),
+        concatMap((entries) => entries.filter((entry) => isAlive(entry) && entry.key.startsWith(JOB_KEY_PREFIX))),
         concatMap(readable),
         filter((state) => matches(state, wanted)),
       ),
+
+    keep: (promptId, workflow) =>
+      file
+        .transact((txn) => {
+          txn.write({ key: workflowKey(promptId), text: JSON.stringify(workflow), until: clock.now() + KEPT_S * 1000 });
+        })
+        .pipe(ignoreElements()),
+
+    kept: (promptId) =>
+      defer(() => {
+        const entry = alive(file, workflowKey(promptId));
+        return of(entry && workflowOf(entry.text));
+      }),
 
     remove: (promptId) =>
       defer(() => {
@@ -135,6 +150,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         return file.transact((txn) => {
           const wasThere = alive(txn, key) !== undefined;
           txn.remove(key);
+          txn.remove(workflowKey(promptId));
           return wasThere;
         });
       }),
@@ -155,5 +171,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
   };
   return store;
 }
+
+const workflowKey = (promptId: string): string => `workflow:${promptId}`;
 
 const isTooLong = (key: string): boolean => Buffer.byteLength(key) > MAX_KEY_BYTES;

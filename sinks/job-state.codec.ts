@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { CurrentNode, Failure, JobOutput, JobState, NodeError } from '../streams/job-state';
+import type { CurrentNode, Failure, JobOutput, JobState, NodeError, RetryPolicy } from '../streams/job-state';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
@@ -44,6 +44,8 @@ const failure = record<Failure>(
   { nodeId: t.string, nodeType: t.string },
 );
 
+const retry = record<RetryPolicy>({ maxAttempts: t.number }, { onLost: t.literal('resubmit') });
+
 const jobState = record<JobState>(
   {
     promptId: t.string,
@@ -72,6 +74,8 @@ const jobState = record<JobState>(
     failure,
     nodeErrors: t.readonlyArray(nodeError),
     metadata: t.UnknownRecord,
+    runId: t.string,
+    retry,
   },
 );
 

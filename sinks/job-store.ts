@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Leases } from './leases';
 import type { JobState, JobStatus } from '../streams/job-state';
+import type { Workflow } from '../streams/workflow';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
@@ -42,8 +43,12 @@ export interface JobStore {
   get(promptId: string): Observable<JobState | undefined>;
   /** Each readable state that matches, once, in no order, then completes. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
   list(filter?: JobFilter): Observable<JobState>;
-  /** Forgets a job. Emits whether it was there and completes. */
+  /** Forgets a job and its workflow. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
+  /** Keeps the workflow of a job that may be run again, for longer than any job takes. Replaces what was kept. */
+  keep(promptId: string, workflow: Workflow): Observable<never>;
+  /** The workflow kept, or `undefined`. */
+  kept(promptId: string): Observable<Workflow | undefined>;
   /**
    * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
    * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and

@@ -22,6 +22,7 @@ import type { JobState } from '../streams/job-state';
 import type { Report } from '../streams/reporting';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
+import { KEPT_S, workflowOf } from './kept-workflow';
 import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, StoreUnavailable, UnreadableState, type JobStore } from './job-store';
 import { PUT_JOB_STATE } from './put-job-state';
 import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
@@ -34,6 +35,9 @@ import { redisListener } from './redis-listener';
 const PAGE = 500;
 
 const LEASE_TTL_MS = 10_000;
+
+/** The workflow of a job that may be run again, in the slot of its state. */
+const workflowKey = (promptId: string): string => `{${jobKey(promptId)}}:workflow`;
 
 /** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
 export const fenceKey = (promptId: string): string => `{${jobKey(promptId)}}:fence`;
@@ -145,8 +149,16 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
         filter((state) => matches(state, wanted)),
       ),
 
+    keep: (promptId, workflow) =>
+      ask(() => redis.set(workflowKey(promptId), JSON.stringify(workflow), 'EX', KEPT_S)).pipe(ignoreElements()),
+
+    kept: (promptId) =>
+      ask(() => redis.get(workflowKey(promptId))).pipe(map((json) => (json === null ? undefined : workflowOf(json)))),
+
     remove: (promptId) =>
-      ask(() => redis.del(jobKey(promptId), fenceKey(promptId))).pipe(map((removed) => removed > 0)),
+      ask(() => redis.del(jobKey(promptId), fenceKey(promptId), workflowKey(promptId))).pipe(
+        map((removed) => removed > 0),
+      ),
 
     changes: (promptId) => feed.changes(promptId),
 

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Observable, SchedulerLike } from 'rxjs';
+import { ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
 import type { Backoff } from '../streams/backoff';
 import type { BoardEvent } from '../streams/board';
 import type { Session } from '../streams/job-changes';
@@ -24,12 +24,16 @@ export interface OutputBody {
 /** One ComfyUI server, all that we ask of it. */
 export interface ComfyUIServer {
   readonly url: string;
+  /** The job types it takes; all where absent. */
+  readonly tags?: readonly string[];
   /** The session of this client id; a socket is opened when it is connected. */
   readonly session: (clientId: string) => Session;
   readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;
+  /** Makes the server free the memory it holds. Completes once it did. Errors with `NoAnswer`. */
+  readonly free: () => Observable<never>;
   /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
   readonly view: (output: JobOutput) => Promise<OutputBody | undefined>;
   /** Whether it answered the last request. */
@@ -52,12 +56,14 @@ export function comfyUIServer(
   const routes = lookup(client.get);
   return {
     url: address.url,
+    ...(address.tags !== undefined && { tags: address.tags }),
     session: (clientId) =>
       webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
     look: lookAt(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, promptId),
+    free: () => client.post('/free', { unload_models: true, free_memory: true }).pipe(ignoreElements()),
     view: async ({ filename, subfolder, type }) => {
       const { statusCode, headers, body } = await client.open(
         `/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,

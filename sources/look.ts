@@ -1,6 +1,7 @@
 import { concat, concatMap, defer, from, map, mergeMap, of, type Observable, type SchedulerLike } from 'rxjs';
 import type { Job } from '../streams/job';
 import type { JobEvent, LookFact } from '../streams/job-event';
+import { runIdOf } from '../streams/job-state';
 import { historyOf, isRefusal, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
 import { NoAnswer, type Answer } from './rest';
 
@@ -73,22 +74,19 @@ export const lookAt =
     const told = (promptId: string, fact: LookFact): JobEvent => ({ promptId, at: clock.now(), ...fact });
     const details = (some: readonly Job[]): Observable<JobEvent> =>
       from(some).pipe(
-        mergeMap(
-          ({ state: { promptId } }) => one(promptId).pipe(map((found) => told(promptId, factOf(found)))),
-          AT_ONCE,
-        ),
+        mergeMap(({ state }) => one(runIdOf(state)).pipe(map((found) => told(runIdOf(state), factOf(found)))), AT_ONCE),
       );
 
     if (jobs.every((job) => job.succeeded)) return details(jobs);
     return queue().pipe(
       concatMap((entries) => {
         const queued = new Map(entries.map((entry, ahead) => [entry.promptId, inQueue(entry, ahead)]));
-        const present = jobs.flatMap(({ state: { promptId } }) => {
-          const fact = queued.get(promptId);
-          return fact === undefined ? [] : [told(promptId, fact)];
+        const present = jobs.flatMap(({ state }) => {
+          const fact = queued.get(runIdOf(state));
+          return fact === undefined ? [] : [told(runIdOf(state), fact)];
         });
         const unclear = jobs.filter((job) => {
-          const fact = queued.get(job.state.promptId);
+          const fact = queued.get(runIdOf(job.state));
           return fact === undefined || (job.graph.size === 0 && fact.graph === undefined && fact.where === 'running');
         });
         return concat(from(present), details(unclear));

@@ -4,21 +4,34 @@ export interface ServerAddress {
   readonly url: string;
   /** Sent with each request and each socket; may hold secrets. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The job types it takes; all where absent. */
+  readonly tags?: readonly string[];
+}
+
+/** A server as settings give it. */
+export interface ServerOptions {
+  /** Credentials allowed. */
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The job types it takes; all where absent. */
+  readonly tags?: readonly string[];
 }
 
 /** Reads a server's URL. Credentials in it become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
-export function serverAddress(
-  address: string | { readonly url: string; readonly headers?: Readonly<Record<string, string>> },
-): ServerAddress {
-  const { url: text, headers = {} } = typeof address === 'string' ? { url: address } : address;
+export function serverAddress(given: string | ServerOptions): ServerAddress {
+  const { url: text, headers = {}, tags } = typeof given === 'string' ? { url: given } : given;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');
   if (url.search !== '' || url.hash !== '') throw new TypeError('a server URL must have no query and no fragment');
   const login = loginIn(url);
-  const given = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
-  const basic = login === ':' || given ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
-  return { url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, headers: { ...basic, ...headers } };
+  const authorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+  const basic = login === ':' || authorized ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  return {
+    url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
+    headers: { ...basic, ...headers },
+    ...(tags !== undefined && { tags }),
+  };
 }
 
 function loginIn({ username, password }: URL): string {

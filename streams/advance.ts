@@ -2,7 +2,7 @@ import type { JobEvent } from './job-event';
 import { notAbsent, type Job } from './job';
 import { isSettled, type Failure, type JobOutput, type JobState } from './job-state';
 import { done, executing, snapshot, stepped } from './progress';
-import { completed, failed, retold } from './retell';
+import { completed, failed, givenUp, retold } from './retell';
 import { defaultTiming, type Timing } from './timing';
 
 /** Good looks that must find a job nowhere before it is lost (R4). */
@@ -50,8 +50,13 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
         event.nodeErrors === undefined ? job.state : { ...job.state, nodeErrors: event.nodeErrors };
       return retold({ ...job, accepted: true, lookAt: Math.min(job.lookAt, lookAt) }, state, event.at);
     }
+    case 'posting': {
+      const { runId, clientId, serverUrl } = event;
+      const { runAgain: _, ...rest } = job;
+      return retold(rest, { ...job.state, runId, clientId, serverUrl }, event.at);
+    }
     case 'refused':
-      return failed(job, event.failure, event.at, event.nodeErrors);
+      return givenUp(job, event.failure, event.at, event.nodeErrors);
     case 'cancelAsked':
       // Not accepted yet, it is nowhere to be found.
       return {
@@ -85,7 +90,7 @@ function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Jo
 /** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
 function absent(job: Job, at: number, timing: Timing): Job {
   if (!job.accepted) return job;
-  if (job.cancelAsked && !job.succeeded) return failed(job, cancelledFailure, at);
+  if (job.cancelAsked && !job.succeeded) return givenUp(job, cancelledFailure, at);
   const absences = { count: job.absences.count + 1, since: job.absences.count === 0 ? at : job.absences.since };
   if (absences.count >= LOST_AFTER_LOOKS && at - absences.since >= timing.lostAfterMs)
     return failed(job, job.succeeded ? missingOutput : lost, at);

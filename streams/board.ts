@@ -1,7 +1,7 @@
 import { advance } from './advance';
 import type { JobEvent, QueueEvent, SessionEvent } from './job-event';
 import type { Job } from './job';
-import { isSettled, type JobState } from './job-state';
+import { isSettled, runIdOf, type Failure, type JobState } from './job-state';
 import {
   advanceSession,
   expecting,
@@ -36,7 +36,10 @@ export interface Preview {
 
 /** What an event led to. */
 export type Change =
-  { readonly tag: 'state'; readonly state: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
+  | { readonly tag: 'state'; readonly state: JobState }
+  | { readonly tag: 'preview'; readonly preview: Preview }
+  /** A run failed that may be repeated: somebody must post it. */
+  | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
 
 /**
  * The live jobs of one instance and the sessions that bring their news. The one place in `streams/` that holds
@@ -59,6 +62,8 @@ export interface Board {
 
 export function jobBoard(timing: Timing): Board {
   const jobs = new Map<string, Job>();
+  /** Which job a run is of, where ComfyUI knows it under another id. */
+  const runs = new Map<string, string>();
   const sessions = new Map<string, SessionWatch>();
   const unclaimed = strays();
   const queues = new Map<string, number>();
@@ -72,30 +77,51 @@ export function jobBoard(timing: Timing): Board {
     return others.length === 0 ? job : undefined;
   };
 
+  const forget = ({ promptId, runId }: Pick<JobState, 'promptId' | 'runId'>): void => {
+    jobs.delete(promptId);
+    if (runId !== undefined) runs.delete(runId);
+  };
+
   const keep = (before: Job | undefined, job: Job): readonly Change[] => {
-    if (isSettled(job.state)) jobs.delete(job.state.promptId);
-    else jobs.set(job.state.promptId, job);
-    return before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
+    const { promptId, runId } = job.state;
+    if (before !== undefined && before.state.runId !== runId) forget(before.state);
+    if (isSettled(job.state)) forget(job.state);
+    else {
+      jobs.set(promptId, job);
+      if (runId !== undefined) runs.set(runId, promptId);
+    }
+    const told: readonly Change[] = before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
+    const again = job.runAgain !== undefined && before?.runAgain === undefined;
+    return again ? [...told, { tag: 'runAgain', promptId, failure: job.runAgain }] : told;
+  };
+
+  /** The job whose present run goes by this id, or, for what we do ourselves, that goes by it. */
+  const addressed = ({ promptId: id, tag }: JobEvent): Job | undefined => {
+    const job = jobs.get(runs.get(id) ?? id);
+    return job !== undefined &&
+      (runIdOf(job.state) === id || tag === 'cancelAsked' || tag === 'posting' || tag === 'refused')
+      ? job
+      : undefined;
   };
 
   const open = (job: Job): readonly Change[] => {
     const linked = job.state.clientId !== undefined && sessionOf(job.state.clientId).open;
-    return [...keep(undefined, { ...job, linked }), ...unclaimed.take(job.state.promptId).flatMap(take)];
+    return [...keep(undefined, { ...job, linked }), ...unclaimed.take(runIdOf(job.state)).flatMap(take)];
   };
 
   const adopt = (job: Job, promptId: string, at: number): readonly Change[] => {
-    jobs.delete(job.state.promptId);
-    const state = { ...job.state, promptId, seq: job.state.seq + 1, updatedAt: at };
-    return open({ ...job, state });
+    forget(job.state);
+    const id = job.state.attempt === 1 ? { promptId } : { runId: promptId };
+    return open({ ...job, state: { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at } });
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {
-    const before = jobs.get(event.promptId);
+    const before = addressed(event);
     if (before === undefined) {
       unclaimed.keep(event);
       return [];
     }
-    const after = advance(before, event, timing);
+    const after = relinked(advance(before, event, timing), event);
     const { clientId } = after.state;
     if (clientId !== undefined) {
       const session = sessionOf(clientId);
@@ -104,6 +130,10 @@ export function jobBoard(timing: Timing): Board {
     }
     return keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
   };
+
+  /** A run that is posted anew is heard of by the session it is posted under. */
+  const relinked = (job: Job, { tag }: JobEvent): Job =>
+    tag === 'posting' ? { ...job, linked: sessionOf(job.state.clientId ?? '').open } : job;
 
   /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
   const withNewsOfQueue = (job: Job, { postedAt, at }: JobEvent & { tag: 'accepted' }): Job => {
@@ -137,10 +167,13 @@ export function jobBoard(timing: Timing): Board {
       case 'resumed': {
         const job = theRunning(event.clientId);
         if (job === undefined) return [];
-        return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: job.state.promptId, at: event.at });
+        return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at: event.at });
       }
       case 'previewed': {
-        const job = event.promptId === undefined ? theRunning(event.clientId) : jobs.get(event.promptId);
+        const job =
+          event.promptId === undefined
+            ? theRunning(event.clientId)
+            : jobs.get(runs.get(event.promptId) ?? event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
@@ -166,16 +199,16 @@ export function jobBoard(timing: Timing): Board {
         // Taken up already: what is known of it is newer.
         return jobs.has(event.job.state.promptId) ? [] : open(event.job);
       case 'adopted': {
-        const job = jobs.get(event.promptId);
+        const job = jobs.get(runs.get(event.promptId) ?? event.promptId);
         return job === undefined ? [] : adopt(job, event.as, event.at);
       }
       case 'released':
-        jobs.delete(event.promptId);
+        forget(jobs.get(event.promptId)?.state ?? { promptId: event.promptId });
         return [];
       case 'queueLength':
         return takeQueueLength(event);
       default:
-        return 'clientId' in event ? takeSessionEvent(event) : takeJobEvent(event);
+        return 'clientId' in event && event.tag !== 'posting' ? takeSessionEvent(event) : takeJobEvent(event);
     }
   }
 

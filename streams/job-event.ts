@@ -48,6 +48,8 @@ export type LookFact =
 export type OwnFact =
   /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part. */
   | { readonly tag: 'accepted'; readonly postedAt: number; readonly nodeErrors?: readonly NodeError[] }
+  /** The job is about to be posted once more: under another id, and maybe to another server. */
+  | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }
   | { readonly tag: 'cancelAsked' };
 

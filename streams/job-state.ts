@@ -59,6 +59,14 @@ export interface CurrentNode {
   readonly max: number;
 }
 
+/** Whether a job that failed through no fault of its workflow is run again. */
+export interface RetryPolicy {
+  /** Runs in all, the first included. Out of memory is tried again after ComfyUI freed what it holds. */
+  readonly maxAttempts: number;
+  /** A job that the server forgot is run again, on another server if its own stays away; without this it is `lost`. */
+  readonly onLost?: 'resubmit';
+}
+
 /** What a job is. Times are milliseconds since 1970. Stored as JSON under `comfyui:job:<promptId>`. */
 export interface JobState {
   readonly promptId: string;
@@ -91,6 +99,9 @@ export interface JobState {
   readonly nodeErrors?: readonly NodeError[];
   /** 1 for the first run. */
   readonly attempt: number;
+  /** ComfyUI's `prompt_id` of this run, where it is not the `promptId`: of a later attempt. */
+  readonly runId?: string;
+  readonly retry?: RetryPolicy;
   /** Grows with each change of owner. */
   readonly epoch: number;
   /** Grows with each change; (`epoch`, `seq`) orders all states of a job. */
@@ -104,6 +115,9 @@ export const isSettled = (state: JobState): boolean => state.status === 'complet
 
 /** The session that watches a job; absent where it is nobody's. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
+
+/** The id under which ComfyUI knows the job's present run. */
+export const runIdOf = ({ runId, promptId }: JobState): string => runId ?? promptId;
 
 /** Whether `a` is a later state of the same job than `b`. */
 export const isNewer = (a: JobState, b: JobState): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);

@@ -1,4 +1,4 @@
-import type { JobOutput, JobState } from './job-state';
+import type { Failure, JobOutput, JobState } from './job-state';
 import { emptyTally, type Tally } from './progress';
 import { emptyGraph, type Graph } from './workflow';
 
@@ -18,6 +18,8 @@ export interface Job {
   /** `execution_success` came, its outputs are still to be had from history. */
   readonly succeeded: boolean;
   readonly cancelAsked: boolean;
+  /** Why the last run failed, while the next one is still to be posted. */
+  readonly runAgain?: Failure;
   /** Good looks in a row that found it nowhere, and when the first was. */
   readonly absences: { readonly count: number; readonly since: number };
   /** When it is to be looked up next, if nothing is heard until then. */
@@ -30,7 +32,7 @@ export interface Job {
 export const queuedState = ({
   at,
   ...job
-}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl'> & {
+}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl' | 'retry'> & {
   readonly at: number;
 }): JobState => ({
   ...job,

@@ -1,4 +1,4 @@
-import type { Job } from './job';
+import { jobOf, type Job } from './job';
 import {
   isSettled,
   type CurrentNode,
@@ -31,8 +31,26 @@ export const completed = (job: Job, outputs: readonly JobOutput[], at: number): 
     at,
   );
 
+/** The job after a run that failed: at its end, or waiting for the next run where its policy allows one. */
+export function failed(job: Job, failure: Failure, at: number): Job {
+  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at);
+  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, ...state } = job.state;
+  const again = jobOf(state, { graph: job.graph, linked: job.linked });
+  return withState(
+    { ...again, runAgain: failure },
+    { ...state, status: 'queued', phase: 'waiting', attempt: state.attempt + 1 },
+    at,
+  );
+}
+
+/** Out of memory and lost jobs only: a node that broke would break again. */
+function runsAgain({ attempt, retry }: JobState, { kind }: Failure): boolean {
+  if (retry === undefined || attempt >= retry.maxAttempts) return false;
+  return kind === 'out_of_memory' || (kind === 'lost' && retry.onLost === 'resubmit');
+}
+
 /** The job at its bad end. */
-export const failed = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
+export const givenUp = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
   withState(
     job,
     { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) },
@@ -79,6 +97,8 @@ function sameState(a: JobState, b: JobState): boolean {
     a.via === b.via &&
     a.queuePosition === b.queuePosition &&
     a.nodeErrors === b.nodeErrors &&
+    a.attempt === b.attempt &&
+    a.runId === b.runId &&
     !isSettled(b) &&
     sameNode(a.node, b.node)
   );

@@ -10,7 +10,10 @@ const state: JobState = {
   status: 'failed',
   progress: 40.5,
   startedAt: 1,
-  clientId: 'the-session',
+  clientId: 'the-client',
+  session: 'the-session',
+  runId: 'the-run',
+  retry: { maxAttempts: 2 },
   serverUrl: 'https://user:hunter22@pod.example:8188/comfy?token=hunter22',
   phase: 'settled',
   queuePosition: 0,
@@ -35,7 +38,8 @@ const state: JobState = {
 };
 
 test('[R13] the client id stays behind, texts and the URL lose what is not for browsers', () => {
-  const { clientId: _, ...rest } = state;
+  const { clientId, session, runId, retry, ...rest } = state;
+  expect([clientId, session, runId, retry]).not.toContain(undefined);
   expect(publicJob(state)).toEqual({
     ...rest,
     serverUrl: 'https://pod.example:8188/comfy',
@@ -45,20 +49,30 @@ test('[R13] the client id stays behind, texts and the URL lose what is not for b
 
 test('[R13] what a store holds beside a state does not leave', () => {
   const more = { ...state, traceback: ['x'], failure: { ...state.failure!, traceback: 'x', current_inputs: {} } };
-  expect(JSON.stringify(publicJob(more))).not.toMatch(/traceback|current_inputs|the-session|hunter22/);
+  expect(JSON.stringify(publicJob(more))).not.toMatch(
+    /traceback|current_inputs|the-session|the-client|the-run|hunter22/,
+  );
 });
 
 test('absent fields stay absent', () => {
-  const { characterId, queuePosition, node, etaMs, finishedAt, outputs, failure, nodeErrors, metadata, ...bare } =
+  const { promptId, type, userId, status, progress, startedAt, serverUrl, phase, updatedAt, via, attempt, epoch, seq } =
     state;
-  expect([characterId, queuePosition, node, etaMs, finishedAt, outputs, failure, nodeErrors, metadata]).not.toContain(
-    undefined,
-  );
-  expect(Object.keys(publicJob(bare)).sort()).toEqual(
-    Object.keys(bare)
-      .filter((key) => key !== 'clientId')
-      .sort(),
-  );
+  const bare = {
+    promptId,
+    type,
+    userId,
+    status,
+    progress,
+    startedAt,
+    phase,
+    updatedAt,
+    via,
+    attempt,
+    epoch,
+    seq,
+    serverUrl,
+  };
+  expect(Object.keys(publicJob(bare)).sort()).toEqual(Object.keys(bare).sort());
 });
 
 test.each([

@@ -1,8 +1,8 @@
 import { TestScheduler } from 'rxjs/testing';
 import type { Viewer } from '../../gateway/auth';
 import { rooms, type News } from '../../gateway/rooms';
-import { UnknownJob } from '../../pipeline';
-import type { Preview } from '../../pipeline';
+import { UnknownJob } from '../../pipeline-api';
+import type { Preview } from '../../pipeline-api';
 import type { JobState } from '../../streams/job-state';
 
 const marbles = () => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));

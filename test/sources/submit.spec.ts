@@ -147,7 +147,7 @@ describe.each(versions)('%s', (version) => {
     const server = await start({ version });
     await postForAnother(server, short());
     Object.assign(server.faults, { loseAnswer: 'after', loseAnswerTimes: 1 });
-    const { promptId, done } = submitTo(server.url, steps({ steps: 20, secondsPerStep: 0.02 }));
+    const { promptId, done } = submitTo(server.url, steps({ steps: 10, secondsPerStep: 0.02 }));
     const events = await done;
     expect(tags(events)).toEqual(told);
     await executionsOf(server, idIn(events, promptId));
@@ -159,7 +159,7 @@ describe.each(versions)('%s', (version) => {
     await finished(server, await postForAnother(server, short()));
     Object.assign(server.faults, { loseAnswer: 'after', loseAnswerTimes: 1 });
     const { promptId, done } = submitTo(server.url, short(), {
-      policy: { backoff: { steadyMs: 0, delayMs: () => 200 } },
+      policy: { backoff: { steadyMs: 0, delayMs: () => 150 } },
     });
     await until(() => server.executions.size === 2);
     const events = await done;
@@ -194,7 +194,7 @@ describe.each(versions)('%s', (version) => {
 
   test('a busy server is waited for', async () => {
     const server = await start({ version });
-    server.faults.busy(0.5);
+    server.faults.busy(0.3);
     const { promptId, done } = submitTo(server.url, short());
     const events = await done;
     expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
@@ -203,7 +203,7 @@ describe.each(versions)('%s', (version) => {
 
   test('a server that is busy for longer than we wait takes it all the same, once', async () => {
     const server = await start({ version });
-    server.faults.busy(0.7);
+    server.faults.busy(0.4);
     const { promptId, reports, done } = submitTo(server.url, short(), { policy: { postMs: 100 } });
     const events = await done;
     expect(tags(events)).toEqual(told);
@@ -239,7 +239,7 @@ describe.each(versions)('%s', (version) => {
   });
 
   test('one that passes in part is accepted, with what is wrong', async () => {
-    const server = await start({ version });
+    const server = await start({ version, timeScale: 0.1 });
     const { promptId, done } = submitTo(server.url, partlyRejected());
     const events = await done;
     expect(tags(events)).toEqual(told);
@@ -261,7 +261,7 @@ describe.each(versions)('%s', (version) => {
     const workflow = short();
     const { promptId, done } = submitTo(server.url, workflow, {
       onEvent: take,
-      policy: { backoff: { steadyMs: 0, delayMs: () => 250 } },
+      policy: { backoff: { steadyMs: 0, delayMs: () => 150 } },
     });
     const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
     take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });

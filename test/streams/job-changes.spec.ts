@@ -87,7 +87,7 @@ const seen: Record<string, unknown> = {
   L: { status: 'failed', via: 'polling' },
 };
 const shown = (change: Change): unknown => {
-  if (change.tag === 'preview') return { preview: change.preview.nodeId };
+  if (change.tag !== 'state') return change;
   const { status, via, node, queuePosition } = change.state;
   return {
     status,

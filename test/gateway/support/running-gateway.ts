@@ -23,7 +23,6 @@ export async function runningGateway({ comfyUI, ...options }: Options = {}): Pro
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
   const pipeline = createPipeline({ servers: [comfy.url], store: embeddedStore({ directory, report }), report });
-  await pipeline.recovered;
   const gateway = await startGateway({
     pipeline,
     host: '127.0.0.1',

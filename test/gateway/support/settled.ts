@@ -1,5 +1,5 @@
 import { filter, take } from 'rxjs';
-import type { Pipeline } from '../../../pipeline';
+import type { Pipeline } from '../../../pipeline-api';
 import { isSettled, type JobState } from '../../../streams/job-state';
 
 type Watched = Pick<Pipeline, 'watch'>;
