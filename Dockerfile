@@ -3,7 +3,12 @@ FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY . .
+COPY tsconfig.json tsconfig.build.json *.ts ./
+COPY scripts scripts
+COPY streams streams
+COPY sources sources
+COPY sinks sinks
+COPY gateway gateway
 RUN npm run build && npm prune --omit=dev
 
 FROM node:20-bookworm-slim

@@ -4,9 +4,7 @@ import {
   ReplaySubject,
   Subject,
   asyncScheduler,
-  catchError,
   concat,
-  concatMap,
   defer,
   filter,
   finalize,
@@ -21,41 +19,31 @@ import {
   repeat,
   takeUntil,
   takeWhile,
-  tap,
   timeout,
   timer,
   toArray,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { orNothing, runs } from './runs';
 import { ownership } from './ownership';
-import {
-  UnknownJob,
-  UnknownServer,
-  type JobRequest,
-  type ListQuery,
-  type Pipeline,
-  type SubmitRequest,
-} from './pipeline-api';
+import { UnknownJob, type JobRequest, type ListQuery, type Pipeline, type SubmitRequest } from './pipeline-api';
 import { defaultHoldingPolicy } from './sinks/holdings';
 import { matches, pageOf, type JobPage } from './sinks/job-page';
 import type { JobStore } from './sinks/job-store';
 import { writeBehind } from './sinks/write-behind';
 import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
-import { route } from './sources/route';
 import { serverAddress, type ServerOptions } from './sources/server-address';
 import { SocketClosed, type SocketTiming } from './sources/session';
 import { jittered, type Backoff } from './streams/backoff';
 import { jobBoard, type BoardEvent } from './streams/board';
 import { jobOf, queuedState } from './streams/job';
 import { jobChanges } from './streams/job-changes';
-import { isSettled, runIdOf, sessionOf, type Failure, type JobState, type RetryPolicy } from './streams/job-state';
+import { isSettled, sessionOf, type JobState, type RetryPolicy } from './streams/job-state';
 import { neverBackward } from './streams/never-backward';
-import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
-import { graphOf, type Workflow } from './streams/workflow';
 
 export * from './pipeline-api';
 
@@ -96,7 +84,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   const aliases = new Map<string, string>();
-  const workflows = new Map<string, Workflow>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -106,38 +93,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     );
   });
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
-  const serverOf = (url: string): ComfyUIServer | undefined =>
-    servers.find((server) => server.url === url.replace(/\/+$/, ''));
-  const isHealthy = ({ url, answering }: ComfyUIServer): boolean =>
-    board.session(owned.own(url))?.open === true || answering();
-
-  /** The server asked for, else the one to be preferred for this type. */
-  function chosen(url: string | undefined, type: string): ComfyUIServer {
-    const ours = [...board.jobs.values()].map(({ state }) => state.serverUrl);
-    const candidates = servers.map((server) => ({
-      ...server,
-      healthy: isHealthy(server),
-      queue: Math.max(board.queueRemaining(server.url) ?? 0, ours.filter((each) => each === server.url).length),
-    }));
-    const server = url === undefined ? route(candidates, type) : serverOf(url);
-    if (server !== undefined) return server;
-    throw new UnknownServer(
-      url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
-    );
-  }
-
   const owned = ownership({
     servers,
     store,
     board,
     stop$,
-    cancel: cancelling,
+    cancel: (promptId) => posting.stop(promptId),
     policy: { ...defaultHoldingPolicy, clock, random },
     backoff,
     report,
   });
+  const posting = runs({ servers, own: owned.own, board, store, clock, backoff, report });
+  const command$ = merge(commands$, owned.command$.pipe(map(tellingWatchers)), of(posting.abandoned$));
   const changes$ = jobChanges(
-    { servers, session$: owned.session$, command$: merge(commands$, owned.command$.pipe(map(tellingWatchers))), stop$ },
+    { servers, session$: owned.session$, command$, stop$ },
     board,
     { tickMs: TICK_MS, clock, reconnect: socketBackoff(random), look: looking },
     report,
@@ -163,12 +132,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       next: (state) => {
         local.tell(state);
         writer.put(state);
-        if (isSettled(state)) workflows.delete(state.promptId);
       },
       complete: resolve,
     });
     changes$.subscribe((change) => {
-      if (change.tag === 'runAgain') commands$.next(runAgain(change.promptId, change.failure));
+      if (change.tag === 'runAgain') commands$.next(posting.again(change.promptId, change.failure));
     });
     renewed$.subscribe((state) => writer.put(state));
   });
@@ -225,99 +193,41 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       at: clock.now(),
     });
 
+  /** What the store cannot do now is reported, and no reason to stop (R12). */
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing());
+
   async function submit(request: SubmitRequest): Promise<JobState> {
-    const server = chosen(request.server, request.type);
-    const clientId = owned.own(server.url);
-    let promptId: string = randomUUID();
-    let answered = false;
+    const { workflow } = request;
+    const server = posting.server(request.server, request.type);
     const retry = retryOf(request);
-    const state: JobState = { ...newState(promptId, server, request), clientId, ...(retry !== undefined && { retry }) };
-    if (retry !== undefined) await keep(promptId, request.workflow);
-    // Stored before it is posted, so that no crash can lose it. A store that is down is no reason not to run (R12).
-    await firstValueFrom(store.put(state).pipe(reporting('store', report), orNothing()), { defaultValue: undefined });
-    const cancelAsked = (): boolean => board.job(promptId)?.cancelAsked === true;
-    const posted$ = server.submit({
-      promptId,
+    const clientId = owned.own(server.url);
+    const state: JobState = {
+      ...newState(randomUUID(), server, request),
       clientId,
-      workflow: request.workflow,
-      linked: isLinked(clientId),
-      cancelAsked,
-    });
-    await run(
-      concat(
-        of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(request.workflow) }) }),
-        posted$.pipe(
-          tap((event) => {
-            if (event.tag !== 'adopted') return;
-            promptId = event.as;
-            if (answered) aliases.set(event.promptId, event.as);
-            local.rename(event.promptId, event.as);
-            writer.remove(event.promptId);
-          }),
-        ),
-        defer(() => (cancelAsked() ? cancelling(promptId) : EMPTY)),
-      ),
-    );
+      ...(retry !== undefined && { retry }),
+    };
+    let { promptId } = state;
+    let answered = false;
+    const adopted = (as: string): void => {
+      if (answered) aliases.set(promptId, as);
+      local.rename(promptId, as);
+      writer.remove(promptId);
+      if (retry !== undefined) attempted(store.keep(as, workflow)).subscribe();
+      promptId = as;
+    };
+    // Stored before it is posted, so that no crash can lose it.
+    const stored = [...(retry === undefined ? [] : [store.keep(promptId, workflow)]), store.put(state)];
+    await lastValueFrom(concat(...stored.map(attempted)), { defaultValue: undefined });
+    await run(posting.first(state, workflow, adopted));
     answered = true;
     return (await get(promptId)) ?? state;
-  }
-
-  const isLinked = (clientId: string) => (): boolean => board.session(clientId)?.open === true;
-
-  /** Keeps the workflow of a job that may be run again: here, and in the store for whoever takes it over. */
-  async function keep(promptId: string, workflow: Workflow): Promise<void> {
-    workflows.set(promptId, workflow);
-    await firstValueFrom(store.keep(promptId, workflow).pipe(reporting('store', report), orNothing()), {
-      defaultValue: undefined,
-    });
-  }
-
-  /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
-  function runAgain(promptId: string, failure: Failure): Observable<BoardEvent> {
-    const here = workflows.get(promptId);
-    const workflow$ =
-      here === undefined
-        ? store.kept(promptId).pipe(reporting('store', report), reconnecting(backoff, clock))
-        : of(here);
-    const giveUp = (): BoardEvent => ({ tag: 'refused', promptId, at: clock.now(), failure });
-    const run = (workflow: Workflow): Observable<BoardEvent> => {
-      const job = board.job(promptId);
-      if (job === undefined) return EMPTY;
-      const { serverUrl, type } = job.state;
-      const own = serverOf(serverUrl);
-      const server =
-        own !== undefined && (failure.kind === 'out_of_memory' || isHealthy(own)) ? own : chosen(undefined, type);
-      const freed$ =
-        failure.kind === 'out_of_memory' ? server.free().pipe(reporting('free', report), orNothing()) : EMPTY;
-      const runId = randomUUID();
-      const clientId = owned.own(server.url);
-      return concat(
-        freed$,
-        defer(() =>
-          of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: server.url, at: clock.now() }),
-        ),
-        server.submit({
-          promptId: runId,
-          clientId,
-          workflow,
-          linked: isLinked(clientId),
-          cancelAsked: () => board.job(promptId)?.cancelAsked === true,
-        }),
-        defer(() => (board.job(promptId)?.cancelAsked === true ? cancelling(promptId) : EMPTY)),
-      );
-    };
-    const attempt = board.job(promptId)?.state.attempt ?? 1;
-    return timer(rerunMs(attempt), clock).pipe(
-      concatMap(() => workflow$),
-      concatMap((workflow) => (workflow === undefined ? of(giveUp()) : run(workflow))),
-    );
   }
 
   async function track(promptId: string, request: JobRequest): Promise<JobState> {
     const known = await get(promptId);
     if (known !== undefined) return known;
     let silent: unknown;
-    for (const server of request.server === undefined ? servers : [chosen(request.server, request.type)]) {
+    for (const server of request.server === undefined ? servers : [posting.server(request.server, request.type)]) {
       const state: JobState = {
         ...newState(promptId, server, request),
         via: 'polling',
@@ -336,25 +246,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     throw new UnknownJob('no server knows a job of that id');
   }
 
-  /** Stops a job of ours: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
-  function cancelling(promptId: string): Observable<BoardEvent> {
-    const asking$ = defer(() => {
-      const job = board.job(promptId);
-      return job?.accepted === true ? (serverOf(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY) : EMPTY;
-    });
-    return concat(
-      defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
-      asking$.pipe(
-        reporting('cancel', report),
-        reconnecting(backoff, clock),
-        takeUntil(interval(TICK_MS, clock).pipe(filter(() => board.job(promptId) === undefined))),
-      ),
-    );
-  }
-
   async function cancel(asked: string): Promise<JobState | undefined> {
     const promptId = now(asked);
-    if (board.job(promptId) !== undefined) await run(cancelling(promptId));
+    if (board.job(promptId) !== undefined) await run(posting.stop(promptId));
     else await askOwner(promptId);
     return get(promptId);
   }
@@ -370,12 +264,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       takeUntil(timer(ANSWER_MS, clock)),
     );
     await lastValueFrom(asked$, { defaultValue: false });
-    if (board.job(promptId) !== undefined) await run(cancelling(promptId));
+    if (board.job(promptId) !== undefined) await run(posting.stop(promptId));
   }
 
   /** What the store holds, with the live jobs as they are now; those alone where it does not answer (R12). */
   async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
-    const stored$ = store.list(wanted).pipe(reporting('store', report), orNothing(), toArray());
+    const stored$ = attempted(store.list(wanted)).pipe(toArray());
     const states = new Map((await firstValueFrom(stored$)).map((state) => [state.promptId, state]));
     for (const { state } of board.jobs.values()) states.set(state.promptId, state);
     return pageOf(
@@ -431,7 +325,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     output: async (promptId, n) => {
       const state = await get(promptId);
       const file = state?.outputs?.[n];
-      return state === undefined || file === undefined ? undefined : serverOf(state.serverUrl)?.view(file);
+      const server = servers.find(({ url }) => url === state?.serverUrl);
+      return file === undefined ? undefined : server?.view(file);
     },
     servers: () =>
       servers.map((server) => {
@@ -440,7 +335,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const queueRemaining = board.queueRemaining(url);
         return {
           url,
-          healthy: isHealthy(server),
+          healthy: posting.isHealthy(server),
           via: open ? 'websocket' : 'polling',
           ...(queueRemaining !== undefined && { queueRemaining }),
         };
@@ -451,16 +346,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
-/** A lost job's second run comes after 1 s, then after 2, 4, 8, 16. */
-const rerunMs = (attempt: number): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
-
 /** One run, unless the request says otherwise. */
 function retryOf({ onLost, maxAttempts = onLost === undefined ? 1 : 3 }: SubmitRequest): RetryPolicy | undefined {
   return maxAttempts > 1 ? { maxAttempts, ...(onLost !== undefined && { onLost }) } : undefined;
 }
-
-/** Nothing instead of an error that was reported already. */
-const orNothing = <T>() => catchError<T, Observable<never>>(() => EMPTY);
 
 /** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
 function socketBackoff(random: () => number): Backoff {

@@ -7,6 +7,7 @@ import { WorkflowFromJson } from './workflow.codec';
 
 /** A job's metadata goes out with each of its states, so it must stay small. */
 const METADATA_LIMIT = 16_384;
+const MOST_ATTEMPTS = 10;
 
 const Text = (limit: number) =>
   checked('Text', (value) =>
@@ -22,6 +23,16 @@ const Metadata = checked('Metadata', (value) => {
     : E.right(value);
 });
 
+const OnLost = checked('OnLost', (value) =>
+  value === 'resubmit' ? E.right('resubmit' as const) : E.left("must be 'resubmit', or absent"),
+);
+
+const Attempts = checked('Attempts', (value) =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_ATTEMPTS
+    ? E.right(value)
+    : E.left(`must be a whole number from 1 to ${MOST_ATTEMPTS}`),
+);
+
 const request = {
   type: Text(100),
   userId: Text(200),
@@ -30,7 +41,12 @@ const request = {
   server: optional(Text(2000)),
 };
 const Track = t.type(request);
-const Submit = t.type({ ...request, workflow: WorkflowFromJson });
+const Submit = t.type({
+  ...request,
+  workflow: WorkflowFromJson,
+  onLost: optional(OnLost),
+  maxAttempts: optional(Attempts),
+});
 
 /** The body of `PUT /jobs/:promptId`. */
 export const trackRequest = (body: unknown): E.Either<readonly FieldError[], JobRequest> =>
@@ -40,7 +56,12 @@ export const trackRequest = (body: unknown): E.Either<readonly FieldError[], Job
 export const submitRequest = (body: unknown): E.Either<readonly FieldError[], SubmitRequest> =>
   pipe(
     decodedBody(Submit, body),
-    E.map((fields) => ({ ...present(fields), workflow: fields.workflow })),
+    E.map(({ workflow, onLost, maxAttempts, ...fields }) => ({
+      ...present(fields),
+      workflow,
+      ...(onLost && { onLost }),
+      ...(maxAttempts !== undefined && { maxAttempts }),
+    })),
   );
 
 const decodedBody = <A>(codec: t.Type<A, unknown>, body: unknown): E.Either<readonly FieldError[], A> =>

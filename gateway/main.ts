@@ -23,7 +23,7 @@ async function main(): Promise<void> {
 async function serve({ servers, store, host, port, logLevel, auth, origins }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
-  const report: Report = (where, error) => logger.warn({ where, err: error }, `trouble: ${where}`);
+  const report = reportTo(logger);
   const pipeline = createPipeline({ servers, store: storeOf(store, report), report });
   const gateway = await startGateway({
     pipeline,
@@ -40,6 +40,14 @@ async function serve({ servers, store, host, port, logLevel, auth, origins }: Se
   logger.info({ url: gateway.url, servers: servers.length, store: store.tag, tokens: auth !== undefined }, 'listening');
   process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
 }
+
+/** Trouble that ends nothing is a line each, without a stack: while a server is away it comes again and again. */
+const reportTo =
+  (logger: Logger): Report =>
+  (where, error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
+  };
 
 const storeOf = (store: Settings['store'], report: Report) =>
   store.tag === 'redis'

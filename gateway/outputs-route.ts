@@ -52,8 +52,12 @@ const safeType = (contentType: string): string => {
 const disposition = (contentType: string, filename = 'output'): string => {
   const how = contentType === 'application/octet-stream' ? 'attachment' : 'inline';
   const plain = filename.replace(/[^\w. -]/g, '_');
-  return `${how}; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(Buffer.from(filename).toString())}`;
+  return `${how}; filename="${plain}"; filename*=UTF-8''${extended(filename)}`;
 };
+
+/** RFC 8187's encoding. A Buffer replaces lone surrogates, at which `encodeURIComponent` throws. */
+const extended = (text: string): string =>
+  encodeURIComponent(Buffer.from(text).toString()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 
 const cappedAt = (limitBytes: number): Transform => {
   let passed = 0;

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Logger } from 'pino';
 import {
@@ -41,6 +42,7 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
     // CORS does not cover WebSockets.
     allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
     maxHttpBufferSize: 16_384,
+    connectTimeout: 10_000,
   });
   const jobRooms = rooms(pipeline);
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
@@ -77,7 +79,7 @@ function serve(
     expiryOf(viewer).pipe(tap(() => wire.cut('its token expired'))),
   )
     .pipe(
-      takeUntil(fromEvent(socket.conn, 'close')),
+      takeUntil(fromEvent(socket as EventEmitter, 'disconnect')),
       finalize(() => jobs.close()),
     )
     .subscribe({ error: onBroken });

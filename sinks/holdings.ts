@@ -79,7 +79,8 @@ export function holding(
     );
   }).pipe(reported('lease', report));
   const lost$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock).pipe(
-    takeWhile(() => isHeld(session.clientId)),
+    map(() => isHeld(session.clientId)),
+    takeWhile((wanted) => wanted),
     exhaustMap(() => renewed$),
     filter((outcome) => outcome === 'taken'),
     take(1),

@@ -22,7 +22,7 @@ if held == ARGV[1] then
 end
 if type(held) == 'table' then
   outcome = 'overwrote' -- an error: the value is no string
-elseif held and held ~= ARGV[3] then
+elseif held and (held ~= ARGV[3] or held == '') then
   local isJson, owner = pcall(cjson.decode, held)
   if isJson and type(owner) == 'table' and type(owner.instance) == 'string' then return held end
   outcome = 'overwrote'

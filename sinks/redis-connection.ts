@@ -73,11 +73,10 @@ export function connect(url: string, settings: Settings, where: string, report: 
     told,
     hangUp: () =>
       defer(() => {
+        if (redis.status === 'end') return EMPTY;
         redis.disconnect();
         // Between two attempts there is no socket whose end could be waited for.
-        return redis.status === 'end' || redis.status === 'reconnecting'
-          ? EMPTY
-          : fromEvent(redis, 'end').pipe(take(1));
+        return isGone(redis) ? EMPTY : fromEvent(redis, 'end').pipe(take(1));
       }).pipe(ignoreElements()),
   };
   return connection;
@@ -90,6 +89,8 @@ export function finishCommands({ redis, tried$ }: RedisConnection): Observable<n
     ignoreElements(),
   );
 }
+
+const isGone = ({ status }: Redis): boolean => status === 'end' || status === 'reconnecting';
 
 function assertUrl(url: string): void {
   // Node's own complaint would carry the URL, password and all; an unescaped `/`, `?` or `#` would make a host of it.

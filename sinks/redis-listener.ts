@@ -1,4 +1,17 @@
-import { defer, filter, ignoreElements, interval, merge, noop, Observable, share, tap, type Subscriber } from 'rxjs';
+import {
+  defer,
+  filter,
+  fromEvent,
+  ignoreElements,
+  interval,
+  merge,
+  noop,
+  Observable,
+  share,
+  takeUntil,
+  tap,
+  type Subscriber,
+} from 'rxjs';
 import type { Report } from '../streams/reporting';
 import { connect, PATIENT } from './redis-connection';
 
@@ -20,6 +33,7 @@ export interface RedisListener {
 export function redisListener(url: string, report: Report, heartbeatMs = HEARTBEAT_MS): RedisListener {
   const connection = connect(url, PATIENT, 'redis listener', report);
   const { redis } = connection;
+  const closed$ = fromEvent(redis, 'end');
   const heard = new Map<string, Subscriber<string | undefined>>();
   const shared = new Map<string, Observable<string | undefined>>();
 
@@ -55,6 +69,7 @@ export function redisListener(url: string, report: Report, heartbeatMs = HEARTBE
     filter(() => redis.status === 'ready'),
     tap(() => send(() => redis.ping())),
     ignoreElements(),
+    takeUntil(closed$),
     share(),
   );
 

@@ -12,7 +12,7 @@ import {
   toArray,
   type Subscriber,
 } from 'rxjs';
-import { isSettled, type JobState } from '../streams/job-state';
+import { isSettled, sessionOf, type JobState } from '../streams/job-state';
 import type { Leases, Request, SessionKey } from './leases';
 
 /** As in Redis, though nothing runs out here. */
@@ -45,7 +45,7 @@ export function soleLeases(stored: () => Observable<JobState>): Leases {
     orphans: () =>
       defer(() => (isFound ? EMPTY : stored())).pipe(
         filter((state) => !isSettled(state)),
-        mergeMap(sessionOf),
+        mergeMap(keyOf),
         filter(({ clientId }) => !held.has(clientId)),
         distinct(({ clientId }) => clientId),
         toArray(),
@@ -74,7 +74,7 @@ export function soleLeases(stored: () => Observable<JobState>): Leases {
   };
 }
 
-function sessionOf({ session, clientId, serverUrl }: JobState): Observable<SessionKey> {
-  const id = session ?? clientId;
-  return id === undefined ? EMPTY : of({ clientId: id, serverUrl });
+function keyOf(state: JobState): Observable<SessionKey> {
+  const clientId = sessionOf(state);
+  return clientId === undefined ? EMPTY : of({ clientId, serverUrl: state.serverUrl });
 }

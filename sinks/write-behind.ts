@@ -70,7 +70,7 @@ export class Unwritten extends Error {
   }
 }
 
-export function writeBehind(store: JobStore, options: WriteBehindOptions): WriteBehind {
+export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, options: WriteBehindOptions): WriteBehind {
   const { perSecond = 4, backoff = patience, clock = asyncScheduler, onStale = () => undefined, report } = options;
   const unwritten = new Map<string, JobState>();
   const state$ = new Subject<JobState>();

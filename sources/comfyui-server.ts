@@ -36,8 +36,8 @@ export interface ComfyUIServer {
   readonly free: () => Observable<never>;
   /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
   readonly view: (output: JobOutput) => Promise<OutputBody | undefined>;
-  /** Whether it answered the last request. */
-  readonly answering: () => boolean;
+  /** When it answered the last request, in ms since 1970; 0 where it did not, or was not asked yet. */
+  readonly answeredAt: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export function comfyUIServer(
       if (statusCode === 404) return undefined;
       throw new NoAnswer(`/view: status ${statusCode}`, true);
     },
-    answering: client.answering,
+    answeredAt: client.answeredAt,
     close: client.close,
   };
 }

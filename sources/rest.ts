@@ -30,8 +30,8 @@ export interface Rest {
   readonly post: (path: string, body: unknown, timeoutMs?: number) => Observable<Answer>;
   /** An open response, its body unread. Rejects with `NoAnswer`. */
   readonly open: (path: string) => Promise<Dispatcher.ResponseData>;
-  /** Whether the last request was answered, or none was made yet. */
-  readonly answering: () => boolean;
+  /** When the last request was answered, in ms since 1970; 0 where it was not, or none was made. */
+  readonly answeredAt: () => number;
   /** Closes the connections. */
   readonly close: () => Promise<void>;
 }
@@ -59,7 +59,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
     },
   );
 
-  let answering = true;
+  let answeredAt = 0;
 
   const ask = async (
     path: string,
@@ -92,12 +92,12 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
         .execute(() => ask(path, init, signal))
         .then(
           (answer) => {
-            answering = true;
+            answeredAt = Date.now();
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
-            answering = unsubscribed.signal.aborted && answering;
+            if (!unsubscribed.signal.aborted) answeredAt = 0;
             subscriber.error(asNoAnswer(error, path));
           },
         );
@@ -115,7 +115,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
           throw asNoAnswer(error, path);
         },
       ),
-    answering: () => answering,
+    answeredAt: () => answeredAt,
     close: async () => {
       await Promise.all([agent.destroy(), outputs.destroy()]);
     },

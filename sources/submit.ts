@@ -37,6 +37,8 @@ export interface Submission {
   readonly linked: () => boolean;
   /** Whether a cancel was asked for meanwhile. */
   readonly cancelAsked: () => boolean;
+  /** Whether this run is still wanted: not once its job has settled or is run elsewhere. */
+  readonly wanted: () => boolean;
 }
 
 export interface SubmitPolicy {
@@ -99,6 +101,7 @@ export function submit(
 
     const post = (n: number): Observable<BoardEvent> =>
       defer(() => {
+        if (!submission.wanted()) return EMPTY;
         if (submission.cancelAsked()) return refused(cancelledFailure);
         postedAt = clock.now();
         return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
@@ -139,6 +142,7 @@ export function submit(
     const unanswered = (error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       if (submission.cancelAsked() && !maybeSent) return refused(cancelledFailure);
+      if (!submission.wanted()) return EMPTY;
       if (late()) return refused(unreachable(error));
       return concat(wait(n), defer(next));
     };

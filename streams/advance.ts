@@ -2,7 +2,7 @@ import type { JobEvent } from './job-event';
 import { notAbsent, type Job } from './job';
 import { isSettled, type Failure, type JobOutput, type JobState } from './job-state';
 import { done, executing, snapshot, stepped } from './progress';
-import { completed, failed, givenUp, retold } from './retell';
+import { completed, failed, givenUp, retold, runsAgain } from './retell';
 import { defaultTiming, type Timing } from './timing';
 
 /** Good looks that must find a job nowhere before it is lost (R4). */
@@ -11,6 +11,8 @@ const LOST_AFTER_LOOKS = 3;
 /** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
 export function advance(job: Job, event: JobEvent, timing: Timing = defaultTiming): Job {
   if (isSettled(job.state)) return job;
+  // Between two runs, what the last one still does is of no interest.
+  if (job.runAgain !== undefined && !ofNextRun.has(event.tag)) return job;
   switch (event.tag) {
     case 'started':
       return withWorkflow(heard({ ...job, whole: true }, event, timing), event.at);
@@ -57,7 +59,10 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
     }
     case 'refused':
       return givenUp(job, event.failure, event.at, event.nodeErrors);
+    case 'abandoned':
+      return !job.cancelAsked && runsAgain(job.state, lost) ? failed(job, lost, event.at) : job;
     case 'cancelAsked':
+      if (job.runAgain !== undefined) return givenUp(job, cancelledFailure, event.at);
       // Not accepted yet, it is nowhere to be found.
       return {
         ...job,
@@ -66,6 +71,8 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
       };
   }
 }
+
+const ofNextRun: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['posting', 'refused', 'cancelAsked']);
 
 /** A job whose workflow is not known, after a restart say, is looked up once it runs: there the workflow is told. */
 const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ...job, lookAt: at } : job);

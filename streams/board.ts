@@ -49,6 +49,8 @@ export interface Board {
   /** Takes one event in and tells what changed by it. */
   take(event: BoardEvent): readonly Change[];
   job(promptId: string): Job | undefined;
+  /** The job whose present run goes by this id at ComfyUI. */
+  run(runId: string): Job | undefined;
   session(clientId: string): SessionWatch | undefined;
   /** The server's jobs that are to be looked up now. */
   due(serverUrl: string, now: number): readonly Job[];
@@ -59,6 +61,14 @@ export interface Board {
   /** Unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
 }
+
+/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
+const ownFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  'cancelAsked',
+  'posting',
+  'refused',
+  'abandoned',
+]);
 
 export function jobBoard(timing: Timing): Board {
   const jobs = new Map<string, Job>();
@@ -95,14 +105,12 @@ export function jobBoard(timing: Timing): Board {
     return again ? [...told, { tag: 'runAgain', promptId, failure: job.runAgain }] : told;
   };
 
-  /** The job whose present run goes by this id, or, for what we do ourselves, that goes by it. */
-  const addressed = ({ promptId: id, tag }: JobEvent): Job | undefined => {
+  const run = (id: string): Job | undefined => {
     const job = jobs.get(runs.get(id) ?? id);
-    return job !== undefined &&
-      (runIdOf(job.state) === id || tag === 'cancelAsked' || tag === 'posting' || tag === 'refused')
-      ? job
-      : undefined;
+    return job !== undefined && runIdOf(job.state) === id ? job : undefined;
   };
+  const addressed = ({ promptId: id, tag }: JobEvent): Job | undefined =>
+    ownFacts.has(tag) ? jobs.get(runs.get(id) ?? id) : run(id);
 
   const open = (job: Job): readonly Change[] => {
     const linked = job.state.clientId !== undefined && sessionOf(job.state.clientId).open;
@@ -170,10 +178,7 @@ export function jobBoard(timing: Timing): Board {
         return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at: event.at });
       }
       case 'previewed': {
-        const job =
-          event.promptId === undefined
-            ? theRunning(event.clientId)
-            : jobs.get(runs.get(event.promptId) ?? event.promptId);
+        const job = event.promptId === undefined ? theRunning(event.clientId) : run(event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
@@ -199,7 +204,7 @@ export function jobBoard(timing: Timing): Board {
         // Taken up already: what is known of it is newer.
         return jobs.has(event.job.state.promptId) ? [] : open(event.job);
       case 'adopted': {
-        const job = jobs.get(runs.get(event.promptId) ?? event.promptId);
+        const job = run(event.promptId);
         return job === undefined ? [] : adopt(job, event.as, event.at);
       }
       case 'released':
@@ -216,6 +221,7 @@ export function jobBoard(timing: Timing): Board {
     take,
     jobs,
     job: (promptId) => jobs.get(promptId),
+    run,
     session: (clientId) => sessions.get(clientId),
     queueRemaining: (serverUrl) => queues.get(serverUrl),
     due: (serverUrl, now) => [...jobs.values()].filter((job) => job.lookAt <= now && job.state.serverUrl === serverUrl),

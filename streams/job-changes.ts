@@ -39,8 +39,8 @@ export interface Session {
 /** One server's REST side. */
 export interface Server {
   readonly url: string;
-  /** Whether the last request was answered. */
-  readonly answering: () => boolean;
+  /** When it answered the last request; 0 where it did not, or was not asked yet. */
+  readonly answeredAt: () => number;
   /** One look at the jobs given, in as few requests as the server allows. Completes; errors if there was no usable answer. */
   readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
 }
@@ -100,7 +100,7 @@ function frames(
   const closed$ = end$.pipe(filter(() => board.session(clientId)?.open !== true));
   // A server that answers again after an outage is there for sockets too: no use in waiting on.
   const back$ = tick$.pipe(
-    map(() => servers.some((server) => server.url === serverUrl && server.answering())),
+    map(() => servers.some((server) => server.url === serverUrl && server.answeredAt() > 0)),
     pairwise(),
     filter(([before, now]) => !before && now),
   );

@@ -51,7 +51,9 @@ export type OwnFact =
   /** The job is about to be posted once more: under another id, and maybe to another server. */
   | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }
-  | { readonly tag: 'cancelAsked' };
+  | { readonly tag: 'cancelAsked' }
+  /** Its server has been away for so long that it may be run elsewhere, if it may be run again at all. */
+  | { readonly tag: 'abandoned' };
 
 /** What was learned about a whole session or server; the board hands it to the jobs it concerns. */
 export type SessionEvent = { readonly clientId: string; readonly at: number } &

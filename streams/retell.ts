@@ -43,8 +43,8 @@ export function failed(job: Job, failure: Failure, at: number): Job {
   );
 }
 
-/** Out of memory and lost jobs only: a node that broke would break again. */
-function runsAgain({ attempt, retry }: JobState, { kind }: Failure): boolean {
+/** Whether a run that failed so is repeated. Out of memory and lost jobs only: a node that broke would break again. */
+export function runsAgain({ attempt, retry }: JobState, { kind }: Failure): boolean {
   if (retry === undefined || attempt >= retry.maxAttempts) return false;
   return kind === 'out_of_memory' || (kind === 'lost' && retry.onLost === 'resubmit');
 }

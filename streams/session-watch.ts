@@ -6,6 +6,7 @@ export interface SessionWatch {
   readonly clientId: string;
   readonly open: boolean;
   readonly linkedAt: number;
+  readonly unlinkedAt: number;
   readonly heardAt: number;
   /** A frame must come by then, or the socket is deaf (R7). */
   readonly expectBy: number;
@@ -19,6 +20,7 @@ export const sessionWatch = (clientId: string): SessionWatch => ({
   clientId,
   open: false,
   linkedAt: 0,
+  unlinkedAt: 0,
   heardAt: 0,
   expectBy: Number.POSITIVE_INFINITY,
   trapPossible: false,
@@ -45,7 +47,14 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
       const trapPossible = session.trapPossible || cutOff;
       // A new trap is looked out for as impatiently as the first.
       const quietMs = cutOff ? 0 : session.quietMs;
-      return { ...session, open: false, expectBy: Number.POSITIVE_INFINITY, trapPossible, quietMs };
+      return {
+        ...session,
+        open: false,
+        unlinkedAt: event.at,
+        expectBy: Number.POSITIVE_INFINITY,
+        trapPossible,
+        quietMs,
+      };
     }
     case 'heard':
     case 'garbled':

@@ -51,11 +51,17 @@ export function graphOf(workflow: unknown): Graph {
   return graph;
 }
 
-/** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. */
+/** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. Asked for with each frame, found once. */
 export function sinksOf(graph: Graph): readonly string[] {
+  const known = sinks.get(graph);
+  if (known !== undefined) return known;
   const fed = new Set([...graph.values()].flatMap((node) => node.inputs));
-  return [...graph.keys()].filter((id) => !fed.has(id));
+  const found = [...graph.keys()].filter((id) => !fed.has(id));
+  sinks.set(graph, found);
+  return found;
 }
+
+const sinks = new WeakMap<Graph, readonly string[]>();
 
 /** Whether `id` needs `other` done first, however far back. */
 export function dependsOn(graph: Graph, id: string, other: string): boolean {

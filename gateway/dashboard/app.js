@@ -9,7 +9,7 @@ const EVERY_MS = 2000;
 const AT_MOST_MS = 30_000;
 /** The gateway lets one socket follow 64 jobs; the others are refreshed with the list. */
 const MOST_FOLLOWED = 60;
-const LINKS = { live: 'Live', lost: 'Reconnecting', connecting: 'Connecting' };
+const LINKS = { live: 'Live', lost: 'Reconnecting', connecting: 'Connecting', locked: 'Signed out' };
 
 const filters = byId('filters');
 const list = jobList({ cancel });
@@ -29,8 +29,15 @@ function onLink(state) {
 }
 
 function askForToken() {
-  byId('sign-in').hidden = false;
+  onLink('locked');
+  signedIn(false);
+  list.takeAll([]);
   show(byId('notice'), '');
+}
+
+function signedIn(yes) {
+  byId('sign-in').hidden = yes;
+  filters.hidden = !yes;
 }
 
 const wanted = () => {
@@ -70,7 +77,7 @@ async function refresh() {
       ),
     );
     showHealth(checks);
-    byId('sign-in').hidden = true;
+    signedIn(true);
     show(byId('notice'), '');
   } catch (error) {
     if (mine !== turn) return;
@@ -114,7 +121,7 @@ byId('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
   keepToken(new FormData(event.target).get('token').trim());
   event.target.reset();
-  byId('sign-in').hidden = true;
+  signedIn(true);
   live.reconnect();
   void refresh();
 });

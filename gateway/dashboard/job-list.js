@@ -30,7 +30,7 @@ export function jobList({ cancel }) {
     for (const card of [...place.children]) if (!cards.includes(card)) card.remove();
     cards.forEach((card, n) => place.children[n] !== card && place.insertBefore(card, place.children[n] ?? null));
     place.setAttribute('aria-busy', 'false');
-    showCounts([...known.values()].map(({ job }) => job));
+    showCounts(wanted.status ? undefined : [...known.values()].map(({ job }) => job));
     return shown.length;
   };
 
@@ -66,9 +66,10 @@ const textOf = ({ promptId, type, userId, characterId, node, failure }) =>
     .join('\n')
     .toLowerCase();
 
+/** A list of one status only cannot tell. */
 function showCounts(jobs) {
-  const running = jobs.filter(({ status }) => status === 'processing').length;
-  const waiting = jobs.filter(({ status }) => status === 'queued').length;
-  show(byId('summary'), `${running} running, ${waiting} waiting`);
+  const count = (wanted) => jobs?.filter(({ status }) => status === wanted).length;
+  const running = count('processing');
+  show(byId('summary'), jobs && `${running} running, ${count('queued')} waiting`);
   document.title = running ? `(${running}) ComfyUI jobs` : 'ComfyUI jobs';
 }

@@ -36,6 +36,13 @@ test('POST answers 202 with the job and where it is; it can be read until it is 
   expect(gateway.comfy.executions.get(promptId)).toBe(1);
 });
 
+test('how often it may run again goes with the job', async () => {
+  const { json } = await ask('POST', '/jobs', { body: { ...request(), onLost: 'resubmit', maxAttempts: 2 } });
+  const promptId = String(json['promptId']);
+  expect((await gateway.pipeline.get(promptId))?.retry).toEqual({ onLost: 'resubmit', maxAttempts: 2 });
+  await settled(gateway.pipeline, promptId);
+});
+
 test('[R13] no answer holds the client id', async () => {
   const posted = await ask('POST', '/jobs', { body: request() });
   const promptId = String(posted.json['promptId']);
@@ -69,6 +76,7 @@ test.each<[string, unknown, string[]]>([
   ['numbers for texts', { ...request(), characterId: 7, server: 7 }, ['characterId', 'server']],
   ['an unknown server', { ...request(), server: 'http://elsewhere:8188' }, ['server']],
   ['much metadata', { ...request(), metadata: { a: 'x'.repeat(20_000) } }, ['metadata']],
+  ['odd retries', { ...request(), onLost: 'panic', maxAttempts: 0 }, ['onLost', 'maxAttempts']],
   ['a list as metadata', { ...request(), metadata: [] }, ['metadata']],
   ['no nodes', request({}), ['workflow']],
   ['a node that is none', request({ '3': 5 }), ['workflow.3']],

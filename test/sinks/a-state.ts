@@ -23,6 +23,7 @@ export const aFullState = (own: Partial<JobState> = {}): JobState =>
   aState({
     characterId: 'mira',
     clientId: 'client-1',
+    session: 'session-1',
     queuePosition: 0,
     node: { id: '3', type: 'KSampler', title: 'Sampler "β" 🎨', value: 4, max: 20 },
     etaMs: 12_000,
@@ -30,6 +31,8 @@ export const aFullState = (own: Partial<JobState> = {}): JobState =>
     outputs: [{ nodeId: '9', kind: 'images', filename: 'a.png', subfolder: 'x/y', type: 'output' }],
     failure: { kind: 'node_error', message: 'It broke.', nodeId: '3', nodeType: 'KSampler', retryable: false },
     nodeErrors: [{ nodeId: '3', nodeType: 'KSampler', input: 'model', message: 'Missing.' }],
+    runId: 'run-2',
+    retry: { maxAttempts: 3, onLost: 'resubmit' },
     metadata: { anything: [1, { deep: null }], 'and more': true },
     ...own,
   });

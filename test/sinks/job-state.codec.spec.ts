@@ -57,7 +57,7 @@ it.each(required)('names %s where it is missing', (field) => {
 
 it.each(Object.keys(aFullState()))('names %s where it is wrong, and does not show the value', (field) => {
   const complaint = complaintOf({ ...aFullState(), [field]: ['secret'] });
-  expect(complaint).toContain(`${field}`);
+  expect(complaint).toContain(field);
   expect(complaint).not.toContain('secret');
 });
 

@@ -49,9 +49,11 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
     });
 
     it('does nothing until it is subscribed to', async () => {
-      store.put(aState());
-      store.remove('job-1');
+      void store.put(aState());
+      await put(aState({ promptId: 'job-2' }));
+      void store.remove('job-2');
       expect(await get('job-1')).toBeUndefined();
+      expect(await get('job-2')).toBeDefined();
     });
 
     it.each(['*', 'a}b{c', 'line\nbreak', 'nul\0', 'ünï 🎨', 'comfyui:job:x', ':fence'])(

@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto';
+import {
+  EMPTY,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  filter,
+  interval,
+  map,
+  mergeMap,
+  of,
+  takeUntil,
+  tap,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { UnknownServer } from './pipeline-api';
+import type { JobStore } from './sinks/job-store';
+import type { ComfyUIServer } from './sources/comfyui-server';
+import { route } from './sources/route';
+import type { Backoff } from './streams/backoff';
+import type { Board, BoardEvent } from './streams/board';
+import { jobOf } from './streams/job';
+import { runIdOf, type Failure, type JobState } from './streams/job-state';
+import { reconnecting } from './streams/reconnecting';
+import { reporting, type Report } from './streams/reporting';
+import { graphOf, type Workflow } from './streams/workflow';
+
+/** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
+const AWAY_MS = 60_000;
+/** How often is seen whether a server is back, or a cancelled job has ended. Costs no request. */
+const TICK_MS = 250;
+
+export interface RunParts {
+  readonly servers: readonly ComfyUIServer[];
+  /** The client id under which jobs are posted to a server. */
+  readonly own: (serverUrl: string) => string;
+  readonly board: Board;
+  readonly store: JobStore;
+  readonly clock: SchedulerLike;
+  readonly backoff: Backoff;
+  readonly report: Report;
+}
+
+/** Posting jobs to servers, once or again, and stopping them. */
+export interface Runs {
+  /** The server asked for, else the one to be preferred for this type. Throws `UnknownServer`. */
+  readonly server: (url: string | undefined, type: string) => ComfyUIServer;
+  readonly isHealthy: (server: ComfyUIServer) => boolean;
+  /** Posts a new job that is stored already. `adopted` is called with the id that an old server gives it instead. */
+  readonly first: (state: JobState, workflow: Workflow, adopted: (promptId: string) => void) => Observable<BoardEvent>;
+  /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
+  readonly again: (promptId: string, failure: Failure) => Observable<BoardEvent>;
+  /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
+  readonly stop: (promptId: string) => Observable<BoardEvent>;
+  /** The jobs of servers that stay away, where they may run elsewhere. */
+  readonly abandoned$: Observable<BoardEvent>;
+}
+
+export function runs({ servers, own, board, store, clock, backoff, report }: RunParts): Runs {
+  const awaySince = new Map<string, number>();
+
+  /** Heard through an open socket, or by an answer since the socket was lost. */
+  function isHealthy({ url, answeredAt }: ComfyUIServer): boolean {
+    const { open = false, unlinkedAt = 0 } = board.session(own(url)) ?? {};
+    return open || (answeredAt() > 0 && answeredAt() >= unlinkedAt);
+  }
+  const serverOf = (url: string): ComfyUIServer | undefined => servers.find((server) => server.url === url);
+
+  function server(url: string | undefined, type: string): ComfyUIServer {
+    const busy = [...board.jobs.values()].map(({ state }) => state.serverUrl);
+    const queueOf = (at: string): number =>
+      Math.max(board.queueRemaining(at) ?? 0, busy.filter((each) => each === at).length);
+    const candidates = servers.map((each) => ({ ...each, healthy: isHealthy(each), queue: queueOf(each.url) }));
+    const found = url === undefined ? route(candidates, type) : serverOf(url.replace(/\/+$/, ''));
+    if (found !== undefined) return found;
+    throw new UnknownServer(
+      url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
+    );
+  }
+
+  /** Posts one run of a job, and stops it right away if that was asked for meanwhile. */
+  function posted(at: ComfyUIServer, runId: string, workflow: Workflow): Observable<BoardEvent> {
+    const clientId = own(at.url);
+    let id = runId;
+    const job = (): ReturnType<Board['run']> => board.run(id);
+    return concat(
+      at
+        .submit({
+          promptId: runId,
+          clientId,
+          workflow,
+          linked: () => board.session(clientId)?.open === true,
+          cancelAsked: () => job()?.cancelAsked === true,
+          wanted: () => job()?.runAgain === undefined && job() !== undefined,
+        })
+        .pipe(
+          tap((event) => {
+            if (event.tag === 'adopted') id = event.as;
+          }),
+        ),
+      defer(() => {
+        const { state, cancelAsked = false } = job() ?? {};
+        return state !== undefined && cancelAsked ? stop(state.promptId) : EMPTY;
+      }),
+    );
+  }
+
+  const first: Runs['first'] = (state, workflow, adopted) =>
+    concat(
+      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow) }) }),
+      defer(() => posted(server(state.serverUrl, state.type), state.promptId, workflow)).pipe(
+        tap((event) => {
+          if (event.tag === 'adopted') adopted(event.as);
+        }),
+      ),
+    );
+
+  const again: Runs['again'] = (promptId, failure) => {
+    const next = (workflow: Workflow | undefined): Observable<BoardEvent> => {
+      const job = board.job(promptId);
+      if (job === undefined) return EMPTY;
+      if (workflow === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
+      const { serverUrl, type } = job.state;
+      const before = serverOf(serverUrl);
+      const at = before !== undefined && isHealthy(before) ? before : server(undefined, type);
+      const runId = randomUUID();
+      const posting: BoardEvent = {
+        tag: 'posting',
+        promptId,
+        runId,
+        clientId: own(at.url),
+        serverUrl: at.url,
+        at: clock.now(),
+      };
+      const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing()) : EMPTY;
+      return concat(freed$, of(posting), posted(at, runId, workflow));
+    };
+    const kept$ = store.kept(promptId).pipe(reporting('store', report), reconnecting(backoff, clock));
+    return timer(rerunMs(board.job(promptId)?.state.attempt), clock).pipe(
+      concatMap(() => kept$),
+      concatMap(next),
+    );
+  };
+
+  const stop: Runs['stop'] = (promptId) => {
+    const asking$ = defer(() => {
+      const job = board.job(promptId);
+      return job?.accepted === true ? (serverOf(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY) : EMPTY;
+    });
+    return concat(
+      defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
+      asking$.pipe(
+        reporting('cancel', report),
+        reconnecting(backoff, clock),
+        takeUntil(interval(TICK_MS, clock).pipe(filter(() => board.job(promptId) === undefined))),
+      ),
+    );
+  };
+
+  const away = (): readonly string[] => {
+    const now = clock.now();
+    for (const each of servers) {
+      if (isHealthy(each)) awaySince.delete(each.url);
+      else if (!awaySince.has(each.url)) awaySince.set(each.url, now);
+    }
+    return [...awaySince].filter(([, since]) => now - since >= AWAY_MS).map(([url]) => url);
+  };
+  const abandoned$ = interval(TICK_MS, clock).pipe(
+    map(away),
+    filter((urls) => urls.length > 0),
+    mergeMap((urls) =>
+      [...board.jobs.values()].filter(
+        ({ state, runAgain }) => urls.includes(state.serverUrl) && runAgain === undefined,
+      ),
+    ),
+    map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),
+  );
+
+  return { server, isHealthy, first, again, stop, abandoned$ };
+}
+
+/** The second run comes after 1 s, the next ones after 2, 4, 8, 16. */
+const rerunMs = (attempt = 2): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
+
+/** Nothing instead of an error that was reported already. */
+export const orNothing = <T>() => catchError<T, Observable<never>>(() => EMPTY);
