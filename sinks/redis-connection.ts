@@ -1,10 +1,30 @@
-import { Redis, type RedisOptions } from 'ioredis';
-import { defer, EMPTY, fromEvent, ignoreElements, merge, mergeMap, of, take, timer, type Observable } from 'rxjs';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import {
+  defer,
+  distinct,
+  EMPTY,
+  fromEvent,
+  ignoreElements,
+  interval,
+  merge,
+  mergeMap,
+  of,
+  take,
+  takeUntil,
+  timer,
+  type Observable,
+} from 'rxjs';
 import type { Report } from '../streams/reporting';
+import { redisUrl, type RedisUrl } from './redis-url';
 
 const COMMAND_TIMEOUT_MS = 1000;
 
-type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping'>;
+type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
+  readonly scripts?: Record<string, { readonly lua: string; readonly numberOfKeys: number }>;
+};
+
+/** How often the same trouble with a node of a cluster is told, which knows no end of it. */
+const REMIND_MS = 60_000;
 
 /** Hangs up at the latest this long after asking, and finds a half-open link out: `commandTimeout` alone had not after 20 s. */
 const LINK: Settings = { socketTimeout: 3000, disconnectTimeout: 500 };
@@ -28,8 +48,8 @@ export const PATIENT: Settings = {
 };
 
 /** A Redis client that may be used before, during and after an outage. */
-export interface RedisConnection {
-  readonly redis: Redis;
+export interface RedisConnection<Client extends Redis | Cluster = Redis> {
+  readonly redis: Client;
   /** Emits once the first attempt to connect has ended either way, so that a client just made is not called unavailable. */
   readonly tried$: Observable<unknown>;
   /** What went wrong, fit to be shown: without the password, and without the command, which holds a job's data. */
@@ -38,22 +58,12 @@ export interface RedisConnection {
   hangUp(): Observable<never>;
 }
 
-/** `REDIS_URL` cannot be understood. Says nothing of what it holds. */
-export class InvalidRedisUrl extends Error {
-  override readonly name = 'InvalidRedisUrl';
-  constructor() {
-    super(
-      'not a URL of the form redis://[user:password@]host[:port][/db] (or rediss://), special characters %-encoded',
-    );
-  }
-}
-
-/** Opens a connection that comes back by itself. Reports trouble when it begins and when it changes, not at each attempt. Throws `InvalidRedisUrl`. */
+/** Opens a connection to one node, which comes back by itself. Reports trouble when it begins and when it changes, not at each attempt. Throws `InvalidRedisUrl`. */
 export function connect(url: string, settings: Settings, where: string, report: Report): RedisConnection {
-  assertUrl(url);
+  const { password } = redisUrl(url);
   const redis = new Redis(url, settings);
   redis.setMaxListeners(0);
-  const told = withoutSecret(redis.options.password ?? '');
+  const told = withoutSecret(password);
 
   let trouble = '';
   redis.on('error', (error: unknown) => {
@@ -62,48 +72,76 @@ export function connect(url: string, settings: Settings, where: string, report: 
     trouble = shown.message;
   });
   redis.on('ready', () => (trouble = ''));
+  return tended(redis, told);
+}
 
+/** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
+export function connectCluster(
+  { urls, isTls, username, password }: RedisUrl,
+  { scripts = {}, ...settings }: Settings,
+  where: string,
+  report: Report,
+): RedisConnection<Cluster> {
+  const credentials = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+  const redis = new Cluster([...urls], {
+    scripts,
+    enableOfflineQueue: false,
+    retryDelayOnFailover: 200,
+    maxRedirections: 30,
+    redisOptions: { ...settings, ...credentials, ...(isTls && { tls: {} }) },
+  });
+  redis.setMaxListeners(0);
+  const told = withoutSecret(password);
+
+  merge(fromEvent(redis, 'error'), fromEvent(redis, 'node error'))
+    .pipe(
+      distinct((trouble) => told(trouble).message, interval(REMIND_MS)),
+      takeUntil(fromEvent(redis, 'end')),
+    )
+    .subscribe((trouble) => report(where, told(trouble)));
+  return tended(redis, told);
+}
+
+function tended<Client extends Redis | Cluster>(
+  redis: Client,
+  told: (error: unknown) => Error,
+): RedisConnection<Client> {
   let tried = false;
   const firstTry$ = merge(fromEvent(redis, 'ready'), fromEvent(redis, 'close')).pipe(take(1));
   redis.once('ready', () => (tried = true)).once('close', () => (tried = true));
 
-  const connection: RedisConnection = {
+  const connection: RedisConnection<Client> = {
     redis,
     tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(COMMAND_TIMEOUT_MS)).pipe(take(1)))),
     told,
     hangUp: () =>
       defer(() => {
-        if (redis.status === 'end') return EMPTY;
-        redis.disconnect();
         // Between two attempts there is no socket whose end could be waited for.
-        return isGone(redis) ? EMPTY : fromEvent(redis, 'end').pipe(take(1));
+        const isOver = redis.status === 'end' || redis.status === 'reconnecting';
+        if (redis.status !== 'end') redis.disconnect();
+        return isOver ? EMPTY : fromEvent(redis, 'end').pipe(take(1));
       }).pipe(ignoreElements()),
   };
   return connection;
 }
 
 /** Has the commands under way answered, as far as the server answers at all. Completes; never errors. */
-export function finishCommands({ redis, tried$ }: RedisConnection): Observable<never> {
+export function finishCommands({ redis, tried$ }: RedisConnection<Redis | Cluster>): Observable<never> {
   return tried$.pipe(
     mergeMap(() => redis.quit().catch(() => 'the connection is down already')),
     ignoreElements(),
   );
 }
 
-const isGone = ({ status }: Redis): boolean => status === 'end' || status === 'reconnecting';
-
-function assertUrl(url: string): void {
-  // Node's own complaint would carry the URL, password and all; an unescaped `/`, `?` or `#` would make a host of it.
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const isRedis = parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== '';
-  if (!isRedis || parsed.hash !== '' || !/^\/?\d*$/.test(parsed.pathname)) throw new InvalidRedisUrl();
-}
-
 /** ioredis hangs the command on its errors (`HELLO 3 AUTH default <password>`, `EVALSHA … <state>`), and old servers quote it. */
 const withoutSecret =
-  (password: string) =>
+  (password = '') =>
   (error: unknown): Error => {
-    const { message, code, name } = error as { message?: string; code?: string; name?: string };
+    // Of a cluster, the first of an event's arguments; what is wrong is with the node that was asked last.
+    const trouble = (Array.isArray(error) ? error[0] : error) as Trouble & { readonly lastNodeError?: Trouble };
+    const { message, code, name } = trouble.lastNodeError ?? trouble;
     const text = [message, code, name].find((part) => part !== undefined && part !== '') ?? 'unknown trouble';
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
+
+type Trouble = Partial<Record<'message' | 'code' | 'name', string>>;

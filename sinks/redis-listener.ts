@@ -1,22 +1,13 @@
-import {
-  defer,
-  filter,
-  fromEvent,
-  ignoreElements,
-  interval,
-  merge,
-  noop,
-  Observable,
-  share,
-  takeUntil,
-  tap,
-  type Subscriber,
-} from 'rxjs';
+import { asyncScheduler, defer, from, ignoreElements, mergeMap, Observable, share, Subject, throttleTime, type Subscriber } from 'rxjs';
 import type { Report } from '../streams/reporting';
-import { connect, PATIENT } from './redis-connection';
+import { redisEar, type Heard, type RedisEar } from './redis-ear';
+import type { RedisNodes } from './redis-nodes';
 
-/** How often a connection that only listens is asked for a sign of life: silence alone proves nothing (as in R7). */
+/** How often a connection that only listens is asked for a sign of life. */
 const HEARTBEAT_MS = 10_000;
+
+/** A cluster that changes is looked at no more often. */
+const LOOK_MS = 200;
 
 /** Hears what is published on sharded channels. */
 export interface RedisListener {
@@ -25,73 +16,88 @@ export interface RedisListener {
    * published before that was missed. Never completes or errors.
    */
   listen(channel: string): Observable<string | undefined>;
-  /** Completes when the connection is gone. */
+  /** Completes when the connections are gone. */
   close(): Observable<never>;
 }
 
-/** Connects when somebody first listens, then comes back by itself for as long as it takes. */
-export function redisListener(url: string, report: Report, heartbeatMs = HEARTBEAT_MS): RedisListener {
-  const connection = connect(url, PATIENT, 'redis listener', report);
-  const { redis } = connection;
-  const closed$ = fromEvent(redis, 'end');
-  const heard = new Map<string, Subscriber<string | undefined>>();
+/** Somebody who listens, and where. */
+interface Listening {
+  readonly out: Subscriber<string | undefined>;
+  home?: string;
+}
+
+/**
+ * Listens on connections of its own, to each channel where it is at home: with a cluster, a channel moves to another
+ * node with its slot, and so do those who listen. A channel is subscribed while somebody listens, once for all who do.
+ */
+export function redisListener(
+  { homeOf, moved$, lookAround }: Pick<RedisNodes, 'homeOf' | 'moved$' | 'lookAround'>,
+  report: Report,
+  heartbeatMs = HEARTBEAT_MS,
+): RedisListener {
+  const ears = new Map<string, RedisEar>();
+  const listening = new Map<string, Listening>();
   const shared = new Map<string, Observable<string | undefined>>();
+  const astray$ = new Subject<void>();
 
-  redis.on('ready', () => heard.forEach((_, channel) => subscribe(channel)));
-  redis.on('smessage', (channel: string, message: string) => heard.get(channel)?.next(message));
+  const earAt = (url: string): RedisEar => {
+    const ear = ears.get(url) ?? redisEar(url, heartbeatMs, hear, report);
+    ears.set(url, ear);
+    return ear;
+  };
 
-  function send<T>(command: () => Promise<T>, next: (answer: T) => void = noop): void {
-    defer(command).subscribe({
-      next,
-      error: (error: unknown) => {
-        // A lost connection tells so itself, and all is subscribed again when it is back.
-        if (redis.status === 'ready') report('redis listener', connection.told(error));
-      },
+  function hear(heard: Heard): void {
+    if (heard.tag === 'astray') astray$.next();
+    else listening.get(heard.channel)?.out.next(heard.tag === 'message' ? heard.message : undefined);
+  }
+
+  function settle(channel: string, each: Listening): void {
+    const home = homeOf(channel);
+    if (home === undefined || home === each.home) return;
+    if (each.home !== undefined) leave(each.home, channel);
+    each.home = home;
+    earAt(home).add(channel);
+  }
+
+  function leave(home: string, channel: string): void {
+    const ear = ears.get(home);
+    ear?.remove(channel);
+  }
+
+  function settleAll(): void {
+    listening.forEach((each, channel) => settle(channel, each));
+    ears.forEach((ear, url) => {
+      if (ear.channels.size > 0) ear.retry();
+      else if (ears.delete(url)) ear.close().subscribe();
     });
   }
 
-  function subscribe(channel: string): void {
-    send(
-      () => redis.ssubscribe(channel),
-      () => {
-        // ioredis repeats what a lost connection left unanswered, even if nobody wants it any more.
-        if (heard.has(channel)) heard.get(channel)?.next(undefined);
-        else unsubscribe(channel);
-      },
-    );
-  }
+  const moving = moved$.subscribe(settleAll);
+  moving.add(astray$.pipe(throttleTime(LOOK_MS, asyncScheduler, { leading: true, trailing: true })).subscribe(lookAround));
 
-  function unsubscribe(channel: string): void {
-    if (redis.status === 'ready') send(() => redis.sunsubscribe(channel));
-  }
-
-  const heartbeat$ = interval(heartbeatMs).pipe(
-    filter(() => redis.status === 'ready'),
-    tap(() => send(() => redis.ping())),
-    ignoreElements(),
-    takeUntil(closed$),
-    share(),
-  );
-
-  const hearing = (channel: string): Observable<string | undefined> =>
+  const heard = (channel: string): Observable<string | undefined> =>
     new Observable((out) => {
-      heard.set(channel, out);
-      if (redis.status === 'ready') subscribe(channel);
-      if (redis.status === 'wait') redis.connect().catch(() => 'its error event tells');
+      const each: Listening = { out };
+      listening.set(channel, each);
+      settle(channel, each);
       return () => {
-        heard.delete(channel);
+        listening.delete(channel);
         shared.delete(channel);
-        unsubscribe(channel);
+        if (each.home !== undefined) leave(each.home, channel);
       };
     });
 
   return {
     listen: (channel) =>
       defer(() => {
-        const heard$ = shared.get(channel) ?? merge(hearing(channel), heartbeat$).pipe(share());
+        const heard$ = shared.get(channel) ?? heard(channel).pipe(share());
         shared.set(channel, heard$);
         return heard$;
       }),
-    close: () => connection.hangUp(),
+    close: () =>
+      defer(() => {
+        moving.unsubscribe();
+        return from([...ears.values()]).pipe(mergeMap((ear) => ear.close()));
+      }).pipe(ignoreElements()),
   };
 }

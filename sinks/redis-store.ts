@@ -1,5 +1,4 @@
 import * as E from 'fp-ts/Either';
-import type { Redis } from 'ioredis';
 import {
   catchError,
   concat,
@@ -7,7 +6,6 @@ import {
   defer,
   distinct,
   EMPTY,
-  expand,
   filter,
   ignoreElements,
   map,
@@ -24,15 +22,12 @@ import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { KEPT_S, workflowOf } from './kept-workflow';
 import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, StoreUnavailable, UnreadableState, type JobStore } from './job-store';
-import { PUT_JOB_STATE } from './put-job-state';
-import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
-import { connect, finishCommands, IMPATIENT } from './redis-connection';
+import { finishCommands } from './redis-connection';
 import { feedChannel, redisFeed } from './redis-feed';
+import { redisKeys } from './redis-keys';
 import { redisLeases } from './redis-leases';
 import { redisListener } from './redis-listener';
-
-/** Keys to a step of `list`: what it holds in memory, and how long it keeps Redis. */
-const PAGE = 500;
+import { redisNodes } from './redis-nodes';
 
 const LEASE_TTL_MS = 10_000;
 
@@ -41,11 +36,6 @@ const workflowKey = (promptId: string): string => `{${jobKey(promptId)}}:workflo
 
 /** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
 export const fenceKey = (promptId: string): string => `{${jobKey(promptId)}}:fence`;
-
-const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
-
-type WithScripts = Redis &
-  LeaseScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
 
 export interface RedisStoreOptions {
   readonly url: string;
@@ -59,22 +49,16 @@ interface Value {
   readonly json: string | null;
 }
 
-/** A step of SCAN, and where the next one starts: `0` is the end. */
-interface Page {
-  readonly next: string;
-  readonly found: readonly Value[];
-}
-
 /**
  * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
  * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
  * `StoreUnavailable`. Throws `InvalidRedisUrl`.
  */
 export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStoreOptions): JobStore {
-  const connection = connect(url, { ...IMPATIENT, scripts: SCRIPTS }, 'redis', report);
-  const redis = connection.redis as WithScripts;
-  const feed = redisFeed(url, report);
-  const listener = redisListener(url, report);
+  const nodes = redisNodes(url, report);
+  const { connection, redis } = nodes;
+  const listener = redisListener(nodes, report);
+  const feed = redisFeed(listener, (key) => values([key]).pipe(map(([value]) => value?.json ?? null)), report);
 
   function ask<T>(command: () => Promise<T>): Observable<T> {
     return connection.tried$.pipe(
@@ -83,17 +67,9 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     );
   }
 
-  function page(cursor: string): Observable<Page> {
-    return ask(() => redis.scan(cursor, 'MATCH', `${JOB_KEY_PREFIX}*`, 'COUNT', PAGE)).pipe(
-      mergeMap(([next, keys]) => values(keys).pipe(map((found) => ({ next, found })))),
-    );
-  }
-
   function values(keys: readonly string[]): Observable<readonly Value[]> {
     if (keys.length === 0) return of([]);
-    return ask(() => redis.mget([...keys])).pipe(
-      map((jsons) => keys.map((key, i) => ({ key, json: jsons[i] ?? null }))),
-    );
+    return ask(() => nodes.values(keys)).pipe(map((jsons) => keys.map((key, i) => ({ key, json: jsons[i] ?? null }))));
   }
 
   function readable({ key, json }: Value): Observable<JobState> {
@@ -141,10 +117,10 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     },
 
     list: (wanted = {}) =>
-      page('0').pipe(
-        expand(({ next }) => (next === '0' ? EMPTY : page(next))),
-        concatMap(({ found }) => found),
-        distinct(({ key }) => key), // SCAN may show a key twice while Redis resizes its table
+      redisKeys(nodes, ask, `${JOB_KEY_PREFIX}*`).pipe(
+        concatMap(values),
+        concatMap((found) => found),
+        distinct(({ key }) => key),
         concatMap(readable),
         filter((state) => matches(state, wanted)),
       ),
@@ -163,12 +139,12 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     changes: (promptId) => feed.changes(promptId),
 
     healthy: () =>
-      ask(() => redis.ping()).pipe(
+      ask(() => Promise.all(nodes.masters().map((node) => node.ping()))).pipe(
         map(() => true),
         catchError(() => of(false)),
       ),
 
-    close: () => concat(finishCommands(connection), merge(connection.hangUp(), feed.close(), listener.close())),
+    close: () => concat(finishCommands(connection), merge(connection.hangUp(), listener.close())),
   };
   return store;
 }

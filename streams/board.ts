@@ -189,12 +189,13 @@ export function jobBoard(timing: Timing): Board {
 
   /** A queue shorter than our jobs in it has lost some; one that moved may have ended a job that no frame tells of. */
   const takeQueueLength = ({ serverUrl, remaining, at }: QueueEvent): readonly Change[] => {
+    const ended = Math.max(0, (queues.get(serverUrl) ?? remaining) - remaining);
     queues.set(serverUrl, remaining);
     const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
     return ours.flatMap((job) => {
       const suspicious = remaining < ours.length || !job.linked || job.cancelAsked;
       const lookAt = suspicious ? Math.min(job.lookAt, at + timing.soonMs) : job.lookAt;
-      return keep(job, withQueueBound({ ...job, lookAt }, remaining, at));
+      return keep(job, withQueueBound({ ...job, lookAt }, remaining, at, ended));
     });
   };
 
@@ -249,11 +250,17 @@ function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Ti
   }
 }
 
-/** A waiting job has at most all others before it. */
-function withQueueBound(job: Job, remaining: number, at: number): Job {
-  const bound = Math.max(0, remaining - 1);
-  const { status, queuePosition = Number.POSITIVE_INFINITY } = job.state;
-  if (status !== 'queued' || bound >= queuePosition) return job;
-  const updatedAt = Math.max(at, job.state.updatedAt);
-  return { ...job, state: { ...job.state, queuePosition: bound, updatedAt, seq: job.state.seq + 1 } };
+/** Jobs further back than this learn their place from the audit alone: one job's end is not to change thousands. */
+const NEAR = 200;
+
+/** A waiting job has at most all others before it, and moves up when one has ended: the first, as a rule. */
+function withQueueBound(job: Job, remaining: number, at: number, ended = 0): Job {
+  const { status, queuePosition: before = Number.POSITIVE_INFINITY } = job.state;
+  const moved = ended === 1 && before < NEAR ? before - 1 : before;
+  const queuePosition = Math.max(0, Math.min(moved, remaining - 1));
+  if (status !== 'queued' || queuePosition === before) return job;
+  return {
+    ...job,
+    state: { ...job.state, queuePosition, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 },
+  };
 }

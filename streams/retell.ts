@@ -99,6 +99,8 @@ function sameState(a: JobState, b: JobState): boolean {
     a.nodeErrors === b.nodeErrors &&
     a.attempt === b.attempt &&
     a.runId === b.runId &&
+    a.clientId === b.clientId &&
+    a.serverUrl === b.serverUrl &&
     !isSettled(b) &&
     sameNode(a.node, b.node)
   );

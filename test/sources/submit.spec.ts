@@ -70,6 +70,7 @@ function submitTo(
     clientId: CLIENT,
     workflow: workflow as Submission['workflow'],
     linked: () => true,
+    wanted: () => true,
     cancelAsked: () => cancelOnTrouble && reports.length > 0,
     ...options.submission,
   };

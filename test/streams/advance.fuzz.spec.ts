@@ -14,8 +14,15 @@ const timed = fc.array(
   },
 );
 const job = fc
-  .record({ graph: arbitraryGraph, accepted: fc.boolean(), linked: fc.boolean() })
-  .map((how) => jobOf(aState(), how));
+  .record({
+    how: fc.record({ graph: arbitraryGraph, accepted: fc.boolean(), linked: fc.boolean() }),
+    retry: fc.record(
+      { maxAttempts: fc.nat(3), onLost: fc.constant('resubmit' as const) },
+      { requiredKeys: ['maxAttempts'] },
+    ),
+    retries: fc.boolean(),
+  })
+  .map(({ how, retry, retries }) => jobOf(aState(retries ? { retry } : {}), how));
 
 /** The job after each fact, the first before any. */
 function lives(start: Job, facts: readonly (readonly [Fact, number])[]): readonly Job[] {
@@ -69,14 +76,21 @@ property('no change changes nothing', (states) => {
   }
 });
 
-property('a job goes from queued to processing to its end, and its end says why', (states) => {
+property('a job goes from queued to processing to its end, once an attempt, and its end says why', (states) => {
   const order = ['queued', 'processing', 'completed', 'failed'];
-  for (const [before, after] of pairs(states))
-    expect(order.indexOf(after.status)).toBeGreaterThanOrEqual(order.indexOf(before.status));
+  for (const [before, after] of pairs(states)) {
+    expect([before.attempt, before.attempt + 1]).toContain(after.attempt);
+    if (after.attempt > before.attempt) expect(after.status).toBe('queued');
+    else expect(order.indexOf(after.status)).toBeGreaterThanOrEqual(order.indexOf(before.status));
+  }
   const end = states.at(-1)!;
   expect(end.failure !== undefined).toBe(end.status === 'failed');
   expect(end.outputs !== undefined).toBe(end.status === 'completed');
   expect(end.phase === 'settled').toBe(isSettled(end));
+});
+
+property('a job has no more attempts than it is allowed', (states) => {
+  for (const { attempt, retry } of states) expect(attempt).toBeLessThanOrEqual(Math.max(1, retry?.maxAttempts ?? 1));
 });
 
 test('the same fact twice is the same as once, absences apart', () => {
@@ -102,7 +116,16 @@ test('[R4] a job is lost only after three absences in a row, ten seconds from fi
       let current = start;
       for (const [fact, wait] of facts) {
         at += wait;
-        const heard = !['absent', 'accepted', 'refused', 'cancelAsked', 'ended', 'broke'].includes(fact.tag);
+        const heard = ![
+          'absent',
+          'accepted',
+          'refused',
+          'cancelAsked',
+          'ended',
+          'broke',
+          'abandoned',
+          'posting',
+        ].includes(fact.tag);
         if (heard || (fact.tag === 'absent' && !current.accepted)) row = 0;
         else if (fact.tag === 'absent') since = row++ === 0 ? at : since;
         current = advance(current, told(fact, at));

@@ -98,6 +98,13 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('accepted' as const), postedAt: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('refused' as const), failure }) },
   { weight: 1, arbitrary: fc.constant<Fact>({ tag: 'cancelAsked' }) },
+  { weight: 1, arbitrary: fc.constant<Fact>({ tag: 'abandoned' }) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom('r2', 'r3')
+      .map((runId): Fact => ({ tag: 'posting', runId, clientId: 'c', serverUrl: 'http://elsewhere' })),
+  },
 );
 
 /** A job as a server that missed nothing would tell of it: its frames in order, and what its history says in the end. */

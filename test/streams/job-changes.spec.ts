@@ -154,7 +154,7 @@ function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
   });
   const server = (letters$: Observable<string>, more: Partial<Server> = {}): Server => ({
     url: SERVER,
-    answering: () => true,
+    answeredAt: () => 1,
     look: () => looked(letters$),
     ...more,
   });
@@ -381,7 +381,7 @@ describe('a deaf socket', () => {
     run(({ cold, hot, page, session, server, scheduler, expectObservable, expectSubscriptions }) => {
       const socket$ = cold('     -l-#');
       const session$ = hot('     s', { s: session(socket$) });
-      const servers = [server(NEVER, { answering: () => scheduler.now() < 4 || scheduler.now() >= 12 })];
+      const servers = [server(NEVER, { answeredAt: () => (scheduler.now() < 4 || scheduler.now() >= 12 ? 1 : 0) })];
       const reconnect = { steadyMs: 1_000, delayMs: () => 500 };
       expectObservable(page({ session$, servers }, { reconnect }).pipe(ignoreElements()), '^ 30ms !').toBe('-');
       // It waits from 3 on; the ticks of that wait are at 5, 7, 9, 11 and 13.

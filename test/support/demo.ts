@@ -10,17 +10,17 @@ import { isSettled } from '../../streams/job-state';
 import { startComfyUI } from './comfyui/stand-in';
 import { characterSheet, faceSwap, image, nodeError, outOfMemory, training } from './comfyui/workflows';
 
-const kinds: readonly (readonly [type: JobRequest['type'], workflow: () => unknown])[] = [
-  ['image_generation', () => image({ steps: 24, secondsPerStep: 0.5 })],
-  ['lora_training', () => training({ steps: 400, secondsPerStep: 0.4 })],
+type Kind = readonly [type: JobRequest['type'], workflow: () => unknown];
+
+const pictures: readonly Kind[] = [
+  ['image_generation', () => image({ steps: 24, secondsPerStep: 0.3 })],
   ['face_swap', () => faceSwap()],
-  ['character_sheet', () => characterSheet({ steps: 20, secondsPerStep: 0.4 })],
+  ['character_sheet', () => characterSheet({ steps: 16, secondsPerStep: 0.25 })],
   ['image_generation', () => nodeError()],
-  ['image_generation', () => image({ steps: 40, secondsPerStep: 0.4 })],
+  ['image_generation', () => image({ steps: 40, secondsPerStep: 0.25 })],
   ['image_generation', () => outOfMemory()],
 ];
-/** So many at once, over two servers: some run, some wait. */
-const AT_ONCE = 6;
+const trainings: readonly Kind[] = [['lora_training', () => training({ steps: 400, secondsPerStep: 0.25 })]];
 
 /** Two simulated ComfyUI servers, an embedded store, the gateway and its dashboard, with jobs of every kind at work. */
 async function main(): Promise<void> {
@@ -28,31 +28,34 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'jobstream-demo-'));
   const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'warn' }, pino.destination(2));
   const report = (where: string, error: unknown): void => logger.info({ where, err: error }, 'trouble');
-  const comfyUIs = await Promise.all([startComfyUI({ version: '0.33.0' }), startComfyUI({ version: '0.3.64' })]);
+  const [forPictures, forTrainings] = await Promise.all([
+    startComfyUI({ version: '0.33.0' }),
+    startComfyUI({ version: '0.3.64' }),
+  ]);
   const pipeline = createPipeline({
-    servers: comfyUIs.map(({ url }) => url),
+    servers: [
+      { url: forPictures.url, tags: pictures.map(([type]) => type) },
+      { url: forTrainings.url, tags: ['lora_training'] },
+    ],
     store: embeddedStore({ directory, report }),
     report,
   });
   const gateway = await startGateway({ pipeline, host: '127.0.0.1', port, auth: openAuth, logger });
 
   console.log(`
-  Simulated ComfyUI  ${comfyUIs.map(({ url }) => url).join('  ')}
+  Simulated ComfyUI  ${forPictures.url}  ${forTrainings.url}
   Dashboard          ${gateway.url}/
   Jobs as JSON       curl ${gateway.url}/jobs
   Stop               Ctrl-C
 `);
-  const feeding = keepBusy(
-    pipeline,
-    comfyUIs.map(({ url }) => url),
-  );
+  const feeding = [keepBusy(pipeline, pictures, 4), keepBusy(pipeline, trainings, 2)];
 
   const stop = (): void => {
-    clearInterval(feeding);
+    feeding.forEach(clearInterval);
     void (async () => {
       await gateway.close();
       await pipeline.close();
-      await Promise.all(comfyUIs.map((comfyUI) => comfyUI.stop()));
+      await Promise.all([forPictures.stop(), forTrainings.stop()]);
       rmSync(directory, { recursive: true, force: true });
       process.exit(0);
     })();
@@ -60,27 +63,24 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop).once('SIGTERM', stop);
 }
 
-/** Submits the next kind of job whenever there is room. */
-function keepBusy(pipeline: Pipeline, servers: readonly string[]): NodeJS.Timeout {
+/** Keeps so many jobs of these kinds at work: some run, some wait. */
+function keepBusy(pipeline: Pipeline, kinds: readonly Kind[], atOnce: number): NodeJS.Timeout {
   const live = new Set<string>();
+  const types = new Set(kinds.map(([type]) => type));
   let next = 0;
-  pipeline.states$.subscribe((state) => (isSettled(state) ? live.delete(state.promptId) : live.add(state.promptId)));
+  pipeline.states$.subscribe((state) => {
+    if (isSettled(state)) live.delete(state.promptId);
+    else if (types.has(state.type)) live.add(state.promptId);
+  });
   const submit = (): void => {
-    if (live.size >= AT_ONCE) return;
+    if (live.size >= atOnce) return;
     const [type, workflow] = kinds[next % kinds.length]!;
-    const server = servers[next % servers.length]!;
     next += 1;
-    const request = {
-      type,
-      userId: `user-${(next % 3) + 1}`,
-      characterId: 'ada',
-      server,
-      workflow: workflow() as Workflow,
-    };
+    const request = { type, userId: `user-${(next % 3) + 1}`, characterId: 'ada', workflow: workflow() as Workflow };
     pipeline.submit(request).catch((error: unknown) => console.error(error));
   };
-  for (let i = 0; i < AT_ONCE - 1; i++) submit();
-  return setInterval(submit, 1500);
+  submit();
+  return setInterval(submit, 1000);
 }
 
 main().catch((error: unknown) => {

@@ -35,7 +35,7 @@ export async function startRedis({ args = [] }: { readonly args?: readonly strin
     const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--daemonize', 'no'];
     const child = spawn('redis-server', [...fixed, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     server = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    watchOver(child);
     await readiness(child);
   }
 
@@ -95,6 +95,13 @@ async function install(): Promise<void> {
   } catch (cause) {
     throw new Error('The tests need redis-server, and apt-get could not install it: install it by hand.', { cause });
   }
+}
+
+/** Ends the server with this process, however that ends: a jest that is killed runs no hook of ours. */
+function watchOver(server: ChildProcess): void {
+  const stdio = ['pipe', 'ignore', 'ignore'] as const;
+  const watcher = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0"', `${server.pid}`], { stdio: [...stdio] });
+  server.once('exit', () => watcher.kill('SIGKILL'));
 }
 
 /** Resolves once the server takes connections; rejects with its log if it ends before. */

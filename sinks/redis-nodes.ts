@@ -1,0 +1,102 @@
+import type { Cluster, Redis } from 'ioredis';
+import { fromEvent, NEVER, type Observable } from 'rxjs';
+import type { Report } from '../streams/reporting';
+import { keySlot, SLOTS } from './key-slot';
+import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
+import { PUT_JOB_STATE } from './put-job-state';
+import { connect, connectCluster, IMPATIENT, type RedisConnection } from './redis-connection';
+import { redisUrl, urlOfNode } from './redis-url';
+
+const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
+
+/** The commands we use. A cluster sends each to the node of its keys. */
+export type RedisCommands = Pick<
+  Redis,
+  'get' | 'del' | 'type' | 'hgetall' | 'hdel' | 'spublish'
+> &
+  LeaseScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+
+export interface Layout {
+  readonly slots: string;
+  /** Keys are moving now. */
+  readonly isMoving: boolean;
+}
+
+/** One Redis, or a cluster of them. */
+export interface RedisNodes {
+  readonly connection: Pick<RedisConnection<Redis | Cluster>, 'redis' | 'tried$' | 'told' | 'hangUp'>;
+  readonly redis: RedisCommands;
+  /** Every master, for what has to be asked of each. Throws where one is not known now. */
+  masters(): readonly Redis[];
+  /** Which slots each master has, to be compared with what it was before. */
+  layout(): Promise<Layout>;
+  /** The values of keys that are strings, `null` for each other. Keys of a cluster may be anywhere. */
+  values(keys: readonly string[]): Promise<readonly (string | null)[]>;
+  /** The URL of the master that has a key or sharded channel, if that is known now. */
+  homeOf(key: string): string | undefined;
+  /** Emits whenever homes may have changed. */
+  readonly moved$: Observable<unknown>;
+  /** Asks where keys live now; `moved$` tells. */
+  lookAround(): void;
+}
+
+/** Connects at once, for commands that fail rather than wait. Throws `InvalidRedisUrl`. */
+export function redisNodes(url: string, report: Report): RedisNodes {
+  const settings = { ...IMPATIENT, scripts: SCRIPTS };
+  const address = redisUrl(url);
+  if (!address.isCluster) {
+    const connection = connect(url, settings, 'redis', report);
+    const { redis } = connection;
+    return {
+      connection,
+      redis: redis as Redis & RedisCommands,
+      masters: () => [redis],
+      layout: () => Promise.resolve({ slots: '', isMoving: false }),
+      values: (keys) => redis.mget([...keys]),
+      homeOf: () => url,
+      moved$: NEVER,
+      lookAround: () => undefined,
+    };
+  }
+
+  const connection = connectCluster(address, settings, 'redis', report);
+  const cluster = connection.redis;
+  const masters = (): readonly Redis[] => mastersOf(cluster);
+  return {
+    connection,
+    redis: cluster as Cluster & RedisCommands,
+    masters,
+    layout: async () => layoutOf(await Promise.all(masters().map((node) => node.cluster('NODES')))),
+    values: (keys) => Promise.all(keys.map((key) => cluster.get(key).catch(nullIfWrongType))),
+    homeOf: (key) => {
+      const home = cluster.slots[keySlot(key)]?.[0];
+      return home === undefined ? undefined : urlOfNode(address, home);
+    },
+    moved$: fromEvent(cluster, 'refresh'),
+    lookAround: () => cluster.refreshSlotsCache(),
+  };
+}
+
+function mastersOf(cluster: Cluster): readonly Redis[] {
+  const known = new Map(cluster.nodes('master').map((node) => [`${node.options.host}:${node.options.port}`, node]));
+  const homes = new Set(Array.from({ length: SLOTS }, (_, slot) => cluster.slots[slot]?.[0]));
+  return [...homes].map((home = 'none') => {
+    const node = known.get(home);
+    if (node !== undefined) return node;
+    cluster.refreshSlotsCache();
+    throw new Error(`some keys are on a node that is not there (${home})`);
+  });
+}
+
+/** From CLUSTER NODES, of each node the line about itself: id, address, flags, master, ping, pong, epoch, link, slots. */
+function layoutOf(views: readonly unknown[]): Layout {
+  const own = views.map((view) => String(view).split('\n').find((line) => line.includes('myself')) ?? '');
+  const slots = own.map((line) => line.split(' ').filter((_, field) => field !== 4 && field !== 5).join(' '));
+  return { slots: slots.sort().join(), isMoving: own.some((line) => line.includes('[')) };
+}
+
+/** What MGET says of a key that is no string. */
+function nullIfWrongType(error: unknown): null {
+  if ((error as Error).message.startsWith('WRONGTYPE')) return null;
+  throw error;
+}

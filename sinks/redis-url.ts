@@ -1,0 +1,62 @@
+/** Where Redis is: one, or nodes of a cluster to begin with. */
+export interface RedisUrl {
+  /** All with the credentials of the first. */
+  readonly urls: readonly [first: string, ...others: string[]];
+  readonly isCluster: boolean;
+  readonly username?: string;
+  readonly password?: string;
+  readonly isTls: boolean;
+}
+
+/** `REDIS_URL` cannot be understood. Says nothing of what it holds. */
+export class InvalidRedisUrl extends Error {
+  override readonly name = 'InvalidRedisUrl';
+  constructor() {
+    super(
+      'not a URL of the form redis://[user:password@]host[:port][/db] (or rediss://), special characters %-encoded; ' +
+        'of a cluster, several of them with commas between, or one with ?cluster=1, and no /db',
+    );
+  }
+}
+
+/**
+ * Understands `redis://host:6379`, and for a cluster `redis://host1:6379,redis://host2:6379` (any of its nodes; the
+ * rest is found) or `redis://host:6379?cluster=1`. Throws `InvalidRedisUrl`.
+ */
+export function redisUrl(text: string): RedisUrl {
+  // A comma may be part of a password, a scheme after it may not.
+  const parsed = text.split(/,\s*(?=rediss?:\/\/)/).map(parsedUrl);
+  const [first, ...others] = parsed;
+  if (first === undefined) throw new InvalidRedisUrl();
+  const isCluster = others.length > 0 || first.searchParams.get('cluster') === '1';
+  if (isCluster && parsed.some(({ pathname, protocol }) => !/^\/?0?$/.test(pathname) || protocol !== first.protocol)) {
+    throw new InvalidRedisUrl();
+  }
+  return {
+    urls: isCluster ? [nodeUrl(first, first), ...others.map((other) => nodeUrl(first, other))] : [text],
+    isCluster,
+    ...(first.username !== '' && { username: decodeURIComponent(first.username) }),
+    ...(first.password !== '' && { password: decodeURIComponent(first.password) }),
+    isTls: first.protocol === 'rediss:',
+  };
+}
+
+/** The URL of a node that the cluster calls `host:port`, reached as the others are. */
+export function urlOfNode({ urls: [first] }: RedisUrl, node: string): string {
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(node) ?? [];
+  const url = new URL(first);
+  return nodeUrl(url, new URL(`redis://${host.includes(':') ? `[${host}]` : host}:${port}`));
+}
+
+function nodeUrl({ protocol, username, password }: URL, { hostname, port }: URL): string {
+  const credentials = username === '' && password === '' ? '' : `${username}:${password}@`;
+  return `${protocol}//${credentials}${hostname}:${port === '' ? '6379' : port}`;
+}
+
+function parsedUrl(text: string): URL {
+  // Node's own complaint would carry the URL, password and all; an unescaped `/`, `?` or `#` would make a host of it.
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  const isRedis = parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== '';
+  if (!isRedis || parsed.hash !== '' || !/^\/?\d*$/.test(parsed.pathname)) throw new InvalidRedisUrl();
+  return parsed;
+}
