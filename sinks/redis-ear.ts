@@ -22,12 +22,7 @@ export interface RedisEar {
 }
 
 /** Connects with the first channel. A silent connection is asked for a sign of life: silence alone proves nothing (as in R7). */
-export function redisEar(
-  url: string,
-  heartbeatMs: number,
-  hear: (heard: Heard) => void,
-  report: Report,
-): RedisEar {
+export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) => void, report: Report): RedisEar {
   const connection = connect(url, PATIENT, 'redis listener', report);
   const { redis } = connection;
   const channels = new Set<string>();

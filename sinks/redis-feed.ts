@@ -1,5 +1,19 @@
 import * as E from 'fp-ts/Either';
-import { defer, EMPTY, filter, finalize, merge, mergeMap, of, retry, share, switchMap, tap, timer, type Observable } from 'rxjs';
+import {
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  merge,
+  mergeMap,
+  of,
+  retry,
+  share,
+  switchMap,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { isNewer, type JobState } from '../streams/job-state';
 import type { Report } from '../streams/reporting';
 import { decodeJobState } from './job-state.codec';
@@ -61,7 +75,12 @@ export function redisFeed(
   return {
     changes: (promptId) =>
       defer(() => {
-        const changes$ = shared.get(promptId) ?? heard(promptId).pipe(finalize(() => shared.delete(promptId)), share());
+        const changes$ =
+          shared.get(promptId) ??
+          heard(promptId).pipe(
+            finalize(() => shared.delete(promptId)),
+            share(),
+          );
         shared.set(promptId, changes$);
         return changes$;
       }),

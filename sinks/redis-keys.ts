@@ -32,7 +32,10 @@ export function redisKeys(
 
   return layout$.pipe(
     mergeMap((before) =>
-      concat(keys$, layout$.pipe(mergeMap((after) => (after.isMoving || after.slots !== before.slots ? keys$ : EMPTY)))),
+      concat(
+        keys$,
+        layout$.pipe(mergeMap((after) => (after.isMoving || after.slots !== before.slots ? keys$ : EMPTY))),
+      ),
     ),
   );
 }

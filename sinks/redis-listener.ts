@@ -1,4 +1,15 @@
-import { asyncScheduler, defer, from, ignoreElements, mergeMap, Observable, share, Subject, throttleTime, type Subscriber } from 'rxjs';
+import {
+  asyncScheduler,
+  defer,
+  from,
+  ignoreElements,
+  mergeMap,
+  Observable,
+  share,
+  Subject,
+  throttleTime,
+  type Subscriber,
+} from 'rxjs';
 import type { Report } from '../streams/reporting';
 import { redisEar, type Heard, type RedisEar } from './redis-ear';
 import type { RedisNodes } from './redis-nodes';
@@ -73,7 +84,9 @@ export function redisListener(
   }
 
   const moving = moved$.subscribe(settleAll);
-  moving.add(astray$.pipe(throttleTime(LOOK_MS, asyncScheduler, { leading: true, trailing: true })).subscribe(lookAround));
+  moving.add(
+    astray$.pipe(throttleTime(LOOK_MS, asyncScheduler, { leading: true, trailing: true })).subscribe(lookAround),
+  );
 
   const heard = (channel: string): Observable<string | undefined> =>
     new Observable((out) => {

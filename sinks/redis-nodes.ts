@@ -10,10 +10,7 @@ import { redisUrl, urlOfNode } from './redis-url';
 const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
 
 /** The commands we use. A cluster sends each to the node of its keys. */
-export type RedisCommands = Pick<
-  Redis,
-  'get' | 'del' | 'type' | 'hgetall' | 'hdel' | 'spublish'
-> &
+export type RedisCommands = Pick<Redis, 'get' | 'set' | 'del' | 'type' | 'hgetall' | 'hdel' | 'spublish'> &
   LeaseScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
 
 export interface Layout {
@@ -90,8 +87,18 @@ function mastersOf(cluster: Cluster): readonly Redis[] {
 
 /** From CLUSTER NODES, of each node the line about itself: id, address, flags, master, ping, pong, epoch, link, slots. */
 function layoutOf(views: readonly unknown[]): Layout {
-  const own = views.map((view) => String(view).split('\n').find((line) => line.includes('myself')) ?? '');
-  const slots = own.map((line) => line.split(' ').filter((_, field) => field !== 4 && field !== 5).join(' '));
+  const own = views.map(
+    (view) =>
+      String(view)
+        .split('\n')
+        .find((line) => line.includes('myself')) ?? '',
+  );
+  const slots = own.map((line) =>
+    line
+      .split(' ')
+      .filter((_, field) => field !== 4 && field !== 5)
+      .join(' '),
+  );
   return { slots: slots.sort().join(), isMoving: own.some((line) => line.includes('[')) };
 }
 

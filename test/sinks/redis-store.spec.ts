@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
-import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import { from, lastValueFrom, mergeMap, NEVER, noop, toArray } from 'rxjs';
 import { StoreUnavailable, UnreadableState, type JobStore } from '../../sinks/job-store';
-import { InvalidRedisUrl } from '../../sinks/redis-url';
 import { feedChannel, redisFeed } from '../../sinks/redis-feed';
+import { redisListener } from '../../sinks/redis-listener';
 import { fenceKey, redisStore } from '../../sinks/redis-store';
+import { InvalidRedisUrl } from '../../sinks/redis-url';
 import type { JobState } from '../../streams/job-state';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { tcpProxy } from '../support/tcp-proxy';
@@ -238,8 +239,10 @@ describe('changes', () => {
 
   it('find a half-open link out, and hear what was stored meanwhile', async () => {
     const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
-    const feed = redisFeed(proxy.url.replace('http:', 'redis:'), report, 50);
     const store = open();
+    const nodes = { homeOf: () => proxy.url.replace('http:', 'redis:'), moved$: NEVER, lookAround: noop };
+    const listener = redisListener(nodes, report, 50);
+    const feed = redisFeed(listener, (key) => from(admin.get(key)), report);
     const seen: number[] = [];
     const watching = feed.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
@@ -251,7 +254,7 @@ describe('changes', () => {
     await until(() => seen.length === 1);
     expect(seen).toEqual([1]);
     watching.unsubscribe();
-    await lastValueFrom(feed.close(), { defaultValue: undefined });
+    await lastValueFrom(listener.close(), { defaultValue: undefined });
     await proxy.close();
   });
 });
@@ -365,7 +368,7 @@ describe('the password', () => {
     const wrong = `not-${SECRET}`;
     const store = open(urlWith(wrong));
     const watching = store.changes('job-1').subscribe();
-    await until(() => reports.some(({ where }) => where === 'redis feed'));
+    await until(() => reports.some(({ where }) => where === 'redis listener'));
     const failure = await put(store).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(StoreUnavailable);
     expect(errors().join()).toContain('WRONGPASS');
