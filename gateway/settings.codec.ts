@@ -2,23 +2,39 @@ import { isIP } from 'node:net';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { checked } from './fields.codec';
+import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
-const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas';
+const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas, or a JSON file of servers';
 
 /** Text that is not blank. */
 export const Words = setting('Words', (text) => (text.trim() === '' ? E.left('must not be blank') : E.right(text)));
 
-/** ComfyUI servers, without trailing slashes. */
-export const Servers = checked('Servers', (value) => {
+/** ComfyUI servers, without trailing slashes: URLs, or a file that describes them. */
+export const Servers = checked('Servers', (value): E.Either<string, readonly DescribedServer[]> => {
   if (typeof value !== 'string') return E.left(`is required and ${SERVERS_WANTED}`);
-  const urls = parts(value);
-  const bad = urls.findIndex((url) => !isServer(url));
-  if (urls.length === 0 || bad >= 0)
-    return E.left(urls.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
-  const servers = urls.map((url) => url.replace(/\/+$/, ''));
-  return new Set(servers).size < servers.length ? E.left('names the same server twice') : E.right(servers);
+  const text = value.trim();
+  return pipe(
+    namesFile(text) ? serversIn(text) : E.right(parts(text).map((url): DescribedServer => ({ url }))),
+    E.chain((servers) => {
+      const bad = servers.findIndex(({ url }) => !isServer(url));
+      if (servers.length === 0 || bad >= 0)
+        return E.left(servers.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
+      const trimmed = servers.map((server) => ({ ...server, url: server.url.replace(/\/+$/, '') }));
+      const urls = new Set(trimmed.map(({ url }) => url));
+      return urls.size < trimmed.length ? E.left('names the same server twice') : E.right(trimmed);
+    }),
+  );
 });
+
+/** On or off. */
+export const Flag = setting('Flag', (text) =>
+  ['1', 'true'].includes(text)
+    ? E.right(true)
+    : ['0', 'false'].includes(text)
+      ? E.right(false)
+      : E.left('must be 1 or 0'),
+);
 
 export const RedisUrl = setting('RedisUrl', (text) =>
   ['redis:', 'rediss:'].includes(parsed(text)?.protocol ?? '') && parsed(text)?.hostname !== ''

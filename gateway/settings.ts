@@ -1,9 +1,10 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { Host, LogLevel, Origins, Port, RedisUrl, Secret, Servers, Words } from './settings.codec';
+import { Flag, Host, LogLevel, Origins, Port, RedisUrl, Secret, Servers, Words } from './settings.codec';
 import { decoded, optional, type FieldError } from './fields.codec';
 import { isLoopback } from './loopback';
+import type { DescribedServer } from './servers-file.codec';
 
 /** Where job states are kept. */
 export type StoreSettings =
@@ -17,9 +18,11 @@ export interface AuthSettings {
 }
 
 export interface Settings {
-  /** ComfyUI servers by URL, no two alike. */
-  readonly servers: readonly string[];
+  /** ComfyUI servers, no two of one URL. */
+  readonly servers: readonly DescribedServer[];
   readonly store: StoreSettings;
+  /** Whether a store that may lose states stops the start; else it is only warned of. */
+  readonly storeStrict: boolean;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -35,6 +38,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const Variables = t.type({
   COMFYUI_URL: Servers,
   REDIS_URL: optional(RedisUrl),
+  STORE_STRICT: optional(Flag),
   DATA_DIR: optional(Words),
   HOST: optional(Host),
   PORT: optional(Port),
@@ -87,6 +91,7 @@ const settingsFrom = (variables: Variables): Settings => ({
     variables.REDIS_URL === undefined
       ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
       : { tag: 'redis', url: variables.REDIS_URL },
+  storeStrict: variables.STORE_STRICT ?? false,
   host: variables.HOST ?? '127.0.0.1',
   port: variables.PORT ?? 8787,
   logLevel: variables.LOG_LEVEL ?? 'info',

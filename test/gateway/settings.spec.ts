@@ -16,8 +16,9 @@ const settings = (environment: Record<string, string>) => {
 
 test('one URL is enough: loopback, embedded store, no tokens', () => {
   expect(settings(good)).toEqual({
-    servers: ['http://127.0.0.1:8188'],
+    servers: [{ url: 'http://127.0.0.1:8188' }],
     store: { tag: 'embedded', directory: './data' },
+    storeStrict: false,
     host: '127.0.0.1',
     port: 8787,
     logLevel: 'info',
@@ -36,10 +37,12 @@ test('all of them', () => {
     JWT_ISSUER: 'https://app.example.com',
     JWT_AUDIENCE: 'jobs',
     ORIGINS: 'https://app.example.com/, http://localhost:3000',
+    STORE_STRICT: '1',
   };
   expect(settings(environment)).toEqual({
-    servers: ['https://pod-8188.proxy.runpod.net', 'http://user:pass@10.0.0.5:8188/comfy'],
+    servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
     store: { tag: 'redis', url: 'rediss://:password@redis:6379/1' },
+    storeStrict: true,
     host: '0.0.0.0',
     port: 0,
     logLevel: 'silent',

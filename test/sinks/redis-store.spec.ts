@@ -239,23 +239,23 @@ describe('changes', () => {
 
   it('find a half-open link out, and hear what was stored meanwhile', async () => {
     const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
-    const store = open();
+    console.log('start', Date.now());const store = open();
     const nodes = { homeOf: () => proxy.url.replace('http:', 'redis:'), moved$: NEVER, lookAround: noop };
     const listener = redisListener(nodes, report, 50);
     const feed = redisFeed(listener, (key) => from(admin.get(key)), report);
     const seen: number[] = [];
     const watching = feed.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
-    proxy.pause();
+    console.log('pause', Date.now()); proxy.pause();
     await put(store, { seq: 1 });
     await until(() => errors().some((error) => error.includes('Socket timeout')));
-    proxy.reset();
+    console.log('timeout', Date.now(), errors()); proxy.reset();
     proxy.resume();
     await until(() => seen.length === 1);
     expect(seen).toEqual([1]);
-    watching.unsubscribe();
+    console.log('seen', Date.now()); watching.unsubscribe();
     await lastValueFrom(listener.close(), { defaultValue: undefined });
-    await proxy.close();
+    console.log('closed', Date.now()); await proxy.close();console.log('end', Date.now());
   });
 });
 

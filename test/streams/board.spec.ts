@@ -326,6 +326,28 @@ describe('a `status`', () => {
     expect(board.job('a')?.state.queuePosition).toBe(1);
   });
 
+  test('that one job has left moves those up that wait', () => {
+    const { open, told, queueLength } = aBoard();
+    open('a');
+    open('b');
+    queueLength(9);
+    told('a', { tag: 'found', where: 'pending', ahead: 2 });
+    told('b', { tag: 'found', where: 'pending', ahead: 5 });
+    expect(queueLength(8)).toMatchObject([{ queuePosition: 1 }, { queuePosition: 4 }]);
+    expect(queueLength(8)).toEqual([]);
+    expect(queueLength(7)).toMatchObject([{ queuePosition: 0 }, { queuePosition: 3 }]);
+    expect(queueLength(6)).toMatchObject([{ queuePosition: 2 }]);
+  });
+
+  test('that more than one has left, or some have come, moves nobody up', () => {
+    const { open, told, queueLength } = aBoard();
+    open('a');
+    queueLength(9);
+    told('a', { tag: 'found', where: 'pending', ahead: 2 });
+    expect(queueLength(6)).toEqual([]);
+    expect(queueLength(7)).toEqual([]);
+  });
+
   test('says nothing of a running job’s place, nor of another server’s jobs, nor of one not taken yet', () => {
     const { open, told, queueLength } = aBoard();
     open('a');

@@ -25,6 +25,27 @@ test('[R11] follows a new owner, and the old one no longer', () => {
   expect(state$.pipe(neverBackward())).toBeObservable(expected$);
 });
 
+test('[R2] a new owner that knows less does not take progress back', () => {
+  const states = {
+    a: at(1, 5, { status: 'processing' as const, progress: 60 }),
+    q: at(2, 1, { status: 'queued' as const, progress: 20 }),
+    b: at(2, 2, { status: 'processing' as const, progress: 40 }),
+    c: at(2, 3, { status: 'processing' as const, progress: 70 }),
+  };
+  const state$ = cold('   -a-q-b-c', states);
+  const expected$ = cold('-a---b-c', { ...states, b: { ...states.b, progress: 60 } });
+  expect(state$.pipe(neverBackward())).toBeObservable(expected$);
+});
+
+test('a job that waits for its next run is shown as waiting', () => {
+  const states = {
+    a: at(1, 5, { status: 'processing' as const, progress: 60 }),
+    q: at(1, 6, { status: 'queued' as const, progress: 60, attempt: 2 }),
+  };
+  const state$ = cold('   -a-q', states);
+  expect(state$.pipe(neverBackward())).toBeObservable(cold('-a-q', states));
+});
+
 test('[R1] completes with the settled state: nothing follows it', () => {
   const state$ = cold('   -a-d-e-', values);
   const expected$ = cold('-a-(d|)', values);

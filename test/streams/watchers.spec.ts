@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { cold, schedule } from 'jest-marbles';
 import { switchMap, timer } from 'rxjs';
 import type { JobState } from '../../streams/job-state';
@@ -93,4 +95,20 @@ test('a renamed job whose watchers have left leaves nothing behind', () => {
   watched.changes('x').subscribe((state) => seen.push(state));
   watched.tell(values.x);
   expect(seen).toEqual([values.x]);
+});
+
+test('a hundred thousand watchers that came and went leave nothing behind', () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const heap = (): number => {
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const watched = watchers();
+  const come = (promptId: string): void => watched.changes(promptId).subscribe().unsubscribe();
+  watched.changes('kept').subscribe();
+  come('warm');
+  const before = heap();
+  for (let watcher = 0; watcher < 100_000; watcher++) come(watcher % 2 === 0 ? 'kept' : String(watcher));
+  expect(heap() - before).toBeLessThan(4 << 20);
 });
