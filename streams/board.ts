@@ -4,9 +4,10 @@ import type { Job } from './job';
 import { isSettled, runIdOf, type Failure, type JobState } from './job-state';
 import {
   advanceSession,
+  answered,
   expecting,
   flowing,
-  isDeaf,
+  remedy,
   reopening,
   sessionWatch,
   type SessionWatch,
@@ -54,7 +55,7 @@ export interface Board {
   session(clientId: string): SessionWatch | undefined;
   /** The server's jobs that are to be looked up now. */
   due(serverUrl: string, now: number): readonly Job[];
-  /** Whether the session's socket should be opened anew; asking counts as doing. */
+  /** Whether the session's socket should be opened anew; asking counts as doing. Has the session's jobs looked up first, where that may tell. */
   takeDeaf(clientId: string, now: number): boolean;
   /** How many jobs a server last said it has in hand. */
   queueRemaining(serverUrl: string): number | undefined;
@@ -69,6 +70,9 @@ const ownFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
   'refused',
   'abandoned',
 ]);
+
+/** What only a look can tell. */
+const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['found', 'ended', 'absent']);
 
 export function jobBoard(timing: Timing): Board {
   const jobs = new Map<string, Job>();
@@ -135,6 +139,7 @@ export function jobBoard(timing: Timing): Board {
       const session = sessionOf(clientId);
       if (isNews(session, before, event, timing)) sessions.set(clientId, expecting(session, event.at + timing.deafMs));
       else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
+      if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
     }
     return keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
   };
@@ -228,7 +233,11 @@ export function jobBoard(timing: Timing): Board {
     due: (serverUrl, now) => [...jobs.values()].filter((job) => job.lookAt <= now && job.state.serverUrl === serverUrl),
     takeDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
-      if (session === undefined || !isDeaf(session, runningOf(clientId).length > 0, now)) return false;
+      const todo = session === undefined ? 'none' : remedy(session, runningOf(clientId).length > 0, now);
+      if (todo === 'ask')
+        for (const job of jobsOf(clientId))
+          if (job.accepted) jobs.set(job.state.promptId, { ...job, lookAt: Math.min(job.lookAt, now) });
+      if (session === undefined || todo !== 'reopen') return false;
       sessions.set(clientId, reopening(session, timing));
       return true;
     },

@@ -8,6 +8,8 @@ export interface SessionWatch {
   readonly linkedAt: number;
   readonly unlinkedAt: number;
   readonly heardAt: number;
+  /** When a look at its server was last answered. */
+  readonly answeredAt: number;
   /** A frame must come by then, or the socket is deaf (R7). */
   readonly expectBy: number;
   /** An older socket was cut off and may, when the server notices, evict this one: the stale-socket trap. */
@@ -22,6 +24,7 @@ export const sessionWatch = (clientId: string): SessionWatch => ({
   linkedAt: 0,
   unlinkedAt: 0,
   heardAt: 0,
+  answeredAt: 0,
   expectBy: Number.POSITIVE_INFINITY,
   trapPossible: false,
   quietMs: 0,
@@ -74,9 +77,22 @@ export const flowing = (session: SessionWatch, timing: Timing): SessionWatch => 
 export const expecting = (session: SessionWatch, by: number): SessionWatch =>
   session.open ? { ...session, expectBy: Math.min(session.expectBy, by) } : session;
 
-/** Whether the socket should be opened anew: what must come did not, or a running job has been silent for too long. */
-export const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =>
-  session.open && (now >= session.expectBy || (jobRuns && now >= session.heardAt + session.quietMs));
+/** A look at its server was answered. */
+export const answered = (session: SessionWatch, at: number): SessionWatch => ({
+  ...session,
+  answeredAt: Math.max(session.answeredAt, at),
+});
+
+/**
+ * What to do about a socket: nothing; ask whether the server answers at all, where what must come did not or a running
+ * job has been silent for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
+ * deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
+ */
+export function remedy(session: SessionWatch, jobRuns: boolean, now: number): 'none' | 'ask' | 'reopen' {
+  const { open, expectBy, heardAt, quietMs, answeredAt } = session;
+  const silent = open && (now >= expectBy || (jobRuns && now >= heardAt + quietMs));
+  return !silent ? 'none' : answeredAt > heardAt ? 'reopen' : 'ask';
+}
 
 /** The session as it is opened anew: patience doubles, so that a node that is silent for an hour costs a handful of sockets. */
 export const reopening = (session: SessionWatch, timing: Timing): SessionWatch => ({

@@ -11,6 +11,8 @@ export interface Harness {
   readonly reports: readonly unknown[];
   /** Resolves once what is put is surely heard by who watches the job now. */
   listening(promptId: string): Promise<void>;
+  /** Writes over what is kept of that job, as somebody else might. */
+  overwriteKept(promptId: string, text: string): Promise<void>;
   /** Ends what `open` made beside the store. */
   dispose(): Promise<void>;
 }
@@ -142,6 +144,74 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
       expect(await remove('job-1')).toBe(false);
       expect(await get('job-1')).toBeUndefined();
       expect(await put(aState({ epoch: 1, seq: 1 }))).toBe('stored');
+    });
+
+    describe('the workflow of a job', () => {
+      const workflow = { '1': { class_type: 'KSampler', inputs: { seed: 7, text: 'ünï 🎨', model: ['2', 0] } } };
+      const another = { '9': { class_type: 'SaveImage', inputs: {} } };
+      const keep = (promptId: string, kept: typeof workflow | typeof another = workflow) =>
+        lastValueFrom(store.keep(promptId, kept), { defaultValue: 'nothing' });
+      const kept = (promptId: string) => lastValueFrom(store.kept(promptId));
+
+      it('is kept without a word, by itself and beside the state', async () => {
+        expect(await kept('job-1')).toBeUndefined();
+        expect(await keep('job-1')).toBe('nothing');
+        expect(await get('job-1')).toBeUndefined();
+        await put(aState());
+        expect(await kept('job-1')).toEqual(workflow);
+        expect(await get('job-1')).toEqual(aState());
+        expect(await kept('job-2')).toBeUndefined();
+      });
+
+      it('is the last that was kept', async () => {
+        await keep('job-1');
+        await keep('job-1', another);
+        expect(await kept('job-1')).toEqual(another);
+      });
+
+      it('is no state: it is neither listed nor reported', async () => {
+        await keep('job-1');
+        expect(await list()).toEqual([]);
+        await put(aState());
+        await keep('job-2', another);
+        expect(await list()).toEqual([aState()]);
+      });
+
+      it('is forgotten with its job, and so is one without a state', async () => {
+        await put(aState());
+        for (const promptId of ['job-1', 'job-2']) await keep(promptId);
+        for (const promptId of ['job-1', 'job-2']) await remove(promptId);
+        expect(await kept('job-1')).toBeUndefined();
+        expect(await kept('job-2')).toBeUndefined();
+      });
+
+      it('does nothing until it is subscribed to', async () => {
+        void store.keep('job-1', workflow);
+        expect(await kept('job-1')).toBeUndefined();
+      });
+
+      it.each(['', 'no JSON {', '[1]', '"text"', '7', 'null'])(
+        'is none where somebody else wrote %j, until it is kept again',
+        async (text) => {
+          await harness.overwriteKept('job-1', text);
+          expect(await kept('job-1')).toBeUndefined();
+          await keep('job-1');
+          expect(await kept('job-1')).toEqual(workflow);
+        },
+      );
+
+      it.each(['*', 'a}b{c', 'nul\0', ':workflow', ''])('is kept of a job with the id %j', async (promptId) => {
+        await keep(promptId);
+        expect(await kept(promptId)).toEqual(workflow);
+        await remove(promptId);
+        expect(await kept(promptId)).toBeUndefined();
+      });
+
+      it('is unavailable with its store', async () => {
+        await lastValueFrom(store.close(), { defaultValue: undefined });
+        await expect(keep('job-1')).rejects.toThrow(StoreUnavailable);
+        await expect(kept('job-1')).rejects.toThrow(StoreUnavailable);
+      });
     });
 
     describe('changes', () => {

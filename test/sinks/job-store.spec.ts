@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../sinks/embedded-store';
+import { lmdbFile } from '../../sinks/lmdb-file';
 import { feedChannel } from '../../sinks/redis-feed';
 import { redisStore } from '../../sinks/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
@@ -16,6 +18,12 @@ jobStoreContract('the embedded store', async () => {
     store: embeddedStore({ directory, report: (_where, error) => reports.push(error) }),
     reports,
     listening: () => Promise.resolve(),
+    overwriteKept: async (promptId, text) => {
+      const file = lmdbFile(directory);
+      const entry = { key: `workflow:${promptId}`, text, until: Date.now() + 60_000 };
+      await lastValueFrom(file.transact((txn) => txn.write(entry)));
+      await lastValueFrom(file.close(), { defaultValue: undefined });
+    },
     dispose: () => rm(directory, { recursive: true }),
   };
 });
@@ -44,6 +52,9 @@ describe('with a real Redis', () => {
           const [, watchers] = (await admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [string, number];
           return watchers === 1;
         }),
+      overwriteKept: async (promptId, text) => {
+        await admin.set(`{comfyui:job:${promptId}}:workflow`, text);
+      },
       dispose: () => Promise.resolve(),
     };
   });

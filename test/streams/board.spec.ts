@@ -31,7 +31,17 @@ function aBoard() {
     previewed: (more: { promptId?: string; nodeId?: string; clientId?: string } = {}) =>
       take({ tag: 'previewed', clientId: 'c', at: now, mimeType: 'image/png', image: new Uint8Array(1), ...more }),
     due: (time: number, url = SERVER) => board.due(url, time).map((job) => job.state.promptId),
-    deaf: (time: number, clientId = 'c') => board.takeDeaf(clientId, time),
+    /** Whether the socket is opened anew, at a server that answers the look which comes first. */
+    deaf: (time: number, clientId = 'c'): boolean => {
+      if (board.takeDeaf(clientId, time)) return true;
+      for (const { state } of board.due(SERVER, time)) {
+        const where = state.status === 'queued' ? 'pending' : 'running';
+        board.take({ promptId: state.promptId, at: time, tag: 'found', where });
+      }
+      return board.takeDeaf(clientId, time);
+    },
+    /** The same, at a server that answers nothing. */
+    deafThoughBusy: (time: number, clientId = 'c') => board.takeDeaf(clientId, time),
   };
 }
 
@@ -516,6 +526,13 @@ describe('a socket that is deaf', () => {
     heard();
     expect(deaf(1_000 + timing.trapQuietMs - 1)).toBe(false);
     expect(deaf(1_000 + timing.trapQuietMs)).toBe(true);
+  });
+
+  test('[R7] is not one whose server answers nothing at all: that is busy', () => {
+    const { told, due, deafThoughBusy } = waiting();
+    told('a', started);
+    for (let time = 0; time <= 100_000; time += 250) expect(deafThoughBusy(time)).toBe(false);
+    expect(due(100_000)).toEqual(['a']);
   });
 
   test('[R7] is none that nobody opened', () => {

@@ -326,12 +326,13 @@ describe('a look', () => {
 
 describe('a deaf socket', () => {
   test('[R7] that is not greeted is closed and opened anew at once', () => {
-    const { reports } = run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
+    const { reports } = run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
+      const servers = [server(cold('(q|)'))];
       const mute$ = cold('      -m');
       const heard$ = cold('               -l-1');
-      const expected = '        o 12ms 1';
+      const expected = '        o-w 10ms 1';
       const session$ = hot('    s', { s: session(sequence(mute$, heard$)) });
-      expectObservable(page({ session$ }), '^ 20ms !').toBe(expected, seen);
+      expectObservable(page({ session$, servers }), '^ 20ms !').toBe(expected, seen);
       expectSubscriptions(mute$.subscriptions).toBe('  ^---------!');
       expectSubscriptions(heard$.subscriptions).toBe(' ----------^----------!');
     });
@@ -339,32 +340,34 @@ describe('a deaf socket', () => {
   });
 
   test('[R7] that stays silent while a job runs is opened anew, more patiently each time', () => {
-    run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
+    run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
+      const servers = [server(cold('(r|)'))];
       const socket$ = cold('    -l');
       const running$ = cold('   -l-s');
       const session$ = hot('    s', { s: session(sequence(running$, socket$)) });
-      expectObservable(page({ session$ }).pipe(ignoreElements()), '^ 299ms !').toBe('-');
-      expectSubscriptions(running$.subscriptions).toBe('^ 43ms !');
+      expectObservable(page({ session$, servers }).pipe(ignoreElements()), '^ 299ms !').toBe('-');
+      expectSubscriptions(running$.subscriptions).toBe('^ 47ms !');
       expectSubscriptions(socket$.subscriptions).toBe([
-        '44ms ^ 81ms !',
-        '126ms ^ 81ms !',
-        '208ms ^ 81ms !',
-        '290ms ^ 9ms !',
+        '48ms ^ 81ms !',
+        '130ms ^ 81ms !',
+        '212ms ^ 81ms !',
+        '294ms ^ 5ms !',
       ]);
     });
   });
 
   test('[R7] in the trap of an older one that was cut off is found out soon', () => {
-    run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
+    run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
+      const servers = [server(cold('(r|)'))];
       const cut$ = cold('       -l-s-#');
       const trapped$ = cold('                  -l');
       const well$ = cold('                              -l-2');
-      const expected = '        o--s 22ms 2';
+      const expected = '        o-s 7ms r-----s 11ms 2';
       const session$ = hot('    s', { s: session(sequence(cut$, trapped$, well$)) });
-      expectObservable(page({ session$ }), '^ 30ms !').toBe(expected, seen);
+      expectObservable(page({ session$, servers }), '^ 30ms !').toBe(expected, seen);
       expectSubscriptions(cut$.subscriptions).toBe('    ^----!');
-      expectSubscriptions(trapped$.subscriptions).toBe('---------------^-------!');
-      expectSubscriptions(well$.subscriptions).toBe('-----------------------^-------!');
+      expectSubscriptions(trapped$.subscriptions).toBe('---------------^---------!');
+      expectSubscriptions(well$.subscriptions).toBe('-------------------------^-----!');
     });
   });
 
@@ -499,12 +502,13 @@ describe('a session that instances hand on', () => {
   });
 
   test('[R7] is looked at as if the older socket were still there to evict this one', () => {
-    run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
+    run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
+      const servers = [server(cold('(r|)'))];
       const socket$ = cold('  -l-s');
       const session$ = hot('  s', { s: session(socket$, { inherited: true }) });
-      expectObservable(page({ session$ }).pipe(ignoreElements()), '^ 15ms !').toBe('-');
+      expectObservable(page({ session$, servers }).pipe(ignoreElements()), '^ 15ms !').toBe('-');
       // Silent from 3 on, for 6 ms.
-      expectSubscriptions(socket$.subscriptions).toBe(['^---------!', '----------^-----!']);
+      expectSubscriptions(socket$.subscriptions).toBe(['^-------------!', '--------------^-!']);
     });
   });
 });

@@ -1,9 +1,10 @@
 import type { SessionEvent } from '../../streams/job-event';
 import {
   advanceSession,
+  answered,
   expecting,
   flowing,
-  isDeaf,
+  remedy,
   reopening,
   sessionWatch,
   type SessionWatch,
@@ -17,6 +18,9 @@ const told = (session: SessionWatch, event: Happening, at: number): SessionWatch
 const linked = (at = 0, session = sessionWatch('c')): SessionWatch => told(session, { tag: 'linked' }, at);
 /** Open, greeted and at rest. */
 const greeted = (at = 0, session = sessionWatch('c')): SessionWatch => told(linked(at, session), { tag: 'heard' }, at);
+/** Whether a socket is opened anew, at a server that answers. */
+const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =>
+  remedy(answered(session, now), jobRuns, now) === 'reopen';
 /** Open again after the last socket was cut off. */
 const trapped = (): SessionWatch => greeted(0, told(greeted(), { tag: 'unlinked', clean: false }, 0));
 
@@ -29,6 +33,13 @@ test('[R7] a socket is greeted with a `status`, or it is deaf', () => {
   expect(isDeaf(linked(), false, timing.deafMs - 1)).toBe(false);
   expect(isDeaf(linked(), false, timing.deafMs)).toBe(true);
   expect(isDeaf(greeted(), false, timing.deafMs)).toBe(false);
+});
+
+test('[R7] silence is looked into first: a server that answers nothing is busy, not deaf', () => {
+  expect(remedy(greeted(), true, timing.quietMs - 1)).toBe('none');
+  expect(remedy(greeted(), true, timing.quietMs)).toBe('ask');
+  expect(remedy(answered(greeted(), 0), true, timing.quietMs)).toBe('ask');
+  expect(remedy(answered(greeted(), 1), true, timing.quietMs)).toBe('reopen');
 });
 
 test('[R7] silence without a running job is no error, however long', () => {
