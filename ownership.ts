@@ -97,7 +97,7 @@ export function ownership(parts: OwnershipParts): Ownership {
   // Begins when everybody listens: a shared stream repeats nothing.
   const event$ = timer(0, clock).pipe(
     concatMap((): Observable<HoldingEvent> =>
-      merge(...servers.map(({ url }) => owned(url)), inheriting(leases, isHeld, policy, report)),
+      merge(...servers.map(({ url }) => owned(url)), inheriting(leases, isServed, isHeld, policy, report)),
     ),
     tap((event) => {
       if (event.tag === 'held') for (const each of event.holdings) held.set(each.clientId, each);

@@ -89,9 +89,10 @@ export function holding(
   return { holding: held, lost$ };
 }
 
-/** Takes over orphans as they appear, and holds them. Emits what was taken in one sweep together. */
+/** Takes over orphans of the servers it serves as they appear, and holds them. Emits what was taken in one sweep together. */
 export function inheriting(
   leases: Leases,
+  isServed: (serverUrl: string) => boolean,
   isHeld: (clientId: string) => boolean,
   policy: HoldingPolicy,
   report: Report,
@@ -101,7 +102,7 @@ export function inheriting(
 
   const sweep$ = defer(() => leases.orphans()).pipe(
     concatMap(({ sessions, nextInMs = sweepMs }) => {
-      const wanted = sessions.filter(({ clientId }) => !isHeld(clientId));
+      const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
       const some = wanted.slice(0, Math.max(AT_LEAST, Math.ceil(wanted.length / 2)));
       waitMs =
         some.length < wanted.length ? AGAIN_MS : Math.min(sweepMs * (0.8 + 0.4 * random()), nextInMs + AGAIN_MS / 4);

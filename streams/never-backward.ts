@@ -10,10 +10,16 @@ export const neverBackward = (): MonoTypeOperatorFunction<JobState> => (state$) 
     let last: JobState | undefined;
     return state$.pipe(
       filter((state) => last === undefined || (isNewer(state, last) && !waitsAgain(state, last))),
-      map((state) => (last = { ...state, progress: Math.max(state.progress, last?.progress ?? 0) })),
+      map((state) => (last = noLessThan(last, state))),
       takeWhile((state) => !isSettled(state), true),
     );
   });
 
+const noLessThan = (last: JobState | undefined, state: JobState): JobState => ({
+  ...state,
+  progress: Math.max(state.progress, last?.progress ?? 0),
+  attempt: Math.max(state.attempt, last?.attempt ?? 0),
+});
+
 const waitsAgain = (state: JobState, last: JobState): boolean =>
-  state.status === 'queued' && last.status === 'processing' && state.attempt === last.attempt;
+  state.status === 'queued' && last.status === 'processing' && state.attempt <= last.attempt;

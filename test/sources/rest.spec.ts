@@ -223,7 +223,7 @@ test('an output is opened unread; a server that is away is no answer', async () 
 });
 
 test('outputs may be larger than answers, and slow readers of them keep nobody waiting', async () => {
-  const server = await start({ faults: { giantQueue: 15 } });
+  const server = await start({ faults: { giantQueue: 60 } });
   const client = asking(server.url, { maxBytes: 65_536 });
   const opened = await Promise.all(Array.from({ length: 12 }, () => client.open('/queue')));
   expect((await ask(client)).status).toBe(200);

@@ -30,6 +30,7 @@ export function troubles(bench: Bench, truth: Truth, chance: Chance) {
   const happened: Trouble[] = [];
   const restarted = new Set<string>();
   const deleted = new Set<number>();
+  const busy = new Set<Server | Instance>();
 
   async function unfinished(where: (state: { session: string; serverUrl: string }) => boolean): Promise<number[]> {
     return (await storedStates(bench.ask))
@@ -47,13 +48,18 @@ export function troubles(bench: Bench, truth: Truth, chance: Chance) {
     restarted,
     deleted,
     run: async (kind: TroubleKind): Promise<void> => {
-      const server = chance.pick(bench.servers);
-      const instance = chance.pick(bench.instances);
-      const trouble = await all[kind](server, instance);
-      happened.push(trouble);
+      // One thing at a time to each of them.
+      const server = chance.pick(bench.servers.filter((each) => !busy.has(each)));
+      const instance = chance.pick(bench.instances.filter((each) => !busy.has(each)));
+      const touched = ofInstances.has(kind) ? instance : server;
+      busy.add(touched);
+      happened.push(await all[kind](server, instance));
+      busy.delete(touched);
     },
   };
 }
+
+const ofInstances: ReadonlySet<string> = new Set(['kill -9', 'SIGTERM']);
 
 interface Tools {
   readonly heldBy: (instance: Instance) => Promise<number[]>;
