@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  EMPTY,
   ReplaySubject,
   Subject,
   asyncScheduler,
@@ -25,22 +24,21 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { answers } from './answers';
 import { orNothing, runs } from './runs';
 import { ownership } from './ownership';
-import { UnknownJob, type JobRequest, type ListQuery, type Pipeline, type SubmitRequest } from './pipeline-api';
+import { UnknownJob, type JobRequest, type Pipeline, type SubmitRequest } from './pipeline-api';
 import { defaultHoldingPolicy } from './sinks/holdings';
-import { matches, pageOf, type JobPage } from './sinks/job-page';
 import type { JobStore } from './sinks/job-store';
 import { writeBehind } from './sinks/write-behind';
 import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
 import { serverAddress, type ServerOptions } from './sources/server-address';
 import { SocketClosed, type SocketTiming } from './sources/session';
 import { jittered, type Backoff } from './streams/backoff';
-import { jobBoard, type BoardEvent } from './streams/board';
+import { jobBoard, type BoardEvent, type Change } from './streams/board';
 import { jobOf, queuedState } from './streams/job';
 import { jobChanges } from './streams/job-changes';
 import { isSettled, sessionOf, type JobState, type RetryPolicy } from './streams/job-state';
-import { neverBackward } from './streams/never-backward';
 import { reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
@@ -69,8 +67,6 @@ const TICK_MS = 250;
 const RENEW_MS = 600_000;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
-const PAGE = 50;
-const MAX_PAGE = 500;
 
 /** Starts watching: opens a socket to each server and takes up every unsettled job of the store. */
 export function createPipeline(options: PipelineOptions): Pipeline {
@@ -83,7 +79,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const writer = writeBehind(store, { clock, report, onStale: letGoOf });
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
-  const aliases = new Map<string, string>();
+  /** What the store cannot do now is reported, and no reason to stop (R12). */
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing());
+  const asked = answers({ board, local, writer, store, attempted });
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -104,7 +102,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     report,
   });
   const posting = runs({ servers, own: owned.own, board, store, clock, backoff, report });
-  const command$ = merge(commands$, owned.command$.pipe(map(tellingWatchers)), of(posting.abandoned$));
+  const command$ = merge(commands$, owned.command$, of(posting.abandoned$));
   const changes$ = jobChanges(
     { servers, session$: owned.session$, command$, stop$ },
     board,
@@ -128,38 +126,31 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   // The one long-lived subscription. An error here is a bug of ours, and ends the process.
   const ended = new Promise<void>((resolve) => {
-    states$.subscribe({
-      next: (state) => {
-        local.tell(state);
-        writer.put(state);
-      },
-      complete: resolve,
-    });
-    changes$.subscribe((change) => {
-      if (change.tag === 'runAgain') commands$.next(posting.again(change.promptId, change.failure));
-    });
+    changes$.subscribe({ next: carryOut, complete: resolve });
     renewed$.subscribe((state) => writer.put(state));
   });
 
-  /** Whoever watches here a job that was let go watches its new owner from now on. */
-  function tellingWatchers(command$: Observable<BoardEvent>): Observable<BoardEvent> {
-    return concat(command$, EMPTY).pipe(
-      mergeMap((event) =>
-        event.tag === 'released'
-          ? concat(
-              of(event),
-              defer(() => (local.release(event.promptId), EMPTY)),
-            )
-          : of(event),
-      ),
-    );
+  function carryOut(change: Change): void {
+    switch (change.tag) {
+      case 'state':
+        local.tell(change.state);
+        writer.put(change.state);
+        break;
+      case 'runAgain':
+        commands$.next(posting.again(change.promptId, change.failure));
+        break;
+      case 'released':
+        local.release(change.promptId);
+        break;
+      case 'preview':
+        break;
+    }
   }
 
   /** A write was refused: another instance took the job over. */
   function letGoOf({ promptId, epoch }: JobState): void {
     const job = board.job(promptId);
-    if (job !== undefined && job.state.epoch <= epoch)
-      commands$.next(tellingWatchers(of({ tag: 'released', promptId })));
+    if (job !== undefined && job.state.epoch <= epoch) commands$.next(of({ tag: 'released', promptId }));
   }
 
   /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. */
@@ -167,16 +158,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const done = new Promise<void>((resolve) => commands$.next(command$.pipe(finalize(resolve))));
     await firstValueFrom(merge(done, timer(ANSWER_MS, clock)));
   }
-
-  /** The id a job goes by now: an old server may have given it another after its caller was told the first. */
-  const now = (promptId: string): string => aliases.get(promptId) ?? promptId;
-
-  const get$ = (promptId: string): Observable<JobState | undefined> =>
-    defer(() => {
-      const live = board.job(now(promptId));
-      return live === undefined ? writer.get(now(promptId)) : of(live.state);
-    });
-  const get = (promptId: string): Promise<JobState | undefined> => firstValueFrom(get$(promptId));
 
   const newState = (
     promptId: string,
@@ -193,9 +174,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       at: clock.now(),
     });
 
-  /** What the store cannot do now is reported, and no reason to stop (R12). */
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing());
-
   async function submit(request: SubmitRequest): Promise<JobState> {
     const { workflow } = request;
     const server = posting.server(request.server, request.type);
@@ -209,7 +187,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     let { promptId } = state;
     let answered = false;
     const adopted = (as: string): void => {
-      if (answered) aliases.set(promptId, as);
+      if (answered) asked.renamed(promptId, as);
       local.rename(promptId, as);
       writer.remove(promptId);
       if (retry !== undefined) attempted(store.keep(as, workflow)).subscribe();
@@ -220,11 +198,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await lastValueFrom(concat(...stored.map(attempted)), { defaultValue: undefined });
     await run(posting.first(state, workflow, adopted));
     answered = true;
-    return (await get(promptId)) ?? state;
+    return (await asked.get(promptId)) ?? state;
   }
 
   async function track(promptId: string, request: JobRequest): Promise<JobState> {
-    const known = await get(promptId);
+    const known = await asked.get(promptId);
     if (known !== undefined) return known;
     let silent: unknown;
     for (const server of request.server === undefined ? servers : [posting.server(request.server, request.type)]) {
@@ -240,62 +218,32 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       });
       if (!seen.some((event) => event.tag === 'found' || event.tag === 'ended')) continue;
       await run(from<BoardEvent[]>([{ tag: 'opened', job }, ...seen]));
-      return (await get(promptId)) ?? job.state;
+      return (await asked.get(promptId)) ?? job.state;
     }
     if (silent !== undefined) throw silent as Error;
     throw new UnknownJob('no server knows a job of that id');
   }
 
-  async function cancel(asked: string): Promise<JobState | undefined> {
-    const promptId = now(asked);
+  async function cancel(id: string): Promise<JobState | undefined> {
+    const promptId = asked.idOf(id);
     if (board.job(promptId) !== undefined) await run(posting.stop(promptId));
     else await askOwner(promptId);
-    return get(promptId);
+    return asked.get(promptId);
   }
 
   /** Passes a cancel on to the instance that holds the job's session; waits for a successor where there is none just now. */
   async function askOwner(promptId: string): Promise<void> {
-    const state = await get(promptId);
+    const state = await asked.get(promptId);
     const session = state === undefined || isSettled(state) ? undefined : sessionOf(state);
     if (session === undefined) return;
-    const asked$ = store.leases.ask(session, { tag: 'cancel', promptId }).pipe(
+    const heard$ = store.leases.ask(session, { tag: 'cancel', promptId }).pipe(
       repeat({ delay: () => timer(TICK_MS, clock) }),
       takeWhile((heard) => !heard && board.job(promptId) === undefined),
       takeUntil(timer(ANSWER_MS, clock)),
     );
-    await lastValueFrom(asked$, { defaultValue: false });
+    await lastValueFrom(heard$, { defaultValue: false });
     if (board.job(promptId) !== undefined) await run(posting.stop(promptId));
   }
-
-  /** What the store holds, with the live jobs as they are now; those alone where it does not answer (R12). */
-  async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
-    const stored$ = attempted(store.list(wanted)).pipe(toArray());
-    const states = new Map((await firstValueFrom(stored$)).map((state) => [state.promptId, state]));
-    for (const { state } of board.jobs.values()) states.set(state.promptId, state);
-    return pageOf(
-      [...states.values()].filter((state) => matches(state, wanted)),
-      Math.min(limit, MAX_PAGE),
-      cursor,
-    );
-  }
-
-  const watch = (asked: string): Observable<JobState> =>
-    defer(() => {
-      const promptId = now(asked);
-      const here$ = defer(() => {
-        const live = board.job(promptId);
-        return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
-      });
-      const present$ = writer.get(promptId).pipe(
-        map((state) => {
-          if (state === undefined) throw new UnknownJob('no such job');
-          return state;
-        }),
-      );
-      // Elsewhere, or from its end on: what is taken up here later is told here as well.
-      const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), present$));
-      return concat(here$, anywhere$);
-    }).pipe(neverBackward());
 
   async function close(): Promise<void> {
     stop$.next();
@@ -317,13 +265,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     submit,
     track,
     cancel,
-    get,
-    list,
-    watch,
+    get: asked.get,
+    list: asked.list,
+    watch: asked.watch,
     states$,
     previews$,
     output: async (promptId, n) => {
-      const state = await get(promptId);
+      const state = await asked.get(promptId);
       const file = state?.outputs?.[n];
       const server = servers.find(({ url }) => url === state?.serverUrl);
       return file === undefined ? undefined : server?.view(file);

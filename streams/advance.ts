@@ -79,7 +79,7 @@ const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ..
 
 /** A frame came: the job runs, its socket works, and no look is needed for a while. */
 function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
-  const lookAt = at + (job.linked || job.cancelAsked ? timing.auditMs : timing.pollMs);
+  const lookAt = at + (job.linked ? timing.auditMs : timing.pollMs);
   const alive = notAbsent({ ...job, accepted: true, heardAt: at, lookAt: job.succeeded ? job.lookAt : lookAt });
   return retold(alive, { ...running(job.state), via: 'websocket' }, at);
 }

@@ -39,6 +39,8 @@ export interface Preview {
 export type Change =
   | { readonly tag: 'state'; readonly state: JobState }
   | { readonly tag: 'preview'; readonly preview: Preview }
+  /** The job is another's now: whoever watches it here has to look elsewhere. */
+  | { readonly tag: 'released'; readonly promptId: string }
   /** A run failed that may be repeated: somebody must post it. */
   | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
 
@@ -215,7 +217,7 @@ export function jobBoard(timing: Timing): Board {
       }
       case 'released':
         forget(jobs.get(event.promptId)?.state ?? { promptId: event.promptId });
-        return [];
+        return [{ tag: 'released', promptId: event.promptId }];
       case 'queueLength':
         return takeQueueLength(event);
       default:
