@@ -58,11 +58,11 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
 
-  /** What the store holds, with the live jobs as they are now; those alone where it does not answer (R12). */
+  /** What the store holds, with what is not stored yet and the live jobs as they are now; those alone where it does not answer (R12). */
   async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
     const stored = await firstValueFrom(attempted(store.list(wanted)).pipe(toArray()));
-    const states = new Map(stored.map((state) => [state.promptId, state]));
-    for (const { state } of board.jobs.values()) states.set(state.promptId, state);
+    const live = [...board.jobs.values()].map(({ state }) => state);
+    const states = new Map([...stored, ...writer.unwritten(), ...live].map((state) => [state.promptId, state]));
     return pageOf(
       [...states.values()].filter((state) => matches(state, wanted)),
       Math.min(limit, MAX_PAGE),

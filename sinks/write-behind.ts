@@ -35,7 +35,9 @@ export interface WriteBehind {
   get(promptId: string): Observable<JobState | undefined>;
   /** Forgets a job, here and in the store. */
   remove(promptId: string): void;
-  /** How many jobs have a state that is not stored yet. */
+  /** The states that are not stored yet, one a job. */
+  unwritten(): readonly JobState[];
+  /** How many they are. */
   pending(): number;
   /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
   drain(timeoutMs: number): Observable<never>;
@@ -139,6 +141,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       unwritten.delete(promptId);
       store.remove(promptId).subscribe({ error: (error: unknown) => report('write-behind', error) });
     },
+    unwritten: () => [...unwritten.values()],
     pending: () => unwritten.size,
     drain: (timeoutMs) =>
       defer(() => (unwritten.size === 0 ? EMPTY : ended$.pipe(first(() => unwritten.size === 0)))).pipe(

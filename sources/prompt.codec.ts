@@ -51,7 +51,10 @@ export function rejection(
     return rejected(`${described(first)}${more}`, nodeErrors, first);
   }
   if (typeof json.error === 'string') return rejected(readable(json.error), [], {});
-  return rejected(readable(json.error.message), [], nodeNamed(json.error));
+  const node = nodeNamed(json.error);
+  const message = readable(json.error.message);
+  // A missing node type is told of by the error alone.
+  return rejected(message, node.nodeId === undefined ? [] : [{ ...node, nodeId: node.nodeId, message }], node);
 }
 
 const rejected = (message: string, nodeErrors: readonly NodeError[], node: { nodeId?: string; nodeType?: string }) => ({

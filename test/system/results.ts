@@ -48,7 +48,10 @@ export function results(run: Run): readonly Row[] {
       const forgotten = restarts.filter(({ struck }) => struck.includes(order.n)).length;
       return [
         order.n,
-        { order, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n), forgotten },
+        {
+          ...{ order, forgotten, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
+          unanswered: unanswered.includes(order.n),
+        },
       ];
     }),
   );
@@ -70,7 +73,7 @@ export function results(run: Run): readonly Row[] {
   const requests = bench.servers.reduce((sum, { comfy }) => sum + truth.requests(comfy), 0);
   const lifetimes = states.reduce((sum, state) => sum + ((state.finishedAt ?? Date.now()) - state.startedAt), 0);
 
-  for (const [n, why] of wrong) console.log(`  wrong end of order ${n}: ${why}, ${JSON.stringify(statesOf.get(n)?.map(brief))}`);
+  for (const [n, why] of wrong) console.log(`  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), fates.get(n)?.unanswered])}`);
   for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
   for (const { n } of long.filter((order) => !visible.includes(order))) console.log(`  no visible progress: order ${n}`);
   for (const n of watched.filter((each) => !overSocket.includes(each)))
@@ -89,12 +92,19 @@ export function results(run: Run): readonly Row[] {
     share('recovered from transient errors', 99, transient.filter(isRight).length, transient.length),
     atMost('requests, of polling each job every 2 s', 2, percent(requests, lifetimes / POLL_MS), ' %'),
     noted('  that is', `${requests} of ${Math.round(lifetimes / POLL_MS)}`),
+    ...bench.servers.map(({ name, comfy }) => noted(`  ${name}`, paths(comfy.requests))),
     atMost('executed twice by accident', 0, twice.length),
     atMost('wrong ends', 0, wrong.size),
     noted('  not answered and not taken', `${plan.length - taken.length}`),
     atMost('watchers that saw states out of order', 0, run.violations.length),
     atMost('jobs that ended differently for two watchers', 0, run.contradictions.length),
   ];
+}
+
+/** How often each route was asked, ids left out. */
+function paths(requests: readonly { readonly method: string; readonly path: string }[]): string {
+  const routes = requests.map(({ method, path }) => `${method} ${path.replace(/[0-9a-f-]{36}/, ':id')}`);
+  return [...grouped(routes, (route) => route)].map(([route, some]) => `${some.length} ${route}`).join(', ');
 }
 
 const brief = ({ promptId, status, failure, attempt, via, serverUrl }: JobState) => ({

@@ -10,6 +10,8 @@ export interface Fate {
   readonly deleted: boolean;
   /** How often the ComfyUI that had it was restarted before its end. */
   readonly forgotten: number;
+  /** Whether the service was killed before it answered: then it may have been before it posted. */
+  readonly unanswered: boolean;
 }
 
 /** What is wrong with how a job ended, if anything: against what ComfyUI says and what was done to it. */
@@ -27,7 +29,8 @@ export function wrongEnd(
   if (succeeded && state.status !== 'completed') return `${state.failure?.kind} though it succeeded`;
   const ending = endings.get(runIdOf(state));
   if (state.status === 'completed') return wrongCompletion(state, ending, fate);
-  return mayFailSo(state, ending, fate) ? undefined : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
+  const neverPosted = fate.unanswered && executions.length === 0 && state.failure?.kind === 'lost';
+  return neverPosted || mayFailSo(state, ending, fate) ? undefined : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
 }
 
 function wrongCompletion({ outputs = [] }: JobState, ending: Ending | undefined, fate: Fate): string | undefined {
