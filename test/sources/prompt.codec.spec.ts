@@ -34,7 +34,7 @@ test.each([
 ])('[R10] %s refuses a missing node by its id and type', (version, message) => {
   const { failure, nodeErrors } = refused(version, 'rejected-missing-node');
   expect(failure).toEqual({ kind: 'rejected', message, nodeId: '1', nodeType: 'NoSuchNode', retryable: false });
-  expect(nodeErrors).toEqual([]);
+  expect(nodeErrors).toEqual([{ nodeId: '1', nodeType: 'NoSuchNode', message }]);
 });
 
 test.each(['0.3.30', '0.33.0'])('[R10] %s refuses a workflow without an output', (version) => {

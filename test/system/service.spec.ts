@@ -87,72 +87,73 @@ async function joined(service: Service, promptId: string): Promise<Client> {
   return socket;
 }
 
-describe.each(versions)('%s', (version) => {
-  test.concurrent('a job’s life, over HTTP and Socket.IO alone', () =>
-    inPlace(version, async ({ start, comfy }) => {
-      const service = await start();
-      const ask = asking(service);
-      await until(() => comfy.sockets() === 1);
+test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alone', (version) =>
+  inPlace(version, async ({ start, comfy }) => {
+    const service = await start();
+    const ask = asking(service);
+    await until(() => comfy.sockets() === 1);
 
-      const posted = await ask('POST', '/jobs', job(twoOutputs(), { characterId: 'c', metadata: { order: 7 } }));
-      expect(posted).toMatchObject({ status: 202, json: { userId: 'ada', characterId: 'c', metadata: { order: 7 } } });
-      const { promptId } = stateIn(posted);
-      expect(posted.headers['location']).toBe(`/jobs/${promptId}`);
-      const socket = await connected(service);
-      const states = statesOf(socket);
-      const previews: unknown[] = [];
-      socket.on('job:preview', (head, bytes) => previews.push({ ...head, first: bytes[0] }));
-      expect(await joinJob(socket, promptId)).toMatchObject({ ok: true, job: { promptId } });
-      await until(() => states.at(-1)?.status === 'completed');
-      const progress = states.map((state) => state.progress);
-      expect(progress).toEqual([...progress].sort((a, b) => a - b));
-      expect(progress.length).toBeGreaterThan(5);
-      expect(previews.length).toBeGreaterThan(0);
-      expect(previews[0]).toEqual({ promptId, nodeId: '2', mimeType: 'image/jpeg', first: 0xff });
+    const posted = await ask('POST', '/jobs', job(twoOutputs(), { characterId: 'c', metadata: { order: 7 } }));
+    expect(posted).toMatchObject({ status: 202, json: { userId: 'ada', characterId: 'c', metadata: { order: 7 } } });
+    const { promptId } = stateIn(posted);
+    expect(posted.headers['location']).toBe(`/jobs/${promptId}`);
+    const socket = await connected(service);
+    const states = statesOf(socket);
+    const previews: unknown[] = [];
+    socket.on('job:preview', (head, bytes) => previews.push({ ...head, first: bytes[0] }));
+    expect(await joinJob(socket, promptId)).toMatchObject({ ok: true, job: { promptId } });
+    await until(() => states.at(-1)?.status === 'completed');
+    const progress = states.map((state) => state.progress);
+    expect(progress).toEqual([...progress].sort((a, b) => a - b));
+    expect(progress.length).toBeGreaterThan(5);
+    expect(previews.length).toBeGreaterThan(0);
+    expect(previews[0]).toEqual({ promptId, nodeId: '2', mimeType: 'image/jpeg', first: 0xff });
 
-      const late = await connected(service);
-      const told = await joinJob(late, promptId);
-      expect(told).toMatchObject({
-        ok: true,
-        job: { promptId, status: 'completed', progress: 100, outputs: [{ nodeId: '4' }, { nodeId: '6' }] },
-      });
-      expect(stateIn(await ask('GET', `/jobs/${promptId}`))).toEqual(told.ok && told.job);
-      for (const n of [0, 1]) {
-        const file = await fetch(`${service.url}/jobs/${promptId}/outputs/${n}`);
-        expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/png']);
-        expect(
-          Buffer.from(await file.arrayBuffer())
-            .subarray(1, 4)
-            .toString(),
-        ).toBe('PNG');
-      }
-      expect((await ask('GET', `/jobs/${promptId}/outputs/2`)).status).toBe(404);
+    const late = await connected(service);
+    const told = await joinJob(late, promptId);
+    expect(told).toMatchObject({
+      ok: true,
+      job: { promptId, status: 'completed', progress: 100, outputs: [{ nodeId: '4' }, { nodeId: '6' }] },
+    });
+    expect(stateIn(await ask('GET', `/jobs/${promptId}`))).toEqual(told.ok && told.job);
+    for (const n of [0, 1]) {
+      const file = await fetch(`${service.url}/jobs/${promptId}/outputs/${n}`);
+      expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/png']);
+      expect(
+        Buffer.from(await file.arrayBuffer())
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('PNG');
+    }
+    expect((await ask('GET', `/jobs/${promptId}/outputs/2`)).status).toBe(404);
 
-      const refused = await ask('POST', '/jobs', job(rejected()));
-      expect(refused).toMatchObject({ status: 422, headers: { 'content-type': /problem\+json/ } });
-      expect((refused.json['nodeErrors'] as { nodeId: string }[]).map(({ nodeId }) => nodeId)).toEqual(
-        expect.arrayContaining(['1', '5']),
-      );
-      expect(await ask('GET', String(refused.headers['location']))).toMatchObject({
-        status: 200,
-        json: { status: 'failed', failure: { kind: 'rejected' } },
-      });
+    const refused = await ask('POST', '/jobs', job(rejected()));
+    expect(refused).toMatchObject({ status: 422, headers: { 'content-type': /problem\+json/ } });
+    expect((refused.json['nodeErrors'] as { nodeId: string }[]).map(({ nodeId }) => nodeId)).toEqual(
+      expect.arrayContaining(['1', '5']),
+    );
+    expect(await ask('GET', String(refused.headers['location']))).toMatchObject({
+      status: 200,
+      json: { status: 'failed', failure: { kind: 'rejected' } },
+    });
 
-      const broken = await submitted(service, nodeError());
-      expect(await jobWhere(service, broken, isEnd)).toMatchObject({ failure: { kind: 'node_error', nodeId: '2' } });
+    const broken = await submitted(service, nodeError());
+    expect(await jobWhere(service, broken, isEnd)).toMatchObject({ failure: { kind: 'node_error', nodeId: '2' } });
 
-      const [running, waiting] = [await submitted(service, long(200)), await submitted(service, long(2))];
-      await jobWhere(service, running, (state) => state.progress > 0);
-      expect((await ask('POST', `/jobs/${running}/cancel`)).status).toBeLessThan(300);
-      expect(await jobWhere(service, running, isEnd)).toMatchObject({ failure: { kind: 'cancelled' } });
-      expect(await jobWhere(service, waiting, isEnd)).toMatchObject({ status: 'completed' });
-      expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(3);
-      expect(comfy.executions.size).toBe(4);
-      for (const each of [socket, late]) each.disconnect();
-    }),
-  );
+    const [running, waiting] = [await submitted(service, long(200)), await submitted(service, long(2))];
+    await jobWhere(service, running, (state) => state.progress > 0);
+    expect((await ask('POST', `/jobs/${running}/cancel`)).status).toBeLessThan(300);
+    expect(await jobWhere(service, running, isEnd)).toMatchObject({ failure: { kind: 'cancelled' } });
+    expect(await jobWhere(service, waiting, isEnd)).toMatchObject({ status: 'completed' });
+    expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(3);
+    expect(comfy.executions.size).toBe(4);
+    for (const each of [socket, late]) each.disconnect();
+  }),
+);
 
-  test.concurrent('killed while jobs run and wait, and started again: they go on, and end as they end', () =>
+test.concurrent.each(versions)(
+  '%s: killed while jobs run and wait, and started again: they go on, and end as they end',
+  (version) =>
     inPlace(version, async ({ start, comfy }) => {
       const first = await start();
       await until(() => comfy.sockets() === 1);
@@ -179,35 +180,34 @@ describe.each(versions)('%s', (version) => {
       socket.disconnect();
       expect(comfy.executions.size).toBe(2);
     }),
-  );
+);
 
-  test.concurrent('killed, and started again when all is over: each job ended as it did', () =>
-    inPlace(version, async ({ start, comfy }) => {
-      const first = await start();
-      await until(() => comfy.sockets() === 1);
-      const ids = [
-        await submitted(first, long(20)),
-        await submitted(first, nodeError()),
-        await submitted(first, long(200)),
-      ];
-      await jobWhere(first, ids[0]!, (state) => state.progress > 0);
-      await first.kill();
-      await until(() => comfy.executions.size === 3);
-      await fetch(`${comfy.url}/interrupt`, { method: 'POST', body: '{}' });
-      const idle = async () => (await (await fetch(`${comfy.url}/prompt`)).text()).includes('"queue_remaining": 0');
-      await until(idle);
+test.concurrent.each(versions)('%s: killed, and started again when all is over: each job ended as it did', (version) =>
+  inPlace(version, async ({ start, comfy }) => {
+    const first = await start();
+    await until(() => comfy.sockets() === 1);
+    const ids = [
+      await submitted(first, long(20)),
+      await submitted(first, nodeError()),
+      await submitted(first, long(200)),
+    ];
+    await jobWhere(first, ids[0]!, (state) => state.progress > 0);
+    await first.kill();
+    await until(() => comfy.executions.size === 3);
+    await fetch(`${comfy.url}/interrupt`, { method: 'POST', body: '{}' });
+    const idle = async () => (await (await fetch(`${comfy.url}/prompt`)).text()).includes('"queue_remaining": 0');
+    await until(idle);
 
-      const second = await start();
-      const ends = await Promise.all(ids.map((id) => jobWhere(second, id, isEnd)));
-      expect(ends).toMatchObject([
-        { status: 'completed', progress: 100, outputs: [{ nodeId: '4', kind: 'images' }] },
-        { status: 'failed', failure: { kind: 'node_error', nodeId: '2' } },
-        { status: 'failed', failure: { kind: 'interrupted', nodeId: '2' } },
-      ]);
-      expect(comfy.executions.size).toBe(3);
-    }),
-  );
-});
+    const second = await start();
+    const ends = await Promise.all(ids.map((id) => jobWhere(second, id, isEnd)));
+    expect(ends).toMatchObject([
+      { status: 'completed', progress: 100, outputs: [{ nodeId: '4', kind: 'images' }] },
+      { status: 'failed', failure: { kind: 'node_error', nodeId: '2' } },
+      { status: 'failed', failure: { kind: 'interrupted', nodeId: '2' } },
+    ]);
+    expect(comfy.executions.size).toBe(3);
+  }),
+);
 
 test.concurrent('SIGTERM while a job runs: drained within ten seconds, exit code 0, and the job goes on later', () =>
   inPlace('0.33.0', async ({ start, comfy }) => {
