@@ -8,9 +8,9 @@ import {
   interval,
   merge,
   mergeMap,
+  noop,
   of,
   take,
-  takeUntil,
   timer,
   type Observable,
 } from 'rxjs';
@@ -93,18 +93,16 @@ export function connectCluster(
   redis.setMaxListeners(0);
   const told = withoutSecret(password);
 
-  merge(fromEvent(redis, 'error'), fromEvent(redis, 'node error'))
-    .pipe(
-      distinct((trouble) => told(trouble).message, interval(REMIND_MS)),
-      takeUntil(fromEvent(redis, 'end')),
-    )
+  const telling = merge(fromEvent(redis, 'error'), fromEvent(redis, 'node error'))
+    .pipe(distinct((trouble) => told(trouble).message, interval(REMIND_MS)))
     .subscribe((trouble) => report(where, told(trouble)));
-  return tended(redis, told);
+  return tended(redis, told, () => telling.unsubscribe());
 }
 
 function tended<Client extends Redis | Cluster>(
   redis: Client,
   told: (error: unknown) => Error,
+  tearDown: () => void = noop,
 ): RedisConnection<Client> {
   let tried = false;
   const firstTry$ = merge(fromEvent(redis, 'ready'), fromEvent(redis, 'close')).pipe(take(1));
@@ -119,6 +117,7 @@ function tended<Client extends Redis | Cluster>(
         // Between two attempts there is no socket whose end could be waited for.
         const isOver = redis.status === 'end' || redis.status === 'reconnecting';
         if (redis.status !== 'end') redis.disconnect();
+        tearDown();
         return isOver ? EMPTY : fromEvent(redis, 'end').pipe(take(1));
       }).pipe(ignoreElements()),
   };

@@ -1,4 +1,4 @@
-import { defer, filter, fromEvent, interval, noop, takeUntil, type Observable } from 'rxjs';
+import { defer, filter, interval, noop, type Observable } from 'rxjs';
 import type { Report } from '../streams/reporting';
 import { connect, PATIENT } from './redis-connection';
 
@@ -68,11 +68,8 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
     if (redis.status === 'ready') send(() => redis.sunsubscribe(channel));
   }
 
-  interval(heartbeatMs)
-    .pipe(
-      filter(() => redis.status === 'ready' && channels.size > 0),
-      takeUntil(fromEvent(redis, 'end')),
-    )
+  const beating = interval(heartbeatMs)
+    .pipe(filter(() => redis.status === 'ready' && channels.size > 0))
     .subscribe(() => send(() => redis.ping()));
 
   return {
@@ -89,7 +86,11 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
     retry: () => {
       if (redis.status === 'ready') channels.forEach((channel) => begun.has(channel) || subscribe(channel));
     },
-    close: () => connection.hangUp(),
+    close: () =>
+      defer(() => {
+        beating.unsubscribe();
+        return connection.hangUp();
+      }),
   };
 }
 

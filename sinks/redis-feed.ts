@@ -52,7 +52,7 @@ export function redisFeed(
     const key = jobKey(promptId);
     let last: JobState | undefined;
     // The connection that listens may be back before the one that asks.
-    const present$ = stored(key).pipe(
+    const present$ = defer(() => stored(key)).pipe(
       retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt)) }),
       filter((json) => json !== null),
       mergeMap((json) => readable(key, json)),

@@ -200,7 +200,9 @@ export function jobBoard(timing: Timing): Board {
     queues.set(serverUrl, remaining);
     const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
     return ours.flatMap((job) => {
-      const suspicious = remaining < ours.length || !job.linked || job.cancelAsked;
+      // One that was not found already is looked for in its own time (R4), however many more such news come.
+      const isMissed = job.absences.count > 0 && !job.cancelAsked;
+      const suspicious = !isMissed && (remaining < ours.length || !job.linked || job.cancelAsked);
       const lookAt = suspicious ? Math.min(job.lookAt, at + timing.soonMs) : job.lookAt;
       return keep(job, withQueueBound({ ...job, lookAt }, remaining, at, ended));
     });
@@ -232,7 +234,11 @@ export function jobBoard(timing: Timing): Board {
     run,
     session: (clientId) => sessions.get(clientId),
     queueRemaining: (serverUrl) => queues.get(serverUrl),
-    due: (serverUrl, now) => [...jobs.values()].filter((job) => job.lookAt <= now && job.state.serverUrl === serverUrl),
+    due: (serverUrl, now) => {
+      const here = [...jobs.values()].filter((job) => job.state.serverUrl === serverUrl);
+      const isDue = here.some((job) => job.lookAt <= now);
+      return isDue ? here.filter((job) => job.lookAt <= now || comesAlong(job, now, timing)) : [];
+    },
     takeDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
       const todo = session === undefined ? 'none' : remedy(session, runningOf(clientId).length > 0, now);
@@ -260,6 +266,10 @@ function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Ti
       return false;
   }
 }
+
+/** The queue tells of all jobs at once: one that would be looked up soon anyway comes along, or each had its own request (R8). */
+const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
+  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
 
 /** Jobs further back than this learn their place from the audit alone: one job's end is not to change thousands. */
 const NEAR = 200;

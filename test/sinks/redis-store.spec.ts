@@ -239,23 +239,23 @@ describe('changes', () => {
 
   it('find a half-open link out, and hear what was stored meanwhile', async () => {
     const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
-    console.log('start', Date.now());const store = open();
+    const store = open();
     const nodes = { homeOf: () => proxy.url.replace('http:', 'redis:'), moved$: NEVER, lookAround: noop };
     const listener = redisListener(nodes, report, 50);
     const feed = redisFeed(listener, (key) => from(admin.get(key)), report);
     const seen: number[] = [];
     const watching = feed.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
-    console.log('pause', Date.now()); proxy.pause();
+    proxy.pause();
     await put(store, { seq: 1 });
     await until(() => errors().some((error) => error.includes('Socket timeout')));
-    console.log('timeout', Date.now(), errors()); proxy.reset();
+    proxy.reset();
     proxy.resume();
     await until(() => seen.length === 1);
     expect(seen).toEqual([1]);
-    console.log('seen', Date.now()); watching.unsubscribe();
+    watching.unsubscribe();
     await lastValueFrom(listener.close(), { defaultValue: undefined });
-    console.log('closed', Date.now()); await proxy.close();console.log('end', Date.now());
+    await proxy.close();
   });
 });
 

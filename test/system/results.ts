@@ -73,6 +73,7 @@ export function results(run: Run): readonly Row[] {
   const requests = bench.servers.reduce((sum, { comfy }) => sum + truth.requests(comfy), 0);
   const lifetimes = states.reduce((sum, state) => sum + ((state.finishedAt ?? Date.now()) - state.startedAt), 0);
 
+  if (process.env['TIMELINE'] !== undefined) timeline(run, [...wrong.keys()]);
   for (const [n, why] of wrong) console.log(`  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), fates.get(n)?.unanswered])}`);
   for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
   for (const { n } of long.filter((order) => !visible.includes(order))) console.log(`  no visible progress: order ${n}`);
@@ -99,6 +100,20 @@ export function results(run: Run): readonly Row[] {
     atMost('watchers that saw states out of order', 0, run.violations.length),
     atMost('jobs that ended differently for two watchers', 0, run.contradictions.length),
   ];
+}
+
+/** All that happened, and what ComfyUI and the service say of these orders. */
+function timeline({ trouble, truth, states, bench, seconds }: Run, wrong: readonly number[]): void {
+  const start = Math.min(...trouble.happened.map(({ from }) => from));
+  const at = (ms: number): string => `${((ms - start) / 1000).toFixed(1)}`;
+  const name = (url?: string): string => bench.servers.find((server) => server.url === url)?.name ?? '';
+  for (const { what, server, from, to } of trouble.happened)
+    console.log(`    ${at(from)}–${at(to)} ${what} ${name(server)}`);
+  for (const ending of [...truth.endings.values()].filter(({ order }) => wrong.includes(order)))
+    console.log(`    ${at(ending.at)} order ${ending.order} ${ending.how}`);
+  for (const state of states.filter(({ metadata }) => wrong.includes(Number(metadata?.['order']))))
+    console.log(`    ${at(state.finishedAt ?? 0)} order ${String(state.metadata?.['order'])} ${state.status} ${name(state.serverUrl)}`);
+  console.log(`    ${seconds} s`);
 }
 
 /** How often each route was asked, ids left out. */

@@ -8,6 +8,7 @@ export interface Ending {
   readonly how: 'success' | 'error' | 'interrupted';
   /** How many files its outputs name. */
   readonly files: number;
+  readonly at: number;
 }
 
 interface HistoryItem {
@@ -46,6 +47,7 @@ function endingOf(runId: string, { prompt, outputs, status }: HistoryItem): Endi
   return {
     order: orderOf(prompt[2]) ?? -1,
     runId,
+    at: Number((status.messages.at(-1)?.[1] as { timestamp?: number } | undefined)?.timestamp),
     how: status.status_str === 'success' ? 'success' : isInterrupted ? 'interrupted' : 'error',
     files: Object.values(outputs)
       .flatMap((output) => Object.values(output).filter(Array.isArray).flat() as { filename?: unknown }[])
