@@ -2,7 +2,7 @@ import type { JobEvent } from './job-event';
 import { notAbsent, type Job } from './job';
 import { isSettled, type Failure, type JobOutput, type JobState } from './job-state';
 import { done, executing, snapshot, stepped } from './progress';
-import { completed, failed, givenUp, retold, runsAgain } from './retell';
+import { atItsPace, completed, failed, givenUp, retold, runsAgain } from './retell';
 import { defaultTiming, type Timing } from './timing';
 
 /** Good looks that must find a job nowhere before it is lost (R4). */
@@ -80,7 +80,14 @@ const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ..
 /** A frame came: the job runs, its socket works, and no look is needed for a while. */
 function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
   const lookAt = at + (job.linked ? timing.auditMs : timing.pollMs);
-  const alive = notAbsent({ ...job, accepted: true, heardAt: at, lookAt: job.succeeded ? job.lookAt : lookAt });
+  const runningAt = job.runningAt === 0 ? at : job.runningAt;
+  const alive = notAbsent({
+    ...job,
+    accepted: true,
+    runningAt,
+    heardAt: at,
+    lookAt: job.succeeded ? job.lookAt : lookAt,
+  });
   return retold(alive, { ...running(job.state), via: 'websocket' }, at);
 }
 
@@ -91,7 +98,9 @@ function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Jo
   const lookAt = event.at + (job.succeeded ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
   const via = job.linked ? 'websocket' : 'polling';
   const state = event.where === 'running' ? running(job.state) : waiting(job.state, event.ahead);
-  return retold(notAbsent({ ...known, accepted: true, lookAt }), { ...state, via }, event.at);
+  const progress = event.where === 'running' && !job.linked ? atItsPace(known, event.at) : 0;
+  const further: JobState = { ...state, via, progress: Math.max(state.progress, progress) };
+  return retold(notAbsent({ ...known, accepted: true, lookAt }), further, event.at);
 }
 
 /** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */

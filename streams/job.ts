@@ -24,7 +24,8 @@ export interface Job {
   readonly absences: { readonly count: number; readonly since: number };
   /** When it is to be looked up next, if nothing is heard until then. */
   readonly lookAt: number;
-  /** When a frame of it last came. */
+  /** When the first frame of its run came, and the last; 0 before. */
+  readonly runningAt: number;
   readonly heardAt: number;
 }
 
@@ -69,6 +70,7 @@ export const jobOf = (
   cancelAsked: false,
   absences: never,
   lookAt: accepted ? state.updatedAt : Number.POSITIVE_INFINITY,
+  runningAt: 0,
   heardAt: 0,
 });
 

@@ -19,7 +19,12 @@ export function retold(job: Job, state: JobState, at: number): Job {
   const drawn =
     state.status === 'queued'
       ? state
-      : { ...state, progress: progressOf(job), phase: phaseOf(job), ...(node !== undefined && { node }) };
+      : {
+          ...state,
+          progress: Math.max(state.progress, progressOf(job)),
+          phase: phaseOf(job),
+          ...(node !== undefined && { node }),
+        };
   return withState(job, drawn, at);
 }
 
@@ -72,6 +77,18 @@ function withState(job: Job, state: JobState, at: number): Job {
 function progressOf(job: Job): number {
   const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10) / 10;
   return Math.min(ALMOST, Math.max(job.state.progress, now));
+}
+
+/** A pace is worth something once it was kept for so long, and is not believed beyond here. */
+const STEADY_MS = 2_000;
+const BELIEVED = 95;
+
+/** How far a job is that runs on unheard, if it goes on as it did: REST tells no progress. */
+export function atItsPace(job: Job, at: number): number {
+  const heardMs = job.heardAt - job.runningAt;
+  if (heardMs < STEADY_MS) return 0;
+  const fraction = fractionDone(job.graph, job.tally) * (1 + (at - job.heardAt) / heardMs);
+  return Math.min(BELIEVED, Math.floor(fraction * ALMOST * 10) / 10);
 }
 
 function phaseOf(job: Job): JobPhase {

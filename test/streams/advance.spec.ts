@@ -442,3 +442,31 @@ describe('on its way', () => {
     expect(end).toMatchObject({ characterId: 'k', metadata: { mine: true }, attempt: 3, epoch: 7, userId: 'u' });
   });
 });
+
+describe('a job that runs on unheard', () => {
+  /** Two of its ten steps came in four seconds, then its socket was lost. */
+  const unheard = (more: Partial<Job> = {}): Job => {
+    const heard = [told(started, 1_000), told(step(1), 3_000), told(step(2), 5_000)];
+    return { ...heard.reduce((job, event) => advance(job, event), aJob()), linked: false, ...more };
+  };
+  const lookedAt = (job: Job, at: number): number => advance(job, told(found('running'), at)).state.progress;
+
+  test('[R2] goes on at its pace while looks tell that it runs', () => {
+    const before = unheard().state.progress;
+    expect(lookedAt(unheard(), 9_000)).toBeCloseTo(2 * before, 0);
+    expect(lookedAt(unheard(), 13_000)).toBeCloseTo(3 * before, 0);
+  });
+
+  test('[R2] is not believed to be almost done for long, and what frames tell later is not taken back', () => {
+    const late = advance(unheard(), told(found('running'), 999_000));
+    expect(late.state.progress).toBe(95);
+    expect(advance(late, told(step(3), 999_100)).state.progress).toBe(95);
+  });
+
+  test('has no pace where too little was heard of it, or where it is heard', () => {
+    const { progress } = unheard().state;
+    expect(lookedAt(unheard({ runningAt: 4_000 }), 9_000)).toBe(progress);
+    expect(lookedAt(unheard({ linked: true }), 9_000)).toBe(progress);
+    expect(lookedAt(aJob({ linked: false }), 9_000)).toBe(0);
+  });
+});
