@@ -20,18 +20,18 @@ module.exports = {
       name: 'sources-know-streams-only',
       severity: 'error',
       from: { path: '^sources/' },
-      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|answers)' },
+      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|answers|once)' },
     },
     {
       name: 'sinks-know-streams-only',
       severity: 'error',
       from: { path: '^sinks/' },
-      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|answers)' },
+      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|answers|once)' },
     },
     {
       name: 'pipeline-knows-no-gateway',
       severity: 'error',
-      from: { path: '^(pipeline|replay|index|runs|ownership|answers)' },
+      from: { path: '^(pipeline|replay|index|runs|ownership|answers|once)' },
       to: { path: '^(gateway|test)/' },
     },
     {

@@ -1,5 +1,7 @@
 export { createPipeline, type PipelineOptions } from './pipeline';
 export {
+  KeyReused,
+  KeySpent,
   NoAnswer,
   UnknownJob,
   UnknownServer,
@@ -10,6 +12,7 @@ export {
   type Pipeline,
   type Preview,
   type ServerStatus,
+  type SubmitOnce,
   type SubmitRequest,
   type Workflow,
 } from './pipeline-api';

@@ -31,12 +31,15 @@ import type { Backoff } from './streams/backoff';
 import type { Board, BoardEvent } from './streams/board';
 import { jobOf } from './streams/job';
 import type { Session } from './streams/job-changes';
-import { isSettled, sessionOf, type JobState } from './streams/job-state';
+import { isSettled, sessionOf, type Failure, type JobState } from './streams/job-state';
 import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
+/** How long, and how often, is waited for a job that is asked for before it is known. */
+const KNOWN_MS = 5_000;
+const KNOWN_TICK_MS = 50;
 
 export interface OwnershipParts {
   readonly servers: readonly { readonly url: string; readonly session: (clientId: string) => Session }[];
@@ -142,16 +145,19 @@ export function ownership(parts: OwnershipParts): Ownership {
     toArray(),
     reporting('recovery', report),
     reconnecting(backoff, clock),
+    filter((states) => states.length > 0),
     tap((states) => recovered.next(states)),
     map((states): Observable<BoardEvent> => from(states.map(takenUp))),
   );
 
   function takenUp(state: JobState): BoardEvent {
     const at = clock.now();
-    return {
-      tag: 'opened',
-      job: jobOf({ ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at }, { accepted: true }),
-    };
+    const { epoch, attempt, runId, retry } = state;
+    // Its last run has failed, and the next was not posted yet.
+    const unposted = attempt > 1 && runId === undefined;
+    const job = jobOf({ ...state, epoch: Math.max(epoch + 1, at), updatedAt: at }, { accepted: !unposted });
+    const runAgain = retry?.onLost === undefined ? ranOutOfMemory : wasLost;
+    return { tag: 'opened', job: unposted ? { ...job, runAgain } : job };
   }
 
   const letGo = (promptIds: readonly string[]): Observable<BoardEvent> =>
@@ -163,12 +169,21 @@ export function ownership(parts: OwnershipParts): Ownership {
     mergeMap(({ clientId }) =>
       leases.asked(clientId).pipe(takeUntil(lost$.pipe(filter((event) => event.holding.clientId === clientId)))),
     ),
-    map(({ promptId }: Request) => parts.cancel(promptId)),
+    map(({ promptId }: Request) => whenKnown(promptId).pipe(concatMap(() => parts.cancel(promptId)))),
   );
 
+  /** A session may be asked before its jobs are taken up. */
+  const whenKnown = (promptId: string): Observable<unknown> =>
+    timer(0, KNOWN_TICK_MS, clock).pipe(
+      takeUntil(timer(KNOWN_MS, clock)),
+      filter(() => board.job(promptId) !== undefined),
+      take(1),
+    );
+
   const command$ = merge(
+    // The first time for the jobs that are nobody's.
     held$.pipe(
-      filter(({ holdings }) => holdings.some(({ inherited }) => inherited)),
+      filter(({ holdings }, index) => index === 0 || holdings.some(({ inherited }) => inherited)),
       concatMap(() => takeUp$),
     ),
     // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
@@ -191,6 +206,18 @@ export function ownership(parts: OwnershipParts): Ownership {
       ),
   };
 }
+
+/** What a job that waits for its next run failed of: its state no longer says. */
+const ranOutOfMemory: Failure = {
+  kind: 'out_of_memory',
+  message: 'The last run ran out of memory, and the workflow is no longer kept to be run again.',
+  retryable: true,
+};
+const wasLost: Failure = {
+  kind: 'lost',
+  message: 'The last run was lost, and the workflow is no longer kept to be run again.',
+  retryable: true,
+};
 
 /** Nothing instead of an error that was reported already. */
 const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -20,7 +20,17 @@ export interface JobRequest {
   readonly server?: string;
 }
 
+/** Makes a submission safe to repeat, through any instance on the same store, for 24 h. */
+export interface SubmitOnce {
+  /** Whatever tells this submission from all others. Its metadata must be JSON. */
+  readonly key: string;
+  /** A digest of what is submitted: under the same key, another one is refused. */
+  readonly body: string;
+}
+
 export interface SubmitRequest extends JobRequest {
+  /** Resolves with the job as it is now, where it was submitted before. */
+  readonly once?: SubmitOnce;
   readonly workflow: Workflow;
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
@@ -49,7 +59,8 @@ export interface Pipeline {
   /**
    * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
    * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
-   * Rejects with `UnknownServer` where `server` is none of ours.
+   * Rejects with `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
+   * `StoreUnavailable`.
    */
   submit(request: SubmitRequest): Promise<JobState>;
   /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
@@ -83,4 +94,12 @@ export class UnknownJob extends Error {
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
+}
+/** A key for submitting once stands for another request. */
+export class KeyReused extends Error {
+  override readonly name = 'KeyReused';
+}
+/** A key for submitting once was used before, and whether its job was run cannot be told any more: it is not run again. */
+export class KeySpent extends Error {
+  override readonly name = 'KeySpent';
 }

@@ -3,7 +3,9 @@ import {
   ReplaySubject,
   Subject,
   asyncScheduler,
+  EMPTY,
   concat,
+  concatMap,
   defer,
   filter,
   finalize,
@@ -25,6 +27,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { answers } from './answers';
+import { onlyOnce, type Identity } from './once';
 import { orNothing, runs } from './runs';
 import { ownership } from './ownership';
 import { UnknownJob, type JobRequest, type Pipeline, type SubmitRequest } from './pipeline-api';
@@ -39,6 +42,7 @@ import { jobBoard, type BoardEvent, type Change } from './streams/board';
 import { jobOf, queuedState } from './streams/job';
 import { jobChanges } from './streams/job-changes';
 import { isSettled, sessionOf, type JobState, type RetryPolicy } from './streams/job-state';
+import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
@@ -82,6 +86,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   /** What the store cannot do now is reported, and no reason to stop (R12). */
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing());
   const asked = answers({ board, local, writer, store, attempted });
+  const submitOnce = onlyOnce({ store, get: asked.get, clock, attempted });
+  const beingPosted = new Set<string>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -163,6 +169,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     promptId: string,
     server: ComfyUIServer,
     { type, userId, characterId, metadata }: JobRequest,
+    at = clock.now(),
   ): JobState =>
     queuedState({
       promptId,
@@ -171,16 +178,23 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ...(characterId !== undefined && { characterId }),
       ...(metadata !== undefined && { metadata }),
       serverUrl: server.url,
-      at: clock.now(),
+      at,
     });
 
   async function submit(request: SubmitRequest): Promise<JobState> {
+    if (request.once === undefined) return submitAs(request);
+    posting.server(request.server, request.type);
+    return submitOnce(request.once, (as) => submitAs(request, as));
+  }
+
+  /** Under a given identity it is safe to repeat, here and elsewhere: who stores the state first posts, nobody else does. */
+  async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
     const { workflow } = request;
     const server = posting.server(request.server, request.type);
     const retry = retryOf(request);
     const clientId = owned.own(server.url);
     const state: JobState = {
-      ...newState(randomUUID(), server, request),
+      ...newState(as?.promptId ?? randomUUID(), server, request, as?.at),
       clientId,
       ...(retry !== undefined && { retry }),
     };
@@ -194,11 +208,35 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       promptId = as;
     };
     // Stored before it is posted, so that no crash can lose it.
-    const stored = [...(retry === undefined ? [] : [store.keep(promptId, workflow)]), store.put(state)];
-    await lastValueFrom(concat(...stored.map(attempted)), { defaultValue: undefined });
-    await run(posting.first(state, workflow, adopted));
+    const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow));
+    await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
+      defaultValue: undefined,
+    });
+    const posted$ = posting.first(state, workflow, adopted);
+    await run(as === undefined ? posted$ : storedFirst(state, posted$));
     answered = true;
-    return (await asked.get(promptId)) ?? state;
+    const present = (await asked.get(promptId)) ?? state;
+    // An old server's id is one to come back with, after a crash as well.
+    if (promptId !== state.promptId) await lastValueFrom(attempted(store.put(present)), { defaultValue: undefined });
+    return present;
+  }
+
+  /**
+   * Posts a job that is stored by nobody else. While the store does not answer, it is asked again: only it can tell.
+   * Nothing while this very job is at that already.
+   */
+  function storedFirst(state: JobState, posted$: Observable<BoardEvent>): Observable<BoardEvent> {
+    const { promptId } = state;
+    return defer(() => {
+      if (beingPosted.has(promptId)) return EMPTY;
+      beingPosted.add(promptId);
+      return store.put(state).pipe(
+        reporting('store', report),
+        reconnecting(looking, clock),
+        concatMap((outcome) => (outcome === 'stored' ? posted$ : EMPTY)),
+        finalize(() => beingPosted.delete(promptId)),
+      );
+    });
   }
 
   async function track(promptId: string, request: JobRequest): Promise<JobState> {

@@ -6,6 +6,7 @@ import {
   concatMap,
   defer,
   filter,
+  ignoreElements,
   interval,
   map,
   mergeMap,
@@ -55,7 +56,7 @@ export interface Runs {
   readonly again: (promptId: string, failure: Failure) => Observable<BoardEvent>;
   /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
   readonly stop: (promptId: string) => Observable<BoardEvent>;
-  /** The jobs of servers that stay away, where they may run elsewhere. */
+  /** The jobs of servers that stay away, where another that answers may run them. */
   readonly abandoned$: Observable<BoardEvent>;
 }
 
@@ -69,12 +70,19 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
   }
   const serverOf = (url: string): ComfyUIServer | undefined => servers.find((server) => server.url === url);
 
-  function server(url: string | undefined, type: string): ComfyUIServer {
+  /** Of these servers, the one to be preferred for this type. */
+  function preferred(some: readonly ComfyUIServer[], type: string): ComfyUIServer | undefined {
     const busy = [...board.jobs.values()].map(({ state }) => state.serverUrl);
     const queueOf = (at: string): number =>
       Math.max(board.queueRemaining(at) ?? 0, busy.filter((each) => each === at).length);
-    const candidates = servers.map((each) => ({ ...each, healthy: isHealthy(each), queue: queueOf(each.url) }));
-    const found = url === undefined ? route(candidates, type) : serverOf(url.replace(/\/+$/, ''));
+    return route(
+      some.map((each) => ({ ...each, healthy: isHealthy(each), queue: queueOf(each.url) })),
+      type,
+    );
+  }
+
+  function server(url: string | undefined, type: string): ComfyUIServer {
+    const found = url === undefined ? preferred(servers, type) : serverOf(url.replace(/\/+$/, ''));
     if (found !== undefined) return found;
     throw new UnknownServer(
       url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
@@ -125,7 +133,9 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
       if (workflow === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
       const { serverUrl, type } = job.state;
       const before = serverOf(serverUrl);
-      const at = before !== undefined && isHealthy(before) ? before : server(undefined, type);
+      // The server asked for may be one that is not for this type.
+      const at = before !== undefined && isHealthy(before) ? before : (preferred(servers, type) ?? before);
+      if (at === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
       const runId = randomUUID();
       const posting: BoardEvent = {
         tag: 'posting',
@@ -136,7 +146,12 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
         at: clock.now(),
       };
       const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing()) : EMPTY;
-      return concat(freed$, of(posting), posted(at, runId, workflow));
+      // Stored before it is posted: whoever takes the job up after a crash looks for this run, and makes no other.
+      const stored$ = defer(() => {
+        const run = board.run(runId);
+        return run === undefined ? EMPTY : store.put(run.state).pipe(ignoreElements());
+      }).pipe(reporting('store', report), orNothing());
+      return concat(freed$, of(posting), stored$, posted(at, runId, workflow));
     };
     const kept$ = store.kept(promptId).pipe(reporting('store', report), reconnecting(backoff, clock));
     return timer(rerunMs(board.job(promptId)?.state.attempt), clock).pipe(
@@ -168,12 +183,18 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
     }
     return [...awaySince].filter(([, since]) => now - since >= AWAY_MS).map(([url]) => url);
   };
+  /** While no other server answers, nothing is known of these jobs, and nothing gained by giving them up (R4). */
+  const mayMove = ({ serverUrl, type }: JobState): boolean =>
+    preferred(
+      servers.filter((each) => each.url !== serverUrl && isHealthy(each)),
+      type,
+    ) !== undefined;
   const abandoned$ = interval(TICK_MS, clock).pipe(
     map(away),
     filter((urls) => urls.length > 0),
     mergeMap((urls) =>
       [...board.jobs.values()].filter(
-        ({ state, runAgain }) => urls.includes(state.serverUrl) && runAgain === undefined,
+        ({ state, runAgain }) => urls.includes(state.serverUrl) && runAgain === undefined && mayMove(state),
       ),
     ),
     map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),

@@ -8,9 +8,24 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** A codec from one check, which says what is wrong in words that follow the field's name. */
-export const checked = <A>(name: string, check: (value: unknown) => E.Either<string, A>): t.Type<A, A> =>
-  new t.Type<A, A, unknown>(
+/** A JSON Schema, 2020-12, as OpenAPI 3.1 takes it. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A codec that says in JSON Schema what it takes. */
+export type Described<A> = t.Type<A, A> & { readonly schema?: JsonSchema; readonly isOptional?: boolean };
+
+export const described = <A>(codec: t.Type<A, A>, schema: JsonSchema): Described<A> => Object.assign(codec, { schema });
+
+/**
+ * A codec from one check, which says what is wrong in words that follow the field's name. What programs send has a schema
+ * too; settings, which people write, need none.
+ */
+export const checked = <A>(
+  name: string,
+  check: (value: unknown) => E.Either<string, A>,
+  schema?: JsonSchema,
+): Described<A> => {
+  const codec = new t.Type<A, A, unknown>(
     name,
     (value): value is A => E.isRight(check(value)),
     (value, context) =>
@@ -23,12 +38,15 @@ export const checked = <A>(name: string, check: (value: unknown) => E.Either<str
       ),
     identity,
   );
+  return schema ? described(codec, schema) : codec;
+};
 
 /** The same codec for a field that may be absent. */
-export const optional = <A>(codec: t.Type<A, A>): t.Type<A | undefined, A | undefined> =>
-  checked(`${codec.name}?`, (value) =>
-    value === undefined ? E.right(undefined) : pipe(codec.decode(value), E.mapLeft(firstMessage)),
-  );
+export const optional = <A>(codec: Described<A>): Described<A | undefined> => {
+  const check = (value: unknown) =>
+    value === undefined ? E.right(undefined) : pipe(codec.decode(value), E.mapLeft(firstMessage));
+  return Object.assign(checked<A | undefined>(`${codec.name}?`, check, codec.schema), { isOptional: true });
+};
 
 /** Decodes, and names each bad field. */
 export const decoded = <A>(codec: t.Type<A, unknown>, value: unknown): E.Either<readonly FieldError[], A> =>

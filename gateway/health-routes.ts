@@ -1,14 +1,17 @@
 import { Router } from 'express';
 import type { Pipeline, ServerStatus } from '../pipeline-api';
+import type { Liveness, Readiness } from './answers.codec';
 import { bearerToken, type Auth } from './auth';
 import { onlyMethods } from './routing';
+
+type ServerHealth = Readiness['checks']['servers'][number];
 
 /** `/livez`: the process runs. `/readyz`: it can do its work, check by check; 503 where it cannot. Both without a token. */
 export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   const router = Router();
   router
     .route('/livez')
-    .get((_request, response) => void response.json({ status: 'alive' }))
+    .get((_request, response) => void response.json({ status: 'alive' } satisfies Liveness))
     .all(onlyMethods('GET, HEAD'));
   router
     .route('/readyz')
@@ -18,18 +21,19 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
       const servers = pipeline.servers();
       const ready = store && servers.some(({ healthy }) => healthy);
       const named = servers.map(viewer?.role === 'service' ? withUrl : withoutUrl);
-      response
-        .status(ready ? 200 : 503)
-        .json({ status: ready ? 'ready' : 'not ready', checks: { store: { healthy: store }, servers: named } });
+      response.status(ready ? 200 : 503).json({
+        status: ready ? 'ready' : 'not ready',
+        checks: { store: { healthy: store }, servers: named },
+      } satisfies Readiness);
     })
     .all(onlyMethods('GET, HEAD'));
   return router;
 };
 
-const withUrl = (server: ServerStatus): object => ({ name: new URL(server.url).host, ...server });
+const withUrl = (server: ServerStatus): ServerHealth => ({ name: new URL(server.url).host, ...server });
 
 /** A pod's URL is often all one needs to use it: only services get it. */
-const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): object => ({
+const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): ServerHealth => ({
   name: `server ${n + 1}`,
   healthy,
   via,

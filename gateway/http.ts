@@ -1,31 +1,41 @@
 import { join } from 'node:path';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import type { Observable } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { originGuard, safeHeaders } from './browser-safety';
+import { eventsRoute } from './events-route';
 import { healthRoutes } from './health-routes';
 import { jobsRoutes } from './jobs-routes';
 import type { OriginPolicy } from './origins';
+import type { OutboxLimits } from './outbox';
 import { outputsRoute } from './outputs-route';
 import { Problem, sendProblem } from './problem';
 import { problemOf } from './problem-of';
 import { onlyMethods } from './routing';
+import { selfRoutes } from './self-routes';
 
 export interface HttpOptions {
   readonly pipeline: Pipeline;
   readonly auth: Auth;
   readonly policy: OriginPolicy;
   readonly outputLimitBytes: number;
+  /** What a slow reader of events may cost. */
+  readonly limits: OutboxLimits;
+  /** Emits when the gateway closes, which ends event streams. */
+  readonly closing$: Observable<unknown>;
   readonly logger: Logger;
 }
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
-export const httpApp = ({ pipeline, auth, policy, outputLimitBytes, logger }: HttpOptions): Express => {
+export const httpApp = (options: HttpOptions): Express => {
+  const { pipeline, auth, policy, outputLimitBytes, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
-  app.use(healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth), outputsRoute(pipeline, auth, outputLimitBytes));
+  app.use(selfRoutes(auth.required), healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth));
+  app.use(eventsRoute(options), outputsRoute(pipeline, auth, outputLimitBytes));
   app.use(express.static(join(__dirname, 'dashboard'), { redirect: false }));
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {

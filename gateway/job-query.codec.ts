@@ -11,23 +11,33 @@ const STATUSES: readonly JobStatus[] = ['queued', 'processing', 'completed', 'fa
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
 
-const Status = checked('Status', (value) =>
-  E.fromNullable(`must be one of ${STATUSES.join(', ')}`)(STATUSES.find((status) => status === value)),
+const Status = checked(
+  'Status',
+  (value) => E.fromNullable(`must be one of ${STATUSES.join(', ')}`)(STATUSES.find((status) => status === value)),
+  { type: 'string', enum: STATUSES },
 );
 
-const Limit = checked('Limit', (value) =>
-  typeof value === 'string' && /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST
-    ? E.right(Number(value))
-    : E.left(`must be a whole number from 1 to ${MOST}`),
+const Limit = checked(
+  'Limit',
+  (value) =>
+    typeof value === 'string' && /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST
+      ? E.right(Number(value))
+      : E.left(`must be a whole number from 1 to ${MOST}`),
+  { type: 'integer', minimum: 1, maximum: MOST, default: DEFAULT_LIMIT },
 );
 
-const Once = checked('Once', (value) =>
-  typeof value === 'string' && value !== '' && value.length <= 500
-    ? E.right(value)
-    : E.left('must be given once, and not empty'),
+const LONGEST = 500;
+const Once = checked(
+  'Once',
+  (value) =>
+    typeof value === 'string' && value !== '' && value.length <= LONGEST
+      ? E.right(value)
+      : E.left('must be given once, and not empty'),
+  { type: 'string', minLength: 1, maxLength: LONGEST },
 );
 
-const Query = t.type({
+/** What may be asked of a list of jobs. */
+export const Query = t.type({
   status: optional(Status),
   type: optional(Once),
   userId: optional(Once),

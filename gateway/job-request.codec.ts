@@ -10,27 +10,46 @@ const METADATA_LIMIT = 16_384;
 const MOST_ATTEMPTS = 10;
 
 const Text = (limit: number) =>
-  checked('Text', (value) =>
-    typeof value === 'string' && value !== '' && value.length <= limit && !/\p{Cc}/u.test(value)
-      ? E.right(value)
-      : E.left(`must be text of 1 to ${limit} characters`),
+  checked(
+    'Text',
+    (value) =>
+      typeof value === 'string' && value !== '' && isWithin(limit, value) && !/\p{Cc}/u.test(value)
+        ? E.right(value)
+        : E.left(`must be text of 1 to ${limit} characters`),
+    { type: 'string', minLength: 1, maxLength: limit, pattern: '^\\P{Cc}*$' },
   );
 
-const Metadata = checked('Metadata', (value) => {
-  if (!t.UnknownRecord.is(value) || Array.isArray(value)) return E.left('must be an object');
-  return JSON.stringify(value).length > METADATA_LIMIT
-    ? E.left(`must be under ${METADATA_LIMIT} characters of JSON`)
-    : E.right(value);
-});
+/** Characters count as Unicode has them, as in JSON Schema; in JavaScript's `length` some count twice. */
+const isWithin = (limit: number, text: string): boolean => text.length <= 2 * limit && Array.from(text).length <= limit;
 
-const OnLost = checked('OnLost', (value) =>
-  value === 'resubmit' ? E.right('resubmit' as const) : E.left("must be 'resubmit', or absent"),
+const Metadata = checked(
+  'Metadata',
+  (value) => {
+    if (!t.UnknownRecord.is(value) || Array.isArray(value)) return E.left('must be an object');
+    return JSON.stringify(value).length > METADATA_LIMIT
+      ? E.left(`must be under ${METADATA_LIMIT} characters of JSON`)
+      : E.right(value);
+  },
+  {
+    type: 'object',
+    additionalProperties: true,
+    description: `The application’s own, kept with the job untouched; at most ${METADATA_LIMIT} characters of JSON.`,
+  },
 );
 
-const Attempts = checked('Attempts', (value) =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_ATTEMPTS
-    ? E.right(value)
-    : E.left(`must be a whole number from 1 to ${MOST_ATTEMPTS}`),
+const OnLost = checked(
+  'OnLost',
+  (value) => (value === 'resubmit' ? E.right('resubmit' as const) : E.left("must be 'resubmit', or absent")),
+  { type: 'string', enum: ['resubmit'] },
+);
+
+const Attempts = checked(
+  'Attempts',
+  (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_ATTEMPTS
+      ? E.right(value)
+      : E.left(`must be a whole number from 1 to ${MOST_ATTEMPTS}`),
+  { type: 'integer', minimum: 1, maximum: MOST_ATTEMPTS },
 );
 
 const request = {
@@ -40,8 +59,12 @@ const request = {
   metadata: optional(Metadata),
   server: optional(Text(2000)),
 };
-const Track = t.type(request);
-const Submit = t.type({
+
+/** A job that somebody else posted. */
+export const Track = t.type(request);
+
+/** A job to be run. */
+export const Submit = t.type({
   ...request,
   workflow: WorkflowFromJson,
   onLost: optional(OnLost),

@@ -5,6 +5,7 @@ import type { JobRequest, Pipeline } from '../pipeline-api';
 import { isSettled, type JobState } from '../streams/job-state';
 import { maySee, type Auth, type Viewer } from './auth';
 import type { FieldError } from './fields.codec';
+import { onceOf } from './idempotency';
 import { jobQuery } from './job-query.codec';
 import { submitRequest, trackRequest } from './job-request.codec';
 import { Problem, unknownJob } from './problem';
@@ -34,13 +35,15 @@ export const jobsRoutes = (pipeline: Pipeline, auth: Auth): Router => {
 
 const submitting =
   (pipeline: Pipeline): ViewerHandler =>
-  async ({ body }, response) => {
+  async ({ body, headers }, response) => {
+    const { viewer, bodyDigest } = response.locals;
+    const once = onceOf(headers, viewer, bodyDigest);
     const request = asked(submitRequest(body));
-    refuseOtherUsers(response.locals.viewer, request);
-    const job = await pipeline.submit(request);
+    refuseOtherUsers(viewer, request);
+    const job = await pipeline.submit({ ...request, ...(once && { once }) });
     response.location(`/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(job);
-    response.status(202).json(publicJob(job));
+    response.status(once && isSettled(job) ? 200 : 202).json(publicJob(job));
   };
 
 const listing =

@@ -1,7 +1,7 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../pipeline-api';
 import { isSettled } from '../streams/job-state';
-import type { Reply } from './protocol';
+import type { Reply, WatchReply } from './protocol';
 import type { PublicJob } from './public-job';
 
 /** How many jobs' previews wait, one each. */
@@ -38,7 +38,7 @@ export interface Outbox {
   /** An image that may be dropped. */
   preview(preview: Preview): void;
   /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
-  answer(reply: Reply, send: (reply: Reply) => void): void;
+  answer<R extends Reply | WatchReply>(reply: R, send: (reply: R) => void): void;
   /** Drops what waits of a job. */
   forget(promptId: string): void;
   /** To be called whenever the connection drained. */
@@ -91,7 +91,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       post(job.promptId, job, () => wire.state(job));
     },
     answer(reply, send) {
-      if (reply.ok) drop(reply.job.promptId);
+      if ('job' in reply) drop(reply.job.promptId);
       post(Symbol('answer'), reply, () => send(reply));
     },
     preview(preview) {

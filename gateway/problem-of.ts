@@ -1,4 +1,4 @@
-import { NoAnswer, UnknownJob, UnknownServer } from '../pipeline-api';
+import { KeyReused, KeySpent, NoAnswer, UnknownJob, UnknownServer } from '../pipeline-api';
 import { StoreUnavailable } from '../sinks/job-store';
 import { Problem, unknownJob } from './problem';
 
@@ -7,6 +7,9 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
   if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
+  if (error instanceof KeySpent)
+    return new Problem('key-spent', { detail: 'Its job is forgotten, and is not run again. Take another key.' });
   if (error instanceof NoAnswer) return new Problem('no-answer', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof StoreUnavailable)
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);

@@ -13,7 +13,9 @@ const KINDS = {
   'method-not-allowed': [405, 'The method does not fit'],
   'body-too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The body must be JSON'],
+  'key-spent': [409, 'The Idempotency-Key was used up'],
   'workflow-refused': [422, 'ComfyUI refused the workflow'],
+  'key-reused': [422, 'The Idempotency-Key stands for another request'],
   'too-many-jobs': [429, 'Too many jobs joined'],
   internal: [500, 'The gateway failed'],
   'no-answer': [502, 'ComfyUI gave no usable answer'],
@@ -22,6 +24,11 @@ const KINDS = {
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemKind = keyof typeof KINDS;
+
+/** Every kind, by its status. */
+export const problemKinds = Object.keys(KINDS) as readonly ProblemKind[];
+export const statusOf = (kind: ProblemKind): number => KINDS[kind][0];
+export const problemType = (kind: ProblemKind): string => `urn:comfyui-jobstream:problem:${kind}`;
 
 export interface ProblemDetails {
   /** What went wrong this time, for a person. */
@@ -45,8 +52,7 @@ export class Problem extends Error {
   }
 
   toJSON(): Readonly<Record<string, unknown>> {
-    const type = `urn:comfyui-jobstream:problem:${this.kind}`;
-    return { type, title: KINDS[this.kind][1], status: this.status, ...this.details };
+    return { type: problemType(this.kind), title: KINDS[this.kind][1], status: this.status, ...this.details };
   }
 }
 

@@ -1,18 +1,47 @@
-import type { ProblemKind } from './problem';
 import type { PublicJob } from './public-job';
 
-/** What a request over a socket comes back as. `code` is the kind of the problem that HTTP would answer with. */
-export type Reply =
-  | { readonly ok: true; readonly job: PublicJob }
-  | { readonly ok: false; readonly error: { readonly code: ProblemKind | 'left'; readonly message: string } };
+/** The kind of the problem that HTTP would answer with, or `left` where the job was left before its state was known. */
+export type RefusalCode =
+  | 'bad-request'
+  | 'unknown-job'
+  | 'too-many-jobs'
+  | 'no-answer'
+  | 'store-unavailable'
+  | 'internal'
+  | 'left'
+  | (string & {});
 
-export type Ack = (reply: Reply) => void;
-
-/** Sent by clients, so anything may come: `job:join` (promptId, ack), `job:leave` (promptId). */
-export interface ClientEvents {
-  readonly 'job:join': (...args: unknown[]) => void;
-  readonly 'job:leave': (...args: unknown[]) => void;
+export interface Refusal {
+  readonly ok: false;
+  readonly error: { readonly code: RefusalCode; readonly message: string };
 }
+
+/** What a join comes back as. */
+export type Reply = { readonly ok: true; readonly job: PublicJob } | Refusal;
+
+/** The live jobs one may see, the newest first; `more` if there are others, which `GET /jobs` has. */
+export interface LiveJobs {
+  readonly jobs: readonly PublicJob[];
+  readonly more: boolean;
+}
+
+/** What `jobs:watch` comes back as. */
+export type WatchReply = ({ readonly ok: true } & LiveJobs) | Refusal;
+
+export type Ack<R = Reply> = (reply: R) => void;
+
+/** What clients send. */
+export interface ClientEvents {
+  /** Enters a job's room: the answer has its state, each change follows as `job:state`, until it settles. */
+  readonly 'job:join': (promptId: string, ack: Ack) => void;
+  readonly 'job:leave': (promptId: string) => void;
+  /** Asks for all jobs one may see: the answer has the live ones, each change of any follows as `job:state`. */
+  readonly 'jobs:watch': (ack: Ack<WatchReply>) => void;
+  readonly 'jobs:unwatch': () => void;
+}
+
+/** The same as a gateway hears it: anything may come. */
+export type Heard = { readonly [Event in keyof ClientEvents]: (...args: unknown[]) => void };
 
 /** A preview's place; its image follows as bytes. */
 export interface PreviewHead {
@@ -22,6 +51,7 @@ export interface PreviewHead {
 }
 
 export interface ServerEvents {
+  /** A job in one of the rooms, or of those watched, as it is now. */
   readonly 'job:state': (job: PublicJob) => void;
   readonly 'job:preview': (head: PreviewHead, image: Uint8Array) => void;
 }

@@ -1,5 +1,6 @@
-import express, { type RequestHandler } from 'express';
+import express, { type RequestHandler, type Response } from 'express';
 import { bearerToken, type Auth, type Viewer } from './auth';
+import { digestOf } from './idempotency';
 import { Problem } from './problem';
 
 /** A handler behind `authenticated`. */
@@ -8,7 +9,7 @@ export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
   unknown,
   unknown,
   unknown,
-  { viewer: Viewer }
+  { viewer: Viewer; bodyDigest: string }
 >;
 
 /** Lets only known callers pass, before any body is read. */
@@ -26,7 +27,7 @@ export const authenticated =
     next();
   };
 
-/** Reads a JSON body of at most 10 MiB; refuses any other type. */
+/** Reads a JSON body of at most 10 MiB, and tells repeated ones by `bodyDigest`; refuses any other type. */
 export const jsonBody = (): RequestHandler[] => [
   (request, _response, next) => {
     if (request.is('application/json') === false) {
@@ -34,7 +35,14 @@ export const jsonBody = (): RequestHandler[] => [
     }
     next();
   },
-  express.json({ limit: '10mb' }),
+  express.json({
+    limit: '10mb',
+    verify: (request, response, body) => {
+      // Hashing costs; only who may repeat himself needs it.
+      if (request.headers['idempotency-key'] !== undefined)
+        (response as unknown as Response).locals['bodyDigest'] = digestOf(body);
+    },
+  }),
 ];
 
 /** The last handler of a route. */

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { ignoreElements, lastValueFrom, takeUntil, tap, timer } from 'rxjs';
+import { ignoreElements, lastValueFrom, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { httpApp } from './http';
@@ -37,14 +37,11 @@ const GRACE_MS = 2000;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
   const policy = originPolicy(origins, auth.required);
-  const http = createServer(httpApp({ pipeline, auth, policy, outputLimitBytes, logger }));
-  const io = serveSockets(http, {
-    pipeline,
-    auth,
-    policy,
-    logger,
-    limits: { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits },
-  });
+  const closing$ = new Subject<void>();
+  const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
+  const common = { pipeline, auth, policy, logger, limits: patience };
+  const http = createServer(httpApp({ ...common, outputLimitBytes, closing$ }));
+  const io = serveSockets(http, common);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
     connections.add(connection);
@@ -56,6 +53,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: urlOf(http.address() as AddressInfo),
     async close() {
       const closed = io.close();
+      closing$.next();
       http.closeIdleConnections();
       const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));
       await lastValueFrom(impatience$.pipe(ignoreElements(), takeUntil(closed)), { defaultValue: undefined });

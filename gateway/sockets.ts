@@ -17,10 +17,11 @@ import {
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../pipeline-api';
 import type { Auth, Viewer } from './auth';
+import { allJobs, type AllJobs } from './live-jobs';
 import { membership } from './membership';
 import type { OriginPolicy } from './origins';
 import { outbox, type OutboxLimits, type Wire } from './outbox';
-import type { Ack, ClientEvents, ServerEvents } from './protocol';
+import type { Heard, ServerEvents } from './protocol';
 import { rooms, type Rooms } from './rooms';
 
 export interface SocketsOptions {
@@ -31,8 +32,8 @@ export interface SocketsOptions {
   readonly logger: Logger;
 }
 
-type Io = Server<ClientEvents, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
-type Peer = Socket<ClientEvents, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
+type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
+type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits, logger }: SocketsOptions): Io {
@@ -45,6 +46,7 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
     connectTimeout: 10_000,
   });
   const jobRooms = rooms(pipeline);
+  const all = allJobs(pipeline, asyncScheduler);
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   io.use((socket, next) => {
     void auth.viewerOf(tokenOf(socket)).then((viewer) => {
@@ -52,13 +54,13 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
       next(viewer ? undefined : unauthorized());
     }, next);
   });
-  io.on('connection', (socket) => serve(socket, jobRooms, inspection$, limits, logger));
+  io.on('connection', (socket) => serve(socket, { rooms: jobRooms, all }, inspection$, limits, logger));
   return io;
 }
 
 function serve(
   socket: Peer,
-  jobRooms: Rooms,
+  jobs: { readonly rooms: Rooms; readonly all: AllJobs },
   inspection$: Observable<unknown>,
   limits: OutboxLimits,
   logger: Logger,
@@ -70,9 +72,11 @@ function serve(
     logger.error({ err: error }, 'a socket cannot be served further');
     wire.cut('broken');
   };
-  const jobs = membership(jobRooms, viewer, box, onBroken);
-  socket.on('job:join', (promptId, ...rest) => jobs.join(promptId, rest.findLast(isAck)));
-  socket.on('job:leave', (promptId) => jobs.leave(promptId));
+  const member = membership(jobs, viewer, box, onBroken);
+  socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
+  socket.on('job:leave', (promptId) => member.leave(promptId));
+  socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
+  socket.on('jobs:unwatch', () => member.unwatch());
   merge(
     fromEvent(socket.conn.transport, 'ready').pipe(tap(() => box.drained())),
     inspection$.pipe(tap(() => box.inspect())),
@@ -80,7 +84,7 @@ function serve(
   )
     .pipe(
       takeUntil(fromEvent(socket as EventEmitter, 'disconnect')),
-      finalize(() => jobs.close()),
+      finalize(() => member.close()),
     )
     .subscribe({ error: onBroken });
 }
@@ -99,7 +103,7 @@ const tokenOf = ({ handshake }: Peer): string | undefined => {
 const unauthorized = (): Error =>
   Object.assign(new Error('A valid token is needed'), { data: { code: 'unauthorized' } });
 
-const isAck = (value: unknown): value is Ack => typeof value === 'function';
+const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
 
 const wireTo = (socket: Peer, logger: Logger): Wire => ({
   isDrained: () => socket.conn.transport.writable,

@@ -22,7 +22,15 @@ import { watchers } from '../streams/watchers';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { KEPT_S, workflowOf } from './kept-workflow';
-import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, type JobStore, type PutOutcome, type UnreadableState } from './job-store';
+import {
+  JOB_KEY_PREFIX,
+  jobKey,
+  RESERVED_S,
+  STATE_TTL_S,
+  type JobStore,
+  type PutOutcome,
+  type UnreadableState,
+} from './job-store';
 import { lmdbFile, type Entry, type Txn } from './lmdb-file';
 import { soleLeases } from './sole-leases';
 
@@ -143,6 +151,22 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         return of(entry && workflowOf(entry.text));
       }),
 
+    reserve: (name, text) =>
+      file.transact((txn) => {
+        const key = reservedKey(name);
+        const held = alive(txn, key);
+        if (held === undefined) txn.write({ key, text, until: clock.now() + RESERVED_S * 1000 });
+        return held?.text ?? text;
+      }),
+
+    amend: (name, text) =>
+      file
+        .transact((txn) => {
+          const held = alive(txn, reservedKey(name));
+          if (held !== undefined) txn.write({ ...held, text });
+        })
+        .pipe(ignoreElements()),
+
     remove: (promptId) =>
       defer(() => {
         const key = jobKey(promptId);
@@ -173,5 +197,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
 }
 
 const workflowKey = (promptId: string): string => `workflow:${promptId}`;
+
+const reservedKey = (name: string): string => `reserved:${name}`;
 
 const isTooLong = (key: string): boolean => Buffer.byteLength(key) > MAX_KEY_BYTES;

@@ -101,7 +101,7 @@ export function inheriting(
   let waitMs = 0;
 
   const sweep$ = defer(() => leases.orphans()).pipe(
-    concatMap(({ sessions, nextInMs = sweepMs }) => {
+    concatMap(({ sessions, nextInMs = Number.POSITIVE_INFINITY }) => {
       const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
       const some = wanted.slice(0, Math.max(AT_LEAST, Math.ceil(wanted.length / 2)));
       waitMs =

@@ -13,19 +13,22 @@ const record = <T>(required: Codecs<Omit<T, OptionalKey<T>>>, optional: Codecs<P
   // JSON has no `undefined`: where `t.partial` says `string | undefined`, the field is there or it is not.
   t.intersection([t.type(required as t.Props), t.partial(optional as t.Props)]) as unknown as t.Type<T>;
 
-const currentNode = record<CurrentNode>(
+export const currentNode = record<CurrentNode>(
   { id: t.string, type: t.string, value: t.number, max: t.number },
   { title: t.string },
 );
 
-const jobOutput = record<JobOutput>(
+export const jobOutput = record<JobOutput>(
   { nodeId: t.string, kind: t.string, filename: t.string, subfolder: t.string, type: t.string },
   {},
 );
 
-const nodeError = record<NodeError>({ nodeId: t.string, message: t.string }, { nodeType: t.string, input: t.string });
+export const nodeError = record<NodeError>(
+  { nodeId: t.string, message: t.string },
+  { nodeType: t.string, input: t.string },
+);
 
-const failure = record<Failure>(
+export const failure = record<Failure>(
   {
     kind: t.keyof({
       rejected: null,
@@ -46,7 +49,8 @@ const failure = record<Failure>(
 
 const retry = record<RetryPolicy>({ maxAttempts: t.number }, { onLost: t.literal('resubmit') });
 
-const jobState = record<JobState>(
+/** A job's state as it is stored. */
+export const jobState = record<JobState>(
   {
     promptId: t.string,
     type: t.string,

@@ -6,6 +6,9 @@ import type { Workflow } from '../streams/workflow';
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
 
+/** How long a name stays reserved, in seconds. */
+export const RESERVED_S = 24 * 3600;
+
 /** How every key that holds a state begins, and no other key of ours does: existing readers ask for `KEYS comfyui:job:*`. */
 export const JOB_KEY_PREFIX = 'comfyui:job:';
 
@@ -49,6 +52,13 @@ export interface JobStore {
   keep(promptId: string, workflow: Workflow): Observable<never>;
   /** The workflow kept, or `undefined`. */
   kept(promptId: string): Observable<Workflow | undefined>;
+  /**
+   * Keeps a text under a name for `RESERVED_S`, unless one is kept there already. Emits what is there now, by whichever
+   * instance, and completes; errors with `StoreUnavailable`. Safe to repeat.
+   */
+  reserve(name: string, text: string): Observable<string>;
+  /** Replaces the text of a reserved name, which is kept no longer for it. Nothing where the name is not reserved. */
+  amend(name: string, text: string): Observable<never>;
   /**
    * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
    * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and

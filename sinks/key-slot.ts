@@ -17,3 +17,15 @@ export function keySlot(key: string): number {
   for (const byte of Buffer.from(hashed)) crc = ((crc << 8) & 0xffff) ^ (CRC16[(crc >> 8) ^ byte] ?? 0);
   return crc % SLOTS;
 }
+
+/** The key, in the slot of another, of what belongs to it. */
+export const keyBeside = (key: string, name: string): string =>
+  // Braces within would end the outer ones, and be a slot of their own.
+  /[{}]/.test(key) ? `{${tagIn(keySlot(key))}}${key}:${name}` : `{${key}}:${name}`;
+
+/** The least number whose digits are in that slot. */
+function tagIn(slot: number): number {
+  let tag = 0;
+  while (keySlot(`${tag}`) !== slot) tag++;
+  return tag;
+}

@@ -18,6 +18,7 @@ import { isNewer, type JobState } from '../streams/job-state';
 import type { Report } from '../streams/reporting';
 import { decodeJobState } from './job-state.codec';
 import { jobKey } from './job-store';
+import { keyBeside } from './key-slot';
 import type { RedisListener } from './redis-listener';
 
 /** The stored state is asked for again ever later, where it did not come. */
@@ -25,7 +26,7 @@ const FIRST_MS = 100;
 const MOST_MS = 2000;
 
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
-export const feedChannel = (promptId: string): string => `{${jobKey(promptId)}}:feed`;
+export const feedChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'feed');
 
 /** What is published of each job. */
 export interface RedisFeed {

@@ -21,7 +21,16 @@ import type { Report } from '../streams/reporting';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { KEPT_S, workflowOf } from './kept-workflow';
-import { JOB_KEY_PREFIX, jobKey, STATE_TTL_S, StoreUnavailable, UnreadableState, type JobStore } from './job-store';
+import {
+  JOB_KEY_PREFIX,
+  jobKey,
+  RESERVED_S,
+  STATE_TTL_S,
+  StoreUnavailable,
+  UnreadableState,
+  type JobStore,
+} from './job-store';
+import { keyBeside } from './key-slot';
 import { finishCommands } from './redis-connection';
 import { feedChannel, redisFeed } from './redis-feed';
 import { redisKeys } from './redis-keys';
@@ -32,10 +41,13 @@ import { redisNodes } from './redis-nodes';
 const LEASE_TTL_MS = 10_000;
 
 /** The workflow of a job that may be run again, in the slot of its state. */
-const workflowKey = (promptId: string): string => `{${jobKey(promptId)}}:workflow`;
+const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
+
+/** What a caller's name for a submission stands for. */
+const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 
 /** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
-export const fenceKey = (promptId: string): string => `{${jobKey(promptId)}}:fence`;
+export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
 export interface RedisStoreOptions {
   readonly url: string;
@@ -130,6 +142,11 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
 
     kept: (promptId) =>
       ask(() => redis.get(workflowKey(promptId))).pipe(map((json) => (json === null ? undefined : workflowOf(json)))),
+
+    reserve: (name, text) =>
+      ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),
+
+    amend: (name, text) => ask(() => redis.set(reservedKey(name), text, 'KEEPTTL', 'XX')).pipe(ignoreElements()),
 
     remove: (promptId) =>
       ask(() => redis.del(jobKey(promptId), fenceKey(promptId), workflowKey(promptId))).pipe(

@@ -53,7 +53,32 @@ const onOne = (options: WorldOptions, scenario: Scenario) => () => inWorld('0.33
 /** With the timing of every day. */
 const inEarnest = (options: WorldOptions, scenario: Scenario) => onOne({ timing: defaultTiming, ...options }, scenario);
 
+test('a pipeline needs a server', () => {
+  const store = redisStore({ url: 'redis://127.0.0.1:1', report: () => undefined });
+  expect(() => createPipeline({ servers: [], store })).toThrow(TypeError);
+  store.close().subscribe();
+});
+
 // First, since they take longest.
+test.concurrent('[R12] the store is down: jobs go on, watchers see everything, the end too', () => {
+  const reports: string[] = [];
+  const report = (where: string): void => void reports.push(where);
+  return inWorld(
+    '0.33.0',
+    { pipeline: { store: redisStore({ url: 'redis://127.0.0.1:1', report }), report } },
+    async ({ run, pipeline, comfy }) => {
+      expect(await pipeline.storeHealthy()).toBe(false);
+      const job = await run(twoOutputs());
+      const end = await job.end;
+      expect(end).toMatchObject({ status: 'completed', progress: 100 });
+      expect(job.states.length).toBeGreaterThan(5);
+      expect(await pipeline.get(job.promptId)).toEqual(end);
+      expect(await lastValueFrom(pipeline.watch(job.promptId))).toEqual(end);
+      expect(comfy.executions.size).toBe(1);
+      expect(reports.length).toBeGreaterThan(0);
+    },
+  );
+});
 
 test.concurrent(
   '[R4] in earnest, a job that is nowhere is lost after ten seconds, not before',
@@ -378,13 +403,9 @@ test.concurrent(
 test.concurrent(
   '[R8] a server with many jobs in hand is asked once a poll, however many there are',
   onEach({ comfyUI: { faults: { status: refuseSockets } } }, async ({ run, pipeline, questions }) => {
-    const jobs = await Promise.all(Array.from({ length: 15 }, () => run(long(100))));
-    await until(async () => {
-      const positions = await Promise.all(
-        jobs.map(async ({ promptId }) => (await pipeline.get(promptId))?.queuePosition),
-      );
-      return new Set(positions.map((position) => position ?? 0)).size === 15;
-    });
+    const jobs = await Promise.all(Array.from({ length: 15 }, () => run(long(2_000))));
+    const positions = () => jobs.map(({ states }) => states.at(-1)?.queuePosition ?? 0).sort((a, b) => a - b);
+    await until(() => positions().every((position, n) => position === n));
     const before = questions().length;
     await sleep(1_000);
     expect(questions().length - before).toBeLessThanOrEqual(4);
@@ -500,6 +521,61 @@ test.concurrent(
 );
 
 test.concurrent(
+  'cancel that nobody answers is asked again until somebody does',
+  onEach({}, async ({ run, pipeline, comfy, reports }) => {
+    const [running, waiting] = [await run(long(200)), await run(short())];
+    await running.where(progressed);
+    comfy.faults.status = { httpStatus: 502, body: '<html>', routes: ['/api', '/queue', '/interrupt'] };
+    const asked = pipeline.cancel(running.promptId);
+    await until(() => reports.filter(([where]) => where === 'cancel').length >= 2);
+    comfy.faults.status = undefined;
+    await asked;
+    expect(await running.end).toMatchObject(cancelled);
+    expect(await waiting.end).toMatchObject({ status: 'completed' });
+  }),
+);
+
+test.concurrent(
+  'a server that ended and came back with its queue: what ran is lost, what waited runs, what comes meanwhile waits',
+  onEach({}, async ({ run, comfy, pipeline }) => {
+    const [running, waiting] = [await run(long(200)), await run(twoOutputs())];
+    await running.where(progressed);
+    await comfy.kill();
+    const workflow = short();
+    const meanwhile = pipeline.submit({ type: 'image_generation', userId: 'ada', workflow });
+    await stateWhere(pipeline, ({ promptId }) => promptId !== running.promptId && promptId !== waiting.promptId);
+    await comfy.start();
+    expect(await running.end).toMatchObject({ status: 'failed', failure: { kind: 'lost' } });
+    expect(files(await waiting.end)).toHaveLength(2);
+    expect(await lastValueFrom(pipeline.watch((await meanwhile).promptId))).toMatchObject({ status: 'completed' });
+    expect(comfy.executions.size).toBe(3);
+  }),
+);
+
+test.concurrent(
+  '[R8] thirty jobs at once run once each, and cost a question or two',
+  onEach({ comfyUI: { timeScale: 0.05 } }, async ({ run, comfy, questions }) => {
+    const jobs = await Promise.all(Array.from({ length: 30 }, () => run(steps({ steps: 2, secondsPerStep: 0.1 }))));
+    const ends = await Promise.all(jobs.map(({ end }) => end));
+    expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['completed']));
+    expect(ends.every((end) => files(end).length === 1)).toBe(true);
+    expect([comfy.executions.size, new Set(ends.map(({ promptId }) => promptId)).size]).toEqual([30, 30]);
+    expect(questions().length).toBeLessThan(10);
+  }),
+);
+
+test.concurrent(
+  '[R12] what submit resolves with is stored by then: all that it takes to find the job again',
+  onEach({}, async ({ run, store, comfy }) => {
+    const { promptId, end } = await run(long(10));
+    const stored = await firstValueFrom(store.get(promptId));
+    expect(stored).toMatchObject({ promptId, serverUrl: comfy.url, userId: 'ada' });
+    expect(stored!.runId ?? stored!.promptId).toBe(await idOn(comfy, 0));
+    await end;
+  }),
+);
+
+test.concurrent(
   'a watcher who comes late gets the present state, and after the end the last one',
   onOne({}, async ({ run, pipeline }) => {
     const job = await run(long(20));
@@ -553,29 +629,3 @@ test.concurrent(
     expect((await pipeline.list()).jobs).toHaveLength(2);
   }),
 );
-
-test.concurrent('[R12] the store is down: jobs go on, watchers see everything, the end too', () => {
-  const reports: string[] = [];
-  const report = (where: string): void => void reports.push(where);
-  return inWorld(
-    '0.33.0',
-    { pipeline: { store: redisStore({ url: 'redis://127.0.0.1:1', report }), report } },
-    async ({ run, pipeline, comfy }) => {
-      expect(await pipeline.storeHealthy()).toBe(false);
-      const job = await run(twoOutputs());
-      const end = await job.end;
-      expect(end).toMatchObject({ status: 'completed', progress: 100 });
-      expect(job.states.length).toBeGreaterThan(5);
-      expect(await pipeline.get(job.promptId)).toEqual(end);
-      expect(await lastValueFrom(pipeline.watch(job.promptId))).toEqual(end);
-      expect(comfy.executions.size).toBe(1);
-      expect(reports.length).toBeGreaterThan(0);
-    },
-  );
-});
-
-test('a pipeline needs a server', () => {
-  const store = redisStore({ url: 'redis://127.0.0.1:1', report: () => undefined });
-  expect(() => createPipeline({ servers: [], store })).toThrow(TypeError);
-  store.close().subscribe();
-});

@@ -1,6 +1,6 @@
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
-import type { JobStore } from '../../sinks/job-store';
-import { keySlot } from '../../sinks/key-slot';
+import { jobKey, type JobStore } from '../../sinks/job-store';
+import { keyBeside, keySlot } from '../../sinks/key-slot';
 import { feedChannel } from '../../sinks/redis-feed';
 import { askChannel, SESSIONS_KEY } from '../../sinks/redis-leases';
 import { redisStore } from '../../sinks/redis-store';
@@ -50,6 +50,10 @@ jobStoreContract('the Redis store on a cluster', () =>
     store: open(),
     reports,
     listening: (promptId) => heardOn(feedChannel(promptId)),
+    overwriteKept: async (promptId, text) => {
+      const key = keyBeside(jobKey(promptId), 'workflow');
+      await (await cluster.masterOf(key)).admin.set(key, text);
+    },
     dispose: () => Promise.resolve(),
   }),
 );
@@ -74,6 +78,11 @@ it.each(['a', '{x}y', 'comfyui:job:é🎨', '{}a', 'a{b', 'a{b}{c}', '}{a}', 'a{
     expect(keySlot(key)).toBe(await master!.admin.cluster('KEYSLOT', key));
   },
 );
+
+it.each(['a', 'a}b{c', '{', '}', 'a{b}c', '{}', ''])('finds a key in the slot of %j', (key) => {
+  expect(keySlot(keyBeside(key, 'fence'))).toBe(keySlot(key));
+  expect(keyBeside(key, 'fence')).not.toBe(keyBeside(key, 'feed'));
+});
 
 it('is found from one node alone', async () => {
   const [first = ''] = cluster.url.split(',');
@@ -109,11 +118,11 @@ describe('while slots move under load', () => {
       );
     await putAll(1);
 
-    let isMoving = true;
-    const moved = cluster.moveSlots(moving, from$, to).finally(() => (isMoving = false));
+    const progress = { isOver: false };
+    const moved = cluster.moveSlots(moving, from$, to).finally(() => (progress.isOver = true));
     let seq = 1;
     const lists: number[] = [];
-    while (isMoving) {
+    while (!progress.isOver) {
       expect(new Set(await putAll(++seq))).toEqual(new Set(['stored']));
       lists.push((await listed(store)).length);
     }

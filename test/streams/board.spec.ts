@@ -265,7 +265,7 @@ describe('what was missed', () => {
   test('[R6] after each connect each of the session’s jobs is looked up', () => {
     const { open, at, linked, due } = aBoard();
     open('a');
-    open('b', { clientId: 'other' });
+    open('b', { clientId: 'other', serverUrl: 'http://elsewhere' });
     open('c', {}, false);
     at(100);
     linked();
@@ -301,6 +301,34 @@ describe('what was missed', () => {
     linked();
     expect(told('a', foundRunning)).toMatchObject([{ via: 'websocket' }]);
     expect(due(13_000 + timing.auditMs - 1)).toEqual([]);
+  });
+
+  test('[R8] a look that is due takes along the jobs whose audit comes up soon: one request for all', () => {
+    const { open, told, at, linked, due } = aBoard();
+    linked();
+    for (const [n, id] of ['a', 'b', 'c', 'd'].entries()) {
+      open(id);
+      at((n * timing.auditMs) / 4);
+      told(id, foundRunning);
+    }
+    at(timing.auditMs);
+    expect(due(timing.auditMs - 1)).toEqual([]);
+    expect(due(timing.auditMs)).toEqual(['a', 'b', 'c']);
+    for (const id of ['a', 'b', 'c']) told(id, foundRunning);
+    expect(due(1.75 * timing.auditMs - 1)).toEqual([]);
+    expect(due(1.75 * timing.auditMs)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('[R4] a job that was not found is not taken along: its looks are counted', () => {
+    const { open, told, linked, due } = aBoard();
+    linked();
+    for (const id of ['a', 'b']) {
+      open(id);
+      told(id, foundRunning);
+    }
+    told('a', { tag: 'absent' });
+    told('b', { tag: 'cancelAsked' });
+    expect(due(timing.soonMs)).toEqual(['b']);
   });
 
   test('looks are for the jobs of one server', () => {
@@ -387,6 +415,17 @@ describe('a `status`', () => {
     queueLength(1);
     expect(due(1_000 + timing.soonMs - 1)).toEqual([]);
     expect(due(1_000 + timing.soonMs)).toEqual(['a', 'b']);
+  });
+
+  test('[R4] does not hurry the looks at a job that was not found already', () => {
+    const { open, told, at, linked, queueLength, due } = aBoard();
+    linked();
+    open('a');
+    told('a', foundRunning, { tag: 'absent' });
+    at(1_000);
+    queueLength(0);
+    expect(due(timing.suspectMs - 1)).toEqual([]);
+    expect(due(timing.suspectMs)).toEqual(['a']);
   });
 
   test('has a job looked up soon whose frames go elsewhere, or which we asked to be cancelled', () => {

@@ -46,17 +46,16 @@ export async function startRedisCluster({
   async function views(): Promise<readonly (ClusterNode & { readonly isMaster: boolean; readonly isWell: boolean })[]> {
     const seen = await Promise.all(
       nodes.map(async (node) => {
-        const [text, info] = await Promise.all([node.admin.cluster('NODES'), node.admin.info('replication')]).catch(
-          () => ['', ''],
-        );
-        const own = String(text)
+        const asked = Promise.all([node.admin.cluster('NODES') as Promise<string>, node.admin.info('replication')]);
+        const [text = '', info = ''] = await asked.catch(() => []);
+        const own = text
           .split('\n')
           .find((line) => line.includes('myself'))
           ?.split(' ');
         if (own === undefined) return [];
         const [id = '', , flags = ''] = own;
         const isMaster = flags.includes('master');
-        const isWell = isMaster ? !String(text).includes('fail') : String(info).includes('master_link_status:up');
+        const isWell = isMaster ? !text.includes('fail') : info.includes('master_link_status:up');
         return [{ ...node, id, isMaster, isWell, slots: own.slice(8).filter(isRange).map(rangeOf) }];
       }),
     );

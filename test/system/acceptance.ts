@@ -12,14 +12,14 @@ import { watchersAt } from './watching';
 
 /** How the acceptance is run: `npm run acceptance -- [--seed N] [--jobs N]`. */
 const SEED = option('seed') ?? Math.floor(Math.random() * 1e6);
-const JOBS = option('jobs') ?? 520;
+const JOBS = option('jobs') ?? 820;
 const LONG_SECONDS = 12;
 const TIME_SCALE = 0.2;
 /** Jobs come, and troubles happen, for so long. */
-const SPREAD_MS = 110_000;
-const TROUBLED_MS = 125_000;
+const SPREAD_MS = 150_000;
+const TROUBLED_MS = 185_000;
 /** After so long, whatever is not settled is not going to be. */
-const LIMIT_MS = 225_000;
+const LIMIT_MS = 230_000;
 
 const TROUBLES: Readonly<Record<TroubleKind, number>> = {
   'socket cut off': 3,
@@ -61,7 +61,7 @@ async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise
       count: JOBS,
       long: 4 * bench.servers.length,
       longSeconds: LONG_SECONDS,
-      atOnce: Math.floor(JOBS * 0.7),
+      atOnce: Math.floor(JOBS * 0.88),
       spreadMs: SPREAD_MS,
       timeScale: TIME_SCALE,
       servers: bench.servers.map(({ url }) => url),

@@ -72,6 +72,22 @@ export function orders(make: Make, chance: Chance): readonly Order[] {
   });
 }
 
+/** The nth job of a load that goes on and on: a few of them break, the rest are good and of all types. */
+export function steadyOrder(n: number): Order {
+  const meant: Meant = n % 40 === 39 ? 'break' : 'complete';
+  const type = TYPES[n % TYPES.length]!;
+  return {
+    ...{ n, meant, long: false, at: 0 },
+    request: {
+      type,
+      userId: `user-${n % 7}`,
+      metadata: { order: n },
+      workflow: marked(workflowOf(meant, type, n * 16 + 1), n),
+      ...(n % 3 === 0 && { onLost: 'resubmit' as const }),
+    },
+  };
+}
+
 function workflowOf(meant: Meant, type: (typeof TYPES)[number], seed: number): Prompt {
   switch (meant) {
     case 'break':

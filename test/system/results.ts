@@ -1,5 +1,7 @@
 import { isSettled, type JobState } from '../../streams/job-state';
 import type { Bench } from './bench';
+import { isForgotten } from './forgotten';
+import { grouped } from './grouped';
 import type { Violation } from './order';
 import { TYPES, type Order } from './orders';
 import { atLeast, atMost, noted, percent, share, type Row } from './table';
@@ -28,12 +30,6 @@ export interface Run {
 /** Polling each job every 2 s is what the requests are compared with. */
 const POLL_MS = 2_000;
 
-function grouped<T, K>(some: readonly T[], by: (one: T) => K): ReadonlyMap<K, readonly T[]> {
-  const groups = new Map<K, T[]>();
-  for (const one of some) groups.set(by(one), [...(groups.get(by(one)) ?? []), one]);
-  return groups;
-}
-
 /** The success table. */
 export function results(run: Run): readonly Row[] {
   const { bench, plan, states, truth, trouble, records, cancelled, unanswered } = run;
@@ -51,6 +47,7 @@ export function results(run: Run): readonly Row[] {
         {
           ...{ order, forgotten, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
           unanswered: unanswered.includes(order.n),
+          unknowable: (executions.get(order.n) ?? []).some(({ runId }) => isForgotten(truth.endings.get(runId), trouble.happened)),
         },
       ];
     }),
@@ -96,6 +93,7 @@ export function results(run: Run): readonly Row[] {
     ...bench.servers.map(({ name, comfy }) => noted(`  ${name}`, paths(comfy.requests))),
     atMost('executed twice by accident', 0, twice.length),
     atMost('wrong ends', 0, wrong.size),
+    noted('  forgotten by ComfyUI before anybody could ask', `${[...fates.values()].filter(({ unknowable }) => unknowable).length}`),
     noted('  not answered and not taken', `${plan.length - taken.length}`),
     atMost('watchers that saw states out of order', 0, run.violations.length),
     atMost('jobs that ended differently for two watchers', 0, run.contradictions.length),

@@ -9,13 +9,16 @@ export interface Row {
 
 /** The rows as a table, and whether all that have a target met it. */
 export function printed(rows: readonly Row[]): boolean {
-  const width = (of: (row: Row) => string): number => Math.max(...rows.map((row) => of(row).length));
+  const columns = rows.filter(({ isMet }) => isMet !== undefined);
+  const width = (of: (row: Row) => string): number => Math.max(...columns.map((row) => of(row).length));
   const [what, target, measured] = [width((row) => row.what), width((row) => row.target), width((row) => row.measured)];
   for (const row of rows) {
-    const verdict = row.isMet === undefined ? '' : row.isMet ? 'met' : 'MISSED';
-    console.log(
-      `  ${row.what.padEnd(what)}  ${row.target.padStart(target)}  ${row.measured.padStart(measured)}  ${verdict}`.trimEnd(),
-    );
+    const { isMet } = row;
+    const line =
+      isMet === undefined
+        ? `${row.what}: ${row.measured}`
+        : `${row.what.padEnd(what)}  ${row.target.padStart(target)}  ${row.measured.padStart(measured)}  ${isMet ? 'met' : 'MISSED'}`;
+    console.log(`  ${line}`);
   }
   return rows.every(({ isMet = true }) => isMet);
 }

@@ -42,6 +42,15 @@ export function troubles(bench: Bench, truth: Truth, chance: Chance) {
     return unfinished(({ session }) => held.get(session) === instance.pid);
   }
 
+  /** A restart is done to the server with the fewest jobs: each that is lost costs three looks, as R4 wants it. */
+  async function leastLaden(servers: readonly Server[]): Promise<Server> {
+    const jobs = await Promise.all(
+      servers.map((server) => unfinished(({ serverUrl }) => serverUrl === server.url)),
+    );
+    const fewest = Math.min(...jobs.map(({ length }) => length));
+    return servers[jobs.findIndex(({ length }) => length === fewest)]!;
+  }
+
   const all = kinds(bench, truth, chance, { heldBy, unfinished, restarted, deleted });
   return {
     happened,
@@ -49,7 +58,8 @@ export function troubles(bench: Bench, truth: Truth, chance: Chance) {
     deleted,
     run: async (kind: TroubleKind): Promise<void> => {
       // One thing at a time to each of them.
-      const server = chance.pick(bench.servers.filter((each) => !busy.has(each)));
+      const free = bench.servers.filter((each) => !busy.has(each));
+      const server = kind === 'ComfyUI restart' ? await leastLaden(free) : chance.pick(free);
       const instance = chance.pick(bench.instances.filter((each) => !busy.has(each)));
       const touched = ofInstances.has(kind) ? instance : server;
       busy.add(touched);

@@ -10,6 +10,8 @@ export interface Fate {
   readonly deleted: boolean;
   /** How often the ComfyUI that had it was restarted before its end. */
   readonly forgotten: number;
+  /** Whether ComfyUI forgot its end at once, while links or the service were down: nobody can know it. */
+  readonly unknowable: boolean;
   /** Whether the service was killed before it answered: then it may have been before it posted. */
   readonly unanswered: boolean;
 }
@@ -26,6 +28,7 @@ export function wrongEnd(
   if (others.length > 0) return `${states.length} states: ${states.map((each) => each.status).join(', ')}`;
   if (!isSettled(state)) return `still ${state.status}`;
   const succeeded = executions.some(({ runId }) => endings.get(runId)?.how === 'success');
+  if (succeeded && state.failure?.kind === 'lost' && fate.unknowable) return undefined;
   if (succeeded && state.status !== 'completed') return `${state.failure?.kind} though it succeeded`;
   const ending = endings.get(runIdOf(state));
   if (state.status === 'completed') return wrongCompletion(state, ending, fate);

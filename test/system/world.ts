@@ -11,6 +11,7 @@ import {
   type Workflow,
 } from '../../pipeline';
 import { embeddedStore } from '../../sinks/embedded-store';
+import type { JobStore } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job-state';
 import type { Timing } from '../../streams/timing';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../support/comfyui/stand-in';
@@ -47,6 +48,7 @@ export interface World {
   readonly comfy: ComfyUIStandIn;
   readonly proxy: TcpProxy;
   readonly pipeline: Pipeline;
+  readonly store: JobStore;
   /** Trouble that was reported. */
   readonly reports: readonly (readonly [where: string, error: unknown])[];
   readonly previews: readonly Preview[];
@@ -78,9 +80,10 @@ export async function inWorld(
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-world-'));
   const reports: [string, unknown][] = [];
   const report = (where: string, error: unknown): void => void reports.push([where, error]);
+  const store = options.pipeline?.store ?? embeddedStore({ directory, report });
   const pipeline = createPipeline({
     servers: [options.proxied === true ? proxy.url : comfy.url],
-    store: options.pipeline?.store ?? embeddedStore({ directory, report }),
+    store,
     report,
     random: () => 0.3,
     timing: { ...fast, ...options.timing },
@@ -100,6 +103,7 @@ export async function inWorld(
     comfy,
     proxy,
     pipeline,
+    store,
     reports,
     previews,
     follow,
@@ -161,7 +165,7 @@ export function following(pipeline: Pick<Pipeline, 'watch'>, promptId: string): 
       const timer = setTimeout(() => {
         subscription.unsubscribe();
         reject(new Error(`waited in vain for ${fits.toString()}, the last state was ${JSON.stringify(states.at(-1))}`));
-      }, PATIENCE_MS);
+      }, PATIENCE_MS).unref();
       const look = (): void => {
         const state = states.find(fits);
         if (state === undefined && failure === undefined) return;

@@ -1,0 +1,145 @@
+import {
+  asyncScheduler,
+  auditTime,
+  catchError,
+  defer,
+  endWith,
+  filter,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  Observable,
+  ReplaySubject,
+  share,
+  takeWhile,
+  tap,
+  throwError,
+} from 'rxjs';
+import { isSettled } from '../../streams/job-state';
+import { neverBackward } from '../../streams/never-backward';
+import type { PreviewHead, ServerEvents } from '../protocol';
+import type { PublicJob } from '../public-job';
+import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
+import { JobstreamError } from './jobstream-error';
+import type { Link } from './link';
+
+/** An image of a running node, made while it works. */
+export interface Preview extends PreviewHead {
+  readonly image: Uint8Array;
+}
+
+type News = { readonly tag: 'state'; readonly job: PublicJob } | { readonly tag: 'preview'; readonly preview: Preview };
+
+/** One job's room, joined once however many listen, and left with the last. */
+export interface Room {
+  /** The present state first, also for late comers, then each change, never backward; completes when the job settles. */
+  readonly state$: Observable<PublicJob>;
+  /** Lossy: of images that come at once the newest, and none after the end. */
+  readonly preview$: Observable<Preview>;
+}
+
+/** How often a job that was there is asked for: a store that fails over may have it back in a moment. */
+const GONE_AFTER = 4;
+
+/** The rooms of all jobs that are listened to. Whatever any of them hears is `heard`. */
+export function rooms(
+  link$: Observable<Link | undefined>,
+  heard: (job: PublicJob) => void,
+): (promptId: string) => Room {
+  const open = new Map<string, Room>();
+  const makeRoom = (promptId: string): Room => {
+    let listening = 0;
+    const news$ = defer(() => {
+      listening += 1;
+      return stayingIn(link$, promptId, heard);
+    }).pipe(
+      finalize(() => {
+        listening -= 1;
+        if (listening === 0) open.delete(promptId);
+      }),
+      share(),
+    );
+    const state$ = news$.pipe(
+      map((news) => (news.tag === 'state' ? news.job : undefined)),
+      filter((job) => job !== undefined),
+      neverBackward(),
+      share({ connector: () => new ReplaySubject(1) }),
+    );
+    const image$ = news$.pipe(
+      map((news) => (news.tag === 'preview' ? news.preview : undefined)),
+      filter((preview) => preview !== undefined),
+      auditTime(0, asyncScheduler),
+    );
+    const preview$ = merge(image$, state$.pipe(ignoreElements(), endWith(null))).pipe(
+      takeWhile((preview) => preview !== null),
+    );
+    return { state$, preview$ };
+  };
+  const roomOf = (promptId: string): Room => {
+    const room = open.get(promptId) ?? makeRoom(promptId);
+    open.set(promptId, room);
+    return room;
+  };
+  return (promptId) => ({
+    state$: defer(() => roomOf(promptId).state$),
+    preview$: defer(() => roomOf(promptId).preview$),
+  });
+}
+
+/** Joins over each connection. Errors with `unknown-job`, or `gone` where it was known once. */
+function stayingIn(
+  link$: Observable<Link | undefined>,
+  promptId: string,
+  heard: (job: PublicJob) => void,
+): Observable<News> {
+  let known = false;
+  const isUnknown = ({ code }: JobstreamError): boolean => code === 'unknown-job';
+  return overEach(link$, (link) =>
+    joined(link, promptId).pipe(patiently((error, times) => known && isUnknown(error) && times < GONE_AFTER)),
+  ).pipe(
+    tap((news) => {
+      known = true;
+      if (news.tag === 'state') heard(news.job);
+    }),
+    catchError((error: unknown) =>
+      throwError(() =>
+        known && error instanceof JobstreamError && isUnknown(error)
+          ? new JobstreamError('gone', 'The job was there, and is no more.', { cause: error })
+          : error,
+      ),
+    ),
+  );
+}
+
+/** One stay in a room: the state that the join answers with, then what comes. */
+const joined = (link: Link, promptId: string): Observable<News> =>
+  new Observable((out) => {
+    /** Where it settled or was refused, the gateway has no member to let go. */
+    let over = false;
+    const state = (job: PublicJob): void => {
+      if (job.promptId !== promptId) return;
+      over = isSettled(job);
+      out.next({ tag: 'state', job });
+    };
+    const preview: ServerEvents['job:preview'] = (head, image) => {
+      if (head.promptId === promptId) out.next({ tag: 'preview', preview: { ...head, image: bytesOf(image) } });
+    };
+    link.on('job:state', state);
+    link.on('job:preview', preview);
+    link.timeout(ANSWER_MS).emit('job:join', promptId, (failure: Error | null, reply) => {
+      over ||= failure === null && !reply.ok;
+      if (failure) out.error(noAnswer(failure));
+      else if (reply.ok) state(reply.job);
+      else out.error(refusalOf(reply));
+    });
+    return () => {
+      link.off('job:state', state);
+      link.off('job:preview', preview);
+      if (link.connected && !over) link.emit('job:leave', promptId);
+    };
+  });
+
+/** Browsers get an `ArrayBuffer`, whatever the type says. */
+const bytesOf = (image: Uint8Array | ArrayBuffer): Uint8Array =>
+  image instanceof ArrayBuffer ? new Uint8Array(image) : image;
