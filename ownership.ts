@@ -8,6 +8,7 @@ import {
   defer,
   exhaustMap,
   filter,
+  finalize,
   from,
   ignoreElements,
   interval,
@@ -37,6 +38,10 @@ import { reporting, type Report } from './streams/reporting';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
+/** How often is looked for jobs that were posted under an inherited session by who did not know yet that it was taken. */
+const LATECOMERS_MS = 10_000;
+/** Jobs claimed in one go. */
+const CLAIMS = 64;
 /** How long, and how often, is waited for a job that is asked for before it is known. */
 const KNOWN_MS = 5_000;
 const KNOWN_TICK_MS = 50;
@@ -46,6 +51,8 @@ export interface OwnershipParts {
   readonly store: JobStore;
   readonly board: Board;
   readonly stop$: Observable<unknown>;
+  /** Whether a job is on its way from the store to the board: it is no orphan, though nobody watches it yet. */
+  readonly isComing: (promptId: string) => boolean;
   /** Stops a job of ours. */
   readonly cancel: (promptId: string) => Observable<BoardEvent>;
   readonly policy: HoldingPolicy;
@@ -137,12 +144,28 @@ export function ownership(parts: OwnershipParts): Ownership {
     }),
   );
 
-  /** Every unsettled job of the store that is ours to watch and that we do not watch yet. Waits for a store that is down. */
-  const takeUp$ = store.list().pipe(
-    filter((state) => !isSettled(state) && isServed(state.serverUrl) && board.job(state.promptId) === undefined),
+  /** Between the store and the board on their way here. */
+  const claiming = new Set<string>();
+  const isUnwatched = (promptId: string): boolean =>
+    board.job(promptId) === undefined && !parts.isComing(promptId) && !claiming.has(promptId);
+
+  /** Every unsettled job of the store that is ours to watch and that we do not watch yet. */
+  const unwatched$ = store.list().pipe(
+    filter((state) => !isSettled(state) && isServed(state.serverUrl) && isUnwatched(state.promptId)),
     map((state) => (sessionOf(state) === undefined ? { ...state, session: own.get(state.serverUrl) ?? '' } : state)),
     filter((state) => held.has(sessionOf(state) ?? '')),
-    toArray(),
+  );
+
+  /** Takes those up. Waits for a store that is down. */
+  const takeUp$ = defer(() => {
+    const mine = new Set<string>();
+    return unwatched$.pipe(
+      tap(({ promptId }) => claiming.add(promptId) && mine.add(promptId)),
+      mergeMap(claimed, CLAIMS),
+      toArray(),
+      finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),
+    );
+  }).pipe(
     reporting('recovery', report),
     reconnecting(backoff, clock),
     filter((states) => states.length > 0),
@@ -150,12 +173,21 @@ export function ownership(parts: OwnershipParts): Ownership {
     map((states): Observable<BoardEvent> => from(states.map(takenUp))),
   );
 
-  function takenUp(state: JobState): BoardEvent {
+  /** Ours from here on, unless it has ended since it was read, or is another's by now: then nobody here is to see it go on (R1). */
+  function claimed(state: JobState): Observable<JobState> {
     const at = clock.now();
-    const { epoch, attempt, runId, retry } = state;
+    const ours = { ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at };
+    return store.put(ours).pipe(
+      filter((outcome) => outcome === 'stored'),
+      map(() => ours),
+    );
+  }
+
+  function takenUp(state: JobState): BoardEvent {
+    const { attempt, runId, retry } = state;
     // Its last run has failed, and the next was not posted yet.
     const unposted = attempt > 1 && runId === undefined;
-    const job = jobOf({ ...state, epoch: Math.max(epoch + 1, at), updatedAt: at }, { accepted: !unposted });
+    const job = jobOf(state, { accepted: !unposted });
     const runAgain = retry?.onLost === undefined ? ranOutOfMemory : wasLost;
     return { tag: 'opened', job: unposted ? { ...job, runAgain } : job };
   }
@@ -175,9 +207,9 @@ export function ownership(parts: OwnershipParts): Ownership {
   /** A session may be asked before its jobs are taken up. */
   const whenKnown = (promptId: string): Observable<unknown> =>
     timer(0, KNOWN_TICK_MS, clock).pipe(
-      takeUntil(timer(KNOWN_MS, clock)),
       filter(() => board.job(promptId) !== undefined),
       take(1),
+      takeUntil(timer(KNOWN_MS, clock)),
     );
 
   const command$ = merge(
@@ -185,6 +217,10 @@ export function ownership(parts: OwnershipParts): Ownership {
     held$.pipe(
       filter(({ holdings }, index) => index === 0 || holdings.some(({ inherited }) => inherited)),
       concatMap(() => takeUp$),
+    ),
+    interval(LATECOMERS_MS, clock).pipe(
+      filter(() => [...held.values()].some(({ inherited }) => inherited)),
+      exhaustMap(() => takeUp$),
     ),
     // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
     leases.released$.pipe(exhaustMap(() => takeUp$)),
@@ -199,9 +235,14 @@ export function ownership(parts: OwnershipParts): Ownership {
     recovered,
     giveBack: () =>
       from([...held.values()]).pipe(
-        mergeMap((each) =>
-          leases.release(each, jobsOf(each.clientId).length === 0).pipe(reporting('lease', report), orNothing),
-        ),
+        mergeMap((each) => {
+          const idle = jobsOf(each.clientId).length === 0;
+          // Held first: what was never registered, as in an outage of the store, nobody could find.
+          return concat(idle ? EMPTY : leases.hold(each), leases.release(each, idle)).pipe(
+            reporting('lease', report),
+            orNothing,
+          );
+        }),
         ignoreElements(),
       ),
   };

@@ -88,6 +88,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const asked = answers({ board, local, writer, store, attempted });
   const submitOnce = onlyOnce({ store, get: asked.get, clock, attempted });
   const beingPosted = new Set<string>();
+  /** Stored, or about to be, and not on the board yet. */
+  const coming = new Set<string>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -102,6 +104,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     store,
     board,
     stop$,
+    isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId),
     cancel: (promptId) => posting.stop(promptId),
     policy: { ...defaultHoldingPolicy, clock, random },
     backoff,
@@ -207,13 +210,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (retry !== undefined) attempted(store.keep(as, workflow)).subscribe();
       promptId = as;
     };
+    coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
     const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow));
     await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
       defaultValue: undefined,
     });
     const posted$ = posting.first(state, workflow, adopted);
-    await run(as === undefined ? posted$ : storedFirst(state, posted$));
+    const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
+    coming.delete(state.promptId);
+    await running;
     answered = true;
     const present = (await asked.get(promptId)) ?? state;
     // An old server's id is one to come back with, after a crash as well.

@@ -1,6 +1,6 @@
 import { Router, type Response } from 'express';
 import type { Logger } from 'pino';
-import { filter, finalize, fromEvent, interval, map, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
+import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import { isNewer, isSettled, type JobState } from '../streams/job-state';
 import type { Auth, Viewer } from './auth';

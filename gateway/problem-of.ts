@@ -41,6 +41,12 @@ const ofBody = (error: unknown): Problem | undefined => {
     case 'request.size.invalid':
       return new Problem('bad-request', { detail: 'The body ended early.' });
     default:
-      return undefined;
+      return isRefusal(error) ? new Problem('bad-request', { detail: 'The body could not be read.' }) : undefined;
   }
+};
+
+/** What http-errors made for the client's fault, such as a body that is not compressed as it says. */
+const isRefusal = (error: Error): boolean => {
+  const { status, expose } = error as { status?: unknown; expose?: unknown };
+  return expose === true && typeof status === 'number' && status >= 400 && status < 500;
 };

@@ -27,7 +27,10 @@ export const authenticated =
     next();
   };
 
-/** Reads a JSON body of at most 10 MiB, and tells repeated ones by `bodyDigest`; refuses any other type. */
+/** What is nested deeper cannot be written as JSON again; no workflow has ten levels. */
+const MOST_LEVELS = 100;
+
+/** Reads a JSON body of at most 10 MiB and 100 levels, and tells repeated ones by `bodyDigest`; refuses any other type. */
 export const jsonBody = (): RequestHandler[] => [
   (request, _response, next) => {
     if (request.is('application/json') === false) {
@@ -43,7 +46,24 @@ export const jsonBody = (): RequestHandler[] => [
         (response as unknown as Response).locals['bodyDigest'] = digestOf(body);
     },
   }),
+  ({ body }, _response, next) => {
+    if (isDeeperThan(MOST_LEVELS, body))
+      throw new Problem('bad-request', { detail: `The body may be nested ${MOST_LEVELS} levels deep.` });
+    next();
+  },
 ];
+
+/** Level by level, so that no stack runs over. */
+const isDeeperThan = (most: number, value: unknown): boolean => {
+  let level = [value].filter(isObject);
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > most) return true;
+    level = level.flatMap((each) => Object.values(each).filter(isObject));
+  }
+  return false;
+};
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** The last handler of a route. */
 export const onlyMethods =

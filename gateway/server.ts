@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { ignoreElements, lastValueFrom, Subject, takeUntil, tap, timer } from 'rxjs';
+import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { httpApp } from './http';
@@ -32,6 +32,7 @@ export interface Gateway {
 }
 
 const GRACE_MS = 2000;
+const IDLE_TICK_MS = 50;
 
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -54,9 +55,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       const closed = io.close();
       closing$.next();
-      http.closeIdleConnections();
+      // Again and again: one whose request ends is kept alive, and would use up the grace that others may need.
+      const idle$ = timer(0, IDLE_TICK_MS).pipe(tap(() => http.closeIdleConnections()));
       const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));
-      await lastValueFrom(impatience$.pipe(ignoreElements(), takeUntil(closed)), { defaultValue: undefined });
+      await lastValueFrom(merge(idle$, impatience$).pipe(ignoreElements(), takeUntil(closed)), {
+        defaultValue: undefined,
+      });
     },
   };
 }

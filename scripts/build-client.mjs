@@ -22,6 +22,7 @@ const { metafile, outputFiles } = await build({
   outfile: join(folder, 'index.mjs'),
   bundle: true,
   minify: true,
+  keepNames: true,
   format: 'esm',
   platform: 'browser',
   target: 'es2022',

@@ -16,7 +16,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { isNewer, type JobState } from '../streams/job-state';
+import { isNewer, isSettled, type JobState } from '../streams/job-state';
 import { reporting, type Report } from '../streams/reporting';
 import { watchers } from '../streams/watchers';
 import { matches } from './job-page';
@@ -72,7 +72,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     const entry = alive(txn, key);
     const isNews = entry?.text !== text;
     const held = entry !== undefined && isNews ? decodeJobState(key, entry.text) : undefined;
-    if (held !== undefined && E.isRight(held) && !isNewer(state, held.right))
+    if (held !== undefined && E.isRight(held) && (isSettled(held.right) || !isNewer(state, held.right)))
       return { outcome: 'stale', isNews: false };
     txn.write({ key, text, until: clock.now() + STATE_TTL_S * 1000 });
     return { outcome: 'stored', isNews, ...(held !== undefined && E.isLeft(held) && { foreign: held.left }) };
@@ -180,6 +180,8 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
       }),
 
     changes: (promptId) => feed.changes(promptId),
+
+    preflight: () => of([]),
 
     healthy: () =>
       defer(() => of(file.read(jobKey('healthy')))).pipe(

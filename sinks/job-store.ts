@@ -36,7 +36,7 @@ export interface JobStore {
   /** Who watches which jobs. */
   readonly leases: Leases;
   /**
-   * Stores a state unless a state at least as new is there (by `epoch`, then `seq`), and announces it to the feed. Emits
+   * Stores a state unless a state at least as new (by `epoch`, then `seq`) or a settled one is there (R1), and announces it to the feed. Emits
    * the outcome and completes; errors with `StoreUnavailable`. Safe to repeat: the very state that is there is `stored`
    * again, which renews its time to live and announces nothing. A value that is no state of ours is written over and
    * reported.
@@ -65,6 +65,11 @@ export interface JobStore {
    * then `get`s misses no last word. Hence a state may come twice: take only what is newer than what was seen.
    */
   changes(promptId: string): Observable<JobState>;
+  /**
+   * What of the store's own settings endangers jobs: a sentence each, naming the setting and what to set; none where all
+   * is well. Errors with `StoreUnavailable`, or `UnsuitableStore` where it could never work.
+   */
+  preflight(): Observable<readonly string[]>;
   /** Whether the store answers. Emits once and completes; never errors. */
   healthy(): Observable<boolean>;
   /** Releases connections and files. Completes when they are gone. */
@@ -74,6 +79,11 @@ export interface JobStore {
 /** The store did not answer or could not write; the same call may succeed later. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+}
+
+/** The store answers, but can never do what is asked of it. Says why, and what to do. */
+export class UnsuitableStore extends Error {
+  override readonly name = 'UnsuitableStore';
 }
 
 /** A value under one of our keys is not a job state. */

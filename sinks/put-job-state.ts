@@ -1,9 +1,12 @@
 /**
- * Stores a state and announces it, unless a newer owner's is there (R11): one script, so nothing comes in between.
+ * Stores a state and announces it, unless a newer owner's (R11) or the job's end (R1) is there: one script, so nothing
+ * comes in between.
  *
  * KEYS: state, fence, feed channel (given as a key, so that a cluster sees that all three share a slot).
  * ARGV: the state as JSON, its epoch, its seq, seconds to live. Answers `stored`, `stale`, or `overwrote` where what
  * was there is no state.
+ *
+ * Who takes a job over may have read its state before it ended: what is there is looked at whenever the owner changes.
  *
  * The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON at
  * the same place is stored again: ioredis may send a command twice. A publish that fails makes the whole fail, but the
@@ -32,6 +35,10 @@ end
 local repeated = false
 if heldEpoch then
   if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return 'stale' end
+  if heldEpoch < epoch and type(stored) == 'string' then
+    local isJson, state = pcall(cjson.decode, stored)
+    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return 'stale' end
+  end
   if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
     if stored ~= ARGV[1] then return 'stale' end
     repeated = true

@@ -2,12 +2,12 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import {
   defer,
   distinct,
-  EMPTY,
+  firstValueFrom,
   fromEvent,
   ignoreElements,
   interval,
+  map,
   merge,
-  mergeMap,
   noop,
   of,
   take,
@@ -27,7 +27,8 @@ type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
 const REMIND_MS = 60_000;
 
 /** Hangs up at the latest this long after asking, and finds a half-open link out: `commandTimeout` alone had not after 20 s. */
-const LINK: Settings = { socketTimeout: 3000, disconnectTimeout: 500 };
+const HANG_UP_MS = 500;
+const LINK: Settings = { socketTimeout: 3000, disconnectTimeout: HANG_UP_MS };
 
 /** For commands: fails at once rather than queue (R12: the newest states wait elsewhere, 24 MB instead of 1,132). */
 export const IMPATIENT: Settings = {
@@ -55,7 +56,7 @@ export interface RedisConnection<Client extends Redis | Cluster = Redis> {
   /** What went wrong, fit to be shown: without the password, and without the command, which holds a job's data. */
   readonly told: (error: unknown) => Error;
   /** Hangs up without waiting for answers. Completes when the connection is gone. */
-  hangUp(): Observable<never>;
+  readonly hangUp: () => Observable<never>;
 }
 
 /** Opens a connection to one node, which comes back by itself. Reports trouble when it begins and when it changes, not at each attempt. Throws `InvalidRedisUrl`. */
@@ -63,16 +64,16 @@ export function connect(url: string, settings: Settings, where: string, report: 
   const { password } = redisUrl(url);
   const redis = new Redis(url, settings);
   redis.setMaxListeners(0);
-  const told = withoutSecret(password);
+  const shown = withoutSecret(password);
 
-  let trouble = '';
+  let trouble: Error | undefined;
   redis.on('error', (error: unknown) => {
-    const shown = told(error);
-    if (shown.message !== trouble) report(where, shown);
-    trouble = shown.message;
+    const before = trouble?.message;
+    trouble = shown(error);
+    if (trouble.message !== before) report(where, trouble);
   });
-  redis.on('ready', () => (trouble = ''));
-  return tended(redis, told);
+  redis.on('ready', () => (trouble = undefined));
+  return tended(redis, (error) => orReason(shown(error), trouble));
 }
 
 /** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
@@ -91,12 +92,20 @@ export function connectCluster(
     redisOptions: { ...settings, ...credentials, ...(isTls && { tls: {} }) },
   });
   redis.setMaxListeners(0);
-  const told = withoutSecret(password);
+  const shown = withoutSecret(password);
 
+  let trouble: Error | undefined;
   const telling = merge(fromEvent(redis, 'error'), fromEvent(redis, 'node error'))
-    .pipe(distinct((trouble) => told(trouble).message, interval(REMIND_MS)))
-    .subscribe((trouble) => report(where, told(trouble)));
-  return tended(redis, told, () => telling.unsubscribe());
+    .pipe(
+      map((error) => (trouble = shown(error))),
+      distinct(({ message }) => message, interval(REMIND_MS)),
+    )
+    .subscribe((error) => report(where, error));
+  return tended(
+    redis,
+    (error) => orReason(shown(error), trouble),
+    () => telling.unsubscribe(),
+  );
 }
 
 function tended<Client extends Redis | Cluster>(
@@ -107,29 +116,23 @@ function tended<Client extends Redis | Cluster>(
   let tried = false;
   const firstTry$ = merge(fromEvent(redis, 'ready'), fromEvent(redis, 'close')).pipe(take(1));
   redis.once('ready', () => (tried = true)).once('close', () => (tried = true));
+  let gone: Promise<unknown> | undefined;
+
+  function disconnect(): Promise<unknown> {
+    tearDown();
+    // Between two attempts there is no socket whose end could be waited for.
+    const isOver = redis.status === 'end' || redis.status === 'reconnecting';
+    redis.disconnect();
+    return isOver ? Promise.resolve() : firstValueFrom(merge(fromEvent(redis, 'end'), timer(2 * HANG_UP_MS)));
+  }
 
   const connection: RedisConnection<Client> = {
     redis,
     tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(COMMAND_TIMEOUT_MS)).pipe(take(1)))),
     told,
-    hangUp: () =>
-      defer(() => {
-        // Between two attempts there is no socket whose end could be waited for.
-        const isOver = redis.status === 'end' || redis.status === 'reconnecting';
-        if (redis.status !== 'end') redis.disconnect();
-        tearDown();
-        return isOver ? EMPTY : fromEvent(redis, 'end').pipe(take(1));
-      }).pipe(ignoreElements()),
+    hangUp: () => defer(() => (gone ??= disconnect())).pipe(ignoreElements()),
   };
   return connection;
-}
-
-/** Has the commands under way answered, as far as the server answers at all. Completes; never errors. */
-export function finishCommands({ redis, tried$ }: RedisConnection<Redis | Cluster>): Observable<never> {
-  return tried$.pipe(
-    mergeMap(() => redis.quit().catch(() => 'the connection is down already')),
-    ignoreElements(),
-  );
 }
 
 /** ioredis hangs the command on its errors (`HELLO 3 AUTH default <password>`, `EVALSHA … <state>`), and old servers quote it. */
@@ -142,5 +145,9 @@ const withoutSecret =
     const text = [message, code, name].find((part) => part !== undefined && part !== '') ?? 'unknown trouble';
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
+
+/** That there is no connection says little; why there is none says more. */
+const orReason = (error: Error, reason?: Error): Error =>
+  /enableOfflineQueue|is closed/.test(error.message) ? (reason ?? error) : error;
 
 type Trouble = Partial<Record<'message' | 'code' | 'name', string>>;

@@ -13,8 +13,7 @@ type Page = readonly [next: string, keys: readonly string[]];
  * a node still to be asked to one that was: then all nodes are asked once more, for a key does not move twice that soon.
  */
 export function redisKeys(
-  { masters, layout }: Pick<RedisNodes, 'masters' | 'layout'>,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  { ask, masters, layout }: Pick<RedisNodes, 'ask' | 'masters' | 'layout'>,
   pattern: string,
 ): Observable<readonly string[]> {
   const page = (node: Redis, cursor: string): Observable<Page> =>

@@ -4,7 +4,8 @@ import type { Report } from '../streams/reporting';
 import { keySlot, SLOTS } from './key-slot';
 import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
 import { PUT_JOB_STATE } from './put-job-state';
-import { connect, connectCluster, IMPATIENT, type RedisConnection } from './redis-connection';
+import { asking, type Asking } from './redis-asking';
+import { connect, connectCluster, IMPATIENT } from './redis-connection';
 import { redisUrl, urlOfNode } from './redis-url';
 
 const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
@@ -20,21 +21,21 @@ export interface Layout {
 }
 
 /** One Redis, or a cluster of them. */
-export interface RedisNodes {
-  readonly connection: Pick<RedisConnection<Redis | Cluster>, 'redis' | 'tried$' | 'told' | 'hangUp'>;
+export interface RedisNodes extends Asking {
+  readonly isCluster: boolean;
   readonly redis: RedisCommands;
   /** Every master, for what has to be asked of each. Throws where one is not known now. */
-  masters(): readonly Redis[];
+  readonly masters: () => readonly Redis[];
   /** Which slots each master has, to be compared with what it was before. */
-  layout(): Promise<Layout>;
+  readonly layout: () => Promise<Layout>;
   /** The values of keys that are strings, `null` for each other. Keys of a cluster may be anywhere. */
-  values(keys: readonly string[]): Promise<readonly (string | null)[]>;
+  readonly values: (keys: readonly string[]) => Promise<readonly (string | null)[]>;
   /** The URL of the master that has a key or sharded channel, if that is known now. */
-  homeOf(key: string): string | undefined;
+  readonly homeOf: (key: string) => string | undefined;
   /** Emits whenever homes may have changed. */
   readonly moved$: Observable<unknown>;
   /** Asks where keys live now; `moved$` tells. */
-  lookAround(): void;
+  readonly lookAround: () => void;
 }
 
 /** Connects at once, for commands that fail rather than wait. Throws `InvalidRedisUrl`. */
@@ -45,7 +46,8 @@ export function redisNodes(url: string, report: Report): RedisNodes {
     const connection = connect(url, settings, 'redis', report);
     const { redis } = connection;
     return {
-      connection,
+      isCluster: false,
+      ...asking(connection),
       redis: redis as Redis & RedisCommands,
       masters: () => [redis],
       layout: () => Promise.resolve({ slots: '', isMoving: false }),
@@ -60,7 +62,8 @@ export function redisNodes(url: string, report: Report): RedisNodes {
   const cluster = connection.redis;
   const masters = (): readonly Redis[] => mastersOf(cluster);
   return {
-    connection,
+    isCluster: true,
+    ...asking(connection),
     redis: cluster as Cluster & RedisCommands,
     masters,
     layout: async () => layoutOf(await Promise.all(masters().map((node) => node.cluster('NODES')))),

@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/Either';
 import {
   catchError,
-  concat,
   concatMap,
   defer,
   distinct,
@@ -10,10 +9,8 @@ import {
   ignoreElements,
   map,
   merge,
-  mergeMap,
   of,
   tap,
-  throwError,
   type Observable,
 } from 'rxjs';
 import type { JobState } from '../streams/job-state';
@@ -31,12 +28,12 @@ import {
   type JobStore,
 } from './job-store';
 import { keyBeside } from './key-slot';
-import { finishCommands } from './redis-connection';
 import { feedChannel, redisFeed } from './redis-feed';
 import { redisKeys } from './redis-keys';
 import { redisLeases } from './redis-leases';
 import { redisListener } from './redis-listener';
 import { redisNodes } from './redis-nodes';
+import { redisPreflight } from './redis-preflight';
 
 const LEASE_TTL_MS = 10_000;
 
@@ -68,16 +65,9 @@ interface Value {
  */
 export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStoreOptions): JobStore {
   const nodes = redisNodes(url, report);
-  const { connection, redis } = nodes;
+  const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
   const feed = redisFeed(listener, (key) => values([key]).pipe(map(([value]) => value?.json ?? null)), report);
-
-  function ask<T>(command: () => Promise<T>): Observable<T> {
-    return connection.tried$.pipe(
-      mergeMap(command),
-      catchError((error: unknown) => throwError(() => unavailable(connection.told(error)))),
-    );
-  }
 
   function values(keys: readonly string[]): Observable<readonly Value[]> {
     if (keys.length === 0) return of([]);
@@ -129,7 +119,7 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     },
 
     list: (wanted = {}) =>
-      redisKeys(nodes, ask, `${JOB_KEY_PREFIX}*`).pipe(
+      redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
         concatMap(values),
         concatMap((found) => found),
         distinct(({ key }) => key),
@@ -155,18 +145,18 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
 
     changes: (promptId) => feed.changes(promptId),
 
+    preflight: () => redisPreflight(nodes),
+
     healthy: () =>
       ask(() => Promise.all(nodes.masters().map((node) => node.ping()))).pipe(
         map(() => true),
         catchError(() => of(false)),
       ),
 
-    close: () => concat(finishCommands(connection), merge(connection.hangUp(), listener.close())),
+    close: () => merge(nodes.close(), listener.close()),
   };
   return store;
 }
-
-const unavailable = (cause: Error): StoreUnavailable => new StoreUnavailable(`Redis: ${cause.message}`, { cause });
 
 const isWrongType = (error: unknown): boolean =>
   error instanceof StoreUnavailable && error.message.includes('WRONGTYPE');

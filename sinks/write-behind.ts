@@ -16,10 +16,11 @@ import {
   timer,
   type Observable,
   type SchedulerLike,
+  type Subscription,
 } from 'rxjs';
 import { jittered, type Backoff } from '../streams/backoff';
 import { conflateMapBy } from '../streams/conflate-map-by';
-import { isNewer, type JobState } from '../streams/job-state';
+import { isNewer, isSettled, type JobState } from '../streams/job-state';
 import { pacingBy } from '../streams/pacing-by';
 import type { Report } from '../streams/reporting';
 import { StoreUnavailable, type JobStore } from './job-store';
@@ -50,6 +51,11 @@ export interface WriteBehindOptions {
   /** How long a failed write waits. */
   readonly backoff?: Backoff;
   readonly clock?: SchedulerLike;
+  /**
+   * A settled state is written once more after so long, which costs nothing where it is still there: a master that
+   * dies takes what its replica has not got yet along, acknowledged or not. Not by default.
+   */
+  readonly confirmMs?: number;
   /** Called with each state that was refused because a newer owner's is stored (R11). */
   readonly onStale?: (state: JobState) => void;
   /** Told of each refused (`StaleState`) or given-up write, and of an outage once, when it begins. */
@@ -74,6 +80,9 @@ export class Unwritten extends Error {
 
 export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, options: WriteBehindOptions): WriteBehind {
   const { perSecond = 4, backoff = patience, clock = asyncScheduler, onStale = () => undefined, report } = options;
+  const { confirmMs = 0 } = options;
+  const confirmed = new WeakSet<JobState>();
+  const confirming = new Map<string, Subscription>();
   const unwritten = new Map<string, JobState>();
   const state$ = new Subject<JobState>();
   let failing = false;
@@ -97,9 +106,13 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     return defer(() => store.put(state)).pipe(
       tap((outcome) => {
         failing = false;
-        if (outcome === 'stale') report('write-behind', new StaleState(state));
         forget(state);
-        if (outcome === 'stale') onStale(state);
+        if (confirmed.has(state)) return;
+        if (outcome === 'stored') confirmLater(state);
+        else {
+          report('write-behind', new StaleState(state));
+          onStale(state);
+        }
       }),
       catchError((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
@@ -117,6 +130,21 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     return timer(backoff.delayMs(attempts, error), clock);
   }
 
+  function confirmLater(state: JobState): void {
+    if (confirmMs === 0 || !isSettled(state)) return;
+    const confirm = clock.schedule(() => {
+      confirming.delete(state.promptId);
+      confirmed.add(state);
+      writer.put(state);
+    }, confirmMs);
+    confirming.set(state.promptId, confirm);
+  }
+
+  function confirmNoMore(promptId: string): void {
+    confirming.get(promptId)?.unsubscribe();
+    confirming.delete(promptId);
+  }
+
   function forget(state: JobState): void {
     if (unwritten.get(state.promptId) === state) unwritten.delete(state.promptId);
   }
@@ -128,6 +156,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       const waiting = unwritten.get(state.promptId);
       if (running.closed) report('write-behind', new Unwritten(1));
       else if (waiting === undefined || isNewer(state, waiting)) {
+        confirmNoMore(state.promptId);
         unwritten.set(state.promptId, state);
         state$.next(state);
       }
@@ -138,6 +167,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         return waiting === undefined ? store.get(promptId) : of(waiting);
       }),
     remove: (promptId) => {
+      confirmNoMore(promptId);
       unwritten.delete(promptId);
       store.remove(promptId).subscribe({ error: (error: unknown) => report('write-behind', error) });
     },
@@ -148,7 +178,10 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         ignoreElements(),
         timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size)) }),
       ),
-    close: () => running.unsubscribe(),
+    close: () => {
+      running.unsubscribe();
+      [...confirming.keys()].forEach(confirmNoMore);
+    },
   };
   return writer;
 }

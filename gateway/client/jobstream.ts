@@ -43,11 +43,15 @@ const LINGER_MS = 2_000;
 export function jobstream(options: JobstreamOptions): Jobstream {
   const status$ = new BehaviorSubject<Status>('idle');
   const closed$ = new ReplaySubject<never>(1);
+  let closed = false;
   const heard$ = new Subject<PublicJob>();
-  const link$ = merge(
-    closed$,
-    link(options, (status) => status$.next(status)),
-  ).pipe(share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: () => timer(LINGER_MS) }));
+  const connection$ = link(options, (status) => status$.next(status));
+  const link$ = merge(closed$, connection$).pipe(
+    share({
+      connector: () => new ReplaySubject(1),
+      resetOnRefCountZero: () => timer(closed ? 0 : LINGER_MS),
+    }),
+  );
   const room = rooms(link$, (job) => heard$.next(job));
   const mine$ = mine(link$, heard$, room);
   return {
@@ -56,9 +60,10 @@ export function jobstream(options: JobstreamOptions): Jobstream {
     previews: (promptId) => room(promptId).preview$,
     status$: status$.pipe(distinctUntilChanged()),
     close() {
-      closed$.error(new JobstreamError('closed', 'The jobstream was closed.'));
+      closed = true;
       status$.next('closed');
       status$.complete();
+      closed$.error(new JobstreamError('closed', 'The jobstream was closed.'));
     },
   };
 }

@@ -7,17 +7,27 @@ import { showHealth, showNoHealth } from './servers.js';
 const PAGE = 50;
 const EVERY_MS = 2000;
 const AT_MOST_MS = 30_000;
-/** The gateway lets one socket follow 64 jobs; the others are refreshed with the list. */
+/** How old the list may be while every change comes by itself. */
+const LIST_MS = 30_000;
+/** The gateway lets one socket follow 64 jobs; the others show no preview. */
 const MOST_FOLLOWED = 60;
 const LINKS = { live: 'Live', lost: 'Reconnecting', connecting: 'Connecting', locked: 'Signed out' };
 
 const filters = byId('filters');
-const list = jobList({ cancel });
-const live = liveJobs({ onState: list.take, onPreview: list.preview, onLink, onUnauthorized: askForToken });
+const list = jobList({ cancel, onArranged: showEmpty });
+const live = liveJobs({
+  onState: list.take,
+  onPreview: list.preview,
+  onLink,
+  // What ended while the link was lost is in the list only.
+  onWatching: () => void refresh(),
+  onUnauthorized: askForToken,
+});
 let pages = 1;
 let failures = 0;
 let timer;
 let turn = 0;
+let listedAt = -LIST_MS;
 
 async function cancel(promptId) {
   await cancelJob(promptId).then(list.take, (error) => show(byId('notice'), `Not cancelled: ${error.message}`));
@@ -32,6 +42,7 @@ function askForToken() {
   onLink('locked');
   signedIn(false);
   list.takeAll([]);
+  byId('empty').hidden = true;
   show(byId('notice'), '');
 }
 
@@ -58,24 +69,27 @@ async function listed(status) {
   return { jobs, more: cursor !== undefined };
 }
 
-/** One look at the list and at the servers; the next follows by itself, later and later while they fail. */
+/** A look at the list and at the servers; the next follows by itself, later and later while they fail. */
 async function refresh() {
+  listedAt = -LIST_MS;
+  await look();
+}
+
+/** A look at the servers, and at the list unless its changes come by themselves. */
+async function look() {
   clearTimeout(timer);
   const mine = (turn += 1);
+  const due = !live.isWatching() || performance.now() - listedAt >= LIST_MS;
   try {
-    const [{ jobs, more }, checks] = await Promise.all([listed(wanted().status), health()]);
+    const [page, checks] = await Promise.all([due ? listed(wanted().status) : undefined, health()]);
     if (mine !== turn) return;
     failures = 0;
-    showEmpty(list.takeAll(jobs));
-    byId('more').hidden = !more;
-    live.follow(
-      new Set(
-        list
-          .live()
-          .slice(0, MOST_FOLLOWED)
-          .map(({ promptId }) => promptId),
-      ),
-    );
+    if (page) {
+      listedAt = performance.now();
+      list.takeAll(page.jobs);
+      byId('more').hidden = !page.more;
+    }
+    follow();
     showHealth(checks);
     signedIn(true);
     show(byId('notice'), '');
@@ -85,8 +99,10 @@ async function refresh() {
     showFailure(error);
   }
   const pause = Math.min(EVERY_MS * 2 ** failures, AT_MOST_MS);
-  timer = setTimeout(refresh, document.hidden ? AT_MOST_MS : pause);
+  timer = setTimeout(look, document.hidden ? AT_MOST_MS : pause);
 }
+
+const follow = () => live.follow(new Set(list.live().slice(0, MOST_FOLLOWED)));
 
 function showFailure(error) {
   if (error instanceof Refused && error.status === 401) return askForToken();
@@ -108,7 +124,7 @@ function showEmpty(count) {
 
 filters.addEventListener('submit', (event) => event.preventDefault());
 filters.addEventListener('input', ({ target }) => {
-  showEmpty(list.want(wanted()));
+  list.want(wanted());
   if (target.name !== 'status') return;
   pages = 1;
   void refresh();

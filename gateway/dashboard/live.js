@@ -2,10 +2,11 @@ import { currentToken } from './api.js';
 
 const SHOWN_TYPES = ['image/jpeg', 'image/png', 'image/webp'];
 
-/** Live states and previews of the jobs that are followed, over one socket that reconnects by itself. */
-export function liveJobs({ onState, onPreview, onLink, onUnauthorized }) {
+/** Live states of all jobs, and previews of those that are followed, over one socket that reconnects by itself. */
+export function liveJobs({ onState, onPreview, onLink, onWatching, onUnauthorized }) {
   const socket = io({ transports: ['websocket'], auth: (answer) => answer({ token: currentToken() }) });
   const followed = new Set();
+  let watching = false;
 
   const join = (promptId) => {
     socket.timeout(10_000).emit('job:join', promptId, (failure, reply) => {
@@ -13,11 +14,24 @@ export function liveJobs({ onState, onPreview, onLink, onUnauthorized }) {
       else followed.delete(promptId);
     });
   };
+  /** From the answer on, every change comes by itself. */
+  const watch = () => {
+    socket.timeout(10_000).emit('jobs:watch', (failure, reply) => {
+      if (!reply?.ok) return;
+      watching = true;
+      reply.jobs.forEach(onState);
+      onWatching();
+    });
+  };
   socket.on('connect', () => {
     onLink('live');
+    watch();
     followed.forEach(join);
   });
-  socket.on('disconnect', () => onLink('lost'));
+  socket.on('disconnect', () => {
+    watching = false;
+    onLink('lost');
+  });
   socket.on('connect_error', (error) => {
     onLink('lost');
     if (error.data?.code === 'unauthorized') onUnauthorized();
@@ -28,6 +42,8 @@ export function liveJobs({ onState, onPreview, onLink, onUnauthorized }) {
   });
 
   return {
+    /** Whether every change comes by itself just now. */
+    isWatching: () => watching,
     /** Follows exactly these jobs. */
     follow(promptIds) {
       for (const promptId of followed) {

@@ -134,6 +134,19 @@ describe('the time to live', () => {
     await close(store);
   });
 
+  it('of a reserved name is a day from its first use, whatever it holds', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    const reserve = (text: string) => lastValueFrom(store.reserve('name', text));
+    await reserve('first');
+    passing(clock, 86_399_999);
+    await lastValueFrom(store.amend('name', 'later'), { defaultValue: undefined });
+    expect(await reserve('second')).toBe('later');
+    passing(clock, 1);
+    expect(await reserve('second')).toBe('second');
+    await close(store);
+  });
+
   it('frees the file of what has expired, and of nothing else', async () => {
     const clock = new VirtualTimeScheduler();
     const store = embeddedStore({ directory, clock, report });

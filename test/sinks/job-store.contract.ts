@@ -98,6 +98,16 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
       expect(await get('job-1')).toMatchObject({ epoch: 8, seq: 2 });
     });
 
+    it.each([
+      aState({ status: 'completed', progress: 100, phase: 'settled' }),
+      aState({ status: 'failed', phase: 'settled' }),
+    ])('[R1] refuses everything over the end of a job, a newer owner’s states too', async (end) => {
+      await put(end);
+      expect(await put(aState({ epoch: end.epoch + 5, seq: 9 }))).toBe('stale');
+      expect(await put(end)).toBe('stored');
+      expect(await get('job-1')).toEqual(end);
+    });
+
     it('[R11] keeps the newest of many that are put at once', async () => {
       const seqs = Array.from({ length: 200 }, (_, i) => ((i * 77) % 200) + 1);
       const outcomes = await lastValueFrom(
@@ -211,6 +221,54 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         await lastValueFrom(store.close(), { defaultValue: undefined });
         await expect(keep('job-1')).rejects.toThrow(StoreUnavailable);
         await expect(kept('job-1')).rejects.toThrow(StoreUnavailable);
+      });
+    });
+
+    describe('a reserved name', () => {
+      const reserve = (text: string, name = 'name') => lastValueFrom(store.reserve(name, text));
+      const amend = (text: string, name = 'name') =>
+        lastValueFrom(store.amend(name, text), { defaultValue: 'nothing' });
+
+      it('holds what was first, whoever else comes', async () => {
+        expect(await reserve('first')).toBe('first');
+        expect(await reserve('second')).toBe('first');
+        expect(await reserve('other', 'another name')).toBe('other');
+      });
+
+      it('goes to one of many who come at once', async () => {
+        const texts = Array.from({ length: 100 }, (_, n) => `text ${n}`);
+        const held = await Promise.all(texts.map((text) => reserve(text)));
+        expect(new Set(held).size).toBe(1);
+        expect(texts).toContain(held[0]);
+      });
+
+      it('may be amended by whoever knows it, and is not made by that', async () => {
+        expect(await amend('out of nothing')).toBe('nothing');
+        expect(await reserve('first')).toBe('first');
+        expect(await amend('later')).toBe('nothing');
+        expect(await reserve('second')).toBe('later');
+      });
+
+      it('is no job, and no job’s workflow', async () => {
+        await reserve('text', 'job-1');
+        expect(await list()).toEqual([]);
+        expect(await get('job-1')).toBeUndefined();
+        expect(await lastValueFrom(store.kept('job-1'))).toBeUndefined();
+        expect(await remove('job-1')).toBe(false);
+        expect(await reserve('other', 'job-1')).toBe('text');
+      });
+
+      it('does nothing until it is subscribed to', async () => {
+        void store.reserve('name', 'first');
+        expect(await reserve('second')).toBe('second');
+        void store.amend('name', 'third');
+        expect(await reserve('fourth')).toBe('second');
+      });
+
+      it('is unavailable with its store', async () => {
+        await lastValueFrom(store.close(), { defaultValue: undefined });
+        await expect(reserve('text')).rejects.toThrow(StoreUnavailable);
+        await expect(amend('text')).rejects.toThrow(StoreUnavailable);
       });
     });
 

@@ -79,7 +79,7 @@ it.each(['a', '{x}y', 'comfyui:job:é🎨', '{}a', 'a{b', 'a{b}{c}', '}{a}', 'a{
   },
 );
 
-it.each(['a', 'a}b{c', '{', '}', 'a{b}c', '{}', ''])('finds a key in the slot of %j', (key) => {
+it.each(['a', 'a}b{c', '{', '}', 'a{b}c', '{}'])('finds a key in the slot of %j', (key) => {
   expect(keySlot(keyBeside(key, 'fence'))).toBe(keySlot(key));
   expect(keyBeside(key, 'fence')).not.toBe(keyBeside(key, 'feed'));
 });
@@ -142,7 +142,7 @@ describe('while slots move under load', () => {
 describe('[R12] while a master is killed', () => {
   it('no settled state is lost, and who watches goes on', async () => {
     const store = open();
-    const writer = writeBehind(store, { perSecond: 1000, report: (_where, error) => reports.push(error) });
+    const writer = writeBehind(store, { perSecond: 1000, confirmMs: 3000, report: (_where, error) => reports.push(error) });
     const promptIds = ids(500);
     const victim = await cluster.masterOf(feedChannel(promptIds[0]!));
     const watchedIds = promptIds.filter((promptId) => has(victim, feedChannel(promptId))).slice(0, 20);
@@ -164,6 +164,7 @@ describe('[R12] while a master is killed', () => {
     await victim.server.kill();
     await until(() => seq > 70, 20_000);
     clearInterval(writing);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
 
     const states = await lastValueFrom(store.list().pipe(toArray()));

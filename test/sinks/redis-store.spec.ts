@@ -97,6 +97,19 @@ describe('what other programs find', () => {
     }
   });
 
+  it('reserves a name for a day from its first use, in no key of states', async () => {
+    const store = open();
+    const [key, dayMs] = ['jobstream:reserved:name', 86_400_000];
+    await lastValueFrom(store.reserve('name', 'first'));
+    expect(await admin.keys('*')).toEqual([key]);
+    expect(await admin.pttl(key)).toBeGreaterThan(dayMs - 5000);
+    await admin.pexpire(key, 60_000);
+    await lastValueFrom(store.reserve('name', 'second'));
+    await lastValueFrom(store.amend('name', 'third'), { defaultValue: undefined });
+    expect(await admin.get(key)).toBe('third');
+    expect(await admin.pttl(key)).toBeLessThanOrEqual(60_000);
+  });
+
   it('keeps its time to live where a write was refused', async () => {
     const store = open();
     await put(store, { seq: 2 });

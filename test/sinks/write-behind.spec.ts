@@ -54,7 +54,7 @@ interface Scene {
 }
 
 /** Plays a scene in virtual time; what it returns is run at the end. */
-function play(scene: (parts: Scene) => () => void): void {
+function play(scene: (parts: Scene) => () => void, confirmMs = 0): void {
   const clock = new TestScheduler(() => true);
   let check: (() => void) | undefined;
   clock.run(({ flush }) => {
@@ -65,6 +65,7 @@ function play(scene: (parts: Scene) => () => void): void {
     const writer = writeBehind(store, {
       backoff,
       clock,
+      confirmMs,
       onStale: (state) => stale.push(state),
       report: (_where, error) => reports.push(error),
     });
@@ -153,6 +154,56 @@ test('[R11] tells what the store refuses as stale, and tries it no more', () =>
       expect(writer.pending()).toBe(0);
     };
   }));
+
+describe('a settled state that is to be confirmed', () => {
+  const CONFIRM_MS = 20_000;
+  const settled = (own: Partial<JobState> = {}) => aState({ status: 'completed', ...own });
+
+  test('is written once more, and no state besides', () =>
+    play(({ store, writer, at }) => {
+      at(0, () => writer.put(aState({ promptId: 'other' })));
+      at(0, () => writer.put(settled()));
+      at(10, () => expect(writer.pending()).toBe(0));
+      return () => {
+        expect(timesOf(store)).toEqual([
+          [0, 1],
+          [WRITE_MS + CONFIRM_MS, 1],
+        ]);
+        expect(timesOf(store, 'other')).toHaveLength(1);
+      };
+    }, CONFIRM_MS));
+
+  test('is back where a master took it along', () =>
+    play(({ store, writer, at }) => {
+      at(0, () => writer.put(settled()));
+      at(100, () => store.held.clear());
+      at(CONFIRM_MS, () => (store.isUp = false));
+      at(CONFIRM_MS + 5000, () => (store.isUp = true));
+      return () => expect(store.held.get('job-1')).toEqual(settled());
+    }, CONFIRM_MS));
+
+  test('[R11] is nobody’s trouble where a newer one is stored by then', () =>
+    play(({ store, writer, reports, stale, at }) => {
+      at(0, () => writer.put(settled()));
+      at(100, () => store.held.set('job-1', settled({ epoch: 2e12 })));
+      return () => {
+        expect([reports, stale]).toEqual([[], []]);
+        expect(store.held.get('job-1')).toMatchObject({ epoch: 2e12 });
+      };
+    }, CONFIRM_MS));
+
+  test('is not where a newer one was put, the job was removed, or all is closed', () =>
+    play(({ store, writer, at }) => {
+      for (const promptId of ['again', 'removed', 'closed']) at(0, () => writer.put(settled({ promptId })));
+      at(1000, () => writer.put(aState({ promptId: 'again', seq: 2 })));
+      at(1000, () => writer.remove('removed'));
+      at(2000, () => writer.close());
+      return () => {
+        expect(store.writes).toHaveLength(4);
+        expect(store.held.has('removed')).toBe(false);
+      };
+    }, CONFIRM_MS));
+});
 
 test('forgets a removed job, also what waits of it', () =>
   play(({ store, writer, at }) => {

@@ -32,8 +32,8 @@ export interface Instance {
   readonly pipeline: Pipeline;
   readonly reports: readonly (readonly [where: string, error: unknown])[];
   /** Submits a workflow and watches it. */
-  run(workflow: object, more?: Partial<SubmitRequest>): Promise<Watched & { readonly promptId: string }>;
-  watch(promptId: string): Watched;
+  readonly run: (workflow: object, more?: Partial<SubmitRequest>) => Promise<Watched & { readonly promptId: string }>;
+  readonly watch: (promptId: string) => Watched;
 }
 
 type Report = NonNullable<PipelineOptions['report']>;
@@ -86,13 +86,13 @@ export async function closeAll(): Promise<void> {
 function watching(pipeline: Pipeline, promptId: string): Watched {
   const states: JobState[] = [];
   const waiting = new Set<() => void>();
-  let error: unknown;
+  let error: Error | undefined;
   pipeline.watch(promptId).subscribe({
     next: (state) => {
       states.push(state);
       for (const look of [...waiting]) look();
     },
-    error: (thrown: unknown) => {
+    error: (thrown: Error) => {
       error = thrown;
       for (const look of [...waiting]) look();
     },
@@ -111,7 +111,7 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
       const look = (): void => {
         const found = states.find(fits);
         if (found !== undefined) settle(() => resolve(found));
-        else if (error !== undefined) settle(() => reject(error as Error));
+        else if (error !== undefined) settle(() => reject(error));
       };
       waiting.add(look);
       look();

@@ -67,7 +67,7 @@ export interface WorldOptions {
   readonly proxied?: boolean;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 /** Runs a scenario in a world of its own, and sees that nothing is left of it: no socket, no job that ran twice. */
 export async function inWorld(
