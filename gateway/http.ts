@@ -15,6 +15,7 @@ import { Problem, sendProblem } from './problem';
 import { problemOf } from './problem-of';
 import { onlyMethods } from './routing';
 import { selfRoutes } from './self-routes';
+import type { Webhooks } from './webhooks';
 
 export interface HttpOptions {
   readonly pipeline: Pipeline;
@@ -23,6 +24,7 @@ export interface HttpOptions {
   readonly outputLimitBytes: number;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
+  readonly webhooks: Webhooks;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
@@ -30,11 +32,11 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, policy, outputLimitBytes, logger } = options;
+  const { pipeline, auth, policy, outputLimitBytes, webhooks, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
-  app.use(selfRoutes(auth.required), healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth));
+  app.use(selfRoutes(auth.required), healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth, webhooks));
   app.use(eventsRoute(options), outputsRoute(pipeline, auth, outputLimitBytes));
   app.use(express.static(join(__dirname, 'dashboard'), { redirect: false }));
   app.all('/', onlyMethods('GET, HEAD'));

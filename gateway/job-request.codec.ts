@@ -8,6 +8,7 @@ import { WorkflowFromJson } from './workflow.codec';
 /** A job's metadata goes out with each of its states, so it must stay small. */
 const METADATA_LIMIT = 16_384;
 const MOST_ATTEMPTS = 10;
+const MOST_URL = 2000;
 
 const Text = (limit: number) =>
   checked(
@@ -60,6 +61,23 @@ const request = {
   server: optional(Text(2000)),
 };
 
+/** A webhook's URL; where it may lead is not this codec's to say. */
+const WebhookAsked = checked(
+  'Webhook',
+  (value) => {
+    const url = t.UnknownRecord.is(value) ? value['url'] : undefined;
+    return typeof url === 'string' && url !== '' && isWithin(MOST_URL, url)
+      ? E.right({ url })
+      : E.left(`must be an object with a url of at most ${MOST_URL} characters`);
+  },
+  {
+    type: 'object',
+    required: ['url'],
+    properties: { url: { type: 'string', minLength: 1, maxLength: MOST_URL } },
+    description: 'Is told of the settled job: the `settled` webhook of this document. An https URL.',
+  },
+);
+
 /** A job that somebody else posted. */
 export const Track = t.type(request);
 
@@ -69,6 +87,7 @@ export const Submit = t.type({
   workflow: WorkflowFromJson,
   onLost: optional(OnLost),
   maxAttempts: optional(Attempts),
+  webhook: optional(WebhookAsked),
 });
 
 /** The body of `PUT /jobs/:promptId`. */
@@ -76,14 +95,19 @@ export const trackRequest = (body: unknown): E.Either<readonly FieldError[], Job
   pipe(decodedBody(Track, body), E.map(present));
 
 /** The body of `POST /jobs`. */
-export const submitRequest = (body: unknown): E.Either<readonly FieldError[], SubmitRequest> =>
+export const submitRequest = (
+  body: unknown,
+): E.Either<readonly FieldError[], { readonly request: SubmitRequest; readonly webhookUrl?: string }> =>
   pipe(
     decodedBody(Submit, body),
-    E.map(({ workflow, onLost, maxAttempts, ...fields }) => ({
-      ...present(fields),
-      workflow,
-      ...(onLost && { onLost }),
-      ...(maxAttempts !== undefined && { maxAttempts }),
+    E.map(({ workflow, onLost, maxAttempts, webhook, ...fields }) => ({
+      request: {
+        ...present(fields),
+        workflow,
+        ...(onLost && { onLost }),
+        ...(maxAttempts !== undefined && { maxAttempts }),
+      },
+      ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
 

@@ -12,17 +12,18 @@ import { Problem, unknownJob } from './problem';
 import { publicJob } from './public-job';
 import { authenticated, jsonBody, onlyMethods, type ViewerHandler } from './routing';
 import { isPromptId, visibleJob } from './visible-job';
+import type { Webhooks } from './webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, auth: Auth): Router => {
+export const jobsRoutes = (pipeline: Pipeline, auth: Auth, webhooks: Webhooks): Router => {
   const router = Router();
   const known = authenticated(auth);
   router
     .route('/jobs')
     .get(known, listing(pipeline))
-    .post(known, jsonBody(), submitting(pipeline))
+    .post(known, jsonBody(), submitting(pipeline, webhooks))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
@@ -34,13 +35,15 @@ export const jobsRoutes = (pipeline: Pipeline, auth: Auth): Router => {
 };
 
 const submitting =
-  (pipeline: Pipeline): ViewerHandler =>
+  (pipeline: Pipeline, webhooks: Webhooks): ViewerHandler =>
   async ({ body, headers }, response) => {
     const { viewer, bodyDigest } = response.locals;
     const once = onceOf(headers, viewer, bodyDigest);
-    const request = asked(submitRequest(body));
+    const { request, webhookUrl } = asked(submitRequest(body));
     refuseOtherUsers(viewer, request);
+    if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
+    if (webhookUrl !== undefined) await webhooks.add(job.promptId, webhookUrl);
     response.location(`/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(job);
     response.status(once && isSettled(job) ? 200 : 202).json(publicJob(job));
@@ -100,6 +103,14 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
   if (role === 'service' || request.userId === userId) return;
   const errors = [{ field: 'userId', message: 'must be the user that the token names' }];
   throw new Problem('forbidden', { detail: 'A user may act for nobody else.', errors });
+};
+
+const refuseUrl = (message: string | undefined): void => {
+  if (message === undefined) return;
+  throw new Problem('bad-request', {
+    detail: `webhook.url ${message}.`,
+    errors: [{ field: 'webhook.url', message }],
+  });
 };
 
 const refusal = (job: JobState): Problem => {

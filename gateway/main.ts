@@ -20,24 +20,35 @@ async function main(): Promise<void> {
 }
 
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
-async function serve({ servers, store, host, port, logLevel, auth, origins }: Settings): Promise<void> {
+async function serve({
+  servers,
+  store: where,
+  host,
+  port,
+  logLevel,
+  auth,
+  origins,
+  webhooks,
+}: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   const report = reportTo(logger);
-  const pipeline = createPipeline({ servers, store: storeOf(store, report), report });
+  const store = storeOf(where, report);
+  const pipeline = createPipeline({ servers, store, report });
   const gateway = await startGateway({
     pipeline,
     host,
     port,
     auth: auth ? tokenAuth(auth) : openAuth,
     origins,
+    ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
   });
   onSignal(logger, async () => {
     await gateway.close();
     await pipeline.close();
   });
-  logger.info({ url: gateway.url, servers: servers.length, store: store.tag, tokens: auth !== undefined }, 'listening');
+  logger.info({ url: gateway.url, servers: servers.length, store: where.tag, tokens: auth !== undefined }, 'listening');
   process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
 }
 

@@ -51,6 +51,39 @@ const selfPaths = {
   },
 };
 
+const header = (name: string, description: string) => ({
+  name,
+  in: 'header',
+  required: true,
+  description,
+  schema: { type: 'string' },
+});
+
+/** What the gateway itself sends. */
+const settled = {
+  post: {
+    operationId: 'jobSettled',
+    tags: ['live'],
+    summary: 'A job has settled',
+    description:
+      'Sent to the `webhook.url` of a submission, signed as Standard Webhooks has it: HMAC-SHA256 of id, timestamp and ' +
+      'body, joined by dots. At least once, with the same id each time; again after 5 s, 30 s, 2 min, 10 min, 30 min ' +
+      'and then hourly for a day. Redirects are not followed.',
+    security: [],
+    parameters: [
+      header('webhook-id', 'The same in every attempt.'),
+      header('webhook-timestamp', 'When this attempt was made; seconds since 1970.'),
+      header('webhook-signature', '`v1,` and the signature in base64.'),
+    ],
+    requestBody: { required: true, content: { 'application/json': { schema: ref('Job') } } },
+    responses: {
+      '2XX': { description: 'Taken.' },
+      410: { description: 'Not wanted: it is not sent again.' },
+      default: { description: 'Not taken: it is sent again later.' },
+    },
+  },
+};
+
 /** What the gateway takes and answers over HTTP, as OpenAPI 3.1: from the codecs that decode requests and stored jobs. */
 export const openApi = (tokensRequired: boolean) => ({
   openapi: '3.1.0',
@@ -71,6 +104,7 @@ export const openApi = (tokensRequired: boolean) => ({
     { name: 'self', description: 'What describes the API itself.' },
   ],
   paths: { ...jobPaths, ...selfPaths },
+  webhooks: { settled },
   components: {
     schemas: answerSchemas(),
     securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },

@@ -9,6 +9,7 @@ import { httpApp } from './http';
 import { originPolicy } from './origins';
 import type { OutboxLimits } from './outbox';
 import { serveSockets } from './sockets';
+import { webhooksFor, type WebhookOptions } from './webhooks';
 
 export interface GatewayOptions {
   readonly pipeline: Pipeline;
@@ -21,6 +22,8 @@ export interface GatewayOptions {
   readonly logger: Logger;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
   readonly limits?: Partial<OutboxLimits>;
+  /** Where webhooks are kept and how they are signed; without it they are refused. */
+  readonly webhooks?: WebhookOptions;
   /** The largest output passed through; 1 GiB where absent. */
   readonly outputLimitBytes?: number;
 }
@@ -37,11 +40,12 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const common = { pipeline, auth, policy, logger, limits: patience };
-  const http = createServer(httpApp({ ...common, outputLimitBytes, closing$ }));
+  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, closing$ }));
   const io = serveSockets(http, common);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
@@ -55,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       const closed = io.close();
       closing$.next();
+      await webhooks.close();
       // Again and again: one whose request ends is kept alive, and would use up the grace that others may need.
       const idle$ = timer(0, IDLE_TICK_MS).pipe(tap(() => http.closeIdleConnections()));
       const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));

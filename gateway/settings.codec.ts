@@ -70,6 +70,23 @@ export const Secret = setting('Secret', (text) =>
   ),
 );
 
+/** Of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+export const WebhookSecret = setting('WebhookSecret', (text) => {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const secret = Buffer.from(base64, 'base64');
+  return secret.length >= 24 && secret.length <= 64
+    ? E.right<string, Uint8Array>(secret)
+    : E.left('must be whsec_ and 24 to 64 bytes in base64, for instance whsec_ and `openssl rand -base64 32`');
+});
+
+/** Host names, or `*.` and a domain. */
+export const WebhookHosts = setting('WebhookHosts', (text) => {
+  const hosts = parts(text).map((host) => host.toLowerCase());
+  return hosts.every((host) => /^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(host))
+    ? E.right(hosts)
+    : E.left('must be host names such as hooks.internal or *.svc.cluster.local, separated by commas, without ports');
+});
+
 /** Web origins, as browsers write them. */
 export const Origins = setting('Origins', (text) => {
   const origins = parts(text).map((origin) => origin.replace(/\/$/, ''));

@@ -1,7 +1,19 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { Flag, Host, LogLevel, Origins, Port, RedisUrl, Secret, Servers, Words } from './settings.codec';
+import {
+  Flag,
+  Host,
+  LogLevel,
+  Origins,
+  Port,
+  RedisUrl,
+  Secret,
+  Servers,
+  WebhookHosts,
+  WebhookSecret,
+  Words,
+} from './settings.codec';
 import { decoded, optional, type FieldError } from './fields.codec';
 import { isLoopback } from './loopback';
 import type { DescribedServer } from './servers-file.codec';
@@ -31,6 +43,8 @@ export interface Settings {
   readonly auth?: AuthSettings;
   /** Web origins, besides the gateway's own, whose pages may call it. */
   readonly origins: readonly string[];
+  /** Absent: nobody is told by webhook. */
+  readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,6 +61,8 @@ const Variables = t.type({
   JWT_ISSUER: optional(Words),
   JWT_AUDIENCE: optional(Words),
   ORIGINS: optional(Origins),
+  WEBHOOK_SECRET: optional(WebhookSecret),
+  WEBHOOK_HOSTS: optional(WebhookHosts),
 });
 type Variables = t.TypeOf<typeof Variables>;
 
@@ -68,7 +84,14 @@ export const complaintOf = (errors: readonly FieldError[]): string => {
   return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
 };
 
-const contradictions = ({ HOST, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE }: Environment): readonly FieldError[] => {
+const contradictions = (environment: Environment): readonly FieldError[] => [
+  ...contradictionsOfAuth(environment),
+  ...(environment['WEBHOOK_HOSTS'] !== undefined && environment['WEBHOOK_SECRET'] === undefined
+    ? [{ field: 'WEBHOOK_HOSTS', message: 'means nothing without WEBHOOK_SECRET' }]
+    : []),
+];
+
+const contradictionsOfAuth = ({ HOST, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE }: Environment): readonly FieldError[] => {
   if (JWT_SECRET !== undefined) return [];
   const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
   return [
@@ -97,6 +120,9 @@ const settingsFrom = (variables: Variables): Settings => ({
   logLevel: variables.LOG_LEVEL ?? 'info',
   ...(variables.JWT_SECRET && { auth: authFrom(variables.JWT_SECRET, variables) }),
   origins: variables.ORIGINS ?? [],
+  ...(variables.WEBHOOK_SECRET && {
+    webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
+  }),
 });
 
 const authFrom = (secret: Uint8Array, { JWT_ISSUER, JWT_AUDIENCE }: Variables): AuthSettings => ({

@@ -19,6 +19,7 @@ import {
 import { isNewer, isSettled, type JobState } from '../streams/job-state';
 import { reporting, type Report } from '../streams/reporting';
 import { watchers } from '../streams/watchers';
+import { embeddedHooks } from './embedded-hooks';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
 import { KEPT_S, workflowOf } from './kept-workflow';
@@ -107,6 +108,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
 
   const store: JobStore = {
     leases: soleLeases(() => store.list()),
+    hooks: embeddedHooks(file, clock),
 
     put: (state) =>
       defer(() => {

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Hooks } from './hooks';
 import type { Leases } from './leases';
 import type { JobState, JobStatus } from '../streams/job-state';
 import type { Workflow } from '../streams/workflow';
@@ -35,6 +36,8 @@ export interface Unreadable {
 export interface JobStore {
   /** Who watches which jobs. */
   readonly leases: Leases;
+  /** What other servers are still to be told. */
+  readonly hooks: Hooks;
   /**
    * Stores a state unless a state at least as new (by `epoch`, then `seq`) or a settled one is there (R1), and announces it to the feed. Emits
    * the outcome and completes; errors with `StoreUnavailable`. Safe to repeat: the very state that is there is `stored`

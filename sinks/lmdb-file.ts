@@ -37,8 +37,8 @@ export interface LmdbFile {
   read(key: string): Entry | undefined;
   /** Runs `work` with nothing in between, in this process or another. Emits what it returns once that is committed, which outlives the process. */
   transact<T>(work: (txn: Txn) => T): Observable<T>;
-  /** All entries, by key, a batch at a time; each batch as it is then. */
-  batches(): Observable<readonly Entry[]>;
+  /** All entries whose key begins so, by key, a batch at a time; each batch as it is then. */
+  batches(prefix?: string): Observable<readonly Entry[]>;
   /** Completes when what was begun is committed and the file is closed. */
   close(): Observable<never>;
 }
@@ -65,14 +65,17 @@ export function lmdbFile(directory: string): LmdbFile {
     }
   };
 
-  const batchAfter = (key?: string): readonly Entry[] =>
+  const batchAfter = (prefix: string, key?: string): readonly Entry[] =>
     guarded(() => {
-      const after = key === undefined ? {} : { start: key, exclusiveStart: true };
-      return [...db.getRange({ ...after, limit: BATCH, versions: true })].map(({ key, value, version = 0 }) => ({
-        key,
-        text: value,
-        until: version,
-      }));
+      const after = key === undefined ? { start: prefix } : { start: key, exclusiveStart: true };
+      const before = prefix === '' ? {} : { end: `${prefix}\uffff` };
+      return [...db.getRange({ ...after, ...before, limit: BATCH, versions: true })].map(
+        ({ key, value, version = 0 }) => ({
+          key,
+          text: value,
+          until: version,
+        }),
+      );
     });
 
   const read = (key: string): Entry | undefined => {
@@ -103,13 +106,13 @@ export function lmdbFile(directory: string): LmdbFile {
         catchError((error: unknown) => causeOf(error).pipe(mergeMap((cause) => throwError(() => unwritable(cause))))),
       ),
 
-    batches: () =>
-      defer(() => of(batchAfter())).pipe(
+    batches: (prefix = '') =>
+      defer(() => of(batchAfter(prefix))).pipe(
         expand((batch) => {
           const last = batch.length < BATCH ? undefined : batch.at(-1);
           return last === undefined
             ? EMPTY
-            : scheduled([last], asyncScheduler).pipe(mergeMap(({ key }) => of(batchAfter(key))));
+            : scheduled([last], asyncScheduler).pipe(mergeMap(({ key }) => of(batchAfter(prefix, key))));
         }),
       ),
 

@@ -28,7 +28,11 @@ const REMIND_MS = 60_000;
 
 /** Hangs up at the latest this long after asking, and finds a half-open link out: `commandTimeout` alone had not after 20 s. */
 const HANG_UP_MS = 500;
-const LINK: Settings = { socketTimeout: 3000, disconnectTimeout: HANG_UP_MS };
+const LINK: Settings = {
+  socketTimeout: 3000,
+  disconnectTimeout: HANG_UP_MS,
+  retryStrategy: (attempt) => Math.min(1000, 50 * attempt),
+};
 
 /** For commands: fails at once rather than queue (R12: the newest states wait elsewhere, 24 MB instead of 1,132). */
 export const IMPATIENT: Settings = {
@@ -79,7 +83,7 @@ export function connect(url: string, settings: Settings, where: string, report: 
 /** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
 export function connectCluster(
   { urls, isTls, username, password }: RedisUrl,
-  { scripts = {}, ...settings }: Settings,
+  { scripts = {}, retryStrategy: _ofOneNode, ...settings }: Settings,
   where: string,
   report: Report,
 ): RedisConnection<Cluster> {
@@ -146,8 +150,8 @@ const withoutSecret =
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
 
-/** That there is no connection says little; why there is none says more. */
-const orReason = (error: Error, reason?: Error): Error =>
-  /enableOfflineQueue|is closed/.test(error.message) ? (reason ?? error) : error;
+/** ioredis says that its stream is not writeable; why not says more. */
+const orReason = (error: Error, reason = new Error('not connected')): Error =>
+  /enableOfflineQueue|is closed|max retries/.test(error.message) ? reason : error;
 
 type Trouble = Partial<Record<'message' | 'code' | 'name', string>>;

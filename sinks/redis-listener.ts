@@ -65,14 +65,13 @@ export function redisListener(
   function settle(channel: string, each: Listening): void {
     const home = homeOf(channel);
     if (home === undefined || home === each.home) return;
-    if (each.home !== undefined) leave(each.home, channel);
+    leave(each, channel);
     each.home = home;
     earAt(home).add(channel);
   }
 
-  function leave(home: string, channel: string): void {
-    const ear = ears.get(home);
-    ear?.remove(channel);
+  function leave({ home = '' }: Listening, channel: string): void {
+    ears.get(home)?.remove(channel);
   }
 
   function settleAll(): void {
@@ -96,7 +95,7 @@ export function redisListener(
       return () => {
         listening.delete(channel);
         shared.delete(channel);
-        if (each.home !== undefined) leave(each.home, channel);
+        leave(each, channel);
       };
     });
 

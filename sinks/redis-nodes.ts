@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { fromEvent, NEVER, type Observable } from 'rxjs';
 import type { Report } from '../streams/reporting';
+import { HOOK_SCRIPTS, type HookScripts } from './hook-scripts';
 import { keySlot, SLOTS } from './key-slot';
 import { LEASE_SCRIPTS, type LeaseScripts } from './lease-scripts';
 import { PUT_JOB_STATE } from './put-job-state';
@@ -8,11 +9,12 @@ import { asking, type Asking } from './redis-asking';
 import { connect, connectCluster, IMPATIENT } from './redis-connection';
 import { redisUrl, urlOfNode } from './redis-url';
 
-const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS };
+const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
 
 /** The commands we use. A cluster sends each to the node of its keys. */
 export type RedisCommands = Pick<Redis, 'get' | 'set' | 'del' | 'type' | 'hgetall' | 'hdel' | 'spublish'> &
-  LeaseScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+  LeaseScripts &
+  HookScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
 
 export interface Layout {
   readonly slots: string;
@@ -90,18 +92,8 @@ function mastersOf(cluster: Cluster): readonly Redis[] {
 
 /** From CLUSTER NODES, of each node the line about itself: id, address, flags, master, ping, pong, epoch, link, slots. */
 function layoutOf(views: readonly unknown[]): Layout {
-  const own = views.map(
-    (view) =>
-      String(view)
-        .split('\n')
-        .find((line) => line.includes('myself')) ?? '',
-  );
-  const slots = own.map((line) =>
-    line
-      .split(' ')
-      .filter((_, field) => field !== 4 && field !== 5)
-      .join(' '),
-  );
+  const own = views.map((view) => /^.*myself.*$/m.exec(String(view))?.[0] ?? '');
+  const slots = own.map((line) => line.replace(/ \d+ \d+ (?=\d+ connected)/, ' ')); // without ping and pong
   return { slots: slots.sort().join(), isMoving: own.some((line) => line.includes('[')) };
 }
 

@@ -29,6 +29,7 @@ import {
 } from './job-store';
 import { keyBeside } from './key-slot';
 import { feedChannel, redisFeed } from './redis-feed';
+import { redisHooks } from './redis-hooks';
 import { redisKeys } from './redis-keys';
 import { redisLeases } from './redis-leases';
 import { redisListener } from './redis-listener';
@@ -92,6 +93,7 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
 
   const store: JobStore = {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
+    hooks: redisHooks(redis, ask),
 
     put: (state) =>
       defer(() => {

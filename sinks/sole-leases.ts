@@ -20,12 +20,21 @@ const TTL_MS = 10_000;
 
 /**
  * The leases of a store that one process has to itself: whatever it wants, it holds. The orphans are what the process
- * before it left: found once, in the stored jobs.
+ * before it left: looked for once, in the stored jobs.
  */
 export function soleLeases(stored: () => Observable<JobState>): Leases {
   const held = new Set<string>();
   const askable = new Map<string, Set<Subscriber<Request>>>();
-  let isFound = false;
+  /** Those of the process before that were not taken yet; unknown until they are looked for. */
+  let left: readonly SessionKey[] | undefined;
+
+  const found$ = defer(stored).pipe(
+    filter((state) => !isSettled(state)),
+    mergeMap(keyOf),
+    filter(({ clientId }) => !held.has(clientId)),
+    distinct(({ clientId }) => clientId),
+    toArray(),
+  );
 
   return {
     ttlMs: TTL_MS,
@@ -33,6 +42,7 @@ export function soleLeases(stored: () => Observable<JobState>): Leases {
     hold: ({ clientId }) =>
       defer(() => {
         held.add(clientId);
+        left = left?.filter((session) => session.clientId !== clientId);
         return of('held' as const);
       }),
 
@@ -43,13 +53,8 @@ export function soleLeases(stored: () => Observable<JobState>): Leases {
       }),
 
     orphans: () =>
-      defer(() => (isFound ? EMPTY : stored())).pipe(
-        filter((state) => !isSettled(state)),
-        mergeMap(keyOf),
-        filter(({ clientId }) => !held.has(clientId)),
-        distinct(({ clientId }) => clientId),
-        toArray(),
-        tap(() => (isFound = true)),
+      defer(() => (left === undefined ? found$ : of(left))).pipe(
+        tap((sessions) => (left = sessions)),
         map((sessions) => ({ sessions })),
       ),
 

@@ -28,7 +28,7 @@ const long = (count = 40) => steps({ steps: count, secondsPerStep: 0.1 });
 const short = () => steps({ steps: 2, secondsPerStep: 0.02 });
 
 /** Resolves as soon as it is true. */
-async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {
+async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);

@@ -1,4 +1,4 @@
-import { firstValueFrom, from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { JobState } from '../../streams/job-state';
 import { aFullState, aState } from './a-state';
@@ -221,6 +221,68 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         await lastValueFrom(store.close(), { defaultValue: undefined });
         await expect(keep('job-1')).rejects.toThrow(StoreUnavailable);
         await expect(kept('job-1')).rejects.toThrow(StoreUnavailable);
+      });
+    });
+
+    describe('hooks', () => {
+      const done = <T>(work$: Observable<T>) => lastValueFrom(work$, { defaultValue: undefined });
+      const hook = (promptId: string, text = 'text') => ({ promptId, text });
+      const claim = async (most = 10, forMs = 60_000) =>
+        (await lastValueFrom(store.hooks.claim(most, forMs))).map(({ promptId, text }) => `${promptId} ${text}`).sort();
+
+      it('are claimed when they are due, by one', async () => {
+        expect(await claim()).toEqual([]);
+        await done(store.hooks.add(hook('a'), 0));
+        await done(store.hooks.add(hook('b'), 60_000));
+        const all = await Promise.all(Array.from({ length: 20 }, () => claim()));
+        expect(all.flat()).toEqual(['a text']);
+      });
+
+      it('are due again where nobody says what became of them', async () => {
+        await done(store.hooks.add(hook('a'), 0));
+        expect(await claim(10, 50)).toEqual(['a text']);
+        expect(await claim()).toEqual([]);
+        const again: string[] = [];
+        await until(async () => again.push(...(await claim())) > 0);
+        expect(again).toEqual(['a text']);
+      });
+
+      it('are there once for a job, also after the end', async () => {
+        await done(store.hooks.add(hook('a', 'first'), 0));
+        await done(store.hooks.add(hook('a', 'second'), 0));
+        expect(await claim(10, 0)).toEqual(['a first']);
+        await done(store.hooks.done('a'));
+        await done(store.hooks.add(hook('a', 'third'), 0));
+        await done(store.hooks.later(hook('a', 'fourth'), 0));
+        await done(store.hooks.hurry('a'));
+        expect(await claim()).toEqual([]);
+      });
+
+      it('may be put off with another text, and hurried, but not while they are claimed', async () => {
+        await done(store.hooks.add(hook('a'), 60_000));
+        await done(store.hooks.hurry('a'));
+        expect(await claim()).toEqual(['a text']);
+        await done(store.hooks.hurry('a'));
+        expect(await claim()).toEqual([]);
+        await done(store.hooks.later(hook('a', 'later'), 60_000));
+        expect(await claim()).toEqual([]);
+        await done(store.hooks.hurry('a'));
+        await done(store.hooks.hurry('nobody'));
+        expect(await claim()).toEqual(['a later']);
+      });
+
+      it('are given out as many as wanted, and are no jobs', async () => {
+        for (let n = 0; n < 300; n += 1) await done(store.hooks.add(hook(`job-${n}`), 0));
+        const some = [await claim(100), await claim(150), await claim(100)];
+        expect(some.map(({ length }) => length)).toEqual([100, 150, 50]);
+        expect(new Set(some.flat()).size).toBe(300);
+        expect(await list()).toEqual([]);
+      });
+
+      it('are unavailable with their store', async () => {
+        await lastValueFrom(store.close(), { defaultValue: undefined });
+        await expect(claim()).rejects.toThrow(StoreUnavailable);
+        await expect(done(store.hooks.add(hook('a'), 0))).rejects.toThrow(StoreUnavailable);
       });
     });
 

@@ -51,7 +51,9 @@ export function leasesContract(name: string, open: () => Promise<LeasesHarness>)
       const left = ['a', 'b'].map((clientId) => ({ ...session, clientId }));
       for (const each of left) await harness.abandon(each);
       expect([...(await orphans())].sort((a, b) => (a.clientId < b.clientId ? -1 : 1))).toEqual(left);
-      for (const each of left) expect(await hold(each)).toBe('held');
+      expect(await hold(left[0]!)).toBe('held');
+      expect(await orphans()).toEqual([left[1]]);
+      expect(await hold(left[1]!)).toBe('held');
       expect(await orphans()).toEqual([]);
     });
 

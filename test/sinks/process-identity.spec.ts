@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { isGone, thisProcess, type ProcessIdentity } from '../../sinks/process-identity';
 import { until } from './until';
 
 const here = thisProcess()!;
-const other = (pid: number): ProcessIdentity => ({ ...here, pid });
+const other = (pid: number, startTime = here.startTime): ProcessIdentity => ({ ...here, pid, startTime });
 
 it('is another one for each life of a pid', () => {
   expect(thisProcess()).toEqual(here);
@@ -27,20 +28,18 @@ it('of a killed process is gone, even while its parent has not asked how it ende
   // The shell becomes a program that asks after no child.
   const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  await until(async () => (await readFile(`/proc/${parent.pid}/comm`, 'utf8')) === 'sleep\n');
   const pid = Number(line.toString());
-  // Signal 0 still reaches a zombie, whose start time no test can know: its own is read off by another route.
-  const isAlive = () => process.kill(pid, 0);
-  expect(isAlive()).toBe(true);
+  const child = other(pid, await startTimeOf(pid));
+  expect(isGone(child, here)).toBe(false);
   process.kill(pid, 'SIGKILL');
-  const startTime = await startTimeOf(pid);
-  await until(() => isGone({ ...other(pid), startTime }, here));
-  expect(isAlive()).toBe(true);
+  await until(() => isGone(child, here));
+  expect(process.kill(pid, 0)).toBe(true);
   parent.kill('SIGKILL');
   await once(parent, 'exit');
 });
 
 async function startTimeOf(pid: number): Promise<number> {
-  const awk = spawn('awk', ['{ sub(/^.*\\) /, ""); print $20 }', `/proc/${pid}/stat`]);
-  const [line] = (await once(awk.stdout, 'data')) as [Buffer];
-  return Number(line.toString());
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.replace(/^.*\) /, '').split(' ')[19]);
 }

@@ -142,7 +142,11 @@ describe('while slots move under load', () => {
 describe('[R12] while a master is killed', () => {
   it('no settled state is lost, and who watches goes on', async () => {
     const store = open();
-    const writer = writeBehind(store, { perSecond: 1000, confirmMs: 3000, report: (_where, error) => reports.push(error) });
+    const writer = writeBehind(store, {
+      perSecond: 1000,
+      confirmMs: 3000,
+      report: (_where, error) => reports.push(error),
+    });
     const promptIds = ids(500);
     const victim = await cluster.masterOf(feedChannel(promptIds[0]!));
     const watchedIds = promptIds.filter((promptId) => has(victim, feedChannel(promptId))).slice(0, 20);

@@ -317,9 +317,9 @@ describe('silence', () => {
 
   test('no frame for long, but answers to pings, is life', async () => {
     const server = await start();
-    const socket = await linked(listen(server.url, { timing: { pingMs: 50, silentMs: 300 } }));
+    const socket = await linked(listen(server.url, { timing: { pingMs: 50, silentMs: 700 } }));
     server.faults.deaf = true;
-    const id = await submit(server, steps({ steps: 14 }), fields);
+    const id = await submit(server, steps({ steps: 20 }), fields);
     await finished(server, id);
     expect([socket.end(), socket.of('stepped')]).toEqual([undefined, []]);
   });

@@ -92,8 +92,8 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
       states.push(state);
       for (const look of [...waiting]) look();
     },
-    error: (thrown: Error) => {
-      error = thrown;
+    error: (thrown: unknown) => {
+      error = thrown as Error;
       for (const look of [...waiting]) look();
     },
   });
@@ -110,8 +110,9 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
       };
       const look = (): void => {
         const found = states.find(fits);
+        const failed = error;
         if (found !== undefined) settle(() => resolve(found));
-        else if (error !== undefined) settle(() => reject(error));
+        else if (failed !== undefined) settle(() => reject(failed));
       };
       waiting.add(look);
       look();

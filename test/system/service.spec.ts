@@ -51,7 +51,7 @@ const job = (workflow: object, more: object = {}) => ({
 });
 const stateIn = ({ json }: Answer): JobState => json as unknown as JobState;
 
-async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 40_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);

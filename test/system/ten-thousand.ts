@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lastValueFrom, mergeMap, range } from 'rxjs';
+import { lastValueFrom, mergeMap, range, tap } from 'rxjs';
 import { embeddedStore } from '../../sinks/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis-store';
@@ -12,7 +12,7 @@ import { isSettled, type JobState } from '../../streams/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
 import { startRedis } from '../support/redis-server';
-import { startInstance, type Instance } from './instance';
+import { startInstance } from './instance';
 import { option } from './seeded';
 import { atMost, noted, printed, type Row } from './table';
 
@@ -51,17 +51,19 @@ async function recovery(name: string, store: Store): Promise<readonly Row[]> {
   const log = join(directory, 'log');
   const spawned = Date.now();
   const instance = await startInstance(name, environment, log);
-  const first = await watchedAgain(instance, spawned);
+  const onlooker = store.open();
+  const first = await watchedAgain(onlooker, spawned);
   await sleep(5_000);
   await instance.kill();
   const requests = servers.map((each) => each.requests.length);
   const again = Date.now();
   await instance.start();
   const upMs = instance.upAt - again;
-  const second = await watchedAgain(instance, again);
+  const second = await watchedAgain(onlooker, again);
   const asked = servers.reduce((sum, each, n) => sum + each.requests.length - requests[n]!, 0);
   await instance.kill();
-  const held = await stateCount(store);
+  const held = await count(onlooker, () => true);
+  await lastValueFrom(onlooker.close(), { defaultValue: undefined });
   await Promise.all(servers.map((each) => each.stop()));
   await rm(directory, { recursive: true, force: true });
   return [
@@ -100,43 +102,24 @@ async function fill(store: Store, servers: readonly ComfyUIStandIn[]): Promise<v
   await lastValueFrom(opened.close(), { defaultValue: undefined });
 }
 
-/** How long until every job shows a state that was written by this run of the service: all taken up, and looked up or heard. */
-async function watchedAgain({ url }: Instance, from: number): Promise<{ readonly ms: number; readonly jobs: number }> {
+/** How long until every job has a new owner's state in the store, which it gets when it is taken up. */
+async function watchedAgain(store: JobStore, since: number): Promise<{ readonly ms: number; readonly jobs: number }> {
   let jobs = 0;
-  while (Date.now() - from < 60_000) {
-    jobs = await watched(url, from);
+  while (Date.now() - since < 60_000) {
+    jobs = await count(store, ({ epoch }) => epoch >= since);
     if (jobs === JOBS) break;
-    await sleep(250);
+    await sleep(100);
   }
-  return { ms: Date.now() - from, jobs };
+  return { ms: Date.now() - since, jobs };
 }
 
-async function watched(url: string, since: number): Promise<number> {
-  let count = 0;
-  let cursor: string | undefined;
-  do {
-    const query = `limit=100${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
-    const page = (await (await fetch(`${url}/jobs?${query}`)).json()) as { jobs: JobState[]; cursor?: string };
-    count += page.jobs.filter((job) => !isSettled(job) && job.epoch >= since).length;
-    ({ cursor } = page);
-  } while (cursor !== undefined);
-  return count;
-}
-
-async function stateCount(store: Store): Promise<number> {
-  const opened = store.open();
-  let count = 0;
-  await lastValueFrom(
-    opened.list().pipe(
-      mergeMap((state) => {
-        if (!isSettled(state)) count += 1;
-        return [];
-      }),
-    ),
-    { defaultValue: undefined },
-  );
-  await lastValueFrom(opened.close(), { defaultValue: undefined });
-  return count;
+/** So many unsettled jobs of the store are like that. Asked of the store itself: the service has enough to do. */
+async function count(store: JobStore, isLike: (state: JobState) => boolean): Promise<number> {
+  let found = 0;
+  await lastValueFrom(store.list().pipe(tap((state) => (found += !isSettled(state) && isLike(state) ? 1 : 0))), {
+    defaultValue: undefined,
+  });
+  return found;
 }
 
 async function inRedis(): Promise<Store> {

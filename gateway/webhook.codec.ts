@@ -1,0 +1,33 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { parse } from 'fp-ts/Json';
+import * as t from 'io-ts';
+
+const webhook = t.intersection([
+  t.type({ url: t.string, at: t.number, attempts: t.number }),
+  t.partial({ since: t.number, body: t.string }),
+]);
+
+/** A webhook as it is kept until it is delivered. */
+export interface Webhook {
+  readonly url: string;
+  /** When it was asked for, ms. */
+  readonly at: number;
+  /** How many attempts failed. */
+  readonly attempts: number;
+  /** When the first attempt was made, ms; with the body that every attempt sends. */
+  readonly since?: number;
+  readonly body?: string;
+}
+
+export const decodeWebhook = (text: string): Webhook | undefined =>
+  pipe(
+    parse(text),
+    E.flatMap((value) => webhook.decode(value)),
+    E.map(({ since, body, ...always }): Webhook | undefined => ({
+      ...always,
+      ...(since !== undefined && { since }),
+      ...(body !== undefined && { body }),
+    })),
+    E.getOrElse((): Webhook | undefined => undefined),
+  );
