@@ -103,7 +103,12 @@ export function inheriting(
   const sweep$ = defer(() => leases.orphans()).pipe(
     concatMap(({ sessions, nextInMs = Number.POSITIVE_INFINITY }) => {
       const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
-      const some = wanted.slice(0, Math.max(AT_LEAST, Math.ceil(wanted.length / 2)));
+      // From anywhere: instances that sweep at the same moment are not all to ask for the same half.
+      const first = Math.floor(random() * wanted.length);
+      const some = [...wanted.slice(first), ...wanted.slice(0, first)].slice(
+        0,
+        Math.max(AT_LEAST, Math.ceil(wanted.length / 2)),
+      );
       waitMs =
         some.length < wanted.length ? AGAIN_MS : Math.min(sweepMs * (0.8 + 0.4 * random()), nextInMs + AGAIN_MS / 4);
       return from(some).pipe(mergeMap(taking), toArray());

@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
 import { createPipeline, UnknownJob, UnknownServer } from '../pipeline';
 import { redisStore } from '../sinks/redis-store';
-import type { JobState } from '../streams/job-state';
-import { defaultTiming } from '../streams/timing';
-import type { ComfyUIStandIn } from './support/comfyui/stand-in';
 import {
   image,
   lazy,
@@ -18,45 +14,11 @@ import {
   steps,
   twoOutputs,
 } from './support/comfyui/workflows';
-import { get, post, type Queue } from './support/comfyui-client';
-import { inWorld, inWorlds, stateWhere, type World, type WorldOptions } from './system/world';
+import { post } from './support/comfyui-client';
+import { files, idOn, long, onEach, onOne, progressed, short, until } from './system/scenarios';
+import { inWorld, stateWhere } from './system/world';
 
 jest.setTimeout(60_000);
-
-/** Some 2 s, a step each 50 ms. */
-const long = (count = 40) => steps({ steps: count, secondsPerStep: 0.1 });
-const short = () => steps({ steps: 2, secondsPerStep: 0.02 });
-
-/** Resolves as soon as it is true. */
-async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(10);
-  }
-}
-
-/** The id under which the server has the workflow that is `n`th in its hands: running first, then in the order of the queue. */
-async function idOn(server: ComfyUIStandIn, n: number): Promise<string> {
-  const { queue_running, queue_pending } = await get<Queue>(server, '/queue');
-  return String([...queue_running, ...queue_pending][n]?.[1]);
-}
-
-const refuseSockets = { httpStatus: 502, body: '<html>', routes: ['/ws'] };
-const progressed = (state: JobState): boolean => state.progress > 10;
-/** Whether frames have told of steps after that state; a progress may also be a guess. */
-const steppedPast =
-  ({ node }: JobState, by = 2) =>
-  (state: JobState): boolean =>
-    state.via === 'websocket' && (state.node?.value ?? 0) >= (node?.value ?? 0) + by;
-const files = ({ outputs = [] }: JobState) => outputs.map(({ nodeId, kind, type }) => [nodeId, kind, type]);
-
-type Scenario = (world: World) => Promise<void>;
-/** On all versions of ComfyUI, side by side. */
-const onEach = (options: WorldOptions, scenario: Scenario) => () => inWorlds(options, scenario);
-const onOne = (options: WorldOptions, scenario: Scenario) => () => inWorld('0.33.0', options, scenario);
-/** With the timing of every day. */
-const inEarnest = (options: WorldOptions, scenario: Scenario) => onOne({ timing: defaultTiming, ...options }, scenario);
 
 test('a pipeline needs a server', () => {
   const store = redisStore({ url: 'redis://127.0.0.1:1', report: () => undefined });
@@ -64,7 +26,6 @@ test('a pipeline needs a server', () => {
   store.close().subscribe();
 });
 
-// First, since they take longest.
 test.concurrent('[R12] the store is down: jobs go on, watchers see everything, the end too', () => {
   const reports: string[] = [];
   const report = (where: string): void => void reports.push(where);
@@ -84,61 +45,6 @@ test.concurrent('[R12] the store is down: jobs go on, watchers see everything, t
     },
   );
 });
-
-test.concurrent(
-  '[R4] in earnest, a job that is nowhere is lost after ten seconds, not before',
-  inEarnest({}, async ({ run, comfy }) => {
-    const [running, waiting] = [await run(long(15)), await run(short())];
-    await until(async () => comfy.deleteFromQueue(await idOn(comfy, 1)));
-    await running.end;
-    const endedAt = Date.now();
-    const lost = await waiting.end;
-    expect(lost).toMatchObject({ failure: { kind: 'lost' } });
-    expect(lost.finishedAt! - endedAt).toBeGreaterThan(10_000);
-    expect(lost.finishedAt! - endedAt).toBeLessThan(14_000);
-  }),
-);
-
-test.concurrent(
-  '[R7] in earnest, a socket in the stale-socket trap is replaced after five seconds',
-  inEarnest({ proxied: true }, async ({ run, comfy, proxy }) => {
-    const job = await run(long(280));
-    await job.where(progressed);
-    proxy.cutClients();
-    await until(() => comfy.sockets() === 2);
-    const before = job.states.at(-1)!;
-    await job.where(steppedPast(before));
-    proxy.releaseServers();
-    await until(() => comfy.sockets() === 1);
-    const trappedAt = Date.now();
-    const healed = await job.where(steppedPast(job.states.at(-1)!, 4));
-    expect(healed.updatedAt - trappedAt).toBeLessThan(7_000);
-    expect(await job.end).toMatchObject({ status: 'completed' });
-  }),
-);
-
-test.concurrent(
-  '[R8] in earnest, polling takes over within seconds, and asks every three',
-  inEarnest({}, async ({ run, comfy, questions }) => {
-    const job = await run(long(160));
-    await job.where(progressed);
-    comfy.faults.status = refuseSockets;
-    comfy.dropSockets('abrupt');
-    const droppedAt = Date.now();
-    const polled = await job.where(({ via }) => via === 'polling');
-    expect(polled.updatedAt - droppedAt).toBeLessThan(4_000);
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'polling' });
-    expect(questions().length).toBeLessThan(8);
-  }),
-);
-
-test.concurrent(
-  '[R8] in earnest, a healthy job of ten seconds costs no question',
-  inEarnest({}, async ({ run, questions, comfy }) => {
-    expect(await (await run(long(200))).end).toMatchObject({ status: 'completed' });
-    expect([questions(), comfy.requests.length]).toEqual([[], 1]);
-  }),
-);
 
 test.concurrent(
   '[R2] [R3] a job with two outputs: progress, then both, without a question asked',
@@ -255,163 +161,6 @@ test.concurrent(
       expect([end.status, files(end)[0]?.[0]]).toEqual(['completed', node]);
     }
     expect(questions()).toEqual([]);
-  }),
-);
-
-test.concurrent(
-  'a socket that is gone for a second, and comes back',
-  onEach({}, async ({ run, comfy, questions }) => {
-    const job = await run(long(60));
-    await job.where(progressed);
-    comfy.faults.status = refuseSockets;
-    comfy.dropSockets('abrupt');
-    await until(() => comfy.sockets() === 0);
-    await sleep(1_000);
-    comfy.faults.status = undefined;
-    await until(() => comfy.sockets() === 1);
-    await job.where(steppedPast(job.states.at(-1)!));
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'websocket' });
-    expect(files(await job.end)).toEqual([['4', 'images', 'output']]);
-    // R8: a handful of polls in that second, one look after it (R6), one for the outputs.
-    expect(questions().length).toBeLessThan(14);
-  }),
-);
-
-test.concurrent(
-  '[R8] a socket that never comes back: polling sees the end',
-  onEach({}, async ({ run, comfy, questions }) => {
-    const job = await run(long());
-    await job.where(progressed);
-    comfy.faults.status = refuseSockets;
-    comfy.dropSockets('abrupt');
-    expect(await job.where(({ via }) => via === 'polling')).toMatchObject({ status: 'processing' });
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'polling', progress: 100 });
-    expect(files(await job.end)).toEqual([['4', 'images', 'output']]);
-    expect(questions().every((question) => /^GET (\/api\/jobs|\/queue$|\/history\/.)/.test(question))).toBe(true);
-  }),
-);
-
-test.concurrent(
-  '[R8] a socket that was never there: from queued to the end by polling',
-  onEach({ comfyUI: { timeScale: 0.5, faults: { status: refuseSockets } } }, async ({ run, pipeline }) => {
-    const job = await run(long(20));
-    expect(pipeline.servers()).toMatchObject([{ healthy: true, via: 'polling' }]);
-    await job.where(({ status }) => status === 'processing');
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'polling' });
-  }),
-);
-
-test.concurrent(
-  '[R7] a socket in the stale-socket trap: the old one’s end evicts the new one, which is replaced',
-  onEach({ proxied: true }, async ({ run, comfy, proxy }) => {
-    const job = await run(long(120));
-    await job.where(progressed);
-    proxy.cutClients();
-    await until(() => comfy.sockets() === 2);
-    const before = job.states.at(-1)!;
-    await job.where(steppedPast(before));
-    proxy.releaseServers();
-    await until(() => comfy.sockets() === 1);
-    // In the trap the new one hears nothing: what comes now comes over a third.
-    expect(await job.where(steppedPast(job.states.at(-1)!, 4))).toMatchObject({ status: 'processing' });
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'websocket' });
-  }),
-);
-
-test.concurrent(
-  '[R7] a socket that is open and deaf from the start',
-  onEach({ comfyUI: { faults: { deaf: true } } }, async ({ run, comfy }) => {
-    const job = await run(long(80));
-    expect(await job.where(({ status }) => status === 'processing')).toMatchObject({ progress: 0 });
-    comfy.faults.deaf = false;
-    await job.where(progressed);
-    expect(await job.end).toMatchObject({ status: 'completed', via: 'websocket' });
-  }),
-);
-
-test.concurrent(
-  '[R3] a socket that was gone between two outputs: both come from history, once it is written',
-  onEach({ comfyUI: { faults: { historyDelayMs: 700 } } }, async ({ run, comfy, questions, reports }) => {
-    const job = await run(twoOutputs());
-    await job.where(({ node }) => node?.id === '5');
-    comfy.dropSockets('abrupt');
-    const end = await job.end;
-    expect(end.status).toBe('completed');
-    expect(files(end)).toEqual([
-      ['4', 'images', 'output'],
-      ['6', 'images', 'temp'],
-    ]);
-    expect(questions().some((question) => /^GET (\/history|\/api\/jobs)\/[^?]+$/.test(question))).toBe(true);
-    expect(reports.map(([where]) => where)).toEqual(['socket']);
-  }),
-);
-
-test.concurrent(
-  '[R9] a socket with frames that cannot be read in between',
-  onEach({ comfyUI: { faults: { malformedFrames: true } } }, async ({ run, reports }) => {
-    const job = await run(twoOutputs());
-    const end = await job.end;
-    expect(files(end)).toEqual([
-      ['4', 'images', 'output'],
-      ['6', 'images', 'temp'],
-    ]);
-    expect(new Set(job.states.map(({ progress }) => progress)).size).toBeGreaterThan(5);
-    expect(reports.length).toBeGreaterThan(5);
-    expect(new Set(reports.map(([where]) => where))).toEqual(new Set(['frame']));
-  }),
-);
-
-test.concurrent(
-  '[R4] a server that was restarted has lost the job: never completed, lost after three good looks',
-  onEach({}, async ({ run, comfy }) => {
-    const [running, waiting] = [await run(long(200)), await run(short())];
-    await running.where(progressed);
-    await comfy.restart();
-    for (const job of [running, waiting]) {
-      expect(await job.end).toMatchObject({ status: 'failed', failure: { kind: 'lost', retryable: true } });
-      expect(job.states.map(({ status }) => status)).not.toContain('completed');
-    }
-  }),
-);
-
-test.concurrent(
-  '[R4] a server behind a proxy’s error page for longer than it takes to be lost: the job ends as it did',
-  onEach({}, async ({ run, comfy, reports }) => {
-    const [ended, going] = [await run(long(20)), await run(long(60))];
-    await ended.where(progressed);
-    comfy.faults.status = { httpStatus: 502, body: '<html>Bad Gateway</html>' };
-    comfy.dropSockets('abrupt');
-    await until(() => comfy.executions.size === 2);
-    await until(() => reports.filter(([where]) => where === 'look').length >= 4);
-    await sleep(1_200);
-    expect([ended.states.at(-1)!.status, going.states.at(-1)!.status]).toEqual(['processing', 'queued']);
-    comfy.faults.status = undefined;
-    expect(await ended.end).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
-    expect(await going.end).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
-  }),
-);
-
-test.concurrent(
-  'a server that is busy for longer than a socket may be silent',
-  onEach({ comfyUI: { timeScale: 1 }, timing: { quietMs: 500 } }, async ({ run, comfy }) => {
-    const job = await run(steps({ steps: 40, secondsPerStep: 0.1 }));
-    await job.where(progressed);
-    comfy.faults.busy(2);
-    expect(await job.end).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
-  }),
-);
-
-test.concurrent(
-  '[R8] a server with many jobs in hand is asked once a poll, however many there are',
-  onEach({ comfyUI: { faults: { status: refuseSockets } } }, async ({ run, pipeline, questions }) => {
-    const jobs = await Promise.all(Array.from({ length: 15 }, () => run(long(2_000))));
-    const positions = () => jobs.map(({ states }) => states.at(-1)?.queuePosition ?? 0).sort((a, b) => a - b);
-    await until(() => positions().every((position, n) => position === n));
-    const before = questions().length;
-    await sleep(1_000);
-    expect(questions().length - before).toBeLessThanOrEqual(4);
-    await Promise.all(jobs.map(({ promptId }) => pipeline.cancel(promptId)));
-    for (const job of jobs) expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
   }),
 );
 
@@ -533,23 +282,6 @@ test.concurrent(
     await asked;
     expect(await running.end).toMatchObject(cancelled);
     expect(await waiting.end).toMatchObject({ status: 'completed' });
-  }),
-);
-
-test.concurrent(
-  'a server that ended and came back with its queue: what ran is lost, what waited runs, what comes meanwhile waits',
-  onEach({}, async ({ run, comfy, pipeline }) => {
-    const [running, waiting] = [await run(long(200)), await run(twoOutputs())];
-    await running.where(progressed);
-    await comfy.kill();
-    const workflow = short();
-    const meanwhile = pipeline.submit({ type: 'image_generation', userId: 'ada', workflow });
-    await stateWhere(pipeline, ({ promptId }) => promptId !== running.promptId && promptId !== waiting.promptId);
-    await comfy.start();
-    expect(await running.end).toMatchObject({ status: 'failed', failure: { kind: 'lost' } });
-    expect(files(await waiting.end)).toHaveLength(2);
-    expect(await lastValueFrom(pipeline.watch((await meanwhile).promptId))).toMatchObject({ status: 'completed' });
-    expect(comfy.executions.size).toBe(3);
   }),
 );
 

@@ -64,7 +64,7 @@ test('an allowed page may ask and read', async () => {
     headers: {
       'access-control-allow-origin': FRIEND,
       'access-control-allow-methods': 'GET, HEAD, POST, PUT',
-      'access-control-allow-headers': 'Authorization, Content-Type',
+      'access-control-allow-headers': 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID',
     },
   });
   expect(await ask('GET', '/jobs', { headers: { Origin: FRIEND } })).toMatchObject({

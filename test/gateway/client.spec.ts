@@ -8,6 +8,8 @@ import { runningGateway, type RunningGateway } from './support/running-gateway';
 import { settled } from './support/settled';
 import { testAuth, tokenOf } from './support/tokens';
 
+jest.setTimeout(20_000);
+
 let gateway: RunningGateway;
 let network: TcpProxy;
 const clients: Jobstream[] = [];
@@ -110,7 +112,7 @@ test('a token that ends is followed by the next, without a step back', async () 
     if (tokens.at(-1) === 'none') throw new Error('the token service is away');
     return tokens.at(-1)!;
   });
-  const { promptId } = await submit(steps({ steps: 60, secondsPerStep: 0.4 }));
+  const { promptId } = await submit(steps({ steps: 30, secondsPerStep: 0.4 }));
   const states = await lastValueFrom(client.watchJob(promptId).pipe(toArray()));
   expect(states.at(-1)).toMatchObject({ status: 'completed' });
   inOrder(states.map(({ progress }) => progress));

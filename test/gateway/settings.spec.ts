@@ -38,6 +38,8 @@ test('all of them', () => {
     JWT_AUDIENCE: 'jobs',
     ORIGINS: 'https://app.example.com/, http://localhost:3000',
     STORE_STRICT: '1',
+    WEBHOOK_SECRET: `whsec_${Buffer.from(SECRET).toString('base64')}`,
+    WEBHOOK_HOSTS: 'hooks.internal, *.svc.local',
   };
   expect(settings(environment)).toEqual({
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
@@ -47,6 +49,7 @@ test('all of them', () => {
     port: 0,
     logLevel: 'silent',
     auth: { secret: new TextEncoder().encode(SECRET), issuer: 'https://app.example.com', audience: 'jobs' },
+    webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
     origins: ['https://app.example.com', 'http://localhost:3000'],
   });
 });
@@ -80,6 +83,9 @@ test.each([
   ['JWT_SECRET', 'too short'],
   ['JWT_ISSUER', 'no secret beside it'],
   ['JWT_AUDIENCE', 'no secret beside it'],
+  ['WEBHOOK_SECRET', SECRET],
+  ['WEBHOOK_SECRET', 'whsec_c2hvcnQ='],
+  ['WEBHOOK_HOSTS', 'no.secret.beside.it'],
   ['ORIGINS', '*'],
   ['ORIGINS', 'app.example.com'],
   ['ORIGINS', 'https://app.example.com/path'],

@@ -96,10 +96,16 @@ export async function startRedisCluster({
   return cluster;
 }
 
-async function startNode(args: readonly string[]): Promise<RedisServer> {
+/** `startRedis` takes another port where one is taken; the port of the cluster bus is ours to choose. */
+async function startNode(args: readonly string[], attempt = 1): Promise<RedisServer> {
   const bus = await freePort();
   const own = ['--cluster-enabled', 'yes', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`, '--cluster-port', `${bus}`];
-  return startRedis({ args: [...own, '--repl-diskless-sync-delay', '0', ...args] });
+  try {
+    return await startRedis({ args: [...own, '--repl-diskless-sync-delay', '0', ...args] });
+  } catch (error) {
+    if (attempt === 5) throw error;
+    return startNode(args, attempt + 1);
+  }
 }
 
 function adminOf(server: RedisServer): Redis {

@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Received {
+  readonly url: string | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly atMs: number;
@@ -23,7 +24,12 @@ export async function startReceiver(): Promise<Receiver> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      received.push({ headers: request.headers, body: Buffer.concat(chunks).toString(), atMs: Date.now() });
+      received.push({
+        url: request.url,
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString(),
+        atMs: Date.now(),
+      });
       if (receiver.answer === 0) return;
       response.writeHead(receiver.answer, { Location: '/elsewhere' }).end('thanks');
     });
