@@ -10,6 +10,8 @@ import type { Watchers } from './streams/watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
+/** On an old server each job is renamed; a caller who was told the first id asks again soon, or never. */
+const MAX_ALIASES = 10_000;
 
 export interface AnswerParts {
   readonly board: Board;
@@ -75,6 +77,10 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
     list,
     watch,
     idOf,
-    renamed: (promptId, as) => void aliases.set(promptId, as),
+    renamed: (promptId, as) => {
+      aliases.set(promptId, as);
+      const oldest = aliases.keys().next();
+      if (aliases.size > MAX_ALIASES && oldest.done !== true) aliases.delete(oldest.value);
+    },
   };
 }

@@ -148,12 +148,32 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       case 'runAgain':
         commands$.next(posting.again(change.promptId, change.failure));
         break;
+      case 'renamed':
+        local.rename(change.promptId, change.as.promptId);
+        asked.renamed(change.promptId, change.as.promptId);
+        moved(change.promptId, change.as).subscribe();
+        break;
       case 'released':
         local.release(change.promptId);
         break;
       case 'preview':
         break;
     }
+  }
+
+  /** What is stored of a job, under the id that it goes by from now on. Until the old one is gone, nobody here takes that up. */
+  function moved(promptId: string, state: JobState): Observable<unknown> {
+    const workflow$ = state.retry === undefined ? EMPTY : store.kept(promptId);
+    const kept$ = workflow$.pipe(
+      concatMap((workflow) => (workflow === undefined ? EMPTY : store.keep(state.promptId, workflow))),
+    );
+    coming.add(promptId);
+    return concat(kept$, store.put(state), writer.remove(promptId)).pipe(
+      reporting('store', report),
+      reconnecting(looking, clock),
+      takeUntil(stop$),
+      finalize(() => coming.delete(promptId)),
+    );
   }
 
   /** A write was refused: another instance took the job over. */
@@ -201,29 +221,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       clientId,
       ...(retry !== undefined && { retry }),
     };
-    let { promptId } = state;
-    let answered = false;
-    const adopted = (as: string): void => {
-      if (answered) asked.renamed(promptId, as);
-      local.rename(promptId, as);
-      writer.remove(promptId);
-      if (retry !== undefined) attempted(store.keep(as, workflow)).subscribe();
-      promptId = as;
-    };
+    const { promptId } = state;
     coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
     const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow));
     await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
       defaultValue: undefined,
     });
-    const posted$ = posting.first(state, workflow, adopted);
+    const posted$ = posting.first(state, workflow);
     const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
     coming.delete(state.promptId);
     await running;
-    answered = true;
     const present = (await asked.get(promptId)) ?? state;
     // An old server's id is one to come back with, after a crash as well.
-    if (promptId !== state.promptId) await lastValueFrom(attempted(store.put(present)), { defaultValue: undefined });
+    if (present.promptId !== promptId) await lastValueFrom(attempted(store.put(present)), { defaultValue: undefined });
     return present;
   }
 

@@ -50,8 +50,8 @@ export interface Runs {
   /** The server asked for, else the one to be preferred for this type. Throws `UnknownServer`. */
   readonly server: (url: string | undefined, type: string) => ComfyUIServer;
   readonly isHealthy: (server: ComfyUIServer) => boolean;
-  /** Posts a new job that is stored already. `adopted` is called with the id that an old server gives it instead. */
-  readonly first: (state: JobState, workflow: Workflow, adopted: (promptId: string) => void) => Observable<BoardEvent>;
+  /** Posts a new job that is stored already. */
+  readonly first: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
   /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
   readonly again: (promptId: string, failure: Failure) => Observable<BoardEvent>;
   /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
@@ -116,14 +116,10 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
     );
   }
 
-  const first: Runs['first'] = (state, workflow, adopted) =>
+  const first: Runs['first'] = (state, workflow) =>
     concat(
       of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow) }) }),
-      defer(() => posted(server(state.serverUrl, state.type), state.promptId, workflow)).pipe(
-        tap((event) => {
-          if (event.tag === 'adopted') adopted(event.as);
-        }),
-      ),
+      defer(() => posted(server(state.serverUrl, state.type), state.promptId, workflow)),
     );
 
   const again: Runs['again'] = (promptId, failure) => {

@@ -34,8 +34,8 @@ export interface WriteBehind {
   put(state: JobState): void;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
-  /** Forgets a job, here and in the store. */
-  remove(promptId: string): void;
+  /** Forgets a job, here and in the store. Emits whether it was there; errors with `StoreUnavailable`. */
+  remove(promptId: string): Observable<boolean>;
   /** The states that are not stored yet, one a job. */
   unwritten(): readonly JobState[];
   /** How many they are. */
@@ -166,11 +166,11 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         const waiting = unwritten.get(promptId);
         return waiting === undefined ? store.get(promptId) : of(waiting);
       }),
-    remove: (promptId) => {
-      confirmNoMore(promptId);
-      unwritten.delete(promptId);
-      store.remove(promptId).subscribe({ error: (error: unknown) => report('write-behind', error) });
-    },
+    remove: (promptId) =>
+      defer(() => {
+        unwritten.delete(promptId);
+        return store.remove(promptId);
+      }),
     unwritten: () => [...unwritten.values()],
     pending: () => unwritten.size,
     drain: (timeoutMs) =>

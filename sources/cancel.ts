@@ -1,5 +1,5 @@
 import { EMPTY, concat, concatMap, defer, of, type Observable } from 'rxjs';
-import { queueOf } from './look.codec';
+import { isRefusal, queueOf } from './look.codec';
 import { NoAnswer, type Answer, type Rest } from './rest';
 
 /**
@@ -7,9 +7,14 @@ import { NoAnswer, type Answer, type Rest } from './rest';
  * is harmless. Whether it stopped, frames and looks tell.
  */
 export const cancel = (rest: Rest, promptId: string): Observable<never> =>
-  rest
-    .post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, {})
-    .pipe(concatMap((answer) => (isMissing(answer) ? cancelLegacy(rest, promptId) : EMPTY)));
+  rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, {}).pipe(
+    concatMap((answer) => {
+      if (isMissing(answer)) return cancelLegacy(rest, promptId);
+      // ComfyUI's own 404 says that it knows no such job; anything else but 200 is somebody before it.
+      if (answer.status === 200 || (answer.status === 404 && isRefusal(answer.json))) return EMPTY;
+      throw new NoAnswer(`/api/jobs/{id}/cancel: status ${answer.status}`, true);
+    }),
+  );
 
 /**
  * Servers without the route: take it out of the queue, and interrupt it only if it is the one that runs. 0.3.30 stops

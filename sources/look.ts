@@ -1,8 +1,9 @@
 import { concat, concatMap, defer, from, map, mergeMap, of, type Observable, type SchedulerLike } from 'rxjs';
 import type { Job } from '../streams/job';
-import type { JobEvent, LookFact } from '../streams/job-event';
+import type { BoardEvent } from '../streams/board';
+import type { LookFact } from '../streams/job-event';
 import { runIdOf } from '../streams/job-state';
-import { historyOf, isRefusal, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
+import { historyIdOf, historyOf, isRefusal, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
 import { NoAnswer, type Answer } from './rest';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where an answer cannot be read (R4). */
@@ -11,7 +12,12 @@ export interface Lookup {
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job that is not in the queue: its end, or nothing. */
   readonly one: (promptId: string) => Observable<Found>;
+  /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
+  readonly renamed: (promptId: string) => Observable<string | undefined>;
 }
+
+/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
+export const MARK = 'jobstream_prompt_id';
 
 /** Detail requests under way at once. */
 const AT_ONCE = 4;
@@ -54,8 +60,23 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
             status === 200 ? historyOf(json, promptId) : undefined,
           ),
       ),
+    renamed: (promptId) =>
+      defer(() => {
+        if (!legacy) return of(undefined);
+        // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
+        return get('/history?max_items=32').pipe(
+          map(({ status, json }) => {
+            if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
+            return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
+          }),
+        );
+      }),
   };
 }
+
+/** Where the queue holds a run: under its id, or under another with our mark on it. */
+export const inQueueAs = (entries: readonly Queued[], runId: string): Queued | undefined =>
+  entries.find(({ promptId, extraData }) => promptId === runId || extraData[MARK] === runId);
 
 function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | undefined): T {
   const value = parse(answer);
@@ -66,33 +87,60 @@ function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | 
 
 /**
  * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
- * if its workflow is still unknown. A job whose success was heard is not looked for in the queue.
+ * if its workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never
+ * heard of may go by an id that an old server gave it.
  */
 export const lookAt =
-  ({ queue, one }: Lookup, clock: SchedulerLike) =>
-  (jobs: readonly Job[]): Observable<JobEvent> => {
-    const told = (promptId: string, fact: LookFact): JobEvent => ({ promptId, at: clock.now(), ...fact });
-    const details = (some: readonly Job[]): Observable<JobEvent> =>
-      from(some).pipe(
-        mergeMap(({ state }) => one(runIdOf(state)).pipe(map((found) => told(runIdOf(state), factOf(found)))), AT_ONCE),
+  ({ queue, one, renamed }: Lookup, clock: SchedulerLike) =>
+  (jobs: readonly Job[]): Observable<BoardEvent> => {
+    const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
+    const adopted = (promptId: string, as: string): BoardEvent => ({ tag: 'adopted', promptId, as, at: clock.now() });
+
+    const detail = (job: Job): Observable<BoardEvent> => {
+      const runId = runIdOf(job.state);
+      return one(runId).pipe(
+        concatMap((found) =>
+          found.tag === 'absent' && wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, factOf(found))),
+        ),
       );
+    };
+    const nowhere = (runId: string): Observable<BoardEvent> =>
+      renamed(runId).pipe(
+        concatMap((as) =>
+          as === undefined
+            ? of(told(runId, { tag: 'absent' }))
+            : one(as).pipe(concatMap((found) => [adopted(runId, as), told(as, factOf(found))])),
+        ),
+      );
+    const details = (some: readonly Job[]): Observable<BoardEvent> => from(some).pipe(mergeMap(detail, AT_ONCE));
 
     if (jobs.every((job) => job.succeeded)) return details(jobs);
     return queue().pipe(
       concatMap((entries) => {
-        const queued = new Map(entries.map((entry, ahead) => [entry.promptId, inQueue(entry, ahead)]));
-        const present = jobs.flatMap(({ state }) => {
-          const fact = queued.get(runIdOf(state));
-          return fact === undefined ? [] : [told(runIdOf(state), fact)];
+        const byId = new Map(entries.map((entry, ahead) => [entry.promptId, { entry, ahead }]));
+        const byMark = new Map(entries.map((entry, ahead) => [entry.extraData[MARK], { entry, ahead }]));
+        const sought = jobs.map((job) => {
+          const runId = runIdOf(job.state);
+          return { job, runId, place: byId.get(runId) ?? byMark.get(runId) };
         });
-        const unclear = jobs.filter((job) => {
-          const fact = queued.get(runIdOf(job.state));
-          return fact === undefined || (job.graph.size === 0 && fact.graph === undefined && fact.where === 'running');
+        const present = sought.flatMap(({ runId, place }) => {
+          if (place === undefined) return [];
+          const { promptId } = place.entry;
+          const fact = told(promptId, inQueue(place.entry, place.ahead));
+          return promptId === runId ? [fact] : [adopted(runId, promptId), fact];
         });
-        return concat(from(present), details(unclear));
+        const unclear = sought.filter(({ job, runId, place }) => {
+          if (place === undefined) return true;
+          const { promptId, running, graph } = place.entry;
+          return promptId === runId && running && job.graph.size === 0 && graph === undefined;
+        });
+        return concat(from(present), details(unclear.map(({ job }) => job)));
       }),
     );
   };
+
+/** Posted, it may be, by an instance that did not live to hear the answer. */
+const wasNeverHeardOf = ({ state, heardAt }: Job): boolean => state.status === 'queued' && heardAt === 0;
 
 function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job) : found;

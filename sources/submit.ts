@@ -6,7 +6,6 @@ import {
   defer,
   filter,
   interval,
-  map,
   merge,
   of,
   take,
@@ -21,13 +20,9 @@ import type { BoardEvent } from '../streams/board';
 import type { Failure } from '../streams/job-state';
 import type { Report } from '../streams/reporting';
 import type { Workflow } from '../streams/workflow';
-import type { Lookup } from './look';
-import { historyIdOf } from './look.codec';
+import { MARK, inQueueAs, type Lookup } from './look';
 import { acceptedCodec, nodeErrorsOf, rejection } from './prompt.codec';
 import { NoAnswer, type Answer, type Rest } from './rest';
-
-/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
-const MARK = 'jobstream_prompt_id';
 
 export interface Submission {
   readonly promptId: string;
@@ -123,7 +118,7 @@ export function submit(
 
     /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
     const settle = (n: number, good: number): Observable<BoardEvent> =>
-      findPosted({ rest, lookup }, promptId).pipe(
+      findPosted(lookup, promptId).pipe(
         concatMap((id) => {
           if (id !== undefined) return accepted(id);
           if (good >= policy.looks) return post(n + 1);
@@ -163,30 +158,14 @@ const whenLinked = (linked: () => boolean, { linkMs, clock }: SubmitPolicy): Obs
   );
 
 /** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
-function findPosted(
-  { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
-  promptId: string,
-): Observable<string | undefined> {
-  const isIt = (extraData: Readonly<Record<string, unknown>>): boolean => extraData[MARK] === promptId;
-  return lookup.queue().pipe(
-    concatMap((jobs) => {
-      const queued = jobs.find((job) => job.promptId === promptId || isIt(job.extraData));
+const findPosted = ({ queue, one, renamed }: Lookup, promptId: string): Observable<string | undefined> =>
+  queue().pipe(
+    concatMap((entries) => {
+      const queued = inQueueAs(entries, promptId);
       if (queued !== undefined) return of(queued.promptId);
-      return lookup.one(promptId).pipe(
-        concatMap((found) => {
-          if (found.tag !== 'absent') return of(promptId);
-          // Under an id of the server's own, only the marker tells; the last few entries are enough.
-          return rest.get('/history?max_items=32').pipe(
-            map(({ status, json }) => {
-              if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
-              return historyIdOf(json, isIt);
-            }),
-          );
-        }),
-      );
+      return one(promptId).pipe(concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))));
     }),
   );
-}
 
 const unreachable = ({ message }: NoAnswer): Failure => ({
   kind: 'unreachable',

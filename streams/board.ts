@@ -39,6 +39,8 @@ export interface Preview {
 export type Change =
   | { readonly tag: 'state'; readonly state: JobState }
   | { readonly tag: 'preview'; readonly preview: Preview }
+  /** The job goes by another id from now on: an old server gave it that. */
+  | { readonly tag: 'renamed'; readonly promptId: string; readonly as: JobState }
   /** The job is another's now: whoever watches it here has to look elsewhere. */
   | { readonly tag: 'released'; readonly promptId: string }
   /** A run failed that may be repeated: somebody must post it. */
@@ -125,8 +127,11 @@ export function jobBoard(timing: Timing): Board {
 
   const adopt = (job: Job, promptId: string, at: number): readonly Change[] => {
     forget(job.state);
-    const id = job.state.attempt === 1 ? { promptId } : { runId: promptId };
-    return open({ ...job, state: { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at } });
+    const isFirst = job.state.attempt === 1;
+    const id = isFirst ? { promptId } : { runId: promptId };
+    const state = { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at };
+    const renamed: readonly Change[] = isFirst ? [{ tag: 'renamed', promptId: job.state.promptId, as: state }] : [];
+    return [...renamed, ...open({ ...job, state })];
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {

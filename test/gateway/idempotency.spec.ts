@@ -8,10 +8,12 @@ import { createPipeline, KeyReused, KeySpent, type Pipeline, type SubmitRequest 
 import { embeddedStore } from '../../sinks/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis-store';
+import type { JobState } from '../../streams/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { rejected, steps } from '../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { asking } from './support/asking';
+import { eventually } from './support/eventually';
 import { runningGateway, type RunningGateway } from './support/running-gateway';
 import { settled } from './support/settled';
 import { testAuth, tokenOf } from './support/tokens';
@@ -185,7 +187,13 @@ describe('submitting once', () => {
     const [one, other] = [pipelineOn(embedded()), pipelineOn(store)];
     const jobs = await Promise.all([one, other, one, other].map((each) => each.submit(request('k'))));
     expect(new Set(jobs.map(({ promptId }) => promptId)).size).toBe(1);
-    await settled(one, jobs[0]!.promptId);
+    // Of two on one file, each hears only its own changes.
+    let state: JobState | undefined;
+    await eventually(
+      () => expect(state).toMatchObject({ status: 'completed' }),
+      10_000,
+      async () => void (state = await one.get(jobs[0]!.promptId)),
+    );
     expect(runs(comfy)).toBe(1);
   });
 

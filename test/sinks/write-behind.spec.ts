@@ -196,7 +196,7 @@ describe('a settled state that is to be confirmed', () => {
     play(({ store, writer, at }) => {
       for (const promptId of ['again', 'removed', 'closed']) at(0, () => writer.put(settled({ promptId })));
       at(1000, () => writer.put(aState({ promptId: 'again', seq: 2 })));
-      at(1000, () => writer.remove('removed'));
+      at(1000, () => writer.remove('removed').subscribe());
       at(2000, () => writer.close());
       return () => {
         expect(store.writes).toHaveLength(4);
@@ -209,7 +209,7 @@ test('forgets a removed job, also what waits of it', () =>
   play(({ store, writer, at }) => {
     at(0, () => writer.put(aState({ seq: 1 })));
     at(10, () => writer.put(aState({ seq: 2 })));
-    at(20, () => writer.remove('job-1'));
+    at(20, () => writer.remove('job-1').subscribe());
     at(21, () => expect(writer.pending()).toBe(0));
     return () => {
       expect(store.held.size).toBe(0);

@@ -3,7 +3,7 @@ import { lookAt, lookup, type Lookup } from '../../sources/look';
 import { NoAnswer, rest, type Answer, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
 import { jobOf, queuedState, type Job } from '../../streams/job';
-import type { JobEvent } from '../../streams/job-event';
+import type { BoardEvent } from '../../streams/board';
 import { graphOf } from '../../streams/workflow';
 import type { ComfyUIStandIn, StandInOptions } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
@@ -57,7 +57,7 @@ const taken = (promptId: string, more: Partial<Job> = {}): Job => {
   return { ...jobOf(state, { graph: graphOf(steps()), accepted: true }), ...more };
 };
 
-const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly JobEvent[]> =>
+const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
   lastValueFrom(lookAt(routes, asyncScheduler)(jobs).pipe(toArray()));
 
 const answer = <T>(value$: Observable<T>): Promise<T> => lastValueFrom(value$);
@@ -116,7 +116,9 @@ describe.each(versions)('%s', (version) => {
     paths();
     const events = await look(routes, [taken(ended), taken(first), taken(second), taken('nowhere')]);
     const detail = isNew ? '/api/jobs' : '/history';
-    expect(paths()).toEqual([isNew ? NEW : '/queue', `${detail}/${ended}`, `${detail}/nowhere`]);
+    // One that was never heard of may go by an id of an old server's own.
+    const renamed = isNew ? [] : ['/history?max_items=32'];
+    expect(paths()).toEqual([isNew ? NEW : '/queue', `${detail}/${ended}`, `${detail}/nowhere`, ...renamed]);
     expect(events).toMatchObject([
       { promptId: first, tag: 'found' },
       { promptId: second, tag: 'found' },
@@ -132,7 +134,7 @@ describe.each(versions)('%s', (version) => {
     paths();
     const events = await look(routes, [taken(first, { graph: new Map() })]);
     expect(paths()).toEqual(isNew ? [NEW, `/api/jobs/${first}`] : ['/queue']);
-    const found = events.at(-1) as JobEvent & { tag: 'found' };
+    const found = events.at(-1) as BoardEvent & { tag: 'found' };
     expect([...(found.graph?.keys() ?? [])]).toEqual(['1', '2', '3', '4']);
     expect(found).toMatchObject({ where: 'running', ...(!isNew && { targets: ['4'] }) });
   });
@@ -199,7 +201,7 @@ describe.each(versions)('%s', (version) => {
     await answer(routes.queue());
     server.faults.hangRoutes = [];
     server.faults.status = { httpStatus: 503, body: '', routes: [isNew ? '/api/jobs/' : '/history/'] };
-    const told: JobEvent[] = [];
+    const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
       lookAt(
         routes,

@@ -9,6 +9,9 @@ const run = promisify(execFile);
 const NODE_TIMEOUT_MS = 500;
 const MASTERS = 3;
 
+/** A cluster that takes longer is a finding. */
+const SETTLE_MS = 20_000;
+
 /** Six nodes of one's own on 127.0.0.1: three masters with a replica each. */
 export interface RedisCluster {
   /** As `redisStore` takes it. */
@@ -79,11 +82,14 @@ export async function startRedisCluster({
       await Promise.all((await cluster.masters()).map(({ admin }) => admin.flushall()));
     },
     settled: async () => {
+      const deadline = Date.now() + SETTLE_MS;
       for (;;) {
         const seen = await views();
         const infos = await Promise.all(seen.map(({ admin }) => admin.cluster('INFO').catch(() => '')));
         const isOk = infos.every((info) => info.includes('cluster_state:ok'));
         if (seen.length === nodes.length && isOk && seen.every(({ isWell }) => isWell)) return;
+        if (Date.now() > deadline)
+          throw new Error(`the cluster does not settle: ${String(await nodes[0]?.admin.cluster('NODES'))}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
