@@ -160,7 +160,10 @@ export function ownership(parts: OwnershipParts): Ownership {
   const takeUp$ = defer(() => {
     const mine = new Set<string>();
     return unwatched$.pipe(
-      tap(({ promptId }) => claiming.add(promptId) && mine.add(promptId)),
+      tap(({ promptId }) => {
+        claiming.add(promptId);
+        mine.add(promptId);
+      }),
       mergeMap(claimed, CLAIMS),
       toArray(),
       finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),

@@ -54,5 +54,4 @@ async function executed(executions: ReadonlyMap<string, number>): Promise<readon
   return [...executions.keys()];
 }
 
-const history = async (url: string, id: string): Promise<object> =>
-  (await fetch(`${url}/history/${id}`)).json() as Promise<object>;
+const history = async (url: string, id: string): Promise<object> => (await fetch(`${url}/history/${id}`)).json();
