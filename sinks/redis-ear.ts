@@ -16,6 +16,8 @@ export interface RedisEar {
   readonly channels: ReadonlySet<string>;
   add(channel: string): void;
   remove(channel: string): void;
+  /** Removes what is another node's now, to which this one would say nothing but that. */
+  forget(channel: string): void;
   /** Listens again to what it should hear and does not. */
   retry(): void;
   close(): Observable<never>;
@@ -31,6 +33,10 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
   redis.on('ready', () => channels.forEach(subscribe));
   redis.on('smessage', (channel: string, message: string) => {
     if (channels.has(channel)) hear({ tag: 'message', channel, message });
+  });
+  // ioredis 6.0.0 takes news of a moved slot for the answer to an unsubscription under way, and is one answer off then.
+  redis.on('error', ({ message }: Error) => {
+    if (message.startsWith('Command queue state error')) redis.disconnect(true);
   });
   redis.on('close', goAstray);
   redis.on('moved', goAstray); // some channel's slot is another node's now: ioredis does not say which
@@ -82,6 +88,10 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
     remove: (channel) => {
       channels.delete(channel);
       if (begun.delete(channel)) unsubscribe(channel);
+    },
+    forget: (channel) => {
+      channels.delete(channel);
+      begun.delete(channel);
     },
     retry: () => {
       if (redis.status === 'ready') channels.forEach((channel) => begun.has(channel) || subscribe(channel));

@@ -57,6 +57,8 @@ export function redisListener(
     return ear;
   };
 
+  const earOf = ({ home = '' }: Listening): RedisEar | undefined => ears.get(home);
+
   function hear(heard: Heard): void {
     if (heard.tag === 'astray') astray$.next();
     else listening.get(heard.channel)?.out.next(heard.tag === 'message' ? heard.message : undefined);
@@ -65,13 +67,9 @@ export function redisListener(
   function settle(channel: string, each: Listening): void {
     const home = homeOf(channel);
     if (home === undefined || home === each.home) return;
-    leave(each, channel);
+    earOf(each)?.forget(channel);
     each.home = home;
     earAt(home).add(channel);
-  }
-
-  function leave({ home = '' }: Listening, channel: string): void {
-    ears.get(home)?.remove(channel);
   }
 
   function settleAll(): void {
@@ -95,7 +93,7 @@ export function redisListener(
       return () => {
         listening.delete(channel);
         shared.delete(channel);
-        leave(each, channel);
+        earOf(each)?.remove(channel);
       };
     });
 

@@ -140,7 +140,9 @@ async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise
 async function progress({ ask }: Bench, startedAt: number, of: number): Promise<void> {
   const states = await storedStates(ask);
   const settled = states.filter(isSettled).length;
-  console.log(`  ${Math.round((Date.now() - startedAt) / 1000)} s: ${settled} of ${of} jobs settled, ${states.length} known`);
+  console.log(
+    `  ${Math.round((Date.now() - startedAt) / 1000)} s: ${settled} of ${of} jobs settled, ${states.length} known`,
+  );
 }
 
 main().catch((error: unknown) => {

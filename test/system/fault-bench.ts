@@ -45,17 +45,27 @@ export interface FaultRun {
 /** How long all that is live may take to end after the torment. */
 const CALM_MS = 100_000;
 
-/** Torments three instances, their Redis and three ComfyUIs, and tells everything about it. The caller closes the bench. */
-export async function faultBench({ seed, ms, live, everyMs, say }: FaultBenchOptions): Promise<FaultRun> {
-  const chance = seeded(seed);
+/** Torments three instances, their Redis and three ComfyUIs, and hands all that is known of it to `tell` before it ends. */
+export async function faultBench<T>(options: FaultBenchOptions, tell: (run: FaultRun) => T): Promise<T> {
   const bench = await startBench({ versions: ['0.33.0', '0.3.64', '0.3.30'], timeScale: 0.1, instances: 3 });
+  try {
+    return tell(await tormented(bench, options));
+  } finally {
+    await bench.close();
+  }
+}
+
+async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBenchOptions): Promise<FaultRun> {
+  const chance = seeded(seed);
   const known = truth();
   const feed = feedOf(bench.redis.url);
   const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name));
   const inProcess = watchersInProcess(bench);
   const doings = mischief(bench, known, feed, chance);
-  const guard = vigil(bench, feed, doings.isAwake);
-  const load = workload(bench, feed, live, (promptId) => [...watchers, inProcess].forEach((each) => each.watch(promptId)));
+  const guard = vigil(bench, feed, (pid) => doings.isAwake(pid));
+  const load = workload(bench, feed, live, (promptId) =>
+    [...watchers, inProcess].forEach((each) => each.watch(promptId)),
+  );
 
   say(`${live} jobs are live, instances are ended one by one`);
   await load.full();
@@ -68,7 +78,9 @@ export async function faultBench({ seed, ms, live, everyMs, say }: FaultBenchOpt
   const end = Date.now() + ms;
   const saying = setInterval(() => {
     const left = Math.round((end - Date.now()) / 1000);
-    say(`${left} s left, ${guard.writes()} writes, ${doings.killsAndStops()} kills and stops, ${load.orders.length} jobs`);
+    say(
+      `${left} s left, ${guard.writes()} writes, ${doings.killsAndStops()} kills and stops, ${load.orders.length} jobs`,
+    );
   }, 20_000);
   await doings.until(end, everyMs);
   load.stop();
@@ -85,7 +97,9 @@ export async function faultBench({ seed, ms, live, everyMs, say }: FaultBenchOpt
   await guard.stop();
   [...watchers, inProcess].forEach((each) => each.close());
   feed.close();
-  const logs = await Promise.all(bench.instances.map(({ name }) => readFile(join(bench.directory, `${name}.log`), 'utf8')));
+  const logs = await Promise.all(
+    bench.instances.map(({ name }) => readFile(join(bench.directory, `${name}.log`), 'utf8')),
+  );
   const lines = logs.join('\n').split('\n');
   return {
     ...{ bench, load, truth: known, feed, mischief: doings, vigil: guard, states, takeOvers },

@@ -51,12 +51,16 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
   for (const each of feed.backward.slice(0, 5)) console.log(`  an older write was accepted: ${JSON.stringify(each)}`);
   for (const each of crashes.slice(0, 5)) console.log(`  ${each}`);
-  for (const each of lostEnds.slice(0, 5)) console.log(`  an end was lost: ${JSON.stringify([each, statesOf.get(Number(each.order))])}`);
+  for (const each of lostEnds.slice(0, 5))
+    console.log(`  an end was lost: ${JSON.stringify([each, statesOf.get(Number(each.order))])}`);
   const kinds = grouped(mischief.happened, ({ what }) => what);
   return [
     noted('jobs', `${taken.length}, and ${load.orders.length - taken.length} not answered and not taken`),
     noted('troubles', [...kinds].map(([what, some]) => `${some.length} ${what}`).join(', ')),
-    noted('watchers', [...bench.instances.map(({ name }) => name), 'in process'].map((by) => `${by} ${saw(by)}`).join(', ')),
+    noted(
+      'watchers',
+      [...bench.instances.map(({ name }) => name), 'in process'].map((by) => `${by} ${saw(by)}`).join(', '),
+    ),
     atLeast('accepted writes', targets.writes, vigil.writes()),
     atLeast('kills and stops', targets.killsAndStops, mischief.killsAndStops()),
     atMost('states out of order, of all watchers', 0, disorders.length),

@@ -8,19 +8,13 @@ async function main(): Promise<void> {
   const minutes = option('minutes') ?? 10;
   const seed = option('seed') ?? Math.floor(Math.random() * 1e6);
   console.log(`Fault bench, ${minutes} min, seed ${seed}`);
-  const run = await faultBench({
-    seed,
-    ms: minutes * 60_000,
-    live: option('live') ?? 210,
-    everyMs: 5_000,
-    say: (line) => console.log(`  ${line}`),
-  });
-  try {
-    const isMet = printed(faultResults(run, { writes: minutes * 5_000, killsAndStops: Math.floor(minutes * 4) }));
-    if (!isMet) process.exitCode = 1;
-  } finally {
-    await run.bench.close();
-  }
+  const options = {
+    ...{ seed, ms: minutes * 60_000, live: option('live') ?? 210, everyMs: 5_000 },
+    say: (line: string) => console.log(`  ${line}`),
+  };
+  const targets = { writes: minutes * 5_000, killsAndStops: Math.floor(minutes * 4) };
+  const isMet = await faultBench(options, (run) => printed(faultResults(run, targets)));
+  if (!isMet) process.exitCode = 1;
 }
 
 main().then(

@@ -47,7 +47,8 @@ export function feedOf(url: string): Feed {
     const { promptId } = after;
     const before = latest.get(promptId);
     const isBackward = before !== undefined && !isNewer(after, before);
-    if (isNews && isBackward && (after.epoch !== before.epoch || after.seq !== before.seq)) backward.push({ before, after });
+    if (isNews && isBackward && (after.epoch !== before.epoch || after.seq !== before.seq))
+      backward.push({ before, after });
     if (before !== undefined && isSettled(before) && isNewer(after, before)) unsettled.push(promptId);
     if (!isBackward) latest.set(promptId, after);
     if (!isSettled(after) || !followed.delete(promptId)) return;

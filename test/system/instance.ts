@@ -46,6 +46,7 @@ export async function startInstance(
 ): Promise<Instance> {
   await compile();
   let child: ChildProcess | undefined;
+  process.once('exit', () => child?.kill('SIGKILL'));
   let url = '';
   let upAt = 0;
   const log = createWriteStream(logFile, { flags: 'a' });
@@ -98,7 +99,9 @@ export async function startInstance(
       return upAt;
     },
     start,
-    kill: async () => void (await gone('SIGKILL')),
+    kill: async () => {
+      await gone('SIGKILL');
+    },
     terminate: () => gone('SIGTERM'),
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),

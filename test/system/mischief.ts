@@ -89,7 +89,10 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
       await sleep(chance.between(2_000, 8_000));
       bench.redis.resume();
     },
-    'Redis link reset': () => Promise.resolve(bench.redisLink.reset()),
+    'Redis link reset': () => {
+      bench.redisLink.reset();
+      return Promise.resolve();
+    },
     'Redis link half-open': async () => {
       bench.redisLink.pause();
       await sleep(chance.between(2_000, 6_000));
@@ -109,7 +112,10 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
       await sleep(chance.between(500, 5_000));
       await comfy.restart();
     },
-    'ComfyUI link reset': ({ link }) => Promise.resolve(link.reset()),
+    'ComfyUI link reset': ({ link }) => {
+      link.reset();
+      return Promise.resolve();
+    },
     'ComfyUI stale sockets': async ({ link }) => {
       link.cutClients();
       await sleep(chance.between(1_000, 4_000));

@@ -1,7 +1,15 @@
 import type { SubmitRequest } from '../../pipeline-api';
 import type { Workflow } from '../../streams/workflow';
 import type { Prompt } from '../support/comfyui/graph';
-import { characterSheet, faceSwap, image, nodeError, outOfMemory, rejected, training } from '../support/comfyui/workflows';
+import {
+  characterSheet,
+  faceSwap,
+  image,
+  nodeError,
+  outOfMemory,
+  rejected,
+  training,
+} from '../support/comfyui/workflows';
 import type { Chance } from './seeded';
 
 /** What is meant to become of a job, if nothing else happens to it. */
@@ -113,7 +121,7 @@ function workflowOf(meant: Meant, type: (typeof TYPES)[number], seed: number): P
 
 /** Says in the workflow itself which order it is of: ids change, and one server's are not another's. */
 function marked(workflow: Prompt, n: number): Workflow {
-  const [id = '', node] = Object.entries(workflow)[0]!;
+  const [id, node] = Object.entries(workflow)[0]!;
   return { ...workflow, [id]: { ...node, _meta: { title: `order ${n}` } } };
 }
 

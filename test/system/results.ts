@@ -35,7 +35,10 @@ export function results(run: Run): readonly Row[] {
   const { bench, plan, states, truth, trouble, records, cancelled, unanswered } = run;
   const statesOf = grouped(states, (state) => Number(state.metadata?.['order']));
   const recordsOf = grouped(records, (record) => Number(record.order));
-  const executions = grouped(bench.servers.flatMap(({ comfy }) => executionsOf(comfy)), ({ order }) => order);
+  const executions = grouped(
+    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
+    ({ order }) => order,
+  );
   // What a killed service never took nor stored is the caller's to submit again.
   const taken = plan.filter(({ n }) => !unanswered.includes(n) || statesOf.has(n) || executions.has(n));
   const restarts = trouble.happened.filter(({ what }) => what === 'ComfyUI restart');
@@ -47,7 +50,9 @@ export function results(run: Run): readonly Row[] {
         {
           ...{ order, forgotten, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
           unanswered: unanswered.includes(order.n),
-          unknowable: (executions.get(order.n) ?? []).some(({ runId }) => isForgotten(truth.endings.get(runId), trouble.happened)),
+          unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
+            isForgotten(truth.endings.get(runId), trouble.happened),
+          ),
         },
       ];
     }),
@@ -71,9 +76,13 @@ export function results(run: Run): readonly Row[] {
   const lifetimes = states.reduce((sum, state) => sum + ((state.finishedAt ?? Date.now()) - state.startedAt), 0);
 
   if (process.env['TIMELINE'] !== undefined) timeline(run, [...wrong.keys()]);
-  for (const [n, why] of wrong) console.log(`  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), fates.get(n)?.unanswered])}`);
+  for (const [n, why] of wrong)
+    console.log(
+      `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), fates.get(n)?.unanswered])}`,
+    );
   for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
-  for (const { n } of long.filter((order) => !visible.includes(order))) console.log(`  no visible progress: order ${n}`);
+  for (const { n } of long.filter((order) => !visible.includes(order)))
+    console.log(`  no visible progress: order ${n}`);
   for (const n of watched.filter((each) => !overSocket.includes(each)))
     console.log(`  not over WebSocket: order ${n}, ${JSON.stringify(statesOf.get(n)?.map(brief))}`);
   for (const each of run.violations.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
@@ -93,7 +102,10 @@ export function results(run: Run): readonly Row[] {
     ...bench.servers.map(({ name, comfy }) => noted(`  ${name}`, paths(comfy.requests))),
     atMost('executed twice by accident', 0, twice.length),
     atMost('wrong ends', 0, wrong.size),
-    noted('  forgotten by ComfyUI before anybody could ask', `${[...fates.values()].filter(({ unknowable }) => unknowable).length}`),
+    noted(
+      '  forgotten by ComfyUI before anybody could ask',
+      `${[...fates.values()].filter(({ unknowable }) => unknowable).length}`,
+    ),
     noted('  not answered and not taken', `${plan.length - taken.length}`),
     atMost('watchers that saw states out of order', 0, run.violations.length),
     atMost('jobs that ended differently for two watchers', 0, run.contradictions.length),
@@ -103,14 +115,16 @@ export function results(run: Run): readonly Row[] {
 /** All that happened, and what ComfyUI and the service say of these orders. */
 function timeline({ trouble, truth, states, bench, seconds }: Run, wrong: readonly number[]): void {
   const start = Math.min(...trouble.happened.map(({ from }) => from));
-  const at = (ms: number): string => `${((ms - start) / 1000).toFixed(1)}`;
+  const at = (ms: number): string => ((ms - start) / 1000).toFixed(1);
   const name = (url?: string): string => bench.servers.find((server) => server.url === url)?.name ?? '';
   for (const { what, server, from, to } of trouble.happened)
     console.log(`    ${at(from)}–${at(to)} ${what} ${name(server)}`);
   for (const ending of [...truth.endings.values()].filter(({ order }) => wrong.includes(order)))
     console.log(`    ${at(ending.at)} order ${ending.order} ${ending.how}`);
   for (const state of states.filter(({ metadata }) => wrong.includes(Number(metadata?.['order']))))
-    console.log(`    ${at(state.finishedAt ?? 0)} order ${String(state.metadata?.['order'])} ${state.status} ${name(state.serverUrl)}`);
+    console.log(
+      `    ${at(state.finishedAt ?? 0)} order ${String(state.metadata?.['order'])} ${state.status} ${name(state.serverUrl)}`,
+    );
   console.log(`    ${seconds} s`);
 }
 

@@ -44,9 +44,7 @@ export function troubles(bench: Bench, truth: Truth, chance: Chance) {
 
   /** A restart is done to the server with the fewest jobs: each that is lost costs three looks, as R4 wants it. */
   async function leastLaden(servers: readonly Server[]): Promise<Server> {
-    const jobs = await Promise.all(
-      servers.map((server) => unfinished(({ serverUrl }) => serverUrl === server.url)),
-    );
+    const jobs = await Promise.all(servers.map((server) => unfinished(({ serverUrl }) => serverUrl === server.url)));
     const fewest = Math.min(...jobs.map(({ length }) => length));
     return servers[jobs.findIndex(({ length }) => length === fewest)]!;
   }
@@ -81,7 +79,12 @@ interface Tools {
 function kinds(bench: Bench, truth: Truth, chance: Chance, { heldBy, unfinished, restarted, deleted }: Tools) {
   /** Something that is on for a while. */
   const spell =
-    (what: string, seconds: readonly [least: number, most: number], on: (server: Server) => void, off: (server: Server) => void) =>
+    (
+      what: string,
+      seconds: readonly [least: number, most: number],
+      on: (server: Server) => void,
+      off: (server: Server) => void,
+    ) =>
     async (server: Server): Promise<Trouble> => {
       const from = Date.now();
       on(server);
@@ -95,8 +98,18 @@ function kinds(bench: Bench, truth: Truth, chance: Chance, { heldBy, unfinished,
   };
 
   return {
-    'socket cut off': spell('socket cut off', [0, 0], ({ link }) => link.reset(), () => undefined),
-    'socket closed': spell('socket closed', [0, 0], ({ comfy }) => comfy.dropSockets('clean'), () => undefined),
+    'socket cut off': spell(
+      'socket cut off',
+      [0, 0],
+      ({ link }) => link.reset(),
+      () => undefined,
+    ),
+    'socket closed': spell(
+      'socket closed',
+      [0, 0],
+      ({ comfy }) => comfy.dropSockets('clean'),
+      () => undefined,
+    ),
     'link down': spell(
       'link down',
       [4, 8],
@@ -106,7 +119,12 @@ function kinds(bench: Bench, truth: Truth, chance: Chance, { heldBy, unfinished,
       },
       ({ link }) => link.accept(),
     ),
-    'stale socket': spell('stale socket', [2, 4], ({ link }) => link.cutClients(), ({ link }) => link.releaseServers()),
+    'stale socket': spell(
+      'stale socket',
+      [2, 4],
+      ({ link }) => link.cutClients(),
+      ({ link }) => link.releaseServers(),
+    ),
     'answer lost before': spell(
       'answer lost before',
       [1, 2],
@@ -128,7 +146,12 @@ function kinds(bench: Bench, truth: Truth, chance: Chance, { heldBy, unfinished,
       },
       ({ comfy }) => (comfy.faults.status = undefined),
     ),
-    'server busy': spell('server busy', [3, 5], ({ comfy }) => comfy.faults.busy(4), () => undefined),
+    'server busy': spell(
+      'server busy',
+      [3, 5],
+      ({ comfy }) => comfy.faults.busy(4),
+      () => undefined,
+    ),
     'bad frames': spell(
       'bad frames',
       [2, 3],

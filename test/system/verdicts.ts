@@ -33,7 +33,9 @@ export function wrongEnd(
   const ending = endings.get(runIdOf(state));
   if (state.status === 'completed') return wrongCompletion(state, ending, fate);
   const neverPosted = fate.unanswered && executions.length === 0 && state.failure?.kind === 'lost';
-  return neverPosted || mayFailSo(state, ending, fate) ? undefined : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
+  return neverPosted || mayFailSo(state, ending, fate)
+    ? undefined
+    : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
 }
 
 function wrongCompletion({ outputs = [] }: JobState, ending: Ending | undefined, fate: Fate): string | undefined {

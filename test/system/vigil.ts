@@ -28,7 +28,7 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
   let held: ReadonlyMap<string, number> = new Map();
   let published = 0;
   let publishedBefore = 0;
-  let stopped = false;
+  const life = new AbortController();
   let at = Date.now();
 
   const inTime = <T>(answer: Promise<T>): Promise<T | undefined> =>
@@ -72,7 +72,7 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
   }
 
   const running = (async () => {
-    while (!stopped) {
+    while (!life.signal.aborted) {
       await look();
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
@@ -82,7 +82,7 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
     longestInAllMs: () => longest.inAllMs,
     writes: () => published,
     stop: () => {
-      stopped = true;
+      life.abort();
       return running;
     },
   };

@@ -48,7 +48,12 @@ export function watchersAt(url: string, name: string): Watchers {
   function seat(): Seat {
     const free = seats.find(({ live }) => live.size < A_SOCKET);
     if (free !== undefined) return free;
-    const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelay: 200, reconnectionDelayMax: 500 });
+    const socket = io(url, {
+      transports: ['websocket'],
+      forceNew: true,
+      reconnectionDelay: 200,
+      reconnectionDelayMax: 500,
+    });
     const made: Seat = { socket, live: new Map() };
     seats.push(made);
     socket.on('connect', () => [...made.live.keys()].forEach((promptId) => join(made, promptId)));
@@ -81,7 +86,7 @@ export function watchersAt(url: string, name: string): Watchers {
     record.promptId = job.promptId;
     record.order = job.metadata?.['order'];
     record.sights.push(sightOf(job));
-    if (!isSettled(job as JobState)) live.set(record.promptId, record);
+    if (!isSettled(job)) live.set(record.promptId, record);
   }
 
   return {

@@ -19,7 +19,7 @@ const AT_ONCE = 12;
 export function workload(bench: Bench, feed: Feed, live: number, watch: (promptId: string) => void): Workload {
   const orders: Order[] = [];
   const unanswered: number[] = [];
-  let stopped = false;
+  const life = new AbortController();
   let posting = 0;
 
   const liveNow = (): number => [...feed.latest.values()].filter((state) => !isSettled(state)).length;
@@ -43,7 +43,7 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
   }
 
   void (async () => {
-    while (!stopped) {
+    while (!life.signal.aborted) {
       const missing = Math.min(live - liveNow() - posting, AT_ONCE - posting);
       for (let n = 0; n < missing; n += 1) {
         const order = steadyOrder(orders.length);
@@ -62,8 +62,6 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
       const until = Date.now() + 60_000;
       while (liveNow() < live * 0.95 && Date.now() < until) await sleep(50);
     },
-    stop: () => {
-      stopped = true;
-    },
+    stop: () => life.abort(),
   };
 }
