@@ -54,4 +54,7 @@ async function executed(executions: ReadonlyMap<string, number>): Promise<readon
   return [...executions.keys()];
 }
 
-const history = async (url: string, id: string): Promise<object> => (await fetch(`${url}/history/${id}`)).json();
+async function history(url: string, id: string): Promise<object> {
+  const response = await fetch(`${url}/history/${id}`);
+  return Object(await response.json()) as object;
+}

@@ -111,6 +111,8 @@ describe('an instance that closes', () => {
     expect(new Set(elsewhere.states.map(({ epoch }) => epoch)).size).toBe(2);
     expect(elsewhere.states.length).toBeGreaterThan(10);
     expect(elsewhere.states.at(-1)).toMatchObject({ status: 'completed', progress: 100 });
+    // Watchers here are told first, then the store.
+    await until(async () => (await stored(job.promptId))?.status === 'completed');
     expect(await stored(job.promptId)).toEqual(elsewhere.states.at(-1));
   });
 

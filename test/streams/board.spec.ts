@@ -132,7 +132,8 @@ describe('frames before the answer to the post', () => {
     linked();
     open('ours', {}, false);
     told('theirs', started, executed);
-    const [adopted, ...rest] = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
+    const [renamed, adopted, ...rest] = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
+    expect(renamed).toMatchObject({ tag: 'renamed', promptId: 'ours', as: { promptId: 'theirs' } });
     expect(adopted).toMatchObject({ state: { promptId: 'theirs', status: 'queued', seq: 2, updatedAt: 9 } });
     expect(rest.at(-1)).toMatchObject({ state: { promptId: 'theirs', status: 'processing' } });
     expect([...board.jobs.keys()]).toEqual(['theirs']);
