@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
+import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
 import { createPipeline } from '../pipeline';
 import { embeddedStore } from '../sinks/embedded-store';
+import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis-store';
 import type { Report } from '../streams/reporting';
 import { openAuth, tokenAuth } from './auth';
@@ -23,6 +25,7 @@ async function main(): Promise<void> {
 async function serve({
   servers,
   store: where,
+  storeStrict,
   host,
   port,
   logLevel,
@@ -34,7 +37,9 @@ async function serve({
   crashLoudly(logger);
   const report = reportTo(logger);
   const store = storeOf(where, report);
+  await inspect(store, storeStrict, logger);
   const pipeline = createPipeline({ servers, store, report });
+  pipeline.recovered.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
     host,
@@ -50,6 +55,22 @@ async function serve({
   });
   logger.info({ url: gateway.url, servers: servers.length, store: where.tag, tokens: auth !== undefined }, 'listening');
   process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
+}
+
+/**
+ * Warns of a store that may lose states; with `strict`, does not start on one, nor on one that cannot be asked. One that
+ * can never do what is needed stops the start in any case.
+ */
+async function inspect(store: JobStore, strict: boolean, logger: Logger): Promise<void> {
+  const unanswered = (error: unknown): Observable<readonly string[]> => {
+    if (strict || !(error instanceof StoreUnavailable)) throw error;
+    logger.warn(`the store could not be inspected: ${error.message}`);
+    return of([]);
+  };
+  const warnings = await firstValueFrom(store.preflight().pipe(catchError(unanswered)));
+  for (const warning of warnings) logger.warn(warning);
+  if (strict && warnings.length > 0)
+    throw new Error(`STORE_STRICT is set, and the store may lose states: ${warnings.join('; ')}`);
 }
 
 /** Trouble that ends nothing is a line each, without a stack: while a server is away it comes again and again. */
