@@ -79,6 +79,10 @@ export function ownership(parts: OwnershipParts): Ownership {
   const { leases } = store;
   const { clock } = policy;
   const held = new Map<string, Holding>();
+  /** The inherited sessions all of whose stored jobs are here: of the others, having none here means nothing. */
+  const takenUp = new Set<string>();
+  /** Jobs between the store and the board, on their way here. */
+  const claiming = new Set<string>();
   const own = new Map(servers.map(({ url }) => [url, randomUUID() as string]));
   const recovered = new ReplaySubject<readonly JobState[]>(16);
 
@@ -111,7 +115,7 @@ export function ownership(parts: OwnershipParts): Ownership {
     ),
     tap((event) => {
       if (event.tag === 'held') for (const each of event.holdings) held.set(each.clientId, each);
-      else held.delete(event.holding.clientId);
+      else forget(event.holding.clientId);
     }),
     takeUntil(stop$),
     share(),
@@ -119,10 +123,17 @@ export function ownership(parts: OwnershipParts): Ownership {
   const held$ = event$.pipe(filter((event) => event.tag === 'held'));
   const lost$ = event$.pipe(filter((event) => event.tag === 'lost'));
 
+  const forget = (clientId: string): void => {
+    held.delete(clientId);
+    takenUp.delete(clientId);
+  };
+  const isIdle = ({ clientId, inherited }: Holding): boolean =>
+    (!inherited || takenUp.has(clientId)) && claiming.size === 0 && jobsOf(clientId).length === 0;
+
   /** An inherited session whose jobs are all settled is forgotten. */
   const idle$ = interval(IDLE_MS, clock).pipe(
-    mergeMap(() => [...held.values()].filter(({ clientId, inherited }) => inherited && jobsOf(clientId).length === 0)),
-    tap(({ clientId }) => held.delete(clientId)),
+    mergeMap(() => [...held.values()].filter((each) => each.inherited && isIdle(each))),
+    tap(({ clientId }) => forget(clientId)),
     mergeMap((each) =>
       concat(of(each.clientId), leases.release(each, true).pipe(reporting('lease', report), orNothing)),
     ),
@@ -144,8 +155,6 @@ export function ownership(parts: OwnershipParts): Ownership {
     }),
   );
 
-  /** Between the store and the board on their way here. */
-  const claiming = new Set<string>();
   const isUnwatched = (promptId: string): boolean =>
     board.job(promptId) === undefined && !parts.isComing(promptId) && !claiming.has(promptId);
 
@@ -159,6 +168,7 @@ export function ownership(parts: OwnershipParts): Ownership {
   /** Takes those up. Waits for a store that is down. */
   const takeUp$ = defer(() => {
     const mine = new Set<string>();
+    const heldBefore = [...held.keys()];
     return unwatched$.pipe(
       tap(({ promptId }) => {
         claiming.add(promptId);
@@ -166,6 +176,7 @@ export function ownership(parts: OwnershipParts): Ownership {
       }),
       mergeMap(claimed, CLAIMS),
       toArray(),
+      tap(() => heldBefore.filter(isHeld).forEach((clientId) => takenUp.add(clientId))),
       finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),
     );
   }).pipe(
@@ -173,7 +184,7 @@ export function ownership(parts: OwnershipParts): Ownership {
     reconnecting(backoff, clock),
     filter((states) => states.length > 0),
     tap((states) => recovered.next(states)),
-    map((states): Observable<BoardEvent> => from(states.map(takenUp))),
+    map((states): Observable<BoardEvent> => from(states.map(openedAgain))),
   );
 
   /** Ours from here on, unless it has ended since it was read, or is another's by now: then nobody here is to see it go on (R1). */
@@ -186,7 +197,7 @@ export function ownership(parts: OwnershipParts): Ownership {
     );
   }
 
-  function takenUp(state: JobState): BoardEvent {
+  function openedAgain(state: JobState): BoardEvent {
     const { attempt, runId, retry } = state;
     // Its last run has failed, and the next was not posted yet.
     const unposted = attempt > 1 && runId === undefined;
@@ -239,7 +250,7 @@ export function ownership(parts: OwnershipParts): Ownership {
     giveBack: () =>
       from([...held.values()]).pipe(
         mergeMap((each) => {
-          const idle = jobsOf(each.clientId).length === 0;
+          const idle = isIdle(each);
           // Held first: what was never registered, as in an outage of the store, nobody could find.
           return concat(idle ? EMPTY : leases.hold(each), leases.release(each, idle)).pipe(
             reporting('lease', report),

@@ -115,7 +115,7 @@ async function startNode(args: readonly string[], attempt = 1): Promise<RedisSer
 }
 
 function adminOf(server: RedisServer): Redis {
-  const admin = new Redis(server.url, { retryStrategy: () => 50, commandTimeout: 2000 });
+  const admin = new Redis(server.url, { retryStrategy: () => 50, commandTimeout: 2000, disconnectTimeout: 100 });
   admin.on('error', () => 'as wanted');
   return admin;
 }
