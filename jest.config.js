@@ -12,5 +12,6 @@ module.exports = {
   },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
-  maxWorkers: 2,
+  // Most tests wait for sockets and processes, so two cores carry three.
+  maxWorkers: 3,
 };

@@ -4,6 +4,7 @@ import {
   Subject,
   asyncScheduler,
   EMPTY,
+  catchError,
   concat,
   concatMap,
   defer,
@@ -20,6 +21,7 @@ import {
   repeat,
   takeUntil,
   takeWhile,
+  throwError,
   timeout,
   timer,
   toArray,
@@ -222,9 +224,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ...(retry !== undefined && { retry }),
     };
     const { promptId } = state;
+    // The job does not wait for a store that is down, but may be run again all the same once that is back.
+    const keptLater = (error: unknown): Observable<never> => {
+      defer(() => store.keep(asked.idOf(promptId), workflow))
+        .pipe(reconnecting(looking, clock), takeUntil(stop$))
+        .subscribe();
+      return throwError(() => error);
+    };
     coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
-    const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow));
+    const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow).pipe(catchError(keptLater)));
     await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
       defaultValue: undefined,
     });

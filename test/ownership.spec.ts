@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, NEVER, of, timer } from 'rxjs';
 import type { Workflow } from '../pipeline';
 import { leaseKey, SESSIONS_KEY } from '../sinks/redis-leases';
 import { redisStore } from '../sinks/redis-store';
@@ -114,6 +114,40 @@ describe('an instance that closes', () => {
     // Watchers here are told first, then the store.
     await until(async () => (await stored(job.promptId))?.status === 'completed');
     expect(await stored(job.promptId)).toEqual(elsewhere.states.at(-1));
+  });
+
+  test('does not forget a session whose jobs it has not taken up yet', async () => {
+    const a = instance();
+    const job = await a.run(lasting(4));
+    await job.where(progressed);
+    await a.pipeline.close();
+    const clientId = job.states[0]?.clientId;
+    const hasty = instance({
+      store: (report) => ({ ...redisStore({ url: redis.url, report }), list: () => NEVER }),
+    });
+    await until(async () => (await owner(clientId)) !== null);
+    await hasty.pipeline.close();
+    const b = instance();
+    await takenUp(b.pipeline, job.promptId);
+    expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed', progress: 100 });
+  });
+
+  test('[R1] a job that ended while it was being taken up is not taken up', async () => {
+    const a = instance();
+    const job = await a.run(short());
+    const end = await job.end;
+    await until(async () => (await stored(job.promptId))?.status === 'completed');
+    // As it was read before it ended; of no session, so that whoever finds it may take it up.
+    const { finishedAt: _f, outputs: _o, clientId: _c, ...before } = end;
+    const late: JobState = { ...before, status: 'processing', phase: 'running', progress: 10, seq: 2 };
+    const seen: JobState[] = [];
+    const b = instance({
+      store: (report) => ({ ...redisStore({ url: redis.url, report }), list: () => of(late) }),
+    });
+    b.pipeline.states$.subscribe((state) => seen.push(state));
+    await lastValueFrom(timer(1_000));
+    expect(seen).toEqual([]);
+    expect(await stored(job.promptId)).toEqual(end);
   });
 
   test('leaves nothing behind where it has no jobs', async () => {
@@ -317,6 +351,16 @@ describe('[R12] while Redis is down', () => {
     await until(async () => (await owner(running.states[0]?.clientId)) !== null);
     expect(await running.end).toMatchObject({ status: 'completed' });
     expect(comfy.executions.get(job.promptId)).toBe(1);
+  });
+
+  test('a workflow that could not be kept is kept when it comes: the job may be run again', async () => {
+    await kill();
+    const a = instance();
+    const job = await a.run(lasting(3), { onLost: 'resubmit' });
+    await job.where(progressed);
+    await comeBack();
+    await until(async () => (await admin.exists(`{comfyui:job:${job.promptId}}:workflow`)) === 1);
+    expect(await job.end).toMatchObject({ status: 'completed' });
   });
 
   test('a job that was never stored is another instance’s after its own closes', async () => {

@@ -91,7 +91,7 @@ const TROUBLES = [
 /** Ten minutes of error pages and time-outs, everything so many times faster, while jobs run and end behind them. */
 const behindPages = (): Promise<readonly Row[]> => {
   const timing = Object.fromEntries(Object.entries(defaultTiming).map(([name, ms]) => [name, ms / SCALE]));
-  return inScene(timing as unknown as Timing, 1.2, async (scene) => {
+  return inScene(timing as unknown as Timing, 0.5, async (scene) => {
     const { comfy, states, givenUpAt } = scene;
     const end = Date.now() + (MINUTES * 60_000) / SCALE;
     comfy.dropSockets('abrupt');
@@ -103,7 +103,7 @@ const behindPages = (): Promise<readonly Row[]> => {
     }
     comfy.faults.status = undefined;
     comfy.faults.hangRoutes = [];
-    await settled(scene, 120_000);
+    await settled(scene, 150_000);
     const ends = [...states.values()];
     return [
       noted(`${MINUTES} min of 502, 524, HTML and time-outs`, `${SCALE} times faster, ${ends.length} jobs`),

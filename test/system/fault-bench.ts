@@ -95,6 +95,8 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
   states = await storedStates(bench.ask);
   for (const { comfy } of bench.servers) await known.read(comfy);
   await guard.stop();
+  for (const { what, server, from, to } of process.env['TIMELINE'] === undefined ? [] : doings.happened)
+    say(`${from} ${to} ${what} ${server ?? ''}`);
   [...watchers, inProcess].forEach((each) => each.close());
   feed.close();
   const logs = await Promise.all(

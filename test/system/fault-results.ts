@@ -1,4 +1,4 @@
-import { isSettled } from '../../streams/job-state';
+import { isSettled, type JobState } from '../../streams/job-state';
 import type { FaultRun } from './fault-bench';
 import { contradictions, violations } from './order';
 import { atLeast, atMost, noted, type Row } from './table';
@@ -12,6 +12,10 @@ export interface Targets {
   readonly writes: number;
   readonly killsAndStops: number;
 }
+
+const short = ({ promptId, status, attempt, epoch, seq, updatedAt, clientId, serverUrl, failure }: JobState) => ({
+  ...{ promptId, status, attempt, epoch, seq, updatedAt, clientId, serverUrl, failure: failure?.kind },
+});
 
 /** The report of a run. */
 export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
@@ -34,7 +38,9 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   const wrong = fates.flatMap((fate) => {
     const { n } = fate.order;
     const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executions.get(n) ?? []);
-    return why === undefined ? [] : [`order ${n}: ${why} ${JSON.stringify([statesOf.get(n), executions.get(n)])}`];
+    return why === undefined
+      ? []
+      : [`order ${n}: ${why} ${JSON.stringify([statesOf.get(n)?.map(short), executions.get(n), fate.unanswered])}`];
   });
   const twice = fates.filter((fate) => accidents(fate, executions.get(fate.order.n) ?? [], truth.endings) > 0);
   const disorders = records.flatMap(violations);
@@ -46,7 +52,7 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   const gone = new Set(lostEnds.map(({ promptId }) => promptId));
   const saw = (some: string): number => records.filter(({ by }) => by === some).length;
 
-  for (const each of wrong.slice(0, 20)) console.log(`  wrong end: ${each}`);
+  for (const each of wrong.slice(0, 40)) console.log(`  wrong end: ${each}`);
   for (const { order } of twice) console.log(`  executed twice: ${order.n} ${JSON.stringify(executions.get(order.n))}`);
   for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
   for (const each of feed.backward.slice(0, 5)) console.log(`  an older write was accepted: ${JSON.stringify(each)}`);

@@ -131,10 +131,13 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
   /** Whom it is done to; nobody where all of them have trouble already, or would be left with nobody to take over. */
   function victim(kind: Kind): Instance | Server | Bench['redis'] | undefined {
     const free = <T>(some: readonly T[]): readonly T[] => some.filter((one) => !busy.has(one));
-    if (kind in onRedis) return free([bench.redis])[0];
+    if (kind in onRedis) return isAnybodyDown() ? undefined : free([bench.redis])[0];
     if (kind in onServer) return any(free(bench.servers));
-    return kind === 'SIGSTOP instance' && asleep.size > 0 ? undefined : any(free(bench.instances));
+    // What an instance was told while Redis was away it alone knows (R12): killed then, it takes that along for good.
+    const isAlone = busy.has(bench.redis) && kind !== 'SIGSTOP instance';
+    return isAlone || (kind === 'SIGSTOP instance' && asleep.size > 0) ? undefined : any(free(bench.instances));
   }
+  const isAnybodyDown = (): boolean => bench.instances.some(({ isUp }) => !isUp);
   const any = <T>(some: readonly T[]): T | undefined => (some.length === 0 ? undefined : chance.pick(some));
 
   async function act(kind: Kind): Promise<void> {

@@ -66,7 +66,7 @@ function mayFailSo({ failure, attempt, retry }: JobState, ending: Ending | undef
 
 /** How often an order ran that it should not have: the same run twice, or again though a run of it had come to an end that stands. */
 export function accidents(
-  { order }: Fate,
+  { order, unknowable }: Fate,
   executions: readonly Execution[],
   endings: ReadonlyMap<string, Ending>,
 ): number {
@@ -77,6 +77,8 @@ export function accidents(
     const how = endings.get(runId)?.how;
     return how === 'success' || how === 'interrupted' || (how === 'error' && order.meant !== 'run out of memory');
   };
+  // An end that ComfyUI forgot before anybody could ask does not keep a job from being run again.
+  if (unknowable) return twice;
   const firstThatStands = executions.findIndex(stands);
   const after = firstThatStands < 0 ? 0 : executions.length - 1 - firstThatStands;
   return Math.max(twice, after);
