@@ -17,7 +17,7 @@ export {
   type Workflow,
 } from './pipeline-api';
 export { embeddedStore } from './sinks/embedded-store';
-export { StoreUnavailable, UnreadableState, type JobFilter, type JobStore } from './sinks/job-store';
+export { StoreUnavailable, UnreadableState, UnsuitableStore, type JobFilter, type JobStore } from './sinks/job-store';
 export { redisStore } from './sinks/redis-store';
 export {
   isSettled,

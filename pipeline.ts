@@ -71,6 +71,8 @@ const ANSWER_MS = 10_000;
 const TICK_MS = 250;
 /** How often an unsettled job's state is written although it did not change. */
 const RENEW_MS = 600_000;
+/** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
+const CONFIRM_MS = 20_000;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
 
@@ -82,7 +84,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const looking = jittered({ firstMs: 1_000, maxMs: 15_000, steadyMs: 20_000 }, random);
   const board = jobBoard(timing);
   const local = watchers();
-  const writer = writeBehind(store, { clock, report, onStale: letGoOf });
+  const writer = writeBehind(store, { clock, report, onStale: letGoOf, confirmMs: CONFIRM_MS });
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   /** What the store cannot do now is reported, and no reason to stop (R12). */

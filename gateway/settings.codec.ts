@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
+import { redisUrl } from '../sinks/redis-url';
 import { checked } from './fields.codec';
 import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
@@ -36,10 +37,15 @@ export const Flag = setting('Flag', (text) =>
       : E.left('must be 1 or 0'),
 );
 
+/** One Redis, or nodes of a cluster. */
 export const RedisUrl = setting('RedisUrl', (text) =>
-  ['redis:', 'rediss:'].includes(parsed(text)?.protocol ?? '') && parsed(text)?.hostname !== ''
-    ? E.right(text)
-    : E.left('must be a redis:// or rediss:// URL'),
+  pipe(
+    E.tryCatch(
+      () => redisUrl(text),
+      () => 'must be a redis:// or rediss:// URL; of a cluster, several with commas, or one with ?cluster=1',
+    ),
+    E.map(() => text),
+  ),
 );
 
 /** An address or host name to listen on. */

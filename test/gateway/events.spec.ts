@@ -51,7 +51,7 @@ describe('over a real pipeline', () => {
   });
 
   test('who returns gets only what is newer, and after the end 204, at which a browser stays away', async () => {
-    const promptId = await submit(steps({ steps: 30 }));
+    const promptId = await submit(steps({ steps: 120, secondsPerStep: 0.03 }));
     const early = await readEvents(gateway, promptId, bearer.ada);
     await eventually(() => expect(early.ids.length).toBeGreaterThan(3));
     early.abort();

@@ -17,14 +17,18 @@ beforeAll(async () => {
 const replayed = async (name: string) => (await replays.get(name)) ?? [];
 
 describe('the stand-in does what a real server did', () => {
-  test.each(named)('$name', async ({ name, version, scenario }) => {
-    const real = portrait(readRecording(version, scenario));
-    let played = portrait(await replayed(name));
-    // In real time, and all at once: one that a busy machine upset is played again, alone.
-    for (let again = 0; again < 2 && !isDeepStrictEqual(played, real); again++)
-      played = portrait(await replay(version, scenario));
-    expect(played).toEqual(real);
-  }, 30_000);
+  test.each(named)(
+    '$name',
+    async ({ name, version, scenario }) => {
+      const real = portrait(readRecording(version, scenario));
+      let played = portrait(await replayed(name));
+      // In real time, and all at once: one that a busy machine upset is played again, alone.
+      for (let again = 0; again < 2 && !isDeepStrictEqual(played, real); again++)
+        played = portrait(await replay(version, scenario));
+      expect(played).toEqual(real);
+    },
+    30_000,
+  );
 
   test.each(named)('$name, in Python’s spelling', async ({ name }) => {
     const frames = (await replayed(name)).flatMap((event) => ('text' in event ? event.text : []));

@@ -46,12 +46,15 @@ export async function startInstance(
 ): Promise<Instance> {
   await compile();
   let child: ChildProcess | undefined;
+  let leaving: Promise<unknown> = Promise.resolve();
   process.once('exit', () => child?.kill('SIGKILL'));
   let url = '';
   let upAt = 0;
   const log = createWriteStream(logFile, { flags: 'a' });
 
   async function start(): Promise<void> {
+    // The one before may still be on its port.
+    await leaving;
     const port = url === '' ? '0' : new URL(url).port;
     const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...environment };
     const started = spawn(process.execPath, [join(BUILT, 'gateway/main.js')], {
@@ -78,6 +81,7 @@ export async function startInstance(
     child = undefined;
     if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return ending?.exitCode ?? null;
     const exit = once(ending, 'exit');
+    leaving = exit;
     ending.kill(signal);
     const [code] = (await exit) as [number | null];
     return code;
