@@ -5,6 +5,7 @@ import {
   catchError,
   concat,
   concatMap,
+  defaultIfEmpty,
   defer,
   exhaustMap,
   filter,
@@ -35,6 +36,7 @@ import type { Session } from './streams/job-changes';
 import { isSettled, sessionOf, type Failure, type JobState } from './streams/job-state';
 import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
+import { graphOf, type Graph } from './streams/workflow';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
@@ -182,26 +184,29 @@ export function ownership(parts: OwnershipParts): Ownership {
   }).pipe(
     reporting('recovery', report),
     reconnecting(backoff, clock),
-    filter((states) => states.length > 0),
-    tap((states) => recovered.next(states)),
-    map((states): Observable<BoardEvent> => from(states.map(openedAgain))),
+    filter((claims) => claims.length > 0),
+    tap((claims) => recovered.next(claims.map(({ state }) => state))),
+    map((claims): Observable<BoardEvent> => from(claims.map(openedAgain))),
   );
 
   /** Ours from here on, unless it has ended since it was read, or is another's by now: then nobody here is to see it go on (R1). */
-  function claimed(state: JobState): Observable<JobState> {
+  function claimed(state: JobState): Observable<Claim> {
     const at = clock.now();
     const ours = { ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at };
     return store.put(ours).pipe(
       filter((outcome) => outcome === 'stored'),
-      map(() => ours),
+      concatMap(() =>
+        store.kept(state.promptId).pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined)),
+      ),
+      map((workflow) => ({ state: ours, graph: graphOf(workflow) })),
     );
   }
 
-  function openedAgain(state: JobState): BoardEvent {
+  function openedAgain({ state, graph }: Claim): BoardEvent {
     const { attempt, runId, retry } = state;
     // Its last run has failed, and the next was not posted yet.
     const unposted = attempt > 1 && runId === undefined;
-    const job = jobOf(state, { accepted: !unposted });
+    const job = jobOf(state, { graph, accepted: !unposted });
     const runAgain = retry?.onLost === undefined ? ranOutOfMemory : wasLost;
     return { tag: 'opened', job: unposted ? { ...job, runAgain } : job };
   }
@@ -260,6 +265,12 @@ export function ownership(parts: OwnershipParts): Ownership {
         ignoreElements(),
       ),
   };
+}
+
+/** A job that is ours from here on, and its workflow's graph, as far as that was kept. */
+interface Claim {
+  readonly state: JobState;
+  readonly graph: Graph;
 }
 
 /** What a job that waits for its next run failed of: its state no longer says. */

@@ -48,6 +48,7 @@ import { reconnecting } from './streams/reconnecting';
 import { reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
+import { outlineOf } from './streams/workflow';
 
 export * from './pipeline-api';
 
@@ -167,10 +168,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** What is stored of a job, under the id that it goes by from now on. Until the old one is gone, nobody here takes that up. */
   function moved(promptId: string, state: JobState): Observable<unknown> {
-    const workflow$ = state.retry === undefined ? EMPTY : store.kept(promptId);
-    const kept$ = workflow$.pipe(
-      concatMap((workflow) => (workflow === undefined ? EMPTY : store.keep(state.promptId, workflow))),
-    );
+    const kept$ = store
+      .kept(promptId)
+      .pipe(concatMap((workflow) => (workflow === undefined ? EMPTY : store.keep(state.promptId, workflow))));
     coming.add(promptId);
     return concat(kept$, store.put(state), writer.remove(promptId)).pipe(
       reporting('store', report),
@@ -226,16 +226,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ...(retry !== undefined && { retry }),
     };
     const { promptId } = state;
+    // Whole for another run, in outline for whoever takes the job up and is to tell its progress.
+    const worthKeeping = retry === undefined ? outlineOf(workflow) : workflow;
     // The job does not wait for a store that is down, but may be run again all the same once that is back.
     const keptLater = (error: unknown): Observable<never> => {
-      defer(() => store.keep(asked.idOf(promptId), workflow))
+      defer(() => store.keep(asked.idOf(promptId), worthKeeping))
         .pipe(reconnecting(looking, clock), takeUntil(stop$))
         .subscribe();
       return throwError(() => error);
     };
     coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
-    const kept$ = retry === undefined ? EMPTY : attempted(store.keep(promptId, workflow).pipe(catchError(keptLater)));
+    const kept$ = attempted(store.keep(promptId, worthKeeping).pipe(catchError(keptLater)));
     await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
       defaultValue: undefined,
     });

@@ -140,7 +140,8 @@ export const lookAt =
   };
 
 /** Posted, it may be, by an instance that did not live to hear the answer. */
-const wasNeverHeardOf = ({ state, heardAt }: Job): boolean => state.status === 'queued' && heardAt === 0;
+const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
+  state.status === 'queued' && heardAt === 0 && absences.count === 0;
 
 function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job) : found;

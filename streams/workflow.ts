@@ -21,10 +21,13 @@ export interface GraphNode {
 /** The nodes of a workflow and who feeds whom. Empty where the workflow is not known. */
 export type Graph = ReadonlyMap<string, GraphNode>;
 
-export const emptyGraph: Graph = new Map();
-
 /** Inputs by which samplers and trainers declare how many steps they take. */
 const stepInputs = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps'];
+
+/** Inputs whose numbers count: steps, and the `value` of a primitive that a steps input may be linked to. */
+const numberedInputs: ReadonlySet<string> = new Set([...stepInputs, 'value']);
+
+export const emptyGraph: Graph = new Map();
 
 /** Reads the graph of a workflow. Total: what is no node is left out. */
 export function graphOf(workflow: unknown): Graph {
@@ -49,6 +52,24 @@ export function graphOf(workflow: unknown): Graph {
     });
   }
   return graph;
+}
+
+/** A workflow with what its graph needs and nothing else: no prompts, no pictures, a few KB. */
+export function outlineOf(workflow: Workflow): Workflow {
+  const nodes = Object.entries(workflow).map(([id, { class_type, inputs, _meta }]) => {
+    const kept = Object.entries(inputs).filter(
+      ([name, input]) => isLink(input) || (numberedInputs.has(name) && typeof input === 'number'),
+    );
+    return [
+      id,
+      {
+        class_type,
+        inputs: Object.fromEntries(kept),
+        ...(_meta?.title !== undefined && { _meta: { title: _meta.title } }),
+      },
+    ];
+  });
+  return Object.fromEntries(nodes) as Workflow;
 }
 
 /** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. Asked for with each frame, found once. */

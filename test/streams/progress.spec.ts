@@ -9,7 +9,7 @@ import {
   stepsAreDone,
   type Tally,
 } from '../../streams/progress';
-import { emptyGraph, graphOf, type Graph } from '../../streams/workflow';
+import { emptyGraph, graphOf, type Graph, outlineOf } from '../../streams/workflow';
 import { finished, graph, running, sampling } from './a-job';
 
 /** A tally after some facts, a fact a function. */
@@ -324,4 +324,14 @@ describe('the graph of a workflow', () => {
     expect([...nodes.keys()].sort()).toEqual(['__proto__', 'constructor']);
     expect(fractionDone(nodes, tally(shown(finished('constructor'))))).toBeCloseTo(0.5, 5);
   });
+});
+
+test('a workflow in outline has the same graph, and none of what was written or drawn', () => {
+  const workflow = {
+    '1': { class_type: 'Primitive', inputs: { value: 30 } },
+    '2': { class_type: 'Text', inputs: { text: 'a secret', clip: ['1', 0] }, _meta: { title: 'Prompt' } },
+    '3': { class_type: 'KSampler', inputs: { steps: ['1', 0], cfg: 7, image: 'x'.repeat(1e6), positive: ['2', 0] } },
+  };
+  expect(graphOf(outlineOf(workflow))).toEqual(graphOf(workflow));
+  expect(JSON.stringify(outlineOf(workflow))).not.toMatch(/secret|x{9}/);
 });
