@@ -129,7 +129,9 @@ export function jobBoard(timing: Timing): Board {
     forget(job.state);
     const isFirst = job.state.attempt === 1;
     const id = isFirst ? { promptId } : { runId: promptId };
-    const state = { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at };
+    // Under its first epoch: if somebody stored it under its new id before, that is what counts.
+    const epoch = isFirst ? Math.min(job.state.epoch, job.state.startedAt) : job.state.epoch;
+    const state = { ...job.state, ...id, epoch, seq: job.state.seq + 1, updatedAt: at };
     const renamed: readonly Change[] = isFirst ? [{ tag: 'renamed', promptId: job.state.promptId, as: state }] : [];
     return [...renamed, ...open({ ...job, state })];
   };

@@ -9,7 +9,9 @@ export const neverBackward = (): MonoTypeOperatorFunction<JobState> => (state$) 
   defer(() => {
     let last: JobState | undefined;
     return state$.pipe(
-      filter((state) => last === undefined || (isNewer(state, last) && !waitsAgain(state, last))),
+      filter(
+        (state) => last === undefined || isRenamed(state, last) || (isNewer(state, last) && !waitsAgain(state, last)),
+      ),
       map((state) => (last = noLessThan(last, state))),
       takeWhile((state) => !isSettled(state), true),
     );
@@ -23,3 +25,6 @@ const noLessThan = (last: JobState | undefined, state: JobState): JobState => ({
 
 const waitsAgain = (state: JobState, last: JobState): boolean =>
   state.status === 'queued' && last.status === 'processing' && state.attempt <= last.attempt;
+
+/** An old server's id for the job begins an order of its own. */
+const isRenamed = (state: JobState, last: JobState): boolean => state.promptId !== last.promptId;
