@@ -124,6 +124,31 @@ export function historyOf(json: unknown, promptId: string): Ended | { readonly t
   return { tag: 'ended', outcome: entry.status?.status_str === 'error' ? unexplained : allOutputsOf(entry.outputs) };
 }
 
+/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
+export interface Ends {
+  readonly ids: ReadonlySet<string>;
+  readonly isAll: boolean;
+}
+
+/** `GET /history?max_items=…`: fewer than asked for are all there are. `undefined` where that is no history. */
+export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  const entries = Object.entries(json);
+  if (!entries.every(([, entry]) => historyCodec.is(entry))) return undefined;
+  const marks = entries.map(([, entry]) => {
+    const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
+    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) ? prompt[3][mark] : undefined;
+  });
+  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
+  return { ids: new Set(ids), isAll: entries.length < asked };
+}
+
+/** `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` where that is no such list. */
+export function endedListOf(json: unknown): Ends | undefined {
+  const list = t.type({ jobs: t.array(t.type({ id: t.string })), pagination: t.type({ has_more: t.boolean }) });
+  return list.is(json) ? { ids: new Set(json.jobs.map(({ id }) => id)), isAll: !json.pagination.has_more } : undefined;
+}
+
 /** The id under which history holds the job that was posted with this extra data. */
 export function historyIdOf(
   json: unknown,

@@ -1,9 +1,32 @@
-import { concat, concatMap, defer, from, map, mergeMap, of, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  from,
+  map,
+  mergeMap,
+  of,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import type { Job } from '../streams/job';
 import type { BoardEvent } from '../streams/board';
 import type { LookFact } from '../streams/job-event';
 import { runIdOf } from '../streams/job-state';
-import { historyIdOf, historyOf, isRefusal, jobListOf, jobOf, queueOf, type Found, type Queued } from './look.codec';
+import {
+  endedListOf,
+  historyIdOf,
+  historyIdsOf,
+  historyOf,
+  isRefusal,
+  jobListOf,
+  jobOf,
+  queueOf,
+  type Ends,
+  type Found,
+  type Queued,
+} from './look.codec';
 import { NoAnswer, type Answer } from './rest';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where an answer cannot be read (R4). */
@@ -12,6 +35,8 @@ export interface Lookup {
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job that is not in the queue: its end, or nothing. */
   readonly one: (promptId: string) => Observable<Found>;
+  /** The jobs that have ended, as far as the server tells in one answer. */
+  readonly ends: () => Observable<Ends>;
   /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
 }
@@ -21,6 +46,12 @@ export const MARK = 'jobstream_prompt_id';
 
 /** Detail requests under way at once. */
 const AT_ONCE = 4;
+
+/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
+const MANY = 3;
+
+/** History entries read at a time: each may hold a workflow of 60 KB. */
+const FEW = 32;
 
 /**
  * Asks through the cheapest routes the server has: `/api/jobs` where there is one, else `/queue` and `/history/{id}`.
@@ -60,11 +91,20 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
             status === 200 ? historyOf(json, promptId) : undefined,
           ),
       ),
+    ends: () =>
+      either<Ends>(
+        `/api/jobs?status=completed,failed,cancelled&limit=${FEW}`,
+        ({ json }) => endedListOf(json),
+        () =>
+          asked(`/history?max_items=${FEW}`, ({ status, json }) =>
+            status === 200 ? historyIdsOf(json, MARK, FEW) : undefined,
+          ),
+      ),
     renamed: (promptId) =>
       defer(() => {
         if (!legacy) return of(undefined);
         // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
-        return get('/history?max_items=32').pipe(
+        return get(`/history?max_items=${FEW}`).pipe(
           map(({ status, json }) => {
             if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
             return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
@@ -91,7 +131,7 @@ function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | 
  * heard of may go by an id that an old server gave it.
  */
 export const lookAt =
-  ({ queue, one, renamed }: Lookup, clock: SchedulerLike) =>
+  ({ queue, one, ends, renamed }: Lookup, clock: SchedulerLike) =>
   (jobs: readonly Job[]): Observable<BoardEvent> => {
     const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
     const adopted = (promptId: string, as: string): BoardEvent => ({ tag: 'adopted', promptId, as, at: clock.now() });
@@ -112,7 +152,19 @@ export const lookAt =
             : one(as).pipe(concatMap((found) => [adopted(runId, as), told(as, factOf(found))])),
         ),
       );
-    const details = (some: readonly Job[]): Observable<BoardEvent> => from(some).pipe(mergeMap(detail, AT_ONCE));
+    const oneByOne = (some: readonly Job[]): Observable<BoardEvent> => from(some).pipe(mergeMap(detail, AT_ONCE));
+    const details = (some: readonly Job[]): Observable<BoardEvent> => {
+      if (some.length < MANY) return oneByOne(some);
+      return ends().pipe(
+        // Asked only to be spared the rest: one by one it can be told as well.
+        catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
+        concatMap(({ ids, isAll }) => {
+          const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
+          const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
+          return concat(from(gone), oneByOne(some.filter((job) => !isGone(job))));
+        }),
+      );
+    };
 
     if (jobs.every((job) => job.succeeded)) return details(jobs);
     return queue().pipe(
@@ -129,12 +181,14 @@ export const lookAt =
           const fact = told(promptId, inQueue(place.entry, place.ahead));
           return promptId === runId ? [fact] : [adopted(runId, promptId), fact];
         });
-        const unclear = sought.filter(({ job, runId, place }) => {
-          if (place === undefined) return true;
+        const missed = sought.filter(({ place }) => place === undefined);
+        // A running job's workflow, where the queue does not tell it.
+        const untold = sought.filter(({ job, runId, place }) => {
+          if (place === undefined) return false;
           const { promptId, running, graph } = place.entry;
           return promptId === runId && running && job.graph.size === 0 && graph === undefined;
         });
-        return concat(from(present), details(unclear.map(({ job }) => job)));
+        return concat(from(present), details(missed.map(({ job }) => job)), oneByOne(untold.map(({ job }) => job)));
       }),
     );
   };

@@ -216,6 +216,76 @@ describe.each(versions)('%s', (version) => {
   });
 });
 
+describe.each(versions)('many jobs that are not in the queue, on %s', (version) => {
+  const HISTORY =
+    version === '0.33.0' ? '/api/jobs?status=completed,failed,cancelled&limit=32' : '/history?max_items=32';
+  const ids = ['a', 'b', 'c', 'd', 'e'];
+
+  test('cost one request where the server remembers none of them', async () => {
+    const { routes, paths } = await asking(version);
+    await answer(routes.queue());
+    paths();
+    expect(
+      (
+        await look(
+          routes,
+          ids.map((id) => taken(id)),
+        )
+      ).map(({ tag }) => tag),
+    ).toEqual(ids.map(() => 'absent'));
+    expect(paths()).toEqual([expect.stringMatching(/in_progress|queue/), HISTORY]);
+  });
+
+  test('are asked for one by one where it remembers them', async () => {
+    const { server, routes, paths } = await asking(version);
+    const done = await submit(server, short());
+    await finished(server, done);
+    await answer(routes.queue());
+    paths();
+    const events = await look(
+      routes,
+      [...ids, done].map((id) => taken(id)),
+    );
+    expect(events.filter(({ tag }) => tag === 'absent')).toHaveLength(ids.length);
+    expect(events).toContainEqual(expect.objectContaining({ tag: 'ended', promptId: done }));
+    expect(paths()).toHaveLength(3);
+  });
+
+  test('are asked for one by one where it remembers more than it tells', async () => {
+    const { server, routes, paths } = await asking(version);
+    const done = [];
+    for (let n = 0; n < 34; n += 1) done.push(await submit(server, short()));
+    for (const each of done) await finished(server, each);
+    await answer(routes.queue());
+    paths();
+    expect(
+      (
+        await look(
+          routes,
+          ids.map((id) => taken(id)),
+        )
+      ).map(({ tag }) => tag),
+    ).toEqual(ids.map(() => 'absent'));
+    expect(paths().length).toBeGreaterThan(ids.length);
+  });
+
+  test('are asked for one by one where the list is no answer', async () => {
+    const { server, routes } = await asking(version);
+    await answer(routes.queue());
+    const gone = lookup((path) =>
+      path === HISTORY ? of({ status: 403, json: 'no' }) : rest(serverAddress(server.url)).get(path),
+    );
+    expect(
+      (
+        await look(
+          gone,
+          ids.map((id) => taken(id)),
+        )
+      ).map(({ tag }) => tag),
+    ).toEqual(ids.map(() => 'absent'));
+  });
+});
+
 describe('[R4] what is not ComfyUI’s is no answer', () => {
   const answering = (...answers: readonly Answer[]): Lookup => {
     const waiting = [...answers];

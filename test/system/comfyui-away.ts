@@ -104,7 +104,8 @@ const behindPages = (): Promise<readonly Row[]> => {
     comfy.faults.status = undefined;
     comfy.faults.hangRoutes = [];
     await settled(scene, Number(process.env['SETTLE'] ?? 150_000));
-    if (process.env['SHOW']) console.log(comfy.requests.slice(-20), [...states.values()].slice(0, 4), comfy.sockets(), comfy.executions.size);
+    if (process.env['SHOW'])
+      console.log(comfy.requests.slice(-20), [...states.values()].slice(0, 4), comfy.sockets(), comfy.executions.size);
     const ends = [...states.values()];
     return [
       noted(`${MINUTES} min of 502, 524, HTML and time-outs`, `${SCALE} times faster, ${ends.length} jobs`),
@@ -120,7 +121,9 @@ const isWrong = ({ status, metadata }: JobState): boolean =>
   status !== (Number(metadata?.['order']) % 40 === 39 ? 'failed' : 'completed');
 
 async function main(): Promise<void> {
-  const rows = (await Promise.all(process.argv.includes('--pages') ? [behindPages()] : [killed(), behindPages()])).flat();
+  const rows = (
+    await Promise.all(process.argv.includes('--pages') ? [behindPages()] : [killed(), behindPages()])
+  ).flat();
   if (!printed(rows)) process.exitCode = 1;
 }
 
