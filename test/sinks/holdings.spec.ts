@@ -518,7 +518,8 @@ describe('two instances on a real Redis', () => {
   afterEach(async () => {
     subscriptions.forEach((each) => each.unsubscribe());
     await Promise.all(stores.map((store) => lastValueFrom(store.close(), { defaultValue: undefined })));
-    expect(reports).toEqual([]);
+    // What was under way when its store closed is told of, and no trouble.
+    expect(reports.filter((error) => !String(error).includes('not connected'))).toEqual([]);
   });
 
   function instance() {

@@ -279,7 +279,7 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
       (
         await look(
           gone,
-          ids.map((id) => taken(id)),
+          ids.map((id) => taken(id, { heardAt: 1, absences: { count: 1, since: 0 } })),
         )
       ).map(({ tag }) => tag),
     ).toEqual(ids.map(() => 'absent'));
