@@ -39,7 +39,7 @@ export function webhookSender(
     const answer = await request(url, {
       dispatcher: agent,
       method: 'POST',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+      signal,
       headersTimeout: PATIENCE_MS,
       headers: {
         'content-type': 'application/json',
@@ -58,8 +58,15 @@ export function webhookSender(
   return {
     send: (message) =>
       defer(() => {
+        // Not `AbortSignal.any` of an `AbortSignal.timeout`: Node 20 collects that as garbage, and it never fires.
         const abort = new AbortController();
-        return from(post(message, abort.signal)).pipe(finalize(() => abort.abort()));
+        const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), PATIENCE_MS);
+        return from(post(message, abort.signal)).pipe(
+          finalize(() => {
+            clearTimeout(patience);
+            abort.abort();
+          }),
+        );
       }).pipe(catchError((error: unknown) => of<Outcome>({ tag: 'failed', reason: reasonOf(error) }))),
     close: () => agent.destroy(),
   };

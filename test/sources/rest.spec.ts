@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { inspect } from 'node:util';
 import { lastValueFrom } from 'rxjs';
 import { NoAnswer, read, rest, type Answer, type Rest, type RestLimits } from '../../sources/rest';
@@ -80,6 +82,17 @@ describe('[R4] no answer', () => {
     const client = asking(server.url);
     for (const answer of [ask(client), lastValueFrom(client.post('/prompt', {}))])
       expect(await refusal(answer)).toMatchObject({ maybeSent: true });
+  });
+
+  test('a server that hangs is given up in time, however much garbage is collected meanwhile', async () => {
+    const server = await start();
+    server.faults.hangRoutes = ['/'];
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const collecting = setInterval(collect, 20);
+    const client = asking(server.url, { timeoutMs: 400 });
+    expect((await refusal(lastValueFrom(client.get('/prompt')))).message).toBe('/prompt: timed out');
+    clearInterval(collecting);
   });
 
   test('a server that does not answer in time, not even when it began to', async () => {
