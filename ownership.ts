@@ -28,7 +28,7 @@ import {
 } from 'rxjs';
 import { holding, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './sinks/holdings';
 import type { JobStore } from './sinks/job-store';
-import type { Request } from './sinks/leases';
+import type { Request, SessionKey } from './sinks/leases';
 import type { Backoff } from './streams/backoff';
 import type { Board, BoardEvent } from './streams/board';
 import { jobOf } from './streams/job';
@@ -40,7 +40,7 @@ import { graphOf, type Graph } from './streams/workflow';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
-/** How often is looked for jobs that were posted under an inherited session by who did not know yet that it was taken. */
+/** How often is looked for jobs that were posted under a session by who did not know yet that it was taken, or forgotten. */
 const LATECOMERS_MS = 10_000;
 /** Jobs claimed in one go. */
 const CLAIMS = 64;
@@ -161,17 +161,34 @@ export function ownership(parts: OwnershipParts): Ownership {
     board.job(promptId) === undefined && !parts.isComing(promptId) && !claiming.has(promptId);
 
   /** Every unsettled job of the store that is ours to watch and that we do not watch yet. */
-  const unwatched$ = store.list().pipe(
-    filter((state) => !isSettled(state) && isServed(state.serverUrl) && isUnwatched(state.promptId)),
-    map((state) => (sessionOf(state) === undefined ? { ...state, session: own.get(state.serverUrl) ?? '' } : state)),
-    filter((state) => held.has(sessionOf(state) ?? '')),
-  );
+  const unwatched = (strays: Map<string, SessionKey>) =>
+    store.list().pipe(
+      filter((state) => !isSettled(state) && isServed(state.serverUrl) && isUnwatched(state.promptId)),
+      tap((state) => {
+        const clientId = sessionOf(state) ?? '';
+        if (clientId !== '' && !held.has(clientId)) strays.set(clientId, { clientId, serverUrl: state.serverUrl });
+      }),
+      map((state) => (sessionOf(state) === undefined ? { ...state, session: own.get(state.serverUrl) ?? '' } : state)),
+      filter((state) => held.has(sessionOf(state) ?? '')),
+    );
+
+  /**
+   * A session that was idle may have been forgotten, and then posted under by who had slept through that and is gone by
+   * now: it is found by its jobs.
+   */
+  const noted = (strays: ReadonlyMap<string, SessionKey>): Observable<never> =>
+    from(strays.values()).pipe(
+      mergeMap((session) => leases.note(session), CLAIMS),
+      reporting('lease', report),
+      orNothing,
+    );
 
   /** Takes those up. Waits for a store that is down. */
   const takeUp$ = defer(() => {
     const mine = new Set<string>();
+    const strays = new Map<string, SessionKey>();
     const heldBefore = [...held.keys()];
-    return unwatched$.pipe(
+    return unwatched(strays).pipe(
       tap(({ promptId }) => {
         claiming.add(promptId);
         mine.add(promptId);
@@ -179,6 +196,7 @@ export function ownership(parts: OwnershipParts): Ownership {
       mergeMap(claimed, CLAIMS),
       toArray(),
       tap(() => heldBefore.filter(isHeld).forEach((clientId) => takenUp.add(clientId))),
+      concatMap((claims) => concat(of(claims), noted(strays))),
       finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),
     );
   }).pipe(
@@ -237,10 +255,7 @@ export function ownership(parts: OwnershipParts): Ownership {
       filter(({ holdings }, index) => index === 0 || holdings.some(({ inherited }) => inherited)),
       concatMap(() => takeUp$),
     ),
-    interval(LATECOMERS_MS, clock).pipe(
-      filter(() => [...held.values()].some(({ inherited }) => inherited)),
-      exhaustMap(() => takeUp$),
-    ),
+    interval(LATECOMERS_MS, clock).pipe(exhaustMap(() => takeUp$)),
     // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
     leases.released$.pipe(exhaustMap(() => takeUp$)),
     lost$.pipe(map((event) => letGo(jobsOf(event.holding.clientId).map(({ promptId }) => promptId)))),

@@ -25,6 +25,8 @@ export interface Leases {
   hold(session: SessionKey): Observable<LeaseOutcome>;
   /** Gives the session back if it is ours: to be taken by others at once, or, with `forget`, never. Emits nothing. */
   release(session: SessionKey, forget?: boolean): Observable<never>;
+  /** Makes a session known that a job in the store names: an orphan, if nobody holds it. Emits nothing. */
+  note(session: SessionKey): Observable<never>;
   /** The sessions that nobody holds now, and in how many ms the next lease of another instance runs out if it is not extended. */
   orphans(): Observable<{ readonly sessions: readonly SessionKey[]; readonly nextInMs?: number }>;
   /** Emits whenever an instance gives a session back; never completes. */

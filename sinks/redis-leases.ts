@@ -153,6 +153,8 @@ export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeases
         ignoreElements(),
       ),
 
+    note: (session) => registered(session).pipe(ignoreElements()),
+
     orphans: () => sessions$.pipe(mergeMap(sight, LOOKS), reduce(withSight, { sessions: [] } as Orphans)),
 
     released$: listener.listen(RELEASED_CHANNEL).pipe(filter((by) => by !== undefined && by !== self.instance)),

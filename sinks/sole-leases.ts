@@ -52,6 +52,13 @@ export function soleLeases(stored: () => Observable<JobState>): Leases {
         return EMPTY;
       }),
 
+    note: (session) =>
+      defer(() => {
+        const isKnown = held.has(session.clientId) || left?.some(({ clientId }) => clientId === session.clientId);
+        if (isKnown !== true) left = left && [...left, session];
+        return EMPTY;
+      }),
+
     orphans: () =>
       defer(() => (left === undefined ? found$ : of(left))).pipe(
         tap((sessions) => (left = sessions)),

@@ -7,7 +7,7 @@ import { redisStore } from '../sinks/redis-store';
 import type { JobState } from '../streams/job-state';
 import { aState } from './sinks/a-state';
 import { until } from './sinks/until';
-import { start, stopAll } from './support/comfyui-client';
+import { start, stopAll, submit } from './support/comfyui-client';
 import type { ComfyUIStandIn } from './support/comfyui/stand-in';
 import { steps } from './support/comfyui/workflows';
 import { anInstance, closeAll, expectForward, takenUp, type Instance, type InstanceOptions } from './support/pipelines';
@@ -305,6 +305,19 @@ describe('what is found in the store', () => {
     await takenUp(b.pipeline, promptId);
     expect(await owner(session)).not.toBeNull();
     expect((await b.watch(promptId).end).failure?.kind).toBe('lost');
+  });
+
+  test('of a session that was forgotten meanwhile is taken up all the same, and ends', async () => {
+    const watching = instance();
+    const promptId = randomUUID();
+    const clientId = randomUUID();
+    await submit(comfy, lasting(2), { client_id: clientId, prompt_id: promptId });
+    const state = aState({ promptId, clientId, serverUrl: comfy.url, epoch: 1, updatedAt: Date.now() });
+    await admin.set(`comfyui:job:${promptId}`, JSON.stringify(state));
+    const other = instance();
+    await until(async () => ((await stored(promptId))?.epoch ?? 0) > 1);
+    expect(await watching.watch(promptId).end).toMatchObject({ status: 'completed' });
+    expect(await other.watch(promptId).end).toMatchObject({ status: 'completed' });
   });
 
   test('settled is left as it is', async () => {

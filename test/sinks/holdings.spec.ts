@@ -90,6 +90,7 @@ function aWorld(random = 0.5) {
           });
         }),
       released$: released$.pipe(filter((by) => by !== name)),
+      note: () => EMPTY,
       ask: () => of(false),
       asked: () => NEVER,
     };

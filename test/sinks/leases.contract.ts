@@ -57,6 +57,17 @@ export function leasesContract(name: string, open: () => Promise<LeasesHarness>)
       expect(await orphans()).toEqual([]);
     });
 
+    it('know a session again that is noted, once they looked for those left behind', async () => {
+      expect(await orphans()).toEqual([]);
+      const note = (key: SessionKey) => lastValueFrom(leases.note(key), { defaultValue: 'nothing' });
+      expect(await note(session)).toBe('nothing');
+      expect(await note(session)).toBe('nothing');
+      expect(await orphans()).toEqual([session]);
+      expect(await hold(session)).toBe('held');
+      await note(session);
+      expect(await orphans()).toEqual([]);
+    });
+
     it('do nothing until they are subscribed to', async () => {
       await harness.abandon(session);
       void leases.hold(session);
