@@ -83,7 +83,7 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
     );
   }, 20_000);
   await doings.until(end, everyMs);
-  load.stop();
+  await load.stop();
   const calm = Date.now() + CALM_MS;
   let states = await storedStates(bench.ask);
   while (!states.every(isSettled) && Date.now() < calm) {

@@ -11,7 +11,8 @@ export interface Workload {
   readonly unanswered: readonly number[];
   /** Resolves once so many are live. */
   full(): Promise<void>;
-  stop(): void;
+  /** Resolves once all that was submitted is answered, or given up. */
+  stop(): Promise<void>;
 }
 
 const AT_ONCE = 12;
@@ -62,6 +63,9 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
       const until = Date.now() + 60_000;
       while (liveNow() < live * 0.95 && Date.now() < until) await sleep(50);
     },
-    stop: () => life.abort(),
+    stop: async () => {
+      life.abort();
+      while (posting > 0) await sleep(20);
+    },
   };
 }
