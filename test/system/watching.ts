@@ -4,7 +4,10 @@ import type { PublicJob } from '../../gateway/public-job';
 import { isSettled, type JobState } from '../../streams/job-state';
 
 /** What one watcher saw at one moment. */
-export interface Sight extends Pick<JobState, 'epoch' | 'seq' | 'status' | 'progress' | 'via' | 'attempt'> {
+export interface Sight extends Pick<
+  JobState,
+  'promptId' | 'epoch' | 'seq' | 'status' | 'progress' | 'via' | 'attempt'
+> {
   readonly at: number;
 }
 
@@ -35,8 +38,8 @@ interface Seat {
   readonly live: Map<string, Record>;
 }
 
-export const sightOf = ({ epoch, seq, status, progress, via, attempt }: PublicJob): Sight => ({
-  ...{ epoch, seq, status, progress, via, attempt },
+export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }: PublicJob): Sight => ({
+  ...{ promptId, epoch, seq, status, progress, via, attempt },
   at: Date.now(),
 });
 
