@@ -20,18 +20,18 @@ module.exports = {
       name: 'sources-know-streams-only',
       severity: 'error',
       from: { path: '^sources/' },
-      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|answers|once)' },
+      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|taking-up|answers|once)' },
     },
     {
       name: 'sinks-know-streams-only',
       severity: 'error',
       from: { path: '^sinks/' },
-      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|answers|once)' },
+      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|taking-up|answers|once)' },
     },
     {
       name: 'pipeline-knows-no-gateway',
       severity: 'error',
-      from: { path: '^(pipeline|replay|index|runs|ownership|answers|once)' },
+      from: { path: '^(pipeline|replay|index|runs|ownership|taking-up|answers|once)' },
       to: { path: '^(gateway|test)/' },
     },
     {
@@ -39,6 +39,27 @@ module.exports = {
       severity: 'error',
       from: { path: '^gateway/', pathNot: '^gateway/main' },
       to: { path: '^(test|sources)/' },
+    },
+    {
+      name: 'dashboard-needs-the-client-and-types-only',
+      severity: 'error',
+      from: { path: '^gateway/dashboard/', pathNot: 'vite[.]config' },
+      to: {
+        path: '^(?!gateway/(dashboard|client)/|streams/|node_modules/)',
+        dependencyTypesNot: ['type-only', 'core'],
+      },
+    },
+    {
+      name: 'dashboard-model-is-pure',
+      severity: 'error',
+      from: { path: '^gateway/dashboard/model/' },
+      to: { path: '^gateway/dashboard/(live|view)/|node_modules/(preact|@preact|rxjs)/' },
+    },
+    {
+      name: 'nobody-needs-the-dashboard',
+      severity: 'error',
+      from: { pathNot: '^(gateway/dashboard|test)/' },
+      to: { path: '^gateway/dashboard/' },
     },
     {
       name: 'nothing-ships-tests',
@@ -57,6 +78,6 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
-    exclude: '^dist/',
+    exclude: '(^|/)dist/',
   },
 };

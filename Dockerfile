@@ -3,7 +3,7 @@ FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json *.ts ./
+COPY tsconfig*.json *.ts ./
 COPY scripts scripts
 COPY streams streams
 COPY sources sources

@@ -7,9 +7,9 @@ const time = ['Date', 'setTimeout', 'setInterval', 'performance', 'process', 'co
 }));
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'gateway/dashboard/', '*.js', '*.cjs', '*.mjs'] },
+  { ignores: ['**/dist/', 'node_modules/', '**/*.js', '**/*.cjs', '**/*.mjs', '**/*.mts'] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [...tseslint.configs.strictTypeChecked, rxjsX.configs.strict],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

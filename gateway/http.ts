@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import type { Auth } from './auth';
 import { originGuard, safeHeaders } from './browser-safety';
+import { dashboardFiles } from './dashboard-files';
 import { eventsRoute } from './events-route';
 import { healthRoutes } from './health-routes';
 import { jobsRoutes } from './jobs-routes';
@@ -38,7 +38,7 @@ export const httpApp = (options: HttpOptions): Express => {
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   app.use(selfRoutes(auth.required), healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth, webhooks));
   app.use(eventsRoute(options), outputsRoute(pipeline, auth, outputLimitBytes));
-  app.use(express.static(join(__dirname, 'dashboard'), { redirect: false }));
+  app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {
     throw new Problem('not-found');

@@ -1,10 +1,10 @@
-// Compiles to CommonJS with types into dist/, bundles the browser client, and copies what the compiler does not: the
-// dashboard's files.
+// Compiles to CommonJS with types into dist/, bundles the browser client, builds the dashboard.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync } from 'node:fs';
 
 rmSync('dist', { recursive: true, force: true });
 execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 execFileSync(process.execPath, ['scripts/build-client.mjs', 'dist/client'], { stdio: 'inherit' });
-cpSync('gateway/dashboard', 'dist/gateway/dashboard', { recursive: true });
+execFileSync(process.execPath, ['scripts/build-dashboard.mjs'], { stdio: 'inherit' });
+cpSync('gateway/dashboard/dist', 'dist/gateway/dashboard/dist', { recursive: true });
 chmodSync('dist/gateway/main.js', 0o755);

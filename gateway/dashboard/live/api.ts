@@ -1,0 +1,97 @@
+import type { NodeError } from '../../../streams/job-state';
+import type { Readiness } from '../../answers.codec';
+import type { PublicJob } from '../../public-job';
+import type { WorkflowJson } from '../model/workflow-file';
+
+export type Health = Readiness['checks'];
+
+export interface JobPage {
+  readonly jobs: readonly PublicJob[];
+  readonly cursor?: string;
+}
+
+/** What a job is submitted with. */
+export interface Submission {
+  readonly workflow: WorkflowJson;
+  readonly type: string;
+  readonly userId: string;
+  readonly characterId?: string;
+  readonly server?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+interface ProblemBody {
+  readonly title?: string;
+  readonly detail?: string;
+  readonly promptId?: string;
+  readonly nodeErrors?: readonly NodeError[];
+}
+
+/** The gateway answered with an error. 401 wants a token; `promptId` is of a job that was refused, and can be looked at. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly promptId: string | undefined;
+  constructor(
+    readonly status: number,
+    { title, detail, promptId }: ProblemBody,
+  ) {
+    super(detail ?? title ?? `The gateway answered ${status}.`);
+    this.promptId = promptId;
+  }
+}
+
+/** The gateway's HTTP side, as one person sees it. All reject with `Refused`, or another error where there is no answer. */
+export interface Api {
+  list(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<JobPage>;
+  get(promptId: string, signal?: AbortSignal): Promise<PublicJob>;
+  cancel(promptId: string): Promise<PublicJob>;
+  /** Safe to repeat under the same key. */
+  submit(submission: Submission, key: string): Promise<PublicJob>;
+  /** One output's bytes. */
+  output(promptId: string, n: number): Promise<Blob>;
+  /** The checks of `/readyz`, whether they pass or not. */
+  health(): Promise<Health>;
+}
+
+const PATIENCE_MS = 15_000;
+/** Submitting waits for ComfyUI, which may be starting. */
+const SUBMIT_MS = 60_000;
+
+export function gatewayApi(token: string | undefined): Api {
+  const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+
+  const ask = async (path: string, how: RequestInit = {}): Promise<Response> => {
+    const headers = { ...authorization, ...(how.headers as Record<string, string> | undefined) };
+    const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), ...how, headers });
+    if (answer.ok) return answer;
+    throw new Refused(answer.status, (await answer.json().catch(() => ({}))) as ProblemBody);
+  };
+  const json = async <T>(path: string, how?: RequestInit): Promise<T> => (await ask(path, how)).json() as Promise<T>;
+
+  return {
+    list: (query, signal) =>
+      json(`/jobs?${new URLSearchParams(query).toString()}`, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+      }),
+    get: (promptId, signal) => json(pathOf(promptId), signal ? { signal } : {}),
+    cancel: (promptId) => json(`${pathOf(promptId)}/cancel`, { method: 'POST' }),
+    submit: (submission, key) =>
+      json('/jobs', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+        body: JSON.stringify(submission),
+        signal: AbortSignal.timeout(SUBMIT_MS),
+      }),
+    output: async (promptId, n) => (await ask(`${pathOf(promptId)}/outputs/${n}`, { signal: null })).blob(),
+    health: async () => {
+      const answer = await fetch('/readyz', { headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) });
+      return ((await answer.json()) as Readiness).checks;
+    },
+  };
+}
+
+const pathOf = (promptId: string): string => `/jobs/${encodeURIComponent(promptId)}`;
+
+/** A key that no other submission has. `crypto.randomUUID` is not there on plain http beyond this machine. */
+export const newKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,0 +1,11 @@
+import { render } from 'preact';
+import { App } from './view/app';
+import './style/base.css';
+import './style/frame.css';
+import './style/list.css';
+import './style/job.css';
+import './style/dialog.css';
+
+const root = document.getElementById('app');
+if (root === null) throw new Error('the page has no #app');
+render(<App />, root);

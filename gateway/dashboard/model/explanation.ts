@@ -1,0 +1,95 @@
+import type { FailureKind, NodeError } from '../../../streams/job-state';
+import type { PublicJob } from '../../public-job';
+
+/** Why a job failed, in a person's words, and what to do about it. */
+export interface Explanation {
+  readonly title: string;
+  readonly why: string;
+  readonly remedy: string;
+}
+
+const KINDS: Readonly<Record<FailureKind, Explanation>> = {
+  rejected: {
+    title: 'Refused by ComfyUI',
+    why: 'ComfyUI checked the workflow and did not start it.',
+    remedy: 'Correct the inputs named below in ComfyUI, export the workflow again (API format) and submit that.',
+  },
+  node_error: {
+    title: 'A node failed',
+    why: 'The node below stopped with an error while it ran.',
+    remedy:
+      'Its message says what it could not do. Check its inputs and its models; the same workflow will most likely fail again.',
+  },
+  out_of_memory: {
+    title: 'Out of memory',
+    why: 'The server’s graphics memory did not suffice for the node below.',
+    remedy:
+      'Make it smaller: fewer pixels, a smaller batch, a lighter model. Or run it again when the server has less to do.',
+  },
+  interrupted: {
+    title: 'Interrupted',
+    why: 'Somebody stopped it at ComfyUI itself, not from here.',
+    remedy: 'Nothing is wrong with the workflow: run it again.',
+  },
+  cancelled: {
+    title: 'Cancelled',
+    why: 'It was cancelled before it was done.',
+    remedy: 'Run it again if that was a mistake.',
+  },
+  lost: {
+    title: 'Lost',
+    why: 'The server forgot the job: three looks found it neither running, nor waiting, nor finished. ComfyUI was probably restarted.',
+    remedy: 'Run it again.',
+  },
+  unreachable: {
+    title: 'Server out of reach',
+    why: 'The server could not be reached to run it.',
+    remedy: 'See whether the server is up, then run it again.',
+  },
+  missing_output: {
+    title: 'Output missing',
+    why: 'ComfyUI reported success, and named no file that the job made.',
+    remedy: 'See whether the workflow ends in a node that saves something. If it does, run it again.',
+  },
+  timed_out: {
+    title: 'Timed out',
+    why: 'It took longer than it may.',
+    remedy: 'See whether the server is stuck; if not, give the job more time or less to do.',
+  },
+};
+
+/** Of a failed job. A kind that is newer than this page is told as it is named. */
+export const explanationOf = ({ failure }: Pick<PublicJob, 'failure'>): Explanation =>
+  (failure && (KINDS as Partial<typeof KINDS>)[failure.kind]) ?? {
+    title: 'Failed',
+    why: `It failed${failure ? ` (${failure.kind})` : ''}.`,
+    remedy: failure?.retryable === false ? 'Change the workflow before it is run again.' : 'Run it again.',
+  };
+
+/** What is said of one node. */
+export interface NodeComplaints {
+  readonly nodeId: string;
+  readonly nodeType?: string;
+  readonly complaints: readonly { readonly input?: string; readonly message: string }[];
+}
+
+/** What went wrong, node by node: the one that failed first, then those that validation refused. */
+export function complaintsByNode({
+  failure,
+  nodeErrors = [],
+}: Pick<PublicJob, 'failure' | 'nodeErrors'>): readonly NodeComplaints[] {
+  const named = new Map<string, NodeError[]>();
+  if (failure?.nodeId !== undefined) {
+    const { nodeId, nodeType, message } = failure;
+    named.set(nodeId, [{ nodeId, ...(nodeType !== undefined && { nodeType }), message }]);
+  }
+  for (const error of nodeErrors) named.set(error.nodeId, [...(named.get(error.nodeId) ?? []), error]);
+  return [...named].map(([nodeId, errors]) => {
+    const nodeType = errors.find((error) => error.nodeType !== undefined)?.nodeType;
+    return {
+      nodeId,
+      ...(nodeType !== undefined && { nodeType }),
+      complaints: errors.map(({ input, message }) => ({ ...(input !== undefined && { input }), message })),
+    };
+  });
+}

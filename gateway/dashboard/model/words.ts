@@ -1,0 +1,84 @@
+import type { JobStatus } from '../../../streams/job-state';
+import type { PublicJob } from '../../public-job';
+import { explanationOf } from './explanation';
+
+const TYPES: Readonly<Record<string, string>> = {
+  image_generation: 'Image',
+  lora_training: 'LoRA training',
+  face_swap: 'Face swap',
+  character_sheet: 'Character sheet',
+};
+const STATUSES: Readonly<Record<JobStatus, string>> = {
+  queued: 'Waiting',
+  processing: 'Running',
+  completed: 'Completed',
+  failed: 'Failed',
+};
+
+/** Types that are known without having been seen. */
+export const knownTypes: readonly string[] = Object.keys(TYPES);
+
+/** What kind of job it is: `face_swap` → `Face swap`. */
+export const typeWords = (type: string): string =>
+  TYPES[type] ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+
+export const statusWords = ({ status, failure }: Pick<PublicJob, 'status' | 'failure'>): string =>
+  failure?.kind === 'cancelled' ? 'Cancelled' : STATUSES[status];
+
+/** What a live job is doing beyond its status; empty where that says it all. */
+export function doingWords({ phase, status, queuePosition, node }: PublicJob): string {
+  if (status === 'queued') return queueWords(queuePosition);
+  if (phase === 'loading') return 'Starting';
+  if (phase === 'finishing') return 'Fetching outputs';
+  return phase === 'running' && node ? node.title || node.type : '';
+}
+
+/** What there is to say beside the status: what it does, how long it took, why it failed. */
+export function detailWords(job: PublicJob): string {
+  const { status, failure, startedAt, finishedAt } = job;
+  if (status === 'completed') return finishedAt === undefined ? '' : `in ${duration(finishedAt - startedAt)}`;
+  if (status !== 'failed') return doingWords(job);
+  if (failure?.kind === 'cancelled') return '';
+  const { title } = explanationOf(job);
+  return failure?.nodeType === undefined ? title : `${title} · ${failure.nodeType}`;
+}
+
+/** Which step of its node a job is at: `12 / 20`. */
+export const stepWords = ({ phase, node }: Pick<PublicJob, 'phase' | 'node'>): string =>
+  phase === 'running' && node && node.max > 1 ? `${Math.min(Math.floor(node.value), node.max)} / ${node.max}` : '';
+
+export const queueWords = (position: number | undefined): string => {
+  if (position === undefined) return '';
+  return position === 0 ? 'next in line' : `${count(position, 'job')} ahead`;
+};
+
+/** Without decimals: they would flicker. Under 100 until it is. */
+export const percent = (progress: number): string => `${Math.floor(progress)} %`;
+
+export const count = (n: number, noun: string): string => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
+
+/** A length of time, in the one or two units that matter: `1 h 5 min`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return minutes < 10 && seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+}
+
+/** A length of time to the tenth where it is short: `3.4 s`. */
+export const fineDuration = (ms: number): string =>
+  ms < 10_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : duration(ms);
+
+/** When, seen from now: `3 min ago`. */
+export const ago = (time: number, now: number): string =>
+  now - time < 5000 ? 'just now' : `${duration(roughly(now - time))} ago`;
+
+/** How long a job still takes, of what was thought of it at its last state. */
+export function leftWords(leftMs: number, { updatedAt }: Pick<PublicJob, 'updatedAt'>, now: number): string {
+  const left = leftMs - Math.max(0, now - updatedAt);
+  return left < 1000 ? 'any moment' : `~ ${duration(left)} left`;
+}
+
+const roughly = (ms: number): number => (ms < 60_000 ? ms : Math.floor(ms / 60_000) * 60_000);

@@ -1,0 +1,39 @@
+import { useEffect, useState } from 'preact/hooks';
+import { asked, askForWorkflow, readFiles } from './asked-submission';
+
+/** Files may be dropped anywhere; the page says so while one is dragged over it. */
+export function DropZone() {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    const listening = new AbortController();
+    const { signal } = listening;
+    // Entering a child leaves its parent: only the last leave counts.
+    let depth = 0;
+    const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+    const on = (type: 'dragenter' | 'dragover' | 'dragleave' | 'drop', then: (event: DragEvent) => void): void =>
+      addEventListener(
+        type,
+        (event) => {
+          if (!hasFiles(event)) return;
+          event.preventDefault();
+          then(event);
+        },
+        { signal },
+      );
+    on('dragenter', () => setOver((depth += 1) > 0));
+    on('dragover', () => undefined);
+    on('dragleave', () => setOver((depth -= 1) > 0));
+    on('drop', (event) => {
+      depth = 0;
+      setOver(false);
+      // What is to be run again stays so; only its file is new.
+      void readFiles(event.dataTransfer?.files ?? []).then((files) => askForWorkflow({ ...asked.value, files }));
+    });
+    return () => listening.abort();
+  }, []);
+  return over ? (
+    <div class="drop" aria-hidden="true">
+      <p>Drop the workflow’s JSON file</p>
+    </div>
+  ) : null;
+}

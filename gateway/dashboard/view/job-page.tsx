@@ -1,0 +1,94 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { isSettled } from '../../../streams/job-state';
+import type { PublicJob } from '../../public-job';
+import { lastList } from '../live/here';
+import { hashOf } from '../model/place';
+import { detailWords, percent, statusWords, stepWords, typeWords } from '../model/words';
+import { Bar } from './bar';
+import { FailureCard } from './failure-card';
+import { JobActions } from './job-actions';
+import { JobFacts } from './job-facts';
+import { NodesOverTime } from './nodes-over-time';
+import { Outputs } from './outputs';
+import { LivePreview } from './live-preview';
+import { TimeWords } from './time-words';
+import { useWatchedJob } from './watched-job';
+
+/** One job: how far it is, its nodes over time, what it made, or why it failed. */
+export function JobPage({ promptId }: { readonly promptId: string }) {
+  const { job, trouble } = useWatchedJob(promptId);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    scrollTo({ top: 0, behavior: 'instant' });
+    heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <article class="job-page" data-job={promptId} data-standing={job ? standingOf(job) : 'unknown'}>
+      <p class="back">
+        <a href={hashOf(lastList())}>‹ All jobs</a>
+      </p>
+      <h1 tabIndex={-1} ref={heading}>
+        {job ? typeWords(job.type) : 'Job'}
+        {job?.characterId !== undefined && <span class="soft"> · {job.characterId}</span>}
+      </h1>
+      {trouble !== undefined && (!job || !isSettled(job)) && (
+        <p class="callout" role="alert">
+          {trouble}
+        </p>
+      )}
+      {!job && trouble === undefined && <p class="soft">Looking for it …</p>}
+      {job && <Whole job={job} />}
+    </article>
+  );
+}
+
+const standingOf = (job: PublicJob): string => (job.failure?.kind === 'cancelled' ? 'cancelled' : job.status);
+
+function Whole({ job }: { readonly job: PublicJob }) {
+  return (
+    <>
+      <div class="now">
+        <p class="is">
+          <span class="status">{statusWords(job)}</span>
+          <span class="doing">{detailWords(job)}</span>
+          <span class="steps">{stepWords(job)}</span>
+        </p>
+        <p class="progress-words">
+          <strong>{percent(job.progress)}</strong>
+          <span class="time">
+            <TimeWords job={job} />
+          </span>
+        </p>
+        <Bar job={job} label="Progress" />
+        <JobActions job={job} />
+      </div>
+      {job.status === 'failed' && <FailureCard job={job} />}
+      {job.status !== 'failed' && job.nodeErrors && <PartlyRefused job={job} />}
+      <div class="columns">
+        <div>
+          {job.outputs && job.outputs.length > 0 && <Outputs job={job} />}
+          {job.status === 'processing' && <LivePreview job={job} />}
+          <NodesOverTime job={job} />
+        </div>
+        <JobFacts job={job} />
+      </div>
+    </>
+  );
+}
+
+function PartlyRefused({ job }: { readonly job: PublicJob }) {
+  return (
+    <section class="callout">
+      <h2>Runs in part</h2>
+      <p>ComfyUI refused some outputs of the workflow, and runs the others.</p>
+      <ul>
+        {job.nodeErrors?.map(({ nodeId, nodeType, input, message }) => (
+          <li key={`${nodeId}-${input ?? ''}-${message}`}>
+            <strong>{nodeType ?? 'Node'}</strong> <span class="id">#{nodeId}</span>
+            {input !== undefined && <code>{input}</code>}: {message}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,38 @@
+import { useEffect, useState } from 'preact/hooks';
+import { JobstreamError } from '../../client';
+import type { PublicJob } from '../../public-job';
+import { drawnBy } from './drawn-by';
+import { useSession } from './session-context';
+
+export interface WatchedJob {
+  readonly job?: PublicJob;
+  /** Why it is not, or no longer, watched, in a sentence. */
+  readonly trouble?: string;
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  'unknown-job': 'There is no such job, or none that you may see. States are kept for two hours after the last change.',
+  'bad-request': 'This is no job’s id.',
+  gone: 'The job was there, and is no more: states are kept for two hours after the last change.',
+};
+
+/** A job as it is, from the board at once and from its own room while one looks at it. */
+export function useWatchedJob(promptId: string): WatchedJob {
+  const { board, stream } = useSession();
+  const [trouble, setTrouble] = useState<string>();
+  // Each batch of changes may be of this job.
+  drawnBy(board.version);
+  useEffect(() => {
+    const watching = stream.watchJob(promptId).subscribe({
+      next: (job) => board.take(job),
+      error: (error: unknown) => {
+        const code = error instanceof JobstreamError ? error.code : '';
+        if (code !== 'unauthorized' && code !== 'closed')
+          setTrouble(TROUBLES[code] ?? 'The job cannot be watched now.');
+      },
+    });
+    return () => watching.unsubscribe();
+  }, [promptId, stream, board]);
+  const job = board.jobs.get(promptId);
+  return { ...(job && { job }), ...(trouble !== undefined && { trouble }) };
+}
