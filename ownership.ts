@@ -2,14 +2,11 @@ import { randomUUID } from 'node:crypto';
 import {
   EMPTY,
   ReplaySubject,
-  catchError,
   concat,
   concatMap,
-  defaultIfEmpty,
   defer,
   exhaustMap,
   filter,
-  finalize,
   from,
   ignoreElements,
   interval,
@@ -23,27 +20,23 @@ import {
   takeUntil,
   tap,
   timer,
-  toArray,
   type Observable,
 } from 'rxjs';
 import { holding, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './sinks/holdings';
 import type { JobStore } from './sinks/job-store';
-import type { Request, SessionKey } from './sinks/leases';
+import type { Request } from './sinks/leases';
 import type { Backoff } from './streams/backoff';
 import type { Board, BoardEvent } from './streams/board';
-import { jobOf } from './streams/job';
 import type { Session } from './streams/job-changes';
-import { isSettled, sessionOf, type Failure, type JobState } from './streams/job-state';
-import { reconnecting } from './streams/reconnecting';
-import { reporting, type Report } from './streams/reporting';
-import { graphOf, type Graph } from './streams/workflow';
+import { sessionOf, type JobState } from './streams/job-state';
+import { orNothing, reporting, type Report } from './streams/reporting';
+import type { Workflow } from './streams/workflow';
+import { takingUp } from './taking-up';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
 /** How often is looked for jobs that were posted under a session by who did not know yet that it was taken, or forgotten. */
 const LATECOMERS_MS = 10_000;
-/** Jobs claimed in one go. */
-const CLAIMS = 64;
 /** How long, and how often, is waited for a job that is asked for before it is known. */
 const KNOWN_MS = 5_000;
 const KNOWN_TICK_MS = 50;
@@ -55,6 +48,8 @@ export interface OwnershipParts {
   readonly stop$: Observable<unknown>;
   /** Whether a job is on its way from the store to the board: it is no orphan, though nobody watches it yet. */
   readonly isComing: (promptId: string) => boolean;
+  /** Posts a job that may have been posted before, or not. */
+  readonly resumed: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
   /** Stops a job of ours. */
   readonly cancel: (promptId: string) => Observable<BoardEvent>;
   readonly policy: HoldingPolicy;
@@ -66,6 +61,9 @@ export interface OwnershipParts {
 export interface Ownership {
   /** The client id under which new jobs are posted to a server. */
   readonly own: (serverUrl: string) => string;
+  readonly isHeld: (clientId: string) => boolean;
+  /** Whether a session is held here and no other instance can hold it now. */
+  readonly isTrusted: (clientId: string) => boolean;
   /** Sessions as they are held: sockets to be opened. */
   readonly session$: Observable<Session>;
   /** Jobs taken up and let go, and what other instances ask for. */
@@ -83,8 +81,6 @@ export function ownership(parts: OwnershipParts): Ownership {
   const held = new Map<string, Holding>();
   /** The inherited sessions all of whose stored jobs are here: of the others, having none here means nothing. */
   const takenUp = new Set<string>();
-  /** Jobs between the store and the board, on their way here. */
-  const claiming = new Set<string>();
   const own = new Map(servers.map(({ url }) => [url, randomUUID() as string]));
   const recovered = new ReplaySubject<readonly JobState[]>(16);
 
@@ -92,6 +88,9 @@ export function ownership(parts: OwnershipParts): Ownership {
     [...board.jobs.values()].map(({ state }) => state).filter((state) => sessionOf(state) === clientId);
   const isHeld = (clientId: string): boolean => held.has(clientId);
   const isServed = (serverUrl: string): boolean => servers.some(({ url }) => url === serverUrl);
+  const ownOf = (serverUrl: string): string => own.get(serverUrl) ?? '';
+  const { isComing, resumed } = parts;
+  const taking = takingUp({ store, board, isServed, isHeld, own: ownOf, isComing, resumed, backoff, clock, report });
 
   /** The session under which we post to a server; another one if it is ever lost. */
   const owned = (serverUrl: string): Observable<HoldingEvent> =>
@@ -130,7 +129,7 @@ export function ownership(parts: OwnershipParts): Ownership {
     takenUp.delete(clientId);
   };
   const isIdle = ({ clientId, inherited }: Holding): boolean =>
-    (!inherited || takenUp.has(clientId)) && claiming.size === 0 && jobsOf(clientId).length === 0;
+    (!inherited || takenUp.has(clientId)) && taking.isIdle() && jobsOf(clientId).length === 0;
 
   /** An inherited session whose jobs are all settled is forgotten. */
   const idle$ = interval(IDLE_MS, clock).pipe(
@@ -157,77 +156,16 @@ export function ownership(parts: OwnershipParts): Ownership {
     }),
   );
 
-  const isUnwatched = (promptId: string): boolean =>
-    board.job(promptId) === undefined && !parts.isComing(promptId) && !claiming.has(promptId);
-
-  /** Every unsettled job of the store that is ours to watch and that we do not watch yet. */
-  const unwatched = (strays: Map<string, SessionKey>) =>
-    store.list().pipe(
-      filter((state) => !isSettled(state) && isServed(state.serverUrl) && isUnwatched(state.promptId)),
-      tap((state) => {
-        const clientId = sessionOf(state) ?? '';
-        if (clientId !== '' && !held.has(clientId)) strays.set(clientId, { clientId, serverUrl: state.serverUrl });
-      }),
-      map((state) => (sessionOf(state) === undefined ? { ...state, session: own.get(state.serverUrl) ?? '' } : state)),
-      filter((state) => held.has(sessionOf(state) ?? '')),
-    );
-
-  /**
-   * A session that was idle may have been forgotten, and then posted under by who had slept through that and is gone by
-   * now: it is found by its jobs.
-   */
-  const noted = (strays: ReadonlyMap<string, SessionKey>): Observable<never> =>
-    from(strays.values()).pipe(
-      mergeMap((session) => leases.note(session), CLAIMS),
-      reporting('lease', report),
-      orNothing,
-    );
-
-  /** Takes those up. Waits for a store that is down. */
   const takeUp$ = defer(() => {
-    const mine = new Set<string>();
-    const strays = new Map<string, SessionKey>();
     const heldBefore = [...held.keys()];
-    return unwatched(strays).pipe(
-      tap(({ promptId }) => {
-        claiming.add(promptId);
-        mine.add(promptId);
+    return taking.all$.pipe(
+      tap(({ states }) => {
+        heldBefore.filter(isHeld).forEach((clientId) => takenUp.add(clientId));
+        if (states.length > 0) recovered.next(states);
       }),
-      mergeMap(claimed, CLAIMS),
-      toArray(),
-      tap(() => heldBefore.filter(isHeld).forEach((clientId) => takenUp.add(clientId))),
-      concatMap((claims) => concat(of(claims), noted(strays))),
-      finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),
+      map(({ command$ }) => command$),
     );
-  }).pipe(
-    reporting('recovery', report),
-    reconnecting(backoff, clock),
-    filter((claims) => claims.length > 0),
-    tap((claims) => recovered.next(claims.map(({ state }) => state))),
-    map((claims): Observable<BoardEvent> => from(claims.map(openedAgain))),
-  );
-
-  /** Ours from here on, unless it has ended since it was read, or is another's by now: then nobody here is to see it go on (R1). */
-  function claimed(state: JobState): Observable<Claim> {
-    const at = clock.now();
-    const ours = { ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at };
-    return store.put(ours).pipe(
-      filter((outcome) => outcome === 'stored'),
-      concatMap(() =>
-        store.kept(state.promptId).pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined)),
-      ),
-      map((workflow) => ({ state: ours, graph: graphOf(workflow) })),
-    );
-  }
-
-  function openedAgain({ state, graph }: Claim): BoardEvent {
-    const { attempt, runId, retry } = state;
-    // Its last run has failed, and the next was not posted yet.
-    const unposted = attempt > 1 && runId === undefined;
-    const job = jobOf(state, { graph, accepted: !unposted });
-    const runAgain = retry?.onLost === undefined ? ranOutOfMemory : wasLost;
-    return { tag: 'opened', job: unposted ? { ...job, runAgain } : job };
-  }
+  });
 
   const letGo = (promptIds: readonly string[]): Observable<BoardEvent> =>
     from(promptIds.map((promptId): BoardEvent => ({ tag: 'released', promptId })));
@@ -263,7 +201,9 @@ export function ownership(parts: OwnershipParts): Ownership {
   ).pipe(takeUntil(stop$));
 
   return {
-    own: (serverUrl) => own.get(serverUrl) ?? '',
+    own: ownOf,
+    isHeld,
+    isTrusted: (clientId) => held.get(clientId)?.trusted() === true,
     session$,
     command$,
     recovered,
@@ -281,24 +221,3 @@ export function ownership(parts: OwnershipParts): Ownership {
       ),
   };
 }
-
-/** A job that is ours from here on, and its workflow's graph, as far as that was kept. */
-interface Claim {
-  readonly state: JobState;
-  readonly graph: Graph;
-}
-
-/** What a job that waits for its next run failed of: its state no longer says. */
-const ranOutOfMemory: Failure = {
-  kind: 'out_of_memory',
-  message: 'The last run ran out of memory, and the workflow is no longer kept to be run again.',
-  retryable: true,
-};
-const wasLost: Failure = {
-  kind: 'lost',
-  message: 'The last run was lost, and the workflow is no longer kept to be run again.',
-  retryable: true,
-};
-
-/** Nothing instead of an error that was reported already. */
-const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -30,11 +30,12 @@ import {
 } from 'rxjs';
 import { answers } from './answers';
 import { onlyOnce, type Identity } from './once';
-import { orNothing, runs } from './runs';
+import { runs } from './runs';
 import { ownership } from './ownership';
 import { UnknownJob, type JobRequest, type Pipeline, type SubmitRequest } from './pipeline-api';
 import { defaultHoldingPolicy } from './sinks/holdings';
 import type { JobStore } from './sinks/job-store';
+import { keptOnce } from './sinks/kept-workflow.codec';
 import { writeBehind } from './sinks/write-behind';
 import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
 import { serverAddress, type ServerOptions } from './sources/server-address';
@@ -45,10 +46,9 @@ import { jobOf, queuedState } from './streams/job';
 import { jobChanges } from './streams/job-changes';
 import { isSettled, sessionOf, type JobState, type RetryPolicy } from './streams/job-state';
 import { reconnecting } from './streams/reconnecting';
-import { reporting, type Report } from './streams/reporting';
+import { orNothing, reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
-import { outlineOf } from './streams/workflow';
 
 export * from './pipeline-api';
 
@@ -89,7 +89,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const stop$ = new ReplaySubject<void>(1);
   const commands$ = new Subject<Observable<BoardEvent>>();
   /** What the store cannot do now is reported, and no reason to stop (R12). */
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing());
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
   const asked = answers({ board, local, writer, store, attempted });
   const submitOnce = onlyOnce({ store, get: asked.get, clock, attempted });
   const beingPosted = new Set<string>();
@@ -111,11 +111,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     stop$,
     isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId),
     cancel: (promptId) => posting.stop(promptId),
+    resumed: (state, workflow) => posting.resumed(state, workflow),
     policy: { ...defaultHoldingPolicy, clock, random },
     backoff,
     report,
   });
-  const posting = runs({ servers, own: owned.own, board, store, clock, backoff, report });
+  const { own, isHeld, isTrusted } = owned;
+  const posting = runs({ servers, own, isHeld, isTrusted, board, store, clock, backoff, report });
   const command$ = merge(commands$, owned.command$, of(posting.abandoned$));
   const changes$ = jobChanges(
     { servers, session$: owned.session$, command$, stop$ },
@@ -170,7 +172,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function moved(promptId: string, state: JobState): Observable<unknown> {
     const kept$ = store
       .kept(promptId)
-      .pipe(concatMap((workflow) => (workflow === undefined ? EMPTY : store.keep(state.promptId, workflow))));
+      .pipe(
+        concatMap((kept) =>
+          kept === undefined ? EMPTY : store.keep(state.promptId, keptOnce(kept.workflow, state.retry !== undefined)),
+        ),
+      );
     coming.add(promptId);
     return concat(kept$, store.put(state), writer.remove(promptId)).pipe(
       reporting('store', report),
@@ -226,22 +232,26 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ...(retry !== undefined && { retry }),
     };
     const { promptId } = state;
-    // Whole for another run, in outline for whoever takes the job up and is to tell its progress.
-    const worthKeeping = retry === undefined ? outlineOf(workflow) : workflow;
     // The job does not wait for a store that is down, but may be run again all the same once that is back.
     const keptLater = (error: unknown): Observable<never> => {
-      defer(() => store.keep(asked.idOf(promptId), worthKeeping))
+      const isPosted = (): boolean => board.job(asked.idOf(promptId))?.accepted !== false;
+      defer(() =>
+        store.keep(
+          asked.idOf(promptId),
+          isPosted() ? keptOnce(workflow, retry !== undefined) : { tag: 'unposted', workflow },
+        ),
+      )
         .pipe(reconnecting(looking, clock), takeUntil(stop$))
         .subscribe();
       return throwError(() => error);
     };
     coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
-    const kept$ = attempted(store.keep(promptId, worthKeeping).pipe(catchError(keptLater)));
-    await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
+    const kept$ = attempted(store.keep(promptId, { tag: 'unposted', workflow }).pipe(catchError(keptLater)));
+    const stored = await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
       defaultValue: undefined,
     });
-    const posted$ = posting.first(state, workflow);
+    const posted$ = posting.first(state, workflow, as !== undefined || stored !== undefined);
     const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
     coming.delete(state.promptId);
     await running;
@@ -316,8 +326,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   async function close(): Promise<void> {
     stop$.next();
     await ended;
-    const drained$ = writer.drain(DRAIN_MS).pipe(reporting('closing', report), orNothing());
-    const givenBack$ = owned.giveBack().pipe(timeout(DRAIN_MS), reporting('closing', report), orNothing());
+    const drained$ = writer.drain(DRAIN_MS).pipe(reporting('closing', report), orNothing);
+    const givenBack$ = owned.giveBack().pipe(timeout(DRAIN_MS), reporting('closing', report), orNothing);
     await lastValueFrom(
       concat(
         drained$,

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   EMPTY,
-  catchError,
   concat,
   concatMap,
   defer,
@@ -19,6 +18,7 @@ import {
 } from 'rxjs';
 import { UnknownServer } from './pipeline-api';
 import type { JobStore } from './sinks/job-store';
+import { keptOnce } from './sinks/kept-workflow.codec';
 import type { ComfyUIServer } from './sources/comfyui-server';
 import { route } from './sources/route';
 import type { Backoff } from './streams/backoff';
@@ -26,7 +26,7 @@ import type { Board, BoardEvent } from './streams/board';
 import { jobOf } from './streams/job';
 import { runIdOf, type Failure, type JobState } from './streams/job-state';
 import { reconnecting } from './streams/reconnecting';
-import { reporting, type Report } from './streams/reporting';
+import { orNothing, reporting, type Report } from './streams/reporting';
 import { graphOf, type Workflow } from './streams/workflow';
 
 /** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
@@ -38,6 +38,9 @@ export interface RunParts {
   readonly servers: readonly ComfyUIServer[];
   /** The client id under which jobs are posted to a server. */
   readonly own: (serverUrl: string) => string;
+  /** Whether a session is held here, and whether no other instance can hold it now. */
+  readonly isHeld: (clientId: string) => boolean;
+  readonly isTrusted: (clientId: string) => boolean;
   readonly board: Board;
   readonly store: JobStore;
   readonly clock: SchedulerLike;
@@ -50,8 +53,10 @@ export interface Runs {
   /** The server asked for, else the one to be preferred for this type. Throws `UnknownServer`. */
   readonly server: (url: string | undefined, type: string) => ComfyUIServer;
   readonly isHealthy: (server: ComfyUIServer) => boolean;
-  /** Posts a new job that is stored already. */
-  readonly first: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
+  /** Posts a new job; `stored` where the store has it, so that others may take it up. */
+  readonly first: (state: JobState, workflow: Workflow, stored: boolean) => Observable<BoardEvent>;
+  /** Sees to it that a job is posted which was taken up from an instance that may have done so, or not. */
+  readonly resumed: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
   /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
   readonly again: (promptId: string, failure: Failure) => Observable<BoardEvent>;
   /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
@@ -60,7 +65,18 @@ export interface Runs {
   readonly abandoned$: Observable<BoardEvent>;
 }
 
-export function runs({ servers, own, board, store, clock, backoff, report }: RunParts): Runs {
+/** One run of a job, to be posted. */
+interface Run {
+  readonly runId: string;
+  readonly clientId: string;
+  readonly workflow: Workflow;
+  /** Whether others may know of it, by the store. */
+  readonly stored: boolean;
+  readonly maybePosted: boolean;
+}
+
+export function runs(parts: RunParts): Runs {
+  const { servers, own, isHeld, isTrusted, board, store, clock, backoff, report } = parts;
   const awaySince = new Map<string, number>();
 
   /** Heard through an open socket, or by an answer since the socket was lost. */
@@ -90,10 +106,14 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
   }
 
   /** Posts one run of a job, and stops it right away if that was asked for meanwhile. */
-  function posted(at: ComfyUIServer, runId: string, workflow: Workflow): Observable<BoardEvent> {
-    const clientId = own(at.url);
+  function posted(at: ComfyUIServer, { runId, clientId, workflow, stored, maybePosted }: Run): Observable<BoardEvent> {
     let id = runId;
     const job = (): ReturnType<Board['run']> => board.run(id);
+    const heard = (event: BoardEvent): void => {
+      if (event.tag === 'adopted') id = event.as;
+    };
+    /** A run whose frames came before its answer needs no other post. */
+    const isWanted = (): boolean => isHeld(clientId) && job()?.accepted === false && job()?.runAgain === undefined;
     return concat(
       at
         .submit({
@@ -102,24 +122,58 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
           workflow,
           linked: () => board.session(clientId)?.open === true,
           cancelAsked: () => job()?.cancelAsked === true,
-          wanted: () => job()?.runAgain === undefined && job() !== undefined,
+          wanted: isWanted,
+          // What nobody else knows of, nobody else posts.
+          mayPost: () => !stored || isTrusted(clientId),
+          maybePosted,
         })
-        .pipe(
-          tap((event) => {
-            if (event.tag === 'adopted') id = event.as;
-          }),
-        ),
+        .pipe(tap(heard)),
       defer(() => {
-        const { state, cancelAsked = false } = job() ?? {};
-        return state !== undefined && cancelAsked ? stop(state.promptId) : EMPTY;
+        const { state, accepted, cancelAsked } = job() ?? {};
+        if (state === undefined) return EMPTY;
+        // Taken over while it was on its way here from the store.
+        if (!isHeld(clientId)) return of<BoardEvent>({ tag: 'released', promptId: state.promptId });
+        if (accepted === true) keepPosted(state, workflow);
+        return cancelAsked === true ? stop(state.promptId) : EMPTY;
       }),
     );
   }
 
-  const first: Runs['first'] = (state, workflow) =>
+  /** From here on, who takes the job up has no need to post it. */
+  function keepPosted(state: JobState, workflow: Workflow): void {
+    store
+      .keep(state.promptId, keptOnce(workflow, state.retry !== undefined))
+      .pipe(reporting('store', report), orNothing)
+      .subscribe();
+  }
+
+  const opened = (state: JobState, workflow: Workflow): BoardEvent => ({
+    tag: 'opened',
+    job: jobOf(state, { graph: graphOf(workflow) }),
+  });
+
+  const first: Runs['first'] = (state, workflow, stored) =>
     concat(
-      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow) }) }),
-      defer(() => posted(server(state.serverUrl, state.type), state.promptId, workflow)),
+      of(opened(state, workflow)),
+      defer(() => {
+        const run = { runId: state.promptId, clientId: state.clientId ?? '', workflow, stored, maybePosted: false };
+        return posted(server(state.serverUrl, state.type), run);
+      }),
+    );
+
+  const resumed: Runs['resumed'] = (state, workflow) =>
+    concat(
+      of(opened(state, workflow)),
+      defer(() => {
+        const run = {
+          runId: runIdOf(state),
+          clientId: state.clientId ?? '',
+          workflow,
+          stored: true,
+          maybePosted: true,
+        };
+        return posted(server(state.serverUrl, state.type), run);
+      }),
     );
 
   const again: Runs['again'] = (promptId, failure) => {
@@ -133,23 +187,23 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
       const at = before !== undefined && isHealthy(before) ? before : (preferred(servers, type) ?? before);
       if (at === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
       const runId = randomUUID();
-      const posting: BoardEvent = {
-        tag: 'posting',
-        promptId,
-        runId,
-        clientId: own(at.url),
-        serverUrl: at.url,
-        at: clock.now(),
-      };
-      const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing()) : EMPTY;
+      const clientId = own(at.url);
+      const posting: BoardEvent = { tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() };
+      const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing) : EMPTY;
       // Stored before it is posted: whoever takes the job up after a crash looks for this run, and makes no other.
       const stored$ = defer(() => {
         const run = board.run(runId);
-        return run === undefined ? EMPTY : store.put(run.state).pipe(ignoreElements());
-      }).pipe(reporting('store', report), orNothing());
-      return concat(freed$, of(posting), stored$, posted(at, runId, workflow));
+        if (run === undefined) return EMPTY;
+        return concat(store.keep(promptId, { tag: 'unposted', workflow }), store.put(run.state).pipe(ignoreElements()));
+      }).pipe(reporting('store', report), orNothing);
+      const run = { runId, clientId, workflow, stored: true, maybePosted: false };
+      return concat(freed$, of(posting), stored$, posted(at, run));
     };
-    const kept$ = store.kept(promptId).pipe(reporting('store', report), reconnecting(backoff, clock));
+    const kept$ = store.kept(promptId).pipe(
+      reporting('store', report),
+      reconnecting(backoff, clock),
+      map((kept) => (kept?.tag === 'outline' ? undefined : kept?.workflow)),
+    );
     return timer(rerunMs(board.job(promptId)?.state.attempt), clock).pipe(
       concatMap(() => kept$),
       concatMap(next),
@@ -196,11 +250,8 @@ export function runs({ servers, own, board, store, clock, backoff, report }: Run
     map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),
   );
 
-  return { server, isHealthy, first, again, stop, abandoned$ };
+  return { server, isHealthy, first, resumed, again, stop, abandoned$ };
 }
 
 /** The second run comes after 1 s, the next ones after 2, 4, 8, 16. */
 const rerunMs = (attempt = 2): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
-
-/** Nothing instead of an error that was reported already. */
-export const orNothing = <T>() => catchError<T, Observable<never>>(() => EMPTY);

@@ -22,7 +22,7 @@ import { watchers } from '../streams/watchers';
 import { embeddedHooks } from './embedded-hooks';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
-import { KEPT_S, workflowOf } from './kept-workflow';
+import { decodeKept, KEPT_S } from './kept-workflow.codec';
 import {
   JOB_KEY_PREFIX,
   jobKey,
@@ -140,17 +140,17 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         filter((state) => matches(state, wanted)),
       ),
 
-    keep: (promptId, workflow) =>
+    keep: (promptId, kept) =>
       file
         .transact((txn) => {
-          txn.write({ key: workflowKey(promptId), text: JSON.stringify(workflow), until: clock.now() + KEPT_S * 1000 });
+          txn.write({ key: workflowKey(promptId), text: JSON.stringify(kept), until: clock.now() + KEPT_S * 1000 });
         })
         .pipe(ignoreElements()),
 
     kept: (promptId) =>
       defer(() => {
         const entry = alive(file, workflowKey(promptId));
-        return of(entry && workflowOf(entry.text));
+        return of(entry && decodeKept(entry.text));
       }),
 
     reserve: (name, text) =>

@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
 import type { Hooks } from './hooks';
+import type { KeptWorkflow } from './kept-workflow.codec';
 import type { Leases } from './leases';
 import type { JobState, JobStatus } from '../streams/job-state';
-import type { Workflow } from '../streams/workflow';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
@@ -51,10 +51,10 @@ export interface JobStore {
   list(filter?: JobFilter): Observable<JobState>;
   /** Forgets a job and its workflow. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
-  /** Keeps the workflow of a job that may be run again, for longer than any job takes. Replaces what was kept. */
-  keep(promptId: string, workflow: Workflow): Observable<never>;
+  /** Keeps the workflow of a job for whoever takes it up, for longer than any job takes. Replaces what was kept. */
+  keep(promptId: string, kept: KeptWorkflow): Observable<never>;
   /** The workflow kept, or `undefined`. */
-  kept(promptId: string): Observable<Workflow | undefined>;
+  kept(promptId: string): Observable<KeptWorkflow | undefined>;
   /**
    * Keeps a text under a name for `RESERVED_S`, unless one is kept there already. Emits what is there now, by whichever
    * instance, and completes; errors with `StoreUnavailable`. Safe to repeat.

@@ -17,7 +17,7 @@ import type { JobState } from '../streams/job-state';
 import type { Report } from '../streams/reporting';
 import { matches } from './job-page';
 import { decodeJobState } from './job-state.codec';
-import { KEPT_S, workflowOf } from './kept-workflow';
+import { decodeKept, KEPT_S } from './kept-workflow.codec';
 import {
   JOB_KEY_PREFIX,
   jobKey,
@@ -129,11 +129,11 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
         filter((state) => matches(state, wanted)),
       ),
 
-    keep: (promptId, workflow) =>
-      ask(() => redis.set(workflowKey(promptId), JSON.stringify(workflow), 'EX', KEPT_S)).pipe(ignoreElements()),
+    keep: (promptId, kept) =>
+      ask(() => redis.set(workflowKey(promptId), JSON.stringify(kept), 'EX', KEPT_S)).pipe(ignoreElements()),
 
     kept: (promptId) =>
-      ask(() => redis.get(workflowKey(promptId))).pipe(map((json) => (json === null ? undefined : workflowOf(json)))),
+      ask(() => redis.get(workflowKey(promptId))).pipe(map((json) => (json === null ? undefined : decodeKept(json)))),
 
     reserve: (name, text) =>
       ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),

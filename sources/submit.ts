@@ -6,9 +6,9 @@ import {
   defer,
   filter,
   interval,
-  merge,
   of,
   take,
+  takeUntil,
   throwError,
   timer,
   type Observable,
@@ -34,6 +34,10 @@ export interface Submission {
   readonly cancelAsked: () => boolean;
   /** Whether this run is still wanted: not once its job has settled or is run elsewhere. */
   readonly wanted: () => boolean;
+  /** Whether it may be posted now: not while another instance may be at it. */
+  readonly mayPost: () => boolean;
+  /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
+  readonly maybePosted: boolean;
 }
 
 export interface SubmitPolicy {
@@ -77,7 +81,7 @@ export function submit(
     const startedAt = clock.now();
     const late = (): boolean => clock.now() - startedAt > policy.giveUpMs;
     let postedAt = startedAt;
-    let maybeSent = false;
+    let maybeSent = submission.maybePosted;
 
     const accepted = (id: string, nodeErrors: unknown = {}): Observable<BoardEvent> => {
       const at = clock.now();
@@ -95,12 +99,15 @@ export function submit(
       of({ tag: 'refused', promptId, at: clock.now(), failure });
 
     const post = (n: number): Observable<BoardEvent> =>
-      defer(() => {
-        if (!submission.wanted()) return EMPTY;
-        if (submission.cancelAsked()) return refused(cancelledFailure);
-        postedAt = clock.now();
-        return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
-      }).pipe(catchError((error: unknown) => again(error, n)));
+      concat(
+        once(() => submission.mayPost() || !submission.wanted() || submission.cancelAsked(), clock),
+        defer(() => {
+          if (!submission.wanted()) return EMPTY;
+          if (submission.cancelAsked()) return refused(cancelledFailure);
+          postedAt = clock.now();
+          return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
+        }),
+      ).pipe(catchError((error: unknown) => again(error, n)));
 
     const verdict = ({ status, json }: Answer): Observable<BoardEvent> => {
       if (status === 200 && acceptedCodec.is(json)) return accepted(json.prompt_id, json.node_errors);
@@ -142,16 +149,18 @@ export function submit(
       return concat(wait(n), defer(next));
     };
 
-    return concat(whenLinked(submission.linked, policy), post(1));
+    const linked$ = once(submission.linked, clock).pipe(takeUntil(timer(policy.linkMs, clock)));
+    return concat(linked$, submission.maybePosted ? settle(1, 1) : post(1));
   });
 }
 
-/** Completes when the socket is open, or after a while without it. */
-const whenLinked = (linked: () => boolean, { linkMs, clock }: SubmitPolicy): Observable<never> =>
+/** Completes as soon as this is so. */
+const once = (isSo: () => boolean, clock: SchedulerLike): Observable<never> =>
   defer(() =>
-    linked()
+    isSo()
       ? EMPTY
-      : merge(interval(20, clock).pipe(filter(linked)), timer(linkMs, clock)).pipe(
+      : interval(20, clock).pipe(
+          filter(isSo),
           take(1),
           concatMap(() => EMPTY),
         ),

@@ -1,4 +1,6 @@
 import {
+  EMPTY,
+  catchError,
   concat,
   concatMap,
   exhaustMap,
@@ -13,6 +15,7 @@ import {
   startWith,
   take,
   takeUntil,
+  throwError,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -21,6 +24,7 @@ import type { Board, BoardEvent, Change } from './board';
 import type { Job } from './job';
 import { reconnecting } from './reconnecting';
 import { reporting, type Report } from './reporting';
+import { Overslept, unlessOverslept } from './unless-overslept';
 
 /** One socket to one server under one client id. */
 export interface Session {
@@ -106,7 +110,22 @@ function frames(
   );
   const allowed$ = tick$.pipe(startWith(0), filter(mayOpen), take(1));
   const inherited$ = of<BoardEvent>({ tag: 'inherited', clientId, at: clock.now() }).pipe(filter(() => inherited));
-  const socket$ = allowed$.pipe(concatMap(() => connect(deaf$, end$)));
+  // Woken up after its lease has run out, the socket brings what it was told while another may have gone on with the jobs.
+  const cutOff = (error: unknown): Observable<BoardEvent> => {
+    const cut: BoardEvent = { tag: 'unlinked', clientId, at: clock.now(), clean: false };
+    return concat(
+      error instanceof Overslept ? of(cut) : EMPTY,
+      throwError(() => error),
+    );
+  };
+  const socket$ = allowed$.pipe(
+    concatMap(() =>
+      connect(deaf$, end$).pipe(
+        unlessOverslept(() => !mayOpen(), tickMs, clock),
+        catchError(cutOff),
+      ),
+    ),
+  );
   return concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(reconnect, clock, back$))).pipe(
     takeUntil(closed$),
   );

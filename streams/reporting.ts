@@ -1,4 +1,4 @@
-import { tap, type MonoTypeOperatorFunction } from 'rxjs';
+import { EMPTY, catchError, tap, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
 
 /** Where all trouble that ends nothing is told: `where` names the part, in one or two words. */
 export type Report = (where: string, error: unknown) => void;
@@ -6,3 +6,6 @@ export type Report = (where: string, error: unknown) => void;
 /** Reports an error on its way down. */
 export const reporting = <T>(where: string, report: Report): MonoTypeOperatorFunction<T> =>
   tap({ error: (error: unknown) => report(where, error) });
+
+/** Nothing instead of an error that was reported already. */
+export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -60,12 +60,18 @@ describe('on virtual time', () => {
       return { ...its, ...(tags[url] !== undefined && { tags: tags[url] }) } as ComfyUIServer;
     };
     const store = {
-      kept: (promptId: string) => of(kept.get(promptId)),
+      kept: (promptId: string) => {
+        const workflow = kept.get(promptId);
+        return of(workflow && { tag: 'whole', workflow });
+      },
+      keep: () => EMPTY,
       put: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), of('stored'))),
     } as unknown as JobStore;
     const its = runs({
       servers: [ONE, OTHER].map(aServer),
       own: (url) => `client of ${url}`,
+      isHeld: () => true,
+      isTrusted: () => true,
       board,
       store,
       clock,
@@ -510,7 +516,7 @@ describe('with ComfyUI', () => {
       const job = await run(workflow, { onLost: 'resubmit' });
       expect([...comfy.executions.keys()]).toEqual([job.promptId]);
       await until(async () => (await lastValueFrom(store.kept(job.promptId))) !== undefined);
-      expect(await lastValueFrom(store.kept(job.promptId))).toEqual(workflow);
+      expect(await lastValueFrom(store.kept(job.promptId))).toEqual({ tag: 'whole', workflow });
       await job.end;
       await lastValueFrom(concat(store.close(), of(undefined)));
     });

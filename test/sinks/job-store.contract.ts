@@ -1,5 +1,6 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import type { KeptWorkflow } from '../../sinks/kept-workflow.codec';
 import type { JobState } from '../../streams/job-state';
 import { aFullState, aState } from './a-state';
 import { until } from './until';
@@ -157,9 +158,15 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
     });
 
     describe('the workflow of a job', () => {
-      const workflow = { '1': { class_type: 'KSampler', inputs: { seed: 7, text: 'ünï 🎨', model: ['2', 0] } } };
-      const another = { '9': { class_type: 'SaveImage', inputs: {} } };
-      const keep = (promptId: string, kept: typeof workflow | typeof another = workflow) =>
+      const workflow: KeptWorkflow = {
+        tag: 'whole',
+        workflow: { '1': { class_type: 'KSampler', inputs: { seed: 7, text: 'ünï 🎨', model: ['2', 0] } } },
+      };
+      const another: KeptWorkflow = {
+        tag: 'unposted',
+        workflow: { '9': { class_type: 'SaveImage', inputs: {} } },
+      };
+      const keep = (promptId: string, kept = workflow) =>
         lastValueFrom(store.keep(promptId, kept), { defaultValue: 'nothing' });
       const kept = (promptId: string) => lastValueFrom(store.kept(promptId));
 

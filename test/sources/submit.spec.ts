@@ -71,6 +71,8 @@ function submitTo(
     workflow: workflow as Submission['workflow'],
     linked: () => true,
     wanted: () => true,
+    mayPost: () => true,
+    maybePosted: false,
     cancelAsked: () => cancelOnTrouble && reports.length > 0,
     ...options.submission,
   };

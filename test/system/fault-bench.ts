@@ -59,7 +59,11 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
   const chance = seeded(seed);
   const known = truth();
   const feed = feedOf(bench.redis.url);
-  const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name));
+  const renamed = (from: string, to: string): void => {
+    feed.forget(from);
+    feed.follow(to);
+  };
+  const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name, renamed));
   const inProcess = watchersInProcess(bench);
   const doings = mischief(bench, known, feed, chance);
   const guard = vigil(bench, feed, (pid) => doings.isAwake(pid));

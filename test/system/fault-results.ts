@@ -72,7 +72,7 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     atMost('states out of order, of all watchers', 0, disorders.length),
     atMost('jobs that ended differently for two watchers', 0, contradictions(records).length),
     atMost('longest that a job had no watcher', 20, vigil.longestMs() / 1000, ' s'),
-    noted('  with Redis’s own absences', `${(vigil.longestInAllMs() / 1000).toFixed(1)} s`),
+    noted('  with Redis’s own absences', `${(vigil.longestInAllMs() / 1000).toFixed(1)} s, job ${vigil.longestOf()}`),
     atMost('terminal states lost', 0, new Set([...gone, ...feed.unsettled]).size),
     atMost('wrong ends', 0, wrong.length),
     noted('  forgotten by ComfyUI before anybody could ask', `${fates.filter(({ unknowable }) => unknowable).length}`),

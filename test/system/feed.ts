@@ -6,6 +6,8 @@ import { isNewer, isSettled, type JobState } from '../../streams/job-state';
 /** What Redis itself says, in its own order: each accepted write of the jobs that are followed. */
 export interface Feed {
   follow(promptId: string): void;
+  /** No longer: the job goes by another id. */
+  forget(promptId: string): void;
   /** The newest state of each job, as Redis has it. */
   readonly latest: ReadonlyMap<string, JobState>;
   /** Accepted writes heard. */
@@ -61,6 +63,10 @@ export function feedOf(url: string): Feed {
       followed.add(promptId);
       if (ear.status === 'ready') void ear.ssubscribe(feedChannel(promptId)).catch(() => undefined);
       void missed([promptId]).catch(() => undefined);
+    },
+    forget: (promptId) => {
+      followed.delete(promptId);
+      latest.delete(promptId);
     },
     latest,
     writes: () => heard,

@@ -1,3 +1,4 @@
+import { jobKey } from '../../sinks/job-store';
 import { isSettled, sessionOf, type JobState } from '../../streams/job-state';
 import { holders, type Bench } from './bench';
 import type { Feed } from './feed';
@@ -6,6 +7,8 @@ import type { Feed } from './feed';
 export interface Vigil {
   /** The longest time, in ms, in which a job's session was held by no process that ran; Redis's own absences apart. */
   longestMs(): number;
+  /** The job it was. */
+  longestOf(): string;
   /** The same with Redis's absences. */
   longestInAllMs(): number;
   /** Accepted writes, by Redis's own count. */
@@ -15,6 +18,8 @@ export interface Vigil {
 
 const EVERY_MS = 200;
 const PATIENCE_MS = 400;
+/** A job that nobody has watched for so long may go by another id; one that is lost is missed in the end. */
+const DOUBTFUL_MS = 5_000;
 
 interface Gap {
   ms: number;
@@ -24,7 +29,7 @@ interface Gap {
 /** Looks again and again who holds the sessions of the live jobs, and whether that process runs. `isAwake` knows the stopped ones. */
 export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolean): Vigil {
   const gaps = new Map<string, Gap>();
-  const longest: Gap = { ms: 0, inAllMs: 0 };
+  const longest: Gap & { promptId: string } = { promptId: '', ms: 0, inAllMs: 0 };
   let held: ReadonlyMap<string, number> = new Map();
   let published = 0;
   let publishedBefore = 0;
@@ -53,6 +58,9 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
       if (pid !== undefined && isAwake(pid)) gaps.delete(promptId);
       else note(promptId, now === undefined ? 0 : ms, ms);
     }
+    const doubtful = [...gaps].filter(([, gap]) => gap.ms > DOUBTFUL_MS).map(([promptId]) => promptId);
+    for (const promptId of doubtful)
+      if ((await inTime(bench.ask.exists(jobKey(promptId)))) === 0) feed.forget(promptId);
   }
 
   function note(promptId: string, ms: number, inAllMs: number): void {
@@ -60,6 +68,7 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
     gap.ms += ms;
     gap.inAllMs += inAllMs;
     gaps.set(promptId, gap);
+    if (gap.ms > longest.ms) longest.promptId = promptId;
     longest.ms = Math.max(longest.ms, gap.ms);
     longest.inAllMs = Math.max(longest.inAllMs, gap.inAllMs);
   }
@@ -79,6 +88,7 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
   })();
   return {
     longestMs: () => longest.ms,
+    longestOf: () => longest.promptId,
     longestInAllMs: () => longest.inAllMs,
     writes: () => published,
     stop: () => {

@@ -43,7 +43,11 @@ export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }
   at: Date.now(),
 });
 
-export function watchersAt(url: string, name: string): Watchers {
+export function watchersAt(
+  url: string,
+  name: string,
+  renamed: (from: string, to: string) => void = () => undefined,
+): Watchers {
   const seats: Seat[] = [];
   const records: Record[] = [];
   let closed = false;
@@ -86,6 +90,7 @@ export function watchersAt(url: string, name: string): Watchers {
 
   function note(live: Seat['live'], record: Record, job: PublicJob): void {
     live.delete(record.promptId);
+    if (record.promptId !== job.promptId) renamed(record.promptId, job.promptId);
     record.promptId = job.promptId;
     record.order = job.metadata?.['order'];
     record.sights.push(sightOf(job));
