@@ -1,9 +1,10 @@
 import type { Browser, Page } from 'playwright-core';
 import { startChromium } from '../support/chromium';
-import { image, outOfMemory, rejected, steps } from '../support/comfyui/workflows';
+import { image, outOfMemory, steps } from '../support/comfyui/workflows';
+import { dropFile, jobIn, openScreen, untilTrue } from './support/dashboard';
 import { eventually } from './support/eventually';
 import { runningGateway, type RunningGateway } from './support/running-gateway';
-import { settled } from './support/settled';
+import { settled, stateWhere } from './support/settled';
 import { testAuth, tokenOf } from './support/tokens';
 
 jest.setTimeout(60_000);
@@ -11,7 +12,7 @@ jest.setTimeout(60_000);
 let browser: Browser;
 let gateway: RunningGateway;
 let page: Page;
-let troubles: string[];
+let troubles: readonly string[];
 
 beforeAll(async () => {
   browser = await startChromium();
@@ -22,115 +23,155 @@ afterAll(async () => {
   await gateway.close();
 });
 beforeEach(async () => {
-  page = await browser.newPage();
-  troubles = [];
-  page.on('pageerror', ({ message }) => troubles.push(message));
-  page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()));
+  ({ page, troubles } = await openScreen(browser));
 });
-afterEach(() => page.close());
+afterEach(async () => {
+  await page.close();
+  expect(troubles).toEqual([]);
+});
 
-const open = async (claims = { sub: 'ada' }) => page.goto(`${gateway.url}/#token=${await tokenOf(claims)}`);
-const submit = (workflow: ReturnType<typeof image>, userId = 'ada', more = {}) =>
+const service = { sub: 'ops', role: 'service' };
+const open = async (claims: Record<string, string>, rest = '') =>
+  page.goto(`${gateway.url}/#token=${await tokenOf(claims)}${rest}`);
+const submit = (workflow: ReturnType<typeof image>, userId: string, more = {}) =>
   gateway.pipeline.submit({ workflow, type: 'image_generation', userId, ...more });
-const card = (promptId: string) => page.locator(`[data-job="${promptId}"]`);
+const row = (promptId: string) => jobIn(page, promptId);
 
-test('a bar moves to completed, with previews on the way and the outputs at the end', async () => {
-  await open();
-  const { promptId } = await submit(steps({ steps: 40, secondsPerStep: 0.5, previewEvery: 2 }));
-  const bar = card(promptId).getByRole('progressbar');
+test('a row shows what its job does, its bar goes up to the end, with a picture on the way', async () => {
+  await open({ sub: 'rows' });
+  const { promptId } = await submit(steps({ steps: 40, secondsPerStep: 0.5, previewEvery: 2 }), 'rows');
+  const bar = row(promptId).getByRole('progressbar');
+  const pictured = row(promptId).locator('.picture img[src^="blob:"]').waitFor();
+  await row(promptId).getByText('StepsWithProgress').waitFor();
   const seen: number[] = [];
-  const pictured = card(promptId).locator('.picture[src^="blob:"]').waitFor();
   await eventually(
     () => expect(seen.at(-1)).toBe(100),
-    20_000,
-    async () => {
-      if ((await bar.count()) > 0) seen.push(Number(await bar.getAttribute('aria-valuenow')));
-    },
+    30_000,
+    async () => void seen.push(Number(await bar.getAttribute('aria-valuenow'))),
   );
   await pictured;
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(new Set(seen).size).toBeGreaterThan(3);
-  expect(await card(promptId).locator('.status').textContent()).toBe('Completed');
-  await card(promptId).locator('.tile canvas').first().waitFor();
-  await card(promptId).locator('.tile').first().click();
-  await page.locator('#viewer img').waitFor();
-  expect(
-    await page.evaluate(
-      'document.querySelector("#viewer img").decode().then(() => document.querySelector("#viewer img").naturalWidth)',
-    ),
-  ).toBe(64);
-  expect(troubles).toEqual([]);
+  await row(promptId).getByText('Completed').waitFor();
 });
 
-test('failures are explained, by node where ComfyUI says', async () => {
-  const [memory, refused] = await Promise.all([submit(outOfMemory()), submit(rejected())]);
-  await settled(gateway.pipeline, memory.promptId);
-  await open();
-  await card(memory.promptId).getByText('Out of memory', { exact: true }).waitFor();
-  await card(refused.promptId).getByText('Refused by ComfyUI').waitFor();
-  expect(await card(refused.promptId).locator('.failure li').count()).toBeGreaterThan(0);
+test('the tab tells how many jobs run', async () => {
+  const { promptId } = await submit(image({ steps: 3000 }), 'titles');
+  await stateWhere(gateway.pipeline, promptId, ({ status }) => status === 'processing');
+  await open({ sub: 'titles' });
+  await untilTrue(page, `document.title === '(1) ComfyUI jobs'`);
+  await gateway.pipeline.cancel(promptId);
+  await untilTrue(page, `document.title === 'ComfyUI jobs'`);
 });
 
 test('what users wrote is text', async () => {
   const nasty = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>';
   const workflow = { ...image(), '9': { ...image()['9']!, _meta: { title: nasty } } };
-  const { promptId } = await submit(workflow, 'ada', { type: nasty, characterId: nasty });
-  await open();
-  await card(promptId).waitFor();
+  const { promptId } = await submit(workflow, 'nasty', { type: nasty, characterId: nasty });
   await settled(gateway.pipeline, promptId);
-  expect(await card(promptId).locator('h2').textContent()).toContain('<img src=x');
+  await open({ sub: 'nasty' });
+  await row(promptId).getByRole('link').click();
+  await page.getByRole('heading', { level: 1 }).getByText('<img src=x').first().waitFor();
   expect(await page.evaluate('window.owned')).toBeUndefined();
 });
 
-test('a user sees their own jobs only; the text filter finds by user, id and type', async () => {
-  const mine = await submit(outOfMemory());
+test('a user sees their own jobs only', async () => {
+  const mine = await submit(outOfMemory(), 'ada');
   const others = await submit(outOfMemory(), 'bob');
-  await open();
-  await card(mine.promptId).waitFor();
-  expect(await card(others.promptId).count()).toBe(0);
-  await page.goto('about:blank');
-  await open({ role: 'service' } as never);
-  await card(others.promptId).waitFor();
-  await page.getByRole('searchbox').fill('bob');
-  await card(mine.promptId).waitFor({ state: 'detached' });
-  expect(await card(others.promptId).count()).toBe(1);
-  await page.getByRole('searchbox').fill('nothing like it');
+  await open({ sub: 'ada' });
+  await row(mine.promptId).waitFor();
+  expect(await row(others.promptId).count()).toBe(0);
+});
+
+test('jobs are filtered by status, type, user and text, and the filter is in the address', async () => {
+  const failed = await submit(outOfMemory(), 'filter-one', { type: 'face_swap', characterId: 'zelda' });
+  const done = await submit(image({ steps: 1 }), 'filter-two');
+  await Promise.all([settled(gateway.pipeline, failed.promptId), settled(gateway.pipeline, done.promptId)]);
+  await open(service);
+  await row(done.promptId).waitFor();
+  const onlyFailed = async () => {
+    await row(done.promptId).waitFor({ state: 'detached' });
+    await row(failed.promptId).waitFor();
+  };
+  const both = () => row(done.promptId).waitFor();
+
+  await page.locator('.segments label', { hasText: 'Failed' }).click();
+  await onlyFailed();
+  await page.reload();
+  await onlyFailed();
+  expect(page.url()).toContain('#/?status=failed');
+  await page.locator('.segments label', { hasText: 'All' }).click();
+  await both();
+  await page.getByRole('combobox', { name: 'Type' }).selectOption('face_swap');
+  await onlyFailed();
+  await page.getByRole('combobox', { name: 'Type' }).selectOption('');
+  await both();
+  await page.getByLabel('User').fill('filter-one');
+  await onlyFailed();
+  await page.getByLabel('User').fill('');
+  await both();
+  await page.getByLabel('Text', { exact: true }).fill('zelda');
+  await onlyFailed();
+  await page.getByLabel('Text', { exact: true }).fill('nothing like it');
   await page.getByText('No job matches').waitFor();
 });
 
-test('the status filter keeps what fits', async () => {
-  const failed = await submit(outOfMemory());
-  const done = await submit(image({ steps: 1 }));
-  await Promise.all([settled(gateway.pipeline, failed.promptId), settled(gateway.pipeline, done.promptId)]);
-  await open();
-  await card(done.promptId).waitFor();
-  await page.getByText('Failed', { exact: true }).first().click();
-  await card(done.promptId).waitFor({ state: 'detached' });
-  await card(failed.promptId).waitFor();
-});
-
-test('cancel asks twice and stops the job', async () => {
-  const { promptId } = await submit(image({ steps: 500 }));
-  await open();
-  await card(promptId).getByRole('button', { name: 'Cancel' }).click();
-  await card(promptId).getByRole('button', { name: 'Really cancel?' }).click();
-  await card(promptId).locator('.status', { hasText: 'Cancelled' }).waitFor();
-});
-
 test('without a token it asks for one, keeps it out of the address, and goes on', async () => {
+  const { promptId } = await submit(outOfMemory(), 'asked');
   await page.goto(gateway.url);
   await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
-  await page.getByLabel('Token', { exact: true }).fill(await tokenOf({ sub: 'ada' }));
+  await page.getByLabel('Token', { exact: true }).fill('not a token');
   await page.getByRole('button', { name: 'Show jobs' }).click();
-  await page.locator('.job').first().waitFor();
-  await page.locator('#link[data-state="live"]').waitFor();
-  await open();
-  await page.locator('.job').first().waitFor();
+  await page.getByText('does not take that token').waitFor();
+  await page.getByLabel('Token', { exact: true }).fill(await tokenOf({ sub: 'asked' }));
+  await page.getByRole('button', { name: 'Show jobs' }).click();
+  await row(promptId).waitFor();
+  await page.locator('[data-link="connected"]').waitFor();
   expect(page.url()).toBe(`${gateway.url}/`);
+  await page.reload();
+  await row(promptId).waitFor();
+  expect(await page.evaluate('localStorage.length')).toBe(0);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
+  expect(await page.evaluate(`Object.values(sessionStorage).some((kept) => kept.includes('eyJ'))`)).toBe(false);
 });
 
 test('servers and the store show how they are', async () => {
-  await open({ role: 'service' } as never);
-  await page.locator('.servers [data-state="good"]', { hasText: new URL(gateway.comfy.url).host }).waitFor();
-  await page.locator('.servers [data-state="good"]', { hasText: 'Job store' }).waitFor();
+  await open(service);
+  const server = page.locator('.servers li', { hasText: new URL(gateway.comfy.url).host });
+  await server.getByText('WebSocket').waitFor();
+  await server.getByText(/\d+ in queue/).waitFor();
+  await page.locator('.servers li', { hasText: 'Job store' }).getByText('well').waitFor();
+});
+
+test('a file that is no workflow is explained and not submitted', async () => {
+  await open({ sub: 'files' });
+  await page.locator('[data-link="connected"]').waitFor();
+  await dropFile(page, 'notes.txt', 'hello');
+  await page.getByText('This is not a JSON file.').waitFor();
+  await dropFile(page, 'editor.json', JSON.stringify({ nodes: [], links: [] }));
+  await page.getByText('in the format of ComfyUI’s editor').waitFor();
+  expect(await page.getByRole('button', { name: 'Submit', exact: true }).isDisabled()).toBe(true);
+});
+
+test('by keyboard: Tab to the list, arrows and End within, Enter opens, and back is where one was', async () => {
+  const first = await submit(outOfMemory(), 'keys');
+  await settled(gateway.pipeline, first.promptId);
+  const second = await submit(outOfMemory(), 'keys');
+  await settled(gateway.pipeline, second.promptId);
+  await open({ sub: 'keys' });
+  await row(first.promptId).waitFor();
+  await page.getByLabel('Text', { exact: true }).focus();
+  await page.keyboard.press('Tab');
+  const focused = () => page.evaluate<string>(`document.activeElement.closest('[data-job]')?.dataset.job`);
+  expect(await focused()).toBe(second.promptId);
+  await page.keyboard.press('End');
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${first.promptId}'`);
+  await page.keyboard.press('ArrowUp');
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${second.promptId}'`);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Image' }).waitFor();
+  expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+  await page.goBack();
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${second.promptId}'`);
 });
