@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
+import { tcpProxy } from '../support/tcp-proxy';
 import { asking } from './support/asking';
 import { eventually } from './support/eventually';
 import { startReceiver, type Receiver } from './support/receiver';
@@ -32,10 +33,10 @@ const killed = async (child: ChildProcess): Promise<void> => {
   await over;
 };
 
-async function start(): Promise<{ child: ChildProcess; url: string }> {
+async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: string }> {
   const env = {
     PATH: process.env['PATH'],
-    COMFYUI_URL: comfy.url,
+    COMFYUI_URL: comfyUrl,
     DATA_DIR: directory,
     PORT: '0',
     LOG_LEVEL: 'silent',
@@ -71,3 +72,30 @@ test('kill -9 in the middle of a job: its key still stands for it, and its webho
   });
   expect([...comfy.executions.values()]).toEqual([1]);
 }, 60_000);
+
+test('kill -9 before ComfyUI could be reached: the job that was answered runs all the same, once', async () => {
+  const link = await tcpProxy(comfy.url);
+  try {
+    link.refuse();
+    const body = {
+      workflow: steps({ steps: 2, secondsPerStep: 0.1 }),
+      type: 'image_generation',
+      userId: 'ada',
+      webhook: { url: receiver.url },
+    };
+    const first = await start(link.url);
+    const posted = await asking(first)('POST', '/jobs', { body });
+    expect([posted.status, posted.json['status']]).toEqual([202, 'queued']);
+    await killed(first.child);
+    await start(link.url);
+    link.accept();
+    await eventually(() => expect(receiver.received).toHaveLength(1), 40_000);
+    expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
+      promptId: posted.json['promptId'],
+      status: 'completed',
+    });
+    expect([...comfy.executions.values()]).toEqual([1]);
+  } finally {
+    await link.close();
+  }
+}, 90_000);

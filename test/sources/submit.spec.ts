@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncScheduler, NEVER, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/look';
 import { rest, type Rest } from '../../sources/rest';
@@ -347,6 +348,60 @@ describe('the socket', () => {
     const server = await start();
     const { done } = submitTo(server.url, short(), { submission: { linked: () => false } });
     expect(await done).toMatchObject([{ tag: 'accepted' }]);
+  });
+});
+
+describe('where another instance may be at it', () => {
+  test('[R11] it is posted once that is known not to be so', async () => {
+    const server = await start({ version: '0.33.0' });
+    let mine = false;
+    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost: () => mine } });
+    await sleep(100);
+    expect(posts(server)).toBe(0);
+    mine = true;
+    expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
+    expect(await executionsOf(server, promptId)).toEqual([1]);
+  });
+
+  test('[R11] it is not posted where it turned out so', async () => {
+    const server = await start({ version: '0.33.0' });
+    let wanted = true;
+    const { done } = submitTo(server.url, short(), { submission: { mayPost: () => false, wanted: () => wanted } });
+    await sleep(50);
+    wanted = false;
+    expect(await done).toEqual([]);
+    expect(posts(server)).toBe(0);
+  });
+
+  test('a cancel does not wait for it', async () => {
+    const server = await start({ version: '0.33.0' });
+    const { done } = submitTo(server.url, short(), {
+      submission: { mayPost: () => false, cancelAsked: () => true },
+    });
+    expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'cancelled' } }]);
+    expect(posts(server)).toBe(0);
+  });
+});
+
+describe('that may have been posted before', () => {
+  test.each(['0.3.30', '0.33.0'] as const)('[R10] is found on %s and not posted again', async (version) => {
+    const server = await start({ version });
+    const promptId = randomUUID();
+    const workflow = short();
+    await postForAnother(server, workflow, { prompt_id: promptId, extra_data: { jobstream_prompt_id: promptId } });
+    const events = await submitTo(server.url, workflow, { submission: { promptId, maybePosted: true } }).done;
+    expect(events.at(-1)).toMatchObject({ tag: 'accepted' });
+    expect([...server.executions.values()]).toEqual([1]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test('[R10] is posted after it was nowhere thrice', async () => {
+    const server = await start({ version: '0.33.0' });
+    const { promptId, done } = submitTo(server.url, short(), { submission: { maybePosted: true } });
+    expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
+    const looks = server.requests.filter(({ path }) => /^\/(api\/jobs\?|queue)/.test(path) && path !== '/queue');
+    expect(looks).toHaveLength(3);
+    expect(await executionsOf(server, promptId)).toEqual([1]);
   });
 });
 
