@@ -45,7 +45,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^gateway/dashboard/', pathNot: 'vite[.]config' },
       to: {
-        path: '^(?!gateway/(dashboard|client)/|streams/|node_modules/)',
+        path: '^(?!gateway/(dashboard|client)/|gateway/node-history|streams/|node_modules/)',
         dependencyTypesNot: ['type-only', 'core'],
       },
     },

@@ -1,7 +1,7 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { isNewer, isSettled } from '../../../streams/job-state';
 import type { PublicJob } from '../../public-job';
-import { interrupted, recorded, type NodeHistory } from '../model/node-history';
+import { interrupted, recorded, type NodeHistory } from '../../node-history';
 import { kept, keep } from './kept';
 
 /** Every job this page knows. Read `version` to be told of changes; they come in batches. */

@@ -1,7 +1,7 @@
 import { isSettled } from '../../../streams/job-state';
 import type { PublicJob } from '../../public-job';
 import { now } from '../live/now';
-import type { NodeHistory, Turn } from '../model/node-history';
+import type { NodeHistory, Turn } from '../../node-history';
 import { fineDuration } from '../model/words';
 import { useSession } from './session-context';
 
@@ -38,14 +38,15 @@ function wordsFor(job: PublicJob, history: NodeHistory | undefined): string {
     if (job.failure?.kind === 'rejected') return 'No node ran.';
     return 'Nothing was seen of its nodes: they are drawn while this tab watches a job, and are not stored.';
   }
-  const { missed, began } = history;
+  const { missed, began, dropped } = history;
   const waited = began === undefined ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran. `;
   const before = missed.before ? 'It ran already when this tab began to watch: earlier nodes are not shown. ' : '';
   const between = missed.between
     ? 'The connection was lost for a while: nodes that ran meanwhile may be missing. '
     : '';
+  const cut = dropped === 0 ? '' : `The first ${dropped} are left out. `;
   const attempt = job.attempt > 1 ? `Attempt ${job.attempt}. ` : '';
-  return (attempt + waited + before + between).trim();
+  return (attempt + waited + before + between + cut).trim();
 }
 
 function Table({ turns, span }: { readonly turns: readonly Turn[]; readonly span: Span }) {
@@ -67,8 +68,8 @@ function Table({ turns, span }: { readonly turns: readonly Turn[]; readonly span
         </tr>
       </thead>
       <tbody>
-        {turns.map((turn) => (
-          <Row key={`${turn.id} ${turn.from}`} turn={turn} span={span} />
+        {turns.map((turn, n) => (
+          <Row key={`${turn.from} ${n}`} turn={turn} span={span} />
         ))}
       </tbody>
     </table>

@@ -1,7 +1,7 @@
 import type { PublicJob } from '../../public-job';
 import { isSettled } from '../../../streams/job-state';
 import { now } from '../live/now';
-import { guessedLeftMs } from '../model/node-history';
+import { guessedLeftMs } from '../../node-history';
 import { ago, duration, leftWords } from '../model/words';
 import { useSession } from './session-context';
 

@@ -1,5 +1,5 @@
-import { isSettled } from '../../../streams/job-state';
-import type { PublicJob } from '../../public-job';
+import { isSettled } from '../streams/job-state';
+import type { PublicJob } from './public-job';
 
 /** One node's turn. Times are the gateway's, in ms since 1970. */
 export interface Turn {
@@ -14,7 +14,7 @@ export interface Turn {
   readonly failed?: true;
 }
 
-/** A job's nodes over time, as far as this page saw them. The states tell the node at work only, not those before it. */
+/** A job's nodes over time, as far as somebody saw them. The states tell the node at work only, not those before it. */
 export interface NodeHistory {
   readonly attempt: number;
   readonly turns: readonly Turn[];
@@ -22,23 +22,27 @@ export interface NodeHistory {
   readonly began?: number;
   /** How far it was when it was first seen to run. */
   readonly pace?: { readonly at: number; readonly progress: number };
-  /** Whether nodes may have run before the first one here, and between two. */
+  /** How many of the first turns are left out, because there were too many. */
+  readonly dropped: number;
+  /** Whether nodes may have run before the first one that was seen, and between two. */
   readonly missed: { readonly before: boolean; readonly between: boolean };
 }
 
-/** As much as a page can show; a loop can take thousands of turns. */
+/** As many as a page can show; a loop can take thousands. */
 const MOST_TURNS = 200;
 
 /** The history with one more state of its job. */
 export function recorded(before: NodeHistory | undefined, job: PublicJob): NodeHistory {
   const history = before?.attempt === job.attempt ? before : newHistory(job);
   if (job.status === 'queued') return history;
+  const turns = turnsAfter(history.turns, job);
   const began = history.began ?? (history.missed.before ? undefined : job.updatedAt);
   return {
     ...history,
     pace: history.pace ?? { at: job.updatedAt, progress: job.progress },
     ...(began !== undefined && { began }),
-    turns: turnsAfter(history.turns, job).slice(-MOST_TURNS),
+    turns: turns.slice(-MOST_TURNS),
+    dropped: history.dropped + Math.max(0, turns.length - MOST_TURNS),
   };
 }
 
@@ -62,6 +66,7 @@ export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: Pu
 const newHistory = (job: PublicJob): NodeHistory => ({
   attempt: job.attempt,
   turns: [],
+  dropped: 0,
   missed: { before: job.status !== 'queued', between: false },
 });
 
