@@ -18,7 +18,7 @@ export interface Operation {
 
 /** As OpenAPI writes it. Problems of one status share one response. */
 export const operation = ({ id, tag, summary, description, parameters, body, isOpen, ...what }: Operation) => {
-  const problems = [...what.problems, ...EVERYWHERE, ...(isOpen ? [] : (['unauthorized'] as const))];
+  const problems = [...what.problems, ...EVERYWHERE, ...(isOpen ? [] : KNOWN), ...(tag === 'health' ? [] : COUNTED)];
   return {
     operationId: id,
     tags: [tag],
@@ -33,6 +33,9 @@ export const operation = ({ id, tag, summary, description, parameters, body, isO
 
 /** Who is refused for the `Host` or `Origin` alone is refused everywhere; so is whom a bug of the gateway meets. */
 const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
+/** Where a token is needed. */
+const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable'];
+const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
 
 export const ref = (name: ComponentName): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 

@@ -39,7 +39,10 @@ export const originGuard =
     if (objection === 'origin')
       throw new Problem('forbidden', { detail: 'Pages of this origin may not call the gateway; see ORIGINS.' });
     if (origin !== undefined && policy.allows(origin)) {
-      response.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'Location, Retry-After' });
+      response.set({
+        'Access-Control-Allow-Origin': origin,
+        'Access-Control-Expose-Headers': 'Location, Retry-After, RateLimit, RateLimit-Policy',
+      });
       if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
         return void response.set(PREFLIGHT).status(204).end();
       }

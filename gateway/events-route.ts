@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
 import { isNewer, isSettled, type JobState } from '../streams/job-state';
-import type { Auth, Viewer } from './auth';
+import type { Viewer } from './auth';
 import { eventStream } from './event-stream';
 import { expiryOf } from './expiry';
 import type { OutboxLimits } from './outbox';
@@ -14,7 +14,6 @@ import { visibleJob } from './visible-job';
 
 export interface EventsOptions {
   readonly pipeline: Pipeline;
-  readonly auth: Auth;
   readonly limits: OutboxLimits;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
@@ -29,10 +28,7 @@ const MOST_STREAMS = 64;
 /** `/jobs/:promptId/events`: a job's states as server-sent events, until it settles. */
 export const eventsRoute = (options: EventsOptions): Router => {
   const router = Router();
-  router
-    .route('/jobs/:promptId/events')
-    .get(authenticated(options.auth), streaming(options))
-    .all(onlyMethods('GET, HEAD'));
+  router.route('/jobs/:promptId/events').get(authenticated, streaming(options)).all(onlyMethods('GET, HEAD'));
   return router;
 };
 

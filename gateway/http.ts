@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
+import type { Admission } from './admission';
 import type { Auth } from './auth';
 import { originGuard, safeHeaders } from './browser-safety';
 import { dashboardFiles } from './dashboard-files';
@@ -20,6 +21,7 @@ import type { Webhooks } from './webhooks';
 export interface HttpOptions {
   readonly pipeline: Pipeline;
   readonly auth: Auth;
+  readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly outputLimitBytes: number;
   /** What a slow reader of events may cost. */
@@ -32,12 +34,14 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, policy, outputLimitBytes, webhooks, logger } = options;
+  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
-  app.use(selfRoutes(auth.required), healthRoutes(pipeline, auth), jobsRoutes(pipeline, auth, webhooks));
-  app.use(eventsRoute(options), outputsRoute(pipeline, auth, outputLimitBytes));
+  // Whoever watches over the gateway is never told to ask less.
+  app.use(healthRoutes(pipeline, auth), admission.http);
+  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
+  app.use(outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {

@@ -3,7 +3,7 @@ import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../pipeline-api';
 import { isSettled, type JobState } from '../streams/job-state';
-import { maySee, type Auth, type Viewer } from './auth';
+import { maySee, type Viewer } from './auth';
 import type { FieldError } from './fields.codec';
 import { onceOf } from './idempotency';
 import { jobQuery } from './job-query.codec';
@@ -17,20 +17,19 @@ import type { Webhooks } from './webhooks';
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, auth: Auth, webhooks: Webhooks): Router => {
+export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks): Router => {
   const router = Router();
-  const known = authenticated(auth);
   router
     .route('/jobs')
-    .get(known, listing(pipeline))
-    .post(known, jsonBody(), submitting(pipeline, webhooks))
+    .get(authenticated, listing(pipeline))
+    .post(authenticated, jsonBody(), submitting(pipeline, webhooks))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
-    .get(known, reading(pipeline))
-    .put(known, jsonBody(), tracking(pipeline))
+    .get(authenticated, reading(pipeline))
+    .put(authenticated, jsonBody(), tracking(pipeline))
     .all(onlyMethods('GET, HEAD, PUT'));
-  router.route('/jobs/:promptId/cancel').post(known, cancelling(pipeline)).all(onlyMethods('POST'));
+  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline)).all(onlyMethods('POST'));
   return router;
 };
 

@@ -31,6 +31,8 @@ async function serve({
   logLevel,
   auth,
   origins,
+  rates,
+  proxies,
   webhooks,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
@@ -44,8 +46,10 @@ async function serve({
     pipeline,
     host,
     port,
-    auth: auth ? tokenAuth(auth) : openAuth,
+    auth: auth ? tokenAuth(auth, (error) => report('keys of tokens', error)) : openAuth,
     origins,
+    rates,
+    proxies,
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
   });

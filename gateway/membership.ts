@@ -109,7 +109,8 @@ export function membership(
   };
 }
 
-const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
+/** As an acknowledgement has it. */
+export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
 
 const LEFT: Refusal = { ok: false, error: { code: 'left', message: 'It was left before its state was known.' } };
 const NO_ID = new Problem('bad-request', { detail: 'Join with the promptId, a string.' });

@@ -2,17 +2,16 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline as flow } from 'node:stream/promises';
 import { Router } from 'express';
 import type { Pipeline } from '../pipeline-api';
-import type { Auth } from './auth';
 import { Problem } from './problem';
 import { authenticated, onlyMethods, type ViewerHandler } from './routing';
 import { visibleJob } from './visible-job';
 
 /** `/jobs/:promptId/outputs/:n`: a file that a job made, streamed through. */
-export const outputsRoute = (pipeline: Pipeline, auth: Auth, limitBytes: number): Router => {
+export const outputsRoute = (pipeline: Pipeline, limitBytes: number): Router => {
   const router = Router();
   router
     .route('/jobs/:promptId/outputs/:n')
-    .get(authenticated(auth), streaming(pipeline, limitBytes))
+    .get(authenticated, streaming(pipeline, limitBytes))
     .all(onlyMethods('GET, HEAD'));
   return router;
 };

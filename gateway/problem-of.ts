@@ -1,5 +1,6 @@
 import { KeyReused, KeySpent, NoAnswer, UnknownJob, UnknownServer } from '../pipeline-api';
 import { StoreUnavailable } from '../sinks/job-store';
+import { KeysUnavailable } from './published-keys';
 import { Problem, unknownJob } from './problem';
 
 /** The answer to an error, whoever threw it. What is not known by name is `internal`, and tells the caller nothing. */
@@ -13,6 +14,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof NoAnswer) return new Problem('no-answer', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof StoreUnavailable)
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
+  if (error instanceof KeysUnavailable)
+    return new Problem('keys-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
   return ofBody(error) ?? new Problem('internal');
 };
 

@@ -4,10 +4,12 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline-api';
+import { admission } from './admission';
 import type { Auth } from './auth';
 import { httpApp } from './http';
 import { originPolicy } from './origins';
 import type { OutboxLimits } from './outbox';
+import { defaultRates, type Rates } from './rates';
 import { serveSockets } from './sockets';
 import { webhooksFor, type WebhookOptions } from './webhooks';
 
@@ -22,6 +24,10 @@ export interface GatewayOptions {
   readonly logger: Logger;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
   readonly limits?: Partial<OutboxLimits>;
+  /** How often others may ask; `defaultRates` where absent. */
+  readonly rates?: Partial<Rates>;
+  /** How many proxies stand before it, each of which adds to `X-Forwarded-For`; none where absent. */
+  readonly proxies?: number;
   /** Where webhooks are kept and how they are signed; without it they are refused. */
   readonly webhooks?: WebhookOptions;
   /** The largest output passed through; 1 GiB where absent. */
@@ -40,11 +46,13 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const rates = { ...defaultRates, ...options.rates };
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
-  const common = { pipeline, auth, policy, logger, limits: patience };
+  const admitted = admission(auth, rates, options.proxies ?? 0);
+  const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
   const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, closing$ }));
   const io = serveSockets(http, common);
   const connections = new Set<Socket>();

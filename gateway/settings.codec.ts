@@ -3,6 +3,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { redisUrl } from '../sinks/redis-url';
 import { checked } from './fields.codec';
+import { isLoopback } from './loopback';
 import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -61,6 +62,11 @@ export const Port = setting('Port', (text) =>
     : E.left('must be a whole number from 0 to 65535; 0 takes a free port'),
 );
 
+/** How many of something. */
+export const Count = setting('Count', (text) =>
+  /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
+);
+
 export const LogLevel = setting('LogLevel', (text) =>
   LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
 );
@@ -75,6 +81,15 @@ export const Secret = setting('Secret', (text) =>
     ),
   ),
 );
+
+/** Keys that anybody on the way could exchange would prove nothing: https, or this machine. */
+export const JwksUrl = setting('JwksUrl', (text) => {
+  const url = parsed(text);
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  return url !== undefined && isSafe && url.username === '' && url.password === ''
+    ? E.right(url)
+    : E.left('must be an https:// URL of a JSON Web Key Set, without credentials; http:// for this machine only');
+});
 
 /** Of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
 export const WebhookSecret = setting('WebhookSecret', (text) => {

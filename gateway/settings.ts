@@ -2,8 +2,10 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import {
+  Count,
   Flag,
   Host,
+  JwksUrl,
   LogLevel,
   Origins,
   Port,
@@ -16,18 +18,18 @@ import {
 } from './settings.codec';
 import { decoded, optional, type FieldError } from './fields.codec';
 import { isLoopback } from './loopback';
+import { defaultRates, type Rates } from './rates';
 import type { DescribedServer } from './servers-file.codec';
 
 /** Where job states are kept. */
 export type StoreSettings =
   { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
 
-/** How callers prove who they are: HS256 tokens under one secret. */
-export interface AuthSettings {
-  readonly secret: Uint8Array;
+/** How callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
+export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
   readonly issuer?: string;
   readonly audience?: string;
-}
+};
 
 export interface Settings {
   /** ComfyUI servers, no two of one URL. */
@@ -43,6 +45,9 @@ export interface Settings {
   readonly auth?: AuthSettings;
   /** Web origins, besides the gateway's own, whose pages may call it. */
   readonly origins: readonly string[];
+  readonly rates: Rates;
+  /** How many proxies stand before the gateway. */
+  readonly proxies: number;
   /** Absent: nobody is told by webhook. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
@@ -58,9 +63,15 @@ const Variables = t.type({
   PORT: optional(Port),
   LOG_LEVEL: optional(LogLevel),
   JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
   JWT_ISSUER: optional(Words),
   JWT_AUDIENCE: optional(Words),
   ORIGINS: optional(Origins),
+  REQUESTS_PER_MINUTE: optional(Count),
+  MESSAGES_PER_SECOND: optional(Count),
+  JOINS_PER_SECOND: optional(Count),
+  SOCKETS_PER_USER: optional(Count),
+  PROXIES: optional(Count),
   WEBHOOK_SECRET: optional(WebhookSecret),
   WEBHOOK_HOSTS: optional(WebhookHosts),
 });
@@ -91,8 +102,16 @@ const contradictions = (environment: Environment): readonly FieldError[] => [
     : []),
 ];
 
-const contradictionsOfAuth = ({ HOST, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE }: Environment): readonly FieldError[] => {
-  if (JWT_SECRET !== undefined) return [];
+const contradictionsOfAuth = ({
+  HOST,
+  JWT_SECRET,
+  JWT_JWKS_URL,
+  JWT_ISSUER,
+  JWT_AUDIENCE,
+}: Environment): readonly FieldError[] => {
+  if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
+    return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
+  if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
   const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
   return [
     ...(HOST !== undefined && !isLoopback(HOST)
@@ -100,11 +119,11 @@ const contradictionsOfAuth = ({ HOST, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE }: En
           {
             field: 'HOST',
             message:
-              'must be 127.0.0.1, ::1 or localhost unless JWT_SECRET is set: without it anybody may do everything',
+              'must be 127.0.0.1, ::1 or localhost unless JWT_SECRET or JWT_JWKS_URL is set: without, anybody may do everything',
           },
         ]
       : []),
-    ...pointless.map(([field]) => ({ field, message: 'means nothing without JWT_SECRET' })),
+    ...pointless.map(([field]) => ({ field, message: 'means nothing without JWT_SECRET or JWT_JWKS_URL' })),
   ];
 };
 
@@ -118,15 +137,27 @@ const settingsFrom = (variables: Variables): Settings => ({
   host: variables.HOST ?? '127.0.0.1',
   port: variables.PORT ?? 8787,
   logLevel: variables.LOG_LEVEL ?? 'info',
-  ...(variables.JWT_SECRET && { auth: authFrom(variables.JWT_SECRET, variables) }),
+  ...authFrom(variables),
   origins: variables.ORIGINS ?? [],
+  rates: ratesFrom(variables),
+  proxies: variables.PROXIES ?? 0,
   ...(variables.WEBHOOK_SECRET && {
     webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
   }),
 });
 
-const authFrom = (secret: Uint8Array, { JWT_ISSUER, JWT_AUDIENCE }: Variables): AuthSettings => ({
-  secret,
-  ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
-  ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variables): Pick<Settings, 'auth'> => {
+  const expected = {
+    ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+  };
+  if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
+  return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };
+};
+
+const ratesFrom = (variables: Variables): Rates => ({
+  requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
+  messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
+  joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
+  socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,
 });

@@ -1,34 +1,30 @@
 import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Logger } from 'pino';
-import {
-  asyncScheduler,
-  EMPTY,
-  finalize,
-  fromEvent,
-  interval,
-  merge,
-  share,
-  takeUntil,
-  tap,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { asyncScheduler, finalize, fromEvent, interval, merge, share, takeUntil, tap, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../pipeline-api';
-import type { Auth, Viewer } from './auth';
+import type { Admission } from './admission';
+import type { Viewer } from './auth';
+import { crowd } from './crowd';
+import { expiryOf } from './expiry';
 import { allJobs, type AllJobs } from './live-jobs';
-import { membership } from './membership';
+import { membership, refusal } from './membership';
 import type { OriginPolicy } from './origins';
 import { outbox, type OutboxLimits, type Wire } from './outbox';
+import { Problem } from './problem';
+import { problemOf } from './problem-of';
 import type { Heard, ServerEvents } from './protocol';
+import type { Rates } from './rates';
 import { rooms, type Rooms } from './rooms';
+import { throttle, type Throttle } from './throttle';
 
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
-  readonly auth: Auth;
+  readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly limits: OutboxLimits;
+  readonly rates: Rates;
   readonly logger: Logger;
 }
 
@@ -36,7 +32,10 @@ type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
-export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits, logger }: SocketsOptions): Io {
+export function serveSockets(
+  http: HttpServer,
+  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+): Io {
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
     transports: ['websocket'],
@@ -46,25 +45,49 @@ export function serveSockets(http: HttpServer, { pipeline, auth, policy, limits,
     connectTimeout: 10_000,
   });
   const jobRooms = rooms(pipeline);
-  const all = allJobs(pipeline, asyncScheduler);
-  const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
+  const parts = {
+    rooms: jobRooms,
+    all: allJobs(pipeline, asyncScheduler),
+    throttle: throttle(rates),
+    inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
+    limits,
+    logger,
+  };
+  const users = crowd<unknown>(rates.socketsPerUser);
   io.use((socket, next) => {
-    void auth.viewerOf(tokenOf(socket)).then((viewer) => {
-      if (viewer) socket.data.viewer = viewer;
-      next(viewer ? undefined : unauthorized());
-    }, next);
+    admission.viewerOf(tokenOf(socket), socket.request).then(
+      (viewer) => {
+        if (viewer) socket.data.viewer = viewer;
+        next(viewer ? (users.hasRoomFor(viewer) ? undefined : refusedFor(TOO_MANY_SOCKETS)) : refusedFor(UNAUTHORIZED));
+      },
+      (error: unknown) => {
+        const problem = problemOf(error);
+        if (problem.kind === 'internal') logger.error({ err: error }, problem.message);
+        next(refusedFor(problem));
+      },
+    );
   });
-  io.on('connection', (socket) => serve(socket, { rooms: jobRooms, all }, inspection$, limits, logger));
+  io.on('connection', (socket) => {
+    const { viewer } = socket.data;
+    // Of several that came at once, all were let in before the first of them counted.
+    if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
+    users.add(viewer, socket);
+    socket.once('disconnect', () => users.remove(viewer, socket));
+    serve(socket, parts);
+  });
   return io;
 }
 
-function serve(
-  socket: Peer,
-  jobs: { readonly rooms: Rooms; readonly all: AllJobs },
-  inspection$: Observable<unknown>,
-  limits: OutboxLimits,
-  logger: Logger,
-): void {
+interface Parts {
+  readonly rooms: Rooms;
+  readonly all: AllJobs;
+  readonly throttle: Throttle;
+  readonly inspection$: Observable<unknown>;
+  readonly limits: OutboxLimits;
+  readonly logger: Logger;
+}
+
+function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }: Parts): void {
   const { viewer } = socket.data;
   const wire = wireTo(socket, logger);
   const box = outbox(wire, limits, asyncScheduler);
@@ -73,6 +96,18 @@ function serve(
     wire.cut('broken');
   };
   const member = membership(jobs, viewer, box, onBroken);
+  // One after another, or a leave could overtake its join.
+  let turn = Promise.resolve();
+  socket.use(([event, ...args]: unknown[], next) => {
+    turn = turn
+      .then(() => throttle.judge(socket.id, viewer, event))
+      .then((verdict) => {
+        const ack = args.findLast(isAck);
+        if (verdict === 'served') next();
+        else if (verdict === 'flood') wire.cut('it sends too much');
+        else if (ack) box.answer(refusal(TOO_MANY_MESSAGES), ack);
+      });
+  });
   socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
   socket.on('job:leave', (promptId) => member.leave(promptId));
   socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
@@ -89,19 +124,17 @@ function serve(
     .subscribe({ error: onBroken });
 }
 
-/** `setTimeout` counts to 24.8 days: a longer token is asked for again then. */
-function expiryOf({ expiresAt }: Viewer): Observable<unknown> {
-  if (expiresAt === undefined) return EMPTY;
-  return timer(Math.min(Math.max(expiresAt - asyncScheduler.now(), 0), 2 ** 31 - 1));
-}
-
 const tokenOf = ({ handshake }: Peer): string | undefined => {
   const { token } = handshake.auth;
   return typeof token === 'string' ? token : undefined;
 };
 
-const unauthorized = (): Error =>
-  Object.assign(new Error('A valid token is needed'), { data: { code: 'unauthorized' } });
+/** What a client gets as its `connect_error`. */
+const refusedFor = ({ kind, message }: Problem): Error => Object.assign(new Error(message), { data: { code: kind } });
+
+const UNAUTHORIZED = new Problem('unauthorized');
+const TOO_MANY_SOCKETS = new Problem('too-many-sockets', { detail: 'A user may not have more sockets at a time.' });
+const TOO_MANY_MESSAGES = new Problem('too-many-requests', { detail: 'Not so many messages a second.' });
 
 const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
 

@@ -18,8 +18,8 @@ export interface LinkOptions {
   readonly token?: Token;
 }
 
-/** Between two connections, where Socket.IO leaves it to us. */
-const RETRY_MS = 1_000;
+/** Between two connections, where Socket.IO leaves it to us; twice as long after each that was refused. */
+const RETRY_MS = { first: 1_000, most: 15_000 };
 
 /**
  * One socket that reconnects for as long as it is subscribed to: itself whenever it is connected, `undefined` whenever it
@@ -29,6 +29,7 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
   new Observable((out) => {
     const retrying = new Subscription();
     let attempt = 0;
+    let refusals = 0;
     let refused = false;
     let final = false;
     const socket: Link = io(url, {
@@ -54,11 +55,13 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
     }
     const connectAgain = (): void => {
       if (socket.active) return;
-      retrying.add(timer(RETRY_MS * (0.5 + Math.random())).subscribe(() => socket.connect()));
+      const waitMs = Math.min(RETRY_MS.first * 2 ** refusals, RETRY_MS.most);
+      retrying.add(timer(waitMs * (0.5 + Math.random())).subscribe(() => socket.connect()));
     };
 
     socket.on('connect', () => {
       refused = false;
+      refusals = 0;
       tell('connected');
       out.next(socket);
     });
@@ -78,6 +81,7 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
         refused = true;
       }
       connectAgain();
+      refusals += 1;
     });
     tell('connecting');
     socket.connect();

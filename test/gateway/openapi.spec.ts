@@ -3,11 +3,13 @@ import { validate } from '@readme/openapi-parser';
 import type { Router } from 'express';
 import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
+import { admission } from '../../gateway/admission';
 import { httpApp } from '../../gateway/http';
 import { submitRequest, trackRequest } from '../../gateway/job-request.codec';
 import { openApi } from '../../gateway/openapi';
 import { originPolicy } from '../../gateway/origins';
 import { problemKinds, problemType } from '../../gateway/problem';
+import { defaultRates } from '../../gateway/rates';
 import { nodeError, rejected, steps } from '../support/comfyui/workflows';
 import { asking, type Answer } from './support/asking';
 import { document, fits, operationFor, operations, undocumented } from './support/documented';
@@ -60,6 +62,7 @@ test('it has every route that the gateway serves, and no other', () => {
   const app = httpApp({
     pipeline: {} as never,
     auth: testAuth,
+    admission: admission(testAuth, defaultRates, 0),
     policy: originPolicy([], true),
     outputLimitBytes: 0,
     limits: { waitingBytes: 0, stallMs: 1 },
@@ -231,6 +234,6 @@ describe('every real answer is as documented:', () => {
 
 test('every kind of problem is documented where it may come', () => {
   const text = JSON.stringify(document.paths);
-  const elsewhere = ['method-not-allowed'];
+  const elsewhere = ['method-not-allowed', 'too-many-sockets'];
   expect(problemKinds.filter((kind) => !text.includes(`"${problemType(kind)}"`))).toEqual(elsewhere);
 });

@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/Either';
+import { defaultRates } from '../../gateway/rates';
 import { complaintOf, settingsOf } from '../../gateway/settings';
 
 const SECRET = 's'.repeat(32);
@@ -23,6 +24,8 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     port: 8787,
     logLevel: 'info',
     origins: [],
+    rates: defaultRates,
+    proxies: 0,
   });
 });
 
@@ -40,6 +43,11 @@ test('all of them', () => {
     STORE_STRICT: '1',
     WEBHOOK_SECRET: `whsec_${Buffer.from(SECRET).toString('base64')}`,
     WEBHOOK_HOSTS: 'hooks.internal, *.svc.local',
+    REQUESTS_PER_MINUTE: '0',
+    MESSAGES_PER_SECOND: '1',
+    JOINS_PER_SECOND: '2',
+    SOCKETS_PER_USER: '3',
+    PROXIES: '1',
   };
   expect(settings(environment)).toEqual({
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
@@ -51,7 +59,19 @@ test('all of them', () => {
     auth: { secret: new TextEncoder().encode(SECRET), issuer: 'https://app.example.com', audience: 'jobs' },
     webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
     origins: ['https://app.example.com', 'http://localhost:3000'],
+    rates: { requestsPerMinute: 0, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
+    proxies: 1,
   });
+});
+
+test('tokens may be signed by somebody who publishes his keys', () => {
+  const JWT_JWKS_URL = 'https://id.example.com/.well-known/jwks.json';
+  expect(settings({ ...good, HOST: '0.0.0.0', JWT_JWKS_URL, JWT_AUDIENCE: 'jobs' }).auth).toEqual({
+    jwksUrl: new URL(JWT_JWKS_URL),
+    audience: 'jobs',
+  });
+  expect(settings({ ...good, JWT_JWKS_URL: 'http://127.0.0.1:9000/keys' }).auth).toBeDefined();
+  expect(fieldsOf({ ...good, JWT_JWKS_URL, JWT_SECRET: SECRET })).toEqual(['JWT_JWKS_URL']);
 });
 
 test('an empty variable is an absent one', () => {
@@ -83,6 +103,14 @@ test.each([
   ['JWT_SECRET', 'too short'],
   ['JWT_ISSUER', 'no secret beside it'],
   ['JWT_AUDIENCE', 'no secret beside it'],
+  ['JWT_JWKS_URL', 'http://id.example.com/keys'],
+  ['JWT_JWKS_URL', 'https://user:pass@id.example.com/keys'],
+  ['JWT_JWKS_URL', 'id.example.com'],
+  ['REQUESTS_PER_MINUTE', '-1'],
+  ['MESSAGES_PER_SECOND', '1.5'],
+  ['JOINS_PER_SECOND', 'many'],
+  ['SOCKETS_PER_USER', '1e3'],
+  ['PROXIES', 'true'],
   ['WEBHOOK_SECRET', SECRET],
   ['WEBHOOK_SECRET', 'whsec_c2hvcnQ='],
   ['WEBHOOK_HOSTS', 'no.secret.beside.it'],
