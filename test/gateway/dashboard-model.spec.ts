@@ -250,7 +250,11 @@ test('words', () => {
   ]);
   expect([0, 99.9, 100].map(percent)).toEqual(['0 %', '99 %', '100 %']);
   expect(['face_swap', 'own_type'].map(typeWords)).toEqual(['Face swap', 'Own type']);
-  expect([leftWords(9000, job(), 3000), leftWords(9000, job(), 60_000)]).toEqual(['~ 7 s left', 'any moment']);
+  expect([9000, 2500, 70_000].map((left) => leftWords(left, job(), 3000))).toEqual([
+    '~ 7 s left',
+    'any moment',
+    '~ 2 min left',
+  ]);
   expect(stepWords(running('1', 0, { node: { id: '1', type: 'K', value: 12.5, max: 20 } }))).toBe('12 / 20');
   expect(
     [undefined, 0, 1, 3].map((queuePosition) =>

@@ -22,6 +22,14 @@ const pictures: readonly Kind[] = [
 ];
 const trainings: readonly Kind[] = [['lora_training', () => training({ steps: 400, secondsPerStep: 0.25 })]];
 
+/** Who asks, and for which of their characters. */
+const people: readonly (readonly [userId: string, characterId: string])[] = [
+  ['mira', 'lighthouse-keeper'],
+  ['jonas', 'red-knight'],
+  ['ines', 'cartographer'],
+  ['mira', 'falconer'],
+];
+
 /** Two simulated ComfyUI servers, an embedded store, the gateway and its dashboard, with jobs of every kind at work. */
 async function main(): Promise<void> {
   const port = Number(process.env['PORT'] ?? 8787);
@@ -76,7 +84,8 @@ function keepBusy(pipeline: Pipeline, kinds: readonly Kind[], atOnce: number): N
     if (live.size >= atOnce) return;
     const [type, workflow] = kinds[next % kinds.length]!;
     next += 1;
-    const request = { type, userId: `user-${(next % 3) + 1}`, characterId: 'ada', workflow: workflow() as Workflow };
+    const [userId, characterId] = people[next % people.length]!;
+    const request = { type, userId, characterId, workflow: workflow() as Workflow };
     pipeline.submit(request).catch((error: unknown) => console.error(error));
   };
   submit();

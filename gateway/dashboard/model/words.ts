@@ -78,7 +78,10 @@ export const ago = (time: number, now: number): string =>
 /** How long a job still takes, of what was thought of it at its last state. */
 export function leftWords(leftMs: number, { updatedAt }: Pick<PublicJob, 'updatedAt'>, now: number): string {
   const left = leftMs - Math.max(0, now - updatedAt);
-  return left < 1000 ? 'any moment' : `~ ${duration(left)} left`;
+  return left < 1000 ? 'any moment' : `~ ${duration(upToMinutes(left))} left`;
 }
+
+/** Seconds of minutes would pretend to a precision that guesses lack. */
+const upToMinutes = (ms: number): number => (ms < 60_000 ? ms : Math.ceil(ms / 60_000) * 60_000);
 
 const roughly = (ms: number): number => (ms < 60_000 ? ms : Math.floor(ms / 60_000) * 60_000);

@@ -1,9 +1,10 @@
 import type { PublicJob } from '../../public-job';
+import { lookOf } from './status';
 import { percent, statusWords } from '../model/words';
 
 /** How far a job is. Moves by transform, which costs no layout, and starts where it is. */
 export function Bar({ job, label }: { readonly job: PublicJob; readonly label: string }) {
-  const { progress, status } = job;
+  const { progress } = job;
   return (
     <div
       class="bar"
@@ -13,7 +14,7 @@ export function Bar({ job, label }: { readonly job: PublicJob; readonly label: s
       aria-valuemax={100}
       aria-valuenow={progress}
       aria-valuetext={`${percent(progress)}, ${statusWords(job).toLowerCase()}`}
-      data-status={status}
+      data-is={lookOf(job)}
     >
       <div style={{ transform: `scaleX(${progress / 100})` }} />
     </div>

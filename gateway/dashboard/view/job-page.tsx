@@ -3,7 +3,7 @@ import { isSettled } from '../../../streams/job-state';
 import type { PublicJob } from '../../public-job';
 import { lastList } from '../live/here';
 import { hashOf } from '../model/place';
-import { detailWords, percent, statusWords, stepWords, typeWords } from '../model/words';
+import { detailWords, percent, stepWords, typeWords } from '../model/words';
 import { Bar } from './bar';
 import { FailureCard } from './failure-card';
 import { JobActions } from './job-actions';
@@ -11,6 +11,7 @@ import { JobFacts } from './job-facts';
 import { NodesOverTime } from './nodes-over-time';
 import { Outputs } from './outputs';
 import { LivePreview } from './live-preview';
+import { Status } from './status';
 import { TimeWords } from './time-words';
 import { useWatchedJob } from './watched-job';
 
@@ -23,7 +24,7 @@ export function JobPage({ promptId }: { readonly promptId: string }) {
     heading.current?.focus({ preventScroll: true });
   }, []);
   return (
-    <article class="job-page" data-job={promptId} data-standing={job ? standingOf(job) : 'unknown'}>
+    <article class="job-page" data-job={promptId}>
       <p class="back">
         <a href={hashOf(lastList())}>‹ All jobs</a>
       </p>
@@ -42,14 +43,12 @@ export function JobPage({ promptId }: { readonly promptId: string }) {
   );
 }
 
-const standingOf = (job: PublicJob): string => (job.failure?.kind === 'cancelled' ? 'cancelled' : job.status);
-
 function Whole({ job }: { readonly job: PublicJob }) {
   return (
     <>
       <div class="now">
         <p class="is">
-          <span class="status">{statusWords(job)}</span>
+          <Status job={job} />
           <span class="doing">{detailWords(job)}</span>
           <span class="steps">{stepWords(job)}</span>
         </p>

@@ -1,9 +1,10 @@
 import { memo } from './memo';
 import type { PublicJob } from '../../public-job';
-import { detailWords, percent, statusWords, stepWords, typeWords } from '../model/words';
+import { detailWords, percent, stepWords, typeWords } from '../model/words';
 import { hashOf } from '../model/place';
 import { Bar } from './bar';
 import { Picture } from './picture';
+import { Status } from './status';
 import { TimeWords } from './time-words';
 
 interface Props {
@@ -23,7 +24,7 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
     <li
       class="job"
       data-job={promptId}
-      data-standing={job.failure?.kind === 'cancelled' ? 'cancelled' : job.status}
+      data-standing={job.status}
       aria-setsize={size}
       aria-posinset={index + 1}
       style={{ transform: `translateY(${top}px)` }}
@@ -43,7 +44,7 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
         </small>
       </div>
       <p class="is" id={`is-${promptId}`}>
-        <span class="status">{statusWords(job)}</span>
+        <Status job={job} />
         <span class="doing">{detailWords(job)}</span>
         <span class="steps">{stepWords(job)}</span>
       </p>
