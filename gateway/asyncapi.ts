@@ -6,6 +6,7 @@ import type { ClientEvents, LiveJobs, PreviewHead, Refusal, ServerEvents } from 
 
 interface Event {
   readonly summary: string;
+  readonly description?: string;
   /** Of its arguments, in order; a single one stands for itself. */
   readonly payload: JsonSchema;
   /** What its acknowledgement holds. */
@@ -48,7 +49,14 @@ const heard: Readonly<Record<keyof ClientEvents, Event>> = {
 };
 
 const told: Readonly<Record<keyof ServerEvents, Event>> = {
-  'job:state': { summary: 'A job that is followed, as it is now.', payload: ref('Job') },
+  'job:state': {
+    summary: 'A job that is followed, as it is now. A settled one is sent with an acknowledgement.',
+    description:
+      'A settled job comes again, the same by (`epoch`, `seq`), every 5 s and four times in all, until it is acknowledged. ' +
+      'Who does not acknowledge is served all the same.',
+    payload: ref('Job'),
+    ack: { ...nothing, description: 'No arguments.' },
+  },
   'job:preview': {
     summary: 'A picture of a job at work; may be dropped.',
     payload: {
@@ -69,9 +77,9 @@ const events: Readonly<Record<string, Event>> = { ...heard, ...told };
 const idOf = (event: string): string => event.replaceAll(':', '-');
 
 const messages = Object.fromEntries(
-  Object.entries(events).map(([name, { summary, payload, ack }]) => [
+  Object.entries(events).map(([name, { summary, description, payload, ack }]) => [
     idOf(name),
-    { name, summary, payload, ...(ack && { 'x-ack': ack }) },
+    { name, summary, ...(description !== undefined && { description }), payload, ...(ack && { 'x-ack': ack }) },
   ]),
 );
 

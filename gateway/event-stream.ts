@@ -1,6 +1,5 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
-import { isSettled } from '../streams/job-state';
 import { outbox, type OutboxLimits, type Wire } from './outbox';
 import type { PublicJob } from './public-job';
 
@@ -30,9 +29,10 @@ export function eventStream(response: Response, limits: OutboxLimits, onCut: (re
   const wire: Wire = {
     isDrained: () => unsent === 0,
     backlogBytes: () => response.writableLength,
-    state(job) {
+    state: (job) => write(frameOf(job)),
+    end(job) {
       write(frameOf(job));
-      if (isSettled(job)) response.end();
+      response.end();
     },
     preview: () => undefined,
     cut(reason) {

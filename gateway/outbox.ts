@@ -8,6 +8,10 @@ import type { PublicJob } from './public-job';
 const MOST_PREVIEWS = 4;
 /** ComfyUI's previews have tens of KiB; a larger one alone would make a healthy reader look slow. */
 const PREVIEW_BYTES = 524_288;
+/** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
+const REPEATS = 3;
+/** Of how many jobs the end may be under way, each. */
+const MOST_ENDS = 1_000;
 
 /** What an outbox needs of a connection. */
 export interface Wire {
@@ -16,6 +20,8 @@ export interface Wire {
   /** Bytes that were sent and have not left yet. */
   backlogBytes(): number;
   state(job: PublicJob): void;
+  /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
+  end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
   /** Breaks the connection at once; what is unsent is gone. */
   cut(reason: string): void;
@@ -30,8 +36,8 @@ export interface OutboxLimits {
 
 /**
  * What one reader still has to get. While the connection is busy, the newest state of each job waits and answers wait in turn;
- * so a slow reader sees fewer steps of a job and never misses its end. The newest previews wait for an idle moment and are
- * dropped first. A reader that is too slow is cut.
+ * so a slow reader sees fewer steps of a job and never misses its end, which is sent again until it is acknowledged. The
+ * newest previews wait for an idle moment and are dropped first. A reader that is too slow is cut.
  */
 export interface Outbox {
   state(job: PublicJob): void;
@@ -56,6 +62,8 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
   /** States under their job's id, answers under a key of their own; in the order in which they wait. */
   const waiting = new Map<unknown, Parcel>();
   const previews = new Map<string, Preview>();
+  /** How often the end of each of these may be sent again. */
+  const repeats = new Map<string, number>();
   let bytes = 0;
   let busySince = clock.now();
 
@@ -76,6 +84,24 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     if (bytes + wire.backlogBytes() > waitingBytes) wire.cut(`over ${waitingBytes} bytes wait for it`);
   };
 
+  const send = (job: PublicJob): void => {
+    const { promptId } = job;
+    if (!isSettled(job)) {
+      wire.state(job);
+      return;
+    }
+    repeats.set(promptId, repeats.get(promptId) ?? REPEATS);
+    const [oldest] = repeats.keys();
+    if (repeats.size > MOST_ENDS && oldest !== undefined) repeats.delete(oldest);
+    wire.end(job, (heard) => {
+      const left = repeats.get(promptId) ?? 0;
+      repeats.delete(promptId);
+      if (heard || left === 0) return;
+      repeats.set(promptId, left - 1);
+      post(promptId, job, () => send(job));
+    });
+  };
+
   const sendPreviews = (): void => {
     for (const [promptId, preview] of previews) {
       if (!isIdle()) return;
@@ -88,7 +114,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
   return {
     state(job) {
       if (isSettled(job)) previews.delete(job.promptId);
-      post(job.promptId, job, () => wire.state(job));
+      post(job.promptId, job, () => send(job));
     },
     answer(reply, send) {
       if ('job' in reply) drop(reply.job.promptId);
@@ -102,6 +128,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     },
     forget(promptId) {
       previews.delete(promptId);
+      repeats.delete(promptId);
       drop(promptId);
     },
     drained() {

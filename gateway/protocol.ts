@@ -51,7 +51,10 @@ export interface PreviewHead {
 }
 
 export interface ServerEvents {
-  /** A job in one of the rooms, or of those watched, as it is now. */
-  readonly 'job:state': (job: PublicJob) => void;
+  /**
+   * A job in one of the rooms, or of those watched, as it is now. A settled one asks to be acknowledged, and comes again,
+   * the same by (`epoch`, `seq`), every 5 s and four times in all, until it is.
+   */
+  readonly 'job:state': (job: PublicJob, seen?: () => void) => void;
   readonly 'job:preview': (head: PreviewHead, image: Uint8Array) => void;
 }

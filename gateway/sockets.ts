@@ -19,6 +19,9 @@ import type { Rates } from './rates';
 import { rooms, type Rooms } from './rooms';
 import { throttle, type Throttle } from './throttle';
 
+/** A client that did not acknowledge the end of a job after so long gets it again. */
+const ACKNOWLEDGED_MS = 5_000;
+
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
   readonly admission: Admission;
@@ -142,6 +145,10 @@ const wireTo = (socket: Peer, logger: Logger): Wire => ({
   isDrained: () => socket.conn.transport.writable,
   backlogBytes: () => socket.request.socket.writableLength,
   state: (job) => void socket.emit('job:state', job),
+  end(job, told) {
+    if (!socket.connected) return;
+    socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
+  },
   preview: ({ promptId, nodeId, mimeType, image }) =>
     void socket.emit('job:preview', { promptId, nodeId, mimeType }, image),
   cut(reason) {

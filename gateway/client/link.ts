@@ -59,6 +59,8 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
       retrying.add(timer(waitMs * (0.5 + Math.random())).subscribe(() => socket.connect()));
     };
 
+    // Whoever listens heard it before, or left.
+    socket.on('job:state', (_job, seen) => seen?.());
     socket.on('connect', () => {
       refused = false;
       refusals = 0;

@@ -243,3 +243,16 @@ test('close ends everything by name, and nothing begins after it', async () => {
   expect(seen(client.watchJob('b')).error?.code).toBe('closed');
   await eventually(() => expect(io.engine.clientsCount).toBe(0));
 });
+
+test('the end of a job is acknowledged, however many listen, and also where nobody does any more', async () => {
+  const [mine, one, other] = [client.watchMine(), client.watchJob('a'), client.watchJob('a')].map(seen);
+  joins = [{ ok: true, job: state('a', 1) }];
+  await eventually(() => expect([seqs(one!), seqs(other!)]).toEqual([['a1'], ['a1']]));
+  for (const times of [1, 2]) {
+    const acks = await new Promise((resolve) => {
+      io.timeout(5_000).emit('job:state', end('a', 2), (_error?: unknown, some?: unknown) => resolve(some));
+    });
+    expect([times, acks]).toEqual([times, [undefined]]);
+  }
+  expect([seqs(mine!).at(-1), seqs(one!), one!.completed]).toEqual(['a2', ['a1', 'a2'], true]);
+});

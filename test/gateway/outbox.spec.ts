@@ -15,6 +15,7 @@ const preview = (promptId: string, bytes = 1) => ({
 function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const clock = new VirtualTimeScheduler();
   const sent: string[] = [];
+  const ends: ((heard: boolean) => void)[] = [];
   let drained = true;
   const send = (what: string) => {
     sent.push(what);
@@ -24,6 +25,10 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
     isDrained: () => drained,
     backlogBytes: () => 0,
     state: ({ promptId, seq }) => send(`${promptId}${seq}`),
+    end: ({ promptId, seq }, told) => {
+      send(`${promptId}${seq}`);
+      ends.push(told);
+    },
     preview: ({ promptId }) => send(`preview ${promptId}`),
     cut: (reason) => sent.push(`cut: ${reason}`),
   };
@@ -39,7 +44,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
       drain();
     } while (sent.length > before);
   };
-  return { box, sent, drain, drainAll, clock };
+  return { box, sent, ends, drain, drainAll, clock };
 }
 
 test('a fast reader gets everything', () => {
@@ -57,6 +62,43 @@ test('a slow one gets the newest of each job, in turn, and always the last', () 
   box.state(job('a', 100_001, 'completed'));
   drainAll();
   expect(sent).toEqual(['a1', 'b100000', 'a100001']);
+});
+
+test('an end that is not acknowledged is sent again, four times in all', () => {
+  const { box, sent, ends, drain } = trial();
+  box.state(job('a', 9, 'completed'));
+  for (let times = 1; times <= 4; times += 1) {
+    drain();
+    expect(sent).toHaveLength(times);
+    ends[times - 1]!(false);
+  }
+  drain();
+  expect(sent).toEqual(['a9', 'a9', 'a9', 'a9']);
+});
+
+test('an end that is acknowledged, or left, is not sent again', () => {
+  const { box, sent, ends, drainAll } = trial();
+  box.state(job('a', 9, 'completed'));
+  drainAll();
+  box.state(job('b', 9, 'failed'));
+  ends[0]!(true);
+  drainAll();
+  box.forget('b');
+  ends[1]!(false);
+  drainAll();
+  expect(sent).toEqual(['a9', 'b9']);
+});
+
+test('to a slow reader an end is sent again in its turn, once', () => {
+  const { box, sent, ends, drain, drainAll } = trial();
+  box.state(job('a', 9, 'completed'));
+  drain();
+  box.state(job('x', 1));
+  box.state(job('y', 1));
+  ends[0]!(false);
+  box.state(job('a', 9, 'completed'));
+  drainAll();
+  expect(sent).toEqual(['a9', 'x1', 'y1', 'a9']);
 });
 
 test('answers all arrive, in order, and a snapshot replaces what waited of its job', () => {
