@@ -39,6 +39,23 @@ const Readiness = t.type({
 export type Liveness = t.TypeOf<typeof Liveness>;
 export type Readiness = t.TypeOf<typeof Readiness>;
 
+const NodeTurn = t.intersection([
+  t.type({ id: t.string, type: t.string, from: t.number, value: t.number, max: t.number }),
+  t.partial({ title: t.string, to: t.number, failed: t.boolean }),
+]);
+
+const Nodes = t.intersection([
+  t.type({
+    attempt: t.number,
+    turns: t.readonlyArray(NodeTurn),
+    dropped: t.number,
+    at: t.number,
+    missed: t.type({ before: t.boolean, between: t.boolean }),
+  }),
+  t.partial({ began: t.number }),
+]);
+export type Nodes = t.TypeOf<typeof Nodes>;
+
 const components = {
   Job: jobState,
   JobPage,
@@ -48,6 +65,8 @@ const components = {
   NodeError: nodeError,
   FieldError,
   Problem,
+  Nodes,
+  NodeTurn,
   Liveness,
   Readiness,
   ServerHealth,

@@ -11,6 +11,8 @@ import { healthRoutes } from './health-routes';
 import { jobsRoutes } from './jobs-routes';
 import type { OriginPolicy } from './origins';
 import type { OutboxLimits } from './outbox';
+import type { NodeHistories } from './node-histories';
+import { nodesRoute } from './nodes-route';
 import { outputsRoute } from './outputs-route';
 import { Problem, sendProblem } from './problem';
 import { problemOf } from './problem-of';
@@ -27,6 +29,7 @@ export interface HttpOptions {
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
+  readonly histories: NodeHistories;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
@@ -34,14 +37,14 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, logger } = options;
+  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
   app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
-  app.use(outputsRoute(pipeline, outputLimitBytes));
+  app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {

@@ -11,13 +11,15 @@ export interface Turn {
   readonly to?: number;
   readonly value: number;
   readonly max: number;
-  readonly failed?: true;
+  readonly failed?: boolean;
 }
 
 /** A job's nodes over time, as far as somebody saw them. The states tell the node at work only, not those before it. */
 export interface NodeHistory {
   readonly attempt: number;
   readonly turns: readonly Turn[];
+  /** When the newest state came that is in it. */
+  readonly at: number;
   /** When it was first seen to run, if it was seen to wait before. */
   readonly began?: number;
   /** How far it was when it was first seen to run. */
@@ -34,11 +36,15 @@ const MOST_TURNS = 200;
 /** The history with one more state of its job. */
 export function recorded(before: NodeHistory | undefined, job: PublicJob): NodeHistory {
   const history = before?.attempt === job.attempt ? before : newHistory(job);
-  if (job.status === 'queued') return history;
+  // Two hands may write one: what is older than the other's is known already.
+  if (job.status === 'queued' || job.updatedAt < history.at) return history;
   const turns = turnsAfter(history.turns, job);
   const began = history.began ?? (history.missed.before ? undefined : job.updatedAt);
   return {
     ...history,
+    at: job.updatedAt,
+    // Looks see the node at work once in a while, and those between not at all.
+    missed: { ...history.missed, between: history.missed.between || (job.via === 'polling' && !isSettled(job)) },
     pace: history.pace ?? { at: job.updatedAt, progress: job.progress },
     ...(began !== undefined && { began }),
     turns: turns.slice(-MOST_TURNS),
@@ -63,10 +69,21 @@ export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: Pu
   return done < ENOUGH.percent || took < ENOUGH.ms ? undefined : ((100 - progress) / done) * took;
 }
 
-const newHistory = (job: PublicJob): NodeHistory => ({
+/** The one of two histories of a job that knows more. */
+export function fuller(own: NodeHistory | undefined, other: NodeHistory): NodeHistory {
+  if (own === undefined) return other;
+  const gaps = ({ missed }: NodeHistory): number => Number(missed.before) + Number(missed.between);
+  const length = ({ dropped, turns }: NodeHistory): number => dropped + turns.length;
+  const gain = other.attempt - own.attempt || gaps(own) - gaps(other) || length(other) - length(own);
+  return gain > 0 ? { ...(own.attempt === other.attempt && own.pace && { pace: own.pace }), ...other } : own;
+}
+
+/** Of a job of which one state has been seen. */
+export const newHistory = (job: Pick<PublicJob, 'attempt' | 'status'>): NodeHistory => ({
   attempt: job.attempt,
   turns: [],
   dropped: 0,
+  at: 0,
   missed: { before: job.status !== 'queued', between: false },
 });
 

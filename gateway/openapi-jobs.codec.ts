@@ -129,11 +129,24 @@ const output = operation({
   problems: [...readsJobs, 'unknown-output', 'output-too-large', 'no-answer'],
 });
 
+const nodes = operation({
+  id: 'readNodes',
+  tag: 'jobs',
+  summary: 'A job’s nodes over time',
+  description:
+    'As far as the asked instance saw them since it started; times are ms since 1970. `missed` says whether nodes may have ' +
+    'run unseen; of more than 200 turns the first are `dropped`.',
+  parameters: [promptId],
+  answers: { 200: json('The turns that nodes took, the running one without `to`.', ref('Nodes')) },
+  problems: readsJobs,
+});
+
 /** The operations on jobs, by path. */
 export const jobPaths = {
   '/jobs': { get: list, post: submit },
   '/jobs/{promptId}': { get: read, put: track },
   '/jobs/{promptId}/cancel': { post: cancel },
   '/jobs/{promptId}/events': { get: watch },
+  '/jobs/{promptId}/nodes': { get: nodes },
   '/jobs/{promptId}/outputs/{n}': { get: output },
 };

@@ -7,6 +7,7 @@ import type { Pipeline } from '../pipeline-api';
 import { admission } from './admission';
 import type { Auth } from './auth';
 import { httpApp } from './http';
+import { nodeHistories } from './node-histories';
 import { originPolicy } from './origins';
 import type { OutboxLimits } from './outbox';
 import { defaultRates, type Rates } from './rates';
@@ -53,7 +54,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
   const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
-  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, closing$ }));
+  const histories = nodeHistories(pipeline.states$, closing$);
+  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
   const io = serveSockets(http, common);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

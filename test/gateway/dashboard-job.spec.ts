@@ -113,7 +113,7 @@ test('the service is killed and started again: the page says so, goes on by itse
   expect(seen.length).toBeGreaterThan(before.length + 3);
   await status('Completed').waitFor();
   await page.locator('.tile img').first().waitFor();
-  await page.getByText('The connection was lost for a while').waitFor();
+  await page.getByText('For a while nobody watched').waitFor();
 });
 
 test('cancel asks twice and stops the job', async () => {
@@ -179,13 +179,28 @@ test('a job that is not there says so', async () => {
   await page.getByRole('alert').getByText('There is no such job').waitFor();
 });
 
-test('a job that ran before this page was opened shows that earlier nodes are not known', async () => {
-  const promptId = await submitted(steps({ steps: 80, secondsPerStep: 0.1 }));
+test('a page that is opened late knows all nodes from the service; what nobody saw it says', async () => {
+  const promptId = await submitted({
+    ...steps({ steps: 70, secondsPerStep: 0.1 }),
+    '9': { class_type: 'StepsWithProgress', inputs: { ...steps({ steps: 300 })['2']!.inputs, image: ['2', 0] } },
+    '10': { class_type: 'PreviewImage', inputs: { images: ['9', 0] } },
+  });
   await page.goto(service.url);
   await jobIn(page, promptId).getByText('StepsWithProgress').waitFor();
-  const other = await openScreen(browser);
-  await other.page.goto(jobUrl(service.url, promptId));
-  await other.page.getByText('It ran already when this tab began to watch').waitFor();
-  await other.page.close();
+  await openJob(promptId);
+  await page.locator('.nodes tr[data-node="2"]').waitFor();
+  await page.locator('.nodes tr[data-node="9"]').waitFor({ timeout: 40_000 });
+  const late = await openScreen(browser);
+  await late.page.goto(jobUrl(service.url, promptId));
+  await late.page.locator('.nodes tr[data-node="2"]').waitFor();
+  await late.page.getByText(/^Waited/).waitFor();
+  await late.page.close();
+
+  await service.kill();
+  service = await start(new URL(service.url).port);
+  const later = await openScreen(browser);
+  await later.page.goto(jobUrl(service.url, promptId));
+  await later.page.getByText('It ran already when it was first watched').waitFor();
+  await later.page.close();
   await asking(service)('POST', `/jobs/${promptId}/cancel`);
 });

@@ -1,5 +1,5 @@
 import { complaintsByNode, explanationOf } from '../../gateway/dashboard/model/explanation';
-import { guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../gateway/node-history';
+import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../gateway/node-history';
 import { hashOf, placeOf } from '../../gateway/dashboard/model/place';
 import { rowAfter, virtualWindow } from '../../gateway/dashboard/model/virtual-window';
 import { anyJob, fits, listed } from '../../gateway/dashboard/model/wanted';
@@ -144,6 +144,20 @@ describe('nodes over time', () => {
       { id: '2', type: 'Type2', from: 2000, to: 4000, value: 1, max: 4, failed: true },
     ]);
     expect(history(job(), running('1', 2000), end)?.turns.at(-1)).toMatchObject({ id: '2', failed: true });
+  });
+
+  test('of two histories the one with fewer gaps wins, then the longer one; and states that both have count once', () => {
+    const own = history(running('2', 3000), running('3', 4000))!;
+    const other = history(job(), running('1', 2000), running('2', 3000), running('3', 4000), running('4', 5000))!;
+    expect(fuller(undefined, own)).toBe(own);
+    expect(fuller(own, other).turns).toHaveLength(4);
+    expect(fuller(other, own)).toBe(other);
+    expect(fuller(interrupted(other), other)).toMatchObject({ missed: { between: false } });
+    expect(recorded(other, running('3', 4000))).toBe(other);
+  });
+
+  test('what was seen by looks only has gaps', () => {
+    expect(history(job(), running('1', 1, { via: 'polling' }))?.missed.between).toBe(true);
   });
 
   test('another attempt starts anew, and a loop of thousands is cut', () => {

@@ -53,7 +53,8 @@ test('a row shows what its job does, its bar goes up to the end, with a picture 
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(new Set(seen).size).toBeGreaterThan(3);
   await row(promptId).getByText('Completed').waitFor();
-  const color = () => row(promptId).locator('.status').evaluate<string>('(status) => getComputedStyle(status).color');
+  const color = () =>
+    page.evaluate(`getComputedStyle(document.querySelector('[data-job="${promptId}"] .status')).color`);
   const changed = await color();
   await page.reload();
   await row(promptId).getByText('Completed').waitFor();

@@ -67,6 +67,7 @@ test('it has every route that the gateway serves, and no other', () => {
     outputLimitBytes: 0,
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
+    histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
   });
@@ -173,6 +174,7 @@ describe('every real answer is as documented:', () => {
     for (const promptId of [done, broken]) {
       await ask('GET', `/jobs/${promptId}`);
       await ask('POST', `/jobs/${promptId}/cancel`);
+      await ask('GET', `/jobs/${promptId}/nodes`);
       await ask('GET', `/jobs/${promptId}/outputs/0`);
       const stream = await ask('GET', `/jobs/${promptId}/events`);
       const [, id, , data] = /id: (.*)(\n)data: (.*)\n/.exec(stream.text)!;

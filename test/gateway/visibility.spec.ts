@@ -36,6 +36,7 @@ test.each<[string, string, object]>([
   ['HEAD', '', {}],
   ['PUT', '', { body: tracked('bob') }],
   ['POST', '/cancel', {}],
+  ['GET', '/nodes', {}],
   ['GET', '/outputs/0', {}],
   ['GET', '/outputs/99', {}],
   ['GET', '/outputs/x', {}],

@@ -1,5 +1,6 @@
 import type { NodeError } from '../../../streams/job-state';
 import type { Readiness } from '../../answers.codec';
+import type { NodeHistory } from '../../node-history';
 import type { PublicJob } from '../../public-job';
 import type { WorkflowJson } from '../model/workflow-file';
 
@@ -47,6 +48,8 @@ export interface Api {
   cancel(promptId: string): Promise<PublicJob>;
   /** Safe to repeat under the same key. */
   submit(submission: Submission, key: string): Promise<PublicJob>;
+  /** Its nodes over time, as far as the gateway saw them. */
+  nodes(promptId: string): Promise<NodeHistory>;
   /** One output's bytes. */
   output(promptId: string, n: number): Promise<Blob>;
   /** The checks of `/readyz`, whether they pass or not. */
@@ -82,6 +85,7 @@ export function gatewayApi(token: string | undefined): Api {
         body: JSON.stringify(submission),
         signal: AbortSignal.timeout(SUBMIT_MS),
       }),
+    nodes: (promptId) => json(`${pathOf(promptId)}/nodes`),
     output: async (promptId, n) => (await ask(`${pathOf(promptId)}/outputs/${n}`, { signal: null })).blob(),
     health: async () => {
       const answer = await fetch('/readyz', { headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) });

@@ -1,7 +1,7 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { isNewer, isSettled } from '../../../streams/job-state';
 import type { PublicJob } from '../../public-job';
-import { interrupted, recorded, type NodeHistory } from '../../node-history';
+import { fuller, interrupted, recorded, type NodeHistory } from '../../node-history';
 import { kept, keep } from './kept';
 
 /** Every job this page knows. Read `version` to be told of changes; they come in batches. */
@@ -9,6 +9,8 @@ export interface Board {
   readonly version: ReadonlySignal<number>;
   readonly jobs: ReadonlyMap<string, PublicJob>;
   historyOf(promptId: string): NodeHistory | undefined;
+  /** What the gateway knows of a job's nodes, if that is more. */
+  learn(promptId: string, history: NodeHistory): void;
   /** How far the gateway's clock is behind this one's, as far as known; ms. */
   clockSkewMs(): number;
   /** `changed` where it is news and not what was found. Older than what is known is dropped. */
@@ -64,6 +66,10 @@ export function emptyBoard(settled: (job: PublicJob) => void): Board {
     version,
     jobs,
     historyOf: (promptId) => histories.get(promptId),
+    learn(promptId, history) {
+      histories.set(promptId, fuller(histories.get(promptId), history));
+      changed();
+    },
     clockSkewMs: () => (Number.isFinite(skewMs) ? skewMs : 0),
     take(job, isNews = false) {
       const { promptId } = job;

@@ -34,19 +34,21 @@ const spanOf = (turns: readonly Turn[], began: number | undefined, until: number
 /** What was seen, and what was not. */
 function wordsFor(job: PublicJob, history: NodeHistory | undefined): string {
   if (job.status === 'queued') return 'It waits; nodes show up here as they run.';
+  if (job.failure?.kind === 'rejected') return 'No node ran.';
   if (history === undefined || (history.turns.length === 0 && isSettled(job))) {
-    if (job.failure?.kind === 'rejected') return 'No node ran.';
-    return 'Nothing was seen of its nodes: they are drawn while this tab watches a job, and are not stored.';
+    return history?.missed.before === false
+      ? 'No node ran: ComfyUI had everything in its cache.'
+      : 'Nobody saw its nodes: they are not stored, and the service knows those of jobs since it started.';
   }
   const { missed, began, dropped } = history;
-  const waited = began === undefined ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran. `;
-  const before = missed.before ? 'It ran already when this tab began to watch: earlier nodes are not shown. ' : '';
-  const between = missed.between
-    ? 'The connection was lost for a while: nodes that ran meanwhile may be missing. '
-    : '';
-  const cut = dropped === 0 ? '' : `The first ${dropped} are left out. `;
-  const attempt = job.attempt > 1 ? `Attempt ${job.attempt}. ` : '';
-  return (attempt + waited + before + between + cut).trim();
+  const words = [
+    job.attempt > 1 ? `Attempt ${job.attempt}.` : '',
+    began === undefined ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran.`,
+    missed.before ? 'It ran already when it was first watched: earlier nodes are not known.' : '',
+    missed.between ? 'For a while nobody watched: nodes that ran meanwhile may be missing.' : '',
+    dropped === 0 ? '' : `The first ${dropped} are left out.`,
+  ];
+  return words.filter((sentence) => sentence !== '').join(' ');
 }
 
 function Table({ turns, span }: { readonly turns: readonly Turn[]; readonly span: Span }) {

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { isSettled } from '../../../streams/job-state';
 import { JobstreamError } from '../../client';
 import type { PublicJob } from '../../public-job';
 import { drawnBy } from './drawn-by';
@@ -18,7 +19,7 @@ const TROUBLES: Readonly<Record<string, string>> = {
 
 /** A job as it is, from the board at once and from its own room while one looks at it. */
 export function useWatchedJob(promptId: string): WatchedJob {
-  const { board, stream } = useSession();
+  const { api, board, stream, link } = useSession();
   const [trouble, setTrouble] = useState<string>();
   // Each batch of changes may be of this job.
   drawnBy(board.version);
@@ -34,5 +35,17 @@ export function useWatchedJob(promptId: string): WatchedJob {
     return () => watching.unsubscribe();
   }, [promptId, stream, board]);
   const job = board.jobs.get(promptId);
+  const isThere = job !== undefined;
+  const isOver = isThere && isSettled(job);
+  const isLinked = link.value === 'connected';
+  // At first, after each break, and at the end: what came by itself leaves out what was fast.
+  useEffect(() => {
+    if (!isThere) return;
+    api.nodes(promptId).then(
+      (history) => board.learn(promptId, history),
+      // Then what this tab saw is what there is.
+      () => undefined,
+    );
+  }, [promptId, isThere, isOver, isLinked, api, board]);
   return { ...(job && { job }), ...(trouble !== undefined && { trouble }) };
 }
