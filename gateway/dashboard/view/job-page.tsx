@@ -64,9 +64,9 @@ function Whole({ job }: { readonly job: PublicJob }) {
       {job.status === 'failed' && <FailureCard job={job} />}
       {job.status !== 'failed' && job.nodeErrors && <PartlyRefused job={job} />}
       <div class="columns">
-        <div>
+        {job.status === 'processing' && <LivePreview job={job} />}
+        <div class="main">
           {job.outputs && job.outputs.length > 0 && <Outputs job={job} />}
-          {job.status === 'processing' && <LivePreview job={job} />}
           <NodesOverTime job={job} />
         </div>
         <JobFacts job={job} />

@@ -9,7 +9,7 @@ export function LivePreview({ job }: { readonly job: PublicJob }) {
   useEffect(() => pictures.follow(promptId), [promptId, pictures]);
   const url = pictures.of(promptId).value;
   return (
-    <section aria-labelledby="preview-title">
+    <section class="preview" aria-labelledby="preview-title">
       <h2 id="preview-title">Preview</h2>
       <div class="stage">
         {url === undefined ? (

@@ -5,6 +5,9 @@ import type { PublicJob } from '../../public-job';
 import { drawnBy } from './drawn-by';
 import { useSession } from './session-context';
 
+/** Nodes may follow each other in milliseconds. */
+const NODES_MS = 300;
+
 export interface WatchedJob {
   readonly job?: PublicJob;
   /** Why it is not, or no longer, watched, in a sentence. */
@@ -38,14 +41,18 @@ export function useWatchedJob(promptId: string): WatchedJob {
   const isThere = job !== undefined;
   const isOver = isThere && isSettled(job);
   const isLinked = link.value === 'connected';
-  // At first, after each break, and at the end: what came by itself leaves out what was fast.
+  const nodeId = job?.node?.id;
+  // At first, after each break, with each node and at the end: what comes by itself leaves out what was fast.
   useEffect(() => {
     if (!isThere) return;
-    api.nodes(promptId).then(
-      (history) => board.learn(promptId, history),
-      // Then what this tab saw is what there is.
-      () => undefined,
-    );
-  }, [promptId, isThere, isOver, isLinked, api, board]);
+    const soon = setTimeout(() => {
+      api.nodes(promptId).then(
+        (history) => board.learn(promptId, history),
+        // Then what this tab saw is what there is.
+        () => undefined,
+      );
+    }, NODES_MS);
+    return () => clearTimeout(soon);
+  }, [promptId, isThere, isOver, isLinked, nodeId, api, board]);
   return { ...(job && { job }), ...(trouble !== undefined && { trouble }) };
 }
