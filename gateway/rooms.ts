@@ -1,15 +1,4 @@
-import {
-  endWith,
-  filter,
-  finalize,
-  map,
-  merge,
-  ReplaySubject,
-  share,
-  skipUntil,
-  takeWhile,
-  type Observable,
-} from 'rxjs';
+import { filter, finalize, map, Observable, ReplaySubject, share } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../pipeline-api';
 import { maySee, type Viewer } from './auth';
 import { publicJob, type PublicJob } from './public-job';
@@ -57,23 +46,31 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
   } satisfies Rooms;
 };
 
-function newsFor(viewer: Viewer, { job$, preview$ }: Room): Observable<News> {
-  const seen$ = job$.pipe(map(seenBy(viewer)));
-  return merge(
-    seen$.pipe(
-      map((job): News => ({ tag: 'state', job })),
-      endWith(null),
-    ),
-    preview$.pipe(
-      skipUntil(seen$),
-      map((preview): News => ({ tag: 'preview', preview })),
-    ),
-  ).pipe(takeWhile((news) => news !== null));
-}
-
-const seenBy =
-  (viewer: Viewer) =>
-  (job: PublicJob): PublicJob => {
-    if (maySee(viewer, job)) return job;
-    throw new UnknownJob(job.promptId);
-  };
+/**
+ * One observable rather than seven operators: there is one for each job that a socket follows, and thousands of sockets.
+ * Previews are heard once the first state was.
+ */
+const newsFor = (viewer: Viewer, { job$, preview$ }: Room): Observable<News> =>
+  new Observable((out) => {
+    let seen = false;
+    out.add(
+      job$.subscribe({
+        next: (job) => {
+          seen = maySee(viewer, job);
+          if (seen) out.next({ tag: 'state', job });
+          else out.error(new UnknownJob(job.promptId));
+        },
+        error: (error: unknown) => out.error(error),
+        complete: () => out.complete(),
+      }),
+    );
+    if (out.closed) return;
+    out.add(
+      preview$.subscribe({
+        next: (preview) => {
+          if (seen) out.next({ tag: 'preview', preview });
+        },
+        error: (error: unknown) => out.error(error),
+      }),
+    );
+  });

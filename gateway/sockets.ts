@@ -1,12 +1,12 @@
-import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Logger } from 'pino';
-import { asyncScheduler, finalize, fromEvent, interval, merge, share, takeUntil, tap, type Observable } from 'rxjs';
+import { asyncScheduler, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../pipeline-api';
 import type { Admission } from './admission';
 import type { Viewer } from './auth';
 import { crowd } from './crowd';
+import { encodedState } from './encoded-state';
 import { expiryOf } from './expiry';
 import { allJobs, type AllJobs } from './live-jobs';
 import { membership, refusal } from './membership';
@@ -76,6 +76,7 @@ export function serveSockets(
     if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
     users.add(viewer, socket);
     socket.once('disconnect', () => users.remove(viewer, socket));
+    forgetRequest(socket);
     serve(socket, parts);
   });
   return io;
@@ -115,16 +116,25 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }:
   socket.on('job:leave', (promptId) => member.leave(promptId));
   socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
   socket.on('jobs:unwatch', () => member.unwatch());
-  merge(
-    fromEvent(socket.conn.transport, 'ready').pipe(tap(() => box.drained())),
-    inspection$.pipe(tap(() => box.inspect())),
-    expiryOf(viewer).pipe(tap(() => wire.cut('its token expired'))),
-  )
-    .pipe(
-      takeUntil(fromEvent(socket as EventEmitter, 'disconnect')),
-      finalize(() => member.close()),
-    )
-    .subscribe({ error: onBroken });
+  const watching = inspection$.subscribe(() => box.inspect());
+  watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired')));
+  watching.add(() => member.close());
+  watching.add(() => forgetAcks(socket));
+  socket.conn.transport.on('ready', () => box.drained());
+  socket.once('disconnect', () => watching.unsubscribe());
+}
+
+/** Socket.IO's timers of acknowledgements outlive their socket, and each its job. An acknowledgement ends its timer. */
+function forgetAcks(socket: Peer): void {
+  const { acks } = socket as unknown as { readonly acks: ReadonlyMap<number, () => void> };
+  for (const acknowledge of acks.values()) acknowledge();
+}
+
+/** The headers, cookies among them, and the token would stay for as long as the socket does. */
+function forgetRequest({ conn, request, handshake }: Peer): void {
+  const { 'x-forwarded-for': forwarded } = request.headers;
+  Object.assign(conn, { request: { socket: request.socket, headers: { 'x-forwarded-for': forwarded } } });
+  Object.assign(handshake, { headers: {}, auth: {}, query: {} });
 }
 
 const tokenOf = ({ handshake }: Peer): string | undefined => {
@@ -144,7 +154,10 @@ const isAck = (value: unknown): value is (reply: unknown) => void => typeof valu
 const wireTo = (socket: Peer, logger: Logger): Wire => ({
   isDrained: () => socket.conn.transport.writable,
   backlogBytes: () => socket.request.socket.writableLength,
-  state: (job) => void socket.emit('job:state', job),
+  state(job) {
+    const { text, options } = encodedState(job);
+    socket.conn.write(text, options);
+  },
   end(job, told) {
     if (!socket.connected) return;
     socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
