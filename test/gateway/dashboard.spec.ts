@@ -150,6 +150,35 @@ test('servers and the store show how they are', async () => {
   await page.locator('.servers li', { hasText: 'Job store' }).getByText('well').waitFor();
 });
 
+describe('a server', () => {
+  let other: RunningGateway;
+  const chip = () => page.locator('.servers li').first();
+  afterEach(() => other.close());
+
+  test('that is gone is told as such', async () => {
+    other = await runningGateway();
+    await page.goto(other.url);
+    await chip().getByText('WebSocket').waitFor();
+    await other.comfy.kill();
+    await chip().getByText('no answer').waitFor();
+  });
+
+  test('that lets no socket in is told to be polled', async () => {
+    other = await runningGateway({ comfyUI: { faults: { status: { httpStatus: 502, body: '', routes: ['/ws'] } } } });
+    await other.pipeline.submit({ workflow: image({ steps: 4000 }), type: 'image_generation', userId: 'ada' });
+    await page.goto(other.url);
+    await chip().getByText('polling').waitFor();
+  });
+});
+
+test('where sockets are blocked the list comes over HTTP', async () => {
+  await page.routeWebSocket(/socket\.io/, (socket) => void socket.close());
+  await open({ sub: 'blocked' });
+  await page.getByText('No jobs yet').waitFor();
+  const { promptId } = await submit(outOfMemory(), 'blocked');
+  await row(promptId).getByText('Out of memory').waitFor();
+});
+
 test('a file that is no workflow is explained and not submitted', async () => {
   await open({ sub: 'files' });
   await page.locator('[data-link="connected"]').waitFor();
@@ -157,6 +186,8 @@ test('a file that is no workflow is explained and not submitted', async () => {
   await page.getByText('This is not a JSON file.').waitFor();
   await dropFile(page, 'editor.json', JSON.stringify({ nodes: [], links: [] }));
   await page.getByText('in the format of ComfyUI’s editor').waitFor();
+  expect(await page.locator('dialog').getByLabel('User').inputValue()).toBe('files');
+  expect(await page.locator('dialog').getByLabel('User').isEditable()).toBe(false);
   expect(await page.getByRole('button', { name: 'Submit', exact: true }).isDisabled()).toBe(true);
 });
 

@@ -22,9 +22,10 @@ export function keep(name: string, value: unknown): boolean {
   }
 }
 
-export function forget(name: string): void {
+/** Forgets all that was kept: the next one at this tab may be somebody else. */
+export function forgetAll(): void {
   try {
-    sessionStorage.removeItem(PREFIX + name);
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith(PREFIX)) sessionStorage.removeItem(name);
   } catch {
     // Then it is not kept either.
   }

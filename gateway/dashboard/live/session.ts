@@ -5,11 +5,11 @@ import {
   distinctUntilChanged,
   EMPTY,
   exhaustMap,
+  filter,
   finalize,
   from,
   map,
   merge,
-  pairwise,
   skip,
   switchMap,
   timer,
@@ -71,7 +71,10 @@ export function openSession(token: string | undefined, unauthorized: () => void)
       timer(0, linked ? LOOK_MS.linked : LOOK_MS.unlinked).pipe(exhaustMap(() => looking(jobs, refused))),
     ),
   );
-  const health$ = timer(0, HEALTH_MS).pipe(exhaustMap(() => from(api.health().catch(() => undefined))));
+  const health$ = timer(0, HEALTH_MS).pipe(
+    filter(() => !document.hidden),
+    exhaustMap(() => from(api.health().catch(() => undefined))),
+  );
 
   const running = merge(
     stream.watchMine().pipe(
@@ -83,13 +86,10 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     ),
     stream.status$.pipe(map((status) => () => (link.value = status))),
     linked$.pipe(
-      pairwise(),
-      // The first connection is none that was lost.
+      filter((linked) => !linked),
+      // The first is before there was any connection.
       skip(1),
-      map(([before, after]) => () => {
-        if (before && !after) board.missed();
-        if (after) notify('Connected again.');
-      }),
+      map(() => () => board.missed()),
     ),
     look$,
     health$.pipe(

@@ -1,4 +1,4 @@
-import { forget, keep, kept } from './kept';
+import { forgetAll, keep, kept } from './kept';
 
 const NAME = 'token';
 /** Where the browser keeps nothing, the token is good until the next reload. */
@@ -19,9 +19,10 @@ export function keepToken(given: string): void {
   keep(NAME, given);
 }
 
+/** And all that was kept under it. */
 export function forgetToken(): void {
   token = undefined;
-  forget(NAME);
+  forgetAll();
 }
 
 /** Whom a token names, as far as this page can read it; the gateway is who checks it. */

@@ -17,4 +17,7 @@ export function keepSubmission(promptId: string, submission: Submission): void {
   keep(LIST, small.slice(-MOST_KEPT));
 }
 
+/** Of whoever signs out. */
+export const forgetSubmissions = (): void => submitted.clear();
+
 export const submissionOf = (promptId: string): Submission | undefined => submitted.get(promptId);

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import { here } from '../live/here';
 import { openSession, type Session } from '../live/session';
 import { currentToken, forgetToken, keepToken } from '../live/token';
+import { forgetSubmissions } from '../live/workflows';
 import { DropZone } from './drop-zone';
 import { JobPage } from './job-page';
 import { ListPage } from './list-page';
@@ -36,6 +37,7 @@ function signIn(token: string): void {
 function signOut(): void {
   if (access.value.tag === 'open') access.value.session.close();
   forgetToken();
+  forgetSubmissions();
   access.value = opened();
 }
 

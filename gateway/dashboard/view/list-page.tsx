@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../public-job';
 import { notify } from '../live/notices';
-import { anyJob, listed, standingOf, type Standing, type Wanted } from '../model/wanted';
+import { anyJob, fits, listed, standingOf, type Standing, type Wanted } from '../model/wanted';
 import { drawnBy } from './drawn-by';
 import { Filters } from './filters';
 import { useSession } from './session-context';
@@ -34,7 +34,8 @@ export function ListPage({ wanted }: { readonly wanted: Wanted }) {
 /** How many there are by status, of the jobs that fit the other filters, and what can be chosen. */
 function surveyOf(jobs: readonly PublicJob[], wanted: Wanted) {
   const counts: Record<Standing, number> = { all: 0, running: 0, waiting: 0, completed: 0, failed: 0 };
-  for (const job of listed(jobs, { ...wanted, standing: 'all' })) {
+  for (const job of jobs) {
+    if (!fits(job, { ...wanted, standing: 'all' })) continue;
     counts.all += 1;
     counts[standingOf(job)] += 1;
   }
