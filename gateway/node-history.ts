@@ -108,7 +108,7 @@ const ended = (turn: Turn, job: PublicJob): Turn => ({
 
 /** Marks the node that failed, or adds it where it failed before it was seen. */
 function withFailure(turns: readonly Turn[], { failure, finishedAt, updatedAt }: PublicJob): readonly Turn[] {
-  if (failure?.nodeId === undefined) return turns;
+  if (failure?.nodeId === undefined || failure.kind === 'rejected') return turns;
   const { nodeId: id, nodeType: type = 'node' } = failure;
   const last = turns.at(-1);
   if (last?.id === id) return [...turns.slice(0, -1), { ...last, failed: true }];

@@ -56,7 +56,9 @@ describe.each(looks)('axe finds nothing wrong: %s', (_look, options) => {
       await page.getByText('image.json').waitFor();
     }
     expect(await violationsOf(page)).toEqual([]);
-    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    // A phone's window grows with what is too wide for it.
+    const { width } = options.viewport!;
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
     expect(troubles).toEqual([]);
     await page.close();
   };

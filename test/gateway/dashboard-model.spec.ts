@@ -202,7 +202,8 @@ describe('failures', () => {
       { nodeId: '5', message: 'no such input' },
       { nodeId: '1', input: 'width', message: 'too small' },
     ];
-    expect(complaintsByNode({ nodeErrors })).toEqual([
+    const failure = { kind: 'rejected', message: 'all of it', nodeId: '1', retryable: false } as const;
+    expect(complaintsByNode({ failure, nodeErrors })).toEqual([
       {
         nodeId: '1',
         nodeType: 'EmptyImage',

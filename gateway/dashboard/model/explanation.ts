@@ -12,7 +12,7 @@ const KINDS: Readonly<Record<FailureKind, Explanation>> = {
   rejected: {
     title: 'Refused by ComfyUI',
     why: 'ComfyUI checked the workflow and did not start it.',
-    remedy: 'Correct the inputs named below in ComfyUI, export the workflow again (API format) and submit that.',
+    remedy: 'Correct the inputs named above in ComfyUI, export the workflow again (API format) and submit that.',
   },
   node_error: {
     title: 'A node failed',
@@ -79,7 +79,8 @@ export function complaintsByNode({
   nodeErrors = [],
 }: Pick<PublicJob, 'failure' | 'nodeErrors'>): readonly NodeComplaints[] {
   const named = new Map<string, NodeError[]>();
-  if (failure?.nodeId !== undefined) {
+  // Of a refusal it only sums up what the errors say one by one.
+  if (failure?.nodeId !== undefined && !nodeErrors.some(({ nodeId }) => nodeId === failure.nodeId)) {
     const { nodeId, nodeType, message } = failure;
     named.set(nodeId, [{ nodeId, ...(nodeType !== undefined && { nodeType }), message }]);
   }

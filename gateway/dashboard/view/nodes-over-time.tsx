@@ -57,13 +57,13 @@ function Table({ turns, span }: { readonly turns: readonly Turn[]; readonly span
       <thead>
         <tr>
           <th scope="col">Node</th>
-          <th scope="col" class="num">
+          <th scope="col" class="num start">
             Start
           </th>
           <th scope="col" class="num">
             Took
           </th>
-          <th scope="col" class="num">
+          <th scope="col" class="num steps">
             Steps
           </th>
           <td class="track" />
@@ -90,9 +90,9 @@ function Row({ turn, span }: { readonly turn: Turn; readonly span: Span }) {
         {title !== undefined && title !== type && <small>{type}</small>}
         {failed && <small class="failed">failed here</small>}
       </th>
-      <td class="num">+{fineDuration(from - span.from)}</td>
+      <td class="num start">+{fineDuration(from - span.from)}</td>
       <td class="num">{fineDuration(end - from)}</td>
-      <td class="num">{max > 1 ? `${Math.floor(value)} / ${max}` : ''}</td>
+      <td class="num steps">{max > 1 ? `${Math.floor(value)} / ${max}` : ''}</td>
       <td class="track" aria-hidden="true">
         <div
           style={{

@@ -18,7 +18,10 @@ export function SubmitDialog() {
   const submission = asked.value;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    if (submission && dialog.current?.open === false) dialog.current.showModal();
+    if (submission && dialog.current?.open === false) {
+      dialog.current.showModal();
+      focusNext(dialog.current);
+    }
     if (!submission) dialog.current?.close();
   }, [submission]);
   return (
@@ -26,6 +29,13 @@ export function SubmitDialog() {
       {submission && <Form submission={submission} />}
     </dialog>
   );
+}
+
+/** What is missing first: the file, a field, or nothing but to submit. */
+function focusNext(dialog: HTMLDialogElement): void {
+  const empty = [...dialog.querySelectorAll<HTMLInputElement>('input:required')].find(({ value }) => value === '');
+  const submit = dialog.querySelector<HTMLButtonElement>('button[type=submit]:enabled');
+  (submit ? (empty ?? submit) : dialog.querySelector<HTMLInputElement>('input[type=file]'))?.focus();
 }
 
 function Form({ submission }: { readonly submission: AskedSubmission }) {
@@ -73,7 +83,7 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
         </p>
       )}
       <label class="file">
-        <span>{read.length > 0 ? 'Another file' : 'Choose a JSON file, or drop it here'}</span>
+        <span>{read.length > 0 ? 'Choose another file' : 'Choose a JSON file, or drop it here'}</span>
         <input
           type="file"
           accept=".json,application/json"
