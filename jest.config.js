@@ -12,7 +12,7 @@ module.exports = {
   },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
-  setupFilesAfterEnv: ['<rootDir>/test/support/retry-in-ci.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/retry-in-ci.ts', '<rootDir>/test/support/no-leaks.ts'],
   // Most tests wait for sockets and processes, so two cores carry three.
   maxWorkers: 3,
 };

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { lookThrough } from './canary';
 
 /** The service as a process of its own. */
 export interface Service {
@@ -77,6 +78,7 @@ function launch(settings: Environment) {
   process.once('exit', leave);
   const ended = once(child, 'close').then(([code]): Ended => {
     process.off('exit', leave);
+    lookThrough('a service’s output', text);
     return { code: code as number | null, output: text };
   });
   return { child, output: () => text, ended };

@@ -1,3 +1,4 @@
+import { lookThrough } from '../../support/canary';
 import type { RunningGateway } from './running-gateway';
 
 export interface Answer {
@@ -23,6 +24,7 @@ export const asking =
     const bearer = token === undefined ? {} : { Authorization: `Bearer ${token}` };
     const answer = await fetch(url + path, { method, ...sent, headers: { ...type, ...bearer, ...headers } });
     const text = await answer.text();
+    lookThrough(`${method} ${path}`, text + JSON.stringify([...answer.headers]));
     return { status: answer.status, headers: Object.fromEntries(answer.headers), text, json: parsed(text) };
   };
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { io, type Socket } from 'socket.io-client';
 import type { PreviewHead, Reply } from '../../../gateway/protocol';
 import type { PublicJob } from '../../../gateway/public-job';
+import { lookThrough } from '../../support/canary';
 
 interface Heard {
   readonly 'job:state': (job: PublicJob) => void;
@@ -41,6 +42,9 @@ export const heard = (socket: Client, event: string): Promise<unknown[]> => once
 /** Every state that arrives from now on. */
 export function statesOf(socket: Client): readonly PublicJob[] {
   const states: PublicJob[] = [];
-  socket.on('job:state', (job) => states.push(job));
+  socket.on('job:state', (job) => {
+    lookThrough('a state', JSON.stringify(job));
+    states.push(job);
+  });
   return states;
 }

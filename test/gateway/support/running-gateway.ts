@@ -6,6 +6,7 @@ import { openAuth } from '../../../gateway/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import { createPipeline, type Pipeline } from '../../../pipeline';
 import { embeddedStore } from '../../../sinks/embedded-store';
+import { lookThrough } from '../../support/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 
 export interface RunningGateway extends Gateway {
@@ -15,7 +16,8 @@ export interface RunningGateway extends Gateway {
 
 type Options = Partial<GatewayOptions> & { readonly comfyUI?: Partial<StandInOptions> };
 
-const quiet = pino({ level: 'silent' });
+/** Writes nothing, and looks through everything. */
+const quiet = pino({ level: 'trace' }, { write: (line: string) => lookThrough('a log', line) });
 
 /** A gateway before a real pipeline before a ComfyUI stand-in, on free ports. Its close closes all three. */
 export async function runningGateway({ comfyUI, ...options }: Options = {}): Promise<RunningGateway> {

@@ -1,7 +1,8 @@
 import { SignJWT, type JWTPayload } from 'jose';
 import { tokenAuth } from '../../../gateway/auth';
+import { canary, watchFor } from '../../support/canary';
 
-export const SECRET = new TextEncoder().encode('a secret of the tests, 32 bytes and more');
+export const SECRET = new TextEncoder().encode(canary('jwt-secret'));
 
 /** An auth that takes what `tokenOf` makes. */
 export const testAuth = tokenAuth({ secret: SECRET });
@@ -14,5 +15,11 @@ interface Signing {
 }
 
 /** A valid token, unless told otherwise. */
-export const tokenOf = (claims: JWTPayload, { secret = SECRET, expires = '1h', alg = 'HS256' }: Signing = {}) =>
-  new SignJWT(claims).setProtectedHeader({ alg }).setExpirationTime(expires).sign(secret);
+export const tokenOf = async (
+  claims: JWTPayload,
+  { secret = SECRET, expires = '1h', alg = 'HS256' }: Signing = {},
+): Promise<string> => {
+  const token = await new SignJWT(claims).setProtectedHeader({ alg }).setExpirationTime(expires).sign(secret);
+  watchFor(token.slice(token.lastIndexOf('.') + 1));
+  return token;
+};
