@@ -67,6 +67,7 @@ const verbs: readonly Verb[] = [
   { name: 'look for', method: 'HEAD', path: '', expected: shown, missing: 404 },
   { name: 'cancel', method: 'POST', path: '/cancel', expected: shown, missing: 404 },
   { name: 'follow', method: 'GET', path: '/events', expected: shown, missing: 404 },
+  { name: 'read the nodes of', method: 'GET', path: '/nodes', expected: shown, missing: 404 },
   { name: 'fetch', method: 'GET', path: '/outputs/0', expected: shown, missing: 404 },
   { name: 'look for the output of', method: 'HEAD', path: '/outputs/0', expected: shown, missing: 404 },
   {
