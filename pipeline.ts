@@ -4,7 +4,6 @@ import {
   Subject,
   asyncScheduler,
   EMPTY,
-  catchError,
   concat,
   concatMap,
   defer,
@@ -21,7 +20,7 @@ import {
   repeat,
   takeUntil,
   takeWhile,
-  throwError,
+  tap,
   timeout,
   timer,
   toArray,
@@ -36,7 +35,7 @@ import { UnknownJob, type JobRequest, type Pipeline, type SubmitRequest } from '
 import { defaultHoldingPolicy } from './sinks/holdings';
 import type { JobStore } from './sinks/job-store';
 import { keptOnce } from './sinks/kept-workflow.codec';
-import { writeBehind } from './sinks/write-behind';
+import { StaleState, writeBehind } from './sinks/write-behind';
 import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
 import { serverAddress, type ServerOptions } from './sources/server-address';
 import { SocketClosed, type SocketTiming } from './sources/session';
@@ -68,6 +67,8 @@ export interface PipelineOptions {
 
 /** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
 const ANSWER_MS = 10_000;
+/** How long `submit` waits for a job's new id to be stored. */
+const MOVE_MS = 2_000;
 /** How often is seen whether a look or a new socket is due. Costs no request. */
 const TICK_MS = 250;
 /** How often an unsettled job's state is written although it did not change. */
@@ -95,6 +96,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const beingPosted = new Set<string>();
   /** Stored, or about to be, and not on the board yet. */
   const coming = new Set<string>();
+  /** By their first ids, the jobs that go by another one as soon as that is stored. */
+  const moving = new Map<string, Observable<void>>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -109,7 +112,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     store,
     board,
     stop$,
-    isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId),
+    isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId) || moving.has(promptId),
     cancel: (promptId) => posting.stop(promptId),
     resumed: (state, workflow) => posting.resumed(state, workflow),
     policy: { ...defaultHoldingPolicy, clock, random },
@@ -117,7 +120,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     report,
   });
   const { own, isHeld, isTrusted } = owned;
-  const posting = runs({ servers, own, isHeld, isTrusted, board, store, clock, backoff, report });
+  const posting = runs({
+    ...{ servers, own, isHeld, isTrusted, board, store, clock, backoff, report },
+    keep: (promptId, kept) =>
+      writer.before(
+        promptId,
+        defer(() => store.keep(promptId, kept)),
+      ),
+  });
   const command$ = merge(commands$, owned.command$, of(posting.abandoned$));
   const changes$ = jobChanges(
     { servers, session$: owned.session$, command$, stop$ },
@@ -158,7 +168,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       case 'renamed':
         local.rename(change.promptId, change.as.promptId);
         asked.renamed(change.promptId, change.as.promptId);
-        moved(change.promptId, change.as).subscribe();
+        move(change.promptId, change.as);
         break;
       case 'released':
         local.release(change.promptId);
@@ -168,8 +178,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  /** What is stored of a job, under the id that it goes by from now on. Until the old one is gone, nobody here takes that up. */
-  function moved(promptId: string, state: JobState): Observable<unknown> {
+  /**
+   * A job that nobody was told of goes by an old server's id from now on. What is stored under its first id names that:
+   * whoever finds both after a crash knows which is left over.
+   */
+  function move(promptId: string, state: JobState): void {
+    const done = new ReplaySubject<void>(1);
+    moving.set(promptId, done);
     const kept$ = store
       .kept(promptId)
       .pipe(
@@ -177,13 +192,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           kept === undefined ? EMPTY : store.keep(state.promptId, keptOnce(kept.workflow, state.retry !== undefined)),
         ),
       );
-    coming.add(promptId);
-    return concat(kept$, store.put(state), writer.remove(promptId)).pipe(
-      reporting('store', report),
-      reconnecting(looking, clock),
-      takeUntil(stop$),
-      finalize(() => coming.delete(promptId)),
+    const marked$ = defer(() => store.put({ ...state, promptId, runId: state.promptId })).pipe(
+      tap((outcome) => {
+        if (outcome === 'stored') return;
+        letGoOf(state);
+        throw new StaleState(state);
+      }),
     );
+    const moved$ = concat(writer.undone(promptId), marked$, kept$, store.put(state), writer.remove(promptId));
+    const over = (): void => {
+      moving.delete(promptId);
+      done.next();
+    };
+    writer.before(state.promptId, moved$.pipe(tap({ complete: over })));
   }
 
   /** A write was refused: another instance took the job over. */
@@ -232,32 +253,24 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ...(retry !== undefined && { retry }),
     };
     const { promptId } = state;
-    // The job does not wait for a store that is down, but may be run again all the same once that is back.
-    const keptLater = (error: unknown): Observable<never> => {
-      const isPosted = (): boolean => board.job(asked.idOf(promptId))?.accepted !== false;
-      defer(() =>
-        store.keep(
-          asked.idOf(promptId),
-          isPosted() ? keptOnce(workflow, retry !== undefined) : { tag: 'unposted', workflow },
-        ),
-      )
-        .pipe(reconnecting(looking, clock), takeUntil(stop$))
-        .subscribe();
-      return throwError(() => error);
-    };
     coming.add(state.promptId);
     // Stored before it is posted, so that no crash can lose it.
-    const kept$ = attempted(store.keep(promptId, { tag: 'unposted', workflow }).pipe(catchError(keptLater)));
-    const stored = await lastValueFrom(concat(kept$, as === undefined ? attempted(store.put(state)) : EMPTY), {
-      defaultValue: undefined,
-    });
+    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', workflow }));
+    const kept$ = keep$.pipe(tap({ error: () => writer.before(promptId, keep$) }));
+    const stored = await lastValueFrom(
+      concat(attempted(kept$), as === undefined ? attempted(store.put(state)) : EMPTY),
+      {
+        defaultValue: undefined,
+      },
+    );
     const posted$ = posting.first(state, workflow, as !== undefined || stored !== undefined);
     const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
     coming.delete(state.promptId);
     await running;
-    const present = (await asked.get(promptId)) ?? state;
     // An old server's id is one to come back with, after a crash as well.
-    if (present.promptId !== promptId) await lastValueFrom(attempted(store.put(present)), { defaultValue: undefined });
+    await firstValueFrom(merge(moving.get(promptId) ?? of(undefined), timer(MOVE_MS, clock)));
+    const present = (await asked.get(promptId)) ?? state;
+    commands$.next(of({ tag: 'told', promptId: present.promptId }));
     return present;
   }
 

@@ -18,7 +18,7 @@ import {
 } from 'rxjs';
 import { UnknownServer } from './pipeline-api';
 import type { JobStore } from './sinks/job-store';
-import { keptOnce } from './sinks/kept-workflow.codec';
+import { keptOnce, type KeptWorkflow } from './sinks/kept-workflow.codec';
 import type { ComfyUIServer } from './sources/comfyui-server';
 import { route } from './sources/route';
 import type { Backoff } from './streams/backoff';
@@ -43,6 +43,8 @@ export interface RunParts {
   readonly isTrusted: (clientId: string) => boolean;
   readonly board: Board;
   readonly store: JobStore;
+  /** Keeps a workflow before the job's next state is stored. */
+  readonly keep: (promptId: string, kept: KeptWorkflow) => void;
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly report: Report;
@@ -76,7 +78,7 @@ interface Run {
 }
 
 export function runs(parts: RunParts): Runs {
-  const { servers, own, isHeld, isTrusted, board, store, clock, backoff, report } = parts;
+  const { servers, own, isHeld, isTrusted, board, store, keep, clock, backoff, report } = parts;
   const awaySince = new Map<string, number>();
 
   /** Heard through an open socket, or by an answer since the socket was lost. */
@@ -133,28 +135,16 @@ export function runs(parts: RunParts): Runs {
         if (state === undefined) return EMPTY;
         // Taken over while it was on its way here from the store.
         if (!isHeld(clientId)) return of<BoardEvent>({ tag: 'released', promptId: state.promptId });
-        if (accepted === true) keepPosted(state, workflow);
+        // From here on, who takes the job up has no need to post it.
+        if (accepted === true) keep(state.promptId, keptOnce(workflow, state.retry !== undefined));
         return cancelAsked === true ? stop(state.promptId) : EMPTY;
       }),
     );
   }
 
-  /** From here on, who takes the job up has no need to post it. */
-  function keepPosted(state: JobState, workflow: Workflow): void {
-    store
-      .keep(state.promptId, keptOnce(workflow, state.retry !== undefined))
-      .pipe(reporting('store', report), orNothing)
-      .subscribe();
-  }
-
-  const opened = (state: JobState, workflow: Workflow): BoardEvent => ({
-    tag: 'opened',
-    job: jobOf(state, { graph: graphOf(workflow) }),
-  });
-
   const first: Runs['first'] = (state, workflow, stored) =>
     concat(
-      of(opened(state, workflow)),
+      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow), untold: true }) }),
       defer(() => {
         const run = { runId: state.promptId, clientId: state.clientId ?? '', workflow, stored, maybePosted: false };
         return posted(server(state.serverUrl, state.type), run);
@@ -163,7 +153,7 @@ export function runs(parts: RunParts): Runs {
 
   const resumed: Runs['resumed'] = (state, workflow) =>
     concat(
-      of(opened(state, workflow)),
+      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow) }) }),
       defer(() => {
         const run = {
           runId: runIdOf(state),

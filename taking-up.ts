@@ -1,4 +1,5 @@
 import {
+  catchError,
   concat,
   concatMap,
   defaultIfEmpty,
@@ -6,15 +7,17 @@ import {
   filter,
   finalize,
   from,
+  ignoreElements,
   map,
   mergeMap,
   of,
   tap,
+  throwError,
   toArray,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { JobStore } from './sinks/job-store';
+import { UnreadableState, type JobStore } from './sinks/job-store';
 import type { KeptWorkflow } from './sinks/kept-workflow.codec';
 import type { SessionKey } from './sinks/leases';
 import type { Backoff } from './streams/backoff';
@@ -95,6 +98,21 @@ export function takingUp(parts: TakingUpParts): TakingUp {
       orNothing,
     );
 
+  const stored = (promptId: string): Observable<JobState | undefined> =>
+    store
+      .get(promptId)
+      .pipe(
+        catchError((error: unknown) => (error instanceof UnreadableState ? of(undefined) : throwError(() => error))),
+      );
+  /** What an old server's id took the place of: nobody was told of it, and only a crash left it there. */
+  function isLeftOver({ attempt, runId }: JobState): Observable<boolean> {
+    return attempt > 1 || runId === undefined ? of(false) : stored(runId).pipe(map((state) => state !== undefined));
+  }
+  const takenOrRemoved = (state: JobState): Observable<Claim> =>
+    isLeftOver(state).pipe(
+      concatMap((isOver) => (isOver ? store.remove(state.promptId).pipe(ignoreElements()) : claimed(state))),
+    );
+
   /** Ours from here on, unless it has ended since it was read, or is another's by now: then nobody here is to see it go on (R1). */
   function claimed(state: JobState): Observable<Claim> {
     const at = clock.now();
@@ -129,7 +147,7 @@ export function takingUp(parts: TakingUpParts): TakingUp {
         claiming.add(promptId);
         mine.add(promptId);
       }),
-      mergeMap(claimed, CLAIMS),
+      mergeMap(takenOrRemoved, CLAIMS),
       toArray(),
       concatMap((claims) => concat(of(claims), noted(strays))),
       finalize(() => mine.forEach((promptId) => claiming.delete(promptId))),

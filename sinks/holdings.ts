@@ -3,7 +3,9 @@ import {
   Observable,
   catchError,
   concatMap,
+  Subject,
   defer,
+  switchMap,
   exhaustMap,
   filter,
   from,
@@ -57,6 +59,13 @@ export const defaultHoldingPolicy: Omit<HoldingPolicy, 'clock' | 'random'> = {
 const AT_LEAST = 2;
 /** A sweep that left something, or heard of something given back, is followed by another this soon. */
 const AGAIN_MS = 200;
+/** Between attempts to extend a lease while the store does not answer. */
+const RETRY_MS = 500;
+/**
+ * After an outage of the store all leases may have run out at once: whoever had them gets so long to extend them, and to
+ * store what happened meanwhile, before others take over.
+ */
+const GRACE_MS = 4_000;
 
 /** Holds a session until it is lost, or held no more: extends the lease, and goes on trying while the store does not answer (R12). */
 export function holding(
@@ -70,15 +79,26 @@ export function holding(
   const trustMs = leases.ttlMs - marginMs;
   let trustedUntil = inheritedAt === undefined ? Number.POSITIVE_INFINITY : inheritedAt + trustMs;
   const held: Holding = { ...session, inherited: inheritedAt !== undefined, trusted: () => clock.now() < trustedUntil };
+  const failed$ = new Subject<void>();
+  let failing = false;
+  const failed = (error: unknown): Observable<never> => {
+    // An outage is told of once.
+    if (!failing) report('lease', error);
+    failing = true;
+    failed$.next();
+    return EMPTY;
+  };
   const renewed$ = defer(() => {
     const startedAt = clock.now();
     return leases.hold(session).pipe(
       tap((outcome) => {
+        failing = false;
         if (outcome === 'held') trustedUntil = startedAt + trustMs;
       }),
     );
-  }).pipe(reported('lease', report));
-  const lost$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock).pipe(
+  }).pipe(catchError(failed));
+  const due$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock);
+  const lost$ = merge(due$, failed$.pipe(switchMap(() => timer(RETRY_MS, clock)))).pipe(
     map(() => isHeld(session.clientId)),
     takeWhile((wanted) => wanted),
     exhaustMap(() => renewed$),
@@ -99,10 +119,18 @@ export function inheriting(
 ): Observable<HoldingEvent> {
   const { sweepMs, clock, random } = policy;
   let waitMs = 0;
+  let failing = false;
+  let graceUntil = 0;
 
   const sweep$ = defer(() => leases.orphans()).pipe(
     concatMap(({ sessions, nextInMs = Number.POSITIVE_INFINITY }) => {
+      if (failing) graceUntil = clock.now() + GRACE_MS;
+      failing = false;
       const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
+      if (wanted.length > 0 && clock.now() < graceUntil) {
+        waitMs = graceUntil - clock.now();
+        return EMPTY;
+      }
       // From anywhere: instances that sweep at the same moment are not all to ask for the same half.
       const first = Math.floor(random() * wanted.length);
       const some = [...wanted.slice(first), ...wanted.slice(0, first)].slice(
@@ -114,8 +142,11 @@ export function inheriting(
       return from(some).pipe(mergeMap(taking), toArray());
     }),
     filter((taken) => taken.length > 0),
-    reported('sweep', report, () => {
+    catchError((error: unknown) => {
+      if (!failing) report('sweep', error);
+      failing = true;
       waitMs = sweepMs;
+      return EMPTY;
     }),
   );
 
@@ -135,13 +166,4 @@ export function inheriting(
       return merge(of(held), ...taken.map((each) => each.lost$));
     }),
   );
-}
-
-/** Reports an error and goes on without. */
-function reported<T>(where: string, report: Report, then: () => void = () => undefined) {
-  return catchError<T, Observable<never>>((error: unknown) => {
-    report(where, error);
-    then();
-    return EMPTY;
-  });
 }

@@ -1,15 +1,17 @@
 import {
   asyncScheduler,
   catchError,
+  concat,
   defer,
   EMPTY,
   endWith,
-  first,
+  filter,
   ignoreElements,
   of,
   retry,
   share,
   Subject,
+  take,
   tap,
   throwError,
   timeout,
@@ -32,6 +34,10 @@ const CONCURRENT = 64;
 export interface WriteBehind {
   /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is no newer than what waits is ignored. */
   put(state: JobState): void;
+  /** Has something done before the job's next state is written, after what else is to be done before; tried again while it errors with `StoreUnavailable`. */
+  before(promptId: string, work$: Observable<unknown>): void;
+  /** What is still to be done before the job's next state, which is not done by itself any more. */
+  undone(promptId: string): Observable<unknown>;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
   /** Forgets a job, here and in the store. Emits whether it was there; errors with `StoreUnavailable`. */
@@ -84,6 +90,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
   const confirmed = new WeakSet<JobState>();
   const confirming = new Map<string, Subscription>();
   const unwritten = new Map<string, JobState>();
+  const first = new Map<string, Observable<unknown>>();
   const state$ = new Subject<JobState>();
   let failing = false;
 
@@ -103,7 +110,10 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
   }
 
   function attempt(state: JobState): Observable<unknown> {
-    return defer(() => store.put(state)).pipe(
+    return concat(
+      prepared(state.promptId),
+      defer(() => store.put(state)),
+    ).pipe(
       tap((outcome) => {
         failing = false;
         forget(state);
@@ -122,6 +132,17 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         return EMPTY;
       }),
     );
+  }
+
+  /** What was asked for meanwhile comes before the next state. */
+  function prepared(promptId: string): Observable<never> {
+    return defer(() => {
+      const work$ = first.get(promptId);
+      const done = (): void => {
+        if (first.get(promptId) === work$) first.delete(promptId);
+      };
+      return (work$ ?? EMPTY).pipe(ignoreElements(), tap({ complete: done }));
+    });
   }
 
   function pause(error: unknown, attempts: number): Observable<unknown> {
@@ -161,6 +182,15 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         state$.next(state);
       }
     },
+    before: (promptId, work$) => {
+      const earlier$ = first.get(promptId);
+      first.set(promptId, earlier$ === undefined ? work$ : concat(earlier$, work$));
+    },
+    undone: (promptId) => {
+      const work$ = first.get(promptId) ?? EMPTY;
+      first.delete(promptId);
+      return work$;
+    },
     get: (promptId) =>
       defer(() => {
         const waiting = unwritten.get(promptId);
@@ -169,12 +199,20 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     remove: (promptId) =>
       defer(() => {
         unwritten.delete(promptId);
+        first.delete(promptId);
         return store.remove(promptId);
       }),
     unwritten: () => [...unwritten.values()],
     pending: () => unwritten.size,
     drain: (timeoutMs) =>
-      defer(() => (unwritten.size === 0 ? EMPTY : ended$.pipe(first(() => unwritten.size === 0)))).pipe(
+      defer(() =>
+        unwritten.size === 0
+          ? EMPTY
+          : ended$.pipe(
+              filter(() => unwritten.size === 0),
+              take(1),
+            ),
+      ).pipe(
         ignoreElements(),
         timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size)) }),
       ),

@@ -24,6 +24,8 @@ export type BoardEvent =
   | { readonly tag: 'opened'; readonly job: Job }
   /** An old server took the workflow under an id of its own. */
   | { readonly tag: 'adopted'; readonly promptId: string; readonly as: string; readonly at: number }
+  /** Somebody was told the job's id: it goes by that for good. */
+  | { readonly tag: 'told'; readonly promptId: string }
   /** The job is another's now, or was never posted. */
   | { readonly tag: 'released'; readonly promptId: string };
 
@@ -127,13 +129,10 @@ export function jobBoard(timing: Timing): Board {
 
   const adopt = (job: Job, promptId: string, at: number): readonly Change[] => {
     forget(job.state);
-    const isFirst = job.state.attempt === 1;
-    const id = isFirst ? { promptId } : { runId: promptId };
-    // Under its first epoch: if somebody stored it under its new id before, that is what counts.
-    const epoch = isFirst ? Math.min(job.state.epoch, job.state.startedAt) : job.state.epoch;
-    const state = { ...job.state, ...id, epoch, seq: job.state.seq + 1, updatedAt: at };
-    const renamed: readonly Change[] = isFirst ? [{ tag: 'renamed', promptId: job.state.promptId, as: state }] : [];
-    return [...renamed, ...open({ ...job, state })];
+    const id = job.untold ? { promptId } : { runId: promptId };
+    const state = { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at };
+    const renamed: readonly Change[] = job.untold ? [{ tag: 'renamed', promptId: job.state.promptId, as: state }] : [];
+    return [...renamed, ...open({ ...job, untold: false, state })];
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {
@@ -223,6 +222,10 @@ export function jobBoard(timing: Timing): Board {
       case 'adopted': {
         const job = run(event.promptId);
         return job === undefined ? [] : adopt(job, event.as, event.at);
+      }
+      case 'told': {
+        const job = jobs.get(event.promptId);
+        return job === undefined ? [] : keep(job, { ...job, untold: false });
       }
       case 'released':
         forget(jobs.get(event.promptId)?.state ?? { promptId: event.promptId });

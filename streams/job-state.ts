@@ -99,7 +99,7 @@ export interface JobState {
   readonly nodeErrors?: readonly NodeError[];
   /** 1 for the first run. */
   readonly attempt: number;
-  /** ComfyUI's `prompt_id` of this run, where it is not the `promptId`: of a later attempt. */
+  /** ComfyUI's `prompt_id` of this run, where it is not the `promptId`: of a later attempt, or by an old server's choice. */
   readonly runId?: string;
   readonly retry?: RetryPolicy;
   /** Grows with each change of owner. */

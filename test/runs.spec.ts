@@ -72,6 +72,7 @@ describe('on virtual time', () => {
       own: (url) => `client of ${url}`,
       isHeld: () => true,
       isTrusted: () => true,
+      keep: () => undefined,
       board,
       store,
       clock,

@@ -127,10 +127,15 @@ describe('frames before the answer to the post', () => {
     expect(board.job('a')?.state.node?.value).toBe(5);
   });
 
+  const untold = (promptId: string): BoardEvent => ({
+    tag: 'opened',
+    job: jobOf(aState({ promptId }), { graph: sampling, untold: true }),
+  });
+
   test('are kept for the id that an old server gives a job', () => {
-    const { open, told, take, linked, board } = aBoard();
+    const { told, take, linked, board } = aBoard();
     linked();
-    open('ours', {}, false);
+    take(untold('ours'));
     told('theirs', started, executed);
     const [renamed, adopted, ...rest] = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
     expect(renamed).toMatchObject({ tag: 'renamed', promptId: 'ours', as: { promptId: 'theirs' } });
@@ -140,10 +145,23 @@ describe('frames before the answer to the post', () => {
     expect(told('theirs', { tag: 'succeeded' })).toMatchObject([{ status: 'completed', outputs: [anOutput('3')] }]);
   });
 
-  test('[R3] do not count as the whole where the socket was lost among them', () => {
-    const { open, told, take, linked, unlinked, board } = aBoard();
+  test('are kept for a job too whose caller was told its id: it keeps that', () => {
+    const { told, take, linked, board } = aBoard();
     linked();
-    open('ours', {}, false);
+    take(untold('ours'));
+    take({ tag: 'told', promptId: 'ours' });
+    told('theirs', started, executed);
+    const changes = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
+    expect(changes.map(({ tag }) => tag)).not.toContain('renamed');
+    expect(changes.at(-1)).toMatchObject({ state: { promptId: 'ours', runId: 'theirs', status: 'processing' } });
+    expect([...board.jobs.keys()]).toEqual(['ours']);
+    expect(told('theirs', { tag: 'succeeded' })).toMatchObject([{ promptId: 'ours', status: 'completed' }]);
+  });
+
+  test('[R3] do not count as the whole where the socket was lost among them', () => {
+    const { told, take, linked, unlinked, board } = aBoard();
+    linked();
+    take(untold('ours'));
     told('theirs', started);
     unlinked();
     linked();

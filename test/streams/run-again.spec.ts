@@ -42,7 +42,7 @@ function aRetried(retry: RetryPolicy | undefined, more: Partial<JobState> = {}) 
   };
   const state = aState({ ...(retry !== undefined && { retry }), ...more });
   take({ tag: 'linked', clientId: 'c', at });
-  take({ tag: 'opened', job: jobOf(state, { graph: sampling, accepted: true }) });
+  take({ tag: 'opened', job: jobOf(state, { graph: sampling, accepted: true, untold: true }) });
   const told = (id: string, ...facts: readonly Fact[]): readonly Change[] =>
     facts.flatMap((fact) => take({ promptId: id, at: (at += 1), ...fact }));
   const states = (): readonly JobState[] => changes.flatMap((each) => (each.tag === 'state' ? [each.state] : []));
