@@ -3,6 +3,7 @@ import {
   catchError,
   concat,
   concatMap,
+  defer,
   exhaustMap,
   filter,
   interval,
@@ -15,6 +16,7 @@ import {
   startWith,
   take,
   takeUntil,
+  tap,
   throwError,
   type Observable,
   type SchedulerLike,
@@ -99,7 +101,12 @@ function frames(
   const { clientId, serverUrl, inherited, mayOpen, connect } = session;
   const { tickMs, reconnect, clock } = policy;
   const tick$ = interval(tickMs, clock);
-  const end$ = merge(stop$, session.end$);
+  let over = false;
+  const end$ = merge(stop$, session.end$).pipe(
+    tap(() => {
+      over = true;
+    }),
+  );
   const deaf$ = tick$.pipe(filter(() => mayOpen() && board.takeDeaf(clientId, clock.now())));
   const closed$ = end$.pipe(filter(() => board.session(clientId)?.open !== true));
   // A server that answers again after an outage is there for sockets too: no use in waiting on.
@@ -118,7 +125,7 @@ function frames(
       throwError(() => error),
     );
   };
-  const socket$ = allowed$.pipe(
+  const socket$ = defer(() => (over ? EMPTY : allowed$)).pipe(
     concatMap(() =>
       connect(deaf$, end$).pipe(
         unlessOverslept(() => !mayOpen(), tickMs, clock),
