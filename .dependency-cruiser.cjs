@@ -20,18 +20,18 @@ module.exports = {
       name: 'sources-know-streams-only',
       severity: 'error',
       from: { path: '^sources/' },
-      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|taking-up|answers|once)' },
+      to: { path: '^(sinks|gateway|test|pipeline|index|replay|runs|ownership|taking-up|submissions|answers|once)' },
     },
     {
       name: 'sinks-know-streams-only',
       severity: 'error',
       from: { path: '^sinks/' },
-      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|taking-up|answers|once)' },
+      to: { path: '^(sources|gateway|test|pipeline|index|replay|runs|ownership|taking-up|submissions|answers|once)' },
     },
     {
       name: 'pipeline-knows-no-gateway',
       severity: 'error',
-      from: { path: '^(pipeline|replay|index|runs|ownership|taking-up|answers|once)' },
+      from: { path: '^(pipeline|replay|index|runs|ownership|taking-up|submissions|answers|once)' },
       to: { path: '^(gateway|test)/' },
     },
     {

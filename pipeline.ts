@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import {
   ReplaySubject,
   Subject,
   asyncScheduler,
-  EMPTY,
   concat,
-  concatMap,
   defer,
   filter,
   finalize,
@@ -20,7 +17,6 @@ import {
   repeat,
   takeUntil,
   takeWhile,
-  tap,
   timeout,
   timer,
   toArray,
@@ -28,23 +24,21 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { answers } from './answers';
-import { onlyOnce, type Identity } from './once';
 import { runs } from './runs';
+import { newState, submissions } from './submissions';
 import { ownership } from './ownership';
-import { UnknownJob, type JobRequest, type Pipeline, type SubmitRequest } from './pipeline-api';
+import { UnknownJob, type JobRequest, type Pipeline } from './pipeline-api';
 import { defaultHoldingPolicy } from './sinks/holdings';
 import type { JobStore } from './sinks/job-store';
-import { keptOnce } from './sinks/kept-workflow.codec';
-import { StaleState, writeBehind } from './sinks/write-behind';
-import { comfyUIServer, type ComfyUIServer } from './sources/comfyui-server';
+import { writeBehind } from './sinks/write-behind';
+import { comfyUIServer } from './sources/comfyui-server';
 import { serverAddress, type ServerOptions } from './sources/server-address';
 import { SocketClosed, type SocketTiming } from './sources/session';
 import { jittered, type Backoff } from './streams/backoff';
 import { jobBoard, type BoardEvent, type Change } from './streams/board';
-import { jobOf, queuedState } from './streams/job';
+import { jobOf } from './streams/job';
 import { jobChanges } from './streams/job-changes';
-import { isSettled, sessionOf, type JobState, type RetryPolicy } from './streams/job-state';
-import { reconnecting } from './streams/reconnecting';
+import { isSettled, sessionOf, type JobState } from './streams/job-state';
 import { orNothing, reporting, type Report } from './streams/reporting';
 import { defaultTiming, type Timing } from './streams/timing';
 import { watchers } from './streams/watchers';
@@ -67,8 +61,6 @@ export interface PipelineOptions {
 
 /** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
 const ANSWER_MS = 10_000;
-/** How long `submit` waits for a job's new id to be stored. */
-const MOVE_MS = 2_000;
 /** How often is seen whether a look or a new socket is due. Costs no request. */
 const TICK_MS = 250;
 /** How often an unsettled job's state is written although it did not change. */
@@ -92,12 +84,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   /** What the store cannot do now is reported, and no reason to stop (R12). */
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
   const asked = answers({ board, local, writer, store, attempted });
-  const submitOnce = onlyOnce({ store, get: asked.get, clock, attempted });
-  const beingPosted = new Set<string>();
-  /** Stored, or about to be, and not on the board yet. */
-  const coming = new Set<string>();
-  /** By their first ids, the jobs that go by another one as soon as that is stored. */
-  const moving = new Map<string, Observable<void>>();
 
   const servers = options.servers.map((server) => {
     return comfyUIServer(
@@ -112,7 +98,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     store,
     board,
     stop$,
-    isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId) || moving.has(promptId),
+    isComing: (promptId) => submitting.isComing(promptId),
     cancel: (promptId) => posting.stop(promptId),
     resumed: (state, workflow) => posting.resumed(state, workflow),
     policy: { ...defaultHoldingPolicy, clock, random },
@@ -127,6 +113,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         promptId,
         defer(() => store.keep(promptId, kept)),
       ),
+  });
+  const tell = (event: BoardEvent): void => commands$.next(of(event));
+  const submitting = submissions({
+    ...{ store, writer, posting, own, asked, run, tell, letGoOf, attempted, clock, report },
+    backoff: looking,
   });
   const command$ = merge(commands$, owned.command$, of(posting.abandoned$));
   const changes$ = jobChanges(
@@ -168,7 +159,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       case 'renamed':
         local.rename(change.promptId, change.as.promptId);
         asked.renamed(change.promptId, change.as.promptId);
-        move(change.promptId, change.as);
+        submitting.move(change.promptId, change.as);
         break;
       case 'released':
         local.release(change.promptId);
@@ -178,39 +169,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  /**
-   * A job that nobody was told of goes by an old server's id from now on. What is stored under its first id names that:
-   * whoever finds both after a crash knows which is left over.
-   */
-  function move(promptId: string, state: JobState): void {
-    const done = new ReplaySubject<void>(1);
-    moving.set(promptId, done);
-    const kept$ = store
-      .kept(promptId)
-      .pipe(
-        concatMap((kept) =>
-          kept === undefined ? EMPTY : store.keep(state.promptId, keptOnce(kept.workflow, state.retry !== undefined)),
-        ),
-      );
-    const marked$ = defer(() => store.put({ ...state, promptId, runId: state.promptId })).pipe(
-      tap((outcome) => {
-        if (outcome === 'stored') return;
-        letGoOf(state);
-        throw new StaleState(state);
-      }),
-    );
-    const moved$ = concat(writer.undone(promptId), marked$, kept$, store.put(state), writer.remove(promptId));
-    const over = (): void => {
-      moving.delete(promptId);
-      done.next();
-    };
-    writer.before(state.promptId, moved$.pipe(tap({ complete: over })));
-  }
-
   /** A write was refused: another instance took the job over. */
   function letGoOf({ promptId, epoch }: JobState): void {
     const job = board.job(promptId);
-    if (job !== undefined && job.state.epoch <= epoch) commands$.next(of({ tag: 'released', promptId }));
+    if (job !== undefined && job.state.epoch <= epoch) tell({ tag: 'released', promptId });
   }
 
   /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. */
@@ -219,86 +181,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await firstValueFrom(merge(done, timer(ANSWER_MS, clock)));
   }
 
-  const newState = (
-    promptId: string,
-    server: ComfyUIServer,
-    { type, userId, characterId, metadata }: JobRequest,
-    at = clock.now(),
-  ): JobState =>
-    queuedState({
-      promptId,
-      type,
-      userId,
-      ...(characterId !== undefined && { characterId }),
-      ...(metadata !== undefined && { metadata }),
-      serverUrl: server.url,
-      at,
-    });
-
-  async function submit(request: SubmitRequest): Promise<JobState> {
-    if (request.once === undefined) return submitAs(request);
-    posting.server(request.server, request.type);
-    return submitOnce(request.once, (as) => submitAs(request, as));
-  }
-
-  /** Under a given identity it is safe to repeat, here and elsewhere: who stores the state first posts, nobody else does. */
-  async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
-    const { workflow } = request;
-    const server = posting.server(request.server, request.type);
-    const retry = retryOf(request);
-    const clientId = owned.own(server.url);
-    const state: JobState = {
-      ...newState(as?.promptId ?? randomUUID(), server, request, as?.at),
-      clientId,
-      ...(retry !== undefined && { retry }),
-    };
-    const { promptId } = state;
-    coming.add(state.promptId);
-    // Stored before it is posted, so that no crash can lose it.
-    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', workflow }));
-    const kept$ = keep$.pipe(tap({ error: () => writer.before(promptId, keep$) }));
-    const stored = await lastValueFrom(
-      concat(attempted(kept$), as === undefined ? attempted(store.put(state)) : EMPTY),
-      {
-        defaultValue: undefined,
-      },
-    );
-    const posted$ = posting.first(state, workflow, as !== undefined || stored !== undefined);
-    const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
-    coming.delete(state.promptId);
-    await running;
-    // An old server's id is one to come back with, after a crash as well.
-    await firstValueFrom(merge(moving.get(promptId) ?? of(undefined), timer(MOVE_MS, clock)));
-    const present = (await asked.get(promptId)) ?? state;
-    commands$.next(of({ tag: 'told', promptId: present.promptId }));
-    return present;
-  }
-
-  /**
-   * Posts a job that is stored by nobody else. While the store does not answer, it is asked again: only it can tell.
-   * Nothing while this very job is at that already.
-   */
-  function storedFirst(state: JobState, posted$: Observable<BoardEvent>): Observable<BoardEvent> {
-    const { promptId } = state;
-    return defer(() => {
-      if (beingPosted.has(promptId)) return EMPTY;
-      beingPosted.add(promptId);
-      return store.put(state).pipe(
-        reporting('store', report),
-        reconnecting(looking, clock),
-        concatMap((outcome) => (outcome === 'stored' ? posted$ : EMPTY)),
-        finalize(() => beingPosted.delete(promptId)),
-      );
-    });
-  }
-
   async function track(promptId: string, request: JobRequest): Promise<JobState> {
     const known = await asked.get(promptId);
     if (known !== undefined) return known;
     let silent: unknown;
     for (const server of request.server === undefined ? servers : [posting.server(request.server, request.type)]) {
       const state: JobState = {
-        ...newState(promptId, server, request),
+        ...newState(promptId, server.url, request, clock.now()),
         via: 'polling',
         session: owned.own(server.url),
       };
@@ -353,7 +242,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   return {
-    submit,
+    submit: submitting.submit,
     track,
     cancel,
     get: asked.get,
@@ -383,11 +272,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     recovered: owned.recovered,
     close,
   };
-}
-
-/** One run, unless the request says otherwise. */
-function retryOf({ onLost, maxAttempts = onLost === undefined ? 1 : 3 }: SubmitRequest): RetryPolicy | undefined {
-  return maxAttempts > 1 ? { maxAttempts, ...(onLost !== undefined && { onLost }) } : undefined;
 }
 
 /** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
