@@ -30,7 +30,6 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   const fates = taken.map((order): Fate => ({
     ...{ order, cancelled: false, deleted: false },
     forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
-    unanswered: load.unanswered.includes(order.n),
     unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
       isForgotten(truth.endings.get(runId), mischief.happened),
     ),
@@ -40,7 +39,9 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executions.get(n) ?? []);
     return why === undefined
       ? []
-      : [`order ${n}: ${why} ${JSON.stringify([statesOf.get(n)?.map(short), executions.get(n), fate.unanswered])}`];
+      : [
+          `order ${n}: ${why} ${JSON.stringify([statesOf.get(n)?.map(short), executions.get(n), load.unanswered.includes(n)])}`,
+        ];
   });
   const twice = fates.filter((fate) => accidents(fate, executions.get(fate.order.n) ?? [], truth.endings) > 0);
   const disorders = records.flatMap(violations);

@@ -23,6 +23,8 @@ export function feedOf(url: string): Feed {
   const ear = new Redis(url, { autoResubscribe: false, maxRetriesPerRequest: null, retryStrategy: () => 100 });
   const look = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 100 });
   const latest = new Map<string, JobState>();
+  /** The last that was announced: what was read may be ahead of it. */
+  const announced = new Map<string, JobState>();
   const followed = new Set<string>();
   const backward: { before: JobState; after: JobState }[] = [];
   const unsettled: string[] = [];
@@ -49,8 +51,9 @@ export function feedOf(url: string): Feed {
     const { promptId } = after;
     const before = latest.get(promptId);
     const isBackward = before !== undefined && !isNewer(after, before);
-    if (isNews && isBackward && (after.epoch !== before.epoch || after.seq !== before.seq))
-      backward.push({ before, after });
+    const last = isNews ? announced.get(promptId) : undefined;
+    if (last !== undefined && isNewer(last, after)) backward.push({ before: last, after });
+    if (isNews) announced.set(promptId, after);
     if (before !== undefined && isSettled(before) && isNewer(after, before)) unsettled.push(promptId);
     if (!isBackward) latest.set(promptId, after);
     if (!isSettled(after) || !followed.delete(promptId)) return;

@@ -49,7 +49,6 @@ export function results(run: Run): readonly Row[] {
         order.n,
         {
           ...{ order, forgotten, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
-          unanswered: unanswered.includes(order.n),
           unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
             isForgotten(truth.endings.get(runId), trouble.happened),
           ),
@@ -78,7 +77,7 @@ export function results(run: Run): readonly Row[] {
   if (process.env['TIMELINE'] !== undefined) timeline(run, [...wrong.keys()]);
   for (const [n, why] of wrong)
     console.log(
-      `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), fates.get(n)?.unanswered])}`,
+      `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), unanswered.includes(n)])}`,
     );
   for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
   for (const { n } of long.filter((order) => !visible.includes(order)))

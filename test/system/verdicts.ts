@@ -12,8 +12,6 @@ export interface Fate {
   readonly forgotten: number;
   /** Whether ComfyUI forgot its end at once, while links or the service were down: nobody can know it. */
   readonly unknowable: boolean;
-  /** Whether the service was killed before it answered: then it may have been before it posted. */
-  readonly unanswered: boolean;
 }
 
 /** What is wrong with how a job ended, if anything: against what ComfyUI says and what was done to it. */
@@ -32,10 +30,7 @@ export function wrongEnd(
   if (succeeded && state.status !== 'completed') return `${state.failure?.kind} though it succeeded`;
   const ending = endings.get(runIdOf(state));
   if (state.status === 'completed') return wrongCompletion(state, ending, fate);
-  const neverPosted = fate.unanswered && executions.length === 0 && state.failure?.kind === 'lost';
-  return neverPosted || mayFailSo(state, ending, fate)
-    ? undefined
-    : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
+  return mayFailSo(state, ending, fate) ? undefined : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
 }
 
 function wrongCompletion({ outputs = [] }: JobState, ending: Ending | undefined, fate: Fate): string | undefined {
