@@ -15,6 +15,8 @@ export interface TcpProxy {
   /** Refuses new connections until `accept`. */
   refuse(): void;
   accept(): void;
+  /** From now on every byte takes so long, and so many pass a second each way of a connection. */
+  slow(latencyMs: number, bytesPerSecond?: number): void;
   /** Holds all bytes back until `resume`. */
   pause(): void;
   resume(): void;
@@ -28,6 +30,8 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
   const orphans = new Set<Socket>();
   let refusing = false;
   let paused = false;
+  let latencyMs = 0;
+  let bytesPerSecond = Number.POSITIVE_INFINITY;
 
   const listener = createServer((client) => {
     if (refusing) {
@@ -39,10 +43,19 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
     pairs.add(pair);
     for (const socket of pair) socket.on('error', () => undefined);
     const relay = (from: Socket, to: Socket): void => {
-      from.on('data', (chunk) => to.write(chunk));
-      from.on('end', () => {
-        if (!orphans.has(to)) to.end();
-      });
+      let due = 0;
+      const later = (bytes: number, act: () => void): void => {
+        const now = Date.now();
+        due = Math.max(due, now + latencyMs) + (bytes / bytesPerSecond) * 1000;
+        if (due > now) setTimeout(act, due - now);
+        else act();
+      };
+      from.on('data', (chunk) => later(chunk.length, () => to.write(chunk)));
+      from.on('end', () =>
+        later(0, () => {
+          if (!orphans.has(to)) to.end();
+        }),
+      );
     };
     relay(client, server);
     relay(server, client);
@@ -84,6 +97,10 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
     },
     accept: () => {
       refusing = false;
+    },
+    slow: (latency, bandwidth = Number.POSITIVE_INFINITY) => {
+      latencyMs = latency;
+      bytesPerSecond = bandwidth;
     },
     pause: () => {
       paused = true;

@@ -16,11 +16,13 @@ const WEIGHTS = {
   'SIGSTOP Redis': 1.2,
   'Redis link reset': 1,
   'Redis link half-open': 1,
+  'Redis link slow': 0.8,
   'ComfyUI outage': 1.5,
   'ComfyUI restart': 0.8,
   'ComfyUI link reset': 1,
   'ComfyUI stale sockets': 1,
   'ComfyUI link frozen': 1,
+  'ComfyUI link slow': 1,
 };
 type Kind = keyof typeof WEIGHTS;
 
@@ -93,6 +95,11 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
       bench.redisLink.reset();
       return Promise.resolve();
     },
+    'Redis link slow': async () => {
+      bench.redisLink.slow(chance.between(20, 150));
+      await sleep(chance.between(2_000, 6_000));
+      bench.redisLink.slow(0);
+    },
     'Redis link half-open': async () => {
       bench.redisLink.pause();
       await sleep(chance.between(2_000, 6_000));
@@ -120,6 +127,11 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
       link.cutClients();
       await sleep(chance.between(1_000, 4_000));
       link.releaseServers();
+    },
+    'ComfyUI link slow': async ({ link }) => {
+      link.slow(chance.between(100, 600), chance.between(20_000, 200_000));
+      await sleep(chance.between(2_000, 6_000));
+      link.slow(0);
     },
     'ComfyUI link frozen': async ({ link }) => {
       link.pause();
