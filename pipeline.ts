@@ -75,7 +75,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const { store, report = () => undefined, clock = asyncScheduler, random = Math.random, socketTiming } = options;
   const timing = { ...defaultTiming, ...options.timing };
   const backoff = jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random);
-  const looking = jittered({ firstMs: 1_000, maxMs: 15_000, steadyMs: 20_000 }, random);
+  const looking = jittered({ firstMs: 1_000, maxMs: 8_000, steadyMs: 20_000 }, random);
   const board = jobBoard(timing);
   const local = watchers();
   const writer = writeBehind(store, { clock, report, onStale: letGoOf, confirmMs: CONFIRM_MS });

@@ -55,7 +55,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
     handleType(NoAnswer, (error) => !wasGivenUp(error)),
     {
       breaker: new ConsecutiveBreaker(limits.breakAfter),
-      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 10_000 }),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
     },
   );
 

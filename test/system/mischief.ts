@@ -35,6 +35,9 @@ const KILLS_AND_STOPS: ReadonlySet<string> = new Set<Kind>([
   'ComfyUI restart',
 ]);
 
+/** Between the decision to kill a server and its end, jobs may still reach it. */
+const SOON_MS = 300;
+
 /** Leases run out after 10 s: whoever sleeps for longer wakes up as a zombie. */
 const ZOMBIE_MS = [12_500, 15_000] as const;
 
@@ -53,9 +56,9 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
   const asleep = new Set<number>();
   const busy = new Set<unknown>();
 
-  const struckAt = (server: Server): number[] =>
+  const struckAt = (server: Server, until = Number.POSITIVE_INFINITY): number[] =>
     [...feed.latest.values()]
-      .filter((state) => !isSettled(state) && state.serverUrl === server.url)
+      .filter((state) => !isSettled(state) && state.serverUrl === server.url && state.startedAt <= until)
       .map(({ metadata }) => Number(metadata?.['order']));
 
   const restartLater = async (instance: Instance): Promise<void> => {
@@ -158,14 +161,16 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
     busy.add(whom);
     const server = kind in onServer ? (whom as Server) : undefined;
     const from = Date.now();
-    const struck = server === undefined ? [] : struckAt(server);
+    const struck = new Set(server === undefined ? [] : struckAt(server));
     await (onInstance[kind]?.(whom as Instance) ?? onServer[kind]?.(whom as Server) ?? onRedis[kind]?.());
+    // What came just before is told only later.
+    if (server !== undefined) for (const order of struckAt(server, from + SOON_MS)) struck.add(order);
     happened.push({
       what: kind,
       ...(server !== undefined && { server: server.url }),
       from,
       to: Date.now(),
-      struck,
+      struck: [...struck],
     });
     busy.delete(whom);
   }

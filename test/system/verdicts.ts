@@ -26,7 +26,7 @@ export function wrongEnd(
   if (others.length > 0) return `${states.length} states: ${states.map((each) => each.status).join(', ')}`;
   if (!isSettled(state)) return `still ${state.status}`;
   const succeeded = executions.some(({ runId }) => endings.get(runId)?.how === 'success');
-  if (succeeded && state.failure?.kind === 'lost' && fate.unknowable) return undefined;
+  if (state.failure?.kind === 'lost' && fate.unknowable) return undefined;
   if (succeeded && state.status !== 'completed') return `${state.failure?.kind} though it succeeded`;
   const ending = endings.get(runIdOf(state));
   if (state.status === 'completed') return wrongCompletion(state, ending, fate);
