@@ -68,7 +68,10 @@ export function results(run: Run): readonly Row[] {
   const watched = taken.filter(({ meant }) => meant !== 'be refused').map(({ n }) => n);
   const overSocket = watched.filter((n) => isOverSocket(statesOf.get(n)?.[0], recordsOf.get(n) ?? []));
   const stricken = struckBy(trouble.happened, ['kill -9', 'SIGTERM']).filter((n) => fates.has(n));
-  const long = taken.filter((order) => order.long && statesOf.get(order.n)?.[0]?.status === 'completed');
+  // Whose submitter was killed before it answered ran all the same, watched by nobody.
+  const long = taken.filter(
+    ({ n, long }) => long && !unanswered.includes(n) && statesOf.get(n)?.[0]?.status === 'completed',
+  );
   const visible = long.filter(({ n }) => values(recordsOf.get(n) ?? []) >= 3);
   const transient = troubledBy(trouble.happened, states).filter((n) => fates.has(n));
   const requests = bench.servers.reduce((sum, { comfy }) => sum + truth.requests(comfy), 0);
@@ -81,7 +84,7 @@ export function results(run: Run): readonly Row[] {
     );
   for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
   for (const { n } of long.filter((order) => !visible.includes(order)))
-    console.log(`  no visible progress: order ${n}`);
+    console.log(`  no visible progress: order ${n}, ${JSON.stringify(recordsOf.get(n))}`);
   for (const n of watched.filter((each) => !overSocket.includes(each)))
     console.log(`  not over WebSocket: order ${n}, ${JSON.stringify(statesOf.get(n)?.map(brief))}`);
   for (const each of run.violations.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
