@@ -269,7 +269,7 @@ describe.each(versions)('%s', (version) => {
       policy: { backoff: { steadyMs: 0, delayMs: () => 150 } },
     });
     const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
-    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });
+    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow), untold: true }) });
     const id = idIn(await done, promptId);
     socket.unsubscribe();
     expect(states.at(-1)).toMatchObject({
