@@ -44,6 +44,8 @@ export function serveSockets(
     transports: ['websocket'],
     // CORS does not cover WebSockets.
     allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
+    // Pages bring their own.
+    serveClient: false,
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
