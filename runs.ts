@@ -142,29 +142,16 @@ export function runs(parts: RunParts): Runs {
     );
   }
 
-  const first: Runs['first'] = (state, workflow, stored) =>
+  const opened = (state: JobState, workflow: Workflow, how: Pick<Run, 'stored' | 'maybePosted'>) =>
     concat(
-      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow), untold: true }) }),
+      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow), untold: !how.maybePosted }) }),
       defer(() => {
-        const run = { runId: state.promptId, clientId: state.clientId ?? '', workflow, stored, maybePosted: false };
+        const run = { runId: runIdOf(state), clientId: state.clientId ?? '', workflow, ...how };
         return posted(server(state.serverUrl, state.type), run);
       }),
     );
-
-  const resumed: Runs['resumed'] = (state, workflow) =>
-    concat(
-      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow) }) }),
-      defer(() => {
-        const run = {
-          runId: runIdOf(state),
-          clientId: state.clientId ?? '',
-          workflow,
-          stored: true,
-          maybePosted: true,
-        };
-        return posted(server(state.serverUrl, state.type), run);
-      }),
-    );
+  const first: Runs['first'] = (state, workflow, stored) => opened(state, workflow, { stored, maybePosted: false });
+  const resumed: Runs['resumed'] = (state, workflow) => opened(state, workflow, { stored: true, maybePosted: true });
 
   const again: Runs['again'] = (promptId, failure) => {
     const next = (workflow: Workflow | undefined): Observable<BoardEvent> => {

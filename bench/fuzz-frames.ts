@@ -1,6 +1,7 @@
 /** `npm run fuzz [-- COUNT [SEED]]`: mutated frames through decoding and reduction; exits 1 on a throw or a leak. */
 import { randomInt } from 'node:crypto';
 import { FuzzFailure, fuzzedBoard, type Outcomes } from './fuzzed-board';
+import { heap, mib } from './heap';
 import { recordedFrames } from './mutated-frames';
 
 const MAX_GROWTH = 20 << 20;
@@ -8,14 +9,6 @@ const MAX_GROWTH = 20 << 20;
 const WARM_UP = 20_000;
 
 const [count = 1_000_000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
-
-function heap(): number {
-  if (globalThis.gc === undefined) throw new Error('run node with --expose-gc');
-  for (let times = 0; times < 3; times++) globalThis.gc();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 function report(outcomes: Outcomes, seconds: number, before: number, after: number): void {
   const sum = Object.values(outcomes).reduce((sum, times) => sum + times, 0);

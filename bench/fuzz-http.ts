@@ -3,22 +3,14 @@ import { randomInt } from 'node:crypto';
 import { runningGateway } from '../test/gateway/support/running-gateway';
 import { testAuth } from '../test/gateway/support/tokens';
 import { fuzzedHttp, HttpFuzzFailure } from './fuzzed-http';
+import { mib, settledHeap } from './heap';
 
 const MAX_GROWTH = 20 << 20;
 /** Until code is compiled and caches are filled, the heap grows for good reason. */
 const WARM_UP = 500;
+const QUIET_MS = 500;
 
 const [count = 2000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
-
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-
-async function settledHeap(): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  if (globalThis.gc === undefined) throw new Error('run node with --expose-gc');
-  for (let times = 0; times < 3; times += 1) globalThis.gc();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 async function main(): Promise<void> {
   const gateway = await runningGateway({
@@ -30,11 +22,11 @@ async function main(): Promise<void> {
     console.log(`seed ${seed}: requests made from the OpenAPI document`);
     const fuzz = await fuzzedHttp(gateway.url, seed);
     await fuzz.run(WARM_UP);
-    const before = await settledHeap();
+    const before = await settledHeap(QUIET_MS);
     const start = performance.now();
     const statuses = await fuzz.run(count);
     const seconds = (performance.now() - start) / 1000;
-    const after = await settledHeap();
+    const after = await settledHeap(QUIET_MS);
     console.log(`${count} requests in ${seconds.toFixed(1)} s: ${Math.round(count / seconds)} a second`);
     for (const [status, times] of Object.entries(statuses).sort())
       console.log(`  ${status}  ${String(times).padStart(6)}`);

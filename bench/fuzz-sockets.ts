@@ -6,23 +6,15 @@ import { testAuth } from '../test/gateway/support/tokens';
 import { leaks } from '../test/support/canary';
 import { steps } from '../test/support/comfyui/workflows';
 import { fuzzedSockets, SocketFuzzFailure } from './fuzzed-sockets';
+import { mib, settledHeap } from './heap';
 
 const MAX_GROWTH = 20 << 20;
 /** Until code is compiled and caches are filled, the heap grows for good reason. */
 const WARM_UP = 3_000;
+/** Whatever a socket leaves behind has its time to go. */
+const QUIET_MS = 12_000;
 
 const [count = 100_000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
-
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-
-async function settledHeap(): Promise<number> {
-  // Whatever a socket leaves behind has its time to go.
-  await new Promise((resolve) => setTimeout(resolve, 12_000));
-  if (globalThis.gc === undefined) throw new Error('run node with --expose-gc');
-  for (let times = 0; times < 3; times += 1) globalThis.gc();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 async function main(): Promise<void> {
   const gateway = await runningGateway({ auth: testAuth, rates: { requestsPerMinute: 0 } });
@@ -34,11 +26,11 @@ async function main(): Promise<void> {
     console.log(`seed ${seed}: ${count} messages`);
     const fuzz = await fuzzedSockets(gateway.url, seed, [ended.promptId, live.promptId, randomUUID()]);
     await fuzz.run(WARM_UP);
-    const before = await settledHeap();
+    const before = await settledHeap(QUIET_MS);
     const start = performance.now();
     const sockets = await fuzz.run(count);
     const seconds = (performance.now() - start) / 1000;
-    const after = await settledHeap();
+    const after = await settledHeap(QUIET_MS);
     console.log(`over ${sockets} sockets in ${seconds.toFixed(1)} s: ${Math.round(count / seconds)} a second`);
     console.log(`heap before ${mib(before)}, after ${mib(after)}: ${mib(after - before)} more`);
     if (after - before > MAX_GROWTH || leaks().length > 0) process.exitCode = 1;

@@ -17,6 +17,7 @@ import type { JobState } from '../streams/job-state';
 import { startComfyUI } from '../test/support/comfyui/stand-in';
 import { startRedis } from '../test/support/redis-server';
 import { startInstance, type Instance } from '../test/system/instance';
+import { mib } from './heap';
 import type { Figures, Order, Reader } from './sockets-talk';
 
 const [SOCKETS = 5000, JOBS = 1000, BASE_S = 30, STALL_S = 60] = process.argv.slice(2).map(Number);
@@ -27,7 +28,6 @@ const TARGET = { p99Ms: 100, socketKb: 40, stallMb: 50, ratio: 1.2 };
 const SECRET = 'the secret of a benchmark, 32 bytes and more';
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 const answerOf = async <T>(process: ChildProcess, message: Order): Promise<T> => {
   const answered = once(process, 'message');

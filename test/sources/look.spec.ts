@@ -220,19 +220,19 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
   const HISTORY =
     version === '0.33.0' ? '/api/jobs?status=completed,failed,cancelled&limit=32' : '/history?max_items=32';
   const ids = ['a', 'b', 'c', 'd', 'e'];
+  const tagsOf = async (routes: Lookup, more: Partial<Job> = {}): Promise<readonly string[]> => {
+    const events = await look(
+      routes,
+      ids.map((id) => taken(id, more)),
+    );
+    return events.map(({ tag }) => tag);
+  };
 
   test('cost one request where the server remembers none of them', async () => {
     const { routes, paths } = await asking(version);
     await answer(routes.queue());
     paths();
-    expect(
-      (
-        await look(
-          routes,
-          ids.map((id) => taken(id)),
-        )
-      ).map(({ tag }) => tag),
-    ).toEqual(ids.map(() => 'absent'));
+    expect(await tagsOf(routes)).toEqual(ids.map(() => 'absent'));
     expect(paths()).toEqual([expect.stringMatching(/in_progress|queue/), HISTORY]);
   });
 
@@ -258,14 +258,7 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
     for (const each of done) await finished(server, each);
     await answer(routes.queue());
     paths();
-    expect(
-      (
-        await look(
-          routes,
-          ids.map((id) => taken(id)),
-        )
-      ).map(({ tag }) => tag),
-    ).toEqual(ids.map(() => 'absent'));
+    expect(await tagsOf(routes)).toEqual(ids.map(() => 'absent'));
     expect(paths().length).toBeGreaterThan(ids.length);
   });
 
@@ -275,14 +268,7 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
     const gone = lookup((path) =>
       path === HISTORY ? of({ status: 403, json: 'no' }) : rest(serverAddress(server.url)).get(path),
     );
-    expect(
-      (
-        await look(
-          gone,
-          ids.map((id) => taken(id, { heardAt: 1, absences: { count: 1, since: 0 } })),
-        )
-      ).map(({ tag }) => tag),
-    ).toEqual(ids.map(() => 'absent'));
+    expect(await tagsOf(gone, { heardAt: 1, absences: { count: 1, since: 0 } })).toEqual(ids.map(() => 'absent'));
   });
 });
 
