@@ -43,11 +43,15 @@ describe('on virtual time', () => {
     const answeredAt = new Map([ONE, OTHER].map((url) => [url, 0]));
     const kept = new Map<string, Workflow>([['p', {}]]);
     const puts: JobState[] = [];
+    const leases = { trusted: true };
+    /** Whether each run that was handed to a server may be posted. */
+    const mayPost: (() => boolean)[] = [];
     const aServer = (url: string): ComfyUIServer => {
       const its: Pick<ComfyUIServer, 'url' | 'submit' | 'cancel' | 'free' | 'answeredAt'> = {
         url,
-        submit: ({ promptId, wanted }) =>
+        submit: ({ promptId, wanted, ...how }) =>
           defer(() => {
+            mayPost.push(how.mayPost);
             if (!wanted()) return EMPTY;
             done.push(`post ${url}`);
             posts.push({ at: clock.now(), url, runId: promptId });
@@ -71,7 +75,7 @@ describe('on virtual time', () => {
       servers: [ONE, OTHER].map(aServer),
       own: (url) => `client of ${url}`,
       isHeld: () => true,
-      isTrusted: () => true,
+      isTrusted: () => leases.trusted,
       keep: () => undefined,
       board,
       store,
@@ -92,6 +96,8 @@ describe('on virtual time', () => {
       done,
       puts,
       kept,
+      leases,
+      mayPost,
       take,
       heed,
       now: () => clock.now(),
@@ -120,6 +126,19 @@ describe('on virtual time', () => {
 
   const retry = { maxAttempts: 9 };
   const resubmit = { maxAttempts: 9, onLost: 'resubmit' as const };
+
+  test.each([
+    ['that others can find is posted only while its lease is certain', true, [true, false]],
+    ['that is stored nowhere is posted whatever its lease is', false, [true, true]],
+  ] as const)('[R11] a job %s', (_, stored, expected) => {
+    const { heed, first, leases, mayPost } = aShop();
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), {}, stored));
+    const may = [true, false].map((trusted) => {
+      leases.trusted = trusted;
+      return mayPost[0]?.();
+    });
+    expect(may).toEqual(expected);
+  });
 
   describe('the server of a job', () => {
     test('is the one asked for, with or without a slash, healthy or not', () => {

@@ -472,6 +472,17 @@ describe('a session that instances hand on', () => {
     });
   });
 
+  test('[R11] brings nothing that came while we slept and another may have taken it', () => {
+    const { board } = run(({ cold, hot, page, session, scheduler, expectObservable }) => {
+      let asleepMs = 0;
+      const clock = { now: () => scheduler.now() + asleepMs, schedule: scheduler.schedule.bind(scheduler) };
+      const socket$ = cold('  -l-1-2').pipe(tap((letter) => letter === '2' && (asleepMs = 12_000)));
+      const session$ = hot('  s', { s: session(socket$, { mayOpen: () => asleepMs === 0 }) });
+      expectObservable(page({ session$ }, { clock }), '^ 30ms !').toBe('o--1', seen);
+    });
+    expect(board.session('c')?.open).toBe(false);
+  });
+
   test('closes its socket once it is ours no more, and no other’s', () => {
     const { board } = run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
       const socket$ = cold('  -l-1-2-3');
