@@ -3,8 +3,9 @@ FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig*.json *.ts ./
+COPY tsconfig*.json index.ts ./
 COPY scripts scripts
+COPY pipeline pipeline
 COPY streams streams
 COPY sources sources
 COPY sinks sinks

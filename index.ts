@@ -1,4 +1,4 @@
-export { createPipeline, type PipelineOptions } from './pipeline';
+export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
 export {
   KeyReused,
   KeySpent,
@@ -15,10 +15,10 @@ export {
   type SubmitOnce,
   type SubmitRequest,
   type Workflow,
-} from './pipeline-api';
-export { embeddedStore } from './sinks/embedded-store';
+} from './pipeline/api';
+export { embeddedStore } from './sinks/embedded/embedded-store';
 export { StoreUnavailable, UnreadableState, UnsuitableStore, type JobFilter, type JobStore } from './sinks/job-store';
-export { redisStore } from './sinks/redis-store';
+export { redisStore } from './sinks/redis/redis-store';
 export {
   isSettled,
   type CurrentNode,
@@ -31,4 +31,4 @@ export {
   type JobType,
   type NodeError,
   type Via,
-} from './streams/job-state';
+} from './streams/job/job-state';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
-import { redisStore } from '../sinks/redis-store';
+import { redisStore } from '../sinks/redis/redis-store';
 import { aState } from '../test/sinks/a-state';
 import { startRedisCluster } from '../test/support/redis-cluster';
 

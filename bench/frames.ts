@@ -1,9 +1,9 @@
 /** `npm run bench`: what a frame costs us beside what its bare JSON.parse costs, side by side in one run. */
 import { decoded } from '../sources/session';
-import { jobBoard, type Board } from '../streams/board';
-import { jobOf, queuedState } from '../streams/job';
-import { defaultTiming } from '../streams/timing';
-import { graphOf, type Workflow } from '../streams/workflow';
+import { jobBoard, type Board } from '../streams/board/board';
+import { jobOf, queuedState } from '../streams/job/job';
+import { defaultTiming } from '../streams/job/timing';
+import { graphOf, type Workflow } from '../streams/job/workflow';
 import { exchangesOf, framesOf, recordingOf } from '../test/support/recordings';
 
 interface Load {

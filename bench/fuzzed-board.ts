@@ -1,9 +1,9 @@
 import { decoded } from '../sources/session';
-import { jobBoard } from '../streams/board';
-import { jobOf, queuedState } from '../streams/job';
-import type { JobState } from '../streams/job-state';
-import { defaultTiming } from '../streams/timing';
-import { graphOf } from '../streams/workflow';
+import { jobBoard } from '../streams/board/board';
+import { jobOf, queuedState } from '../streams/job/job';
+import type { JobState } from '../streams/job/job-state';
+import { defaultTiming } from '../streams/job/timing';
+import { graphOf } from '../streams/job/workflow';
 import { mutatedFrame, recordedJobs, seeded } from './mutated-frames';
 
 /** What became of the frames, how often. */

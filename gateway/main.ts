@@ -2,14 +2,14 @@
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
-import { createPipeline } from '../pipeline';
-import { embeddedStore } from '../sinks/embedded-store';
+import { createPipeline } from '../pipeline/create-pipeline';
+import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
-import { redisStore } from '../sinks/redis-store';
-import type { Report } from '../streams/reporting';
-import { openAuth, tokenAuth } from './auth';
+import { redisStore } from '../sinks/redis/redis-store';
+import type { Report } from '../streams/operators/reporting';
+import { openAuth, tokenAuth } from './admission/auth';
 import { startGateway } from './server';
-import { complaintOf, settingsOf, type Settings } from './settings';
+import { complaintOf, settingsOf, type Settings } from './settings/settings';
 
 /** Everything is closed within 10 s of the first signal, or left. */
 const PATIENCE_MS = 9_500;

@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
-import type { Pipeline } from '../pipeline-api';
-import { admission } from './admission';
-import type { Auth } from './auth';
-import { httpApp } from './http';
-import { nodeHistories } from './node-histories';
-import { originPolicy } from './origins';
-import type { OutboxLimits } from './outbox';
-import { defaultRates, type Rates } from './rates';
-import { serveSockets } from './sockets';
-import { webhooksFor, type WebhookOptions } from './webhooks';
+import type { Pipeline } from '../pipeline/api';
+import { admission } from './admission/admission';
+import type { Auth } from './admission/auth';
+import { httpApp } from './http/app';
+import { nodeHistories } from './http/routes/node-histories';
+import { originPolicy } from './admission/origin-policy';
+import type { OutboxLimits } from './sockets/send-queue';
+import { defaultRates, type Rates } from './admission/rate-limits';
+import { serveSockets } from './sockets/sockets';
+import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
 export interface GatewayOptions {
   readonly pipeline: Pipeline;

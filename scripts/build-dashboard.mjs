@@ -3,14 +3,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FROM = [
-  'gateway/dashboard',
-  'gateway/client',
-  'gateway/protocol.ts',
-  'gateway/public-job.ts',
-  'gateway/node-history.ts',
-  'streams',
-];
+const FROM = ['gateway/dashboard', 'gateway/client', 'gateway/wire', 'streams'];
 const WITH = ['package-lock.json', 'scripts/build-dashboard.mjs'];
 const BUILT = 'gateway/dashboard/dist';
 

@@ -1,4 +1,4 @@
-import type { JobState } from '../streams/job-state';
+import type { JobState } from '../streams/job/job-state';
 import type { JobFilter } from './job-store';
 
 /** A page of jobs, newest first, and where the next one starts. */

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { CurrentNode, Failure, JobOutput, JobState, NodeError, RetryPolicy } from '../streams/job-state';
+import type { CurrentNode, Failure, JobOutput, JobState, NodeError, RetryPolicy } from '../streams/job/job-state';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];

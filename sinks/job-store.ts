@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
-import type { Hooks } from './hooks';
-import type { KeptWorkflow } from './kept-workflow.codec';
+import type { Hooks } from './webhook-queue';
+import type { KeptWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
-import type { JobState, JobStatus } from '../streams/job-state';
+import type { JobState, JobStatus } from '../streams/job/job-state';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;

@@ -20,11 +20,11 @@ import {
   type SchedulerLike,
   type Subscription,
 } from 'rxjs';
-import { jittered, type Backoff } from '../streams/backoff';
-import { conflateMapBy } from '../streams/conflate-map-by';
-import { isNewer, isSettled, type JobState } from '../streams/job-state';
-import { pacingBy } from '../streams/pacing-by';
-import type { Report } from '../streams/reporting';
+import { jittered, type Backoff } from '../streams/operators/backoff';
+import { conflateMapBy } from '../streams/operators/conflate-map-by';
+import { isNewer, isSettled, type JobState } from '../streams/job/job-state';
+import { pacingBy } from '../streams/operators/throttle-by';
+import type { Report } from '../streams/operators/reporting';
 import { StoreUnavailable, type JobStore } from './job-store';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */

@@ -1,5 +1,5 @@
 import { EMPTY, concat, concatMap, defer, of, type Observable } from 'rxjs';
-import { isRefusal, queueOf } from './look.codec';
+import { isRefusal, queueOf } from './codecs/lookup.codec';
 import { NoAnswer, type Answer, type Rest } from './rest';
 
 /**

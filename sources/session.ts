@@ -2,12 +2,12 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
-import type { BoardEvent } from '../streams/board';
+import type { BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/job-changes';
-import type { Report } from '../streams/reporting';
-import { decodeBinaryFrame } from './binary-frame.codec';
-import { frameEvents, type FrameOrigin } from './frame-events';
-import { decodeFrame, type MalformedFrame } from './frame.codec';
+import type { Report } from '../streams/operators/reporting';
+import { decodeBinaryFrame } from './codecs/binary-frame.codec';
+import { frameEvents, type FrameOrigin } from './codecs/frame-events';
+import { decodeFrame, type MalformedFrame } from './codecs/frame.codec';
 import type { ServerAddress } from './server-address';
 
 /** The socket is gone, or never was. `requested` where we closed it to open it anew. */

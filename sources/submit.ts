@@ -14,14 +14,14 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { cancelledFailure } from '../streams/advance';
-import type { Backoff } from '../streams/backoff';
-import type { BoardEvent } from '../streams/board';
-import type { Failure } from '../streams/job-state';
-import type { Report } from '../streams/reporting';
-import type { Workflow } from '../streams/workflow';
-import { MARK, inQueueAs, type Lookup } from './look';
-import { acceptedCodec, nodeErrorsOf, rejection } from './prompt.codec';
+import { cancelledFailure } from '../streams/job/advance';
+import type { Backoff } from '../streams/operators/backoff';
+import type { BoardEvent } from '../streams/board/board';
+import type { Failure } from '../streams/job/job-state';
+import type { Report } from '../streams/operators/reporting';
+import type { Workflow } from '../streams/job/workflow';
+import { MARK, inQueueAs, type Lookup } from './lookup';
+import { acceptedCodec, nodeErrorsOf, rejection } from './codecs/prompt.codec';
 import { NoAnswer, type Answer, type Rest } from './rest';
 
 export interface Submission {

@@ -21,12 +21,12 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { Backoff } from './backoff';
-import type { Board, BoardEvent, Change } from './board';
-import type { Job } from './job';
-import { reconnecting } from './reconnecting';
-import { reporting, type Report } from './reporting';
-import { Overslept, unlessOverslept } from './unless-overslept';
+import type { Backoff } from './operators/backoff';
+import type { Board, BoardEvent, Change } from './board/board';
+import type { Job } from './job/job';
+import { reconnecting } from './operators/reconnecting';
+import { reporting, type Report } from './operators/reporting';
+import { Overslept, unlessOverslept } from './operators/error-after-sleep';
 
 /** One socket to one server under one client id. */
 export interface Session {

@@ -1,5 +1,5 @@
 import { EMPTY, retry, switchMap, throwError, timer, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
-import type { Refusal } from '../protocol';
+import type { Refusal } from '../wire/protocol';
 import { JobstreamError } from './jobstream-error';
 import type { Link } from './link';
 

@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../protocol';
+import type { RefusalCode } from '../wire/protocol';
 
 /**
  * Why watching ended before the job did.

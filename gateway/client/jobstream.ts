@@ -8,7 +8,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { PublicJob } from '../public-job';
+import type { PublicJob } from '../wire/public-job';
 import { JobstreamError } from './jobstream-error';
 import { link, type LinkOptions, type Status } from './link';
 import { mine } from './mine';

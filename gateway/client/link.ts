@@ -1,6 +1,6 @@
 import { io, type Socket } from 'socket.io-client';
 import { Observable, Subscription, timer } from 'rxjs';
-import type { ClientEvents, ServerEvents } from '../protocol';
+import type { ClientEvents, ServerEvents } from '../wire/protocol';
 import { JobstreamError } from './jobstream-error';
 
 /** A socket to a gateway. */

@@ -14,10 +14,10 @@ import {
   skip,
   take,
 } from 'rxjs';
-import { isSettled } from '../../streams/job-state';
-import { neverBackward } from '../../streams/never-backward';
-import type { LiveJobs } from '../protocol';
-import type { PublicJob } from '../public-job';
+import { isSettled } from '../../streams/job/job-state';
+import { neverBackward } from '../../streams/operators/never-backward';
+import type { LiveJobs } from '../wire/protocol';
+import type { PublicJob } from '../wire/public-job';
 import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
 import { JobstreamError } from './jobstream-error';
 import type { Link } from './link';

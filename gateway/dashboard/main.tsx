@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import { App } from './view/app';
+import { App } from './view/frame/app';
 import './style/base.css';
 import './style/frame.css';
 import './style/list.css';

@@ -1,4 +1,4 @@
-import type { JobState } from '../../streams/job-state';
+import type { JobState } from '../../streams/job/job-state';
 
 /** The state of a running job, with what a test cares about. */
 export const aState = (own: Partial<JobState> = {}): JobState => ({

@@ -1,7 +1,7 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
-import type { KeptWorkflow } from '../../sinks/kept-workflow.codec';
-import type { JobState } from '../../streams/job-state';
+import type { KeptWorkflow } from '../../sinks/stored-workflow.codec';
+import type { JobState } from '../../streams/job/job-state';
 import { aFullState, aState } from './a-state';
 import { until } from './until';
 

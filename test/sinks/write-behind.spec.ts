@@ -1,9 +1,9 @@
 import { defer, delay, lastValueFrom, map, of, throwError, type SchedulerLike } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../../sinks/job-store';
-import { redisStore } from '../../sinks/redis-store';
+import { redisStore } from '../../sinks/redis/redis-store';
 import { StaleState, Unwritten, writeBehind, type WriteBehind } from '../../sinks/write-behind';
-import { isNewer, type JobState } from '../../streams/job-state';
+import { isNewer, type JobState } from '../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { aState } from './a-state';
 import { until } from './until';

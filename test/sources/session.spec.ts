@@ -4,7 +4,7 @@ import { asyncScheduler, NEVER, Subject, type SchedulerLike, type Subscription }
 import { WebSocketServer } from 'ws';
 import { serverAddress } from '../../sources/server-address';
 import { defaultSocketTiming, SocketClosed, webSocketSession, type SocketTiming } from '../../sources/session';
-import type { BoardEvent } from '../../streams/board';
+import type { BoardEvent } from '../../streams/board/board';
 import type { Session } from '../../streams/job-changes';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps, twoOutputs } from '../support/comfyui/workflows';

@@ -18,11 +18,11 @@ import {
   type Observable,
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { jobBoard, type Board, type BoardEvent, type Change } from '../../streams/board';
-import { jobOf } from '../../streams/job';
+import { jobBoard, type Board, type BoardEvent, type Change } from '../../streams/board/board';
+import { jobOf } from '../../streams/job/job';
 import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/job-changes';
-import type { Timing } from '../../streams/timing';
-import { aFailure, anOutput, aState, sampling, type Fact } from './a-job';
+import type { Timing } from '../../streams/job/timing';
+import { aFailure, anOutput, aState, sampling, type Fact } from './job/a-job';
 
 const marbles = (): TestScheduler => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
 

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openAuth } from '../../gateway/auth';
+import { openAuth } from '../../gateway/admission/auth';
 import { startGateway } from '../../gateway/server';
-import { createPipeline, type JobRequest, type Pipeline, type Workflow } from '../../pipeline';
-import { embeddedStore } from '../../sinks/embedded-store';
-import { isSettled } from '../../streams/job-state';
+import { createPipeline, type JobRequest, type Pipeline, type Workflow } from '../../pipeline/create-pipeline';
+import { embeddedStore } from '../../sinks/embedded/embedded-store';
+import { isSettled } from '../../streams/job/job-state';
 import { startComfyUI } from './comfyui/stand-in';
 import { characterSheet, faceSwap, image, nodeError, outOfMemory, training } from './comfyui/workflows';
 

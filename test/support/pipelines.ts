@@ -1,8 +1,14 @@
 import { filter, firstValueFrom, timeout } from 'rxjs';
-import { createPipeline, type Pipeline, type PipelineOptions, type SubmitRequest, type Workflow } from '../../pipeline';
+import {
+  createPipeline,
+  type Pipeline,
+  type PipelineOptions,
+  type SubmitRequest,
+  type Workflow,
+} from '../../pipeline/create-pipeline';
 import type { JobStore } from '../../sinks/job-store';
-import { isNewer, isSettled, type JobState } from '../../streams/job-state';
-import type { Timing } from '../../streams/timing';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import type { Timing } from '../../streams/job/timing';
 
 /** As in earnest, some ten times as fast. */
 export const hurried: Partial<Timing> = {

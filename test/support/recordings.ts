@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLeft } from 'fp-ts/Either';
-import { readRecording, type Recorded } from '../../sources/recording.codec';
+import { readRecording, type Recorded } from '../../scripts/recording.codec';
 import { recordings as scenarios } from './replay/recording';
 
 export type Exchange = Extract<Recorded, { http: unknown }>['http'];

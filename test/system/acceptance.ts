@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSettled, type JobState } from '../../streams/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import { startBench, storedStates, type Bench } from './bench';
 import { contradictions, violations } from './order';
 import { orders, type Order } from './orders';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { JobState } from '../../streams/job-state';
+import type { JobState } from '../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { startRedis, type RedisServer } from '../support/redis-server';

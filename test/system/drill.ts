@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSettled, sessionOf, type JobState } from '../../streams/job-state';
+import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import { holders, type Bench } from './bench';
 import type { Feed } from './feed';
 import type { Instance } from './instance';

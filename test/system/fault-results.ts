@@ -1,4 +1,4 @@
-import { isSettled, type JobState } from '../../streams/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { FaultRun } from './fault-bench';
 import { contradictions, violations } from './order';
 import { atLeast, atMost, noted, type Row } from './table';

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
-import { feedChannel } from '../../sinks/redis-feed';
+import { feedChannel } from '../../sinks/redis/redis-feed';
 import { jobKey } from '../../sinks/job-store';
-import { isNewer, isSettled, type JobState } from '../../streams/job-state';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 
 /** What Redis itself says, in its own order: each accepted write of the jobs that are followed. */
 export interface Feed {

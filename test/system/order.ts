@@ -1,4 +1,4 @@
-import { isNewer, isSettled, type JobState } from '../../streams/job-state';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Record, Sight } from './watching';
 
 /** What must never happen to what one watcher sees of one job. */

@@ -1,5 +1,5 @@
-import type { SubmitRequest } from '../../pipeline-api';
-import type { Workflow } from '../../streams/workflow';
+import type { SubmitRequest } from '../../pipeline/api';
+import type { Workflow } from '../../streams/job/workflow';
 import type { Prompt } from '../support/comfyui/graph';
 import {
   characterSheet,

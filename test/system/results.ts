@@ -1,4 +1,4 @@
-import { isSettled, type JobState } from '../../streams/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Bench } from './bench';
 import { isForgotten } from './forgotten';
 import { grouped } from './grouped';

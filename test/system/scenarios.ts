@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobState } from '../../streams/job-state';
-import { defaultTiming } from '../../streams/timing';
+import type { JobState } from '../../streams/job/job-state';
+import { defaultTiming } from '../../streams/job/timing';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
 import { get, type Queue } from '../support/comfyui-client';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobState } from '../../streams/job-state';
+import type { JobState } from '../../streams/job/job-state';
 import { asking, type Answer } from '../gateway/support/asking';
 import { connected, heard, join as joinJob, statesOf, type Client } from '../gateway/support/client';
 import { tokenOf } from '../gateway/support/tokens';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSettled, sessionOf } from '../../streams/job-state';
+import { isSettled, sessionOf } from '../../streams/job/job-state';
 import { holders, storedStates, type Bench, type Server } from './bench';
 import type { Instance } from './instance';
 import type { Chance } from './seeded';

@@ -1,4 +1,4 @@
-import { isSettled, runIdOf, type JobState } from '../../streams/job-state';
+import { isSettled, runIdOf, type JobState } from '../../streams/job/job-state';
 import type { Order } from './orders';
 import type { Ending, Execution } from './truth';
 

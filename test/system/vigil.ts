@@ -1,5 +1,5 @@
 import { jobKey } from '../../sinks/job-store';
-import { isSettled, sessionOf, type JobState } from '../../streams/job-state';
+import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import { holders, type Bench } from './bench';
 import type { Feed } from './feed';
 

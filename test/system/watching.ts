@@ -1,7 +1,7 @@
 import { io, type Socket } from 'socket.io-client';
-import type { Reply } from '../../gateway/protocol';
-import type { PublicJob } from '../../gateway/public-job';
-import { isSettled, type JobState } from '../../streams/job-state';
+import type { Reply } from '../../gateway/wire/protocol';
+import type { PublicJob } from '../../gateway/wire/public-job';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 
 /** What one watcher saw at one moment. */
 export interface Sight extends Pick<

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSettled } from '../../streams/job-state';
+import { isSettled } from '../../streams/job/job-state';
 import type { Bench } from './bench';
 import type { Feed } from './feed';
 import { steadyOrder, type Order } from './orders';

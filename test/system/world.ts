@@ -9,11 +9,11 @@ import {
   type Preview,
   type SubmitRequest,
   type Workflow,
-} from '../../pipeline';
-import { embeddedStore } from '../../sinks/embedded-store';
+} from '../../pipeline/create-pipeline';
+import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
-import { isNewer, isSettled, type JobState } from '../../streams/job-state';
-import type { Timing } from '../../streams/timing';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import type { Timing } from '../../streams/job/timing';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';

@@ -1,7 +1,7 @@
-import type { NodeError } from '../../../streams/job-state';
-import type { Readiness } from '../../answers.codec';
-import type { NodeHistory } from '../../node-history';
-import type { PublicJob } from '../../public-job';
+import type { NodeError } from '../../../streams/job/job-state';
+import type { Readiness } from '../../http/openapi/response-schemas.codec';
+import type { NodeHistory } from '../../wire/node-history';
+import type { PublicJob } from '../../wire/public-job';
 import type { WorkflowJson } from '../model/workflow-file';
 
 export type Health = Readiness['checks'];

@@ -1,8 +1,8 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { isSettled, type JobStatus } from '../../../streams/job-state';
+import { isSettled, type JobStatus } from '../../../streams/job/job-state';
 import type { Wanted } from '../model/wanted';
 import type { Api } from './api';
-import type { Board } from './board';
+import type { Board } from './job-cache';
 
 /** What the gateway lists, brought onto the board: all that is live, and of what ended as much as is asked for. */
 export interface Listing {

@@ -1,7 +1,7 @@
 import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import type { Subscription } from 'rxjs';
 import type { Jobstream } from '../../client';
-import type { PublicJob } from '../../public-job';
+import type { PublicJob } from '../../wire/public-job';
 import { kindOf } from '../model/files';
 import type { Api } from './api';
 

@@ -16,14 +16,14 @@ import {
   type Observable,
 } from 'rxjs';
 import { jobstream, JobstreamError, type Jobstream, type Status } from '../../client';
-import type { PublicJob } from '../../public-job';
+import type { PublicJob } from '../../wire/public-job';
 import { typeWords } from '../model/words';
 import { gatewayApi, Refused, type Api, type Health } from './api';
-import { emptyBoard, type Board } from './board';
+import { emptyBoard, type Board } from './job-cache';
 import { listing, type Listing } from './listing';
 import { notify } from './notices';
 import { picturesOf, type Pictures } from './pictures';
-import { submissionOf } from './workflows';
+import { submissionOf } from './own-submissions';
 
 /** All that one person sees, over one socket, from sign-in to sign-out. */
 export interface Session {

@@ -1,4 +1,4 @@
-import { forgetAll, keep, kept } from './kept';
+import { forgetAll, keep, kept } from './tab-storage';
 
 const NAME = 'token';
 /** Where the browser keeps nothing, the token is good until the next reload. */

@@ -1,5 +1,5 @@
-import type { FailureKind, NodeError } from '../../../streams/job-state';
-import type { PublicJob } from '../../public-job';
+import type { FailureKind, NodeError } from '../../../streams/job/job-state';
+import type { PublicJob } from '../../wire/public-job';
 
 /** Why a job failed, in a person's words, and what to do about it. */
 export interface Explanation {

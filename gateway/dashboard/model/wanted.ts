@@ -1,5 +1,5 @@
-import { isSettled } from '../../../streams/job-state';
-import type { PublicJob } from '../../public-job';
+import { isSettled } from '../../../streams/job/job-state';
+import type { PublicJob } from '../../wire/public-job';
 
 /** Which jobs a list shows, by how they are. */
 export type Standing = 'all' | 'running' | 'waiting' | 'completed' | 'failed';

@@ -1,5 +1,5 @@
-import type { JobStatus } from '../../../streams/job-state';
-import type { PublicJob } from '../../public-job';
+import type { JobStatus } from '../../../streams/job/job-state';
+import type { PublicJob } from '../../wire/public-job';
 import { explanationOf } from './explanation';
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { io, type Socket } from 'socket.io-client';
-import type { PreviewHead, Reply } from '../../../gateway/protocol';
-import type { PublicJob } from '../../../gateway/public-job';
+import type { PreviewHead, Reply } from '../../../gateway/wire/protocol';
+import type { PublicJob } from '../../../gateway/wire/public-job';
 import { lookThrough } from '../../support/canary';
 
 interface Heard {

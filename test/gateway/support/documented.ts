@@ -1,5 +1,5 @@
 import Ajv, { type ValidateFunction } from 'ajv/dist/2020';
-import { openApi } from '../../../gateway/openapi';
+import { openApi } from '../../../gateway/http/openapi/openapi';
 import type { Answer } from './asking';
 
 type Json = Readonly<Record<string, unknown>>;

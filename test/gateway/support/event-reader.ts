@@ -1,5 +1,5 @@
 import { request, type IncomingMessage } from 'node:http';
-import type { PublicJob } from '../../../gateway/public-job';
+import type { PublicJob } from '../../../gateway/wire/public-job';
 
 /** One reader of a job's events, as a program without EventSource is. */
 export interface EventReader {

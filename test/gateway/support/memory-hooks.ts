@@ -1,5 +1,5 @@
 import { defer, EMPTY, of, type Observable, type SchedulerLike } from 'rxjs';
-import type { Hooks } from '../../../sinks/hooks';
+import type { Hooks } from '../../../sinks/webhook-queue';
 
 /** Hooks that answer at once, for virtual time; the stores' own are held to the same by their contract. */
 export function memoryHooks(clock: SchedulerLike): Hooks {

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/auth';
+import { openAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
-import { createPipeline, type Pipeline } from '../../../pipeline';
-import { embeddedStore } from '../../../sinks/embedded-store';
+import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
+import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { lookThrough } from '../../support/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 

@@ -1,6 +1,6 @@
 import { filter, take } from 'rxjs';
-import type { Pipeline } from '../../../pipeline-api';
-import { isSettled, type JobState } from '../../../streams/job-state';
+import type { Pipeline } from '../../../pipeline/api';
+import { isSettled, type JobState } from '../../../streams/job/job-state';
 
 type Watched = Pick<Pipeline, 'watch'>;
 

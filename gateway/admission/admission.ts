@@ -1,0 +1,80 @@
+import type { IncomingMessage } from 'node:http';
+import type { RequestHandler } from 'express';
+import { bearerToken, type Auth, type Viewer } from './auth';
+import { Problem } from '../wire/problem';
+import { meter, type Allowance, type Rates } from './rate-limits';
+
+/** Who may ask now. */
+export interface Admission {
+  /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
+  viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
+  /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
+  readonly http: RequestHandler;
+}
+
+const MINUTE_S = 60;
+
+/**
+ * Users are counted by name, all others by address, services and this machine's own callers not at all. `proxies` is how
+ * many proxies stand before us, each of which adds the address that it was asked from to `X-Forwarded-For`.
+ */
+export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: number): Admission {
+  const users = meter(requestsPerMinute, MINUTE_S);
+  const addresses = meter(requestsPerMinute, MINUTE_S);
+
+  const strangerFrom = async (request: IncomingMessage): Promise<Allowance> => {
+    const allowance = await addresses.take(addressOf(request, proxies));
+    if (!allowance.granted) throw tooManyRequests(allowance);
+    return allowance;
+  };
+  const known = (token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined> =>
+    auth.viewerOf(token).catch(async (error: unknown) => {
+      await strangerFrom(request);
+      throw error;
+    });
+
+  return {
+    async viewerOf(token, request) {
+      const viewer = await known(token, request);
+      if (viewer === undefined) await strangerFrom(request);
+      return viewer;
+    },
+    http: async (request, response, next) => {
+      const viewer = await known(bearerToken(request.headers.authorization), request);
+      response.locals['viewer'] = viewer;
+      if (viewer?.role === 'service') {
+        next();
+        return;
+      }
+      const allowance = await (viewer ? users.take(viewer.userId) : strangerFrom(request));
+      if (!allowance.granted) throw tooManyRequests(allowance);
+      response.set(headersOf(allowance));
+      next();
+    },
+  };
+}
+
+const addressOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
+  const path = String(headers['x-forwarded-for'] ?? '').split(',');
+  // What stands further to the left was written by who asks.
+  const forwarded = proxies > 0 ? path.at(-proxies)?.trim() : undefined;
+  return forwarded === undefined || forwarded === '' ? (socket.remoteAddress ?? '') : forwarded;
+};
+
+/** As the IETF's draft on RateLimit header fields has it. */
+const headersOf = ({ most, left, inMs }: Allowance): Readonly<Record<string, string>> =>
+  most === Infinity
+    ? {}
+    : {
+        'RateLimit-Policy': `"requests";q=${most};w=${MINUTE_S}`,
+        RateLimit: `"requests";r=${left};t=${seconds(inMs)}`,
+      };
+
+const tooManyRequests = (allowance: Allowance): Problem =>
+  new Problem(
+    'too-many-requests',
+    { detail: `Of one caller, ${allowance.most} requests a minute are answered.` },
+    { 'Retry-After': String(seconds(allowance.inMs)), ...headersOf(allowance) },
+  );
+
+const seconds = (ms: number): number => Math.ceil(ms / 1000);

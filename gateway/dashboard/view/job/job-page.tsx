@@ -1,0 +1,93 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { isSettled } from '../../../../streams/job/job-state';
+import type { PublicJob } from '../../../wire/public-job';
+import { lastList } from '../../live/location';
+import { hashOf } from '../../model/place';
+import { detailWords, percent, stepWords, typeWords } from '../../model/words';
+import { Bar } from '../parts/bar';
+import { FailureCard } from './failure-card';
+import { JobActions } from './job-actions';
+import { JobFacts } from './job-facts';
+import { NodesOverTime } from './nodes-over-time';
+import { Outputs } from './outputs';
+import { LivePreview } from './live-preview';
+import { Status } from '../parts/status';
+import { TimeWords } from '../parts/time-words';
+import { useWatchedJob } from './watched-job';
+
+/** One job: how far it is, its nodes over time, what it made, or why it failed. */
+export function JobPage({ promptId }: { readonly promptId: string }) {
+  const { job, trouble } = useWatchedJob(promptId);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    scrollTo({ top: 0, behavior: 'instant' });
+    heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <article class="job-page" data-job={promptId}>
+      <p class="back">
+        <a href={hashOf(lastList())}>‹ All jobs</a>
+      </p>
+      <h1 tabIndex={-1} ref={heading}>
+        {job ? typeWords(job.type) : 'Job'}
+        {job?.characterId !== undefined && <span class="soft"> · {job.characterId}</span>}
+      </h1>
+      {trouble !== undefined && (!job || !isSettled(job)) && (
+        <p class="callout" role="alert">
+          {trouble}
+        </p>
+      )}
+      {!job && trouble === undefined && <p class="soft">Looking for it …</p>}
+      {job && <Whole job={job} />}
+    </article>
+  );
+}
+
+function Whole({ job }: { readonly job: PublicJob }) {
+  return (
+    <>
+      <div class="now">
+        <p class="is">
+          <Status job={job} />
+          <span class="doing">{detailWords(job)}</span>
+          <span class="steps">{stepWords(job)}</span>
+        </p>
+        <p class="progress-words">
+          <strong>{percent(job.progress)}</strong>
+          <span class="time">
+            <TimeWords job={job} />
+          </span>
+        </p>
+        <Bar job={job} label="Progress" />
+        <JobActions job={job} />
+      </div>
+      {job.status === 'failed' && <FailureCard job={job} />}
+      {job.status !== 'failed' && job.nodeErrors && <PartlyRefused job={job} />}
+      <div class="columns">
+        {job.status === 'processing' && <LivePreview job={job} />}
+        <div class="main">
+          {job.outputs && job.outputs.length > 0 && <Outputs job={job} />}
+          <NodesOverTime job={job} />
+        </div>
+        <JobFacts job={job} />
+      </div>
+    </>
+  );
+}
+
+function PartlyRefused({ job }: { readonly job: PublicJob }) {
+  return (
+    <section class="callout">
+      <h2>Runs in part</h2>
+      <p>ComfyUI refused some outputs of the workflow, and runs the others.</p>
+      <ul>
+        {job.nodeErrors?.map(({ nodeId, nodeType, input, message }) => (
+          <li key={`${nodeId}-${input ?? ''}-${message}`}>
+            <strong>{nodeType ?? 'Node'}</strong> <span class="id">#{nodeId}</span>
+            {input !== undefined && <code>{input}</code>}: {message}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

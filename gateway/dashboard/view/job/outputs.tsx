@@ -1,0 +1,93 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { PublicJob } from '../../../wire/public-job';
+import type { JobOutput } from '../../../../streams/job/job-state';
+import { extensionOf, kindOf } from '../../model/files';
+import { count } from '../../model/words';
+import { useSession } from '../parts/session-context';
+import { Viewer, type Viewed } from './viewer';
+
+/** Tiles beyond these come when asked for: a job can make thousands of files. */
+const FIRST = 24;
+
+/** What a job made: images shown, other files by name. */
+export function Outputs({ job }: { readonly job: PublicJob }) {
+  const { promptId, outputs = [] } = job;
+  const [most, setMost] = useState(FIRST);
+  const [viewed, setViewed] = useState<Viewed>();
+  return (
+    <section class="outputs" aria-labelledby="outputs-title">
+      <h2 id="outputs-title">
+        Outputs <span class="soft">{count(outputs.length, 'file')}</span>
+      </h2>
+      <ul class="tiles">
+        {outputs.slice(0, most).map((output, n) => (
+          <li key={n}>
+            <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+          </li>
+        ))}
+      </ul>
+      {outputs.length > most && (
+        <button type="button" class="older" onClick={() => setMost(most + FIRST)}>
+          Show more of {count(outputs.length, 'file')}
+        </button>
+      )}
+      {viewed && <Viewer viewed={viewed} close={() => setViewed(undefined)} />}
+    </section>
+  );
+}
+
+interface TileProps {
+  readonly promptId: string;
+  readonly output: JobOutput;
+  readonly n: number;
+  readonly open: (viewed: Viewed) => void;
+}
+
+/** One file. Images are fetched when they come into sight, others when they are opened. */
+function Tile({ promptId, output, n, open }: TileProps) {
+  const { api } = useSession();
+  const { filename, type } = output;
+  const kind = kindOf(filename);
+  const place = useRef<HTMLButtonElement>(null);
+  const [url, setUrl] = useState<string>();
+  const [missing, setMissing] = useState(false);
+
+  useEffect(() => {
+    if (kind !== 'image' || place.current === null) return;
+    let made: string | undefined;
+    let over = false;
+    const sight = new IntersectionObserver(([entry]) => {
+      if (entry?.isIntersecting !== true) return;
+      sight.disconnect();
+      // Fetched and not linked: an <img> could not send the token.
+      api.output(promptId, n).then(
+        (blob) => !over && setUrl((made = URL.createObjectURL(blob))),
+        () => !over && setMissing(true),
+      );
+    });
+    sight.observe(place.current);
+    return () => {
+      over = true;
+      sight.disconnect();
+      if (made !== undefined) URL.revokeObjectURL(made);
+    };
+  }, [api, promptId, n, kind]);
+
+  const view = (): void => {
+    api.output(promptId, n).then(
+      (blob) => open({ blob, filename, kind }),
+      () => setMissing(true),
+    );
+  };
+  return (
+    <button type="button" class="tile" data-kind={kind} data-missing={missing} ref={place} onClick={view}>
+      {missing && <span class="gone">ComfyUI has it no more</span>}
+      {!missing && kind === 'image' && url !== undefined && <img src={url} alt="" decoding="async" />}
+      {!missing && kind !== 'image' && <span class="ending">{extensionOf(filename)}</span>}
+      <span class="name">
+        {filename}
+        {type === 'temp' && <small> temporary</small>}
+      </span>
+    </button>
+  );
+}

@@ -1,0 +1,45 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { FileKind } from '../../model/files';
+
+export interface Viewed {
+  readonly blob: Blob;
+  readonly filename: string;
+  readonly kind: FileKind;
+}
+
+/** One output, as big as the window has room for. */
+export function Viewer({ viewed, close }: { readonly viewed: Viewed; readonly close: () => void }) {
+  const { blob, filename, kind } = viewed;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [url, setUrl] = useState<string>();
+  useEffect(() => {
+    const made = URL.createObjectURL(blob);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [blob]);
+  useEffect(() => dialog.current?.showModal(), []);
+  const besides = (event: MouseEvent): void => {
+    if (event.target === dialog.current) dialog.current?.close();
+  };
+  return (
+    <dialog ref={dialog} class="viewer" aria-label={filename} onClose={close} onClick={besides}>
+      <header>
+        <strong>{filename}</strong>
+        {url !== undefined && (
+          <a href={url} download={filename}>
+            Save
+          </a>
+        )}
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </header>
+      <div class="stage">
+        {url !== undefined && kind === 'image' && <img src={url} alt={filename} />}
+        {url !== undefined && kind === 'video' && <video src={url} controls loop />}
+        {url !== undefined && kind === 'audio' && <audio src={url} controls />}
+        {kind === 'file' && <p class="soft">A browser cannot show this kind of file; save it instead.</p>}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,58 @@
+import { useEffect, useState } from 'preact/hooks';
+import { isSettled } from '../../../../streams/job/job-state';
+import { JobstreamError } from '../../../client';
+import type { PublicJob } from '../../../wire/public-job';
+import { drawnBy } from '../parts/drawn-by';
+import { useSession } from '../parts/session-context';
+
+/** Nodes may follow each other in milliseconds. */
+const NODES_MS = 300;
+
+export interface WatchedJob {
+  readonly job?: PublicJob;
+  /** Why it is not, or no longer, watched, in a sentence. */
+  readonly trouble?: string;
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  'unknown-job': 'There is no such job, or none that you may see. States are kept for two hours after the last change.',
+  'bad-request': 'This is no job’s id.',
+  gone: 'The job was there, and is no more: states are kept for two hours after the last change.',
+};
+
+/** A job as it is, from the board at once and from its own room while one looks at it. */
+export function useWatchedJob(promptId: string): WatchedJob {
+  const { api, board, stream, link } = useSession();
+  const [trouble, setTrouble] = useState<string>();
+  // Each batch of changes may be of this job.
+  drawnBy(board.version);
+  useEffect(() => {
+    const watching = stream.watchJob(promptId).subscribe({
+      next: (job) => board.take(job),
+      error: (error: unknown) => {
+        const code = error instanceof JobstreamError ? error.code : '';
+        if (code !== 'unauthorized' && code !== 'closed')
+          setTrouble(TROUBLES[code] ?? 'The job cannot be watched now.');
+      },
+    });
+    return () => watching.unsubscribe();
+  }, [promptId, stream, board]);
+  const job = board.jobs.get(promptId);
+  const isThere = job !== undefined;
+  const isOver = isThere && isSettled(job);
+  const isLinked = link.value === 'connected';
+  const nodeId = job?.node?.id;
+  // At first, after each break, with each node and at the end: what comes by itself leaves out what was fast.
+  useEffect(() => {
+    if (!isThere) return;
+    const soon = setTimeout(() => {
+      api.nodes(promptId).then(
+        (history) => board.learn(promptId, history),
+        // Then what this tab saw is what there is.
+        () => undefined,
+      );
+    }, NODES_MS);
+    return () => clearTimeout(soon);
+  }, [promptId, isThere, isOver, isLinked, nodeId, api, board]);
+  return { ...(job && { job }), ...(trouble !== undefined && { trouble }) };
+}

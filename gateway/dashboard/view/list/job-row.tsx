@@ -1,0 +1,58 @@
+import { memo } from '../parts/memo';
+import type { PublicJob } from '../../../wire/public-job';
+import { detailWords, percent, stepWords, typeWords } from '../../model/words';
+import { hashOf } from '../../model/place';
+import { Bar } from '../parts/bar';
+import { Picture } from './picture';
+import { Status } from '../parts/status';
+import { TimeWords } from '../parts/time-words';
+
+interface Props {
+  readonly job: PublicJob;
+  readonly index: number;
+  readonly size: number;
+  readonly top: number;
+  /** Whether Tab leads here. */
+  readonly active: boolean;
+}
+
+/** One job of the list. */
+export const JobRow = memo(({ job, index, size, top, active }: Props) => {
+  const { promptId, type, userId, characterId, progress } = job;
+  const name = characterId === undefined ? typeWords(type) : `${typeWords(type)} · ${characterId}`;
+  return (
+    <li
+      class="job"
+      data-job={promptId}
+      data-standing={job.status}
+      aria-setsize={size}
+      aria-posinset={index + 1}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <Picture job={job} />
+      <div class="who">
+        <a
+          href={hashOf({ tag: 'job', promptId })}
+          tabIndex={active ? 0 : -1}
+          data-index={index}
+          aria-describedby={`is-${promptId}`}
+        >
+          {name}
+        </a>
+        <small>
+          {userId} <span class="id">{promptId.slice(0, 8)}</span>
+        </small>
+      </div>
+      <p class="is" id={`is-${promptId}`}>
+        <Status job={job} />
+        <span class="doing">{detailWords(job)}</span>
+        <span class="steps">{stepWords(job)}</span>
+      </p>
+      <Bar job={job} label={`${name}, ${userId}`} />
+      <span class="percent">{percent(progress)}</span>
+      <span class="time">
+        <TimeWords job={job} />
+      </span>
+    </li>
+  );
+});

@@ -1,0 +1,32 @@
+import { useEffect } from 'preact/hooks';
+import { isSettled } from '../../../../streams/job/job-state';
+import type { PublicJob } from '../../../wire/public-job';
+import { kindOf } from '../../model/files';
+import { useSession } from '../parts/session-context';
+
+/** How long a job must be in sight before its pictures are asked for: not while a list is scrolled by. */
+const DWELL_MS = 300;
+
+/** The newest picture of a job, for its row. Tells nothing that the row does not say: no text. */
+export function Picture({ job }: { readonly job: PublicJob }) {
+  const { pictures } = useSession();
+  const { promptId, status } = job;
+  useEffect(() => {
+    let leave: (() => void) | undefined;
+    const hasImage = job.outputs?.some(({ filename }) => kindOf(filename) === 'image') ?? false;
+    const dwell = setTimeout(() => {
+      if (status === 'processing') leave = pictures.follow(promptId);
+      else if (isSettled(job) && hasImage) pictures.fetchSmall(job);
+    }, DWELL_MS);
+    return () => {
+      clearTimeout(dwell);
+      leave?.();
+    };
+  }, [promptId, status, pictures]);
+  const url = pictures.of(promptId).value;
+  return (
+    <span class="picture" aria-hidden="true" data-type={job.type}>
+      {url !== undefined && <img src={url} alt="" decoding="async" />}
+    </span>
+  );
+}

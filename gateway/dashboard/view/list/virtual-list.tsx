@@ -1,0 +1,100 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { PublicJob } from '../../../wire/public-job';
+import { rowAfter, virtualWindow } from '../../model/virtual-window';
+import { JobRow } from './job-row';
+import { useNarrow, useViewport } from './viewport';
+
+const ROW_PX = { wide: 56, narrow: 76 };
+
+/** Where one was in the list, for when one comes back to it. */
+const left: { promptId: string | undefined; scrollY: number } = { promptId: undefined, scrollY: 0 };
+
+/**
+ * Thousands of jobs, of which those in sight are in the page, and the one that has the focus. Each says its place among
+ * all. Arrows, Page, Home and End move, Enter opens.
+ */
+export function VirtualList({ jobs, label }: { readonly jobs: readonly PublicJob[]; readonly label: string }) {
+  const list = useRef<HTMLUListElement>(null);
+  const [activeId, setActiveId] = useState(left.promptId);
+  const wantsFocus = useRef(left.promptId !== undefined);
+  const { scrollY, height } = useViewport();
+  const rowHeight = useNarrow() ? ROW_PX.narrow : ROW_PX.wide;
+  const count = jobs.length;
+  const top = scrollY - topOf(list.current);
+  const { first, end } = virtualWindow({ count, rowHeight, top, height });
+  const activeAt = Math.max(
+    0,
+    jobs.findIndex(({ promptId }) => promptId === activeId),
+  );
+
+  useLayoutEffect(() => {
+    if (left.promptId !== undefined) scrollTo({ top: left.scrollY, behavior: 'instant' });
+    left.promptId = undefined;
+  }, []);
+  useLayoutEffect(() => {
+    if (!wantsFocus.current) return;
+    const link = list.current?.querySelector<HTMLElement>(`[data-index="${activeAt}"]`);
+    link?.focus({ preventScroll: true });
+    wantsFocus.current = link === null;
+  });
+
+  const press = (event: KeyboardEvent): void => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const to = rowAfter(event.key, activeAt, { count, rowHeight, height });
+    if (to === undefined) return;
+    event.preventDefault();
+    setActiveId(jobs[to]?.promptId);
+    wantsFocus.current = true;
+    bringIntoSight(list.current, to, rowHeight);
+  };
+  const focused = (event: FocusEvent): void => {
+    setActiveId((event.target as HTMLElement).closest<HTMLElement>('[data-job]')?.dataset['job']);
+  };
+  const leave = (event: MouseEvent): void => {
+    const row = (event.target as HTMLElement).closest<HTMLElement>('[data-job]');
+    if (row === null) return;
+    left.promptId = row.dataset['job'];
+    left.scrollY = window.scrollY;
+  };
+
+  const shown = jobs.slice(first, end).map((job, n) => ({ job, index: first + n }));
+  const active = jobs[activeAt];
+  if (active && (activeAt < first || activeAt >= end)) shown.push({ job: active, index: activeAt });
+  return (
+    <ul
+      class="jobs"
+      role="list"
+      aria-label={label}
+      ref={list}
+      style={{ height: `${count * rowHeight}px` }}
+      onKeyDown={press}
+      onFocusIn={focused}
+      onClick={leave}
+    >
+      {shown.map(({ job, index }) => (
+        <JobRow
+          key={job.promptId}
+          job={job}
+          index={index}
+          size={count}
+          top={index * rowHeight}
+          active={index === activeAt}
+        />
+      ))}
+    </ul>
+  );
+}
+
+const topOf = (list: HTMLElement | null): number =>
+  list === null ? 0 : list.getBoundingClientRect().top + window.scrollY;
+
+/** Scrolls as little as it takes, past what sticks to the top. */
+function bringIntoSight(list: HTMLElement | null, index: number, rowHeight: number): void {
+  if (list === null) return;
+  const sticky = document.querySelector('.filters')?.getBoundingClientRect().height ?? 0;
+  const rowTop = topOf(list) + index * rowHeight;
+  const above = rowTop - sticky;
+  const below = rowTop + rowHeight - innerHeight;
+  if (window.scrollY > above) scrollTo({ top: above, behavior: 'instant' });
+  else if (window.scrollY < below) scrollTo({ top: below, behavior: 'instant' });
+}

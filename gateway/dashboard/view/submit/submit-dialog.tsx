@@ -1,0 +1,137 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { goTo } from '../../live/location';
+import { notify } from '../../live/notices';
+import { keep, kept } from '../../live/tab-storage';
+import { holderOf } from '../../live/token';
+import { readWorkflow } from '../../model/workflow-file';
+import { count, typeWords } from '../../model/words';
+import { asked, readFiles, type AskedSubmission, type DroppedFile } from './asked-submission';
+import { useSession } from '../parts/session-context';
+import { SubmissionFields, type Fields } from './submission-fields';
+import { submitAll, type ReadFile, type Tried } from './submitting';
+
+const LAST = 'last-submission';
+const firstFields: Fields = { type: 'image_generation', userId: '', characterId: '', server: '', newSeeds: false };
+
+/** Asks what is to be known of a workflow, and submits it. */
+export function SubmitDialog() {
+  const submission = asked.value;
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (submission && dialog.current?.open === false) {
+      dialog.current.showModal();
+      focusNext(dialog.current);
+    }
+    if (!submission) dialog.current?.close();
+  }, [submission]);
+  return (
+    <dialog ref={dialog} class="submit" aria-labelledby="submit-title" onClose={() => (asked.value = undefined)}>
+      {submission && <Form submission={submission} />}
+    </dialog>
+  );
+}
+
+/** What is missing first: the file, a field, or nothing but to submit. */
+function focusNext(dialog: HTMLDialogElement): void {
+  const empty = [...dialog.querySelectorAll<HTMLInputElement>('input:required')].find(({ value }) => value === '');
+  const submit = dialog.querySelector<HTMLButtonElement>('button[type=submit]:enabled');
+  (submit ? (empty ?? submit) : dialog.querySelector<HTMLInputElement>('input[type=file]'))?.focus();
+}
+
+function Form({ submission }: { readonly submission: AskedSubmission }) {
+  const session = useSession();
+  const { again } = submission;
+  const holder = holderOf(session.token);
+  const ownUser = holder.isService ? undefined : holder.userId;
+  const [fields, setFields] = useState<Fields>(() => fieldsFor(submission, ownUser));
+  const [files, setFiles] = useState<readonly DroppedFile[]>(submission.files ?? []);
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState('');
+  const tried = useRef<Tried>(new Map());
+  // Dropped while the dialog was open.
+  useEffect(() => {
+    if (submission.files) setFiles(submission.files);
+  }, [submission.files]);
+  const read = filesRead(files, submission);
+  const ready = read.some(({ reading }) => reading.tag === 'workflow');
+  const seeds = read.some(({ reading }) => reading.tag === 'workflow' && reading.seeds > 0);
+
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    if (!ready || busy) return;
+    setBusy(true);
+    setTrouble('');
+    const { ids, troubles } = await submitAll(session.api, read, fields, again?.metadata, tried.current);
+    setBusy(false);
+    keep(LAST, { ...fields, newSeeds: false });
+    if (troubles.length > 0) {
+      setTrouble(troubles.join(' '));
+      return;
+    }
+    asked.value = undefined;
+    const [promptId] = ids;
+    if (ids.length === 1 && promptId !== undefined) goTo({ tag: 'job', promptId });
+    notify(`${count(ids.length, typeWords(fields.type).toLowerCase() + ' job')} submitted.`);
+  };
+
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <h2 id="submit-title">{again ? 'Run it again' : 'Submit a workflow'}</h2>
+      {again && !again.workflow && files.length === 0 && (
+        <p class="hint">
+          The service keeps no workflows, and this one was not submitted from this tab: bring its file.
+        </p>
+      )}
+      <label class="file">
+        <span>{read.length > 0 ? 'Choose another file' : 'Choose a JSON file, or drop it here'}</span>
+        <input
+          type="file"
+          accept=".json,application/json"
+          multiple
+          onChange={(event) => void readFiles(event.currentTarget.files ?? []).then(setFiles)}
+        />
+      </label>
+      <ul class="files" aria-label="Files" aria-live="polite">
+        {read.map(({ name, reading }) => (
+          <li key={name} data-fit={reading.tag === 'workflow'}>
+            <strong>{name}</strong>{' '}
+            <span>{reading.tag === 'workflow' ? count(reading.nodes, 'node') : reading.why}</span>
+          </li>
+        ))}
+      </ul>
+      <SubmissionFields
+        fields={fields}
+        change={setFields}
+        hasSeeds={seeds}
+        {...(ownUser !== undefined && { ownUser })}
+      />
+      <p class="trouble" role="alert">
+        {trouble}
+      </p>
+      <div class="buttons">
+        <button type="button" onClick={() => (asked.value = undefined)}>
+          Close
+        </button>
+        <button type="submit" class="primary" disabled={!ready || busy}>
+          {busy ? 'Submitting …' : 'Submit'}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** The files dropped, or else the workflow that is to be run again. */
+function filesRead(files: readonly DroppedFile[], { again }: AskedSubmission): readonly ReadFile[] {
+  if (files.length > 0) return files.map(({ name, text }) => ({ name, reading: readWorkflow(text) }));
+  if (!again?.workflow) return [];
+  return [{ name: 'The same workflow', reading: readWorkflow(JSON.stringify(again.workflow)) }];
+}
+
+function fieldsFor({ again }: AskedSubmission, ownUser: string | undefined): Fields {
+  const last = { ...firstFields, ...(kept(LAST) as Fields | undefined) };
+  const user = ownUser === undefined ? {} : { userId: ownUser };
+  if (!again) return { ...last, ...user };
+  const { type, userId, characterId = '', server = '' } = again;
+  // The same seeds would be answered from ComfyUI's cache.
+  return { type, userId, characterId, server, newSeeds: true, ...user };
+}

@@ -1,0 +1,114 @@
+import { answerSchemas } from './response-schemas.codec';
+import { ref } from './operation';
+import type { JsonSchema } from '../../wire/described.codec';
+import { API_VERSION } from './openapi';
+import type { ClientEvents, LiveJobs, PreviewHead, Refusal, ServerEvents } from '../../wire/protocol';
+
+interface Event {
+  readonly summary: string;
+  readonly description?: string;
+  /** Of its arguments, in order; a single one stands for itself. */
+  readonly payload: JsonSchema;
+  /** What its acknowledgement holds. */
+  readonly ack?: JsonSchema;
+}
+
+const object = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema => ({
+  type: 'object',
+  required: Object.keys(properties),
+  properties,
+});
+const text = { type: 'string' };
+const nothing = { type: 'null' };
+
+const refusal = object({
+  ok: { const: false },
+  error: object({
+    code: { ...text, description: 'The kind of problem, as the last part of its `type` over HTTP; or `left`.' },
+    message: text,
+  } satisfies Fields<Refusal['error']>),
+} satisfies Fields<Refusal>);
+const liveJobs: Fields<LiveJobs> = { jobs: { type: 'array', items: ref('Job') }, more: { type: 'boolean' } };
+
+/** A schema for each field of a type, so that none is forgotten. */
+type Fields<T> = Readonly<Record<keyof T, JsonSchema>>;
+
+const heard: Readonly<Record<keyof ClientEvents, Event>> = {
+  'job:join': {
+    summary: 'Enters a job’s room: the acknowledgement has its state, each change follows as `job:state`.',
+    payload: { ...text, description: 'The job’s `promptId`.' },
+    ack: { oneOf: [object({ ok: { const: true }, job: ref('Job') }), refusal] },
+  },
+  'job:leave': { summary: 'Leaves a job’s room.', payload: { ...text, description: 'The job’s `promptId`.' } },
+  'jobs:watch': {
+    summary: 'Asks for all jobs one may see: the acknowledgement has the live ones, changes follow as `job:state`.',
+    payload: nothing,
+    ack: { oneOf: [object({ ok: { const: true }, ...liveJobs }), refusal] },
+  },
+  'jobs:unwatch': { summary: 'Ends that.', payload: nothing },
+};
+
+const told: Readonly<Record<keyof ServerEvents, Event>> = {
+  'job:state': {
+    summary: 'A job that is followed, as it is now. A settled one is sent with an acknowledgement.',
+    description:
+      'A settled job comes again, the same by (`epoch`, `seq`), every 5 s and four times in all, until it is acknowledged. ' +
+      'Who does not acknowledge is served all the same.',
+    payload: ref('Job'),
+    ack: { ...nothing, description: 'No arguments.' },
+  },
+  'job:preview': {
+    summary: 'A picture of a job at work; may be dropped.',
+    payload: {
+      type: 'array',
+      prefixItems: [
+        object({ promptId: text, nodeId: text, mimeType: text } satisfies Fields<PreviewHead>),
+        { description: 'The image: a binary attachment.' },
+      ],
+      minItems: 2,
+      maxItems: 2,
+    },
+  },
+};
+
+const events: Readonly<Record<string, Event>> = { ...heard, ...told };
+
+/** A name in references, where `:` and `/` mean something else. */
+const idOf = (event: string): string => event.replaceAll(':', '-');
+
+const messages = Object.fromEntries(
+  Object.entries(events).map(([name, { summary, description, payload, ack }]) => [
+    idOf(name),
+    { name, summary, ...(description !== undefined && { description }), payload, ...(ack && { 'x-ack': ack }) },
+  ]),
+);
+
+const operations = (names: readonly string[], action: 'send' | 'receive') =>
+  names.map((name) => [
+    idOf(name),
+    {
+      action,
+      channel: { $ref: '#/channels/socket' },
+      messages: [{ $ref: `#/channels/socket/messages/${idOf(name)}` }],
+    },
+  ]);
+
+/** What goes over Socket.IO, as AsyncAPI 3.0 and from the gateway’s side: it receives what clients send. */
+export const asyncApi = () => ({
+  asyncapi: '3.0.0',
+  info: {
+    title: 'comfyui-jobstream, live',
+    version: API_VERSION,
+    description:
+      'Socket.IO 4 over WebSocket only, at `/socket.io/` of the gateway. The token goes into `auth.token` of the handshake. ' +
+      'Events’ names are the messages’. An acknowledgement’s schema is in `x-ack`, and a binary image an attachment.',
+    license: { name: 'MIT' },
+  },
+  defaultContentType: 'application/json',
+  channels: { socket: { address: '/socket.io/', messages } },
+  operations: Object.fromEntries([
+    ...operations(Object.keys(heard), 'receive'),
+    ...operations(Object.keys(told), 'send'),
+  ]) as Readonly<Record<string, unknown>>,
+  components: { schemas: answerSchemas() },
+});

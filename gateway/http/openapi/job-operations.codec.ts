@@ -1,0 +1,152 @@
+import type * as t from 'io-ts';
+import { json, operation, ref } from './operation';
+import type { Described, JsonSchema } from '../../wire/described.codec';
+import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
+import { Query } from '../requests/job-query.codec';
+import { Submit, Track } from '../requests/job-request.codec';
+import { schemaOf } from './json-schema.codec';
+import { PROMPT_ID } from '../requests/visible-job';
+
+const ofPath = (name: string, schema: JsonSchema) => ({ name, in: 'path', required: true, schema });
+const ofHeader = (name: string, schema: JsonSchema, description: string) => ({
+  name,
+  in: 'header',
+  description,
+  schema,
+});
+const ofQuery = (codec: { readonly props: t.Props }) =>
+  Object.entries(codec.props).map(([name, field]) => ({
+    name,
+    in: 'query',
+    required: (field as Described<unknown>).isOptional !== true,
+    schema: schemaOf(field),
+  }));
+
+const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
+const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
+const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
+const readsBody = ['bad-request', 'malformed-json', 'body-too-large', 'unsupported-media-type'] as const;
+
+const submit = operation({
+  id: 'submitJob',
+  tag: 'jobs',
+  summary: 'Runs a workflow',
+  description:
+    'With an `Idempotency-Key` it may be repeated for 24 h: the same body under the same key is the same job, however ' +
+    'often and through whichever instance it is sent.',
+  parameters: [
+    ofHeader(
+      'Idempotency-Key',
+      { type: 'string', minLength: 1, maxLength: 255, pattern: IDEMPOTENCY_KEY.source },
+      'The caller’s own name for this submission, such as a UUID. Keys of different callers do not meet.',
+    ),
+  ],
+  body: schemaOf(Submit),
+  answers: {
+    202: json('ComfyUI has it, or will; or it was submitted under this key and has not ended.', ref('Job'), location),
+    200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
+  },
+  problems: [...readsBody, 'workflow-refused', 'key-reused', 'key-spent', 'store-unavailable'],
+});
+
+const list = operation({
+  id: 'listJobs',
+  tag: 'jobs',
+  summary: 'Lists jobs, the newest first',
+  description: 'A user gets their own jobs only.',
+  parameters: ofQuery(Query),
+  answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage')) },
+  problems: ['bad-request'],
+});
+
+const read = operation({
+  id: 'readJob',
+  tag: 'jobs',
+  summary: 'Reads a job',
+  parameters: [promptId],
+  answers: { 200: json('The job as it is now.', ref('Job')) },
+  problems: readsJobs,
+});
+
+const track = operation({
+  id: 'trackJob',
+  tag: 'jobs',
+  summary: 'Watches a job that somebody else posted to ComfyUI',
+  parameters: [promptId],
+  body: schemaOf(Track),
+  answers: { 200: json('The job, watched from now on or before.', ref('Job'), location) },
+  problems: [...readsBody, ...readsJobs, 'no-answer'],
+});
+
+const cancel = operation({
+  id: 'cancelJob',
+  tag: 'jobs',
+  summary: 'Stops a job, and no other',
+  parameters: [promptId],
+  answers: {
+    200: json('It has ended, by this or before.', ref('Job')),
+    202: json('ComfyUI is asked; the job ends soon.', ref('Job')),
+  },
+  problems: readsJobs,
+});
+
+const watch = operation({
+  id: 'watchJob',
+  tag: 'live',
+  summary: 'A job’s changes as server-sent events',
+  description:
+    'The present state first, then each change; the stream ends after the settled one. Each event’s `data` is a Job, its ' +
+    '`id` is `epoch:seq`. A comment comes at least every 15 s. Who returns with `Last-Event-ID` gets only what is newer, ' +
+    'and 204 where nothing will be.',
+  parameters: [
+    promptId,
+    ofHeader('Last-Event-ID', { type: 'string' }, 'The `id` of the last event that arrived. What is none is ignored.'),
+  ],
+  answers: {
+    200: {
+      description: 'The stream. `x-event-data` describes the JSON in each event’s `data`.',
+      content: { 'text/event-stream': { schema: { type: 'string' }, 'x-event-data': ref('Job') } },
+    },
+    204: { description: 'The job has settled, and `Last-Event-ID` is its last state.' },
+  },
+  problems: [...readsJobs, 'too-many-jobs'],
+});
+
+const output = operation({
+  id: 'readOutput',
+  tag: 'jobs',
+  summary: 'A file that a job made',
+  parameters: [promptId, ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 })],
+  answers: {
+    200: {
+      description: 'The file. An image, video or audio by its type; anything else as an attachment.',
+      headers: { 'Content-Disposition': { schema: { type: 'string' } } },
+      content: Object.fromEntries(
+        ['image/*', 'video/*', 'audio/*', 'application/octet-stream'].map((type) => [type, {}]),
+      ),
+    },
+  },
+  problems: [...readsJobs, 'unknown-output', 'output-too-large', 'no-answer'],
+});
+
+const nodes = operation({
+  id: 'readNodes',
+  tag: 'jobs',
+  summary: 'A job’s nodes over time',
+  description:
+    'As far as the asked instance saw them since it started; times are ms since 1970. `missed` says whether nodes may have ' +
+    'run unseen; of more than 200 turns the first are `dropped`.',
+  parameters: [promptId],
+  answers: { 200: json('The turns that nodes took, the running one without `to`.', ref('Nodes')) },
+  problems: readsJobs,
+});
+
+/** The operations on jobs, by path. */
+export const jobPaths = {
+  '/jobs': { get: list, post: submit },
+  '/jobs/{promptId}': { get: read, put: track },
+  '/jobs/{promptId}/cancel': { post: cancel },
+  '/jobs/{promptId}/events': { get: watch },
+  '/jobs/{promptId}/nodes': { get: nodes },
+  '/jobs/{promptId}/outputs/{n}': { get: output },
+};

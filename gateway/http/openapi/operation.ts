@@ -1,0 +1,62 @@
+import type { ComponentName } from './response-schemas.codec';
+import type { JsonSchema } from '../../wire/described.codec';
+import { problemType, statusOf, type ProblemKind } from '../../wire/problem';
+
+export interface Operation {
+  readonly id: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly parameters?: readonly JsonSchema[];
+  /** The schema of its JSON body. */
+  readonly body?: JsonSchema;
+  readonly answers: Readonly<Record<number, JsonSchema>>;
+  readonly problems: readonly ProblemKind[];
+  /** Whether it answers without a token. */
+  readonly isOpen?: boolean;
+}
+
+/** As OpenAPI writes it. Problems of one status share one response. */
+export const operation = ({ id, tag, summary, description, parameters, body, isOpen, ...what }: Operation) => {
+  const problems = [...what.problems, ...EVERYWHERE, ...(isOpen ? [] : KNOWN), ...(tag === 'health' ? [] : COUNTED)];
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description !== undefined && { description }),
+    ...(isOpen && { security: [] }),
+    ...(parameters && { parameters }),
+    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    responses: { ...problemResponses([...new Set(problems)]), ...what.answers },
+  };
+};
+
+/** Who is refused for the `Host` or `Origin` alone is refused everywhere; so is whom a bug of the gateway meets. */
+const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
+/** Where a token is needed. */
+const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable'];
+const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
+
+export const ref = (name: ComponentName): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
+
+export const json = (description: string, schema: JsonSchema, headers?: JsonSchema): JsonSchema => ({
+  description,
+  ...(headers && { headers }),
+  content: { 'application/json': { schema } },
+});
+
+function problemResponses(kinds: readonly ProblemKind[]): Readonly<Record<number, JsonSchema>> {
+  const statuses = [...new Set(kinds.map(statusOf))];
+  return Object.fromEntries(
+    statuses.map((status) => [status, problemResponse(kinds.filter((kind) => statusOf(kind) === status))]),
+  );
+}
+
+const problemResponse = (kinds: readonly ProblemKind[]): JsonSchema => ({
+  description: kinds.map((kind) => `\`${kind}\``).join(' or '),
+  content: {
+    'application/problem+json': {
+      schema: { allOf: [ref('Problem')], properties: { type: { enum: kinds.map(problemType) } } },
+    },
+  },
+});

@@ -1,0 +1,128 @@
+import * as t from 'io-ts';
+import { failure, jobOutput, jobState, nodeError, currentNode } from '../../../sinks/job-state.codec';
+import type { JobState } from '../../../streams/job/job-state';
+import type { JsonSchema } from '../../wire/described.codec';
+import { problemKinds, problemType } from '../../wire/problem';
+import type { PublicJob } from '../../wire/public-job';
+import { inlineSchemaOf, isObjectSchema } from './json-schema.codec';
+
+const FieldError = t.type({ field: t.string, message: t.string });
+
+/** An RFC 9457 problem. */
+const Problem = t.intersection([
+  t.type({
+    type: t.keyof(Object.fromEntries(problemKinds.map((kind) => [problemType(kind), null]))),
+    title: t.string,
+    status: t.number,
+  }),
+  t.partial({
+    detail: t.string,
+    errors: t.readonlyArray(FieldError),
+    promptId: t.string,
+    nodeErrors: t.readonlyArray(nodeError),
+  }),
+]);
+
+const JobPage = t.intersection([t.type({ jobs: t.readonlyArray(jobState) }), t.partial({ cursor: t.string })]);
+
+const Liveness = t.type({ status: t.literal('alive') });
+
+const ServerHealth = t.intersection([
+  t.type({ name: t.string, healthy: t.boolean, via: t.keyof({ websocket: null, polling: null }) }),
+  t.partial({ url: t.string, queueRemaining: t.number }),
+]);
+
+const Readiness = t.type({
+  status: t.keyof({ ready: null, 'not ready': null }),
+  checks: t.type({ store: t.type({ healthy: t.boolean }), servers: t.readonlyArray(ServerHealth) }),
+});
+export type Liveness = t.TypeOf<typeof Liveness>;
+export type Readiness = t.TypeOf<typeof Readiness>;
+
+const NodeTurn = t.intersection([
+  t.type({ id: t.string, type: t.string, from: t.number, value: t.number, max: t.number }),
+  t.partial({ title: t.string, to: t.number, failed: t.boolean }),
+]);
+
+const Nodes = t.intersection([
+  t.type({
+    attempt: t.number,
+    turns: t.readonlyArray(NodeTurn),
+    dropped: t.number,
+    at: t.number,
+    missed: t.type({ before: t.boolean, between: t.boolean }),
+  }),
+  t.partial({ began: t.number }),
+]);
+export type Nodes = t.TypeOf<typeof Nodes>;
+
+const components = {
+  Job: jobState,
+  JobPage,
+  Node: currentNode,
+  Output: jobOutput,
+  Failure: failure,
+  NodeError: nodeError,
+  FieldError,
+  Problem,
+  Nodes,
+  NodeTurn,
+  Liveness,
+  Readiness,
+  ServerHealth,
+};
+
+/** The names under which other schemas refer to these. */
+export type ComponentName = keyof typeof components;
+
+const named = new Map<t.Mixed, string>(Object.entries(components).map(([name, codec]) => [codec, name]));
+
+/** What a stored state has and no answer. */
+const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
+  clientId: true,
+  session: true,
+  runId: true,
+  retry: true,
+};
+
+/** What the codec of a stored state does not know. */
+const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
+  promptId: { description: 'The job’s id, ComfyUI’s `prompt_id`.' },
+  type: {
+    description: '`image_generation`, `lora_training`, `face_swap`, `character_sheet`, or the application’s own.',
+  },
+  progress: { minimum: 0, maximum: 100, description: 'Never falls; 100 when completed and only then.' },
+  startedAt: { type: 'integer', description: 'When it was submitted or first tracked; ms since 1970.' },
+  updatedAt: { type: 'integer', description: 'ms since 1970.' },
+  finishedAt: { type: 'integer', description: 'When it settled; ms since 1970.' },
+  queuePosition: { type: 'integer', minimum: 0, description: 'How many jobs must end before this one starts.' },
+  etaMs: { minimum: 0, description: 'Milliseconds until the end, where they can be told.' },
+  via: { description: 'How news of the job reaches the gateway now.' },
+  attempt: { type: 'integer', minimum: 1 },
+  epoch: { type: 'integer', description: 'Grows with each change of owner; (`epoch`, `seq`) orders a job’s states.' },
+  seq: { type: 'integer', description: 'Grows with each change.' },
+  outputs: { description: 'Its files: the nth is at `/jobs/{promptId}/outputs/{n}`, from 0.' },
+  metadata: { description: 'The application’s own, untouched.' },
+};
+
+/** The schemas of what the gateway answers, derived from the codecs of what it stores. */
+export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
+  ...(Object.fromEntries(
+    Object.entries(components).map(([name, codec]) => [name, inlineSchemaOf(codec, named)]),
+  ) as Record<ComponentName, JsonSchema>),
+  Job: jobSchema(),
+});
+
+function jobSchema(): JsonSchema {
+  const schema = inlineSchemaOf(jobState, named);
+  if (!isObjectSchema(schema)) throw new TypeError('a job is an object');
+  const properties = Object.entries(schema.properties)
+    .filter(([field]) => !(field in kept))
+    .map(([field, own]) => [field, { ...own, ...told[field as keyof PublicJob] }] as const);
+  return {
+    type: 'object',
+    description: 'A job as it is. It has settled when `status` is `completed` or `failed`, and then never changes.',
+    required: schema.required,
+    properties: Object.fromEntries(properties),
+  };
+}

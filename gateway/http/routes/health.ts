@@ -1,0 +1,41 @@
+import { Router } from 'express';
+import type { Pipeline, ServerStatus } from '../../../pipeline/api';
+import type { Liveness, Readiness } from '../openapi/response-schemas.codec';
+import { bearerToken, type Auth } from '../../admission/auth';
+import { onlyMethods } from './middleware';
+
+type ServerHealth = Readiness['checks']['servers'][number];
+
+/** `/livez`: the process runs. `/readyz`: it can do its work, check by check; 503 where it cannot. Both without a token. */
+export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
+  const router = Router();
+  router
+    .route('/livez')
+    .get((_request, response) => void response.json({ status: 'alive' } satisfies Liveness))
+    .all(onlyMethods('GET, HEAD'));
+  router
+    .route('/readyz')
+    .get(async ({ headers }, response) => {
+      const viewer = await auth.viewerOf(bearerToken(headers.authorization)).catch(() => undefined);
+      const store = await pipeline.storeHealthy().catch(() => false);
+      const servers = pipeline.servers();
+      const ready = store && servers.some(({ healthy }) => healthy);
+      const named = servers.map(viewer?.role === 'service' ? withUrl : withoutUrl);
+      response.status(ready ? 200 : 503).json({
+        status: ready ? 'ready' : 'not ready',
+        checks: { store: { healthy: store }, servers: named },
+      } satisfies Readiness);
+    })
+    .all(onlyMethods('GET, HEAD'));
+  return router;
+};
+
+const withUrl = (server: ServerStatus): ServerHealth => ({ name: new URL(server.url).host, ...server });
+
+/** A pod's URL is often all one needs to use it: only services get it. */
+const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): ServerHealth => ({
+  name: `server ${n + 1}`,
+  healthy,
+  via,
+  ...(queueRemaining !== undefined && { queueRemaining }),
+});

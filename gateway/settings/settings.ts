@@ -1,0 +1,163 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import * as t from 'io-ts';
+import {
+  Count,
+  Flag,
+  Host,
+  JwksUrl,
+  LogLevel,
+  Origins,
+  Port,
+  RedisUrl,
+  Secret,
+  Servers,
+  WebhookHosts,
+  WebhookSecret,
+  Words,
+} from './settings.codec';
+import { decoded, optional, type FieldError } from '../wire/described.codec';
+import { isLoopback } from '../admission/loopback';
+import { defaultRates, type Rates } from '../admission/rate-limits';
+import type { DescribedServer } from './servers-file.codec';
+
+/** Where job states are kept. */
+export type StoreSettings =
+  { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
+
+/** How callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
+export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
+  readonly issuer?: string;
+  readonly audience?: string;
+};
+
+export interface Settings {
+  /** ComfyUI servers, no two of one URL. */
+  readonly servers: readonly DescribedServer[];
+  readonly store: StoreSettings;
+  /** Whether a store that may lose states stops the start; else it is only warned of. */
+  readonly storeStrict: boolean;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly logLevel: string;
+  /** Absent: everybody on this machine may do everything. */
+  readonly auth?: AuthSettings;
+  /** Web origins, besides the gateway's own, whose pages may call it. */
+  readonly origins: readonly string[];
+  readonly rates: Rates;
+  /** How many proxies stand before the gateway. */
+  readonly proxies: number;
+  /** Absent: nobody is told by webhook. */
+  readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const Variables = t.type({
+  COMFYUI_URL: Servers,
+  REDIS_URL: optional(RedisUrl),
+  STORE_STRICT: optional(Flag),
+  DATA_DIR: optional(Words),
+  HOST: optional(Host),
+  PORT: optional(Port),
+  LOG_LEVEL: optional(LogLevel),
+  JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  ORIGINS: optional(Origins),
+  REQUESTS_PER_MINUTE: optional(Count),
+  MESSAGES_PER_SECOND: optional(Count),
+  JOINS_PER_SECOND: optional(Count),
+  SOCKETS_PER_USER: optional(Count),
+  PROXIES: optional(Count),
+  WEBHOOK_SECRET: optional(WebhookSecret),
+  WEBHOOK_HOSTS: optional(WebhookHosts),
+});
+type Variables = t.TypeOf<typeof Variables>;
+
+/** The settings that the environment asks for, or everything that is wrong with it, secret values left out. An empty variable is an absent one. */
+export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const together = contradictions(given);
+  return pipe(
+    decoded(Variables, given),
+    E.mapLeft((apart) => [...apart, ...together.filter(({ field }) => !apart.some((error) => error.field === field))]),
+    E.chain((variables) => (together.length > 0 ? E.left(together) : E.right(settingsFrom(variables)))),
+  );
+};
+
+/** What to tell the person who started the gateway with bad settings. */
+export const complaintOf = (errors: readonly FieldError[]): string => {
+  const width = Math.max(...errors.map(({ field }) => field.length));
+  const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
+  return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
+};
+
+const contradictions = (environment: Environment): readonly FieldError[] => [
+  ...contradictionsOfAuth(environment),
+  ...(environment['WEBHOOK_HOSTS'] !== undefined && environment['WEBHOOK_SECRET'] === undefined
+    ? [{ field: 'WEBHOOK_HOSTS', message: 'means nothing without WEBHOOK_SECRET' }]
+    : []),
+];
+
+const contradictionsOfAuth = ({
+  HOST,
+  JWT_SECRET,
+  JWT_JWKS_URL,
+  JWT_ISSUER,
+  JWT_AUDIENCE,
+}: Environment): readonly FieldError[] => {
+  if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
+    return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
+  if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
+  return [
+    ...(HOST !== undefined && !isLoopback(HOST)
+      ? [
+          {
+            field: 'HOST',
+            message:
+              'must be 127.0.0.1, ::1 or localhost unless JWT_SECRET or JWT_JWKS_URL is set: without, anybody may do everything',
+          },
+        ]
+      : []),
+    ...pointless.map(([field]) => ({ field, message: 'means nothing without JWT_SECRET or JWT_JWKS_URL' })),
+  ];
+};
+
+const settingsFrom = (variables: Variables): Settings => ({
+  servers: variables.COMFYUI_URL,
+  store:
+    variables.REDIS_URL === undefined
+      ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
+      : { tag: 'redis', url: variables.REDIS_URL },
+  storeStrict: variables.STORE_STRICT ?? false,
+  host: variables.HOST ?? '127.0.0.1',
+  port: variables.PORT ?? 8787,
+  logLevel: variables.LOG_LEVEL ?? 'info',
+  ...authFrom(variables),
+  origins: variables.ORIGINS ?? [],
+  rates: ratesFrom(variables),
+  proxies: variables.PROXIES ?? 0,
+  ...(variables.WEBHOOK_SECRET && {
+    webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
+  }),
+});
+
+const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variables): Pick<Settings, 'auth'> => {
+  const expected = {
+    ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+  };
+  if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
+  return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };
+};
+
+const ratesFrom = (variables: Variables): Rates => ({
+  requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
+  messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
+  joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
+  socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,
+});

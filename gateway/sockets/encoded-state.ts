@@ -1,0 +1,36 @@
+import type { PublicJob } from '../wire/public-job';
+
+/** A packet as engine.io's socket takes it. */
+export interface Encoded {
+  readonly text: string;
+  readonly options: { readonly compress: false; readonly wsPreEncodedFrame: readonly Buffer[] };
+}
+
+const known = new WeakMap<PublicJob, Encoded>();
+
+/**
+ * A `job:state` event as Socket.IO writes it, and as a WebSocket frame: encoded once for all who get it, where each `emit`
+ * would do both again. So does Socket.IO's own adapter when it tells a room, but it knows no slow readers.
+ */
+export function encodedState(job: PublicJob): Encoded {
+  const before = known.get(job);
+  if (before !== undefined) return before;
+  // 2 is an event of Socket.IO; in the frame, 4 is a message of engine.io.
+  const text = `2${JSON.stringify(['job:state', job])}`;
+  const encoded: Encoded = { text, options: { compress: false, wsPreEncodedFrame: [frameOf(`4${text}`)] } };
+  known.set(job, encoded);
+  return encoded;
+}
+
+/** One text frame, whole and unmasked, as servers send them (RFC 6455, 5.2). */
+function frameOf(text: string): Buffer {
+  const bytes = Buffer.byteLength(text);
+  const headBytes = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headBytes + bytes);
+  frame[0] = 0x81;
+  frame[1] = bytes < 126 ? bytes : bytes < 65_536 ? 126 : 127;
+  if (headBytes === 4) frame.writeUInt16BE(bytes, 2);
+  if (headBytes === 10) frame.writeBigUInt64BE(BigInt(bytes), 2);
+  frame.write(text, headBytes);
+  return frame;
+}

@@ -1,0 +1,40 @@
+import { Observable, type Subscriber } from 'rxjs';
+import type { JobState } from '../../streams/job/job-state';
+import type { Viewer } from '../admission/auth';
+import { publicJob, type PublicJob } from '../wire/public-job';
+
+/** Who hears of all jobs they may see, found by the user: a change costs what its own hearers cost, not what all do. */
+export interface Audience {
+  tell(state: JobState): void;
+  /** What is told to this viewer from now on. */
+  heardBy(viewer: Viewer): Observable<PublicJob>;
+}
+
+type Hearers = Set<Subscriber<PublicJob>>;
+
+export function audience(): Audience {
+  const services: Hearers = new Set();
+  const users = new Map<string, Hearers>();
+  const hearersLike = ({ role, userId }: Viewer): Hearers => {
+    if (role === 'service') return services;
+    const hearers = users.get(userId) ?? new Set();
+    users.set(userId, hearers);
+    return hearers;
+  };
+  return {
+    tell(state) {
+      const hearers = [...services, ...(users.get(state.userId) ?? [])];
+      if (hearers.length === 0) return;
+      const job = publicJob(state);
+      for (const hearer of hearers) hearer.next(job);
+    },
+    heardBy: (viewer) =>
+      new Observable((hearer) => {
+        const hearers = hearersLike(viewer).add(hearer);
+        return () => {
+          hearers.delete(hearer);
+          if (hearers.size === 0 && users.get(viewer.userId) === hearers) users.delete(viewer.userId);
+        };
+      }),
+  };
+}

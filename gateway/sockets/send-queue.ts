@@ -1,0 +1,155 @@
+import type { SchedulerLike } from 'rxjs';
+import type { Preview } from '../../pipeline/api';
+import { isSettled } from '../../streams/job/job-state';
+import type { Reply, WatchReply } from '../wire/protocol';
+import type { PublicJob } from '../wire/public-job';
+
+/** How many jobs' previews wait, one each. */
+const MOST_PREVIEWS = 4;
+/** ComfyUI's previews have tens of KiB; a larger one alone would make a healthy reader look slow. */
+const PREVIEW_BYTES = 524_288;
+/** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
+const REPEATS = 3;
+/** Of how many jobs the end may be under way, each. */
+const MOST_ENDS = 1_000;
+
+/** What an outbox needs of a connection. */
+export interface Wire {
+  /** Whether everything sent so far has left for the network. */
+  isDrained(): boolean;
+  /** Bytes that were sent and have not left yet. */
+  backlogBytes(): number;
+  state(job: PublicJob): void;
+  /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
+  end(job: PublicJob, told: (heard: boolean) => void): void;
+  preview(preview: Preview): void;
+  /** Breaks the connection at once; what is unsent is gone. */
+  cut(reason: string): void;
+}
+
+export interface OutboxLimits {
+  /** How much may wait for a slow reader. */
+  readonly waitingBytes: number;
+  /** How long nothing may leave while something waits. */
+  readonly stallMs: number;
+}
+
+/**
+ * What one reader still has to get. While the connection is busy, the newest state of each job waits and answers wait in turn;
+ * so a slow reader sees fewer steps of a job and never misses its end, which is sent again until it is acknowledged. The
+ * newest previews wait for an idle moment and are dropped first. A reader that is too slow is cut.
+ */
+export interface Outbox {
+  state(job: PublicJob): void;
+  /** An image that may be dropped. */
+  preview(preview: Preview): void;
+  /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
+  answer<R extends Reply | WatchReply>(reply: R, send: (reply: R) => void): void;
+  /** Drops what waits of a job. */
+  forget(promptId: string): void;
+  /** To be called whenever the connection drained. */
+  drained(): void;
+  /** To be called now and then: cuts a reader that stalled. */
+  inspect(): void;
+}
+
+interface Parcel {
+  readonly bytes: number;
+  readonly send: () => void;
+}
+
+export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, clock: SchedulerLike): Outbox {
+  /** States under their job's id, answers under a key of their own; in the order in which they wait. */
+  const waiting = new Map<unknown, Parcel>();
+  const previews = new Map<string, Preview>();
+  /** How often the end of each of these may be sent again. */
+  const repeats = new Map<string, number>();
+  let bytes = 0;
+  let busySince = clock.now();
+
+  const isIdle = (): boolean => waiting.size === 0 && wire.isDrained();
+  const drop = (key: unknown): void => {
+    bytes -= waiting.get(key)?.bytes ?? 0;
+    waiting.delete(key);
+  };
+  const post = (key: unknown, value: object, send: () => void): void => {
+    if (isIdle()) {
+      busySince = clock.now();
+      send();
+      return;
+    }
+    const parcel = { bytes: sizeOf(value), send };
+    bytes += parcel.bytes - (waiting.get(key)?.bytes ?? 0);
+    waiting.set(key, parcel);
+    if (bytes + wire.backlogBytes() > waitingBytes) wire.cut(`over ${waitingBytes} bytes wait for it`);
+  };
+
+  const send = (job: PublicJob): void => {
+    const { promptId } = job;
+    if (!isSettled(job)) {
+      wire.state(job);
+      return;
+    }
+    repeats.set(promptId, repeats.get(promptId) ?? REPEATS);
+    const [oldest] = repeats.keys();
+    if (repeats.size > MOST_ENDS && oldest !== undefined) repeats.delete(oldest);
+    wire.end(job, (heard) => {
+      const left = repeats.get(promptId) ?? 0;
+      repeats.delete(promptId);
+      if (heard || left === 0) return;
+      repeats.set(promptId, left - 1);
+      post(promptId, job, () => send(job));
+    });
+  };
+
+  const sendPreviews = (): void => {
+    for (const [promptId, preview] of previews) {
+      if (!isIdle()) return;
+      previews.delete(promptId);
+      busySince = clock.now();
+      wire.preview(preview);
+    }
+  };
+
+  return {
+    state(job) {
+      if (isSettled(job)) previews.delete(job.promptId);
+      post(job.promptId, job, () => send(job));
+    },
+    answer(reply, send) {
+      if ('job' in reply) drop(reply.job.promptId);
+      post(Symbol('answer'), reply, () => send(reply));
+    },
+    preview(preview) {
+      if (preview.image.byteLength > PREVIEW_BYTES) return;
+      previews.set(preview.promptId, preview);
+      for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) previews.delete(oldest);
+      sendPreviews();
+    },
+    forget(promptId) {
+      previews.delete(promptId);
+      repeats.delete(promptId);
+      drop(promptId);
+    },
+    drained() {
+      busySince = clock.now();
+      for (const [key, { send }] of waiting) {
+        if (!wire.isDrained()) return;
+        drop(key);
+        send();
+      }
+      sendPreviews();
+    },
+    inspect() {
+      if (!isIdle() && clock.now() - busySince > stallMs) wire.cut(`nothing left for ${stallMs} ms`);
+    },
+  };
+}
+
+/** One state waits for many readers: its size is worked out once. */
+const sizes = new WeakMap<object, number>();
+const sizeOf = (value: object): number => {
+  const known = sizes.get(value) ?? JSON.stringify(value).length;
+  sizes.set(value, known);
+  return known;
+};

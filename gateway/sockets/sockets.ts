@@ -1,0 +1,175 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Logger } from 'pino';
+import { asyncScheduler, interval, share, type Observable } from 'rxjs';
+import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
+import type { Pipeline } from '../../pipeline/api';
+import type { Admission } from '../admission/admission';
+import type { Viewer } from '../admission/auth';
+import { crowd } from '../admission/sockets-per-user';
+import { encodedState } from './encoded-state';
+import { expiryOf } from '../admission/token-expiry';
+import { allJobs, type AllJobs } from './all-jobs';
+import { membership, refusal } from './subscriptions';
+import type { OriginPolicy } from '../admission/origin-policy';
+import { outbox, type OutboxLimits, type Wire } from './send-queue';
+import { Problem } from '../wire/problem';
+import { problemOf } from '../wire/problem-of';
+import type { Heard, ServerEvents } from '../wire/protocol';
+import type { Rates } from '../admission/rate-limits';
+import { rooms, type Rooms } from './rooms';
+import { throttle, type Throttle } from '../admission/message-limits';
+
+/** A client that did not acknowledge the end of a job after so long gets it again. */
+const ACKNOWLEDGED_MS = 5_000;
+
+export interface SocketsOptions {
+  readonly pipeline: Pipeline;
+  readonly admission: Admission;
+  readonly policy: OriginPolicy;
+  readonly limits: OutboxLimits;
+  readonly rates: Rates;
+  readonly logger: Logger;
+}
+
+type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
+type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
+
+/** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
+export function serveSockets(
+  http: HttpServer,
+  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+): Io {
+  const io: Io = new Server(http, {
+    // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
+    transports: ['websocket'],
+    // CORS does not cover WebSockets.
+    allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
+    // Pages bring their own.
+    serveClient: false,
+    maxHttpBufferSize: 16_384,
+    connectTimeout: 10_000,
+  });
+  const jobRooms = rooms(pipeline);
+  const parts = {
+    rooms: jobRooms,
+    all: allJobs(pipeline, asyncScheduler),
+    throttle: throttle(rates),
+    inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
+    limits,
+    logger,
+  };
+  const users = crowd<unknown>(rates.socketsPerUser);
+  io.use((socket, next) => {
+    admission.viewerOf(tokenOf(socket), socket.request).then(
+      (viewer) => {
+        if (viewer) socket.data.viewer = viewer;
+        next(viewer ? (users.hasRoomFor(viewer) ? undefined : refusedFor(TOO_MANY_SOCKETS)) : refusedFor(UNAUTHORIZED));
+      },
+      (error: unknown) => {
+        const problem = problemOf(error);
+        if (problem.kind === 'internal') logger.error({ err: error }, problem.message);
+        next(refusedFor(problem));
+      },
+    );
+  });
+  io.on('connection', (socket) => {
+    const { viewer } = socket.data;
+    // Of several that came at once, all were let in before the first of them counted.
+    if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
+    users.add(viewer, socket);
+    socket.once('disconnect', () => users.remove(viewer, socket));
+    forgetRequest(socket);
+    serve(socket, parts);
+  });
+  return io;
+}
+
+interface Parts {
+  readonly rooms: Rooms;
+  readonly all: AllJobs;
+  readonly throttle: Throttle;
+  readonly inspection$: Observable<unknown>;
+  readonly limits: OutboxLimits;
+  readonly logger: Logger;
+}
+
+function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }: Parts): void {
+  const { viewer } = socket.data;
+  const wire = wireTo(socket, logger);
+  const box = outbox(wire, limits, asyncScheduler);
+  const onBroken = (error: unknown): void => {
+    logger.error({ err: error }, 'a socket cannot be served further');
+    wire.cut('broken');
+  };
+  const member = membership(jobs, viewer, box, onBroken);
+  // One after another, or a leave could overtake its join.
+  let turn = Promise.resolve();
+  socket.use(([event, ...args]: unknown[], next) => {
+    turn = turn
+      .then(() => throttle.judge(socket.id, viewer, event))
+      .then((verdict) => {
+        const ack = args.findLast(isAck);
+        if (verdict === 'served') next();
+        else if (verdict === 'flood') wire.cut('it sends too much');
+        else if (ack) box.answer(refusal(TOO_MANY_MESSAGES), ack);
+      });
+  });
+  socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
+  socket.on('job:leave', (promptId) => member.leave(promptId));
+  socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
+  socket.on('jobs:unwatch', () => member.unwatch());
+  const watching = inspection$.subscribe(() => box.inspect());
+  watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired')));
+  watching.add(() => member.close());
+  watching.add(() => forgetAcks(socket));
+  socket.conn.transport.on('ready', () => box.drained());
+  socket.once('disconnect', () => watching.unsubscribe());
+}
+
+/** Socket.IO's timers of acknowledgements outlive their socket, and each its job. An acknowledgement ends its timer. */
+function forgetAcks(socket: Peer): void {
+  const { acks } = socket as unknown as { readonly acks: ReadonlyMap<number, () => void> };
+  for (const acknowledge of acks.values()) acknowledge();
+}
+
+/** The headers, cookies among them, and the token would stay for as long as the socket does. */
+function forgetRequest({ conn, request, handshake }: Peer): void {
+  const { 'x-forwarded-for': forwarded } = request.headers;
+  Object.assign(conn, { request: { socket: request.socket, headers: { 'x-forwarded-for': forwarded } } });
+  Object.assign(handshake, { headers: {}, auth: {}, query: {} });
+}
+
+const tokenOf = ({ handshake }: Peer): string | undefined => {
+  const { token } = handshake.auth;
+  return typeof token === 'string' ? token : undefined;
+};
+
+/** What a client gets as its `connect_error`. */
+const refusedFor = ({ kind, message }: Problem): Error => Object.assign(new Error(message), { data: { code: kind } });
+
+const UNAUTHORIZED = new Problem('unauthorized');
+const TOO_MANY_SOCKETS = new Problem('too-many-sockets', { detail: 'A user may not have more sockets at a time.' });
+const TOO_MANY_MESSAGES = new Problem('too-many-requests', { detail: 'Not so many messages a second.' });
+
+const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
+
+const wireTo = (socket: Peer, logger: Logger): Wire => ({
+  isDrained: () => socket.conn.transport.writable,
+  backlogBytes: () => socket.request.socket.writableLength,
+  state(job) {
+    const { text, options } = encodedState(job);
+    socket.conn.write(text, options);
+  },
+  end(job, told) {
+    if (!socket.connected) return;
+    socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
+  },
+  preview: ({ promptId, nodeId, mimeType, image }) =>
+    void socket.emit('job:preview', { promptId, nodeId, mimeType }, image),
+  cut(reason) {
+    if (socket.request.socket.destroyed) return;
+    logger.info({ socket: socket.id, reason }, 'cut a socket');
+    // A close with handshake would wait for a reader that does not read. Clients reconnect by themselves.
+    socket.request.socket.destroy();
+  },
+});

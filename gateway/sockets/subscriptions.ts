@@ -1,0 +1,117 @@
+import { finalize, Subscription } from 'rxjs';
+import { answerTo, type Answer } from './acknowledgement';
+import type { Viewer } from '../admission/auth';
+import type { AllJobs } from './all-jobs';
+import type { Outbox } from './send-queue';
+import { Problem, unknownJob } from '../wire/problem';
+import { problemOf } from '../wire/problem-of';
+import type { Ack, Refusal, Reply, WatchReply } from '../wire/protocol';
+import type { Rooms } from './rooms';
+import { isPromptId } from '../http/requests/visible-job';
+
+/** How many jobs one socket may follow at a time. */
+const MOST_ROOMS = 64;
+
+/** The rooms that one socket is in. */
+export interface Membership {
+  /** Follows a job: answers with its state, then posts each change, until it settles or is left. */
+  join(promptId: unknown, ack: Ack | undefined): void;
+  leave(promptId: unknown): void;
+  /** Follows all jobs it may see: answers with the live ones, and posts each change of any. */
+  watch(ack: Ack<WatchReply> | undefined): void;
+  unwatch(): void;
+  /** Leaves all. */
+  close(): void;
+}
+
+export function membership(
+  { rooms, all }: { readonly rooms: Rooms; readonly all: AllJobs },
+  viewer: Viewer,
+  outbox: Outbox,
+  onBroken: (error: unknown) => void,
+): Membership {
+  const joined = new Map<string, Subscription>();
+  /** Those of the joined whose state was told: their changes come from their rooms. */
+  const told = new Set<string>();
+  let watching: Subscription | undefined;
+
+  const join = (promptId: string, answer: Answer<Reply>): void => {
+    const before = joined.get(promptId);
+    const subscription = new Subscription();
+    joined.set(promptId, subscription);
+    const over = (): void => {
+      if (joined.get(promptId) === subscription) {
+        joined.delete(promptId);
+        told.delete(promptId);
+      }
+      answer.with(LEFT);
+    };
+    subscription.add(
+      rooms
+        .news(promptId, viewer)
+        .pipe(finalize(over))
+        .subscribe({
+          next: (news) => {
+            if (news.tag === 'preview') {
+              outbox.preview(news.preview);
+              return;
+            }
+            if (!answer.with({ ok: true, job: news.job })) outbox.state(news.job);
+            told.add(promptId);
+          },
+          error: (error: unknown) => {
+            if (!answer.with(refusal(problemOf(error)))) onBroken(error);
+          },
+        }),
+    );
+    // Only now, or a room that nobody else is in would close and open again.
+    before?.unsubscribe();
+  };
+
+  const watch = (answer: Answer<WatchReply>): void => {
+    const before = watching;
+    watching = all
+      .news(viewer)
+      .pipe(finalize(() => answer.with(LEFT)))
+      .subscribe({
+        next: (news) => {
+          if (news.tag === 'live') answer.with({ ok: true, ...news.live });
+          else if (!told.has(news.job.promptId)) outbox.state(news.job);
+        },
+        error: onBroken,
+      });
+    before?.unsubscribe();
+  };
+
+  return {
+    join(promptId, ack) {
+      const answer = answerTo(ack, outbox, ({ job }) => outbox.state(job));
+      if (typeof promptId !== 'string') answer.with(refusal(NO_ID));
+      else if (!isPromptId(promptId)) answer.with(refusal(unknownJob()));
+      else if (joined.size >= MOST_ROOMS && !joined.has(promptId)) answer.with(refusal(TOO_MANY));
+      else join(promptId, answer);
+    },
+    leave(promptId) {
+      if (typeof promptId !== 'string') return;
+      joined.get(promptId)?.unsubscribe();
+      // Who watches all still wants what waits.
+      if (watching === undefined) outbox.forget(promptId);
+    },
+    watch: (ack) => watch(answerTo(ack, outbox, ({ jobs }) => jobs.forEach((job) => outbox.state(job)))),
+    unwatch() {
+      watching?.unsubscribe();
+      watching = undefined;
+    },
+    close() {
+      watching?.unsubscribe();
+      [...joined.values()].forEach((subscription) => subscription.unsubscribe());
+    },
+  };
+}
+
+/** As an acknowledgement has it. */
+export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
+
+const LEFT: Refusal = { ok: false, error: { code: 'left', message: 'It was left before its state was known.' } };
+const NO_ID = new Problem('bad-request', { detail: 'Join with the promptId, a string.' });
+const TOO_MANY = new Problem('too-many-jobs', { detail: `A socket may follow ${MOST_ROOMS} jobs at a time.` });

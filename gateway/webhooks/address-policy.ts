@@ -1,0 +1,83 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isLoopback } from '../admission/loopback';
+
+/** Where webhooks may go. */
+export interface WebhookPolicy {
+  /** Host names, or `*.` and a domain, that may be inside the network: their addresses are not looked at. */
+  readonly hosts: readonly string[];
+  /** Whether plain http to this machine is fine: where only this machine can ask for it. */
+  readonly allowsLoopback: boolean;
+}
+
+/** What stands against a URL before anybody looks up its host, in words that follow its name. */
+export function objectionToUrl(text: string, policy: WebhookPolicy): string | undefined {
+  if (!URL.canParse(text)) return 'must be a URL';
+  const { protocol, hostname, username, password, hash } = new URL(text);
+  if (username !== '' || password !== '') return 'must be without user and password: the signature tells who sends it';
+  if (hash !== '') return 'must be without a fragment';
+  const isHere = policy.allowsLoopback && isLoopback(hostname);
+  if (protocol !== 'https:' && !(protocol === 'http:' && isHere)) return 'must be an https URL';
+  if (isTrusted(hostname, policy)) return undefined;
+  const address = bare(hostname);
+  return isIP(address) > 0 && !isPublic(address) ? 'must not lead into a private network' : undefined;
+}
+
+/** Looks names up, and gives no address that is private, so that no name leads into our network; for a socket’s `lookup`. */
+export const guardedLookup =
+  (policy: WebhookPolicy, lookup: typeof systemLookup = systemLookup): LookupFunction =>
+  (hostname, options, done) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error) {
+        done(error, '', 0);
+        return;
+      }
+      const [first] = addresses;
+      const isFine = isTrusted(hostname, policy) || addresses.every(({ address }) => isPublic(address));
+      if (!isFine || first === undefined) done(new Error('the host leads into a private network'), '', 0);
+      else if (options.all === true) done(null, addresses);
+      else done(null, first.address, first.family);
+    });
+  };
+
+const isTrusted = (hostname: string, { hosts, allowsLoopback }: WebhookPolicy): boolean =>
+  (allowsLoopback && isLoopback(hostname)) ||
+  hosts.some((host) => (host.startsWith('*.') ? hostname.endsWith(host.slice(1)) : host === hostname));
+
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
+
+/** IANA's special-purpose addresses: what is no host on the internet. */
+const special = new BlockList();
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const)
+  special.addSubnet(network, prefix, 'ipv4');
+// Tunnels lead to IPv4 addresses of anybody's choice; the last is for documentation.
+for (const [network, prefix] of [
+  ['2001::', 23],
+  ['2002::', 16],
+  ['2001:db8::', 32],
+] as const)
+  special.addSubnet(network, prefix, 'ipv6');
+/** All that is handed out of IPv6; the rest is local, mapped, or nothing. */
+const global = new BlockList();
+global.addSubnet('2000::', 3, 'ipv6');
+
+/** Whether an address is one of the internet. */
+export const isPublic = (address: string): boolean =>
+  isIP(address) === 4
+    ? !special.check(address, 'ipv4')
+    : isIP(address) === 6 && global.check(address, 'ipv6') && !special.check(address, 'ipv6');

@@ -1,0 +1,59 @@
+import type { Logger } from 'pino';
+import { asyncScheduler } from 'rxjs';
+import type { Pipeline } from '../../pipeline/api';
+import type { Hooks } from '../../sinks/webhook-queue';
+import type { Auth } from '../admission/auth';
+import { courier } from './delivery';
+import { objectionToUrl, type WebhookPolicy } from './address-policy';
+import { webhookSender } from './sender';
+
+export interface WebhookOptions {
+  /** Where they are kept until they are delivered. */
+  readonly hooks: Hooks;
+  /** What they are signed with. */
+  readonly secret: Uint8Array;
+  /** Hosts that may be inside the network. */
+  readonly hosts: readonly string[];
+}
+
+/** Telling other servers of settled jobs. */
+export interface Webhooks {
+  /** What stands against telling this URL, in words that follow its name. */
+  readonly objectionTo: (url: string) => string | undefined;
+  readonly add: (promptId: string, url: string) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export function webhooksFor(
+  pipeline: Pipeline,
+  auth: Auth,
+  options: WebhookOptions | undefined,
+  logger: Logger,
+): Webhooks {
+  if (options === undefined) return none;
+  const { hooks, secret, hosts } = options;
+  const policy: WebhookPolicy = { hosts, allowsLoopback: !auth.required };
+  const sender = webhookSender(secret, policy, () => asyncScheduler.now());
+  const { add, close } = courier({
+    pipeline,
+    hooks,
+    send: sender.send,
+    clock: asyncScheduler,
+    random: Math.random,
+    report: (where, error) => logger.warn({ where }, error instanceof Error ? error.message : String(error)),
+  });
+  return {
+    objectionTo: (url) => objectionToUrl(url, policy),
+    add: (promptId, url) => add(promptId, url),
+    close: async () => {
+      close();
+      await sender.close();
+    },
+  };
+}
+
+const none: Webhooks = {
+  objectionTo: () => 'cannot be told: this gateway has no WEBHOOK_SECRET',
+  add: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};

@@ -1,0 +1,117 @@
+import { isSettled } from '../../streams/job/job-state';
+import type { PublicJob } from './public-job';
+
+/** One node's turn. Times are the gateway's, in ms since 1970. */
+export interface Turn {
+  readonly id: string;
+  readonly type: string;
+  readonly title?: string;
+  readonly from: number;
+  /** Absent while it runs. */
+  readonly to?: number;
+  readonly value: number;
+  readonly max: number;
+  readonly failed?: boolean;
+}
+
+/** A job's nodes over time, as far as somebody saw them. The states tell the node at work only, not those before it. */
+export interface NodeHistory {
+  readonly attempt: number;
+  readonly turns: readonly Turn[];
+  /** When the newest state came that is in it. */
+  readonly at: number;
+  /** When it was first seen to run, if it was seen to wait before. */
+  readonly began?: number;
+  /** How far it was when it was first seen to run. */
+  readonly pace?: { readonly at: number; readonly progress: number };
+  /** How many of the first turns are left out, because there were too many. */
+  readonly dropped: number;
+  /** Whether nodes may have run before the first one that was seen, and between two. */
+  readonly missed: { readonly before: boolean; readonly between: boolean };
+}
+
+/** As many as a page can show; a loop can take thousands. */
+const MOST_TURNS = 200;
+
+/** The history with one more state of its job. */
+export function recorded(before: NodeHistory | undefined, job: PublicJob): NodeHistory {
+  const history = before?.attempt === job.attempt ? before : newHistory(job);
+  // Two hands may write one: what is older than the other's is known already.
+  if (job.status === 'queued' || job.updatedAt < history.at) return history;
+  const turns = turnsAfter(history.turns, job);
+  const began = history.began ?? (history.missed.before ? undefined : job.updatedAt);
+  return {
+    ...history,
+    at: job.updatedAt,
+    // Looks see the node at work once in a while, and those between not at all.
+    missed: { ...history.missed, between: history.missed.between || (job.via === 'polling' && !isSettled(job)) },
+    pace: history.pace ?? { at: job.updatedAt, progress: job.progress },
+    ...(began !== undefined && { began }),
+    turns: turns.slice(-MOST_TURNS),
+    dropped: history.dropped + Math.max(0, turns.length - MOST_TURNS),
+  };
+}
+
+/** The same, after a time in which nothing was heard. */
+export const interrupted = (history: NodeHistory): NodeHistory =>
+  history.turns.length === 0 && history.began === undefined
+    ? history
+    : { ...history, missed: { ...history.missed, between: true } };
+
+/** How much must be known of a job's pace before its end is guessed. */
+const ENOUGH = { ms: 3000, percent: 4 };
+
+/** About how long a running job will go on at its pace so far, from its last state on. */
+export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: PublicJob): number | undefined {
+  if (pace === undefined) return undefined;
+  const done = progress - pace.progress;
+  const took = updatedAt - pace.at;
+  return done < ENOUGH.percent || took < ENOUGH.ms ? undefined : ((100 - progress) / done) * took;
+}
+
+/** The one of two histories of a job that knows more. */
+export function fuller(own: NodeHistory | undefined, other: NodeHistory): NodeHistory {
+  if (own === undefined) return other;
+  const gaps = ({ missed }: NodeHistory): number => Number(missed.before) + Number(missed.between);
+  const length = ({ dropped, turns }: NodeHistory): number => dropped + turns.length;
+  const gain = other.attempt - own.attempt || gaps(own) - gaps(other) || length(other) - length(own);
+  return gain > 0 ? { ...(own.attempt === other.attempt && own.pace && { pace: own.pace }), ...other } : own;
+}
+
+/** Of a job of which one state has been seen. */
+export const newHistory = (job: Pick<PublicJob, 'attempt' | 'status'>): NodeHistory => ({
+  attempt: job.attempt,
+  turns: [],
+  dropped: 0,
+  at: 0,
+  missed: { before: job.status !== 'queued', between: false },
+});
+
+function turnsAfter(turns: readonly Turn[], job: PublicJob): readonly Turn[] {
+  const last = turns.at(-1);
+  const earlier = turns.slice(0, -1);
+  const running = last !== undefined && last.to === undefined ? last : undefined;
+  const node = isSettled(job) ? undefined : job.node;
+  if (node && running?.id === node.id) return [...earlier, { ...running, value: node.value, max: node.max }];
+  const past = running ? [...earlier, ended(running, job)] : turns;
+  if (!node) return withFailure(past, job);
+  const { id, type, title, value, max } = node;
+  return [...past, { id, type, ...(title !== undefined && { title }), from: job.updatedAt, value, max }];
+}
+
+const ended = (turn: Turn, job: PublicJob): Turn => ({
+  ...turn,
+  to: Math.max(turn.from, job.finishedAt ?? job.updatedAt),
+  // The last step is told by the next node, if at all.
+  ...(job.status !== 'failed' && { value: turn.max }),
+});
+
+/** Marks the node that failed, or adds it where it failed before it was seen. */
+function withFailure(turns: readonly Turn[], { failure, finishedAt, updatedAt }: PublicJob): readonly Turn[] {
+  if (failure?.nodeId === undefined || failure.kind === 'rejected') return turns;
+  const { nodeId: id, nodeType: type = 'node' } = failure;
+  const last = turns.at(-1);
+  if (last?.id === id) return [...turns.slice(0, -1), { ...last, failed: true }];
+  const at = finishedAt ?? updatedAt;
+  return [...turns, { id, type, from: at, to: at, value: 0, max: 1, failed: true }];
+}

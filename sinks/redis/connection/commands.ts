@@ -1,0 +1,41 @@
+import type { Cluster, Redis } from 'ioredis';
+import { catchError, concat, ignoreElements, mergeMap, noop, throwError, type Observable } from 'rxjs';
+import { StoreUnavailable } from '../../job-store';
+import type { RedisConnection } from './connection';
+
+/** Commands, answered. */
+export interface Asking {
+  /** Has a command answered. Errors with `StoreUnavailable`. */
+  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  /** Completes when what was asked is answered, as far as it is at all, and the connections are gone. */
+  readonly close: () => Observable<never>;
+}
+
+/** Knows which commands are under way: a cluster that is told to quit drops those that wait for a node. */
+export function asking({ redis, tried$, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
+  const underWay = new Set<Promise<unknown>>();
+  let quitting: Promise<unknown> | undefined;
+
+  function begin<T>(command: () => Promise<T>): Promise<T> {
+    const answer = command();
+    const over: Promise<unknown> = answer.catch(noop).finally(() => underWay.delete(over));
+    underWay.add(over);
+    return answer;
+  }
+
+  async function quit(): Promise<void> {
+    await Promise.all(underWay);
+    if (redis.status !== 'end') await redis.quit().catch(noop);
+  }
+
+  return {
+    ask: (command) =>
+      tried$.pipe(
+        mergeMap(() => begin(command)),
+        catchError((error: unknown) => throwError(() => unavailable(told(error)))),
+      ),
+    close: () => concat(tried$.pipe(mergeMap(() => (quitting ??= quit()))), hangUp()).pipe(ignoreElements()),
+  };
+}
+
+const unavailable = (cause: Error): StoreUnavailable => new StoreUnavailable(`Redis: ${cause.message}`, { cause });

@@ -1,0 +1,157 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import {
+  defer,
+  distinct,
+  firstValueFrom,
+  fromEvent,
+  ignoreElements,
+  interval,
+  map,
+  merge,
+  noop,
+  of,
+  take,
+  timer,
+  type Observable,
+} from 'rxjs';
+import type { Report } from '../../../streams/operators/reporting';
+import { redisUrl, type RedisUrl } from './url';
+
+const COMMAND_TIMEOUT_MS = 1000;
+
+type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
+  readonly scripts?: Record<string, { readonly lua: string; readonly numberOfKeys: number }>;
+};
+
+/** How often the same trouble with a node of a cluster is told, which knows no end of it. */
+const REMIND_MS = 60_000;
+
+/** Hangs up at the latest this long after asking, and finds a half-open link out: `commandTimeout` alone had not after 20 s. */
+const HANG_UP_MS = 500;
+const LINK: Settings = {
+  socketTimeout: 3000,
+  disconnectTimeout: HANG_UP_MS,
+  retryStrategy: (attempt) => Math.min(1000, 50 * attempt),
+};
+
+/** For commands: fails at once rather than queue (R12: the newest states wait elsewhere, 24 MB instead of 1,132). */
+export const IMPATIENT: Settings = {
+  ...LINK,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  reconnectOnError: (error) => error.message.includes('READONLY'),
+};
+
+/** For subscriptions: waits as long as it takes. Whoever listens subscribes again by himself, and so knows what he missed. */
+export const PATIENT: Settings = {
+  ...LINK,
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: null,
+  autoResubscribe: false,
+};
+
+/** A Redis client that may be used before, during and after an outage. */
+export interface RedisConnection<Client extends Redis | Cluster = Redis> {
+  readonly redis: Client;
+  /** Emits once the first attempt to connect has ended either way, so that a client just made is not called unavailable. */
+  readonly tried$: Observable<unknown>;
+  /** What went wrong, fit to be shown: without the password, and without the command, which holds a job's data. */
+  readonly told: (error: unknown) => Error;
+  /** Hangs up without waiting for answers. Completes when the connection is gone. */
+  readonly hangUp: () => Observable<never>;
+}
+
+/** Opens a connection to one node, which comes back by itself. Reports trouble when it begins and when it changes, not at each attempt. Throws `InvalidRedisUrl`. */
+export function connect(url: string, settings: Settings, where: string, report: Report): RedisConnection {
+  const { password } = redisUrl(url);
+  const redis = new Redis(url, settings);
+  redis.setMaxListeners(0);
+  const shown = withoutSecret(password);
+
+  let trouble: Error | undefined;
+  redis.on('error', (error: unknown) => {
+    const before = trouble?.message;
+    trouble = shown(error);
+    if (trouble.message !== before) report(where, trouble);
+  });
+  redis.on('ready', () => (trouble = undefined));
+  return tended(redis, (error) => orReason(shown(error), trouble));
+}
+
+/** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
+export function connectCluster(
+  { urls, isTls, username, password }: RedisUrl,
+  { scripts = {}, retryStrategy: _ofOneNode, ...settings }: Settings,
+  where: string,
+  report: Report,
+): RedisConnection<Cluster> {
+  const credentials = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+  const redis = new Cluster([...urls], {
+    scripts,
+    enableOfflineQueue: false,
+    retryDelayOnFailover: 200,
+    maxRedirections: 30,
+    redisOptions: { ...settings, ...credentials, ...(isTls && { tls: {} }) },
+  });
+  redis.setMaxListeners(0);
+  const shown = withoutSecret(password);
+
+  let trouble: Error | undefined;
+  const telling = merge(fromEvent(redis, 'error'), fromEvent(redis, 'node error'))
+    .pipe(
+      map((error) => (trouble = shown(error))),
+      distinct(({ message }) => message, interval(REMIND_MS)),
+    )
+    .subscribe((error) => report(where, error));
+  return tended(
+    redis,
+    (error) => orReason(shown(error), trouble),
+    () => telling.unsubscribe(),
+  );
+}
+
+function tended<Client extends Redis | Cluster>(
+  redis: Client,
+  told: (error: unknown) => Error,
+  tearDown: () => void = noop,
+): RedisConnection<Client> {
+  let tried = false;
+  const firstTry$ = merge(fromEvent(redis, 'ready'), fromEvent(redis, 'close')).pipe(take(1));
+  redis.once('ready', () => (tried = true)).once('close', () => (tried = true));
+  let gone: Promise<unknown> | undefined;
+
+  function disconnect(): Promise<unknown> {
+    tearDown();
+    // Between two attempts there is no socket whose end could be waited for.
+    const isOver = redis.status === 'end' || redis.status === 'reconnecting';
+    redis.disconnect();
+    return isOver ? Promise.resolve() : firstValueFrom(merge(fromEvent(redis, 'end'), timer(2 * HANG_UP_MS)));
+  }
+
+  const connection: RedisConnection<Client> = {
+    redis,
+    tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(COMMAND_TIMEOUT_MS)).pipe(take(1)))),
+    told,
+    hangUp: () => defer(() => (gone ??= disconnect())).pipe(ignoreElements()),
+  };
+  return connection;
+}
+
+/** ioredis hangs the command on its errors (`HELLO 3 AUTH default <password>`, `EVALSHA … <state>`), and old servers quote it. */
+const withoutSecret =
+  (password = '') =>
+  (error: unknown): Error => {
+    // Of a cluster, the first of an event's arguments; what is wrong is with the node that was asked last.
+    const trouble = (Array.isArray(error) ? error[0] : error) as Trouble & { readonly lastNodeError?: Trouble };
+    const { message, code, name } = trouble.lastNodeError ?? trouble;
+    const text = [message, code, name].find((part) => part !== undefined && part !== '') ?? 'unknown trouble';
+    return new Error(password === '' ? text : text.replaceAll(password, '***'));
+  };
+
+/** ioredis says that its stream is not writeable; why not says more. */
+const orReason = (error: Error, reason = new Error('not connected')): Error =>
+  /enableOfflineQueue|is closed|max retries/.test(error.message) ? reason : error;
+
+type Trouble = Partial<Record<'message' | 'code' | 'name', string>>;

@@ -1,0 +1,91 @@
+import * as E from 'fp-ts/Either';
+import {
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  merge,
+  mergeMap,
+  of,
+  retry,
+  share,
+  switchMap,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { isNewer, type JobState } from '../../streams/job/job-state';
+import type { Report } from '../../streams/operators/reporting';
+import { decodeJobState } from '../job-state.codec';
+import { jobKey } from '../job-store';
+import { keyBeside } from './connection/key-slot';
+import type { RedisListener } from './connection/listener';
+
+/** The stored state is asked for again ever later, where it did not come. */
+const FIRST_MS = 100;
+const MOST_MS = 2000;
+
+/** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
+export const feedChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'feed');
+
+/** What is published of each job. */
+export interface RedisFeed {
+  /** See `JobStore.changes`. A job's states are decoded once for all who watch it. */
+  changes(promptId: string): Observable<JobState>;
+}
+
+/** States as they are published, and, whenever listening has begun, as `stored` has them under a key. */
+export function redisFeed(
+  listener: RedisListener,
+  stored: (key: string) => Observable<string | null>,
+  report: Report,
+): RedisFeed {
+  const shared = new Map<string, Observable<JobState>>();
+
+  function readable(key: string, json: string): Observable<JobState> {
+    const state = decodeJobState(key, json);
+    if (E.isRight(state)) return of(state.right);
+    report('redis feed', state.left);
+    return EMPTY;
+  }
+
+  function heard(promptId: string): Observable<JobState> {
+    const key = jobKey(promptId);
+    let last: JobState | undefined;
+    // The connection that listens may be back before the one that asks.
+    const present$ = defer(() => stored(key)).pipe(
+      retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt)) }),
+      filter((json) => json !== null),
+      mergeMap((json) => readable(key, json)),
+      filter((state) => last === undefined || isNewer(state, last)),
+    );
+    const message$ = listener.listen(feedChannel(promptId)).pipe(share());
+    return merge(
+      message$.pipe(
+        filter((json) => json !== undefined),
+        mergeMap((json) => readable(key, json)),
+        filter((state) => last === undefined || isAnother(state, last)),
+      ),
+      message$.pipe(
+        filter((json) => json === undefined),
+        switchMap(() => present$),
+      ),
+    ).pipe(tap((state) => (last = state)));
+  }
+
+  return {
+    changes: (promptId) =>
+      defer(() => {
+        const changes$ =
+          shared.get(promptId) ??
+          heard(promptId).pipe(
+            finalize(() => shared.delete(promptId)),
+            share(),
+          );
+        shared.set(promptId, changes$);
+        return changes$;
+      }),
+  };
+}
+
+const isAnother = (state: JobState, last: JobState): boolean => state.epoch !== last.epoch || state.seq !== last.seq;

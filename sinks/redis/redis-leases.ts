@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto';
+import * as E from 'fp-ts/Either';
+import {
+  catchError,
+  concatMap,
+  defer,
+  EMPTY,
+  filter,
+  from,
+  ignoreElements,
+  map,
+  mergeMap,
+  of,
+  reduce,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import type { Report } from '../../streams/operators/reporting';
+import { decodeLeaseOwner, decodeRegistration, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
+import type { LeaseScripts } from './scripts/leases';
+import type { LeaseOutcome, Leases, SessionKey } from '../leases';
+import { isGone, thisProcess } from './process-identity';
+import type { RedisListener } from './connection/listener';
+
+/** Every session that may have jobs, by client id: whoever holds none of them can still find them. */
+export const SESSIONS_KEY = 'jobstream:sessions';
+
+/** Where instances tell each other that a session was given back, with their own name. */
+export const RELEASED_CHANNEL = 'jobstream:released';
+
+/** Leases looked at in one go. */
+const LOOKS = 256;
+
+export const leaseKey = (clientId: string): string => `jobstream:lease:{${clientId}}`;
+
+/** The sharded channel on which a session's holder is asked. */
+export const askChannel = (clientId: string): string => `jobstream:ask:{${clientId}}`;
+
+/** The commands that leases are made of. */
+export type LeaseCommands = LeaseScripts & {
+  hgetall(key: string): Promise<Record<string, string>>;
+  hdel(key: string, field: string): Promise<number>;
+  spublish(channel: string, message: string): Promise<unknown>;
+};
+
+export interface RedisLeasesOptions {
+  readonly redis: LeaseCommands;
+  /** Runs a command; errors with `StoreUnavailable`. */
+  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly listener: RedisListener;
+  readonly ttlMs: number;
+  readonly report: Report;
+}
+
+/** What is known of a session from outside. */
+type Sight =
+  | { readonly tag: 'orphan'; readonly session: SessionKey }
+  | { readonly tag: 'ours' }
+  | { readonly tag: 'another’s'; readonly leftMs: number };
+
+interface Orphans {
+  readonly sessions: readonly SessionKey[];
+  readonly nextInMs?: number;
+}
+
+/**
+ * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and runs out by itself; the hash `jobstream:sessions`
+ * names all sessions. A session is registered before its lease is taken and unregistered after it is deleted, so that
+ * no crash in between loses one. An owner whose process is known to be gone, as on the same machine, counts as none.
+ */
+export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeasesOptions): Leases {
+  const here = thisProcess();
+  const self: LeaseOwner = { instance: randomUUID(), ...(here !== undefined && { process: here }) };
+  const selfJson = JSON.stringify(self);
+  const told = new Set<string>();
+
+  /** Once: the same garbage is met at every sweep. */
+  function tell(unreadable: UnreadableLease): void {
+    if (!told.has(unreadable.key)) report('redis leases', unreadable);
+    told.add(unreadable.key);
+  }
+
+  const ownerGone = (json: string): boolean => {
+    const owner = decodeLeaseOwner('', json);
+    return E.isRight(owner) && owner.right.process !== undefined && isGone(owner.right.process, here);
+  };
+
+  const registered = ({ clientId, serverUrl }: SessionKey): Observable<unknown> =>
+    ask(() => redis.registerSession(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }))).pipe(
+      tap((outcome) => outcome === 'overwrote' && report('redis leases', overwritten(SESSIONS_KEY))),
+    );
+
+  function taken({ clientId }: SessionKey, owner = ''): Observable<string> {
+    const key = leaseKey(clientId);
+    return ask(() => redis.holdLease(key, selfJson, ttlMs, owner)).pipe(
+      tap((outcome) => outcome === 'overwrote' && report('redis leases', overwritten(key))),
+    );
+  }
+
+  function sight(session: SessionKey): Observable<Sight> {
+    const key = leaseKey(session.clientId);
+    return ask(() => redis.lookAtLease(key, ttlMs)).pipe(
+      map(([owner, leftMs = 0]): Sight => {
+        if (owner === undefined || ownerGone(owner)) return { tag: 'orphan', session };
+        const { instance } = instanceIn(key, owner);
+        if (instance === undefined) return { tag: 'orphan', session };
+        return instance === self.instance ? { tag: 'ours' } : { tag: 'another’s', leftMs };
+      }),
+    );
+  }
+
+  function instanceIn(key: string, json: string): Partial<LeaseOwner> {
+    const owner = decodeLeaseOwner(key, json);
+    if (E.isRight(owner)) return owner.right;
+    tell(owner.left);
+    return {};
+  }
+
+  function session([clientId, json]: readonly [string, string]): Observable<SessionKey> {
+    const registration = decodeRegistration(`${SESSIONS_KEY} ${clientId}`, json);
+    if (E.isRight(registration)) return of({ clientId, serverUrl: registration.right.serverUrl });
+    tell(registration.left);
+    return EMPTY;
+  }
+
+  const sessions$ = ask(() => redis.hgetall(SESSIONS_KEY)).pipe(
+    catchError((error: unknown) => {
+      if (!(error as Error).message.includes('WRONGTYPE')) return throwError(() => error);
+      tell(new UnreadableLease(SESSIONS_KEY, 'what is there is no hash'));
+      return of({});
+    }),
+    concatMap((registry) => from(Object.entries(registry))),
+    concatMap(session),
+  );
+
+  const leases: Leases = {
+    ttlMs,
+
+    hold: (session) =>
+      registered(session).pipe(
+        mergeMap(() => taken(session)),
+        mergeMap((outcome) => (isHeld(outcome) || !ownerGone(outcome) ? of(outcome) : taken(session, outcome))),
+        map((outcome): LeaseOutcome => (isHeld(outcome) ? 'held' : 'taken')),
+      ),
+
+    release: ({ clientId }, forget = false) =>
+      ask(() => redis.releaseLease(leaseKey(clientId), selfJson)).pipe(
+        filter((released) => released === 1),
+        mergeMap(() =>
+          ask(() => (forget ? redis.hdel(SESSIONS_KEY, clientId) : redis.spublish(RELEASED_CHANNEL, self.instance))),
+        ),
+        ignoreElements(),
+      ),
+
+    note: (session) => registered(session).pipe(ignoreElements()),
+
+    orphans: () => sessions$.pipe(mergeMap(sight, LOOKS), reduce(withSight, { sessions: [] } as Orphans)),
+
+    released$: listener.listen(RELEASED_CHANNEL).pipe(filter((by) => by !== undefined && by !== self.instance)),
+
+    ask: (clientId, request) =>
+      ask(() => redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(
+        map((receivers) => Number(receivers) > 0),
+      ),
+
+    asked: (clientId) =>
+      defer(() => listener.listen(askChannel(clientId))).pipe(
+        mergeMap((json) => {
+          const request = json === undefined ? undefined : decodeRequest(askChannel(clientId), json);
+          if (request === undefined) return EMPTY;
+          if (E.isRight(request)) return of(request.right);
+          report('redis leases', request.left);
+          return EMPTY;
+        }),
+      ),
+  };
+  return leases;
+}
+
+function withSight({ sessions, nextInMs = Number.POSITIVE_INFINITY }: Orphans, sight: Sight): Orphans {
+  const found = sight.tag === 'orphan' ? [...sessions, sight.session] : sessions;
+  const next = sight.tag === 'another’s' ? Math.min(nextInMs, sight.leftMs) : nextInMs;
+  return { sessions: found, ...(Number.isFinite(next) && { nextInMs: next }) };
+}
+
+const isHeld = (outcome: string): boolean => outcome === 'held' || outcome === 'overwrote';
+
+const overwritten = (key: string): UnreadableLease => new UnreadableLease(key, 'what was there was written over');

@@ -1,0 +1,90 @@
+import type { Redis } from 'ioredis';
+import { defer, forkJoin, map, switchMap, type Observable } from 'rxjs';
+import { UnsuitableStore } from '../job-store';
+import type { RedisNodes } from './connection/topology';
+
+/** Sharded pub/sub came with it. */
+const OLDEST_MAJOR = 7;
+
+/** What a node says of itself. What it does not tell us is absent. */
+export interface NodeFacts {
+  /** The fields of INFO. */
+  readonly info: ReadonlyMap<string, string>;
+  /** CONFIG GET save: when the data set is written to disk. */
+  readonly save?: string;
+  readonly hasShardedPubSub?: boolean;
+}
+
+/** What endangers jobs on these nodes, each once. Errors with `StoreUnavailable`, or `UnsuitableStore`. */
+export function redisPreflight({ ask, masters, isCluster }: RedisNodes): Observable<readonly string[]> {
+  const nodes$ = defer(() => ask(() => Promise.resolve(masters())));
+  return nodes$.pipe(
+    switchMap((nodes) => forkJoin(nodes.map((node) => ask(() => factsOf(node))))),
+    map((facts) => {
+      facts.forEach((each) => assertSuitable(each, isCluster));
+      return [...new Set(facts.flatMap(warningsOf))];
+    }),
+  );
+}
+
+/** Hosted services and careful administrators forbid some of these commands: what is refused is unknown. */
+async function factsOf(node: Redis): Promise<NodeFacts> {
+  const [info = '', save, commands] = await Promise.all([
+    node.info().catch(undefinedIfRefused),
+    node.config('GET', 'save').catch(undefinedIfRefused),
+    node.command('INFO', 'SPUBLISH').catch(undefinedIfRefused),
+  ]);
+  return {
+    info: new Map(
+      info.split('\r\n').map((line): [string, string] => [line.split(':', 1).join(), line.replace(/^[^:]*:/, '')]),
+    ),
+    ...(isPair(save) && { save: save[1] }),
+    ...(Array.isArray(commands) && { hasShardedPubSub: commands[0] !== null }),
+  };
+}
+
+/** Throws `UnsuitableStore` where no job could ever be stored or heard of. */
+export function assertSuitable({ info, hasShardedPubSub }: NodeFacts, isCluster: boolean): void {
+  const version = info.get('redis_version');
+  if (version !== undefined && Number.parseInt(version) < OLDEST_MAJOR) {
+    throw new UnsuitableStore(
+      `Redis is version ${version}, and has to be ${OLDEST_MAJOR}.0 or newer (sharded pub/sub)`,
+    );
+  }
+  if (hasShardedPubSub === false) {
+    throw new UnsuitableStore('this Redis has no sharded pub/sub (SPUBLISH, SSUBSCRIBE), as Redis 7.0 or newer has');
+  }
+  if (info.get('cluster_enabled') === '1' && !isCluster) {
+    throw new UnsuitableStore('this Redis is a node of a cluster: add ?cluster=1 to its URL, or name several nodes');
+  }
+}
+
+/** One sentence for each setting that endangers jobs: which, why, and what to set. */
+export function warningsOf({ info, save }: NodeFacts): readonly string[] {
+  if (info.size < 2)
+    return ['INFO is not allowed to this user, so nothing could be checked: allow it (ACL: +info +config|get)'];
+  const policy = info.get('maxmemory_policy');
+  const isAppending = info.get('aof_enabled') === '1';
+  return [
+    policy !== undefined && policy !== 'noeviction'
+      ? `maxmemory-policy is ${policy}: jobs vanish when the memory is full; set maxmemory-policy noeviction`
+      : '',
+    !isAppending && save === ''
+      ? 'appendonly is no and save is empty: all jobs are lost when Redis ends; set appendonly yes'
+      : '',
+    !isAppending && save === undefined
+      ? 'appendonly is no, and whether save is set could not be checked: set appendonly yes, or allow +config|get'
+      : '',
+    info.get('role') === 'slave'
+      ? 'this Redis is a replica (replicaof is set) and takes no writes; name its master'
+      : '',
+  ].filter((warning) => warning !== '');
+}
+
+const isPair = (answer: unknown): answer is readonly [string, string] =>
+  Array.isArray(answer) && answer.length === 2 && typeof answer[1] === 'string';
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (/^(NOPERM|ERR unknown command)/.test((error as Error).message)) return undefined;
+  throw error;
+}

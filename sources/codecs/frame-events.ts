@@ -1,0 +1,66 @@
+import type { BoardEvent } from '../../streams/board/board';
+import type { FrameFact } from '../../streams/job/job-event';
+import { interruption, nodeFailure } from './failure';
+import type { Frame } from './frame.codec';
+import { outputsOf } from './outputs.codec';
+
+/** Whose socket a frame came over, and when. */
+export interface FrameOrigin {
+  readonly clientId: string;
+  readonly serverUrl: string;
+  readonly at: number;
+}
+
+/** What a frame tells the board; nothing where it only repeats what another frame says. */
+export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrigin): readonly BoardEvent[] {
+  const of = (promptId: string, fact: FrameFact): readonly BoardEvent[] => [{ promptId, at, ...fact }];
+  switch (frame.type) {
+    case 'status':
+      return [{ tag: 'queueLength', serverUrl, remaining: frame.data.status.exec_info.queue_remaining, at }];
+    case 'execution_start':
+      return of(frame.data.prompt_id, { tag: 'started' });
+    case 'execution_cached':
+      return of(frame.data.prompt_id, { tag: 'cached', nodeIds: frame.data.nodes });
+    case 'executing': {
+      const { node, display_node, prompt_id } = frame.data;
+      // `node: null` follows each end, which its own frame has told already.
+      if (typeof node !== 'string') return [];
+      if (typeof prompt_id !== 'string') return [{ tag: 'resumed', clientId, at, nodeId: node }];
+      return of(prompt_id, {
+        tag: 'executing',
+        nodeId: node,
+        ...(typeof display_node === 'string' && { displayId: display_node }),
+      });
+    }
+    case 'progress': {
+      const { value, max, prompt_id, node } = frame.data;
+      if (typeof prompt_id !== 'string') return [];
+      return of(prompt_id, { tag: 'stepped', value, max, ...(typeof node === 'string' && { nodeId: node }) });
+    }
+    case 'progress_state':
+      return of(frame.data.prompt_id, { tag: 'snapshot', nodes: Object.entries(frame.data.nodes).map(nodeSnapshot) });
+    case 'executed':
+      return of(frame.data.prompt_id, {
+        tag: 'executed',
+        nodeId: frame.data.node,
+        outputs: outputsOf(frame.data.node, frame.data.output),
+      });
+    case 'execution_success':
+      return of(frame.data.prompt_id, { tag: 'succeeded' });
+    case 'execution_error':
+      return of(frame.data.prompt_id, { tag: 'broke', failure: nodeFailure(frame.data) });
+    case 'execution_interrupted':
+      return of(frame.data.prompt_id, { tag: 'broke', failure: interruption(frame.data) });
+  }
+}
+
+type NodeState = (Frame & { type: 'progress_state' })['data']['nodes'][string];
+
+const nodeSnapshot = ([id, { value, max, state, parent_node_id, display_node_id }]: [string, NodeState]) => ({
+  id,
+  value,
+  max,
+  finished: state === 'finished',
+  ...(typeof parent_node_id === 'string' && { parentId: parent_node_id }),
+  ...(typeof display_node_id === 'string' && { displayId: display_node_id }),
+});

@@ -1,0 +1,181 @@
+import * as t from 'io-ts';
+import type { Failure, JobOutput } from '../../streams/job/job-state';
+import { graphOf, type Graph } from '../../streams/job/workflow';
+import { interruption, nodeFailure } from './failure';
+import { brokeCodec, nullable } from './frame.codec';
+import { allOutputsOf } from './outputs.codec';
+
+/** A job in a server's queue. */
+export interface Queued {
+  readonly promptId: string;
+  readonly number: number;
+  readonly running: boolean;
+  readonly graph?: Graph;
+  readonly targets?: readonly string[];
+  /** What the job was posted with besides the workflow. */
+  readonly extraData: Readonly<Record<string, unknown>>;
+}
+
+/** What a server says of one job: in the queue, at its end, or unknown to it. */
+export type Found = { readonly tag: 'queued'; readonly job: Queued } | Ended | { readonly tag: 'absent' };
+export interface Ended {
+  readonly tag: 'ended';
+  readonly outcome: readonly JobOutput[] | Failure;
+}
+
+const strings = t.array(t.string);
+
+/** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]` */
+type Entry = readonly [number, string, unknown, unknown, unknown];
+const isEntry = (entry: unknown): entry is Entry =>
+  Array.isArray(entry) && entry.length >= 5 && typeof entry[0] === 'number' && typeof entry[1] === 'string';
+
+const entryCodec = new t.Type<Entry>(
+  'entry',
+  isEntry,
+  (entry, context) => (isEntry(entry) ? t.success(entry) : t.failure(entry, context)),
+  t.identity,
+);
+const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t.array(entryCodec) });
+
+/** `GET /queue`, in the order in which it runs; `undefined` where that is no queue, or holds what may be any job (R4). */
+export function queueOf(json: unknown): readonly Queued[] | undefined {
+  if (!queueCodec.is(json)) return undefined;
+  const { queue_running, queue_pending } = json;
+  return inOrder([
+    ...queue_running.map((entry) => queuedEntry(entry, true)),
+    ...queue_pending.map((entry) => queuedEntry(entry, false)),
+  ]);
+}
+
+const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running: boolean): Queued => ({
+  promptId,
+  number,
+  running,
+  graph: graphOf(prompt),
+  ...(strings.is(targets) && { targets }),
+  extraData: t.UnknownRecord.is(extra) ? extra : {},
+});
+
+// What is not there is left out, not null: `t.type` would miss the key.
+const jobCodec = t.intersection([
+  t.type({ id: t.string, status: t.string }),
+  t.partial({
+    priority: nullable(t.number),
+    outputs: nullable(t.UnknownRecord),
+    execution_error: nullable(brokeCodec),
+    execution_status: nullable(t.partial({ messages: nullable(t.array(t.unknown)) })),
+    workflow: nullable(t.partial({ prompt: t.unknown, extra_data: t.unknown })),
+  }),
+]);
+
+/** `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` where that is no such list. */
+export function jobListOf(json: unknown): readonly Queued[] | undefined {
+  const list = t.type({ jobs: t.array(jobCodec) });
+  return list.is(json) ? inOrder(json.jobs.map(queuedJob)) : undefined;
+}
+
+const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>): Queued => ({
+  promptId: id,
+  number: priority ?? 0,
+  running: status === 'in_progress',
+  ...(workflow != null && { graph: graphOf(workflow.prompt) }),
+  extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
+});
+
+/** `{"error": "Job not found"}`, as ComfyUI says it. */
+export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
+
+/** `GET /api/jobs/{id}`; `undefined` where that is no job. */
+export function jobOf(json: unknown): Found | undefined {
+  if (!jobCodec.is(json)) return undefined;
+  switch (json.status) {
+    case 'completed':
+      return { tag: 'ended', outcome: allOutputsOf(json.outputs ?? {}) };
+    case 'failed':
+      return { tag: 'ended', outcome: json.execution_error == null ? unexplained : nodeFailure(json.execution_error) };
+    case 'cancelled':
+      return {
+        tag: 'ended',
+        outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ prompt_id: json.id }),
+      };
+    default:
+      return { tag: 'queued', job: queuedJob(json) };
+  }
+}
+
+const historyCodec = t.intersection([
+  t.type({ outputs: t.UnknownRecord }),
+  t.partial({
+    status: nullable(t.partial({ status_str: nullable(t.string), messages: nullable(t.array(t.unknown)) })),
+    prompt: t.unknown,
+  }),
+]);
+
+/** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
+export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
+  const entry = json[promptId];
+  if (!historyCodec.is(entry)) return undefined;
+  const failure = failureIn(entry.status?.messages ?? []);
+  if (failure !== undefined) return { tag: 'ended', outcome: failure };
+  // Before 0.3 a success has no status at all; whatever says "error" without saying why is one all the same.
+  return { tag: 'ended', outcome: entry.status?.status_str === 'error' ? unexplained : allOutputsOf(entry.outputs) };
+}
+
+/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
+export interface Ends {
+  readonly ids: ReadonlySet<string>;
+  readonly isAll: boolean;
+}
+
+/** `GET /history?max_items=…`: fewer than asked for are all there are. `undefined` where that is no history. */
+export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  const entries = Object.entries(json);
+  if (!entries.every(([, entry]) => historyCodec.is(entry))) return undefined;
+  const marks = entries.map(([, entry]) => {
+    const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
+    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) ? prompt[3][mark] : undefined;
+  });
+  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
+  return { ids: new Set(ids), isAll: entries.length < asked };
+}
+
+/** `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` where that is no such list. */
+export function endedListOf(json: unknown): Ends | undefined {
+  const list = t.type({ jobs: t.array(t.type({ id: t.string })), pagination: t.type({ has_more: t.boolean }) });
+  return list.is(json) ? { ids: new Set(json.jobs.map(({ id }) => id)), isAll: !json.pagination.has_more } : undefined;
+}
+
+/** The id under which history holds the job that was posted with this extra data. */
+export function historyIdOf(
+  json: unknown,
+  isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,
+): string | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  return Object.entries(json).find(([, entry]) => {
+    const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
+    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) && isIt(prompt[3]);
+  })?.[0];
+}
+
+/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. */
+function failureIn(messages: readonly unknown[]): Failure | undefined {
+  for (const message of messages) {
+    if (!Array.isArray(message) || !brokeCodec.is(message[1])) continue;
+    if (message[0] === 'execution_interrupted') return interruption(message[1]);
+    if (message[0] === 'execution_error') return nodeFailure(message[1]);
+  }
+  return undefined;
+}
+
+const unexplained: Failure = {
+  kind: 'node_error',
+  message: 'The server reports a failure without saying why.',
+  retryable: false,
+};
+
+const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>
+  [...jobs].sort((a, b) => Number(b.running) - Number(a.running) || a.number - b.number);

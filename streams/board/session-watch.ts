@@ -1,0 +1,102 @@
+import type { SessionEvent } from '../job/job-event';
+import type { Timing } from '../job/timing';
+
+/** What is known of one session's socket: is it open, and does it still hear anything? */
+export interface SessionWatch {
+  readonly clientId: string;
+  readonly open: boolean;
+  readonly linkedAt: number;
+  readonly unlinkedAt: number;
+  readonly heardAt: number;
+  /** When a look at its server was last answered. */
+  readonly answeredAt: number;
+  /** A frame must come by then, or the socket is deaf (R7). */
+  readonly expectBy: number;
+  /** An older socket was cut off and may, when the server notices, evict this one: the stale-socket trap. */
+  readonly trapPossible: boolean;
+  /** How long a running job may be silent before the socket is opened anew. */
+  readonly quietMs: number;
+}
+
+export const sessionWatch = (clientId: string): SessionWatch => ({
+  clientId,
+  open: false,
+  linkedAt: 0,
+  unlinkedAt: 0,
+  heardAt: 0,
+  answeredAt: 0,
+  expectBy: Number.POSITIVE_INFINITY,
+  trapPossible: false,
+  quietMs: 0,
+});
+
+/** The session after one more event. */
+export function advanceSession(session: SessionWatch, event: SessionEvent, timing: Timing): SessionWatch {
+  const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
+  switch (event.tag) {
+    case 'linked':
+      return {
+        ...session,
+        open: true,
+        linkedAt: event.at,
+        heardAt: event.at,
+        expectBy: event.at + timing.deafMs,
+        quietMs: Math.max(session.quietMs, quietMs),
+      };
+    case 'inherited':
+      return { ...session, trapPossible: true };
+    case 'unlinked': {
+      const cutOff = session.open && !event.clean;
+      const trapPossible = session.trapPossible || cutOff;
+      // A new trap is looked out for as impatiently as the first.
+      const quietMs = cutOff ? 0 : session.quietMs;
+      return {
+        ...session,
+        open: false,
+        unlinkedAt: event.at,
+        expectBy: Number.POSITIVE_INFINITY,
+        trapPossible,
+        quietMs,
+      };
+    }
+    case 'heard':
+    case 'garbled':
+    case 'previewed':
+    case 'resumed':
+      return { ...session, heardAt: event.at, expectBy: Number.POSITIVE_INFINITY };
+  }
+}
+
+/** Frames of a running job flow: silence is measured from scratch again. */
+export const flowing = (session: SessionWatch, timing: Timing): SessionWatch => ({
+  ...session,
+  quietMs: session.trapPossible ? timing.trapQuietMs : timing.quietMs,
+});
+
+/** Something happened that the socket must tell of soon, if it hears at all. */
+export const expecting = (session: SessionWatch, by: number): SessionWatch =>
+  session.open ? { ...session, expectBy: Math.min(session.expectBy, by) } : session;
+
+/** A look at its server was answered. */
+export const answered = (session: SessionWatch, at: number): SessionWatch => ({
+  ...session,
+  answeredAt: Math.max(session.answeredAt, at),
+});
+
+/**
+ * What to do about a socket: nothing; ask whether the server answers at all, where what must come did not or a running
+ * job has been silent for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
+ * deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
+ */
+export function remedy(session: SessionWatch, jobRuns: boolean, now: number): 'none' | 'ask' | 'reopen' {
+  const { open, expectBy, heardAt, quietMs, answeredAt } = session;
+  const silent = open && (now >= expectBy || (jobRuns && now >= heardAt + quietMs));
+  return !silent ? 'none' : answeredAt > heardAt ? 'reopen' : 'ask';
+}
+
+/** The session as it is opened anew: patience doubles, so that a node that is silent for an hour costs a handful of sockets. */
+export const reopening = (session: SessionWatch, timing: Timing): SessionWatch => ({
+  ...session,
+  expectBy: Number.POSITIVE_INFINITY,
+  quietMs: Math.min(timing.maxQuietMs, session.quietMs * 2),
+});

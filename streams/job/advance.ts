@@ -1,0 +1,141 @@
+import type { JobEvent } from './job-event';
+import { notAbsent, type Job } from './job';
+import { isSettled, type Failure, type JobOutput, type JobState } from './job-state';
+import { done, executing, snapshot, stepped } from './progress';
+import { atItsPace, completed, failed, givenUp, retold, runsAgain } from './derive';
+import { defaultTiming, type Timing } from './timing';
+
+/** Good looks that must find a job nowhere before it is lost (R4). */
+const LOST_AFTER_LOOKS = 3;
+
+/** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
+export function advance(job: Job, event: JobEvent, timing: Timing = defaultTiming): Job {
+  if (isSettled(job.state)) return job;
+  // Between two runs, what the last one still does is of no interest.
+  if (job.runAgain !== undefined && !ofNextRun.has(event.tag)) return job;
+  switch (event.tag) {
+    case 'started':
+      return withWorkflow(heard({ ...job, whole: true }, event, timing), event.at);
+    case 'cached':
+      return heard({ ...job, tally: { ...job.tally, cached: new Set(event.nodeIds) } }, event, timing);
+    case 'executing':
+      return heard({ ...job, tally: executing(job.tally, job.graph, event.nodeId, event.displayId) }, event, timing);
+    case 'stepped':
+      return heard(
+        { ...job, tally: stepped(job.tally, job.graph, event.nodeId, event.value, event.max) },
+        event,
+        timing,
+      );
+    case 'snapshot':
+      return heard({ ...job, tally: snapshot(job.tally, event.nodes) }, event, timing);
+    case 'executed': {
+      const outputs = new Map(job.outputs).set(event.nodeId, event.outputs);
+      return heard({ ...job, outputs, tally: done(job.tally, event.nodeId) }, event, timing);
+    }
+    case 'succeeded':
+      return job.whole
+        ? completed(job, [...job.outputs.values()].flat(), event.at)
+        : { ...heard({ ...job, succeeded: true }, event, timing), lookAt: event.at };
+    case 'broke':
+      return failed(job, asAsked(job, event.failure), event.at);
+    case 'found':
+      return found(job, event, timing);
+    case 'ended':
+      return isFailure(event.outcome)
+        ? failed(job, asAsked(job, event.outcome), event.at)
+        : completed(job, event.outcome, event.at);
+    case 'absent':
+      return absent(job, event.at, timing);
+    case 'accepted': {
+      const lookAt = event.at + (job.cancelAsked ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
+      const state: JobState =
+        event.nodeErrors === undefined ? job.state : { ...job.state, nodeErrors: event.nodeErrors };
+      return retold({ ...job, accepted: true, lookAt: Math.min(job.lookAt, lookAt) }, state, event.at);
+    }
+    case 'posting': {
+      const { runId, clientId, serverUrl } = event;
+      const { runAgain: _, ...rest } = job;
+      return retold(rest, { ...job.state, runId, clientId, serverUrl }, event.at);
+    }
+    case 'refused':
+      return givenUp(job, event.failure, event.at, event.nodeErrors);
+    case 'abandoned':
+      return !job.cancelAsked && runsAgain(job.state, lost) ? failed(job, lost, event.at) : job;
+    case 'cancelAsked':
+      if (job.runAgain !== undefined) return givenUp(job, cancelledFailure, event.at);
+      // Not accepted yet, it is nowhere to be found.
+      return {
+        ...job,
+        cancelAsked: true,
+        lookAt: job.accepted ? Math.min(job.lookAt, event.at + timing.soonMs) : job.lookAt,
+      };
+  }
+}
+
+const ofNextRun: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['posting', 'refused', 'cancelAsked']);
+
+/** A job whose workflow is not known, after a restart say, is looked up once it runs: there the workflow is told. */
+const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ...job, lookAt: at } : job);
+
+/** A frame came: the job runs, its socket works, and no look is needed for a while. */
+function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
+  const lookAt = at + (job.linked ? timing.auditMs : timing.pollMs);
+  const runningAt = job.runningAt === 0 ? at : job.runningAt;
+  const alive = notAbsent({
+    ...job,
+    accepted: true,
+    runningAt,
+    heardAt: at,
+    lookAt: job.succeeded ? job.lookAt : lookAt,
+  });
+  return retold(alive, { ...running(job.state), via: 'websocket' }, at);
+}
+
+function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
+  const { graph = job.graph, targets = job.tally.targets } = event;
+  const known = { ...job, graph, tally: targets === undefined ? job.tally : { ...job.tally, targets } };
+  // A job that said it succeeded stays in the queue until its history is written.
+  const lookAt = event.at + (job.succeeded ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
+  const via = job.linked ? 'websocket' : 'polling';
+  const state = event.where === 'running' ? running(job.state) : waiting(job.state, event.ahead);
+  const progress = event.where === 'running' && !job.linked ? atItsPace(known, event.at) : 0;
+  const further: JobState = { ...state, via, progress: Math.max(state.progress, progress) };
+  return retold(notAbsent({ ...known, accepted: true, lookAt }), further, event.at);
+}
+
+/** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
+function absent(job: Job, at: number, timing: Timing): Job {
+  if (!job.accepted) return job;
+  if (job.cancelAsked && !job.succeeded) return givenUp(job, cancelledFailure, at);
+  const absences = { count: job.absences.count + 1, since: job.absences.count === 0 ? at : job.absences.since };
+  if (absences.count >= LOST_AFTER_LOOKS && at - absences.since >= timing.lostAfterMs)
+    return failed(job, job.succeeded ? missingOutput : lost, at);
+  const again = job.succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
+  return { ...job, absences, lookAt: at + again };
+}
+
+const running = ({ queuePosition: _, ...state }: JobState): JobState => ({ ...state, status: 'processing' });
+
+/** A look from before the start may come after it: what runs does not wait again. */
+const waiting = (state: JobState, ahead: number | undefined): JobState =>
+  state.status !== 'queued' || ahead === undefined ? state : { ...state, queuePosition: ahead };
+
+const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure => 'kind' in outcome;
+
+/** An interrupt that we asked for is a cancel. */
+const asAsked = (job: Job, failure: Failure): Failure =>
+  job.cancelAsked && failure.kind === 'interrupted' ? { ...failure, ...cancelledFailure } : failure;
+
+export const cancelledFailure: Failure = { kind: 'cancelled', message: 'Cancelled on request.', retryable: false };
+
+const lost: Failure = {
+  kind: 'lost',
+  message: 'The server no longer knows this job: it was removed from the queue, or the server restarted.',
+  retryable: true,
+};
+
+const missingOutput: Failure = {
+  kind: 'missing_output',
+  message: 'The server reported success, but its history does not hold the outputs.',
+  retryable: true,
+};

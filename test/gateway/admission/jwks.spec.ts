@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { tokenAuth } from '../../../gateway/admission/auth';
+import { KeysUnavailable } from '../../../gateway/admission/jwks';
+import { asking } from '../support/asking';
+import { client, connected, refused } from '../support/client';
+import { startKeyPublisher, type KeyPublisher } from '../support/key-publisher';
+import { runningGateway } from '../support/running-gateway';
+import { tokenOf } from '../support/tokens';
+
+let publisher: KeyPublisher;
+let now: number;
+let troubles: unknown[];
+beforeEach(async () => {
+  now = Date.now();
+  troubles = [];
+  publisher = await startKeyPublisher();
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await publisher.close();
+});
+
+const auth = (more: { issuer?: string; audience?: string } = {}) =>
+  tokenAuth(
+    { jwksUrl: publisher.url, ...more },
+    (error) => troubles.push(error),
+    () => now,
+  );
+/** For jose too, which reads the clock itself. */
+const later = (ms: number): void => {
+  now += ms;
+  jest.spyOn(Date, 'now').mockReturnValue(now);
+};
+
+test.each(['RS256', 'ES256', 'EdDSA'])('a token signed with a published %s key is its user’s', async (alg) => {
+  await publisher.rotate(alg);
+  expect(await auth().viewerOf(await publisher.sign({ sub: 'ada' }))).toMatchObject({ userId: 'ada', role: 'user' });
+  expect(await auth().viewerOf(await publisher.sign({ role: 'service' }))).toMatchObject({ role: 'service' });
+});
+
+test('issuer and audience must fit where they are set', async () => {
+  const strict = auth({ issuer: 'app', audience: 'jobs' });
+  expect(await strict.viewerOf(await publisher.sign({ sub: 'ada', iss: 'app', aud: 'jobs' }))).toBeDefined();
+  expect(await strict.viewerOf(await publisher.sign({ sub: 'ada', iss: 'app', aud: 'other' }))).toBeUndefined();
+  expect(await strict.viewerOf(await publisher.sign({ sub: 'ada', iss: 'other', aud: 'jobs' }))).toBeUndefined();
+  expect(await strict.viewerOf(await publisher.sign({ sub: 'ada' }))).toBeUndefined();
+});
+
+test('no HMAC under what is public is taken, nor an algorithm that is not pinned, nor another’s key', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
+  const pem = new TextEncoder().encode(await exportSPKI(publicKey));
+  const signed = (alg: string, kid: string) =>
+    new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg, kid }).setExpirationTime('1h').sign(privateKey);
+  for (const token of [
+    await tokenOf({ sub: 'ada' }, { secret: pem }),
+    await tokenOf({ sub: 'ada' }, { secret: createHash('sha256').update(pem).digest() }),
+    await signed('RS256', 'key-1'),
+    await signed('RS256', 'key-9'),
+    await publisher.sign({ sub: 'ada' }, { expires: '1 minute ago' }),
+    'no.j.wt',
+    '',
+  ])
+    expect(await auth().viewerOf(token)).toBeUndefined();
+  await publisher.rotate('PS256');
+  expect(await auth().viewerOf(await publisher.sign({ sub: 'ada' }))).toBeUndefined();
+});
+
+test('keys are fetched once, and for a new one again, but not for each made-up one', async () => {
+  const it = auth();
+  for (let times = 0; times < 3; times += 1)
+    expect(await it.viewerOf(await publisher.sign({ sub: 'ada' }))).toBeDefined();
+  expect(publisher.fetches()).toBe(1);
+  await publisher.rotate('ES256');
+  for (let times = 0; times < 3; times += 1)
+    expect(await it.viewerOf(await publisher.sign({ sub: 'ada' }, { kid: `made-up-${times}` }))).toBeUndefined();
+  expect(publisher.fetches()).toBe(1);
+  later(31_000);
+  expect(await it.viewerOf(await publisher.sign({ sub: 'ada' }))).toBeDefined();
+  expect(publisher.fetches()).toBe(2);
+});
+
+test.each([500, 302, 404])(
+  'where the keys cannot be had (%d), a token is neither good nor bad; then it is',
+  async (answer) => {
+    const it = auth();
+    const token = await publisher.sign({ sub: 'ada' });
+    publisher.answer = answer;
+    await expect(it.viewerOf(token)).rejects.toThrow(KeysUnavailable);
+    // What no key could make good needs none.
+    expect(await it.viewerOf(await tokenOf({ sub: 'ada' }))).toBeUndefined();
+    expect(await it.viewerOf(undefined)).toBeUndefined();
+    await expect(it.viewerOf(token)).rejects.toThrow(KeysUnavailable);
+    // Nobody is kept waiting for the same again.
+    expect([publisher.fetches(), troubles.length]).toEqual([1, 1]);
+    publisher.answer = undefined;
+    later(5_001);
+    expect(await it.viewerOf(token)).toMatchObject({ userId: 'ada' });
+  },
+);
+
+test('keys that cannot be fetched again serve on for an hour', async () => {
+  const it = auth();
+  const sign = (kid?: string) =>
+    publisher.sign({ sub: 'ada' }, { expires: '1 day', ...(kid !== undefined && { kid }) });
+  const token = await sign();
+  expect(await it.viewerOf(token)).toBeDefined();
+  publisher.answer = 503;
+  later(601_000);
+  expect(await it.viewerOf(token)).toBeDefined();
+  expect(troubles).toHaveLength(1);
+  await expect(it.viewerOf(await sign('a-new-one'))).rejects.toThrow(KeysUnavailable);
+  later(3_600_000);
+  await expect(it.viewerOf(token)).rejects.toThrow(KeysUnavailable);
+});
+
+test('the gateway says so over HTTP and sockets, and serves what needs no token', async () => {
+  publisher.answer = 500;
+  const gateway = await runningGateway({ auth: auth() });
+  const ask = asking(gateway);
+  const token = await publisher.sign({ sub: 'ada' });
+  for (const path of ['/jobs', '/jobs/x', '/jobs/6b3d5a2e-0d6c-4c55-9a55-8d0e3c1f2a10/events'])
+    expect(await ask('GET', path, { token })).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5' },
+      json: { type: 'urn:comfyui-jobstream:problem:keys-unavailable' },
+    });
+  await expect(refused(client(gateway, token))).rejects.toMatchObject({ data: { code: 'keys-unavailable' } });
+  expect((await ask('GET', '/jobs', { token: await tokenOf({ sub: 'ada' }) })).status).toBe(401);
+  expect((await ask('GET', '/jobs')).status).toBe(401);
+  expect((await ask('GET', '/openapi.json')).status).toBe(200);
+  expect((await ask('GET', '/readyz', { token })).status).toBe(200);
+  publisher.answer = undefined;
+  now += 5_001;
+  expect((await ask('GET', '/jobs', { token })).status).toBe(200);
+  (await connected(gateway, token)).disconnect();
+  await gateway.close();
+});

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
+import { jobstream, type Jobstream, type JobstreamError, type JobState, type Token } from '../../../gateway/client';
+import { steps, twoOutputs } from '../../support/comfyui/workflows';
+import { tcpProxy, type TcpProxy } from '../../support/tcp-proxy';
+import { eventually } from '../support/eventually';
+import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { settled } from '../support/settled';
+import { testAuth, tokenOf } from '../support/tokens';
+
+jest.setTimeout(20_000);
+
+let gateway: RunningGateway;
+let network: TcpProxy;
+const clients: Jobstream[] = [];
+
+beforeAll(async () => {
+  gateway = await runningGateway({ auth: testAuth });
+  network = await tcpProxy(gateway.url);
+});
+afterEach(() => clients.splice(0).forEach((client) => client.close()));
+afterAll(async () => {
+  await network.close();
+  await gateway.close();
+});
+
+const clientWith = (token?: Token): Jobstream => {
+  const client = jobstream({ url: network.url, ...(token !== undefined && { token }) });
+  clients.push(client);
+  return client;
+};
+const clientOf = async (sub: string) => clientWith(await tokenOf({ sub }));
+const submit = (workflow = steps(), userId = 'ada') =>
+  gateway.pipeline.submit({ workflow, type: 'image_generation', userId });
+const long = () => steps({ steps: 40, secondsPerStep: 0.25 });
+const inOrder = (numbers: readonly number[]) => expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+
+test('a job is watched to its end through resets, and its progress never falls', async () => {
+  const client = await clientOf('ada');
+  const { promptId } = await submit(long());
+  const states: JobState[] = [];
+  const end = lastValueFrom(client.watchJob(promptId));
+  client.watchJob(promptId).subscribe((state) => states.push(state));
+  for (const times of [1, 2]) {
+    await eventually(() => expect(states.length).toBeGreaterThan(times * 8));
+    network.reset();
+  }
+  expect(await end).toMatchObject({ promptId, status: 'completed', progress: 100, outputs: [{ nodeId: '4' }] });
+  inOrder(states.map(({ progress }) => progress));
+  inOrder(states.map(({ seq }) => seq));
+  expect(JSON.stringify(states)).not.toContain('clientId');
+});
+
+test('what settled while the gateway was out of reach is told when it is back', async () => {
+  const client = await clientOf('ada');
+  const { promptId } = await submit(long());
+  const [job, mine] = [client.watchJob(promptId), client.watchMine()];
+  const first = firstValueFrom(job);
+  const ends = Promise.all([
+    lastValueFrom(job),
+    firstValueFrom(mine.pipe(filter((state) => state.promptId === promptId && state.status === 'completed'))),
+  ]);
+  await first;
+  await eventually(() => expect(network.open()).toBe(1));
+  network.refuse();
+  network.reset();
+  expect(await firstValueFrom(client.status$)).not.toBe('idle');
+  await settled(gateway.pipeline, promptId);
+  network.accept();
+  expect(await ends).toMatchObject([{ status: 'completed' }, { status: 'completed' }]);
+  expect(await lastValueFrom(client.watchJob(promptId).pipe(toArray()))).toMatchObject([{ status: 'completed' }]);
+});
+
+test('previews come with their place', async () => {
+  const client = await clientOf('ada');
+  const { promptId } = await submit(twoOutputs());
+  const [preview] = await lastValueFrom(client.previews(promptId).pipe(toArray()));
+  expect(preview).toMatchObject({ promptId, nodeId: '2', mimeType: 'image/jpeg' });
+  expect(preview?.image).toBeInstanceOf(Uint8Array);
+});
+
+test('[R14] another user’s job is an error like one that is not there', async () => {
+  const client = await clientOf('bob');
+  const { promptId } = await submit();
+  const errorOf = async (id: string) => {
+    const error: unknown = await lastValueFrom(client.watchJob(id)).catch((caught: unknown) => caught);
+    const { name, code, message } = error as JobstreamError;
+    return { name, code, message };
+  };
+  const [unseen, missing] = [await errorOf(promptId), await errorOf(randomUUID())];
+  expect(unseen).toEqual(missing);
+  expect(unseen).toMatchObject({ name: 'JobstreamError', code: 'unknown-job' });
+});
+
+test('a token that is refused is an error by name; one from a function is asked for once more before', async () => {
+  let asked = 0;
+  const renewing = clientWith(() => `nonsense ${(asked += 1)}`);
+  for (const client of [clientWith(), clientWith('nonsense'), renewing]) {
+    await expect(lastValueFrom(client.watchJob('any'))).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(await firstValueFrom(client.status$)).toBe('unauthorized');
+  }
+  expect(asked).toBe(2);
+});
+
+test('a token that ends is followed by the next, without a step back', async () => {
+  const tokens: string[] = [];
+  const client = clientWith(async () => {
+    // One is no good, one cannot be had: both pass.
+    if (tokens.length === 1) tokens.push('nonsense');
+    else if (tokens.length === 2) tokens.push('none');
+    else tokens.push(await tokenOf({ sub: 'ada' }, { expires: Math.floor(Date.now() / 1000) + 2 }));
+    if (tokens.at(-1) === 'none') throw new Error('the token service is away');
+    return tokens.at(-1)!;
+  });
+  const { promptId } = await submit(steps({ steps: 30, secondsPerStep: 0.4 }));
+  const states = await lastValueFrom(client.watchJob(promptId).pipe(toArray()));
+  expect(states.at(-1)).toMatchObject({ status: 'completed' });
+  inOrder(states.map(({ progress }) => progress));
+  expect(tokens.length).toBeGreaterThan(3);
+});
+
+test('watchMine has the user’s own jobs, the service’s all, from any on', async () => {
+  const mine = await submit(long());
+  const others = await submit(steps(), 'bob');
+  const [ada, service] = [await clientOf('ada'), clientWith(await tokenOf({ role: 'service' }))];
+  const ended = (client: Jobstream) =>
+    lastValueFrom(
+      client.watchMine().pipe(
+        filter(({ status }) => status === 'completed'),
+        take(1),
+        toArray(),
+      ),
+    );
+  const all = lastValueFrom(
+    service.watchMine().pipe(
+      filter(({ status }) => status === 'completed'),
+      take(2),
+      toArray(),
+    ),
+  );
+  expect(await ended(ada)).toMatchObject([{ promptId: mine.promptId, userId: 'ada', progress: 100 }]);
+  expect((await all).map(({ promptId }) => promptId)).toEqual([mine.promptId, others.promptId]);
+});

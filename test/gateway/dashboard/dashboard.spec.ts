@@ -1,0 +1,214 @@
+import type { Browser, Page } from 'playwright-core';
+import { startChromium } from '../../support/chromium';
+import { image, outOfMemory, steps } from '../../support/comfyui/workflows';
+import { dropFile, jobIn, openScreen, untilTrue } from '../support/dashboard';
+import { eventually } from '../support/eventually';
+import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { settled, stateWhere } from '../support/settled';
+import { testAuth, tokenOf } from '../support/tokens';
+
+jest.setTimeout(60_000);
+
+let browser: Browser;
+let gateway: RunningGateway;
+let page: Page;
+let troubles: readonly string[];
+
+beforeAll(async () => {
+  browser = await startChromium();
+  gateway = await runningGateway({ auth: testAuth });
+}, 180_000);
+afterAll(async () => {
+  await browser.close();
+  await gateway.close();
+});
+beforeEach(async () => {
+  ({ page, troubles } = await openScreen(browser));
+});
+afterEach(async () => {
+  await page.close();
+  expect(troubles).toEqual([]);
+});
+
+const service = { sub: 'ops', role: 'service' };
+const open = async (claims: Record<string, string>, rest = '') =>
+  page.goto(`${gateway.url}/#token=${await tokenOf(claims)}${rest}`);
+const submit = (workflow: ReturnType<typeof image>, userId: string, more = {}) =>
+  gateway.pipeline.submit({ workflow, type: 'image_generation', userId, ...more });
+const row = (promptId: string) => jobIn(page, promptId);
+
+test('a row shows what its job does, its bar goes up to the end, with a picture on the way', async () => {
+  await open({ sub: 'rows' });
+  const { promptId } = await submit(steps({ steps: 40, secondsPerStep: 0.5, previewEvery: 2 }), 'rows');
+  const bar = row(promptId).getByRole('progressbar');
+  const pictured = row(promptId).locator('.picture img[src^="blob:"]').waitFor();
+  await row(promptId).getByText('StepsWithProgress').waitFor();
+  const seen: number[] = [];
+  await eventually(
+    () => expect(seen.at(-1)).toBe(100),
+    30_000,
+    async () => void seen.push(Number(await bar.getAttribute('aria-valuenow'))),
+  );
+  await pictured;
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(new Set(seen).size).toBeGreaterThan(3);
+  await row(promptId).getByText('Completed').waitFor();
+  const color = () =>
+    page.evaluate(`getComputedStyle(document.querySelector('[data-job="${promptId}"] .status')).color`);
+  const changed = await color();
+  await page.reload();
+  await row(promptId).getByText('Completed').waitFor();
+  expect(changed).toBe(await color());
+});
+
+test('the tab tells how many jobs run', async () => {
+  const { promptId } = await submit(image({ steps: 3000 }), 'titles');
+  await stateWhere(gateway.pipeline, promptId, ({ status }) => status === 'processing');
+  await open({ sub: 'titles' });
+  await untilTrue(page, `document.title === '(1) ComfyUI jobs'`);
+  await gateway.pipeline.cancel(promptId);
+  await untilTrue(page, `document.title === 'ComfyUI jobs'`);
+});
+
+test('what users wrote is text', async () => {
+  const nasty = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>';
+  const workflow = { ...image(), '9': { ...image()['9']!, _meta: { title: nasty } } };
+  const { promptId } = await submit(workflow, 'nasty', { type: nasty, characterId: nasty });
+  await settled(gateway.pipeline, promptId);
+  await open({ sub: 'nasty' });
+  await row(promptId).getByRole('link').click();
+  await page.getByRole('heading', { level: 1 }).getByText('<img src=x').first().waitFor();
+  expect(await page.evaluate('window.owned')).toBeUndefined();
+});
+
+test('a user sees their own jobs only', async () => {
+  const mine = await submit(outOfMemory(), 'ada');
+  const others = await submit(outOfMemory(), 'bob');
+  await open({ sub: 'ada' });
+  await row(mine.promptId).waitFor();
+  expect(await row(others.promptId).count()).toBe(0);
+});
+
+test('jobs are filtered by status, type, user and text, and the filter is in the address', async () => {
+  const failed = await submit(outOfMemory(), 'filter-one', { type: 'face_swap', characterId: 'zelda' });
+  const done = await submit(image({ steps: 1 }), 'filter-two');
+  await Promise.all([settled(gateway.pipeline, failed.promptId), settled(gateway.pipeline, done.promptId)]);
+  await open(service);
+  await row(done.promptId).waitFor();
+  const onlyFailed = async () => {
+    await row(done.promptId).waitFor({ state: 'detached' });
+    await row(failed.promptId).waitFor();
+  };
+  const both = () => row(done.promptId).waitFor();
+
+  await page.locator('.segments label', { hasText: 'Failed' }).click();
+  await onlyFailed();
+  await page.reload();
+  await onlyFailed();
+  expect(page.url()).toContain('#/?status=failed');
+  await page.locator('.segments label', { hasText: 'All' }).click();
+  await both();
+  await page.getByRole('combobox', { name: 'Type' }).selectOption('face_swap');
+  await onlyFailed();
+  await page.getByRole('combobox', { name: 'Type' }).selectOption('');
+  await both();
+  await page.getByLabel('User').fill('filter-one');
+  await onlyFailed();
+  await page.getByLabel('User').fill('');
+  await both();
+  await page.getByLabel('Text', { exact: true }).fill('zelda');
+  await onlyFailed();
+  await page.getByLabel('Text', { exact: true }).fill('nothing like it');
+  await page.getByText('No job matches').waitFor();
+});
+
+test('without a token it asks for one, keeps it out of the address, and goes on', async () => {
+  const { promptId } = await submit(outOfMemory(), 'asked');
+  await page.goto(gateway.url);
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
+  await page.getByLabel('Token', { exact: true }).fill('not a token');
+  await page.getByRole('button', { name: 'Show jobs' }).click();
+  await page.getByText('does not take that token').waitFor();
+  await page.getByLabel('Token', { exact: true }).fill(await tokenOf({ sub: 'asked' }));
+  await page.getByRole('button', { name: 'Show jobs' }).click();
+  await row(promptId).waitFor();
+  await page.locator('[data-link="connected"]').waitFor();
+  expect(page.url()).toBe(`${gateway.url}/`);
+  await page.reload();
+  await row(promptId).waitFor();
+  expect(await page.evaluate('localStorage.length')).toBe(0);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
+  expect(await page.evaluate(`Object.values(sessionStorage).some((kept) => kept.includes('eyJ'))`)).toBe(false);
+});
+
+test('servers and the store show how they are', async () => {
+  await open(service);
+  const server = page.locator('.servers li', { hasText: new URL(gateway.comfy.url).host });
+  await server.getByText('WebSocket').waitFor();
+  await server.getByText(/\d+ in queue/).waitFor();
+  await page.locator('.servers li', { hasText: 'Job store' }).getByText('well').waitFor();
+});
+
+describe('a server', () => {
+  let other: RunningGateway;
+  const chip = () => page.locator('.servers li').first();
+  afterEach(() => other.close());
+
+  test('that is gone is told as such', async () => {
+    other = await runningGateway();
+    await page.goto(other.url);
+    await chip().getByText('WebSocket').waitFor();
+    await other.comfy.kill();
+    await chip().getByText('no answer').waitFor();
+  });
+
+  test('that lets no socket in is told to be polled', async () => {
+    other = await runningGateway({ comfyUI: { faults: { status: { httpStatus: 502, body: '', routes: ['/ws'] } } } });
+    await other.pipeline.submit({ workflow: image({ steps: 4000 }), type: 'image_generation', userId: 'ada' });
+    await page.goto(other.url);
+    await chip().getByText('polling').waitFor();
+  });
+});
+
+test('where sockets are blocked the list comes over HTTP', async () => {
+  await page.routeWebSocket(/socket\.io/, (socket) => void socket.close());
+  await open({ sub: 'blocked' });
+  await page.getByText('No jobs yet').waitFor();
+  const { promptId } = await submit(outOfMemory(), 'blocked');
+  await row(promptId).getByText('Out of memory').waitFor();
+});
+
+test('a file that is no workflow is explained and not submitted', async () => {
+  await open({ sub: 'files' });
+  await page.locator('[data-link="connected"]').waitFor();
+  await dropFile(page, 'notes.txt', 'hello');
+  await page.getByText('This is not a JSON file.').waitFor();
+  await dropFile(page, 'editor.json', JSON.stringify({ nodes: [], links: [] }));
+  await page.getByText('in the format of ComfyUI’s editor').waitFor();
+  expect(await page.locator('dialog').getByLabel('User').inputValue()).toBe('files');
+  expect(await page.locator('dialog').getByLabel('User').isEditable()).toBe(false);
+  expect(await page.getByRole('button', { name: 'Submit', exact: true }).isDisabled()).toBe(true);
+});
+
+test('by keyboard: Tab to the list, arrows and End within, Enter opens, and back is where one was', async () => {
+  const first = await submit(outOfMemory(), 'keys');
+  await settled(gateway.pipeline, first.promptId);
+  const second = await submit(outOfMemory(), 'keys');
+  await settled(gateway.pipeline, second.promptId);
+  await open({ sub: 'keys' });
+  await row(first.promptId).waitFor();
+  await page.getByLabel('Text', { exact: true }).focus();
+  await page.keyboard.press('Tab');
+  const focused = () => page.evaluate<string>(`document.activeElement.closest('[data-job]')?.dataset.job`);
+  expect(await focused()).toBe(second.promptId);
+  await page.keyboard.press('End');
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${first.promptId}'`);
+  await page.keyboard.press('ArrowUp');
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${second.promptId}'`);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Image' }).waitFor();
+  expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+  await page.goBack();
+  await untilTrue(page, `document.activeElement.closest('[data-job]')?.dataset.job === '${second.promptId}'`);
+});

@@ -1,0 +1,279 @@
+import { complaintsByNode, explanationOf } from '../../../gateway/dashboard/model/explanation';
+import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../../gateway/wire/node-history';
+import { hashOf, placeOf } from '../../../gateway/dashboard/model/place';
+import { rowAfter, virtualWindow } from '../../../gateway/dashboard/model/virtual-window';
+import { anyJob, fits, listed } from '../../../gateway/dashboard/model/wanted';
+import {
+  ago,
+  detailWords,
+  duration,
+  leftWords,
+  percent,
+  stepWords,
+  typeWords,
+} from '../../../gateway/dashboard/model/words';
+import { readWorkflow, withNewSeeds } from '../../../gateway/dashboard/model/workflow-file';
+import type { PublicJob } from '../../../gateway/wire/public-job';
+import { image } from '../../support/comfyui/workflows';
+
+const job = (fields: Partial<PublicJob> = {}): PublicJob => ({
+  promptId: 'a',
+  type: 'image_generation',
+  userId: 'ada',
+  status: 'queued',
+  progress: 0,
+  startedAt: 1000,
+  serverUrl: 'http://127.0.0.1:8188',
+  phase: 'waiting',
+  updatedAt: 1000,
+  via: 'websocket',
+  attempt: 1,
+  epoch: 1,
+  seq: 1,
+  ...fields,
+});
+const running = (id: string, updatedAt: number, fields: Partial<PublicJob> = {}): PublicJob =>
+  job({
+    status: 'processing',
+    phase: 'running',
+    node: { id, type: `Type${id}`, value: 1, max: 4 },
+    updatedAt,
+    ...fields,
+  });
+
+describe('the list', () => {
+  test('is in the order of a queue: runs, waits, ended; and a job that starts stays where it is', () => {
+    const jobs = [
+      job({ promptId: 'old end', status: 'completed', finishedAt: 10 }),
+      job({ promptId: 'waits second', startedAt: 30 }),
+      job({ promptId: 'runs', status: 'processing', startedAt: 5 }),
+      job({ promptId: 'new end', status: 'failed', finishedAt: 20 }),
+      job({ promptId: 'waits first', startedAt: 20 }),
+    ];
+    const order = ['runs', 'waits first', 'waits second', 'new end', 'old end'];
+    const ids = (all: readonly PublicJob[]) => listed(all, anyJob).map(({ promptId }) => promptId);
+    expect(ids(jobs)).toEqual(order);
+    expect(
+      ids(jobs.map((each) => (each.promptId === 'waits first' ? { ...each, status: 'processing' } : each))),
+    ).toEqual(order);
+  });
+
+  test('fits by standing, type, part of a user’s name, and text anywhere', () => {
+    const one = job({
+      promptId: '4f3c',
+      characterId: 'Zelda',
+      userId: 'Ada',
+      node: { id: '5', type: 'KSampler', value: 0, max: 1 },
+    });
+    const yes = [
+      { standing: 'waiting' },
+      { type: 'image_generation' },
+      { user: 'AD' },
+      { text: 'zeld' },
+      { text: '4F3' },
+      { text: ' ksampler ' },
+    ] as const;
+    const no = [{ standing: 'running' }, { type: 'image' }, { user: 'bob' }, { text: 'nowhere' }] as const;
+    for (const part of yes) expect(fits(one, { ...anyJob, ...part })).toBe(true);
+    for (const part of no) expect(fits(one, { ...anyJob, ...part })).toBe(false);
+  });
+});
+
+describe('the address', () => {
+  test.each(['#/', '#/?status=failed&type=face_swap&user=a+b&text=%23%26', '#/jobs/4f3c', '#/jobs/a%20b'])(
+    '%s is read as it is written',
+    (hash) => {
+      expect(hashOf(placeOf(hash))).toBe(hash);
+    },
+  );
+  test.each(['', '#', '#/nowhere', '#/jobs/', '#/jobs/%', '#/?status=other', '#token=x'])(
+    '%p is the whole list',
+    (hash) => {
+      expect(placeOf(hash)).toEqual({ tag: 'list', wanted: anyJob });
+    },
+  );
+});
+
+describe('the virtual window', () => {
+  const lie = { count: 2000, rowHeight: 50, height: 500 };
+  test('has the rows in sight and a few beyond, within the list', () => {
+    expect(virtualWindow({ ...lie, top: 0 })).toEqual({ first: 0, end: 14 });
+    expect(virtualWindow({ ...lie, top: 5000 })).toEqual({ first: 96, end: 114 });
+    expect(virtualWindow({ ...lie, top: 99_500 })).toEqual({ first: 1986, end: 2000 });
+    expect(virtualWindow({ ...lie, top: -300 })).toEqual({ first: 0, end: 8 });
+    expect(virtualWindow({ ...lie, count: 0, top: 0 })).toEqual({ first: 0, end: 0 });
+    expect(virtualWindow({ ...lie, count: 3, top: 9000 })).toEqual({ first: 3, end: 3 });
+  });
+  test('keys lead to rows, and never out of the list', () => {
+    const keys = ['ArrowDown', 'ArrowUp', 'PageDown', 'PageUp', 'Home', 'End', 'x'];
+    expect(keys.map((key) => rowAfter(key, 5, lie))).toEqual([6, 4, 14, 0, 0, 1999, undefined]);
+    expect(rowAfter('ArrowDown', 1999, lie)).toBe(1999);
+    expect(rowAfter('End', 0, { ...lie, count: 0 })).toBeUndefined();
+  });
+});
+
+describe('nodes over time', () => {
+  const history = (...jobs: readonly PublicJob[]): NodeHistory | undefined =>
+    jobs.reduce<NodeHistory | undefined>(recorded, undefined);
+
+  test('a job that was seen to wait is known whole: each node from its start to the next one’s', () => {
+    const seen = history(
+      job(),
+      running('1', 2000),
+      running('2', 3000),
+      running('2', 3500, { node: { id: '2', type: 'Type2', value: 3, max: 4 } }),
+      job({ status: 'completed', phase: 'settled', progress: 100, updatedAt: 5000, finishedAt: 4800 }),
+    );
+    expect(seen).toMatchObject({ began: 2000, missed: { before: false, between: false } });
+    expect(seen?.turns).toEqual([
+      { id: '1', type: 'Type1', from: 2000, to: 3000, value: 4, max: 4 },
+      { id: '2', type: 'Type2', from: 3000, to: 4800, value: 4, max: 4 },
+    ]);
+  });
+
+  test('one that ran already is not, nor one whose news stopped for a while', () => {
+    expect(history(running('2', 3000))).toMatchObject({ missed: { before: true, between: false } });
+    expect(interrupted(history(job(), running('1', 1))!).missed).toEqual({ before: false, between: true });
+    expect(interrupted(history(job())!).missed.between).toBe(false);
+  });
+
+  test('the node that failed is marked, and added where it was not seen', () => {
+    const failure = { kind: 'node_error', message: 'no', nodeId: '2', nodeType: 'Type2', retryable: false } as const;
+    const end = job({ status: 'failed', phase: 'settled', updatedAt: 4000, finishedAt: 4000, failure });
+    expect(history(job(), running('2', 2000), end)?.turns).toEqual([
+      { id: '2', type: 'Type2', from: 2000, to: 4000, value: 1, max: 4, failed: true },
+    ]);
+    expect(history(job(), running('1', 2000), end)?.turns.at(-1)).toMatchObject({ id: '2', failed: true });
+  });
+
+  test('of two histories the one with fewer gaps wins, then the longer one; and states that both have count once', () => {
+    const own = history(running('2', 3000), running('3', 4000))!;
+    const other = history(job(), running('1', 2000), running('2', 3000), running('3', 4000), running('4', 5000))!;
+    expect(fuller(undefined, own)).toBe(own);
+    expect(fuller(own, other).turns).toHaveLength(4);
+    expect(fuller(other, own)).toBe(other);
+    expect(fuller(interrupted(other), other)).toMatchObject({ missed: { between: false } });
+    expect(recorded(other, running('3', 4000))).toBe(other);
+  });
+
+  test('what was seen by looks only has gaps', () => {
+    expect(history(job(), running('1', 1, { via: 'polling' }))?.missed.between).toBe(true);
+  });
+
+  test('another attempt starts anew, and a loop of thousands is cut', () => {
+    expect(history(running('1', 1), running('1', 2, { attempt: 2 }))?.turns).toHaveLength(1);
+    const loop = Array.from({ length: 1000 }, (_, n) => running(String(n % 2), n));
+    expect(history(job(), ...loop)).toMatchObject({ dropped: 800, missed: { before: false } });
+    expect(history(job(), ...loop)?.turns.at(-1)?.from).toBe(999);
+  });
+
+  test('the time left is guessed from the pace, once there is one', () => {
+    const at = (progress: number, updatedAt: number) => running('1', updatedAt, { progress });
+    const guess = (...jobs: readonly PublicJob[]) => guessedLeftMs(history(...jobs)!, jobs.at(-1)!);
+    expect(guess(at(10, 0), at(11, 9000))).toBeUndefined();
+    expect(guess(at(10, 0), at(30, 1000))).toBeUndefined();
+    expect(guess(at(10, 0), at(30, 10_000))).toBe(35_000);
+  });
+});
+
+describe('failures', () => {
+  test('each kind has a reason and a remedy; one that is newer than the page too', () => {
+    const kinds = [
+      'rejected',
+      'node_error',
+      'out_of_memory',
+      'interrupted',
+      'cancelled',
+      'lost',
+      'unreachable',
+      'missing_output',
+      'timed_out',
+      'of tomorrow',
+    ];
+    const told = kinds.map((kind) => explanationOf({ failure: { kind: kind as never, message: '', retryable: true } }));
+    for (const { why, remedy } of told) expect([why, remedy].join(' ').length).toBeGreaterThan(30);
+    expect(new Set(told.map(({ title }) => title)).size).toBe(kinds.length);
+    expect(told.at(-1)?.why).toContain('of tomorrow');
+  });
+
+  test('complaints are put together by node', () => {
+    const nodeErrors = [
+      { nodeId: '1', nodeType: 'EmptyImage', input: 'height', message: 'no number' },
+      { nodeId: '5', message: 'no such input' },
+      { nodeId: '1', input: 'width', message: 'too small' },
+    ];
+    const failure = { kind: 'rejected', message: 'all of it', nodeId: '1', retryable: false } as const;
+    expect(complaintsByNode({ failure, nodeErrors })).toEqual([
+      {
+        nodeId: '1',
+        nodeType: 'EmptyImage',
+        complaints: [
+          { input: 'height', message: 'no number' },
+          { input: 'width', message: 'too small' },
+        ],
+      },
+      { nodeId: '5', complaints: [{ message: 'no such input' }] },
+    ]);
+  });
+});
+
+describe('files', () => {
+  test('a workflow is one alone or in a body for /prompt', () => {
+    const whole = { tag: 'workflow', workflow: { '1': { class_type: 'X', inputs: { seed: 3 } } }, nodes: 1, seeds: 1 };
+    expect(readWorkflow(JSON.stringify(whole.workflow))).toEqual(whole);
+    expect(readWorkflow(JSON.stringify({ prompt: whole.workflow, client_id: 'x' }))).toEqual(whole);
+  });
+  test.each([
+    '',
+    'x',
+    '[]',
+    '7',
+    'null',
+    '{}',
+    '{"1":{}}',
+    '{"1":{"class_type":"X"}}',
+    '{"nodes":[]}',
+    '{"prompt":{}}',
+  ])('%p is none, and it says why', (text) => {
+    expect(readWorkflow(text)).toEqual({ tag: 'unfit', why: expect.stringMatching(/\w{3,}/) as string });
+  });
+  test('new seeds change seeds and nothing else, links included', () => {
+    const workflow: ReturnType<typeof image> = {
+      ...image({ seed: 7 }),
+      '6': { class_type: 'X', inputs: { seed: ['5', 0], noise_seed: 4 } },
+    };
+    const fresh = withNewSeeds(workflow, () => 0.5);
+    expect(fresh['5']?.inputs).toEqual({ ...workflow['5']!.inputs, seed: 2 ** 31 });
+    expect(fresh['6']?.inputs).toEqual({ seed: ['5', 0], noise_seed: 2 ** 31 });
+    expect(workflow['5']!.inputs['seed']).toBe(7);
+  });
+});
+
+test('words', () => {
+  expect([0, 59_400, 61_000, 600_000, 3_600_000, 3_900_000].map(duration)).toEqual([
+    '0 s',
+    '59 s',
+    '1 min 1 s',
+    '10 min',
+    '1 h',
+    '1 h 5 min',
+  ]);
+  expect([0, 20_000, 190_000].map((age) => ago(1_000_000 - age, 1_000_000))).toEqual([
+    'just now',
+    '20 s ago',
+    '3 min ago',
+  ]);
+  expect([0, 99.9, 100].map(percent)).toEqual(['0 %', '99 %', '100 %']);
+  expect(['face_swap', 'own_type'].map(typeWords)).toEqual(['Face swap', 'Own type']);
+  expect([9000, 2500, 70_000].map((left) => leftWords(left, job(), 3000))).toEqual([
+    '~ 7 s left',
+    'any moment',
+    '~ 2 min left',
+  ]);
+  expect(stepWords(running('1', 0, { node: { id: '1', type: 'K', value: 12.5, max: 20 } }))).toBe('12 / 20');
+  expect(
+    [undefined, 0, 1, 3].map((queuePosition) =>
+      detailWords(job({ ...(queuePosition !== undefined && { queuePosition }) })),
+    ),
+  ).toEqual(['', 'next in line', '1 job ahead', '3 jobs ahead']);
+});

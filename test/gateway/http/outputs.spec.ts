@@ -1,0 +1,101 @@
+import type { JobState } from '../../../streams/job/job-state';
+import { steps, training } from '../../support/comfyui/workflows';
+import { asking } from '../support/asking';
+import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { settled } from '../support/settled';
+
+let gateway: RunningGateway;
+let ask: ReturnType<typeof asking>;
+let job: JobState;
+let path: string;
+
+const LIMIT = 20_000;
+
+beforeAll(async () => {
+  gateway = await runningGateway({ outputLimitBytes: LIMIT });
+  ask = asking(gateway);
+  const { promptId } = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
+  job = await settled(gateway.pipeline, promptId);
+  path = `/jobs/${promptId}/outputs/0`;
+});
+afterEach(() => {
+  Object.assign(gateway.comfy.faults, { status: undefined, bodyTruncate: false });
+});
+afterAll(() => gateway.close());
+
+/** What a ComfyUI with a rogue extension, or a proxy, may answer. */
+const answering = (body: string) => {
+  gateway.comfy.faults.status = { httpStatus: 200, body, routes: ['/view', '/api/view'] };
+};
+
+test('an image comes as ComfyUI made it, to be shown and never to be run', async () => {
+  const [{ filename, subfolder, type }] = job.outputs as [NonNullable<JobState['outputs']>[number]];
+  const made = await fetch(
+    `${gateway.comfy.url}/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,
+  );
+  const passed = await fetch(gateway.url + path);
+  expect(passed.status).toBe(200);
+  expect(Buffer.from(await passed.arrayBuffer()).equals(Buffer.from(await made.arrayBuffer()))).toBe(true);
+  expect(Object.fromEntries(passed.headers)).toMatchObject({
+    'content-type': 'image/png',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; sandbox",
+    'content-disposition': `inline; filename="${filename}"; filename*=UTF-8''${filename}`,
+    'cache-control': 'private, max-age=3600',
+  });
+});
+
+test('HEAD gives the head only', async () => {
+  const head = await ask('HEAD', path);
+  expect(head).toMatchObject({ status: 200, text: '', headers: { 'content-type': 'image/png' } });
+});
+
+test('a page in an output’s place is a file to save', async () => {
+  answering('<script>alert(1)</script>');
+  const { headers } = await ask('GET', path);
+  expect(headers['content-type']).toBe('application/octet-stream');
+  expect(headers['content-disposition']).toMatch(/^attachment; filename="/);
+});
+
+test('a file that is no media is a file to save', async () => {
+  const { promptId } = await gateway.pipeline.submit({
+    workflow: training({ steps: 2 }),
+    type: 'lora_training',
+    userId: 'ada',
+  });
+  const { outputs = [] } = await settled(gateway.pipeline, promptId);
+  const n = outputs.findIndex(({ filename }) => !/\.png$/.test(filename));
+  if (n < 0) return;
+  expect((await ask('GET', `/jobs/${promptId}/outputs/${n}`)).headers['content-disposition']).toMatch(/^attachment/);
+});
+
+test('over the limit nothing is passed', async () => {
+  answering('x'.repeat(LIMIT + 1));
+  expect(await ask('GET', path)).toMatchObject({
+    status: 502,
+    json: { type: 'urn:comfyui-jobstream:problem:output-too-large' },
+  });
+  answering('x'.repeat(LIMIT));
+  expect((await ask('GET', path)).text).toHaveLength(LIMIT);
+});
+
+test('a body that breaks off breaks off here too', async () => {
+  gateway.comfy.faults.bodyTruncate = true;
+  await expect(ask('GET', path)).rejects.toThrow();
+});
+
+test('a ComfyUI that gives no answer is 502, to be tried again', async () => {
+  gateway.comfy.faults.status = { httpStatus: 502, body: '<html>', routes: ['/view', '/api/view'] };
+  expect(await ask('GET', path)).toMatchObject({
+    status: 502,
+    headers: { 'retry-after': '5' },
+    json: { title: 'ComfyUI gave no usable answer' },
+  });
+});
+
+test.each(['1', '99999999', '-1', '0.5', 'x', '00x'])('there is no output %s', async (n) => {
+  expect(await ask('GET', path.replace(/0$/, n))).toMatchObject({
+    status: 404,
+    json: { title: 'The job has no such output' },
+  });
+});

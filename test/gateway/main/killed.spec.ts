@@ -1,0 +1,101 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
+import { steps } from '../../support/comfyui/workflows';
+import { tcpProxy } from '../../support/tcp-proxy';
+import { asking } from '../support/asking';
+import { eventually } from '../support/eventually';
+import { startReceiver, type Receiver } from '../support/receiver';
+
+let comfy: ComfyUIStandIn;
+let receiver: Receiver;
+let directory: string;
+let running: ChildProcess[];
+beforeEach(async () => {
+  running = [];
+  comfy = await startComfyUI({ version: '0.33.0' });
+  receiver = await startReceiver();
+  directory = await mkdtemp(join(tmpdir(), 'killed-'));
+});
+afterEach(async () => {
+  await Promise.all(running.map(killed));
+  await Promise.all([comfy.stop(), receiver.close()]);
+  await rm(directory, { recursive: true });
+});
+
+const killed = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const over = once(child, 'close');
+  child.kill('SIGKILL');
+  await over;
+};
+
+async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: string }> {
+  const env = {
+    PATH: process.env['PATH'],
+    COMFYUI_URL: comfyUrl,
+    DATA_DIR: directory,
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+  };
+  const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts'], { env, stdio: ['ignore', 'pipe', 2] });
+  running.push(child);
+  let out = '';
+  child.stdout!.on('data', (text: Buffer) => (out += text.toString()));
+  await eventually(() => expect(out).toMatch(/listens at http:\S+\n/), 20_000);
+  return { child, url: /http:\S+/.exec(out)![0] };
+}
+
+test('kill -9 in the middle of a job: its key still stands for it, and its webhook is told, once', async () => {
+  const body = {
+    workflow: steps({ steps: 20, secondsPerStep: 0.1 }),
+    type: 'image_generation',
+    userId: 'ada',
+    webhook: { url: receiver.url },
+  };
+  const how = { body, headers: { 'Idempotency-Key': 'k' } };
+  const first = await start();
+  const posted = await asking(first)('POST', '/jobs', how);
+  expect(posted.status).toBe(202);
+  await killed(first.child);
+  const second = await start();
+  const again = await asking(second)('POST', '/jobs', how);
+  expect(again.json['promptId']).toBe(posted.json['promptId']);
+  await eventually(() => expect(receiver.received).toHaveLength(1), 20_000);
+  expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
+    promptId: posted.json['promptId'],
+    status: 'completed',
+  });
+  expect([...comfy.executions.values()]).toEqual([1]);
+}, 60_000);
+
+test('kill -9 before ComfyUI could be reached: the job that was answered runs all the same, once', async () => {
+  const link = await tcpProxy(comfy.url);
+  try {
+    link.refuse();
+    const body = {
+      workflow: steps({ steps: 2, secondsPerStep: 0.1 }),
+      type: 'image_generation',
+      userId: 'ada',
+      webhook: { url: receiver.url },
+    };
+    const first = await start(link.url);
+    const posted = await asking(first)('POST', '/jobs', { body });
+    expect([posted.status, posted.json['status']]).toEqual([202, 'queued']);
+    await killed(first.child);
+    await start(link.url);
+    link.accept();
+    await eventually(() => expect(receiver.received).toHaveLength(1), 40_000);
+    expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
+      promptId: posted.json['promptId'],
+      status: 'completed',
+    });
+    expect([...comfy.executions.values()]).toEqual([1]);
+  } finally {
+    await link.close();
+  }
+}, 90_000);

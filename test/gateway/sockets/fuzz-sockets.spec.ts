@@ -1,0 +1,28 @@
+import { randomUUID } from 'node:crypto';
+import { fuzzedSockets } from '../../../bench/fuzzed-sockets';
+import { steps } from '../../support/comfyui/workflows';
+import { connected, join } from '../support/client';
+import { runningGateway } from '../support/running-gateway';
+import { settled } from '../support/settled';
+import { testAuth, tokenOf } from '../support/tokens';
+
+jest.setTimeout(60_000);
+
+test.each([1, 20261125])(
+  '3,000 messages that no client should send, seed %d: others are served as before',
+  async (seed) => {
+    const gateway = await runningGateway({ auth: testAuth, rates: { requestsPerMinute: 0 } });
+    const submit = (workflow: ReturnType<typeof steps>) =>
+      gateway.pipeline.submit({ workflow, type: 'image_generation', userId: 'ada' });
+    const [ended, live] = [await submit(steps()), await submit(steps({ steps: 3000, secondsPerStep: 0.5 }))];
+    await settled(gateway.pipeline, ended.promptId);
+    const fuzz = await fuzzedSockets(gateway.url, seed, [ended.promptId, live.promptId, randomUUID()]);
+    expect(await fuzz.run(3_000)).toBeGreaterThan(50);
+    const socket = await connected(gateway, await tokenOf({ sub: 'ada' }));
+    expect(await join(socket, ended.promptId)).toMatchObject({ ok: true, job: { status: 'completed' } });
+    expect(await join(socket, live.promptId)).toMatchObject({ ok: true });
+    socket.disconnect();
+    await gateway.pipeline.cancel(live.promptId);
+    await gateway.close();
+  },
+);

@@ -1,0 +1,166 @@
+import { VirtualTimeScheduler } from 'rxjs';
+import { outbox, type Wire } from '../../../gateway/sockets/send-queue';
+import type { PublicJob } from '../../../gateway/wire/public-job';
+
+const job = (promptId: string, seq: number, status: PublicJob['status'] = 'processing'): PublicJob =>
+  ({ promptId, seq, status, epoch: 1 }) as PublicJob;
+const preview = (promptId: string, bytes = 1) => ({
+  promptId,
+  nodeId: '3',
+  mimeType: 'image/png',
+  image: new Uint8Array(bytes),
+});
+
+/** An outbox whose connection drains when it is told to. */
+function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
+  const clock = new VirtualTimeScheduler();
+  const sent: string[] = [];
+  const ends: ((heard: boolean) => void)[] = [];
+  let drained = true;
+  const send = (what: string) => {
+    sent.push(what);
+    drained = false;
+  };
+  const wire: Wire = {
+    isDrained: () => drained,
+    backlogBytes: () => 0,
+    state: ({ promptId, seq }) => send(`${promptId}${seq}`),
+    end: ({ promptId, seq }, told) => {
+      send(`${promptId}${seq}`);
+      ends.push(told);
+    },
+    preview: ({ promptId }) => send(`preview ${promptId}`),
+    cut: (reason) => sent.push(`cut: ${reason}`),
+  };
+  const box = outbox(wire, { waitingBytes, stallMs }, clock);
+  const drain = () => {
+    drained = true;
+    box.drained();
+  };
+  const drainAll = () => {
+    let before;
+    do {
+      before = sent.length;
+      drain();
+    } while (sent.length > before);
+  };
+  return { box, sent, ends, drain, drainAll, clock };
+}
+
+test('a fast reader gets everything', () => {
+  const { box, sent, drain } = trial();
+  for (const seq of [1, 2, 3]) {
+    box.state(job('a', seq));
+    drain();
+  }
+  expect(sent).toEqual(['a1', 'a2', 'a3']);
+});
+
+test('a slow one gets the newest of each job, in turn, and always the last', () => {
+  const { box, sent, drainAll } = trial();
+  for (let seq = 1; seq <= 100_000; seq += 1) box.state(job(seq % 2 ? 'a' : 'b', seq));
+  box.state(job('a', 100_001, 'completed'));
+  drainAll();
+  expect(sent).toEqual(['a1', 'b100000', 'a100001']);
+});
+
+test('an end that is not acknowledged is sent again, four times in all', () => {
+  const { box, sent, ends, drain } = trial();
+  box.state(job('a', 9, 'completed'));
+  for (let times = 1; times <= 4; times += 1) {
+    drain();
+    expect(sent).toHaveLength(times);
+    ends[times - 1]!(false);
+  }
+  drain();
+  expect(sent).toEqual(['a9', 'a9', 'a9', 'a9']);
+});
+
+test('an end that is acknowledged, or left, is not sent again', () => {
+  const { box, sent, ends, drainAll } = trial();
+  box.state(job('a', 9, 'completed'));
+  drainAll();
+  box.state(job('b', 9, 'failed'));
+  ends[0]!(true);
+  drainAll();
+  box.forget('b');
+  ends[1]!(false);
+  drainAll();
+  expect(sent).toEqual(['a9', 'b9']);
+});
+
+test('to a slow reader an end is sent again in its turn, once', () => {
+  const { box, sent, ends, drain, drainAll } = trial();
+  box.state(job('a', 9, 'completed'));
+  drain();
+  box.state(job('x', 1));
+  box.state(job('y', 1));
+  ends[0]!(false);
+  box.state(job('a', 9, 'completed'));
+  drainAll();
+  expect(sent).toEqual(['a9', 'x1', 'y1', 'a9']);
+});
+
+test('answers all arrive, in order, and a snapshot replaces what waited of its job', () => {
+  const { box, sent, drainAll } = trial();
+  box.state(job('x', 1));
+  box.state(job('a', 1));
+  const answer = (n: number): void => {
+    box.answer({ ok: true, job: job('a', n) }, () => sent.push(`answer ${n}`));
+  };
+  answer(2);
+  box.state(job('a', 3));
+  answer(3);
+  drainAll();
+  expect(sent).toEqual(['x1', 'answer 2', 'answer 3']);
+});
+
+test('previews wait behind states, the newest of each of four jobs, and not past their job’s end', () => {
+  const { box, sent, drainAll } = trial();
+  box.state(job('x', 1));
+  for (const id of ['a', 'b', 'c', 'd', 'e', 'e', 'e']) box.preview(preview(id));
+  box.state(job('c', 9, 'completed'));
+  drainAll();
+  expect(sent).toEqual(['x1', 'c9', 'preview b', 'preview d', 'preview e']);
+});
+
+test('a huge preview is not sent', () => {
+  const { box, sent } = trial();
+  box.preview(preview('a', 600_000));
+  expect(sent).toEqual([]);
+});
+
+test('what was left does not come', () => {
+  const { box, sent, drainAll } = trial();
+  for (const id of ['x', 'a', 'b']) box.state(job(id, 1));
+  box.preview(preview('a'));
+  box.forget('a');
+  drainAll();
+  expect(sent).toEqual(['x1', 'b1']);
+});
+
+test('over the limit of waiting bytes, the reader is cut', () => {
+  const { box, sent } = trial({ waitingBytes: 300 });
+  for (const seq of [1, 2, 3, 4, 5, 6]) box.state(job('a', seq));
+  expect(sent).toEqual(['a1']);
+  for (let n = 1; n < 10; n += 1) box.answer({ ok: false, error: { code: 'left', message: 'x' } }, () => undefined);
+  expect(sent[1]).toMatch(/^cut: over 300 bytes/);
+});
+
+test('a reader is cut once nothing has left for too long, and only while something waits', () => {
+  const { box, sent, drain, clock } = trial();
+  clock.frame = 1000;
+  box.inspect();
+  box.state(job('a', 1));
+  clock.frame = 1100;
+  box.inspect();
+  expect(sent).toEqual(['a1']);
+  drain();
+  clock.frame = 2000;
+  box.preview(preview('a'));
+  box.inspect();
+  expect(sent).toEqual(['a1', 'preview a']);
+  clock.frame = 2101;
+  box.inspect();
+  expect(sent[2]).toBe('cut: nothing left for 100 ms');
+});

@@ -1,0 +1,140 @@
+import { lastValueFrom, of, Subject, VirtualTimeScheduler, type Observable } from 'rxjs';
+import { courier } from '../../../gateway/webhooks/delivery';
+import type { Message, Outcome } from '../../../gateway/webhooks/sender';
+import type { Hooks } from '../../../sinks/webhook-queue';
+import type { JobState } from '../../../streams/job/job-state';
+import { aState } from '../../sinks/a-state';
+import { memoryHooks } from '../support/memory-hooks';
+
+let clock: VirtualTimeScheduler;
+let hooks: Hooks;
+let reports: string[];
+beforeEach(() => {
+  clock = new VirtualTimeScheduler();
+  hooks = memoryHooks(clock);
+  reports = [];
+});
+
+/** Virtual time goes on in steps, after each of which promises are kept. */
+const pass = async (ms: number, stepMs = 1_000): Promise<void> => {
+  for (const end = clock.now() + ms; clock.now() < end;) {
+    clock.maxFrames = clock.now() + stepMs;
+    clock.schedule(() => 'now', stepMs);
+    clock.flush();
+    await new Promise(setImmediate);
+  }
+};
+
+const done = (work$: Observable<never>) => lastValueFrom(work$, { defaultValue: undefined });
+const ended = aState({ status: 'completed' });
+const delivered: Outcome = { tag: 'delivered' };
+const failed: Outcome = { tag: 'failed', reason: 'it answered 500' };
+
+const open = (outcomes: (n: number) => Outcome, job: () => JobState | undefined = () => ended) => {
+  const sent: { readonly atMs: number; readonly message: Message }[] = [];
+  const states$ = new Subject<JobState>();
+  const it = courier({
+    pipeline: { get: () => Promise.resolve(job()), states$ },
+    hooks,
+    send: (message) => {
+      sent.push({ atMs: clock.now(), message });
+      return of(outcomes(sent.length));
+    },
+    clock,
+    random: () => 1,
+    report: (_where, error) => reports.push(String(error)),
+  });
+  return { ...it, sent, states$ };
+};
+
+test('tries for a day, less and less often, always the same, then gives up and says so', async () => {
+  const { add, close, sent } = open(() => failed);
+  await add('job-1', 'https://example.com/secret');
+  await pass(2 * 3_600_000);
+  await pass(26 * 3_600_000, 60_000);
+  const waits = sent.slice(1).map(({ atMs }, n) => Math.round((atMs - sent[n]!.atMs) / 1000));
+  const wanted = [5, 30, 120, 600, 1800, 3600];
+  wanted.forEach((wait, n) => expect(Math.abs(waits[n]! - wait)).toBeLessThanOrEqual(2));
+  expect(sent.at(-1)!.atMs).toBeGreaterThan(22 * 3_600_000);
+  expect(sent.at(-1)!.atMs).toBeLessThan(24.1 * 3_600_000);
+  expect(new Set(sent.map(({ message }) => JSON.stringify(message))).size).toBe(1);
+  expect(reports).toEqual([expect.stringMatching(/gave up telling of job-1: it answered 500/)]);
+  close();
+});
+
+test('stops at 410, and at the first that is taken', async () => {
+  const { add, close, sent } = open((n) => (n === 1 ? { tag: 'unwanted' } : n === 2 ? failed : delivered));
+  await add('job-1', 'https://example.com/');
+  await pass(60_000);
+  expect(sent).toHaveLength(1);
+  await add('job-2', 'https://example.com/');
+  await pass(600_000, 5_000);
+  expect(sent).toHaveLength(3);
+  expect(reports).toEqual([]);
+  close();
+});
+
+test('tells at once what settles here, and within half a minute what nobody told of', async () => {
+  let job = aState({ status: 'processing' });
+  const { add, close, sent, states$ } = open(
+    () => delivered,
+    () => job,
+  );
+  await add('job-1', 'https://example.com/');
+  await pass(10_000);
+  expect(sent).toEqual([]);
+  job = ended;
+  states$.next(ended);
+  await pass(1_000);
+  expect(sent).toHaveLength(1);
+  job = aState({ promptId: 'job-2', status: 'processing' });
+  await add('job-2', 'https://example.com/');
+  await pass(61_000);
+  expect(sent).toHaveLength(1);
+  job = aState({ promptId: 'job-2', status: 'failed' });
+  await pass(31_000);
+  expect(sent).toHaveLength(2);
+  close();
+});
+
+test('two on one store tell once; what one took and did not tell, the other does', async () => {
+  const [one, other] = [open(() => delivered), open(() => delivered)];
+  for (let n = 0; n < 120; n += 1) await one.add(`job-${n}`, 'https://example.com/');
+  await pass(5_000);
+  expect(new Set([...one.sent, ...other.sent].map(({ message }) => message.id)).size).toBe(120);
+  expect(one.sent.length + other.sent.length).toBe(120);
+  await done(hooks.add({ promptId: 'x', text: '{"url":"https://e.com","at":0,"attempts":0}' }, 0));
+  await lastValueFrom(hooks.claim(1, 30_000)); // and dies
+  one.close();
+  await pass(29_000);
+  expect(other.sent.filter(({ message }) => message.id === 'msg_x')).toEqual([]);
+  await pass(3_000);
+  expect(other.sent.at(-1)?.message.id).toBe('msg_x');
+  other.close();
+});
+
+test('gives up on a job that is nowhere after hours, not at once, and on what is no webhook', async () => {
+  const { add, close, sent } = open(
+    () => failed,
+    () => undefined,
+  );
+  await add('job-1', 'https://example.com/');
+  await done(hooks.add({ promptId: 'junk', text: 'no JSON' }, 0));
+  await pass(120_000);
+  expect(reports).toEqual([expect.stringContaining('gave up telling of junk')]);
+  const text = JSON.stringify({ url: 'https://example.com/', at: clock.now() - 3 * 3_600_000 + 60_000, attempts: 0 });
+  await done(hooks.later({ promptId: 'job-1', text }, 0));
+  await pass(30_000);
+  expect(reports).toHaveLength(1);
+  await pass(61_000);
+  expect(reports.at(-1)).toContain('there is no such job');
+  expect(sent).toEqual([]);
+  close();
+});
+
+test('leaves no timer when it is closed', async () => {
+  const { close } = open(() => delivered);
+  await pass(3_000);
+  close();
+  expect(clock.actions).toEqual([]);
+});

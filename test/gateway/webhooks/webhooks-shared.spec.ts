@@ -1,0 +1,97 @@
+import { lastValueFrom } from 'rxjs';
+import { pino } from 'pino';
+import { openAuth } from '../../../gateway/admission/auth';
+import { startGateway, type Gateway } from '../../../gateway/server';
+import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
+import type { JobStore } from '../../../sinks/job-store';
+import { redisStore } from '../../../sinks/redis/redis-store';
+import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
+import { nodeError, steps } from '../../support/comfyui/workflows';
+import { startRedis, type RedisServer } from '../../support/redis-server';
+import { asking } from '../support/asking';
+import { eventually } from '../support/eventually';
+import { startReceiver, type Receiver } from '../support/receiver';
+
+jest.setTimeout(90_000);
+
+const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
+const logger = pino({ level: 'silent' });
+
+interface Instance {
+  readonly gateway: Gateway;
+  readonly pipeline: Pipeline;
+  readonly store: JobStore;
+}
+
+let redis: RedisServer;
+let comfies: readonly ComfyUIStandIn[];
+let receiver: Receiver;
+let instances: readonly Instance[];
+
+/** Each with a ComfyUI of its own, and one Redis between them. */
+beforeEach(async () => {
+  redis = await startRedis();
+  receiver = await startReceiver();
+  comfies = await Promise.all([0, 1].map(() => startComfyUI({ version: '0.33.0', timeScale: 0.1 })));
+  instances = await Promise.all(
+    comfies.map(async ({ url }) => {
+      const report = () => undefined;
+      const store = redisStore({ url: redis.url, report });
+      const pipeline = createPipeline({ servers: [url], store, report });
+      const webhooks = { hooks: store.hooks, secret, hosts: [] };
+      const options = { pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, webhooks };
+      return { gateway: await startGateway(options), pipeline, store };
+    }),
+  );
+});
+afterEach(async () => {
+  await Promise.all(instances.map(({ gateway }) => gateway.close()));
+  await Promise.all(instances.map(({ pipeline }) => pipeline.close()));
+  await Promise.all([...comfies.map((comfy) => comfy.stop()), receiver.close()]);
+  await redis.stop();
+});
+
+const submit = (count: number): Promise<readonly string[]> =>
+  Promise.all(
+    Array.from({ length: count }, async (_, n) => {
+      const body = {
+        workflow: n % 5 === 0 ? nodeError() : steps({ steps: 3 }),
+        type: 'image_generation',
+        userId: 'ada',
+        webhook: { url: receiver.url },
+      };
+      const { status, json } = await asking(instances[n % 2]!.gateway)('POST', '/jobs', { body });
+      expect(status).toBe(202);
+      return String(json['promptId']);
+    }),
+  );
+const idsOf = (from: Receiver): readonly string[] => from.received.map(({ headers }) => String(headers['webhook-id']));
+
+test('two instances on one Redis tell of each settled job once, whichever has it', async () => {
+  const promptIds = await submit(20);
+  const wanted = promptIds.map((promptId) => `msg_${promptId}`).sort();
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(wanted), 40_000);
+  // Both look every second, and settled jobs make both look at once.
+  for (const { store } of instances)
+    for (const promptId of promptIds) await lastValueFrom(store.hooks.hurry(promptId), { defaultValue: undefined });
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  expect([...idsOf(receiver)].sort()).toEqual(wanted);
+});
+
+test('what was not taken is told again under the same id, by one instance at a time', async () => {
+  receiver.answer = 0;
+  const promptIds = await submit(6);
+  const once = promptIds.map((promptId) => `msg_${promptId}`).sort();
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(once), 40_000);
+  // No answer yet: each attempt is under way, and however often both are told to hurry, neither makes another beside it.
+  for (let times = 0; times < 3; times += 1) {
+    for (const { store } of instances)
+      for (const promptId of promptIds) await lastValueFrom(store.hooks.hurry(promptId), { defaultValue: undefined });
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+  }
+  expect([...idsOf(receiver)].sort()).toEqual(once);
+  // One of them ends, and its attempts with it; the other makes them, under the same ids.
+  receiver.answer = 204;
+  await instances[0]!.gateway.close();
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual([...once, ...once].sort()), 60_000);
+});

@@ -1,0 +1,263 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
+import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store';
+import { StoreUnavailable, UnreadableState, type JobStore } from '../../../sinks/job-store';
+import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
+import type { JobState } from '../../../streams/job/job-state';
+import { aState } from '../a-state';
+import { until } from '../until';
+
+const TTL_MS = 7_200_000;
+
+let directory: string;
+let reports: string[];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'jobstream-'));
+  reports = [];
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const report = (where: string, error: unknown) => void reports.push(`${where}: ${String(error)}`);
+const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
+const get = (store: JobStore, promptId = 'job-1') => lastValueFrom(store.get(promptId));
+const list = (store: JobStore) => lastValueFrom(store.list().pipe(toArray()));
+const close = (store: Pick<JobStore, 'close'>) => lastValueFrom(store.close(), { defaultValue: undefined });
+
+describe('its file', () => {
+  it('outlives the store', async () => {
+    const before = embeddedStore({ directory, report });
+    await put(before);
+    await close(before);
+    const after = embeddedStore({ directory, report });
+    expect(await get(after)).toEqual(aState());
+    await close(after);
+  });
+
+  it('is made where it is missing, with the directories above', async () => {
+    const store = embeddedStore({ directory: join(directory, 'not.yet', 'there'), report });
+    expect(await put(store)).toBe('stored');
+    await close(store);
+  });
+
+  it('that cannot be opened is said with directory and reason', () => {
+    const inTheWay = join(directory, 'file');
+    writeFileSync(inTheWay, '');
+    const open = () => embeddedStore({ directory: inTheWay, report });
+    expect(open).toThrow(StoreUnavailable);
+    expect(open).toThrow(`the job store in ${inTheWay} cannot be opened: EEXIST`);
+  });
+
+  it.each(['x', 'no database '.repeat(1000)])('that is another program’s is left alone', (content) => {
+    writeFileSync(join(directory, 'jobs.lmdb'), content);
+    const open = () => embeddedStore({ directory, report });
+    expect(open).toThrow(StoreUnavailable);
+    expect(open).toThrow('is not an LMDB file');
+  });
+
+  it('holds ids of any length that fits, and says so of others', async () => {
+    const store = embeddedStore({ directory, report });
+    const [fits, tooLong] = ['x'.repeat(1800), 'x'.repeat(5000)];
+    expect(await put(store, { promptId: fits })).toBe('stored');
+    await expect(put(store, { promptId: tooLong })).rejects.toThrow(RangeError);
+    expect(await get(store, tooLong)).toBeUndefined();
+    expect(await lastValueFrom(store.remove(tooLong))).toBe(false);
+    await close(store);
+  });
+});
+
+describe('what is unreadable in it', () => {
+  it('is an UnreadableState to get, passed over by list, written over by put, and reported', async () => {
+    const file = lmdbFile(directory);
+    const entry = { key: 'comfyui:job:job-1', text: '{"promptId":"job-1"}', until: Date.now() + TTL_MS };
+    await lastValueFrom(file.transact((txn) => txn.write(entry)));
+    await close(file);
+
+    const store = embeddedStore({ directory, report });
+    await put(store, { promptId: 'job-2' });
+    await expect(get(store)).rejects.toThrow(UnreadableState);
+    expect(await list(store)).toMatchObject([{ promptId: 'job-2' }]);
+    expect(await put(store)).toBe('stored');
+    expect(await get(store)).toEqual(aState());
+    const complaint = 'UnreadableState: comfyui:job:job-1 holds no job state: type is missing or wrong';
+    expect(reports).toEqual([`embedded list: ${complaint}`, `embedded put: ${complaint}`]);
+    await close(store);
+  });
+});
+
+describe('the time to live', () => {
+  /** Virtual time that goes on by so much. */
+  const passing = (clock: VirtualTimeScheduler, ms: number) => {
+    clock.maxFrames = clock.frame + ms;
+    clock.schedule(() => 'now', ms);
+    clock.flush();
+  };
+
+  it('is 7200 s from the last write', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    await put(store, { seq: 1 });
+    passing(clock, TTL_MS - 1);
+    expect(await put(store, { seq: 2 })).toBe('stored');
+    passing(clock, TTL_MS - 1);
+    expect(await put(store, { seq: 2 })).toBe('stored');
+    passing(clock, TTL_MS - 1);
+    expect(await get(store)).toMatchObject({ seq: 2 });
+    expect(await list(store)).toHaveLength(1);
+    passing(clock, 1);
+    expect(await get(store)).toBeUndefined();
+    expect(await list(store)).toEqual([]);
+    expect(await lastValueFrom(store.remove('job-1'))).toBe(false);
+    await close(store);
+  });
+
+  it('renewed by no refused write', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    await put(store, { seq: 2 });
+    passing(clock, TTL_MS - 1);
+    expect(await put(store, { seq: 1 })).toBe('stale');
+    passing(clock, 1);
+    expect(await get(store)).toBeUndefined();
+    await close(store);
+  });
+
+  it('ends what the state refuses, too', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    await put(store, { epoch: 9 });
+    passing(clock, TTL_MS);
+    expect(await put(store, { epoch: 1 })).toBe('stored');
+    await close(store);
+  });
+
+  it('of a reserved name is a day from its first use, whatever it holds', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    const reserve = (text: string) => lastValueFrom(store.reserve('name', text));
+    await reserve('first');
+    passing(clock, 86_399_999);
+    await lastValueFrom(store.amend('name', 'later'), { defaultValue: undefined });
+    expect(await reserve('second')).toBe('later');
+    passing(clock, 1);
+    expect(await reserve('second')).toBe('second');
+    await close(store);
+  });
+
+  it('frees the file of what has expired, and of nothing else', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    await Promise.all(Array.from({ length: 600 }, (_, i) => put(store, { promptId: `old-${i}` })));
+    passing(clock, TTL_MS);
+    await put(store, { promptId: 'young' });
+    const file = lmdbFile(directory);
+    const keys = async () => (await lastValueFrom(file.batches().pipe(toArray()))).flat().map(({ key }) => key);
+    await until(async () => {
+      passing(clock, SWEEP_MS);
+      return (await keys()).length === 1;
+    });
+    expect(await keys()).toEqual(['comfyui:job:young']);
+    await close(store);
+    await close(file);
+  });
+
+  it('leaves no timer when the store is closed', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    expect(clock.actions).toHaveLength(1);
+    await close(store);
+    expect(clock.actions).toHaveLength(0);
+  });
+});
+
+describe('processes', () => {
+  let writers: ChildProcess[] = [];
+  afterEach(async () => {
+    await Promise.all(writers.map(killed));
+    writers = [];
+  });
+
+  /** The newest acknowledged seq of each job, as another process writes them. */
+  const writer = (prefix: string) => {
+    const args = ['--import', 'tsx', join(__dirname, 'embedded-writer.ts'), directory, prefix];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    writers.push(child);
+    const seqs = new Map<string, number>();
+    const progress = { child, seqs, writes: 0, complaints: '' };
+    let rest = '';
+    child.stdout.on('data', (text: Buffer) => {
+      const lines = (rest + text.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const [promptId = '', seq, outcome] = line.split(' ');
+        progress.writes++;
+        if (outcome === 'stored') seqs.set(promptId, Math.max(seqs.get(promptId) ?? 0, Number(seq)));
+      }
+    });
+    child.stderr.on('data', (text: Buffer) => (progress.complaints += text.toString()));
+    return progress;
+  };
+
+  const killed = async (child: ChildProcess) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+  };
+
+  const missing = async (store: JobStore, acknowledged: ReadonlyMap<string, number>) => {
+    const lost: string[] = [];
+    for (const [promptId, seq] of acknowledged) {
+      const state = await get(store, promptId);
+      if (state === undefined || state.seq < seq) lost.push(promptId);
+    }
+    return lost;
+  };
+
+  it('that are killed lose nothing that was acknowledged', async () => {
+    for (const round of ['a', 'b', 'c']) {
+      const { child, seqs, ...progress } = await started(writer(round), 500);
+      await killed(child);
+      expect(progress.complaints).toBe('');
+      const store = embeddedStore({ directory, report });
+      expect(seqs.size).toBe(50);
+      expect(await missing(store, seqs)).toEqual([]);
+      expect(await put(store, { promptId: 'after' })).toBe('stored');
+      await close(store);
+    }
+  }, 30_000);
+
+  it('may share a directory, be killed in it, and lose nothing', async () => {
+    const store = embeddedStore({ directory, report });
+    const [one, other] = [writer('one-'), writer('other-')];
+    await until(async () => {
+      await put(store, { promptId: 'own', seq: Date.now() });
+      return one.writes > 500 && other.writes > 500;
+    }, 20_000);
+    await killed(one.child);
+    const before = other.writes;
+    await until(() => other.writes > before + 500);
+    await killed(other.child);
+    expect([one.complaints, other.complaints]).toEqual(['', '']);
+    expect(await missing(store, new Map([...one.seqs, ...other.seqs]))).toEqual([]);
+    expect(await list(store)).toHaveLength(101);
+    await close(store);
+  }, 30_000);
+
+  it('[R11] that write the same jobs leave the newest state of each', async () => {
+    const [one, other] = [writer('same-'), writer('same-')];
+    await until(() => one.writes > 500 && other.writes > 500, 20_000);
+    await Promise.all([killed(one.child), killed(other.child)]);
+    const store = embeddedStore({ directory, report });
+    for (const { seqs } of [one, other]) expect(await missing(store, seqs)).toEqual([]);
+    await close(store);
+  }, 30_000);
+
+  async function started<T extends { readonly writes: number }>(progress: T, writes: number): Promise<T> {
+    await until(() => progress.writes > writes, 20_000);
+    return progress;
+  }
+});

@@ -1,0 +1,187 @@
+import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import { jobKey, type JobStore } from '../../../sinks/job-store';
+import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
+import { feedChannel } from '../../../sinks/redis/redis-feed';
+import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/redis-leases';
+import { redisStore } from '../../../sinks/redis/redis-store';
+import { writeBehind } from '../../../sinks/write-behind';
+import type { JobState } from '../../../streams/job/job-state';
+import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../support/redis-cluster';
+import { aState } from '../a-state';
+import { jobStoreContract } from '../job-store.contract';
+import { leasesContract } from '../leases.contract';
+import { until } from '../until';
+
+let cluster: RedisCluster;
+let reports: unknown[];
+let stores: JobStore[];
+
+beforeAll(async () => {
+  cluster = await startRedisCluster();
+}, 30_000);
+afterAll(() => cluster.stop());
+
+beforeEach(async () => {
+  await cluster.flush();
+  reports = [];
+  stores = [];
+});
+afterEach(() => Promise.all(stores.map((store) => lastValueFrom(store.close(), { defaultValue: undefined }))));
+
+function open(url = cluster.url): JobStore {
+  const store = redisStore({ url, report: (_where, error) => reports.push(error) });
+  stores.push(store);
+  return store;
+}
+
+const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
+const listed = async (store: JobStore) =>
+  (await lastValueFrom(store.list().pipe(toArray()))).map(({ promptId }) => promptId).sort();
+const listenersTo = async (channel: string) => {
+  const { admin } = await cluster.masterOf(channel);
+  const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
+  return count;
+};
+const heardOn = (channel: string) => until(async () => (await listenersTo(channel)) === 1);
+const ids = (count: number) => Array.from({ length: count }, (_, i) => `job-${i}`).sort();
+
+jobStoreContract('the Redis store on a cluster', () =>
+  Promise.resolve({
+    store: open(),
+    reports,
+    listening: (promptId) => heardOn(feedChannel(promptId)),
+    overwriteKept: async (promptId, text) => {
+      const key = keyBeside(jobKey(promptId), 'workflow');
+      await (await cluster.masterOf(key)).admin.set(key, text);
+    },
+    dispose: () => Promise.resolve(),
+  }),
+);
+
+leasesContract('the leases of the Redis store on a cluster', () =>
+  Promise.resolve({
+    leases: open().leases,
+    reports,
+    listening: (clientId) => heardOn(askChannel(clientId)),
+    abandon: async ({ clientId, serverUrl }) => {
+      const { admin } = await cluster.masterOf(SESSIONS_KEY);
+      await admin.hset(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }));
+    },
+    dispose: () => Promise.resolve(),
+  }),
+);
+
+it.each(['a', '{x}y', 'comfyui:job:é🎨', '{}a', 'a{b', 'a{b}{c}', '}{a}', 'a{}{b}', '{{b}}'])(
+  'knows the slot of %j as Redis does',
+  async (key) => {
+    const [master] = await cluster.masters();
+    expect(keySlot(key)).toBe(await master!.admin.cluster('KEYSLOT', key));
+  },
+);
+
+it.each(['a', 'a}b{c', '{', '}', 'a{b}c', '{}'])('finds a key in the slot of %j', (key) => {
+  expect(keySlot(keyBeside(key, 'fence'))).toBe(keySlot(key));
+  expect(keyBeside(key, 'fence')).not.toBe(keyBeside(key, 'feed'));
+});
+
+it('is found from one node alone', async () => {
+  const [first = ''] = cluster.url.split(',');
+  const store = open(`${first}?cluster=1`);
+  for (const promptId of ids(20)) expect(await put(store, { promptId })).toBe('stored');
+  expect(await listed(store)).toEqual(ids(20));
+});
+
+it('says what is wrong where a cluster is taken for one node', async () => {
+  const master = await cluster.masterOf('x');
+  const store = open(master.server.url);
+  const foreign = ids(50).find((promptId) => !has(master, feedChannel(promptId)))!;
+  await expect(put(store, { promptId: foreign })).rejects.toThrow(/Redis: MOVED/);
+});
+
+describe('while slots move under load', () => {
+  it('no write, no listed job and no last word is lost', async () => {
+    const store = open();
+    const [from$, to] = (await cluster.masters()) as [ClusterNode, ClusterNode];
+    const promptIds = ids(3000);
+    const moving = slotsOf(from$).slice(0, 200);
+    const watchedIds = promptIds.filter((promptId) => moving.includes(keySlot(feedChannel(promptId)))).slice(0, 20);
+    const seen = new Map<string, number>();
+    const watching = watchedIds.map((promptId) =>
+      store.changes(promptId).subscribe(({ seq }) => seen.set(promptId, seq)),
+    );
+    const putAll = (seq: number) =>
+      lastValueFrom(
+        from(promptIds).pipe(
+          mergeMap((promptId) => store.put(aState({ promptId, seq })), 32),
+          toArray(),
+        ),
+      );
+    await putAll(1);
+
+    const progress = { isOver: false };
+    const moved = cluster.moveSlots(moving, from$, to).finally(() => (progress.isOver = true));
+    let seq = 1;
+    const lists: number[] = [];
+    while (!progress.isOver) {
+      expect(new Set(await putAll(++seq))).toEqual(new Set(['stored']));
+      lists.push((await listed(store)).length);
+    }
+    await moved;
+    await putAll(++seq);
+
+    expect(new Set(lists)).toEqual(new Set([3000]));
+    await until(() => watchedIds.every((promptId) => seen.get(promptId) === seq));
+    expect(watchedIds.length).toBeGreaterThan(10);
+    expect(await listed(store)).toEqual(promptIds);
+    expect(reports).toEqual([]);
+    watching.forEach((each) => each.unsubscribe());
+    await cluster.moveSlots(moving, to, from$);
+  }, 30_000);
+});
+
+describe('[R12] while a master is killed', () => {
+  it('no settled state is lost, and who watches goes on', async () => {
+    const store = open();
+    const writer = writeBehind(store, {
+      perSecond: 1000,
+      confirmMs: 3000,
+      report: (_where, error) => reports.push(error),
+    });
+    const promptIds = ids(500);
+    const victim = await cluster.masterOf(feedChannel(promptIds[0]!));
+    const watchedIds = promptIds.filter((promptId) => has(victim, feedChannel(promptId))).slice(0, 20);
+    const seen = new Map<string, JobState>();
+    const watching = watchedIds.map((promptId) =>
+      store.changes(promptId).subscribe((state) => seen.set(promptId, state)),
+    );
+    await until(async () => (await listenersTo(feedChannel(watchedIds[0]!))) === 1);
+
+    let seq = 0;
+    const writing = setInterval(() => {
+      seq++;
+      promptIds.forEach((promptId, i) => {
+        const isLast = seq >= 5 + (i % 60);
+        if (seq <= 5 + (i % 60)) writer.put(aState({ promptId, seq, status: isLast ? 'completed' : 'processing' }));
+      });
+    }, 50);
+    await until(() => seq > 30);
+    await victim.server.kill();
+    await until(() => seq > 70, 20_000);
+    clearInterval(writing);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
+
+    const states = await lastValueFrom(store.list().pipe(toArray()));
+    expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
+    expect(states).toHaveLength(500);
+    await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
+    watching.forEach((each) => each.unsubscribe());
+    writer.close();
+  }, 60_000);
+});
+
+const slotsOf = ({ slots }: ClusterNode): readonly number[] =>
+  slots.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i));
+
+const has = ({ slots }: ClusterNode, key: string): boolean =>
+  slots.some(([first, last]) => first <= keySlot(key) && keySlot(key) <= last);

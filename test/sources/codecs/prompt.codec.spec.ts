@@ -1,0 +1,135 @@
+import { acceptedCodec, nodeErrorsOf, rejection } from '../../../sources/codecs/prompt.codec';
+import { exchangesOf, recordingOf, recordings } from '../../support/recordings';
+
+/** What a recorded workflow was refused with. */
+function refused(version: string, scenario: string): ReturnType<typeof rejection> {
+  const post = exchangesOf(recordingOf(version, scenario)).find(
+    ({ method, path }) => method === 'POST' && path === '/prompt',
+  );
+  expect(post?.status).toBe(400);
+  return rejection(400, post?.response);
+}
+
+const invalidInput = 'Failed to convert an input value to a INT value';
+
+test.each(['0.3.30', '0.33.0'])('[R10] %s refuses a wrong input by node and input', (version) => {
+  expect(refused(version, 'rejected-invalid-input')).toEqual({
+    failure: {
+      kind: 'rejected',
+      message: `Node 1 (EmptyImage), input height: ${invalidInput} (and 1 more)`,
+      nodeId: '1',
+      nodeType: 'EmptyImage',
+      retryable: false,
+    },
+    nodeErrors: [
+      { nodeId: '1', nodeType: 'EmptyImage', input: 'height', message: invalidInput },
+      { nodeId: '5', nodeType: 'PreviewImage', message: 'Exception when validating node' },
+    ],
+  });
+});
+
+test.each([
+  ['0.3.30', 'Cannot execute because node NoSuchNode does not exist.'],
+  ['0.33.0', "Node 'NoSuchNode' not found. The custom node may not be installed."],
+])('[R10] %s refuses a missing node by its id and type', (version, message) => {
+  const { failure, nodeErrors } = refused(version, 'rejected-missing-node');
+  expect(failure).toEqual({ kind: 'rejected', message, nodeId: '1', nodeType: 'NoSuchNode', retryable: false });
+  expect(nodeErrors).toEqual([{ nodeId: '1', nodeType: 'NoSuchNode', message }]);
+});
+
+test.each(['0.3.30', '0.33.0'])('[R10] %s refuses a workflow without an output', (version) => {
+  expect(refused(version, 'rejected-no-output')).toEqual({
+    failure: { kind: 'rejected', message: 'Prompt has no outputs', retryable: false },
+    nodeErrors: [],
+  });
+});
+
+test('[R10] 0.33.0 refuses an id that is no UUID', () => {
+  expect(refused('0.33.0', 'non-uuid-prompt-id').failure.message).toBe('prompt_id must be a valid UUID');
+});
+
+test('[R13] no refusal shows a traceback, a path, a value or the server’s own words on them', () => {
+  const all = recordings.flatMap(exchangesOf).filter(({ status, path }) => path === '/prompt' && status === 400);
+  expect(all).toHaveLength(7);
+  expect(JSON.stringify(all)).toContain('traceback');
+  const shown = JSON.stringify(all.map(({ response }) => rejection(400, response)));
+  for (const secret of ['traceback', 'comfyui', 'received_value', 'invalid literal', 'KeyError', "'99'"])
+    expect(shown).not.toContain(secret);
+});
+
+test('a workflow that runs in part is accepted, with what does not run', () => {
+  const answer = {
+    prompt_id: 'p',
+    number: 1,
+    node_errors: {
+      '9': {
+        errors: [
+          {
+            type: 'required_input_missing',
+            message: 'Required input is missing',
+            details: 'images',
+            extra_info: { input_name: 'images' },
+          },
+        ],
+        dependent_outputs: ['9'],
+        class_type: 'SaveImage',
+      },
+    },
+  };
+  expect(acceptedCodec.is(answer)).toBe(true);
+  expect(nodeErrorsOf(answer.node_errors)).toEqual([
+    { nodeId: '9', nodeType: 'SaveImage', input: 'images', message: 'Required input is missing' },
+  ]);
+});
+
+test.each([
+  [{ prompt_id: 'p' }, true],
+  [{ prompt_id: 'p', number: 1, node_errors: {} }, true],
+  [{ prompt_id: 7 }, false],
+  [{}, false],
+  [null, false],
+  ['p', false],
+])('%j is the answer to an accepted workflow: %p', (answer, is) => {
+  expect(acceptedCodec.is(answer)).toBe(is);
+});
+
+test.each([null, undefined, [], 'no', { '1': null }, { '1': { errors: 'no' } }, { '1': { errors: [null, 'no', {}] } }])(
+  'complaints that cannot be read are none: %j',
+  (errors) => {
+    expect(nodeErrorsOf(errors)).toEqual([]);
+  },
+);
+
+test('complaints without a type, an input or any more than their message are told all the same', () => {
+  expect(nodeErrorsOf({ '1': { errors: [{ message: 'No.' }, { message: 'No!', extra_info: null }] } })).toEqual([
+    { nodeId: '1', message: 'No.' },
+    { nodeId: '1', message: 'No!' },
+  ]);
+});
+
+test('[R13] a complaint’s message is made fit for a person', () => {
+  const errors = { '1': { errors: [{ message: 'Invalid image file: /srv/comfyui/input/a.png\nTraceback' }] } };
+  expect(nodeErrorsOf(errors)[0]?.message).toBe('Invalid image file: …/a.png');
+});
+
+test.each([undefined, null, '<html>', {}, { error: 7 }, { error: {} }])(
+  '[R10] a refusal by who knows what is one all the same: %j',
+  (json) => {
+    expect(rejection(413, json)).toEqual({
+      failure: { kind: 'rejected', message: 'The server refused the request with status 413.', retryable: false },
+      nodeErrors: [],
+    });
+  },
+);
+
+test('an error that is a text is told', () => {
+  expect(rejection(400, { error: 'No prompt provided' }).failure.message).toBe('No prompt provided');
+});
+
+test('an error without anything but its message is told', () => {
+  expect(rejection(400, { error: { message: 'No.' } }).failure).toEqual({
+    kind: 'rejected',
+    message: 'No.',
+    retryable: false,
+  });
+});

@@ -1,0 +1,52 @@
+import type { JobEvent } from '../../../streams/job/job-event';
+import { strays } from '../../../streams/board/early-events';
+import type { Fact } from '../job/a-job';
+
+const of = (promptId: string, fact: Fact = { tag: 'started' }, at = 0): JobEvent => ({ promptId, at, ...fact });
+const step: Fact = { tag: 'stepped', value: 1, max: 2 };
+
+test('what was kept is taken once, in order', () => {
+  const kept = strays();
+  kept.keep(of('a'));
+  kept.keep(of('a', step));
+  expect(kept.take('a')).toEqual([of('a'), of('a', step)]);
+  expect(kept.take('a')).toEqual([]);
+});
+
+test('of many jobs the oldest goes first', () => {
+  const kept = strays();
+  for (let job = 0; job < 100; job++) kept.keep(of(String(job)));
+  const left = Array.from({ length: 100 }, (_, job) => kept.take(String(job)).length);
+  expect(left.reduce((sum, events) => sum + events)).toBe(64);
+  expect(left.slice(0, 36)).toEqual(Array<number>(36).fill(0));
+});
+
+test('a job that is told of again is not the oldest', () => {
+  const kept = strays();
+  kept.keep(of('a'));
+  for (let job = 0; job < 63; job++) kept.keep(of(String(job)));
+  kept.keep(of('a'));
+  kept.keep(of('new'));
+  expect(kept.take('a')).toHaveLength(2);
+  expect(kept.take('0')).toHaveLength(0);
+});
+
+test('of one job no more than 256 events are kept', () => {
+  const kept = strays();
+  for (let event = 0; event < 100_000; event++) kept.keep(of('a', step, event));
+  expect(kept.take('a').length).toBeLessThanOrEqual(256);
+});
+
+test('[R3] what was not kept to the end does not count as the whole', () => {
+  const kept = strays();
+  for (let event = 0; event < 257; event++) kept.keep(of('a', event === 0 ? { tag: 'started' } : step));
+  expect(kept.take('a')).not.toContainEqual(of('a'));
+});
+
+test('[R3] nor does what was kept while something may have been missed', () => {
+  const kept = strays();
+  kept.keep(of('a'));
+  kept.spoil();
+  kept.keep(of('a', step));
+  expect(kept.take('a')).toEqual([of('a', step)]);
+});

@@ -1,0 +1,105 @@
+import type { SessionEvent } from '../../../streams/job/job-event';
+import {
+  advanceSession,
+  answered,
+  expecting,
+  flowing,
+  remedy,
+  reopening,
+  sessionWatch,
+  type SessionWatch,
+} from '../../../streams/board/session-watch';
+import { defaultTiming as timing } from '../../../streams/job/timing';
+
+type Happening = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'clientId' | 'at'> : never) : never;
+const told = (session: SessionWatch, event: Happening, at: number): SessionWatch =>
+  advanceSession(session, { clientId: 'c', at, ...event }, timing);
+
+const linked = (at = 0, session = sessionWatch('c')): SessionWatch => told(session, { tag: 'linked' }, at);
+/** Open, greeted and at rest. */
+const greeted = (at = 0, session = sessionWatch('c')): SessionWatch => told(linked(at, session), { tag: 'heard' }, at);
+/** Whether a socket is opened anew, at a server that answers. */
+const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =>
+  remedy(answered(session, now), jobRuns, now) === 'reopen';
+/** Open again after the last socket was cut off. */
+const trapped = (): SessionWatch => greeted(0, told(greeted(), { tag: 'unlinked', clean: false }, 0));
+
+test('[R7] a socket that is not open is not deaf', () => {
+  expect(isDeaf(sessionWatch('c'), true, 1e9)).toBe(false);
+  expect(isDeaf(told(linked(), { tag: 'unlinked', clean: true }, 1), true, 1e9)).toBe(false);
+});
+
+test('[R7] a socket is greeted with a `status`, or it is deaf', () => {
+  expect(isDeaf(linked(), false, timing.deafMs - 1)).toBe(false);
+  expect(isDeaf(linked(), false, timing.deafMs)).toBe(true);
+  expect(isDeaf(greeted(), false, timing.deafMs)).toBe(false);
+});
+
+test('[R7] silence is looked into first: a server that answers nothing is busy, not deaf', () => {
+  expect(remedy(greeted(), true, timing.quietMs - 1)).toBe('none');
+  expect(remedy(greeted(), true, timing.quietMs)).toBe('ask');
+  expect(remedy(answered(greeted(), 0), true, timing.quietMs)).toBe('ask');
+  expect(remedy(answered(greeted(), 1), true, timing.quietMs)).toBe('reopen');
+});
+
+test('[R7] silence without a running job is no error, however long', () => {
+  expect(isDeaf(greeted(), false, 86_400_000)).toBe(false);
+});
+
+test('[R7] silence of a running job is bearable for a while', () => {
+  expect(isDeaf(greeted(), true, timing.quietMs - 1)).toBe(false);
+  expect(isDeaf(greeted(), true, timing.quietMs)).toBe(true);
+});
+
+test('[R7] it is bearable for less long where an older socket was cut off and may evict this one', () => {
+  expect(isDeaf(trapped(), true, timing.trapQuietMs - 1)).toBe(false);
+  expect(isDeaf(trapped(), true, timing.trapQuietMs)).toBe(true);
+});
+
+test('[R7] a socket that closed with the handshake sets no trap', () => {
+  const reopened = greeted(0, told(greeted(), { tag: 'unlinked', clean: true }, 0));
+  expect(reopened.trapPossible).toBe(false);
+  expect(isDeaf(reopened, true, timing.trapQuietMs)).toBe(false);
+});
+
+test('[R7] a socket that never opened sets no trap', () => {
+  expect(told(sessionWatch('c'), { tag: 'unlinked', clean: false }, 0).trapPossible).toBe(false);
+});
+
+test.each<Happening>([
+  { tag: 'heard' },
+  { tag: 'garbled' },
+  { tag: 'resumed', nodeId: '1' },
+  { tag: 'previewed', mimeType: 'image/png', image: new Uint8Array() },
+])('[R7] $tag is a sign of hearing', (event) => {
+  const waiting = expecting(greeted(), 5_000);
+  expect(isDeaf(waiting, false, 5_000)).toBe(true);
+  expect(isDeaf(told(waiting, event, 4_000), false, 5_000)).toBe(false);
+});
+
+test('[R7] the earliest that must come counts', () => {
+  expect(expecting(expecting(greeted(), 5_000), 9_000).expectBy).toBe(5_000);
+});
+
+test('[R7] nothing must come of a socket that is not open', () => {
+  expect(expecting(sessionWatch('c'), 5_000).expectBy).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('[R7] patience doubles while nothing comes, to an end', () => {
+  let session = greeted();
+  const patience = Array.from({ length: 6 }, () => {
+    session = greeted(0, told(reopening(session, timing), { tag: 'unlinked', clean: true }, 0));
+    return session.quietMs;
+  });
+  expect(patience).toEqual([60_000, 120_000, 240_000, 300_000, 300_000, 300_000]);
+});
+
+test('[R7] patience starts anew once frames of a job flow', () => {
+  const patient = reopening(reopening(greeted(), timing), timing);
+  expect(flowing(patient, timing).quietMs).toBe(timing.quietMs);
+  expect(flowing(reopening(trapped(), timing), timing).quietMs).toBe(timing.trapQuietMs);
+});
+
+test('[R7] an asked-for reopening is asked for once', () => {
+  expect(isDeaf(reopening(linked(), timing), false, 1e9)).toBe(false);
+});

@@ -1,0 +1,21 @@
+import { cold } from 'jest-marbles';
+import { reporting } from '../../../streams/operators/reporting';
+
+const values = { a: { frame: 'a' }, b: { frame: 'b' } };
+
+test('[R9] tells an error and where, and passes it on', () => {
+  const told: unknown[] = [];
+  const source$ = cold('  -a-b-#', values, 'cut off');
+  const expected$ = cold('-a-b-#', values, 'cut off');
+  const reported$ = source$.pipe(reporting('socket', (where, error) => told.push([where, error])));
+  expect(reported$).toBeObservable(expected$);
+  expect(source$).toSatisfyOnFlush(() => expect(told).toEqual([['socket', 'cut off']]));
+});
+
+test('tells nothing of an end', () => {
+  const told: unknown[] = [];
+  const source$ = cold('  -a-|', values);
+  const expected$ = cold('-a-|', values);
+  expect(source$.pipe(reporting('socket', (where) => told.push(where)))).toBeObservable(expected$);
+  expect(source$).toSatisfyOnFlush(() => expect(told).toEqual([]));
+});

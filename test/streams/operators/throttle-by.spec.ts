@@ -1,0 +1,119 @@
+import { concat, from, NEVER, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { pacingBy } from '../../../streams/operators/throttle-by';
+
+interface Value {
+  readonly key: string;
+  readonly status: string;
+  readonly n: number;
+}
+
+const scheduler = () => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
+const values: Record<string, Value> = {
+  a: { key: 'a', status: 'on', n: 1 },
+  b: { key: 'a', status: 'on', n: 2 },
+  c: { key: 'a', status: 'on', n: 3 },
+  d: { key: 'a', status: 'off', n: 4 },
+  x: { key: 'x', status: 'on', n: 1 },
+  y: { key: 'x', status: 'on', n: 2 },
+};
+const paced = (clock: SchedulerLike) =>
+  pacingBy<Value>(
+    ({ key }) => key,
+    4,
+    (passed, value) => passed.status !== value.status,
+    clock,
+  );
+
+test('passes the first at once, then the newest each time', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' abc-------|', values);
+    const expected = '    a---c-----|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('keeps the distance also from what passed late', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' ab---c-----|', values);
+    const expected = '    a---b---c--|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('passes at once what comes after a rest', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' a-----b----|', values);
+    const expected = '    a-----b----|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('paces each key for itself', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' abxy-------|', values);
+    const expected = '    a-x-b-y----|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('passes at once what is urgent, in place of what waited, and paces from there', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' abd-a------|', values);
+    const expected = '    a-d-a------|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('holds back after something urgent as after anything', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' a-dd-------|', values);
+    const expected = '    a-d---d----|';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('lets go of what waits when the source completes', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' abx|  ', values);
+    const expected = '    a-x(b|)';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('passes an error at once', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' ab#', values);
+    const expected = '    a-#';
+    expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
+  });
+});
+
+test('an early unsubscribe ends the source', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable, expectSubscriptions }) => {
+    const source$ = hot(' ab------', values);
+    const stop = '        ^-!     ';
+    const expected = '    a-------';
+    expectObservable(source$.pipe(paced(clock)), stop).toBe(expected, values);
+    expectSubscriptions(source$.subscriptions).toBe(stop);
+  });
+});
+
+test('an early unsubscribe leaves no timer', () => {
+  const clock = new VirtualTimeScheduler();
+  const subscription = concat(from([values['a']!, values['b']!, values['x']!]), NEVER)
+    .pipe(paced(clock))
+    .subscribe();
+  expect(clock.actions).toHaveLength(2);
+  subscription.unsubscribe();
+  expect(clock.actions).toHaveLength(0);
+});
