@@ -31,7 +31,16 @@ export interface SubmitOnce {
 export interface SubmitRequest extends JobRequest {
   /** Resolves with the job as it is now, where it was submitted before. */
   readonly once?: SubmitOnce;
-  readonly workflow: Workflow;
+  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
+  readonly workflow: Workflow | string;
+  /** `extra_data` of ComfyUI's `POST /prompt`, likewise: keys of paid API nodes, say. Never in a state or a log. */
+  readonly extraData?: Readonly<Record<string, unknown>> | string;
+  /** Before all jobs that wait. */
+  readonly front?: boolean;
+  /** The place in ComfyUI's queue, lower first. */
+  readonly number?: number;
+  /** The output nodes to be run; where absent all are. */
+  readonly partialExecutionTargets?: readonly string[];
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */

@@ -100,7 +100,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     stop$,
     isComing: (promptId) => submitting.isComing(promptId),
     cancel: (promptId) => posting.stop(promptId),
-    resumed: (state, workflow) => posting.resumed(state, workflow),
+    resumed: (state, prompt) => posting.resumed(state, prompt),
     policy: { ...defaultHoldingPolicy, clock, random },
     backoff,
     report,

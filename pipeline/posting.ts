@@ -18,7 +18,7 @@ import {
 } from 'rxjs';
 import { UnknownServer } from './api';
 import type { JobStore } from '../sinks/job-store';
-import { keptOnce, type KeptWorkflow } from '../sinks/stored-workflow.codec';
+import { oncePosted, type StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { ComfyUIServer } from '../sources/comfyui-server';
 import { route } from './choose-server';
 import type { Backoff } from '../streams/operators/backoff';
@@ -27,7 +27,7 @@ import { jobOf } from '../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../streams/job/job-state';
 import { reconnecting } from '../streams/operators/reconnecting';
 import { orNothing, reporting, type Report } from '../streams/operators/reporting';
-import { graphOf, type Workflow } from '../streams/job/workflow';
+import { graphOfPrompt, type Prompt } from '../streams/job/workflow';
 
 /** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
 const AWAY_MS = 60_000;
@@ -44,7 +44,7 @@ export interface RunParts {
   readonly board: Board;
   readonly store: JobStore;
   /** Keeps a workflow before the job's next state is stored. */
-  readonly keep: (promptId: string, kept: KeptWorkflow) => void;
+  readonly keep: (promptId: string, kept: StoredWorkflow) => void;
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly report: Report;
@@ -56,9 +56,9 @@ export interface Runs {
   readonly server: (url: string | undefined, type: string) => ComfyUIServer;
   readonly isHealthy: (server: ComfyUIServer) => boolean;
   /** Posts a new job; `stored` where the store has it, so that others may take it up. */
-  readonly first: (state: JobState, workflow: Workflow, stored: boolean) => Observable<BoardEvent>;
+  readonly first: (state: JobState, prompt: Prompt, stored: boolean) => Observable<BoardEvent>;
   /** Sees to it that a job is posted which was taken up from an instance that may have done so, or not. */
-  readonly resumed: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
+  readonly resumed: (state: JobState, prompt: Prompt) => Observable<BoardEvent>;
   /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
   readonly again: (promptId: string, failure: Failure) => Observable<BoardEvent>;
   /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
@@ -71,7 +71,7 @@ export interface Runs {
 interface Run {
   readonly runId: string;
   readonly clientId: string;
-  readonly workflow: Workflow;
+  readonly prompt: Prompt;
   /** Whether others may know of it, by the store. */
   readonly stored: boolean;
   readonly maybePosted: boolean;
@@ -108,7 +108,7 @@ export function runs(parts: RunParts): Runs {
   }
 
   /** Posts one run of a job, and stops it right away if that was asked for meanwhile. */
-  function posted(at: ComfyUIServer, { runId, clientId, workflow, stored, maybePosted }: Run): Observable<BoardEvent> {
+  function posted(at: ComfyUIServer, { runId, clientId, prompt, stored, maybePosted }: Run): Observable<BoardEvent> {
     let id = runId;
     const job = (): ReturnType<Board['run']> => board.run(id);
     const heard = (event: BoardEvent): void => {
@@ -121,7 +121,7 @@ export function runs(parts: RunParts): Runs {
         .submit({
           promptId: runId,
           clientId,
-          workflow,
+          prompt,
           linked: () => board.session(clientId)?.open === true,
           cancelAsked: () => job()?.cancelAsked === true,
           wanted: isWanted,
@@ -136,28 +136,28 @@ export function runs(parts: RunParts): Runs {
         // Taken over while it was on its way here from the store.
         if (!isHeld(clientId)) return of<BoardEvent>({ tag: 'released', promptId: state.promptId });
         // From here on, who takes the job up has no need to post it.
-        if (accepted === true) keep(state.promptId, keptOnce(workflow, state.retry !== undefined));
+        if (accepted === true) keep(state.promptId, oncePosted(prompt, state.retry !== undefined));
         return cancelAsked === true ? stop(state.promptId) : EMPTY;
       }),
     );
   }
 
-  const opened = (state: JobState, workflow: Workflow, how: Pick<Run, 'stored' | 'maybePosted'>) =>
+  const opened = (state: JobState, prompt: Prompt, how: Pick<Run, 'stored' | 'maybePosted'>) =>
     concat(
-      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOf(workflow), untold: !how.maybePosted }) }),
+      of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOfPrompt(prompt), untold: !how.maybePosted }) }),
       defer(() => {
-        const run = { runId: runIdOf(state), clientId: state.clientId ?? '', workflow, ...how };
+        const run = { runId: runIdOf(state), clientId: state.clientId ?? '', prompt, ...how };
         return posted(server(state.serverUrl, state.type), run);
       }),
     );
-  const first: Runs['first'] = (state, workflow, stored) => opened(state, workflow, { stored, maybePosted: false });
-  const resumed: Runs['resumed'] = (state, workflow) => opened(state, workflow, { stored: true, maybePosted: true });
+  const first: Runs['first'] = (state, prompt, stored) => opened(state, prompt, { stored, maybePosted: false });
+  const resumed: Runs['resumed'] = (state, prompt) => opened(state, prompt, { stored: true, maybePosted: true });
 
   const again: Runs['again'] = (promptId, failure) => {
-    const next = (workflow: Workflow | undefined): Observable<BoardEvent> => {
+    const next = (prompt: Prompt | undefined): Observable<BoardEvent> => {
       const job = board.job(promptId);
       if (job === undefined) return EMPTY;
-      if (workflow === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
+      if (prompt === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
       const { serverUrl, type } = job.state;
       const before = serverOf(serverUrl);
       // The server asked for may be one that is not for this type.
@@ -171,15 +171,15 @@ export function runs(parts: RunParts): Runs {
       const stored$ = defer(() => {
         const run = board.run(runId);
         if (run === undefined) return EMPTY;
-        return concat(store.keep(promptId, { tag: 'unposted', workflow }), store.put(run.state).pipe(ignoreElements()));
+        return concat(store.keep(promptId, { tag: 'unposted', prompt }), store.put(run.state).pipe(ignoreElements()));
       }).pipe(reporting('store', report), orNothing);
-      const run = { runId, clientId, workflow, stored: true, maybePosted: false };
+      const run = { runId, clientId, prompt, stored: true, maybePosted: false };
       return concat(freed$, of(posting), stored$, posted(at, run));
     };
     const kept$ = store.kept(promptId).pipe(
       reporting('store', report),
       reconnecting(backoff, clock),
-      map((kept) => (kept?.tag === 'outline' ? undefined : kept?.workflow)),
+      map((kept) => (kept?.tag === 'outline' ? undefined : kept?.prompt)),
     );
     return timer(rerunMs(board.job(promptId)?.state.attempt), clock).pipe(
       concatMap(() => kept$),

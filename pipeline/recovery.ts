@@ -18,7 +18,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { UnreadableState, type JobStore } from '../sinks/job-store';
-import type { KeptWorkflow } from '../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { SessionKey } from '../sinks/leases';
 import type { Backoff } from '../streams/operators/backoff';
 import type { Board, BoardEvent } from '../streams/board/board';
@@ -26,7 +26,7 @@ import { jobOf } from '../streams/job/job';
 import { isSettled, sessionOf, type Failure, type JobState } from '../streams/job/job-state';
 import { reconnecting } from '../streams/operators/reconnecting';
 import { orNothing, reporting, type Report } from '../streams/operators/reporting';
-import { graphOf, type Workflow } from '../streams/job/workflow';
+import { graphOfPrompt, type Prompt } from '../streams/job/workflow';
 
 /** Jobs claimed in one go. */
 const CLAIMS = 64;
@@ -42,7 +42,7 @@ export interface TakingUpParts {
   /** Whether a job is on its way from the store to the board: it is no orphan, though nobody watches it yet. */
   readonly isComing: (promptId: string) => boolean;
   /** Posts a job that may have been posted before, or not. */
-  readonly resumed: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
+  readonly resumed: (state: JobState, prompt: Prompt) => Observable<BoardEvent>;
   readonly backoff: Backoff;
   readonly clock: SchedulerLike;
   readonly report: Report;
@@ -65,7 +65,7 @@ export interface Batch {
 /** A job that is ours from here on, and what was kept of its workflow. */
 interface Claim {
   readonly state: JobState;
-  readonly kept: KeptWorkflow | undefined;
+  readonly kept: StoredWorkflow | undefined;
 }
 
 export function takingUp(parts: TakingUpParts): TakingUp {
@@ -128,14 +128,14 @@ export function takingUp(parts: TakingUpParts): TakingUp {
 
   function openedAgain({ state, kept }: Claim): Observable<BoardEvent> {
     const { attempt, runId, retry } = state;
-    const graph = graphOf(kept?.workflow);
+    const graph = graphOfPrompt(kept?.prompt);
     // Its last run has failed, and the next was not posted yet.
     if (attempt > 1 && runId === undefined) {
       const runAgain = retry?.onLost === undefined ? ranOutOfMemory : wasLost;
       return of({ tag: 'opened', job: { ...jobOf(state, { graph }), runAgain } });
     }
     // What was seen to run was posted, whether or not the answer to that was heard.
-    if (kept?.tag === 'unposted' && state.status === 'queued') return resumed(state, kept.workflow);
+    if (kept?.tag === 'unposted' && state.status === 'queued') return resumed(state, kept.prompt);
     return of({ tag: 'opened', job: jobOf(state, { graph, accepted: true }) });
   }
 

@@ -30,7 +30,7 @@ import type { Board, BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/job-changes';
 import { sessionOf, type JobState } from '../streams/job/job-state';
 import { orNothing, reporting, type Report } from '../streams/operators/reporting';
-import type { Workflow } from '../streams/job/workflow';
+import type { Prompt } from '../streams/job/workflow';
 import { takingUp } from './recovery';
 
 /** How often is seen whether an inherited session still has jobs. */
@@ -49,7 +49,7 @@ export interface OwnershipParts {
   /** Whether a job is on its way from the store to the board: it is no orphan, though nobody watches it yet. */
   readonly isComing: (promptId: string) => boolean;
   /** Posts a job that may have been posted before, or not. */
-  readonly resumed: (state: JobState, workflow: Workflow) => Observable<BoardEvent>;
+  readonly resumed: (state: JobState, prompt: Prompt) => Observable<BoardEvent>;
   /** Stops a job of ours. */
   readonly cancel: (promptId: string) => Observable<BoardEvent>;
   readonly policy: HoldingPolicy;

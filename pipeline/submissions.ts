@@ -20,7 +20,8 @@ import { onlyOnce, type Identity } from './idempotent-submit';
 import type { JobRequest, SubmitRequest } from './api';
 import type { Runs } from './posting';
 import type { JobStore } from '../sinks/job-store';
-import { keptOnce } from '../sinks/stored-workflow.codec';
+import { oncePosted } from '../sinks/stored-workflow.codec';
+import { promptOf } from './prompt';
 import { StaleState, type WriteBehind } from '../sinks/write-behind';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
@@ -78,7 +79,7 @@ export function submissions(parts: SubmissionParts): Submissions {
 
   /** Under a given identity it is safe to repeat, here and elsewhere: who stores the state first posts, nobody else does. */
   async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
-    const { workflow } = request;
+    const prompt = promptOf(request);
     const { url } = posting.server(request.server, request.type);
     const retry = retryOf(request);
     const promptId = as?.promptId ?? randomUUID();
@@ -89,11 +90,11 @@ export function submissions(parts: SubmissionParts): Submissions {
     };
     coming.add(promptId);
     // Stored before it is posted, so that no crash can lose it; its workflow first, for whoever finds it unposted.
-    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', workflow }));
+    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', prompt }));
     const kept$ = keep$.pipe(tap({ error: () => writer.before(promptId, keep$) }));
     const put$ = as === undefined ? attempted(store.put(state)) : EMPTY;
     const outcome = await lastValueFrom(concat(attempted(kept$), put$), { defaultValue: undefined });
-    const posted$ = posting.first(state, workflow, as !== undefined || outcome !== undefined);
+    const posted$ = posting.first(state, prompt, as !== undefined || outcome !== undefined);
     const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
     coming.delete(promptId);
     await running;
@@ -136,7 +137,7 @@ export function submissions(parts: SubmissionParts): Submissions {
       .kept(promptId)
       .pipe(
         concatMap((kept) =>
-          kept === undefined ? EMPTY : store.keep(state.promptId, keptOnce(kept.workflow, state.retry !== undefined)),
+          kept === undefined ? EMPTY : store.keep(state.promptId, oncePosted(kept.prompt, state.retry !== undefined)),
         ),
       );
     const moved$ = concat(writer.undone(promptId), marked$, kept$, store.put(state), writer.remove(promptId));

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Hooks } from './webhook-queue';
-import type { KeptWorkflow } from './stored-workflow.codec';
+import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
 import type { JobState, JobStatus } from '../streams/job/job-state';
 
@@ -52,9 +52,9 @@ export interface JobStore {
   /** Forgets a job and its workflow. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
   /** Keeps the workflow of a job for whoever takes it up, for longer than any job takes. Replaces what was kept. */
-  keep(promptId: string, kept: KeptWorkflow): Observable<never>;
+  keep(promptId: string, kept: StoredWorkflow): Observable<never>;
   /** The workflow kept, or `undefined`. */
-  kept(promptId: string): Observable<KeptWorkflow | undefined>;
+  kept(promptId: string): Observable<StoredWorkflow | undefined>;
   /**
    * Keeps a text under a name for `RESERVED_S`, unless one is kept there already. Emits what is there now, by whichever
    * instance, and completes; errors with `StoreUnavailable`. Safe to repeat.

@@ -2,35 +2,43 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import { outlineOf, type Workflow } from '../streams/job/workflow';
+import { outlineOf, type Prompt } from '../streams/job/workflow';
 
 /** How long a workflow is kept, in seconds: longer than any job, since nothing renews it. */
 export const KEPT_S = 48 * 3600;
 
 /** A job's workflow as the store keeps it, for whoever takes the job up. */
-export interface KeptWorkflow {
+export interface StoredWorkflow {
   /**
    * `unposted`: nobody has heard yet that ComfyUI took it, and whoever takes the job up is to see to that. `whole`: for
    * another run. `outline`: what progress needs, and no more.
    */
   readonly tag: 'unposted' | 'whole' | 'outline';
-  readonly workflow: Workflow;
+  readonly prompt: Prompt;
 }
 
 /** What is worth keeping of a workflow that ComfyUI took: all of it only where there may be another run. */
-export const keptOnce = (workflow: Workflow, mayRunAgain: boolean): KeptWorkflow =>
-  mayRunAgain ? { tag: 'whole', workflow } : { tag: 'outline', workflow: outlineOf(workflow) };
+export const oncePosted = (prompt: Prompt, mayRunAgain: boolean): StoredWorkflow =>
+  mayRunAgain ? { tag: 'whole', prompt } : { tag: 'outline', prompt: outlineOf(prompt) };
 
-const kept = t.type({
+const stored = t.type({
   tag: t.keyof({ unposted: null, whole: null, outline: null }),
-  workflow: t.UnknownRecord,
+  prompt: t.intersection([
+    t.type({ workflow: t.string }),
+    t.partial({
+      extraData: t.string,
+      front: t.boolean,
+      number: t.number,
+      partialExecutionTargets: t.array(t.string),
+    }),
+  ]),
 });
 
 /** Reads what was kept; nothing where somebody else wrote over it. */
-export const decodeKept = (json: string): KeptWorkflow | undefined =>
+export const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =>
   pipe(
     parse(json),
-    E.flatMap((value) => kept.decode(value)),
-    E.map((read) => read as KeptWorkflow),
-    E.getOrElse((): KeptWorkflow | undefined => undefined),
+    E.flatMap((value) => stored.decode(value)),
+    E.map((read) => read as StoredWorkflow),
+    E.getOrElse((): StoredWorkflow | undefined => undefined),
   );

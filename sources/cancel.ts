@@ -7,7 +7,7 @@ import { NoAnswer, type Answer, type Rest } from './rest';
  * is harmless. Whether it stopped, frames and looks tell.
  */
 export const cancel = (rest: Rest, promptId: string): Observable<never> =>
-  rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, {}).pipe(
+  rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, '{}').pipe(
     concatMap((answer) => {
       if (isMissing(answer)) return cancelLegacy(rest, promptId);
       // ComfyUI's own 404 says that it knows no such job; anything else but 200 is somebody before it.
@@ -22,13 +22,13 @@ export const cancel = (rest: Rest, promptId: string): Observable<never> =>
  */
 const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
   concat(
-    rest.post('/queue', { delete: [promptId] }).pipe(concatMap(() => EMPTY)),
+    rest.post('/queue', JSON.stringify({ delete: [promptId] })).pipe(concatMap(() => EMPTY)),
     defer(() => rest.get('/queue')).pipe(
       concatMap(({ json }) => {
         const queue = queueOf(json);
         if (queue === undefined) throw new NoAnswer('/queue: the body is not ComfyUI’s', true);
         const runs = queue.some((job) => job.running && job.promptId === promptId);
-        return runs ? rest.post('/interrupt', { prompt_id: promptId }) : of(undefined);
+        return runs ? rest.post('/interrupt', JSON.stringify({ prompt_id: promptId })) : of(undefined);
       }),
       concatMap(() => EMPTY),
     ),

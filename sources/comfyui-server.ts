@@ -63,7 +63,7 @@ export function comfyUIServer(
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, promptId),
-    free: () => client.post('/free', { unload_models: true, free_memory: true }).pipe(ignoreElements()),
+    free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: async ({ filename, subfolder, type }) => {
       const { statusCode, headers, body } = await client.open(
         `/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,

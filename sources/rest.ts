@@ -27,7 +27,7 @@ export interface Rest {
   readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
-  readonly post: (path: string, body: unknown, timeoutMs?: number) => Observable<Answer>;
+  readonly post: (path: string, json: string, timeoutMs?: number) => Observable<Answer>;
   /** An open response, its body unread. Rejects with `NoAnswer`. */
   readonly open: (path: string) => Promise<Dispatcher.ResponseData>;
   /** When the last request was answered, in ms since 1970; 0 where it was not, or none was made. */
@@ -115,8 +115,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
   return {
     url,
     get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
-    post: (path, body, timeoutMs = limits.timeoutMs) =>
-      asking(path, { method: 'POST', body: JSON.stringify(body) }, timeoutMs),
+    post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
     open: (path) =>
       request(`${url}${path}`, { dispatcher: outputs, headers, headersTimeout: limits.timeoutMs }).catch(
         (error: unknown) => {

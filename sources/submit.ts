@@ -19,7 +19,7 @@ import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
 import type { Failure } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
-import type { Workflow } from '../streams/job/workflow';
+import type { Prompt } from '../streams/job/workflow';
 import { MARK, inQueueAs, type Lookup } from './lookup';
 import { acceptedCodec, nodeErrorsOf, rejection } from './codecs/prompt.codec';
 import { NoAnswer, type Answer, type Rest } from './rest';
@@ -27,7 +27,7 @@ import { NoAnswer, type Answer, type Rest } from './rest';
 export interface Submission {
   readonly promptId: string;
   readonly clientId: string;
-  readonly workflow: Workflow;
+  readonly prompt: Prompt;
   /** Whether the session's socket is open: frames before that would be missed. */
   readonly linked: () => boolean;
   /** Whether a cancel was asked for meanwhile. */
@@ -72,10 +72,10 @@ export function submit(
   policy: SubmitPolicy,
   report: Report,
 ): Observable<BoardEvent> {
-  const { promptId, clientId, workflow } = submission;
+  const { promptId } = submission;
   const { clock, backoff } = policy;
   const wait = (n: number): Observable<never> => timer(backoff.delayMs(n), clock).pipe(concatMap(() => EMPTY));
-  const body = { prompt: workflow, client_id: clientId, prompt_id: promptId, extra_data: { [MARK]: promptId } };
+  const body = bodyOf(submission);
 
   return defer(() => {
     const startedAt = clock.now();
@@ -152,6 +152,22 @@ export function submit(
     const linked$ = once(submission.linked, clock).pipe(takeUntil(timer(policy.linkMs, clock)));
     return concat(linked$, submission.maybePosted ? settle(1, 1) : post(1));
   });
+}
+
+/** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
+function bodyOf({ promptId, clientId, prompt }: Submission): string {
+  const { workflow, extraData = '{}', front, number, partialExecutionTargets } = prompt;
+  const mark = `"${MARK}":${JSON.stringify(promptId)}`;
+  const given = extraData.trim().slice(1, -1);
+  const rest = {
+    client_id: clientId,
+    prompt_id: promptId,
+    ...(front !== undefined && { front }),
+    ...(number !== undefined && { number }),
+    ...(partialExecutionTargets !== undefined && { partial_execution_targets: partialExecutionTargets }),
+  };
+  const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
+  return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
 }
 
 /** Completes as soon as this is so. */

@@ -22,7 +22,7 @@ import { watchers } from '../../streams/operators/keyed-watchers';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { matches } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
-import { decodeKept, KEPT_S } from '../stored-workflow.codec';
+import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
 import {
   JOB_KEY_PREFIX,
   jobKey,
@@ -150,7 +150,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     kept: (promptId) =>
       defer(() => {
         const entry = alive(file, workflowKey(promptId));
-        return of(entry && decodeKept(entry.text));
+        return of(entry && decodeStoredWorkflow(entry.text));
       }),
 
     reserve: (name, text) =>

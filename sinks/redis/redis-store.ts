@@ -17,7 +17,7 @@ import type { JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import { matches } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
-import { decodeKept, KEPT_S } from '../stored-workflow.codec';
+import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
 import {
   JOB_KEY_PREFIX,
   jobKey,
@@ -133,7 +133,9 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
       ask(() => redis.set(workflowKey(promptId), JSON.stringify(kept), 'EX', KEPT_S)).pipe(ignoreElements()),
 
     kept: (promptId) =>
-      ask(() => redis.get(workflowKey(promptId))).pipe(map((json) => (json === null ? undefined : decodeKept(json)))),
+      ask(() => redis.get(workflowKey(promptId))).pipe(
+        map((json) => (json === null ? undefined : decodeStoredWorkflow(json))),
+      ),
 
     reserve: (name, text) =>
       ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),

@@ -8,6 +8,20 @@ export interface WorkflowNode {
   readonly _meta?: { readonly title?: string };
 }
 
+/** What ComfyUI is asked to run, as JSON text: nobody between the caller and ComfyUI reads a number of it and writes it again (R18). */
+export interface Prompt {
+  /** The workflow in API format. */
+  readonly workflow: string;
+  /** `extra_data` of ComfyUI's `POST /prompt`, an object: holds keys of paid API nodes, so it is a secret. */
+  readonly extraData?: string;
+  /** Whether it goes before all jobs that wait. */
+  readonly front?: boolean;
+  /** Its place in the queue, lower first; where absent ComfyUI counts up. */
+  readonly number?: number;
+  /** The output nodes to be run; where absent all are. */
+  readonly partialExecutionTargets?: readonly string[];
+}
+
 /** What progress needs to know of one node. */
 export interface GraphNode {
   readonly type: string;
@@ -54,8 +68,14 @@ export function graphOf(workflow: unknown): Graph {
   return graph;
 }
 
+/** The graph of a workflow as text; empty where that is no JSON. */
+export function graphOfPrompt(prompt: Prompt | undefined): Graph {
+  return graphOf(parsed(prompt));
+}
+
 /** A workflow with what its graph needs and nothing else: no prompts, no pictures, a few KB. */
-export function outlineOf(workflow: Workflow): Workflow {
+export function outlineOf(prompt: Prompt): Prompt {
+  const workflow = (parsed(prompt) ?? {}) as Workflow;
   const nodes = Object.entries(workflow).map(([id, { class_type, inputs, _meta }]) => {
     const kept = Object.entries(inputs).filter(
       ([name, input]) => isLink(input) || (numberedInputs.has(name) && typeof input === 'number'),
@@ -69,7 +89,7 @@ export function outlineOf(workflow: Workflow): Workflow {
       },
     ];
   });
-  return Object.fromEntries(nodes) as Workflow;
+  return { workflow: JSON.stringify(Object.fromEntries(nodes)) };
 }
 
 /** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. Asked for with each frame, found once. */
@@ -112,6 +132,15 @@ function numberAt(input: unknown, workflow: Record<string, unknown>): number | u
   const node = workflow[input[0]];
   const value = isRecord(node) && isRecord(node['inputs']) ? node['inputs']['value'] : undefined;
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function parsed(prompt: Prompt | undefined): unknown {
+  if (prompt === undefined) return undefined;
+  try {
+    return JSON.parse(prompt.workflow);
+  } catch {
+    return undefined;
+  }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -73,7 +73,7 @@ describe('on virtual time', () => {
     const store = {
       kept: (promptId: string) => {
         const workflow = kept.get(promptId);
-        return of(workflow && { tag: 'whole', workflow });
+        return of(workflow && { tag: 'whole', prompt: { workflow: JSON.stringify(workflow) } });
       },
       keep: () => EMPTY,
       put: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), of('stored'))),
@@ -139,7 +139,7 @@ describe('on virtual time', () => {
     ['that is stored nowhere is posted whatever its lease is', false, [true, true]],
   ] as const)('[R11] a job %s', (_, stored, expected) => {
     const { heed, first, leases, mayPost } = aShop();
-    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), {}, stored));
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, stored));
     const may = [true, false].map((trusted) => {
       leases.trusted = trusted;
       return mayPost[0]?.();
@@ -543,7 +543,10 @@ describe('with ComfyUI', () => {
       const job = await run(workflow, { onLost: 'resubmit' });
       expect([...comfy.executions.keys()]).toEqual([job.promptId]);
       await until(async () => (await lastValueFrom(store.kept(job.promptId))) !== undefined);
-      expect(await lastValueFrom(store.kept(job.promptId))).toEqual({ tag: 'whole', workflow });
+      expect(await lastValueFrom(store.kept(job.promptId))).toEqual({
+        tag: 'whole',
+        prompt: { workflow: JSON.stringify(workflow) },
+      });
       await job.end;
       await lastValueFrom(concat(store.close(), of(undefined)));
     });

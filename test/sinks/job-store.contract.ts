@@ -1,6 +1,6 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
-import type { KeptWorkflow } from '../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
 import type { JobState } from '../../streams/job/job-state';
 import { aFullState, aState } from './a-state';
 import { until } from './until';
@@ -158,13 +158,16 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
     });
 
     describe('the workflow of a job', () => {
-      const workflow: KeptWorkflow = {
+      const workflow: StoredWorkflow = {
         tag: 'whole',
-        workflow: { '1': { class_type: 'KSampler', inputs: { seed: 7, text: 'ünï 🎨', model: ['2', 0] } } },
+        prompt: {
+          workflow: '{"1": {"inputs": {"seed": 18446744073709551615, "text": "ünï 🎨"}}}',
+          extraData: '{"k":1}',
+        },
       };
-      const another: KeptWorkflow = {
+      const another: StoredWorkflow = {
         tag: 'unposted',
-        workflow: { '9': { class_type: 'SaveImage', inputs: {} } },
+        prompt: { workflow: '{}' },
       };
       const keep = (promptId: string, kept = workflow) =>
         lastValueFrom(store.keep(promptId, kept), { defaultValue: 'nothing' });

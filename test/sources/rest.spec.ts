@@ -48,9 +48,9 @@ describe('answers', () => {
     const client = asking((await start()).url);
     expect(await ask(client)).toEqual({ status: 200, json: { exec_info: { queue_remaining: 0 } } });
     expect(await ask(client, '/nothing')).toEqual({ status: 404, json: undefined });
-    const refused = await lastValueFrom(client.post('/prompt', { no: 'prompt' }));
+    const refused = await lastValueFrom(client.post('/prompt', '{"no":"prompt"}'));
     expect(refused).toMatchObject({ status: 400, json: { error: { type: 'no_prompt' } } });
-    expect(await lastValueFrom(client.post('/queue', { delete: [] }))).toEqual({ status: 200, json: undefined });
+    expect(await lastValueFrom(client.post('/queue', '{"delete":[]}'))).toEqual({ status: 200, json: undefined });
   });
 
   test.each<[status: number, type: string, body: string, expected: Answer | string]>([
@@ -80,7 +80,7 @@ describe('[R4] no answer', () => {
   test.each([500, 502, 503, 524, 429, 200, 404])('an HTML page with status %i, whoever sent it', async (httpStatus) => {
     const server = await start({ faults: { status: { httpStatus, body: '<html>Starting…</html>' } } });
     const client = asking(server.url);
-    for (const answer of [ask(client), lastValueFrom(client.post('/prompt', {}))])
+    for (const answer of [ask(client), lastValueFrom(client.post('/prompt', '{}'))])
       expect(await refusal(answer)).toMatchObject({ maybeSent: true });
   });
 
@@ -108,7 +108,7 @@ describe('[R4] no answer', () => {
   test('a time-out of its own for one post', async () => {
     const server = await start({ faults: { hangRoutes: ['/prompt'] } });
     const client = asking(server.url, { timeoutMs: 60_000 });
-    expect((await refusal(lastValueFrom(client.post('/prompt', {}, 100)))).message).toBe('/prompt: timed out');
+    expect((await refusal(lastValueFrom(client.post('/prompt', '{}', 100)))).message).toBe('/prompt: timed out');
   });
 
   test('a body that ends half way', async () => {
@@ -154,7 +154,7 @@ describe('[R10] the breaker', () => {
     server.faults.status = { httpStatus: 502, body: '' };
     for (let n = 0; n < 5; n++) await refusal(ask(client));
     const asked = server.requests.length;
-    const unasked = await refusal(lastValueFrom(client.post('/prompt', {})));
+    const unasked = await refusal(lastValueFrom(client.post('/prompt', '{}')));
     expect(unasked).toMatchObject({
       message: '/prompt: not asked, the server has not been answering',
       maybeSent: false,
@@ -194,7 +194,7 @@ describe('[R10] the breaker', () => {
       given.unsubscribe();
     }
     expect((await ask(client, '/nothing')).status).toBe(404);
-    for (let n = 0; n < 4; n++) expect((await lastValueFrom(client.post('/prompt', {}))).status).toBe(400);
+    for (let n = 0; n < 4; n++) expect((await lastValueFrom(client.post('/prompt', '{}'))).status).toBe(400);
     expect(client.answeredAt() > 0).toBe(true);
   });
 });
@@ -251,7 +251,7 @@ test('the login and headers of one’s own go with each request, and are in no e
   expect((await ask(asking(proxy.url))).status).toBe(401);
   const client = asking(proxy.loginUrl);
   expect((await ask(client)).status).toBe(200);
-  expect((await lastValueFrom(client.post('/queue', {}))).status).toBe(200);
+  expect((await lastValueFrom(client.post('/queue', '{}'))).status).toBe(200);
   const { body } = await client.open('/view?filename=none.png');
   await body.dump();
   expect([client.url, proxy.passed()]).toEqual([proxy.url, 3]);

@@ -69,7 +69,7 @@ function submitTo(
   const submission: Submission = {
     promptId,
     clientId: CLIENT,
-    workflow: workflow as Submission['workflow'],
+    prompt: { workflow: JSON.stringify(workflow) },
     linked: () => true,
     wanted: () => true,
     mayPost: () => true,
