@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { replay, type Replayed } from '../../scripts/replay';
 import { isSettled, type JobState } from '../../streams/job/job-state';
+import { builtScript } from '../support/built';
 import { recordingOf, recordings } from '../support/recordings';
 
 /** The changes of each job of a recording, and whatever was reported on the way. */
@@ -136,7 +137,7 @@ describe('the command', () => {
 
   const run = (...files: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
-      const command = [require.resolve('tsx/cli'), join(__dirname, '../../scripts/replay.ts'), ...files];
+      const command = [builtScript('scripts/replay.ts'), ...files];
       execFile(process.execPath, command, (error, stdout, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
       });

@@ -10,6 +10,7 @@ import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
 import { askChannel, leaseKey, RELEASED_CHANNEL, SESSIONS_KEY } from '../../sinks/redis/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
+import { builtScript } from '../support/built';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { aState } from './a-state';
 import { leasesContract } from './leases.contract';
@@ -248,14 +249,7 @@ describe('with a real Redis', () => {
     afterEach(() => children.splice(0).forEach((child) => child.kill('SIGKILL')));
 
     async function holder(): Promise<ReturnType<typeof spawn>> {
-      const args = [
-        '--import',
-        'tsx',
-        join(__dirname, 'lease-holder.ts'),
-        server.url,
-        session.clientId,
-        session.serverUrl,
-      ];
+      const args = [builtScript('test/sinks/lease-holder.ts'), server.url, session.clientId, session.serverUrl];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       children.push(child);
       const [outcome] = (await once(child.stdout, 'data')) as [Buffer];

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { builtScript } from '../../support/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { tcpProxy } from '../../support/tcp-proxy';
@@ -42,7 +43,7 @@ async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: 
     LOG_LEVEL: 'silent',
     WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
   };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts'], { env, stdio: ['ignore', 'pipe', 2] });
+  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
   running.push(child);
   let out = '';
   child.stdout!.on('data', (text: Buffer) => (out += text.toString()));

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { builtScript } from '../../support/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
@@ -33,7 +34,7 @@ interface Running {
 
 function start(environment: Record<string, string>): Running {
   const env = { PATH: process.env['PATH'], DATA_DIR: directory, ...environment };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts'], {
+  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,6 +8,7 @@ import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store'
 import { StoreUnavailable, UnreadableState, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
 import type { JobState } from '../../../streams/job/job-state';
+import { builtScript } from '../../support/built';
 import { aState } from '../a-state';
 import { until } from '../until';
 
@@ -182,7 +183,7 @@ describe('processes', () => {
 
   /** The newest acknowledged seq of each job, as another process writes them. */
   const writer = (prefix: string) => {
-    const args = ['--import', 'tsx', join(__dirname, 'embedded-writer.ts'), directory, prefix];
+    const args = [builtScript('test/sinks/embedded/embedded-writer.ts'), directory, prefix];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     writers.push(child);
     const seqs = new Map<string, number>();
