@@ -32,11 +32,16 @@ const unit = [
   'test/scripts/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */
-const system = ['test/system/**', 'test/gateway/{main,dashboard}/**', 'test/gateway/{client/browser,wire/secrets}.spec.ts'];
+const system = [
+  'test/system/**',
+  'test/gateway/{main,dashboard}/**',
+  'test/gateway/{client/browser,wire/secrets}.spec.ts',
+];
 /** A minute of random troubles: `npm run test:faults`. */
 const faults = ['test/system/faults.spec.ts'];
 
 const specs = (globs) => globs.map((glob) => `${__dirname}/${glob.endsWith('**') ? `${glob}/*.spec.ts` : glob}`);
+const needing = (setup) => ({ globalSetup: `<rootDir>/test/support/${setup}.ts` });
 const except = (globs) => specs(globs).map((glob) => `!${glob}`);
 
 /** @type {import('jest').Config} */
@@ -44,11 +49,20 @@ module.exports = {
   projects: [
     { ...base, displayName: 'unit', testMatch: specs(unit) },
     // One outside thing each: ComfyUI, Redis, a file, sockets. Whatever is neither of the others.
-    { ...base, displayName: 'edges', testMatch: [...specs(['test/**']), ...except([...unit, ...system])] },
-    { ...base, displayName: 'system', testMatch: [...specs(system), ...except([...unit, ...faults])] },
-    { ...base, displayName: 'faults', testMatch: specs(faults) },
+    {
+      ...base,
+      ...needing('global-setup'),
+      displayName: 'edges',
+      testMatch: [...specs(['test/**']), ...except([...unit, ...system])],
+    },
+    {
+      ...base,
+      ...needing('global-setup-system'),
+      displayName: 'system',
+      testMatch: [...specs(system), ...except([...unit, ...faults])],
+    },
+    { ...base, ...needing('global-setup'), displayName: 'faults', testMatch: specs(faults) },
   ],
-  globalSetup: '<rootDir>/test/support/global-setup.ts',
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
   testTimeout: 120_000,
   // Most tests wait for sockets and processes, so two cores carry three.

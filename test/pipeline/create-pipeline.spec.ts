@@ -18,8 +18,6 @@ import { post } from '../support/comfyui-client';
 import { files, idOn, long, onEach, onOne, progressed, short, until } from '../system/scenarios';
 import { inWorld, stateWhere } from '../system/world';
 
-jest.setTimeout(60_000);
-
 test('a pipeline needs a server', () => {
   const store = redisStore({ url: 'redis://127.0.0.1:1', report: () => undefined });
   expect(() => createPipeline({ servers: [], store })).toThrow(TypeError);

@@ -23,7 +23,7 @@ import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
-import { until } from '../sinks/until';
+import { until } from '../support/until';
 
 const TTL_MS = 10_000;
 /** What a lease is trusted for: its time less the margin. */
@@ -591,7 +591,7 @@ describe('two instances on a real Redis', () => {
     // [R11] Nobody trusts what another may hold by now.
     expect(holdings.map(({ trusted }) => trusted())).toEqual([false, false, false, false]);
     expect([...other.held.values()].every(({ inherited, trusted }) => inherited && trusted())).toBe(true);
-  }, 15_000);
+  });
 
   it('learn that they lost what another took', async () => {
     const one = instance();
@@ -606,5 +606,5 @@ describe('two instances on a real Redis', () => {
     });
     await until(() => one.lost.length > 0);
     expect([one.lost, one.held.size]).toEqual([['to be lost'], 0]);
-  }, 15_000);
+  });
 });

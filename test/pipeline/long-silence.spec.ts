@@ -9,8 +9,6 @@ import { start, stopAll } from '../support/comfyui-client';
 import { steps } from '../support/comfyui/workflows';
 import { anInstance, closeAll } from '../support/pipelines';
 
-jest.setTimeout(60_000);
-
 const S = 1_000;
 const HOUR = 3_600 * S;
 

@@ -13,7 +13,7 @@ import { jobOf } from '../../streams/job/job';
 import { runIdOf, type FailureKind, type JobState } from '../../streams/job/job-state';
 import { defaultTiming } from '../../streams/job/timing';
 import type { Workflow } from '../../streams/job/workflow';
-import { until } from '../sinks/until';
+import { until } from '../support/until';
 import { aFailure, aState } from '../streams/job/a-job';
 import { get, start, stopAll } from '../support/comfyui-client';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
@@ -28,8 +28,6 @@ import {
   type InstanceOptions,
 } from '../support/pipelines';
 import { startRedis, type RedisServer } from '../support/redis-server';
-
-jest.setTimeout(30_000);
 
 const ONE = 'http://one';
 const OTHER = 'http://other';

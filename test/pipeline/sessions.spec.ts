@@ -6,7 +6,7 @@ import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import type { JobState } from '../../streams/job/job-state';
 import { aState } from '../sinks/a-state';
-import { until } from '../sinks/until';
+import { until } from '../support/until';
 import { start, stopAll, submit } from '../support/comfyui-client';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
@@ -20,8 +20,6 @@ import {
 } from '../support/pipelines';
 import { hurriedClock } from '../support/hurried-clock';
 import { startRedis, type RedisServer } from '../support/redis-server';
-
-jest.setTimeout(30_000);
 
 /** A step each 50 ms. */
 const lasting = (seconds: number) => steps({ steps: seconds * 20, secondsPerStep: 0.05 });

@@ -3,7 +3,7 @@ import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
 import type { JobState } from '../../streams/job/job-state';
 import { aFullState, aState } from './a-state';
-import { until } from './until';
+import { until } from '../support/until';
 
 /** What the contract needs of a store's own spec. */
 export interface Harness {

@@ -14,7 +14,7 @@ import { builtScript } from '../support/built';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { aState } from './a-state';
 import { leasesContract } from './leases.contract';
-import { until } from './until';
+import { until } from '../support/until';
 
 const close = (store: JobStore) => lastValueFrom(store.close(), { defaultValue: undefined });
 const session: SessionKey = { clientId: 'client-1', serverUrl: 'http://comfy:8188' };
@@ -156,7 +156,7 @@ describe('with a real Redis', () => {
     expect(sessions).toEqual([]);
     expect(nextInMs).toBeGreaterThan(0);
     expect(nextInMs).toBeLessThanOrEqual(300);
-    await until(async () => (await orphans(other)).sessions.length === 1, 2000);
+    await until(async () => (await orphans(other)).sessions.length === 1);
     expect(await orphans(other)).toEqual({ sessions: [session] });
     expect(await hold(other)).toBe('held');
     expect(await hold(one)).toBe('taken');
@@ -268,7 +268,7 @@ describe('with a real Redis', () => {
       expect(await orphans(one)).toEqual({ sessions: [session] });
       expect(await hold(one)).toBe('held');
       expect(await hold(open())).toBe('taken');
-    }, 20_000);
+    });
 
     it('of a process that was killed are taken by one only', async () => {
       const child = await holder();
@@ -277,7 +277,7 @@ describe('with a real Redis', () => {
       await gone;
       const outcomes = await Promise.all(Array.from({ length: 8 }, () => hold(open())));
       expect(outcomes.filter((outcome) => outcome === 'held')).toHaveLength(1);
-    }, 20_000);
+    });
 
     it('of a process that stands still stay its own', async () => {
       const child = await holder();
@@ -285,7 +285,7 @@ describe('with a real Redis', () => {
       const one = open();
       expect((await orphans(one)).sessions).toEqual([]);
       expect(await hold(one)).toBe('taken');
-    }, 20_000);
+    });
   });
 
   describe.each([
@@ -346,7 +346,7 @@ describe('with a real Redis', () => {
       await register(session);
       await admin.set(key, JSON.stringify(HELD));
       expect(await orphans(one)).toEqual({ sessions: [], nextInMs: 300 });
-      await until(async () => (await hold(one)) === 'held', 2000);
+      await until(async () => (await hold(one)) === 'held');
     });
 
     it('no hash is no registry: reported, and written over', async () => {
@@ -420,7 +420,7 @@ describe('with a real Redis', () => {
       await until(() => heard.length === 2);
       expect(heard.sort()).toEqual(['job-1', 'released']);
       listening.forEach((each) => each.unsubscribe());
-    }, 20_000);
+    });
 
     it('that is a full memory still extends a lease', async () => {
       const [one, other] = [open(), open()];

@@ -12,7 +12,7 @@ const replays = new Map<string, Promise<RecordedEvent[]>>();
 beforeAll(async () => {
   for (const { name, version, scenario } of named) replays.set(name, replay(version, scenario));
   await Promise.allSettled(replays.values());
-}, 60_000);
+});
 
 const replayed = async (name: string) => (await replays.get(name)) ?? [];
 

@@ -1,7 +1,7 @@
-import { builtFolder, buildDashboard } from './built';
+import { buildDashboard, builtFolder } from './built';
 import { ensureRedisServer } from './redis-server';
 
-/** What the tests need of the machine: a Redis, the dashboard, and the code of what runs in processes of its own. */
+/** What the tests of edges need of the machine: a Redis, the dashboard, and the code of what runs in processes of its own. */
 export default async function globalSetup(): Promise<void> {
   buildDashboard();
   builtFolder();

@@ -4,8 +4,6 @@ import { steps, twoOutputs } from '../support/comfyui/workflows';
 import { files, idOn, inEarnest, long, onEach, progressed, short, steppedPast, until } from './scenarios';
 import { stateWhere } from './world';
 
-jest.setTimeout(60_000);
-
 const refuseSockets = { httpStatus: 502, body: '<html>', routes: ['/ws'] };
 
 // The longest first.

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming } from '../../streams/job/timing';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
 import { get, type Queue } from '../support/comfyui-client';
+export { until } from '../support/until';
 import { inWorld, inWorlds, type World, type WorldOptions } from './world';
 
 type Scenario = (world: World) => Promise<void>;
@@ -33,12 +33,3 @@ export const steppedPast =
 
 /** The files a job made: node, kind, folder. */
 export const files = ({ outputs = [] }: JobState) => outputs.map(({ nodeId, kind, type }) => [nodeId, kind, type]);
-
-/** Resolves as soon as it is true. */
-export async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(10);
-  }
-}

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '../../streams/job/job-state';
 import { asking, type Answer } from '../gateway/support/asking';
 import { connected, heard, join as joinJob, statesOf, type Client } from '../gateway/support/client';
@@ -10,9 +9,8 @@ import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { nodeError, rejected, steps, twoOutputs } from '../support/comfyui/workflows';
 import { endOfService, startService, type Service } from '../support/service';
+import { until } from '../support/until';
 import { loginProxy } from './login-proxy';
-
-jest.setTimeout(60_000);
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 
@@ -50,14 +48,6 @@ const job = (workflow: object, more: object = {}) => ({
   body: { workflow, type: 'image_generation', userId: 'ada', ...more },
 });
 const stateIn = ({ json }: Answer): JobState => json as unknown as JobState;
-
-async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 40_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(20);
-  }
-}
 
 /** Resolves with the job once it fits, as `GET /jobs/:promptId` tells it. */
 async function jobWhere({ url }: Service, promptId: string, fits: (state: JobState) => boolean): Promise<JobState> {

@@ -13,9 +13,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { freePort } from '../../support/redis-server';
 import { startService, type Service } from '../../support/service';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
-
-jest.setTimeout(60_000);
+import { eventually } from '../../support/until';
 
 const root = join(__dirname, '../../..');
 
@@ -39,7 +37,7 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
   comfy = await startComfyUI({ version: '0.33.0' });
   [service, browser] = await Promise.all([start(await freePort()), startChromium()]);
-}, 180_000);
+});
 afterAll(async () => {
   await browser.close();
   await service.kill();
@@ -118,13 +116,10 @@ const watch = (promptId: string) =>
 const seen = () => page.evaluate<Seen>('globalThis.seen');
 async function until(fits: (now: Seen) => boolean): Promise<Seen> {
   let now: Seen | undefined;
-  await eventually(
-    () => expect(fits(now!)).toBe(true),
-    25_000,
-    async () => {
-      now = await seen();
-    },
-  );
+  await eventually(async () => {
+    now = await seen();
+    expect(fits(now)).toBe(true);
+  });
   return now!;
 }
 

@@ -3,12 +3,10 @@ import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
 import { jobstream, type Jobstream, type JobstreamError, type JobState, type Token } from '../../../gateway/client';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
 import { tcpProxy, type TcpProxy } from '../../support/tcp-proxy';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
-
-jest.setTimeout(20_000);
 
 let gateway: RunningGateway;
 let network: TcpProxy;

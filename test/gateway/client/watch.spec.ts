@@ -13,11 +13,9 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { client, connected, join, refused, statesOf, type Client } from '../support/client';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
-
-jest.setTimeout(20_000);
 
 const watch = (socket: Client, ...args: unknown[]): Promise<WatchReply> =>
   new Promise((resolve) => socket.emit('jobs:watch', ...args, resolve));

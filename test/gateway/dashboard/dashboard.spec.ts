@@ -2,12 +2,10 @@ import type { Browser, Page } from 'playwright-core';
 import { startChromium } from '../../support/chromium';
 import { image, outOfMemory, steps } from '../../support/comfyui/workflows';
 import { dropFile, jobIn, openScreen, untilTrue } from '../support/dashboard';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
-
-jest.setTimeout(60_000);
 
 let browser: Browser;
 let gateway: RunningGateway;
@@ -17,7 +15,7 @@ let troubles: readonly string[];
 beforeAll(async () => {
   browser = await startChromium();
   gateway = await runningGateway({ auth: testAuth });
-}, 180_000);
+});
 afterAll(async () => {
   await browser.close();
   await gateway.close();
@@ -44,11 +42,10 @@ test('a row shows what its job does, its bar goes up to the end, with a picture 
   const pictured = row(promptId).locator('.picture img[src^="blob:"]').waitFor();
   await row(promptId).getByText('StepsWithProgress').waitFor();
   const seen: number[] = [];
-  await eventually(
-    () => expect(seen.at(-1)).toBe(100),
-    30_000,
-    async () => void seen.push(Number(await bar.getAttribute('aria-valuenow'))),
-  );
+  await eventually(async () => {
+    seen.push(Number(await bar.getAttribute('aria-valuenow')));
+    expect(seen.at(-1)).toBe(100);
+  });
   await pictured;
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(new Set(seen).size).toBeGreaterThan(3);

@@ -10,8 +10,6 @@ import { startService, type Service } from '../../support/service';
 import { asking } from '../support/asking';
 import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere, untilTrue } from '../support/dashboard';
 
-jest.setTimeout(90_000);
-
 let browser: Browser;
 let comfy: ComfyUIStandIn;
 let folder: string;
@@ -26,7 +24,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dashboard-'));
   comfy = await startComfyUI({ version: '0.33.0' });
   [service, browser] = await Promise.all([start(await freePort()), startChromium()]);
-}, 180_000);
+});
 afterAll(async () => {
   await browser.close();
   await service.kill();

@@ -7,7 +7,7 @@ import { aState } from '../../sinks/a-state';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { readEvents } from '../support/event-reader';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
@@ -165,14 +165,11 @@ describe('over a pipeline that we play', () => {
     const [slow, quick] = [await readEvents(gateway, 'job-1'), await readEvents(gateway, 'job-1')];
     slow.pause();
     let seq = 10;
-    await eventually(
-      () => expect(slow.jobs.length + seq).toBeGreaterThan(1500),
-      10_000,
-      async () => {
-        for (let n = 0; n < 50; n += 1) tell(job({ seq: (seq += 1), ...padding }));
-        await new Promise(setImmediate);
-      },
-    );
+    await eventually(async () => {
+      for (let n = 0; n < 50; n += 1) tell(job({ seq: (seq += 1), ...padding }));
+      await new Promise(setImmediate);
+      expect(slow.jobs.length + seq).toBeGreaterThan(1500);
+    });
     // One state a job waits, so a reader of one job costs no more than the system's buffers and that.
     await eventually(() => expect(quick.jobs.at(-1)?.seq).toBe(seq));
     expect(log.filter((line) => line.includes('cut an event stream'))).toEqual([]);
@@ -187,14 +184,10 @@ describe('over a pipeline that we play', () => {
     const [slow, quick] = [await readEvents(gateway, 'job-1'), await readEvents(gateway, 'job-1')];
     slow.pause();
     let seq = 10;
-    await eventually(
-      () => expect(log.filter((line) => line.includes('nothing left for 400 ms'))).toHaveLength(1),
-      10_000,
-      () => {
-        for (let n = 0; n < 20; n += 1) tell(job({ seq: (seq += 1), ...padding }));
-        return Promise.resolve();
-      },
-    );
+    await eventually(() => {
+      for (let n = 0; n < 20; n += 1) tell(job({ seq: (seq += 1), ...padding }));
+      expect(log.filter((line) => line.includes('nothing left for 400 ms'))).toHaveLength(1);
+    });
     await eventually(() => expect(watchers.size).toBe(1));
     expect(quick.jobs.at(-1)?.seq).toBeGreaterThan(100);
     slow.resume();

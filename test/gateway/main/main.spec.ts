@@ -10,9 +10,7 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { image } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { connected, heard, join as joinJob } from '../support/client';
-import { eventually } from '../support/eventually';
-
-jest.setTimeout(30_000);
+import { eventually } from '../../support/until';
 
 let comfy: ComfyUIStandIn;
 let directory: string;
@@ -46,7 +44,7 @@ function start(environment: Record<string, string>): Running {
 
 async function listening(environment: Record<string, string> = {}): Promise<Running & { url: string }> {
   const running = start({ COMFYUI_URL: comfy.url, PORT: '0', ...environment });
-  await eventually(() => expect(running.out).toMatch(/listens at http:\S+\n/), 15_000);
+  await eventually(() => expect(running.out).toMatch(/listens at http:\S+\n/));
   return Object.assign(running, { url: /http:\S+/.exec(running.out)![0] });
 }
 

@@ -1,14 +1,12 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { pino } from 'pino';
 import { steps } from '../../support/comfyui/workflows';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { connected, join, statesOf, type Client } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 
 // On a busy machine.
-jest.setTimeout(30_000);
-
 const log: string[] = [];
 const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
 const cuts = () => log.filter((line) => line.includes('cut a socket'));

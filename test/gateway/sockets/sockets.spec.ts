@@ -2,15 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
 
 // On a busy machine.
-jest.setTimeout(30_000);
-
 let gateway: RunningGateway;
 let socket: Client;
 

@@ -1,6 +1,6 @@
 import { source as axeSource } from 'axe-core';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { eventually } from './eventually';
+import { eventually } from '../../support/until';
 
 /** A page of a browser of its own kind, and what went wrong in it. */
 export interface Screen {
@@ -61,13 +61,10 @@ export async function progressWhere(
   fits: (seen: readonly number[]) => boolean,
 ): Promise<readonly number[]> {
   let seen: readonly number[] = [];
-  await eventually(
-    () => expect(fits(seen)).toBe(true),
-    40_000,
-    async () => {
-      seen = await noted();
-    },
-  );
+  await eventually(async () => {
+    seen = await noted();
+    expect(fits(seen)).toBe(true);
+  });
   return seen;
 }
 
@@ -89,11 +86,8 @@ export async function violationsOf(page: Page): Promise<readonly string[]> {
 /** Waits until an expression is true in the page; `waitForFunction` would need `unsafe-eval` of the page's policy. */
 export async function untilTrue(page: Page, expression: string): Promise<void> {
   let now: unknown;
-  await eventually(
-    () => expect({ expression, now }).toEqual({ expression, now: true }),
-    20_000,
-    async () => {
-      now = await page.evaluate(expression);
-    },
-  );
+  await eventually(async () => {
+    now = await page.evaluate(expression);
+    expect({ expression, now }).toEqual({ expression, now: true });
+  });
 }

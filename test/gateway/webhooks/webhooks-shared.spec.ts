@@ -9,10 +9,8 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { nodeError, steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/receiver';
-
-jest.setTimeout(90_000);
 
 const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
 const logger = pino({ level: 'silent' });
@@ -70,7 +68,7 @@ const idsOf = (from: Receiver): readonly string[] => from.received.map(({ header
 test('two instances on one Redis tell of each settled job once, whichever has it', async () => {
   const promptIds = await submit(20);
   const wanted = promptIds.map((promptId) => `msg_${promptId}`).sort();
-  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(wanted), 40_000);
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(wanted));
   // Both look every second, and settled jobs make both look at once.
   for (const { store } of instances)
     for (const promptId of promptIds) await lastValueFrom(store.hooks.hurry(promptId), { defaultValue: undefined });
@@ -82,7 +80,7 @@ test('what was not taken is told again under the same id, by one instance at a t
   receiver.answer = 0;
   const promptIds = await submit(6);
   const once = promptIds.map((promptId) => `msg_${promptId}`).sort();
-  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(once), 40_000);
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual(once));
   // No answer yet: each attempt is under way, and however often both are told to hurry, neither makes another beside it.
   for (let times = 0; times < 3; times += 1) {
     for (const { store } of instances)
@@ -93,5 +91,5 @@ test('what was not taken is told again under the same id, by one instance at a t
   // One of them ends, and its attempts with it; the other makes them, under the same ids.
   receiver.answer = 204;
   await instances[0]!.gateway.close();
-  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual([...once, ...once].sort()), 60_000);
+  await eventually(() => expect([...idsOf(receiver)].sort()).toEqual([...once, ...once].sort()));
 });

@@ -13,7 +13,7 @@ import type { JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { nodeError, rejected, steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/receiver';
 import { runningGateway } from '../support/running-gateway';
 
@@ -108,11 +108,10 @@ describe('over a real pipeline', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     receiver.answer = 200;
     // In place of waiting for 5 s.
-    await eventually(
-      () => expect(receiver.received).toHaveLength(2),
-      10_000,
-      () => hurry(String(json['promptId'])),
-    );
+    await eventually(async () => {
+      await hurry(String(json['promptId']));
+      expect(receiver.received).toHaveLength(2);
+    });
     const [first, second] = receiver.received;
     expect([first!.url, second!.url]).toEqual(['/hook?token=hunter2', '/hook?token=hunter2']);
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
@@ -135,7 +134,7 @@ describe('over a real pipeline', () => {
     await start();
     await eventually(() => expect(receiver.received).toHaveLength(2));
     expect(receiver.received[1]!.headers['webhook-id']).toBe(receiver.received[0]!.headers['webhook-id']);
-  }, 15_000);
+  });
   const kept = (url: string): string => JSON.stringify({ url, at: Date.now(), attempts: 0 });
 
   test.each(['http://example.com/', 'https://10.0.0.1/', 'https://u:p@example.com/', 'nonsense'])(

@@ -10,7 +10,7 @@ import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
 import type { JobState } from '../../../streams/job/job-state';
 import { builtScript } from '../../support/built';
 import { aState } from '../a-state';
-import { until } from '../until';
+import { until } from '../../support/until';
 
 const TTL_MS = 7_200_000;
 
@@ -229,7 +229,7 @@ describe('processes', () => {
       expect(await put(store, { promptId: 'after' })).toBe('stored');
       await close(store);
     }
-  }, 30_000);
+  });
 
   it('may share a directory, be killed in it, and lose nothing', async () => {
     const store = embeddedStore({ directory, report });
@@ -237,7 +237,7 @@ describe('processes', () => {
     await until(async () => {
       await put(store, { promptId: 'own', seq: Date.now() });
       return one.writes > 500 && other.writes > 500;
-    }, 20_000);
+    });
     await killed(one.child);
     const before = other.writes;
     await until(() => other.writes > before + 500);
@@ -246,19 +246,19 @@ describe('processes', () => {
     expect(await missing(store, new Map([...one.seqs, ...other.seqs]))).toEqual([]);
     expect(await list(store)).toHaveLength(101);
     await close(store);
-  }, 30_000);
+  });
 
   it('[R11] that write the same jobs leave the newest state of each', async () => {
     const [one, other] = [writer('same-'), writer('same-')];
-    await until(() => one.writes > 500 && other.writes > 500, 20_000);
+    await until(() => one.writes > 500 && other.writes > 500);
     await Promise.all([killed(one.child), killed(other.child)]);
     const store = embeddedStore({ directory, report });
     for (const { seqs } of [one, other]) expect(await missing(store, seqs)).toEqual([]);
     await close(store);
-  }, 30_000);
+  });
 
   async function started<T extends { readonly writes: number }>(progress: T, writes: number): Promise<T> {
-    await until(() => progress.writes > writes, 20_000);
+    await until(() => progress.writes > writes);
     return progress;
   }
 });

@@ -10,7 +10,7 @@ import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../su
 import { aState } from '../a-state';
 import { jobStoreContract } from '../job-store.contract';
 import { leasesContract } from '../leases.contract';
-import { until } from '../until';
+import { until } from '../../support/until';
 
 let cluster: RedisCluster;
 let reports: unknown[];
@@ -18,7 +18,7 @@ let stores: JobStore[];
 
 beforeAll(async () => {
   cluster = await startRedisCluster();
-}, 30_000);
+});
 afterAll(() => cluster.stop());
 
 beforeEach(async () => {
@@ -136,7 +136,7 @@ describe('while slots move under load', () => {
     expect(reports).toEqual([]);
     watching.forEach((each) => each.unsubscribe());
     await cluster.moveSlots(moving, to, from$);
-  }, 30_000);
+  });
 });
 
 describe('[R12] while a master is killed', () => {
@@ -166,7 +166,7 @@ describe('[R12] while a master is killed', () => {
     }, 50);
     await until(() => seq > 30);
     await victim.server.kill();
-    await until(() => seq > 70, 20_000);
+    await until(() => seq > 70);
     clearInterval(writing);
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
@@ -177,7 +177,7 @@ describe('[R12] while a master is killed', () => {
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
     watching.forEach((each) => each.unsubscribe());
     writer.close();
-  }, 60_000);
+  });
 });
 
 const slotsOf = ({ slots }: ClusterNode): readonly number[] =>
