@@ -145,13 +145,16 @@ export class Execution {
   }
 
   private context(nodeId: string): NodeContext {
-    const { files, timeScale, signal } = this.machine;
+    const { faults, files, timeScale, signal } = this.machine;
     const started = Date.now();
     return {
       nodeId,
       prompt: this.dynamicPrompt,
       files,
       sleep: (seconds) => sleep(seconds * 1000 * timeScale, undefined, { signal }),
+      mayTake: async (step) => {
+        while (step > faults.mostSteps && !this.machine.interrupted) await sleep(5, undefined, { signal });
+      },
       elapsed: () => (Date.now() - started) / 1000 / timeScale,
       progress: (value, max, preview) => {
         this.throwIfInterrupted();

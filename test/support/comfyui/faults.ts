@@ -33,6 +33,8 @@ export class Faults {
   historyDelayMs = 2;
   /** Each frame comes with one before it that no client can read. */
   malformedFrames = false;
+  /** A node that counts takes no step past this one: it goes on once this is more, or its job is interrupted. */
+  mostSteps = Infinity;
   /** Whether a closing socket takes its successor's place in the table along, as real servers do. */
   staleSocketTrap = true;
 

@@ -22,6 +22,8 @@ export interface NodeContext {
   readonly files: Files;
   /** Seconds of simulated time. */
   sleep(seconds: number): Promise<void>;
+  /** Resolves once the server lets the node take that step. */
+  mayTake(step: number): Promise<void>;
   /** Simulated seconds since the node started. */
   elapsed(): number;
   /** Reports progress; throws `InterruptProcessing` once the job was interrupted. */

@@ -12,6 +12,7 @@ const SECONDS: InputSpec = ['FLOAT', { default: 1, min: 0, max: 9999, step: 0.01
 export async function steps(context: NodeContext, count: number, secondsPerStep: number, previewEvery: number) {
   for (let step = 1; step <= count; step += 1) {
     await context.sleep(secondsPerStep);
+    await context.mayTake(step);
     context.progress(step, count, previewEvery > 0 && step % previewEvery === 0 ? previewImage(step) : undefined);
   }
 }
