@@ -9,6 +9,7 @@ import {
 import type { JobStore } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Timing } from '../../streams/job/timing';
+import { PATIENCE_MS } from './until';
 
 /** As in earnest, some ten times as fast. */
 export const hurried: Partial<Timing> = {
@@ -22,8 +23,6 @@ export const hurried: Partial<Timing> = {
   quietMs: 1_500,
   trapQuietMs: 600,
 };
-
-const PATIENCE_MS = 15_000;
 
 /** What one watcher sees of a job. */
 export interface Watched {

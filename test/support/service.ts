@@ -13,8 +13,8 @@ export interface Service {
   output(): string;
   /** SIGKILL. Resolves once it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM. Resolves with its exit code, and how long it took. */
-  terminate(): Promise<{ readonly code: number | null; readonly tookMs: number }>;
+  /** SIGTERM. Resolves with its exit code. */
+  terminate(): Promise<{ readonly code: number | null }>;
 }
 
 /** A service that ended. */
@@ -54,10 +54,9 @@ export async function startService(settings: Environment): Promise<Service> {
       await ended;
     },
     terminate: async () => {
-      const began = performance.now();
       child.kill('SIGTERM');
       const { code } = await ended;
-      return { code, tookMs: performance.now() - began };
+      return { code };
     },
   };
 }

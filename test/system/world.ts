@@ -17,6 +17,7 @@ import type { Timing } from '../../streams/job/timing';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
+import { PATIENCE_MS } from '../support/until';
 
 /** In earnest, but some ten times as fast. */
 export const fast: Partial<Timing> = {
@@ -66,8 +67,6 @@ export interface WorldOptions {
   /** Whether the pipeline reaches ComfyUI through the proxy. */
   readonly proxied?: boolean;
 }
-
-const PATIENCE_MS = 40_000;
 
 /** Runs a scenario in a world of its own, and sees that nothing is left of it: no socket, no job that ran twice. */
 export async function inWorld(

@@ -13,7 +13,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { freePort } from '../../support/redis-server';
 import { startService, type Service } from '../../support/service';
 import { asking } from '../support/asking';
-import { eventually } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../support/until';
 
 const root = join(__dirname, '../../..');
 
@@ -48,6 +48,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   troubles = [];
   page.on('pageerror', ({ message }) => troubles.push(message));
   await page.goto(origin);

@@ -70,17 +70,16 @@ test('a port that is taken stops the start, in one line', async () => {
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: sockets close, the state is kept, exit 0', async (signal) => {
   const running = await listening();
-  const body = { workflow: image({ steps: 300 }), type: 'image_generation', userId: 'ada' };
+  const body = { workflow: image({ steps: 3_000 }), type: 'image_generation', userId: 'ada' };
   const { json } = await asking(running)('POST', '/jobs', { body });
   const promptId = String(json['promptId']);
   const socket = await connected(running);
   expect(await joinJob(socket, promptId)).toMatchObject({ ok: true });
   const closed = heard(socket, 'disconnect');
-  const before = Date.now();
   running.child.kill(signal);
   await closed;
+  // What is not drained after ten seconds ends with another code.
   expect((await running.exit)[0]).toBe(0);
-  expect(Date.now() - before).toBeLessThan(10_000);
 
   const again = await listening();
   expect(await asking(again)('GET', `/jobs/${promptId}`)).toMatchObject({ status: 200, json: { promptId } });
@@ -105,11 +104,10 @@ test('a second signal exits at once', async () => {
     duplex: 'half',
   }).catch(() => undefined);
   await eventually(() => expect(running.err).toContain('listening'));
-  const before = Date.now();
   running.child.kill('SIGTERM');
   await eventually(() => expect(running.err).toContain('draining'));
   running.child.kill('SIGTERM');
-  await running.exit;
-  expect(Date.now() - before).toBeLessThan(1500);
+  expect((await running.exit)[0]).toBe(1);
+  expect(running.err).not.toContain('drained');
   await held;
 });

@@ -1,6 +1,6 @@
 import { source as axeSource } from 'axe-core';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { eventually } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../support/until';
 
 /** A page of a browser of its own kind, and what went wrong in it. */
 export interface Screen {
@@ -14,6 +14,7 @@ const EXPECTED = /net::ERR|Failed to load resource|WebSocket connection to/;
 
 export async function openScreen(browser: Browser, options: BrowserContextOptions = {}): Promise<Screen> {
   const page = await browser.newPage(options);
+  page.setDefaultTimeout(PATIENCE_MS);
   const troubles: string[] = [];
   page.on('pageerror', ({ message }) => troubles.push(message));
   page.on('console', (message) => {
