@@ -113,6 +113,8 @@ test('the service is killed and started again: the page says so, goes on by itse
   await openJob(promptId);
   await progressWhere(noted, (values) => Number(values.at(-1)) > 10);
   await service.kill();
+  // Meanwhile it goes on, and nobody watches.
+  holdAt(30);
   await page.locator('[data-link="reconnecting"]').waitFor();
   expect(await page.getByRole('progressbar').count()).toBe(1);
   service = await start(new URL(service.url).port);
