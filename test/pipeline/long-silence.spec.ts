@@ -31,7 +31,7 @@ const pass = async (ms: number): Promise<void> => {
 };
 const passUntil = async (isSo: () => boolean): Promise<void> => {
   for (let tries = 0; !isSo(); tries++) {
-    if (tries > 1_000) throw new Error(`waited in vain for ${isSo.toString()}`);
+    if (tries > 10_000) throw new Error(`waited in vain for ${isSo.toString()}`);
     await pass(S / 4);
   }
 };

@@ -351,6 +351,9 @@ describe('with ComfyUI', () => {
     anInstance({ store: (report) => embeddedStore({ directory, report }), clock: hurriedClock(3), ...options });
   const lasting = (seconds: number) => steps({ steps: seconds * 20, secondsPerStep: 0.05 });
   const progressed = ({ progress }: JobState): boolean => progress > 5;
+  /** Until it is let go, a job that counts 20 steps stays in its middle, in each of its runs. */
+  const hold = ({ faults }: ComfyUIStandIn): void => void (faults.mostSteps = 10);
+  const letGo = ({ faults }: ComfyUIStandIn): void => void (faults.mostSteps = Infinity);
   const posts = ({ requests }: ComfyUIStandIn): readonly string[] =>
     requests.filter(({ method }) => method === 'POST').map(({ path }) => path);
   const expectOnceEach = (...servers: readonly ComfyUIStandIn[]): void => {
@@ -391,9 +394,11 @@ describe('with ComfyUI', () => {
     async (version) => {
       const comfy = await start({ version });
       const { run } = instance({ servers: [comfy.url] });
+      hold(comfy);
       const job = await run(lasting(1), { onLost: 'resubmit' });
       await job.where(progressed);
       await comfy.restart();
+      letGo(comfy);
       const end = await job.end;
       expect(end).toMatchObject({ promptId: job.promptId, status: 'completed', progress: 100, attempt: 2 });
       expect(end.outputs).toHaveLength(1);
@@ -406,6 +411,7 @@ describe('with ComfyUI', () => {
   test('a job without a policy is lost when its server forgot it, and is not run again', async () => {
     const comfy = await start();
     const { run } = instance({ servers: [comfy.url] });
+    hold(comfy);
     const job = await run(lasting(1), { maxAttempts: 3 });
     await job.where(progressed);
     await comfy.restart();
@@ -420,12 +426,14 @@ describe('with ComfyUI', () => {
       clock: hurriedClock(20),
       timing: defaultTiming,
     });
+    hold(one);
     const job = await run(lasting(1), { onLost: 'resubmit', server: one.url });
     const stays = await run(lasting(0.5), { server: one.url });
     await job.where(progressed);
     await one.kill();
     await job.where(({ attempt }) => attempt === 2);
     expect(pipeline.servers().map(({ healthy }) => healthy)).toEqual([false, true]);
+    letGo(one);
     await one.start();
     const end = await job.end;
     expect(end).toMatchObject({ status: 'completed', serverUrl: other.url, attempt: 2 });
@@ -439,13 +447,15 @@ describe('with ComfyUI', () => {
     const comfy = await start();
     const clock = hurriedClock(60);
     const { run } = instance({ servers: [comfy.url], clock, timing: defaultTiming });
-    const running = await run(lasting(0.3));
+    hold(comfy);
+    const running = await run(lasting(1));
     const job = await run(lasting(0.3), { onLost: 'resubmit' });
     await running.where(progressed);
     const killedAt = clock.now();
     await comfy.kill();
     await until(() => clock.now() - killedAt > 90_000);
     expect(job.states.at(-1)).toMatchObject({ status: 'queued', attempt: 1 });
+    letGo(comfy);
     await comfy.start();
     expect(await job.end).toMatchObject({ status: 'completed', attempt: 1 });
     expect(comfy.executions.get(job.promptId)).toBe(1);
@@ -481,11 +491,13 @@ describe('with ComfyUI', () => {
     const { run, pipeline } = instance({ servers: [comfy.url] });
     const seen = new Set<string>();
     pipeline.previews$.subscribe(({ promptId }) => seen.add(promptId));
+    hold(comfy);
     const job = await run(steps({ steps: 20, secondsPerStep: 0.05, previewEvery: 1 }), { onLost: 'resubmit' });
     await job.where(progressed);
     await comfy.restart();
     await job.where(({ attempt, status }) => attempt === 2 && status === 'processing');
     seen.clear();
+    letGo(comfy);
     await job.end;
     expect([...seen]).toEqual([job.promptId]);
   });
@@ -502,6 +514,7 @@ describe('with ComfyUI', () => {
     test('a job that waits for its next run when its instance closes is run by the other, once', async () => {
       const comfy = await start();
       const [a, b] = [onRedis(comfy), onRedis(comfy)];
+      hold(comfy);
       const job = await a.run(lasting(1), { onLost: 'resubmit', maxAttempts: 2 });
       await job.where(progressed);
       await comfy.restart();
@@ -509,6 +522,7 @@ describe('with ComfyUI', () => {
       await a.pipeline.close();
       expect(comfy.executions.size).toBe(1);
       await takenUp(b.pipeline, job.promptId);
+      letGo(comfy);
       const end = await b.watch(job.promptId).end;
       expect(end).toMatchObject({ status: 'completed', attempt: 2 });
       expect([...comfy.executions.keys()]).toEqual([job.promptId, end.runId]);
@@ -518,6 +532,7 @@ describe('with ComfyUI', () => {
     test('a job in its second run when its instance closes goes on under the other, and may be run a third time', async () => {
       const comfy = await start();
       const [a, b] = [onRedis(comfy), onRedis(comfy)];
+      hold(comfy);
       const job = await a.run(lasting(1), { onLost: 'resubmit' });
       await job.where(progressed);
       await comfy.restart();
@@ -527,6 +542,7 @@ describe('with ComfyUI', () => {
       const here = b.watch(job.promptId);
       expect(await here.where(({ status }) => status === 'processing')).toMatchObject({ runId: second.runId });
       await comfy.restart();
+      letGo(comfy);
       const end = await here.end;
       expect(end).toMatchObject({ status: 'completed', attempt: 3 });
       expect([...comfy.executions.keys()]).toEqual([job.promptId, second.runId, end.runId]);
@@ -537,7 +553,8 @@ describe('with ComfyUI', () => {
       const comfy = await start({ version: '0.3.30' });
       const store = redisStore({ url: redis.url, report: () => 'as wanted' });
       const { run } = onRedis(comfy);
-      const workflow = lasting(0.3);
+      const workflow = lasting(1);
+      hold(comfy);
       const job = await run(workflow, { onLost: 'resubmit' });
       expect([...comfy.executions.keys()]).toEqual([job.promptId]);
       await until(async () => (await lastValueFrom(store.kept(job.promptId))) !== undefined);
@@ -545,6 +562,7 @@ describe('with ComfyUI', () => {
         tag: 'whole',
         prompt: { workflow: JSON.stringify(workflow) },
       });
+      letGo(comfy);
       await job.end;
       await lastValueFrom(concat(store.close(), of(undefined)));
     });
