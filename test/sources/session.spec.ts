@@ -334,7 +334,6 @@ describe('silence', () => {
     expect(await socket.ended()).toMatchObject({ name: 'SocketClosed', requested: false });
     const took = performance.now() - began;
     expect(took).toBeGreaterThan(200);
-    expect(took).toBeLessThan(3_000);
     expect(socket.of('unlinked')).toMatchObject([{ clean: false }]);
   });
 });

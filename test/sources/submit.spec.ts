@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncScheduler, NEVER, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/lookup';
 import { rest, type Rest } from '../../sources/rest';
@@ -354,9 +353,10 @@ describe('the socket', () => {
 describe('where another instance may be at it', () => {
   test('[R11] it is posted once that is known not to be so', async () => {
     const server = await start({ version: '0.33.0' });
-    let mine = false;
-    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost: () => mine } });
-    await sleep(100);
+    let [mine, asked] = [false, 0];
+    const mayPost = (): boolean => (asked += 1) > 0 && mine;
+    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost } });
+    await until(() => asked > 2);
     expect(posts(server)).toBe(0);
     mine = true;
     expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
@@ -365,9 +365,10 @@ describe('where another instance may be at it', () => {
 
   test('[R11] it is not posted where it turned out so', async () => {
     const server = await start({ version: '0.33.0' });
-    let wanted = true;
-    const { done } = submitTo(server.url, short(), { submission: { mayPost: () => false, wanted: () => wanted } });
-    await sleep(50);
+    let [wanted, asked] = [true, 0];
+    const mayPost = (): boolean => (asked += 1) < 0;
+    const { done } = submitTo(server.url, short(), { submission: { mayPost, wanted: () => wanted } });
+    await until(() => asked > 2);
     wanted = false;
     expect(await done).toEqual([]);
     expect(posts(server)).toBe(0);

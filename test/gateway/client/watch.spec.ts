@@ -46,13 +46,18 @@ describe('two instances on one Redis', () => {
       startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: testAuth, logger: pino({ level: 'silent' }) });
     [here, there] = await Promise.all([gatewayOf(holder), gatewayOf(other)]);
   });
-  afterEach(() => sockets.splice(0).forEach((socket) => socket.disconnect()));
+  afterEach(() => {
+    holdAt(Infinity);
+    sockets.splice(0).forEach((socket) => socket.disconnect());
+  });
   afterAll(async () => {
     await Promise.all([here.close(), there.close()]);
     await Promise.all([holder.close(), other.close()]);
     await Promise.all([comfy.stop(), idle.stop(), redis.stop()]);
   });
 
+  /** Jobs go no further than this step until they are let go. */
+  const holdAt = (step: number): void => void (comfy.faults.mostSteps = step);
   const submit = (userId: string, count = 20) =>
     holder.submit({ workflow: steps({ steps: count, secondsPerStep: 0.2 }), type: 'image_generation', userId });
   const socketOf = async (claims: object, gateway = here) => {
@@ -73,6 +78,7 @@ describe('two instances on one Redis', () => {
   test.each(viewers)(
     '[R14] %s: of all jobs that live and change, only those they may see',
     async (_, claims, users) => {
+      holdAt(2);
       const jobs = [await submit('ada', 5), await submit('bob', 5)];
       const socket = await socketOf(claims);
       const states = statesOf(socket);
@@ -81,6 +87,7 @@ describe('two instances on one Redis', () => {
       const owners = (told: readonly { readonly userId: string }[]) =>
         [...new Set(told.map(({ userId }) => userId))].sort();
       expect(owners(reply.ok ? reply.jobs : [])).toEqual(users);
+      holdAt(Infinity);
       await Promise.all(jobs.map(({ promptId }) => settled(holder, promptId)));
       const ended = () => owners(states.filter(({ status }) => status === 'completed'));
       await eventually(() => expect(ended()).toEqual(users));
@@ -105,28 +112,33 @@ describe('two instances on one Redis', () => {
   });
 
   test('jobs of another instance are seen as well, a little later, and to their end', async () => {
+    holdAt(10);
     const before = await submit('ada', 40);
     const socket = await socketOf({ sub: 'ada' }, there);
     const states = statesOf(socket);
     expect(await watch(socket)).toMatchObject({ ok: true, jobs: [{ promptId: before.promptId }] });
+    holdAt(Infinity);
     await settled(holder, before.promptId);
     await eventually(() => expect(states.at(-1)).toMatchObject({ promptId: before.promptId, status: 'completed' }));
   });
 
   test('a job that is also joined is told once; who leaves it goes on hearing of it; who unwatches does not', async () => {
+    holdAt(5);
     const { promptId } = await submit('ada', 60);
     const socket = await socketOf({ sub: 'ada' });
     const states = statesOf(socket);
     await Promise.all([watch(socket), join(socket, promptId)]);
-    await eventually(() => expect(states.length).toBeGreaterThan(5));
+    holdAt(20);
+    await eventually(() => expect(states.at(-1)?.node?.value).toBeGreaterThan(5));
     socket.emit('job:leave', promptId);
-    const soFar = states.length;
-    await eventually(() => expect(states.length).toBeGreaterThan(soFar + 5));
+    holdAt(40);
+    await eventually(() => expect(states.at(-1)?.node?.value).toBeGreaterThan(20));
     const seqs = states.map(({ seq }) => seq);
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
     socket.emit('jobs:unwatch');
     await join(socket, 'no-such-job');
     const last = states.length;
+    holdAt(Infinity);
     await settled(holder, promptId);
     await join(socket, 'no-such-job');
     expect(states).toHaveLength(last);
@@ -296,10 +308,11 @@ describe('what is known of all jobs', () => {
     for (let n = 0; n < 10_000; n += 1) {
       watching.add(jobs.news({ userId: `user-${n}`, role: 'user' }).subscribe(() => (heard += 1)));
     }
-    const began = performance.now();
+    const before = process.cpuUsage();
     for (let seq = 1; seq <= 10_000; seq += 1) states$.next(job('a', seq, { userId: 'user-7' }));
     expect(heard).toBe(10_000);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    // Of this process's own work, in µs: what else the machine does is no part of it.
+    expect(process.cpuUsage(before).user).toBeLessThan(1_500_000);
     watching.unsubscribe();
   });
 });

@@ -94,7 +94,7 @@ async function useAll({ url }: Service): Promise<void> {
     let job: Answer | undefined;
     await eventually(async () => {
       job = await ask('GET', `/jobs/${id}`, { token: ada });
-      expect(['completed', 'failed']).toContain(job?.json['status']);
+      expect(['completed', 'failed']).toContain(job.json['status']);
     });
     await ask('GET', `/jobs/${id}/events`, { token: ada });
     await ask('GET', `/jobs/${id}/outputs/0`, { token: servant });

@@ -10,7 +10,7 @@ import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../su
 import { aState } from '../a-state';
 import { jobStoreContract } from '../job-store.contract';
 import { leasesContract } from '../leases.contract';
-import { until } from '../../support/until';
+import { eventually, until } from '../../support/until';
 
 let cluster: RedisCluster;
 let reports: unknown[];
@@ -103,7 +103,7 @@ describe('while slots move under load', () => {
     const store = open();
     const [from$, to] = (await cluster.masters()) as [ClusterNode, ClusterNode];
     const promptIds = ids(3000);
-    const moving = slotsOf(from$).slice(0, 200);
+    const moving = slotsOf(from$).slice(0, 100);
     const watchedIds = promptIds.filter((promptId) => moving.includes(keySlot(feedChannel(promptId)))).slice(0, 20);
     const seen = new Map<string, number>();
     const watching = watchedIds.map((promptId) =>
@@ -131,7 +131,7 @@ describe('while slots move under load', () => {
 
     expect(new Set(lists)).toEqual(new Set([3000]));
     await until(() => watchedIds.every((promptId) => seen.get(promptId) === seq));
-    expect(watchedIds.length).toBeGreaterThan(10);
+    expect(watchedIds.length).toBeGreaterThan(5);
     expect(await listed(store)).toEqual(promptIds);
     expect(reports).toEqual([]);
     watching.forEach((each) => each.unsubscribe());
@@ -168,12 +168,13 @@ describe('[R12] while a master is killed', () => {
     await victim.server.kill();
     await until(() => seq > 70);
     clearInterval(writing);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    // What the old master took along is written once more.
+    await eventually(async () => {
+      const states = await lastValueFrom(store.list().pipe(toArray()));
+      expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
+      expect(states).toHaveLength(500);
+    });
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
-
-    const states = await lastValueFrom(store.list().pipe(toArray()));
-    expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
-    expect(states).toHaveLength(500);
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
     watching.forEach((each) => each.unsubscribe());
     writer.close();
