@@ -2,8 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync } from 'node:fs';
 
-// The dashboard's folder keeps files of builds before for a while: what is shipped has none.
-for (const folder of ['dist', 'gateway/dashboard/dist']) rmSync(folder, { recursive: true, force: true });
+rmSync('dist', { recursive: true, force: true });
 execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 execFileSync(process.execPath, ['scripts/build-client.mjs', 'dist/client'], { stdio: 'inherit' });
 execFileSync(process.execPath, ['scripts/build-dashboard.mjs'], { stdio: 'inherit' });
