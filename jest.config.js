@@ -35,7 +35,7 @@ const unit = [
 const system = [
   'test/system/**',
   'test/gateway/{main,dashboard}/**',
-  'test/gateway/{client/browser,wire/secrets}.spec.ts',
+  'test/gateway/{client/browser,http/video,wire/secrets}.spec.ts',
 ];
 /** A minute of random troubles: `npm run test:faults`. */
 const faults = ['test/system/faults.spec.ts'];
