@@ -85,8 +85,11 @@ export interface Pipeline {
   readonly states$: Observable<JobState>;
   /** Previews of this instance's running jobs; lossy. */
   readonly previews$: Observable<Preview>;
-  /** Opens the nth output of a job, or resolves `undefined` if there is no such job or output. Rejects with `NoAnswer`. */
-  output(promptId: string, n: number): Promise<OutputBody | undefined>;
+  /**
+   * Opens the nth output of a job, or resolves `undefined` if there is no such job or output; of a `range`, as HTTP's
+   * `Range` has it, a part where it is a single one that ComfyUI serves. Rejects with `NoAnswer`.
+   */
+  output(promptId: string, n: number, range?: string): Promise<OutputBody | undefined>;
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;

@@ -250,11 +250,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     watch: asked.watch,
     states$,
     previews$,
-    output: async (promptId, n) => {
+    output: async (promptId, n, range) => {
       const state = await asked.get(promptId);
       const file = state?.outputs?.[n];
       const server = servers.find(({ url }) => url === state?.serverUrl);
-      return file === undefined ? undefined : server?.view(file);
+      return file === undefined ? undefined : server?.view(file, range);
     },
     servers: () =>
       servers.map((server) => {

@@ -1,6 +1,7 @@
 import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
 import { Observable } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
+import { bounds } from '../streams/bounds';
 import type { ServerAddress } from './server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -28,8 +29,11 @@ export interface Rest {
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
   readonly post: (path: string, json: string, timeoutMs?: number) => Observable<Answer>;
-  /** An open response, its body unread. Rejects with `NoAnswer`. */
-  readonly open: (path: string) => Promise<Dispatcher.ResponseData>;
+  /**
+   * An open response, its body unread, of that `Range` where one is given. Rejects with `NoAnswer`, also where all
+   * connections for files are busy for too long.
+   */
+  readonly open: (path: string, range?: string) => Promise<Dispatcher.ResponseData>;
   /** When the last request was answered, in ms since 1970; 0 where it was not, or none was made. */
   readonly answeredAt: () => number;
   /** Closes the connections. */
@@ -50,7 +54,7 @@ const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, break
 export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
-  const outputs = new Agent({ connect: { timeout: 5_000 }, connections: 32 });
+  const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
   const breaker = circuitBreaker(
     handleType(NoAnswer, (error) => !wasGivenUp(error)),
     {
@@ -112,16 +116,30 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
       };
     });
 
+  const open = async (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
+    // undici's own patience begins with a connection; here it counts the wait for one, too.
+    const abort = new AbortController();
+    const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), limits.timeoutMs);
+    try {
+      return await request(`${url}${path}`, {
+        dispatcher: outputs,
+        signal: abort.signal,
+        // What is compressed on the way has no ranges.
+        headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
+        bodyTimeout: bounds.stallMs,
+      });
+    } catch (error) {
+      throw asNoAnswer(error, path);
+    } finally {
+      clearTimeout(patience);
+    }
+  };
+
   return {
     url,
     get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
     post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
-    open: (path) =>
-      request(`${url}${path}`, { dispatcher: outputs, headers, headersTimeout: limits.timeoutMs }).catch(
-        (error: unknown) => {
-          throw asNoAnswer(error, path);
-        },
-      ),
+    open,
     answeredAt: () => answeredAt,
     close: async () => {
       await Promise.all([agent.destroy(), outputs.destroy()]);

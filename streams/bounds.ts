@@ -28,4 +28,18 @@ export const bounds = {
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,
+  /** Bytes of an output that is passed on; setting `MAX_OUTPUT_BYTES`. */
+  outputBytes: 2 ** 30,
+  /** Downloads at a time, of one user (setting `DOWNLOADS_PER_USER`) and from one ComfyUI; those of one user that wait for a turn. */
+  downloadsPerUser: 16,
+  downloadsPerServer: 64,
+  downloadsWaiting: 100,
+  /** How long a download waits for its turn, and how long a reader may read nothing; less where another waits. */
+  turnMs: 10_000,
+  stallMs: 30_000,
+  stallBesideOthersMs: 2_000,
+  /** How long the signed URL of an output is good at least. */
+  signedUrlMs: 5 * 60_000,
+  /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
+  previewBytes: 4 << 20,
 } as const;
