@@ -34,6 +34,9 @@ async function serve({
   rates,
   proxies,
   webhooks,
+  basePath,
+  outputLimitBytes,
+  downloadsPerUser,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
@@ -50,6 +53,11 @@ async function serve({
     origins,
     rates,
     proxies,
+    basePath,
+    outputLimitBytes,
+    downloads: { perUser: downloadsPerUser },
+    // Whoever has the secret on each instance needs no key in the store.
+    urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
   });

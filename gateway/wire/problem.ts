@@ -12,6 +12,7 @@ const KINDS = {
   'unknown-output': [404, 'The job has no such output'],
   'method-not-allowed': [405, 'The method does not fit'],
   'body-too-large': [413, 'The body is too large'],
+  'no-such-range': [416, 'The output has no such part'],
   'unsupported-media-type': [415, 'The body must be JSON'],
   'key-spent': [409, 'The Idempotency-Key was used up'],
   'workflow-refused': [422, 'ComfyUI refused the workflow'],
@@ -22,6 +23,7 @@ const KINDS = {
   internal: [500, 'The gateway failed'],
   'no-answer': [502, 'ComfyUI gave no usable answer'],
   'output-too-large': [502, 'The output is too large'],
+  busy: [503, 'Too many downloads'],
   'keys-unavailable': [503, 'Tokens cannot be checked right now'],
   'store-unavailable': [503, 'Job states cannot be read right now'],
 } as const satisfies Record<string, readonly [number, string]>;
