@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Request } from 'express';
 import type { OutputBody } from '../../../pipeline/api';
 
 /** What of a file is to be sent: the whole, a part of what is open, or nothing, as there is no such part. */
@@ -26,18 +25,43 @@ export const isOfSame = (
 };
 
 /**
- * What to send of an open output. Where it was opened as a whole, a single range is cut out of it, if its size is known. Of
- * several ranges the whole is sent, as RFC 9110 allows and every player takes.
+ * What to send of an open output. Where it was opened as a whole, the range is cut out of it, if its size is known. Of
+ * several that do not meet the whole is sent, as RFC 9110 allows and every player takes.
  */
-export function wantedOf(request: Pick<Request, 'range' | 'method' | 'headers'>, { part, length }: OutputBody): Wanted {
+export function wantedOf(range: string | undefined, { part, length }: OutputBody): Wanted {
   if (part) return { tag: 'part', ...part };
-  if (rangeOf(request) === undefined || length === undefined) return WHOLE;
-  const ranges = request.range(length, { combine: true });
-  if (ranges === -1) return { tag: 'none', size: length };
-  const [range, ...others] = Array.isArray(ranges) ? ranges : [];
-  return range === undefined || others.length > 0
-    ? WHOLE
-    : { tag: 'part', first: range.start, last: range.end, size: length };
+  const asked = range === undefined || length === undefined ? undefined : spansIn(range, length);
+  if (asked === undefined || length === undefined) return WHOLE;
+  const [first, ...others] = asked.filter((span) => span.first < length).sort((a, b) => a.first - b.first);
+  if (first === undefined) return { tag: 'none', size: length };
+  let { last } = first;
+  for (const next of others) {
+    if (next.first > last + 1) return WHOLE;
+    last = Math.max(last, next.last);
+  }
+  return { tag: 'part', first: first.first, last, size: length };
+}
+
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The ranges of a `Range`, `undefined` where one of them is none: then the whole header means nothing. */
+function spansIn(range: string, size: number): readonly Span[] | undefined {
+  const spans = range
+    .slice('bytes='.length)
+    .split(',')
+    .map((text) => spanIn(text.trim(), size));
+  return spans.includes(undefined) ? undefined : spans.filter((span) => span !== undefined);
+}
+
+function spanIn(text: string, size: number): Span | undefined {
+  const [, from = '', to = ''] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
+  if (from === '')
+    return to === '' ? undefined : { first: Number(to) === 0 ? size : Math.max(0, size - Number(to)), last: size - 1 };
+  if (to !== '' && Number(to) < Number(from)) return undefined;
+  return { first: Number(from), last: to === '' ? size - 1 : Math.min(Number(to), size - 1) };
 }
 
 /** The bytes from `first` to `last`; the body is left as soon as they were read. */

@@ -106,9 +106,11 @@ async function answer(
   }
   describe(response, { ...output, filename: job.outputs?.[n]?.filename });
   share(request, response, policy, response.locals['isSigned'] === true);
+  // `no-cache`, which `fetch` adds to conditions of its caller's, is for caches on the way; we compare at the source.
+  delete request.headers['cache-control'];
   const isKnown = request.fresh;
-  const wanted = isKnown ? ({ tag: 'whole' } as const) : wantedOf(request, output);
-  if (isKnown) response.status(304);
+  const wanted = isKnown ? ({ tag: 'whole' } as const) : wantedOf(rangeOf(request), output);
+  if (isKnown) response.status(304).removeHeader('Content-Type');
   else announce(response, wanted, length);
   if (!isKnown && request.method === 'GET' && wanted.tag !== 'none')
     return send(response, output, wanted, sending, turn);

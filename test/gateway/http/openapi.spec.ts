@@ -181,7 +181,11 @@ describe('every real answer is as documented:', () => {
       await ask('GET', `/jobs/${promptId}`);
       await ask('POST', `/jobs/${promptId}/cancel`);
       await ask('GET', `/jobs/${promptId}/nodes`);
-      await ask('GET', `/jobs/${promptId}/outputs/0`);
+      const { headers } = await ask('GET', `/jobs/${promptId}/outputs/0`);
+      for (const range of ['bytes=0-3', 'bytes=999999999-'])
+        await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { Range: range } });
+      await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { 'If-None-Match': headers['etag'] ?? '""' } });
+      await ask('POST', `/jobs/${promptId}/outputs/0/url`);
       const stream = await ask('GET', `/jobs/${promptId}/events`);
       const [, id, , data] = /id: (.*)(\n)data: (.*)\n/.exec(stream.text)!;
       expect(fits({ $ref: '#/components/schemas/Job' }, JSON.parse(data!), true)).toEqual([]);

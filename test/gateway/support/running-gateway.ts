@@ -14,13 +14,30 @@ export interface RunningGateway extends Gateway {
   readonly pipeline: Pipeline;
 }
 
-type Options = Partial<GatewayOptions> & { readonly comfyUI?: Partial<StandInOptions> };
+type Options = Partial<GatewayOptions> & {
+  readonly comfyUI?: Partial<StandInOptions>;
+  /** Hears each line of the log. */
+  readonly heard?: (line: string) => void;
+};
 
 /** Writes nothing, and looks through everything. */
-const quiet = pino({ level: 'trace' }, { write: (line: string) => lookThrough('a log', line) });
+const quiet = (heard: (line: string) => void) =>
+  pino(
+    { level: 'trace' },
+    {
+      write: (line: string) => {
+        lookThrough('a log', line);
+        heard(line);
+      },
+    },
+  );
 
 /** A gateway before a real pipeline before a ComfyUI stand-in, on free ports. Its close closes all three. */
-export async function runningGateway({ comfyUI, ...options }: Options = {}): Promise<RunningGateway> {
+export async function runningGateway({
+  comfyUI,
+  heard = () => undefined,
+  ...options
+}: Options = {}): Promise<RunningGateway> {
   const comfy = await startComfyUI({ version: '0.33.0', timeScale: 0.2, ...comfyUI });
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
@@ -30,7 +47,7 @@ export async function runningGateway({ comfyUI, ...options }: Options = {}): Pro
     host: '127.0.0.1',
     port: 0,
     auth: openAuth,
-    logger: quiet,
+    logger: quiet(heard),
     ...options,
   });
   return {
