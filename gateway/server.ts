@@ -16,6 +16,7 @@ import { nodeHistories } from './http/routes/node-histories';
 import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
+import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -64,7 +65,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
   const admitted = admission(auth, rates, proxies);
-  const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
+  const common = {
+    pipeline,
+    rooms: rooms(pipeline),
+    auth,
+    admission: admitted,
+    policy,
+    logger,
+    limits: patience,
+    rates,
+  };
   const histories = nodeHistories(pipeline.states$, closing$);
   const files = {
     sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },

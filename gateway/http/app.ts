@@ -14,6 +14,7 @@ import { eventsRoute } from './routes/events';
 import { healthRoutes } from './routes/health';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
+import type { Rooms } from '../sockets/rooms';
 import type { OutboxLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/node-histories';
 import { nodesRoute } from './routes/nodes';
@@ -26,6 +27,7 @@ import type { Webhooks } from '../webhooks/webhooks';
 
 export interface HttpOptions {
   readonly pipeline: Pipeline;
+  readonly rooms: Rooms;
   readonly auth: Auth;
   readonly admission: Admission;
   readonly policy: OriginPolicy;

@@ -1,4 +1,4 @@
-import { filter, finalize, map, Observable, ReplaySubject, share } from 'rxjs';
+import { defer, filter, finalize, map, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import { maySee, type Viewer } from '../admission/auth';
 import { publicJob, type PublicJob } from '../wire/public-job';
@@ -21,6 +21,8 @@ export interface Rooms {
    * `UnknownJob` for a job that is not there or not theirs (R14).
    */
   news(promptId: string, viewer: Viewer): Observable<News>;
+  /** The states of that alone. */
+  states(promptId: string, viewer: Viewer): Observable<PublicJob>;
 }
 
 export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
@@ -43,6 +45,12 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),
+    states: (promptId: string, viewer: Viewer) =>
+      defer(() => roomOf(promptId).job$).pipe(
+        tap((job) => {
+          if (!maySee(viewer, job)) throw new UnknownJob(job.promptId);
+        }),
+      ),
   } satisfies Rooms;
 };
 

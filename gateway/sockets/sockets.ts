@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Logger } from 'pino';
-import { asyncScheduler, interval, share, type Observable } from 'rxjs';
+import { asyncScheduler, fromEvent, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
@@ -16,7 +16,8 @@ import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
 import type { Rates } from '../admission/rate-limits';
-import { rooms, type Rooms } from './rooms';
+import { tellingRefusals } from './refused-handshakes';
+import type { Rooms } from './rooms';
 import { throttle, type Throttle } from '../admission/message-limits';
 
 /** A client that did not acknowledge the end of a job after so long gets it again. */
@@ -24,6 +25,7 @@ const ACKNOWLEDGED_MS = 5_000;
 
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
+  readonly rooms: Rooms;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly limits: OutboxLimits;
@@ -37,7 +39,7 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(
   http: HttpServer,
-  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+  { pipeline, rooms, admission, policy, limits, rates, logger }: SocketsOptions,
 ): Io {
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
@@ -49,9 +51,9 @@ export function serveSockets(
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  const jobRooms = rooms(pipeline);
+  tellingRefusals(io, fromEvent(http, 'close'), logger);
   const parts = {
-    rooms: jobRooms,
+    rooms,
     all: allJobs(pipeline, asyncScheduler),
     throttle: throttle(rates),
     inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),

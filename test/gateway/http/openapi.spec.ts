@@ -63,6 +63,7 @@ const routesIn = (layers: readonly Layer[]): readonly string[] =>
 test('it has every route that the gateway serves, and no other', () => {
   const app = httpApp({
     pipeline: {} as never,
+    rooms: {} as never,
     auth: testAuth,
     admission: admission(testAuth, defaultRates, 0),
     policy: originPolicy([], true),
