@@ -30,6 +30,7 @@ export async function diagnosis({ url, origin, path }: Place, cause: Error): Pro
     );
   const { type, detail, title } = body;
   const kind = /^urn:comfyui-jobstream:problem:([\w-]+)$/.exec(String(type))?.[1];
+  if (kind === 'not-found') return as('no-gateway', `The gateway does not stand at ${url}: its path is another.`);
   return kind === undefined
     ? as('no-gateway', `What answers at ${url} (status ${answer.status}) is no gateway.`)
     : as(kind, String(detail ?? title));
