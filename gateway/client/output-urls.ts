@@ -18,12 +18,17 @@ export const outputUrls =
     });
     const body = (await answer.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
     if (answer.ok && typeof body['url'] === 'string') return urlOf(body['url'], url, origin);
-    const kind = /problem:([\w-]+)$/.exec(String(body['type']))?.[1] ?? 'no-answer';
-    throw new JobstreamError(kind, String(body['detail'] ?? body['title'] ?? `The gateway answered ${answer.status}.`));
+    throw problemIn(body, answer.status);
   };
 
 /** A proxy may stand the gateway under a path of which it knows nothing. */
 const urlOf = (path: string, url: string, origin: string): string => {
   const base = url.slice(origin.length);
   return base !== '' && path.startsWith(`${base}/`) ? origin + path : url + path;
+};
+
+const problemIn = ({ type, detail, title }: Readonly<Record<string, unknown>>, status: number): JobstreamError => {
+  const kind = typeof type === 'string' ? /problem:([\w-]+)$/.exec(type)?.[1] : undefined;
+  const words = [detail, title].find((text) => typeof text === 'string') ?? `The gateway answered ${status}.`;
+  return new JobstreamError(kind ?? 'no-answer', words);
 };

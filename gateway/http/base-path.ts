@@ -29,4 +29,7 @@ export const underBase =
   };
 
 /** What paths begin with that the caller is told; empty at the root. */
-export const prefixOf = ({ locals }: Response): string => String((locals as { prefix?: unknown }).prefix ?? '');
+export const prefixOf = ({ locals }: Pick<Response, 'locals'>): string => {
+  const { prefix } = locals as { readonly prefix?: unknown };
+  return typeof prefix === 'string' ? prefix : '';
+};

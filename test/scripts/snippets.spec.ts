@@ -55,8 +55,8 @@ const snippetsOf = async (page: string) =>
 test('every snippet of the documents compiles against what ships, strictly, in TypeScript 5.9', async () => {
   const tsc = (version: string, ...args: string[]) =>
     run(process.execPath, [join(root, `node_modules/${version}/bin/tsc`), ...args], { cwd: root }).catch(
-      ({ stdout }: { readonly stdout: string }) => {
-        throw new Error(stdout);
+      (error: unknown) => {
+        throw new Error((error as { readonly stdout: string }).stdout);
       },
     );
   const dist = join(folder, 'dist');
