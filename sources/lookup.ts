@@ -134,7 +134,6 @@ export const lookAt =
   ({ queue, one, ends, renamed }: Lookup, clock: SchedulerLike) =>
   (jobs: readonly Job[]): Observable<BoardEvent> => {
     const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
-    const adopted = (promptId: string, as: string): BoardEvent => ({ tag: 'adopted', promptId, as, at: clock.now() });
 
     const detail = (job: Job): Observable<BoardEvent> => {
       const runId = runIdOf(job.state);
@@ -149,7 +148,7 @@ export const lookAt =
         concatMap((as) =>
           as === undefined
             ? of(told(runId, { tag: 'absent' }))
-            : one(as).pipe(concatMap((found) => [adopted(runId, as), told(as, factOf(found))])),
+            : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
         ),
       );
     const oneByOne = (some: readonly Job[]): Observable<BoardEvent> => from(some).pipe(mergeMap(detail, AT_ONCE));
@@ -178,8 +177,8 @@ export const lookAt =
         const present = sought.flatMap(({ runId, place }) => {
           if (place === undefined) return [];
           const { promptId } = place.entry;
-          const fact = told(promptId, inQueue(place.entry, place.ahead));
-          return promptId === runId ? [fact] : [adopted(runId, promptId), fact];
+          const fact = inQueue(place.entry, place.ahead);
+          return [told(runId, promptId === runId ? fact : renamedTo(promptId, fact))];
         });
         const missed = sought.filter(({ place }) => place === undefined);
         // A running job's workflow, where the queue does not tell it.
@@ -196,6 +195,9 @@ export const lookAt =
 /** Posted, it may be, by an instance that did not live to hear the answer. */
 const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
   state.status === 'queued' && heardAt === 0 && absences.count === 0;
+
+/** What is told of a run that an old server holds under an id of its own. */
+const renamedTo = (runId: string, fact: LookFact): LookFact => (fact.tag === 'absent' ? fact : { ...fact, runId });
 
 function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job) : found;

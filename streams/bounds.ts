@@ -25,6 +25,13 @@ export const bounds = {
   stateBytes: 1 << 20,
   /** Bytes of a text frame. */
   frameBytes: 4 << 20,
+  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  jobsPerUser: 1_000,
+  bytesPerUser: 256 << 20,
+  /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
+  jobMs: 12 * 3_600_000,
+  /** Characters of an id that a server gives a run. */
+  runIdLength: 200,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,

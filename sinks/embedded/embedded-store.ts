@@ -64,7 +64,7 @@ interface Written {
  */
 export function embeddedStore({ directory, clock = asyncScheduler, report }: EmbeddedStoreOptions): JobStore {
   const file = lmdbFile(directory);
-  const feed = watchers();
+  const feed = watchers<JobState>();
 
   const isAlive = ({ until }: Entry): boolean => until > clock.now();
   const alive = (from: Pick<Txn, 'read'>, key: string): Entry | undefined => {
@@ -136,7 +136,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
       }).pipe(
         tap(({ isNews, foreign }) => {
           if (foreign !== undefined) report('embedded put', foreign);
-          if (isNews) feed.tell(state);
+          if (isNews) feed.tell(state.promptId, state);
         }),
         map(({ outcome }) => outcome),
       ),

@@ -126,9 +126,21 @@ const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure 
 const asAsked = (job: Job, failure: Failure): Failure =>
   job.cancelAsked && failure.kind === 'interrupted' ? { ...failure, ...cancelledFailure } : failure;
 
+export const internalError: Failure = {
+  kind: 'internal_error',
+  message: 'This job could not be followed because of a mistake in this program, which was reported.',
+  retryable: false,
+};
+
+export const timedOut: Failure = {
+  kind: 'timed_out',
+  message: 'The job did not end within the time it was given, and was stopped.',
+  retryable: true,
+};
+
 export const cancelledFailure: Failure = { kind: 'cancelled', message: 'Cancelled on request.', retryable: false };
 
-const lost: Failure = {
+export const lost: Failure = {
   kind: 'lost',
   message: 'The server no longer knows this job: it was removed from the queue, or the server restarted.',
   retryable: true,
