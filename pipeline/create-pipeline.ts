@@ -24,6 +24,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { answers } from './reads';
+import { pictures } from './pictures';
 import { runs } from './posting';
 import { newState, submissions } from './submissions';
 import { ownership } from './sessions';
@@ -38,7 +39,7 @@ import { jittered, type Backoff } from '../streams/operators/backoff';
 import { jobBoard, type BoardEvent, type Change } from '../streams/board/board';
 import { jobOf } from '../streams/job/job';
 import { jobChanges } from '../streams/job-changes';
-import { isSettled, sessionOf, type JobState } from '../streams/job/job-state';
+import { isFile, isSettled, sessionOf, type JobState } from '../streams/job/job-state';
 import { orNothing, reporting, type Report } from '../streams/operators/reporting';
 import { defaultTiming, type Timing } from '../streams/job/timing';
 import { watchers } from '../streams/operators/keyed-watchers';
@@ -126,6 +127,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     filter((change) => change.tag === 'state'),
     map(({ state }) => state),
   );
+  const kept = pictures(store, report);
   const previews$ = changes$.pipe(
     filter((change) => change.tag === 'preview'),
     map(({ preview }) => preview),
@@ -159,6 +161,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         break;
       case 'released':
         local.release(change.promptId);
+        break;
+      case 'pictured':
+        kept.keep(change.picture);
         break;
       case 'preview':
         break;
@@ -249,8 +254,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     output: async (promptId, n) => {
       const state = await asked.get(promptId);
       const file = state?.outputs?.[n];
-      const server = servers.find(({ url }) => url === state?.serverUrl);
-      return file === undefined ? undefined : server?.view(file);
+      if (file === undefined || !isFile(file)) return undefined;
+      if (file.type === 'websocket') return kept.open(state?.promptId ?? promptId, file);
+      return servers.find(({ url }) => url === state?.serverUrl)?.view(file);
     },
     servers: () =>
       servers.map((server) => {

@@ -97,7 +97,7 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       if (Number(length) > limits.maxBytes) {
         response.body.on('error', () => undefined).destroy();
-        throw new Unreadable('the answer is too large', true);
+        throw tooLarge(path);
       }
       return read(response.statusCode, String(contentType ?? ''), await response.body.text(), location);
     } catch (error) {
@@ -189,10 +189,13 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   if (error instanceof BrokenCircuitError)
     return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
   if (error instanceof errors.ResponseExceededMaxSizeError)
-    return new Unreadable(`${route}: the answer is too large`, true, { cause: error });
+    return tooLarge(path, error);
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
+
+const tooLarge = (path: string, cause?: unknown): Unreadable =>
+  new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
 
 /** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
 function codeOf(error: unknown): string {

@@ -30,7 +30,7 @@ export const bounds = {
   filenameLength: 500,
   /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
   startedNodes: 50_000,
-  /** Bytes of a picture that came over the socket, and of all of one job. */
+  /** Bytes of a picture that comes over the socket, and of all of one job; a longer frame ends the socket. */
   pictureBytes: 32 << 20,
   picturesBytes: 64 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */

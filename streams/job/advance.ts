@@ -125,8 +125,9 @@ function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
     : completed(drawn, withPictures(drawn, outcome), at);
 }
 
-/** The job with a picture more; beyond what is kept of one job, pictures are passed over. */
+/** The job with a picture more. */
 function pictured(job: Job, event: JobEvent & { tag: 'pictured' }, timing: Timing): Job {
+  if (job.pictures.some(({ filename }) => filename === event.output.filename)) return heard(job, event, timing);
   const pictureBytes = job.pictureBytes + event.bytes;
   return heard({ ...job, pictures: [...job.pictures, event.output], pictureBytes }, event, timing);
 }

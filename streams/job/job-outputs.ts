@@ -1,7 +1,7 @@
 import { bounds } from '../bounds';
 import type { Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { ownerOf } from './progress';
+import { emptyTally, ownerOf } from './progress';
 
 /** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
 const PICTURES = 'SaveImageWebsocket';
@@ -27,13 +27,14 @@ export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: num
  * A job's outputs as its state holds them: under the workflow's own nodes, in an order that does not depend on who told
  * of them, and bounded in number and characters (R16).
  */
-export function outputsOfJob({ graph, tally }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
+export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
   const kept: JobOutput[] = [];
   let texts = bounds.textsLength;
   let characters = bounds.stateBytes / 4;
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
-    const nodeId = ownerOf(graph, tally, output.nodeId);
+    // By its id alone: what frames say of its parents, history does not.
+    const nodeId = ownerOf(graph, emptyTally, output.nodeId);
     const text = isFile(output) ? undefined : output.text.slice(0, texts);
     if (text === '' && texts <= 0) continue;
     texts -= text?.length ?? 0;
