@@ -17,12 +17,13 @@ import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from '
 import type { Choice } from './choose-server';
 import type { Env } from './env';
 import type { Life } from './life';
+import type { Pictures } from './pictures';
 import type { Posting } from './posting';
 import type { Answers } from './reads';
 import type { Sessions } from './sessions';
 import type { JobStore } from '../sinks/job-store';
 import type { BoardView } from '../streams/board/board';
-import { isSettled, sessionOf, type JobState } from '../streams/job/job-state';
+import { isFile, isSettled, sessionOf, type JobState } from '../streams/job/job-state';
 import type { Watchers } from '../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../streams/operators/reporting';
 
@@ -36,6 +37,7 @@ export interface CallParts {
   readonly board: BoardView;
   readonly posting: Posting;
   readonly local: { readonly previews: Watchers<Preview> };
+  readonly pictures: Pictures;
   readonly store: JobStore;
   readonly reads: Answers;
   readonly life: Life;
@@ -67,7 +69,9 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     output: whileOpen(async (promptId, n) => {
       const state = await reads.get(promptId);
       const file = state?.outputs?.[n];
-      return file === undefined ? undefined : choice.of(state?.serverUrl ?? '')?.view(file);
+      if (file === undefined || !isFile(file)) return undefined;
+      if (file.type === 'websocket') return parts.pictures.open(promptId, file);
+      return choice.of(state?.serverUrl ?? '')?.view(file);
     }),
     servers: () => choice.servers.map((server) => statusOf(server, parts)),
     storeHealthy: () => firstValueFrom(store.healthy(), { defaultValue: false }),

@@ -6,6 +6,7 @@ import type { Demand } from './demand';
 import type { Env } from './env';
 import { lifeOf } from './life';
 import { outages } from './outages';
+import { pictures } from './pictures';
 import { posting } from './posting';
 import { answers } from './reads';
 import { sessions } from './sessions';
@@ -64,6 +65,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const refused$ = new Subject<JobState>();
   const writer = writeBehind(store, { clock, report, onStale: (state) => refused$.next(state), confirmMs: CONFIRM_MS });
   const transit = inTransit();
+  const kept = pictures(store, report);
 
   const held = sessions({ servers, store, board, transit, stop$ }, env);
   const choice = choosing(servers, held.own, board);
@@ -76,7 +78,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, writer, store, stop$ },
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, writer, store, stop$ },
       demand$: lettingGo$,
       outage$: outages(choice, board, env),
     },
@@ -97,7 +99,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     env,
   );
   const track = tracking({ choice, sessions: held, board, reads, run }, env);
-  return callsOf({ choice, sessions: held, board, posting: posts, local, store, reads, life, submit, track }, env);
+  return callsOf(
+    { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, submit, track },
+    env,
+  );
 }
 
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {

@@ -26,6 +26,7 @@ import {
 import { PipelineClosed } from './api';
 import { fulfilled, type Demand } from './demand';
 import { isTransient, type Env } from './env';
+import type { Pictures } from './pictures';
 import type { Posting } from './posting';
 import type { Sessions } from './sessions';
 import type { JobStore } from '../sinks/job-store';
@@ -56,6 +57,7 @@ export interface LifeParts {
   readonly posting: Posting;
   readonly board: Board;
   readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
+  readonly pictures: Pictures;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -75,7 +77,7 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, writer, stop$ } = parts;
+  const { servers, sessions, posting, board, local, pictures, writer, stop$ } = parts;
   const { clock, random, report } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
@@ -113,6 +115,9 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
       case 'state':
         local.states.tell(change.state.promptId, change.state);
         writer.put(change.state);
+        break;
+      case 'pictured':
+        pictures.keep(change.picture);
         break;
       case 'preview':
         local.previews.tell(change.preview.promptId, change.preview);

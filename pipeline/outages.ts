@@ -15,7 +15,7 @@ import {
 import type { Choice } from './choose-server';
 import type { Env } from './env';
 import type { BoardEvent, BoardView } from '../streams/board/board';
-import { lost } from '../streams/job/advance';
+import { lost } from '../streams/job/failures';
 import { runsAgain } from '../streams/job/derive';
 import type { JobState } from '../streams/job/job-state';
 

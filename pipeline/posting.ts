@@ -24,7 +24,7 @@ import { oncePosted, type StoredWorkflow } from '../sinks/stored-workflow.codec'
 import type { WriteBehind } from '../sinks/write-behind';
 import type { ComfyUIServer } from '../sources/comfyui-server';
 import type { BoardEvent, BoardView } from '../streams/board/board';
-import { timedOut } from '../streams/job/advance';
+import { timedOut } from '../streams/job/failures';
 import { jobOf, type Job } from '../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../streams/job/job-state';
 import { graphOfPrompt, type Prompt } from '../streams/job/workflow';

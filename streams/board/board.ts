@@ -1,7 +1,9 @@
-import { advance, internalError } from '../job/advance';
+import { advance } from '../job/advance';
 import { givenUp } from '../job/derive';
+import { internalError } from '../job/failures';
 import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
 import { jobOf, type Job } from '../job/job';
+import { pictureNode, pictureOf } from '../job/job-outputs';
 import { isSettled, runIdOf, type Failure, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import type { Timing } from '../job/timing';
@@ -47,10 +49,20 @@ export interface Preview {
   readonly image: Uint8Array;
 }
 
+/** A picture that came over the socket, as it is kept with its job. */
+export interface Picture {
+  readonly promptId: string;
+  readonly filename: string;
+  readonly mimeType: string;
+  readonly bytes: Uint8Array;
+}
+
 /** What an event led to. */
 export type Change =
   | { readonly tag: 'state'; readonly state: JobState }
   | { readonly tag: 'preview'; readonly preview: Preview }
+  /** A picture came that is an output: its bytes are to be kept with the job, before a state names it. */
+  | { readonly tag: 'pictured'; readonly picture: Picture }
   /** The job is another's now: whoever watches it here has to look elsewhere. */
   | { readonly tag: 'released'; readonly promptId: string }
   /** A run failed that may be repeated: somebody must post it. */
@@ -121,7 +133,9 @@ const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
 ]);
 
 /** What only a look can tell. */
-const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['found', 'ended', 'absent']);
+const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
+]);
 
 export function jobBoard(timing: Timing, report: Report = () => undefined): Board {
   const index = jobIndex();
@@ -265,9 +279,24 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
-        return [{ tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } }];
+        const preview: Change = { tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } };
+        return [preview, ...guarded(job, at, () => picture(job, nodeId, event))];
       }
     }
+  };
+
+  /** A picture that a node made for the socket alone is an output; a preview of any other is not. */
+  const picture = (
+    job: Job,
+    nodeId: string,
+    { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
+  ): readonly Change[] => {
+    const own = pictureNode(job, nodeId);
+    const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
+    if (output === undefined) return [];
+    const { promptId } = job.state;
+    const file: Change = { tag: 'pictured', picture: { promptId, filename: output.filename, mimeType, bytes: image } };
+    return [file, ...takeJobEvent({ tag: 'pictured', promptId: runIdOf(job.state), at, output, bytes: image.length })];
   };
 
   const takeSilence = ({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] => {
