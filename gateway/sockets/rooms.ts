@@ -1,4 +1,4 @@
-import { defer, filter, finalize, map, Observable, ReplaySubject, share, tap } from 'rxjs';
+import { defer, finalize, map, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import { maySee, type Viewer } from '../admission/auth';
 import { publicJob, type PublicJob } from '../wire/public-job';
@@ -25,7 +25,7 @@ export interface Rooms {
   states(promptId: string, viewer: Viewer): Observable<PublicJob>;
 }
 
-export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
+export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => {
   const open = new Map<string, Room>();
   const roomOf = (promptId: string): Room => {
     const room = open.get(promptId) ?? makeRoom(promptId);
@@ -38,10 +38,7 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
       finalize(() => open.delete(promptId)),
       share({ connector: () => new ReplaySubject(1) }),
     ),
-    preview$: pipeline.previews$.pipe(
-      filter((preview) => preview.promptId === promptId),
-      share(),
-    ),
+    preview$: pipeline.previews(promptId).pipe(share()),
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { OutputBody } from '../../../pipeline/api';
-import type { JobOutput, JobState } from '../../../streams/job/job-state';
+import { isFile, type JobOutput, type JobState } from '../../../streams/job/job-state';
 import type { OriginPolicy } from '../../admission/origin-policy';
 import type { Wanted } from './ranges';
 
@@ -21,7 +21,7 @@ const extended = (text: string): string =>
   encodeURIComponent(Buffer.from(text).toString()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 
 /** What is kept by us, not in ComfyUI's folders, never changes. */
-const isKept = (output: JobOutput): boolean => output.type === 'websocket';
+const isKept = (output: JobOutput): boolean => !isFile(output) || output.type === 'websocket';
 
 /** ComfyUI's own tag, or one of ours: a weak one for a file that another might have replaced. */
 export const tagOf = (job: JobState, n: number, { etag, length, part }: OutputBody): string | undefined => {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Router, type RequestHandler, type Response } from 'express';
 import type { OutputBody, Pipeline } from '../../../pipeline/api';
-import type { JobState } from '../../../streams/job/job-state';
+import { isFile, type JobOutput, type JobState } from '../../../streams/job/job-state';
 import type { OriginPolicy } from '../../admission/origin-policy';
 import { Problem, unknownJob } from '../../wire/problem';
 import { prefixOf } from '../base-path';
@@ -104,7 +104,7 @@ async function answer(
       detail: `It has ${size} bytes, and the gateway passes ${sending.bytes} at most; see MAX_OUTPUT_BYTES.`,
     });
   }
-  describe(response, { ...output, filename: job.outputs?.[n]?.filename });
+  describe(response, { ...output, filename: filenameOf(job.outputs?.[n]) });
   share(request, response, policy, response.locals['isSigned'] === true);
   // `no-cache`, which `fetch` adds to conditions of its caller's, is for caches on the way; we compare at the source.
   delete request.headers['cache-control'];
@@ -146,10 +146,13 @@ const tagged = (job: JobState, n: number, output: OutputBody): OutputBody => {
   return etag === undefined ? output : { ...output, etag };
 };
 
+const filenameOf = (output: JobOutput | undefined): string | undefined =>
+  output !== undefined && isFile(output) ? output.filename : undefined;
+
 /** Some outputs are text, and in the state itself. */
 const textOf = ({ outputs }: JobState, n: number): string | undefined => {
-  const { text } = (outputs?.[n] ?? {}) as { readonly text?: unknown };
-  return typeof text === 'string' ? text : undefined;
+  const output = outputs?.[n];
+  return output === undefined || isFile(output) ? undefined : output.text;
 };
 
 const numberIn = (text: string): number | undefined => (/^\d{1,6}$/.test(text) ? Number(text) : undefined);

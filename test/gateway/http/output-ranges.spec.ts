@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import type { JobOutput, JobState } from '../../../streams/job/job-state';
+import type { FileOutput, JobState } from '../../../streams/job/job-state';
 import type { Viewing } from '../../support/comfyui/file-response';
 import { steps } from '../../support/comfyui/workflows';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
@@ -18,12 +18,10 @@ beforeAll(async () => {
   const { promptId } = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
   job = await settled(gateway.pipeline, promptId);
   url = `${gateway.url}/jobs/${promptId}/outputs/0`;
-  gateway.comfy.replaceFile(fileOf(job.outputs![0]!), FILE, 'video/webm');
+  gateway.comfy.replaceFile(job.outputs![0] as FileOutput, FILE, 'video/webm');
 });
 afterEach(() => void (gateway.comfy.faults.viewing = 'aiohttp'));
 afterAll(() => gateway.close());
-
-const fileOf = ({ filename, subfolder, type }: JobOutput) => ({ filename, subfolder, type });
 
 interface Got {
   readonly status: number;

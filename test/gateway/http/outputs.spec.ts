@@ -1,4 +1,4 @@
-import type { JobState } from '../../../streams/job/job-state';
+import { isFile, type FileOutput, type JobState } from '../../../streams/job/job-state';
 import { steps, training } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
@@ -29,7 +29,7 @@ const answering = (body: string) => {
 };
 
 test('an image comes as ComfyUI made it, to be shown and never to be run', async () => {
-  const [{ filename, subfolder, type }] = job.outputs as [NonNullable<JobState['outputs']>[number]];
+  const [{ filename, subfolder, type }] = job.outputs as [FileOutput];
   const made = await fetch(
     `${gateway.comfy.url}/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,
   );
@@ -64,7 +64,7 @@ test('a file that is no media is a file to save', async () => {
     userId: 'ada',
   });
   const { outputs = [] } = await settled(gateway.pipeline, promptId);
-  const n = outputs.findIndex(({ filename }) => !/\.png$/.test(filename));
+  const n = outputs.findIndex((output) => isFile(output) && !/\.png$/.test(output.filename));
   if (n < 0) return;
   expect((await ask('GET', `/jobs/${promptId}/outputs/${n}`)).headers['content-disposition']).toMatch(/^attachment/);
 });

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { rest } from '../../../sources/rest';
 import { serverAddress } from '../../../sources/server-address';
-import type { JobState } from '../../../streams/job/job-state';
+import type { FileOutput, JobState } from '../../../streams/job/job-state';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
@@ -26,7 +26,7 @@ afterEach(async () => {
 async function largeOutput(): Promise<string> {
   const job = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
   const { promptId, outputs }: JobState = await settled(gateway.pipeline, job.promptId);
-  gateway.comfy.replaceFile(outputs![0]!, LARGE, 'video/mp4');
+  gateway.comfy.replaceFile(outputs![0] as FileOutput, LARGE, 'video/mp4');
   return `/jobs/${promptId}/outputs/0`;
 }
 

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import type { FileOutput } from '../../../streams/job/job-state';
 import { startChromium } from '../../support/chromium';
 import { steps } from '../../support/comfyui/workflows';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
@@ -47,7 +48,7 @@ afterAll(async () => {
 async function videoOf(gateway: RunningGateway): Promise<string> {
   const job = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
   const { promptId, outputs } = await settled(gateway.pipeline, job.promptId);
-  gateway.comfy.replaceFile(outputs![0]!, VIDEO, 'video/webm');
+  gateway.comfy.replaceFile(outputs![0] as FileOutput, VIDEO, 'video/webm');
   return `${gateway.url}/jobs/${promptId}/outputs/0`;
 }
 
