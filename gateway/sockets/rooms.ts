@@ -38,7 +38,7 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => 
       finalize(() => open.delete(promptId)),
       share({ connector: () => new ReplaySubject(1) }),
     ),
-    preview$: pipeline.previews(promptId).pipe(share()),
+    preview$: defer(() => pipeline.previews(promptId)).pipe(share()),
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),

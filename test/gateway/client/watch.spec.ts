@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { defer, EMPTY, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
+import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
 import type { Viewer } from '../../../gateway/admission/auth';
 import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
@@ -179,8 +179,8 @@ describe('what is known of all jobs', () => {
         live: () =>
           defer(() => {
             asked.push('live');
-            return [...stored.values()].filter((state) => !isSettled(state));
-          }),
+            return Promise.resolve([...stored.values()].filter((state) => !isSettled(state)));
+          }).pipe(mergeMap((states) => states)),
         get: (promptId) => {
           asked.push(`get ${promptId}`);
           return Promise.resolve(stored.get(promptId));
@@ -271,7 +271,7 @@ describe('what is known of all jobs', () => {
     const jobs = allJobs(
       {
         states$,
-        live: () => EMPTY,
+        live: () => from(Promise.resolve([])).pipe(mergeMap((none) => none)),
         get: () => Promise.reject(new Error('the store is away')),
       },
       new VirtualTimeScheduler(),
