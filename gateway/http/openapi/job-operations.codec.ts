@@ -46,7 +46,7 @@ const submit = operation({
     202: json('ComfyUI has it, or will; or it was submitted under this key and has not ended.', ref('Job'), location),
     200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
   },
-  problems: [...readsBody, 'workflow-refused', 'key-reused', 'key-spent', 'store-unavailable'],
+  problems: [...readsBody, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
 });
 
 const list = operation({
