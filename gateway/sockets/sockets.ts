@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Logger } from 'pino';
-import { asyncScheduler, fromEvent, interval, share, type Observable } from 'rxjs';
+import { asyncScheduler, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
@@ -16,7 +16,6 @@ import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
 import type { Rates } from '../admission/rate-limits';
-import { tellingRefusals } from './refused-handshakes';
 import type { Rooms } from './rooms';
 import { throttle, type Throttle } from '../admission/message-limits';
 
@@ -51,7 +50,6 @@ export function serveSockets(
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  tellingRefusals(io, fromEvent(http, 'close'), logger);
   const parts = {
     rooms,
     all: allJobs(pipeline, asyncScheduler),

@@ -1,7 +1,9 @@
+import { concat, lastValueFrom } from 'rxjs';
 import { request } from 'undici';
 import type { FileOutput, JobState } from '../../../streams/job/job-state';
 import type { Viewing } from '../../support/comfyui/file-response';
 import { steps } from '../../support/comfyui/workflows';
+import { aState } from '../../sinks/a-state';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 
@@ -146,4 +148,54 @@ test('of a file of unknown size the whole comes', async () => {
   const whole = await get({ range: 'bytes=0-9' });
   expect(whole.status).toBe(200);
   expect(isFile(whole)).toBe(true);
+});
+
+describe('what no ComfyUI keeps', () => {
+  const PICTURE = FILE.subarray(0, 5_000);
+  const TEXT = 'a cat, ünlike any other';
+
+  beforeAll(async () => {
+    const { promptId } = job;
+    const state = aState({
+      promptId: 'kept',
+      status: 'completed',
+      phase: 'settled',
+      outputs: [
+        { nodeId: '1', kind: 'images', filename: 'a.png', subfolder: '', type: 'websocket' },
+        { nodeId: '2', kind: 'text', text: TEXT },
+      ],
+    });
+    expect(promptId).not.toBe('kept');
+    await lastValueFrom(
+      concat(
+        gateway.store.keepFile('kept', 'a.png', { mimeType: 'image/png', bytes: PICTURE }),
+        gateway.store.put(state),
+      ),
+    );
+  });
+  const of = async (n: number, headers: Record<string, string> = {}) => {
+    const answer = await request(`${gateway.url}/jobs/kept/outputs/${n}`, { headers });
+    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+  };
+
+  test('a picture that came over the socket, whole and in parts', async () => {
+    const whole = await of(0);
+    expect(whole).toMatchObject({ status: 200, headers: { 'content-type': 'image/png', 'accept-ranges': 'bytes' } });
+    expect(whole.bytes.equals(PICTURE)).toBe(true);
+    const etag = String(whole.headers['etag']);
+    const part = await of(0, { range: 'bytes=100-199', 'if-range': etag });
+    expect(part).toMatchObject({ status: 206, headers: { 'content-range': 'bytes 100-199/5000' } });
+    expect(part.bytes.equals(PICTURE.subarray(100, 200))).toBe(true);
+    expect((await of(0, { 'if-none-match': etag })).status).toBe(304);
+  });
+
+  test('a text, as such', async () => {
+    const whole = await of(1);
+    expect(whole).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+    });
+    expect(whole.bytes.toString()).toBe(TEXT);
+    expect((await of(1, { range: 'bytes=0-4' })).bytes.toString()).toBe('a cat');
+  });
 });

@@ -6,12 +6,14 @@ import { openAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
+import type { JobStore } from '../../../sinks/job-store';
 import { lookThrough } from '../../support/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 
 export interface RunningGateway extends Gateway {
   readonly comfy: ComfyUIStandIn;
   readonly pipeline: Pipeline;
+  readonly store: JobStore;
 }
 
 type Options = Partial<GatewayOptions> & {
@@ -41,7 +43,8 @@ export async function runningGateway({
   const comfy = await startComfyUI({ version: '0.33.0', timeScale: 0.2, ...comfyUI });
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
-  const pipeline = createPipeline({ servers: [comfy.url], store: embeddedStore({ directory, report }), report });
+  const store = embeddedStore({ directory, report });
+  const pipeline = createPipeline({ servers: [comfy.url], store, report });
   const gateway = await startGateway({
     pipeline,
     host: '127.0.0.1',
@@ -54,6 +57,7 @@ export async function runningGateway({
     url: gateway.url,
     comfy,
     pipeline,
+    store,
     close: async () => {
       await gateway.close();
       await pipeline.close();
