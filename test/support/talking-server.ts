@@ -24,13 +24,17 @@ export async function talkingServer(
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(answered(request.method, request.url ?? '', Buffer.concat(chunks).toString())));
+      const said = answered(request.method, request.url ?? '', Buffer.concat(chunks).toString());
+      response.statusCode = said === undefined ? 404 : 200;
+      response.end(JSON.stringify(said ?? { error: 'Job not found' }));
     });
   });
   const answered = (method: string | undefined, url: string, body: string): unknown => {
     const id = url.split('/').pop() ?? '';
     if (ended.has(id)) return { id, status: 'completed', outputs: ended.get(id) };
-    if (method !== 'POST') return url.startsWith('/api/jobs?') ? { jobs: [], pagination: {} } : {};
+    if (url.startsWith('/api/jobs?')) return { jobs: [], pagination: {} };
+    if (url.startsWith('/api/jobs/') && method === 'GET') return undefined;
+    if (method !== 'POST') return { exec_info: { queue_remaining: 0 } };
     return url === '/prompt' ? answer(/"prompt_id":"([^"]+)"/.exec(body.slice(-500))?.[1] ?? '') : {};
   };
   const server = new WebSocketServer({ server: http });
