@@ -41,6 +41,7 @@ export interface CallParts {
   readonly store: JobStore;
   readonly reads: Answers;
   readonly life: Life;
+  readonly stop$: Observable<unknown>;
   readonly submit: Pipeline['submit'];
   readonly track: Pipeline['track'];
 }
@@ -62,7 +63,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen(reads.get),
     list: whileOpen(reads.list),
-    watch: (promptId) => readOpen(() => reads.watch(promptId)),
+    watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: () => readOpen(() => live(parts, env)),
     states$: life.states$,
     previews: (promptId) => local.previews.changes(promptId),

@@ -100,7 +100,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
   const track = tracking({ choice, sessions: held, board, reads, run }, env);
   return callsOf(
-    { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, submit, track },
+    { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, stop$, submit, track },
     env,
   );
 }

@@ -99,10 +99,13 @@ export interface JobStore {
   close(): Observable<never>;
 }
 
+/** Whether a job's id can be a key in every store. */
+export const isStorable = (promptId: string): boolean => Buffer.byteLength(promptId) <= bounds.promptIdBytes;
+
 /** Throws `Unstorable` where a job's id cannot be a key in every store. */
 export function assertStorable(promptId: string): void {
   const bytes = Buffer.byteLength(promptId);
-  if (bytes > bounds.promptIdBytes)
+  if (!isStorable(promptId))
     throw new Unstorable(`a promptId of ${bytes} bytes cannot be stored: ${bounds.promptIdBytes} at most`);
 }
 

@@ -104,8 +104,11 @@ function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
 }
 
 function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
-  const { graph = job.graph, targets = job.tally.targets } = event;
-  const known = { ...job, graph, tally: targets === undefined ? job.tally : { ...job.tally, targets } };
+  const { targets } = event;
+  // Each look brings a graph of its own: the first stays, and what was counted by it.
+  const graph = job.graph.size > 0 ? job.graph : (event.graph ?? job.graph);
+  const isNews = targets !== undefined && targets.join() !== job.tally.targets?.join();
+  const known = { ...job, graph, tally: isNews ? { ...job.tally, targets } : job.tally };
   // A job that said it succeeded stays in the queue until its history is written.
   const lookAt = event.at + (job.succeeded ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
   const via = job.linked ? 'websocket' : 'polling';

@@ -9,7 +9,7 @@ import {
   type NodeError,
 } from './job-state';
 import { outputsOfJob } from './job-outputs';
-import { fractionDone, ownerOf, stepsAreDone } from './progress';
+import { fractionDone, hasBegun, ownerOf, stepsAreDone } from './progress';
 
 /** The most that a job shows before it is completed (R2). */
 const ALMOST = 99;
@@ -87,9 +87,12 @@ function withState(job: Job, state: JobState, at: number): Job {
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
 
+/** Sums that are carried from frame to frame are off by less than this. */
+const ROUNDING = 1e-6;
+
 /** R2: never falls, one decimal, under 100. */
 function progressOf(job: Job): number {
-  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10) / 10;
+  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10 + ROUNDING) / 10;
   return Math.min(ALMOST, Math.max(job.state.progress, now));
 }
 
@@ -107,8 +110,7 @@ export function atItsPace(job: Job, at: number): number {
 
 function phaseOf(job: Job): JobPhase {
   if (job.succeeded || stepsAreDone(job.graph, job.tally)) return 'finishing';
-  const stepping = [...job.tally.nodes.values()].some((node) => node.done || node.value > 0);
-  return stepping || job.state.phase === 'running' ? 'running' : 'loading';
+  return hasBegun(job.graph, job.tally) || job.state.phase === 'running' ? 'running' : 'loading';
 }
 
 /** The workflow node at work: of a subgraph's node, the node that made it. */

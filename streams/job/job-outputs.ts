@@ -1,7 +1,8 @@
 import { bounds } from '../bounds';
 import type { Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { emptyTally, ownerOf } from './progress';
+import { noVersions } from './versions';
+import { ownerOf } from './weights';
 
 /** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
 const PICTURES = 'SaveImageWebsocket';
@@ -34,7 +35,7 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
     // By its id alone: what frames say of its parents, history does not.
-    const nodeId = ownerOf(graph, emptyTally, output.nodeId);
+    const nodeId = ownerOf(graph, unheard, output.nodeId);
     const text = isFile(output) ? undefined : output.text.slice(0, texts);
     if (text === '' && texts <= 0) continue;
     texts -= text?.length ?? 0;
@@ -45,6 +46,8 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   }
   return kept;
 }
+
+const unheard = { nodes: noVersions<never>() };
 
 /** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
 const byNode = (a: JobOutput, b: JobOutput): number => collator.compare(a.nodeId, b.nodeId);

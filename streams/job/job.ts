@@ -1,5 +1,5 @@
 import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
-import { emptyTally, type Tally } from './progress';
+import { newTally, type Tally } from './progress';
 import { emptyGraph, type Graph } from './workflow';
 
 /** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
@@ -69,7 +69,7 @@ export const jobOf = (
 ): Job => ({
   state,
   graph,
-  tally: emptyTally,
+  tally: newTally(),
   accepted,
   linked,
   whole: false,

@@ -547,7 +547,7 @@ describe('with ComfyUI', () => {
       const workflow = lasting(0.3);
       const job = await run(workflow, { onLost: 'resubmit' });
       expect([...comfy.executions.keys()]).toEqual([(await pipeline.get(job.promptId))?.runId]);
-      await until(async () => (await lastValueFrom(store.workflow(job.promptId))) !== undefined);
+      await until(async () => (await lastValueFrom(store.workflow(job.promptId)))?.tag === 'whole');
       expect(await lastValueFrom(store.workflow(job.promptId))).toEqual({
         tag: 'whole',
         prompt: { workflow: JSON.stringify(workflow) },
