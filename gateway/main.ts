@@ -6,6 +6,7 @@ import { createPipeline } from '../pipeline/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
+import { JobBroke } from '../streams/board/board';
 import type { Report } from '../streams/operators/reporting';
 import { openAuth, tokenAuth } from './admission/auth';
 import { startGateway } from './server';
@@ -34,6 +35,9 @@ async function serve({
   rates,
   proxies,
   webhooks,
+  basePath,
+  outputLimitBytes,
+  downloadsPerUser,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
@@ -41,7 +45,7 @@ async function serve({
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
   const pipeline = createPipeline({ servers, store, report });
-  pipeline.recovered.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
+  pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
     host,
@@ -50,8 +54,18 @@ async function serve({
     origins,
     rates,
     proxies,
+    basePath,
+    outputLimitBytes,
+    downloads: { perUser: downloadsPerUser },
+    // Whoever has the secret on each instance needs no key in the store.
+    urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
+  });
+  void pipeline.closed.then((error) => {
+    if (error === undefined) return;
+    logger.fatal({ err: error }, 'a bug');
+    process.exit(1);
   });
   onSignal(logger, async () => {
     await gateway.close();
@@ -82,6 +96,8 @@ const reportTo =
   (logger: Logger): Report =>
   (where, error) => {
     const message = error instanceof Error ? error.message : String(error);
+    // A mistake of ours that cost one job its watching: once, with its stack.
+    if (error instanceof JobBroke) return logger.error({ where, err: error }, message);
     logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
@@ -6,11 +7,16 @@ import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } 
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
+import { bounds } from '../streams/bounds';
 import { httpApp } from './http/app';
+import { serveUnder } from './http/base-path';
+import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
+import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/node-histories';
 import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
+import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -33,6 +39,12 @@ export interface GatewayOptions {
   readonly webhooks?: WebhookOptions;
   /** The largest output passed through; 1 GiB where absent. */
   readonly outputLimitBytes?: number;
+  /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
+  readonly downloads?: Partial<DownloadLimits>;
+  /** What URLs of outputs are signed with; where absent, with a key of this process. */
+  readonly urlKeys?: UrlKeys;
+  /** What all paths begin with, such as `/comfy`; the root where absent. */
+  readonly basePath?: string;
 }
 
 export interface Gateway {
@@ -46,17 +58,32 @@ const IDLE_TICK_MS = 50;
 
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
   const rates = { ...defaultRates, ...options.rates };
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
-  const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
-  const admitted = admission(auth, rates, options.proxies ?? 0);
-  const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
+  const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
+  const admitted = admission(auth, rates, proxies);
+  const common = {
+    pipeline,
+    rooms: rooms(pipeline),
+    auth,
+    admission: admitted,
+    policy,
+    logger,
+    limits: patience,
+    rates,
+  };
   const histories = nodeHistories(pipeline.states$, closing$);
-  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
+  const files = {
+    sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },
+    downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
+    signer: urlSigner(options.urlKeys ?? { secret: randomBytes(32) }),
+  };
+  const http = createServer(httpApp({ ...common, ...files, webhooks, histories, closing$, basePath, proxies }));
   const io = serveSockets(http, common);
+  serveUnder(basePath, http);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
     connections.add(connection);

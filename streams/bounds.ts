@@ -23,9 +23,49 @@ export const bounds = {
   textsLength: 65_536,
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
-  /** Bytes of a text frame. */
+  /** Bytes of a promptId: what the key of an embedded store holds. */
+  promptIdBytes: 1_850,
+  /** States that are read for one page, however few of them match. */
+  pageReads: 2_000,
+  /** Files that came over a socket: bytes each, of a job's together, how many, and characters of a name. */
+  fileBytes: 32 << 20,
+  filesBytes: 128 << 20,
+  files: 200,
+  fileNameLength: 300,
+  /** Unreadable values of which it is remembered that they were reported. */
+  unreadableKeys: 1_000,
+  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  jobsPerUser: 1_000,
+  bytesPerUser: 256 << 20,
+  /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
+  jobMs: 12 * 3_600_000,
+  /** Characters of an id that a server gives a run. */
+  runIdLength: 200,
+  /** Bytes of a text frame, and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  jsonDepth: 200,
+  /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
+  filenameLength: 500,
+  /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
+  startedNodes: 50_000,
+  /** Bytes of a picture that comes over the socket, and of all of one job; a longer frame ends the socket. */
+  pictureBytes: 32 << 20,
+  picturesBytes: 64 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,
+  /** Bytes of an output that is passed on; setting `MAX_OUTPUT_BYTES`. */
+  outputBytes: 2 ** 30,
+  /** Downloads at a time, of one user (setting `DOWNLOADS_PER_USER`) and from one ComfyUI; those of one user that wait for a turn. */
+  downloadsPerUser: 16,
+  downloadsPerServer: 64,
+  downloadsWaiting: 100,
+  /** How long a download waits for its turn, and how long a reader may read nothing; less where another waits. */
+  turnMs: 10_000,
+  stallMs: 30_000,
+  stallBesideOthersMs: 2_000,
+  /** How long the signed URL of an output is good at least. */
+  signedUrlMs: 5 * 60_000,
+  /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
+  previewBytes: 4 << 20,
 } as const;

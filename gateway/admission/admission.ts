@@ -40,7 +40,9 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
       return viewer;
     },
     http: async (request, response, next) => {
-      const viewer = await known(bearerToken(request.headers.authorization), request);
+      // Who came by a signed URL is known already.
+      const signed = response.locals['viewer'] as Viewer | undefined;
+      const viewer = signed ?? (await known(bearerToken(request.headers.authorization), request));
       response.locals['viewer'] = viewer;
       if (viewer?.role === 'service') {
         next();

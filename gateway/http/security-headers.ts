@@ -41,7 +41,7 @@ export const originGuard =
     if (origin !== undefined && policy.allows(origin)) {
       response.set({
         'Access-Control-Allow-Origin': origin,
-        'Access-Control-Expose-Headers': 'Location, Retry-After, RateLimit, RateLimit-Policy',
+        'Access-Control-Expose-Headers': EXPOSED,
       });
       if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
         return void response.set(PREFLIGHT).status(204).end();
@@ -50,8 +50,12 @@ export const originGuard =
     next();
   };
 
+const EXPOSED =
+  'Location, Retry-After, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Disposition, Content-Range, ETag';
+
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID',
+  'Access-Control-Allow-Headers':
+    'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range',
   'Access-Control-Max-Age': '600',
 };

@@ -67,6 +67,18 @@ export const Count = setting('Count', (text) =>
   /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
 );
 
+/** How many bytes; at least one. */
+export const Bytes = setting('Bytes', (text) =>
+  /^[1-9]\d{0,14}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number of bytes, at least 1'),
+);
+
+/** A path without an end slash; empty for the root. */
+export const BasePath = setting('BasePath', (text) =>
+  text.length <= 200 && /^\/$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
+    ? E.right(text.replace(/\/$/, ''))
+    : E.left('must be a path such as /comfy'),
+);
+
 export const LogLevel = setting('LogLevel', (text) =>
   LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
 );

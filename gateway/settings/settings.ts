@@ -2,6 +2,8 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import {
+  BasePath,
+  Bytes,
   Count,
   Flag,
   Host,
@@ -16,6 +18,7 @@ import {
   WebhookSecret,
   Words,
 } from './settings.codec';
+import { bounds } from '../../streams/bounds';
 import { decoded, optional, type FieldError } from '../wire/described.codec';
 import { isLoopback } from '../admission/loopback';
 import { defaultRates, type Rates } from '../admission/rate-limits';
@@ -48,6 +51,10 @@ export interface Settings {
   readonly rates: Rates;
   /** How many proxies stand before the gateway. */
   readonly proxies: number;
+  /** What all paths begin with; empty at the root. */
+  readonly basePath: string;
+  readonly outputLimitBytes: number;
+  readonly downloadsPerUser: number;
   /** Absent: nobody is told by webhook. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
@@ -72,6 +79,9 @@ const Variables = t.type({
   JOINS_PER_SECOND: optional(Count),
   SOCKETS_PER_USER: optional(Count),
   PROXIES: optional(Count),
+  BASE_PATH: optional(BasePath),
+  MAX_OUTPUT_BYTES: optional(Bytes),
+  DOWNLOADS_PER_USER: optional(Count),
   WEBHOOK_SECRET: optional(WebhookSecret),
   WEBHOOK_HOSTS: optional(WebhookHosts),
 });
@@ -141,6 +151,9 @@ const settingsFrom = (variables: Variables): Settings => ({
   origins: variables.ORIGINS ?? [],
   rates: ratesFrom(variables),
   proxies: variables.PROXIES ?? 0,
+  basePath: variables.BASE_PATH ?? '',
+  outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
+  downloadsPerUser: variables.DOWNLOADS_PER_USER ?? bounds.downloadsPerUser,
   ...(variables.WEBHOOK_SECRET && {
     webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
   }),

@@ -1,4 +1,4 @@
-import { filter, finalize, map, Observable, ReplaySubject, share } from 'rxjs';
+import { defer, finalize, map, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import { maySee, type Viewer } from '../admission/auth';
 import { publicJob, type PublicJob } from '../wire/public-job';
@@ -21,9 +21,11 @@ export interface Rooms {
    * `UnknownJob` for a job that is not there or not theirs (R14).
    */
   news(promptId: string, viewer: Viewer): Observable<News>;
+  /** The states of that alone. */
+  states(promptId: string, viewer: Viewer): Observable<PublicJob>;
 }
 
-export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
+export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => {
   const open = new Map<string, Room>();
   const roomOf = (promptId: string): Room => {
     const room = open.get(promptId) ?? makeRoom(promptId);
@@ -36,13 +38,16 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
       finalize(() => open.delete(promptId)),
       share({ connector: () => new ReplaySubject(1) }),
     ),
-    preview$: pipeline.previews$.pipe(
-      filter((preview) => preview.promptId === promptId),
-      share(),
-    ),
+    preview$: defer(() => pipeline.previews(promptId)).pipe(share()),
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),
+    states: (promptId: string, viewer: Viewer) =>
+      defer(() => roomOf(promptId).job$).pipe(
+        tap((job) => {
+          if (!maySee(viewer, job)) throw new UnknownJob(job.promptId);
+        }),
+      ),
   } satisfies Rooms;
 };
 

@@ -16,7 +16,7 @@ import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
 import type { Rates } from '../admission/rate-limits';
-import { rooms, type Rooms } from './rooms';
+import type { Rooms } from './rooms';
 import { throttle, type Throttle } from '../admission/message-limits';
 
 /** A client that did not acknowledge the end of a job after so long gets it again. */
@@ -24,6 +24,7 @@ const ACKNOWLEDGED_MS = 5_000;
 
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
+  readonly rooms: Rooms;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly limits: OutboxLimits;
@@ -37,7 +38,7 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(
   http: HttpServer,
-  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+  { pipeline, rooms, admission, policy, limits, rates, logger }: SocketsOptions,
 ): Io {
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
@@ -49,9 +50,8 @@ export function serveSockets(
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  const jobRooms = rooms(pipeline);
   const parts = {
-    rooms: jobRooms,
+    rooms,
     all: allJobs(pipeline, asyncScheduler),
     throttle: throttle(rates),
     inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),

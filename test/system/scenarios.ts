@@ -1,3 +1,4 @@
+import { isFile } from '../../streams/job/job-state';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming } from '../../streams/job/timing';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
@@ -32,4 +33,5 @@ export const steppedPast =
     state.via === 'websocket' && (state.node?.value ?? 0) >= (node?.value ?? 0) + by;
 
 /** The files a job made: node, kind, folder. */
-export const files = ({ outputs = [] }: JobState) => outputs.map(({ nodeId, kind, type }) => [nodeId, kind, type]);
+export const files = ({ outputs = [] }: JobState) =>
+  outputs.filter(isFile).map(({ nodeId, kind, type }) => [nodeId, kind, type]);

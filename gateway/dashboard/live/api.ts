@@ -56,6 +56,9 @@ export interface Api {
   health(): Promise<Health>;
 }
 
+/** Where the dashboard is, which may be under a path, is where the gateway is. */
+export const gatewayUrl = (): string => new URL('.', document.baseURI).href;
+
 const PATIENCE_MS = 15_000;
 /** Submitting waits for ComfyUI, which may be starting. */
 const SUBMIT_MS = 60_000;
@@ -65,7 +68,11 @@ export function gatewayApi(token: string | undefined): Api {
 
   const ask = async (path: string, how: RequestInit = {}): Promise<Response> => {
     const headers = { ...authorization, ...(how.headers as Record<string, string> | undefined) };
-    const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), ...how, headers });
+    const answer = await fetch(new URL(path, gatewayUrl()), {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...how,
+      headers,
+    });
     if (answer.ok) return answer;
     throw new Refused(answer.status, (await answer.json().catch(() => ({}))) as ProblemBody);
   };
@@ -73,13 +80,13 @@ export function gatewayApi(token: string | undefined): Api {
 
   return {
     list: (query, signal) =>
-      json(`/jobs?${new URLSearchParams(query).toString()}`, {
+      json(`jobs?${new URLSearchParams(query).toString()}`, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
       }),
     get: (promptId, signal) => json(pathOf(promptId), signal ? { signal } : {}),
     cancel: (promptId) => json(`${pathOf(promptId)}/cancel`, { method: 'POST' }),
     submit: (submission, key) =>
-      json('/jobs', {
+      json('jobs', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
         body: JSON.stringify(submission),
@@ -88,13 +95,16 @@ export function gatewayApi(token: string | undefined): Api {
     nodes: (promptId) => json(`${pathOf(promptId)}/nodes`),
     output: async (promptId, n) => (await ask(`${pathOf(promptId)}/outputs/${n}`, { signal: null })).blob(),
     health: async () => {
-      const answer = await fetch('/readyz', { headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch(new URL('readyz', gatewayUrl()), {
+        headers: authorization,
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
       return ((await answer.json()) as Readiness).checks;
     },
   };
 }
 
-const pathOf = (promptId: string): string => `/jobs/${encodeURIComponent(promptId)}`;
+const pathOf = (promptId: string): string => `jobs/${encodeURIComponent(promptId)}`;
 
 /** A key that no other submission has. `crypto.randomUUID` is not there on plain http beyond this machine. */
 export const newKey = (): string =>

@@ -18,7 +18,7 @@ import {
 import { jobstream, JobstreamError, type Jobstream, type Status } from '../../client';
 import type { PublicJob } from '../../wire/public-job';
 import { typeWords } from '../model/words';
-import { gatewayApi, Refused, type Api, type Health } from './api';
+import { gatewayApi, gatewayUrl, Refused, type Api, type Health } from './api';
 import { emptyBoard, type Board } from './job-cache';
 import { listing, type Listing } from './listing';
 import { notify } from './notices';
@@ -48,7 +48,7 @@ const HEALTH_MS = 3_000;
 /** `unauthorized` is called once the gateway refuses the token. */
 export function openSession(token: string | undefined, unauthorized: () => void): Session {
   const api = gatewayApi(token);
-  const stream = jobstream({ url: location.origin, ...(token !== undefined && { token }) });
+  const stream = jobstream({ url: gatewayUrl(), ...(token !== undefined && { token }) });
   const board = emptyBoard(announceEnd);
   const jobs = listing(api, board);
   const link = signal<Status>('connecting');

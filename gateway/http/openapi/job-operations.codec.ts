@@ -46,7 +46,7 @@ const submit = operation({
     202: json('ComfyUI has it, or will; or it was submitted under this key and has not ended.', ref('Job'), location),
     200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
   },
-  problems: [...readsBody, 'workflow-refused', 'key-reused', 'key-spent', 'store-unavailable'],
+  problems: [...readsBody, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
 });
 
 const list = operation({
@@ -112,21 +112,60 @@ const watch = operation({
   problems: [...readsJobs, 'too-many-jobs'],
 });
 
+const nth = ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 });
+const fileHeaders = Object.fromEntries(
+  ['Accept-Ranges', 'Content-Disposition', 'ETag', 'Last-Modified'].map((name) => [
+    name,
+    { schema: { type: 'string' } },
+  ]),
+);
+const fileContent = Object.fromEntries(
+  ['image/*', 'video/*', 'audio/*', 'text/plain', 'application/octet-stream'].map((type) => [type, {}]),
+);
+
 const output = operation({
   id: 'readOutput',
   tag: 'jobs',
-  summary: 'A file that a job made',
-  parameters: [promptId, ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 })],
+  summary: 'Something that a job made',
+  description:
+    'A file, streamed from ComfyUI, or a text. With a `signature`, as `signOutput` gives it, no token is needed. Of several ' +
+    'ranges the whole is sent. A reader that reads nothing for 30 s is cut.',
+  parameters: [
+    promptId,
+    nth,
+    { name: 'signature', in: 'query', required: false, schema: { type: 'string' } },
+    ofHeader('Range', { type: 'string' }, 'A part of it, such as `bytes=0-1023`.'),
+    ofHeader('If-Range', { type: 'string' }, 'The `ETag` or `Last-Modified` of what was read so far.'),
+    ofHeader('If-None-Match', { type: 'string' }, 'The `ETag` of what is known already.'),
+  ],
   answers: {
     200: {
-      description: 'The file. An image, video or audio by its type; anything else as an attachment.',
-      headers: { 'Content-Disposition': { schema: { type: 'string' } } },
-      content: Object.fromEntries(
-        ['image/*', 'video/*', 'audio/*', 'application/octet-stream'].map((type) => [type, {}]),
-      ),
+      description: 'The file. An image, video or audio by its type, a text as such; anything else as an attachment.',
+      headers: fileHeaders,
+      content: fileContent,
     },
+    206: {
+      description: 'The part that was asked for.',
+      headers: { ...fileHeaders, 'Content-Range': { schema: { type: 'string' } } },
+      content: fileContent,
+    },
+    304: { description: 'It is as the caller knows it.' },
   },
-  problems: [...readsJobs, 'unknown-output', 'output-too-large', 'no-answer'],
+  problems: [...readsJobs, 'unknown-output', 'no-such-range', 'output-too-large', 'no-answer', 'busy'],
+});
+
+const signOutput = operation({
+  id: 'signOutput',
+  tag: 'jobs',
+  summary: 'A URL of an output for `<img>` and `<video>`',
+  description:
+    'Good without a token for five to ten minutes, for this output alone, and at every instance on the same store. ' +
+    'Whoever has it may read the output.',
+  parameters: [promptId, nth],
+  answers: {
+    200: json('The URL, from the root of the gateway’s host, and when it ends; ms since 1970.', ref('OutputUrl')),
+  },
+  problems: [...readsJobs, 'unknown-output'],
 });
 
 const nodes = operation({
@@ -149,4 +188,5 @@ export const jobPaths = {
   '/jobs/{promptId}/events': { get: watch },
   '/jobs/{promptId}/nodes': { get: nodes },
   '/jobs/{promptId}/outputs/{n}': { get: output },
+  '/jobs/{promptId}/outputs/{n}/url': { post: signOutput },
 };

@@ -34,7 +34,7 @@ export const operation = ({ id, tag, summary, description, parameters, body, isO
 /** Who is refused for the `Host` or `Origin` alone is refused everywhere; so is whom a bug of the gateway meets. */
 const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
 /** Where a token is needed. */
-const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable'];
+const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable', 'closing'];
 const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
 
 export const ref = (name: ComponentName): JsonSchema => ({ $ref: `#/components/schemas/${name}` });

@@ -56,11 +56,15 @@ const Nodes = t.intersection([
 ]);
 export type Nodes = t.TypeOf<typeof Nodes>;
 
+/** A URL that needs no token. */
+const OutputUrl = t.type({ url: t.string, expiresAt: t.number });
+
 const components = {
   Job: jobState,
   JobPage,
   Node: currentNode,
   Output: jobOutput,
+  OutputUrl,
   Failure: failure,
   NodeError: nodeError,
   FieldError,

@@ -8,12 +8,15 @@ import { eventStream } from './event-stream';
 import { expiryOf } from '../../admission/token-expiry';
 import type { OutboxLimits } from '../../sockets/send-queue';
 import { Problem } from '../../wire/problem';
-import { publicJob } from '../../wire/public-job';
+import type { PublicJob } from '../../wire/public-job';
+import type { Rooms } from '../../sockets/rooms';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import { visibleJob } from '../requests/visible-job';
 
 export interface EventsOptions {
   readonly pipeline: Pipeline;
+  /** Shared with the sockets: a state is made public and written once for all who hear of it. */
+  readonly rooms: Rooms;
   readonly limits: OutboxLimits;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
@@ -32,20 +35,26 @@ export const eventsRoute = (options: EventsOptions): Router => {
   return router;
 };
 
-const streaming = ({ pipeline, limits, closing$, logger }: EventsOptions): ViewerHandler<{ promptId: string }> => {
+const streaming = ({
+  pipeline,
+  rooms,
+  limits,
+  closing$,
+  logger,
+}: EventsOptions): ViewerHandler<{ promptId: string }> => {
   const open = new Map<string, number>();
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   const beat$ = interval(BEAT_MS).pipe(share());
 
-  const follow = (response: Response, viewer: Viewer, job$: Observable<JobState>): void => {
+  const follow = (response: Response, viewer: Viewer, job$: Observable<PublicJob>): void => {
     const { userId } = viewer;
     const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'));
-    let last: JobState | undefined;
+    let last: PublicJob | undefined;
     open.set(userId, (open.get(userId) ?? 0) + 1);
     merge(
       job$.pipe(
         tap({
-          next: (job) => stream.state(publicJob((last = job))),
+          next: (job) => stream.state((last = job)),
           // The settled state ends the stream itself, once it has left.
           complete: () => (last !== undefined && isSettled(last)) || stream.end(),
         }),
@@ -83,7 +92,7 @@ const streaming = ({ pipeline, limits, closing$, logger }: EventsOptions): Viewe
       throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
     if (response.destroyed) return;
     if (method === 'HEAD') return void response.type('text/event-stream').end();
-    follow(response, viewer, pipeline.watch(job.promptId).pipe(filter(isNewerThan(seen))));
+    follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewerThan(seen))));
   };
 };
 
@@ -96,5 +105,5 @@ const positionOf = (id: string | string[] | undefined): Position | undefined => 
 
 const isNewerThan =
   (seen: Position | undefined) =>
-  (job: JobState): boolean =>
+  (job: PublicJob): boolean =>
     seen === undefined || isNewer(job, { ...job, ...seen });

@@ -10,6 +10,7 @@ import { jobQuery } from '../requests/job-query.codec';
 import { submitRequest, trackRequest } from '../requests/job-request.codec';
 import { Problem, unknownJob } from '../../wire/problem';
 import { publicJob } from '../../wire/public-job';
+import { prefixOf } from '../base-path';
 import { authenticated, jsonBody, onlyMethods, type ViewerHandler } from './middleware';
 import { isPromptId, visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
@@ -43,7 +44,7 @@ const submitting =
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
     if (webhookUrl !== undefined) await webhooks.add(job.promptId, webhookUrl);
-    response.location(`/jobs/${job.promptId}`);
+    response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(job);
     response.status(once && isSettled(job) ? 200 : 202).json(publicJob(job));
   };
@@ -76,7 +77,7 @@ const tracking =
     const promptId = present && !maySee(viewer, present) ? randomUUID() : params.promptId;
     const job = await pipeline.track(promptId, request);
     if (!maySee(viewer, job)) throw unknownJob();
-    response.location(`/jobs/${job.promptId}`).json(publicJob(job));
+    response.location(`${prefixOf(response)}/jobs/${job.promptId}`).json(publicJob(job));
   };
 
 const cancelling =

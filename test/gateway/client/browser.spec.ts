@@ -103,9 +103,9 @@ interface Seen {
 }
 
 /** Watches a job in the page, as an application would. */
-const watch = (promptId: string) =>
+const watch = (promptId: string, module = 'comfyui-jobstream/client') =>
   page.evaluate(`(async () => {
-    const { jobstream } = await import('comfyui-jobstream/client');
+    const { jobstream } = await import(${JSON.stringify(module)});
     const client = jobstream({ url: ${JSON.stringify(service.url)} });
     const seen = (globalThis.seen = { states: [], previews: [], mine: [], statuses: [] });
     client.status$.subscribe((status) => seen.statuses.push(status));
@@ -154,6 +154,39 @@ test('in Chromium: a job is watched through kill -9 and a restart to its end, an
   expect(statuses.slice(0, 4)).toEqual(['idle', 'connecting', 'connected', 'reconnecting']);
   expect(statuses.at(-1)).toBe('connected');
   expect(troubles).toEqual([]);
+});
+
+test('in Chromium: the file that holds all it needs does the same, by its own URL', async () => {
+  const { json } = await asking(service)('POST', '/jobs', {
+    body: { workflow: steps({ previewEvery: 2 }), type: 'image_generation', userId: 'ada' },
+  });
+  await watch(String(json['promptId']), `${origin}/client/bundled.mjs`);
+  expect((await until(({ ended }) => ended !== undefined)).ended).toBe('complete');
+  expect((await seen()).states.at(-1)).toMatchObject({ status: 'completed' });
+  expect(troubles).toEqual([]);
+});
+
+/** What the page learns of a connection that does not come about. */
+const reasonFor = (url: string) =>
+  page.evaluate<string>(`(async () => {
+    const { jobstream } = await import('comfyui-jobstream/client');
+    const client = jobstream({ url: ${JSON.stringify(url)} });
+    client.watchMine().subscribe();
+    const reason = await new Promise((resolve) =>
+      client.connection$.subscribe(({ status, reason }) => reason && resolve(status + ' ' + reason.code + ': ' + reason.message)),
+    );
+    client.close();
+    return reason;
+  })()`);
+
+test('in Chromium: why there is no connection is told, while it is tried again', async () => {
+  const nowhere = `http://127.0.0.1:${await freePort()}`;
+  expect(await reasonFor(nowhere)).toBe(`connecting unreachable: Nothing answers at ${nowhere}.`);
+  expect(await reasonFor(`${service.url}/elsewhere`)).toMatch(/^connecting no-gateway: /);
+  await page.goto(origin.replace('127.0.0.1', 'localhost'));
+  expect(await reasonFor(service.url)).toBe(
+    `connecting origin-refused: The gateway at ${service.url} does not take calls of this page: its ORIGINS must name the page’s.`,
+  );
 });
 
 test('in Chromium: a job that is not there is an error by name', async () => {

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
-import { jobstream, type Jobstream, type JobstreamError, type JobState, type Token } from '../../../gateway/client';
+import {
+  jobstream,
+  type Connection,
+  type Jobstream,
+  type JobstreamError,
+  type JobState,
+  type Token,
+} from '../../../gateway/client';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
 import { tcpProxy, type TcpProxy } from '../../support/tcp-proxy';
 import { eventually } from '../../support/until';
@@ -158,4 +165,44 @@ test('watchMine has the user’s own jobs, the service’s all, from any on', as
   letGo();
   expect(await end).toMatchObject([{ promptId: mine.promptId, userId: 'ada', progress: 100 }]);
   expect((await all).map(({ promptId }) => promptId)).toEqual([mine.promptId, others.promptId]);
+});
+
+test('why there is no connection is told, and gone when there is one', async () => {
+  network.refuse();
+  const client = clientWith(await tokenOf({ sub: 'ada' }));
+  const connections: Connection[] = [];
+  client.connection$.subscribe((connection) => connections.push(connection));
+  const { promptId } = await submit();
+  const end = lastValueFrom(client.watchJob(promptId));
+  await eventually(() =>
+    expect(connections.at(-1)).toMatchObject({ status: 'connecting', reason: { code: 'unreachable' } }),
+  );
+  const { since } = connections.find(({ status }) => status === 'connecting')!;
+  expect(connections.at(-1)).toMatchObject({ since });
+  network.accept();
+  expect(await end).toMatchObject({ status: 'completed' });
+  expect(connections.some(({ status, reason }) => status === 'connected' && reason === undefined)).toBe(true);
+});
+
+test('a token that cannot be had is told', async () => {
+  const client = clientWith(() => Promise.reject(new Error('no session')));
+  client.watchMine().subscribe({ error: () => undefined });
+  const told = await firstValueFrom(client.connection$.pipe(filter(({ reason }) => reason !== undefined)));
+  expect(told).toMatchObject({ status: 'connecting', reason: { code: 'no-token', cause: { message: 'no session' } } });
+});
+
+test.each(['', 'jobs.example.com', 'ftp://jobs.example.com', 'http://'])('%p is no URL of a gateway', (url) => {
+  expect(() => jobstream({ url })).toThrow(expect.objectContaining({ code: 'bad-url' }) as Error);
+});
+
+test('an output’s URL needs no token; of another’s there is none', async () => {
+  const [ada, bob] = [await clientOf('ada'), await clientOf('bob')];
+  const { promptId } = await submit();
+  await settled(gateway.pipeline, promptId);
+  const answer = await fetch(await ada.outputUrl(promptId, 0));
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/png']);
+  await answer.arrayBuffer();
+  await expect(bob.outputUrl(promptId, 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'unknown-job' });
+  await expect(ada.outputUrl(promptId, 9)).rejects.toMatchObject({ code: 'unknown-output' });
+  await expect(clientWith().outputUrl(promptId, 0)).rejects.toMatchObject({ code: 'unauthorized' });
 });

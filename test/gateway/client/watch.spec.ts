@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
+import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
 import type { Viewer } from '../../../gateway/admission/auth';
 import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
-import { matches, pageOf } from '../../../sinks/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import type { JobState } from '../../../streams/job/job-state';
+import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis-server';
@@ -187,16 +186,11 @@ describe('what is known of all jobs', () => {
     const jobs = allJobs(
       {
         states$,
-        list: ({ limit = 50, cursor, ...wanted } = {}) => {
-          asked.push(`list ${wanted.status ?? ''}`);
-          return Promise.resolve(
-            pageOf(
-              [...stored.values()].filter((state) => matches(state, wanted)),
-              limit,
-              cursor,
-            ),
-          );
-        },
+        live: () =>
+          defer(() => {
+            asked.push('live');
+            return Promise.resolve([...stored.values()].filter((state) => !isSettled(state)));
+          }).pipe(mergeMap((states) => states)),
         get: (promptId) => {
           asked.push(`get ${promptId}`);
           return Promise.resolve(stored.get(promptId));
@@ -236,7 +230,7 @@ describe('what is known of all jobs', () => {
     await until(0);
     expect(heard.map(told)).toEqual([[['a1']], [['b1', 'a1']], [[]]]);
     expect(told(hear(ada))).toEqual([['a1']]);
-    expect(asked).toEqual(['list processing', 'list queued']);
+    expect(asked).toEqual(['live']);
     watching.unsubscribe();
   });
 
@@ -287,7 +281,7 @@ describe('what is known of all jobs', () => {
     const jobs = allJobs(
       {
         states$,
-        list: () => Promise.resolve({ jobs: [] }),
+        live: () => from(Promise.resolve([])).pipe(mergeMap((none) => none)),
         get: () => Promise.reject(new Error('the store is away')),
       },
       new VirtualTimeScheduler(),
@@ -301,7 +295,7 @@ describe('what is known of all jobs', () => {
 
   test('a change costs those who may hear of it, not all who watch', () => {
     const states$ = new Subject<JobState>();
-    const source = { states$, list: () => new Promise<never>(() => undefined), get: () => Promise.resolve(undefined) };
+    const source = { states$, live: () => NEVER, get: () => Promise.resolve(undefined) };
     const jobs = allJobs(source, new VirtualTimeScheduler());
     const watching = new Subscription();
     let heard = 0;

@@ -5,6 +5,8 @@ import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
 import { admission } from '../../../gateway/admission/admission';
 import { httpApp } from '../../../gateway/http/app';
+import { defaultDownloadLimits, downloads } from '../../../gateway/http/outputs/downloads';
+import { urlSigner } from '../../../gateway/http/outputs/signed-urls';
 import { submitRequest, trackRequest } from '../../../gateway/http/requests/job-request.codec';
 import { openApi } from '../../../gateway/http/openapi/openapi';
 import { originPolicy } from '../../../gateway/admission/origin-policy';
@@ -15,7 +17,7 @@ import { asking, type Answer } from '../support/asking';
 import { document, fits, operationFor, operations, undocumented } from '../support/documented';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { SECRET, testAuth, tokenOf } from '../support/tokens';
 
 test('the document is valid OpenAPI 3.1, with tokens and without', async () => {
   for (const tokens of [true, false]) {
@@ -61,10 +63,15 @@ const routesIn = (layers: readonly Layer[]): readonly string[] =>
 test('it has every route that the gateway serves, and no other', () => {
   const app = httpApp({
     pipeline: {} as never,
+    rooms: {} as never,
     auth: testAuth,
     admission: admission(testAuth, defaultRates, 0),
     policy: originPolicy([], true),
-    outputLimitBytes: 0,
+    sending: { bytes: 0, stallMs: 1 },
+    downloads: downloads(defaultDownloadLimits),
+    signer: urlSigner({ secret: SECRET }),
+    basePath: '',
+    proxies: 0,
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
     histories: { of: () => undefined },
@@ -175,7 +182,11 @@ describe('every real answer is as documented:', () => {
       await ask('GET', `/jobs/${promptId}`);
       await ask('POST', `/jobs/${promptId}/cancel`);
       await ask('GET', `/jobs/${promptId}/nodes`);
-      await ask('GET', `/jobs/${promptId}/outputs/0`);
+      const { headers } = await ask('GET', `/jobs/${promptId}/outputs/0`);
+      for (const range of ['bytes=0-3', 'bytes=999999999-'])
+        await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { Range: range } });
+      await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { 'If-None-Match': headers['etag'] ?? '""' } });
+      await ask('POST', `/jobs/${promptId}/outputs/0/url`);
       const stream = await ask('GET', `/jobs/${promptId}/events`);
       const [, id, , data] = /id: (.*)(\n)data: (.*)\n/.exec(stream.text)!;
       expect(fits({ $ref: '#/components/schemas/Job' }, JSON.parse(data!), true)).toEqual([]);

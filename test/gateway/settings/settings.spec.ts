@@ -26,6 +26,9 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     origins: [],
     rates: defaultRates,
     proxies: 0,
+    basePath: '',
+    outputLimitBytes: 2 ** 30,
+    downloadsPerUser: 16,
   });
 });
 
@@ -48,6 +51,9 @@ test('all of them', () => {
     JOINS_PER_SECOND: '2',
     SOCKETS_PER_USER: '3',
     PROXIES: '1',
+    BASE_PATH: '/comfy/',
+    MAX_OUTPUT_BYTES: '4294967296',
+    DOWNLOADS_PER_USER: '0',
   };
   expect(settings(environment)).toEqual({
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
@@ -61,6 +67,9 @@ test('all of them', () => {
     origins: ['https://app.example.com', 'http://localhost:3000'],
     rates: { requestsPerMinute: 0, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
     proxies: 1,
+    basePath: '/comfy',
+    outputLimitBytes: 2 ** 32,
+    downloadsPerUser: 0,
   });
 });
 

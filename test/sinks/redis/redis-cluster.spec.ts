@@ -2,7 +2,7 @@ import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { jobKey, type JobStore } from '../../../sinks/job-store';
 import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
 import { feedChannel } from '../../../sinks/redis/redis-feed';
-import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/redis-leases';
+import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/write-behind';
 import type { JobState } from '../../../streams/job/job-state';
@@ -36,7 +36,7 @@ function open(url = cluster.url): JobStore {
 
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const listed = async (store: JobStore) =>
-  (await lastValueFrom(store.list().pipe(toArray()))).map(({ promptId }) => promptId).sort();
+  (await lastValueFrom(store.live().pipe(toArray()))).map(({ promptId }) => promptId).sort();
 const listenersTo = async (channel: string) => {
   const { admin } = await cluster.masterOf(channel);
   const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
@@ -170,7 +170,7 @@ describe('[R12] while a master is killed', () => {
     clearInterval(writing);
     // What the old master took along is written once more.
     await eventually(async () => {
-      const states = await lastValueFrom(store.list().pipe(toArray()));
+      const states = await lastValueFrom(store.live().pipe(toArray()));
       expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
       expect(states).toHaveLength(500);
     });

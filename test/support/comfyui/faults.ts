@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Viewing } from './file-response';
 
 /** A proxy's answer instead of ComfyUI's, to these routes or, without `routes`, to everything. */
 export interface StatusFault {
@@ -15,6 +16,8 @@ export class Faults {
   busyUntil = 0;
   /** Sockets stay open and get no frames; what would have been sent is gone. Pings are answered. */
   deaf = false;
+  /** What becomes of files on their way. */
+  viewing: Viewing = 'aiohttp';
   /** Each response's body stops half way for that long. */
   slowBodyMs = 0;
   /** Each response's body ends half way, with its connection. */

@@ -1,3 +1,4 @@
+import type { StoredFile } from './file-response';
 import type { ImageValue } from './image-value';
 import { png } from './png';
 
@@ -14,6 +15,8 @@ const LARGEST = 512;
 export class Files {
   private readonly images = new Map<string, ImageValue>();
   private readonly counters = new Map<string, number>();
+  private readonly replaced = new Map<string, StoredFile>();
+  private readonly started = new Date();
 
   /** Saves an image under the next number of its prefix, which may name a subfolder. */
   save(image: ImageValue, prefix: string, type: 'output' | 'temp'): FileRef {
@@ -24,6 +27,17 @@ export class Files {
     const file = { filename, subfolder: prefix.slice(0, Math.max(slash, 0)), type };
     this.images.set(key(file), image);
     return file;
+  }
+
+  /** Replaces what a file holds. */
+  replace(file: FileRef, bytes: Buffer, mimeType: string): void {
+    this.replaced.set(key(file), { bytes, mimeType, modified: new Date() });
+  }
+
+  /** A file as it lies on the disk, or `undefined`. */
+  stored(file: FileRef): StoredFile | undefined {
+    const bytes = this.read(file);
+    return this.replaced.get(key(file)) ?? (bytes && { bytes, mimeType: 'image/png', modified: this.started });
   }
 
   /** The PNG of a file that was saved, or `undefined`. */

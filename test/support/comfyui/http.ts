@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import type { Faults } from './faults';
 import { pythonJson } from './python-json';
-import { answer } from './routes';
+import { sendFile } from './file-response';
+import { answer, fileOf } from './routes';
 import type { Response } from './routes';
 import type { ServerProcess } from './server-process';
 
@@ -67,6 +68,12 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
+    return;
+  }
+  const file = proxied || !/^(\/api)?\/view$/.test(pathname) ? undefined : fileOf(process, searchParams);
+  if (file && faults.slowBodyMs === 0 && !faults.bodyTruncate) {
+    sendFile(request, response, file, faults.viewing);
+    entry.status = response.statusCode;
     return;
   }
   const result: Response = proxied

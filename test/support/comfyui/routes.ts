@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { FileRef } from './files';
+import type { StoredFile } from './file-response';
 import { jobDetail, jobList, queueLists } from './jobs-api';
 import type { Prompt } from './graph';
 import { objectInfo } from './nodes';
@@ -123,14 +123,19 @@ function postCancel(process: ServerProcess, _: Request, id: string): Response {
   return json({ cancelled: process.interrupt(id) || process.remove(id) });
 }
 
-function view({ setting }: ServerProcess, { query }: Request): Response {
-  const file: FileRef = {
-    filename: query.get('filename') ?? '',
+function view(process: ServerProcess, { query }: Request): Response {
+  const file = fileOf(process, query);
+  return file ? { status: 200, body: file.bytes, contentType: file.mimeType } : { status: 404 };
+}
+
+/** The file that `/view` is asked for. */
+export function fileOf({ setting }: ServerProcess, query: URLSearchParams): StoredFile | undefined {
+  const filename = query.get('filename') ?? '';
+  return setting.files.stored({
+    filename,
     subfolder: query.get('subfolder') ?? '',
     type: query.get('type') ?? 'output',
-  };
-  const body = setting.files.read(file);
-  return body ? { status: 200, body, contentType: 'image/png' } : { status: 404 };
+  });
 }
 
 function systemStats({ setting }: ServerProcess): Response {

@@ -1,5 +1,5 @@
 import { Faults } from './faults';
-import { Files } from './files';
+import { Files, type FileRef } from './files';
 import { listen } from './http';
 import type { Listener, SeenRequest } from './http';
 import type { Prompt } from './graph';
@@ -45,6 +45,8 @@ export interface ComfyUIStandIn {
   dropSockets(how: 'abrupt' | 'clean'): void;
   /** Takes a waiting job out of the queue without a frame to anyone; whether it was there. */
   deleteFromQueue(promptId: string): boolean;
+  /** Replaces what a file of its disk holds. */
+  replaceFile(file: FileRef, bytes: Buffer, mimeType: string): void;
   /** Ends as by `kill -9`: connections are cut and the port is closed. */
   kill(): Promise<void>;
   /** Listens again on the same port after `kill`, with queue and history, without the job that ran. */
@@ -108,6 +110,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
     sockets: () => process.sockets.size,
     dropSockets: (how) => process.sockets.drop(how),
     deleteFromQueue: (promptId) => process.remove(promptId, true),
+    replaceFile: (file, bytes, mimeType) => setting.files.replace(file, bytes, mimeType),
     kill,
     start: () => start(process.memory),
     restart: async () => {
