@@ -125,5 +125,9 @@ test.each([
   expect(await both(other.run, '{}', [])).toMatchObject({ victim: { status: 'completed' } });
 });
 
-const many = (count: number) => Array.from({ length: count }, (_, n) => [`in${n}`, [`no${n}`, 0]]);
-const inARow = (n: number) => [String(n), { class_type: 'A', inputs: n === 0 ? {} : { from: [String(n - 1), 0] } }];
+const many = (count: number): readonly [string, unknown][] =>
+  Array.from({ length: count }, (_, n) => [`in${n}`, [`no${n}`, 0]]);
+const inARow = (n: number): [string, unknown] => [
+  String(n),
+  { class_type: 'A', inputs: n === 0 ? {} : { from: [String(n - 1), 0] } },
+];
