@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { Hooks } from './webhook-queue';
 import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
+import { bounds } from '../streams/bounds';
 import type { JobPage, JobQuery } from './job-page';
 import type { JobState } from '../streams/job/job-state';
 
@@ -96,6 +97,27 @@ export interface JobStore {
   healthy(): Observable<boolean>;
   /** Releases connections and files. Completes when they are gone. */
   close(): Observable<never>;
+}
+
+/** Whether a job's id can be a key in every store. */
+export const isStorable = (promptId: string): boolean => Buffer.byteLength(promptId) <= bounds.promptIdBytes;
+
+/** Throws `Unstorable` where a job's id cannot be a key in every store. */
+export function assertStorable(promptId: string): void {
+  const bytes = Buffer.byteLength(promptId);
+  if (!isStorable(promptId))
+    throw new Unstorable(`a promptId of ${bytes} bytes cannot be stored: ${bounds.promptIdBytes} at most`);
+}
+
+/** Throws `Unstorable` where a file of a job is larger, or its name longer, than may be. */
+export function assertStorableFile(name: string, { bytes, mimeType }: StoredFile): void {
+  if (bytes.length > bounds.fileBytes)
+    throw new Unstorable(`a file of ${bytes.length} bytes is not kept: ${bounds.fileBytes} at most`);
+  const longest = Math.max(name.length, mimeType.length);
+  if (longest > bounds.fileNameLength)
+    throw new Unstorable(
+      `a file's name or type of ${longest} characters is not kept: ${bounds.fileNameLength} at most`,
+    );
 }
 
 /** The store did not answer or could not write; the same call may succeed later. */

@@ -24,6 +24,18 @@ export const bounds = {
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
   /** Bytes of a text frame, and how deep what ComfyUI writes may be nested. */
+  /** Bytes of a promptId: what the key of an embedded store holds. */
+  promptIdBytes: 1_850,
+  /** States that are read for one page, however few of them match. */
+  pageReads: 2_000,
+  /** Files that came over a socket: bytes each, of a job's together, how many, and characters of a name. */
+  fileBytes: 32 << 20,
+  filesBytes: 128 << 20,
+  files: 200,
+  fileNameLength: 300,
+  /** Unreadable values of which it is remembered that they were reported. */
+  unreadableKeys: 1_000,
+  /** Bytes of a text frame. */
   frameBytes: 4 << 20,
   jsonDepth: 200,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */

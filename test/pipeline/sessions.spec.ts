@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { lastValueFrom, NEVER, of, timer } from 'rxjs';
 import type { Workflow } from '../../pipeline/create-pipeline';
-import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/redis-leases';
+import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import type { JobState } from '../../streams/job/job-state';
 import { aState } from '../sinks/a-state';

@@ -8,7 +8,7 @@ import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
-import { askChannel, leaseKey, RELEASED_CHANNEL, SESSIONS_KEY } from '../../sinks/redis/redis-leases';
+import { askChannel, leaseKey, RELEASED_CHANNEL, SESSIONS_KEY } from '../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { aState } from './a-state';

@@ -2,7 +2,7 @@ import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { jobKey, type JobStore } from '../../../sinks/job-store';
 import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
 import { feedChannel } from '../../../sinks/redis/redis-feed';
-import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/redis-leases';
+import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/write-behind';
 import type { JobState } from '../../../streams/job/job-state';

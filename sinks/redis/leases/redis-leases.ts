@@ -16,12 +16,12 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import type { Report } from '../../streams/operators/reporting';
+import type { Report } from '../../../streams/operators/reporting';
 import { decodeLeaseOwner, decodeRegistration, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
-import type { LeaseScripts } from './scripts/leases';
-import type { LeaseOutcome, Leases, SessionKey } from '../leases';
-import { isGone, thisProcess } from './process-identity';
-import type { RedisListener } from './connection/listener';
+import type { LeaseScripts } from '../scripts/leases';
+import type { LeaseOutcome, Leases, SessionKey } from '../../leases';
+import { isGone, thisProcess } from '../../process-identity';
+import type { RedisListener } from '../connection/listener';
 
 /** Every session that may have jobs, by client id: whoever holds none of them can still find them. */
 export const SESSIONS_KEY = 'jobstream:sessions';

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { isGone, thisProcess, type ProcessIdentity } from '../../../sinks/redis/process-identity';
-import { until } from '../until';
+import { isGone, thisProcess, type ProcessIdentity } from '../../sinks/process-identity';
+import { until } from './until';
 
 const here = thisProcess()!;
 const other = (pid: number, startTime = here.startTime): ProcessIdentity => ({ ...here, pid, startTime });

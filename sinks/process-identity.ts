@@ -17,9 +17,13 @@ export const thisProcess = (): ProcessIdentity | undefined =>
     return { bootId, pidNamespace: readlinkSync('/proc/self/ns/pid'), pid: process.pid, startTime };
   });
 
+/** Whether its end would be seen from here: it runs, or ran, under the same kernel and in the same pid namespace. */
+export const runsBeside = (that: ProcessIdentity, here: ProcessIdentity): boolean =>
+  that.bootId === here.bootId && that.pidNamespace === here.pidNamespace;
+
 /** Whether that process has ended for certain. Of another machine or container, nothing is certain from `here`. */
 export function isGone(that: ProcessIdentity, here: ProcessIdentity | undefined): boolean {
-  if (here === undefined || that.bootId !== here.bootId || that.pidNamespace !== here.pidNamespace) return false;
+  if (here === undefined || !runsBeside(that, here)) return false;
   if (!isTaken(that.pid)) return true;
   const life = orUndefined(() => lifeOf(that.pid)); // `undefined` where `/proc` hides other users' processes
   return life !== undefined && (life.startTime !== that.startTime || life.isOver);

@@ -2,8 +2,8 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { Request } from '../leases';
-import type { ProcessIdentity } from './process-identity';
+import type { Request } from '../../leases';
+import type { ProcessIdentity } from '../../process-identity';
 
 /** Who holds a lease: a store of a process. Where it runs is left out where that cannot be told. */
 export interface LeaseOwner {
