@@ -3,6 +3,8 @@ export {
   KeyReused,
   KeySpent,
   NoAnswer,
+  PipelineClosed,
+  TooManyJobs,
   UnknownJob,
   UnknownServer,
   type JobPage,

@@ -6,6 +6,7 @@ import { createPipeline } from '../pipeline/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
+import { JobBroke } from '../streams/board/board';
 import type { Report } from '../streams/operators/reporting';
 import { openAuth, tokenAuth } from './admission/auth';
 import { startGateway } from './server';
@@ -41,7 +42,7 @@ async function serve({
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
   const pipeline = createPipeline({ servers, store, report });
-  pipeline.recovered.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
+  pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
     host,
@@ -52,6 +53,11 @@ async function serve({
     proxies,
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
+  });
+  void pipeline.closed.then((error) => {
+    if (error === undefined) return;
+    logger.fatal({ err: error }, 'a bug');
+    process.exit(1);
   });
   onSignal(logger, async () => {
     await gateway.close();
@@ -82,6 +88,8 @@ const reportTo =
   (logger: Logger): Report =>
   (where, error) => {
     const message = error instanceof Error ? error.message : String(error);
+    // A mistake of ours that cost one job its watching: once, with its stack.
+    if (error instanceof JobBroke) return logger.error({ where, err: error }, message);
     logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
 

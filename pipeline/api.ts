@@ -42,6 +42,8 @@ export interface SubmitRequest extends JobRequest {
   readonly partialExecutionTargets?: readonly string[];
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
+  /** Ends with `timed_out` after so long, its waiting and all its runs included, and its run is cancelled; where absent, `PipelineOptions.timeoutMs`. */
+  readonly timeoutMs?: number;
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
 }
@@ -62,13 +64,13 @@ export interface ListQuery extends JobFilter {
   readonly cursor?: string;
 }
 
-/** One running instance: watches ComfyUI, keeps states, answers for jobs. */
+/** One running instance: watches ComfyUI, keeps states, answers for jobs. Calls after `close`, or after `closed` resolved, reject with `PipelineClosed`. */
 export interface Pipeline {
   /**
    * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
    * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
    * Rejects with `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
-   * `StoreUnavailable`.
+   * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
   /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
@@ -79,21 +81,25 @@ export interface Pipeline {
   get(promptId: string): Promise<JobState | undefined>;
   /** Newest first. Rejects with `InvalidCursor`. */
   list(query?: ListQuery): Promise<JobPage>;
-  /** The present state, then each change, never backward; completes when the job settles. Errors with `UnknownJob`. */
+  /** The present state, then each change, never backward; completes when the job settles, or the pipeline closes. Errors with `UnknownJob`. */
   watch(promptId: string): Observable<JobState>;
-  /** Every change of every job of this instance. */
+  /** Every change of every job of this instance; hot, completes with the pipeline. What is called from a subscriber takes effect after the change is told to all. */
   readonly states$: Observable<JobState>;
-  /** Previews of this instance's running jobs; lossy. */
-  readonly previews$: Observable<Preview>;
+  /** Previews of a job while it runs; lossy. */
+  previews(promptId: string): Observable<Preview>;
+  /** All unsettled jobs that this pipeline's store knows, once each, as they are now. */
+  live(): Observable<JobState>;
   /** Opens the nth output of a job, or resolves `undefined` if there is no such job or output. Rejects with `NoAnswer`. */
   output(promptId: string, n: number): Promise<OutputBody | undefined>;
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;
   /** Jobs taken up in one go: at the start those of an earlier run, later those of an instance that is gone. Repeats the last few batches. */
-  readonly recovered: Observable<readonly JobState[]>;
-  /** Stops watching, writes what is unwritten, closes sockets with the handshake. */
+  readonly recovered$: Observable<readonly JobState[]>;
+  /** Stops watching, writes what is unwritten for up to 10 s, closes sockets with the handshake. The same for all who call it. */
   close(): Promise<void>;
+  /** Resolves when the pipeline is at its end: with `undefined` after `close`, or with the mistake of ours that ended it. Never rejects. */
+  readonly closed: Promise<Error | undefined>;
 }
 
 /** No job of that id, or none that may be seen. */
@@ -103,6 +109,20 @@ export class UnknownJob extends Error {
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
+}
+/** A user has more under way than one may: which bound, and how much it is. */
+export class TooManyJobs extends Error {
+  override readonly name = 'TooManyJobs';
+  constructor(
+    readonly bound: string,
+    readonly most: number,
+  ) {
+    super(`a user may have ${most} ${bound}`);
+  }
+}
+/** The pipeline was closed. */
+export class PipelineClosed extends Error {
+  override readonly name = 'PipelineClosed';
 }
 /** A key for submitting once stands for another request. */
 export class KeyReused extends Error {

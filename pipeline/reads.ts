@@ -1,4 +1,16 @@
-import { EMPTY, concat, defer, firstValueFrom, map, merge, of, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  concat,
+  defaultIfEmpty,
+  defer,
+  firstValueFrom,
+  map,
+  merge,
+  of,
+  take,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { UnknownJob, type ListQuery } from './api';
 import { pageOf, type JobPage } from '../sinks/job-page';
 import type { JobStore } from '../sinks/job-store';
@@ -10,12 +22,12 @@ import type { Watchers } from '../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
-/** On an old server each job is renamed; a caller who was told the first id asks again soon, or never. */
-const MAX_ALIASES = 10_000;
+/** How long a reader waits for a state to be stored that is about to be told. */
+const STORED_MS = 500;
 
 export interface AnswerParts {
   readonly board: Board;
-  readonly local: Watchers;
+  readonly local: Watchers<JobState>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   /** Turns what the store cannot do now into a report. */
@@ -27,24 +39,24 @@ export interface Answers {
   readonly get: (promptId: string) => Promise<JobState | undefined>;
   readonly list: (query?: ListQuery) => Promise<JobPage>;
   readonly watch: (promptId: string) => Observable<JobState>;
-  /** The id a job goes by now: an old server may have given it another after its caller was told the first. */
-  readonly idOf: (promptId: string) => string;
-  readonly renamed: (promptId: string, as: string) => void;
 }
 
 export function answers({ board, local, writer, store, attempted }: AnswerParts): Answers {
-  const aliases = new Map<string, string>();
-  const idOf = (promptId: string): string => aliases.get(promptId) ?? promptId;
-
   const get$ = (promptId: string): Observable<JobState | undefined> =>
     defer(() => {
       const live = board.job(promptId);
-      return live === undefined ? writer.get(promptId) : of(live.state);
+      return live === undefined ? writer.get(promptId) : stored(live.state);
     });
+  /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
+  const stored = (state: JobState): Observable<JobState> =>
+    merge(attempted(store.put(state)), timer(STORED_MS)).pipe(
+      take(1),
+      defaultIfEmpty(undefined),
+      map(() => state),
+    );
 
-  const watch = (asked: string): Observable<JobState> =>
+  const watch = (promptId: string): Observable<JobState> =>
     defer(() => {
-      const promptId = idOf(asked);
       const here$ = defer(() => {
         const live = board.job(promptId);
         return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
@@ -74,14 +86,8 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
   }
 
   return {
-    get: (promptId) => firstValueFrom(get$(idOf(promptId))),
+    get: (promptId) => firstValueFrom(get$(promptId)),
     list,
     watch,
-    idOf,
-    renamed: (promptId, as) => {
-      aliases.set(promptId, as);
-      const oldest = aliases.keys().next();
-      if (aliases.size > MAX_ALIASES && oldest.done !== true) aliases.delete(oldest.value);
-    },
   };
 }

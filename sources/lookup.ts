@@ -110,7 +110,8 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
     answers: () =>
       get('/prompt').pipe(
         map(({ status, json }) => {
-          if (status !== 200 || !isQueueInfo(json)) throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
+          if (status !== 200 || !isQueueInfo(json))
+            throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
           return true;
         }),
       ),
@@ -146,14 +147,10 @@ const QUEUE_PAUSE_MS = 60_000;
  * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
  * each job is asked for by its id.
  */
-export function lookAt(
-  routes: Lookup,
-  clock: SchedulerLike,
-): (jobs: readonly Job[]) => Observable<BoardEvent> {
+export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
   const { queue, one, answers, renamed } = routes;
   let unreadUntil = 0;
   const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
-  const adopted = (promptId: string, as: string): BoardEvent => ({ tag: 'adopted', promptId, as, at: clock.now() });
 
   const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
     const runId = runIdOf(job.state);
@@ -175,7 +172,7 @@ export function lookAt(
       concatMap((as) =>
         as === undefined
           ? of(told(runId, { tag: 'absent' }))
-          : one(as).pipe(concatMap((found) => [adopted(runId, as), told(as, factOf(found))])),
+          : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
       ),
     );
   const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
@@ -202,8 +199,8 @@ export function lookAt(
   const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
     const { found, missed, withoutGraph } = placesOf(jobs, entries);
     const present = found.flatMap(({ runId, entry, ahead }) => {
-      const fact = told(entry.promptId, inQueue(entry, ahead));
-      return entry.promptId === runId ? [fact] : [adopted(runId, entry.promptId), fact];
+      const fact = inQueue(entry, ahead);
+      return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
     });
     // Asked for the workflow alone: an answer that cannot be read is no news of the job.
     const graphs$ = oneByOne(withoutGraph, true).pipe(filter(({ tag }) => tag !== 'unreadable'));
@@ -228,6 +225,10 @@ export function lookAt(
 /** Posted, it may be, by an instance that did not live to hear the answer. */
 const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
   state.status === 'queued' && heardAt === 0 && absences.count === 0;
+
+/** What is told of a run that an old server holds under an id of its own. */
+const renamedTo = (runId: string, fact: LookFact): LookFact =>
+  fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
 function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job) : found;

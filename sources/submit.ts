@@ -89,12 +89,13 @@ export function submit(
       const refused = nodeErrorsOf(nodeErrors);
       const taken: BoardEvent = {
         tag: 'accepted',
-        promptId: id,
+        promptId,
         at,
         postedAt,
+        ...(id !== promptId && { runId: id }),
         ...(refused.length > 0 && { nodeErrors: refused }),
       };
-      return id === promptId ? of(taken) : of<BoardEvent[]>({ tag: 'adopted', promptId, as: id, at }, taken);
+      return of(taken);
     };
     const refused = (failure: Failure): Observable<BoardEvent> =>
       of({ tag: 'refused', promptId, at: clock.now(), failure });

@@ -34,6 +34,13 @@ export const bounds = {
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,
+  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  jobsPerUser: 1_000,
+  bytesPerUser: 256 << 20,
+  /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
+  jobMs: 12 * 3_600_000,
+  /** Characters of an id that a server gives a run. */
+  runIdLength: 200,
   /** Bytes of a text frame and of any other, and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
   binaryFrameBytes: 64 << 20,

@@ -1,4 +1,4 @@
-import { filter, finalize, map, Observable, ReplaySubject, share } from 'rxjs';
+import { finalize, map, Observable, ReplaySubject, share } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import { maySee, type Viewer } from '../admission/auth';
 import { publicJob, type PublicJob } from '../wire/public-job';
@@ -23,7 +23,7 @@ export interface Rooms {
   news(promptId: string, viewer: Viewer): Observable<News>;
 }
 
-export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
+export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => {
   const open = new Map<string, Room>();
   const roomOf = (promptId: string): Room => {
     const room = open.get(promptId) ?? makeRoom(promptId);
@@ -36,10 +36,7 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
       finalize(() => open.delete(promptId)),
       share({ connector: () => new ReplaySubject(1) }),
     ),
-    preview$: pipeline.previews$.pipe(
-      filter((preview) => preview.promptId === promptId),
-      share(),
-    ),
+    preview$: pipeline.previews(promptId).pipe(share()),
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),

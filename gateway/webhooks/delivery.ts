@@ -21,6 +21,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
+import { StoreUnavailable } from '../../sinks/job-store';
 import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled } from '../../streams/job/job-state';
@@ -145,7 +146,7 @@ export function courier({ pipeline, hooks, send, clock, random, report }: Courie
         of('kept'),
       ).pipe(
         reporting('webhooks', report),
-        reconnecting(persistent, clock),
+        reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
         takeUntil(stop$),
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
       );

@@ -1,4 +1,12 @@
-import { KeyReused, KeySpent, NoAnswer, UnknownJob, UnknownServer } from '../../pipeline/api';
+import {
+  KeyReused,
+  KeySpent,
+  NoAnswer,
+  PipelineClosed,
+  TooManyJobs,
+  UnknownJob,
+  UnknownServer,
+} from '../../pipeline/api';
 import { StoreUnavailable } from '../../sinks/job-store';
 import { KeysUnavailable } from '../admission/jwks';
 import { Problem, unknownJob } from './problem';
@@ -11,6 +19,13 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
   if (error instanceof KeySpent)
     return new Problem('key-spent', { detail: 'Its job is forgotten, and is not run again. Take another key.' });
+  if (error instanceof TooManyJobs)
+    return new Problem(
+      'too-much-under-way',
+      { detail: `You may have ${error.most} ${error.bound}: wait until some have ended.` },
+      RETRY_SOON,
+    );
+  if (error instanceof PipelineClosed) return new Problem('closing', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof NoAnswer) return new Problem('no-answer', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof StoreUnavailable)
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);

@@ -17,12 +17,14 @@ const KINDS = {
   'workflow-refused': [422, 'ComfyUI refused the workflow'],
   'key-reused': [422, 'The Idempotency-Key stands for another request'],
   'too-many-jobs': [429, 'Too many jobs joined'],
+  'too-much-under-way': [429, 'Too much is under way'],
   'too-many-sockets': [429, 'Too many sockets'],
   'too-many-requests': [429, 'Too many requests'],
   internal: [500, 'The gateway failed'],
   'no-answer': [502, 'ComfyUI gave no usable answer'],
   'output-too-large': [502, 'The output is too large'],
   'keys-unavailable': [503, 'Tokens cannot be checked right now'],
+  closing: [503, 'The gateway is closing'],
   'store-unavailable': [503, 'Job states cannot be read right now'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -62,7 +62,7 @@ interface Written {
 export function embeddedStore({ directory, clock = asyncScheduler, report }: EmbeddedStoreOptions): JobStore {
   const file = lmdbFile(directory);
   const release = claimFile(file, directory, report);
-  const feed = watchers();
+  const feed = watchers<JobState>();
   const index = embeddedIndex(file);
 
   const isAlive = ({ until }: Entry): boolean => until > clock.now();
@@ -130,7 +130,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
       defer(() => put(state, workflow)).pipe(
         tap(({ isNews, foreign }) => {
           if (foreign !== undefined) report('embedded put', foreign);
-          if (isNews) feed.tell(state);
+          if (isNews) feed.tell(state.promptId, state);
         }),
         map(({ outcome }) => outcome),
       ),

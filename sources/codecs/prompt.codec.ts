@@ -2,7 +2,15 @@ import * as t from 'io-ts';
 import { bounds } from '../../streams/bounds';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
+import { isRunId } from '../../streams/job/run-id';
 import { nullable } from './frame.codec';
+/** An id that could not be ComfyUI's makes the answer one that cannot be read. */
+const runId = new t.Type<string, string, unknown>(
+  'RunId',
+  (value): value is string => typeof value === 'string' && isRunId(value),
+  (value, context) => (typeof value === 'string' && isRunId(value) ? t.success(value) : t.failure(value, context)),
+  t.identity,
+);
 
 const complaint = t.intersection([
   t.type({ message: t.string }),
@@ -14,7 +22,7 @@ const refusedNode = t.intersection([
 ]);
 
 /** The answer to a workflow that runs, in part at least. */
-export const acceptedCodec = t.intersection([t.type({ prompt_id: t.string }), t.partial({ node_errors: t.unknown })]);
+export const acceptedCodec = t.intersection([t.type({ prompt_id: runId }), t.partial({ node_errors: t.unknown })]);
 
 const refusal = t.intersection([
   t.type({ error: t.union([t.string, complaint]) }),

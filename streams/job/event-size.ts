@@ -11,7 +11,9 @@ export function eventBytes(event: JobEvent): number {
     case 'executed':
       return EMPTY + outputsBytes(event.outputs);
     case 'ended':
-      return EMPTY + outputsBytes(event.outputs ?? []) + ('kind' in event.outcome ? 1_000 : outputsBytes(event.outcome));
+      return (
+        EMPTY + outputsBytes(event.outputs ?? []) + ('kind' in event.outcome ? 1_000 : outputsBytes(event.outcome))
+      );
     case 'broke':
     case 'refused':
       return EMPTY + 2 * event.failure.message.length;

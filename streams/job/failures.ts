@@ -4,6 +4,19 @@ import type { Failure } from './job-state';
 
 export const cancelledFailure: Failure = { kind: 'cancelled', message: 'Cancelled on request.', retryable: false };
 
+/** A mistake of this program while it followed the job. */
+export const internalError: Failure = {
+  kind: 'internal_error',
+  message: 'This job could not be followed because of a mistake in this program, which was reported.',
+  retryable: false,
+};
+
+export const timedOut: Failure = {
+  kind: 'timed_out',
+  message: 'The job did not end within the time it was given, and was stopped.',
+  retryable: true,
+};
+
 /** Cancelled while it waited: no node of it ever ran. */
 export const cancelledBeforeRun: Failure = {
   kind: 'cancelled',

@@ -41,6 +41,8 @@ export type LookFact =
       readonly graph?: Graph;
       /** The output nodes that will run, as the queue names them. */
       readonly targets?: readonly string[];
+      /** The id that an old server gave the run in place of ours. */
+      readonly runId?: string;
     }
   | {
       readonly tag: 'ended';
@@ -50,6 +52,7 @@ export type LookFact =
       /** When ComfyUI began to run it, where it says. */
       readonly startedAt?: number;
       readonly graph?: Graph;
+      readonly runId?: string;
     }
   /** In no history yet, while the queue cannot be read: it has not ended. */
   | { readonly tag: 'unended' }
@@ -61,7 +64,13 @@ export type LookFact =
 /** Facts of our own making. */
 export type OwnFact =
   /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part. */
-  | { readonly tag: 'accepted'; readonly postedAt: number; readonly nodeErrors?: readonly NodeError[] }
+  | {
+      readonly tag: 'accepted';
+      readonly postedAt: number;
+      readonly nodeErrors?: readonly NodeError[];
+      /** The id that an old server gave the run in place of ours. */
+      readonly runId?: string;
+    }
   /** The job is about to be posted once more: under another id, and maybe to another server. */
   | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }

@@ -18,7 +18,9 @@ export type FailureKind =
   | 'lost'
   | 'unreachable'
   | 'missing_output'
-  | 'timed_out';
+  | 'timed_out'
+  /** A mistake of this program while it followed the job. */
+  | 'internal_error';
 
 /** Why a job failed, fit for a person's eyes: no traceback, no node inputs, no server paths. */
 export interface Failure {
@@ -106,7 +108,11 @@ export interface JobState {
   readonly etaMs?: number;
   readonly updatedAt: number;
   readonly finishedAt?: number;
+  /** When it is stopped if it has not ended, all its runs together. */
+  readonly deadlineAt?: number;
   readonly via: Via;
+  /** Since when no news can come: the server neither keeps a socket open nor answers. */
+  readonly silentSince?: number;
   readonly outputs?: readonly JobOutput[];
   readonly failure?: Failure;
   /** What ComfyUI's validation refused: of a rejected job, or of one that runs only in part. */

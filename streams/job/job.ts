@@ -9,8 +9,6 @@ export interface Job {
   readonly tally: Tally;
   /** Whether ComfyUI has taken it: before that, not to be found means nothing. */
   readonly accepted: boolean;
-  /** Whether nobody was told its id yet, so that it may still take the one that an old server gives it. */
-  readonly untold: boolean;
   /** Whether its own session's socket is open. */
   readonly linked: boolean;
   /** Whether its session brought every frame since it started. */
@@ -40,7 +38,10 @@ export interface Job {
 export const queuedState = ({
   at,
   ...job
-}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl' | 'retry'> & {
+}: Pick<
+  JobState,
+  'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl' | 'retry' | 'deadlineAt'
+> & {
   readonly at: number;
 }): JobState => ({
   ...job,
@@ -63,15 +64,13 @@ export const jobOf = (
   {
     graph = emptyGraph,
     accepted = false,
-    untold = false,
     linked = false,
-  }: { graph?: Graph; accepted?: boolean; untold?: boolean; linked?: boolean } = {},
+  }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
 ): Job => ({
   state,
   graph,
   tally: newTally(),
   accepted,
-  untold,
   linked,
   whole: false,
   outputs: new Map(),

@@ -110,13 +110,13 @@ const posts = ({ requests }: ComfyUIStandIn): number =>
 
 /** Under which id the server has it, as the events tell. */
 const idIn = (events: readonly BoardEvent[], promptId: string): string => {
-  const adopted = events.find((event) => event.tag === 'adopted');
-  return adopted?.tag === 'adopted' ? adopted.as : promptId;
+  const accepted = events.find((event) => event.tag === 'accepted');
+  return accepted?.tag === 'accepted' ? (accepted.runId ?? promptId) : promptId;
 };
 
 describe.each(versions)('%s', (version) => {
   const keepsId = version !== '0.3.30';
-  const told = keepsId ? ['accepted'] : ['adopted', 'accepted'];
+  const told = ['accepted'];
   const tags = (events: readonly BoardEvent[]) => events.map(({ tag }) => tag);
 
   test('posts once, with the session’s client, our id and our mark', async () => {
@@ -269,11 +269,11 @@ describe.each(versions)('%s', (version) => {
       policy: { backoff: { steadyMs: 0, delayMs: () => 150 } },
     });
     const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
-    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow), untold: true }) });
-    const id = idIn(await done, promptId);
+    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });
+    await done;
     socket.unsubscribe();
     expect(states.at(-1)).toMatchObject({
-      promptId: id,
+      promptId,
       status: 'completed',
       progress: 100,
       outputs: [{ nodeId: '4', kind: 'images' }],

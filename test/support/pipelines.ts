@@ -135,7 +135,7 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
 /** The first batch of jobs that an instance took up, with this one in it. */
 export const takenUp = (pipeline: Pipeline, promptId: string): Promise<readonly JobState[]> =>
   firstValueFrom(
-    pipeline.recovered.pipe(
+    pipeline.recovered$.pipe(
       filter((states) => states.some((state) => state.promptId === promptId)),
       timeout(PATIENCE_MS),
     ),

@@ -91,9 +91,9 @@ export async function inWorld(
     ...options.pipeline,
   });
   const previews: Preview[] = [];
-  pipeline.previews$.subscribe((preview) => previews.push(preview));
   const followed: Followed[] = [];
   const follow = (promptId: string): Followed => {
+    pipeline.previews(promptId).subscribe((preview) => previews.push(preview));
     const one = following(pipeline, promptId);
     followed.push(one);
     return one;

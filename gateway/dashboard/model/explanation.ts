@@ -56,6 +56,11 @@ const KINDS: Readonly<Record<FailureKind, Explanation>> = {
     why: 'It took longer than it may.',
     remedy: 'See whether the server is stuck; if not, give the job more time or less to do.',
   },
+  internal_error: {
+    title: 'Lost from sight',
+    why: 'A mistake in this gateway ended the following of this job. ComfyUI may have run it.',
+    remedy: 'Tell whoever runs the gateway: its log holds the details.',
+  },
 };
 
 /** Of a failed job. A kind that is newer than this page is told as it is named. */
