@@ -30,7 +30,7 @@ export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: num
  */
 export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
   const kept: JobOutput[] = [];
-  let texts = bounds.textsLength;
+  let texts: number = bounds.textsLength;
   let characters = bounds.stateBytes / 4;
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
