@@ -169,7 +169,9 @@ export function read(status: number, contentType: string, body: string, location
     return { status, json: readPython(body) };
   } catch (cause) {
     const message = `status ${status} with a body that is no JSON`;
-    throw status >= 400 ? new Refusal('a body that is no JSON', status, undefined) : new Unreadable(message, true, { cause });
+    throw status >= 400
+      ? new Refusal('a body that is no JSON', status, undefined)
+      : new Unreadable(message, true, { cause });
   }
 }
 
@@ -188,8 +190,7 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   const [route = path] = path.split('?');
   if (error instanceof BrokenCircuitError)
     return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
-  if (error instanceof errors.ResponseExceededMaxSizeError)
-    return tooLarge(path, error);
+  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }

@@ -29,7 +29,9 @@ const jobs = all.flatMap(({ name, jobs }) =>
 /** `completed: nodes whose files there are`, or `kind at node`. */
 function ending({ status, failure, outputs = [] }: JobState): string {
   if (status === 'failed') return `${failure?.kind ?? 'nothing'} at ${failure?.nodeId ?? 'no node'}`;
-  return [status, ...outputs.map((output) => `${output.nodeId} ${isFile(output) ? output.type : output.kind}`)].join(': ');
+  return [status, ...outputs.map((output) => `${output.nodeId} ${isFile(output) ? output.type : output.kind}`)].join(
+    ': ',
+  );
 }
 
 /** How each scenario ends, job by job in the order of their posts. */

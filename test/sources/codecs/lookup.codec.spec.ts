@@ -23,7 +23,11 @@ function answersOf(
 
 /** An end as one word, or its outputs. */
 const ending = (outcome: readonly JobOutput[] | Failure): string =>
-  'kind' in outcome ? outcome.kind : outcome.map((output) => `${output.nodeId} ${output.kind} ${isFile(output) ? output.type : output.text}`).join(', ');
+  'kind' in outcome
+    ? outcome.kind
+    : outcome
+        .map((output) => `${output.nodeId} ${output.kind} ${isFile(output) ? output.type : output.text}`)
+        .join(', ');
 
 describe('the recorded answers', () => {
   test.each(withAnswers(/^\/queue$/))('of /queue in %s are queues', (_, answers) => {

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { done, executing, fractionDone, newTally, snapshot, stepped, stepsAreDone } from '../../../streams/job/progress';
+import {
+  done,
+  executing,
+  fractionDone,
+  newTally,
+  snapshot,
+  stepped,
+  stepsAreDone,
+} from '../../../streams/job/progress';
 import type { Tally } from '../../../streams/job/progress';
 import { fractionOf, isOwn, ownerOf, weightOf } from '../../../streams/job/weights';
 import { graphOf, sinksOf, type Graph } from '../../../streams/job/workflow';
@@ -43,16 +51,22 @@ function taken(graph: Graph, tally: Tally): { fraction: number; stepsDone: boole
 
 /** Workflows without circles: each node reads from some before it. */
 const workflow: fc.Arbitrary<Graph> = fc
-  .array(fc.record({ reads: fc.array(fc.nat(20), { maxLength: 3 }), steps: fc.option(fc.integer({ min: 2, max: 9 })) }), {
-    minLength: 1,
-    maxLength: 12,
-  })
+  .array(
+    fc.record({ reads: fc.array(fc.nat(20), { maxLength: 3 }), steps: fc.option(fc.integer({ min: 2, max: 9 })) }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  )
   .map((nodes) =>
     graphOf(
       Object.fromEntries(
         nodes.map(({ reads, steps }, index) => {
           const links = index === 0 ? [] : reads.map((read, n) => [`in${n}`, [String(read % index), 0]]);
-          return [String(index), { class_type: 'Node', inputs: { ...Object.fromEntries(links), ...(steps && { steps }) } }];
+          return [
+            String(index),
+            { class_type: 'Node', inputs: { ...Object.fromEntries(links), ...(steps && { steps }) } },
+          ];
         }),
       ),
     ),
@@ -63,10 +77,26 @@ const number = fc.nat(9);
 const seen = fc.record({ id, value: number, max: number, finished: fc.boolean() });
 type Fact = (tally: Tally, graph: Graph) => Tally;
 const fact: fc.Arbitrary<Fact> = fc.oneof(
-  id.map((id): Fact => (tally, graph) => executing(tally, graph, id)),
-  fc.tuple(id, number, number).map(([id, value, max]): Fact => (tally, graph) => stepped(tally, graph, id, value, max)),
-  id.map((id): Fact => (tally) => done(tally, id)),
-  fc.array(seen, { maxLength: 4 }).map((nodes): Fact => (tally) => snapshot(tally, nodes)),
+  id.map(
+    (id): Fact =>
+      (tally, graph) =>
+        executing(tally, graph, id),
+  ),
+  fc.tuple(id, number, number).map(
+    ([id, value, max]): Fact =>
+      (tally, graph) =>
+        stepped(tally, graph, id, value, max),
+  ),
+  id.map(
+    (id): Fact =>
+      (tally) =>
+        done(tally, id),
+  ),
+  fc.array(seen, { maxLength: 4 }).map(
+    (nodes): Fact =>
+      (tally) =>
+        snapshot(tally, nodes),
+  ),
   fc.array(id, { maxLength: 3 }).map((ids): Fact => (tally) => ({ ...tally, cached: new Set(ids) })),
   fc.array(id, { maxLength: 3 }).map((targets): Fact => (tally) => ({ ...tally, targets })),
 );
@@ -89,7 +119,7 @@ test('what is carried from frame to frame is what is taken over the whole workfl
 test('an older tally still says what it said', () => {
   fc.assert(
     fc.property(workflow, fc.array(fact, { maxLength: 12 }), (graph, facts) => {
-      const tallies = facts.reduce<Tally[]>((all, next) => [...all, next(all.at(-1)!, graph)], [newTally()]);
+      const tallies = facts.reduce<Tally[]>((all, next) => [...all, next(all.at(-1) ?? newTally(), graph)], [newTally()]);
       const said = tallies.map((tally) => taken(graph, tally));
       for (const [index, tally] of [...tallies.entries()].reverse()) {
         expect(fractionDone(graph, tally)).toBeCloseTo(said[index]!.fraction, 9);

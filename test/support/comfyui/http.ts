@@ -14,6 +14,8 @@ export interface SeenRequest {
   readonly method: string;
   /** With its query. */
   readonly path: string;
+  /** What was posted to `/prompt`, as it came. */
+  body?: string;
   /** Absent while there is no answer. */
   status?: number;
 }
@@ -65,6 +67,7 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
   if (faults.hangs(pathname)) return;
   const proxied = faults.statusFor(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
+  if (isPrompt) entry.body = body;
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
     return;
