@@ -11,7 +11,7 @@ import type { Report } from '../operators/reporting';
 import { JobBroke, RefusedRunId, type Board, type BoardEvent, type Change } from './board-event';
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
-import { concerned, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
+import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
 import {
   advanceSession,
   answered,
@@ -250,11 +250,7 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
       const queue = queues.get(serverUrl);
       const queueDue = queue !== undefined && queue.lookAt <= now;
       if (queueDue) queues.set(serverUrl, lookedAt(queue, now, index.countOf(serverUrl), timing));
-      const asked = queueDue ? concerned(index.ofServer(serverUrl), queue.remaining) : [];
-      const due = [...index.due(serverUrl, now), ...asked];
-      if (due.length === 0) return [];
-      const along = index.due(serverUrl, now + alongMs(timing)).filter((job) => comesAlong(job, now, timing));
-      return [...new Set([...due, ...along])];
+      return dueAt(index, serverUrl, queueDue ? queue.remaining : undefined, now, timing);
     },
     reopenIfDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
@@ -268,8 +264,3 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
     },
   };
 }
-
-/** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
-const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
-const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;
