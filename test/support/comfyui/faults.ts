@@ -4,6 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface StatusFault {
   readonly httpStatus: number;
   readonly body: string;
+  /** HTML where absent. */
+  readonly contentType?: string;
+  /** Where it redirects to. */
+  readonly location?: string;
   readonly routes?: readonly string[];
 }
 

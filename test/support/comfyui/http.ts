@@ -73,7 +73,7 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
     return;
   }
   const result: Response = proxied
-    ? { status: proxied.httpStatus, body: proxied.body, contentType: 'text/html' }
+    ? { status: proxied.httpStatus, body: proxied.body, contentType: proxied.contentType ?? 'text/html' }
     : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
   if (!proxied && isPrompt && faults.losesAnswer('after')) {
     request.socket.destroy();
