@@ -103,3 +103,16 @@ export interface Board extends BoardView {
   /** Whether the session's socket should be opened anew; asking counts as doing. Has the session's jobs looked up first, where that may tell. */
   reopenIfDeaf(clientId: string, now: number): boolean;
 }
+
+/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
+export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  'cancelAsked',
+  'posting',
+  'refused',
+  'abandoned',
+]);
+
+/** What only a look can tell. */
+export const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
+]);

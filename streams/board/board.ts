@@ -8,7 +8,15 @@ import { isSettled, runIdOf, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
-import { JobBroke, RefusedRunId, type Board, type BoardEvent, type Change } from './board-event';
+import {
+  JobBroke,
+  RefusedRunId,
+  addressedByJob,
+  lookFacts,
+  type Board,
+  type BoardEvent,
+  type Change,
+} from './board-event';
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
 import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
@@ -26,19 +34,6 @@ import {
 
 export { JobBroke, RefusedRunId } from './board-event';
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
-
-/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
-const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  'cancelAsked',
-  'posting',
-  'refused',
-  'abandoned',
-]);
-
-/** What only a look can tell. */
-const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
-]);
 
 export function jobBoard(timing: Timing, report: Report = () => undefined): Board {
   const index = jobIndex();
