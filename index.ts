@@ -18,6 +18,14 @@ export {
   type SubmitRequest,
   type Workflow,
 } from './pipeline/api';
+export { JobBroke, RefusedRunId } from './streams/board/board-event';
+export type { Report } from './streams/operators/reporting';
+export type { Timing } from './streams/job/timing';
+export type { ServerOptions } from './sources/server-address';
+export type { SocketTiming } from './sources/session';
+export type { Leases } from './sinks/leases';
+export type { StoredWorkflow } from './sinks/stored-workflow.codec';
+export type { Hooks } from './sinks/webhook-queue';
 export { embeddedStore } from './sinks/embedded/embedded-store';
 export {
   StoreUnavailable,
@@ -28,6 +36,7 @@ export {
   type Usage,
 } from './sinks/job-store';
 export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
+export { InvalidRedisUrl } from './sinks/redis/connection/url';
 export { redisStore } from './sinks/redis/redis-store';
 export {
   isSettled,
@@ -40,5 +49,6 @@ export {
   type JobStatus,
   type JobType,
   type NodeError,
+  type RetryPolicy,
   type Via,
 } from './streams/job/job-state';

@@ -97,8 +97,8 @@ const reportTo =
   (where, error) => {
     const message = error instanceof Error ? error.message : String(error);
     // A mistake of ours that cost one job its watching: once, with its stack.
-    if (error instanceof JobBroke) return logger.error({ where, err: error }, message);
-    logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
+    if (error instanceof JobBroke) logger.error({ where, err: error }, message);
+    else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
 
 const storeOf = (store: Settings['store'], report: Report) =>

@@ -1,8 +1,7 @@
-import { catchError, defer, of, type MonoTypeOperatorFunction, type Observable, type SchedulerLike } from 'rxjs';
+import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
 import type { JobState } from '../streams/job/job-state';
-import type { Posting } from './posting';
 
 /** A job that is ours from here on, and what is stored of its workflow. */
 export interface StoredJob {
@@ -17,20 +16,6 @@ export type Demand =
   | { readonly tag: 'cancel'; readonly promptId: string }
   /** Its lease is lost, or a write was refused: another instance has it. */
   | { readonly tag: 'letGo'; readonly promptId: string };
-
-/** Does what is demanded, and tells the board. */
-export const fulfilled =
-  (posting: Pick<Posting, 'takenUp' | 'stop'>) =>
-  (demand: Demand): Observable<BoardEvent> => {
-    switch (demand.tag) {
-      case 'takeUp':
-        return posting.takenUp(demand.job);
-      case 'cancel':
-        return posting.stop(demand.promptId);
-      case 'letGo':
-        return of({ tag: 'released', promptId: demand.promptId });
-    }
-  };
 
 /** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */
 export const endingJob =

@@ -8,6 +8,7 @@ import {
   finalize,
   firstValueFrom,
   from,
+  ignoreElements,
   interval,
   lastValueFrom,
   map,
@@ -24,7 +25,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { PipelineClosed } from './api';
-import { fulfilled, type Demand } from './demand';
+import type { Demand } from './demand';
 import { isTransient, type Env } from './env';
 import type { Pictures } from './pictures';
 import type { Posting } from './posting';
@@ -102,8 +103,8 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
       const job = board.job(promptId);
       if (job !== undefined) writer.put(job.state);
     }),
+    ignoreElements(),
     takeUntil(stop$),
-    filter((): boolean => false),
   );
   const states$ = told$.pipe(
     filter((change) => change.tag === 'state'),
@@ -161,6 +162,20 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     },
   };
 }
+
+/** Does what is demanded, and tells the board. */
+const fulfilled =
+  (posting: Pick<Posting, 'takenUp' | 'stop'>) =>
+  (demand: Demand): Observable<BoardEvent> => {
+    switch (demand.tag) {
+      case 'takeUp':
+        return posting.takenUp(demand.job);
+      case 'cancel':
+        return posting.stop(demand.promptId);
+      case 'letGo':
+        return of({ tag: 'released', promptId: demand.promptId });
+    }
+  };
 
 /** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
 async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { report }: Env): Promise<void> {

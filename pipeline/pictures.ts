@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { firstValueFrom, map } from 'rxjs';
+import { defer, firstValueFrom, from, map, concatMap, lastValueFrom, endWith } from 'rxjs';
 import type { JobStore } from '../sinks/job-store';
 import type { OutputBody } from '../sources/comfyui-server';
 import type { Picture } from '../streams/board/board';
@@ -10,25 +10,33 @@ import { orNothing, reporting, type Report } from '../streams/operators/reportin
 export interface Pictures {
   /** Keeps one, before the state that names it is written: a store takes both in this order. */
   readonly keep: (picture: Picture) => void;
+  /** Opens one, once it is kept: watchers here hear of it before. */
   readonly open: (promptId: string, output: FileOutput) => Promise<OutputBody | undefined>;
 }
 
-export const pictures = (store: JobStore, report: Report): Pictures => ({
-  keep: ({ promptId, filename, mimeType, bytes }) => {
-    // A frame's bytes are a part of what the socket received: kept by themselves.
-    const file = { mimeType, bytes: Uint8Array.from(bytes) };
-    store.keepFile(promptId, filename, file).pipe(reporting('store', report), orNothing).subscribe();
-  },
-  open: (promptId, { filename }) =>
-    firstValueFrom(
-      store
-        .file(promptId, filename)
-        .pipe(
+export function pictures(store: JobStore, report: Report): Pictures {
+  /** What is being kept now, by job. */
+  const underWay = new Map<string, Promise<unknown>>();
+  return {
+    keep: ({ promptId, filename, mimeType, bytes }) => {
+      // A frame's bytes are a part of what the socket received: kept by themselves.
+      const file = { mimeType, bytes: Uint8Array.from(bytes) };
+      const kept = store.keepFile(promptId, filename, file).pipe(reporting('store', report), orNothing, endWith(0));
+      const all = Promise.all([underWay.get(promptId), lastValueFrom(kept)]).then(() => {
+        if (underWay.get(promptId) === all) underWay.delete(promptId);
+      });
+      underWay.set(promptId, all);
+    },
+    open: (promptId, { filename }) =>
+      firstValueFrom(
+        defer(() => from(underWay.get(promptId) ?? Promise.resolve())).pipe(
+          concatMap(() => store.file(promptId, filename)),
           map((file): OutputBody | undefined =>
             file === undefined
               ? undefined
               : { body: Readable.from([file.bytes]), contentType: file.mimeType, length: file.bytes.length },
           ),
         ),
-    ),
-});
+      ),
+  };
+}

@@ -12,7 +12,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { UnknownJob, type ListQuery } from './api';
-import { pageOf, type JobPage } from '../sinks/job-page';
+import { isOnPage, pageOf, positionOf, type JobPage } from '../sinks/job-page';
 import type { JobStore } from '../sinks/job-store';
 import type { WriteBehind } from '../sinks/write-behind';
 import type { Board } from '../streams/board/board';
@@ -72,17 +72,28 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
 
-  /** What the store holds, with what is not stored yet and the live jobs as they are now; those alone where it does not answer (R12). */
-  async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
-    const query = { ...wanted, limit: Math.min(limit, MAX_PAGE), ...(cursor !== undefined && { cursor }) };
-    const stored = await firstValueFrom(attempted(store.page({ ...wanted, limit: 1_000_000 })), {
-      defaultValue: undefined,
-    });
-    const live = [...board.jobs.values()].map(({ state }) => state);
-    const states = new Map(
-      [...(stored?.jobs ?? []), ...writer.unwritten(), ...live].map((state) => [state.promptId, state]),
-    );
-    return pageOf([...states.values()], query);
+  /**
+   * A page of the store, with each job that lives here as it is now, and what is not stored yet; those alone where the
+   * store does not answer (R12).
+   */
+  async function list({ limit = PAGE, ...wanted }: ListQuery = {}): Promise<JobPage> {
+    const query = { ...wanted, limit: Math.min(limit, MAX_PAGE) };
+    if (query.cursor !== undefined) positionOf(query.cursor);
+    const stored = await firstValueFrom(attempted(store.page(query)), { defaultValue: undefined });
+    if (stored === undefined) {
+      const here = [...writer.unwritten(), ...[...board.jobs.values()].map(({ state }) => state)];
+      return pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+    }
+    const states = new Map(stored.jobs.map((state) => [state.promptId, state]));
+    for (const state of writer.unwritten())
+      if (isOnPage(state, query, stored.cursor)) states.set(state.promptId, state);
+    for (const promptId of states.keys()) {
+      const live = board.job(promptId);
+      if (live !== undefined) states.set(promptId, live.state);
+    }
+    const { jobs, cursor } = pageOf([...states.values()], { ...wanted, limit: query.limit });
+    const next = cursor ?? stored.cursor;
+    return { jobs, totals: stored.totals, ...(next !== undefined && { cursor: next }) };
   }
 
   return {

@@ -156,8 +156,8 @@ export function sessions({ servers, store, board, transit, stop$ }: SessionParts
       timer(0, KNOWN_TICK_MS, clock).pipe(
         filter(() => board.job(promptId) !== undefined),
         take(1),
-        takeUntil(timer(KNOWN_MS, clock)),
         ignoreElements(),
+        takeUntil(timer(KNOWN_MS, clock)),
       ),
       of<Demand>({ tag: 'cancel', promptId }),
     ).pipe(filter(() => board.job(promptId) !== undefined));

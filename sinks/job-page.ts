@@ -83,11 +83,26 @@ export function positionOf(cursor: string): Position {
   throw new InvalidCursor('the cursor is none that a page gave');
 }
 
+export const isCursor = (text: string): boolean => {
+  try {
+    return positionOf(text).promptId !== '';
+  } catch {
+    return false;
+  }
+};
+
 export const totalsOf = (states: readonly JobState[]): JobTotals => {
   const totals = { queued: 0, processing: 0, completed: 0, failed: 0 };
   for (const { status } of states) totals[status] += 1;
   return totals;
 };
+
+/** Whether a state belongs between a page's cursor and that of the next one. */
+export function isOnPage(state: JobState, { cursor, ...wanted }: JobQuery, next?: string): boolean {
+  if (!matches(state, wanted)) return false;
+  if (cursor !== undefined && newestFirst(state, positionOf(cursor)) <= 0) return false;
+  return next === undefined || newestFirst(state, positionOf(next)) <= 0;
+}
 
 /** A page of states that are all at hand. Throws `InvalidCursor`. */
 export function pageOf(states: readonly JobState[], { limit, cursor, ...wanted }: JobQuery): JobPage {

@@ -43,7 +43,7 @@ export const defaultSocketTiming: SocketTiming = {
 };
 
 /** Larger frames are no ComfyUI frames: they end the socket. Pictures of SaveImageWebsocket have some MB. */
-const MAX_FRAME = bounds.picturesBytes;
+const MAX_FRAME = bounds.binaryFrameBytes;
 
 export interface SessionOptions {
   readonly address: ServerAddress;
@@ -156,7 +156,7 @@ export function decoded(
     report('frame', error);
     return [{ tag: 'garbled', clientId, at }];
   };
-  const most = isBinary ? bounds.pictureBytes : bounds.frameBytes;
+  const most = isBinary ? bounds.binaryFrameBytes : bounds.frameBytes;
   // Not read at all: whatever it says, it says for too long.
   if (message.length > most) return malformed(new MalformedFrame(`longer than ${most} bytes`));
   return isBinary

@@ -41,16 +41,14 @@ export const bounds = {
   jobMs: 12 * 3_600_000,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
-  /** Bytes of a text frame, and how deep what ComfyUI writes may be nested. */
+  /** Bytes of a text frame and of any other, and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
   filenameLength: 500,
   /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
   startedNodes: 50_000,
-  /** Bytes of a picture that comes over the socket, and of all of one job; a longer frame ends the socket. */
-  pictureBytes: 32 << 20,
-  picturesBytes: 64 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,

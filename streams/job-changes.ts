@@ -181,7 +181,6 @@ function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }:
 
 /** R5: a server tells of its own jobs and of nobody else's, whatever ids it names. */
 function isFromItsServer(event: BoardEvent, serverUrl: string, board: Board): boolean {
-  if (!('promptId' in event) || event.promptId === undefined) return true;
-  const job = board.run(event.promptId);
+  const job = 'promptId' in event ? board.run(event.promptId ?? '') : undefined;
   return job === undefined || job.state.serverUrl === serverUrl;
 }

@@ -116,7 +116,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
       filter((state) => !isSettled(state)),
     );
 
-  const indexed$ = indexing(file, index).pipe(
+  const indexed$ = indexing(parts).pipe(
     share({ connector: () => new ReplaySubject<never>(1), resetOnComplete: false, resetOnRefCountZero: false }),
   );
 
@@ -147,7 +147,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
 }
 
 /** What an older version left without an index, once for a file. */
-function indexing(file: LmdbFile, index: EmbeddedIndex): Observable<never> {
+function indexing({ file, index, report }: ListingParts): Observable<never> {
   const file$ = file.batches().pipe(
     map((entries) => entries.filter(({ key }) => !OWN.some((prefix) => key.startsWith(prefix)))),
     filter((entries) => entries.length > 0),
@@ -156,7 +156,9 @@ function indexing(file: LmdbFile, index: EmbeddedIndex): Observable<never> {
         for (const { key, text, until } of entries) {
           dueLater(txn, key, until);
           const state = key.startsWith(JOB_KEY_PREFIX) ? decodeJobState(key, text) : undefined;
-          if (state !== undefined && E.isRight(state)) index.put(txn, state.right);
+          if (state === undefined) continue;
+          if (E.isRight(state)) index.put(txn, state.right);
+          else report('embedded list', state.left);
         }
       }),
     ),

@@ -42,6 +42,9 @@ const LEASE_TTL_MS = 10_000;
 /** The workflow of a job that may be run again, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
 
+/** Written, read and removed in one script, to see that this can be done. */
+const PROBE_KEY = 'jobstream:probe';
+
 /** What a caller's name for a submission stands for. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 
@@ -143,8 +146,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     preflight: () => redisPreflight(nodes),
 
     healthy: () =>
-      ask(() => Promise.all(nodes.masters().map((node) => node.ping()))).pipe(
-        map(() => true),
+      ask(() => Promise.all([redis.probe(PROBE_KEY, 'word'), ...nodes.masters().map((node) => node.ping())])).pipe(
+        map(([word]) => word === 'word'),
         catchError(() => of(false)),
       ),
 

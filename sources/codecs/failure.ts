@@ -57,8 +57,7 @@ const serverOnly: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A URL, which keeps its host and its path, or a path, which keeps its last part. */
-const urlOrPath =
-  /\b(?!file:)\w+:\/\/[^\s'"]+|(?:[\\/]{1,4}[\p{L}\p{N}_.@+~-]+)+[\\/]{1,4}([\p{L}\p{N}_.@+~-]+)/giu;
+const urlOrPath = /\b(?!file:)\w+:\/\/[^\s'"]+|(?:[\\/]{1,4}[\p{L}\p{N}_.@+~-]+)+[\\/]{1,4}([\p{L}\p{N}_.@+~-]+)/giu;
 
 /** The first line, without what belongs to the server alone: paths keep their last part, long text is cut. */
 export function readable(message: string): string {

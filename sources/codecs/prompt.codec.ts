@@ -60,7 +60,8 @@ function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = '
   const text = readable(message);
   if (typeof details !== 'string') return text;
   const added = readable(details.replace(/ not in [[(][\s\S]*$/, ''));
-  const own = input !== '' && added.startsWith(input) ? added.slice(input.length).replace(/^(,| -|:)\s*|^\s+/, '') : added;
+  const own =
+    input !== '' && added.startsWith(input) ? added.slice(input.length).replace(/^(,| -|:)\s*|^\s+/, '') : added;
   return own === '' || own === text || /^Node ID '#/.test(own) ? text : `${text}: ${own}`;
 }
 
@@ -98,7 +99,11 @@ export function proxyRefusal({ status, location = '' }: { status: number; locati
 const refusals: Readonly<Record<number, readonly [kind: Failure['kind'], retryable: boolean, why: string]>> = {
   401: ['unreachable', false, 'something before it asks for credentials, which the server’s headers do not give'],
   403: ['unreachable', false, 'something before it forbids the request; the server’s headers may lack a credential'],
-  404: ['unreachable', true, 'nothing is at the server’s address; COMFYUI_URL may be wrong, or ComfyUI not started yet'],
+  404: [
+    'unreachable',
+    true,
+    'nothing is at the server’s address; COMFYUI_URL may be wrong, or ComfyUI not started yet',
+  ],
   407: ['unreachable', false, 'a proxy asks for credentials'],
   413: ['rejected', false, 'a proxy before it takes no body of this size'],
 };
@@ -124,7 +129,8 @@ function nodeNamed({ message, details, extra_info }: { message: string; details?
 } {
   const info = t.UnknownRecord.is(extra_info) ? extra_info : {};
   const nodeId = info['node_id'] ?? (typeof details === 'string' ? /^Node ID '#(.+)'$/.exec(details)?.[1] : undefined);
-  const nodeType = info['class_type'] ?? /\bnode (.+?) does not exist/.exec(message.slice(0, bounds.messageLength))?.[1];
+  const nodeType =
+    info['class_type'] ?? /\bnode (.+?) does not exist/.exec(message.slice(0, bounds.messageLength))?.[1];
   return {
     ...(typeof nodeId === 'string' && nodeId.length <= bounds.nodeIdLength && { nodeId }),
     ...(typeof nodeType === 'string' && { nodeType: nodeType.slice(0, bounds.classNameLength) }),

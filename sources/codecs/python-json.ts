@@ -32,7 +32,8 @@ function assertNotTooDeep(text: string): void {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at);
-    else if (opening.has(code) && ++depth > bounds.jsonDepth) throw new TooDeep(`nested deeper than ${bounds.jsonDepth}`);
+    else if (opening.has(code) && ++depth > bounds.jsonDepth)
+      throw new TooDeep(`nested deeper than ${bounds.jsonDepth}`);
     else if (closing.has(code)) depth--;
   }
 }

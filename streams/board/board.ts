@@ -1,16 +1,25 @@
 import { advance } from '../job/advance';
 import { givenUp } from '../job/derive';
 import { internalError } from '../job/failures';
-import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
+import type { JobEvent, SessionEvent } from '../job/job-event';
 import { jobOf, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
-import { isSettled, runIdOf, type Failure, type JobState } from '../job/job-state';
+import { isSettled, runIdOf, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
+import {
+  JobBroke,
+  RefusedRunId,
+  addressedByJob,
+  lookFacts,
+  type Board,
+  type BoardEvent,
+  type Change,
+} from './board-event';
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
-import { concerned, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
+import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
 import {
   advanceSession,
   answered,
@@ -23,119 +32,8 @@ import {
   type SessionWatch,
 } from './session-watch';
 
-/** Everything that can happen to the jobs of an instance. */
-export type BoardEvent =
-  | JobEvent
-  | SessionEvent
-  | QueueEvent
-  /** A job is taken up. */
-  | { readonly tag: 'opened'; readonly job: Job }
-  /** The job is another's now, or was never posted. */
-  | { readonly tag: 'released'; readonly promptId: string }
-  /** Something of ours broke while it was at work on this job. */
-  | { readonly tag: 'brokeHere'; readonly state: JobState; readonly error: unknown; readonly at: number }
-  /** The job's server has been silent since then. */
-  | { readonly tag: 'silent'; readonly promptId: string; readonly since: number; readonly at: number }
-  /** The job is to be looked up now. */
-  | { readonly tag: 'suspected'; readonly promptId: string; readonly at: number }
-  /** A session is ours no more. */
-  | { readonly tag: 'sessionOver'; readonly clientId: string };
-
-/** A preview image, by the job and node that it shows. */
-export interface Preview {
-  readonly promptId: string;
-  readonly nodeId: string;
-  readonly mimeType: string;
-  readonly image: Uint8Array;
-}
-
-/** A picture that came over the socket, as it is kept with its job. */
-export interface Picture {
-  readonly promptId: string;
-  readonly filename: string;
-  readonly mimeType: string;
-  readonly bytes: Uint8Array;
-}
-
-/** What an event led to. */
-export type Change =
-  | { readonly tag: 'state'; readonly state: JobState }
-  | { readonly tag: 'preview'; readonly preview: Preview }
-  /** A picture came that is an output: its bytes are to be kept with the job, before a state names it. */
-  | { readonly tag: 'pictured'; readonly picture: Picture }
-  /** The job is another's now: whoever watches it here has to look elsewhere. */
-  | { readonly tag: 'released'; readonly promptId: string }
-  /** A run failed that may be repeated: somebody must post it. */
-  | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
-
-/** A mistake of ours while one job was advanced: that job has failed, and nothing else. */
-export class JobBroke extends Error {
-  override readonly name = 'JobBroke';
-  constructor(
-    readonly promptId: string,
-    cause: unknown,
-  ) {
-    super(`job ${promptId} could not be followed: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
-  }
-}
-
-/** A server's id of a run that is not believed: it is no such id, or another job's. */
-export class RefusedRunId extends Error {
-  override readonly name = 'RefusedRunId';
-  constructor(readonly promptId: string) {
-    super(`job ${promptId}: the server gave its run an id that is another job’s, or none that ComfyUI would give`);
-  }
-}
-
-/** What others than the page may read of the board. */
-export interface BoardView {
-  job(promptId: string): Job | undefined;
-  /** The job whose present run goes by this id at ComfyUI. */
-  run(runId: string): Job | undefined;
-  session(clientId: string): SessionWatch | undefined;
-  /** The jobs that a session watches. */
-  ofSession(clientId: string): readonly Job[];
-  ofServer(serverUrl: string): readonly Job[];
-  countOf(serverUrl: string): number;
-  countOfUser(userId: string): number;
-  /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
-  mayRunAgain(serverUrl: string): readonly Job[];
-  /** The jobs whose time is up. */
-  overdue(now: number): readonly Job[];
-  countOfSession(clientId: string): number;
-  /** How many jobs a server last said it has in hand. */
-  queueRemaining(serverUrl: string): number | undefined;
-  /** Unsettled jobs. */
-  readonly jobs: ReadonlyMap<string, Job>;
-}
-
-/**
- * The live jobs of one instance and the sessions that bring their news: filled by `take` alone, which only the page
- * calls, read by whoever needs the present.
- */
-export interface Board extends BoardView {
-  /** Takes one event in and tells what changed by it. What breaks while it is at one job fails that job alone (R15). */
-  take(event: BoardEvent): readonly Change[];
-  /** The server's jobs that are to be looked up now; asking counts as doing. */
-  due(serverUrl: string, now: number): readonly Job[];
-  /** Whether the session's socket should be opened anew; asking counts as doing. Has the session's jobs looked up first, where that may tell. */
-  reopenIfDeaf(clientId: string, now: number): boolean;
-}
-
-/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
-const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  'cancelAsked',
-  'posting',
-  'refused',
-  'abandoned',
-]);
-
-/** What only a look can tell. */
-const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
-]);
+export { JobBroke, RefusedRunId } from './board-event';
+export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
 export function jobBoard(timing: Timing, report: Report = () => undefined): Board {
   const index = jobIndex();
@@ -347,11 +245,7 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
       const queue = queues.get(serverUrl);
       const queueDue = queue !== undefined && queue.lookAt <= now;
       if (queueDue) queues.set(serverUrl, lookedAt(queue, now, index.countOf(serverUrl), timing));
-      const asked = queueDue ? concerned(index.ofServer(serverUrl), queue.remaining) : [];
-      const due = [...index.due(serverUrl, now), ...asked];
-      if (due.length === 0) return [];
-      const along = index.due(serverUrl, now + alongMs(timing)).filter((job) => comesAlong(job, now, timing));
-      return [...new Set([...due, ...along])];
+      return dueAt(index, serverUrl, queueDue ? queue.remaining : undefined, now, timing);
     },
     reopenIfDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
@@ -365,8 +259,3 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
     },
   };
 }
-
-/** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
-const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
-const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

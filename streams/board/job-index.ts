@@ -6,26 +6,26 @@ import { dueTimes, type DueTimes } from './due-times';
 export interface JobIndex {
   readonly jobs: ReadonlyMap<string, Job>;
   /** The job whose present run goes by this id at ComfyUI. */
-  run(runId: string): Job | undefined;
-  put(job: Job): void;
-  delete(promptId: string): void;
+  readonly run: (runId: string) => Job | undefined;
+  readonly put: (job: Job) => void;
+  readonly delete: (promptId: string) => void;
   /** The jobs whose frames come to this client id. */
-  ofClient(clientId: string): readonly Job[];
+  readonly ofClient: (clientId: string) => readonly Job[];
   /** Those of them that run. */
-  runningOf(clientId: string): readonly Job[];
+  readonly runningOf: (clientId: string) => readonly Job[];
   /** The jobs that this session watches, its own and those that somebody else posted. */
-  ofSession(clientId: string): readonly Job[];
-  ofServer(serverUrl: string): readonly Job[];
-  countOf(serverUrl: string): number;
-  countOfUser(userId: string): number;
+  readonly ofSession: (clientId: string) => readonly Job[];
+  readonly ofServer: (serverUrl: string) => readonly Job[];
+  readonly countOf: (serverUrl: string) => number;
+  readonly countOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
-  mayRunAgain(serverUrl: string): readonly Job[];
+  readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** The jobs whose time is up. */
-  overdue(now: number): readonly Job[];
-  countRunning(clientId: string): number;
-  countOfSession(clientId: string): number;
+  readonly overdue: (now: number) => readonly Job[];
+  readonly countRunning: (clientId: string) => number;
+  readonly countOfSession: (clientId: string) => number;
   /** The server's jobs that are to be looked up by this time. */
-  due(serverUrl: string, time: number): readonly Job[];
+  readonly due: (serverUrl: string, time: number) => readonly Job[];
 }
 
 /** Ids of jobs by one of their properties. */

@@ -1,7 +1,8 @@
 import type { Job } from '../job/job';
 import type { Timing } from '../job/timing';
+import type { JobIndex } from './job-index';
 
-/** A look at a queue is followed by the next at the earliest so much later for each job there: an answer holds them all. */
+/** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
 const PER_JOB_MS = 5;
 
 /** What a server last said of its queue, and when a look at it is due because that changed. */
@@ -28,14 +29,14 @@ export function toldLength(
 export const lookedAt = (queue: QueueLength, now: number, ours: number, { soonMs }: Timing): QueueLength => ({
   ...queue,
   lookAt: Number.POSITIVE_INFINITY,
-  notBefore: now + soonMs + ours * PER_JOB_MS,
+  notBefore: now + 2 * soonMs + ours * PER_JOB_MS,
 });
 
 /**
  * The jobs about which the queue's new length may say something: those that wait or have no socket; all of them where
  * the queue is shorter than our jobs in it.
  */
-export function concerned(ours: readonly Job[], remaining: number): readonly Job[] {
+function concerned(ours: readonly Job[], remaining: number): readonly Job[] {
   const accepted = ours.filter((job) => job.accepted);
   const tooShort = remaining < accepted.length;
   return accepted.filter(
@@ -55,3 +56,23 @@ export function withQueueBound(job: Job, remaining: number, at: number): Job {
     state: { ...job.state, queuePosition, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 },
   };
 }
+
+/** The server's jobs that are to be looked up now: those that are due, those its queue's new length is about, and whoever comes along. */
+export function dueAt(
+  index: Pick<JobIndex, 'due' | 'ofServer'>,
+  serverUrl: string,
+  newLength: number | undefined,
+  now: number,
+  timing: Timing,
+): readonly Job[] {
+  const asked = newLength === undefined ? [] : concerned(index.ofServer(serverUrl), newLength);
+  const due = [...index.due(serverUrl, now), ...asked];
+  if (due.length === 0) return [];
+  const along = index.due(serverUrl, now + alongMs(timing)).filter((job) => comesAlong(job, now, timing));
+  return [...new Set([...due, ...along])];
+}
+
+/** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
+const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
+  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
+const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

@@ -44,7 +44,8 @@ export const unreadableOutput: Failure = {
 
 /** The server answers, and what it says of this job cannot be read, again and again. */
 export const unreadableAnswer: Failure = {
-  kind: 'lost',
+  // Not `lost`: it may have run, and is not to be run again by itself.
+  kind: 'missing_output',
   message: 'The server answers, but its answer about this job cannot be read.',
   retryable: false,
 };

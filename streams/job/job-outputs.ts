@@ -17,8 +17,8 @@ export function pictureNode({ graph, tally }: Job, nodeId: string): string | und
 /** The output that a picture becomes, or `undefined` once the job has as many and as large ones as are kept. */
 export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: number): FileOutput | undefined {
   const { pictures, pictureBytes } = job;
-  if (bytes > bounds.pictureBytes || pictureBytes + bytes > bounds.picturesBytes) return undefined;
-  if (pictures.length >= bounds.outputs) return undefined;
+  if (bytes > bounds.fileBytes || pictureBytes + bytes > bounds.filesBytes) return undefined;
+  if (pictures.length >= bounds.files) return undefined;
   const number = String(pictures.length + 1).padStart(5, '0');
   const ending = mimeType === 'image/jpeg' ? 'jpg' : mimeType.replace(/^image\//, '').replace(/[^a-z0-9]/g, '');
   return { nodeId, kind: 'images', filename: `picture_${number}.${ending}`, subfolder: '', type: 'websocket' };
@@ -30,7 +30,7 @@ export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: num
  */
 export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
   const kept: JobOutput[] = [];
-  let texts = bounds.textsLength;
+  let texts: number = bounds.textsLength;
   let characters = bounds.stateBytes / 4;
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;

@@ -37,7 +37,10 @@ const untouched: NodeTally = { value: 0, max: 1, done: false };
 export function executing(tally: Tally, graph: Graph, nodeId: string, displayId?: string): Tally {
   const { current, snapshots } = tally;
   const over = !snapshots && current !== undefined && current !== nodeId ? finished(tally, graph, current, nodeId) : [];
-  const nodes = over.reduce((nodes, id) => nodes.with(id, { ...(nodes.get(id) ?? untouched), done: true }), tally.nodes);
+  const nodes = over.reduce(
+    (nodes, id) => nodes.with(id, { ...(nodes.get(id) ?? untouched), done: true }),
+    tally.nodes,
+  );
   const before = nodes.get(nodeId);
   if (before === undefined && isFull(tally)) return carried(tally, { ...tally, nodes }, over);
   const shown = displayId !== undefined && displayId !== nodeId ? { displayId } : {};

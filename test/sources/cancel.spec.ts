@@ -162,3 +162,22 @@ test('a queue that cannot be read is no answer, and nothing is interrupted', asy
   expect(server.requests.some(({ path }) => path === '/interrupt')).toBe(false);
   client.socket.terminate();
 });
+
+test('a queue too large to be read stops no cancel of a server that interrupts by id', async () => {
+  const server = await starting('0.3.64', { faults: { giantQueue: 50 } });
+  const running = await submit(server, long());
+  await until(() => server.executions.has(running));
+  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  clients.push(client);
+  expect(await asked(client, running)).toBe('asked');
+  expect((await finished(server, running)).status.status_str).toBe('error');
+});
+
+test('where it would stop whatever runs, such a queue does not let it', async () => {
+  const server = await starting('0.3.30', { faults: { giantQueue: 50 } });
+  const running = await submit(server, short());
+  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  clients.push(client);
+  await expect(asked(client, 'another')).rejects.toBeInstanceOf(NoAnswer);
+  expect((await finished(server, running)).status.status_str).toBe('success');
+});

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { asyncScheduler, NEVER, type Subscription } from 'rxjs';
+import { asyncScheduler, lastValueFrom, NEVER, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/lookup';
 import { rest, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
@@ -415,4 +415,54 @@ test('unsubscribing ends it, wherever it is', async () => {
   await other.done;
   await finished(server, other.promptId);
   expect([events, server.executions.size, posts(server)]).toEqual([[], 1, 2]);
+});
+
+describe('a proxy’s page instead of ComfyUI’s answer', () => {
+  test.each([
+    [413, 'rejected', false],
+    [401, 'unreachable', false],
+    [403, 'unreachable', false],
+    [404, 'unreachable', true],
+    [301, 'rejected', false],
+    [302, 'rejected', false],
+  ])('[R10] with status %i is told at once, after one post', async (httpStatus, kind, retryable) => {
+    const server = await start({ faults: { status: { httpStatus, body: '<html><title>No</title></html>' } } });
+    const { done, promptId } = submitTo(server.url, short());
+    expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind, retryable } }]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test('to five large bodies keeps nobody else from the server', async () => {
+    const server = await start();
+    const client = rest(serverAddress(server.url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 2 });
+    clients.push(client);
+    server.faults.status = { httpStatus: 413, body: '<html>413</html>' };
+    for (let n = 0; n < 5; n++)
+      await expect(lastValueFrom(client.post('/prompt', '{}'))).rejects.toMatchObject({ status: 413 });
+    server.faults.status = undefined;
+    expect(await lastValueFrom(client.get('/prompt'))).toMatchObject({ status: 200 });
+  });
+});
+
+test('[R18] integers reach ComfyUI with all their digits', async () => {
+  const server = await start();
+  const seeds = ['9007199254740993', '12345678901234567891', '18446744073709551615'];
+  for (const seed of seeds) {
+    const workflow = JSON.stringify(short()).replace(/"seed":\d+/, `"seed":${seed}`);
+    const { done, promptId } = submitTo(server.url, {}, { submission: { prompt: { workflow } } });
+    expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+    await finished(server, promptId);
+  }
+  const posted = server.requests.flatMap(({ body = '' }) => /"seed":(\d+)/.exec(body)?.[1] ?? []);
+  expect(posted).toEqual(seeds);
+  const ran = server.executedWorkflows.map(({ workflow }) => String(workflow['2']?.inputs['seed']));
+  expect(ran).toEqual(seeds);
+  const tooLarge = JSON.stringify(short()).replace(/"seed":\d+/, '"seed":18446744073709551616');
+  const refused = await submitTo(server.url, {}, { submission: { prompt: { workflow: tooLarge } } }).done;
+  expect(refused).toMatchObject([
+    {
+      tag: 'refused',
+      failure: { message: expect.stringContaining('bigger than max of 18446744073709551615') as string },
+    },
+  ]);
 });

@@ -53,7 +53,9 @@ const list = operation({
   id: 'listJobs',
   tag: 'jobs',
   summary: 'Lists jobs, the newest first',
-  description: 'A user gets their own jobs only.',
+  description:
+    'A user gets their own jobs only. `totals` counts by status the jobs that may be seen, of `userId` where that is asked ' +
+    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from.',
   parameters: ofQuery(Query),
   answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage')) },
   problems: ['bad-request'],

@@ -23,7 +23,12 @@ const Problem = t.intersection([
   }),
 ]);
 
-const JobPage = t.intersection([t.type({ jobs: t.readonlyArray(jobState) }), t.partial({ cursor: t.string })]);
+const JobTotals = t.type({ queued: t.number, processing: t.number, completed: t.number, failed: t.number });
+
+const JobPage = t.intersection([
+  t.type({ jobs: t.readonlyArray(jobState), totals: JobTotals }),
+  t.partial({ cursor: t.string }),
+]);
 
 const Liveness = t.type({ status: t.literal('alive') });
 

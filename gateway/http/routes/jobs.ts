@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
+import { totalsOf, type JobPage } from '../../../sinks/job-page';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import type { FieldError } from '../../wire/described.codec';
@@ -55,7 +56,8 @@ const listing =
     const { viewer } = response.locals;
     const wanted = asked(jobQuery(query));
     if (viewer.role === 'service') return void response.json(publicPage(await pipeline.list(wanted)));
-    if (wanted.userId !== undefined && wanted.userId !== viewer.userId) return void response.json({ jobs: [] });
+    if (wanted.userId !== undefined && wanted.userId !== viewer.userId)
+      return void response.json(publicPage({ jobs: [], totals: totalsOf([]) }));
     response.json(publicPage(await pipeline.list({ ...wanted, userId: viewer.userId })));
   };
 
@@ -118,7 +120,8 @@ const refusal = (job: JobState): Problem => {
   return new Problem('workflow-refused', { detail: failure?.message ?? '', promptId, nodeErrors: nodeErrors ?? [] });
 };
 
-const publicPage = ({ jobs, cursor }: { readonly jobs: readonly JobState[]; readonly cursor?: string }) => ({
+const publicPage = ({ jobs, cursor, totals }: JobPage) => ({
   jobs: jobs.map(publicJob),
+  totals,
   ...(cursor !== undefined && { cursor }),
 });

@@ -12,7 +12,7 @@ import { Refusal, read } from '../../../sources/rest';
 import type { Failure } from '../../../streams/job/job-state';
 
 const text = (name: string): string => readFileSync(join(__dirname, '../cases', name), 'utf8');
-const json = <T>(name: string): T => JSON.parse(text(name)) as T;
+const json = (name: string): unknown => JSON.parse(text(name));
 
 /** What a text frame tells of its job. */
 function told(frame: string) {
@@ -94,7 +94,7 @@ describe('what Python writes', () => {
 });
 
 test.each(
-  json<{ exception_type: string; exception_message: string; right: string }[]>('memory-messages.json').map(
+  (json('memory-messages.json') as { exception_type: string; exception_message: string }[]).map(
     ({ exception_type, exception_message }) => [exception_type, exception_message] as const,
   ),
 )('out of memory is out of memory: %s: %s', (exception_type, exception_message) => {
@@ -133,7 +133,7 @@ describe('a proxy’s page', () => {
     readonly headers?: { readonly location?: string };
     readonly body: string;
   }
-  const [tooLarge, noCredentials, moved, unknownNode] = json<[Case, Case, Case, Case]>('refusals.json');
+  const [tooLarge, noCredentials, moved, unknownNode] = json('refusals.json') as [Case, Case, Case, Case];
 
   /** What a submitter is told. */
   function failure({ status, contentType, headers, body }: Case): Failure {
@@ -192,7 +192,7 @@ describe('a proxy’s page', () => {
 });
 
 test('an animated latent preview is its JPEG alone, of its node', () => {
-  const { base64 } = json<{ base64: string }>('latent-preview-frame.json');
+  const { base64 } = json('latent-preview-frame.json') as { base64: string };
   const frame = Buffer.from(base64, 'base64');
   const decoded = decodeBinaryFrame(frame);
   expect(isRight(decoded) && decoded.right).toEqual({

@@ -5,6 +5,10 @@ import type { Viewing } from './file-response';
 export interface StatusFault {
   readonly httpStatus: number;
   readonly body: string;
+  /** HTML where absent. */
+  readonly contentType?: string;
+  /** Where it redirects to. */
+  readonly location?: string;
   readonly routes?: readonly string[];
 }
 

@@ -15,6 +15,8 @@ export interface SeenRequest {
   readonly method: string;
   /** With its query. */
   readonly path: string;
+  /** What was posted to `/prompt`, as it came. */
+  body?: string;
   /** Absent while there is no answer. */
   status?: number;
 }
@@ -66,6 +68,7 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
   if (faults.hangs(pathname)) return;
   const proxied = faults.statusFor(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
+  if (isPrompt) entry.body = body;
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
     return;
@@ -77,7 +80,7 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
     return;
   }
   const result: Response = proxied
-    ? { status: proxied.httpStatus, body: proxied.body, contentType: 'text/html' }
+    ? { status: proxied.httpStatus, body: proxied.body, contentType: proxied.contentType ?? 'text/html' }
     : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
   if (!proxied && isPrompt && faults.losesAnswer('after')) {
     request.socket.destroy();

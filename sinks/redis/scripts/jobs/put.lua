@@ -57,6 +57,9 @@ end
 redis.call('EXPIRE', KEYS[5], ARGV[4])
 if not repeated then
   local heard = redis.pcall('SPUBLISH', KEYS[3], ARGV[1])
-  if type(heard) == 'table' and heard.err and not string.find(heard.err, 'NOPERM') and not string.find(heard.err, 'ACL') then return heard end
+  local refusal = type(heard) == 'table' and heard.err
+  if refusal and not string.find(refusal, 'NOPERM') and not string.find(refusal, 'user executing') and not string.find(refusal, 'ACL') then
+    return heard
+  end
 end
 return outcome
