@@ -9,7 +9,7 @@ import {
   unreadableAnswer,
   unreadableOutput,
 } from './failures';
-import { done, executing, snapshot, stepped } from './progress';
+import { done, executing, snapshot, stepped } from './progress/progress';
 import { atItsPace, completed, failed, givenUp, retold, runsAgain } from './derive';
 import { defaultTiming, type Timing } from './timing';
 

@@ -9,7 +9,8 @@ import {
   type NodeError,
 } from './job-state';
 import { outputsOfJob } from './job-outputs';
-import { fractionDone, hasBegun, ownerOf, stepsAreDone } from './progress';
+import { fractionDone, hasBegun, stepsAreDone } from './progress/progress';
+import { ownerOf } from './progress/weights';
 
 /** The most that a job shows before it is completed (R2). */
 const ALMOST = 99;

@@ -1,8 +1,8 @@
 import { bounds } from '../bounds';
 import type { Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { noVersions } from './versions';
-import { ownerOf } from './weights';
+import { noVersions } from './progress/versions';
+import { ownerOf } from './progress/weights';
 
 /** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
 const PICTURES = 'SaveImageWebsocket';

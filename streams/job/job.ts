@@ -1,5 +1,5 @@
 import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
-import { newTally, type Tally } from './progress';
+import { newTally, type Tally } from './progress/tally';
 import { emptyGraph, type Graph } from './workflow';
 
 /** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */

@@ -1,15 +1,7 @@
 import fc from 'fast-check';
-import {
-  done,
-  executing,
-  fractionDone,
-  newTally,
-  snapshot,
-  stepped,
-  stepsAreDone,
-} from '../../../streams/job/progress';
-import type { Tally } from '../../../streams/job/progress';
-import { fractionOf, isOwn, ownerOf, weightOf } from '../../../streams/job/weights';
+import { done, executing, fractionDone, snapshot, stepped, stepsAreDone } from '../../../streams/job/progress/progress';
+import { newTally, type Tally } from '../../../streams/job/progress/tally';
+import { fractionOf, isOwn, ownerOf, weightOf } from '../../../streams/job/progress/weights';
 import { graphOf, sinksOf, type Graph } from '../../../streams/job/workflow';
 
 /** What the sums must be, taken over the whole workflow. */
@@ -62,7 +54,8 @@ const workflow: fc.Arbitrary<Graph> = fc
     graphOf(
       Object.fromEntries(
         nodes.map(({ reads, steps }, index) => {
-          const links = index === 0 ? [] : reads.map((read, n) => [`in${n}`, [String(read % index), 0]]);
+          const links: readonly (readonly [string, unknown])[] =
+            index === 0 ? [] : reads.map((read, n) => [`in${n}`, [String(read % index), 0]]);
           return [
             String(index),
             { class_type: 'Node', inputs: { ...Object.fromEntries(links), ...(steps && { steps }) } },

@@ -1,14 +1,6 @@
-import {
-  done,
-  newTally,
-  executing,
-  fractionDone,
-  ownerOf,
-  snapshot,
-  stepped,
-  stepsAreDone,
-  type Tally,
-} from '../../../streams/job/progress';
+import { done, executing, fractionDone, snapshot, stepped, stepsAreDone } from '../../../streams/job/progress/progress';
+import { newTally, type Tally } from '../../../streams/job/progress/tally';
+import { ownerOf } from '../../../streams/job/progress/weights';
 import { emptyGraph, graphOf, graphOfPrompt, type Graph, outlineOf } from '../../../streams/job/workflow';
 import { finished, graph, running, sampling } from './a-job';
 

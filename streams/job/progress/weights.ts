@@ -1,5 +1,5 @@
-import type { NodeTally, Tally } from './progress';
-import type { Graph } from './workflow';
+import type { NodeTally, Tally } from './tally';
+import type { Graph } from '../workflow';
 
 /** What a node without steps weighs, in steps of a sampler; a look at real workflows, not a promise. */
 export const PLAIN = 0.2;

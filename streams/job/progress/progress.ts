@@ -1,35 +1,9 @@
-import { bounds } from '../bounds';
+import { bounds } from '../../bounds';
 import { carried, countOf } from './count';
-import type { NodeSnapshot } from './job-event';
-import { noVersions, type Versions } from './versions';
+import type { NodeSnapshot } from '../job-event';
+import type { NodeTally, Tally } from './tally';
 import { ownerOf } from './weights';
-import { bySteps, dependsOn, type Graph } from './workflow';
-
-export { ownerOf };
-
-/** What is known of one node that has started. */
-export interface NodeTally {
-  readonly value: number;
-  readonly max: number;
-  readonly done: boolean;
-  readonly parentId?: string;
-  readonly displayId?: string;
-}
-
-/** What is known of how far a job's nodes are. */
-export interface Tally {
-  readonly nodes: Versions<NodeTally>;
-  readonly cached: ReadonlySet<string>;
-  /** The output nodes that will run; where absent, the nodes nobody reads from. */
-  readonly targets?: readonly string[];
-  /** The node at work last. */
-  readonly current?: string;
-  /** Whether this server sends snapshots, which tell when a node is done. */
-  readonly snapshots: boolean;
-}
-
-/** Of a run that has not begun; one object a run, for its versions follow one another. */
-export const newTally = (): Tally => ({ nodes: noVersions(), cached: new Set(), snapshots: false });
+import { bySteps, dependsOn, type Graph } from '../workflow';
 
 const untouched: NodeTally = { value: 0, max: 1, done: false };
 

@@ -1,6 +1,6 @@
-import type { NodeTally, Tally } from './progress';
+import type { NodeTally, Tally } from './tally';
 import { PLAIN, fractionOf, isOwn, ownerOf, weightOf } from './weights';
-import { sinksOf, type Graph } from './workflow';
+import { sinksOf, type Graph } from '../workflow';
 
 /**
  * The sums that progress is drawn from: taken over the whole workflow once a run, then carried from tally to tally by
