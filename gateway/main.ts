@@ -32,6 +32,8 @@ async function serve({
   auth,
   origins,
   rates,
+  bodyLimitBytes,
+  inputLimitBytes,
   proxies,
   webhooks,
 }: Settings): Promise<void> {
@@ -49,6 +51,8 @@ async function serve({
     auth: auth ? tokenAuth(auth, (error) => report('keys of tokens', error)) : openAuth,
     origins,
     rates,
+    bodyLimitBytes,
+    inputLimitBytes,
     proxies,
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,

@@ -6,6 +6,8 @@ import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } 
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
+import { bounds } from '../streams/bounds';
+import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { nodeHistories } from './http/routes/node-histories';
 import { originPolicy } from './admission/origin-policy';
@@ -31,6 +33,10 @@ export interface GatewayOptions {
   readonly proxies?: number;
   /** Where webhooks are kept and how they are signed; without it they are refused. */
   readonly webhooks?: WebhookOptions;
+  /** The largest JSON body taken; 32 MiB where absent. */
+  readonly bodyLimitBytes?: number;
+  /** The largest input passed on; 100 MiB where absent. */
+  readonly inputLimitBytes?: number;
   /** The largest output passed through; 1 GiB where absent. */
   readonly outputLimitBytes?: number;
 }
@@ -47,15 +53,17 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const { bodyLimitBytes = bounds.bodyBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
+  const bodies = requestBodies(bodyLimitBytes, admitted.weigh);
   const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
   const histories = nodeHistories(pipeline.states$, closing$);
-  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
+  const http = createServer(httpApp({ ...common, outputLimitBytes, bodies, webhooks, histories, closing$ }));
   const io = serveSockets(http, common);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
@@ -76,6 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await lastValueFrom(merge(idle$, impatience$).pipe(ignoreElements(), takeUntil(closed)), {
         defaultValue: undefined,
       });
+      await bodies.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Auth } from '../admission/auth';
+import type { RequestBodies } from './bodies/request-bodies';
 import { originGuard, safeHeaders } from './security-headers';
 import { dashboardFiles } from './dashboard-files';
 import { eventsRoute } from './routes/events';
@@ -26,6 +27,7 @@ export interface HttpOptions {
   readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly outputLimitBytes: number;
+  readonly bodies: RequestBodies;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
@@ -37,13 +39,13 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, logger } = options;
+  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, bodies, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
+  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks, bodies), eventsRoute(options));
   app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));

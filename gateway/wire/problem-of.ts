@@ -16,7 +16,7 @@ export const problemOf = (error: unknown): Problem => {
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof KeysUnavailable)
     return new Problem('keys-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
-  return ofBody(error) ?? new Problem('internal');
+  return ofExpress(error) ?? new Problem('internal');
 };
 
 const RETRY_SOON = { 'Retry-After': '5' };
@@ -26,30 +26,12 @@ const unknownServer = (): Problem =>
     errors: [{ field: 'server', message: 'must be the URL of one of this gateway’s servers' }],
   });
 
-/** What express and its body parser throw: http-errors with a `type`. */
-const ofBody = (error: unknown): Problem | undefined => {
+/** What express throws for the caller's fault: a path that is no UTF-8, say. */
+const ofExpress = (error: unknown): Problem | undefined => {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof URIError) return new Problem('not-found');
-  switch ((error as { type?: unknown }).type) {
-    case 'entity.parse.failed':
-      return new Problem('malformed-json', { detail: 'The body could not be parsed as JSON.' });
-    case 'entity.too.large':
-      return new Problem('body-too-large', { detail: 'A request may have 10 MiB.' });
-    case 'encoding.unsupported':
-    case 'charset.unsupported':
-      return new Problem('unsupported-media-type', {
-        detail: 'Send UTF-8, plain or compressed with gzip, deflate or br.',
-      });
-    case 'request.aborted':
-    case 'request.size.invalid':
-      return new Problem('bad-request', { detail: 'The body ended early.' });
-    default:
-      return isRefusal(error) ? new Problem('bad-request', { detail: 'The body could not be read.' }) : undefined;
-  }
-};
-
-/** What http-errors made for the client's fault, such as a body that is not compressed as it says. */
-const isRefusal = (error: Error): boolean => {
   const { status, expose } = error as { status?: unknown; expose?: unknown };
-  return expose === true && typeof status === 'number' && status >= 400 && status < 500;
+  return expose === true && typeof status === 'number' && status >= 400 && status < 500
+    ? new Problem('bad-request', { detail: 'The request could not be read.' })
+    : undefined;
 };

@@ -13,6 +13,7 @@ const KINDS = {
   'method-not-allowed': [405, 'The method does not fit'],
   'body-too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The body must be JSON'],
+  'body-too-slow': [408, 'The body came too slowly'],
   'key-spent': [409, 'The Idempotency-Key was used up'],
   'workflow-refused': [422, 'ComfyUI refused the workflow'],
   'key-reused': [422, 'The Idempotency-Key stands for another request'],

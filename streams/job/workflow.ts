@@ -1,3 +1,5 @@
+import { bounds } from '../bounds';
+
 /** A workflow in ComfyUI's API format: nodes by id. */
 export type Workflow = Readonly<Record<string, WorkflowNode>>;
 
@@ -54,7 +56,7 @@ export function graphOf(workflow: unknown): Graph {
     const steps = declaredSteps(inputs, workflow);
     graph.set(id, {
       type: node['class_type'],
-      ...(typeof meta['title'] === 'string' && { title: meta['title'] }),
+      ...(typeof meta['title'] === 'string' && { title: shown(meta['title']) }),
       ...(steps !== undefined && { steps }),
       inputs: [
         ...new Set(
@@ -85,7 +87,7 @@ export function outlineOf(prompt: Prompt): Prompt {
       {
         class_type,
         inputs: Object.fromEntries(kept),
-        ...(_meta?.title !== undefined && { _meta: { title: _meta.title } }),
+        ...(typeof _meta?.title === 'string' && { _meta: { title: shown(_meta.title) } }),
       },
     ];
   });
@@ -143,8 +145,12 @@ function parsed(prompt: Prompt | undefined): unknown {
   }
 }
 
+/** The start of a title, as a text of its own: a mere slice would hold all of it in memory. */
+const shown = (title: string): string => Array.from(title.slice(0, bounds.titleLength)).join('');
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isLink = (value: unknown): value is [string, number] =>
+/** Whether an input is taken from another node. */
+export const isLink = (value: unknown): value is [string, number] =>
   Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';

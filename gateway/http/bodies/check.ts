@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import * as E from 'fp-ts/Either';
+import { parse } from 'lossless-json';
+import type { FieldError } from '../../wire/described.codec';
+import type { ProblemDetails, ProblemKind } from '../../wire/problem';
+import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
+import { bounds } from '../../../streams/bounds';
+import { cut } from '../requests/text';
+import { outlineOf, type Member } from './json-outline';
+
+/** What bodies there are. */
+export interface Bodies {
+  readonly submit: SubmitBody;
+  readonly track: TrackBody;
+}
+
+export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
+  readonly kind: K;
+  readonly bytes: Uint8Array;
+  /** Whether the body must say whose job it is. */
+  readonly needsUser: boolean;
+  /** Whether a digest is wanted: hashing costs. */
+  readonly wantsDigest: boolean;
+}
+
+/** What a body says, or why it is refused: plain values, fit to come from another thread. */
+export type Checked<K extends keyof Bodies = keyof Bodies> =
+  | { readonly tag: 'good'; readonly body: Bodies[K]; readonly digest?: string }
+  | { readonly tag: 'refused'; readonly kind: ProblemKind; readonly details: ProblemDetails };
+
+/** Reads a body. Total, and pure: the same in whichever thread. */
+export function checkedBody<K extends keyof Bodies>({ kind, bytes, needsUser, wantsDigest }: Unchecked<K>): Checked<K> {
+  const text = textFrom(bytes);
+  if (text === undefined) return refused('malformed-json', 'The body is not UTF-8.');
+  const outline = outlineOf(text);
+  if (outline.tag === 'beyond') {
+    const { bound, most } = outline;
+    const words = bound === 'levels' ? `The body may be nested ${most} levels deep.` : `The body may hold ${most} values.`;
+    return refused('bad-request', words, [{ field: 'body', message: `has more than ${most} ${bound}` }]);
+  }
+  const json = E.tryCatch(
+    () => JSON.parse(text) as unknown,
+    () => undefined,
+  );
+  if (E.isLeft(json)) return refused('malformed-json', 'The body could not be parsed as JSON.');
+  const errors = objections(json.right, text, outline.members, needsUser);
+  const read = reading[kind](json.right, (name) => memberText(text, outline.members, name)) as E.Either<
+    readonly FieldError[],
+    Bodies[K]
+  >;
+  if (E.isLeft(read) || errors.length > 0) return badFields([...(E.isLeft(read) ? read.left : []), ...errors]);
+  return { tag: 'good', body: read.right, ...(wantsDigest && { digest: digestOf(bytes) }) };
+}
+
+const reading = {
+  submit: submitRequest,
+  track: trackRequest,
+};
+
+/** What only the text can tell, and what depends on who asks. */
+function objections(json: unknown, text: string, members: readonly Member[], needsUser: boolean): readonly FieldError[] {
+  const twice = firstTwice(members);
+  const metadata = memberText(text, members, 'metadata');
+  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+  return [
+    ...(twice === undefined ? [] : [{ field: cut(twice), message: 'is given twice' }]),
+    ...(isObject && needsUser && memberText(text, members, 'userId') === ''
+      ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
+      : []),
+    ...(metadata.length <= MOST_METADATA && holdsLargeIntegers(metadata)
+      ? [{ field: 'metadata', message: 'holds an integer over 2^53: give it as text, or a digit of it would change' }]
+      : []),
+  ];
+}
+
+function firstTwice(members: readonly Member[]): string | undefined {
+  const seen = new Set<string>();
+  for (const { key } of members) if (seen.size === seen.add(key).size) return key;
+  return undefined;
+}
+
+/** Longer ones are refused for their length. */
+const MOST_METADATA = 100_000;
+
+function holdsLargeIntegers(json: string): boolean {
+  if (!/\d{16}/.test(json)) return false;
+  let found = false;
+  const parseNumber = (digits: string): number => {
+    found ||= /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
+    return Number(digits);
+  };
+  parse(json, undefined, parseNumber);
+  return found;
+}
+
+/** Empty where there is none. */
+function memberText(text: string, members: readonly Member[], name: string): string {
+  const { start = 0, end = 0 } = members.find(({ key }) => key === name) ?? {};
+  return text.slice(start, end);
+}
+
+const textFrom = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+};
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url');
+
+const refused = (kind: ProblemKind, detail: string, errors?: readonly FieldError[]) =>
+  ({ tag: 'refused', kind, details: { detail, ...(errors && { errors }) } }) as const;
+
+/** The answer to bad fields, of which the first is told in words. */
+function badFields(errors: readonly FieldError[]) {
+  const [first, ...others] = errors;
+  const more = others.length > 0 ? `, and ${others.length} more` : '';
+  return refused('bad-request', `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`, errors.slice(0, bounds.fieldErrors));
+}
