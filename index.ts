@@ -1,10 +1,12 @@
 export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
 export {
+  InputRefused,
   KeyReused,
   KeySpent,
   NoAnswer,
   UnknownJob,
   UnknownServer,
+  type InputUpload,
   type JobPage,
   type JobRequest,
   type ListQuery,
@@ -14,6 +16,7 @@ export {
   type ServerStatus,
   type SubmitOnce,
   type SubmitRequest,
+  type UploadedInput,
   type Workflow,
 } from './pipeline/api';
 export { embeddedStore } from './sinks/embedded/embedded-store';

@@ -7,6 +7,7 @@ import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
 import { bounds } from '../streams/bounds';
+import { turns } from './http/bodies/turns';
 import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { nodeHistories } from './http/routes/node-histories';
@@ -53,17 +54,19 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
-  const { bodyLimitBytes = bounds.bodyBytes } = options;
+  const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
-  const bodies = requestBodies(bodyLimitBytes, admitted.weigh);
+  const inTurn = turns();
+  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, inTurn);
+  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn };
   const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
   const histories = nodeHistories(pipeline.states$, closing$);
-  const http = createServer(httpApp({ ...common, outputLimitBytes, bodies, webhooks, histories, closing$ }));
+  const http = createServer(httpApp({ ...common, outputLimitBytes, bodies, inputs, webhooks, histories, closing$ }));
   const io = serveSockets(http, common);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

@@ -3,12 +3,13 @@ import type { JobPage } from '../sinks/job-page';
 import type { JobFilter } from '../sinks/job-store';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
+import { InputRefused, type InputFile, type StoredInput } from '../sources/upload';
 import type { Preview } from '../streams/board/board';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';
 
 export type { JobPage, OutputBody, Preview, Workflow };
-export { NoAnswer };
+export { InputRefused, NoAnswer };
 
 export interface JobRequest {
   readonly type: JobType;
@@ -47,6 +48,20 @@ export interface SubmitRequest extends JobRequest {
   readonly onLost?: 'resubmit';
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
+}
+
+/** A file for workflows to read, by `LoadImage` say. */
+export interface InputUpload extends InputFile {
+  /** Which of the servers, as in `JobRequest`: files stay where they are, so the job must go to the same one. */
+  readonly server?: string;
+  /** Of the job that will read it, where no server is named. */
+  readonly type?: JobType;
+}
+
+export interface UploadedInput extends StoredInput {
+  readonly type: 'input';
+  /** The server's URL: a job that reads the file must be submitted with it. */
+  readonly server: string;
 }
 
 export interface ServerStatus {
@@ -89,6 +104,8 @@ export interface Pipeline {
   readonly previews$: Observable<Preview>;
   /** Opens the nth output of a job, or resolves `undefined` if there is no such job or output. Rejects with `NoAnswer`. */
   output(promptId: string, n: number): Promise<OutputBody | undefined>;
+  /** Stores a file among a server's inputs. Rejects with `UnknownServer`, `InputRefused`, `NoAnswer`, or what the content threw. */
+  upload(file: InputUpload): Promise<UploadedInput>;
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;

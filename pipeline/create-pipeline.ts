@@ -23,6 +23,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { inputs } from './inputs';
 import { answers } from './reads';
 import { runs } from './posting';
 import { newState, submissions } from './submissions';
@@ -256,6 +257,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const server = servers.find(({ url }) => url === state?.serverUrl);
       return file === undefined ? undefined : server?.view(file);
     },
+    upload: inputs(servers, posting),
     servers: () =>
       servers.map((server) => {
         const { url } = server;

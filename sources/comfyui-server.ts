@@ -11,6 +11,7 @@ import { lookAt, lookup } from './lookup';
 import { NoAnswer, rest } from './rest';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
+import { uploads, type InputFile, type StoredInput } from './upload';
 import { defaultSubmitPolicy, submit, type Submission } from './submit';
 
 /** A job's output file on its way from ComfyUI. */
@@ -36,6 +37,8 @@ export interface ComfyUIServer {
   readonly free: () => Observable<never>;
   /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
   readonly view: (output: JobOutput) => Promise<OutputBody | undefined>;
+  /** Stores a file among its inputs. Rejects with `InputRefused` or `NoAnswer`. */
+  readonly upload: (file: InputFile) => Promise<StoredInput>;
   /** When it answered the last request, in ms since 1970; 0 where it did not, or was not asked yet. */
   readonly answeredAt: () => number;
   readonly close: () => Promise<void>;
@@ -53,6 +56,7 @@ export function comfyUIServer(
   report: Report,
 ): ComfyUIServer {
   const client = rest(address);
+  const inputs = uploads(address);
   const routes = lookup(client.get);
   return {
     url: address.url,
@@ -81,6 +85,9 @@ export function comfyUIServer(
       throw new NoAnswer(`/view: status ${statusCode}`, true);
     },
     answeredAt: client.answeredAt,
-    close: client.close,
+    upload: inputs.upload,
+    close: async () => {
+      await Promise.all([client.close(), inputs.close()]);
+    },
   };
 }

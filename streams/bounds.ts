@@ -16,6 +16,8 @@ export const bounds = {
   uploadBytesPerSecond: 16_384,
   /** Bytes of an uploaded input; setting `MAX_INPUT_BYTES`. */
   inputBytes: 100 << 20,
+  /** Characters of its name and of its subfolder. */
+  inputNameLength: 200,
   /** Bad fields that a refusal names. */
   fieldErrors: 20,
   /** Characters of a job's metadata as JSON, which goes out with each of its states. */

@@ -9,6 +9,7 @@ import { originGuard, safeHeaders } from './security-headers';
 import { dashboardFiles } from './dashboard-files';
 import { eventsRoute } from './routes/events';
 import { healthRoutes } from './routes/health';
+import { inputsRoute, type InputsOptions } from './routes/inputs';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { OutboxLimits } from '../sockets/send-queue';
@@ -28,6 +29,7 @@ export interface HttpOptions {
   readonly policy: OriginPolicy;
   readonly outputLimitBytes: number;
   readonly bodies: RequestBodies;
+  readonly inputs: InputsOptions;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
@@ -39,13 +41,18 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, bodies, logger } = options;
+  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, bodies, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks, bodies), eventsRoute(options));
+  app.use(
+    selfRoutes(auth.required),
+    jobsRoutes(pipeline, webhooks, bodies),
+    inputsRoute(pipeline, inputs),
+    eventsRoute(options),
+  );
   app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));

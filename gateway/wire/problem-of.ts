@@ -1,4 +1,4 @@
-import { KeyReused, KeySpent, NoAnswer, UnknownJob, UnknownServer } from '../../pipeline/api';
+import { InputRefused, KeyReused, KeySpent, NoAnswer, UnknownJob, UnknownServer } from '../../pipeline/api';
 import { StoreUnavailable } from '../../sinks/job-store';
 import { KeysUnavailable } from '../admission/jwks';
 import { Problem, unknownJob } from './problem';
@@ -8,6 +8,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
   if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof InputRefused)
+    return new Problem('input-refused', { detail: `It answered with status ${error.status}.` });
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
   if (error instanceof KeySpent)
     return new Problem('key-spent', { detail: 'Its job is forgotten, and is not run again. Take another key.' });

@@ -4,7 +4,7 @@ import { parse } from 'lossless-json';
 import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
-import { bounds } from '../../../streams/bounds';
+import { detailsOf } from '../requests/bad-fields';
 import { cut } from '../requests/text';
 import { outlineOf, type Member } from './json-outline';
 
@@ -35,7 +35,8 @@ export function checkedBody<K extends keyof Bodies>({ kind, bytes, needsUser, wa
   const outline = outlineOf(text);
   if (outline.tag === 'beyond') {
     const { bound, most } = outline;
-    const words = bound === 'levels' ? `The body may be nested ${most} levels deep.` : `The body may hold ${most} values.`;
+    const words =
+      bound === 'levels' ? `The body may be nested ${most} levels deep.` : `The body may hold ${most} values.`;
     return refused('bad-request', words, [{ field: 'body', message: `has more than ${most} ${bound}` }]);
   }
   const json = E.tryCatch(
@@ -48,7 +49,10 @@ export function checkedBody<K extends keyof Bodies>({ kind, bytes, needsUser, wa
     readonly FieldError[],
     Bodies[K]
   >;
-  if (E.isLeft(read) || errors.length > 0) return badFields([...(E.isLeft(read) ? read.left : []), ...errors]);
+  if (E.isLeft(read) || errors.length > 0) {
+    const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
+    return { tag: 'refused', kind: 'bad-request', details };
+  }
   return { tag: 'good', body: read.right, ...(wantsDigest && { digest: digestOf(bytes) }) };
 }
 
@@ -58,7 +62,12 @@ const reading = {
 };
 
 /** What only the text can tell, and what depends on who asks. */
-function objections(json: unknown, text: string, members: readonly Member[], needsUser: boolean): readonly FieldError[] {
+function objections(
+  json: unknown,
+  text: string,
+  members: readonly Member[],
+  needsUser: boolean,
+): readonly FieldError[] {
   const twice = firstTwice(members);
   const metadata = memberText(text, members, 'metadata');
   const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
@@ -111,10 +120,3 @@ const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(byte
 
 const refused = (kind: ProblemKind, detail: string, errors?: readonly FieldError[]) =>
   ({ tag: 'refused', kind, details: { detail, ...(errors && { errors }) } }) as const;
-
-/** The answer to bad fields, of which the first is told in words. */
-function badFields(errors: readonly FieldError[]) {
-  const [first, ...others] = errors;
-  const more = others.length > 0 ? `, and ${others.length} more` : '';
-  return refused('bad-request', `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`, errors.slice(0, bounds.fieldErrors));
-}

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { catchError, concatMap, firstValueFrom, from, tap, throwError, timeout, toArray, type Observable } from 'rxjs';
+import { firstValueFrom, from, throwError, timeout } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import { Problem } from '../../wire/problem';
 
@@ -12,41 +12,46 @@ export interface Reading {
   readonly weigh: (bytes: number) => Promise<void>;
 }
 
-/** A whole body, unpacked. Rejects with a `Problem`; what is left of the body is then read and dropped, so that the answer arrives. */
+/** A whole body, unpacked. Rejects with a `Problem`. */
 export async function bytesOf(request: IncomingMessage, reading: Reading): Promise<Buffer> {
-  const chunks = await firstValueFrom(chunksOf(request, unpacked(request), reading).pipe(toArray()));
+  const chunks: Buffer[] = [];
+  for await (const chunk of chunksOf(request, reading)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
-/** The chunks of a body as they come, each weighed; errors with a `Problem` at a bound, a stall, or an early end. */
-export function chunksOf(
-  request: IncomingMessage,
-  stream: Readable,
-  { mostBytes, weigh }: Reading,
-): Observable<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > mostBytes) {
-    dropRest(request);
-    return throwError(() => tooLarge(mostBytes));
-  }
-  const startedAt = performance.now();
-  let bytes = 0;
-  return from(stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>).pipe(
-    timeout({ each: bounds.uploadStallMs, with: () => throwError(tooSlow) }),
-    tap(({ length }) => {
-      bytes += length;
+/**
+ * The chunks of a body as they are asked for, unpacked, each weighed; throws a `Problem` at a bound, a stall, or an early
+ * end. Whatever is left of the body then is read and dropped, so that the answer arrives.
+ */
+export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
+  const { mostBytes, weigh } = reading;
+  let iterator: AsyncIterableIterator<Buffer> | undefined;
+  try {
+    if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);
+    iterator = unpacked(request).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+    let [bytes, waitedMs] = [0, 0];
+    for (;;) {
+      const askedAt = performance.now();
+      const next = await inTime(iterator.next());
+      if (next.done === true) return;
+      waitedMs += performance.now() - askedAt;
+      bytes += next.value.length;
       if (bytes > mostBytes) throw tooLarge(mostBytes);
-      const tookMs = performance.now() - startedAt;
-      if (tookMs > 2 * bounds.uploadStallMs && bytes / tookMs < bounds.uploadBytesPerSecond / 1000) throw tooSlow();
-    }),
-    concatMap((chunk) => weigh(chunk.length).then(() => chunk)),
-    catchError((error: unknown) => {
-      dropRest(request);
-      return throwError(() => (error instanceof Problem ? error : unreadable()));
-    }),
-  );
+      if (waitedMs > 2 * bounds.uploadStallMs && (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond)
+        throw tooSlow();
+      await weigh(next.value.length);
+      yield next.value;
+    }
+  } catch (error) {
+    throw error instanceof Problem ? error : unreadable();
+  } finally {
+    void iterator?.return?.();
+    request.unpipe().resume();
+  }
 }
 
-const dropRest = (request: IncomingMessage): void => void request.unpipe().resume();
+const inTime = <T>(next: Promise<T>): Promise<T> =>
+  firstValueFrom(from(next).pipe(timeout({ first: bounds.uploadStallMs, with: () => throwError(tooSlow) })));
 
 /** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
 function unpacked(request: IncomingMessage): Readable {

@@ -1,13 +1,12 @@
-import { bulkhead, BulkheadRejectedError, type BulkheadPolicy } from 'cockatiel';
 import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest } from 'express';
-import { bounds } from '../../../streams/bounds';
 import type { Admission } from '../../admission/admission';
 import type { Viewer } from '../../admission/auth';
 import { Problem } from '../../wire/problem';
 import type { Bodies } from './check';
 import { checking } from './checking';
 import { bytesOf } from './reading';
+import type { Turns } from './turns';
 
 type Request = IncomingMessage & Pick<ExpressRequest, 'is'>;
 
@@ -24,9 +23,8 @@ export interface RequestBodies {
 
 const SMALL_BYTES = 256 << 10;
 
-export function requestBodies(mostBytes: number, weigh: Admission['weigh']): RequestBodies {
+export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTurn: Turns): RequestBodies {
   const { check, close } = checking();
-  const inTurn = turns();
   return {
     read: async (kind, request, viewer) => {
       if (request.is('application/json') === false) {
@@ -47,25 +45,6 @@ export function requestBodies(mostBytes: number, weigh: Admission['weigh']): Req
       return { body: checked.body, digest: checked.digest ?? '' };
     },
     close,
-  };
-}
-
-/** Few large bodies of one user are in memory at a time; the others wait unread. */
-function turns() {
-  const users = new Map<string, BulkheadPolicy>();
-  return async <T>({ role, userId }: Viewer, work: () => Promise<T>): Promise<T> => {
-    const key = `${role} ${userId}`;
-    const turn = users.get(key) ?? bulkhead(bounds.bodiesAtOnce, role === 'service' ? Infinity : bounds.bodiesWaiting);
-    users.set(key, turn);
-    try {
-      return await turn.execute(work);
-    } catch (error) {
-      if (!(error instanceof BulkheadRejectedError)) throw error;
-      const detail = `Of one caller, ${bounds.bodiesWaiting} large bodies may wait.`;
-      throw new Problem('too-many-requests', { detail }, { 'Retry-After': '5' });
-    } finally {
-      if (turn.executionSlots === bounds.bodiesAtOnce) users.delete(key);
-    }
   };
 }
 

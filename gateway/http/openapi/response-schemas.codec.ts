@@ -56,7 +56,10 @@ const Nodes = t.intersection([
 ]);
 export type Nodes = t.TypeOf<typeof Nodes>;
 
+const Input = t.type({ name: t.string, subfolder: t.string, type: t.literal('input'), server: t.string });
+
 const components = {
+  Input,
   Job: jobState,
   JobPage,
   Node: currentNode,

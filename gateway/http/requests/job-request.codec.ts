@@ -60,14 +60,19 @@ const ExtraData = checked(
   {
     type: 'object',
     additionalProperties: true,
-    description: 'ComfyUI’s `extra_data`, such as the keys of paid API nodes. A secret: no answer, state or log holds it.',
+    description:
+      'ComfyUI’s `extra_data`, such as the keys of paid API nodes. A secret: no answer, state or log holds it.',
   },
 );
 
-const Front = checked('Front', (value) => (typeof value === 'boolean' ? E.right(value) : E.left('must be true or false')), {
-  type: 'boolean',
-  description: 'Before all jobs that wait at its server.',
-});
+const Front = checked(
+  'Front',
+  (value) => (typeof value === 'boolean' ? E.right(value) : E.left('must be true or false')),
+  {
+    type: 'boolean',
+    description: 'Before all jobs that wait at its server.',
+  },
+);
 
 const Place = checked(
   'Place',
@@ -179,12 +184,18 @@ export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly 
     })),
   );
 
-const decodedBody = <P extends t.Props>(codec: t.TypeC<P>, body: unknown): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
-  const unknown = t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
+const decodedBody = <P extends t.Props>(
+  codec: t.TypeC<P>,
+  body: unknown,
+): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
+  const unknown =
+    t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
   const known = decoded(codec, body);
   const errors = [
     ...unknown,
-    ...(E.isLeft(known) ? known.left.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message })) : []),
+    ...(E.isLeft(known)
+      ? known.left.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message }))
+      : []),
   ];
   return errors.length > 0 || E.isLeft(known) ? E.left(errors.slice(0, bounds.fieldErrors)) : known;
 };

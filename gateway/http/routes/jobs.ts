@@ -5,6 +5,7 @@ import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import type { FieldError } from '../../wire/described.codec';
+import { badFields } from '../requests/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
@@ -94,12 +95,7 @@ const cancelling =
 
 const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
   if (E.isRight(request)) return request.right;
-  const [first, ...others] = request.left;
-  const more = others.length > 0 ? `, and ${others.length} more` : '';
-  throw new Problem('bad-request', {
-    detail: `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`,
-    errors: request.left.slice(0, 20),
-  });
+  throw badFields(request.left);
 };
 
 const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void => {
@@ -109,11 +105,7 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
 };
 
 const refuseUrl = (message: string | undefined): void => {
-  if (message === undefined) return;
-  throw new Problem('bad-request', {
-    detail: `webhook.url ${message}.`,
-    errors: [{ field: 'webhook.url', message }],
-  });
+  if (message !== undefined) throw badFields([{ field: 'webhook.url', message }]);
 };
 
 const refusal = (job: JobState): Problem => {

@@ -20,6 +20,8 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     servers: [{ url: 'http://127.0.0.1:8188' }],
     store: { tag: 'embedded', directory: './data' },
     storeStrict: false,
+    bodyLimitBytes: 32 << 20,
+    inputLimitBytes: 100 << 20,
     host: '127.0.0.1',
     port: 8787,
     logLevel: 'info',
@@ -47,6 +49,9 @@ test('all of them', () => {
     MESSAGES_PER_SECOND: '1',
     JOINS_PER_SECOND: '2',
     SOCKETS_PER_USER: '3',
+    MAX_BODY_BYTES: '1000',
+    MAX_INPUT_BYTES: '2000',
+    BYTES_PER_MINUTE: '3000',
     PROXIES: '1',
   };
   expect(settings(environment)).toEqual({
@@ -59,7 +64,9 @@ test('all of them', () => {
     auth: { secret: new TextEncoder().encode(SECRET), issuer: 'https://app.example.com', audience: 'jobs' },
     webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
     origins: ['https://app.example.com', 'http://localhost:3000'],
-    rates: { requestsPerMinute: 0, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
+    bodyLimitBytes: 1000,
+    inputLimitBytes: 2000,
+    rates: { requestsPerMinute: 0, bytesPerMinute: 3000, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
     proxies: 1,
   });
 });

@@ -7,6 +7,7 @@ import type { Faults } from './faults';
 import { pythonJson } from './python-json';
 import { answer } from './routes';
 import type { Response } from './routes';
+import { upload } from './uploads';
 import type { ServerProcess } from './server-process';
 
 /** One HTTP request that the server saw. */
@@ -59,11 +60,13 @@ export async function listen(
 
 async function respond(process: ServerProcess, request: IncomingMessage, response: ServerResponse, entry: SeenRequest) {
   const { faults } = process.setting;
-  const body = await read(request);
+  const bytes = await read(request);
+  const body = bytes.toString();
   await faults.free();
   const { pathname, searchParams } = new URL(entry.path, 'http://localhost');
   if (faults.hangs(pathname)) return;
   const proxied = faults.statusFor(pathname);
+  const isUpload = entry.method === 'POST' && /^(\/api)?\/upload\/(image|mask)$/.test(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
@@ -71,7 +74,9 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
   }
   const result: Response = proxied
     ? { status: proxied.httpStatus, body: proxied.body, contentType: 'text/html' }
-    : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
+    : isUpload
+      ? await upload(process.setting.files, bytes, request.headers['content-type'] ?? '')
+      : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
   if (!proxied && isPrompt && faults.losesAnswer('after')) {
     request.socket.destroy();
     return;
@@ -123,8 +128,8 @@ function refuse(connection: Socket, status: number, body: string): void {
   connection.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
