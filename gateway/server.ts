@@ -61,9 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
-  const inTurn = turns();
-  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, inTurn);
-  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn };
+  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
+  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
   const histories = nodeHistories(pipeline.states$, closing$);
   const http = createServer(httpApp({ ...common, outputLimitBytes, bodies, inputs, webhooks, histories, closing$ }));

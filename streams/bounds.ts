@@ -5,11 +5,13 @@
 export const bounds = {
   /** Bytes of a request's body; setting `MAX_BODY_BYTES`. ComfyUI takes 100 MiB. */
   bodyBytes: 32 << 20,
-  /** Levels of JSON in a body, and values in it. */
+  /** Levels of JSON in a body, fields of its outermost object, and values in all. */
   bodyLevels: 100,
+  bodyFields: 100,
   bodyValues: 500_000,
-  /** Large bodies of one user that are read and checked at a time; so many others wait, unread. */
-  bodiesAtOnce: 2,
+  /** Bodies of 256 KiB and more of one user that are read and checked at a time, and inputs; so many others wait, unread. */
+  bodiesAtOnce: 1,
+  inputsAtOnce: 4,
   bodiesWaiting: 100,
   /** After so long without a byte an upload is cut, and one that averages less than this is as well. */
   uploadStallMs: 10_000,

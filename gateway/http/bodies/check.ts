@@ -16,7 +16,8 @@ export interface Bodies {
 
 export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
   readonly kind: K;
-  readonly bytes: Uint8Array;
+  /** In pieces, as they came. */
+  readonly chunks: readonly Uint8Array[];
   /** Whether the body must say whose job it is. */
   readonly needsUser: boolean;
   /** Whether a digest is wanted: hashing costs. */
@@ -29,15 +30,20 @@ export type Checked<K extends keyof Bodies = keyof Bodies> =
   | { readonly tag: 'refused'; readonly kind: ProblemKind; readonly details: ProblemDetails };
 
 /** Reads a body. Total, and pure: the same in whichever thread. */
-export function checkedBody<K extends keyof Bodies>({ kind, bytes, needsUser, wantsDigest }: Unchecked<K>): Checked<K> {
+export function checkedBody<K extends keyof Bodies>({
+  kind,
+  chunks,
+  needsUser,
+  wantsDigest,
+}: Unchecked<K>): Checked<K> {
+  const [first] = chunks;
+  const bytes = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
   const text = textFrom(bytes);
   if (text === undefined) return refused('malformed-json', 'The body is not UTF-8.');
   const outline = outlineOf(text);
   if (outline.tag === 'beyond') {
-    const { bound, most } = outline;
-    const words =
-      bound === 'levels' ? `The body may be nested ${most} levels deep.` : `The body may hold ${most} values.`;
-    return refused('bad-request', words, [{ field: 'body', message: `has more than ${most} ${bound}` }]);
+    const message = `has more than ${outline.most} ${outline.bound}`;
+    return refused('bad-request', `The body ${message}.`, [{ field: 'body', message }]);
   }
   const json = E.tryCatch(
     () => JSON.parse(text) as unknown,

@@ -8,9 +8,19 @@ export interface Member {
   readonly end: number;
 }
 
+/** How much JSON may weigh. */
+export interface Weights {
+  readonly levels: number;
+  readonly values: number;
+  /** Of the outermost object. */
+  readonly fields: number;
+}
+
+const heaviest: Weights = { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: bounds.bodyFields };
+
 export type Outline =
   | { readonly tag: 'members'; readonly members: readonly Member[] }
-  | { readonly tag: 'beyond'; readonly bound: 'levels' | 'values'; readonly most: number };
+  | { readonly tag: 'beyond'; readonly bound: keyof Weights; readonly most: number };
 
 const BACKSLASH = 0x5c;
 
@@ -18,7 +28,7 @@ const BACKSLASH = 0x5c;
  * Walks once over JSON, keeps nothing of it but where the outermost members are, and gives up at a bound: so a body is
  * weighed before anything is built from it. Whether the text is JSON at all, `JSON.parse` says.
  */
-export function outlineOf(text: string, most = { levels: bounds.bodyLevels, values: bounds.bodyValues }): Outline {
+export function outlineOf(text: string, most: Weights = heaviest): Outline {
   const members: Member[] = [];
   let levels = 0;
   let values = 1;
@@ -58,6 +68,7 @@ export function outlineOf(text: string, most = { levels: bounds.bodyLevels, valu
         start = at + 1;
     }
     if (values > most.values) return { tag: 'beyond', bound: 'values', most: most.values };
+    if (members.length > most.fields) return { tag: 'beyond', bound: 'fields', most: most.fields };
   }
   return { tag: 'members', members };
 }

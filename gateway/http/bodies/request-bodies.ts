@@ -5,7 +5,7 @@ import type { Viewer } from '../../admission/auth';
 import { Problem } from '../../wire/problem';
 import type { Bodies } from './check';
 import { checking } from './checking';
-import { bytesOf } from './reading';
+import { allOf } from './reading';
 import type { Turns } from './turns';
 
 type Request = IncomingMessage & Pick<ExpressRequest, 'is'>;
@@ -24,7 +24,7 @@ export interface RequestBodies {
 const SMALL_BYTES = 256 << 10;
 
 export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTurn: Turns): RequestBodies {
-  const { check, close } = checking();
+  const { check, close } = checking(mostBytes);
   return {
     read: async (kind, request, viewer) => {
       if (request.is('application/json') === false) {
@@ -32,10 +32,10 @@ export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTu
       }
       refuseOtherCharsets(request);
       const work = async () => {
-        const bytes = await bytesOf(request, { mostBytes, weigh: (count) => weigh(viewer, count) });
+        const chunks = await allOf(request, { mostBytes, weigh: (count) => weigh(viewer, count) });
         return check({
           kind,
-          bytes,
+          chunks,
           needsUser: viewer.role === 'service',
           wantsDigest: request.headers['idempotency-key'] !== undefined,
         });

@@ -7,12 +7,12 @@ import { Problem } from '../../wire/problem';
 export type Turns = <T>(viewer: Viewer, work: () => Promise<T>) => Promise<T>;
 
 /** Few large bodies of one caller are under way at a time; the others wait unread. */
-export function turns(): Turns {
+export function turns(atOnce: number): Turns {
   const callers = new Map<string, BulkheadPolicy>();
   return async ({ role, userId }, work) => {
     const key = `${role} ${userId}`;
     const waiting = role === 'service' ? Infinity : bounds.bodiesWaiting;
-    const turn = callers.get(key) ?? bulkhead(bounds.bodiesAtOnce, waiting);
+    const turn = callers.get(key) ?? bulkhead(atOnce, waiting);
     callers.set(key, turn);
     try {
       return await turn.execute(work);
@@ -21,7 +21,7 @@ export function turns(): Turns {
       const detail = `Of one caller, ${bounds.bodiesWaiting} large bodies may wait.`;
       throw new Problem('too-many-requests', { detail }, { 'Retry-After': '5' });
     } finally {
-      if (turn.executionSlots === bounds.bodiesAtOnce && turn.queueSlots === waiting) callers.delete(key);
+      if (turn.executionSlots === atOnce && turn.queueSlots === waiting) callers.delete(key);
     }
   };
 }

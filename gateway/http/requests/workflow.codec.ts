@@ -68,7 +68,7 @@ type Nodes = Readonly<Record<string, unknown>>;
 
 /** A workflow as text is weighed like a body, before anything is built from it. */
 function parsed(text: string): E.Either<string, unknown> {
-  const outline = outlineOf(text);
+  const outline = outlineOf(text, { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity });
   if (outline.tag === 'beyond') return E.left(`has more than ${outline.most} ${outline.bound}`);
   return E.tryCatch(
     () => JSON.parse(text) as unknown,

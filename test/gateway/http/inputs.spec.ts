@@ -24,7 +24,7 @@ interface Sent {
 }
 async function send(
   query: string,
-  body: BodyInit,
+  body: string | Uint8Array | FormData,
   token?: string,
   headers: Record<string, string> = {},
 ): Promise<Sent> {
