@@ -10,6 +10,8 @@ export interface Reading {
   readonly mostBytes: number;
   /** Rejects where the sender's bytes are too many for now. */
   readonly weigh: (bytes: number) => Promise<void>;
+  /** How long the sender may be silent; `bounds.uploadStallMs` where absent. */
+  readonly stallMs?: number;
 }
 
 /** All of a body, in pieces; in one, where its length is told. Rejects with a `Problem`. */
@@ -33,7 +35,7 @@ export async function allOf(request: IncomingMessage, reading: Reading): Promise
  * end. Whatever is left of the body then is read and dropped, so that the answer arrives.
  */
 export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
-  const { mostBytes, weigh } = reading;
+  const { mostBytes, weigh, stallMs = bounds.uploadStallMs } = reading;
   let iterator: AsyncIterableIterator<Buffer> | undefined;
   try {
     if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);
@@ -41,13 +43,12 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
     let [bytes, waitedMs] = [0, 0];
     for (;;) {
       const askedAt = performance.now();
-      const next = await inTime(iterator.next());
+      const next = await inTime(iterator.next(), stallMs);
       if (next.done === true) return;
       waitedMs += performance.now() - askedAt;
       bytes += next.value.length;
       if (bytes > mostBytes) throw tooLarge(mostBytes);
-      if (waitedMs > 2 * bounds.uploadStallMs && (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond)
-        throw tooSlow();
+      if (waitedMs > 2 * stallMs && (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond) throw tooSlow();
       await weigh(next.value.length);
       yield next.value;
     }
@@ -59,8 +60,8 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
   }
 }
 
-const inTime = <T>(next: Promise<T>): Promise<T> =>
-  firstValueFrom(from(next).pipe(timeout({ first: bounds.uploadStallMs, with: () => throwError(tooSlow) })));
+const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
+  firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(tooSlow) })));
 
 /** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
 function unpacked(request: IncomingMessage): Readable {

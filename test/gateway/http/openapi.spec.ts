@@ -242,6 +242,19 @@ describe('every real answer is as documented:', () => {
     }
   });
 
+  test('inputs', async () => {
+    const file = { body: 'GIF89a'.padEnd(100), headers: { 'Content-Type': 'application/octet-stream' } };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    await ask('POST', '/inputs', file);
+    await ask('POST', '/inputs?filename=a.png', file);
+    await ask('POST', '/inputs?filename=a.gif&overwrite=1', { ...file, token: ada });
+    await ask('POST', '/inputs?filename=a.gif', { ...file, token: 'none' });
+    await ask('POST', '/inputs?filename=a.gif&maskOf=nothing.png', file);
+    gateway.comfy.faults.status = { httpStatus: 502, body: '<html>' };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    gateway.comfy.faults.status = undefined;
+  });
+
   test('health and the documents, open to all', async () => {
     for (const token of ['', ada, service]) {
       await ask('GET', '/livez', { token });

@@ -31,13 +31,14 @@ export async function listen(
   process: ServerProcess,
   { host, port }: { host: string; port: number },
   seen: SeenRequest[],
+  posted: string[],
 ): Promise<Listener> {
   const connections = new Set<Socket>();
   const sockets = new WebSocketServer({ noServer: true, autoPong: false });
   const server = createServer((request, response) => {
     const entry: SeenRequest = { method: request.method ?? 'GET', path: request.url ?? '/' };
     seen.push(entry);
-    respond(process, request, response, entry).catch(() => response.destroy());
+    respond(process, request, response, entry, posted).catch(() => response.destroy());
   });
   server.on('connection', (connection: Socket) => {
     connections.add(connection);
@@ -58,7 +59,13 @@ export async function listen(
   };
 }
 
-async function respond(process: ServerProcess, request: IncomingMessage, response: ServerResponse, entry: SeenRequest) {
+async function respond(
+  process: ServerProcess,
+  request: IncomingMessage,
+  response: ServerResponse,
+  entry: SeenRequest,
+  posted: string[],
+) {
   const { faults } = process.setting;
   const bytes = await read(request);
   const body = bytes.toString();
@@ -68,6 +75,7 @@ async function respond(process: ServerProcess, request: IncomingMessage, respons
   const proxied = faults.statusFor(pathname);
   const isUpload = entry.method === 'POST' && /^(\/api)?\/upload\/(image|mask)$/.test(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
+  if (isPrompt && posted.push(body) > 10) posted.shift();
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
     return;
