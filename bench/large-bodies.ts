@@ -67,10 +67,10 @@ async function main(): Promise<void> {
     await told('reset');
     const start = performance.now();
     const headers = { 'Content-Type': 'application/json' };
-    let over = false;
-    const answer = fetch(`${url}/jobs`, { method: 'POST', body: bytes, headers }).finally(() => (over = true));
+    const progress = { over: false };
+    const answer = fetch(`${url}/jobs`, { method: 'POST', body: bytes, headers }).finally(() => (progress.over = true));
     let slowest = 0;
-    while (!over) {
+    while (!progress.over) {
       const asked = performance.now();
       await (await fetch(`${url}/livez`)).text();
       slowest = Math.max(slowest, performance.now() - asked);

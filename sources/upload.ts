@@ -88,7 +88,7 @@ const jsonOf = (text: string): unknown => {
 /** The same chunks, with a signal for when nobody asks for the next one in time, and what they threw. */
 function watched(chunks: AsyncIterable<Uint8Array>) {
   const abort = new AbortController();
-  let thrown: unknown;
+  let thrown: Error | undefined;
   let patience: NodeJS.Timeout | undefined;
   const wait = (): void => {
     clearTimeout(patience);
@@ -103,7 +103,7 @@ function watched(chunks: AsyncIterable<Uint8Array>) {
       }
       wait();
     } catch (error) {
-      thrown = error;
+      thrown = error instanceof Error ? error : new Error('the content could not be read', { cause: error });
       throw error;
     }
   }

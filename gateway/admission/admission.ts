@@ -9,7 +9,7 @@ export interface Admission {
   /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
   /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
-  weigh(viewer: Viewer, bytes: number): Promise<void>;
+  readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
   /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
@@ -42,7 +42,7 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
       if (viewer === undefined) await strangerFrom(request);
       return viewer;
     },
-    async weigh(viewer, bytes) {
+    weigh: async (viewer, bytes) => {
       if (viewer.role === 'service') return;
       const { granted, most, inMs } = await weights.take(viewer.userId, bytes);
       if (granted) return;

@@ -61,7 +61,7 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
 }
 
 const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
-  firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(tooSlow) })));
+  firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
 
 /** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
 function unpacked(request: IncomingMessage): Readable {

@@ -158,7 +158,7 @@ test('[R16] what is too large is 413, whether its length is told or not, and is 
     body: untold,
     headers: bearer(),
     duplex: 'half',
-  } as RequestInit);
+  });
   expect(answer.status).toBe(413);
   expect((await stored('large.png')).length).toBe(0);
 });
