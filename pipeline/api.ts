@@ -34,6 +34,8 @@ export interface SubmitRequest extends JobRequest {
   readonly once?: SubmitOnce;
   /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
+  /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, likewise: keys of paid API nodes, say. Never in a state or a log. */
   readonly extraData?: Readonly<Record<string, unknown>> | string;
   /** Before all jobs that wait. */

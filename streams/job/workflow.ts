@@ -14,6 +14,8 @@ export interface WorkflowNode {
 export interface Prompt {
   /** The workflow in API format. */
   readonly workflow: string;
+  /** What `outlineOf` made of it, where somebody has read it before: reading a large one again holds up everybody else. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, an object: holds keys of paid API nodes, so it is a secret. */
   readonly extraData?: string;
   /** Whether it goes before all jobs that wait. */
@@ -139,7 +141,7 @@ function numberAt(input: unknown, workflow: Record<string, unknown>): number | u
 function parsed(prompt: Prompt | undefined): unknown {
   if (prompt === undefined) return undefined;
   try {
-    return JSON.parse(prompt.workflow);
+    return JSON.parse(prompt.outline ?? prompt.workflow);
   } catch {
     return undefined;
   }

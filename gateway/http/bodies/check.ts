@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { parse } from 'lossless-json';
+import { outlineOf as outlineOfPrompt } from '../../../streams/job/workflow';
 import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
@@ -59,13 +60,25 @@ export function checkedBody<K extends keyof Bodies>({
     const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
     return { tag: 'refused', kind: 'bad-request', details };
   }
-  return { tag: 'good', body: read.right, ...(wantsDigest && { digest: digestOf(bytes) }) };
+  return {
+    tag: 'good',
+    body: kind === 'submit' ? outlined(read.right, bytes.length) : read.right,
+    ...(wantsDigest && { digest: digestOf(bytes) }),
+  };
 }
 
 const reading = {
   submit: submitRequest,
   track: trackRequest,
 };
+
+/** A large workflow is read once, here, and nowhere else. */
+const LARGE_BYTES = 256 << 10;
+function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
+  if (bytes < LARGE_BYTES || !('request' in body) || typeof body.request.workflow !== 'string') return body;
+  const { workflow: outline } = outlineOfPrompt({ workflow: body.request.workflow });
+  return { ...body, request: { ...body.request, outline } };
+}
 
 /** What only the text can tell, and what depends on who asks. */
 function objections(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { checkedBody, type Checked } from '../../../../gateway/http/bodies/check';
 import { outlineOf } from '../../../../gateway/http/bodies/json-outline';
 import { bounds } from '../../../../streams/bounds';
-import { graphOf } from '../../../../streams/job/workflow';
+import { graphOf, graphOfPrompt } from '../../../../streams/job/workflow';
 
 const check = (text: string | Uint8Array, needsUser = false, kind: 'submit' | 'track' = 'submit') =>
   checkedBody({
@@ -49,6 +49,17 @@ describe('[R18] what goes to ComfyUI is the text that was sent:', () => {
       partialExecutionTargets: ['1'],
       timeoutMs: 60_000,
     });
+  });
+
+  test('with a large one comes what progress needs of it, so that nobody else has to read it', () => {
+    const workflow = JSON.stringify({
+      '1': { class_type: 'KSampler', inputs: { steps: 20, text: 'x'.repeat(300_000), model: ['2', 0] } },
+      '2': { class_type: 'Loader', inputs: {}, _meta: { title: 'a model' } },
+    });
+    const { outline = '' } = request(body(workflow));
+    expect(outline.length).toBeLessThan(300);
+    expect(graphOfPrompt({ workflow, outline })).toEqual(graphOfPrompt({ workflow }));
+    expect(request(body('{"1":{"class_type":"X","inputs":{}}}'))).not.toHaveProperty('outline');
   });
 
   test('any workflow, any whitespace', () => {
