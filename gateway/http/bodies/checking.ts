@@ -11,8 +11,11 @@ export interface Checking {
 /** What is shorter is read within 10 ms, less than it takes to hand it over. */
 const INLINE_BYTES = 256 << 10;
 const IDLE_MS = 2_000;
-/** Of the thread: the text, twice where it is not Latin, and what is read from it. */
-const heapMb = (mostBytes: number): number => 96 + Math.ceil((6 * mostBytes) / 2 ** 20);
+/**
+ * More than any body of that size, of so few values, takes: 8 times its bytes where a workflow that is not Latin comes as
+ * text. A thread at its limit ends the whole process, so it must not be met, nor be one that a small machine makes small.
+ */
+const heapMb = (mostBytes: number): number => 256 + Math.ceil((16 * mostBytes) / 2 ** 20);
 
 /** Small bodies are read at once, large ones in a thread that is there while there are any. */
 export function checking(mostBytes: number): Checking {
@@ -36,11 +39,11 @@ export function checking(mostBytes: number): Checking {
 }
 
 /** The bytes go to the thread, and are gone here. Joined there: 32 MiB take this thread 40 ms. */
-async function inThread<K extends keyof Bodies>(pool: Piscina, body: Unchecked<K>): Promise<Checked<K>> {
+function inThread<K extends keyof Bodies>(pool: Piscina, body: Unchecked<K>): Promise<Checked<K>> {
   // What is a piece of something larger, such as Node's pool, is copied.
   const chunks = body.chunks.map((chunk) => (chunk.length < chunk.buffer.byteLength ? new Uint8Array(chunk) : chunk));
   const transferList = [...new Set(chunks.map(({ buffer }) => buffer as ArrayBuffer))];
-  return (await pool.run({ ...body, chunks }, { transferList })) as Checked<K>;
+  return pool.run({ ...body, chunks }, { transferList }) as Promise<Checked<K>>;
 }
 
 const lengthOf = ({ chunks }: Unchecked): number => chunks.reduce((sum, { length }) => sum + length, 0);
