@@ -44,8 +44,6 @@ export interface SubmitRequest extends JobRequest {
   readonly number?: number;
   /** The output nodes to be run; where absent all are. */
   readonly partialExecutionTargets?: readonly string[];
-  /** A job that takes longer, from its submission on, fails as `timed_out`, and its run is cancelled. */
-  readonly timeoutMs?: number;
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
