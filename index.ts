@@ -1,5 +1,6 @@
 export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
 export {
+  InputRefused,
   KeyReused,
   KeySpent,
   NoAnswer,
@@ -7,6 +8,7 @@ export {
   TooManyJobs,
   UnknownJob,
   UnknownServer,
+  type InputUpload,
   type JobPage,
   type JobRequest,
   type ListQuery,
@@ -16,6 +18,7 @@ export {
   type ServerStatus,
   type SubmitOnce,
   type SubmitRequest,
+  type UploadedInput,
   type Workflow,
 } from './pipeline/api';
 export { JobBroke, RefusedRunId } from './streams/board/board-event';

@@ -8,6 +8,8 @@ import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
 import { bounds } from '../streams/bounds';
+import { turns } from './http/bodies/turns';
+import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { serveUnder } from './http/base-path';
 import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
@@ -37,6 +39,10 @@ export interface GatewayOptions {
   readonly proxies?: number;
   /** Where webhooks are kept and how they are signed; without it they are refused. */
   readonly webhooks?: WebhookOptions;
+  /** The largest JSON body taken; 32 MiB where absent. */
+  readonly bodyLimitBytes?: number;
+  /** The largest input passed on; 100 MiB where absent. */
+  readonly inputLimitBytes?: number;
   /** The largest output passed through; 1 GiB where absent. */
   readonly outputLimitBytes?: number;
   /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
@@ -59,6 +65,7 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
+  const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
   const policy = originPolicy(origins, auth.required);
@@ -81,7 +88,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
     signer: urlSigner(options.urlKeys ?? { secret: randomBytes(32) }),
   };
-  const http = createServer(httpApp({ ...common, ...files, webhooks, histories, closing$, basePath, proxies }));
+  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
+  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
+  const taking = { bodies, inputs, basePath, proxies };
+  const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
   const io = serveSockets(http, common);
   serveUnder(basePath, http);
   const connections = new Set<Socket>();
@@ -103,6 +113,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await lastValueFrom(merge(idle$, impatience$).pipe(ignoreElements(), takeUntil(closed)), {
         defaultValue: undefined,
       });
+      await bodies.close();
     },
   };
 }

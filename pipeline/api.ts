@@ -2,12 +2,13 @@ import type { Observable } from 'rxjs';
 import type { JobFilter, JobPage } from '../sinks/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
+import { InputRefused, type InputFile, type StoredInput } from '../sources/upload';
 import type { Preview } from '../streams/board/board';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';
 
 export type { JobPage, OutputBody, Preview, Workflow };
-export { NoAnswer };
+export { InputRefused, NoAnswer };
 
 export interface JobRequest {
   readonly type: JobType;
@@ -32,6 +33,8 @@ export interface SubmitRequest extends JobRequest {
   readonly once?: SubmitOnce;
   /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
+  /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, likewise: keys of paid API nodes, say. Never in a state or a log. */
   readonly extraData?: Readonly<Record<string, unknown>> | string;
   /** Before all jobs that wait. */
@@ -46,6 +49,20 @@ export interface SubmitRequest extends JobRequest {
   readonly timeoutMs?: number;
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
+}
+
+/** A file for workflows to read, by `LoadImage` say. */
+export interface InputUpload extends InputFile {
+  /** Which of the servers, as in `JobRequest`: files stay where they are, so the job must go to the same one. */
+  readonly server?: string;
+  /** Of the job that will read it, where no server is named. */
+  readonly type?: JobType;
+}
+
+export interface UploadedInput extends StoredInput {
+  readonly type: 'input';
+  /** The server's URL: a job that reads the file must be submitted with it. */
+  readonly server: string;
 }
 
 export interface ServerStatus {
@@ -94,6 +111,8 @@ export interface Pipeline {
    * `Range` has it, a part where it is a single one that ComfyUI serves. Rejects with `NoAnswer`.
    */
   output(promptId: string, n: number, range?: string): Promise<OutputBody | undefined>;
+  /** Stores a file among a server's inputs. Rejects with `UnknownServer`, `InputRefused`, `NoAnswer`, or what the content threw. */
+  upload(file: InputUpload): Promise<UploadedInput>;
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;

@@ -15,6 +15,7 @@ import {
 } from 'rxjs';
 import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from './api';
 import type { Choice } from './choose-server';
+import { inputs } from './inputs';
 import type { Env } from './env';
 import type { Life } from './life';
 import type { Pictures } from './pictures';
@@ -74,6 +75,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
       if (file.type === 'websocket') return parts.pictures.open(promptId, file);
       return choice.of(state?.serverUrl ?? '')?.view(file, range);
     }),
+    upload: whileOpen(inputs(choice)),
     servers: () => choice.servers.map((server) => statusOf(server, parts)),
     storeHealthy: () => firstValueFrom(store.healthy(), { defaultValue: false }),
     recovered$: sessions.recovered$,

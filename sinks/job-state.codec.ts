@@ -2,7 +2,16 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { CurrentNode, Failure, FileOutput, JobOutput, JobState, NodeError, RetryPolicy, TextOutput } from '../streams/job/job-state';
+import type {
+  CurrentNode,
+  Failure,
+  FileOutput,
+  JobOutput,
+  JobState,
+  NodeError,
+  RetryPolicy,
+  TextOutput,
+} from '../streams/job/job-state';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
@@ -79,8 +88,8 @@ export const jobState = record<JobState>(
     queuePosition: t.number,
     node: currentNode,
     silentSince: t.number,
-  deadlineAt: t.number,
-  etaMs: t.number,
+    deadlineAt: t.number,
+    etaMs: t.number,
     finishedAt: t.number,
     outputs: t.readonlyArray(jobOutput),
     failure,

@@ -9,6 +9,7 @@ import { lookAt, lookup } from './lookup';
 import { rest } from './rest';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
+import { uploads, type InputFile, type StoredInput } from './upload';
 import { defaultSubmitPolicy, submit, type Submission } from './submit';
 import { view, type FileName, type OutputBody } from './view';
 
@@ -29,6 +30,8 @@ export interface ComfyUIServer {
   readonly free: () => Observable<never>;
   /** The file, a part of it where a `Range` is given and served, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
   readonly view: (file: FileName, range?: string) => Promise<OutputBody | undefined>;
+  /** Stores a file among its inputs. Rejects with `InputRefused` or `NoAnswer`. */
+  readonly upload: (file: InputFile) => Promise<StoredInput>;
   /** When it answered the last request, in ms since 1970; 0 where it did not, or was not asked yet. */
   readonly answeredAt: () => number;
   readonly close: () => Promise<void>;
@@ -46,6 +49,7 @@ export function comfyUIServer(
   report: Report,
 ): ComfyUIServer {
   const client = rest(address);
+  const inputs = uploads(address);
   const routes = lookup(client.get);
   return {
     url: address.url,
@@ -59,6 +63,9 @@ export function comfyUIServer(
     free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: view(client.open),
     answeredAt: client.answeredAt,
-    close: client.close,
+    upload: inputs.upload,
+    close: async () => {
+      await Promise.all([client.close(), inputs.close()]);
+    },
   };
 }

@@ -5,6 +5,27 @@
 export const bounds = {
   /** Bytes of a request's body; setting `MAX_BODY_BYTES`. ComfyUI takes 100 MiB. */
   bodyBytes: 32 << 20,
+  /** Levels of JSON in a body, fields of its outermost object, and values in all. */
+  bodyLevels: 100,
+  bodyFields: 100,
+  bodyValues: 500_000,
+  /** Bodies of 256 KiB and more of one user that are read and checked at a time, and inputs; so many others wait, unread. */
+  bodiesAtOnce: 1,
+  inputsAtOnce: 4,
+  bodiesWaiting: 100,
+  /** After so long without a byte an upload is cut, and one that averages less than this is as well. */
+  uploadStallMs: 10_000,
+  uploadBytesPerSecond: 16_384,
+  /** Bytes of an uploaded input; setting `MAX_INPUT_BYTES`. */
+  inputBytes: 100 << 20,
+  /** Characters of its name and of its subfolder. */
+  inputNameLength: 200,
+  /** Bad fields that a refusal names. */
+  fieldErrors: 20,
+  /** Characters of a job's metadata as JSON, which goes out with each of its states. */
+  metadataLength: 16_384,
+  /** Output nodes that a job may be confined to. */
+  executionTargets: 1_000,
   /** Nodes of a workflow. */
   nodes: 10_000,
   /** Links into one node, and in a whole workflow. */

@@ -8,6 +8,8 @@ import { meter, type Allowance, type Rates } from './rate-limits';
 export interface Admission {
   /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
+  /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
+  readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
   /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
@@ -18,8 +20,9 @@ const MINUTE_S = 60;
  * Users are counted by name, all others by address, services and this machine's own callers not at all. `proxies` is how
  * many proxies stand before us, each of which adds the address that it was asked from to `X-Forwarded-For`.
  */
-export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: number): Admission {
+export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rates, proxies: number): Admission {
   const users = meter(requestsPerMinute, MINUTE_S);
+  const weights = meter(bytesPerMinute, MINUTE_S);
   const addresses = meter(requestsPerMinute, MINUTE_S);
 
   const strangerFrom = async (request: IncomingMessage): Promise<Allowance> => {
@@ -38,6 +41,13 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
       const viewer = await known(token, request);
       if (viewer === undefined) await strangerFrom(request);
       return viewer;
+    },
+    weigh: async (viewer, bytes) => {
+      if (viewer.role === 'service') return;
+      const { granted, most, inMs } = await weights.take(viewer.userId, bytes);
+      if (granted) return;
+      const detail = `Of one caller, ${most} bytes a minute are taken.`;
+      throw new Problem('too-many-requests', { detail }, { 'Retry-After': String(seconds(inMs)) });
     },
     http: async (request, response, next) => {
       // Who came by a signed URL is known already.

@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Auth } from '../admission/auth';
+import type { RequestBodies } from './bodies/request-bodies';
 import { originGuard, safeHeaders } from './security-headers';
 import { underBase } from './base-path';
 import type { Downloads } from './outputs/downloads';
@@ -12,6 +13,7 @@ import type { UrlSigner } from './outputs/signed-urls';
 import { dashboardFiles } from './dashboard-files';
 import { eventsRoute } from './routes/events';
 import { healthRoutes } from './routes/health';
+import { inputsRoute, type InputsOptions } from './routes/inputs';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { Rooms } from '../sockets/rooms';
@@ -37,6 +39,8 @@ export interface HttpOptions {
   /** What all paths begin with; empty at the root. */
   readonly basePath: string;
   readonly proxies: number;
+  readonly bodies: RequestBodies;
+  readonly inputs: InputsOptions;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
@@ -48,14 +52,19 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, webhooks, histories, logger } = options;
+  const { pipeline, auth, admission, policy, webhooks, histories, bodies, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(underBase(options.basePath, options.proxies));
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
+  app.use(
+    selfRoutes(auth.required),
+    jobsRoutes(pipeline, webhooks, bodies),
+    inputsRoute(pipeline, inputs),
+    eventsRoute(options),
+  );
   app.use(nodesRoute(pipeline, histories), outputsRoute(options));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));

@@ -79,6 +79,19 @@ export const BasePath = setting('BasePath', (text) =>
     : E.left('must be a path such as /comfy'),
 );
 
+const bytes = (name: string, most: number, why: string) =>
+  setting(name, (text) =>
+    /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= most
+      ? E.right(Number(text))
+      : E.left(`must be a whole number of bytes from 1 to ${most}${why}`),
+  );
+
+/** Of a JSON body. */
+export const BodyBytes = bytes('BodyBytes', 100 << 20, ', which is what ComfyUI takes');
+
+/** Of an uploaded file; a ComfyUI started with `--max-upload-size` takes more than 100 MB. */
+export const InputBytes = bytes('InputBytes', 2 ** 30, '');
+
 export const LogLevel = setting('LogLevel', (text) =>
   LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
 );

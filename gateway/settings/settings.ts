@@ -1,12 +1,15 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
+import { bounds } from '../../streams/bounds';
 import {
   BasePath,
   Bytes,
+  BodyBytes,
   Count,
   Flag,
   Host,
+  InputBytes,
   JwksUrl,
   LogLevel,
   Origins,
@@ -18,7 +21,6 @@ import {
   WebhookSecret,
   Words,
 } from './settings.codec';
-import { bounds } from '../../streams/bounds';
 import { decoded, optional, type FieldError } from '../wire/described.codec';
 import { isLoopback } from '../admission/loopback';
 import { defaultRates, type Rates } from '../admission/rate-limits';
@@ -49,6 +51,9 @@ export interface Settings {
   /** Web origins, besides the gateway's own, whose pages may call it. */
   readonly origins: readonly string[];
   readonly rates: Rates;
+  /** The largest JSON body taken, and the largest input. */
+  readonly bodyLimitBytes: number;
+  readonly inputLimitBytes: number;
   /** How many proxies stand before the gateway. */
   readonly proxies: number;
   /** What all paths begin with; empty at the root. */
@@ -74,7 +79,10 @@ const Variables = t.type({
   JWT_ISSUER: optional(Words),
   JWT_AUDIENCE: optional(Words),
   ORIGINS: optional(Origins),
+  MAX_BODY_BYTES: optional(BodyBytes),
+  MAX_INPUT_BYTES: optional(InputBytes),
   REQUESTS_PER_MINUTE: optional(Count),
+  BYTES_PER_MINUTE: optional(Count),
   MESSAGES_PER_SECOND: optional(Count),
   JOINS_PER_SECOND: optional(Count),
   SOCKETS_PER_USER: optional(Count),
@@ -150,6 +158,8 @@ const settingsFrom = (variables: Variables): Settings => ({
   ...authFrom(variables),
   origins: variables.ORIGINS ?? [],
   rates: ratesFrom(variables),
+  bodyLimitBytes: variables.MAX_BODY_BYTES ?? bounds.bodyBytes,
+  inputLimitBytes: variables.MAX_INPUT_BYTES ?? bounds.inputBytes,
   proxies: variables.PROXIES ?? 0,
   basePath: variables.BASE_PATH ?? '',
   outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
@@ -170,6 +180,7 @@ const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variab
 
 const ratesFrom = (variables: Variables): Rates => ({
   requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
+  bytesPerMinute: variables.BYTES_PER_MINUTE ?? defaultRates.bytesPerMinute,
   messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
   joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
   socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,

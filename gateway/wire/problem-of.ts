@@ -1,4 +1,5 @@
 import {
+  InputRefused,
   KeyReused,
   KeySpent,
   NoAnswer,
@@ -16,6 +17,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
   if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof InputRefused)
+    return new Problem('input-refused', { detail: `It answered with status ${error.status}.` });
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
   if (error instanceof KeySpent)
     return new Problem('key-spent', { detail: 'Its job is forgotten, and is not run again. Take another key.' });
@@ -31,7 +34,7 @@ export const problemOf = (error: unknown): Problem => {
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof KeysUnavailable)
     return new Problem('keys-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
-  return ofBody(error) ?? new Problem('internal');
+  return ofExpress(error) ?? new Problem('internal');
 };
 
 const RETRY_SOON = { 'Retry-After': '5' };
@@ -41,30 +44,12 @@ const unknownServer = (): Problem =>
     errors: [{ field: 'server', message: 'must be the URL of one of this gateway’s servers' }],
   });
 
-/** What express and its body parser throw: http-errors with a `type`. */
-const ofBody = (error: unknown): Problem | undefined => {
+/** What express throws for the caller's fault: a path that is no UTF-8, say. */
+const ofExpress = (error: unknown): Problem | undefined => {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof URIError) return new Problem('not-found');
-  switch ((error as { type?: unknown }).type) {
-    case 'entity.parse.failed':
-      return new Problem('malformed-json', { detail: 'The body could not be parsed as JSON.' });
-    case 'entity.too.large':
-      return new Problem('body-too-large', { detail: 'A request may have 10 MiB.' });
-    case 'encoding.unsupported':
-    case 'charset.unsupported':
-      return new Problem('unsupported-media-type', {
-        detail: 'Send UTF-8, plain or compressed with gzip, deflate or br.',
-      });
-    case 'request.aborted':
-    case 'request.size.invalid':
-      return new Problem('bad-request', { detail: 'The body ended early.' });
-    default:
-      return isRefusal(error) ? new Problem('bad-request', { detail: 'The body could not be read.' }) : undefined;
-  }
-};
-
-/** What http-errors made for the client's fault, such as a body that is not compressed as it says. */
-const isRefusal = (error: Error): boolean => {
   const { status, expose } = error as { status?: unknown; expose?: unknown };
-  return expose === true && typeof status === 'number' && status >= 400 && status < 500;
+  return expose === true && typeof status === 'number' && status >= 400 && status < 500
+    ? new Problem('bad-request', { detail: 'The request could not be read.' })
+    : undefined;
 };

@@ -14,6 +14,8 @@ export interface WorkflowNode {
 export interface Prompt {
   /** The workflow in API format. */
   readonly workflow: string;
+  /** What `outlineOf` made of it, where somebody has read it before: reading a large one again holds up everybody else. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, an object: holds keys of paid API nodes, so it is a secret. */
   readonly extraData?: string;
   /** Whether it goes before all jobs that wait. */
@@ -56,8 +58,8 @@ export function graphOf(workflow: unknown): Graph {
     const meta = isRecord(node['_meta']) ? node['_meta'] : {};
     const steps = declaredSteps(inputs, workflow);
     graph.set(id, {
-      type: node['class_type'].slice(0, bounds.classNameLength),
-      ...(typeof meta['title'] === 'string' && { title: meta['title'].slice(0, bounds.titleLength) }),
+      type: shown(node['class_type'], bounds.classNameLength),
+      ...(typeof meta['title'] === 'string' && { title: shown(meta['title'], bounds.titleLength) }),
       ...(steps !== undefined && { steps }),
       inputs: linkedNodes(inputs),
     });
@@ -90,8 +92,8 @@ export function outlineOf(prompt: Prompt): Prompt {
       ([name, input]) => isLink(input) || (numberedInputs.has(name) && typeof input === 'number'),
     );
     const { title } = isRecord(node['_meta']) ? node['_meta'] : {};
-    const named = typeof title === 'string' ? { _meta: { title: title.slice(0, bounds.titleLength) } } : {};
-    const class_type = node['class_type'].slice(0, bounds.classNameLength);
+    const named = typeof title === 'string' ? { _meta: { title: shown(title, bounds.titleLength) } } : {};
+    const class_type = shown(node['class_type'], bounds.classNameLength);
     return [[id, { class_type, inputs: Object.fromEntries(kept), ...named }] as const];
   });
   return { workflow: JSON.stringify(Object.fromEntries(nodes)) };
@@ -154,14 +156,18 @@ function numberAt(input: unknown, workflow: Record<string, unknown>): number | u
 function parsed(prompt: Prompt | undefined): unknown {
   if (prompt === undefined) return undefined;
   try {
-    return JSON.parse(prompt.workflow);
+    return JSON.parse(prompt.outline ?? prompt.workflow);
   } catch {
     return undefined;
   }
 }
 
+/** The start of a title, as a text of its own: a mere slice would hold all of it in memory. */
+const shown = (text: string, most: number): string => Array.from(text.slice(0, most)).join('');
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isLink = (value: unknown): value is [string, number] =>
+/** Whether an input is taken from another node. */
+export const isLink = (value: unknown): value is [string, number] =>
   Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';

@@ -2,8 +2,10 @@ import type * as t from 'io-ts';
 import { json, operation, ref } from './operation';
 import type { Described, JsonSchema } from '../../wire/described.codec';
 import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
+import { InputQuery } from '../requests/input-request.codec';
 import { Query } from '../requests/job-query.codec';
 import { Submit, Track } from '../requests/job-request.codec';
+import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
 import { PROMPT_ID } from '../requests/visible-job';
 
@@ -25,7 +27,13 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
 const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-const readsBody = ['bad-request', 'malformed-json', 'body-too-large', 'unsupported-media-type'] as const;
+const readsBody = [
+  'bad-request',
+  'malformed-json',
+  'body-too-slow',
+  'body-too-large',
+  'unsupported-media-type',
+] as const;
 
 const submit = operation({
   id: 'submitJob',
@@ -42,11 +50,44 @@ const submit = operation({
     ),
   ],
   body: schemaOf(Submit),
+  example: examples.submit,
   answers: {
-    202: json('ComfyUI has it, or will; or it was submitted under this key and has not ended.', ref('Job'), location),
+    202: json(
+      'ComfyUI has it, or will; or it was submitted under this key and has not ended.',
+      ref('Job'),
+      location,
+      examples.job,
+    ),
     200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
   },
   problems: [...readsBody, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
+});
+
+const file = { type: 'string', contentMediaType: 'application/octet-stream' };
+const upload = operation({
+  id: 'uploadInput',
+  tag: 'jobs',
+  summary: 'Passes a file on to ComfyUI, for workflows to read',
+  description:
+    'An image, mask, video or audio file, as a form or as the body itself with `filename`. The answer’s `name` is what ' +
+    '`LoadImage` and its like take; a job that reads it must be submitted with the answer’s `server`. One ComfyUI has one ' +
+    'folder of inputs for all who use it.',
+  parameters: ofQuery(InputQuery),
+  files: {
+    'multipart/form-data': {
+      type: 'object',
+      required: ['image'],
+      properties: {
+        type: { const: 'input' },
+        subfolder: { type: 'string' },
+        overwrite: { type: 'string' },
+        image: { ...file, description: 'The file, under any name; after the fields.' },
+      },
+    },
+    'application/octet-stream': file,
+  },
+  answers: { 201: json('It is there.', ref('Input'), undefined, examples.input) },
+  problems: [...readsBody.filter((kind) => kind !== 'malformed-json'), 'input-refused', 'no-answer'],
 });
 
 const list = operation({
@@ -66,7 +107,7 @@ const read = operation({
   tag: 'jobs',
   summary: 'Reads a job',
   parameters: [promptId],
-  answers: { 200: json('The job as it is now.', ref('Job')) },
+  answers: { 200: json('The job as it is now.', ref('Job'), undefined, examples.job) },
   problems: readsJobs,
 });
 
@@ -76,6 +117,7 @@ const track = operation({
   summary: 'Watches a job that somebody else posted to ComfyUI',
   parameters: [promptId],
   body: schemaOf(Track),
+  example: examples.track,
   answers: { 200: json('The job, watched from now on or before.', ref('Job'), location) },
   problems: [...readsBody, ...readsJobs, 'no-answer'],
 });
@@ -185,6 +227,7 @@ const nodes = operation({
 /** The operations on jobs, by path. */
 export const jobPaths = {
   '/jobs': { get: list, post: submit },
+  '/inputs': { post: upload },
   '/jobs/{promptId}': { get: read, put: track },
   '/jobs/{promptId}/cancel': { post: cancel },
   '/jobs/{promptId}/events': { get: watch },

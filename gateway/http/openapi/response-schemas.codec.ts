@@ -63,8 +63,10 @@ export type Nodes = t.TypeOf<typeof Nodes>;
 
 /** A URL that needs no token. */
 const OutputUrl = t.type({ url: t.string, expiresAt: t.number });
+const Input = t.type({ name: t.string, subfolder: t.string, type: t.literal('input'), server: t.string });
 
 const components = {
+  Input,
   Job: jobState,
   JobPage,
   Node: currentNode,

@@ -6,41 +6,44 @@ import { totalsOf, type JobPage } from '../../../sinks/job-page';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import type { FieldError } from '../../wire/described.codec';
+import { badFields } from '../requests/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
-import { submitRequest, trackRequest } from '../requests/job-request.codec';
 import { Problem, unknownJob } from '../../wire/problem';
 import { publicJob } from '../../wire/public-job';
 import { prefixOf } from '../base-path';
-import { authenticated, jsonBody, onlyMethods, type ViewerHandler } from './middleware';
+import type { RequestBodies } from '../bodies/request-bodies';
+import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import { isPromptId, visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks): Router => {
+export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, bodies: RequestBodies): Router => {
   const router = Router();
   router
     .route('/jobs')
     .get(authenticated, listing(pipeline))
-    .post(authenticated, jsonBody(), submitting(pipeline, webhooks))
+    .post(authenticated, submitting(pipeline, webhooks, bodies))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
     .get(authenticated, reading(pipeline))
-    .put(authenticated, jsonBody(), tracking(pipeline))
+    .put(authenticated, tracking(pipeline, bodies))
     .all(onlyMethods('GET, HEAD, PUT'));
   router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline)).all(onlyMethods('POST'));
   return router;
 };
 
 const submitting =
-  (pipeline: Pipeline, webhooks: Webhooks): ViewerHandler =>
-  async ({ body, headers }, response) => {
-    const { viewer, bodyDigest } = response.locals;
-    const once = onceOf(headers, viewer, bodyDigest);
-    const { request, webhookUrl } = asked(submitRequest(body));
+  (pipeline: Pipeline, webhooks: Webhooks, bodies: RequestBodies): ViewerHandler =>
+  async (asking, response) => {
+    const { viewer } = response.locals;
+    const { body, digest } = await bodies.read('submit', asking, viewer);
+    const once = onceOf(asking.headers, viewer, digest);
+    const { webhookUrl } = body;
+    const request = { ...body.request, userId: body.request.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
@@ -68,10 +71,12 @@ const reading =
   };
 
 const tracking =
-  (pipeline: Pipeline): JobHandler =>
-  async ({ params, body }, response) => {
+  (pipeline: Pipeline, bodies: RequestBodies): JobHandler =>
+  async (asking, response) => {
     const { viewer } = response.locals;
-    const request = asked(trackRequest(body));
+    const { params } = asking;
+    const { body } = await bodies.read('track', asking, viewer);
+    const request = { ...body, userId: body.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (!isPromptId(params.promptId)) throw unknownJob();
     const present = await pipeline.get(params.promptId);
@@ -93,12 +98,7 @@ const cancelling =
 
 const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
   if (E.isRight(request)) return request.right;
-  const [first, ...others] = request.left;
-  const more = others.length > 0 ? `, and ${others.length} more` : '';
-  throw new Problem('bad-request', {
-    detail: `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`,
-    errors: request.left.slice(0, 20),
-  });
+  throw badFields(request.left);
 };
 
 const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void => {
@@ -108,11 +108,7 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
 };
 
 const refuseUrl = (message: string | undefined): void => {
-  if (message === undefined) return;
-  throw new Problem('bad-request', {
-    detail: `webhook.url ${message}.`,
-    errors: [{ field: 'webhook.url', message }],
-  });
+  if (message !== undefined) throw badFields([{ field: 'webhook.url', message }]);
 };
 
 const refusal = (job: JobState): Problem => {

@@ -8,6 +8,7 @@ import { httpApp } from '../../../gateway/http/app';
 import { defaultDownloadLimits, downloads } from '../../../gateway/http/outputs/downloads';
 import { urlSigner } from '../../../gateway/http/outputs/signed-urls';
 import { submitRequest, trackRequest } from '../../../gateway/http/requests/job-request.codec';
+import { examples } from '../../../gateway/http/openapi/examples';
 import { openApi } from '../../../gateway/http/openapi/openapi';
 import { originPolicy } from '../../../gateway/admission/origin-policy';
 import { problemKinds, problemType } from '../../../gateway/wire/problem';
@@ -25,6 +26,27 @@ test('the document is valid OpenAPI 3.1, with tokens and without', async () => {
     expect(await validate(copy)).toMatchObject({ valid: true });
   }
 });
+
+test('bodies and answers are shown by examples that fit, and that are taken', () => {
+  for (const [method, path, decode] of [
+    ['POST', '/jobs', submitRequest],
+    ['PUT', '/jobs/x', trackRequest],
+  ] as const) {
+    const shown = examplesOf(method, path);
+    expect(shown).toHaveLength(1);
+    expect(fits(operationFor(method, path)!.body!, shown[0])).toEqual([]);
+    expect(decode(shown[0], () => '{}')).toMatchObject({ _tag: 'Right' });
+  }
+  expect(fits({ $ref: '#/components/schemas/Job' }, examples.job, true)).toEqual([]);
+});
+
+const examplesOf = (method: string, path: string): readonly unknown[] => {
+  const template = operationFor(method, path)!.path;
+  const { requestBody } = document.paths[template]![method.toLowerCase()]!;
+  return Object.values((requestBody as { content: Record<string, { example: unknown }> }).content).map(
+    ({ example }) => example,
+  );
+};
 
 test('a validator that takes this takes not everything', async () => {
   const broken = JSON.parse(JSON.stringify(openApi(true))) as Record<string, unknown>;
@@ -72,6 +94,8 @@ test('it has every route that the gateway serves, and no other', () => {
     signer: urlSigner({ secret: SECRET }),
     basePath: '',
     proxies: 0,
+    bodies: {} as never,
+    inputs: {} as never,
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
     histories: { of: () => undefined },
@@ -120,6 +144,7 @@ const values: readonly unknown[] = [
   { '1': { class_type: 'X' } },
   { '1': [] },
   { '1': null },
+  '{"1":{"class_type":"X","inputs":{}}}',
   { nodes: [], links: [] },
   { prompt: { '1': { class_type: 'X', inputs: {} } } },
 ];
@@ -129,11 +154,12 @@ test.each([
   ['PUT', '/jobs/x', trackRequest],
 ] as const)('the schema of %s %s takes what its codec takes, field by field', (method, path, decode) => {
   const schema = operationFor(method, path)!.body!;
-  const good = { type: 'face_swap', userId: 'ada', workflow: { '1': { class_type: 'X', inputs: {} } } };
-  const takes = (body: unknown) => [
-    decode(body)._tag === 'Right',
-    fits(schema, JSON.parse(JSON.stringify(body))).length === 0,
-  ];
+  const workflow = { '1': { class_type: 'X', inputs: {} } };
+  const good = { type: 'face_swap', userId: 'ada', ...(method === 'POST' && { workflow }) };
+  const takes = (body: unknown) => {
+    const sent = JSON.parse(JSON.stringify(body)) as Readonly<Record<string, unknown>>;
+    return [decode(sent, () => '')._tag === 'Right', fits(schema, sent).length === 0];
+  };
   const fields = Object.keys(schema['properties'] as object);
   expect(fields.length).toBeGreaterThanOrEqual(5);
   for (const field of [...fields, 'unknown'])
@@ -150,7 +176,7 @@ describe('every real answer is as documented:', () => {
   const seen = new Set<string>();
 
   beforeAll(async () => {
-    gateway = await runningGateway({ auth: testAuth, outputLimitBytes: 2 ** 20 });
+    gateway = await runningGateway({ auth: testAuth, outputLimitBytes: 2 ** 20, bodyLimitBytes: 2 ** 20 });
     [ada, service] = await Promise.all([tokenOf({ sub: 'ada' }), tokenOf({ role: 'service', sub: 'app' })]);
   });
   afterAll(() => gateway.close());
@@ -207,7 +233,7 @@ describe('every real answer is as documented:', () => {
     await ask('POST', '/jobs', { body: {} });
     await ask('POST', '/jobs', { body: '{' });
     await ask('POST', '/jobs', { body: 'x', headers: { 'Content-Type': 'text/plain' } });
-    await ask('POST', '/jobs', { body: request({ '1': 'x'.repeat(11 * 2 ** 20) }) });
+    await ask('POST', '/jobs', { body: request({ '1': 'x'.repeat(2 * 2 ** 20) }) });
     await ask('POST', '/jobs', { body: request(), token: await tokenOf({ sub: 'bob' }) });
     await ask('POST', '/jobs', { body: request(), headers: { 'Idempotency-Key': 'k' } });
     await ask('POST', '/jobs', { body: request(), headers: { 'Idempotency-Key': '' } });
@@ -227,6 +253,19 @@ describe('every real answer is as documented:', () => {
     }
   });
 
+  test('inputs', async () => {
+    const file = { body: 'GIF89a'.padEnd(100), headers: { 'Content-Type': 'application/octet-stream' } };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    await ask('POST', '/inputs', file);
+    await ask('POST', '/inputs?filename=a.png', file);
+    await ask('POST', '/inputs?filename=a.gif&overwrite=1', { ...file, token: ada });
+    await ask('POST', '/inputs?filename=a.gif', { ...file, token: 'none' });
+    await ask('POST', '/inputs?filename=a.gif&maskOf=nothing.png', file);
+    gateway.comfy.faults.status = { httpStatus: 502, body: '<html>' };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    gateway.comfy.faults.status = undefined;
+  });
+
   test('health and the documents, open to all', async () => {
     for (const token of ['', ada, service]) {
       await ask('GET', '/livez', { token });
@@ -240,7 +279,7 @@ describe('every real answer is as documented:', () => {
     const documented = operations.flatMap(({ method, path, responses }) =>
       Object.keys(responses).map((status) => `${method} ${path} ${status}`),
     );
-    const unseen = documented.filter((each) => !seen.has(each) && !/ (500|503|409|413|415|429|403)$/.test(each));
+    const unseen = documented.filter((each) => !seen.has(each) && !/ (500|503|408|409|413|415|429|403)$/.test(each));
     expect(unseen).toEqual(['GET /jobs/{promptId}/outputs/{n} 502']);
   });
 });

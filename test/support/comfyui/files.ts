@@ -13,6 +13,8 @@ const LARGEST = 512;
 
 /** The server's disk: it outlives its process. */
 export class Files {
+  /** Uploaded files, by folder and name. */
+  readonly uploads = new Map<string, Buffer>();
   private readonly images = new Map<string, ImageValue>();
   private readonly counters = new Map<string, number>();
   private readonly replaced = new Map<string, StoredFile>();
@@ -42,6 +44,8 @@ export class Files {
 
   /** The PNG of a file that was saved, or `undefined`. */
   read(file: FileRef): Buffer | undefined {
+    const uploaded = this.uploads.get(key(file));
+    if (uploaded) return uploaded;
     const image = this.images.get(key(file));
     return image && png(Math.min(image.width, LARGEST), Math.min(image.height, LARGEST), image.color);
   }

@@ -35,6 +35,8 @@ export interface ComfyUIStandIn {
   readonly faults: Faults;
   /** Every HTTP request seen so far, WebSocket handshakes apart. */
   readonly requests: readonly SeenRequest[];
+  /** The bodies of the last few `POST /prompt`, as they came. */
+  readonly posted: readonly string[];
   /** How often each job was started, by `prompt_id`. */
   readonly executions: ReadonlyMap<string, number>;
   /** Every job started, in order. */
@@ -62,6 +64,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   const { version, port = 0, host = '127.0.0.1', timeScale = 1 } = options;
   const faults = Object.assign(new Faults(), options.faults);
   const requests: SeenRequest[] = [];
+  const posted: string[] = [];
   const executions = new Map<string, number>();
   const executedWorkflows: ExecutedWorkflow[] = [];
   const setting = {
@@ -86,7 +89,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   };
 
   let process = new ServerProcess(setting, emptyMemory());
-  let listener: Listener | undefined = await listen(process, { host, port }, requests);
+  let listener: Listener | undefined = await listen(process, { host, port }, requests, posted);
   const listening = { host, port: listener.port };
 
   const kill = async () => {
@@ -97,7 +100,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   };
   const start = async (memory: Memory) => {
     process = new ServerProcess(setting, memory);
-    listener = await listen(process, listening, requests);
+    listener = await listen(process, listening, requests, posted);
   };
 
   return {
@@ -105,6 +108,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
     port: listening.port,
     faults,
     requests,
+    posted,
     executions,
     executedWorkflows,
     sockets: () => process.sockets.size,
