@@ -12,6 +12,7 @@ import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
 import { serveSockets } from './sockets/sockets';
+import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
 export interface GatewayOptions {
@@ -48,12 +49,13 @@ const IDLE_TICK_MS = 50;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
   const rates = { ...defaultRates, ...options.rates };
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
+  const views = jobViews(() => pipeline.servers());
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
-  const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
+  const common = { pipeline, views, auth, admission: admitted, policy, logger, limits: patience, rates };
   const histories = nodeHistories(pipeline.states$, closing$);
   const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
   const io = serveSockets(http, common);

@@ -85,9 +85,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
   const asked = answers({ board, local, writer, store, attempted });
 
-  const servers = options.servers.map((server) => {
+  const servers = options.servers.map((server, position) => {
     return comfyUIServer(
-      serverAddress(server),
+      serverAddress(server, position),
       { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) },
       report,
     );
@@ -258,11 +258,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     },
     servers: () =>
       servers.map((server) => {
-        const { url } = server;
+        const { url, name } = server;
         const open = board.session(owned.own(url))?.open === true;
         const queueRemaining = board.queueRemaining(url);
         return {
           url,
+          name,
           healthy: posting.isHealthy(server),
           via: open ? 'websocket' : 'polling',
           ...(queueRemaining !== undefined && { queueRemaining }),

@@ -53,7 +53,7 @@ export interface RunParts {
 /** Posting jobs to servers, once or again, and stopping them. */
 export interface Runs {
   /** The server asked for, else the one to be preferred for this type. Throws `UnknownServer`. */
-  readonly server: (url: string | undefined, type: string) => ComfyUIServer;
+  readonly server: (asked: string | undefined, type: string) => ComfyUIServer;
   readonly isHealthy: (server: ComfyUIServer) => boolean;
   /** Posts a new job; `stored` where the store has it, so that others may take it up. */
   readonly first: (state: JobState, prompt: Prompt, stored: boolean) => Observable<BoardEvent>;
@@ -87,6 +87,7 @@ export function runs(parts: RunParts): Runs {
     return open || (answeredAt() > 0 && answeredAt() >= unlinkedAt);
   }
   const serverOf = (url: string): ComfyUIServer | undefined => servers.find((server) => server.url === url);
+  const serverCalled = (name: string): ComfyUIServer | undefined => servers.find((server) => server.name === name);
 
   /** Of these servers, the one to be preferred for this type. */
   function preferred(some: readonly ComfyUIServer[], type: string): ComfyUIServer | undefined {
@@ -99,11 +100,12 @@ export function runs(parts: RunParts): Runs {
     );
   }
 
-  function server(url: string | undefined, type: string): ComfyUIServer {
-    const found = url === undefined ? preferred(servers, type) : serverOf(url.replace(/\/+$/, ''));
+  function server(asked: string | undefined, type: string): ComfyUIServer {
+    const found =
+      asked === undefined ? preferred(servers, type) : (serverCalled(asked) ?? serverOf(asked.replace(/\/+$/, '')));
     if (found !== undefined) return found;
     throw new UnknownServer(
-      url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
+      asked === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
     );
   }
 

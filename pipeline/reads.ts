@@ -24,7 +24,7 @@ export interface AnswerParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Answers {
-  readonly get: (promptId: string) => Promise<JobState | undefined>;
+  readonly get: (promptId: string, isShown?: (state: JobState) => boolean) => Promise<JobState | undefined>;
   readonly list: (query?: ListQuery) => Promise<JobPage>;
   readonly watch: (promptId: string) => Observable<JobState>;
   /** The id a job goes by now: an old server may have given it another after its caller was told the first. */
@@ -36,10 +36,12 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
   const aliases = new Map<string, string>();
   const idOf = (promptId: string): string => aliases.get(promptId) ?? promptId;
 
-  const get$ = (promptId: string): Observable<JobState | undefined> =>
+  const get$ = (promptId: string, isShown: (state: JobState) => boolean): Observable<JobState | undefined> =>
     defer(() => {
-      const live = board.job(promptId);
-      return live === undefined ? writer.get(promptId) : of(live.state);
+      const here = board.job(promptId)?.state ?? writer.waiting(promptId);
+      if (here !== undefined && isShown(here)) return of(here);
+      // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
+      return store.get(promptId).pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
     });
 
   const watch = (asked: string): Observable<JobState> =>
@@ -73,7 +75,7 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
   }
 
   return {
-    get: (promptId) => firstValueFrom(get$(idOf(promptId))),
+    get: (promptId, isShown = () => true) => firstValueFrom(get$(idOf(promptId), isShown)),
     list,
     watch,
     idOf,

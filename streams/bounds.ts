@@ -28,4 +28,13 @@ export const bounds = {
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,
+  /** Webhooks under way, of an instance: in all, to one host, for one user. */
+  webhooks: 50,
+  webhooksPerHost: 4,
+  webhooksPerUser: 10,
+  /** Bytes of a published key set. */
+  keySetBytes: 256 << 10,
+  /** CONNECT packets of one socket, and sockets of one address that have not shown a token yet. */
+  connectsPerSocket: 4,
+  unknownSocketsPerAddress: 1_000,
 } as const;

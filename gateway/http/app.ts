@@ -15,6 +15,7 @@ import type { NodeHistories } from './routes/node-histories';
 import { nodesRoute } from './routes/nodes';
 import { outputsRoute } from './routes/outputs';
 import { Problem, sendProblem } from '../wire/problem';
+import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
 import { onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
@@ -29,6 +30,7 @@ export interface HttpOptions {
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
+  readonly views: JobViews;
   readonly histories: NodeHistories;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
@@ -37,13 +39,13 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, logger } = options;
+  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, views, histories, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
+  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks, views), eventsRoute(options));
   app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));

@@ -8,15 +8,16 @@ import type { Viewer } from '../admission/auth';
 import { crowd } from '../admission/sockets-per-user';
 import { encodedState } from './encoded-state';
 import { expiryOf } from '../admission/token-expiry';
-import { allJobs, type AllJobs } from './all-jobs';
-import { membership, refusal } from './subscriptions';
+import { allJobs } from './all-jobs';
+import { membership, refusal, type Followed } from './subscriptions';
 import type { OriginPolicy } from '../admission/origin-policy';
 import { outbox, type OutboxLimits, type Wire } from './send-queue';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
 import type { Rates } from '../admission/rate-limits';
-import { rooms, type Rooms } from './rooms';
+import { rooms } from './rooms';
+import type { JobViews } from '../wire/job-views';
 import { throttle, type Throttle } from '../admission/message-limits';
 
 /** A client that did not acknowledge the end of a job after so long gets it again. */
@@ -28,6 +29,7 @@ export interface SocketsOptions {
   readonly policy: OriginPolicy;
   readonly limits: OutboxLimits;
   readonly rates: Rates;
+  readonly views: JobViews;
   readonly logger: Logger;
 }
 
@@ -37,7 +39,7 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(
   http: HttpServer,
-  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+  { pipeline, admission, policy, limits, rates, views, logger }: SocketsOptions,
 ): Io {
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
@@ -49,9 +51,10 @@ export function serveSockets(
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  const jobRooms = rooms(pipeline);
   const parts = {
-    rooms: jobRooms,
+    pipeline,
+    views,
+    rooms: rooms(pipeline),
     all: allJobs(pipeline, asyncScheduler),
     throttle: throttle(rates),
     inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
@@ -84,9 +87,7 @@ export function serveSockets(
   return io;
 }
 
-interface Parts {
-  readonly rooms: Rooms;
-  readonly all: AllJobs;
+interface Parts extends Followed {
   readonly throttle: Throttle;
   readonly inspection$: Observable<unknown>;
   readonly limits: OutboxLimits;

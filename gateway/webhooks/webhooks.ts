@@ -2,7 +2,9 @@ import type { Logger } from 'pino';
 import { asyncScheduler } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
-import type { Auth } from '../admission/auth';
+import type { JobState } from '../../streams/job/job-state';
+import type { Auth, Viewer } from '../admission/auth';
+import type { JobViews } from '../wire/job-views';
 import { courier } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { webhookSender } from './sender';
@@ -20,7 +22,8 @@ export interface WebhookOptions {
 export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
-  readonly add: (promptId: string, url: string) => Promise<void>;
+  /** Has the end of a job told to a URL, on behalf of who asked for it. */
+  readonly add: (job: Pick<JobState, 'promptId' | 'userId'>, url: string, viewer: Pick<Viewer, 'role'>) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -28,6 +31,7 @@ export function webhooksFor(
   pipeline: Pipeline,
   auth: Auth,
   options: WebhookOptions | undefined,
+  views: JobViews,
   logger: Logger,
 ): Webhooks {
   if (options === undefined) return none;
@@ -36,6 +40,7 @@ export function webhooksFor(
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
   const { add, close } = courier({
     pipeline,
+    views,
     hooks,
     send: sender.send,
     clock: asyncScheduler,
@@ -44,7 +49,7 @@ export function webhooksFor(
   });
   return {
     objectionTo: (url) => objectionToUrl(url, policy),
-    add: (promptId, url) => add(promptId, url),
+    add,
     close: async () => {
       close();
       await sender.close();

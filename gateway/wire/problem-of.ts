@@ -23,7 +23,7 @@ const RETRY_SOON = { 'Retry-After': '5' };
 
 const unknownServer = (): Problem =>
   new Problem('bad-request', {
-    errors: [{ field: 'server', message: 'must be the URL of one of this gateway’s servers' }],
+    errors: [{ field: 'server', message: 'must be the name of one of this gateway’s servers; services may give its URL' }],
   });
 
 /** What express and its body parser throw: http-errors with a `type`. */

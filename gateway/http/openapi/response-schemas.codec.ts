@@ -101,6 +101,7 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   attempt: { type: 'integer', minimum: 1 },
   epoch: { type: 'integer', description: 'Grows with each change of owner; (`epoch`, `seq`) orders a job’s states.' },
   seq: { type: 'integer', description: 'Grows with each change.' },
+  serverUrl: { description: 'The server’s URL, without credentials; to services only.' },
   outputs: { description: 'Its files: the nth is at `/jobs/{promptId}/outputs/{n}`, from 0.' },
   metadata: { description: 'The application’s own, untouched.' },
 };
@@ -113,6 +114,8 @@ export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
   Job: jobSchema(),
 });
 
+const SERVER = { type: 'string', description: 'The name of the ComfyUI server that has it.' };
+
 function jobSchema(): JsonSchema {
   const schema = inlineSchemaOf(jobState, named);
   if (!isObjectSchema(schema)) throw new TypeError('a job is an object');
@@ -122,7 +125,7 @@ function jobSchema(): JsonSchema {
   return {
     type: 'object',
     description: 'A job as it is. It has settled when `status` is `completed` or `failed`, and then never changes.',
-    required: schema.required,
-    properties: Object.fromEntries(properties),
+    required: [...schema.required.filter((field) => field !== 'serverUrl'), 'server'],
+    properties: Object.fromEntries([...properties, ['server', SERVER]]),
   };
 }

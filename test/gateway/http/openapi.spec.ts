@@ -4,6 +4,7 @@ import type { Router } from 'express';
 import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
 import { admission } from '../../../gateway/admission/admission';
+import { jobViews } from '../../../gateway/wire/job-views';
 import { httpApp } from '../../../gateway/http/app';
 import { submitRequest, trackRequest } from '../../../gateway/http/requests/job-request.codec';
 import { openApi } from '../../../gateway/http/openapi/openapi';
@@ -67,6 +68,7 @@ test('it has every route that the gateway serves, and no other', () => {
     outputLimitBytes: 0,
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
+    views: jobViews(() => []),
     histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
