@@ -2,12 +2,13 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
+import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
 import { httpApp } from './http/app';
 import { nodeHistories } from './http/routes/node-histories';
+import { refusalLog } from './admission/refusal-log';
 import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
@@ -55,10 +56,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
   const admitted = admission(auth, rates, options.proxies ?? 0);
-  const common = { pipeline, views, auth, admission: admitted, policy, logger, limits: patience, rates };
+  const refusals = refusalLog(logger, () => asyncScheduler.now());
+  const common = { pipeline, views, auth, admission: admitted, policy, refusals, logger, limits: patience, rates };
   const histories = nodeHistories(pipeline.states$, closing$);
   const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
-  const io = serveSockets(http, common);
+  const io = serveSockets(http, { ...common, proxies: options.proxies ?? 0 });
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
     connections.add(connection);

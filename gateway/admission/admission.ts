@@ -1,14 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { bearerToken, type Auth, type Viewer } from './auth';
+import { TokenRefused } from './token-refused';
 import { Problem } from '../wire/problem';
+import { networkOf } from './network';
 import { meter, type Allowance, type Rates } from './rate-limits';
 
 /** Who may ask now. */
 export interface Admission {
   /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
-  /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
+  /** Leaves the viewer, or why there is none, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
 
@@ -40,7 +42,15 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
       return viewer;
     },
     http: async (request, response, next) => {
-      const viewer = await known(bearerToken(request.headers.authorization), request);
+      // What needs no token is answered to a bad one too.
+      const viewer = await auth.viewerOf(bearerToken(request.headers.authorization)).catch(async (error: unknown) => {
+        if (!(error instanceof TokenRefused)) {
+          await strangerFrom(request);
+          throw error;
+        }
+        response.locals['refusal'] = error;
+        return undefined;
+      });
       response.locals['viewer'] = viewer;
       if (viewer?.role === 'service') {
         next();
@@ -54,7 +64,10 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
   };
 }
 
-const addressOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
+/** Where a request comes from, as far as callers are told apart by it. */
+export const addressOf = (request: IncomingMessage, proxies: number): string => networkOf(hostOf(request, proxies));
+
+const hostOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
   const path = String(headers['x-forwarded-for'] ?? '').split(',');
   // What stands further to the left was written by who asks.
   const forwarded = proxies > 0 ? path.at(-proxies)?.trim() : undefined;

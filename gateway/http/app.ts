@@ -10,6 +10,7 @@ import { eventsRoute } from './routes/events';
 import { healthRoutes } from './routes/health';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
+import type { RefusalLog } from '../admission/refusal-log';
 import type { OutboxLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/node-histories';
 import { nodesRoute } from './routes/nodes';
@@ -26,6 +27,7 @@ export interface HttpOptions {
   readonly auth: Auth;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
+  readonly refusals: RefusalLog;
   readonly outputLimitBytes: number;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
@@ -39,10 +41,10 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, views, histories, logger } = options;
+  const { pipeline, auth, admission, policy, refusals, outputLimitBytes, webhooks, views, histories, logger } = options;
   const app = express();
   app.disable('x-powered-by');
-  app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
   app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks, views), eventsRoute(options));

@@ -11,6 +11,7 @@ import {
   Port,
   RedisUrl,
   Secret,
+  Seconds,
   Servers,
   WebhookHosts,
   WebhookSecret,
@@ -29,6 +30,10 @@ export type StoreSettings =
 export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
   readonly issuer?: string;
   readonly audience?: string;
+  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
+  readonly maxHours?: number;
+  /** By how much clocks may differ; 5 where absent. */
+  readonly toleranceS?: number;
 };
 
 export interface Settings {
@@ -66,6 +71,8 @@ const Variables = t.type({
   JWT_JWKS_URL: optional(JwksUrl),
   JWT_ISSUER: optional(Words),
   JWT_AUDIENCE: optional(Words),
+  JWT_MAX_HOURS: optional(Count),
+  JWT_TOLERANCE_S: optional(Seconds),
   ORIGINS: optional(Origins),
   REQUESTS_PER_MINUTE: optional(Count),
   MESSAGES_PER_SECOND: optional(Count),
@@ -108,11 +115,15 @@ const contradictionsOfAuth = ({
   JWT_JWKS_URL,
   JWT_ISSUER,
   JWT_AUDIENCE,
+  JWT_MAX_HOURS,
+  JWT_TOLERANCE_S,
 }: Environment): readonly FieldError[] => {
   if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
     return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
   if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
-  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S }).filter(
+    ([, value]) => value !== undefined,
+  );
   return [
     ...(HOST !== undefined && !isLoopback(HOST)
       ? [
@@ -146,10 +157,13 @@ const settingsFrom = (variables: Variables): Settings => ({
   }),
 });
 
-const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variables): Pick<Settings, 'auth'> => {
+const authFrom = (variables: Variables): Pick<Settings, 'auth'> => {
+  const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
   const expected = {
     ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
     ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+    ...(JWT_MAX_HOURS !== undefined && { maxHours: JWT_MAX_HOURS }),
+    ...(JWT_TOLERANCE_S !== undefined && { toleranceS: JWT_TOLERANCE_S }),
   };
   if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
   return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };

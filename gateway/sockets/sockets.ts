@@ -5,6 +5,8 @@ import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Viewer } from '../admission/auth';
+import type { RefusalLog } from '../admission/refusal-log';
+import { unknownSockets, type UnknownConnection } from '../admission/unknown-sockets';
 import { crowd } from '../admission/sockets-per-user';
 import { encodedState } from './encoded-state';
 import { expiryOf } from '../admission/token-expiry';
@@ -30,6 +32,9 @@ export interface SocketsOptions {
   readonly limits: OutboxLimits;
   readonly rates: Rates;
   readonly views: JobViews;
+  readonly refusals: RefusalLog;
+  /** How many proxies stand before us. */
+  readonly proxies: number;
   readonly logger: Logger;
 }
 
@@ -39,13 +44,18 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(
   http: HttpServer,
-  { pipeline, admission, policy, limits, rates, views, logger }: SocketsOptions,
+  { pipeline, admission, policy, limits, rates, views, refusals, proxies, logger }: SocketsOptions,
 ): Io {
+  const unknown = unknownSockets(proxies);
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
     transports: ['websocket'],
     // CORS does not cover WebSockets.
-    allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
+    allowRequest: (request, done) => {
+      const objection = policy.objectionTo(request.headers);
+      if (objection === 'origin') refusals.origin(request.headers.origin);
+      done(null, objection === undefined && unknown.hasRoomFor(request));
+    },
     // Pages bring their own.
     serveClient: false,
     maxHttpBufferSize: 16_384,
@@ -62,16 +72,29 @@ export function serveSockets(
     logger,
   };
   const users = crowd<unknown>(rates.socketsPerUser);
+  io.engine.on('connection', (connection: UnknownConnection) => unknown.add(connection));
+  io.engine.on('connection_error', ({ context }: { context?: { transport?: unknown } }) => {
+    if (typeof context?.transport === 'string') refusals.transport(context.transport);
+  });
   io.use((socket, next) => {
+    /** The first refusal is the last word: who wants another knocks again, and is counted. */
+    const refuse = (problem: Problem): void => {
+      next(refusedFor(problem));
+      // After the refusal, which leaves with the next tick.
+      setImmediate(() => socket.conn.close());
+    };
     admission.viewerOf(tokenOf(socket), socket.request).then(
       (viewer) => {
-        if (viewer) socket.data.viewer = viewer;
-        next(viewer ? (users.hasRoomFor(viewer) ? undefined : refusedFor(TOO_MANY_SOCKETS)) : refusedFor(UNAUTHORIZED));
+        if (viewer === undefined) return refuse(UNAUTHORIZED);
+        if (!users.hasRoomFor(viewer)) return refuse(TOO_MANY_SOCKETS);
+        unknown.remove(socket.conn as unknown as UnknownConnection);
+        socket.data.viewer = viewer;
+        next();
       },
       (error: unknown) => {
         const problem = problemOf(error);
         if (problem.kind === 'internal') logger.error({ err: error }, problem.message);
-        next(refusedFor(problem));
+        refuse(problem);
       },
     );
   });

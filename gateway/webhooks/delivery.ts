@@ -133,9 +133,9 @@ export function courier({ pipeline, views, hooks, send, clock, random, report }:
     return concat(...given$, of(given$.some((work$) => work$ !== EMPTY)));
   };
 
-  const claim$ = defer(() => (queue.room() > 0 ? quietly(hooks.claim(Math.min(queue.room(), BATCH), CLAIM_MS)) : EMPTY)).pipe(
-    mergeMap(taken),
-  );
+  const claim$ = defer(() =>
+    queue.room() > 0 ? quietly(hooks.claim(Math.min(queue.room(), BATCH), CLAIM_MS)) : EMPTY,
+  ).pipe(mergeMap(taken));
   const round$ = defer(() => concat(...queue.overdue(clock.now(), WAITED_MS).map(postponed), claim$)).pipe(
     expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)),
   );

@@ -23,7 +23,11 @@ export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
   /** Has the end of a job told to a URL, on behalf of who asked for it. */
-  readonly add: (job: Pick<JobState, 'promptId' | 'userId'>, url: string, viewer: Pick<Viewer, 'role'>) => Promise<void>;
+  readonly add: (
+    job: Pick<JobState, 'promptId' | 'userId'>,
+    url: string,
+    viewer: Pick<Viewer, 'role'>,
+  ) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 

@@ -1,6 +1,18 @@
 import { Router, type Response } from 'express';
 import type { Logger } from 'pino';
-import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, takeWhile, tap, type Observable } from 'rxjs';
+import {
+  filter,
+  finalize,
+  fromEvent,
+  interval,
+  merge,
+  share,
+  take,
+  takeUntil,
+  takeWhile,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { Pipeline } from '../../../pipeline/api';
 import { isNewer, isSettled, type JobState, type Position } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
@@ -33,7 +45,13 @@ export const eventsRoute = (options: EventsOptions): Router => {
   return router;
 };
 
-const streaming = ({ pipeline, limits, views, closing$, logger }: EventsOptions): ViewerHandler<{ promptId: string }> => {
+const streaming = ({
+  pipeline,
+  limits,
+  views,
+  closing$,
+  logger,
+}: EventsOptions): ViewerHandler<{ promptId: string }> => {
   const open = new Map<string, number>();
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   const beat$ = interval(BEAT_MS).pipe(share());

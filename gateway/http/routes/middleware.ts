@@ -1,7 +1,9 @@
 import express, { type RequestHandler, type Response } from 'express';
 import type { Viewer } from '../../admission/auth';
 import { digestOf } from '../requests/idempotency-key';
+import type { TokenRefused } from '../../admission/token-refused';
 import { Problem } from '../../wire/problem';
+import { unauthorized } from '../../wire/problem-of';
 
 /** A handler behind `authenticated`. */
 export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
@@ -14,12 +16,8 @@ export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
 
 /** Lets only callers pass whom admission knows, before any body is read. */
 export const authenticated: ViewerHandler = (_request, { locals }, next) => {
-  if ((locals as { viewer?: Viewer }).viewer === undefined)
-    throw new Problem(
-      'unauthorized',
-      { detail: 'Send Authorization: Bearer and a valid token.' },
-      { 'WWW-Authenticate': 'Bearer' },
-    );
+  const { viewer, refusal } = locals as { readonly viewer?: Viewer; readonly refusal?: TokenRefused };
+  if (viewer === undefined) throw unauthorized(refusal);
   next();
 };
 

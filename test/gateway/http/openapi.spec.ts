@@ -65,6 +65,7 @@ test('it has every route that the gateway serves, and no other', () => {
     auth: testAuth,
     admission: admission(testAuth, defaultRates, 0),
     policy: originPolicy([], true),
+    refusals: { origin: () => undefined, transport: () => undefined },
     outputLimitBytes: 0,
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
