@@ -13,6 +13,7 @@ import type { OriginPolicy } from '../admission/origin-policy';
 import type { RefusalLog } from '../admission/refusal-log';
 import type { OutboxLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/node-histories';
+import { meRoute } from './routes/me';
 import { nodesRoute } from './routes/nodes';
 import { outputsRoute } from './routes/outputs';
 import { Problem, sendProblem } from '../wire/problem';
@@ -47,7 +48,12 @@ export const httpApp = (options: HttpOptions): Express => {
   app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks, views), eventsRoute(options));
+  app.use(
+    selfRoutes(auth.required),
+    meRoute(auth.required),
+    jobsRoutes(pipeline, webhooks, views),
+    eventsRoute(options),
+  );
   app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));

@@ -57,7 +57,17 @@ export interface Settings {
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const AuthVariables = t.type({
+  JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  JWT_MAX_HOURS: optional(Count),
+  JWT_TOLERANCE_S: optional(Seconds),
+});
+type AuthVariables = t.TypeOf<typeof AuthVariables>;
 
 const Variables = t.type({
   COMFYUI_URL: Servers,
@@ -67,12 +77,7 @@ const Variables = t.type({
   HOST: optional(Host),
   PORT: optional(Port),
   LOG_LEVEL: optional(LogLevel),
-  JWT_SECRET: optional(Secret),
-  JWT_JWKS_URL: optional(JwksUrl),
-  JWT_ISSUER: optional(Words),
-  JWT_AUDIENCE: optional(Words),
-  JWT_MAX_HOURS: optional(Count),
-  JWT_TOLERANCE_S: optional(Seconds),
+  ...AuthVariables.props,
   ORIGINS: optional(Origins),
   REQUESTS_PER_MINUTE: optional(Count),
   MESSAGES_PER_SECOND: optional(Count),
@@ -95,11 +100,20 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
   );
 };
 
+/** Those of tokens alone, where nothing is served; `undefined` where tokens are not asked for. */
+export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  return pipe(
+    decoded(AuthVariables, given),
+    E.map((variables) => authFrom(variables).auth),
+  );
+};
+
 /** What to tell the person who started the gateway with bad settings. */
-export const complaintOf = (errors: readonly FieldError[]): string => {
+export const complaintOf = (errors: readonly FieldError[], what = 'cannot start, these settings are wrong'): string => {
   const width = Math.max(...errors.map(({ field }) => field.length));
   const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
-  return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
+  return [`comfyui-jobstream ${what}:`, ...lines, ''].join('\n');
 };
 
 const contradictions = (environment: Environment): readonly FieldError[] => [
@@ -157,7 +171,7 @@ const settingsFrom = (variables: Variables): Settings => ({
   }),
 });
 
-const authFrom = (variables: Variables): Pick<Settings, 'auth'> => {
+const authFrom = (variables: AuthVariables): Pick<Settings, 'auth'> => {
   const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
   const expected = {
     ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),

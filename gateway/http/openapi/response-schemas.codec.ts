@@ -39,6 +39,12 @@ const Readiness = t.type({
 export type Liveness = t.TypeOf<typeof Liveness>;
 export type Readiness = t.TypeOf<typeof Readiness>;
 
+const Me = t.intersection([
+  t.type({ user: t.string, service: t.boolean, tokens: t.boolean }),
+  t.partial({ expiresAt: t.number }),
+]);
+export type Me = t.TypeOf<typeof Me>;
+
 const NodeTurn = t.intersection([
   t.type({ id: t.string, type: t.string, from: t.number, value: t.number, max: t.number }),
   t.partial({ title: t.string, to: t.number, failed: t.boolean }),
@@ -67,6 +73,7 @@ const components = {
   Problem,
   Nodes,
   NodeTurn,
+  Me,
   Liveness,
   Readiness,
   ServerHealth,
