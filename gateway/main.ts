@@ -9,14 +9,11 @@ import { redisStore } from '../sinks/redis/redis-store';
 import type { Report } from '../streams/operators/reporting';
 import { openAuth, tokenAuth } from './admission/auth';
 import { commandOf, HELP } from './cli/arguments';
-import { leave } from './cli/leaving';
+import { crashLoudly, leave, onSignal } from './cli/leaving';
 import { makeToken } from './cli/token';
 import { version } from './cli/version';
 import { startGateway } from './server';
 import { complaintOf, settingsOf, type Settings } from './settings/settings';
-
-/** Everything is closed within 10 s of the first signal, or left. */
-const PATIENCE_MS = 9_500;
 
 async function main(): Promise<void> {
   const command = commandOf(process.argv.slice(2));
@@ -112,39 +109,6 @@ const storeOf = (store: Settings['store'], report: Report) =>
   store.tag === 'redis'
     ? redisStore({ url: store.url, report })
     : embeddedStore({ directory: store.directory, report });
-
-/** Drains on the first SIGTERM or SIGINT and exits with 0; leaves at once on the second. */
-function onSignal(logger: Logger, drain: () => Promise<void>): void {
-  let draining = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (draining) leave(1);
-    draining = true;
-    logger.info({ signal }, 'draining');
-    setTimeout(() => {
-      logger.error('still not drained, leaving');
-      leave(1);
-    }, PATIENCE_MS).unref();
-    drain().then(
-      () => {
-        logger.info('drained');
-        leave(0);
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, 'could not drain');
-        leave(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-}
-
-/** A bug of ours ends the process, be it thrown or a promise that nobody held, with a last line in the log. */
-function crashLoudly(logger: Logger): void {
-  process.on('uncaughtException', (error) => {
-    logger.fatal({ err: error }, 'a bug');
-    leave(1);
-  });
-}
 
 main().catch((error: unknown) => {
   process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);

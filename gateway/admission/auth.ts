@@ -55,7 +55,7 @@ export function tokenAuth(
       try {
         const { payload } = await verified(token);
         refuseTooLong(payload, maxHours, nowMs());
-        return viewerFrom(payload, toleranceS);
+        return viewerFrom(payload, toleranceS, nowMs());
       } catch (error) {
         throw error instanceof KeysUnavailable || error instanceof TokenRefused ? error : refusalOf(error);
       }
@@ -91,8 +91,9 @@ function refuseTooLong({ exp = 0 }: JWTPayload, maxHours: number, now: number): 
 }
 const SLACK_MS = 60_000;
 
-function viewerFrom({ sub, exp = 0, role }: JWTPayload, toleranceS: number): Viewer {
-  const expiresAt = (exp + toleranceS) * 1000;
+function viewerFrom({ sub, exp = 0, role }: JWTPayload, toleranceS: number, now: number): Viewer {
+  // What lasts ends with the token; who comes a little late, by our clock, has those seconds.
+  const expiresAt = (exp * 1000 > now ? exp : exp + toleranceS) * 1000;
   if (role === 'service' && sub === undefined) return { userId: 'service', role, expiresAt };
   return { userId: userOf(sub), role: role === 'service' ? role : 'user', expiresAt };
 }

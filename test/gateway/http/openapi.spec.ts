@@ -223,6 +223,7 @@ describe('every real answer is as documented:', () => {
     for (const token of ['', ada, service]) {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
+      await ask('GET', '/me', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }
