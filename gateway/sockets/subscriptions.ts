@@ -53,7 +53,11 @@ export function membership(
     const before = joined.get(promptId);
     const subscription = new Subscription();
     joined.set(promptId, subscription);
+    // Only once this one is answered: that one has an answer to give, and a room that nobody is in closes and opens again.
+    const relieve = (): void => before?.unsubscribe();
+    subscription.add(relieve);
     const over = (): void => {
+      relieve();
       if (joined.get(promptId) === subscription) {
         joined.delete(promptId);
         told.delete(promptId);
@@ -74,7 +78,8 @@ export function membership(
               return;
             }
             const job = shown(news.job);
-            if (!answer.with({ ok: true, job })) outbox.state(job);
+            if (answer.with({ ok: true, job })) relieve();
+            else outbox.state(job);
             told.add(promptId);
           },
           error: (error: unknown) => {
@@ -82,8 +87,6 @@ export function membership(
           },
         }),
     );
-    // Only now, or a room that nobody else is in would close and open again.
-    before?.unsubscribe();
   };
 
   const watch = (answer: Answer<WatchReply>): void => {
