@@ -22,16 +22,23 @@ async function main(): Promise<void> {
       return void process.stdout.write(HELP);
     case 'version':
       return void process.stdout.write(`${version()}\n`);
-    case 'wrong':
-      return refuse(`comfyui-jobstream: ${command.reason}; --help tells what there is\n`);
+    case 'wrong': {
+      refuse(`comfyui-jobstream: ${command.reason}; --help tells what there is\n`);
+      return;
+    }
     case 'token': {
       const token = await makeToken(command, process.env, Date.now());
-      if (E.isLeft(token)) return refuse(complaintOf(token.left, 'cannot make a token'));
+      if (E.isLeft(token)) {
+        refuse(complaintOf(token.left, 'cannot make a token'));
+        return;
+      }
       return void process.stdout.write(`${token.right}\n`);
     }
     case 'serve': {
       const settings = settingsOf(process.env);
-      return E.isLeft(settings) ? refuse(complaintOf(settings.left)) : serve(settings.right);
+      if (E.isLeft(settings)) refuse(complaintOf(settings.left));
+      else await serve(settings.right);
+      return;
     }
   }
 }

@@ -85,9 +85,15 @@ export function serveSockets(
     };
     admission.viewerOf(tokenOf(socket), socket.request).then(
       (viewer) => {
-        if (viewer === undefined) return refuse(UNAUTHORIZED);
-        if (!users.hasRoomFor(viewer)) return refuse(TOO_MANY_SOCKETS);
-        unknown.remove(socket.conn as unknown as UnknownConnection);
+        if (viewer === undefined) {
+          refuse(UNAUTHORIZED);
+          return;
+        }
+        if (!users.hasRoomFor(viewer)) {
+          refuse(TOO_MANY_SOCKETS);
+          return;
+        }
+        unknown.remove(socket.conn);
         socket.data.viewer = viewer;
         next();
       },

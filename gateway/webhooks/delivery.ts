@@ -25,14 +25,14 @@ import {
 import type { Pipeline } from '../../pipeline/api';
 import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
-import { isSettled } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
+import type { Viewer } from '../admission/auth';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { reporting, type Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
 import { fairQueue, type Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
 import type { Outcome, WebhookSender } from './sender';
-import type { Webhooks } from './webhooks';
 
 export interface CourierOptions {
   readonly pipeline: Pick<Pipeline, 'get' | 'states$'>;
@@ -47,7 +47,11 @@ export interface CourierOptions {
 /** Tells other servers of settled jobs: at least once each, by one instance at a time, until it is taken or a day is over. */
 export interface Courier {
   /** Has a job's end told to a URL. Resolves once that is kept, or after 2 s in which the store does not answer; then it is tried on. */
-  readonly add: Webhooks['add'];
+  readonly add: (
+    job: Pick<JobState, 'promptId' | 'userId'>,
+    url: string,
+    viewer: Pick<Viewer, 'role'>,
+  ) => Promise<void>;
   /** Breaks attempts off; another instance, or the next run, makes them again. */
   readonly close: () => void;
 }

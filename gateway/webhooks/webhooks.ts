@@ -2,10 +2,9 @@ import type { Logger } from 'pino';
 import { asyncScheduler } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
-import type { JobState } from '../../streams/job/job-state';
-import type { Auth, Viewer } from '../admission/auth';
+import type { Auth } from '../admission/auth';
 import type { JobViews } from '../wire/job-views';
-import { courier } from './delivery';
+import { courier, type Courier } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { webhookSender } from './sender';
 
@@ -23,11 +22,7 @@ export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
   /** Has the end of a job told to a URL, on behalf of who asked for it. */
-  readonly add: (
-    job: Pick<JobState, 'promptId' | 'userId'>,
-    url: string,
-    viewer: Pick<Viewer, 'role'>,
-  ) => Promise<void>;
+  readonly add: Courier['add'];
   readonly close: () => Promise<void>;
 }
 

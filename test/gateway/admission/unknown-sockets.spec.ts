@@ -70,7 +70,7 @@ test('a page of an origin that ORIGINS does not name leaves a line that says so,
 
 test('a Socket.IO client with its default transports leaves a line that says what to set', async () => {
   const socket = io(gateway.url, { reconnection: false, forceNew: true });
-  await heard(socket as never, 'connect_error');
+  await heard(socket, 'connect_error');
   socket.disconnect();
   expect(log.filter((line) => line.includes("transports: ['websocket']"))).toHaveLength(1);
 });

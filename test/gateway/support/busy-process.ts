@@ -34,7 +34,7 @@ function end(): void {
       break;
     case 'plain exit':
       process.exit(1);
-    // eslint-disable-next-line no-fallthrough
+
     default:
       leave(1);
   }

@@ -40,7 +40,7 @@ const state: JobState = {
 const servers = [{ url: state.serverUrl, name: 'studio' }];
 
 test('[R13] the ids of sessions stay behind, texts and the URL lose what is not for browsers; users see the server’s name', () => {
-  const { clientId, session, runId, retry, serverUrl, ...rest } = state;
+  const { clientId, session, runId, retry, serverUrl: _, ...rest } = state;
   expect([clientId, session, runId, retry]).not.toContain(undefined);
   const told = { ...rest, server: 'studio', failure: { ...state.failure, message: 'no file a.safetensors' } };
   expect(publicJob(state, servers, 'user')).toEqual(told);
