@@ -23,8 +23,12 @@ export interface ServerOptions {
 
 /** Reads the server at a position, counted from 0. Credentials in its URL become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
 export function serverAddress(given: string | ServerOptions, position = 0): ServerAddress {
-  const { url: text, name = `server-${position + 1}`, headers = {}, tags } =
-    typeof given === 'string' ? ({ url: given } as ServerOptions) : given;
+  const {
+    url: text,
+    name = `server-${position + 1}`,
+    headers = {},
+    tags,
+  } = typeof given === 'string' ? ({ url: given } as ServerOptions) : given;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');

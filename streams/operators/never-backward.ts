@@ -8,17 +8,19 @@ type Stage = Pick<JobState, 'promptId' | 'epoch' | 'seq' | 'status' | 'progress'
  * One job's states in order: drops what is no newer than what was seen, completes with the settled one. A new owner
  * starts from the last stored state, which may be a little behind what was shown before: that is not shown again.
  */
-export const neverBackward = <S extends Stage>(): MonoTypeOperatorFunction<S> => (state$) =>
-  defer(() => {
-    let last: S | undefined;
-    return state$.pipe(
-      filter(
-        (state) => last === undefined || isRenamed(state, last) || (isNewer(state, last) && !waitsAgain(state, last)),
-      ),
-      map((state) => (last = noLessThan(last, state))),
-      takeWhile((state) => !isSettled(state), true),
-    );
-  });
+export const neverBackward =
+  <S extends Stage>(): MonoTypeOperatorFunction<S> =>
+  (state$) =>
+    defer(() => {
+      let last: S | undefined;
+      return state$.pipe(
+        filter(
+          (state) => last === undefined || isRenamed(state, last) || (isNewer(state, last) && !waitsAgain(state, last)),
+        ),
+        map((state) => (last = noLessThan(last, state))),
+        takeWhile((state) => !isSettled(state), true),
+      );
+    });
 
 const noLessThan = <S extends Stage>(last: Stage | undefined, state: S): S => ({
   ...state,
