@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
+import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
@@ -15,11 +15,13 @@ import { serveUnder } from './http/base-path';
 import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
 import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/node-histories';
+import { refusalLog } from './admission/refusal-log';
 import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
 import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
+import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
 export interface GatewayOptions {
@@ -67,7 +69,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
+  const views = jobViews(() => pipeline.servers());
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
@@ -75,9 +78,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const common = {
     pipeline,
     rooms: rooms(pipeline),
+    views,
     auth,
     admission: admitted,
     policy,
+    refusals: refusalLog(logger, () => asyncScheduler.now()),
     logger,
     limits: patience,
     rates,
@@ -92,7 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const taking = { bodies, inputs, basePath, proxies };
   const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
-  const io = serveSockets(http, common);
+  const io = serveSockets(http, { ...common, proxies });
   serveUnder(basePath, http);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

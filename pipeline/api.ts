@@ -16,7 +16,7 @@ export interface JobRequest {
   readonly characterId?: string;
   /** Kept with the job, untouched. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Which of the servers, by URL; where absent, of those that take this type the healthy one with the shortest queue. */
+  /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
 }
 
@@ -67,6 +67,8 @@ export interface UploadedInput extends StoredInput {
 
 export interface ServerStatus {
   readonly url: string;
+  /** What users know it by, who are not told its URL. */
+  readonly name: string;
   /** Whether the server answered last time it was asked or heard. */
   readonly healthy: boolean;
   /** How its jobs are being watched now. */
@@ -94,8 +96,11 @@ export interface Pipeline {
   track(promptId: string, request: JobRequest): Promise<JobState>;
   /** Stops this job and no other. Resolves with its state right after asking, or `undefined` for an unknown job; a settled job stays as it is. */
   cancel(promptId: string): Promise<JobState | undefined>;
-  /** The present state, or `undefined`. */
-  get(promptId: string): Promise<JobState | undefined>;
+  /**
+   * The present state, or `undefined`. To whom only some jobs are shown, one that is not costs and answers what none at
+   * all does, also where the store does not answer (R14).
+   */
+  get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   /** Newest first. Rejects with `InvalidCursor`. */
   list(query?: ListQuery): Promise<JobPage>;
   /** The present state, then each change, never backward; completes when the job settles, or the pipeline closes. Errors with `UnknownJob`. */

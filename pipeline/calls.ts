@@ -119,11 +119,12 @@ function live({ board, store }: CallParts, { report }: Env): Observable<JobState
 }
 
 function statusOf(server: Choice['servers'][number], { board, sessions, choice }: CallParts): ServerStatus {
-  const { url } = server;
+  const { url, name } = server;
   const open = board.session(sessions.own(url))?.open === true;
   const queueRemaining = board.queueRemaining(url);
   return {
     url,
+    name,
     healthy: choice.isHealthy(server),
     via: open ? 'websocket' : 'polling',
     ...(queueRemaining !== undefined && { queueRemaining }),

@@ -29,7 +29,7 @@ export interface Choice {
   /** A healthy one other than this. */
   readonly another: (url: string, type: string) => ComfyUIServer | undefined;
   /** The server asked for, else the one to be preferred. Throws `UnknownServer`. */
-  readonly asked: (url: string | undefined, type: string) => ComfyUIServer;
+  readonly asked: (nameOrUrl: string | undefined, type: string) => ComfyUIServer;
 }
 
 export function choosing(
@@ -62,11 +62,12 @@ export function choosing(
         servers.filter((server) => server.url !== url && isHealthy(server)),
         type,
       ),
-    asked: (url, type) => {
-      const found = url === undefined ? preferred(type) : of(url.replace(/\/+$/, ''));
+    asked: (wanted, type) => {
+      const called = servers.find(({ name }) => name === wanted);
+      const found = wanted === undefined ? preferred(type) : (called ?? of(wanted.replace(/\/+$/, '')));
       if (found !== undefined) return found;
       throw new UnknownServer(
-        url === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
+        wanted === undefined ? `no server takes jobs of the type ${type}` : 'that server is none of this pipeline’s',
       );
     },
   };

@@ -108,7 +108,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
-  return servers.map((server) => comfyUIServer(serverAddress(server), policy, report));
+  return servers.map((server, position) => comfyUIServer(serverAddress(server, position), policy, report));
 }
 
 /** A training takes as long as it takes. */

@@ -36,16 +36,20 @@ export interface AnswerParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Answers {
-  readonly get: (promptId: string) => Promise<JobState | undefined>;
+  readonly get: (promptId: string, isShown?: (state: JobState) => boolean) => Promise<JobState | undefined>;
   readonly list: (query?: ListQuery) => Promise<JobPage>;
   readonly watch: (promptId: string) => Observable<JobState>;
 }
 
 export function answers({ board, local, writer, store, attempted }: AnswerParts): Answers {
-  const get$ = (promptId: string): Observable<JobState | undefined> =>
+  const get$ = (promptId: string, isShown: (state: JobState) => boolean): Observable<JobState | undefined> =>
     defer(() => {
-      const live = board.job(promptId);
-      return live === undefined ? writer.get(promptId) : stored(live.state);
+      const live = board.job(promptId)?.state;
+      if (live !== undefined && isShown(live)) return stored(live);
+      const waiting = writer.waiting(promptId);
+      if (waiting !== undefined && isShown(waiting)) return of(waiting);
+      // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
+      return store.get(promptId).pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
     });
   /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
   const stored = (state: JobState): Observable<JobState> =>
@@ -97,7 +101,7 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
   }
 
   return {
-    get: (promptId) => firstValueFrom(get$(promptId)),
+    get: (promptId, isShown = () => true) => firstValueFrom(get$(promptId, isShown)),
     list,
     watch,
   };

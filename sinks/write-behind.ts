@@ -41,6 +41,8 @@ export interface WriteBehind {
   before(promptId: string, work$: Observable<unknown>): void;
   /** What is still to be done before the job's next state, which is not done by itself any more. */
   undone(promptId: string): Observable<unknown>;
+  /** What waits to be written of a job. */
+  waiting(promptId: string): JobState | undefined;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
   /** Forgets a job, here and in the store. Emits whether it was there; errors with `StoreUnavailable`. */
@@ -203,6 +205,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       first.delete(promptId);
       return work$;
     },
+    waiting: (promptId) => unwritten.get(promptId),
     get: (promptId) =>
       defer(() => {
         const waiting = unwritten.get(promptId);

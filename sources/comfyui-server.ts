@@ -18,6 +18,7 @@ export type { OutputBody };
 /** One ComfyUI server, all that we ask of it. */
 export interface ComfyUIServer {
   readonly url: string;
+  readonly name: string;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
   /** The session of this client id; a socket is opened when it is connected. */
@@ -53,6 +54,7 @@ export function comfyUIServer(
   const routes = lookup(client.get);
   return {
     url: address.url,
+    name: address.name,
     ...(address.tags !== undefined && { tags: address.tags }),
     session: (clientId) =>
       webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),

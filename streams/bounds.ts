@@ -87,4 +87,13 @@ export const bounds = {
   signedUrlMs: 5 * 60_000,
   /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
   previewBytes: 4 << 20,
+  /** Webhooks under way, of an instance: in all, to one host, for one user. */
+  webhooks: 50,
+  webhooksPerHost: 4,
+  webhooksPerUser: 10,
+  /** Bytes of a published key set. */
+  keySetBytes: 256 << 10,
+  /** CONNECT packets of one socket, and sockets of one address that have not shown a token yet. */
+  connectsPerSocket: 4,
+  unknownSocketsPerAddress: 1_000,
 } as const;

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { bearerToken, type Auth, type Viewer } from './auth';
+import { TokenRefused } from './token-refused';
 import { Problem } from '../wire/problem';
+import { networkOf } from './network';
 import { meter, type Allowance, type Rates } from './rate-limits';
 
 /** Who may ask now. */
@@ -10,7 +12,7 @@ export interface Admission {
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
   /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
   readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
-  /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
+  /** Leaves the viewer, or why there is none, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
 
@@ -50,9 +52,18 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
       throw new Problem('too-many-requests', { detail }, { 'Retry-After': String(seconds(inMs)) });
     },
     http: async (request, response, next) => {
-      // Who came by a signed URL is known already.
+      // Who came by a signed URL is known already; what needs no token is answered to a bad one too.
       const signed = response.locals['viewer'] as Viewer | undefined;
-      const viewer = signed ?? (await known(bearerToken(request.headers.authorization), request));
+      const viewer =
+        signed ??
+        (await auth.viewerOf(bearerToken(request.headers.authorization)).catch(async (error: unknown) => {
+          if (!(error instanceof TokenRefused)) {
+            await strangerFrom(request);
+            throw error;
+          }
+          response.locals['refusal'] = error;
+          return undefined;
+        }));
       response.locals['viewer'] = viewer;
       if (viewer?.role === 'service') {
         next();
@@ -66,7 +77,10 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
   };
 }
 
-const addressOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
+/** Where a request comes from, as far as callers are told apart by it. */
+export const addressOf = (request: IncomingMessage, proxies: number): string => networkOf(hostOf(request, proxies));
+
+const hostOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
   const path = String(headers['x-forwarded-for'] ?? '').split(',');
   // What stands further to the left was written by who asks.
   const forwarded = proxies > 0 ? path.at(-proxies)?.trim() : undefined;

@@ -17,11 +17,14 @@ import { inputsRoute, type InputsOptions } from './routes/inputs';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { Rooms } from '../sockets/rooms';
+import type { RefusalLog } from '../admission/refusal-log';
 import type { OutboxLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/node-histories';
+import { meRoute } from './routes/me';
 import { nodesRoute } from './routes/nodes';
 import { outputsRoute, signedViewers } from './routes/outputs';
 import { Problem, sendProblem } from '../wire/problem';
+import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
 import { onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
@@ -41,9 +44,11 @@ export interface HttpOptions {
   readonly proxies: number;
   readonly bodies: RequestBodies;
   readonly inputs: InputsOptions;
+  readonly refusals: RefusalLog;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
+  readonly views: JobViews;
   readonly histories: NodeHistories;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
@@ -52,16 +57,17 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, webhooks, histories, bodies, inputs, logger } = options;
+  const { pipeline, auth, admission, policy, refusals, webhooks, views, histories, bodies, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(underBase(options.basePath, options.proxies));
-  app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), freshly());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), admission.http);
   app.use(
     selfRoutes(auth.required),
-    jobsRoutes(pipeline, webhooks, bodies),
+    meRoute(auth.required),
+    jobsRoutes(pipeline, webhooks, views, bodies),
     inputsRoute(pipeline, inputs),
     eventsRoute(options),
   );

@@ -16,6 +16,7 @@ import {
   Port,
   RedisUrl,
   Secret,
+  Seconds,
   Servers,
   WebhookHosts,
   WebhookSecret,
@@ -34,6 +35,10 @@ export type StoreSettings =
 export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
   readonly issuer?: string;
   readonly audience?: string;
+  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
+  readonly maxHours?: number;
+  /** By how much clocks may differ; 5 where absent. */
+  readonly toleranceS?: number;
 };
 
 export interface Settings {
@@ -64,7 +69,17 @@ export interface Settings {
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const AuthVariables = t.type({
+  JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  JWT_MAX_HOURS: optional(Count),
+  JWT_TOLERANCE_S: optional(Seconds),
+});
+type AuthVariables = t.TypeOf<typeof AuthVariables>;
 
 const Variables = t.type({
   COMFYUI_URL: Servers,
@@ -74,10 +89,7 @@ const Variables = t.type({
   HOST: optional(Host),
   PORT: optional(Port),
   LOG_LEVEL: optional(LogLevel),
-  JWT_SECRET: optional(Secret),
-  JWT_JWKS_URL: optional(JwksUrl),
-  JWT_ISSUER: optional(Words),
-  JWT_AUDIENCE: optional(Words),
+  ...AuthVariables.props,
   ORIGINS: optional(Origins),
   MAX_BODY_BYTES: optional(BodyBytes),
   MAX_INPUT_BYTES: optional(InputBytes),
@@ -106,11 +118,20 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
   );
 };
 
+/** Those of tokens alone, where nothing is served; `undefined` where tokens are not asked for. */
+export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  return pipe(
+    decoded(AuthVariables, given),
+    E.map((variables) => authFrom(variables).auth),
+  );
+};
+
 /** What to tell the person who started the gateway with bad settings. */
-export const complaintOf = (errors: readonly FieldError[]): string => {
+export const complaintOf = (errors: readonly FieldError[], what = 'cannot start, these settings are wrong'): string => {
   const width = Math.max(...errors.map(({ field }) => field.length));
   const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
-  return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
+  return [`comfyui-jobstream ${what}:`, ...lines, ''].join('\n');
 };
 
 const contradictions = (environment: Environment): readonly FieldError[] => [
@@ -126,11 +147,15 @@ const contradictionsOfAuth = ({
   JWT_JWKS_URL,
   JWT_ISSUER,
   JWT_AUDIENCE,
+  JWT_MAX_HOURS,
+  JWT_TOLERANCE_S,
 }: Environment): readonly FieldError[] => {
   if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
     return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
   if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
-  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S }).filter(
+    ([, value]) => value !== undefined,
+  );
   return [
     ...(HOST !== undefined && !isLoopback(HOST)
       ? [
@@ -169,10 +194,13 @@ const settingsFrom = (variables: Variables): Settings => ({
   }),
 });
 
-const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variables): Pick<Settings, 'auth'> => {
+const authFrom = (variables: AuthVariables): Pick<Settings, 'auth'> => {
+  const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
   const expected = {
     ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
     ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+    ...(JWT_MAX_HOURS !== undefined && { maxHours: JWT_MAX_HOURS }),
+    ...(JWT_TOLERANCE_S !== undefined && { toleranceS: JWT_TOLERANCE_S }),
   };
   if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
   return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };

@@ -23,8 +23,6 @@ import type { Pipeline } from '../../pipeline/api';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { audience } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth';
-import type { LiveJobs } from '../wire/protocol';
-import { publicJob, type PublicJob } from '../wire/public-job';
 
 /** How many jobs an answer holds. */
 const PAGE = 200;
@@ -36,7 +34,13 @@ const AT_A_TIME = 8;
 
 /** What somebody hears who watches all jobs they may see. */
 export type WatchNews =
-  { readonly tag: 'live'; readonly live: LiveJobs } | { readonly tag: 'change'; readonly job: PublicJob };
+  { readonly tag: 'live'; readonly live: LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+
+/** The live jobs that somebody may see, the newest first; `more` if there are others. */
+export interface LiveStates {
+  readonly jobs: readonly JobState[];
+  readonly more: boolean;
+}
 
 /**
  * All live jobs, for those who watch all. This instance's jobs are told at once; those that other instances hold are
@@ -109,10 +113,9 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
     share({ connector: () => new ReplaySubject(1) }),
   );
 
-  const liveFor = (viewer: Viewer): LiveJobs => {
+  const liveFor = (viewer: Viewer): LiveStates => {
     const live = [...known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
-    const newest = live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE);
-    return { jobs: newest.map(publicJob), more: live.length > PAGE };
+    return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
   };
 
   return {

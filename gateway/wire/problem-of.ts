@@ -10,6 +10,7 @@ import {
 } from '../../pipeline/api';
 import { StoreUnavailable } from '../../sinks/job-store';
 import { KeysUnavailable } from '../admission/jwks';
+import { TokenRefused } from '../admission/token-refused';
 import { Problem, unknownJob } from './problem';
 
 /** The answer to an error, whoever threw it. What is not known by name is `internal`, and tells the caller nothing. */
@@ -32,16 +33,36 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof NoAnswer) return new Problem('no-answer', { detail: 'Try again later.' }, RETRY_SOON);
   if (error instanceof StoreUnavailable)
     return new Problem('store-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
+  if (error instanceof TokenRefused) return unauthorized(error);
   if (error instanceof KeysUnavailable)
     return new Problem('keys-unavailable', { detail: 'Try again later.' }, RETRY_SOON);
   return ofExpress(error) ?? new Problem('internal');
 };
 
+/** As RFC 6750 has it: without a token nothing but the scheme, else why it was refused. */
+export const unauthorized = (refusal?: TokenRefused): Problem =>
+  refusal === undefined
+    ? new Problem(
+        'unauthorized',
+        { detail: 'Send Authorization: Bearer and a valid token.' },
+        { 'WWW-Authenticate': 'Bearer' },
+      )
+    : new Problem(
+        'unauthorized',
+        { detail: refusal.message },
+        // A header takes no typographic quotes.
+        {
+          'WWW-Authenticate': `Bearer error="invalid_token", error_description="${refusal.message.replaceAll('’', "'")}"`,
+        },
+      );
+
 const RETRY_SOON = { 'Retry-After': '5' };
 
 const unknownServer = (): Problem =>
   new Problem('bad-request', {
-    errors: [{ field: 'server', message: 'must be the URL of one of this gateway’s servers' }],
+    errors: [
+      { field: 'server', message: 'must be the name of one of this gateway’s servers; services may give its URL' },
+    ],
   });
 
 /** What express throws for the caller's fault: a path that is no UTF-8, say. */

@@ -131,7 +131,8 @@ export interface JobState {
 }
 
 /** Whether the job has ended. A settled job never changes. */
-export const isSettled = (state: JobState): boolean => state.status === 'completed' || state.status === 'failed';
+export const isSettled = ({ status }: Pick<JobState, 'status'>): boolean =>
+  status === 'completed' || status === 'failed';
 
 /** The session that watches a job; absent where it is nobody's. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
@@ -140,4 +141,7 @@ export const sessionOf = ({ session, clientId }: JobState): string | undefined =
 export const runIdOf = ({ runId, promptId }: JobState): string => runId ?? promptId;
 
 /** Whether `a` is a later state of the same job than `b`. */
-export const isNewer = (a: JobState, b: JobState): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+export const isNewer = (a: Position, b: Position): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+
+/** A state's place among all of its job. */
+export type Position = Pick<JobState, 'epoch' | 'seq'>;

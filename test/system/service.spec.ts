@@ -61,7 +61,8 @@ async function jobWhere({ url }: Service, promptId: string, fits: (state: JobSta
   return state!;
 }
 
-const isEnd = (state: JobState | undefined): boolean => state?.status === 'completed' || state?.status === 'failed';
+const isEnd = (state: Pick<JobState, 'status'> | undefined): boolean =>
+  state?.status === 'completed' || state?.status === 'failed';
 const long = (count: number) => steps({ steps: count, secondsPerStep: 0.1 });
 
 /** Submits a workflow; resolves with the job’s id. */

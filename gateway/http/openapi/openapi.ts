@@ -29,6 +29,16 @@ const selfPaths = {
       isOpen: true,
     }),
   },
+  '/me': {
+    get: operation({
+      id: 'me',
+      tag: 'self',
+      summary: 'Who the caller is to the gateway',
+      description: '`tokens` tells whether the gateway wants any; `expiresAt`, in ms since 1970, when this one ends.',
+      answers: { 200: json('Whom the token names.', ref('Me')) },
+      problems: [],
+    }),
+  },
   '/openapi.json': {
     get: operation({
       id: 'openapi',

@@ -2,13 +2,13 @@ import { Router, type Response } from 'express';
 import type { Logger } from 'pino';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../../../pipeline/api';
-import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
+import { isNewer, isSettled, type JobState, type Position } from '../../../streams/job/job-state';
 import type { Viewer } from '../../admission/auth';
 import { eventStream } from './event-stream';
 import { expiryOf } from '../../admission/token-expiry';
 import type { OutboxLimits } from '../../sockets/send-queue';
 import { Problem } from '../../wire/problem';
-import type { PublicJob } from '../../wire/public-job';
+import type { JobViews } from '../../wire/job-views';
 import type { Rooms } from '../../sockets/rooms';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import { visibleJob } from '../requests/visible-job';
@@ -18,6 +18,7 @@ export interface EventsOptions {
   /** Shared with the sockets: a state is made public and written once for all who hear of it. */
   readonly rooms: Rooms;
   readonly limits: OutboxLimits;
+  readonly views: JobViews;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
@@ -39,6 +40,7 @@ const streaming = ({
   pipeline,
   rooms,
   limits,
+  views,
   closing$,
   logger,
 }: EventsOptions): ViewerHandler<{ promptId: string }> => {
@@ -46,15 +48,15 @@ const streaming = ({
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   const beat$ = interval(BEAT_MS).pipe(share());
 
-  const follow = (response: Response, viewer: Viewer, job$: Observable<PublicJob>): void => {
+  const follow = (response: Response, viewer: Viewer, job$: Observable<JobState>): void => {
     const { userId } = viewer;
     const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'));
-    let last: PublicJob | undefined;
+    let last: JobState | undefined;
     open.set(userId, (open.get(userId) ?? 0) + 1);
     merge(
       job$.pipe(
         tap({
-          next: (job) => stream.state((last = job)),
+          next: (job) => stream.state(views.of((last = job), viewer)),
           // The settled state ends the stream itself, once it has left.
           complete: () => (last !== undefined && isSettled(last)) || stream.end(),
         }),
@@ -96,8 +98,6 @@ const streaming = ({
   };
 };
 
-type Position = Pick<JobState, 'epoch' | 'seq'>;
-
 const positionOf = (id: string | string[] | undefined): Position | undefined => {
   const [, epoch, seq] = /^(\d{1,16}):(\d{1,16})$/.exec(String(id)) ?? [];
   return epoch === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
@@ -105,5 +105,5 @@ const positionOf = (id: string | string[] | undefined): Position | undefined => 
 
 const isNewerThan =
   (seen: Position | undefined) =>
-  (job: PublicJob): boolean =>
-    seen === undefined || isNewer(job, { ...job, ...seen });
+  (job: JobState): boolean =>
+    seen === undefined || isNewer(job, seen);

@@ -33,12 +33,6 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   return router;
 };
 
-const withUrl = (server: ServerStatus): ServerHealth => ({ name: new URL(server.url).host, ...server });
-
+const withUrl = (server: ServerStatus): ServerHealth => server;
 /** A pod's URL is often all one needs to use it: only services get it. */
-const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): ServerHealth => ({
-  name: `server ${n + 1}`,
-  healthy,
-  via,
-  ...(queueRemaining !== undefined && { queueRemaining }),
-});
+const withoutUrl = ({ url: _, ...server }: ServerStatus): ServerHealth => server;

@@ -30,7 +30,7 @@ const uploading =
   async (request, response) => {
     const { viewer } = response.locals;
     const asked = read(request.query);
-    const uploaded = await inTurn(viewer, async () => {
+    const { server, ...stored } = await inTurn(viewer, async () => {
       const chunks = chunksOf(request, { mostBytes, weigh: (bytes) => weigh(viewer, bytes) });
       try {
         return await pipeline.upload(await fileOf(request as Request, chunks, asked, viewer));
@@ -38,7 +38,9 @@ const uploading =
         void chunks.return(undefined);
       }
     });
-    response.status(201).json(uploaded);
+    // Users know servers by name (R13).
+    const name = pipeline.servers().find(({ url }) => url === server)?.name ?? server;
+    response.status(201).json({ ...stored, server: name });
   };
 
 async function fileOf(

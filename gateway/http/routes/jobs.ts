@@ -1,43 +1,43 @@
-import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
-import type { JobRequest, Pipeline } from '../../../pipeline/api';
-import { totalsOf, type JobPage } from '../../../sinks/job-page';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { UnknownServer, type JobRequest, type Pipeline } from '../../../pipeline/api';
+import { totalsOf } from '../../../sinks/job-page';
+import { isSettled } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import type { FieldError } from '../../wire/described.codec';
 import { badFields } from '../requests/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
-import { publicJob } from '../../wire/public-job';
 import { prefixOf } from '../base-path';
 import type { RequestBodies } from '../bodies/request-bodies';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import type { JobViews } from '../../wire/job-views';
+import type { PublicJob } from '../../wire/public-job';
 import { isPromptId, visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, bodies: RequestBodies): Router => {
+export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): Router => {
   const router = Router();
   router
     .route('/jobs')
-    .get(authenticated, listing(pipeline))
-    .post(authenticated, submitting(pipeline, webhooks, bodies))
+    .get(authenticated, listing(pipeline, views))
+    .post(authenticated, submitting(pipeline, webhooks, views, bodies))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
-    .get(authenticated, reading(pipeline))
-    .put(authenticated, tracking(pipeline, bodies))
+    .get(authenticated, reading(pipeline, views))
+    .put(authenticated, tracking(pipeline, views, bodies))
     .all(onlyMethods('GET, HEAD, PUT'));
-  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline)).all(onlyMethods('POST'));
+  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline, views)).all(onlyMethods('POST'));
   return router;
 };
 
 const submitting =
-  (pipeline: Pipeline, webhooks: Webhooks, bodies: RequestBodies): ViewerHandler =>
+  (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): ViewerHandler =>
   async (asking, response) => {
     const { viewer } = response.locals;
     const { body, digest } = await bodies.read('submit', asking, viewer);
@@ -46,32 +46,35 @@ const submitting =
     const request = { ...body.request, userId: body.request.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
+    refuseUrlOfServer(viewer, request, pipeline);
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
-    if (webhookUrl !== undefined) await webhooks.add(job.promptId, webhookUrl);
+    if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
     response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
-    if (job.failure?.kind === 'rejected') throw refusal(job);
-    response.status(once && isSettled(job) ? 200 : 202).json(publicJob(job));
+    if (job.failure?.kind === 'rejected') throw refusal(views.of(job, viewer));
+    response.status(once && isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
 
 const listing =
-  (pipeline: Pipeline): ViewerHandler =>
+  (pipeline: Pipeline, views: JobViews): ViewerHandler =>
   async ({ query }, response) => {
     const { viewer } = response.locals;
     const wanted = asked(jobQuery(query));
-    if (viewer.role === 'service') return void response.json(publicPage(await pipeline.list(wanted)));
-    if (wanted.userId !== undefined && wanted.userId !== viewer.userId)
-      return void response.json(publicPage({ jobs: [], totals: totalsOf([]) }));
-    response.json(publicPage(await pipeline.list({ ...wanted, userId: viewer.userId })));
+    const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
+    if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
+    const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
+    response.json({ ...page, jobs: page.jobs.map((job) => views.of(job, viewer)) });
   };
 
 const reading =
-  (pipeline: Pipeline): JobHandler =>
+  (pipeline: Pipeline, views: JobViews): JobHandler =>
   async ({ params }, response) => {
-    response.json(publicJob(await visibleJob(pipeline, response.locals.viewer, params.promptId)));
+    const { viewer } = response.locals;
+    response.json(views.of(await visibleJob(pipeline, viewer, params.promptId), viewer));
   };
 
+/** Services take up what somebody else posted. A user gets what is theirs already: an id alone proves nothing. */
 const tracking =
-  (pipeline: Pipeline, bodies: RequestBodies): JobHandler =>
+  (pipeline: Pipeline, views: JobViews, bodies: RequestBodies): JobHandler =>
   async (asking, response) => {
     const { viewer } = response.locals;
     const { params } = asking;
@@ -79,21 +82,21 @@ const tracking =
     const request = { ...body, userId: body.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (!isPromptId(params.promptId)) throw unknownJob();
-    const present = await pipeline.get(params.promptId);
-    // Another user's job takes the way of one that is nowhere, so that neither the answer nor its time tells them apart (R14).
-    const promptId = present && !maySee(viewer, present) ? randomUUID() : params.promptId;
-    const job = await pipeline.track(promptId, request);
-    if (!maySee(viewer, job)) throw unknownJob();
-    response.location(`${prefixOf(response)}/jobs/${job.promptId}`).json(publicJob(job));
+    const job =
+      viewer.role === 'service'
+        ? await pipeline.track(params.promptId, request)
+        : await visibleJob(pipeline, viewer, params.promptId);
+    response.location(`${prefixOf(response)}/jobs/${job.promptId}`).json(views.of(job, viewer));
   };
 
 const cancelling =
-  (pipeline: Pipeline): JobHandler =>
+  (pipeline: Pipeline, views: JobViews): JobHandler =>
   async ({ params }, response) => {
-    await visibleJob(pipeline, response.locals.viewer, params.promptId);
+    const { viewer } = response.locals;
+    await visibleJob(pipeline, viewer, params.promptId);
     const job = await pipeline.cancel(params.promptId);
-    if (!job) throw unknownJob();
-    response.status(isSettled(job) ? 200 : 202).json(publicJob(job));
+    if (!job || !maySee(viewer, job)) throw unknownJob();
+    response.status(isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
 
 const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
@@ -107,17 +110,15 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
   throw new Problem('forbidden', { detail: 'A user may act for nobody else.', errors });
 };
 
+/** Users know servers by their names; to a URL they get the answer that any wrong name gets. */
+const refuseUrlOfServer = ({ role }: Viewer, { server }: JobRequest, pipeline: Pipeline): void => {
+  if (role === 'service' || server === undefined || pipeline.servers().some(({ name }) => name === server)) return;
+  throw new UnknownServer('no server has that name');
+};
+
 const refuseUrl = (message: string | undefined): void => {
   if (message !== undefined) throw badFields([{ field: 'webhook.url', message }]);
 };
 
-const refusal = (job: JobState): Problem => {
-  const { promptId, failure, nodeErrors } = publicJob(job);
-  return new Problem('workflow-refused', { detail: failure?.message ?? '', promptId, nodeErrors: nodeErrors ?? [] });
-};
-
-const publicPage = ({ jobs, cursor, totals }: JobPage) => ({
-  jobs: jobs.map(publicJob),
-  totals,
-  ...(cursor !== undefined && { cursor }),
-});
+const refusal = ({ promptId, failure, nodeErrors }: PublicJob): Problem =>
+  new Problem('workflow-refused', { detail: failure?.message ?? '', promptId, nodeErrors: nodeErrors ?? [] });

@@ -1,6 +1,8 @@
 import type { RequestHandler } from 'express';
 import type { Viewer } from '../../admission/auth';
+import type { TokenRefused } from '../../admission/token-refused';
 import { Problem } from '../../wire/problem';
+import { unauthorized } from '../../wire/problem-of';
 
 /** A handler behind `authenticated`. */
 export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
@@ -13,12 +15,8 @@ export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
 
 /** Lets only callers pass whom admission knows, before any body is read. */
 export const authenticated: ViewerHandler = (_request, { locals }, next) => {
-  if ((locals as { viewer?: Viewer }).viewer === undefined)
-    throw new Problem(
-      'unauthorized',
-      { detail: 'Send Authorization: Bearer and a valid token.' },
-      { 'WWW-Authenticate': 'Bearer' },
-    );
+  const { viewer, refusal } = locals as { readonly viewer?: Viewer; readonly refusal?: TokenRefused };
+  if (viewer === undefined) throw unauthorized(refusal);
   next();
 };
 

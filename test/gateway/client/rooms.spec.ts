@@ -14,7 +14,7 @@ const state = (promptId: string, seq: number, more: Partial<JobState> = {}): Job
   status: 'processing',
   progress: seq,
   startedAt: 1,
-  serverUrl: 'http://comfy',
+  server: 'server-1',
   phase: 'running',
   updatedAt: seq,
   via: 'websocket',

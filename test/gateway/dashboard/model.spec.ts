@@ -23,7 +23,7 @@ const job = (fields: Partial<PublicJob> = {}): PublicJob => ({
   status: 'queued',
   progress: 0,
   startedAt: 1000,
-  serverUrl: 'http://127.0.0.1:8188',
+  server: 'server-1',
   phase: 'waiting',
   updatedAt: 1000,
   via: 'websocket',

@@ -143,6 +143,7 @@ describe('over a pipeline that we play', () => {
     watchers = new Set();
     log.length = 0;
     const pipeline = {
+      servers: () => [],
       get: (promptId: string) => Promise.resolve(promptId === 'gone' ? undefined : job()),
       watch: () =>
         new Observable<JobState>((watcher) => {

@@ -4,6 +4,7 @@ import type { Router } from 'express';
 import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
 import { admission } from '../../../gateway/admission/admission';
+import { jobViews } from '../../../gateway/wire/job-views';
 import { httpApp } from '../../../gateway/http/app';
 import { defaultDownloadLimits, downloads } from '../../../gateway/http/outputs/downloads';
 import { urlSigner } from '../../../gateway/http/outputs/signed-urls';
@@ -96,8 +97,10 @@ test('it has every route that the gateway serves, and no other', () => {
     proxies: 0,
     bodies: {} as never,
     inputs: {} as never,
+    refusals: { origin: () => undefined, transport: () => undefined },
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
+    views: jobViews(() => []),
     histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
@@ -270,6 +273,7 @@ describe('every real answer is as documented:', () => {
     for (const token of ['', ada, service]) {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
+      await ask('GET', '/me', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { defaultRates } from '../../../gateway/admission/rate-limits';
 import { complaintOf, settingsOf } from '../../../gateway/settings/settings';
 
-const SECRET = 's'.repeat(32);
+const SECRET = 'a secret of settings, 32 bytes and more';
 const good = { COMFYUI_URL: 'http://127.0.0.1:8188' };
 
 const fieldsOf = (environment: Record<string, string>): readonly string[] => {
@@ -44,6 +44,8 @@ test('all of them', () => {
     JWT_SECRET: SECRET,
     JWT_ISSUER: 'https://app.example.com',
     JWT_AUDIENCE: 'jobs',
+    JWT_MAX_HOURS: '8',
+    JWT_TOLERANCE_S: '0',
     ORIGINS: 'https://app.example.com/, http://localhost:3000',
     STORE_STRICT: '1',
     WEBHOOK_SECRET: `whsec_${Buffer.from(SECRET).toString('base64')}`,
@@ -67,7 +69,13 @@ test('all of them', () => {
     host: '0.0.0.0',
     port: 0,
     logLevel: 'silent',
-    auth: { secret: new TextEncoder().encode(SECRET), issuer: 'https://app.example.com', audience: 'jobs' },
+    auth: {
+      secret: new TextEncoder().encode(SECRET),
+      issuer: 'https://app.example.com',
+      audience: 'jobs',
+      maxHours: 8,
+      toleranceS: 0,
+    },
     webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
     origins: ['https://app.example.com', 'http://localhost:3000'],
     bodyLimitBytes: 1000,
@@ -117,6 +125,13 @@ test.each([
   ['PORT', '8e3'],
   ['LOG_LEVEL', 'loud'],
   ['JWT_SECRET', 'too short'],
+  ['JWT_SECRET', ' '.repeat(32)],
+  ['JWT_SECRET', `short${' '.repeat(40)}`],
+  ['JWT_SECRET', 's'.repeat(64)],
+  ['JWT_SECRET', 'abcabcabcabcabcabcabcabcabcabcabcabc'],
+  ['JWT_SECRET', '0123456789abcdef0123456789abcdef0123'],
+  ['JWT_MAX_HOURS', '8'],
+  ['JWT_TOLERANCE_S', '5'],
   ['JWT_ISSUER', 'no secret beside it'],
   ['JWT_AUDIENCE', 'no secret beside it'],
   ['JWT_JWKS_URL', 'http://id.example.com/keys'],

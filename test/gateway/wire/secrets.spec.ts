@@ -82,7 +82,7 @@ async function useAll({ url }: Service): Promise<void> {
   const posted = [
     await submit(steps(), { webhook }),
     await submit(nodeError(), { webhook }),
-    await submit(outOfMemory(), { server: comfies[1]!.url }),
+    await submit(outOfMemory(), { server: 'server-2' }),
     await submit(rejected()),
     await submit(steps(), { webhook: { url: `http://${login}@127.0.0.1/${hookToken}` } }),
     await submit(steps(), { server: `http://${login}@127.0.0.1:1` }),

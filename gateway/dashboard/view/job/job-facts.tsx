@@ -3,13 +3,13 @@ import { fineDuration } from '../../model/words';
 
 /** What a job was asked as, where it runs, and since when. */
 export function JobFacts({ job }: { readonly job: PublicJob }) {
-  const { promptId, userId, characterId, serverUrl, startedAt, finishedAt, attempt, via, status, metadata } = job;
+  const { promptId, userId, characterId, server, startedAt, finishedAt, attempt, via, status, metadata } = job;
   const isLive = status === 'queued' || status === 'processing';
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Id', promptId],
     ['User', userId],
     ['Character', characterId],
-    ['Server', serverUrl],
+    ['Server', server],
     ['Watched by', isLive ? (via === 'websocket' ? 'WebSocket' : 'polling') : undefined],
     ['Submitted', timeOf(startedAt)],
     ['Ended', finishedAt === undefined ? undefined : timeOf(finishedAt)],
