@@ -7,4 +7,6 @@ execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tscon
 execFileSync(process.execPath, ['scripts/build-client.mjs', 'dist/client'], { stdio: 'inherit' });
 execFileSync(process.execPath, ['scripts/build-dashboard.mjs'], { stdio: 'inherit' });
 cpSync('gateway/dashboard/dist', 'dist/gateway/dashboard/dist', { recursive: true });
+// The compiler leaves out what is no TypeScript.
+cpSync('sinks/redis/scripts', 'dist/sinks/redis/scripts', { recursive: true, filter: (path) => !path.endsWith('.ts') });
 chmodSync('dist/gateway/main.js', 0o755);
