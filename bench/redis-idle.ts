@@ -8,7 +8,7 @@ import { createPipeline } from '../pipeline/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import type { JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
-import { startComfyUI } from '../test/support/comfyui';
+import { startComfyUI } from '../test/support/comfyui/stand-in';
 import { startRedis } from '../test/support/redis-server';
 import { aState } from '../test/sinks/a-state';
 
@@ -54,7 +54,7 @@ async function redis(): Promise<void> {
   }
   const store = redisStore({ url: server.url, report: () => undefined });
   await ended(store);
-  const comfy = await startComfyUI();
+  const comfy = await startComfyUI({ version: '0.33.0' });
   const pipeline = createPipeline({ servers: [comfy.url], store });
   await lastValueFrom(timer(SETTLING_MS));
   const before = await callsOf(admin);
@@ -71,7 +71,7 @@ async function redis(): Promise<void> {
   process.stdout.write(`redis, idle: ${sent.reduce((sum, [, rate]) => sum + rate, 0).toFixed(2)} commands a second\n`);
   process.stdout.write(`redis, ${await listing(store)}\n`);
   await pipeline.close();
-  await comfy.close();
+  await comfy.stop();
   admin.disconnect();
   await once(admin, 'end');
   await server.stop();
