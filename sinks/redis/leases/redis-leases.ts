@@ -20,6 +20,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { decodeLeaseOwner, decodeRegistration, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
 import type { LeaseScripts } from '../scripts/leases';
 import type { LeaseOutcome, Leases, SessionKey } from '../../leases';
+import { withSight, type Orphans, type Sight } from './sight';
 import { isGone, thisProcess } from '../../process-identity';
 import type { RedisListener } from '../connection/listener';
 
@@ -54,17 +55,6 @@ export interface RedisLeasesOptions {
   readonly listener: RedisListener;
   readonly ttlMs: number;
   readonly report: Report;
-}
-
-/** What is known of a session from outside. */
-type Sight =
-  | { readonly tag: 'orphan'; readonly session: SessionKey }
-  | { readonly tag: 'ours' }
-  | { readonly tag: 'another’s'; readonly leftMs: number };
-
-interface Orphans {
-  readonly sessions: readonly SessionKey[];
-  readonly nextInMs?: number;
 }
 
 /**
@@ -244,12 +234,6 @@ export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeases
       ),
   };
   return leases;
-}
-
-function withSight({ sessions, nextInMs = Number.POSITIVE_INFINITY }: Orphans, sight: Sight): Orphans {
-  const found = sight.tag === 'orphan' ? [...sessions, sight.session] : sessions;
-  const next = sight.tag === 'another’s' ? Math.min(nextInMs, sight.leftMs) : nextInMs;
-  return { sessions: found, ...(Number.isFinite(next) && { nextInMs: next }) };
 }
 
 const isHeld = (outcome: string): boolean => outcome === 'held' || outcome === 'took' || outcome === 'overwrote';

@@ -171,7 +171,7 @@ describe('[R12] while a master is killed', () => {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
 
-    const states = await lastValueFrom(store.live().pipe(toArray()));
+    const { jobs: states } = await lastValueFrom(store.page({ limit: 10_000 }));
     expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
     expect(states).toHaveLength(500);
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
