@@ -237,7 +237,7 @@ describe('what is known of all jobs', () => {
     expect(told(news).slice(1)).toEqual(['d1', 'a2', 'b5']);
     await until(6_500);
     expect(told(news).slice(1)).toEqual(['d1', 'a2', 'b5']);
-    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get b', 'get c']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get c', 'get b']);
     watching.unsubscribe();
   });
 
