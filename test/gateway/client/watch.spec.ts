@@ -178,7 +178,7 @@ describe('what is known of all jobs', () => {
       {
         states$,
         list: ({ limit = 50, cursor, ...wanted } = {}) => {
-          asked.push(`list ${wanted.status ?? ''}`);
+          asked.push(`list ${wanted.status?.join() ?? ''}`);
           return Promise.resolve(
             pageOf([...stored.values()], { ...wanted, limit, ...(cursor !== undefined && { cursor }) }),
           );
