@@ -39,6 +39,11 @@ try {
   node('scripts/build-client.mjs', join(made, 'client'));
   node('scripts/build-dashboard.mjs');
   cpSync('gateway/dashboard/dist', join(made, 'gateway/dashboard/dist'), { recursive: true });
+  // The compiler leaves out what is no TypeScript.
+  cpSync('sinks/redis/scripts', join(made, 'sinks/redis/scripts'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.ts'),
+  });
   chmodSync(join(made, 'gateway/main.js'), 0o755);
   if (existsSync('dist')) renameSync('dist', old);
   renameSync(made, 'dist');

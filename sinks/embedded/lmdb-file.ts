@@ -44,7 +44,7 @@ export interface Range {
   readonly most: number;
 }
 
-/** Strings on disk, of one process that writes. What it cannot do errors with `StoreUnavailable`. */
+/** Strings on disk. What it cannot do errors with `StoreUnavailable`. */
 export interface LmdbFile {
   /** The entry as last written here. Throws `StoreUnavailable`. */
   read(key: string): Entry | undefined;
@@ -73,16 +73,12 @@ export interface Txn {
 }
 
 /** What was written and is not committed yet; without an entry it was removed. */
-interface Uncommitted {
-  readonly entry: Entry | undefined;
-}
+type Uncommitted = { readonly entry: Entry | undefined };
 
 /**
- * Opens `jobs.lmdb` in a directory of a local disk, making both where they are missing. Throws `StoreUnavailable`, which
- * says why not.
- *
- * No write runs JavaScript in LMDB's transaction: `process.exit` waits for LMDB's thread, and that thread, where it waits
- * for a callback, waited for ever (lmdb 3.5.6, three exits of eight under load).
+ * Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not.
+ * No write runs JavaScript in LMDB's transaction: `process.exit` waits for LMDB's thread, which waited for the callback for
+ * ever (lmdb 3.5.6, three exits of eight under load).
  */
 export function lmdbFile(directory: string): LmdbFile {
   const db = openDatabase(directory);
@@ -209,8 +205,10 @@ function openDatabase(directory: string) {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     assertLmdb(path);
-    for (const own of [path, `${path}-lock`]) closeSync(openSync(own, 'a', 0o600));
-    for (const own of [path, `${path}-lock`]) chmodSync(own, 0o600);
+    for (const own of [path, `${path}-lock`]) {
+      closeSync(openSync(own, 'a', 0o600));
+      chmodSync(own, 0o600);
+    }
     return open<string, string>({
       path,
       noSubdir: true,

@@ -146,8 +146,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     preflight: () => redisPreflight(nodes),
 
     healthy: () =>
-      ask(() => Promise.all([redis.probe(PROBE_KEY, 'word'), ...nodes.masters().map((node) => node.ping())])).pipe(
-        map(([word]) => word === 'word'),
+      ask(() => Promise.all([...nodes.masters().map((node) => node.ping()), redis.probe(PROBE_KEY, 'word')])).pipe(
+        map((answers) => answers.at(-1) === 'word'),
         catchError(() => of(false)),
       ),
 

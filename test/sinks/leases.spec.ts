@@ -306,13 +306,13 @@ describe('with a real Redis', () => {
   });
 
   it('of a pid that lives another life are orphans', async () => {
-    const one = open();
+    const [one, other] = [open(), open()];
     await hold(one);
     const mine = JSON.parse((await admin.get(leaseKey(session.clientId))) ?? '') as { process: { startTime: number } };
     const before = { ...HELD, process: { ...mine.process, startTime: mine.process.startTime - 1 } };
     await admin.set(leaseKey(session.clientId), JSON.stringify(before), 'PX', TTL_MS);
-    expect((await orphans(one)).sessions).toEqual([session]);
-    expect(await hold(one)).toBe('held');
+    expect((await orphans(other)).sessions).toEqual([session]);
+    expect(await hold(other)).toBe('held');
   });
 
   describe('what other programs put under our keys', () => {

@@ -53,7 +53,8 @@ function build(folder: string): void {
     platform: 'node',
     target: 'node20',
   });
-  copyFileSync(join(ROOT, 'package.json'), join(making, 'package.json'));
+  for (const file of ['package.json', ...sources().filter((name) => name.endsWith('.lua'))])
+    copyFileSync(join(ROOT, file), join(making, file));
   try {
     renameSync(making, folder);
   } catch {

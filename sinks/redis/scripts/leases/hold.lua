@@ -1,11 +1,11 @@
 -- Takes the lease if nobody has it, if it is ours, or if it is exactly that of ARGV[3], whose process is known to be
 -- gone. One that is ours is only extended, which a Redis that is full still does.
 -- KEYS: lease. ARGV: owner, ms to live, the owner it may be taken from (empty: none).
--- Answers `held`, `overwrote` where what was there is no lease, or, refusing, the owner as stored.
-local held, outcome = redis.pcall('GET', KEYS[1]), 'held'
+-- Answers `held` where it was ours already, `took`, `overwrote` where what was there is no lease, or, refusing, the owner as stored.
+local held, outcome = redis.pcall('GET', KEYS[1]), 'took'
 if held == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return outcome
+  return 'held'
 end
 if type(held) == 'table' then
   outcome = 'overwrote' -- an error: the value is no string
