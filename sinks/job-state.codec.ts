@@ -68,6 +68,7 @@ export const jobState = record<JobState>(
   },
   {
     characterId: t.string,
+    executionStartedAt: t.number,
     clientId: t.string,
     session: t.string,
     queuePosition: t.number,

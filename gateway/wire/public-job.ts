@@ -12,12 +12,26 @@ export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'runId' | 'retry
 export const publicJob = (state: JobState): PublicJob => {
   const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =
     state;
-  const { etaMs, updatedAt, finishedAt, via, outputs, failure, nodeErrors, attempt, epoch, seq, metadata } = state;
+  const {
+    executionStartedAt,
+    etaMs,
+    updatedAt,
+    finishedAt,
+    via,
+    outputs,
+    failure,
+    nodeErrors,
+    attempt,
+    epoch,
+    seq,
+    metadata,
+  } = state;
   const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
   return {
     ...always,
     serverUrl: withoutSecrets(serverUrl),
     ...(characterId !== undefined && { characterId }),
+    ...(executionStartedAt !== undefined && { executionStartedAt }),
     ...(queuePosition !== undefined && { queuePosition }),
     ...(node && { node }),
     ...(etaMs !== undefined && { etaMs }),

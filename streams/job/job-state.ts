@@ -78,6 +78,8 @@ export interface JobState {
   readonly progress: number;
   /** When the job was submitted or first tracked. */
   readonly startedAt: number;
+  /** When its present run began, as the first frame or ComfyUI itself tells; absent while it waits, and where nobody can say. */
+  readonly executionStartedAt?: number;
   /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
   readonly clientId?: string;
   /** The session that watches a job which somebody else posted; a job of ours is watched by its `clientId`. */

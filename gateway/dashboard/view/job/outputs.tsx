@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
 import type { JobOutput } from '../../../../streams/job/job-state';
-import { extensionOf, kindOf } from '../../model/files';
+import { extensionOf, isText, kindOf, type Output } from '../../model/files';
+import type { Api } from '../../live/api';
 import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
 import { Viewer, type Viewed } from './viewer';
@@ -9,32 +10,50 @@ import { Viewer, type Viewed } from './viewer';
 /** Tiles beyond these come when asked for: a job can make thousands of files. */
 const FIRST = 24;
 
-/** What a job made: images shown, other files by name. */
+/** What a job made: images and words shown, other files by name. */
 export function Outputs({ job }: { readonly job: PublicJob }) {
-  const { promptId, outputs = [] } = job;
+  const { promptId } = job;
+  const outputs: readonly Output[] = job.outputs ?? [];
   const [most, setMost] = useState(FIRST);
   const [viewed, setViewed] = useState<Viewed>();
   return (
     <section class="outputs" aria-labelledby="outputs-title">
       <h2 id="outputs-title">
-        Outputs <span class="soft">{count(outputs.length, 'file')}</span>
+        Outputs <span class="soft">{outputsWords(outputs)}</span>
       </h2>
       <ul class="tiles">
         {outputs.slice(0, most).map((output, n) => (
-          <li key={n}>
-            <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+          <li key={n} data-text={isText(output)}>
+            {isText(output) ? (
+              <Words text={output.text} />
+            ) : (
+              <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+            )}
           </li>
         ))}
       </ul>
       {outputs.length > most && (
         <button type="button" class="older" onClick={() => setMost(most + FIRST)}>
-          Show more of {count(outputs.length, 'file')}
+          Show more of {outputsWords(outputs)}
         </button>
       )}
       {viewed && <Viewer viewed={viewed} close={() => setViewed(undefined)} />}
     </section>
   );
 }
+
+function outputsWords(outputs: readonly Output[]): string {
+  const texts = outputs.filter(isText).length;
+  const files = outputs.length - texts;
+  return [files > 0 ? count(files, 'file') : '', texts > 0 ? count(texts, 'text') : ''].filter(Boolean).join(', ');
+}
+
+/** A result that is words, as the node gave it. */
+const Words = ({ text }: { readonly text: string }) => (
+  <pre class="words" tabIndex={0} aria-label="Text">
+    {text}
+  </pre>
+);
 
 interface TileProps {
   readonly promptId: string;
@@ -74,10 +93,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
   }, [api, promptId, n, kind]);
 
   const view = (): void => {
-    api.output(promptId, n).then(
-      (blob) => open({ blob, filename, kind }),
-      () => setMissing(true),
-    );
+    viewedOf(api, promptId, n, filename).then(open, () => setMissing(true));
   };
   return (
     <button type="button" class="tile" data-kind={kind} data-missing={missing} ref={place} onClick={view}>
@@ -90,4 +106,11 @@ function Tile({ promptId, output, n, open }: TileProps) {
       </span>
     </button>
   );
+}
+
+/** Films and sounds are played from where they are, and not fetched whole before. */
+async function viewedOf(api: Api, promptId: string, n: number, filename: string): Promise<Viewed> {
+  const kind = kindOf(filename);
+  const url = kind === 'video' || kind === 'audio' ? await api.outputUrl(promptId, n) : undefined;
+  return { filename, kind, ...(url === undefined ? { blob: await api.output(promptId, n) } : { url }) };
 }
