@@ -17,7 +17,15 @@ export {
   type Workflow,
 } from './pipeline/api';
 export { embeddedStore } from './sinks/embedded/embedded-store';
-export { StoreUnavailable, UnreadableState, UnsuitableStore, type JobFilter, type JobStore } from './sinks/job-store';
+export {
+  StoreUnavailable,
+  UnreadableState,
+  UnsuitableStore,
+  type JobStore,
+  type StoredFile,
+  type Usage,
+} from './sinks/job-store';
+export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
 export { redisStore } from './sinks/redis/redis-store';
 export {
   isSettled,

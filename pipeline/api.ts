@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { JobPage } from '../sinks/job-page';
-import type { JobFilter } from '../sinks/job-store';
+import type { JobFilter, JobPage } from '../sinks/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
 import type { Preview } from '../streams/board/board';
@@ -78,6 +77,7 @@ export interface Pipeline {
   cancel(promptId: string): Promise<JobState | undefined>;
   /** The present state, or `undefined`. */
   get(promptId: string): Promise<JobState | undefined>;
+  /** Newest first. Rejects with `InvalidCursor`. */
   list(query?: ListQuery): Promise<JobPage>;
   /** The present state, then each change, never backward; completes when the job settles. Errors with `UnknownJob`. */
   watch(promptId: string): Observable<JobState>;

@@ -108,11 +108,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const { own, isHeld, isTrusted } = owned;
   const posting = runs({
     ...{ servers, own, isHeld, isTrusted, board, store, clock, backoff, report },
-    keep: (promptId, kept) =>
-      writer.before(
-        promptId,
-        defer(() => store.keep(promptId, kept)),
-      ),
+    keep: writer.keep,
   });
   const tell = (event: BoardEvent): void => commands$.next(of(event));
   const submitting = submissions({

@@ -171,12 +171,12 @@ export function runs(parts: RunParts): Runs {
       const stored$ = defer(() => {
         const run = board.run(runId);
         if (run === undefined) return EMPTY;
-        return concat(store.keep(promptId, { tag: 'unposted', prompt }), store.put(run.state).pipe(ignoreElements()));
+        return store.put(run.state, { tag: 'unposted', prompt }).pipe(ignoreElements());
       }).pipe(reporting('store', report), orNothing);
       const run = { runId, clientId, prompt, stored: true, maybePosted: false };
       return concat(freed$, of(posting), stored$, posted(at, run));
     };
-    const kept$ = store.kept(promptId).pipe(
+    const kept$ = store.workflow(promptId).pipe(
       reporting('store', report),
       reconnecting(backoff, clock),
       map((kept) => (kept?.tag === 'outline' ? undefined : kept?.prompt)),

@@ -1,6 +1,6 @@
-import { EMPTY, concat, defer, firstValueFrom, map, merge, of, toArray, type Observable } from 'rxjs';
+import { EMPTY, concat, defer, firstValueFrom, map, merge, of, type Observable } from 'rxjs';
 import { UnknownJob, type ListQuery } from './api';
-import { matches, pageOf, type JobPage } from '../sinks/job-page';
+import { pageOf, type JobPage } from '../sinks/job-page';
 import type { JobStore } from '../sinks/job-store';
 import type { WriteBehind } from '../sinks/write-behind';
 import type { Board } from '../streams/board/board';
@@ -62,14 +62,15 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
 
   /** What the store holds, with what is not stored yet and the live jobs as they are now; those alone where it does not answer (R12). */
   async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
-    const stored = await firstValueFrom(attempted(store.list(wanted)).pipe(toArray()));
+    const query = { ...wanted, limit: Math.min(limit, MAX_PAGE), ...(cursor !== undefined && { cursor }) };
+    const stored = await firstValueFrom(attempted(store.page({ ...wanted, limit: 1_000_000 })), {
+      defaultValue: undefined,
+    });
     const live = [...board.jobs.values()].map(({ state }) => state);
-    const states = new Map([...stored, ...writer.unwritten(), ...live].map((state) => [state.promptId, state]));
-    return pageOf(
-      [...states.values()].filter((state) => matches(state, wanted)),
-      Math.min(limit, MAX_PAGE),
-      cursor,
+    const states = new Map(
+      [...(stored?.jobs ?? []), ...writer.unwritten(), ...live].map((state) => [state.promptId, state]),
     );
+    return pageOf([...states.values()], query);
   }
 
   return {

@@ -23,7 +23,7 @@ import type { SessionKey } from '../sinks/leases';
 import type { Backoff } from '../streams/operators/backoff';
 import type { Board, BoardEvent } from '../streams/board/board';
 import { jobOf } from '../streams/job/job';
-import { isSettled, sessionOf, type Failure, type JobState } from '../streams/job/job-state';
+import { sessionOf, type Failure, type JobState } from '../streams/job/job-state';
 import { reconnecting } from '../streams/operators/reconnecting';
 import { orNothing, reporting, type Report } from '../streams/operators/reporting';
 import { graphOfPrompt, type Prompt } from '../streams/job/workflow';
@@ -77,8 +77,8 @@ export function takingUp(parts: TakingUpParts): TakingUp {
     board.job(promptId) === undefined && !isComing(promptId) && !claiming.has(promptId);
 
   const unwatched = (strays: Map<string, SessionKey>): Observable<JobState> =>
-    store.list().pipe(
-      filter((state) => !isSettled(state) && isServed(state.serverUrl) && isUnwatched(state.promptId)),
+    store.live().pipe(
+      filter((state) => isServed(state.serverUrl) && isUnwatched(state.promptId)),
       tap((state) => {
         const clientId = sessionOf(state) ?? '';
         if (clientId !== '' && !isHeld(clientId)) strays.set(clientId, { clientId, serverUrl: state.serverUrl });
@@ -120,7 +120,7 @@ export function takingUp(parts: TakingUpParts): TakingUp {
     return store.put(ours).pipe(
       filter((outcome) => outcome === 'stored'),
       concatMap(() =>
-        store.kept(state.promptId).pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined)),
+        store.workflow(state.promptId).pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined)),
       ),
       map((kept) => ({ state: ours, kept })),
     );

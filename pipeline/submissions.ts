@@ -20,7 +20,7 @@ import { onlyOnce, type Identity } from './idempotent-submit';
 import type { JobRequest, SubmitRequest } from './api';
 import type { Runs } from './posting';
 import type { JobStore } from '../sinks/job-store';
-import { oncePosted } from '../sinks/stored-workflow.codec';
+import { oncePosted, type StoredWorkflow } from '../sinks/stored-workflow.codec';
 import { promptOf } from './prompt';
 import { StaleState, type WriteBehind } from '../sinks/write-behind';
 import type { Backoff } from '../streams/operators/backoff';
@@ -89,13 +89,13 @@ export function submissions(parts: SubmissionParts): Submissions {
       ...(retry !== undefined && { retry }),
     };
     coming.add(promptId);
-    // Stored before it is posted, so that no crash can lose it; its workflow first, for whoever finds it unposted.
-    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', prompt }));
-    const kept$ = keep$.pipe(tap({ error: () => writer.before(promptId, keep$) }));
-    const put$ = as === undefined ? attempted(store.put(state)) : EMPTY;
-    const outcome = await lastValueFrom(concat(attempted(kept$), put$), { defaultValue: undefined });
+    // Stored before it is posted, so that no crash can lose it, with its workflow, for whoever finds it unposted.
+    const workflow: StoredWorkflow = { tag: 'unposted', prompt };
+    const put$ = as === undefined ? attempted(store.put(state, workflow)) : EMPTY;
+    const outcome = await lastValueFrom(put$, { defaultValue: undefined });
+    if (as === undefined && outcome === undefined) writer.keep(promptId, workflow);
     const posted$ = posting.first(state, prompt, as !== undefined || outcome !== undefined);
-    const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
+    const running = run(as === undefined ? posted$ : storedFirst(state, workflow, posted$));
     coming.delete(promptId);
     await running;
     // An old server's id is one to come back with, after a crash as well.
@@ -109,12 +109,16 @@ export function submissions(parts: SubmissionParts): Submissions {
    * Posts a job that is stored by nobody else. While the store does not answer, it is asked again: only it can tell.
    * Nothing while this very job is at that already.
    */
-  function storedFirst(state: JobState, posted$: Observable<BoardEvent>): Observable<BoardEvent> {
+  function storedFirst(
+    state: JobState,
+    workflow: StoredWorkflow,
+    posted$: Observable<BoardEvent>,
+  ): Observable<BoardEvent> {
     const { promptId } = state;
     return defer(() => {
       if (beingPosted.has(promptId)) return EMPTY;
       beingPosted.add(promptId);
-      return store.put(state).pipe(
+      return store.put(state, workflow).pipe(
         reporting('store', report),
         reconnecting(backoff, clock),
         concatMap((outcome) => (outcome === 'stored' ? posted$ : EMPTY)),
@@ -133,14 +137,10 @@ export function submissions(parts: SubmissionParts): Submissions {
         throw new StaleState(state);
       }),
     );
-    const kept$ = store
-      .kept(promptId)
-      .pipe(
-        concatMap((kept) =>
-          kept === undefined ? EMPTY : store.keep(state.promptId, oncePosted(kept.prompt, state.retry !== undefined)),
-        ),
-      );
-    const moved$ = concat(writer.undone(promptId), marked$, kept$, store.put(state), writer.remove(promptId));
+    const put$ = store
+      .workflow(promptId)
+      .pipe(concatMap((kept) => store.put(state, kept && oncePosted(kept.prompt, state.retry !== undefined))));
+    const moved$ = concat(writer.undone(promptId), marked$, put$, writer.remove(promptId));
     const over = (): void => {
       moving.delete(promptId);
       done.next();

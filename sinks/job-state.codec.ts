@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { CurrentNode, Failure, JobOutput, JobState, NodeError, RetryPolicy } from '../streams/job/job-state';
+import type { CurrentNode, Failure, FileOutput, JobOutput, JobState, NodeError, RetryPolicy, TextOutput } from '../streams/job/job-state';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
@@ -18,10 +18,14 @@ export const currentNode = record<CurrentNode>(
   { title: t.string },
 );
 
-export const jobOutput = record<JobOutput>(
+const fileOutput = record<FileOutput>(
   { nodeId: t.string, kind: t.string, filename: t.string, subfolder: t.string, type: t.string },
   {},
 );
+
+const textOutput = record<TextOutput>({ nodeId: t.string, kind: t.literal('text'), text: t.string }, {});
+
+export const jobOutput: t.Type<JobOutput> = t.union([fileOutput, textOutput]);
 
 export const nodeError = record<NodeError>(
   { nodeId: t.string, message: t.string },

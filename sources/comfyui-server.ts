@@ -4,7 +4,7 @@ import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/job-changes';
 import type { Job } from '../streams/job/job';
-import type { JobOutput } from '../streams/job/job-state';
+import type { FileOutput } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
 import { lookAt, lookup } from './lookup';
@@ -35,7 +35,7 @@ export interface ComfyUIServer {
   /** Makes the server free the memory it holds. Completes once it did. Errors with `NoAnswer`. */
   readonly free: () => Observable<never>;
   /** The file, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
-  readonly view: (output: JobOutput) => Promise<OutputBody | undefined>;
+  readonly view: (output: FileOutput) => Promise<OutputBody | undefined>;
   /** When it answered the last request, in ms since 1970; 0 where it did not, or was not asked yet. */
   readonly answeredAt: () => number;
   readonly close: () => Promise<void>;

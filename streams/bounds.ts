@@ -23,8 +23,16 @@ export const bounds = {
   textsLength: 65_536,
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
-  /** Bytes of a text frame. */
+  /** Bytes of a text frame, and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  jsonDepth: 200,
+  /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
+  filenameLength: 500,
+  /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
+  startedNodes: 50_000,
+  /** Bytes of a picture that came over the socket, and of all of one job. */
+  pictureBytes: 32 << 20,
+  picturesBytes: 64 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,

@@ -133,7 +133,7 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
 /** Live jobs of one status, the newest first, from as many pages as there are, within reason. */
 function liveOf(pipeline: Source, status: JobStatus): Observable<JobState> {
   const page = (cursor?: string): Promise<JobPage> =>
-    pipeline.list({ status, limit: LOOK.limit, ...(cursor !== undefined && { cursor }) });
+    pipeline.list({ status: [status], limit: LOOK.limit, ...(cursor !== undefined && { cursor }) });
   let cursor: string | undefined;
   return defer(() => page(cursor)).pipe(
     tap((listed) => (cursor = listed.cursor)),

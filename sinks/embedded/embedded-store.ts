@@ -3,6 +3,7 @@ import {
   asyncScheduler,
   catchError,
   concatMap,
+  count,
   defer,
   EMPTY,
   exhaustMap,
@@ -13,14 +14,15 @@ import {
   of,
   tap,
   throwError,
+  toArray,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import { isNewer, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import { reporting, type Report } from '../../streams/operators/reporting';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { embeddedHooks } from './embedded-webhook-queue';
-import { matches } from '../job-page';
+import { pageOf } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
 import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
 import {
@@ -28,6 +30,7 @@ import {
   jobKey,
   RESERVED_S,
   STATE_TTL_S,
+  Unstorable,
   type JobStore,
   type PutOutcome,
   type UnreadableState,
@@ -106,16 +109,30 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     .pipe(exhaustMap(() => sweep$))
     .subscribe();
 
+  const all = (): Observable<JobState> =>
+    file.batches().pipe(
+      concatMap((entries) => entries.filter((entry) => isAlive(entry) && entry.key.startsWith(JOB_KEY_PREFIX))),
+      concatMap(readable),
+    );
+
   const store: JobStore = {
-    leases: soleLeases(() => store.list()),
+    leases: soleLeases(() => store.live()),
     hooks: embeddedHooks(file, clock),
 
-    put: (state) =>
+    put: (state, workflow) =>
       defer(() => {
         const key = jobKey(state.promptId);
-        if (isTooLong(key)) return throwError(() => new RangeError('a promptId this long cannot be stored'));
+        if (isTooLong(key)) return throwError(() => new Unstorable('a promptId this long cannot be stored'));
         const text = JSON.stringify(state);
-        return file.transact((txn) => write(txn, state, key, text));
+        return file.transact((txn) => {
+          const written = write(txn, state, key, text);
+          const until = clock.now() + KEPT_S * 1000;
+          const at = workflowKey(state.promptId);
+          if (written.outcome === 'stored' && isSettled(state)) txn.remove(at);
+          else if (written.outcome === 'stored' && workflow !== undefined)
+            txn.write({ key: at, text: JSON.stringify(workflow), until });
+          return written;
+        });
       }).pipe(
         tap(({ isNews, foreign }) => {
           if (foreign !== undefined) report('embedded put', foreign);
@@ -133,25 +150,32 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         return of(state?.right);
       }),
 
-    list: (wanted = {}) =>
-      file.batches().pipe(
-        concatMap((entries) => entries.filter((entry) => isAlive(entry) && entry.key.startsWith(JOB_KEY_PREFIX))),
-        concatMap(readable),
-        filter((state) => matches(state, wanted)),
-      ),
-
-    keep: (promptId, kept) =>
-      file
-        .transact((txn) => {
-          txn.write({ key: workflowKey(promptId), text: JSON.stringify(kept), until: clock.now() + KEPT_S * 1000 });
-        })
-        .pipe(ignoreElements()),
-
-    kept: (promptId) =>
+    workflow: (promptId) =>
       defer(() => {
         const entry = alive(file, workflowKey(promptId));
         return of(entry && decodeStoredWorkflow(entry.text));
       }),
+
+    page: (query) =>
+      all().pipe(
+        toArray(),
+        map((states) => pageOf(states, query)),
+      ),
+
+    live: () => all().pipe(filter((state) => !isSettled(state))),
+
+    liveOf: (clientId) => all().pipe(filter((state) => !isSettled(state) && sessionOf(state) === clientId)),
+
+    usage: (userId) =>
+      all().pipe(
+        filter((state) => !isSettled(state) && state.userId === userId),
+        count(),
+        map((jobs) => ({ jobs, bytes: 0 })),
+      ),
+
+    keepFile: () => EMPTY,
+
+    file: () => of(undefined),
 
     reserve: (name, text) =>
       file.transact((txn) => {

@@ -2,7 +2,8 @@ import * as E from 'fp-ts/Either';
 import {
   catchError,
   concatMap,
-  defer,
+  count,
+  endWith,
   distinct,
   EMPTY,
   filter,
@@ -11,11 +12,12 @@ import {
   merge,
   of,
   tap,
+  toArray,
   type Observable,
 } from 'rxjs';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
-import { matches } from '../job-page';
+import { pageOf } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
 import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
 import {
@@ -26,6 +28,7 @@ import {
   StoreUnavailable,
   UnreadableState,
   type JobStore,
+  type PutOutcome,
 } from '../job-store';
 import { keyBeside } from './connection/key-slot';
 import { feedChannel, redisFeed } from './redis-feed';
@@ -91,19 +94,39 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     );
   }
 
+  const all = (): Observable<JobState> =>
+    redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
+      concatMap(values),
+      concatMap((found) => found),
+      distinct(({ key }) => key),
+      concatMap(readable),
+    );
+
   const store: JobStore = {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
     hooks: redisHooks(redis, ask),
 
-    put: (state) =>
-      defer(() => {
-        const { promptId, epoch, seq } = state;
-        const keys = [jobKey(promptId), fenceKey(promptId), feedChannel(promptId)];
-        const json = JSON.stringify(state);
-        return ask(() => redis.putJobState(...keys, json, epoch, seq, STATE_TTL_S));
-      }).pipe(
+    put: (state, workflow) =>
+      (workflow === undefined || isSettled(state)
+        ? EMPTY
+        : ask(() => redis.set(workflowKey(state.promptId), JSON.stringify(workflow), 'EX', KEPT_S)).pipe(
+            ignoreElements(),
+          )
+      ).pipe(
+        endWith(undefined),
+        concatMap(() => {
+          const { promptId, epoch, seq } = state;
+          const keys = [jobKey(promptId), fenceKey(promptId), feedChannel(promptId)];
+          const json = JSON.stringify(state);
+          return ask(() => redis.putJobState(...keys, json, epoch, seq, STATE_TTL_S));
+        }),
         tap((outcome) => outcome === 'overwrote' && report('redis put', overwritten(jobKey(state.promptId)))),
         map((outcome) => (outcome === 'stale' ? 'stale' : 'stored')),
+        concatMap((outcome: PutOutcome) =>
+          outcome === 'stored' && isSettled(state)
+            ? ask(() => redis.del(workflowKey(state.promptId))).pipe(map(() => outcome))
+            : of(outcome),
+        ),
       ),
 
     get: (promptId) => {
@@ -120,22 +143,31 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
       );
     },
 
-    list: (wanted = {}) =>
-      redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
-        concatMap(values),
-        concatMap((found) => found),
-        distinct(({ key }) => key),
-        concatMap(readable),
-        filter((state) => matches(state, wanted)),
-      ),
-
-    keep: (promptId, kept) =>
-      ask(() => redis.set(workflowKey(promptId), JSON.stringify(kept), 'EX', KEPT_S)).pipe(ignoreElements()),
-
-    kept: (promptId) =>
+    workflow: (promptId) =>
       ask(() => redis.get(workflowKey(promptId))).pipe(
         map((json) => (json === null ? undefined : decodeStoredWorkflow(json))),
       ),
+
+    page: (query) =>
+      all().pipe(
+        toArray(),
+        map((states) => pageOf(states, query)),
+      ),
+
+    live: () => all().pipe(filter((state) => !isSettled(state))),
+
+    liveOf: (clientId) => all().pipe(filter((state) => !isSettled(state) && sessionOf(state) === clientId)),
+
+    usage: (userId) =>
+      all().pipe(
+        filter((state) => !isSettled(state) && state.userId === userId),
+        count(),
+        map((jobs) => ({ jobs, bytes: 0 })),
+      ),
+
+    keepFile: () => EMPTY,
+
+    file: () => of(undefined),
 
     reserve: (name, text) =>
       ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),

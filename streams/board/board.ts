@@ -1,6 +1,7 @@
 import { advance } from '../job/advance';
 import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
 import type { Job } from '../job/job';
+import { pictureNode, pictureOf } from '../job/job-outputs';
 import { isSettled, runIdOf, type Failure, type JobState } from '../job/job-state';
 import {
   advanceSession,
@@ -37,10 +38,20 @@ export interface Preview {
   readonly image: Uint8Array;
 }
 
+/** A picture that came over the socket, as it is kept with its job. */
+export interface Picture {
+  readonly promptId: string;
+  readonly filename: string;
+  readonly mimeType: string;
+  readonly bytes: Uint8Array;
+}
+
 /** What an event led to. */
 export type Change =
   | { readonly tag: 'state'; readonly state: JobState }
   | { readonly tag: 'preview'; readonly preview: Preview }
+  /** A picture came that is an output: its bytes are to be kept with the job, before a state names it. */
+  | { readonly tag: 'pictured'; readonly picture: Picture }
   /** The job goes by another id from now on: an old server gave it that. */
   | { readonly tag: 'renamed'; readonly promptId: string; readonly as: JobState }
   /** The job is another's now: whoever watches it here has to look elsewhere. */
@@ -78,7 +89,13 @@ const ownFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
 ]);
 
 /** What only a look can tell. */
-const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['found', 'ended', 'absent']);
+const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  'found',
+  'ended',
+  'absent',
+  'unended',
+  'unreadable',
+]);
 
 export function jobBoard(timing: Timing): Board {
   const jobs = new Map<string, Job>();
@@ -195,9 +212,27 @@ export function jobBoard(timing: Timing): Board {
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
-        return [{ tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } }];
+        const preview: Change = { tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } };
+        return [preview, ...picture(job, nodeId, event)];
       }
     }
+  };
+
+  /** A picture that a node made for the socket alone is an output; a preview of any other is not. */
+  const picture = (
+    job: Job,
+    nodeId: string,
+    { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
+  ): readonly Change[] => {
+    const own = pictureNode(job, nodeId);
+    const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
+    if (output === undefined) return [];
+    const file: Change = {
+      tag: 'pictured',
+      picture: { promptId: job.state.promptId, filename: output.filename, mimeType, bytes: image },
+    };
+    const promptId = runIdOf(job.state);
+    return [file, ...takeJobEvent({ tag: 'pictured', promptId, at, output, bytes: image.length })];
   };
 
   /** A queue shorter than our jobs in it has lost some; one that moved may have ended a job that no frame tells of. */

@@ -8,6 +8,7 @@ import {
   type JobState,
   type NodeError,
 } from './job-state';
+import { outputsOfJob } from './job-outputs';
 import { fractionDone, ownerOf, stepsAreDone } from './progress';
 
 /** The most that a job shows before it is completed (R2). */
@@ -32,17 +33,18 @@ export function retold(job: Job, state: JobState, at: number): Job {
 export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
   withState(
     job,
-    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: [...outputs].sort(byNode) },
+    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: outputsOfJob(job, outputs) },
     at,
   );
 
-/** The job after a run that failed: at its end, or waiting for the next run where its policy allows one. */
-export function failed(job: Job, failure: Failure, at: number): Job {
-  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at);
-  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, ...state } = job.state;
+/** The job after a run that failed: at its end, with what it had finished, or waiting for the next run where its policy allows one. */
+export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
+  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at, undefined, outputs);
+  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, executionStartedAt: _x, ...state } = job.state;
   const again = jobOf(state, { graph: job.graph, linked: job.linked });
   return withState(
     { ...again, runAgain: failure },
+    // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
     { ...state, status: 'queued', phase: 'waiting', attempt: state.attempt + 1 },
     at,
   );
@@ -55,10 +57,22 @@ export function runsAgain({ attempt, retry }: JobState, { kind }: Failure): bool
 }
 
 /** The job at its bad end. */
-export const givenUp = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
+export const givenUp = (
+  job: Job,
+  failure: Failure,
+  at: number,
+  nodeErrors?: readonly NodeError[],
+  outputs: readonly JobOutput[] = [],
+): Job =>
   withState(
     job,
-    { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) },
+    {
+      ...ending(job.state, at),
+      status: 'failed',
+      failure,
+      ...(nodeErrors !== undefined && { nodeErrors }),
+      ...(outputs.length > 0 && { outputs: outputsOfJob(job, outputs) }),
+    },
     at,
   );
 
@@ -116,6 +130,7 @@ function sameState(a: JobState, b: JobState): boolean {
     a.nodeErrors === b.nodeErrors &&
     a.attempt === b.attempt &&
     a.runId === b.runId &&
+    a.executionStartedAt === b.executionStartedAt &&
     a.clientId === b.clientId &&
     a.serverUrl === b.serverUrl &&
     !isSettled(b) &&
@@ -131,6 +146,3 @@ const sameNode = (a: CurrentNode | undefined, b: CurrentNode | undefined): boole
     a.type === b.type &&
     Object.is(a.value, b.value) &&
     Object.is(a.max, b.max));
-
-/** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
-const byNode = (a: JobOutput, b: JobOutput): number => a.nodeId.localeCompare(b.nodeId, 'en', { numeric: true });

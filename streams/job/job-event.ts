@@ -1,4 +1,4 @@
-import type { Failure, JobOutput, NodeError } from './job-state';
+import type { Failure, FileOutput, JobOutput, NodeError } from './job-state';
 import type { Graph } from './workflow';
 
 /** One node in a `progress_state` snapshot. */
@@ -26,6 +26,8 @@ export type FrameFact =
   | { readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number }
   | { readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] }
   | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
+  /** A picture that came over the socket; its bytes are kept under `filename`. */
+  | { readonly tag: 'pictured'; readonly output: FileOutput; readonly bytes: number }
   | { readonly tag: 'succeeded' }
   | { readonly tag: 'broke'; readonly failure: Failure };
 
@@ -40,7 +42,19 @@ export type LookFact =
       /** The output nodes that will run, as the queue names them. */
       readonly targets?: readonly string[];
     }
-  | { readonly tag: 'ended'; readonly outcome: readonly JobOutput[] | Failure }
+  | {
+      readonly tag: 'ended';
+      readonly outcome: readonly JobOutput[] | Failure;
+      /** What a job had finished that failed after all. */
+      readonly outputs?: readonly JobOutput[];
+      /** When ComfyUI began to run it, where it says. */
+      readonly startedAt?: number;
+      readonly graph?: Graph;
+    }
+  /** In no history yet, while the queue cannot be read: it has not ended. */
+  | { readonly tag: 'unended' }
+  /** A server that answers as ComfyUI does says something of this job that cannot be read. */
+  | { readonly tag: 'unreadable' }
   /** In no queue and in no history. */
   | { readonly tag: 'absent' };
 

@@ -40,15 +40,27 @@ export interface NodeError {
 }
 
 /** One file a job made, in the words of ComfyUI's `/view`. */
-export interface JobOutput {
+export interface FileOutput {
   readonly nodeId: string;
   /** ComfyUI's key for it: `images`, `gifs`, `audio`, … */
   readonly kind: string;
   readonly filename: string;
   readonly subfolder: string;
-  /** ComfyUI's folder: `output`, `temp` or `input`. */
+  /** ComfyUI's folder: `output`, `temp` or `input`; `websocket` where it came over the socket and is kept with the job. */
   readonly type: string;
 }
+
+/** A text that a node showed: a caption, say. Long ones are cut. */
+export interface TextOutput {
+  readonly nodeId: string;
+  readonly kind: 'text';
+  readonly text: string;
+}
+
+/** What a job made. Under ComfyUI's key `text` there are texts, and files only where they have a name. */
+export type JobOutput = FileOutput | TextOutput;
+
+export const isFile = (output: JobOutput): output is FileOutput => 'filename' in output;
 
 /** The node at work, and how far it is: `value` of `max` steps. */
 export interface CurrentNode {
@@ -78,7 +90,7 @@ export interface JobState {
   readonly progress: number;
   /** When the job was submitted or first tracked. */
   readonly startedAt: number;
-  /** When its present run began, as the first frame or ComfyUI itself tells; absent while it waits, and where nobody can say. */
+  /** When ComfyUI began to run it, by its own word or by the first frame; absent while it waits, and where it never ran. */
   readonly executionStartedAt?: number;
   /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
   readonly clientId?: string;

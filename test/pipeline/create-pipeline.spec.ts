@@ -369,7 +369,7 @@ test.concurrent(
     await first.where(progressed);
     const { jobs } = await pipeline.list({ userId: 'ada' });
     expect(jobs).toMatchObject([{ promptId: first.promptId, status: 'processing' }]);
-    expect((await pipeline.list({ status: 'queued' })).jobs).toMatchObject([{ promptId: second.promptId }]);
+    expect((await pipeline.list({ status: ['queued'] })).jobs).toMatchObject([{ promptId: second.promptId }]);
     await second.end;
     expect((await pipeline.list()).jobs).toHaveLength(2);
   }),

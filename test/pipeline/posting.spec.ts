@@ -542,8 +542,8 @@ describe('with ComfyUI', () => {
       const workflow = lasting(0.3);
       const job = await run(workflow, { onLost: 'resubmit' });
       expect([...comfy.executions.keys()]).toEqual([job.promptId]);
-      await until(async () => (await lastValueFrom(store.kept(job.promptId))) !== undefined);
-      expect(await lastValueFrom(store.kept(job.promptId))).toEqual({
+      await until(async () => (await lastValueFrom(store.workflow(job.promptId))) !== undefined);
+      expect(await lastValueFrom(store.workflow(job.promptId))).toEqual({
         tag: 'whole',
         prompt: { workflow: JSON.stringify(workflow) },
       });

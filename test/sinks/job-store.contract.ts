@@ -1,4 +1,5 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
+import type { JobFilter, JobQuery } from '../../sinks/job-page';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
 import type { JobState } from '../../streams/job/job-state';
@@ -35,7 +36,8 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
 
     const put = (state: JobState) => lastValueFrom(store.put(state));
     const get = (promptId: string) => lastValueFrom(store.get(promptId));
-    const list = (filter?: Parameters<JobStore['list']>[0]) => lastValueFrom(store.list(filter).pipe(toArray()));
+    const page = (query: Partial<JobQuery> = {}) => lastValueFrom(store.page({ limit: 10_000, ...query }));
+    const list = async (filter: JobFilter = {}) => (await page(filter)).jobs;
     const remove = (promptId: string) => lastValueFrom(store.remove(promptId));
     const idsOf = (states: readonly JobState[]) => states.map(({ promptId }) => promptId).sort();
 
@@ -132,9 +134,9 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
       await put(aState({ promptId: 'c', userId: 'bob', status: 'queued', type: 'face_swap' }));
       expect(idsOf(await list())).toEqual(['a', 'b', 'c']);
       expect(idsOf(await list({ userId: 'ann' }))).toEqual(['a', 'b']);
-      expect(idsOf(await list({ status: 'queued' }))).toEqual(['a', 'c']);
+      expect(idsOf(await list({ status: ['queued'] }))).toEqual(['a', 'c']);
       expect(idsOf(await list({ type: 'own-type' }))).toEqual(['b']);
-      expect(idsOf(await list({ userId: 'ann', status: 'queued' }))).toEqual(['a']);
+      expect(idsOf(await list({ userId: 'ann', status: ['queued'] }))).toEqual(['a']);
     });
 
     it('lists each of many jobs once', async () => {
@@ -146,7 +148,7 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
     it('stops listing where nobody wants more', async () => {
       await put(aState({ promptId: 'a' }));
       await put(aState({ promptId: 'b' }));
-      expect(await firstValueFrom(store.list())).toMatchObject({ userId: 'ann' });
+      expect(await firstValueFrom(store.live())).toMatchObject({ userId: 'ann' });
     });
 
     it('forgets a removed job for good', async () => {
@@ -169,68 +171,71 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         tag: 'unposted',
         prompt: { workflow: '{}' },
       };
-      const keep = (promptId: string, kept = workflow) =>
-        lastValueFrom(store.keep(promptId, kept), { defaultValue: 'nothing' });
-      const kept = (promptId: string) => lastValueFrom(store.kept(promptId));
+      const stored = (promptId: string) => lastValueFrom(store.workflow(promptId));
+      const putWith = (own: Partial<JobState> = {}, kept = workflow) => lastValueFrom(store.put(aState(own), kept));
 
-      it('is kept without a word, by itself and beside the state', async () => {
-        expect(await kept('job-1')).toBeUndefined();
-        expect(await keep('job-1')).toBe('nothing');
-        expect(await get('job-1')).toBeUndefined();
-        await put(aState());
-        expect(await kept('job-1')).toEqual(workflow);
-        expect(await get('job-1')).toEqual(aState());
-        expect(await kept('job-2')).toBeUndefined();
+      it('is stored with a state, and stays until another comes with a later one', async () => {
+        expect(await stored('job-1')).toBeUndefined();
+        expect(await putWith({ seq: 1 })).toBe('stored');
+        expect(await put(aState({ seq: 2 }))).toBe('stored');
+        expect(await stored('job-1')).toEqual(workflow);
+        expect(await get('job-1')).toEqual(aState({ seq: 2 }));
+        await putWith({ seq: 3 }, another);
+        expect(await stored('job-1')).toEqual(another);
+        expect(await stored('job-2')).toBeUndefined();
       });
 
-      it('is the last that was kept', async () => {
-        await keep('job-1');
-        await keep('job-1', another);
-        expect(await kept('job-1')).toEqual(another);
+      it('[R11] is not replaced by that of a state which is refused', async () => {
+        await putWith({ epoch: 7 });
+        expect(await putWith({ epoch: 6 }, another)).toBe('stale');
+        expect(await stored('job-1')).toEqual(workflow);
       });
 
-      it('is no state: it is neither listed nor reported', async () => {
-        await keep('job-1');
-        expect(await list()).toEqual([]);
-        await put(aState());
-        await keep('job-2', another);
-        expect(await list()).toEqual([aState()]);
-      });
-
-      it('is forgotten with its job, and so is one without a state', async () => {
-        await put(aState());
-        for (const promptId of ['job-1', 'job-2']) await keep(promptId);
-        for (const promptId of ['job-1', 'job-2']) await remove(promptId);
-        expect(await kept('job-1')).toBeUndefined();
-        expect(await kept('job-2')).toBeUndefined();
-      });
-
-      it('does nothing until it is subscribed to', async () => {
-        void store.keep('job-1', workflow);
-        expect(await kept('job-1')).toBeUndefined();
-      });
-
-      it.each(['', 'no JSON {', '[1]', '"text"', '7', 'null'])(
-        'is none where somebody else wrote %j, until it is kept again',
-        async (text) => {
-          await harness.overwriteKept('job-1', text);
-          expect(await kept('job-1')).toBeUndefined();
-          await keep('job-1');
-          expect(await kept('job-1')).toEqual(workflow);
+      it.each(['completed', 'failed'] as const)(
+        'is dropped when its job is %s, even if one comes with that',
+        async (status) => {
+          await putWith({ seq: 1 });
+          await put(aState({ seq: 2, status }));
+          expect(await stored('job-1')).toBeUndefined();
+          await putWith({ promptId: 'job-2', status });
+          expect(await stored('job-2')).toBeUndefined();
         },
       );
 
-      it.each(['*', 'a}b{c', 'nul\0', ':workflow', ''])('is kept of a job with the id %j', async (promptId) => {
-        await keep(promptId);
-        expect(await kept(promptId)).toEqual(workflow);
+      it('is no state: it is neither listed nor reported', async () => {
+        await putWith();
+        expect(await list()).toEqual([aState()]);
+        expect(harness.reports).toEqual([]);
+      });
+
+      it('is forgotten with its job', async () => {
+        await putWith();
+        await remove('job-1');
+        expect(await stored('job-1')).toBeUndefined();
+      });
+
+      it.each(['', 'no JSON {', '[1]', '"text"', '7', 'null'])(
+        'is none where somebody else wrote %j, until another is stored',
+        async (text) => {
+          await putWith({ seq: 1 });
+          await harness.overwriteKept('job-1', text);
+          expect(await stored('job-1')).toBeUndefined();
+          await putWith({ seq: 2 });
+          expect(await stored('job-1')).toEqual(workflow);
+        },
+      );
+
+      it.each(['*', 'a}b{c', 'nul\0', ':workflow', ''])('is stored of a job with the id %j', async (promptId) => {
+        await putWith({ promptId });
+        expect(await stored(promptId)).toEqual(workflow);
         await remove(promptId);
-        expect(await kept(promptId)).toBeUndefined();
+        expect(await stored(promptId)).toBeUndefined();
       });
 
       it('is unavailable with its store', async () => {
         await lastValueFrom(store.close(), { defaultValue: undefined });
-        await expect(keep('job-1')).rejects.toThrow(StoreUnavailable);
-        await expect(kept('job-1')).rejects.toThrow(StoreUnavailable);
+        await expect(putWith()).rejects.toThrow(StoreUnavailable);
+        await expect(stored('job-1')).rejects.toThrow(StoreUnavailable);
       });
     });
 
@@ -325,7 +330,7 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         await reserve('text', 'job-1');
         expect(await list()).toEqual([]);
         expect(await get('job-1')).toBeUndefined();
-        expect(await lastValueFrom(store.kept('job-1'))).toBeUndefined();
+        expect(await lastValueFrom(store.workflow('job-1'))).toBeUndefined();
         expect(await remove('job-1')).toBe(false);
         expect(await reserve('other', 'job-1')).toBe('text');
       });

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { JobFilter } from '../../../sinks/job-store';
+import type { JobFilter } from '../../../sinks/job-page';
 import type { JobStatus } from '../../../streams/job/job-state';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 
@@ -50,7 +50,7 @@ export const jobQuery = (query: unknown): E.Either<readonly FieldError[], JobQue
   pipe(
     decoded(Query, query),
     E.map(({ status, type, userId, limit, cursor }) => ({
-      ...(status && { status }),
+      ...(status && { status: [status] }),
       ...(type !== undefined && { type }),
       ...(userId !== undefined && { userId }),
       limit: limit ?? DEFAULT_LIMIT,

@@ -2,6 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline as flow } from 'node:stream/promises';
 import { Router } from 'express';
 import type { Pipeline } from '../../../pipeline/api';
+import { isFile, type JobOutput } from '../../../streams/job/job-state';
 import { Problem } from '../../wire/problem';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import { visibleJob } from '../requests/visible-job';
@@ -32,7 +33,7 @@ const streaming =
     const contentType = safeType(output.contentType);
     response.set({
       'Content-Type': contentType,
-      'Content-Disposition': disposition(contentType, job.outputs?.[Number(params.n)]?.filename),
+      'Content-Disposition': disposition(contentType, filenameOf(job.outputs?.[Number(params.n)])),
       'Content-Security-Policy': "default-src 'none'; sandbox",
       'Cache-Control': 'private, max-age=3600',
       ...(length !== undefined && { 'Content-Length': String(length) }),
@@ -41,6 +42,9 @@ const streaming =
     // A body that breaks off has sent its head already: the connection breaks too, so that nobody takes the part for the whole.
     await flow(body, cappedAt(limitBytes), response).catch(() => response.destroy());
   };
+
+const filenameOf = (output: JobOutput | undefined): string | undefined =>
+  output !== undefined && isFile(output) ? output.filename : undefined;
 
 /** What a browser shows by itself and cannot be a page; SVG can hold scripts. */
 const safeType = (contentType: string): string => {

@@ -6,7 +6,7 @@ import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
-import { matches, pageOf } from '../../../sinks/job-page';
+import { pageOf, totalsOf } from '../../../sinks/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
@@ -180,11 +180,7 @@ describe('what is known of all jobs', () => {
         list: ({ limit = 50, cursor, ...wanted } = {}) => {
           asked.push(`list ${wanted.status ?? ''}`);
           return Promise.resolve(
-            pageOf(
-              [...stored.values()].filter((state) => matches(state, wanted)),
-              limit,
-              cursor,
-            ),
+            pageOf([...stored.values()], { ...wanted, limit, ...(cursor !== undefined && { cursor }) }),
           );
         },
         get: (promptId) => {
@@ -277,7 +273,7 @@ describe('what is known of all jobs', () => {
     const jobs = allJobs(
       {
         states$,
-        list: () => Promise.resolve({ jobs: [] }),
+        list: () => Promise.resolve({ jobs: [], totals: totalsOf([]) }),
         get: () => Promise.reject(new Error('the store is away')),
       },
       new VirtualTimeScheduler(),

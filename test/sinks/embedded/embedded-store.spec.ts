@@ -24,7 +24,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const report = (where: string, error: unknown) => void reports.push(`${where}: ${String(error)}`);
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const get = (store: JobStore, promptId = 'job-1') => lastValueFrom(store.get(promptId));
-const list = (store: JobStore) => lastValueFrom(store.list().pipe(toArray()));
+const list = (store: JobStore) => lastValueFrom(store.live().pipe(toArray()));
 const close = (store: Pick<JobStore, 'close'>) => lastValueFrom(store.close(), { defaultValue: undefined });
 
 describe('its file', () => {

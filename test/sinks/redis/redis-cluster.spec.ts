@@ -36,7 +36,7 @@ function open(url = cluster.url): JobStore {
 
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const listed = async (store: JobStore) =>
-  (await lastValueFrom(store.list().pipe(toArray()))).map(({ promptId }) => promptId).sort();
+  (await lastValueFrom(store.live().pipe(toArray()))).map(({ promptId }) => promptId).sort();
 const listenersTo = async (channel: string) => {
   const { admin } = await cluster.masterOf(channel);
   const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
@@ -171,7 +171,7 @@ describe('[R12] while a master is killed', () => {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
 
-    const states = await lastValueFrom(store.list().pipe(toArray()));
+    const states = await lastValueFrom(store.live().pipe(toArray()));
     expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
     expect(states).toHaveLength(500);
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));

@@ -47,7 +47,7 @@ const open = (url = server.url): JobStore => {
 };
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const get = (store: JobStore, promptId = 'job-1') => lastValueFrom(store.get(promptId));
-const list = (store: JobStore) => lastValueFrom(store.list().pipe(toArray()));
+const list = (store: JobStore) => lastValueFrom(store.live().pipe(toArray()));
 const healthy = (store: JobStore) => lastValueFrom(store.healthy());
 const errors = () => reports.map(({ error }) => String(error));
 const watchersOf = async (promptId: string) => {
