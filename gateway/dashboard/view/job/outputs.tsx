@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
-import type { JobOutput } from '../../../../streams/job/job-state';
-import { extensionOf, isText, kindOf, type Output } from '../../model/files';
+import { isFile, type FileOutput, type JobOutput } from '../../../../streams/job/job-state';
+import { extensionOf, kindOf } from '../../model/files';
 import type { Api } from '../../live/api';
 import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
@@ -12,8 +12,7 @@ const FIRST = 24;
 
 /** What a job made: images and words shown, other files by name. */
 export function Outputs({ job }: { readonly job: PublicJob }) {
-  const { promptId } = job;
-  const outputs: readonly Output[] = job.outputs ?? [];
+  const { promptId, outputs = [] } = job;
   const [most, setMost] = useState(FIRST);
   const [viewed, setViewed] = useState<Viewed>();
   return (
@@ -23,11 +22,11 @@ export function Outputs({ job }: { readonly job: PublicJob }) {
       </h2>
       <ul class="tiles">
         {outputs.slice(0, most).map((output, n) => (
-          <li key={n} data-text={isText(output)}>
-            {isText(output) ? (
-              <Words text={output.text} />
-            ) : (
+          <li key={n} data-text={!isFile(output)}>
+            {isFile(output) ? (
               <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+            ) : (
+              <Words text={output.text} />
             )}
           </li>
         ))}
@@ -42,9 +41,9 @@ export function Outputs({ job }: { readonly job: PublicJob }) {
   );
 }
 
-function outputsWords(outputs: readonly Output[]): string {
-  const texts = outputs.filter(isText).length;
-  const files = outputs.length - texts;
+function outputsWords(outputs: readonly JobOutput[]): string {
+  const files = outputs.filter(isFile).length;
+  const texts = outputs.length - files;
   return [files > 0 ? count(files, 'file') : '', texts > 0 ? count(texts, 'text') : ''].filter(Boolean).join(', ');
 }
 
@@ -57,7 +56,7 @@ const Words = ({ text }: { readonly text: string }) => (
 
 interface TileProps {
   readonly promptId: string;
-  readonly output: JobOutput;
+  readonly output: FileOutput;
   readonly n: number;
   readonly open: (viewed: Viewed) => void;
 }
