@@ -22,7 +22,7 @@ export function placeOf(hash: string): Place {
       user: text('user'),
       character: text('character'),
       text: text('text'),
-      within: text('within') in periods ? text('within') : '',
+      within: Object.hasOwn(periods, text('within')) ? text('within') : '',
     },
   };
 }
