@@ -95,7 +95,7 @@ test('a picture that ComfyUI saved is run as it was made, to the last digit of i
   const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/jobs'));
   await page.getByRole('button', { name: 'Submit', exact: true }).click();
   expect((await sent).postData()).toContain(text);
-  await status('Completed').waitFor();
+  await page.waitForURL('**/#/jobs/*');
 });
 
 test('a reload in the middle goes on where the job is, and knows the nodes it saw', async () => {

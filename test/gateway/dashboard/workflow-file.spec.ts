@@ -8,7 +8,7 @@ const workflow =
 const whole = { tag: 'workflow', workflow, nodes: 2, seeds: 1 };
 const editors = JSON.stringify({ last_node_id: 3, nodes: [{ id: 1, type: 'KSampler' }], links: [], version: 0.4 });
 const unfit = (why: string | RegExp) => ({ tag: 'unfit', why: expect.stringMatching(why) as string });
-const fileOf = (bytes: Buffer) => readFile(new Blob([bytes as BlobPart]));
+const fileOf = (bytes: Buffer) => readFile(new Blob([new Uint8Array(bytes)]));
 
 describe('a text', () => {
   test('of a workflow is taken as it stands, from a body for /prompt as well', () => {

@@ -108,7 +108,7 @@ async function refuse(session: Session, token: string | undefined, asksTabs: boo
     enter(other);
     return;
   }
-  if (token === undefined || flawOf(token, Date.now()) !== undefined) return;
+  if (token === undefined) return;
   const why = await whyRefused(token);
   if (current.value === asking && why !== undefined) current.value = { tag: 'asking', why };
 }

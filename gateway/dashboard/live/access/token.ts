@@ -65,19 +65,29 @@ function claimsOf(jwt: string): Claims | undefined {
 export function holderOf(jwt: string | undefined): { readonly userId?: string; readonly isService: boolean } {
   if (jwt === undefined) return { isService: true };
   const { sub, role } = claimsOf(jwt) ?? {};
-  return { ...(typeof sub === 'string' && { userId: sub }), isService: role === 'service' };
+  const userId = userIn(sub);
+  return { ...(userId !== undefined && { userId }), isService: role === 'service' };
 }
+
+/** Some issuers number their users. */
+const userIn = (sub: unknown): string | undefined =>
+  (typeof sub === 'string' && sub !== '') || typeof sub === 'number' ? String(sub) : undefined;
+
+/** Whether it has the shape of a token; all else is the gateway's to say, whose clock counts. */
+export const isJwt = (token: string): boolean => claimsOf(token) !== undefined;
 
 /** What is to be seen of a refused token without its key; `undefined` where it looks right. */
 export function flawOf(jwt: string, nowMs: number): string | undefined {
   const claims = claimsOf(jwt);
-  if (claims === undefined) return 'It is no JSON Web Token: that has three parts with dots between them.';
+  if (claims === undefined) return NO_JWT;
   const { exp, nbf, sub, role } = claims;
   if (typeof exp === 'number' && exp * 1000 <= nowMs) return `It ran out on ${timeOf(exp * 1000)}.`;
   if (typeof nbf === 'number' && nbf * 1000 > nowMs) return `It is good from ${timeOf(nbf * 1000)} on only.`;
-  if (typeof sub !== 'string' && role !== 'service') return 'It names no user (sub).';
+  if (userIn(sub) === undefined && role !== 'service') return 'It names no user (sub).';
   return undefined;
 }
+
+export const NO_JWT = 'It is no JSON Web Token: that has three parts with dots between them.';
 
 const timeOf = (ms: number): string =>
   new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import icon from '../../icon.svg';
-import { flawOf, tokenIn } from '../../live/access/token';
+import { isJwt, NO_JWT, tokenIn } from '../../live/access/token';
 
 interface Props {
   /** Why the token before was refused, if one was. */
@@ -15,9 +15,9 @@ export function SignIn({ why, signIn }: Props) {
     event.preventDefault();
     const pasted = new FormData(event.currentTarget as HTMLFormElement).get('token');
     const token = typeof pasted === 'string' ? tokenIn(pasted) : undefined;
-    const seen = token === undefined ? 'It holds characters that no token has.' : flawOf(token, Date.now());
-    setFlaw(seen);
-    if (token !== undefined && seen === undefined) signIn(token);
+    const fits = token !== undefined && isJwt(token);
+    setFlaw(fits ? undefined : NO_JWT);
+    if (fits) signIn(token);
   };
   const trouble = flaw ?? why;
   return (
