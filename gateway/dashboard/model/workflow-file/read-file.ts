@@ -63,7 +63,7 @@ function ofTexts(texts: readonly string[], what: string, hasEditors = false): Re
 /** What is compressed is read as far as a workflow may be long. */
 async function decoded({ bytes, encoding, compressed }: PngText): Promise<string> {
   if (!compressed) return new TextDecoder(encoding).decode(bytes);
-  const inflated = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream('deflate'));
+  const inflated = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('deflate'));
   const decoder = new TextDecoder(encoding);
   const reader = inflated.getReader();
   let text = '';

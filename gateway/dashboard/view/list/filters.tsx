@@ -85,6 +85,7 @@ export function Filters({ wanted, counts, types, users, characters, hasUsers }: 
           type="search"
           aria-label="Text"
           placeholder="Find id, node, metadata …"
+          maxLength={500}
           value={wanted.text}
           onInput={(event) => turn({ text: event.currentTarget.value })}
         />
@@ -142,6 +143,7 @@ function Named({ name, value, known, turn }: NamedProps) {
         aria-label={name}
         placeholder={`Any ${name.toLowerCase()}`}
         list={id}
+        maxLength={500}
         value={value}
         onInput={(event) => turn(event.currentTarget.value)}
       />
