@@ -8,6 +8,7 @@ import { image, nodeError, outOfMemory, rejected, steps, twoOutputs } from '../.
 import { freePort } from '../../support/redis-server';
 import { startService, type Service } from '../../support/service';
 import { asking } from '../support/asking';
+import { png, textChunk } from '../support/saved-files';
 import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere, untilTrue } from '../support/dashboard';
 
 let browser: Browser;
@@ -89,6 +90,19 @@ test('a dropped file becomes a job that is watched to its end: bar, preview, nod
   expect(comfy.executions.get(promptId)).toBe(1);
 });
 
+test('a picture that ComfyUI saved is run as it was made, to the last digit of its seed', async () => {
+  await page.goto(service.url);
+  await page.locator('[data-link="connected"]').waitFor();
+  const text = JSON.stringify(image({ steps: 1 }), null, 1).replace(/("seed": )\d+/, '$112345678901234567891');
+  await dropFile(page, 'lighthouse.png', png(textChunk('prompt', text)));
+  await page.getByText('lighthouse.png').waitFor();
+  await page.getByLabel('User').last().fill('ada');
+  const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/jobs'));
+  await page.getByRole('button', { name: 'Submit', exact: true }).click();
+  expect((await sent).postData()).toContain(text);
+  await page.waitForURL('**/#/jobs/*');
+});
+
 test('a reload in the middle goes on where the job is, and knows the nodes it saw', async () => {
   const noted = await notingProgress(page);
   holdAt(15);
@@ -116,6 +130,8 @@ test('the service is killed and started again: the page says so, goes on by itse
   // Meanwhile it goes on, and nobody watches.
   holdAt(30);
   await page.locator('[data-link="reconnecting"]').waitFor();
+  await page.getByText(/^No news since/).waitFor();
+  await page.getByText(/^no news for/).waitFor();
   expect(await page.getByRole('progressbar').count()).toBe(1);
   service = await start(new URL(service.url).port);
   await page.locator('[data-link="connected"]').waitFor();
@@ -156,6 +172,7 @@ test.each([
 test('a refused workflow is a job whose page says which inputs of which nodes are wrong', async () => {
   await submitByDropping(rejected());
   await page.getByRole('heading', { name: 'Refused by ComfyUI' }).waitFor();
+  await page.getByText('ComfyUI refused 1 image job').waitFor();
   const complaints = page.locator('.complaints > li');
   expect(await complaints.count()).toBeGreaterThan(1);
   expect(await page.locator('.complaints [data-node="1"]').textContent()).toContain('height');
@@ -209,7 +226,10 @@ test('a page that is opened late knows all nodes from the service; what nobody s
   const late = await openScreen(browser);
   await late.page.goto(jobUrl(service.url, promptId));
   await late.page.locator('.nodes tr[data-node="2"]').waitFor();
-  await late.page.getByText(/^Waited/).waitFor();
+  await late.page
+    .locator('.nodes')
+    .getByText(/^Waited/)
+    .waitFor();
   await late.page.close();
 
   await service.kill();

@@ -29,10 +29,12 @@ export const jobIn = (page: Page, promptId: string): Locator => page.locator(`[d
 export const jobUrl = (url: string, promptId: string): string => `${url}/#/jobs/${promptId}`;
 
 /** Drops a file as a browser does: what is dragged enters, is over, and falls. */
-export async function dropFile(page: Page, name: string, text: string): Promise<void> {
+export async function dropFile(page: Page, name: string, content: string | Uint8Array): Promise<void> {
   await page.evaluate(`(() => {
     const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([${JSON.stringify(text)}], ${JSON.stringify(name)}, { type: 'application/json' }));
+    const content = ${JSON.stringify(typeof content === 'string' ? content : [...content])};
+    const part = typeof content === 'string' ? content : new Uint8Array(content);
+    dataTransfer.items.add(new File([part], ${JSON.stringify(name)}));
     for (const type of ['dragenter', 'dragover', 'drop'])
       document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
   })()`);

@@ -1,5 +1,5 @@
-import type { Submission } from './api';
-import { keep, kept } from './tab-storage';
+import type { Submission } from '../api';
+import { keep, kept } from '../tab-storage';
 
 /**
  * What was submitted from this tab, so that it can be run again: the service keeps no workflows. Big ones, and those

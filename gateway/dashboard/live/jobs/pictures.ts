@@ -1,9 +1,9 @@
 import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import type { Subscription } from 'rxjs';
-import type { Jobstream } from '../../client';
-import type { PublicJob } from '../../wire/public-job';
-import { kindOf } from '../model/files';
-import type { Api } from './api';
+import type { Jobstream } from '../../../client';
+import type { PublicJob } from '../../../wire/public-job';
+import { firstImage } from '../../model/files';
+import type { Api } from '../api';
 
 /** The newest picture of each job: what its running node shows, or a small copy of the first image it made. */
 export interface Pictures {
@@ -95,8 +95,8 @@ export function picturesOf(stream: Jobstream, api: Api): Pictures {
 }
 
 /** The first image that a job made, small, so that a long list does not keep hundreds of whole ones. */
-async function smallCopy(api: Api, { promptId, outputs = [] }: PublicJob): Promise<Blob | undefined> {
-  const n = outputs.findIndex(({ filename }) => kindOf(filename) === 'image');
+async function smallCopy(api: Api, { promptId, outputs }: PublicJob): Promise<Blob | undefined> {
+  const n = firstImage(outputs);
   if (n < 0) return undefined;
   const bitmap = await createImageBitmap(await api.output(promptId, n), {
     resizeHeight: SMALL_PX,

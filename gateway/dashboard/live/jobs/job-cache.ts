@@ -1,8 +1,8 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { isNewer, isSettled } from '../../../streams/job/job-state';
-import type { PublicJob } from '../../wire/public-job';
-import { fuller, interrupted, recorded, type NodeHistory } from '../../wire/node-history';
-import { kept, keep } from './tab-storage';
+import { isNewer, isSettled } from '../../../../streams/job/job-state';
+import type { PublicJob } from '../../../wire/public-job';
+import { fuller, interrupted, recorded, type NodeHistory } from '../../../wire/node-history';
+import { kept, keep } from '../tab-storage';
 
 /** Every job this page knows. Read `version` to be told of changes; they come in batches. */
 export interface Board {
@@ -29,8 +29,10 @@ const MOST_ENDED = 3000;
 const MOST_KEPT = 60;
 const KEPT = 'histories';
 
-/** `settled` is told of each job that is seen to end. */
-export function emptyBoard(settled: (job: PublicJob) => void): Board {
+/** Is told of each state that is taken: what the job was before, if it was known, and whether it is news. */
+export type Heard = (job: PublicJob, before: PublicJob | undefined, isNews: boolean) => void;
+
+export function emptyBoard(heard: Heard): Board {
   const jobs = new Map<string, PublicJob>();
   const histories = new Map(
     (kept(KEPT) as [string, NodeHistory][] | undefined)?.map(([id, history]) => [id, interrupted(history)]),
@@ -88,7 +90,7 @@ export function emptyBoard(settled: (job: PublicJob) => void): Board {
       jobs.set(promptId, progress === job.progress ? job : { ...job, progress });
       if (isSettled(job)) forgetOldest();
       changed();
-      if (before !== undefined && isSettled(job)) settled(job);
+      heard(job, before, isNews);
     },
     remove,
     missed() {
