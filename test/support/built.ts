@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import {
-  copyFileSync,
   cpSync,
   existsSync,
   readdirSync,
@@ -54,7 +53,7 @@ function build(folder: string): void {
     target: 'node20',
   });
   for (const file of ['package.json', ...sources().filter((name) => name.endsWith('.lua'))])
-    copyFileSync(join(ROOT, file), join(making, file));
+    cpSync(join(ROOT, file), join(making, file));
   try {
     renameSync(making, folder);
   } catch {

@@ -68,7 +68,7 @@ export function picturesOf(stream: Jobstream, api: Api): Pictures {
     follow(promptId) {
       if (following.size >= MOST_FOLLOWED) return () => undefined;
       const previews = stream.previews(promptId).subscribe({
-        next: ({ image, mimeType }) => show(promptId, new Blob([image as BlobPart], { type: mimeType })),
+        next: ({ image, mimeType }) => show(promptId, new Blob([image], { type: mimeType })),
         // The list and the job's page tell of a job that is gone.
         error: () => following.delete(previews),
         complete: () => following.delete(previews),
