@@ -128,9 +128,9 @@ async function tormented(instances: readonly Instance[], ask: Redis, user: Retur
   const most = [...before];
   let storeMost = storeBefore;
   const latencies: number[] = [];
-  let over = false;
+  const over = new AbortController();
   const probing = instances.map(async ({ url }) => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const began = performance.now();
       await fetch(`${url}/livez`)
         .then((answer) => answer.arrayBuffer())
@@ -140,7 +140,7 @@ async function tormented(instances: readonly Instance[], ask: Redis, user: Retur
     }
   });
   const watching = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       (await Promise.all(pids.map(rssOf))).forEach((rss, n) => (most[n] = Math.max(most[n]!, rss)));
       storeMost = Math.max(storeMost, await usedBy(ask).catch(() => 0));
       await sleep(250);
@@ -162,7 +162,7 @@ async function tormented(instances: readonly Instance[], ask: Redis, user: Retur
     await sleep((SECONDS * 800) / ORDINARY);
   }
   const [{ tally }] = await told;
-  over = true;
+  over.abort();
   await Promise.all([...probing, watching]);
   const ordinary: [string, { wanted: string; state: JobState | undefined; runId: string }][] = [];
   const patience = Date.now() + 90_000;
