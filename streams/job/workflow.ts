@@ -30,6 +30,10 @@ export interface GraphNode {
   readonly steps?: number;
   /** The nodes it takes inputs from. */
   readonly inputs: readonly string[];
+  /** The node that each linked input comes from, by the input's name. */
+  readonly links: ReadonlyMap<string, string>;
+  /** The inputs that its time may depend on: numbers, and short names of models and methods; no prompts. */
+  readonly literals: ReadonlyMap<string, number | string>;
 }
 
 /** The nodes of a workflow and who feeds whom. Empty where the workflow is not known. */
@@ -38,8 +42,18 @@ export type Graph = ReadonlyMap<string, GraphNode>;
 /** Inputs by which samplers and trainers declare how many steps they take. */
 const stepInputs = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps'];
 
-/** Inputs whose numbers count: steps, and the `value` of a primitive that a steps input may be linked to. */
-const numberedInputs: ReadonlySet<string> = new Set([...stepInputs, 'value']);
+/** Inputs whose short texts name what a node's time depends on, and none of what somebody wrote. */
+const NAMING = /name|model|sampler|scheduler|method|mode|device|dtype|precision|(^|_)type$/;
+/** Inputs kept of a node, and characters of a text among them. */
+const LITERALS = 24;
+const LITERAL_LENGTH = 80;
+
+const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
+  typeof value === 'number'
+    ? Number.isFinite(value)
+    : typeof value === 'string' &&
+      value.length <= LITERAL_LENGTH &&
+      (NAMING.test(name) || (value.trim() !== '' && Number.isFinite(Number(value))));
 
 export const emptyGraph: Graph = new Map();
 
@@ -63,6 +77,10 @@ export function graphOf(workflow: unknown): Graph {
             .map(([from]) => from),
         ),
       ],
+      links: new Map(Object.entries(inputs).flatMap(([name, input]) => (isLink(input) ? [[name, input[0]]] : []))),
+      literals: new Map(
+        Object.entries(inputs).filter(isTelling).slice(0, LITERALS) as (readonly [string, number | string])[],
+      ),
     });
   }
   return graph;
@@ -77,9 +95,7 @@ export function graphOfPrompt(prompt: Prompt | undefined): Graph {
 export function outlineOf(prompt: Prompt): Prompt {
   const workflow = (parsed(prompt) ?? {}) as Workflow;
   const nodes = Object.entries(workflow).map(([id, { class_type, inputs, _meta }]) => {
-    const kept = Object.entries(inputs).filter(
-      ([name, input]) => isLink(input) || (numberedInputs.has(name) && typeof input === 'number'),
-    );
+    const kept = Object.entries(inputs).filter((input) => isLink(input[1]) || isTelling(input));
     return [
       id,
       {
