@@ -50,7 +50,7 @@ export function measure(r: any, durations = byName, trace = false) {
     for (const [x, t] of [[Math.abs(da), a], [Math.abs(db), b]] as const) if (x > worst) { worst = x; worstAt = t; } };
   for (const { at, e } of times) { seg(last, at); last = at; if (e) run = apply(run, e); const s = shownAt(run, at); run = s.run; p = Math.floor(s.share * 1000) / 10;
     if (at - r.start > 0.2 * total && at < r.end - 1) eta.push(Math.abs(s.leftMs - (r.end - at)) / (r.end - at));
-    if (trace && (!e || e.tag === 'executing')) console.log(((at - r.start) / 1000).toFixed(1), (100 * (at - r.start) / total).toFixed(1), p, (s.leftMs / 1000).toFixed(1), e?.tag ?? '', e?.nodeId ?? ''); }
+    if (trace && true) console.log(((at - r.start) / 1000).toFixed(1), (100 * (at - r.start) / total).toFixed(1), p, (s.leftMs / 1000).toFixed(1), e?.tag ?? '', e?.nodeId ?? ''); }
   seg(last, r.end);
   eta.sort((a, b) => a - b);
   return { mean: area / total, worst, worstAt: (worstAt - r.start) / total, run, etaMed: eta[eta.length >> 1] ?? 0, eta90: eta[Math.floor(eta.length * .9)] ?? 0, total };

@@ -1,5 +1,5 @@
 import type { PlanNode } from './plan';
-import { priorOf } from './priors';
+import { isUnknown, priorOf } from './priors';
 
 /** What a node is expected to take, in ms. */
 export interface Expected {
@@ -26,6 +26,8 @@ const STEPS_EXPONENT = -0.55;
 /** What a node's class makes one expect, where nothing was measured. */
 export const byName: Durations = ({ type, steps }) => {
   const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
+  if (stepMs === undefined && steps !== undefined && isUnknown(type))
+    return { fixedMs: fixedMs / 4, stepMs: fixedMs / steps, steps, rounds: 1, trust: 0 };
   if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);

@@ -14,7 +14,7 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   // What only hands something on.
   [
     /^(empty|primitive|reroute|string|text ?multiline|int|float|boolean|seed|randomnoise|basicguider|cfgguider)|select$|scheduler|sigmas|guidance|switch|constant|concat|math|note|^set|^get/i,
-    { fixedMs: 20 },
+    { fixedMs: 8 },
   ],
   [/ultimatesdupscale|tiled? ?(sampl|diffusion|upscale)|sdupscale/i, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
   [/train(?!ing ?(set|data))(?!data)/i, { fixedMs: 5_000, stepMs: 500 }],
@@ -35,9 +35,9 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/upscale.*model|interpolat|rife|film/i, { fixedMs: 4_000 }],
   [/swap|reactor|restore|instantid|pulid|ipadapter/i, { fixedMs: 3_000 }],
   [/video ?combine|save ?(video|webm|animated)/i, { fixedMs: 3_000 }],
-  [/save|preview|show|display|output/i, { fixedMs: 60 }],
+  [/save|preview|show|display|output/i, { fixedMs: 25 }],
   [/detect|segment|sam|depth|pose|canny|preprocessor|matting|rembg|remove.*background/i, { fixedMs: 1_200 }],
-  [/latent|image|mask|conditioning/i, { fixedMs: 30 }],
+  [/latent|image|mask|conditioning/i, { fixedMs: 8 }],
 ];
 
 const unknown: Prior = { fixedMs: 800 };
@@ -45,5 +45,7 @@ const unknown: Prior = { fixedMs: 800 };
 /** The prior of a class. */
 export const priorOf = (type: string): Prior => byClass.find(([name]) => name.test(type))?.[1] ?? unknown;
 
-/** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. */
-export const takesSteps = (type: string): boolean => priorOf(type).stepMs !== undefined;
+/** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. Of a class nobody knows, it may. */
+export const takesSteps = (type: string): boolean => isUnknown(type) || priorOf(type).stepMs !== undefined;
+
+export const isUnknown = (type: string): boolean => priorOf(type) === unknown;

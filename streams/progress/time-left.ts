@@ -94,6 +94,7 @@ function paceOf(node: NodeRun, expected: Expected, factor: number): number {
   }
   if (expected.trust > 0 && wanted > 0) return wanted;
   const first = (node.firstAt - node.startedAt) / Math.max(1, node.firstValue);
+  if (expected.stepMs < 200) return first;
   const warm = Math.max(first / 4, first - expected.fixedMs / Math.max(1, node.firstValue));
   return Math.cbrt(first * warm * warm);
 }
