@@ -16,11 +16,18 @@ export interface Shown {
  * not fall: it goes on so slowly that it is there at the end. Where it has shown too little, it catches up.
  */
 export function shownAt(run: RunClock, at: number): Shown {
+  const { shown, startedAt } = run;
   const leftMs = Math.max(1, timeLeftMs(run, at));
-  const elapsed = Math.max(0, at - run.startedAt);
-  const share = elapsed / (elapsed + leftMs);
-  const since = Math.max(0, at - run.shown.at);
-  const slowly = run.shown.share + (1 - run.shown.share) * Math.min(1, since / (since + leftMs));
-  const next = Math.min(MOST, Math.max(run.shown.share, share, slowly));
-  return { run: { ...run, shown: { share: next, at: Math.max(at, run.shown.at) } }, share: next, leftMs };
+  const since = Math.max(0, at - shown.at);
+  const gapMs = since < SAME_MS ? shown.gapMs : shown.gapMs + (Math.min(since, LONGEST_GAP_MS) - shown.gapMs) * 0.3;
+  // What is shown stands until the next news: it is right in the middle of that time.
+  const elapsed = Math.max(0, at - startedAt) + Math.min(gapMs / 2, leftMs / 2);
+  const total = Math.max(0, at - startedAt) + leftMs;
+  const slowly = shown.share + (1 - shown.share) * (since / (since + leftMs));
+  const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
+  return { run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } }, share, leftMs };
 }
+
+/** News that comes together is one. */
+const SAME_MS = 5;
+const LONGEST_GAP_MS = 1_000;

@@ -21,16 +21,16 @@ export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number =>
 
 /** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
 const USUAL_STEPS = 20;
-const STEPS_EXPONENT = -0.55;
+const STEPS_EXPONENT = -0.5;
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName: Durations = ({ type, steps }) => {
+export const byName: Durations = ({ type, steps, heft }) => {
   const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
-  if (stepMs === undefined && steps !== undefined && isUnknown(type))
-    return { fixedMs: fixedMs / 4, stepMs: fixedMs / steps, steps, rounds: 1, trust: 0 };
+  if (stepMs === undefined && steps !== undefined)
+    return { fixedMs: fixedMs / 4, stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12, steps, rounds: 1, trust: 0 };
   if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);
-  const factor = isTraining ? 1 : Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
+  const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
   return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, trust: 0 };
 };

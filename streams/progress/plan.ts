@@ -1,5 +1,5 @@
 import type { Graph, GraphNode } from '../job/workflow';
-import { takesSteps } from './priors';
+import { heftOf, takesSteps } from './priors';
 
 /** One node of a workflow, as far as its time goes. */
 export interface PlanNode {
@@ -10,6 +10,8 @@ export interface PlanNode {
   readonly steps?: number;
   /** What its time may depend on, by name: numbers of its own and the size of what it works on. */
   readonly numbers: ReadonlyMap<string, number>;
+  /** How much longer its steps take than those of a usual model. */
+  readonly heft: number;
   /** The same node with the same inputs that matter, in this graph and in any. */
   readonly inGraph: string;
   readonly anywhere: string;
@@ -41,7 +43,7 @@ function madeFrom(graph: Graph): Plan {
   const nodes = new Map<string, PlanNode>();
   for (const [id, node] of graph) {
     const steps = stepsOf(graph, node);
-    const numbers = numbersOf(graph, node, steps);
+    const { numbers, heft } = contextOf(graph, node, steps);
     const literals = [...node.literals].filter(([name]) => !isSeed(name)).map(([name, value]) => `${name}=${value}`);
     const sized = [...numbers].filter(([name]) => name.startsWith('@')).map(([name, value]) => `${name}=${value}`);
     const self = `${node.type}|${[...literals, ...sized].sort().join('|')}`;
@@ -51,6 +53,7 @@ function madeFrom(graph: Graph): Plan {
       inputs: node.inputs,
       ...(steps !== undefined && { steps }),
       numbers,
+      heft,
       inGraph: hash(`${shape}/${id}/${self}`),
       anywhere: hash(self),
     });
@@ -129,7 +132,9 @@ const SIZES = [
 /** How many nodes before it are asked for their sizes. */
 const NEAR = 40;
 
-function numbersOf(graph: Graph, node: GraphNode, steps: number | undefined): ReadonlyMap<string, number> {
+/** What a node works on, and with which model: both stand in nodes before it. */
+function contextOf(graph: Graph, node: GraphNode, steps: number | undefined): Pick<PlanNode, 'numbers' | 'heft'> {
+  let heft = 1;
   const numbers = new Map<string, number>();
   for (const [name, value] of node.literals) {
     const number = asNumber(value);
@@ -141,6 +146,8 @@ function numbersOf(graph: Graph, node: GraphNode, steps: number | undefined): Re
   for (let i = 0; i < open.length && i < NEAR; i++) {
     const before = graph.get(open[i] ?? '');
     if (before === undefined) continue;
+    for (const name of [before.type, ...before.literals.values()])
+      if (typeof name === 'string') heft = Math.max(heft, heftOf(name));
     for (const size of SIZES) {
       const number = asNumber(before.literals.get(size));
       if (number !== undefined && number > 0 && !numbers.has(`@${size}`)) numbers.set(`@${size}`, number);
@@ -151,7 +158,7 @@ function numbersOf(graph: Graph, node: GraphNode, steps: number | undefined): Re
       open.push(id);
     }
   }
-  return numbers;
+  return { numbers, heft };
 }
 
 /** 53 bits of a text: enough to tell some thousand nodes apart. */

@@ -40,6 +40,15 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/latent|image|mask|conditioning/i, { fixedMs: 8 }],
 ];
 
+/** How much longer the step of a model takes, by the names of its loader and its file. */
+const byModel: readonly (readonly [RegExp, number])[] = [
+  [/wan|hunyuan|ltx|cogvideo|mochi|animatediff|svd|video/i, 2.5],
+  [/flux|qwen|hidream|chroma|sd3|auraflow|z.?image/i, 2],
+  [/unet ?loader|diffusion ?model/i, 1.8],
+];
+
+export const heftOf = (name: string): number => byModel.find(([pattern]) => pattern.test(name))?.[1] ?? 1;
+
 const unknown: Prior = { fixedMs: 800 };
 
 /** The prior of a class. */

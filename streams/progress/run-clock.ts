@@ -42,8 +42,8 @@ export interface RunClock {
   /** Whether the server tells by snapshots when a node is done. */
   readonly snapshots: boolean;
   readonly current?: string;
-  /** The share that was shown, and when: the bar goes on from there. */
-  readonly shown: { readonly share: number; readonly at: number };
+  /** The share that was shown, when, and how long it usually stands. */
+  readonly shown: { readonly share: number; readonly at: number; readonly gapMs: number };
 }
 
 /** Nodes of one class that are still to come: of those measured before, what they take; of the others, what is guessed. */
@@ -83,7 +83,7 @@ export function runClock(plan: Plan, at: number, durations: Durations = byName):
     paces: new Map(),
     slowness: { log: 0, count: 0 },
     snapshots: false,
-    shown: { share: 0, at },
+    shown: { share: 0, at, gapMs: 0 },
   });
 }
 
