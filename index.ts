@@ -1,10 +1,14 @@
 export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
 export {
+  InputRefused,
   KeyReused,
   KeySpent,
   NoAnswer,
+  PipelineClosed,
+  TooManyJobs,
   UnknownJob,
   UnknownServer,
+  type InputUpload,
   type JobPage,
   type JobRequest,
   type ListQuery,
@@ -14,10 +18,28 @@ export {
   type ServerStatus,
   type SubmitOnce,
   type SubmitRequest,
+  type UploadedInput,
   type Workflow,
 } from './pipeline/api';
+export { JobBroke, RefusedRunId } from './streams/board/board-event';
+export type { Report } from './streams/operators/reporting';
+export type { Timing } from './streams/job/timing';
+export type { ServerOptions } from './sources/server-address';
+export type { SocketTiming } from './sources/session';
+export type { Leases } from './sinks/leases';
+export type { StoredWorkflow } from './sinks/stored-workflow.codec';
+export type { Hooks } from './sinks/webhook-queue';
 export { embeddedStore } from './sinks/embedded/embedded-store';
-export { StoreUnavailable, UnreadableState, UnsuitableStore, type JobFilter, type JobStore } from './sinks/job-store';
+export {
+  StoreUnavailable,
+  UnreadableState,
+  UnsuitableStore,
+  type JobStore,
+  type StoredFile,
+  type Usage,
+} from './sinks/job-store';
+export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
+export { InvalidRedisUrl } from './sinks/redis/connection/url';
 export { redisStore } from './sinks/redis/redis-store';
 export {
   isSettled,
@@ -30,5 +52,6 @@ export {
   type JobStatus,
   type JobType,
   type NodeError,
+  type RetryPolicy,
   type Via,
 } from './streams/job/job-state';

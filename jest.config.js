@@ -1,8 +1,8 @@
-/** @type {import('jest').Config} */
-module.exports = {
+const { availableParallelism } = require('node:os');
+
+const base = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
   // jose ships ES modules only, which jest's own module loader does not require().
   transform: {
     '^.+\\.(ts|js)$': [
@@ -11,8 +11,60 @@ module.exports = {
     ],
   },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
-  globalSetup: '<rootDir>/test/support/global-setup.ts',
-  setupFilesAfterEnv: ['<rootDir>/test/support/retry-in-ci.ts', '<rootDir>/test/support/no-leaks.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/no-leaks.ts'],
+};
+
+/** Nothing but our code and virtual time: seconds, on every save. */
+const unit = [
+  'test/streams/**',
+  'test/sources/codecs/**',
+  'test/sources/server-address.spec.ts',
+  'test/sinks/job-state.codec.spec.ts',
+  'test/sinks/redis/url.spec.ts',
+  'test/pipeline/choose-server.spec.ts',
+  'test/gateway/settings/**',
+  'test/gateway/admission/{auth,origin-policy}.spec.ts',
+  'test/gateway/wire/public-job.spec.ts',
+  'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
+  'test/gateway/webhooks/{address-policy,delivery}.spec.ts',
+  'test/gateway/dashboard/model.spec.ts',
+  'test/gateway/main/compose.spec.ts',
+  'test/scripts/recording.codec.spec.ts',
+];
+/** Our processes, killed, and browsers. */
+const system = [
+  'test/system/**',
+  'test/gateway/{main,dashboard}/**',
+  'test/gateway/{client/browser,http/video,wire/secrets}.spec.ts',
+];
+/** A minute of random troubles: `npm run test:faults`. */
+const faults = ['test/system/faults.spec.ts'];
+
+const specs = (globs) => globs.map((glob) => `${__dirname}/${glob.endsWith('**') ? `${glob}/*.spec.ts` : glob}`);
+const needing = (setup) => ({ globalSetup: `<rootDir>/test/support/${setup}.ts` });
+const except = (globs) => specs(globs).map((glob) => `!${glob}`);
+
+/** @type {import('jest').Config} */
+module.exports = {
+  projects: [
+    { ...base, displayName: 'unit', testMatch: specs(unit) },
+    // One outside thing each: ComfyUI, Redis, a file, sockets. Whatever is neither of the others.
+    {
+      ...base,
+      ...needing('global-setup'),
+      displayName: 'edges',
+      testMatch: [...specs(['test/**']), ...except([...unit, ...system])],
+    },
+    {
+      ...base,
+      ...needing('global-setup-system'),
+      displayName: 'system',
+      testMatch: [...specs(system), ...except([...unit, ...faults])],
+    },
+    { ...base, ...needing('global-setup'), displayName: 'faults', testMatch: specs(faults) },
+  ],
+  // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
+  testTimeout: 120_000,
   // Most tests wait for sockets and processes, so two cores carry three.
-  maxWorkers: 3,
+  maxWorkers: Math.ceil(availableParallelism() * 1.5),
 };

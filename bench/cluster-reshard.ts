@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   const lists: number[] = [];
   while (!progress.isOver) {
     await putAll(++seq);
-    lists.push((await lastValueFrom(store.list().pipe(toArray()))).length);
+    lists.push((await lastValueFrom(store.live().pipe(toArray()))).length);
   }
   await moved;
   const tookMs = performance.now() - at;
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   const behind = () => promptIds.slice(0, WATCHED).filter((promptId) => seen.get(promptId) !== seq).length;
   while (behind() > 0 && performance.now() - lastPutAt < 10_000)
     await new Promise((resolve) => setTimeout(resolve, 10));
-  const stored = await lastValueFrom(store.list().pipe(toArray()));
+  const stored = await lastValueFrom(store.live().pipe(toArray()));
 
   console.log({
     slots: SLOTS,

@@ -30,7 +30,9 @@ const graph = graphOf({
  */
 export function fuzzedBoard(seed: number): (count: number) => Outcomes {
   const random = seeded(seed);
-  const board = jobBoard(defaultTiming);
+  const board = jobBoard(defaultTiming, (where, error) => {
+    throw new FuzzFailure(`seed ${seed}: ${where}`, { cause: error });
+  });
   const progress = new Map<string, number>();
   let sent = 0;
 
@@ -67,7 +69,7 @@ export function fuzzedBoard(seed: number): (count: number) => Outcomes {
           for (const change of board.take(event)) if (change.tag === 'state') check(change.state);
         }
         if (events.length === 0) note('ignored');
-        if (sent % 64 === 0) board.takeDeaf(origin.clientId, sent + 1e6 * random());
+        if (sent % 64 === 0) board.reopenIfDeaf(origin.clientId, sent + 1e6 * random());
       } catch (cause) {
         const shown = isBinary ? bytes.toString('base64') : bytes.toString().slice(0, 2_000);
         throw new FuzzFailure(`seed ${seed}, frame ${sent}, ${isBinary ? 'binary' : 'text'}: ${shown}`, { cause });

@@ -184,6 +184,12 @@ function valueOf(given: Json, chance: Chance): unknown {
       const most = Number(schema['maxLength'] ?? 40);
       return 'Ab-é🎨 _'.repeat(20).slice(0, chance.whole(1, Math.min(most, 30)));
     }
+    case 'boolean':
+      return chance.number() < 0.5;
+    case 'number':
+      return chance.pick([-1, 0, 0.5, 7]);
+    case 'array':
+      return chance.pick([[], ['1'], ['4', '4']]);
     case 'integer':
       return chance.whole(Number(schema['minimum'] ?? 0), Number(schema['maximum'] ?? 1000));
     case 'object': {

@@ -6,20 +6,48 @@ import { createPipeline } from '../pipeline/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
+import { JobBroke } from '../streams/board/board';
 import type { Report } from '../streams/operators/reporting';
 import { openAuth, tokenAuth } from './admission/auth';
+import { commandOf, HELP } from './cli/arguments';
+import { crashLoudly, leave, onSignal } from './cli/leaving';
+import { makeToken } from './cli/token';
+import { version } from './cli/version';
 import { startGateway } from './server';
 import { complaintOf, settingsOf, type Settings } from './settings/settings';
 
-/** Everything is closed within 10 s of the first signal, or left. */
-const PATIENCE_MS = 9_500;
-
 async function main(): Promise<void> {
-  const settings = settingsOf(process.env);
-  if (E.isRight(settings)) return serve(settings.right);
-  process.stderr.write(complaintOf(settings.left));
-  process.exitCode = 1;
+  const command = commandOf(process.argv.slice(2));
+  switch (command.tag) {
+    case 'help':
+      return void process.stdout.write(HELP);
+    case 'version':
+      return void process.stdout.write(`${version()}\n`);
+    case 'wrong': {
+      refuse(`comfyui-jobstream: ${command.reason}; --help tells what there is\n`);
+      return;
+    }
+    case 'token': {
+      const token = await makeToken(command, process.env, Date.now());
+      if (E.isLeft(token)) {
+        refuse(complaintOf(token.left, 'cannot make a token'));
+        return;
+      }
+      return void process.stdout.write(`${token.right}\n`);
+    }
+    case 'serve': {
+      const settings = settingsOf(process.env);
+      if (E.isLeft(settings)) refuse(complaintOf(settings.left));
+      else await serve(settings.right);
+      return;
+    }
+  }
 }
+
+const refuse = (complaint: string): void => {
+  process.stderr.write(complaint);
+  process.exitCode = 1;
+};
 
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
 async function serve({
@@ -32,8 +60,13 @@ async function serve({
   auth,
   origins,
   rates,
+  bodyLimitBytes,
+  inputLimitBytes,
   proxies,
   webhooks,
+  basePath,
+  outputLimitBytes,
+  downloadsPerUser,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
@@ -41,7 +74,7 @@ async function serve({
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
   const pipeline = createPipeline({ servers, store, report });
-  pipeline.recovered.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
+  pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
     host,
@@ -49,9 +82,21 @@ async function serve({
     auth: auth ? tokenAuth(auth, (error) => report('keys of tokens', error)) : openAuth,
     origins,
     rates,
+    bodyLimitBytes,
+    inputLimitBytes,
     proxies,
+    basePath,
+    outputLimitBytes,
+    downloads: { perUser: downloadsPerUser },
+    // Whoever has the secret on each instance needs no key in the store.
+    urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
+  });
+  void pipeline.closed.then((error) => {
+    if (error === undefined) return;
+    logger.fatal({ err: error }, 'a bug');
+    process.exit(1);
   });
   onSignal(logger, async () => {
     await gateway.close();
@@ -82,7 +127,9 @@ const reportTo =
   (logger: Logger): Report =>
   (where, error) => {
     const message = error instanceof Error ? error.message : String(error);
-    logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
+    // A mistake of ours that cost one job its watching: once, with its stack.
+    if (error instanceof JobBroke) logger.error({ where, err: error }, message);
+    else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
 
 const storeOf = (store: Settings['store'], report: Report) =>
@@ -90,40 +137,7 @@ const storeOf = (store: Settings['store'], report: Report) =>
     ? redisStore({ url: store.url, report })
     : embeddedStore({ directory: store.directory, report });
 
-/** Drains on the first SIGTERM or SIGINT and exits with 0; leaves at once on the second. */
-function onSignal(logger: Logger, drain: () => Promise<void>): void {
-  let draining = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (draining) process.exit(1);
-    draining = true;
-    logger.info({ signal }, 'draining');
-    setTimeout(() => {
-      logger.error('still not drained, leaving');
-      process.exit(1);
-    }, PATIENCE_MS).unref();
-    drain().then(
-      () => {
-        logger.info('drained');
-        process.exit(0);
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, 'could not drain');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-}
-
-/** A bug of ours ends the process, with a last line in the log. */
-function crashLoudly(logger: Logger): void {
-  process.on('uncaughtException', (error) => {
-    logger.fatal({ err: error }, 'a bug');
-    process.exit(1);
-  });
-}
-
 main().catch((error: unknown) => {
   process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
+  leave(1);
 });

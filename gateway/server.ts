@@ -1,17 +1,27 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
+import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import type { Auth } from './admission/auth';
+import { bounds } from '../streams/bounds';
+import { turns } from './http/bodies/turns';
+import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
+import { serveUnder } from './http/base-path';
+import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
+import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/node-histories';
+import { refusalLog } from './admission/refusal-log';
 import { originPolicy } from './admission/origin-policy';
 import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
+import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
+import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
 export interface GatewayOptions {
@@ -31,8 +41,18 @@ export interface GatewayOptions {
   readonly proxies?: number;
   /** Where webhooks are kept and how they are signed; without it they are refused. */
   readonly webhooks?: WebhookOptions;
+  /** The largest JSON body taken; 32 MiB where absent. */
+  readonly bodyLimitBytes?: number;
+  /** The largest input passed on; 100 MiB where absent. */
+  readonly inputLimitBytes?: number;
   /** The largest output passed through; 1 GiB where absent. */
   readonly outputLimitBytes?: number;
+  /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
+  readonly downloads?: Partial<DownloadLimits>;
+  /** What URLs of outputs are signed with; where absent, with a key of this process. */
+  readonly urlKeys?: UrlKeys;
+  /** What all paths begin with, such as `/comfy`; the root where absent. */
+  readonly basePath?: string;
 }
 
 export interface Gateway {
@@ -46,17 +66,39 @@ const IDLE_TICK_MS = 50;
 
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host, port, auth, origins = [], logger, limits, outputLimitBytes = 2 ** 30 } = options;
+  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
+  const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, logger);
+  const views = jobViews(() => pipeline.servers());
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
-  const patience = { waitingBytes: 2 ** 20, stallMs: 30_000, ...limits };
-  const admitted = admission(auth, rates, options.proxies ?? 0);
-  const common = { pipeline, auth, admission: admitted, policy, logger, limits: patience, rates };
+  const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
+  const admitted = admission(auth, rates, proxies);
+  const common = {
+    pipeline,
+    rooms: rooms(pipeline),
+    views,
+    auth,
+    admission: admitted,
+    policy,
+    refusals: refusalLog(logger, () => asyncScheduler.now()),
+    logger,
+    limits: patience,
+    rates,
+  };
   const histories = nodeHistories(pipeline.states$, closing$);
-  const http = createServer(httpApp({ ...common, outputLimitBytes, webhooks, histories, closing$ }));
-  const io = serveSockets(http, common);
+  const files = {
+    sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },
+    downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
+    signer: urlSigner(options.urlKeys ?? { secret: randomBytes(32) }),
+  };
+  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
+  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
+  const taking = { bodies, inputs, basePath, proxies };
+  const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
+  const io = serveSockets(http, { ...common, proxies });
+  serveUnder(basePath, http);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {
     connections.add(connection);
@@ -76,6 +118,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await lastValueFrom(merge(idle$, impatience$).pipe(ignoreElements(), takeUntil(closed)), {
         defaultValue: undefined,
       });
+      await bodies.close();
     },
   };
 }

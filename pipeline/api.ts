@@ -1,14 +1,14 @@
 import type { Observable } from 'rxjs';
-import type { JobPage } from '../sinks/job-page';
-import type { JobFilter } from '../sinks/job-store';
+import type { JobFilter, JobPage } from '../sinks/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
+import { InputRefused, type InputFile, type StoredInput } from '../sources/upload';
 import type { Preview } from '../streams/board/board';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';
 
 export type { JobPage, OutputBody, Preview, Workflow };
-export { NoAnswer };
+export { InputRefused, NoAnswer };
 
 export interface JobRequest {
   readonly type: JobType;
@@ -16,7 +16,7 @@ export interface JobRequest {
   readonly characterId?: string;
   /** Kept with the job, untouched. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Which of the servers, by URL; where absent, of those that take this type the healthy one with the shortest queue. */
+  /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
 }
 
@@ -33,6 +33,8 @@ export interface SubmitRequest extends JobRequest {
   readonly once?: SubmitOnce;
   /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
+  /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, likewise: keys of paid API nodes, say. Never in a state or a log. */
   readonly extraData?: Readonly<Record<string, unknown>> | string;
   /** Before all jobs that wait. */
@@ -43,12 +45,30 @@ export interface SubmitRequest extends JobRequest {
   readonly partialExecutionTargets?: readonly string[];
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
+  /** Ends with `timed_out` after so long, its waiting and all its runs included, and its run is cancelled; where absent, `PipelineOptions.timeoutMs`. */
+  readonly timeoutMs?: number;
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
 }
 
+/** A file for workflows to read, by `LoadImage` say. */
+export interface InputUpload extends InputFile {
+  /** Which of the servers, as in `JobRequest`: files stay where they are, so the job must go to the same one. */
+  readonly server?: string;
+  /** Of the job that will read it, where no server is named. */
+  readonly type?: JobType;
+}
+
+export interface UploadedInput extends StoredInput {
+  readonly type: 'input';
+  /** The server's URL: a job that reads the file must be submitted with it. */
+  readonly server: string;
+}
+
 export interface ServerStatus {
   readonly url: string;
+  /** What users know it by, who are not told its URL. */
+  readonly name: string;
   /** Whether the server answered last time it was asked or heard. */
   readonly healthy: boolean;
   /** How its jobs are being watched now. */
@@ -63,37 +83,50 @@ export interface ListQuery extends JobFilter {
   readonly cursor?: string;
 }
 
-/** One running instance: watches ComfyUI, keeps states, answers for jobs. */
+/** One running instance: watches ComfyUI, keeps states, answers for jobs. Calls after `close`, or after `closed` resolved, reject with `PipelineClosed`. */
 export interface Pipeline {
   /**
    * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
    * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
    * Rejects with `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
-   * `StoreUnavailable`.
+   * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
   /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
   track(promptId: string, request: JobRequest): Promise<JobState>;
   /** Stops this job and no other. Resolves with its state right after asking, or `undefined` for an unknown job; a settled job stays as it is. */
   cancel(promptId: string): Promise<JobState | undefined>;
-  /** The present state, or `undefined`. */
-  get(promptId: string): Promise<JobState | undefined>;
+  /**
+   * The present state, or `undefined`. To whom only some jobs are shown, one that is not costs and answers what none at
+   * all does, also where the store does not answer (R14).
+   */
+  get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
+  /** Newest first. Rejects with `InvalidCursor`. */
   list(query?: ListQuery): Promise<JobPage>;
-  /** The present state, then each change, never backward; completes when the job settles. Errors with `UnknownJob`. */
+  /** The present state, then each change, never backward; completes when the job settles, or the pipeline closes. Errors with `UnknownJob`. */
   watch(promptId: string): Observable<JobState>;
-  /** Every change of every job of this instance. */
+  /** Every change of every job of this instance; hot, completes with the pipeline. What is called from a subscriber takes effect after the change is told to all. */
   readonly states$: Observable<JobState>;
-  /** Previews of this instance's running jobs; lossy. */
-  readonly previews$: Observable<Preview>;
-  /** Opens the nth output of a job, or resolves `undefined` if there is no such job or output. Rejects with `NoAnswer`. */
-  output(promptId: string, n: number): Promise<OutputBody | undefined>;
+  /** Previews of a job while it runs; lossy. */
+  previews(promptId: string): Observable<Preview>;
+  /** All unsettled jobs that this pipeline's store knows, once each, as they are now. */
+  live(): Observable<JobState>;
+  /**
+   * Opens the nth output of a job, or resolves `undefined` if there is no such job or output; of a `range`, as HTTP's
+   * `Range` has it, a part where it is a single one that ComfyUI serves. Rejects with `NoAnswer`.
+   */
+  output(promptId: string, n: number, range?: string): Promise<OutputBody | undefined>;
+  /** Stores a file among a server's inputs. Rejects with `UnknownServer`, `InputRefused`, `NoAnswer`, or what the content threw. */
+  upload(file: InputUpload): Promise<UploadedInput>;
   servers(): readonly ServerStatus[];
   /** Whether states can be stored right now. */
   storeHealthy(): Promise<boolean>;
   /** Jobs taken up in one go: at the start those of an earlier run, later those of an instance that is gone. Repeats the last few batches. */
-  readonly recovered: Observable<readonly JobState[]>;
-  /** Stops watching, writes what is unwritten, closes sockets with the handshake. */
+  readonly recovered$: Observable<readonly JobState[]>;
+  /** Stops watching, writes what is unwritten for up to 10 s, closes sockets with the handshake. The same for all who call it. */
   close(): Promise<void>;
+  /** Resolves when the pipeline is at its end: with `undefined` after `close`, or with the mistake of ours that ended it. Never rejects. */
+  readonly closed: Promise<Error | undefined>;
 }
 
 /** No job of that id, or none that may be seen. */
@@ -103,6 +136,20 @@ export class UnknownJob extends Error {
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
+}
+/** A user has more under way than one may: which bound, and how much it is. */
+export class TooManyJobs extends Error {
+  override readonly name = 'TooManyJobs';
+  constructor(
+    readonly bound: string,
+    readonly most: number,
+  ) {
+    super(`a user may have ${most} ${bound}`);
+  }
+}
+/** The pipeline was closed. */
+export class PipelineClosed extends Error {
+  override readonly name = 'PipelineClosed';
 }
 /** A key for submitting once stands for another request. */
 export class KeyReused extends Error {

@@ -46,8 +46,8 @@ export function onlyOnce({ store, get, clock, attempted }: OnceParts) {
     if (held.job !== undefined) return held.job;
     if (clock.now() - held.at > CERTAIN_MS) throw new KeySpent('what became of the key’s job is not known any more');
     const job = await submit(held);
-    // An old server may have given the job another id, and the job is forgotten before the key is.
-    attempted(store.amend(key, JSON.stringify({ ...held, promptId: job.promptId, job }))).subscribe();
+    // The job is forgotten before the key is.
+    attempted(store.amend(key, JSON.stringify({ ...held, job }))).subscribe();
     return job;
   }
 

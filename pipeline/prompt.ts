@@ -3,8 +3,16 @@ import type { Prompt } from '../streams/job/workflow';
 import type { SubmitRequest } from './api';
 
 /** What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18). */
-export const promptOf = ({ workflow, extraData, front, number, partialExecutionTargets }: SubmitRequest): Prompt => ({
+export const promptOf = ({
+  workflow,
+  outline,
+  extraData,
+  front,
+  number,
+  partialExecutionTargets,
+}: SubmitRequest): Prompt => ({
   workflow: textOf(workflow),
+  ...(outline !== undefined && { outline }),
   ...(extraData !== undefined && { extraData: textOf(extraData) }),
   ...(front !== undefined && { front }),
   ...(number !== undefined && { number }),

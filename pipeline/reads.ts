@@ -1,6 +1,18 @@
-import { EMPTY, concat, defer, firstValueFrom, map, merge, of, toArray, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  concat,
+  defaultIfEmpty,
+  defer,
+  firstValueFrom,
+  map,
+  merge,
+  of,
+  take,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { UnknownJob, type ListQuery } from './api';
-import { matches, pageOf, type JobPage } from '../sinks/job-page';
+import { isOnPage, pageOf, positionOf, type JobPage } from '../sinks/job-page';
 import type { JobStore } from '../sinks/job-store';
 import type { WriteBehind } from '../sinks/write-behind';
 import type { Board } from '../streams/board/board';
@@ -10,12 +22,12 @@ import type { Watchers } from '../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
-/** On an old server each job is renamed; a caller who was told the first id asks again soon, or never. */
-const MAX_ALIASES = 10_000;
+/** How long a reader waits for a state to be stored that is about to be told. */
+const STORED_MS = 500;
 
 export interface AnswerParts {
   readonly board: Board;
-  readonly local: Watchers;
+  readonly local: Watchers<JobState>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   /** Turns what the store cannot do now into a report. */
@@ -24,27 +36,31 @@ export interface AnswerParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Answers {
-  readonly get: (promptId: string) => Promise<JobState | undefined>;
+  readonly get: (promptId: string, isShown?: (state: JobState) => boolean) => Promise<JobState | undefined>;
   readonly list: (query?: ListQuery) => Promise<JobPage>;
   readonly watch: (promptId: string) => Observable<JobState>;
-  /** The id a job goes by now: an old server may have given it another after its caller was told the first. */
-  readonly idOf: (promptId: string) => string;
-  readonly renamed: (promptId: string, as: string) => void;
 }
 
 export function answers({ board, local, writer, store, attempted }: AnswerParts): Answers {
-  const aliases = new Map<string, string>();
-  const idOf = (promptId: string): string => aliases.get(promptId) ?? promptId;
-
-  const get$ = (promptId: string): Observable<JobState | undefined> =>
+  const get$ = (promptId: string, isShown: (state: JobState) => boolean): Observable<JobState | undefined> =>
     defer(() => {
-      const live = board.job(promptId);
-      return live === undefined ? writer.get(promptId) : of(live.state);
+      const live = board.job(promptId)?.state;
+      if (live !== undefined && isShown(live)) return stored(live);
+      const waiting = writer.waiting(promptId);
+      if (waiting !== undefined && isShown(waiting)) return of(waiting);
+      // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
+      return store.get(promptId).pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
     });
+  /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
+  const stored = (state: JobState): Observable<JobState> =>
+    merge(attempted(store.put(state)), timer(STORED_MS)).pipe(
+      take(1),
+      defaultIfEmpty(undefined),
+      map(() => state),
+    );
 
-  const watch = (asked: string): Observable<JobState> =>
+  const watch = (promptId: string): Observable<JobState> =>
     defer(() => {
-      const promptId = idOf(asked);
       const here$ = defer(() => {
         const live = board.job(promptId);
         return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
@@ -60,27 +76,33 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
 
-  /** What the store holds, with what is not stored yet and the live jobs as they are now; those alone where it does not answer (R12). */
-  async function list({ limit = PAGE, cursor, ...wanted }: ListQuery = {}): Promise<JobPage> {
-    const stored = await firstValueFrom(attempted(store.list(wanted)).pipe(toArray()));
-    const live = [...board.jobs.values()].map(({ state }) => state);
-    const states = new Map([...stored, ...writer.unwritten(), ...live].map((state) => [state.promptId, state]));
-    return pageOf(
-      [...states.values()].filter((state) => matches(state, wanted)),
-      Math.min(limit, MAX_PAGE),
-      cursor,
-    );
+  /**
+   * A page of the store, with each job that lives here as it is now, and what is not stored yet; those alone where the
+   * store does not answer (R12).
+   */
+  async function list({ limit = PAGE, ...wanted }: ListQuery = {}): Promise<JobPage> {
+    const query = { ...wanted, limit: Math.min(limit, MAX_PAGE) };
+    if (query.cursor !== undefined) positionOf(query.cursor);
+    const stored = await firstValueFrom(attempted(store.page(query)), { defaultValue: undefined });
+    if (stored === undefined) {
+      const here = [...writer.unwritten(), ...[...board.jobs.values()].map(({ state }) => state)];
+      return pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+    }
+    const states = new Map(stored.jobs.map((state) => [state.promptId, state]));
+    for (const state of writer.unwritten())
+      if (isOnPage(state, query, stored.cursor)) states.set(state.promptId, state);
+    for (const promptId of states.keys()) {
+      const live = board.job(promptId);
+      if (live !== undefined) states.set(promptId, live.state);
+    }
+    const { jobs, cursor } = pageOf([...states.values()], { ...wanted, limit: query.limit });
+    const next = cursor ?? stored.cursor;
+    return { jobs, totals: stored.totals, ...(next !== undefined && { cursor: next }) };
   }
 
   return {
-    get: (promptId) => firstValueFrom(get$(idOf(promptId))),
+    get: (promptId, isShown = () => true) => firstValueFrom(get$(promptId, isShown)),
     list,
     watch,
-    idOf,
-    renamed: (promptId, as) => {
-      aliases.set(promptId, as);
-      const oldest = aliases.keys().next();
-      if (aliases.size > MAX_ALIASES && oldest.done !== true) aliases.delete(oldest.value);
-    },
   };
 }

@@ -1,161 +1,164 @@
 import { randomUUID } from 'node:crypto';
-import {
-  EMPTY,
-  ReplaySubject,
-  concat,
-  concatMap,
-  defer,
-  finalize,
-  firstValueFrom,
-  lastValueFrom,
-  merge,
-  of,
-  tap,
-  timer,
-  type Observable,
-  type SchedulerLike,
-} from 'rxjs';
-import type { Answers } from './reads';
+import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
+import { TooManyJobs, type JobRequest, type SubmitRequest } from './api';
+import type { Choice } from './choose-server';
+import { isTransient, type Env } from './env';
 import { onlyOnce, type Identity } from './idempotent-submit';
-import type { JobRequest, SubmitRequest } from './api';
-import type { Runs } from './posting';
-import type { JobStore } from '../sinks/job-store';
-import { oncePosted } from '../sinks/stored-workflow.codec';
+import type { Posting } from './posting';
 import { promptOf } from './prompt';
-import { StaleState, type WriteBehind } from '../sinks/write-behind';
-import type { Backoff } from '../streams/operators/backoff';
-import type { BoardEvent } from '../streams/board/board';
+import type { Answers } from './reads';
+import type { Sessions } from './sessions';
+import type { Transit } from './transit';
+import type { JobStore } from '../sinks/job-store';
+import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../sinks/write-behind';
+import type { BoardEvent, BoardView } from '../streams/board/board';
 import { queuedState } from '../streams/job/job';
 import type { JobState, RetryPolicy } from '../streams/job/job-state';
 import { reconnecting } from '../streams/operators/reconnecting';
-import { reporting, type Report } from '../streams/operators/reporting';
+import { orNothing, reporting } from '../streams/operators/reporting';
 
-/** How long a caller waits for a job's new id to be stored. */
-const MOVE_MS = 2_000;
+/** What one user may have under way. */
+export interface UserLimits {
+  /** Unsettled jobs. */
+  readonly jobs: number;
+  /** Bytes of the workflows that are stored for them. */
+  readonly bytes: number;
+}
 
 export interface SubmissionParts {
+  readonly choice: Choice;
+  readonly sessions: Pick<Sessions, 'own'>;
+  readonly board: BoardView;
+  readonly posting: Pick<Posting, 'first'>;
+  readonly reads: Pick<Answers, 'get'>;
+  readonly transit: Transit;
   readonly store: JobStore;
-  readonly writer: WriteBehind;
-  readonly posting: Runs;
-  /** The client id under which jobs are posted to a server. */
-  readonly own: (serverUrl: string) => string;
-  readonly asked: Answers;
+  readonly writer: Pick<WriteBehind, 'keep'>;
+  readonly limits: UserLimits;
+  /** How long a job may take in all where its request does not say; no bound where `undefined`. */
+  readonly timeoutMs: (type: string) => number | undefined;
   /** Runs a command to its end, or for as long as a caller waits. */
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
-  readonly tell: (event: BoardEvent) => void;
-  /** Called with a job's state that was refused: the job is another instance's. */
-  readonly letGoOf: (state: JobState) => void;
-  readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
-  readonly backoff: Backoff;
-  readonly clock: SchedulerLike;
-  readonly report: Report;
 }
 
-/** From a request to a job that is stored, posted, and goes by the id that its caller is told. */
-export interface Submissions {
-  readonly submit: (request: SubmitRequest) => Promise<JobState>;
-  /**
-   * A job that nobody was told of goes by an old server's id from now on. What is stored under its first id names that:
-   * whoever finds both after a crash knows which is left over.
-   */
-  readonly move: (promptId: string, state: JobState) => void;
-  /** Whether a job is stored, or about to be, and not on the board yet, or no more under this id. */
-  readonly isComing: (promptId: string) => boolean;
-}
+/** From a request to a job that is stored and posted. */
+export function submissions(parts: SubmissionParts, env: Env): (request: SubmitRequest) => Promise<JobState> {
+  const { choice, sessions, board, posting, reads, transit, store, writer, run } = parts;
+  const { clock, report, backoff } = env;
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
+  const once = onlyOnce({ store, get: reads.get, clock, attempted });
+  const admitted = perUser(parts, attempted);
 
-export function submissions(parts: SubmissionParts): Submissions {
-  const { store, writer, posting, own, asked, run, tell, letGoOf, attempted, backoff, clock, report } = parts;
-  const once = onlyOnce({ store, get: asked.get, clock, attempted });
-  const coming = new Set<string>();
-  const beingPosted = new Set<string>();
-  /** By their first ids, the jobs that go by another one as soon as that is stored. */
-  const moving = new Map<string, Observable<void>>();
-
-  async function submit(request: SubmitRequest): Promise<JobState> {
-    if (request.once === undefined) return submitAs(request);
-    posting.server(request.server, request.type);
-    return once(request.once, (as) => submitAs(request, as));
+  /** A job's first state. */
+  function firstState(request: SubmitRequest, url: string, as: Identity): JobState {
+    const { timeoutMs = parts.timeoutMs(request.type) } = request;
+    const retry = retryOf(request);
+    const clientId = sessions.own(url);
+    return {
+      ...newState(as.promptId, url, request, as.at),
+      clientId,
+      via: board.session(clientId)?.open === true ? 'websocket' : 'polling',
+      ...(retry !== undefined && { retry }),
+      ...(timeoutMs !== undefined && { deadlineAt: as.at + timeoutMs }),
+    };
   }
 
-  /** Under a given identity it is safe to repeat, here and elsewhere: who stores the state first posts, nobody else does. */
+  /** Stored before it is posted, so that no crash can lose it; or else posted all the same, and stored when that can be (R12). */
+  const bestEffort = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
+    store.put(state, workflow).pipe(
+      concatMap(() => of(true)),
+      tap({ error: () => writer.keep(state.promptId, workflow) }),
+      reporting('store', report),
+      catchError(() => of(false)),
+    );
+
+  /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
+  const untilStored = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
+    store.put(state, workflow).pipe(
+      reporting('store', report),
+      reconnecting({ backoff, clock, isTransient }),
+      concatMap((outcome) => (outcome === 'stored' ? of(true) : EMPTY)),
+    );
+
+  /** With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` posts. */
   async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
     const prompt = promptOf(request);
-    const { url } = posting.server(request.server, request.type);
-    const retry = retryOf(request);
-    const promptId = as?.promptId ?? randomUUID();
-    const state: JobState = {
-      ...newState(promptId, url, request, as?.at ?? clock.now()),
-      clientId: own(url),
-      ...(retry !== undefined && { retry }),
-    };
-    coming.add(promptId);
-    // Stored before it is posted, so that no crash can lose it; its workflow first, for whoever finds it unposted.
-    const keep$ = defer(() => store.keep(promptId, { tag: 'unposted', prompt }));
-    const kept$ = keep$.pipe(tap({ error: () => writer.before(promptId, keep$) }));
-    const put$ = as === undefined ? attempted(store.put(state)) : EMPTY;
-    const outcome = await lastValueFrom(concat(attempted(kept$), put$), { defaultValue: undefined });
-    const posted$ = posting.first(state, prompt, as !== undefined || outcome !== undefined);
-    const running = run(as === undefined ? posted$ : storedFirst(state, posted$));
-    coming.delete(promptId);
-    await running;
-    // An old server's id is one to come back with, after a crash as well.
-    await firstValueFrom(merge(moving.get(promptId) ?? of(undefined), timer(MOVE_MS, clock)));
-    const present = (await asked.get(promptId)) ?? state;
-    tell({ tag: 'told', promptId: present.promptId });
-    return present;
-  }
-
-  /**
-   * Posts a job that is stored by nobody else. While the store does not answer, it is asked again: only it can tell.
-   * Nothing while this very job is at that already.
-   */
-  function storedFirst(state: JobState, posted$: Observable<BoardEvent>): Observable<BoardEvent> {
-    const { promptId } = state;
-    return defer(() => {
-      if (beingPosted.has(promptId)) return EMPTY;
-      beingPosted.add(promptId);
-      return store.put(state).pipe(
-        reporting('store', report),
-        reconnecting(backoff, clock),
-        concatMap((outcome) => (outcome === 'stored' ? posted$ : EMPTY)),
-        finalize(() => beingPosted.delete(promptId)),
+    const { url } = choice.asked(request.server, request.type);
+    return admitted(request.userId, prompt.workflow.length, async (counted) => {
+      const state = firstState(request, url, as ?? { promptId: randomUUID(), at: clock.now() });
+      const { promptId } = state;
+      if (as !== undefined && transit.has(promptId)) return (await reads.get(promptId)) ?? state;
+      const workflow: StoredWorkflow = { tag: 'unposted', prompt };
+      const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
+      // From here on the store counts it.
+      const posted$ = stored$.pipe(
+        tap(counted),
+        concatMap((isStored) => posting.first(state, prompt, isStored)),
       );
+      await run(posted$.pipe(untilOpened(promptId, transit)));
+      return (await reads.get(promptId)) ?? state;
     });
   }
 
-  function move(promptId: string, state: JobState): void {
-    const done = new ReplaySubject<void>(1);
-    moving.set(promptId, done);
-    const marked$ = defer(() => store.put({ ...state, promptId, runId: state.promptId })).pipe(
-      tap((outcome) => {
-        if (outcome === 'stored') return;
-        letGoOf(state);
-        throw new StaleState(state);
-      }),
-    );
-    const kept$ = store
-      .kept(promptId)
-      .pipe(
-        concatMap((kept) =>
-          kept === undefined ? EMPTY : store.keep(state.promptId, oncePosted(kept.prompt, state.retry !== undefined)),
-        ),
-      );
-    const moved$ = concat(writer.undone(promptId), marked$, kept$, store.put(state), writer.remove(promptId));
-    const over = (): void => {
-      moving.delete(promptId);
-      done.next();
-    };
-    writer.before(state.promptId, moved$.pipe(tap({ complete: over })));
-  }
-
-  return {
-    submit,
-    move,
-    isComing: (promptId) => coming.has(promptId) || beingPosted.has(promptId) || moving.has(promptId),
+  return async (request) => {
+    if (request.once === undefined) return submitAs(request);
+    choice.asked(request.server, request.type);
+    return once(request.once, (as) => submitAs(request, as));
   };
 }
 
-/** A job's first state. */
+/** Counts a job as being on its way until the board has it. */
+const untilOpened =
+  (promptId: string, transit: Transit) =>
+  (event$: Observable<BoardEvent>): Observable<BoardEvent> =>
+    defer(() => {
+      let inside = true;
+      transit.enter(promptId);
+      const arrived = (): void => {
+        if (inside) transit.leave(promptId);
+        inside = false;
+      };
+      return event$.pipe(
+        concatMap((event, n) => (n === 0 ? from([event]).pipe(tap({ complete: arrived })) : of(event))),
+        tap({ finalize: arrived }),
+      );
+    });
+
+/** Lets a user submit within bounds, those included that are being submitted just now. */
+function perUser(
+  { store, board, limits }: Pick<SubmissionParts, 'store' | 'board' | 'limits'>,
+  attempted: <T>(work$: Observable<T>) => Observable<T>,
+) {
+  const submitting = new Map<string, number>();
+  return async (
+    userId: string,
+    bytes: number,
+    submit: (counted: () => void) => Promise<JobState>,
+  ): Promise<JobState> => {
+    const before = submitting.get(userId) ?? 0;
+    submitting.set(userId, before + 1);
+    let counts = true;
+    const counted = (): void => {
+      if (!counts) return;
+      counts = false;
+      const left = (submitting.get(userId) ?? 1) - 1;
+      if (left === 0) submitting.delete(userId);
+      else submitting.set(userId, left);
+    };
+    try {
+      const here = { jobs: board.countOfUser(userId), bytes: 0 };
+      const usage = await lastValueFrom(attempted(store.usage(userId)), { defaultValue: here });
+      if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
+      if (usage.bytes + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
+      return await submit(counted);
+    } finally {
+      counted();
+    }
+  };
+}
+
+/** A job's first state, whoever posts it. */
 export const newState = (
   promptId: string,
   serverUrl: string,

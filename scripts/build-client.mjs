@@ -1,4 +1,5 @@
-// Bundles the browser client into one ES module, beside rxjs and socket.io-client, and fails if it grew or needs more.
+// Bundles the browser client into one ES module, beside rxjs and socket.io-client, and fails if it grew or needs more; and
+// into another that holds the two, for pages without a bundler.
 // Usage: node scripts/build-client.mjs <folder>
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -17,20 +18,20 @@ execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tscon
   stdio: 'inherit',
 });
 
-const { metafile, outputFiles } = await build({
+const common = {
   entryPoints: ['gateway/client/index.ts'],
-  outfile: join(folder, 'index.mjs'),
   bundle: true,
   minify: true,
   keepNames: true,
   format: 'esm',
   platform: 'browser',
   target: 'es2022',
-  packages: 'external',
   sourcemap: 'linked',
   metafile: true,
   write: false,
-});
+};
+const { metafile, outputFiles } = await build({ ...common, outfile: join(folder, 'index.mjs'), packages: 'external' });
+const alone = await build({ ...common, outfile: join(folder, 'bundled.mjs') });
 
 const [output] = Object.entries(metafile.outputs)
   .find(([path]) => path.endsWith('.mjs'))
@@ -41,11 +42,13 @@ const strangers = [
 ];
 if (strangers.length > 0) throw new Error(`the client must not need ${strangers.join(', ')}`);
 
-const bytes = gzipSync(outputFiles.find(({ path }) => path.endsWith('.mjs')).contents).byteLength;
+const sizeOf = (files) => gzipSync(files.find(({ path }) => path.endsWith('.mjs')).contents).byteLength;
+const bytes = sizeOf(outputFiles);
 if (bytes > MOST_BYTES) throw new Error(`the client has ${bytes} bytes gzipped, over ${MOST_BYTES}`);
-console.log(`client: ${bytes} bytes gzipped, without ${PEERS.join(' and ')}`);
+console.log(`client: ${bytes} bytes gzipped, without ${PEERS.join(' and ')}; ${sizeOf(alone.outputFiles)} with them`);
 
 mkdirSync(folder, { recursive: true });
-for (const { path, contents } of outputFiles) writeFileSync(path, contents);
+for (const { path, contents } of [...outputFiles, ...alone.outputFiles]) writeFileSync(path, contents);
 // The declarations are those of the CommonJS build, which is what `require` gets.
-writeFileSync(join(folder, 'index.d.mts'), "export * from '../gateway/client/index.js';\n");
+for (const name of ['index.d.mts', 'bundled.d.mts'])
+  writeFileSync(join(folder, name), "export * from '../gateway/client/index.js';\n");

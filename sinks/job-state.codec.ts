@@ -2,7 +2,16 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { CurrentNode, Failure, JobOutput, JobState, NodeError, RetryPolicy } from '../streams/job/job-state';
+import type {
+  CurrentNode,
+  Failure,
+  FileOutput,
+  JobOutput,
+  JobState,
+  NodeError,
+  RetryPolicy,
+  TextOutput,
+} from '../streams/job/job-state';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
@@ -18,10 +27,14 @@ export const currentNode = record<CurrentNode>(
   { title: t.string },
 );
 
-export const jobOutput = record<JobOutput>(
+const fileOutput = record<FileOutput>(
   { nodeId: t.string, kind: t.string, filename: t.string, subfolder: t.string, type: t.string },
   {},
 );
+
+const textOutput = record<TextOutput>({ nodeId: t.string, kind: t.literal('text'), text: t.string }, {});
+
+export const jobOutput: t.Type<JobOutput> = t.union([fileOutput, textOutput]);
 
 export const nodeError = record<NodeError>(
   { nodeId: t.string, message: t.string },
@@ -40,6 +53,7 @@ export const failure = record<Failure>(
       unreachable: null,
       missing_output: null,
       timed_out: null,
+      internal_error: null,
     }),
     message: t.string,
     retryable: t.boolean,
@@ -68,10 +82,13 @@ export const jobState = record<JobState>(
   },
   {
     characterId: t.string,
+    executionStartedAt: t.number,
     clientId: t.string,
     session: t.string,
     queuePosition: t.number,
     node: currentNode,
+    silentSince: t.number,
+    deadlineAt: t.number,
     etaMs: t.number,
     finishedAt: t.number,
     outputs: t.readonlyArray(jobOutput),

@@ -2,7 +2,9 @@ import type { Observable } from 'rxjs';
 import type { Hooks } from './webhook-queue';
 import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
-import type { JobState, JobStatus } from '../streams/job/job-state';
+import { bounds } from '../streams/bounds';
+import type { JobPage, JobQuery } from './job-page';
+import type { JobState } from '../streams/job/job-state';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
@@ -19,11 +21,16 @@ export const jobKey = (promptId: string): string => `${JOB_KEY_PREFIX}${promptId
 /** What became of a write: taken, or refused because the store holds a state at least as new. */
 export type PutOutcome = 'stored' | 'stale';
 
-/** Which states to list; an absent field matches all. */
-export interface JobFilter {
-  readonly status?: JobStatus;
-  readonly type?: string;
-  readonly userId?: string;
+/** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+export interface Usage {
+  readonly jobs: number;
+  readonly bytes: number;
+}
+
+/** What came of a job over the socket and is on no server's disk. */
+export interface StoredFile {
+  readonly mimeType: string;
+  readonly bytes: Uint8Array;
 }
 
 /** A stored value that is no job state of ours; read past, never fatal. */
@@ -39,22 +46,35 @@ export interface JobStore {
   /** What other servers are still to be told. */
   readonly hooks: Hooks;
   /**
-   * Stores a state unless a state at least as new (by `epoch`, then `seq`) or a settled one is there (R1), and announces it to the feed. Emits
-   * the outcome and completes; errors with `StoreUnavailable`. Safe to repeat: the very state that is there is `stored`
-   * again, which renews its time to live and announces nothing. A value that is no state of ours is written over and
-   * reported.
+   * Stores a state unless a state at least as new (by `epoch`, then `seq`) or a settled one is there (R1), with the
+   * workflow where one is given, and announces it to the feed: all in one write. A settled state drops the workflow that
+   * is stored. Emits the outcome and completes; errors with `StoreUnavailable`, or `Unstorable` where it can never be
+   * stored. Safe to repeat: the very state that is there is `stored` again, which renews its time to live and announces
+   * nothing. A value that is no state of ours is written over and reported.
    */
-  put(state: JobState): Observable<PutOutcome>;
+  put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome>;
   /** The stored state, or `undefined`. Errors with `StoreUnavailable`, or `UnreadableState` if the value is not ours. */
   get(promptId: string): Observable<JobState | undefined>;
-  /** Each readable state that matches, once, in no order, then completes. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
-  list(filter?: JobFilter): Observable<JobState>;
-  /** Forgets a job and its workflow. Emits whether it was there and completes. */
+  /** The workflow stored with a job that has not settled, or `undefined`. */
+  workflow(promptId: string): Observable<StoredWorkflow | undefined>;
+  /**
+   * A page of the states that match, newest first, from an index and at most `bounds.pageReads` states: where few match, a
+   * page may hold fewer than were asked for, and a cursor to go on from. What is unreadable is reported and passed over.
+   * Errors with `StoreUnavailable`, or `InvalidCursor`.
+   */
+  page(query: JobQuery): Observable<JobPage>;
+  /** Each readable unsettled state once, in no order, by index. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
+  live(): Observable<JobState>;
+  /** The unsettled states that a session watches, likewise. */
+  liveOf(clientId: string): Observable<JobState>;
+  /** What a user has in the store that has not ended. */
+  usage(userId: string): Observable<Usage>;
+  /** Keeps a file of a job for as long as its state lives, in place of one of that name. Emits nothing; errors with `Unstorable` past `bounds.file…`. */
+  keepFile(promptId: string, name: string, file: StoredFile): Observable<never>;
+  /** A file that was kept, or `undefined`. */
+  file(promptId: string, name: string): Observable<StoredFile | undefined>;
+  /** Forgets a job, its workflow and its files. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
-  /** Keeps the workflow of a job for whoever takes it up, for longer than any job takes. Replaces what was kept. */
-  keep(promptId: string, kept: StoredWorkflow): Observable<never>;
-  /** The workflow kept, or `undefined`. */
-  kept(promptId: string): Observable<StoredWorkflow | undefined>;
   /**
    * Keeps a text under a name for `RESERVED_S`, unless one is kept there already. Emits what is there now, by whichever
    * instance, and completes; errors with `StoreUnavailable`. Safe to repeat.
@@ -79,6 +99,27 @@ export interface JobStore {
   close(): Observable<never>;
 }
 
+/** Whether a job's id can be a key in every store. */
+export const isStorable = (promptId: string): boolean => Buffer.byteLength(promptId) <= bounds.promptIdBytes;
+
+/** Throws `Unstorable` where a job's id cannot be a key in every store. */
+export function assertStorable(promptId: string): void {
+  const bytes = Buffer.byteLength(promptId);
+  if (!isStorable(promptId))
+    throw new Unstorable(`a promptId of ${bytes} bytes cannot be stored: ${bounds.promptIdBytes} at most`);
+}
+
+/** Throws `Unstorable` where a file of a job is larger, or its name longer, than may be. */
+export function assertStorableFile(name: string, { bytes, mimeType }: StoredFile): void {
+  if (bytes.length > bounds.fileBytes)
+    throw new Unstorable(`a file of ${bytes.length} bytes is not kept: ${bounds.fileBytes} at most`);
+  const longest = Math.max(name.length, mimeType.length);
+  if (longest > bounds.fileNameLength)
+    throw new Unstorable(
+      `a file's name or type of ${longest} characters is not kept: ${bounds.fileNameLength} at most`,
+    );
+}
+
 /** The store did not answer or could not write; the same call may succeed later. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
@@ -87,6 +128,11 @@ export class StoreUnavailable extends Error {
 /** The store answers, but can never do what is asked of it. Says why, and what to do. */
 export class UnsuitableStore extends Error {
   override readonly name = 'UnsuitableStore';
+}
+
+/** What can never be stored as it is: its id or a part of it is too long, or not to be written as JSON. Trying again changes nothing. */
+export class Unstorable extends Error {
+  override readonly name = 'Unstorable';
 }
 
 /** A value under one of our keys is not a job state. */

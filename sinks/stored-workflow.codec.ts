@@ -4,8 +4,8 @@ import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
 import { outlineOf, type Prompt } from '../streams/job/workflow';
 
-/** How long a workflow is kept, in seconds: longer than any job, since nothing renews it. */
-export const KEPT_S = 48 * 3600;
+/** How long a workflow is kept after its job was last written, in seconds: longer than the state, for whoever writes that late. */
+export const KEPT_S = 6 * 3600;
 
 /** A job's workflow as the store keeps it, for whoever takes the job up. */
 export interface StoredWorkflow {

@@ -25,6 +25,7 @@ import { conflateMapBy } from '../streams/operators/conflate-map-by';
 import { isNewer, isSettled, type JobState } from '../streams/job/job-state';
 import { pacingBy } from '../streams/operators/throttle-by';
 import type { Report } from '../streams/operators/reporting';
+import type { StoredWorkflow } from './stored-workflow.codec';
 import { StoreUnavailable, type JobStore } from './job-store';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
@@ -34,10 +35,14 @@ const CONCURRENT = 64;
 export interface WriteBehind {
   /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is no newer than what waits is ignored. */
   put(state: JobState): void;
+  /** Has a workflow stored with the job's next state that is written, in place of one that waits for it already. */
+  keep(promptId: string, workflow: StoredWorkflow): void;
   /** Has something done before the job's next state is written, after what else is to be done before; tried again while it errors with `StoreUnavailable`. */
   before(promptId: string, work$: Observable<unknown>): void;
   /** What is still to be done before the job's next state, which is not done by itself any more. */
   undone(promptId: string): Observable<unknown>;
+  /** What waits to be written of a job. */
+  waiting(promptId: string): JobState | undefined;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
   /** Forgets a job, here and in the store. Emits whether it was there; errors with `StoreUnavailable`. */
@@ -90,6 +95,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
   const confirmed = new WeakSet<JobState>();
   const confirming = new Map<string, Subscription>();
   const unwritten = new Map<string, JobState>();
+  const workflows = new Map<string, StoredWorkflow>();
   const first = new Map<string, Observable<unknown>>();
   const state$ = new Subject<JobState>();
   let failing = false;
@@ -112,7 +118,14 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
   function attempt(state: JobState): Observable<unknown> {
     return concat(
       prepared(state.promptId),
-      defer(() => store.put(state)),
+      defer(() => {
+        const workflow = workflows.get(state.promptId);
+        return store.put(state, workflow).pipe(
+          tap(() => {
+            if (workflows.get(state.promptId) === workflow) workflows.delete(state.promptId);
+          }),
+        );
+      }),
     ).pipe(
       tap((outcome) => {
         failing = false;
@@ -182,6 +195,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         state$.next(state);
       }
     },
+    keep: (promptId, workflow) => void workflows.set(promptId, workflow),
     before: (promptId, work$) => {
       const earlier$ = first.get(promptId);
       first.set(promptId, earlier$ === undefined ? work$ : concat(earlier$, work$));
@@ -191,6 +205,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       first.delete(promptId);
       return work$;
     },
+    waiting: (promptId) => unwritten.get(promptId),
     get: (promptId) =>
       defer(() => {
         const waiting = unwritten.get(promptId);
@@ -200,6 +215,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       defer(() => {
         unwritten.delete(promptId);
         first.delete(promptId);
+        workflows.delete(promptId);
         return store.remove(promptId);
       }),
     unwritten: () => [...unwritten.values()],

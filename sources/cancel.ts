@@ -1,6 +1,6 @@
-import { EMPTY, concat, concatMap, defer, of, type Observable } from 'rxjs';
-import { isRefusal, queueOf } from './codecs/lookup.codec';
-import { NoAnswer, type Answer, type Rest } from './rest';
+import { EMPTY, catchError, concat, concatMap, defer, of, type Observable } from 'rxjs';
+import { interruptsById, isRefusal, queueOf } from './codecs/lookup.codec';
+import { NoAnswer, Unreadable, type Answer, type Rest } from './rest';
 
 /**
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
@@ -18,7 +18,8 @@ export const cancel = (rest: Rest, promptId: string): Observable<never> =>
 
 /**
  * Servers without the route: take it out of the queue, and interrupt it only if it is the one that runs. 0.3.30 stops
- * whatever runs, so that is looked up right before: what is left is the time between the two requests.
+ * whatever runs, so that is looked up right before: what is left is the time between the two requests. Where the queue
+ * cannot be read, only a server that interrupts by id is asked to.
  */
 const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
   concat(
@@ -26,10 +27,19 @@ const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
     defer(() => rest.get('/queue')).pipe(
       concatMap(({ json }) => {
         const queue = queueOf(json);
-        if (queue === undefined) throw new NoAnswer('/queue: the body is not ComfyUI’s', true);
-        const runs = queue.some((job) => job.running && job.promptId === promptId);
-        return runs ? rest.post('/interrupt', JSON.stringify({ prompt_id: promptId })) : of(undefined);
+        if (queue === undefined) throw new Unreadable('/queue: the body is not ComfyUI’s', true);
+        return of(queue.some((job) => job.running && job.promptId === promptId));
       }),
+      catchError((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        return rest.get('/system_stats').pipe(
+          concatMap(({ json }) => {
+            if (!interruptsById(json)) throw error;
+            return of(true);
+          }),
+        );
+      }),
+      concatMap((runs) => (runs ? rest.post('/interrupt', JSON.stringify({ prompt_id: promptId })) : EMPTY)),
       concatMap(() => EMPTY),
     ),
   );

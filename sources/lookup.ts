@@ -3,6 +3,7 @@ import {
   concat,
   concatMap,
   defer,
+  filter,
   from,
   map,
   mergeMap,
@@ -19,6 +20,7 @@ import {
   historyIdOf,
   historyIdsOf,
   historyOf,
+  isQueueInfo,
   isRefusal,
   jobListOf,
   jobOf,
@@ -27,9 +29,10 @@ import {
   type Found,
   type Queued,
 } from './codecs/lookup.codec';
-import { NoAnswer, type Answer } from './rest';
+import { MARK, placesOf } from './places';
+import { NoAnswer, Unreadable, type Answer } from './rest';
 
-/** What a server says of its jobs. Errors with `NoAnswer` where an answer cannot be read (R4). */
+/** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */
 export interface Lookup {
   /** The jobs in hand: running first, then in the order of the queue. */
   readonly queue: () => Observable<readonly Queued[]>;
@@ -37,12 +40,11 @@ export interface Lookup {
   readonly one: (promptId: string) => Observable<Found>;
   /** The jobs that have ended, as far as the server tells in one answer. */
   readonly ends: () => Observable<Ends>;
+  /** Emits if the server answers as ComfyUI does; errors with `NoAnswer` if not. */
+  readonly answers: () => Observable<true>;
   /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
 }
-
-/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
-export const MARK = 'jobstream_prompt_id';
 
 /** Detail requests under way at once. */
 const AT_ONCE = 4;
@@ -59,6 +61,7 @@ const FEW = 32;
  */
 export function lookup(get: (path: string) => Observable<Answer>): Lookup {
   let legacy = false;
+  let endings = 'completed,failed,cancelled';
 
   /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. */
   const either = <T>(path: string, parse: (answer: Answer) => T | undefined, old: () => Observable<T>): Observable<T> =>
@@ -93,12 +96,24 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
       ),
     ends: () =>
       either<Ends>(
-        `/api/jobs?status=completed,failed,cancelled&limit=${FEW}`,
-        ({ json }) => endedListOf(json),
+        `/api/jobs?status=${endings}&limit=${FEW}`,
+        ({ status, json }) => {
+          // Up to 0.8 there is no `cancelled`, and a 400 for who asks for it.
+          if (status === 400 && isRefusal(json)) endings = 'completed,failed';
+          return endedListOf(json);
+        },
         () =>
           asked(`/history?max_items=${FEW}`, ({ status, json }) =>
             status === 200 ? historyIdsOf(json, MARK, FEW) : undefined,
           ),
+      ),
+    answers: () =>
+      get('/prompt').pipe(
+        map(({ status, json }) => {
+          if (status !== 200 || !isQueueInfo(json))
+            throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
+          return true;
+        }),
       ),
     renamed: (promptId) =>
       defer(() => {
@@ -114,88 +129,106 @@ export function lookup(get: (path: string) => Observable<Answer>): Lookup {
   };
 }
 
-/** Where the queue holds a run: under its id, or under another with our mark on it. */
-export const inQueueAs = (entries: readonly Queued[], runId: string): Queued | undefined =>
-  entries.find(({ promptId, extraData }) => promptId === runId || extraData[MARK] === runId);
-
 function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | undefined): T {
   const value = parse(answer);
-  if (value === undefined)
-    throw new NoAnswer(`${path}: status ${answer.status} with a body that is not ComfyUI's`, true);
-  return value;
+  if (value !== undefined) return value;
+  const message = `${path}: status ${answer.status} with a body that is not ComfyUI's`;
+  throw answer.status === 200 && answer.json !== undefined
+    ? new Unreadable(message, true)
+    : new NoAnswer(message, true);
 }
+
+/** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
+const QUEUE_PAUSE_MS = 60_000;
 
 /**
  * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
  * if its workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never
- * heard of may go by an id that an old server gave it.
+ * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
+ * each job is asked for by its id.
  */
-export const lookAt =
-  ({ queue, one, ends, renamed }: Lookup, clock: SchedulerLike) =>
-  (jobs: readonly Job[]): Observable<BoardEvent> => {
-    const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
-    const adopted = (promptId: string, as: string): BoardEvent => ({ tag: 'adopted', promptId, as, at: clock.now() });
+export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
+  const { queue, one, answers, renamed } = routes;
+  let unreadUntil = 0;
+  const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
 
-    const detail = (job: Job): Observable<BoardEvent> => {
-      const runId = runIdOf(job.state);
-      return one(runId).pipe(
-        concatMap((found) =>
-          found.tag === 'absent' && wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, factOf(found))),
-        ),
-      );
-    };
-    const nowhere = (runId: string): Observable<BoardEvent> =>
-      renamed(runId).pipe(
-        concatMap((as) =>
-          as === undefined
-            ? of(told(runId, { tag: 'absent' }))
-            : one(as).pipe(concatMap((found) => [adopted(runId, as), told(as, factOf(found))])),
-        ),
-      );
-    const oneByOne = (some: readonly Job[]): Observable<BoardEvent> => from(some).pipe(mergeMap(detail, AT_ONCE));
-    const details = (some: readonly Job[]): Observable<BoardEvent> => {
-      if (some.length < MANY) return oneByOne(some);
-      return ends().pipe(
-        // Asked only to be spared the rest: one by one it can be told as well.
-        catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
-        concatMap(({ ids, isAll }) => {
-          const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
-          const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
-          return concat(from(gone), oneByOne(some.filter((job) => !isGone(job))));
-        }),
-      );
-    };
-
-    if (jobs.every((job) => job.succeeded)) return details(jobs);
-    return queue().pipe(
-      concatMap((entries) => {
-        const byId = new Map(entries.map((entry, ahead) => [entry.promptId, { entry, ahead }]));
-        const byMark = new Map(entries.map((entry, ahead) => [entry.extraData[MARK], { entry, ahead }]));
-        const sought = jobs.map((job) => {
-          const runId = runIdOf(job.state);
-          return { job, runId, place: byId.get(runId) ?? byMark.get(runId) };
-        });
-        const present = sought.flatMap(({ runId, place }) => {
-          if (place === undefined) return [];
-          const { promptId } = place.entry;
-          const fact = told(promptId, inQueue(place.entry, place.ahead));
-          return promptId === runId ? [fact] : [adopted(runId, promptId), fact];
-        });
-        const missed = sought.filter(({ place }) => place === undefined);
-        // A running job's workflow, where the queue does not tell it.
-        const untold = sought.filter(({ job, runId, place }) => {
-          if (place === undefined) return false;
-          const { promptId, running, graph } = place.entry;
-          return promptId === runId && running && job.graph.size === 0 && graph === undefined;
-        });
-        return concat(from(present), details(missed.map(({ job }) => job)), oneByOne(untold.map(({ job }) => job)));
+  const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
+    const runId = runIdOf(job.state);
+    return one(runId).pipe(
+      concatMap((found) => {
+        if (found.tag !== 'absent') return of(told(runId, factOf(found)));
+        if (!isQueueKnown && !job.succeeded) return of(told(runId, { tag: 'unended' }));
+        return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
+      }),
+      catchError((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        // Whatever stands before ComfyUI may answer anything (R4).
+        return answers().pipe(map(() => told(runId, { tag: 'unreadable' })));
+      }),
+    );
+  };
+  const nowhere = (runId: string): Observable<BoardEvent> =>
+    renamed(runId).pipe(
+      concatMap((as) =>
+        as === undefined
+          ? of(told(runId, { tag: 'absent' }))
+          : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
+      ),
+    );
+  const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
+    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), AT_ONCE));
+  const details = (some: readonly Job[]): Observable<BoardEvent> => {
+    if (some.length < MANY) return oneByOne(some, true);
+    return routes.ends().pipe(
+      // Asked only to be spared the rest: one by one it can be told as well.
+      catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
+      concatMap(({ ids, isAll }) => {
+        const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
+        const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
+        return concat(
+          from(gone),
+          oneByOne(
+            some.filter((job) => !isGone(job)),
+            true,
+          ),
+        );
       }),
     );
   };
 
+  const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
+    const { found, missed, withoutGraph } = placesOf(jobs, entries);
+    const present = found.flatMap(({ runId, entry, ahead }) => {
+      const fact = inQueue(entry, ahead);
+      return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
+    });
+    // Asked for the workflow alone: an answer that cannot be read is no news of the job.
+    const graphs$ = oneByOne(withoutGraph, true).pipe(filter(({ tag }) => tag !== 'unreadable'));
+    return concat(from(present), details(missed), graphs$);
+  };
+
+  return (jobs) => {
+    if (jobs.every((job) => job.succeeded)) return details(jobs);
+    if (clock.now() < unreadUntil) return oneByOne(jobs, false);
+    return queue().pipe(
+      map((entries): readonly Queued[] | undefined => entries),
+      catchError((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        unreadUntil = clock.now() + QUEUE_PAUSE_MS;
+        return of(undefined);
+      }),
+      concatMap((entries) => (entries === undefined ? oneByOne(jobs, false) : placed(jobs, entries))),
+    );
+  };
+}
+
 /** Posted, it may be, by an instance that did not live to hear the answer. */
 const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
   state.status === 'queued' && heardAt === 0 && absences.count === 0;
+
+/** What is told of a run that an old server holds under an id of its own. */
+const renamedTo = (runId: string, fact: LookFact): LookFact =>
+  fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
 function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job) : found;

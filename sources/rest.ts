@@ -1,6 +1,8 @@
 import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
 import { Observable } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
+import { bounds } from '../streams/bounds';
+import { readPython } from './codecs/python-json';
 import type { ServerAddress } from './server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -23,13 +25,34 @@ export class NoAnswer extends Error {
   }
 }
 
+/**
+ * The server answered, and what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage:
+ * other requests go on, and after a few of these a job settles.
+ */
+export class Unreadable extends NoAnswer {}
+
+/** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
+export class Refusal extends NoAnswer {
+  constructor(
+    message: string,
+    readonly status: number,
+    /** Where a redirect leads. */
+    readonly location: string | undefined,
+  ) {
+    super(`${message} with status ${status}${location === undefined ? '' : ` to ${location}`}`, true);
+  }
+}
+
 export interface Rest {
   readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
   readonly post: (path: string, json: string, timeoutMs?: number) => Observable<Answer>;
-  /** An open response, its body unread. Rejects with `NoAnswer`. */
-  readonly open: (path: string) => Promise<Dispatcher.ResponseData>;
+  /**
+   * An open response, its body unread, of that `Range` where one is given. Rejects with `NoAnswer`, also where all
+   * connections for files are busy for too long.
+   */
+  readonly open: (path: string, range?: string) => Promise<Dispatcher.ResponseData>;
   /** When the last request was answered, in ms since 1970; 0 where it was not, or none was made. */
   readonly answeredAt: () => number;
   /** Closes the connections. */
@@ -50,9 +73,10 @@ const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, break
 export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
-  const outputs = new Agent({ connect: { timeout: 5_000 }, connections: 32 });
+  const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
   const breaker = circuitBreaker(
-    handleType(NoAnswer, (error) => !wasGivenUp(error)),
+    // A refusal is one request's, and an answer that cannot be read one job's.
+    handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
     {
       breaker: new ConsecutiveBreaker(limits.breakAfter),
       halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
@@ -74,7 +98,12 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
         signal,
         headers: { ...headers, ...type },
       });
-      return read(response.statusCode, String(response.headers['content-type'] ?? ''), await response.body.text());
+      const { 'content-type': contentType, 'content-length': length, location } = response.headers;
+      if (Number(length) > limits.maxBytes) {
+        response.body.on('error', () => undefined).destroy();
+        throw tooLarge(path);
+      }
+      return read(response.statusCode, String(contentType ?? ''), await response.body.text(), location);
     } catch (error) {
       throw asNoAnswer(error, path);
     }
@@ -101,7 +130,8 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
             subscriber.complete();
           },
           (error: unknown) => {
-            if (!unsubscribed) answeredAt = 0;
+            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = Date.now();
+            else if (!unsubscribed) answeredAt = 0;
             subscriber.error(asNoAnswer(error, path));
           },
         );
@@ -112,16 +142,30 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
       };
     });
 
+  const open = async (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
+    // undici's own patience begins with a connection; here it counts the wait for one, too.
+    const abort = new AbortController();
+    const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), limits.timeoutMs);
+    try {
+      return await request(`${url}${path}`, {
+        dispatcher: outputs,
+        signal: abort.signal,
+        // What is compressed on the way has no ranges.
+        headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
+        bodyTimeout: bounds.stallMs,
+      });
+    } catch (error) {
+      throw asNoAnswer(error, path);
+    } finally {
+      clearTimeout(patience);
+    }
+  };
+
   return {
     url,
     get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
     post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
-    open: (path) =>
-      request(`${url}${path}`, { dispatcher: outputs, headers, headersTimeout: limits.timeoutMs }).catch(
-        (error: unknown) => {
-          throw asNoAnswer(error, path);
-        },
-      ),
+    open,
     answeredAt: () => answeredAt,
     close: async () => {
       await Promise.all([agent.destroy(), outputs.destroy()]);
@@ -129,18 +173,29 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
   };
 }
 
-/** What a response says, if anything. A proxy's HTML page says nothing, whatever its status. */
-export function read(status: number, contentType: string, body: string): Answer {
+/** What a response says, if anything. A proxy's HTML page says nothing about a job, whatever its status. */
+export function read(status: number, contentType: string, body: string, location?: string | readonly string[]): Answer {
   if (status >= 500 || status === 429) throw new NoAnswer(`status ${status}`, true);
-  if (contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body))
-    throw new NoAnswer(`an HTML page with status ${status}`, true);
+  const isPage = contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body);
+  if (isPage && status < 300) throw new NoAnswer(`an HTML page with status ${status}`, true);
+  if (isPage || (status >= 300 && status < 400)) {
+    const to = typeof location === 'string' ? location.slice(0, 200) : undefined;
+    throw new Refusal(isPage ? 'an HTML page' : 'an answer', status, to);
+  }
   if (body === '' || contentType.startsWith('text/plain')) return { status, json: undefined };
   try {
-    return { status, json: JSON.parse(body) as unknown };
+    return { status, json: readPython(body) };
   } catch (cause) {
-    throw new NoAnswer(`status ${status} with a body that is no JSON`, true, { cause });
+    const message = `status ${status} with a body that is no JSON`;
+    throw status >= 400
+      ? new Refusal('a body that is no JSON', status, undefined)
+      : new Unreadable(message, true, { cause });
   }
 }
+
+/** Whether the server did answer, though not to the question: a body too large for a proxy is the fault of its sender. */
+const isAnswer = (error: NoAnswer): boolean =>
+  error instanceof Unreadable || (error instanceof Refusal && error.status === 413);
 
 /** A request that we aborted says nothing against the server. */
 const wasGivenUp = ({ cause }: NoAnswer): boolean => (cause as { name?: unknown } | undefined)?.name === 'AbortError';
@@ -153,11 +208,13 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   const [route = path] = path.split('?');
   if (error instanceof BrokenCircuitError)
     return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
-  if (error instanceof errors.ResponseExceededMaxSizeError)
-    return new NoAnswer(`${route}: the answer is too large`, true, { cause: error });
+  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
+
+const tooLarge = (path: string, cause?: unknown): Unreadable =>
+  new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
 
 /** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
 function codeOf(error: unknown): string {

@@ -2,6 +2,8 @@
 export interface ServerAddress {
   /** As it is shown and stored: no credentials, no trailing slash. */
   readonly url: string;
+  /** What users know it by, who are not told its URL. */
+  readonly name: string;
   /** Sent with each request and each socket; may hold secrets. */
   readonly headers: Readonly<Record<string, string>>;
   /** The job types it takes; all where absent. */
@@ -12,14 +14,21 @@ export interface ServerAddress {
 export interface ServerOptions {
   /** Credentials allowed. */
   readonly url: string;
+  /** What users know it by; `server-1`, `server-2`, … by position where absent. */
+  readonly name?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
 }
 
-/** Reads a server's URL. Credentials in it become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
-export function serverAddress(given: string | ServerOptions): ServerAddress {
-  const { url: text, headers = {}, tags } = typeof given === 'string' ? { url: given } : given;
+/** Reads the server at a position, counted from 0. Credentials in its URL become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
+export function serverAddress(given: string | ServerOptions, position = 0): ServerAddress {
+  const {
+    url: text,
+    name = `server-${position + 1}`,
+    headers = {},
+    tags,
+  } = typeof given === 'string' ? ({ url: given } as ServerOptions) : given;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');
@@ -29,6 +38,7 @@ export function serverAddress(given: string | ServerOptions): ServerAddress {
   const basic = login === ':' || authorized ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
   return {
     url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
+    name,
     headers: { ...basic, ...headers },
     ...(tags !== undefined && { tags }),
   };

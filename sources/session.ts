@@ -2,13 +2,15 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
+import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/job-changes';
 import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
-import { decodeFrame, type MalformedFrame } from './codecs/frame.codec';
+import { MalformedFrame, decodeFrame } from './codecs/frame.codec';
 import type { ServerAddress } from './server-address';
+import { throttledReport } from './throttled-report';
 
 /** The socket is gone, or never was. `requested` where we closed it to open it anew. */
 export class SocketClosed extends Error {
@@ -40,8 +42,8 @@ export const defaultSocketTiming: SocketTiming = {
   closeMs: 5_000,
 };
 
-/** Larger frames are no ComfyUI frames: previews are some hundred KB at most. */
-const MAX_FRAME = 64 << 20;
+/** Larger frames are no ComfyUI frames: they end the socket. Pictures of SaveImageWebsocket have some MB. */
+const MAX_FRAME = bounds.binaryFrameBytes;
 
 export interface SessionOptions {
   readonly address: ServerAddress;
@@ -68,6 +70,7 @@ export function webSocketSession({
     maxPayload: MAX_FRAME,
     perMessageDeflate: false,
   };
+  const sparing = throttledReport(report, clock);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
   const connect: Session['connect'] = (reopen$, stop$) =>
@@ -85,7 +88,7 @@ export function webSocketSession({
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
-        for (const event of events(data as Buffer, isBinary, origin(), report)) subscriber.next(event);
+        for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
       });
       socket.on('error', (error) => {
         cause = error;
@@ -153,6 +156,9 @@ export function decoded(
     report('frame', error);
     return [{ tag: 'garbled', clientId, at }];
   };
+  const most = isBinary ? bounds.binaryFrameBytes : bounds.frameBytes;
+  // Not read at all: whatever it says, it says for too long.
+  if (message.length > most) return malformed(new MalformedFrame(`longer than ${most} bytes`));
   return isBinary
     ? pipe(
         decodeBinaryFrame(message),

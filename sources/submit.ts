@@ -14,15 +14,16 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { cancelledFailure } from '../streams/job/advance';
+import { cancelledBeforeRun, unreachable } from '../streams/job/failures';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
 import type { Failure } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
 import type { Prompt } from '../streams/job/workflow';
-import { MARK, inQueueAs, type Lookup } from './lookup';
-import { acceptedCodec, nodeErrorsOf, rejection } from './codecs/prompt.codec';
-import { NoAnswer, type Answer, type Rest } from './rest';
+import type { Lookup } from './lookup';
+import { MARK, inQueueAs } from './places';
+import { acceptedCodec, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
+import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
@@ -88,12 +89,13 @@ export function submit(
       const refused = nodeErrorsOf(nodeErrors);
       const taken: BoardEvent = {
         tag: 'accepted',
-        promptId: id,
+        promptId,
         at,
         postedAt,
+        ...(id !== promptId && { runId: id }),
         ...(refused.length > 0 && { nodeErrors: refused }),
       };
-      return id === promptId ? of(taken) : of<BoardEvent[]>({ tag: 'adopted', promptId, as: id, at }, taken);
+      return of(taken);
     };
     const refused = (failure: Failure): Observable<BoardEvent> =>
       of({ tag: 'refused', promptId, at: clock.now(), failure });
@@ -103,7 +105,7 @@ export function submit(
         once(() => submission.mayPost() || !submission.wanted() || submission.cancelAsked(), clock),
         defer(() => {
           if (!submission.wanted()) return EMPTY;
-          if (submission.cancelAsked()) return refused(cancelledFailure);
+          if (submission.cancelAsked()) return refused(cancelledBeforeRun);
           postedAt = clock.now();
           return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
         }),
@@ -119,6 +121,7 @@ export function submit(
     const again = (error: unknown, n: number): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       report('submit', error);
+      if (error instanceof Refusal) return refused(proxyRefusal(error));
       maybeSent ||= error.maybeSent;
       return unanswered(error, n, () => (error.maybeSent ? settle(n, 1) : whenHealthy(n)));
     };
@@ -143,9 +146,9 @@ export function submit(
 
     const unanswered = (error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
-      if (submission.cancelAsked() && !maybeSent) return refused(cancelledFailure);
+      if (submission.cancelAsked() && !maybeSent) return refused(cancelledBeforeRun);
       if (!submission.wanted()) return EMPTY;
-      if (late()) return refused(unreachable(error));
+      if (late()) return refused(unreachable(error.message));
       return concat(wait(n), defer(next));
     };
 
@@ -191,9 +194,3 @@ const findPosted = ({ queue, one, renamed }: Lookup, promptId: string): Observab
       return one(promptId).pipe(concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))));
     }),
   );
-
-const unreachable = ({ message }: NoAnswer): Failure => ({
-  kind: 'unreachable',
-  message: `The server did not take the workflow: ${message}.`,
-  retryable: true,
-});

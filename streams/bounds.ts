@@ -5,6 +5,27 @@
 export const bounds = {
   /** Bytes of a request's body; setting `MAX_BODY_BYTES`. ComfyUI takes 100 MiB. */
   bodyBytes: 32 << 20,
+  /** Levels of JSON in a body, fields of its outermost object, and values in all. */
+  bodyLevels: 100,
+  bodyFields: 100,
+  bodyValues: 500_000,
+  /** Bodies of 256 KiB and more of one user that are read and checked at a time, and inputs; so many others wait, unread. */
+  bodiesAtOnce: 1,
+  inputsAtOnce: 4,
+  bodiesWaiting: 100,
+  /** After so long without a byte an upload is cut, and one that averages less than this is as well. */
+  uploadStallMs: 10_000,
+  uploadBytesPerSecond: 16_384,
+  /** Bytes of an uploaded input; setting `MAX_INPUT_BYTES`. */
+  inputBytes: 100 << 20,
+  /** Characters of its name and of its subfolder. */
+  inputNameLength: 200,
+  /** Bad fields that a refusal names. */
+  fieldErrors: 20,
+  /** Characters of a job's metadata as JSON, which goes out with each of its states. */
+  metadataLength: 16_384,
+  /** Output nodes that a job may be confined to. */
+  executionTargets: 1_000,
   /** Nodes of a workflow. */
   nodes: 10_000,
   /** Links into one node, and in a whole workflow. */
@@ -23,9 +44,56 @@ export const bounds = {
   textsLength: 65_536,
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
-  /** Bytes of a text frame. */
+  /** Bytes of a promptId: what the key of an embedded store holds. */
+  promptIdBytes: 1_850,
+  /** States that are read for one page, however few of them match. */
+  pageReads: 2_000,
+  /** Files that came over a socket: bytes each, of a job's together, how many, and characters of a name. */
+  fileBytes: 32 << 20,
+  filesBytes: 128 << 20,
+  files: 200,
+  fileNameLength: 300,
+  /** Unreadable values of which it is remembered that they were reported. */
+  unreadableKeys: 1_000,
+  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  jobsPerUser: 1_000,
+  bytesPerUser: 256 << 20,
+  /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
+  jobMs: 12 * 3_600_000,
+  /** Characters of an id that a server gives a run. */
+  runIdLength: 200,
+  /** Bytes of a text frame and of any other, and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  binaryFrameBytes: 64 << 20,
+  jsonDepth: 200,
+  /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
+  filenameLength: 500,
+  /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
+  startedNodes: 50_000,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,
+  /** Bytes of an output that is passed on; setting `MAX_OUTPUT_BYTES`. */
+  outputBytes: 2 ** 30,
+  /** Downloads at a time, of one user (setting `DOWNLOADS_PER_USER`) and from one ComfyUI; those of one user that wait for a turn. */
+  downloadsPerUser: 16,
+  downloadsPerServer: 64,
+  downloadsWaiting: 100,
+  /** How long a download waits for its turn, and how long a reader may read nothing; less where another waits. */
+  turnMs: 10_000,
+  stallMs: 30_000,
+  stallBesideOthersMs: 2_000,
+  /** How long the signed URL of an output is good at least. */
+  signedUrlMs: 5 * 60_000,
+  /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
+  previewBytes: 4 << 20,
+  /** Webhooks under way, of an instance: in all, to one host, for one user. */
+  webhooks: 50,
+  webhooksPerHost: 4,
+  webhooksPerUser: 10,
+  /** Bytes of a published key set. */
+  keySetBytes: 256 << 10,
+  /** CONNECT packets of one socket, and sockets of one address that have not shown a token yet. */
+  connectsPerSocket: 4,
+  unknownSocketsPerAddress: 1_000,
 } as const;

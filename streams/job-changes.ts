@@ -7,11 +7,14 @@ import {
   exhaustMap,
   filter,
   interval,
+  from,
   map,
   merge,
   mergeMap,
+  observeOn,
   of,
   pairwise,
+  queueScheduler,
   share,
   startWith,
   take,
@@ -66,6 +69,8 @@ export interface Policy {
   readonly reconnect: Backoff;
   readonly look: Backoff;
   readonly clock: SchedulerLike;
+  /** Whether an error is the outside's, and is tried again; any other ends the page. */
+  readonly isTransient: (error: unknown) => boolean;
 }
 
 /** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
@@ -85,6 +90,8 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
   ).pipe(
+    // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
+    observeOn(queueScheduler),
     mergeMap((event) => board.take(event)),
     share(),
   );
@@ -99,7 +106,7 @@ function frames(
   report: Report,
 ): Observable<BoardEvent> {
   const { clientId, serverUrl, inherited, mayOpen, connect } = session;
-  const { tickMs, reconnect, clock } = policy;
+  const { tickMs, reconnect, clock, isTransient } = policy;
   const tick$ = interval(tickMs, clock);
   let over = false;
   const end$ = merge(stop$, session.end$).pipe(
@@ -107,7 +114,7 @@ function frames(
       over = true;
     }),
   );
-  const deaf$ = tick$.pipe(filter(() => mayOpen() && board.takeDeaf(clientId, clock.now())));
+  const deaf$ = tick$.pipe(filter(() => mayOpen() && board.reopenIfDeaf(clientId, clock.now())));
   const closed$ = end$.pipe(filter(() => board.session(clientId)?.open !== true));
   // A server that answers again after an outage is there for sockets too: no use in waiting on.
   const back$ = tick$.pipe(
@@ -130,22 +137,50 @@ function frames(
       connect(deaf$, end$).pipe(
         unlessOverslept(() => !mayOpen(), tickMs, clock),
         catchError(cutOff),
+        filter((event) => isFromItsServer(event, serverUrl, board)),
       ),
     ),
   );
-  return concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(reconnect, clock, back$))).pipe(
-    takeUntil(closed$),
+  const retried = { backoff: reconnect, clock, isTransient, wake$: back$ };
+  const over$ = of<BoardEvent>({ tag: 'sessionOver', clientId });
+  return concat(
+    concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(retried))).pipe(takeUntil(closed$)),
+    over$,
   );
 }
 
 /** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */
 function looks(server: Server, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {
-  const { tickMs, look, clock } = policy;
+  const { tickMs, look, clock, isTransient } = policy;
   return interval(tickMs, clock).pipe(
-    map(() => board.due(server.url, clock.now())),
-    filter((jobs) => jobs.length > 0),
-    exhaustMap((jobs) => server.look(jobs)),
+    exhaustMap(() => {
+      const jobs = board.due(server.url, clock.now());
+      return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, policy);
+    }),
     reporting('look', report),
-    reconnecting(look, clock),
+    reconnecting({ backoff: look, clock, isTransient }),
   );
+}
+
+/** R15: where a mistake of ours breaks a look, each job is looked at by itself, and the one that breaks it fails. */
+function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }: Policy): Observable<BoardEvent> {
+  const alone = (job: Job): Observable<BoardEvent> =>
+    defer(() => server.look([job])).pipe(
+      catchError((error: unknown) => {
+        if (isTransient(error)) throw error;
+        return of<BoardEvent>({ tag: 'brokeHere', state: job.state, error, at: clock.now() });
+      }),
+    );
+  return defer(() => server.look(jobs)).pipe(
+    catchError((error: unknown) => {
+      if (isTransient(error)) throw error;
+      return from(jobs).pipe(concatMap(alone));
+    }),
+  );
+}
+
+/** R5: a server tells of its own jobs and of nobody else's, whatever ids it names. */
+function isFromItsServer(event: BoardEvent, serverUrl: string, board: Board): boolean {
+  const job = 'promptId' in event ? board.run(event.promptId ?? '') : undefined;
+  return job === undefined || job.state.serverUrl === serverUrl;
 }

@@ -1,14 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { bearerToken, type Auth, type Viewer } from './auth';
+import { TokenRefused } from './token-refused';
 import { Problem } from '../wire/problem';
+import { networkOf } from './network';
 import { meter, type Allowance, type Rates } from './rate-limits';
 
 /** Who may ask now. */
 export interface Admission {
   /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
-  /** Leaves the viewer, if there is one, in `response.locals`; lets nobody ask too often. */
+  /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
+  readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
+  /** Leaves the viewer, or why there is none, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
 
@@ -18,8 +22,9 @@ const MINUTE_S = 60;
  * Users are counted by name, all others by address, services and this machine's own callers not at all. `proxies` is how
  * many proxies stand before us, each of which adds the address that it was asked from to `X-Forwarded-For`.
  */
-export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: number): Admission {
+export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rates, proxies: number): Admission {
   const users = meter(requestsPerMinute, MINUTE_S);
+  const weights = meter(bytesPerMinute, MINUTE_S);
   const addresses = meter(requestsPerMinute, MINUTE_S);
 
   const strangerFrom = async (request: IncomingMessage): Promise<Allowance> => {
@@ -39,8 +44,26 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
       if (viewer === undefined) await strangerFrom(request);
       return viewer;
     },
+    weigh: async (viewer, bytes) => {
+      if (viewer.role === 'service') return;
+      const { granted, most, inMs } = await weights.take(viewer.userId, bytes);
+      if (granted) return;
+      const detail = `Of one caller, ${most} bytes a minute are taken.`;
+      throw new Problem('too-many-requests', { detail }, { 'Retry-After': String(seconds(inMs)) });
+    },
     http: async (request, response, next) => {
-      const viewer = await known(bearerToken(request.headers.authorization), request);
+      // Who came by a signed URL is known already; what needs no token is answered to a bad one too.
+      const signed = response.locals['viewer'] as Viewer | undefined;
+      const viewer =
+        signed ??
+        (await auth.viewerOf(bearerToken(request.headers.authorization)).catch(async (error: unknown) => {
+          if (!(error instanceof TokenRefused)) {
+            await strangerFrom(request);
+            throw error;
+          }
+          response.locals['refusal'] = error;
+          return undefined;
+        }));
       response.locals['viewer'] = viewer;
       if (viewer?.role === 'service') {
         next();
@@ -54,7 +77,10 @@ export function admission(auth: Auth, { requestsPerMinute }: Rates, proxies: num
   };
 }
 
-const addressOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
+/** Where a request comes from, as far as callers are told apart by it. */
+export const addressOf = (request: IncomingMessage, proxies: number): string => networkOf(hostOf(request, proxies));
+
+const hostOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
   const path = String(headers['x-forwarded-for'] ?? '').split(',');
   // What stands further to the left was written by who asks.
   const forwarded = proxies > 0 ? path.at(-proxies)?.trim() : undefined;

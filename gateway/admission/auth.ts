@@ -1,6 +1,7 @@
-import { jwtVerify, type JWTPayload } from 'jose';
+import { jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import type { JobState } from '../../streams/job/job-state';
 import { KeysUnavailable, publishedKeys } from './jwks';
+import { refusalOf, TokenRefused } from './token-refused';
 import type { AuthSettings } from '../settings/settings';
 
 /** Who asks. A `user` has their own jobs, a `service` has all. */
@@ -14,7 +15,10 @@ export interface Viewer {
 export interface Auth {
   /** Whether a token is needed at all. */
   readonly required: boolean;
-  /** Whose token it is, or `undefined` for a missing, forged or expired one. Rejects with `KeysUnavailable` where it cannot be checked now. */
+  /**
+   * Whose token it is, or `undefined` for none. Rejects with `TokenRefused` for a forged or expired one, which says why, and
+   * with `KeysUnavailable` where it cannot be checked now.
+   */
   viewerOf(token: string | undefined): Promise<Viewer | undefined>;
 }
 
@@ -32,30 +36,38 @@ const ALGORITHMS = { secret: ['HS256'], published: ['RS256', 'ES256', 'EdDSA', '
  * with fetching keys is told to `onTrouble`.
  */
 export function tokenAuth(
-  { issuer, audience, ...by }: AuthSettings,
+  { issuer, audience, maxHours = 720, toleranceS = 5, ...by }: AuthSettings,
   onTrouble: (error: unknown) => void = () => undefined,
   nowMs = Date.now,
 ): Auth {
-  const expected = { ...(issuer && { issuer }), ...(audience && { audience }) };
+  const expected: Expected = {
+    ...(issuer && { issuer }),
+    ...(audience && { audience }),
+    requiredClaims: ['exp'],
+    // Clocks differ by seconds (RFC 7519, 4.1.4 and 4.1.5).
+    clockTolerance: toleranceS,
+  };
   const verified = verifierOf(by, expected, onTrouble, nowMs);
   return {
     required: true,
     async viewerOf(token) {
       if (token === undefined) return undefined;
       try {
-        return viewerFrom((await verified(token)).payload);
+        const { payload } = await verified(token);
+        refuseTooLong(payload, maxHours, nowMs());
+        return viewerFrom(payload, toleranceS, nowMs());
       } catch (error) {
-        if (error instanceof KeysUnavailable) throw error;
-        // Anything else is wrong with the token.
-        return undefined;
+        throw error instanceof KeysUnavailable || error instanceof TokenRefused ? error : refusalOf(error);
       }
     },
   };
 }
 
+type Expected = Pick<JWTVerifyOptions, 'issuer' | 'audience' | 'requiredClaims' | 'clockTolerance'>;
+
 function verifierOf(
   by: { readonly secret: Uint8Array } | { readonly jwksUrl: URL },
-  expected: { readonly issuer?: string; readonly audience?: string },
+  expected: Expected,
   onTrouble: (error: unknown) => void,
   nowMs: () => number,
 ): (token: string) => Promise<{ readonly payload: JWTPayload }> {
@@ -72,8 +84,27 @@ export const maySee = (viewer: Viewer, job: Pick<JobState, 'userId'>): boolean =
 export const bearerToken = (header: string | undefined): string | undefined =>
   /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
 
-const viewerFrom = ({ sub, exp, role }: JWTPayload): Viewer | undefined => {
-  const expiry = exp === undefined ? {} : { expiresAt: exp * 1000 };
-  if (role === 'service') return { userId: sub ?? 'service', role, ...expiry };
-  return sub ? { userId: sub, role: 'user', ...expiry } : undefined;
-};
+/** A token that is good for years is as good as one without an end. */
+function refuseTooLong({ exp = 0 }: JWTPayload, maxHours: number, now: number): void {
+  if (maxHours > 0 && exp * 1000 - now > maxHours * 3_600_000 + SLACK_MS)
+    throw new TokenRefused(`The token is good for more than ${maxHours} hours.`);
+}
+const SLACK_MS = 60_000;
+
+function viewerFrom({ sub, exp = 0, role }: JWTPayload, toleranceS: number, now: number): Viewer {
+  // What lasts ends with the token; who comes a little late, by our clock, has those seconds.
+  const expiresAt = (exp * 1000 > now ? exp : exp + toleranceS) * 1000;
+  if (role === 'service' && sub === undefined) return { userId: 'service', role, expiresAt };
+  return { userId: userOf(sub), role: role === 'service' ? role : 'user', expiresAt };
+}
+
+/** Some issuers number their users; the text of the number is the user then. What no job could belong to is refused. */
+function userOf(sub: unknown): string {
+  const name = Number.isSafeInteger(sub) ? String(sub) : sub;
+  if (typeof name !== 'string' || name === '') throw new TokenRefused('The token’s sub names no user.');
+  if (name.length > MOST_NAME || /\p{Cc}/u.test(name))
+    throw new TokenRefused(`The token’s sub has more than ${MOST_NAME} characters, or control characters.`);
+  return name;
+}
+/** As `userId` of a job. */
+const MOST_NAME = 200;

@@ -6,6 +6,7 @@ import {
   type FetchImplementation,
   type JWTVerifyGetKey,
 } from 'jose';
+import { bounds } from '../../streams/bounds';
 
 /** A token cannot be checked right now: who signed it does not tell his keys. */
 export class KeysUnavailable extends Error {
@@ -70,8 +71,20 @@ const patientFetch: FetchImplementation = async (url, { headers, method, redirec
   try {
     const answer = await fetch(url, { headers, method, redirect, signal: abort.signal });
     // Read here, while the timer runs.
-    return new Response(await answer.text(), { status: answer.status });
+    return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
   } finally {
     clearTimeout(patience);
   }
 };
+
+/** A body of at most so many bytes. Rejects past that, and reads no further. */
+async function textOf({ body }: Response, mostBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`the published keys have more than ${mostBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

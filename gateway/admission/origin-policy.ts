@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from './loopback';
 
 /** What stands against a request before anybody asks who sends it. */
-export type Objection = 'host' | 'origin';
+export type Objection = 'host' | 'proxy' | 'origin';
 
 /** Which web pages may call the gateway. */
 export interface OriginPolicy {
@@ -10,7 +10,8 @@ export interface OriginPolicy {
   readonly allows: (origin: string) => boolean;
   /**
    * Why a request must not be served, or `undefined`. A request without `Origin` is no foreign page's. Without
-   * tokens the `Host` must name this machine, or a page whose DNS name was rebound to 127.0.0.1 would be its own origin.
+   * tokens the `Host` must name this machine, or a page whose DNS name was rebound to 127.0.0.1 would be its own origin;
+   * and nobody comes through a proxy, or the whole network would be served as this machine's owner.
    */
   readonly objectionTo: (headers: IncomingHttpHeaders) => Objection | undefined;
 }
@@ -19,12 +20,31 @@ export const originPolicy = (origins: readonly string[], tokensRequired: boolean
   const allows = (origin: string): boolean => origins.includes(origin);
   return {
     allows,
-    objectionTo: ({ host, origin }) => {
+    objectionTo: (headers) => {
+      const { host, origin } = headers;
       if (!tokensRequired && !isLoopback(withoutPort(host ?? ''))) return 'host';
+      if (!tokensRequired && FORWARDED.some((name) => headers[name] !== undefined)) return 'proxy';
       return origin === undefined || allows(origin) || isOwn(origin, host) ? undefined : 'origin';
     },
   };
 };
+
+/** What reverse proxies add to the requests of others. */
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-server',
+  'x-forwarded-prefix',
+  'x-real-ip',
+  'x-original-forwarded-for',
+  'x-client-ip',
+  'cf-connecting-ip',
+  'true-client-ip',
+  'via',
+] as const;
 
 const withoutPort = (host: string): string => host.toLowerCase().replace(/:\d*$/, '');
 

@@ -4,6 +4,8 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 export interface Rates {
   /** HTTP requests of one user; and of one address that shows no valid token, refused sockets included. Services may as they like. */
   readonly requestsPerMinute: number;
+  /** Bytes of bodies of one user. Services may as they like. */
+  readonly bytesPerMinute: number;
   /** What one socket may send; a service's ten times that. */
   readonly messagesPerSecond: number;
   /** How many of those may be joins, or ask to watch all. */
@@ -15,6 +17,7 @@ export interface Rates {
 /** A page may join its 64 jobs at once after each break, and React's strict mode does everything twice. */
 export const defaultRates: Rates = {
   requestsPerMinute: 1200,
+  bytesPerMinute: 256 << 20,
   messagesPerSecond: 200,
   joinsPerSecond: 100,
   socketsPerUser: 20,
@@ -31,15 +34,15 @@ export interface Allowance {
 
 /** An allowance for each key, whole again after so many seconds. */
 export interface Meter {
-  take(key: string): Promise<Allowance>;
+  take(key: string, points?: number): Promise<Allowance>;
 }
 
 export function meter(most: number, seconds: number): Meter {
   if (most === 0) return { take: () => Promise.resolve(BOUNDLESS) };
   const limiter = new RateLimiterMemory({ points: most, duration: seconds });
   return {
-    take: async (key) => {
-      const { consumedPoints, remainingPoints, msBeforeNext } = await limiter.consume(key).catch(refused);
+    take: async (key, points = 1) => {
+      const { consumedPoints, remainingPoints, msBeforeNext } = await limiter.consume(key, points).catch(refused);
       return { granted: consumedPoints <= most, most, left: remainingPoints, inMs: msBeforeNext };
     },
   };

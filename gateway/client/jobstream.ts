@@ -1,6 +1,7 @@
 import {
   BehaviorSubject,
   distinctUntilChanged,
+  map,
   merge,
   ReplaySubject,
   share,
@@ -10,8 +11,10 @@ import {
 } from 'rxjs';
 import type { PublicJob } from '../wire/public-job';
 import { JobstreamError } from './jobstream-error';
-import { link, type LinkOptions, type Status } from './link';
+import { link, type Connection, type LinkOptions, type Status } from './link';
 import { mine } from './mine';
+import { outputUrls } from './output-urls';
+import { placeOf } from './place';
 import { rooms, type Preview } from './room';
 
 export type JobstreamOptions = LinkOptions;
@@ -32,6 +35,13 @@ export interface Jobstream {
   previews(promptId: string): Observable<Preview>;
   /** How the connection is, from now on. */
   readonly status$: Observable<Status>;
+  /** The same, with why there is no connection: a gateway that is away, a page that is not allowed, and so on. */
+  readonly connection$: Observable<Connection>;
+  /**
+   * A URL of a job's nth output that `<img>` and `<video>` can show without a token, for five minutes at least. Rejects with
+   * a `JobstreamError`.
+   */
+  outputUrl(promptId: string, n: number): Promise<string>;
   /** Ends it for good: who still watches gets the error `closed`. */
   close(): void;
 }
@@ -39,13 +49,19 @@ export interface Jobstream {
 /** How long the socket outlives its last watcher: the next one may be a page away. */
 const LINGER_MS = 2_000;
 
-/** Connects to a gateway as soon as something is watched. */
-export function jobstream(options: JobstreamOptions): Jobstream {
-  const status$ = new BehaviorSubject<Status>('idle');
+/** Connects to a gateway as soon as something is watched. Throws a `JobstreamError` where the URL is none. */
+export function jobstream({ url, token }: JobstreamOptions): Jobstream {
+  const place = placeOf(url);
+  const status$ = new BehaviorSubject<Connection>({ status: 'idle', since: Date.now() });
+  const tell = (status: Status, reason?: JobstreamError): void => {
+    const { value } = status$;
+    const since = value.status === status ? value.since : Date.now();
+    status$.next({ status, since, ...(reason && { reason }) });
+  };
   const closed$ = new ReplaySubject<never>(1);
   let closed = false;
   const heard$ = new Subject<PublicJob>();
-  const connection$ = link(options, (status) => status$.next(status));
+  const connection$ = link(place, token, tell);
   const link$ = merge(closed$, connection$).pipe(
     share({
       connector: () => new ReplaySubject(1),
@@ -58,10 +74,15 @@ export function jobstream(options: JobstreamOptions): Jobstream {
     watchJob: (promptId) => room(promptId).state$,
     watchMine: () => mine$,
     previews: (promptId) => room(promptId).preview$,
-    status$: status$.pipe(distinctUntilChanged()),
+    status$: status$.pipe(
+      map(({ status }) => status),
+      distinctUntilChanged(),
+    ),
+    connection$: status$.asObservable(),
+    outputUrl: outputUrls(place, token),
     close() {
       closed = true;
-      status$.next('closed');
+      tell('closed');
       status$.complete();
       closed$.error(new JobstreamError('closed', 'The jobstream was closed.'));
     },

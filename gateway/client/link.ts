@@ -1,7 +1,9 @@
 import { io, type Socket } from 'socket.io-client';
 import { Observable, Subscription, timer } from 'rxjs';
 import type { ClientEvents, ServerEvents } from '../wire/protocol';
+import { diagnosis } from './diagnosis';
 import { JobstreamError } from './jobstream-error';
+import type { Place } from './place';
 
 /** A socket to a gateway. */
 export type Link = Socket<ServerEvents, ClientEvents>;
@@ -11,8 +13,17 @@ export type Token = string | (() => string | Promise<string>);
 /** How the connection is: `idle` while nobody watches, `unauthorized` once the gateway refused the token. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'unauthorized' | 'closed';
 
+/** How the connection is, since when, and what keeps it from being better. It is tried again all the same. */
+export interface Connection {
+  readonly status: Status;
+  /** When that status began, ms since 1970. */
+  readonly since: number;
+  /** Why the last try failed; absent while none did. */
+  readonly reason?: JobstreamError;
+}
+
 export interface LinkOptions {
-  /** Where the gateway is. */
+  /** Where the gateway is; the path, if any, is the one it stands under. */
   readonly url: string;
   /** Asked for anew before each connection, where it is a function. */
   readonly token?: Token;
@@ -25,14 +36,21 @@ const RETRY_MS = { first: 1_000, most: 15_000 };
  * One socket that reconnects for as long as it is subscribed to: itself whenever it is connected, `undefined` whenever it
  * is lost. Errors with `unauthorized`; a token that comes from a function is asked for once more before that.
  */
-export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void): Observable<Link | undefined> =>
+export const link = (
+  place: Place,
+  token: Token | undefined,
+  tell: (status: Status, reason?: JobstreamError) => void,
+): Observable<Link | undefined> =>
   new Observable((out) => {
     const retrying = new Subscription();
     let attempt = 0;
     let refusals = 0;
     let refused = false;
+    let explaining = false;
     let final = false;
-    const socket: Link = io(url, {
+    let status: 'connecting' | 'reconnecting' = 'connecting';
+    const socket: Link = io(place.origin, {
+      path: place.path,
       // The gateway offers nothing else.
       transports: ['websocket'],
       forceNew: true,
@@ -48,11 +66,26 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
       try {
         const given = await (typeof token === 'function' ? token() : token);
         if (mine === attempt) answer(given === undefined ? {} : { token: given });
-      } catch {
+      } catch (cause) {
+        tell(status, new JobstreamError('no-token', 'The token could not be had.', { cause }));
         // A connection that lost its purpose: Socket.IO opens another, later and later.
         if (mine === attempt) socket.io.engine.close();
       }
     }
+    /** What a browser says of a socket that does not open is nothing: the gateway is asked, once in a while. */
+    const explain = (error: Error): void => {
+      const code = codeOf(error);
+      if (code !== undefined) {
+        tell(status, new JobstreamError(code, error.message, { cause: error }));
+        return;
+      }
+      if (explaining) return;
+      explaining = true;
+      void diagnosis(place, error).then((reason) => {
+        explaining = false;
+        if (!socket.connected && !retrying.closed) tell(status, reason);
+      });
+    };
     const connectAgain = (): void => {
       if (socket.active) return;
       const waitMs = Math.min(RETRY_MS.first * 2 ** refusals, RETRY_MS.most);
@@ -68,7 +101,8 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
       out.next(socket);
     });
     socket.on('disconnect', () => {
-      tell('reconnecting');
+      status = 'reconnecting';
+      tell(status);
       out.next(undefined);
       connectAgain();
     });
@@ -76,16 +110,18 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
       if (isUnauthorized(error)) {
         if (refused || typeof token !== 'function') {
           final = true;
-          tell('unauthorized');
-          out.error(new JobstreamError('unauthorized', 'The gateway does not take this token.', { cause: error }));
+          const reason = new JobstreamError('unauthorized', 'The gateway does not take this token.', { cause: error });
+          tell('unauthorized', reason);
+          out.error(reason);
           return;
         }
         refused = true;
       }
+      explain(error);
       connectAgain();
       refusals += 1;
     });
-    tell('connecting');
+    tell(status);
     socket.connect();
 
     return () => {
@@ -96,5 +132,10 @@ export const link = ({ url, token }: LinkOptions, tell: (status: Status) => void
     };
   });
 
-const isUnauthorized = (error: Error): boolean =>
-  (error as { readonly data?: { readonly code?: unknown } }).data?.code === 'unauthorized';
+/** The gateway's own word, where it was one. */
+const codeOf = (error: Error): string | undefined => {
+  const code = (error as { readonly data?: { readonly code?: unknown } }).data?.code;
+  return typeof code === 'string' ? code : undefined;
+};
+
+const isUnauthorized = (error: Error): boolean => codeOf(error) === 'unauthorized';

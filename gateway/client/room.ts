@@ -26,7 +26,7 @@ import type { Link } from './link';
 
 /** An image of a running node, made while it works. */
 export interface Preview extends PreviewHead {
-  readonly image: Uint8Array;
+  readonly image: Uint8Array<ArrayBuffer>;
 }
 
 type News = { readonly tag: 'state'; readonly job: PublicJob } | { readonly tag: 'preview'; readonly preview: Preview };
@@ -140,6 +140,6 @@ const joined = (link: Link, promptId: string): Observable<News> =>
     };
   });
 
-/** Browsers get an `ArrayBuffer`, whatever the type says. */
-const bytesOf = (image: Uint8Array | ArrayBuffer): Uint8Array =>
-  image instanceof ArrayBuffer ? new Uint8Array(image) : image;
+/** Browsers get an `ArrayBuffer`, whatever the type says, and Node a `Buffer`; neither shares its memory. */
+const bytesOf = (image: Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffer> =>
+  image instanceof ArrayBuffer ? new Uint8Array(image) : (image as Uint8Array<ArrayBuffer>);

@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { start } from './live/access/access';
 import { App } from './view/frame/app';
 import './style/base.css';
 import './style/frame.css';
@@ -8,4 +9,5 @@ import './style/dialog.css';
 
 const root = document.getElementById('app');
 if (root === null) throw new Error('the page has no #app');
+start();
 render(<App />, root);

@@ -4,17 +4,27 @@ import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Auth } from '../admission/auth';
+import type { RequestBodies } from './bodies/request-bodies';
 import { originGuard, safeHeaders } from './security-headers';
+import { underBase } from './base-path';
+import type { Downloads } from './outputs/downloads';
+import type { SendingLimits } from './outputs/sending';
+import type { UrlSigner } from './outputs/signed-urls';
 import { dashboardFiles } from './dashboard-files';
 import { eventsRoute } from './routes/events';
 import { healthRoutes } from './routes/health';
+import { inputsRoute, type InputsOptions } from './routes/inputs';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
+import type { Rooms } from '../sockets/rooms';
+import type { RefusalLog } from '../admission/refusal-log';
 import type { OutboxLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/node-histories';
+import { meRoute } from './routes/me';
 import { nodesRoute } from './routes/nodes';
-import { outputsRoute } from './routes/outputs';
+import { outputsRoute, signedViewers } from './routes/outputs';
 import { Problem, sendProblem } from '../wire/problem';
+import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
 import { onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
@@ -22,13 +32,23 @@ import type { Webhooks } from '../webhooks/webhooks';
 
 export interface HttpOptions {
   readonly pipeline: Pipeline;
+  readonly rooms: Rooms;
   readonly auth: Auth;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
-  readonly outputLimitBytes: number;
+  readonly sending: SendingLimits;
+  readonly downloads: Downloads;
+  readonly signer: UrlSigner;
+  /** What all paths begin with; empty at the root. */
+  readonly basePath: string;
+  readonly proxies: number;
+  readonly bodies: RequestBodies;
+  readonly inputs: InputsOptions;
+  readonly refusals: RefusalLog;
   /** What a slow reader of events may cost. */
   readonly limits: OutboxLimits;
   readonly webhooks: Webhooks;
+  readonly views: JobViews;
   readonly histories: NodeHistories;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
@@ -37,14 +57,21 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, outputLimitBytes, webhooks, histories, logger } = options;
+  const { pipeline, auth, admission, policy, refusals, webhooks, views, histories, bodies, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
-  app.use(logging(logger), safeHeaders(), originGuard(policy), freshly());
+  app.use(underBase(options.basePath, options.proxies));
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), freshly());
   // Whoever watches over the gateway is never told to ask less.
-  app.use(healthRoutes(pipeline, auth), admission.http);
-  app.use(selfRoutes(auth.required), jobsRoutes(pipeline, webhooks), eventsRoute(options));
-  app.use(nodesRoute(pipeline, histories), outputsRoute(pipeline, outputLimitBytes));
+  app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), admission.http);
+  app.use(
+    selfRoutes(auth.required),
+    meRoute(auth.required),
+    jobsRoutes(pipeline, webhooks, views, bodies),
+    inputsRoute(pipeline, inputs),
+    eventsRoute(options),
+  );
+  app.use(nodesRoute(pipeline, histories), outputsRoute(options));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {
@@ -67,11 +94,15 @@ const logging =
     next();
   };
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const answeringErrors =
   (logger: Logger): ErrorRequestHandler =>
   (error: unknown, { method, path }, response, next) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) logger.error({ err: error, method, path }, problem.message);
+    // A bug of ours needs its stack; what a store, a ComfyUI or a bound refuses is said in a line.
+    if (problem.kind === 'internal') logger.error({ err: error, method, path }, problem.message);
+    else if (problem.status >= 500) logger.warn({ method, path, problem: problem.kind }, messageOf(error));
     if (response.headersSent) next(error);
     else sendProblem(response, problem);
   };

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { OriginPolicy } from '../admission/origin-policy';
+import type { RefusalLog } from '../admission/refusal-log';
 import { Problem } from '../wire/problem';
 
 /** Headers that keep the dashboard to itself: its own scripts, styles and sockets, and images it made. */
@@ -14,7 +15,7 @@ export const safeHeaders = (): RequestHandler =>
         styleSrc: ["'self'"],
         imgSrc: ["'self'", 'blob:', 'data:'],
         mediaSrc: ["'self'", 'blob:'],
-        connectSrc: ["'self'", 'ws:'],
+        connectSrc: ["'self'", ({ headers }) => socketsOf(headers.host)],
         baseUri: ["'none'"],
         formAction: ["'none'"],
         frameAncestors: ["'none'"],
@@ -25,9 +26,13 @@ export const safeHeaders = (): RequestHandler =>
     xFrameOptions: { action: 'deny' },
   });
 
+/** Browsers differ on whether 'self' covers a WebSocket to the same host. */
+const socketsOf = (host = ''): string =>
+  /^[a-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/i.test(host) ? `ws://${host} wss://${host}` : "'self'";
+
 /** Refuses what a foreign page sends, and lets allowed origins read. */
 export const originGuard =
-  (policy: OriginPolicy): RequestHandler =>
+  (policy: OriginPolicy, refusals: RefusalLog): RequestHandler =>
   (request, response, next) => {
     const { origin } = request.headers;
     const objection = policy.objectionTo(request.headers);
@@ -36,12 +41,20 @@ export const originGuard =
       throw new Problem('forbidden', {
         detail: 'Without tokens, the gateway answers to localhost and loopback addresses only.',
       });
-    if (objection === 'origin')
+    if (objection === 'proxy')
+      throw new Problem('forbidden', {
+        detail:
+          'This request came through a proxy, and without tokens everybody behind it would be served as the owner of this ' +
+          'machine. Set JWT_SECRET or JWT_JWKS_URL.',
+      });
+    if (objection === 'origin') {
+      refusals.origin(origin);
       throw new Problem('forbidden', { detail: 'Pages of this origin may not call the gateway; see ORIGINS.' });
+    }
     if (origin !== undefined && policy.allows(origin)) {
       response.set({
         'Access-Control-Allow-Origin': origin,
-        'Access-Control-Expose-Headers': 'Location, Retry-After, RateLimit, RateLimit-Policy',
+        'Access-Control-Expose-Headers': EXPOSED,
       });
       if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
         return void response.set(PREFLIGHT).status(204).end();
@@ -50,8 +63,12 @@ export const originGuard =
     next();
   };
 
+const EXPOSED =
+  'Location, Retry-After, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Disposition, Content-Range, ETag';
+
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID',
+  'Access-Control-Allow-Headers':
+    'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range',
   'Access-Control-Max-Age': '600',
 };

@@ -3,15 +3,18 @@ import { fileURLToPath } from 'node:url';
 import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
 
+/** What a server is called: no URL, so that neither is taken for the other. */
+const Name = t.refinement(t.string, (name) => /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name), 'Name');
+
 /** A server as a file describes it. */
 const server = t.intersection([
   t.type({ url: t.string }),
-  t.partial({ headers: t.record(t.string, t.string), tags: t.array(t.string) }),
+  t.partial({ name: Name, headers: t.record(t.string, t.string), tags: t.array(t.string) }),
 ]);
 export type DescribedServer = t.TypeOf<typeof server>;
 
-const FIELDS = ['url', 'headers', 'tags'];
-const WANTED = 'must hold a JSON list of {"url", "headers"?, "tags"?}';
+const FIELDS = ['url', 'name', 'headers', 'tags'];
+const WANTED = 'must hold a JSON list of {"url", "name"?, "headers"?, "tags"?}';
 
 /** Whether the setting names a file rather than a server. */
 export const namesFile = (text: string): boolean => text.startsWith('file:') || /^[^,:]+\.json$/.test(text);

@@ -24,7 +24,9 @@ export const Servers = checked('Servers', (value): E.Either<string, readonly Des
         return E.left(servers.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
       const trimmed = servers.map((server) => ({ ...server, url: server.url.replace(/\/+$/, '') }));
       const urls = new Set(trimmed.map(({ url }) => url));
-      return urls.size < trimmed.length ? E.left('names the same server twice') : E.right(trimmed);
+      if (urls.size < trimmed.length) return E.left('names the same server twice');
+      const names = new Set(trimmed.map(({ name }, position) => name ?? `server-${position + 1}`));
+      return names.size < trimmed.length ? E.left('gives two servers the same name') : E.right(trimmed);
     }),
   );
 });
@@ -67,20 +69,62 @@ export const Count = setting('Count', (text) =>
   /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
 );
 
+/** How many bytes; at least one. */
+export const Bytes = setting('Bytes', (text) =>
+  /^[1-9]\d{0,14}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number of bytes, at least 1'),
+);
+
+/** A path without an end slash; empty for the root. */
+export const BasePath = setting('BasePath', (text) =>
+  text.length <= 200 && /^\/$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
+    ? E.right(text.replace(/\/$/, ''))
+    : E.left('must be a path such as /comfy'),
+);
+
+const bytes = (name: string, most: number, why: string) =>
+  setting(name, (text) =>
+    /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= most
+      ? E.right(Number(text))
+      : E.left(`must be a whole number of bytes from 1 to ${most}${why}`),
+  );
+
+/** Of a JSON body. */
+export const BodyBytes = bytes('BodyBytes', 100 << 20, ', which is what ComfyUI takes');
+
+/** Of an uploaded file; a ComfyUI started with `--max-upload-size` takes more than 100 MB. */
+export const InputBytes = bytes('InputBytes', 2 ** 30, '');
+
+/** By how much clocks may differ. */
+export const Seconds = setting('Seconds', (text) =>
+  /^\d{1,3}$/.test(text) && Number(text) <= 300
+    ? E.right(Number(text))
+    : E.left('must be a whole number from 0 to 300'),
+);
+
 export const LogLevel = setting('LogLevel', (text) =>
   LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
 );
 
-/** At least 256 bits, as HS256 wants (RFC 7518, 3.2). */
-export const Secret = setting('Secret', (text) =>
-  pipe(
-    new TextEncoder().encode(text),
-    E.fromPredicate(
-      (secret) => secret.length >= 32,
-      () => 'must be at least 32 bytes long, for instance from `openssl rand -base64 32`',
-    ),
-  ),
-);
+const WELL_MADE = 'for instance from `openssl rand -base64 32`';
+
+/** At least 256 bits, as HS256 wants (RFC 7518, 3.2), and not of the kind that one guesses first. */
+export const Secret = setting('Secret', (text) => {
+  const secret = new TextEncoder().encode(text);
+  if (secret.length < 32 || new TextEncoder().encode(text.trim()).length < 32)
+    return E.left(`must be at least 32 bytes long, ${WELL_MADE}`);
+  return isMonotonous(text)
+    ? E.left(`must not be so easily guessed: take random bytes, ${WELL_MADE}`)
+    : E.right(secret);
+});
+
+/** Of a handful of characters, or the same again and again: whatever its length, a guess away. */
+function isMonotonous(text: string): boolean {
+  const periods = Array.from({ length: Math.floor(text.length / 2) }, (_, n) => n + 1);
+  const repeats = (period: number): boolean => text.startsWith(text.slice(period));
+  return new Set(text).size < MOST_DISTINCT || periods.some(repeats);
+}
+/** 16 hexadecimal digits in random order hardly ever show fewer than ten. */
+const MOST_DISTINCT = 10;
 
 /** Keys that anybody on the way could exchange would prove nothing: https, or this machine. */
 export const JwksUrl = setting('JwksUrl', (text) => {

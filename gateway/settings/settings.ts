@@ -1,16 +1,22 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
+import { bounds } from '../../streams/bounds';
 import {
+  BasePath,
+  Bytes,
+  BodyBytes,
   Count,
   Flag,
   Host,
+  InputBytes,
   JwksUrl,
   LogLevel,
   Origins,
   Port,
   RedisUrl,
   Secret,
+  Seconds,
   Servers,
   WebhookHosts,
   WebhookSecret,
@@ -29,6 +35,10 @@ export type StoreSettings =
 export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
   readonly issuer?: string;
   readonly audience?: string;
+  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
+  readonly maxHours?: number;
+  /** By how much clocks may differ; 5 where absent. */
+  readonly toleranceS?: number;
 };
 
 export interface Settings {
@@ -46,13 +56,30 @@ export interface Settings {
   /** Web origins, besides the gateway's own, whose pages may call it. */
   readonly origins: readonly string[];
   readonly rates: Rates;
+  /** The largest JSON body taken, and the largest input. */
+  readonly bodyLimitBytes: number;
+  readonly inputLimitBytes: number;
   /** How many proxies stand before the gateway. */
   readonly proxies: number;
+  /** What all paths begin with; empty at the root. */
+  readonly basePath: string;
+  readonly outputLimitBytes: number;
+  readonly downloadsPerUser: number;
   /** Absent: nobody is told by webhook. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const AuthVariables = t.type({
+  JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  JWT_MAX_HOURS: optional(Count),
+  JWT_TOLERANCE_S: optional(Seconds),
+});
+type AuthVariables = t.TypeOf<typeof AuthVariables>;
 
 const Variables = t.type({
   COMFYUI_URL: Servers,
@@ -62,16 +89,19 @@ const Variables = t.type({
   HOST: optional(Host),
   PORT: optional(Port),
   LOG_LEVEL: optional(LogLevel),
-  JWT_SECRET: optional(Secret),
-  JWT_JWKS_URL: optional(JwksUrl),
-  JWT_ISSUER: optional(Words),
-  JWT_AUDIENCE: optional(Words),
+  ...AuthVariables.props,
   ORIGINS: optional(Origins),
+  MAX_BODY_BYTES: optional(BodyBytes),
+  MAX_INPUT_BYTES: optional(InputBytes),
   REQUESTS_PER_MINUTE: optional(Count),
+  BYTES_PER_MINUTE: optional(Count),
   MESSAGES_PER_SECOND: optional(Count),
   JOINS_PER_SECOND: optional(Count),
   SOCKETS_PER_USER: optional(Count),
   PROXIES: optional(Count),
+  BASE_PATH: optional(BasePath),
+  MAX_OUTPUT_BYTES: optional(Bytes),
+  DOWNLOADS_PER_USER: optional(Count),
   WEBHOOK_SECRET: optional(WebhookSecret),
   WEBHOOK_HOSTS: optional(WebhookHosts),
 });
@@ -88,11 +118,20 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
   );
 };
 
+/** Those of tokens alone, where nothing is served; `undefined` where tokens are not asked for. */
+export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  return pipe(
+    decoded(AuthVariables, given),
+    E.map((variables) => authFrom(variables).auth),
+  );
+};
+
 /** What to tell the person who started the gateway with bad settings. */
-export const complaintOf = (errors: readonly FieldError[]): string => {
+export const complaintOf = (errors: readonly FieldError[], what = 'cannot start, these settings are wrong'): string => {
   const width = Math.max(...errors.map(({ field }) => field.length));
   const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
-  return ['comfyui-jobstream cannot start, these settings are wrong:', ...lines, ''].join('\n');
+  return [`comfyui-jobstream ${what}:`, ...lines, ''].join('\n');
 };
 
 const contradictions = (environment: Environment): readonly FieldError[] => [
@@ -108,11 +147,15 @@ const contradictionsOfAuth = ({
   JWT_JWKS_URL,
   JWT_ISSUER,
   JWT_AUDIENCE,
+  JWT_MAX_HOURS,
+  JWT_TOLERANCE_S,
 }: Environment): readonly FieldError[] => {
   if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
     return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
   if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
-  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE }).filter(([, value]) => value !== undefined);
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S }).filter(
+    ([, value]) => value !== undefined,
+  );
   return [
     ...(HOST !== undefined && !isLoopback(HOST)
       ? [
@@ -140,16 +183,24 @@ const settingsFrom = (variables: Variables): Settings => ({
   ...authFrom(variables),
   origins: variables.ORIGINS ?? [],
   rates: ratesFrom(variables),
+  bodyLimitBytes: variables.MAX_BODY_BYTES ?? bounds.bodyBytes,
+  inputLimitBytes: variables.MAX_INPUT_BYTES ?? bounds.inputBytes,
   proxies: variables.PROXIES ?? 0,
+  basePath: variables.BASE_PATH ?? '',
+  outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
+  downloadsPerUser: variables.DOWNLOADS_PER_USER ?? bounds.downloadsPerUser,
   ...(variables.WEBHOOK_SECRET && {
     webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
   }),
 });
 
-const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variables): Pick<Settings, 'auth'> => {
+const authFrom = (variables: AuthVariables): Pick<Settings, 'auth'> => {
+  const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
   const expected = {
     ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
     ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+    ...(JWT_MAX_HOURS !== undefined && { maxHours: JWT_MAX_HOURS }),
+    ...(JWT_TOLERANCE_S !== undefined && { toleranceS: JWT_TOLERANCE_S }),
   };
   if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
   return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };
@@ -157,6 +208,7 @@ const authFrom = ({ JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE }: Variab
 
 const ratesFrom = (variables: Variables): Rates => ({
   requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
+  bytesPerMinute: variables.BYTES_PER_MINUTE ?? defaultRates.bytesPerMinute,
   messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
   joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
   socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,

@@ -10,7 +10,6 @@ import {
   merge,
   mergeMap,
   catchError,
-  of,
   repeat,
   ReplaySubject,
   share,
@@ -20,17 +19,13 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { JobPage, Pipeline } from '../../pipeline/api';
-import { isNewer, isSettled, type JobState, type JobStatus } from '../../streams/job/job-state';
+import type { Pipeline } from '../../pipeline/api';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { audience } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth';
-import type { LiveJobs } from '../wire/protocol';
-import { publicJob, type PublicJob } from '../wire/public-job';
 
 /** How many jobs an answer holds. */
 const PAGE = 200;
-/** As many as the pipeline gives at a time, and so many times: 2,000 waiting and 2,000 running jobs. */
-const LOOK = { limit: 500, pages: 4 };
 /** How often other instances' jobs are looked at while somebody watches, and for which part of the time at most. */
 const LOOK_MS = 3_000;
 const LEISURE = 9;
@@ -39,7 +34,13 @@ const AT_A_TIME = 8;
 
 /** What somebody hears who watches all jobs they may see. */
 export type WatchNews =
-  { readonly tag: 'live'; readonly live: LiveJobs } | { readonly tag: 'change'; readonly job: PublicJob };
+  { readonly tag: 'live'; readonly live: LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+
+/** The live jobs that somebody may see, the newest first; `more` if there are others. */
+export interface LiveStates {
+  readonly jobs: readonly JobState[];
+  readonly more: boolean;
+}
 
 /**
  * All live jobs, for those who watch all. This instance's jobs are told at once; those that other instances hold are
@@ -50,7 +51,7 @@ export interface AllJobs {
   news(viewer: Viewer): Observable<WatchNews>;
 }
 
-type Source = Pick<Pipeline, 'states$' | 'list' | 'get'>;
+type Source = Pick<Pipeline, 'states$' | 'live' | 'get'>;
 
 export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
   const hearers = audience();
@@ -72,7 +73,7 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
   const look$ = defer(() => {
     const began = clock.now();
     const over = [...known.values()].filter(isSettled);
-    return concat(liveOf(pipeline, 'processing'), liveOf(pipeline, 'queued')).pipe(
+    return pipeline.live().pipe(
       toArray(),
       mergeMap((listed) => concat(listed, unlisted(listed))),
       toArray(),
@@ -112,10 +113,9 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
     share({ connector: () => new ReplaySubject(1) }),
   );
 
-  const liveFor = (viewer: Viewer): LiveJobs => {
+  const liveFor = (viewer: Viewer): LiveStates => {
     const live = [...known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
-    const newest = live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE);
-    return { jobs: newest.map(publicJob), more: live.length > PAGE };
+    return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
   };
 
   return {
@@ -128,16 +128,4 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
         ),
       ),
   };
-}
-
-/** Live jobs of one status, the newest first, from as many pages as there are, within reason. */
-function liveOf(pipeline: Source, status: JobStatus): Observable<JobState> {
-  const page = (cursor?: string): Promise<JobPage> =>
-    pipeline.list({ status, limit: LOOK.limit, ...(cursor !== undefined && { cursor }) });
-  let cursor: string | undefined;
-  return defer(() => page(cursor)).pipe(
-    tap((listed) => (cursor = listed.cursor)),
-    mergeMap(({ jobs }) => jobs),
-    repeat({ count: LOOK.pages, delay: () => (cursor === undefined ? EMPTY : of(null)) }),
-  );
 }

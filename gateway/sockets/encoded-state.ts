@@ -7,6 +7,14 @@ export interface Encoded {
 }
 
 const known = new WeakMap<PublicJob, Encoded>();
+const texts = new WeakMap<object, string>();
+
+/** A value as JSON, written once for all readers, of sockets and of event streams; it must not change. */
+export function jsonOf(value: object): string {
+  const text = texts.get(value) ?? JSON.stringify(value);
+  texts.set(value, text);
+  return text;
+}
 
 /**
  * A `job:state` event as Socket.IO writes it, and as a WebSocket frame: encoded once for all who get it, where each `emit`
@@ -16,7 +24,7 @@ export function encodedState(job: PublicJob): Encoded {
   const before = known.get(job);
   if (before !== undefined) return before;
   // 2 is an event of Socket.IO; in the frame, 4 is a message of engine.io.
-  const text = `2${JSON.stringify(['job:state', job])}`;
+  const text = `2["job:state",${jsonOf(job)}]`;
   const encoded: Encoded = { text, options: { compress: false, wsPreEncodedFrame: [frameOf(`4${text}`)] } };
   known.set(job, encoded);
   return encoded;

@@ -1,16 +1,15 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth';
-import { publicJob, type PublicJob } from '../wire/public-job';
 
 /** Who hears of all jobs they may see, found by the user: a change costs what its own hearers cost, not what all do. */
 export interface Audience {
   tell(state: JobState): void;
   /** What is told to this viewer from now on. */
-  heardBy(viewer: Viewer): Observable<PublicJob>;
+  heardBy(viewer: Viewer): Observable<JobState>;
 }
 
-type Hearers = Set<Subscriber<PublicJob>>;
+type Hearers = Set<Subscriber<JobState>>;
 
 export function audience(): Audience {
   const services: Hearers = new Set();
@@ -23,10 +22,7 @@ export function audience(): Audience {
   };
   return {
     tell(state) {
-      const hearers = [...services, ...(users.get(state.userId) ?? [])];
-      if (hearers.length === 0) return;
-      const job = publicJob(state);
-      for (const hearer of hearers) hearer.next(job);
+      for (const hearer of [...services, ...(users.get(state.userId) ?? [])]) hearer.next(state);
     },
     heardBy: (viewer) =>
       new Observable((hearer) => {

@@ -1,16 +1,16 @@
-import { filter, finalize, map, Observable, ReplaySubject, share } from 'rxjs';
+import { defer, finalize, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
+import type { JobState } from '../../streams/job/job-state';
 import { maySee, type Viewer } from '../admission/auth';
-import { publicJob, type PublicJob } from '../wire/public-job';
 
 /** What a member of a job's room hears. */
 export type News =
-  { readonly tag: 'state'; readonly job: PublicJob } | { readonly tag: 'preview'; readonly preview: Preview };
+  { readonly tag: 'state'; readonly job: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
 
 /** One job's news for all who joined. Both are shared: watched once however many listen, and not at all when nobody does. */
 interface Room {
   /** The present state first, also for late comers; completes when the job settles. */
-  readonly job$: Observable<PublicJob>;
+  readonly job$: Observable<JobState>;
   readonly preview$: Observable<Preview>;
 }
 
@@ -21,9 +21,11 @@ export interface Rooms {
    * `UnknownJob` for a job that is not there or not theirs (R14).
    */
   news(promptId: string, viewer: Viewer): Observable<News>;
+  /** The states of that alone. */
+  states(promptId: string, viewer: Viewer): Observable<JobState>;
 }
 
-export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms => {
+export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => {
   const open = new Map<string, Room>();
   const roomOf = (promptId: string): Room => {
     const room = open.get(promptId) ?? makeRoom(promptId);
@@ -32,17 +34,19 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews$'>): Rooms =>
   };
   const makeRoom = (promptId: string): Room => ({
     job$: pipeline.watch(promptId).pipe(
-      map(publicJob),
       finalize(() => open.delete(promptId)),
       share({ connector: () => new ReplaySubject(1) }),
     ),
-    preview$: pipeline.previews$.pipe(
-      filter((preview) => preview.promptId === promptId),
-      share(),
-    ),
+    preview$: defer(() => pipeline.previews(promptId)).pipe(share()),
   });
   return {
     news: (promptId: string, viewer: Viewer) => newsFor(viewer, roomOf(promptId)),
+    states: (promptId: string, viewer: Viewer) =>
+      defer(() => roomOf(promptId).job$).pipe(
+        tap((job) => {
+          if (!maySee(viewer, job)) throw new UnknownJob(job.promptId);
+        }),
+      ),
   } satisfies Rooms;
 };
 

@@ -1,13 +1,15 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../../pipeline/api';
 import { isSettled } from '../../streams/job/job-state';
+import { bounds } from '../../streams/bounds';
+import { jsonOf } from './encoded-state';
 import type { Reply, WatchReply } from '../wire/protocol';
 import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs' previews wait, one each. */
 const MOST_PREVIEWS = 4;
-/** ComfyUI's previews have tens of KiB; a larger one alone would make a healthy reader look slow. */
-const PREVIEW_BYTES = 524_288;
+/** A reader that takes so little of a large preview still reads: 32 KiB a second. */
+const SLOWEST_BYTES_PER_MS = 32;
 /** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
 const REPEATS = 3;
 /** Of how many jobs the end may be under way, each. */
@@ -66,6 +68,8 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
   const repeats = new Map<string, number>();
   let bytes = 0;
   let busySince = clock.now();
+  /** Of the preview that is on its way: nobody is slow for having asked for it. */
+  let previewBytes = 0;
 
   const isIdle = (): boolean => waiting.size === 0 && wire.isDrained();
   const drop = (key: unknown): void => {
@@ -81,7 +85,8 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     const parcel = { bytes: sizeOf(value), send };
     bytes += parcel.bytes - (waiting.get(key)?.bytes ?? 0);
     waiting.set(key, parcel);
-    if (bytes + wire.backlogBytes() > waitingBytes) wire.cut(`over ${waitingBytes} bytes wait for it`);
+    if (bytes + Math.max(0, wire.backlogBytes() - previewBytes) > waitingBytes)
+      wire.cut(`over ${waitingBytes} bytes wait for it`);
   };
 
   const send = (job: PublicJob): void => {
@@ -107,6 +112,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       if (!isIdle()) return;
       previews.delete(promptId);
       busySince = clock.now();
+      previewBytes = preview.image.byteLength;
       wire.preview(preview);
     }
   };
@@ -121,7 +127,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       post(Symbol('answer'), reply, () => send(reply));
     },
     preview(preview) {
-      if (preview.image.byteLength > PREVIEW_BYTES) return;
+      if (preview.image.byteLength > bounds.previewBytes) return;
       previews.set(preview.promptId, preview);
       for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) previews.delete(oldest);
       sendPreviews();
@@ -133,6 +139,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     },
     drained() {
       busySince = clock.now();
+      previewBytes = 0;
       for (const [key, { send }] of waiting) {
         if (!wire.isDrained()) return;
         drop(key);
@@ -141,15 +148,11 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       sendPreviews();
     },
     inspect() {
-      if (!isIdle() && clock.now() - busySince > stallMs) wire.cut(`nothing left for ${stallMs} ms`);
+      const patienceMs = stallMs + previewBytes / SLOWEST_BYTES_PER_MS;
+      if (!isIdle() && clock.now() - busySince > patienceMs) wire.cut(`nothing left for ${stallMs} ms`);
     },
   };
 }
 
-/** One state waits for many readers: its size is worked out once. */
-const sizes = new WeakMap<object, number>();
-const sizeOf = (value: object): number => {
-  const known = sizes.get(value) ?? JSON.stringify(value).length;
-  sizes.set(value, known);
-  return known;
-};
+/** One state waits for many readers, and goes out to all of them: it is written as JSON once. */
+const sizeOf = (value: object): number => jsonOf(value).length;

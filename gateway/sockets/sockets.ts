@@ -5,18 +5,21 @@ import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Viewer } from '../admission/auth';
+import type { RefusalLog } from '../admission/refusal-log';
+import { unknownSockets, type UnknownConnection } from '../admission/unknown-sockets';
 import { crowd } from '../admission/sockets-per-user';
 import { encodedState } from './encoded-state';
 import { expiryOf } from '../admission/token-expiry';
-import { allJobs, type AllJobs } from './all-jobs';
-import { membership, refusal } from './subscriptions';
+import { allJobs } from './all-jobs';
+import { membership, refusal, type Followed } from './subscriptions';
 import type { OriginPolicy } from '../admission/origin-policy';
 import { outbox, type OutboxLimits, type Wire } from './send-queue';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
 import type { Rates } from '../admission/rate-limits';
-import { rooms, type Rooms } from './rooms';
+import type { Rooms } from './rooms';
+import type { JobViews } from '../wire/job-views';
 import { throttle, type Throttle } from '../admission/message-limits';
 
 /** A client that did not acknowledge the end of a job after so long gets it again. */
@@ -24,10 +27,15 @@ const ACKNOWLEDGED_MS = 5_000;
 
 export interface SocketsOptions {
   readonly pipeline: Pipeline;
+  readonly rooms: Rooms;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
   readonly limits: OutboxLimits;
   readonly rates: Rates;
+  readonly views: JobViews;
+  readonly refusals: RefusalLog;
+  /** How many proxies stand before us. */
+  readonly proxies: number;
   readonly logger: Logger;
 }
 
@@ -37,21 +45,27 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(
   http: HttpServer,
-  { pipeline, admission, policy, limits, rates, logger }: SocketsOptions,
+  { pipeline, rooms, admission, policy, limits, rates, views, refusals, proxies, logger }: SocketsOptions,
 ): Io {
+  const unknown = unknownSockets(proxies);
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
     transports: ['websocket'],
     // CORS does not cover WebSockets.
-    allowRequest: (request, done) => done(null, policy.objectionTo(request.headers) === undefined),
+    allowRequest: (request, done) => {
+      const objection = policy.objectionTo(request.headers);
+      if (objection === 'origin') refusals.origin(request.headers.origin);
+      done(null, objection === undefined && unknown.hasRoomFor(request));
+    },
     // Pages bring their own.
     serveClient: false,
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  const jobRooms = rooms(pipeline);
   const parts = {
-    rooms: jobRooms,
+    pipeline,
+    views,
+    rooms,
     all: allJobs(pipeline, asyncScheduler),
     throttle: throttle(rates),
     inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
@@ -59,16 +73,35 @@ export function serveSockets(
     logger,
   };
   const users = crowd<unknown>(rates.socketsPerUser);
+  io.engine.on('connection', (connection: UnknownConnection) => unknown.add(connection));
+  io.engine.on('connection_error', ({ context }: { context?: { transport?: unknown } }) => {
+    if (typeof context?.transport === 'string') refusals.transport(context.transport);
+  });
   io.use((socket, next) => {
+    /** The first refusal is the last word: who wants another knocks again, and is counted. */
+    const refuse = (problem: Problem): void => {
+      next(refusedFor(problem));
+      // After the refusal, which leaves with the next tick.
+      setImmediate(() => socket.conn.close());
+    };
     admission.viewerOf(tokenOf(socket), socket.request).then(
       (viewer) => {
-        if (viewer) socket.data.viewer = viewer;
-        next(viewer ? (users.hasRoomFor(viewer) ? undefined : refusedFor(TOO_MANY_SOCKETS)) : refusedFor(UNAUTHORIZED));
+        if (viewer === undefined) {
+          refuse(UNAUTHORIZED);
+          return;
+        }
+        if (!users.hasRoomFor(viewer)) {
+          refuse(TOO_MANY_SOCKETS);
+          return;
+        }
+        unknown.remove(socket.conn);
+        socket.data.viewer = viewer;
+        next();
       },
       (error: unknown) => {
         const problem = problemOf(error);
         if (problem.kind === 'internal') logger.error({ err: error }, problem.message);
-        next(refusedFor(problem));
+        refuse(problem);
       },
     );
   });
@@ -84,9 +117,7 @@ export function serveSockets(
   return io;
 }
 
-interface Parts {
-  readonly rooms: Rooms;
-  readonly all: AllJobs;
+interface Parts extends Followed {
   readonly throttle: Throttle;
   readonly inspection$: Observable<unknown>;
   readonly limits: OutboxLimits;

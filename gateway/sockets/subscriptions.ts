@@ -1,4 +1,6 @@
-import { finalize, Subscription } from 'rxjs';
+import { defer, finalize, mergeMap, Subscription } from 'rxjs';
+import type { Pipeline } from '../../pipeline/api';
+import type { JobState } from '../../streams/job/job-state';
 import { answerTo, type Answer } from './acknowledgement';
 import type { Viewer } from '../admission/auth';
 import type { AllJobs } from './all-jobs';
@@ -7,7 +9,9 @@ import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Ack, Refusal, Reply, WatchReply } from '../wire/protocol';
 import type { Rooms } from './rooms';
-import { isPromptId } from '../http/requests/visible-job';
+import { isPromptId, visibleJob } from '../http/requests/visible-job';
+import type { JobViews } from '../wire/job-views';
+import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
@@ -24,8 +28,16 @@ export interface Membership {
   close(): void;
 }
 
+/** What there is to follow, and how it is told. */
+export interface Followed {
+  readonly pipeline: Pick<Pipeline, 'get'>;
+  readonly rooms: Rooms;
+  readonly all: AllJobs;
+  readonly views: JobViews;
+}
+
 export function membership(
-  { rooms, all }: { readonly rooms: Rooms; readonly all: AllJobs },
+  { pipeline, rooms, all, views }: Followed,
   viewer: Viewer,
   outbox: Outbox,
   onBroken: (error: unknown) => void,
@@ -35,11 +47,17 @@ export function membership(
   const told = new Set<string>();
   let watching: Subscription | undefined;
 
+  const shown = (state: JobState): PublicJob => views.of(state, viewer);
+
   const join = (promptId: string, answer: Answer<Reply>): void => {
     const before = joined.get(promptId);
     const subscription = new Subscription();
     joined.set(promptId, subscription);
+    // Only once this one is answered: that one has an answer to give, and a room that nobody is in closes and opens again.
+    const relieve = (): void => before?.unsubscribe();
+    subscription.add(relieve);
     const over = (): void => {
+      relieve();
       if (joined.get(promptId) === subscription) {
         joined.delete(promptId);
         told.delete(promptId);
@@ -47,16 +65,21 @@ export function membership(
       answer.with(LEFT);
     };
     subscription.add(
-      rooms
-        .news(promptId, viewer)
-        .pipe(finalize(over))
+      // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
+      defer(() => visibleJob(pipeline, viewer, promptId))
+        .pipe(
+          mergeMap(() => rooms.news(promptId, viewer)),
+          finalize(over),
+        )
         .subscribe({
           next: (news) => {
             if (news.tag === 'preview') {
               outbox.preview(news.preview);
               return;
             }
-            if (!answer.with({ ok: true, job: news.job })) outbox.state(news.job);
+            const job = shown(news.job);
+            if (answer.with({ ok: true, job })) relieve();
+            else outbox.state(job);
             told.add(promptId);
           },
           error: (error: unknown) => {
@@ -64,8 +87,6 @@ export function membership(
           },
         }),
     );
-    // Only now, or a room that nobody else is in would close and open again.
-    before?.unsubscribe();
   };
 
   const watch = (answer: Answer<WatchReply>): void => {
@@ -75,8 +96,8 @@ export function membership(
       .pipe(finalize(() => answer.with(LEFT)))
       .subscribe({
         next: (news) => {
-          if (news.tag === 'live') answer.with({ ok: true, ...news.live });
-          else if (!told.has(news.job.promptId)) outbox.state(news.job);
+          if (news.tag === 'live') answer.with({ ok: true, ...news.live, jobs: news.live.jobs.map(shown) });
+          else if (!told.has(news.job.promptId)) outbox.state(shown(news.job));
         },
         error: onBroken,
       });

@@ -20,6 +20,7 @@ export function objectionToUrl(text: string, policy: WebhookPolicy): string | un
   if (protocol !== 'https:' && !(protocol === 'http:' && isHere)) return 'must be an https URL';
   if (isTrusted(hostname, policy)) return undefined;
   const address = bare(hostname);
+  if (isIP(address) === 0 && isNameWithin(hostname)) return `must not lead into a private network, as ${hostname} does`;
   return isIP(address) > 0 && !isPublic(address) ? 'must not lead into a private network' : undefined;
 }
 
@@ -44,6 +45,12 @@ const isTrusted = (hostname: string, { hosts, allowsLoopback }: WebhookPolicy): 
   (allowsLoopback && isLoopback(hostname)) ||
   hosts.some((host) => (host.startsWith('*.') ? hostname.endsWith(host.slice(1)) : host === hostname));
 
+/** Names that no public DNS has: this machine's, a network's own, or without any dot (RFC 6761, 6762, 8375, 9476). */
+const isNameWithin = (hostname: string): boolean => {
+  const name = hostname.replace(/\.$/, '');
+  return !name.includes('.') || /\.(?:localhost|local|internal|home\.arpa|onion|invalid|test|alt)$/.test(name);
+};
+
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
 
 /** IANA's special-purpose addresses: what is no host on the internet. */
@@ -58,18 +65,24 @@ for (const [network, prefix] of [
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
   ['192.88.99.0', 24],
+  ['192.31.196.0', 24],
+  ['192.52.193.0', 24],
   ['192.168.0.0', 16],
+  ['192.175.48.0', 24],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const)
   special.addSubnet(network, prefix, 'ipv4');
-// Tunnels lead to IPv4 addresses of anybody's choice; the last is for documentation.
+// Tunnels lead to IPv4 addresses of anybody's choice; 2001:db8 and 3fff are for documentation, 3ffe was handed back.
 for (const [network, prefix] of [
   ['2001::', 23],
   ['2002::', 16],
   ['2001:db8::', 32],
+  ['2620:4f:8000::', 48],
+  ['3ffe::', 16],
+  ['3fff::', 20],
 ] as const)
   special.addSubnet(network, prefix, 'ipv6');
 /** All that is handed out of IPv6; the rest is local, mapped, or nothing. */

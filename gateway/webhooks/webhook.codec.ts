@@ -5,7 +5,7 @@ import * as t from 'io-ts';
 
 const webhook = t.intersection([
   t.type({ url: t.string, at: t.number, attempts: t.number }),
-  t.partial({ since: t.number, body: t.string }),
+  t.partial({ userId: t.string, byService: t.boolean, since: t.number, body: t.string }),
 ]);
 
 /** A webhook as it is kept until it is delivered. */
@@ -15,6 +15,10 @@ export interface Webhook {
   readonly at: number;
   /** How many attempts failed. */
   readonly attempts: number;
+  /** Whose job it is to be told of: nobody else's is. */
+  readonly userId?: string;
+  /** Whether a service asked for it, which is told more. */
+  readonly byService?: boolean;
   /** When the first attempt was made, ms; with the body that every attempt sends. */
   readonly since?: number;
   readonly body?: string;
@@ -24,8 +28,10 @@ export const decodeWebhook = (text: string): Webhook | undefined =>
   pipe(
     parse(text),
     E.flatMap((value) => webhook.decode(value)),
-    E.map(({ since, body, ...always }): Webhook | undefined => ({
+    E.map(({ userId, byService, since, body, ...always }): Webhook | undefined => ({
       ...always,
+      ...(userId !== undefined && { userId }),
+      ...(byService !== undefined && { byService }),
       ...(since !== undefined && { since }),
       ...(body !== undefined && { body }),
     })),

@@ -3,7 +3,8 @@ import { asyncScheduler } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
 import type { Auth } from '../admission/auth';
-import { courier } from './delivery';
+import type { JobViews } from '../wire/job-views';
+import { courier, type Courier } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { webhookSender } from './sender';
 
@@ -20,7 +21,8 @@ export interface WebhookOptions {
 export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
-  readonly add: (promptId: string, url: string) => Promise<void>;
+  /** Has the end of a job told to a URL, on behalf of who asked for it. */
+  readonly add: Courier['add'];
   readonly close: () => Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export function webhooksFor(
   pipeline: Pipeline,
   auth: Auth,
   options: WebhookOptions | undefined,
+  views: JobViews,
   logger: Logger,
 ): Webhooks {
   if (options === undefined) return none;
@@ -36,6 +39,7 @@ export function webhooksFor(
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
   const { add, close } = courier({
     pipeline,
+    views,
     hooks,
     send: sender.send,
     clock: asyncScheduler,
@@ -44,7 +48,7 @@ export function webhooksFor(
   });
   return {
     objectionTo: (url) => objectionToUrl(url, policy),
-    add: (promptId, url) => add(promptId, url),
+    add,
     close: async () => {
       close();
       await sender.close();

@@ -1,6 +1,9 @@
 import { isSettled } from '../../streams/job/job-state';
 import type { PublicJob } from './public-job';
 
+/** A job as far as its nodes go. */
+type Seen = Omit<PublicJob, 'server' | 'serverUrl'>;
+
 /** One node's turn. Times are the gateway's, in ms since 1970. */
 export interface Turn {
   readonly id: string;
@@ -34,7 +37,7 @@ export interface NodeHistory {
 const MOST_TURNS = 200;
 
 /** The history with one more state of its job. */
-export function recorded(before: NodeHistory | undefined, job: PublicJob): NodeHistory {
+export function recorded(before: NodeHistory | undefined, job: Seen): NodeHistory {
   const history = before?.attempt === job.attempt ? before : newHistory(job);
   // Two hands may write one: what is older than the other's is known already.
   if (job.status === 'queued' || job.updatedAt < history.at) return history;
@@ -62,7 +65,7 @@ export const interrupted = (history: NodeHistory): NodeHistory =>
 const ENOUGH = { ms: 3000, percent: 4 };
 
 /** About how long a running job will go on at its pace so far, from its last state on. */
-export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: PublicJob): number | undefined {
+export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: Seen): number | undefined {
   if (pace === undefined) return undefined;
   const done = progress - pace.progress;
   const took = updatedAt - pace.at;
@@ -87,7 +90,7 @@ export const newHistory = (job: Pick<PublicJob, 'attempt' | 'status'>): NodeHist
   missed: { before: job.status !== 'queued', between: false },
 });
 
-function turnsAfter(turns: readonly Turn[], job: PublicJob): readonly Turn[] {
+function turnsAfter(turns: readonly Turn[], job: Seen): readonly Turn[] {
   const last = turns.at(-1);
   const earlier = turns.slice(0, -1);
   const running = last !== undefined && last.to === undefined ? last : undefined;
@@ -99,7 +102,7 @@ function turnsAfter(turns: readonly Turn[], job: PublicJob): readonly Turn[] {
   return [...past, { id, type, ...(title !== undefined && { title }), from: job.updatedAt, value, max }];
 }
 
-const ended = (turn: Turn, job: PublicJob): Turn => ({
+const ended = (turn: Turn, job: Seen): Turn => ({
   ...turn,
   to: Math.max(turn.from, job.finishedAt ?? job.updatedAt),
   // The last step is told by the next node, if at all.
@@ -107,7 +110,7 @@ const ended = (turn: Turn, job: PublicJob): Turn => ({
 });
 
 /** Marks the node that failed, or adds it where it failed before it was seen. */
-function withFailure(turns: readonly Turn[], { failure, finishedAt, updatedAt }: PublicJob): readonly Turn[] {
+function withFailure(turns: readonly Turn[], { failure, finishedAt, updatedAt }: Seen): readonly Turn[] {
   if (failure?.nodeId === undefined || failure.kind === 'rejected') return turns;
   const { nodeId: id, nodeType: type = 'node' } = failure;
   const last = turns.at(-1);

@@ -1,48 +1,110 @@
-import type { Failure, JobState, NodeError } from '../../streams/job/job-state';
-import { scrubbed } from './redact';
+import {
+  isFile,
+  type CurrentNode,
+  type Failure,
+  type JobOutput,
+  type JobState,
+  type NodeError,
+} from '../../streams/job/job-state';
+import { redact } from './redact';
 
 /** A job as browsers get it. */
-export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'runId' | 'retry'>;
+export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl'> & {
+  /** The server's name. */
+  readonly server: string;
+  /** Its URL, without credentials; to services only, for whoever has it may well use the server. */
+  readonly serverUrl?: string;
+};
+
+/** A server as a job's reader is told of it. */
+export interface KnownServer {
+  readonly url: string;
+  readonly name: string;
+}
+
+/** Of a job that another instance has on a server which this one does not know. */
+const ELSEWHERE = 'another server';
 
 /**
  * What of a state may leave for a browser (R13): the fields named here and no others, whatever a store holds. The ids of
- * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets, the URL its
- * credentials.
+ * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets.
  */
-export const publicJob = (state: JobState): PublicJob => {
+export const publicJob = (state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob => {
   const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =
     state;
+  const { executionStartedAt, silentSince, deadlineAt, runId } = state;
   const { etaMs, updatedAt, finishedAt, via, outputs, failure, nodeErrors, attempt, epoch, seq, metadata } = state;
   const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
+  const told = (text: string): string => redact(role === 'service' ? text : namesOnly(text, servers));
   return {
     ...always,
-    serverUrl: withoutSecrets(serverUrl),
+    server: servers.find(({ url }) => url === serverUrl)?.name ?? ELSEWHERE,
+    ...(role === 'service' && { serverUrl: withoutSecrets(serverUrl) }),
     ...(characterId !== undefined && { characterId }),
+    ...(executionStartedAt !== undefined && { executionStartedAt }),
     ...(queuePosition !== undefined && { queuePosition }),
-    ...(node && { node }),
+    ...(node && { node: publicNode(node) }),
+    ...(silentSince !== undefined && { silentSince }),
+    ...(deadlineAt !== undefined && { deadlineAt }),
+    ...(runId !== undefined && { runId }),
     ...(etaMs !== undefined && { etaMs }),
     ...(finishedAt !== undefined && { finishedAt }),
-    ...(outputs && { outputs }),
-    ...(failure && { failure: publicFailure(failure) }),
-    ...(nodeErrors && { nodeErrors: nodeErrors.map(publicNodeError) }),
+    ...(outputs && { outputs: outputs.map(publicOutput) }),
+    ...(failure && { failure: publicFailure(failure, told) }),
+    ...(nodeErrors && { nodeErrors: nodeErrors.map((error) => publicNodeError(error, told)) }),
     ...(metadata && { metadata }),
   };
 };
 
-const publicFailure = ({ kind, message, nodeId, nodeType, retryable }: Failure): Failure => ({
+const publicNode = ({ id, type, title, value, max }: CurrentNode): CurrentNode => ({
+  id,
+  type,
+  ...(title !== undefined && { title }),
+  value,
+  max,
+});
+
+/** What a caption or a description says is the job's own work, and stays as it is. */
+function publicOutput(output: JobOutput): JobOutput {
+  if (!isFile(output)) return { nodeId: output.nodeId, kind: output.kind, text: output.text };
+  const { nodeId, kind, filename, subfolder, type } = output;
+  return { nodeId, kind, filename: relative(filename), subfolder: relative(subfolder), type };
+}
+
+const publicFailure = (
+  { kind, message, nodeId, nodeType, retryable }: Failure,
+  told: (text: string) => string,
+): Failure => ({
   kind,
-  message: scrubbed(message),
+  message: told(message),
   ...(nodeId !== undefined && { nodeId }),
   ...(nodeType !== undefined && { nodeType }),
   retryable,
 });
 
-const publicNodeError = ({ nodeId, nodeType, input, message }: NodeError): NodeError => ({
+const publicNodeError = (
+  { nodeId, nodeType, input, message }: NodeError,
+  told: (text: string) => string,
+): NodeError => ({
   nodeId,
   ...(nodeType !== undefined && { nodeType }),
   ...(input !== undefined && { input }),
-  message: scrubbed(message),
+  message: told(message),
 });
+
+/** Of an absolute path, on whichever system, the last name; what is relative stays. */
+const relative = (path: string): string =>
+  /^(?:[a-z]:|~?[\\/])/i.test(path)
+    ? (path
+        .split(/[\\/]+/)
+        .filter((name) => name !== '')
+        .at(-1)
+        ?.replace(/^[a-z]:$/i, '') ?? '')
+    : path;
+
+/** Our servers' names in place of their addresses. */
+const namesOnly = (text: string, servers: readonly KnownServer[]): string =>
+  servers.reduce((told, { url, name }) => told.replaceAll(url, name).replaceAll(new URL(url).host, name), text);
 
 const withoutSecrets = (url: string): string => {
   if (!URL.canParse(url)) return '';

@@ -1,9 +1,105 @@
-const TRACEBACK = /\s*(Traceback \(most recent call last\)|File "[^"]*", line \d+)[\s\S]*$/;
-const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
-const SECRET =
-  /\b(authorization|bearer|api[-_]?key|token|password|secret)(["']?\s*[:=]\s*["']?|\s+)(?=\S*\d)[^\s"',;&]{8,}/gi;
-const PATH = /(?<![\w:/.])(?:[a-z]:[\\/]|\\\\|~?\/)(?:[^\s"'<>|:*?,;()[\]\\/]+[\\/])+([^\s"'<>|:*?,;()[\]\\/]*)/gi;
+/** A text is looked through up to here, and cut. */
+const LONGEST = 16_384;
 
-/** A text fit for a browser: no traceback, no secret, and of an absolute path the last name only. A second line of defence: sources write such texts without them. */
-export const scrubbed = (text: string): string =>
-  text.replace(TRACEBACK, '').replace(CREDENTIALS, '$1').replace(SECRET, '$1$2…').replace(PATH, '$1');
+/** Words after which a secret may stand, and such that never stand before anything else. */
+const SECRET_NAME =
+  '(?:api|access|secret|private|account|signing|encryption|license|subscription)[-_ ]?key(?:[-_ ]?id)?|' +
+  'secret|passw(?:or)?d|passwd|passphrase|pwd|credentials?|authorization|' +
+  '(?:access|auth|refresh|id|session|bearer|api|client|csrf|xsrf|hf|hub|bot)[-_ ]?token|' +
+  'client[-_ ]?secret|session[-_ ]?id|sessionid|(?:set-)?cookie|connection[-_ ]?string';
+const KEYISH = new RegExp(`(?:${SECRET_NAME}|token|bearer|\\bkeys?\\b|[-_]key\\b|apikey|auth|login|signature)`, 'i');
+
+type Rule = readonly [pattern: RegExp, put: string | ((...groups: string[]) => string)];
+
+/** Every pattern is linear: what repeats is bounded, or cannot match what may follow it. */
+const RULES: readonly Rule[] = [
+  // Tracebacks, and keys in their armour.
+  [/(?:Traceback \(most recent call last\)|File "[^"\n]*", line \d+)[\s\S]*$/, ''],
+  [/-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(?:-----END [A-Z0-9 ]{1,40}-----|$)/g, '…'],
+  // Credentials in URLs; the host stays. A password may hold an @.
+  [/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>]*@/gi, '$1'],
+  // What is known by its shape.
+  [/\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}/g, '…'],
+  [/\b[sr]k[-_](?=[\w-]*\d)[\w-]{6,}|\bsk-[\w-]{16,}|\b(?:pk|sk|rk)_(?:live|test)_\w{8,}/g, '…'],
+  [/\bhf_(?:(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}|[A-Za-z]{20,})/g, '…'],
+  [
+    /\b(?:gh[a-z]_|github_pat_|glpat-|npm_|pypi-|dop_v1_|shpat_|whsec_|r8_|gsk_|pplx-|comfyui-|civitai-|tvly-)[\w-]{16,}/g,
+    '…',
+  ],
+  [/\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{12,}/g, '…'],
+  [/\b(?:AIza|ya29\.)[\w-]{16,}|\bxox[a-z]-[\w-]{8,}|\bxapp-[\w-]{8,}|\bSG\.[\w-]{16,}\.[\w-]{16,}/g, '…'],
+  [/\b[0-9a-f]{8}-[0-9a-f-]{27}:[0-9a-f]{16,}\b/gi, '…'],
+  // Headers.
+  [
+    /\b(authorization["']?\s{0,3}[:=]\s{0,3}["']?(?:(?:basic|bearer|digest|token|apikey|key)\s{1,3})?)[^\s"',;]+/gi,
+    '$1…',
+  ],
+  [/\b((?:set-)?cookie["']?\s{0,3}[:=]\s{0,3})[^\n"']+/gi, '$1…'],
+  [/\b(bearer\s{1,3})(?=[^\s"',;]*\d)[^\s"',;]{6,}/gi, '$1…'],
+  [/\b([Bb]asic\s{1,3})((?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{8,}={0,2})/g, '$1…'],
+  [/(\s(?:-u|--user)[ =])[^\s:]+:\S+/g, '$1…'],
+  // In a query, whatever is called a key is one.
+  [
+    /([?&;](?:[\w.-]{0,40}[-_.])?(?:key|apikey|token|secret|sig|signature|password|passwd|pwd|pass|auth|authorization|credential|code|session|jwt|sas)=)[^\s&#"'<>]+/gi,
+    '$1…',
+  ],
+  // Variables and fields that are called secrets, with whatever they hold; tokens and keys, with what looks like one.
+  [
+    new RegExp(
+      `((?:${SECRET_NAME})(?:[-_][A-Za-z0-9]{1,20}){0,2}["']?\\s{0,3}(?:[:=]|\\bis\\b)\\s{0,3})(["']?)([^\\s"',;&)}\\]]{3,})`,
+      'gi',
+    ),
+    (whole, name, quote, value) =>
+      isPlainWord(value) && !/[-_=]|[A-Z]{4}/.test(name) && quote === '' ? whole : `${name}${quote}…`,
+  ],
+  [
+    /((?:token|[-_]key|\bkey|apikey)["']?\s{0,3}[:=]\s{0,3}["']?)([\w+/.=~-]{6,})/gi,
+    (whole, name, value) => (isTokenLike(value, name.includes('=')) ? `${name}…` : whole),
+  ],
+];
+
+/** Long runs that may be a token where something beside them says so. */
+const RUN = /[\w+/=-]{12,}/g;
+const BESIDE = 60;
+
+/** Of an absolute path, with spaces in its folders too, the last name. */
+const SEGMENT = `[^\\s"'<>|*?\\\\/:]+(?: [^\\s"'<>|*?\\\\/:,;]+){0,3}`;
+const NAME = `([^\\s"'<>|*?,;()\\[\\]\\\\/:]*)`;
+const PATHS: readonly RegExp[] = [
+  // In quotes, all of it is the path.
+  /(?<=(["'`]))(?:file:\/\/\/?|[a-z]:[\\/]|\\\\|~?\/)(?:[^"'`\n\\/]+[\\/]+)+([^"'`\n\\/]*)(?=\1)/gi,
+  new RegExp(`(?<![\\w/.\\]])(?:file:\\/\\/\\/?)(?:[a-z]:[\\\\/])?()(?:${SEGMENT}[\\\\/]+)+${NAME}`, 'gi'),
+  new RegExp(`(?<![\\w])(?:[a-z]:[\\\\/]+|\\\\\\\\+)()(?:${SEGMENT}[\\\\/]+)*${NAME}`, 'gi'),
+  new RegExp(`(?<![\\w/.\\]~])~?\\/()(?!\\/)(?:${SEGMENT}\\/+)+${NAME}`, 'g'),
+];
+
+/**
+ * A text fit for a browser (R13): no traceback, nothing that opens a door, and of an absolute path the last name only; the
+ * hosts of URLs stay, and so does what is nothing but long. A second line of defence: sources write such texts without.
+ */
+export function redact(text: string): string {
+  const whole = text.slice(0, LONGEST);
+  const kept = RULES.reduce((left, [pattern, put]) => left.replace(pattern, put as string), whole);
+  const named = kept.replace(RUN, (run, at: number) => (isBetrayed(kept, run, at) ? '…' : run));
+  const bare = PATHS.reduce((left, pattern) => left.replace(pattern, '$2'), named);
+  return bare.length < text.length ? bare.trimEnd() : bare;
+}
+
+/** Whether a word beside a run says that it opens something. */
+const isBetrayed = (text: string, run: string, at: number): boolean =>
+  isTokenLike(run, false) && KEYISH.test(text.slice(Math.max(0, at - BESIDE), at));
+
+/** What people write after a colon, in words. */
+const isPlainWord = (value: string): boolean => /^[A-Za-z][a-z]*[.!?]?$/.test(value) && value.length <= 12;
+
+/** Letters and digits through each other, as no name has them; after `=`, anything long with a digit. */
+function isTokenLike(value: string, isAssigned: boolean): boolean {
+  if (/\.(?:safetensors|ckpt|pth?|bin|gguf|sft|png|jpe?g|webp|mp4|json|py|yaml)$/i.test(value)) return false;
+  if (isAssigned && value.length >= 8 && /\d/.test(value)) return true;
+  if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value)) return true;
+  const letters = value.replace(/[^A-Za-z0-9]/g, '');
+  if (letters.length < 12) return false;
+  if (/^[0-9]+$/.test(letters)) return false;
+  const turns = (letters.match(/[a-z][A-Z0-9]|[A-Z]{2}[a-z]|[0-9][A-Za-z]|[A-Z][0-9]/g) ?? []).length;
+  return turns >= 4 && turns * 8 >= letters.length;
+}

@@ -4,26 +4,23 @@ import {
   catchError,
   concatMap,
   defer,
-  EMPTY,
   exhaustMap,
-  filter,
   ignoreElements,
   interval,
   map,
   of,
   tap,
-  throwError,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
-import { reporting, type Report } from '../../streams/operators/reporting';
+import type { Report } from '../../streams/operators/reporting';
 import { watchers } from '../../streams/operators/keyed-watchers';
-import { embeddedHooks } from './embedded-webhook-queue';
-import { matches } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
-import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
+import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../stored-workflow.codec';
 import {
+  assertStorable,
+  isStorable,
   JOB_KEY_PREFIX,
   jobKey,
   RESERVED_S,
@@ -32,17 +29,20 @@ import {
   type PutOutcome,
   type UnreadableState,
 } from '../job-store';
+import { embeddedFiles, FILES_PREFIX, removeFiles } from './embedded-files';
+import { embeddedIndex } from './embedded-index';
+import { embeddedHooks } from './embedded-webhook-queue';
+import { embeddedListing } from './embedded-listing';
+import { dueLater, expired } from './embedded-expiry';
+import { claimFile } from './file-claim';
 import { lmdbFile, type Entry, type Txn } from './lmdb-file';
 import { soleLeases } from './single-process-leases';
 
 /** How often what has expired is swept out; until then it is only hidden. */
 export const SWEEP_MS = 60_000;
 
-/** LMDB's limit is 1978 bytes to a key. */
-const MAX_KEY_BYTES = 1900;
-
 export interface EmbeddedStoreOptions {
-  /** Where the file is kept: a local disk, which several processes may share. */
+  /** Where the file is kept: a folder on a local disk, of one process at a time. */
   readonly directory: string;
   readonly clock?: SchedulerLike;
   readonly report: Report;
@@ -56,70 +56,81 @@ interface Written {
 }
 
 /**
- * States in a file, for one machine without Redis. What was stored outlives `kill -9`; several processes may use one
- * directory, but each hears only its own `changes`. Throws `StoreUnavailable` if the file cannot be opened.
+ * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
+ * file cannot be opened, or another process has it.
  */
 export function embeddedStore({ directory, clock = asyncScheduler, report }: EmbeddedStoreOptions): JobStore {
   const file = lmdbFile(directory);
-  const feed = watchers();
+  const release = claimFile(file, directory, report);
+  const feed = watchers<JobState>();
+  const index = embeddedIndex(file);
 
   const isAlive = ({ until }: Entry): boolean => until > clock.now();
   const alive = (from: Pick<Txn, 'read'>, key: string): Entry | undefined => {
-    const entry = from.read(key);
+    const entry = isKey(key) ? from.read(key) : undefined;
     return entry !== undefined && isAlive(entry) ? entry : undefined;
   };
+  const listing = embeddedListing({ file, index, alive, report });
 
-  const write = (txn: Txn, state: JobState, key: string, text: string): Written => {
+  /** Writes what is to be swept out when its time is over. */
+  function lasting(txn: Txn, key: string, text: string, until: number): void {
+    if (txn.read(key) === undefined) dueLater(txn, key, until);
+    txn.write({ key, text, until });
+  }
+
+  function write(txn: Txn, state: JobState, text: string, workflow: string | undefined): Written {
+    const key = jobKey(state.promptId);
     const entry = alive(txn, key);
     const isNews = entry?.text !== text;
     const held = entry !== undefined && isNews ? decodeJobState(key, entry.text) : undefined;
     if (held !== undefined && E.isRight(held) && (isSettled(held.right) || !isNewer(state, held.right)))
       return { outcome: 'stale', isNews: false };
-    txn.write({ key, text, until: clock.now() + STATE_TTL_S * 1000 });
+    if (entry === undefined) forget(txn, state.promptId);
+    lasting(txn, key, text, clock.now() + STATE_TTL_S * 1000);
+    index.put(txn, state, workflow === undefined ? undefined : Buffer.byteLength(workflow));
+    if (isSettled(state)) txn.remove(workflowKey(state.promptId));
+    else if (workflow !== undefined)
+      txn.write({ key: workflowKey(state.promptId), text: workflow, until: clock.now() + KEPT_S * 1000 });
     return { outcome: 'stored', isNews, ...(held !== undefined && E.isLeft(held) && { foreign: held.left }) };
-  };
-
-  function readable({ key, text }: Entry): Observable<JobState> {
-    const state = decodeJobState(key, text);
-    if (E.isRight(state)) return of(state.right);
-    report('embedded list', state.left);
-    return EMPTY;
   }
 
-  const expiredKeys = (entries: readonly Entry[]): readonly string[] =>
-    entries.filter((entry) => !isAlive(entry)).map(({ key }) => key);
-
-  function removeExpired(keys: readonly string[]): Observable<unknown> {
-    return file.transact((txn) =>
-      keys.filter((key) => alive(txn, key) === undefined).forEach((key) => txn.remove(key)),
-    );
+  /** All that is kept of a job. */
+  function forget(txn: Txn, promptId: string): void {
+    txn.remove(jobKey(promptId));
+    txn.remove(workflowKey(promptId));
+    removeFiles(txn, promptId);
+    index.remove(txn, promptId);
   }
 
-  const sweep$ = file.batches().pipe(
-    map(expiredKeys),
-    filter((keys) => keys.length > 0),
-    concatMap(removeExpired),
-    reporting('embedded sweep', report),
-    catchError(() => EMPTY),
-  );
+  function removeExpired(txn: Txn, key: string): void {
+    if (key.startsWith(JOB_KEY_PREFIX)) forget(txn, key.slice(JOB_KEY_PREFIX.length));
+    else if (!key.startsWith(FILES_PREFIX)) txn.remove(key);
+    else if (alive(txn, jobKey(key.slice(FILES_PREFIX.length))) === undefined)
+      removeFiles(txn, key.slice(FILES_PREFIX.length));
+  }
+
   const sweeping = interval(SWEEP_MS, clock)
-    .pipe(exhaustMap(() => sweep$))
+    .pipe(exhaustMap(() => expired(file, clock, removeExpired, report)))
     .subscribe();
 
-  const store: JobStore = {
-    leases: soleLeases(() => store.list()),
-    hooks: embeddedHooks(file, clock),
+  const put = (state: JobState, workflow: StoredWorkflow | undefined): Observable<Written> => {
+    assertStorable(state.promptId);
+    const text = JSON.stringify(state);
+    const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
+    return file.transact((txn) => write(txn, state, text, kept));
+  };
 
-    put: (state) =>
-      defer(() => {
-        const key = jobKey(state.promptId);
-        if (isTooLong(key)) return throwError(() => new RangeError('a promptId this long cannot be stored'));
-        const text = JSON.stringify(state);
-        return file.transact((txn) => write(txn, state, key, text));
-      }).pipe(
+  const store: JobStore = {
+    leases: soleLeases(() => store.live()),
+    hooks: embeddedHooks(file, clock),
+    ...listing,
+    ...embeddedFiles(file, clock),
+
+    put: (state, workflow) =>
+      defer(() => put(state, workflow)).pipe(
         tap(({ isNews, foreign }) => {
           if (foreign !== undefined) report('embedded put', foreign);
-          if (isNews) feed.tell(state);
+          if (isNews) feed.tell(state.promptId, state);
         }),
         map(({ outcome }) => outcome),
       ),
@@ -127,27 +138,13 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     get: (promptId) =>
       defer(() => {
         const key = jobKey(promptId);
-        const entry = isTooLong(key) ? undefined : alive(file, key);
+        const entry = alive(file, key);
         const state = entry && decodeJobState(key, entry.text);
         if (state !== undefined && E.isLeft(state)) throw state.left;
         return of(state?.right);
       }),
 
-    list: (wanted = {}) =>
-      file.batches().pipe(
-        concatMap((entries) => entries.filter((entry) => isAlive(entry) && entry.key.startsWith(JOB_KEY_PREFIX))),
-        concatMap(readable),
-        filter((state) => matches(state, wanted)),
-      ),
-
-    keep: (promptId, kept) =>
-      file
-        .transact((txn) => {
-          txn.write({ key: workflowKey(promptId), text: JSON.stringify(kept), until: clock.now() + KEPT_S * 1000 });
-        })
-        .pipe(ignoreElements()),
-
-    kept: (promptId) =>
+    workflow: (promptId) =>
       defer(() => {
         const entry = alive(file, workflowKey(promptId));
         return of(entry && decodeStoredWorkflow(entry.text));
@@ -157,7 +154,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
       file.transact((txn) => {
         const key = reservedKey(name);
         const held = alive(txn, key);
-        if (held === undefined) txn.write({ key, text, until: clock.now() + RESERVED_S * 1000 });
+        if (held === undefined) lasting(txn, key, text, clock.now() + RESERVED_S * 1000);
         return held?.text ?? text;
       }),
 
@@ -170,23 +167,19 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         .pipe(ignoreElements()),
 
     remove: (promptId) =>
-      defer(() => {
-        const key = jobKey(promptId);
-        if (isTooLong(key)) return of(false);
-        return file.transact((txn) => {
-          const wasThere = alive(txn, key) !== undefined;
-          txn.remove(key);
-          txn.remove(workflowKey(promptId));
-          return wasThere;
-        });
+      file.transact((txn) => {
+        if (!isStorable(promptId)) return false;
+        const wasThere = alive(txn, jobKey(promptId)) !== undefined;
+        forget(txn, promptId);
+        return wasThere;
       }),
 
     changes: (promptId) => feed.changes(promptId),
 
-    preflight: () => of([]),
+    preflight: () => store.healthy().pipe(concatMap((isWell) => (isWell ? of([]) : probe()))),
 
     healthy: () =>
-      defer(() => of(file.read(jobKey('healthy')))).pipe(
+      probe().pipe(
         map(() => true),
         catchError(() => of(false)),
       ),
@@ -194,14 +187,22 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     close: () =>
       defer(() => {
         sweeping.unsubscribe();
-        return file.close();
+        return file.close(release);
       }),
   };
+
+  /** Writes something and reads it, as all that is stored needs it. Errors with `StoreUnavailable`. */
+  const probe = (): Observable<readonly string[]> =>
+    file.transact((txn) => txn.write({ key: PROBE_KEY, text: '', until: clock.now() })).pipe(map(() => []));
+
   return store;
 }
+
+/** What LMDB takes for a key: 1978 bytes. */
+const isKey = (key: string): boolean => Buffer.byteLength(key) < 1_950;
+
+const PROBE_KEY = 'probe';
 
 const workflowKey = (promptId: string): string => `workflow:${promptId}`;
 
 const reservedKey = (name: string): string => `reserved:${name}`;
-
-const isTooLong = (key: string): boolean => Buffer.byteLength(key) > MAX_KEY_BYTES;

@@ -1,5 +1,6 @@
 import { defer, ignoreElements, map, mergeMap, reduce, type Observable, type SchedulerLike } from 'rxjs';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
+import { dueLater } from './embedded-expiry';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
 const PREFIX = 'hook:';
@@ -16,8 +17,11 @@ export function embeddedHooks(file: LmdbFile, clock: SchedulerLike): Hooks {
     const entry = txn.read(keyOf(promptId));
     return entry === undefined || entry.until <= clock.now() ? undefined : keptIn(entry);
   };
-  const write = (txn: Txn, promptId: string, kept: Kept, seconds = HOOK_S): void =>
-    txn.write({ key: keyOf(promptId), text: JSON.stringify(kept), until: clock.now() + seconds * 1000 });
+  const write = (txn: Txn, promptId: string, kept: Kept, seconds = HOOK_S): void => {
+    const until = clock.now() + seconds * 1000;
+    if (txn.read(keyOf(promptId)) === undefined) dueLater(txn, keyOf(promptId), until);
+    txn.write({ key: keyOf(promptId), text: JSON.stringify(kept), until });
+  };
 
   /** Rewrites a hook that is not done. */
   const change = (promptId: string, next: (kept: Kept) => Kept): Observable<never> =>

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import {
@@ -9,13 +9,14 @@ import {
   expand,
   from,
   ignoreElements,
+  map,
   mergeMap,
   of,
   scheduled,
   throwError,
   type Observable,
 } from 'rxjs';
-import { StoreUnavailable } from '../job-store';
+import { StoreUnavailable, Unstorable } from '../job-store';
 
 /** How an LMDB file begins, after a page header of 24 bytes. */
 const MAGIC = 0xbeefc0de;
@@ -24,6 +25,9 @@ const MAGIC_AT = 24;
 /** Entries to a step of `batches`, between which the event loop goes on. */
 const BATCH = 256;
 
+/** Behind all keys that begin like this. */
+export const LAST = '\u{10ffff}';
+
 /** A string with a time. */
 export interface Entry {
   readonly key: string;
@@ -31,16 +35,34 @@ export interface Entry {
   readonly until: number;
 }
 
-/** Strings on disk, safe to share between processes. What it cannot do errors with `StoreUnavailable`. */
+export interface Range {
+  /** Where to begin, itself left out. */
+  readonly after: string;
+  /** Where to end, itself left out: below `after` where `down`. */
+  readonly before: string;
+  readonly down?: boolean;
+  readonly most: number;
+}
+
+/** Strings on disk. What it cannot do errors with `StoreUnavailable`. */
 export interface LmdbFile {
-  /** The entry as last committed. Throws `StoreUnavailable`. */
+  /** The entry as last written here. Throws `StoreUnavailable`. */
   read(key: string): Entry | undefined;
-  /** Runs `work` with nothing in between, in this process or another. Emits what it returns once that is committed, which outlives the process. */
+  /**
+   * Runs `work` at once, on what was last written here, with nothing in between. Emits what it returns once that is
+   * committed, all of it or nothing, which outlives the process.
+   */
   transact<T>(work: (txn: Txn) => T): Observable<T>;
-  /** All entries whose key begins so, by key, a batch at a time; each batch as it is then. */
+  /** Committed entries, by key. Throws `StoreUnavailable`. */
+  range(range: Range): readonly Entry[];
+  /** All committed entries whose key begins so, by key, a batch at a time; each batch as it is then. */
   batches(prefix?: string): Observable<readonly Entry[]>;
-  /** Completes when what was begun is committed and the file is closed. */
-  close(): Observable<never>;
+  /** Runs `work` in a transaction that waits for those of other processes, and holds everything up. For the start and the end. */
+  exclusively<T>(work: (txn: Txn) => T): T;
+  /** From now on nothing is written unless the entry is there with this number: somebody else's claim ends ours. */
+  fence(key: string, number: number): void;
+  /** Completes when what was begun is committed, `last` is too, and the file is closed. */
+  close(last?: (txn: Txn) => void): Observable<never>;
 }
 
 /** The file within a transaction. */
@@ -50,82 +72,143 @@ export interface Txn {
   remove(key: string): void;
 }
 
-/** Opens `jobs.lmdb` in a directory of a local disk, making both where they are missing. Throws `StoreUnavailable`, which says why not. */
+/** What was written and is not committed yet; without an entry it was removed. */
+type Uncommitted = { readonly entry: Entry | undefined };
+
+/**
+ * Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not.
+ * No write runs JavaScript in LMDB's transaction: `process.exit` waits for LMDB's thread, which waited for the callback for
+ * ever (lmdb 3.5.6, three exits of eight under load).
+ */
 export function lmdbFile(directory: string): LmdbFile {
   const db = openDatabase(directory);
   const underWay = new Set<Promise<unknown>>();
+  const uncommitted = new Map<string, Uncommitted>();
   let closed: Promise<unknown> | undefined;
+  let fence: { readonly key: string; readonly number: number } | undefined;
 
   const guarded = <T>(work: () => T): T => {
     if (closed !== undefined) throw new StoreUnavailable('the job store is closed');
     try {
       return work();
     } catch (cause) {
+      if (cause instanceof StoreUnavailable || cause instanceof Unstorable) throw cause;
       throw new StoreUnavailable(`the job store cannot be read: ${messageOf(cause)}`, { cause });
     }
   };
 
-  const batchAfter = (prefix: string, key?: string): readonly Entry[] =>
-    guarded(() => {
-      const after = key === undefined ? { start: prefix } : { start: key, exclusiveStart: true };
-      const before = prefix === '' ? {} : { end: `${prefix}\uffff` };
-      return [...db.getRange({ ...after, ...before, limit: BATCH, versions: true })].map(
-        ({ key, value, version = 0 }) => ({
-          key,
-          text: value,
-          until: version,
-        }),
-      );
-    });
-
-  const read = (key: string): Entry | undefined => {
+  const committed = (key: string): Entry | undefined => {
     const entry = db.getEntry(key);
     return entry && { key, text: entry.value, until: entry.version ?? 0 };
   };
-
-  const txn: Txn = {
-    read,
-    // Within a transaction these promises end as the transaction's own does, which is the one that tells.
-    write: ({ key, text, until }) => void db.put(key, text, until).catch(() => false),
-    remove: (key) => void db.remove(key).catch(() => false),
+  const read = (key: string): Entry | undefined => {
+    const last = uncommitted.get(key);
+    return last === undefined ? committed(key) : last.entry;
   };
+
+  const apply = (key: string, { entry }: Uncommitted): void => {
+    // These promises end as the batch's own does, which is the one that tells.
+    const written: unknown = entry === undefined ? db.remove(key) : db.put(key, entry.text, entry.until);
+    if (written instanceof Promise) written.catch(() => false);
+  };
+
+  /** Hands all to LMDB's thread, to be committed together. */
+  function commit(writes: ReadonlyMap<string, Uncommitted>): Promise<boolean> {
+    const work = (): void => writes.forEach((write, key) => apply(key, write));
+    writes.forEach((write, key) => uncommitted.set(key, write));
+    const over: Promise<boolean> = Promise.resolve(
+      fence === undefined ? db.batch(work) : db.ifVersion(fence.key, fence.number, work),
+    ).finally(() => {
+      underWay.delete(over);
+      writes.forEach((write, key) => uncommitted.get(key) === write && uncommitted.delete(key));
+    });
+    underWay.add(over);
+    return over;
+  }
+
+  function run<T>(work: (txn: Txn) => T): Observable<T> {
+    const writes = new Map<string, Uncommitted>();
+    const result = work({
+      read: (key) => {
+        const own = writes.get(key);
+        return own === undefined ? read(key) : own.entry;
+      },
+      write: (entry) => void writes.set(entry.key, { entry }),
+      remove: (key) => void writes.set(key, { entry: undefined }),
+    });
+    if (writes.size === 0) return of(result);
+    return from(commit(writes)).pipe(
+      map((isOurs) => {
+        if (!isOurs) throw new StoreUnavailable('another process has taken the job store over');
+        return result;
+      }),
+    );
+  }
+
+  const exclusively = <T>(work: (txn: Txn) => T): T =>
+    db.transactionSync(() =>
+      work({
+        read: committed,
+        write: (entry) => apply(entry.key, { entry }),
+        remove: (key) => apply(key, { entry: undefined }),
+      }),
+    );
+
+  async function closing(last: (txn: Txn) => void = () => undefined): Promise<void> {
+    await Promise.allSettled(underWay);
+    try {
+      exclusively(last);
+    } finally {
+      await db.close();
+    }
+  }
+
+  const range = ({ after, before, down = false, most }: Range): readonly Entry[] =>
+    guarded(() =>
+      [
+        ...db.getRange({ start: after, end: before, reverse: down, exclusiveStart: true, limit: most, versions: true }),
+      ].map(({ key, value, version = 0 }) => ({ key, text: value, until: version })),
+    );
 
   const lmdb: LmdbFile = {
     read: (key) => guarded(() => read(key)),
 
     transact: (work) =>
-      defer(() => {
-        const committed = guarded(() => db.transaction(() => work(txn)));
-        const over: Promise<unknown> = committed.then(
-          () => underWay.delete(over),
-          () => underWay.delete(over),
-        );
-        underWay.add(over);
-        return committed;
-      }).pipe(
+      defer(() => guarded(() => run(work))).pipe(
         catchError((error: unknown) => causeOf(error).pipe(mergeMap((cause) => throwError(() => unwritable(cause))))),
       ),
 
-    batches: (prefix = '') =>
-      defer(() => of(batchAfter(prefix))).pipe(
+    range,
+
+    batches: (prefix = '') => {
+      const after = (key: string): readonly Entry[] => range({ after: key, before: `${prefix}${LAST}`, most: BATCH });
+      return defer(() => of(after(prefix))).pipe(
         expand((batch) => {
           const last = batch.length < BATCH ? undefined : batch.at(-1);
-          return last === undefined
-            ? EMPTY
-            : scheduled([last], asyncScheduler).pipe(mergeMap(({ key }) => of(batchAfter(prefix, key))));
+          return last === undefined ? EMPTY : scheduled([last], asyncScheduler).pipe(map(({ key }) => after(key)));
         }),
-      ),
+      );
+    },
 
-    close: () => defer(() => (closed ??= Promise.all(underWay).then(() => db.close()))).pipe(ignoreElements()),
+    exclusively: (work) => guarded(() => exclusively(work)),
+
+    fence: (key, number) => (fence = { key, number }),
+
+    close: (last) => defer(() => (closed ??= closing(last))).pipe(ignoreElements()),
   };
   return lmdb;
 }
 
+/** Whoever may read the file reads prompts, pictures and keys: only its owner does. */
 function openDatabase(directory: string) {
   const path = join(directory, 'jobs.lmdb');
   try {
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     assertLmdb(path);
+    for (const own of [path, `${path}-lock`]) {
+      closeSync(openSync(own, 'a', 0o600));
+      chmodSync(own, 0o600);
+    }
     return open<string, string>({
       path,
       noSubdir: true,
@@ -141,7 +224,7 @@ function openDatabase(directory: string) {
 
 /** LMDB believes a file without looking: opening one that is not its own was a segmentation fault. */
 function assertLmdb(path: string): void {
-  const file = openSync(path, 'a+');
+  const file = openSync(path, 'a+', 0o600);
   try {
     const head = Buffer.alloc(MAGIC_AT + 4);
     const length = readSync(file, head, 0, head.length, 0);
@@ -153,8 +236,8 @@ function assertLmdb(path: string): void {
   }
 }
 
-const unwritable = (cause: unknown): StoreUnavailable =>
-  cause instanceof StoreUnavailable
+const unwritable = (cause: unknown): Error =>
+  cause instanceof StoreUnavailable || cause instanceof Unstorable
     ? cause
     : new StoreUnavailable(`the job store cannot be written: ${messageOf(cause)}`, { cause });
 

@@ -1,14 +1,19 @@
 import * as E from 'fp-ts/Either';
 import {
+  catchError,
   defer,
   EMPTY,
+  exhaustMap,
   filter,
   finalize,
+  interval,
+  map,
   merge,
   mergeMap,
   of,
   retry,
   share,
+  startWith,
   switchMap,
   tap,
   timer,
@@ -24,6 +29,9 @@ import type { RedisListener } from './connection/listener';
 /** The stored state is asked for again ever later, where it did not come. */
 const FIRST_MS = 100;
 const MOST_MS = 2000;
+
+/** How often who cannot listen asks. */
+const POLL_MS = 3000;
 
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
 export const feedChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'feed');
@@ -60,7 +68,18 @@ export function redisFeed(
       filter((state) => last === undefined || isNewer(state, last)),
     );
     const message$ = listener.listen(feedChannel(promptId)).pipe(share());
+    /** Until listening has begun, which it never does where the user may not. */
+    const polled$ = message$.pipe(
+      map((json) => json === undefined),
+      filter((isBegun) => isBegun),
+      startWith(false),
+      switchMap((isBegun) => (isBegun ? EMPTY : interval(POLL_MS).pipe(exhaustMap(() => quietly(stored(key)))))),
+      filter((json) => json !== null),
+      mergeMap((json) => readable(key, json)),
+      filter((state) => last === undefined || isNewer(state, last)),
+    );
     return merge(
+      polled$,
       message$.pipe(
         filter((json) => json !== undefined),
         mergeMap((json) => readable(key, json)),
@@ -87,5 +106,7 @@ export function redisFeed(
       }),
   };
 }
+
+const quietly = (work$: Observable<string | null>): Observable<string | null> => work$.pipe(catchError(() => EMPTY));
 
 const isAnother = (state: JobState, last: JobState): boolean => state.epoch !== last.epoch || state.seq !== last.seq;

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
-import { defer, forkJoin, map, switchMap, type Observable } from 'rxjs';
+import { defer, forkJoin, map, of, switchMap, type Observable } from 'rxjs';
 import { UnsuitableStore } from '../job-store';
+import { missingRights } from './redis-rights';
 import type { RedisNodes } from './connection/topology';
 
 /** Sharded pub/sub came with it. */
@@ -16,7 +17,8 @@ export interface NodeFacts {
 }
 
 /** What endangers jobs on these nodes, each once. Errors with `StoreUnavailable`, or `UnsuitableStore`. */
-export function redisPreflight({ ask, masters, isCluster }: RedisNodes): Observable<readonly string[]> {
+export function redisPreflight(redis: RedisNodes): Observable<readonly string[]> {
+  const { ask, masters, isCluster } = redis;
   const nodes$ = defer(() => ask(() => Promise.resolve(masters())));
   return nodes$.pipe(
     switchMap((nodes) => forkJoin(nodes.map((node) => ask(() => factsOf(node))))),
@@ -24,6 +26,12 @@ export function redisPreflight({ ask, masters, isCluster }: RedisNodes): Observa
       facts.forEach((each) => assertSuitable(each, isCluster));
       return [...new Set(facts.flatMap(warningsOf))];
     }),
+    // A replica takes no writes, of which the warning tells.
+    switchMap((warnings) =>
+      warnings.some((warning) => warning.includes('is a replica'))
+        ? of(warnings)
+        : missingRights(redis).pipe(map((missing) => [...warnings, ...missing])),
+    ),
   );
 }
 

@@ -1,11 +1,10 @@
 import * as E from 'fp-ts/Either';
 import {
   catchError,
+  concat,
   concatMap,
   defer,
-  distinct,
   EMPTY,
-  filter,
   ignoreElements,
   map,
   merge,
@@ -13,25 +12,27 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
-import { matches } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
-import { decodeStoredWorkflow, KEPT_S } from '../stored-workflow.codec';
+import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../stored-workflow.codec';
 import {
-  JOB_KEY_PREFIX,
+  assertStorable,
   jobKey,
   RESERVED_S,
   STATE_TTL_S,
   StoreUnavailable,
   UnreadableState,
   type JobStore,
+  type PutOutcome,
 } from '../job-store';
 import { keyBeside } from './connection/key-slot';
 import { feedChannel, redisFeed } from './redis-feed';
+import { filesKey, redisFiles } from './redis-files';
 import { redisHooks } from './redis-webhook-queue';
-import { redisKeys } from './connection/scan';
-import { redisLeases } from './redis-leases';
+import { redisIndex } from './listing/redis-index';
+import { redisListing } from './listing/redis-listing';
+import { redisLeases } from './leases/redis-leases';
 import { redisListener } from './connection/listener';
 import { redisNodes } from './connection/topology';
 import { redisPreflight } from './redis-preflight';
@@ -40,6 +41,9 @@ const LEASE_TTL_MS = 10_000;
 
 /** The workflow of a job that may be run again, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
+
+/** Written, read and removed in one script, to see that this can be done. */
+const PROBE_KEY = 'jobstream:probe';
 
 /** What a caller's name for a submission stands for. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
@@ -54,11 +58,6 @@ export interface RedisStoreOptions {
   readonly leaseTtlMs?: number;
 }
 
-interface Value {
-  readonly key: string;
-  readonly json: string | null;
-}
-
 /**
  * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
  * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
@@ -68,71 +67,58 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const nodes = redisNodes(url, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
-  const feed = redisFeed(listener, (key) => values([key]).pipe(map(([value]) => value?.json ?? null)), report);
+  const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
+  const index = redisIndex(redis, ask, () => Date.now());
+  const files = redisFiles(redis, ask);
 
-  function values(keys: readonly string[]): Observable<readonly Value[]> {
-    if (keys.length === 0) return of([]);
-    return ask(() => nodes.values(keys)).pipe(map((jsons) => keys.map((key, i) => ({ key, json: jsons[i] ?? null }))));
-  }
-
-  function readable({ key, json }: Value): Observable<JobState> {
-    if (json === null) return reportUnlessGone(key);
-    const state = decodeJobState(key, json);
-    if (E.isRight(state)) return of(state.right);
-    report('redis list', state.left);
-    return EMPTY;
-  }
-
-  /** To MGET, a key of another type is as good as gone. */
-  function reportUnlessGone(key: string): Observable<never> {
-    return ask(() => redis.type(key)).pipe(
-      tap((type) => type !== 'none' && type !== 'string' && report('redis list', notAString(key))),
-      ignoreElements(),
+  /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
+  function put(state: JobState, workflow: StoredWorkflow | undefined): Observable<PutOutcome> {
+    const { promptId, epoch, seq } = state;
+    const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
+    const keys = [
+      jobKey(promptId),
+      fenceKey(promptId),
+      feedChannel(promptId),
+      workflowKey(promptId),
+      filesKey(promptId),
+    ];
+    const args = [JSON.stringify(state), epoch, seq, STATE_TTL_S, isSettled(state) ? 1 : 0, kept ?? '', KEPT_S];
+    const put$ = ask(() => redis.putJobState(...keys, ...args)).pipe(
+      tap((outcome) => outcome === 'overwrote' && report('redis put', overwritten(jobKey(promptId)))),
+      concatMap((outcome) =>
+        outcome === 'stale'
+          ? of<PutOutcome>('stale')
+          : concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored')),
+      ),
     );
+    return concat(index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept)), put$);
   }
+
+  const get = (promptId: string): Observable<JobState | undefined> => {
+    const key = jobKey(promptId);
+    return ask(() => redis.get(key)).pipe(
+      catchError((error: unknown) => {
+        throw isWrongType(error) ? notAString(key) : error;
+      }),
+      map((json) => {
+        const state = json === null ? undefined : decodeJobState(key, json);
+        if (state !== undefined && E.isLeft(state)) throw state.left;
+        return state?.right;
+      }),
+    );
+  };
 
   const store: JobStore = {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
     hooks: redisHooks(redis, ask),
+    ...redisListing(nodes, index, report),
+    ...files,
 
-    put: (state) =>
-      defer(() => {
-        const { promptId, epoch, seq } = state;
-        const keys = [jobKey(promptId), fenceKey(promptId), feedChannel(promptId)];
-        const json = JSON.stringify(state);
-        return ask(() => redis.putJobState(...keys, json, epoch, seq, STATE_TTL_S));
-      }).pipe(
-        tap((outcome) => outcome === 'overwrote' && report('redis put', overwritten(jobKey(state.promptId)))),
-        map((outcome) => (outcome === 'stale' ? 'stale' : 'stored')),
-      ),
+    put: (state, workflow) => defer(() => (assertStorable(state.promptId), put(state, workflow))),
 
-    get: (promptId) => {
-      const key = jobKey(promptId);
-      return ask(() => redis.get(key)).pipe(
-        catchError((error: unknown) => {
-          throw isWrongType(error) ? notAString(key) : error;
-        }),
-        map((json) => {
-          const state = json === null ? undefined : decodeJobState(key, json);
-          if (state !== undefined && E.isLeft(state)) throw state.left;
-          return state?.right;
-        }),
-      );
-    },
+    get,
 
-    list: (wanted = {}) =>
-      redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
-        concatMap(values),
-        concatMap((found) => found),
-        distinct(({ key }) => key),
-        concatMap(readable),
-        filter((state) => matches(state, wanted)),
-      ),
-
-    keep: (promptId, kept) =>
-      ask(() => redis.set(workflowKey(promptId), JSON.stringify(kept), 'EX', KEPT_S)).pipe(ignoreElements()),
-
-    kept: (promptId) =>
+    workflow: (promptId) =>
       ask(() => redis.get(workflowKey(promptId))).pipe(
         map((json) => (json === null ? undefined : decodeStoredWorkflow(json))),
       ),
@@ -143,8 +129,16 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     amend: (name, text) => ask(() => redis.set(reservedKey(name), text, 'KEEPTTL', 'XX')).pipe(ignoreElements()),
 
     remove: (promptId) =>
-      ask(() => redis.del(jobKey(promptId), fenceKey(promptId), workflowKey(promptId))).pipe(
-        map((removed) => removed > 0),
+      get(promptId).pipe(
+        catchError((error: unknown) => {
+          if (error instanceof UnreadableState) return of(undefined);
+          throw error;
+        }),
+        concatMap((state) => {
+          const keys = [jobKey(promptId), fenceKey(promptId), workflowKey(promptId), filesKey(promptId)];
+          const removed$ = ask(() => redis.del(...keys)).pipe(map((removed) => removed > 0));
+          return concat(state === undefined ? EMPTY : index.forget(state), removed$);
+        }),
       ),
 
     changes: (promptId) => feed.changes(promptId),
@@ -152,8 +146,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     preflight: () => redisPreflight(nodes),
 
     healthy: () =>
-      ask(() => Promise.all(nodes.masters().map((node) => node.ping()))).pipe(
-        map(() => true),
+      ask(() => Promise.all([...nodes.masters().map((node) => node.ping()), redis.probe(PROBE_KEY, 'word')])).pipe(
+        map((answers) => answers.at(-1) === 'word'),
         catchError(() => of(false)),
       ),
 

@@ -3,8 +3,8 @@ import type { HookScripts } from './scripts/webhook-queue';
 import { HOOK_DONE_S, HOOK_S, type Hooks } from '../webhook-queue';
 
 /** One slot for all: a hook is small, and few jobs have one. */
-const DUE_KEY = '{jobstream:hooks}:due';
-const HOOK_PREFIX = '{jobstream:hooks}:of:';
+const DUE_KEY = 'jobstream:{hooks}:due';
+const HOOK_PREFIX = 'jobstream:{hooks}:of:';
 
 const keysOf = (promptId: string): readonly [string, string] => [DUE_KEY, HOOK_PREFIX + promptId];
 

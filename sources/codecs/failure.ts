@@ -1,17 +1,40 @@
+import { bounds } from '../../streams/bounds';
 import type { Failure } from '../../streams/job/job-state';
 import type { Broke } from './frame.codec';
 
+/** By these names of exceptions and words of messages, whoever ran out of memory says so: the GPU or the machine, under any driver. */
+const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[] } = {
+  // torch.OutOfMemoryError, torch.cuda.OutOfMemoryError, Python's MemoryError, NumPy's _ArrayMemoryError.
+  types: /OutOfMemory|MemoryError$/i,
+  messages: [
+    /out of memory|allocation on device/i,
+    // The machine's own: PyTorch's allocator, NumPy, malloc, mmap.
+    /not enough memory|(can't|cannot) allocate memory|unable to allocate|std::bad_alloc/i,
+    // cuBLAS and cuDNN.
+    /CU(BLAS|DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED/i,
+    // DirectML; Intel, OpenCL, HIP and Vulkan.
+    /not enough (GPU|video)/i,
+    /OUT_OF_(DEVICE|HOST|HOST_)?_?MEMORY|OUT_OF_RESOURCES|ErrorMemoryAllocation|ERROR_OUT_OF_POOL_MEMORY/i,
+    // Windows.
+    /paging file is too small|WinError (8|14|1455)\b/i,
+  ],
+};
+
 /** ComfyUI's word on why a node broke, made fit for a person: one line, no paths, no inputs, no traceback (R13). */
 export function nodeFailure({ node_id, node_type, exception_message, exception_type }: Broke): Failure {
-  const message = readable(exception_message ?? '') || exception_type || 'The node failed without a message.';
-  const outOfMemory = /OutOfMemory/i.test(exception_type ?? '') || /out of memory|allocation on device/i.test(message);
+  const type = exception_type ?? '';
+  const message = readable(exception_message ?? '') || readable(type) || 'The node failed without a message.';
+  const isMemory = outOfMemory.types.test(type) || outOfMemory.messages.some((words) => words.test(message));
   return {
-    kind: outOfMemory ? 'out_of_memory' : 'node_error',
+    kind: isMemory ? 'out_of_memory' : 'node_error',
     message,
     ...at(node_id, node_type),
-    retryable: outOfMemory,
+    retryable: isMemory,
   };
 }
+
+/** One branch was blocked with a message: the run goes on without it, and ends with a frame of its own. */
+export const isBlockedBranch = ({ exception_type }: Broke): boolean => exception_type === 'ExecutionBlocked';
 
 /** The job was stopped at a node. */
 export const interruption = ({ node_id, node_type }: Broke): Failure => ({
@@ -22,7 +45,7 @@ export const interruption = ({ node_id, node_type }: Broke): Failure => ({
 });
 
 /** Longer messages are cut before they are searched: a node may put a whole prompt into one. */
-const LONGEST = 4_000;
+const LONGEST = bounds.messageLength * 2;
 
 const serverOnly: readonly (readonly [RegExp, string])[] = [
   // Credentials and queries of URLs: nodes that download put tokens into both.
@@ -31,19 +54,24 @@ const serverOnly: readonly (readonly [RegExp, string])[] = [
   // Paths keep their last part. Quoted ones may hold spaces, and so may those of Windows; Python doubles backslashes.
   [/(['"])(?:[A-Za-z]:)?[\\/][^'"]*[\\/]([^'"\\/]*)\1/g, '$1…/$2$1'],
   [/\b[A-Za-z]:[\\/](?:[^'":*?<>|]*[\\/])?/g, '…/'],
-  [/(?:[\\/]{1,4}[\p{L}\p{N}_.@+~-]+)+[\\/]{1,4}([\p{L}\p{N}_.@+~-]+)/gu, '…/$1'],
 ];
+
+/** A URL, which keeps its host and its path, or a path, which keeps its last part. */
+const urlOrPath = /\b(?!file:)\w+:\/\/[^\s'"]+|(?:[\\/]{1,4}[\p{L}\p{N}_.@+~-]+)+[\\/]{1,4}([\p{L}\p{N}_.@+~-]+)/giu;
 
 /** The first line, without what belongs to the server alone: paths keep their last part, long text is cut. */
 export function readable(message: string): string {
-  const [line = ''] = message.trim().split('\n', 1);
-  return serverOnly.reduce((text, [what, kept]) => text.replace(what, kept), line.slice(0, LONGEST)).slice(0, 500);
+  const [line = ''] = message.slice(0, LONGEST).trim().split('\n', 1);
+  return serverOnly
+    .reduce((text, [what, kept]) => text.replace(what, kept), line)
+    .replace(urlOrPath, (whole, last?: string) => (last === undefined ? whole : `…/${last}`))
+    .slice(0, 500);
 }
 
 const at = (
   nodeId: string | null | undefined,
   nodeType: string | null | undefined,
 ): { nodeId?: string; nodeType?: string } => ({
-  ...(typeof nodeId === 'string' && { nodeId }),
-  ...(typeof nodeType === 'string' && { nodeType }),
+  ...(typeof nodeId === 'string' && nodeId.length <= bounds.nodeIdLength && { nodeId }),
+  ...(typeof nodeType === 'string' && { nodeType: nodeType.slice(0, bounds.classNameLength) }),
 });

@@ -1,6 +1,6 @@
 import type { BoardEvent } from '../../streams/board/board';
 import type { FrameFact } from '../../streams/job/job-event';
-import { interruption, nodeFailure } from './failure';
+import { interruption, isBlockedBranch, nodeFailure } from './failure';
 import type { Frame } from './frame.codec';
 import { outputsOf } from './outputs.codec';
 
@@ -34,7 +34,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
     }
     case 'progress': {
       const { value, max, prompt_id, node } = frame.data;
-      if (typeof prompt_id !== 'string') return [];
+      if (typeof prompt_id !== 'string' || value === null || max === null) return [];
       return of(prompt_id, { tag: 'stepped', value, max, ...(typeof node === 'string' && { nodeId: node }) });
     }
     case 'progress_state':
@@ -48,7 +48,9 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
     case 'execution_success':
       return of(frame.data.prompt_id, { tag: 'succeeded' });
     case 'execution_error':
-      return of(frame.data.prompt_id, { tag: 'broke', failure: nodeFailure(frame.data) });
+      return isBlockedBranch(frame.data)
+        ? []
+        : of(frame.data.prompt_id, { tag: 'broke', failure: nodeFailure(frame.data) });
     case 'execution_interrupted':
       return of(frame.data.prompt_id, { tag: 'broke', failure: interruption(frame.data) });
   }
@@ -58,8 +60,8 @@ type NodeState = (Frame & { type: 'progress_state' })['data']['nodes'][string];
 
 const nodeSnapshot = ([id, { value, max, state, parent_node_id, display_node_id }]: [string, NodeState]) => ({
   id,
-  value,
-  max,
+  value: value ?? 0,
+  max: max ?? 1,
   finished: state === 'finished',
   ...(typeof parent_node_id === 'string' && { parentId: parent_node_id }),
   ...(typeof display_node_id === 'string' && { displayId: display_node_id }),

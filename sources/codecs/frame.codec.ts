@@ -1,6 +1,8 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
+import { bounds } from '../../streams/bounds';
+import { TooDeep, readPython } from './python-json';
 
 /** A frame that is not what ComfyUI sends: reported, counted, dropped (R9). */
 export class MalformedFrame extends Error {
@@ -10,43 +12,50 @@ export class MalformedFrame extends Error {
 /** Python writes `None` as null, and older servers leave fields out. */
 export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]);
 
-const nodeId = t.string;
-/** `1e999` is JSON, and no number of steps. */
-const finite = new t.Type<number>(
-  'finite',
-  (value): value is number => Number.isFinite(value),
-  (value, context) =>
-    typeof value === 'number' && Number.isFinite(value) ? t.success(value) : t.failure(value, context),
-  t.identity,
+const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
+  new t.Type<T>(name, is, (value, context) => (is(value) ? t.success(value) : t.failure(value, context)), t.identity);
+
+/** A million dots are no node. */
+const nodeId = checked(
+  'nodeId',
+  (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
 );
+const promptId = checked(
+  'promptId',
+  (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
+);
+/** `1e999` is JSON, and no number of steps. */
+const finite = checked('finite', (value): value is number => Number.isFinite(value));
+/** Where Python's number is none (`NaN`), nothing is counted. */
+const counted = nullable(finite);
 
 const status = t.type({ status: t.type({ exec_info: t.type({ queue_remaining: finite }) }) });
-const promptOnly = t.type({ prompt_id: t.string });
-const cached = t.type({ prompt_id: t.string, nodes: t.array(nodeId) });
-const executing = t.partial({ node: nullable(nodeId), display_node: nullable(nodeId), prompt_id: nullable(t.string) });
+const promptOnly = t.type({ prompt_id: promptId });
+const cached = t.type({ prompt_id: promptId, nodes: t.array(nodeId) });
+const executing = t.partial({ node: nullable(nodeId), display_node: nullable(nodeId), prompt_id: nullable(promptId) });
 const progress = t.intersection([
-  t.type({ value: finite, max: finite }),
-  t.partial({ prompt_id: nullable(t.string), node: nullable(nodeId) }),
+  t.type({ value: counted, max: counted }),
+  t.partial({ prompt_id: nullable(promptId), node: nullable(nodeId) }),
 ]);
 const progressState = t.type({
-  prompt_id: t.string,
+  prompt_id: promptId,
   nodes: t.record(
     t.string,
     t.intersection([
-      t.type({ value: finite, max: finite, state: t.string }),
+      t.type({ value: counted, max: counted, state: t.string }),
       t.partial({ parent_node_id: nullable(nodeId), display_node_id: nullable(nodeId) }),
     ]),
   ),
 });
 const executed = t.intersection([
-  t.type({ node: nodeId, prompt_id: t.string }),
+  t.type({ node: nodeId, prompt_id: promptId }),
   t.partial({ output: nullable(t.UnknownRecord) }),
 ]);
 /** What `execution_error` and `execution_interrupted` say, in frames and in history alike. */
 export const brokeCodec = t.intersection([
-  t.type({ prompt_id: t.string }),
+  t.type({ prompt_id: promptId }),
   t.partial({
-    node_id: nullable(nodeId),
+    node_id: nullable(t.string),
     node_type: nullable(t.string),
     exception_message: nullable(t.string),
     exception_type: nullable(t.string),
@@ -75,10 +84,10 @@ export type Frame = { [K in keyof Codecs]: { readonly type: K; readonly data: t.
 export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | undefined> {
   let frame: unknown;
   try {
-    frame = JSON.parse(text);
-  } catch {
-    // Its message would show some of the text.
-    return E.left(new MalformedFrame('no JSON'));
+    frame = readPython(text);
+  } catch (error) {
+    // The message of a syntax error would show some of the text.
+    return E.left(new MalformedFrame(error instanceof TooDeep ? error.message : 'no JSON'));
   }
   if (!envelope.is(frame)) return E.left(new MalformedFrame('no `type`'));
   const { type, data } = frame;

@@ -1,7 +1,8 @@
 import * as t from 'io-ts';
 import type { Failure, JobOutput } from '../../streams/job/job-state';
+import { unexplained } from '../../streams/job/failures';
 import { graphOf, type Graph } from '../../streams/job/workflow';
-import { interruption, nodeFailure } from './failure';
+import { interruption, isBlockedBranch, nodeFailure } from './failure';
 import { brokeCodec, nullable } from './frame.codec';
 import { allOutputsOf } from './outputs.codec';
 
@@ -21,14 +22,23 @@ export type Found = { readonly tag: 'queued'; readonly job: Queued } | Ended | {
 export interface Ended {
   readonly tag: 'ended';
   readonly outcome: readonly JobOutput[] | Failure;
+  /** What a job had finished that failed after all. */
+  readonly outputs?: readonly JobOutput[];
+  /** When ComfyUI began to run it, where it says. */
+  readonly startedAt?: number;
+  readonly graph?: Graph;
 }
 
 const strings = t.array(t.string);
 
 /** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]` */
-type Entry = readonly [number, string, unknown, unknown, unknown];
+type Entry = readonly [number | null, string, unknown, unknown, unknown];
+/** Somebody may have posted with the number `NaN`. */
 const isEntry = (entry: unknown): entry is Entry =>
-  Array.isArray(entry) && entry.length >= 5 && typeof entry[0] === 'number' && typeof entry[1] === 'string';
+  Array.isArray(entry) &&
+  entry.length >= 5 &&
+  (typeof entry[0] === 'number' || entry[0] === null) &&
+  typeof entry[1] === 'string';
 
 const entryCodec = new t.Type<Entry>(
   'entry',
@@ -50,7 +60,7 @@ export function queueOf(json: unknown): readonly Queued[] | undefined {
 
 const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running: boolean): Queued => ({
   promptId,
-  number,
+  number: number ?? 0,
   running,
   graph: graphOf(prompt),
   ...(strings.is(targets) && { targets }),
@@ -63,8 +73,9 @@ const jobCodec = t.intersection([
   t.partial({
     priority: nullable(t.number),
     outputs: nullable(t.UnknownRecord),
-    execution_error: nullable(brokeCodec),
-    execution_status: nullable(t.partial({ messages: nullable(t.array(t.unknown)) })),
+    execution_start_time: t.unknown,
+    execution_error: t.unknown,
+    execution_status: t.unknown,
     workflow: nullable(t.partial({ prompt: t.unknown, extra_data: t.unknown })),
   }),
 ]);
@@ -83,33 +94,51 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
 });
 
+/** `GET /prompt`: `{"exec_info": {"queue_remaining": 1}}`. */
+export const isQueueInfo = (json: unknown): boolean =>
+  t.type({ exec_info: t.type({ queue_remaining: t.number }) }).is(json);
+
 /** `{"error": "Job not found"}`, as ComfyUI says it. */
 export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
 
 /** `GET /api/jobs/{id}`; `undefined` where that is no job. */
 export function jobOf(json: unknown): Found | undefined {
   if (!jobCodec.is(json)) return undefined;
-  switch (json.status) {
+  const { id, status, outputs, execution_start_time, workflow } = json;
+  const files = allOutputsOf(outputs ?? {});
+  const messages = messagesOf(json.execution_status);
+  const facts = { ...startedIn(messages, execution_start_time), ...(workflow != null && knownGraph(workflow.prompt)) };
+  const failed = (failure: Failure): Ended => ({ tag: 'ended', outcome: failure, ...someOf(files), ...facts });
+  switch (status) {
     case 'completed':
-      return { tag: 'ended', outcome: allOutputsOf(json.outputs ?? {}) };
+      return { tag: 'ended', outcome: files, ...facts };
     case 'failed':
-      return { tag: 'ended', outcome: json.execution_error == null ? unexplained : nodeFailure(json.execution_error) };
+      // Up to 0.8 an interrupted job is a failed one, and only its messages tell.
+      return failed(
+        (brokeCodec.is(json.execution_error) ? nodeFailure(json.execution_error) : undefined) ??
+          failureIn(messages) ??
+          unexplained,
+      );
     case 'cancelled':
-      return {
-        tag: 'ended',
-        outcome: failureIn(json.execution_status?.messages ?? []) ?? interruption({ prompt_id: json.id }),
-      };
+      return failed(failureIn(messages) ?? interruption({ prompt_id: id }));
     default:
       return { tag: 'queued', job: queuedJob(json) };
   }
 }
 
+const statusCodec = t.partial({ messages: nullable(t.array(t.unknown)) });
+const messagesOf = (status: unknown): readonly unknown[] => (statusCodec.is(status) ? (status.messages ?? []) : []);
+
+const someOf = (outputs: readonly JobOutput[]): Pick<Ended, 'outputs'> => (outputs.length > 0 ? { outputs } : {});
+
+function knownGraph(prompt: unknown): Pick<Ended, 'graph'> {
+  const graph = graphOf(prompt);
+  return graph.size > 0 ? { graph } : {};
+}
+
 const historyCodec = t.intersection([
   t.type({ outputs: t.UnknownRecord }),
-  t.partial({
-    status: nullable(t.partial({ status_str: nullable(t.string), messages: nullable(t.array(t.unknown)) })),
-    prompt: t.unknown,
-  }),
+  t.partial({ status: nullable(t.partial({ status_str: t.unknown, messages: t.unknown })), prompt: t.unknown }),
 ]);
 
 /** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
@@ -118,11 +147,32 @@ export function historyOf(json: unknown, promptId: string): Ended | { readonly t
   if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
   const entry = json[promptId];
   if (!historyCodec.is(entry)) return undefined;
-  const failure = failureIn(entry.status?.messages ?? []);
-  if (failure !== undefined) return { tag: 'ended', outcome: failure };
+  const { outputs, status, prompt } = entry;
+  const files = allOutputsOf(outputs);
+  const messages = messagesOf(status);
+  const facts = { ...startedIn(messages), ...(isEntry(prompt) && knownGraph(prompt[2])) };
   // Before 0.3 a success has no status at all; whatever says "error" without saying why is one all the same.
-  return { tag: 'ended', outcome: entry.status?.status_str === 'error' ? unexplained : allOutputsOf(entry.outputs) };
+  const failure =
+    status?.status_str === 'success'
+      ? undefined
+      : (failureIn(messages) ?? (status?.status_str === 'error' ? unexplained : undefined));
+  return failure === undefined
+    ? { tag: 'ended', outcome: files, ...facts }
+    : { tag: 'ended', outcome: failure, ...someOf(files), ...facts };
 }
+
+/** When ComfyUI began to run the job: by its own field, else by its first message. */
+function startedIn(messages: readonly unknown[], field?: unknown): Pick<Ended, 'startedAt'> {
+  if (isTime(field)) return { startedAt: field };
+  for (const message of messages) {
+    if (!Array.isArray(message) || message[0] !== 'execution_start') continue;
+    const said: unknown = message[1];
+    return t.UnknownRecord.is(said) && isTime(said['timestamp']) ? { startedAt: said['timestamp'] } : {};
+  }
+  return {};
+}
+
+const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
 /** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
 export interface Ends {
@@ -161,21 +211,24 @@ export function historyIdOf(
   })?.[0];
 }
 
-/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. */
+/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. A blocked branch is neither. */
 function failureIn(messages: readonly unknown[]): Failure | undefined {
   for (const message of messages) {
     if (!Array.isArray(message) || !brokeCodec.is(message[1])) continue;
     if (message[0] === 'execution_interrupted') return interruption(message[1]);
-    if (message[0] === 'execution_error') return nodeFailure(message[1]);
+    if (message[0] === 'execution_error' && !isBlockedBranch(message[1])) return nodeFailure(message[1]);
   }
   return undefined;
 }
 
-const unexplained: Failure = {
-  kind: 'node_error',
-  message: 'The server reports a failure without saying why.',
-  retryable: false,
-};
-
 const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>
   [...jobs].sort((a, b) => Number(b.running) - Number(a.running) || a.number - b.number);
+
+const systemStats = t.type({ system: t.type({ comfyui_version: t.string }) });
+
+/** `GET /system_stats`: whether `POST /interrupt` stops the job that it names and no other, as from 0.3.64 on. */
+export function interruptsById(json: unknown): boolean {
+  if (!systemStats.is(json)) return false;
+  const [major = 0, minor = 0, patch = 0] = json.system.comfyui_version.replace(/^v/, '').split('.').map(Number);
+  return major > 0 || minor > 3 || (minor === 3 && patch >= 64);
+}

@@ -1,41 +1,68 @@
 import * as t from 'io-ts';
+import { bounds } from '../../streams/bounds';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
+import { isRunId } from '../../streams/job/run-id';
 import { nullable } from './frame.codec';
+/** An id that could not be ComfyUI's makes the answer one that cannot be read. */
+const runId = new t.Type<string, string, unknown>(
+  'RunId',
+  (value): value is string => typeof value === 'string' && isRunId(value),
+  (value, context) => (typeof value === 'string' && isRunId(value) ? t.success(value) : t.failure(value, context)),
+  t.identity,
+);
 
-const complaint = t.intersection([t.type({ message: t.string }), t.partial({ extra_info: nullable(t.UnknownRecord) })]);
+const complaint = t.intersection([
+  t.type({ message: t.string }),
+  t.partial({ details: t.unknown, extra_info: nullable(t.UnknownRecord) }),
+]);
 const refusedNode = t.intersection([
   t.type({ errors: t.array(t.unknown) }),
   t.partial({ class_type: nullable(t.string) }),
 ]);
 
 /** The answer to a workflow that runs, in part at least. */
-export const acceptedCodec = t.intersection([t.type({ prompt_id: t.string }), t.partial({ node_errors: t.unknown })]);
+export const acceptedCodec = t.intersection([t.type({ prompt_id: runId }), t.partial({ node_errors: t.unknown })]);
 
-const complete = t.intersection([complaint, t.partial({ details: nullable(t.string) })]);
 const refusal = t.intersection([
-  t.type({ error: t.union([t.string, complete]) }),
+  t.type({ error: t.union([t.string, complaint]) }),
   t.partial({ node_errors: t.unknown }),
 ]);
 
-/** ComfyUI's complaints node by node: what is wrong with which input, never the input's value (R13). */
+/** ComfyUI's complaints node by node: what is wrong with which input, and with which value of the asker's own. */
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
   if (!t.UnknownRecord.is(errors)) return [];
-  return Object.entries(errors).flatMap(([nodeId, node]) =>
-    refusedNode.is(node)
-      ? node.errors
-          .filter((error) => complaint.is(error))
-          .map(({ message, extra_info }) => {
-            const input = extra_info?.['input_name'];
-            return {
-              nodeId,
-              ...(typeof node.class_type === 'string' && { nodeType: node.class_type }),
-              ...(typeof input === 'string' && { input }),
-              message: readable(message),
-            };
-          })
-      : [],
-  );
+  const told: NodeError[] = [];
+  for (const nodeId of Object.keys(errors)) {
+    const node = errors[nodeId];
+    if (!refusedNode.is(node) || nodeId.length > bounds.nodeIdLength) continue;
+    for (const error of node.errors) {
+      if (told.length >= bounds.nodeErrors) return told;
+      if (complaint.is(error)) told.push(nodeErrorOf(nodeId, node.class_type, error));
+    }
+  }
+  return told;
+}
+
+const nodeErrorOf = (nodeId: string, type: unknown, error: t.TypeOf<typeof complaint>): NodeError => {
+  const input = error.extra_info?.['input_name'];
+  const named = typeof input === 'string' ? input.slice(0, bounds.classNameLength) : undefined;
+  return {
+    nodeId,
+    ...(typeof type === 'string' && { nodeType: type.slice(0, bounds.classNameLength) }),
+    ...(named !== undefined && { input: named }),
+    message: withDetails(error, named),
+  };
+};
+
+/** The complaint and what ComfyUI adds to it, but for the input's name, which is told beside it, and the list of all that it would have taken. */
+function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = ''): string {
+  const text = readable(message);
+  if (typeof details !== 'string') return text;
+  const added = readable(details.replace(/ not in [[(][\s\S]*$/, ''));
+  const own =
+    input !== '' && added.startsWith(input) ? added.slice(input.length).replace(/^(,| -|:)\s*|^\s+/, '') : added;
+  return own === '' || own === text || /^Node ID '#/.test(own) ? text : `${text}: ${own}`;
 }
 
 /** Why ComfyUI, or something before it, refused a workflow for good. */
@@ -52,10 +79,34 @@ export function rejection(
   }
   if (typeof json.error === 'string') return rejected(readable(json.error), [], {});
   const node = nodeNamed(json.error);
-  const message = readable(json.error.message);
+  const message = withDetails(json.error);
   // A missing node type is told of by the error alone.
   return rejected(message, node.nodeId === undefined ? [] : [{ ...node, nodeId: node.nodeId, message }], node);
 }
+
+/** What a proxy's page says to whoever posted, and whether to try again: its status tells, its text is for browsers. */
+export function proxyRefusal({ status, location = '' }: { status: number; location: string | undefined }): Failure {
+  const [kind, retryable, why] = refusals[status] ?? [
+    'rejected' as const,
+    false,
+    status < 400
+      ? `the server's address redirects elsewhere: COMFYUI_URL should ${location.startsWith('https:') ? 'begin with https://' : 'be where it leads'}`
+      : 'something before ComfyUI refuses the request',
+  ];
+  return { kind, message: `ComfyUI was not reached: ${why} (${status}).`, retryable };
+}
+
+const refusals: Readonly<Record<number, readonly [kind: Failure['kind'], retryable: boolean, why: string]>> = {
+  401: ['unreachable', false, 'something before it asks for credentials, which the server’s headers do not give'],
+  403: ['unreachable', false, 'something before it forbids the request; the server’s headers may lack a credential'],
+  404: [
+    'unreachable',
+    true,
+    'nothing is at the server’s address; COMFYUI_URL may be wrong, or ComfyUI not started yet',
+  ],
+  407: ['unreachable', false, 'a proxy asks for credentials'],
+  413: ['rejected', false, 'a proxy before it takes no body of this size'],
+};
 
 const rejected = (message: string, nodeErrors: readonly NodeError[], node: { nodeId?: string; nodeType?: string }) => ({
   failure: {
@@ -78,6 +129,10 @@ function nodeNamed({ message, details, extra_info }: { message: string; details?
 } {
   const info = t.UnknownRecord.is(extra_info) ? extra_info : {};
   const nodeId = info['node_id'] ?? (typeof details === 'string' ? /^Node ID '#(.+)'$/.exec(details)?.[1] : undefined);
-  const nodeType = info['class_type'] ?? /\bnode (\S+) does not exist/.exec(message)?.[1];
-  return { ...(typeof nodeId === 'string' && { nodeId }), ...(typeof nodeType === 'string' && { nodeType }) };
+  const nodeType =
+    info['class_type'] ?? /\bnode (.+?) does not exist/.exec(message.slice(0, bounds.messageLength))?.[1];
+  return {
+    ...(typeof nodeId === 'string' && nodeId.length <= bounds.nodeIdLength && { nodeId }),
+    ...(typeof nodeType === 'string' && { nodeType: nodeType.slice(0, bounds.classNameLength) }),
+  };
 }

@@ -1,138 +1,102 @@
 import { advance } from '../job/advance';
-import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
-import type { Job } from '../job/job';
-import { isSettled, runIdOf, type Failure, type JobState } from '../job/job-state';
+import { givenUp } from '../job/derive';
+import { internalError } from '../job/failures';
+import type { JobEvent, SessionEvent } from '../job/job-event';
+import { jobOf, type Job } from '../job/job';
+import { pictureNode, pictureOf } from '../job/job-outputs';
+import { isSettled, runIdOf, type JobState } from '../job/job-state';
+import { isRunId } from '../job/run-id';
+import type { Timing } from '../job/timing';
+import type { Report } from '../operators/reporting';
+import {
+  JobBroke,
+  RefusedRunId,
+  addressedByJob,
+  lookFacts,
+  type Board,
+  type BoardEvent,
+  type Change,
+} from './board-event';
+import { strays } from './early-events';
+import { jobIndex } from './job-index';
+import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
 import {
   advanceSession,
   answered,
   expecting,
   flowing,
+  isNews,
   remedy,
   reopening,
   sessionWatch,
   type SessionWatch,
 } from './session-watch';
-import { strays } from './early-events';
-import type { Timing } from '../job/timing';
 
-/** Everything that can happen to the jobs of an instance. */
-export type BoardEvent =
-  | JobEvent
-  | SessionEvent
-  | QueueEvent
-  /** A job is taken up. */
-  | { readonly tag: 'opened'; readonly job: Job }
-  /** An old server took the workflow under an id of its own. */
-  | { readonly tag: 'adopted'; readonly promptId: string; readonly as: string; readonly at: number }
-  /** Somebody was told the job's id: it goes by that for good. */
-  | { readonly tag: 'told'; readonly promptId: string }
-  /** The job is another's now, or was never posted. */
-  | { readonly tag: 'released'; readonly promptId: string };
+export { JobBroke, RefusedRunId } from './board-event';
+export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-/** A preview image, by the job and node that it shows. */
-export interface Preview {
-  readonly promptId: string;
-  readonly nodeId: string;
-  readonly mimeType: string;
-  readonly image: Uint8Array;
-}
-
-/** What an event led to. */
-export type Change =
-  | { readonly tag: 'state'; readonly state: JobState }
-  | { readonly tag: 'preview'; readonly preview: Preview }
-  /** The job goes by another id from now on: an old server gave it that. */
-  | { readonly tag: 'renamed'; readonly promptId: string; readonly as: JobState }
-  /** The job is another's now: whoever watches it here has to look elsewhere. */
-  | { readonly tag: 'released'; readonly promptId: string }
-  /** A run failed that may be repeated: somebody must post it. */
-  | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
-
-/**
- * The live jobs of one instance and the sessions that bring their news. The one place in `streams/` that holds
- * something: filled by `take` alone, which only the page calls, read by whoever needs the present.
- */
-export interface Board {
-  /** Takes one event in and tells what changed by it. */
-  take(event: BoardEvent): readonly Change[];
-  job(promptId: string): Job | undefined;
-  /** The job whose present run goes by this id at ComfyUI. */
-  run(runId: string): Job | undefined;
-  session(clientId: string): SessionWatch | undefined;
-  /** The server's jobs that are to be looked up now. */
-  due(serverUrl: string, now: number): readonly Job[];
-  /** Whether the session's socket should be opened anew; asking counts as doing. Has the session's jobs looked up first, where that may tell. */
-  takeDeaf(clientId: string, now: number): boolean;
-  /** How many jobs a server last said it has in hand. */
-  queueRemaining(serverUrl: string): number | undefined;
-  /** Unsettled jobs. */
-  readonly jobs: ReadonlyMap<string, Job>;
-}
-
-/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
-const ownFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  'cancelAsked',
-  'posting',
-  'refused',
-  'abandoned',
-]);
-
-/** What only a look can tell. */
-const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['found', 'ended', 'absent']);
-
-export function jobBoard(timing: Timing): Board {
-  const jobs = new Map<string, Job>();
-  /** Which job a run is of, where ComfyUI knows it under another id. */
-  const runs = new Map<string, string>();
+export function jobBoard(timing: Timing, report: Report = () => undefined): Board {
+  const index = jobIndex();
+  const { jobs } = index;
   const sessions = new Map<string, SessionWatch>();
   const unclaimed = strays();
-  const queues = new Map<string, number>();
+  const queues = new Map<string, QueueLength>();
 
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
-  const jobsOf = (clientId: string): Job[] => [...jobs.values()].filter((job) => job.state.clientId === clientId);
-  const runningOf = (clientId: string): Job[] => jobsOf(clientId).filter((job) => job.state.status === 'processing');
+  const isLinked = ({ clientId }: JobState): boolean => clientId !== undefined && sessionOf(clientId).open;
   /** The one that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
   const theRunning = (clientId: string): Job | undefined => {
-    const [job, ...others] = runningOf(clientId);
+    const [job, ...others] = index.countRunning(clientId) > 1 ? [] : index.runningOf(clientId);
     return others.length === 0 ? job : undefined;
   };
 
-  const forget = ({ promptId, runId }: Pick<JobState, 'promptId' | 'runId'>): void => {
-    jobs.delete(promptId);
-    if (runId !== undefined) runs.delete(runId);
-  };
-
   const keep = (before: Job | undefined, job: Job): readonly Change[] => {
-    const { promptId, runId } = job.state;
-    if (before !== undefined && before.state.runId !== runId) forget(before.state);
-    if (isSettled(job.state)) forget(job.state);
-    else {
-      jobs.set(promptId, job);
-      if (runId !== undefined) runs.set(runId, promptId);
-    }
+    const { promptId } = job.state;
+    if (isSettled(job.state)) index.delete(promptId);
+    else index.put(job);
     const told: readonly Change[] = before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
     const again = job.runAgain !== undefined && before?.runAgain === undefined;
     return again ? [...told, { tag: 'runAgain', promptId, failure: job.runAgain }] : told;
   };
 
-  const run = (id: string): Job | undefined => {
-    const job = jobs.get(runs.get(id) ?? id);
-    return job !== undefined && runIdOf(job.state) === id ? job : undefined;
+  const broke = (job: Job, error: unknown, at: number): readonly Change[] => {
+    report('job', new JobBroke(job.state.promptId, error));
+    return keep(job, givenUp(job, internalError, at));
   };
+  /** R15: the one place where a mistake of ours at one job becomes that job's end. */
+  const guarded = (job: Job, at: number, work: () => readonly Change[]): readonly Change[] => {
+    try {
+      return work();
+    } catch (error) {
+      return broke(jobs.get(job.state.promptId) ?? job, error, at);
+    }
+  };
+  const each = (some: readonly Job[], at: number, work: (job: Job) => Job): readonly Change[] =>
+    some.flatMap((job) => guarded(job, at, () => keep(job, work(job))));
+
   const addressed = ({ promptId: id, tag }: JobEvent): Job | undefined =>
-    ownFacts.has(tag) ? jobs.get(runs.get(id) ?? id) : run(id);
+    addressedByJob.has(tag) ? (jobs.get(id) ?? index.run(id)) : index.run(id);
+
+  const early = (runId: string): readonly Change[] => unclaimed.take(runId).flatMap(take);
 
   const open = (job: Job): readonly Change[] => {
-    const linked = job.state.clientId !== undefined && sessionOf(job.state.clientId).open;
-    return [...keep(undefined, { ...job, linked }), ...unclaimed.take(runIdOf(job.state)).flatMap(take)];
+    const { promptId, updatedAt } = job.state;
+    // Taken up already: what is known of it is newer.
+    if (jobs.has(promptId)) return [];
+    if (index.run(runIdOf(job.state)) !== undefined) return broke(job, new RefusedRunId(promptId), updatedAt);
+    return [...keep(undefined, { ...job, linked: isLinked(job.state) }), ...early(runIdOf(job.state))];
   };
 
-  const adopt = (job: Job, promptId: string, at: number): readonly Change[] => {
-    forget(job.state);
-    const id = job.untold ? { promptId } : { runId: promptId };
-    const state = { ...job.state, ...id, seq: job.state.seq + 1, updatedAt: at };
-    const renamed: readonly Change[] = job.untold ? [{ tag: 'renamed', promptId: job.state.promptId, as: state }] : [];
-    return [...renamed, ...open({ ...job, untold: false, state })];
+  /** An old server's id is believed only of the run that was posted, and only where no other job goes by it. */
+  const claimed = (job: Job, runId: string | undefined, at: number): Job => {
+    if (runId === undefined || runId === runIdOf(job.state)) return job;
+    const other = index.run(runId) ?? jobs.get(runId);
+    if (!isRunId(runId) || (other !== undefined && other !== job)) {
+      report('run id', new RefusedRunId(job.state.promptId));
+      return job;
+    }
+    const { seq, updatedAt } = job.state;
+    return { ...job, state: { ...job.state, runId, seq: seq + 1, updatedAt: Math.max(at, updatedAt) } };
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {
@@ -141,7 +105,12 @@ export function jobBoard(timing: Timing): Board {
       unclaimed.keep(event);
       return [];
     }
-    const after = relinked(advance(before, event, timing), event);
+    return guarded(before, event.at, () => advanced(before, event));
+  };
+  const advanced = (before: Job, event: JobEvent): readonly Change[] => {
+    const given = 'runId' in event && event.tag !== 'posting' ? event.runId : undefined;
+    const known = claimed(before, given, event.at);
+    const after = spoken(relinked(advance(known, event, timing), event), event);
     const { clientId } = after.state;
     if (clientId !== undefined) {
       const session = sessionOf(clientId);
@@ -149,149 +118,144 @@ export function jobBoard(timing: Timing): Board {
       else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
       if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
     }
-    return keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
+    const changes = keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
+    return known === before ? changes : [...changes, ...early(runIdOf(known.state))];
   };
 
   /** A run that is posted anew is heard of by the session it is posted under. */
   const relinked = (job: Job, { tag }: JobEvent): Job =>
-    tag === 'posting' ? { ...job, linked: sessionOf(job.state.clientId ?? '').open } : job;
+    tag === 'posting' ? { ...job, linked: isLinked(job.state) } : job;
+
+  /** The server is silent no more. */
+  const spoken = (job: Job, { tag, at }: JobEvent): Job => {
+    if (job.state.silentSince === undefined || addressedByJob.has(tag)) return job;
+    const { silentSince: _, ...state } = job.state;
+    return { ...job, state: { ...state, seq: state.seq + 1, updatedAt: Math.max(at, state.updatedAt) } };
+  };
 
   /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
   const withNewsOfQueue = (job: Job, { postedAt, at }: JobEvent & { tag: 'accepted' }): Job => {
     const { clientId, serverUrl } = job.state;
-    const remaining = queues.get(serverUrl);
+    const queue = queues.get(serverUrl);
     const heard = clientId !== undefined && sessionOf(clientId).heardAt >= postedAt;
-    return remaining === undefined || !heard ? job : withQueueBound(job, remaining, at);
+    if (queue === undefined || !heard) return job;
+    // Somebody may have come in between: where others wait, the place is looked up.
+    if (queue.remaining > 1) queues.set(serverUrl, { ...queue, lookAt: Math.min(queue.lookAt, at + timing.soonMs) });
+    return withQueueBound(job, queue.remaining, at);
   };
 
   const takeSessionEvent = (event: SessionEvent): readonly Change[] => {
-    sessions.set(event.clientId, advanceSession(sessionOf(event.clientId), event, timing));
+    const { clientId, at } = event;
+    sessions.set(clientId, advanceSession(sessionOf(clientId), event, timing));
     switch (event.tag) {
       case 'heard':
       case 'inherited':
         return [];
       case 'linked':
         // R6: whatever was missed, one look each tells.
-        return jobsOf(event.clientId).flatMap((job) => {
-          const lookAt = job.accepted ? event.at : job.lookAt;
-          return keep(job, { ...job, linked: true, lookAt, state: job.state });
-        });
+        return each(index.ofClient(clientId), at, (job) => ({
+          ...job,
+          linked: true,
+          lookAt: job.accepted ? at : job.lookAt,
+        }));
       case 'unlinked':
         unclaimed.spoil();
-        return jobsOf(event.clientId).flatMap((job) => {
-          const lookAt = job.accepted ? Math.min(job.lookAt, event.at + timing.takeoverMs) : job.lookAt;
-          return keep(job, { ...job, linked: false, whole: false, lookAt });
+        return each(index.ofClient(clientId), at, (job) => {
+          const lookAt = job.accepted ? Math.min(job.lookAt, at + timing.takeoverMs) : job.lookAt;
+          return { ...job, linked: false, whole: false, lookAt };
         });
       case 'garbled':
         unclaimed.spoil();
-        return jobsOf(event.clientId).flatMap((job) => keep(job, { ...job, whole: false }));
+        return each(index.ofClient(clientId), at, (job) => ({ ...job, whole: false }));
       case 'resumed': {
-        const job = theRunning(event.clientId);
+        const job = theRunning(clientId);
         if (job === undefined) return [];
-        return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at: event.at });
+        return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at });
       }
       case 'previewed': {
-        const job = event.promptId === undefined ? theRunning(event.clientId) : run(event.promptId);
+        const job = event.promptId === undefined ? theRunning(clientId) : index.run(event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
-        return [{ tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } }];
+        const preview: Change = { tag: 'preview', preview: { promptId: job.state.promptId, nodeId, mimeType, image } };
+        return [preview, ...guarded(job, at, () => picture(job, nodeId, event))];
       }
     }
   };
 
-  /** A queue shorter than our jobs in it has lost some; one that moved may have ended a job that no frame tells of. */
-  const takeQueueLength = ({ serverUrl, remaining, at }: QueueEvent): readonly Change[] => {
-    const ended = Math.max(0, (queues.get(serverUrl) ?? remaining) - remaining);
-    queues.set(serverUrl, remaining);
-    const ours = [...jobs.values()].filter((job) => job.accepted && job.state.serverUrl === serverUrl);
-    return ours.flatMap((job) => {
-      // One that was not found already is looked for in its own time (R4), however many more such news come.
-      const isMissed = job.absences.count > 0 && !job.cancelAsked;
-      const suspicious = !isMissed && (remaining < ours.length || !job.linked || job.cancelAsked);
-      const lookAt = suspicious ? Math.min(job.lookAt, at + timing.soonMs) : job.lookAt;
-      return keep(job, withQueueBound({ ...job, lookAt }, remaining, at, ended));
-    });
+  /** A picture that a node made for the socket alone is an output; a preview of any other is not. */
+  const picture = (
+    job: Job,
+    nodeId: string,
+    { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
+  ): readonly Change[] => {
+    const own = pictureNode(job, nodeId);
+    const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
+    if (output === undefined) return [];
+    const { promptId } = job.state;
+    const file: Change = { tag: 'pictured', picture: { promptId, filename: output.filename, mimeType, bytes: image } };
+    return [file, ...takeJobEvent({ tag: 'pictured', promptId: runIdOf(job.state), at, output, bytes: image.length })];
+  };
+
+  const takeSilence = ({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] => {
+    const job = jobs.get(promptId);
+    if (job === undefined || job.state.silentSince !== undefined) return [];
+    const { seq, updatedAt } = job.state;
+    const state: JobState = { ...job.state, via: 'polling', silentSince: since, seq: seq + 1 };
+    return keep(job, { ...job, state: { ...state, updatedAt: Math.max(at, updatedAt) } });
   };
 
   function take(event: BoardEvent): readonly Change[] {
     switch (event.tag) {
       case 'opened':
-        // Taken up already: what is known of it is newer.
-        return jobs.has(event.job.state.promptId) ? [] : open(event.job);
-      case 'adopted': {
-        const job = run(event.promptId);
-        return job === undefined ? [] : adopt(job, event.as, event.at);
-      }
-      case 'told': {
-        const job = jobs.get(event.promptId);
-        return job === undefined ? [] : keep(job, { ...job, untold: false });
-      }
+        return guarded(event.job, event.job.state.updatedAt, () => open(event.job));
       case 'released':
-        forget(jobs.get(event.promptId)?.state ?? { promptId: event.promptId });
+        index.delete(event.promptId);
         return [{ tag: 'released', promptId: event.promptId }];
-      case 'queueLength':
-        return takeQueueLength(event);
+      case 'brokeHere':
+        return broke(jobs.get(event.state.promptId) ?? jobOf(event.state), event.error, event.at);
+      case 'silent':
+        return takeSilence(event);
+      case 'suspected': {
+        const job = jobs.get(event.promptId);
+        return job?.accepted === true ? keep(job, { ...job, lookAt: Math.min(job.lookAt, event.at) }) : [];
+      }
+      case 'sessionOver':
+        sessions.delete(event.clientId);
+        return [];
+      case 'queueLength': {
+        const { serverUrl } = event;
+        queues.set(serverUrl, toldLength(queues.get(serverUrl), event, index.countOf(serverUrl), timing));
+        return [];
+      }
       default:
         return 'clientId' in event && event.tag !== 'posting' ? takeSessionEvent(event) : takeJobEvent(event);
     }
   }
 
   return {
-    take,
-    jobs,
+    ...{ take, jobs },
+    ...{ run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
+    ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+    ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
     job: (promptId) => jobs.get(promptId),
-    run,
     session: (clientId) => sessions.get(clientId),
-    queueRemaining: (serverUrl) => queues.get(serverUrl),
+    queueRemaining: (serverUrl) => queues.get(serverUrl)?.remaining,
     due: (serverUrl, now) => {
-      const here = [...jobs.values()].filter((job) => job.state.serverUrl === serverUrl);
-      const isDue = here.some((job) => job.lookAt <= now);
-      return isDue ? here.filter((job) => job.lookAt <= now || comesAlong(job, now, timing)) : [];
+      const queue = queues.get(serverUrl);
+      const queueDue = queue !== undefined && queue.lookAt <= now;
+      if (queueDue) queues.set(serverUrl, lookedAt(queue, now, index.countOf(serverUrl), timing));
+      return dueAt(index, serverUrl, queueDue ? queue.remaining : undefined, now, timing);
     },
-    takeDeaf: (clientId, now) => {
+    reopenIfDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
-      const todo = session === undefined ? 'none' : remedy(session, runningOf(clientId).length > 0, now);
+      const todo = session === undefined ? 'none' : remedy(session, index.countRunning(clientId) > 0, now);
       if (todo === 'ask')
-        for (const job of jobsOf(clientId))
-          if (job.accepted) jobs.set(job.state.promptId, { ...job, lookAt: Math.min(job.lookAt, now) });
+        for (const job of index.ofClient(clientId))
+          if (job.accepted) index.put({ ...job, lookAt: Math.min(job.lookAt, now) });
       if (session === undefined || todo !== 'reopen') return false;
       sessions.set(clientId, reopening(session, timing));
       return true;
     },
-  };
-}
-
-/** What an open socket should have brought, or must bring now: a new workflow's `status`, a start or an end that only a look saw. */
-function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Timing): boolean {
-  const settledIn = event.at - session.linkedAt >= deafMs;
-  switch (event.tag) {
-    case 'accepted':
-      return session.heardAt < event.postedAt;
-    case 'ended':
-      return settledIn && !job.succeeded;
-    case 'found':
-      return settledIn && event.where === 'running' && job.state.status === 'queued';
-    default:
-      return false;
-  }
-}
-
-/** The queue tells of all jobs at once: one that would be looked up soon anyway comes along, or each had its own request (R8). */
-const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
-
-/** Jobs further back than this learn their place from the audit alone: one job's end is not to change thousands. */
-const NEAR = 200;
-
-/** A waiting job has at most all others before it, and moves up when one has ended: the first, as a rule. */
-function withQueueBound(job: Job, remaining: number, at: number, ended = 0): Job {
-  const { status, queuePosition: before = Number.POSITIVE_INFINITY } = job.state;
-  const moved = ended === 1 && before < NEAR ? before - 1 : before;
-  const queuePosition = Math.max(0, Math.min(moved, remaining - 1));
-  if (status !== 'queued' || queuePosition === before) return job;
-  return {
-    ...job,
-    state: { ...job.state, queuePosition, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 },
   };
 }

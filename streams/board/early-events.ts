@@ -1,11 +1,12 @@
+import { bounds } from '../bounds';
 import type { JobEvent } from '../job/job-event';
 
-const MAX_JOBS = 64;
+/** Events kept of one job. */
 const MAX_EVENTS = 256;
 
 /**
- * Events of jobs not known yet: a frame may come before the answer to the post that caused it. Bounded; the oldest job
- * goes first. Where some were missed, the rest no longer counts as the whole of it (R3).
+ * Events of jobs not known yet: a frame may come before the answer to the post that caused it. Bounded in jobs, events
+ * and bytes; the oldest job goes first. Where some were missed, the rest no longer counts as the whole of it (R3).
  */
 export interface Strays {
   keep(event: JobEvent): void;
@@ -14,26 +15,52 @@ export interface Strays {
   take(promptId: string): readonly JobEvent[];
 }
 
-export function strays(): Strays {
-  const byJob = new Map<string, readonly JobEvent[]>();
+interface Early {
+  readonly events: readonly JobEvent[];
+  readonly bytes: number;
+}
+
+export function strays({ earlyJobs, earlyBytes }: Pick<typeof bounds, 'earlyJobs' | 'earlyBytes'> = bounds): Strays {
+  const byJob = new Map<string, Early>();
+  let bytes = 0;
+  const drop = (promptId: string): readonly JobEvent[] => {
+    const early = byJob.get(promptId);
+    byJob.delete(promptId);
+    bytes -= early?.bytes ?? 0;
+    return early?.events ?? [];
+  };
+  const set = (promptId: string, early: Early): void => {
+    drop(promptId);
+    byJob.set(promptId, early);
+    bytes += early.bytes;
+  };
   return {
     keep: (event) => {
-      const events = byJob.get(event.promptId) ?? [];
-      byJob.delete(event.promptId);
-      byJob.set(event.promptId, events.length < MAX_EVENTS ? [...events, event] : withoutStart(events));
-      const oldest = byJob.keys().next();
-      if (byJob.size > MAX_JOBS && oldest.done !== true) byJob.delete(oldest.value);
+      const { promptId } = event;
+      const size = sizeOf(event);
+      // Without the event, what is kept of its job is not the whole any more.
+      if (size > earlyBytes) {
+        const early = byJob.get(promptId);
+        if (early !== undefined) set(promptId, { ...early, events: withoutStart(early.events) });
+        return;
+      }
+      const { events, bytes: before } = byJob.get(promptId) ?? { events: [], bytes: 0 };
+      if (events.length < MAX_EVENTS) set(promptId, { events: [...events, event], bytes: before + size });
+      else set(promptId, { events: withoutStart(events), bytes: before });
+      for (const oldest of byJob.keys()) {
+        if (byJob.size <= earlyJobs && bytes <= earlyBytes) break;
+        drop(oldest);
+      }
     },
     spoil: () => {
-      for (const [promptId, events] of byJob) byJob.set(promptId, withoutStart(events));
+      for (const [promptId, early] of byJob) byJob.set(promptId, { ...early, events: withoutStart(early.events) });
     },
-    take: (promptId) => {
-      const events = byJob.get(promptId) ?? [];
-      byJob.delete(promptId);
-      return events;
-    },
+    take: drop,
   };
 }
+
+/** About how many bytes an event holds: what came as JSON is counted as JSON. */
+const sizeOf = (event: JobEvent): number => JSON.stringify(event).length;
 
 /** `started` is what promises that nothing is missing. */
 const withoutStart = (events: readonly JobEvent[]): readonly JobEvent[] =>

@@ -1,4 +1,5 @@
-import type { SessionEvent } from '../job/job-event';
+import type { Job } from '../job/job';
+import type { JobEvent, SessionEvent } from '../job/job-event';
 import type { Timing } from '../job/timing';
 
 /** What is known of one session's socket: is it open, and does it still hear anything? */
@@ -100,3 +101,18 @@ export const reopening = (session: SessionWatch, timing: Timing): SessionWatch =
   expectBy: Number.POSITIVE_INFINITY,
   quietMs: Math.min(timing.maxQuietMs, session.quietMs * 2),
 });
+
+/** What an open socket should have brought, or must bring now: a new workflow's `status`, a start or an end that only a look saw. */
+export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Timing): boolean {
+  const settledIn = event.at - session.linkedAt >= deafMs;
+  switch (event.tag) {
+    case 'accepted':
+      return session.heardAt < event.postedAt;
+    case 'ended':
+      return settledIn && !job.succeeded;
+    case 'found':
+      return settledIn && event.where === 'running' && job.state.status === 'queued';
+    default:
+      return false;
+  }
+}

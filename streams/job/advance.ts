@@ -1,11 +1,19 @@
 import type { JobEvent } from './job-event';
 import { notAbsent, type Job } from './job';
 import { isSettled, type Failure, type JobOutput, type JobState } from './job-state';
-import { done, executing, snapshot, stepped } from './progress';
+import {
+  cancelledBeforeRun,
+  cancelledFailure,
+  lost,
+  missingOutput,
+  unreadableAnswer,
+  unreadableOutput,
+} from './failures';
+import { done, executing, snapshot, stepped } from './progress/progress';
 import { atItsPace, completed, failed, givenUp, retold, runsAgain } from './derive';
 import { defaultTiming, type Timing } from './timing';
 
-/** Good looks that must find a job nowhere before it is lost (R4). */
+/** Good looks that must find a job nowhere before it is lost (R4), or whose answer cannot be read. */
 const LOST_AFTER_LOOKS = 3;
 
 /** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
@@ -34,18 +42,22 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
     }
     case 'succeeded':
       return job.whole
-        ? completed(job, [...job.outputs.values()].flat(), event.at)
+        ? completed(job, heardOutputs(job), event.at)
         : { ...heard({ ...job, succeeded: true }, event, timing), lookAt: event.at };
     case 'broke':
-      return failed(job, asAsked(job, event.failure), event.at);
+      return failed(job, asAsked(job, event.failure), event.at, heardOutputs(job));
+    case 'pictured':
+      return pictured(job, event, timing);
     case 'found':
       return found(job, event, timing);
     case 'ended':
-      return isFailure(event.outcome)
-        ? failed(job, asAsked(job, event.outcome), event.at)
-        : completed(job, event.outcome, event.at);
+      return ended(job, event);
     case 'absent':
       return absent(job, event.at, timing);
+    case 'unended':
+      return { ...notAbsent(job), lookAt: event.at + (job.linked ? timing.auditMs : timing.pollMs) };
+    case 'unreadable':
+      return unreadable(job, event.at, timing);
     case 'accepted': {
       const lookAt = event.at + (job.cancelAsked ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
       const state: JobState =
@@ -88,31 +100,74 @@ function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
     heardAt: at,
     lookAt: job.succeeded ? job.lookAt : lookAt,
   });
-  return retold(alive, { ...running(job.state), via: 'websocket' }, at);
+  return retold(alive, { ...running(begun(job.state, at)), via: 'websocket' }, at);
 }
 
 function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
-  const { graph = job.graph, targets = job.tally.targets } = event;
-  const known = { ...job, graph, tally: targets === undefined ? job.tally : { ...job.tally, targets } };
+  const { targets } = event;
+  // Each look brings a graph of its own: the first stays, and what was counted by it.
+  const graph = job.graph.size > 0 ? job.graph : (event.graph ?? job.graph);
+  const isNews = targets !== undefined && targets.join() !== job.tally.targets?.join();
+  const known = { ...job, graph, tally: isNews ? { ...job.tally, targets } : job.tally };
   // A job that said it succeeded stays in the queue until its history is written.
   const lookAt = event.at + (job.succeeded ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
   const via = job.linked ? 'websocket' : 'polling';
-  const state = event.where === 'running' ? running(job.state) : waiting(job.state, event.ahead);
+  const state = event.where === 'running' ? running(begun(job.state, event.at)) : waiting(job.state, event.ahead);
   const progress = event.where === 'running' && !job.linked ? atItsPace(known, event.at) : 0;
   const further: JobState = { ...state, via, progress: Math.max(state.progress, progress) };
   return retold(notAbsent({ ...known, accepted: true, lookAt }), further, event.at);
 }
 
+/** A job at the end that its server tells of: its graph too, where it was not known, by which outputs find their nodes. */
+function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
+  const { outcome, outputs = [], startedAt, graph, at } = event;
+  const state = startedAt === undefined ? job.state : begun(job.state, Math.min(startedAt, at));
+  const drawn = { ...job, state, graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph };
+  return isFailure(outcome)
+    ? failed(drawn, asAsked(drawn, outcome), at, withPictures(drawn, outputs))
+    : completed(drawn, withPictures(drawn, outcome), at);
+}
+
+/** The job with a picture more. */
+function pictured(job: Job, event: JobEvent & { tag: 'pictured' }, timing: Timing): Job {
+  if (job.pictures.some(({ filename }) => filename === event.output.filename)) return heard(job, event, timing);
+  const pictureBytes = job.pictureBytes + event.bytes;
+  return heard({ ...job, pictures: [...job.pictures, event.output], pictureBytes }, event, timing);
+}
+
+/** What frames told of: files and texts, and the pictures that no history has. */
+const heardOutputs = (job: Job): readonly JobOutput[] => withPictures(job, [...job.outputs.values()].flat());
+
+const withPictures = ({ pictures }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] =>
+  pictures.length === 0 ? outputs : outputs.concat(pictures);
+
+/** When the run began, as the earliest says that tells of it. ComfyUI's clock may differ from ours. */
+function begun(state: JobState, at: number): JobState {
+  const executionStartedAt = Math.max(state.startedAt, Math.min(at, state.executionStartedAt ?? at));
+  return executionStartedAt === state.executionStartedAt ? state : { ...state, executionStartedAt };
+}
+
 /** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
 function absent(job: Job, at: number, timing: Timing): Job {
   if (!job.accepted) return job;
-  if (job.cancelAsked && !job.succeeded) return givenUp(job, cancelledFailure, at);
+  if (job.cancelAsked && !job.succeeded) return givenUp(job, cancelled(job), at);
   const absences = { count: job.absences.count + 1, since: job.absences.count === 0 ? at : job.absences.since };
   if (absences.count >= LOST_AFTER_LOOKS && at - absences.since >= timing.lostAfterMs)
     return failed(job, job.succeeded ? missingOutput : lost, at);
   const again = job.succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
   return { ...job, absences, lookAt: at + again };
 }
+
+/** After three such answers over ten seconds the job ends: asked once more, the server would say the same. */
+function unreadable(job: Job, at: number, timing: Timing): Job {
+  if (!job.accepted) return job;
+  const unread = { count: job.unread.count + 1, since: job.unread.count === 0 ? at : job.unread.since };
+  if (unread.count >= LOST_AFTER_LOOKS && at - unread.since >= timing.lostAfterMs)
+    return givenUp(job, job.succeeded ? unreadableOutput : unreadableAnswer, at, undefined, heardOutputs(job));
+  return { ...job, unread, lookAt: at + timing.suspectMs };
+}
+
+const cancelled = ({ state }: Job): Failure => (state.status === 'queued' ? cancelledBeforeRun : cancelledFailure);
 
 const running = ({ queuePosition: _, ...state }: JobState): JobState => ({ ...state, status: 'processing' });
 
@@ -125,17 +180,3 @@ const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure 
 /** An interrupt that we asked for is a cancel. */
 const asAsked = (job: Job, failure: Failure): Failure =>
   job.cancelAsked && failure.kind === 'interrupted' ? { ...failure, ...cancelledFailure } : failure;
-
-export const cancelledFailure: Failure = { kind: 'cancelled', message: 'Cancelled on request.', retryable: false };
-
-const lost: Failure = {
-  kind: 'lost',
-  message: 'The server no longer knows this job: it was removed from the queue, or the server restarted.',
-  retryable: true,
-};
-
-const missingOutput: Failure = {
-  kind: 'missing_output',
-  message: 'The server reported success, but its history does not hold the outputs.',
-  retryable: true,
-};

@@ -8,7 +8,9 @@ import {
   type JobState,
   type NodeError,
 } from './job-state';
-import { fractionDone, ownerOf, stepsAreDone } from './progress';
+import { outputsOfJob } from './job-outputs';
+import { fractionDone, hasBegun, stepsAreDone } from './progress/progress';
+import { ownerOf } from './progress/weights';
 
 /** The most that a job shows before it is completed (R2). */
 const ALMOST = 99;
@@ -32,17 +34,18 @@ export function retold(job: Job, state: JobState, at: number): Job {
 export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
   withState(
     job,
-    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: [...outputs].sort(byNode) },
+    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: outputsOfJob(job, outputs) },
     at,
   );
 
-/** The job after a run that failed: at its end, or waiting for the next run where its policy allows one. */
-export function failed(job: Job, failure: Failure, at: number): Job {
-  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at);
-  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, ...state } = job.state;
+/** The job after a run that failed: at its end, with what it had finished, or waiting for the next run where its policy allows one. */
+export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
+  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at, undefined, outputs);
+  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, executionStartedAt: _x, ...state } = job.state;
   const again = jobOf(state, { graph: job.graph, linked: job.linked });
   return withState(
     { ...again, runAgain: failure },
+    // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
     { ...state, status: 'queued', phase: 'waiting', attempt: state.attempt + 1 },
     at,
   );
@@ -55,10 +58,22 @@ export function runsAgain({ attempt, retry }: JobState, { kind }: Failure): bool
 }
 
 /** The job at its bad end. */
-export const givenUp = (job: Job, failure: Failure, at: number, nodeErrors?: readonly NodeError[]): Job =>
+export const givenUp = (
+  job: Job,
+  failure: Failure,
+  at: number,
+  nodeErrors?: readonly NodeError[],
+  outputs: readonly JobOutput[] = [],
+): Job =>
   withState(
     job,
-    { ...ending(job.state, at), status: 'failed', failure, ...(nodeErrors !== undefined && { nodeErrors }) },
+    {
+      ...ending(job.state, at),
+      status: 'failed',
+      failure,
+      ...(nodeErrors !== undefined && { nodeErrors }),
+      ...(outputs.length > 0 && { outputs: outputsOfJob(job, outputs) }),
+    },
     at,
   );
 
@@ -73,9 +88,12 @@ function withState(job: Job, state: JobState, at: number): Job {
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
 
+/** Sums that are carried from frame to frame are off by less than this. */
+const ROUNDING = 1e-6;
+
 /** R2: never falls, one decimal, under 100. */
 function progressOf(job: Job): number {
-  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10) / 10;
+  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10 + ROUNDING) / 10;
   return Math.min(ALMOST, Math.max(job.state.progress, now));
 }
 
@@ -93,8 +111,7 @@ export function atItsPace(job: Job, at: number): number {
 
 function phaseOf(job: Job): JobPhase {
   if (job.succeeded || stepsAreDone(job.graph, job.tally)) return 'finishing';
-  const stepping = [...job.tally.nodes.values()].some((node) => node.done || node.value > 0);
-  return stepping || job.state.phase === 'running' ? 'running' : 'loading';
+  return hasBegun(job.graph, job.tally) || job.state.phase === 'running' ? 'running' : 'loading';
 }
 
 /** The workflow node at work: of a subgraph's node, the node that made it. */
@@ -116,6 +133,7 @@ function sameState(a: JobState, b: JobState): boolean {
     a.nodeErrors === b.nodeErrors &&
     a.attempt === b.attempt &&
     a.runId === b.runId &&
+    a.executionStartedAt === b.executionStartedAt &&
     a.clientId === b.clientId &&
     a.serverUrl === b.serverUrl &&
     !isSettled(b) &&
@@ -131,6 +149,3 @@ const sameNode = (a: CurrentNode | undefined, b: CurrentNode | undefined): boole
     a.type === b.type &&
     Object.is(a.value, b.value) &&
     Object.is(a.max, b.max));
-
-/** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
-const byNode = (a: JobOutput, b: JobOutput): number => a.nodeId.localeCompare(b.nodeId, 'en', { numeric: true });

@@ -1,4 +1,4 @@
-import type { Failure, JobOutput, NodeError } from './job-state';
+import type { Failure, FileOutput, JobOutput, NodeError } from './job-state';
 import type { Graph } from './workflow';
 
 /** One node in a `progress_state` snapshot. */
@@ -26,6 +26,8 @@ export type FrameFact =
   | { readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number }
   | { readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] }
   | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
+  /** A picture that came over the socket; its bytes are kept under `filename`. */
+  | { readonly tag: 'pictured'; readonly output: FileOutput; readonly bytes: number }
   | { readonly tag: 'succeeded' }
   | { readonly tag: 'broke'; readonly failure: Failure };
 
@@ -39,15 +41,36 @@ export type LookFact =
       readonly graph?: Graph;
       /** The output nodes that will run, as the queue names them. */
       readonly targets?: readonly string[];
+      /** The id that an old server gave the run in place of ours. */
+      readonly runId?: string;
     }
-  | { readonly tag: 'ended'; readonly outcome: readonly JobOutput[] | Failure }
+  | {
+      readonly tag: 'ended';
+      readonly outcome: readonly JobOutput[] | Failure;
+      /** What a job had finished that failed after all. */
+      readonly outputs?: readonly JobOutput[];
+      /** When ComfyUI began to run it, where it says. */
+      readonly startedAt?: number;
+      readonly graph?: Graph;
+      readonly runId?: string;
+    }
+  /** In no history yet, while the queue cannot be read: it has not ended. */
+  | { readonly tag: 'unended' }
+  /** A server that answers as ComfyUI does says something of this job that cannot be read. */
+  | { readonly tag: 'unreadable' }
   /** In no queue and in no history. */
   | { readonly tag: 'absent' };
 
 /** Facts of our own making. */
 export type OwnFact =
   /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part. */
-  | { readonly tag: 'accepted'; readonly postedAt: number; readonly nodeErrors?: readonly NodeError[] }
+  | {
+      readonly tag: 'accepted';
+      readonly postedAt: number;
+      readonly nodeErrors?: readonly NodeError[];
+      /** The id that an old server gave the run in place of ours. */
+      readonly runId?: string;
+    }
   /** The job is about to be posted once more: under another id, and maybe to another server. */
   | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }

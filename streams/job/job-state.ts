@@ -18,7 +18,9 @@ export type FailureKind =
   | 'lost'
   | 'unreachable'
   | 'missing_output'
-  | 'timed_out';
+  | 'timed_out'
+  /** A mistake of this program while it followed the job. */
+  | 'internal_error';
 
 /** Why a job failed, fit for a person's eyes: no traceback, no node inputs, no server paths. */
 export interface Failure {
@@ -40,15 +42,27 @@ export interface NodeError {
 }
 
 /** One file a job made, in the words of ComfyUI's `/view`. */
-export interface JobOutput {
+export interface FileOutput {
   readonly nodeId: string;
   /** ComfyUI's key for it: `images`, `gifs`, `audio`, … */
   readonly kind: string;
   readonly filename: string;
   readonly subfolder: string;
-  /** ComfyUI's folder: `output`, `temp` or `input`. */
+  /** ComfyUI's folder: `output`, `temp` or `input`; `websocket` where it came over the socket and is kept with the job. */
   readonly type: string;
 }
+
+/** A text that a node showed: a caption, say. Long ones are cut. */
+export interface TextOutput {
+  readonly nodeId: string;
+  readonly kind: 'text';
+  readonly text: string;
+}
+
+/** What a job made. Under ComfyUI's key `text` there are texts, and files only where they have a name. */
+export type JobOutput = FileOutput | TextOutput;
+
+export const isFile = (output: JobOutput): output is FileOutput => 'filename' in output;
 
 /** The node at work, and how far it is: `value` of `max` steps. */
 export interface CurrentNode {
@@ -78,6 +92,8 @@ export interface JobState {
   readonly progress: number;
   /** When the job was submitted or first tracked. */
   readonly startedAt: number;
+  /** When ComfyUI began to run it, by its own word or by the first frame; absent while it waits, and where it never ran. */
+  readonly executionStartedAt?: number;
   /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
   readonly clientId?: string;
   /** The session that watches a job which somebody else posted; a job of ours is watched by its `clientId`. */
@@ -92,7 +108,11 @@ export interface JobState {
   readonly etaMs?: number;
   readonly updatedAt: number;
   readonly finishedAt?: number;
+  /** When it is stopped if it has not ended, all its runs together. */
+  readonly deadlineAt?: number;
   readonly via: Via;
+  /** Since when no news can come: the server neither keeps a socket open nor answers. */
+  readonly silentSince?: number;
   readonly outputs?: readonly JobOutput[];
   readonly failure?: Failure;
   /** What ComfyUI's validation refused: of a rejected job, or of one that runs only in part. */
@@ -111,7 +131,8 @@ export interface JobState {
 }
 
 /** Whether the job has ended. A settled job never changes. */
-export const isSettled = (state: JobState): boolean => state.status === 'completed' || state.status === 'failed';
+export const isSettled = ({ status }: Pick<JobState, 'status'>): boolean =>
+  status === 'completed' || status === 'failed';
 
 /** The session that watches a job; absent where it is nobody's. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
@@ -120,4 +141,7 @@ export const sessionOf = ({ session, clientId }: JobState): string | undefined =
 export const runIdOf = ({ runId, promptId }: JobState): string => runId ?? promptId;
 
 /** Whether `a` is a later state of the same job than `b`. */
-export const isNewer = (a: JobState, b: JobState): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+export const isNewer = (a: Position, b: Position): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+
+/** A state's place among all of its job. */
+export type Position = Pick<JobState, 'epoch' | 'seq'>;

@@ -1,5 +1,5 @@
-import type { Failure, JobOutput, JobState } from './job-state';
-import { emptyTally, type Tally } from './progress';
+import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
+import { newTally, type Tally } from './progress/tally';
 import { emptyGraph, type Graph } from './workflow';
 
 /** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
@@ -9,14 +9,15 @@ export interface Job {
   readonly tally: Tally;
   /** Whether ComfyUI has taken it: before that, not to be found means nothing. */
   readonly accepted: boolean;
-  /** Whether nobody was told its id yet, so that it may still take the one that an old server gives it. */
-  readonly untold: boolean;
   /** Whether its own session's socket is open. */
   readonly linked: boolean;
   /** Whether its session brought every frame since it started. */
   readonly whole: boolean;
-  /** Files named by `executed` frames, by node. */
+  /** What `executed` frames named, by node. */
   readonly outputs: ReadonlyMap<string, readonly JobOutput[]>;
+  /** Pictures that came over the socket, which nothing else tells of, and their bytes in all. */
+  readonly pictures: readonly FileOutput[];
+  readonly pictureBytes: number;
   /** `execution_success` came, its outputs are still to be had from history. */
   readonly succeeded: boolean;
   readonly cancelAsked: boolean;
@@ -24,6 +25,8 @@ export interface Job {
   readonly runAgain?: Failure;
   /** Good looks in a row that found it nowhere, and when the first was. */
   readonly absences: { readonly count: number; readonly since: number };
+  /** Looks in a row whose answer about it could not be read, and when the first was. */
+  readonly unread: { readonly count: number; readonly since: number };
   /** When it is to be looked up next, if nothing is heard until then. */
   readonly lookAt: number;
   /** When the first frame of its run came, and the last; 0 before. */
@@ -35,7 +38,10 @@ export interface Job {
 export const queuedState = ({
   at,
   ...job
-}: Pick<JobState, 'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl' | 'retry'> & {
+}: Pick<
+  JobState,
+  'promptId' | 'type' | 'userId' | 'characterId' | 'metadata' | 'serverUrl' | 'retry' | 'deadlineAt'
+> & {
   readonly at: number;
 }): JobState => ({
   ...job,
@@ -58,25 +64,27 @@ export const jobOf = (
   {
     graph = emptyGraph,
     accepted = false,
-    untold = false,
     linked = false,
-  }: { graph?: Graph; accepted?: boolean; untold?: boolean; linked?: boolean } = {},
+  }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
 ): Job => ({
   state,
   graph,
-  tally: emptyTally,
+  tally: newTally(),
   accepted,
-  untold,
   linked,
   whole: false,
   outputs: new Map(),
+  pictures: [],
+  pictureBytes: 0,
   succeeded: false,
   cancelAsked: false,
   absences: never,
+  unread: never,
   lookAt: accepted ? state.updatedAt : Number.POSITIVE_INFINITY,
   runningAt: 0,
   heardAt: 0,
 });
 
-/** The same job, found somewhere after all. */
-export const notAbsent = (job: Job): Job => (job.absences.count === 0 ? job : { ...job, absences: never });
+/** The same job, found somewhere after all, or heard of. */
+export const notAbsent = (job: Job): Job =>
+  job.absences.count === 0 && job.unread.count === 0 ? job : { ...job, absences: never, unread: never };

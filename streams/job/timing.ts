@@ -14,7 +14,10 @@ export interface Timing {
   readonly lostAfterMs: number;
   /** A `status` must follow an accepted workflow, and frames a look's news, within this time (R7). */
   readonly deafMs: number;
-  /** A running job's socket may be silent this long before it is opened anew (R7); doubles while nothing comes. */
+  /**
+   * A running job's socket may be silent this long before it is opened anew (R7); doubles while nothing comes. Nodes that
+   * are silent for a minute are common, and a job's end is found by the audit meanwhile.
+   */
   readonly quietMs: number;
   /** The same after a socket was cut off, when an older one may still evict it. */
   readonly trapQuietMs: number;
@@ -30,7 +33,7 @@ export const defaultTiming: Timing = {
   soonMs: 750,
   lostAfterMs: 10_000,
   deafMs: 5_000,
-  quietMs: 30_000,
+  quietMs: 90_000,
   trapQuietMs: 5_000,
   maxQuietMs: 300_000,
 };

@@ -1,3 +1,5 @@
+import { bounds } from '../bounds';
+
 /** A workflow in ComfyUI's API format: nodes by id. */
 export type Workflow = Readonly<Record<string, WorkflowNode>>;
 
@@ -12,6 +14,8 @@ export interface WorkflowNode {
 export interface Prompt {
   /** The workflow in API format. */
   readonly workflow: string;
+  /** What `outlineOf` made of it, where somebody has read it before: reading a large one again holds up everybody else. */
+  readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, an object: holds keys of paid API nodes, so it is a secret. */
   readonly extraData?: string;
   /** Whether it goes before all jobs that wait. */
@@ -57,33 +61,37 @@ const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
 
 export const emptyGraph: Graph = new Map();
 
-/** Reads the graph of a workflow. Total: what is no node is left out. */
+/** Reads the graph of a workflow. Total: what is no node is left out, names are cut, and so are links past the bound. */
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
-  for (const [id, node] of Object.entries(workflow)) {
-    if (!isRecord(node) || typeof node['class_type'] !== 'string') continue;
+  for (const id of Object.keys(workflow)) {
+    const node = workflow[id];
+    if (!isRecord(node) || typeof node['class_type'] !== 'string' || id.length > bounds.nodeIdLength) continue;
     const inputs = isRecord(node['inputs']) ? node['inputs'] : {};
     const meta = isRecord(node['_meta']) ? node['_meta'] : {};
     const steps = declaredSteps(inputs, workflow);
     graph.set(id, {
-      type: node['class_type'],
-      ...(typeof meta['title'] === 'string' && { title: meta['title'] }),
+      type: shown(node['class_type'], bounds.classNameLength),
+      ...(typeof meta['title'] === 'string' && { title: shown(meta['title'], bounds.titleLength) }),
       ...(steps !== undefined && { steps }),
-      inputs: [
-        ...new Set(
-          Object.values(inputs)
-            .filter(isLink)
-            .map(([from]) => from),
-        ),
-      ],
-      links: new Map(Object.entries(inputs).flatMap(([name, input]) => (isLink(input) ? [[name, input[0]]] : []))),
-      literals: new Map(
-        Object.entries(inputs).filter(isTelling).slice(0, LITERALS) as (readonly [string, number | string])[],
-      ),
+      inputs: linkedNodes(inputs),
+      links: linksOf(inputs),
+      literals: literalsOf(inputs),
     });
   }
   return graph;
+}
+
+/** The nodes that these inputs come from, each once. */
+function linkedNodes(inputs: Record<string, unknown>): readonly string[] {
+  const from = new Set<string>();
+  for (const name of Object.keys(inputs)) {
+    const input = inputs[name];
+    if (isLink(input)) from.add(input[0]);
+    if (from.size >= bounds.linksPerNode) break;
+  }
+  return [...from];
 }
 
 /** The graph of a workflow as text; empty where that is no JSON. */
@@ -93,17 +101,16 @@ export function graphOfPrompt(prompt: Prompt | undefined): Graph {
 
 /** A workflow with what its graph needs and nothing else: no prompts, no pictures, a few KB. */
 export function outlineOf(prompt: Prompt): Prompt {
-  const workflow = (parsed(prompt) ?? {}) as Workflow;
-  const nodes = Object.entries(workflow).map(([id, { class_type, inputs, _meta }]) => {
-    const kept = Object.entries(inputs).filter((input) => isLink(input[1]) || isTelling(input));
-    return [
-      id,
-      {
-        class_type,
-        inputs: Object.fromEntries(kept),
-        ...(_meta?.title !== undefined && { _meta: { title: _meta.title } }),
-      },
-    ];
+  const workflow = parsed(prompt);
+  const nodes = Object.entries(isRecord(workflow) ? workflow : {}).flatMap(([id, node]) => {
+    if (!isRecord(node) || typeof node['class_type'] !== 'string') return [];
+    const kept = Object.entries(isRecord(node['inputs']) ? node['inputs'] : {}).filter(
+      (input) => isLink(input[1]) || isTelling(input),
+    );
+    const { title } = isRecord(node['_meta']) ? node['_meta'] : {};
+    const named = typeof title === 'string' ? { _meta: { title: shown(title, bounds.titleLength) } } : {};
+    const class_type = shown(node['class_type'], bounds.classNameLength);
+    return [[id, { class_type, inputs: Object.fromEntries(kept), ...named }] as const];
   });
   return { workflow: JSON.stringify(Object.fromEntries(nodes)) };
 }
@@ -112,7 +119,8 @@ export function outlineOf(prompt: Prompt): Prompt {
 export function sinksOf(graph: Graph): readonly string[] {
   const known = sinks.get(graph);
   if (known !== undefined) return known;
-  const fed = new Set([...graph.values()].flatMap((node) => node.inputs));
+  const fed = new Set<string>();
+  for (const { inputs } of graph.values()) for (const input of inputs) fed.add(input);
   const found = [...graph.keys()].filter((id) => !fed.has(id));
   sinks.set(graph, found);
   return found;
@@ -120,13 +128,24 @@ export function sinksOf(graph: Graph): readonly string[] {
 
 const sinks = new WeakMap<Graph, readonly string[]>();
 
-/** Whether `id` needs `other` done first, however far back. */
-export function dependsOn(graph: Graph, id: string, other: string): boolean {
+/** The nodes that declare most steps first, in the order of the workflow where they declare as many. Found once. */
+export function bySteps(graph: Graph): readonly string[] {
+  const known = sorted.get(graph);
+  if (known !== undefined) return known;
+  const found = [...graph.keys()].sort((a, b) => (graph.get(b)?.steps ?? 0) - (graph.get(a)?.steps ?? 0));
+  sorted.set(graph, found);
+  return found;
+}
+
+const sorted = new WeakMap<Graph, readonly string[]>();
+
+/** Whether `id` needs `other` done first, however far back; what is over needs nothing any more. */
+export function dependsOn(graph: Graph, id: string, other: string, isOver: (id: string) => boolean): boolean {
   const seen = new Set<string>();
   const open = [...(graph.get(id)?.inputs ?? [])];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (next === other) return true;
-    if (seen.has(next)) continue;
+    if (seen.has(next) || isOver(next)) continue;
     seen.add(next);
     for (const input of graph.get(next)?.inputs ?? []) open.push(input);
   }
@@ -153,14 +172,18 @@ function numberAt(input: unknown, workflow: Record<string, unknown>): number | u
 function parsed(prompt: Prompt | undefined): unknown {
   if (prompt === undefined) return undefined;
   try {
-    return JSON.parse(prompt.workflow);
+    return JSON.parse(prompt.outline ?? prompt.workflow);
   } catch {
     return undefined;
   }
 }
 
+/** The start of a title, as a text of its own: a mere slice would hold all of it in memory. */
+const shown = (text: string, most: number): string => Array.from(text.slice(0, most)).join('');
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isLink = (value: unknown): value is [string, number] =>
+/** Whether an input is taken from another node. */
+export const isLink = (value: unknown): value is [string, number] =>
   Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';

@@ -1,49 +1,43 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { JobState } from '../job/job-state';
 
-/** The watchers of each job, reached by its id: a change costs what its own watchers cost, not what all do. */
-export interface Watchers {
-  /** Tells everybody who watches this job. */
-  tell(state: JobState): void;
-  /** States of one job from subscription on; completes when it is released. */
-  changes(promptId: string): Observable<JobState>;
-  /** Ends all watching of a job here: it is another's now. */
-  release(promptId: string): void;
-  /** Hands a job's watchers on: the job goes by another id from now on. */
-  rename(promptId: string, as: string): void;
+/** The watchers of each key: a value costs what its own watchers cost, not what all do (R17). */
+export interface Watchers<T> {
+  /** Tells everybody who watches this key. */
+  tell(key: string, value: T): void;
+  /** Values of one key from subscription on; completes when it is released. */
+  changes(key: string): Observable<T>;
+  /** Ends all watching of a key. */
+  release(key: string): void;
+  /** Ends all watching, now and later. */
+  close(): void;
 }
 
-export function watchers(): Watchers {
-  const byJob = new Map<string, Set<Subscriber<JobState>>>();
-  const watched = new Map<Subscriber<JobState>, string>();
-  const add = (promptId: string, subscriber: Subscriber<JobState>): void => {
-    byJob.set(promptId, (byJob.get(promptId) ?? new Set()).add(subscriber));
-    watched.set(subscriber, promptId);
-  };
-  const remove = (subscriber: Subscriber<JobState>): void => {
-    const promptId = watched.get(subscriber) ?? '';
-    const subscribers = byJob.get(promptId);
-    subscribers?.delete(subscriber);
-    if (subscribers?.size === 0) byJob.delete(promptId);
-    watched.delete(subscriber);
-  };
+export function watchers<T>(): Watchers<T> {
+  const byKey = new Map<string, Set<Subscriber<T>>>();
+  let closed = false;
+  const of = (key: string): readonly Subscriber<T>[] => [...(byKey.get(key) ?? [])];
+  const release = (key: string): void => of(key).forEach((subscriber) => subscriber.complete());
   return {
-    tell: (state) => {
-      for (const subscriber of [...(byJob.get(state.promptId) ?? [])]) subscriber.next(state);
+    tell: (key, value) => {
+      for (const subscriber of of(key)) subscriber.next(value);
     },
-    changes: (promptId) =>
+    changes: (key) =>
       new Observable((subscriber) => {
-        add(promptId, subscriber);
-        return () => remove(subscriber);
+        if (closed) {
+          subscriber.complete();
+          return;
+        }
+        byKey.set(key, (byKey.get(key) ?? new Set()).add(subscriber));
+        return () => {
+          const subscribers = byKey.get(key);
+          subscribers?.delete(subscriber);
+          if (subscribers?.size === 0) byKey.delete(key);
+        };
       }),
-    release: (promptId) => {
-      for (const subscriber of [...(byJob.get(promptId) ?? [])]) subscriber.complete();
-    },
-    rename: (promptId, as) => {
-      for (const subscriber of [...(byJob.get(promptId) ?? [])]) {
-        remove(subscriber);
-        add(as, subscriber);
-      }
+    release,
+    close: () => {
+      closed = true;
+      [...byKey.keys()].forEach(release);
     },
   };
 }

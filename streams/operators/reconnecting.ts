@@ -1,9 +1,9 @@
 import {
   NEVER,
-  asyncScheduler,
   defer,
   merge,
   retry,
+  throwError,
   timer,
   type MonoTypeOperatorFunction,
   type Observable,
@@ -11,16 +11,21 @@ import {
 } from 'rxjs';
 import type { Backoff } from './backoff';
 
+export interface Reconnecting {
+  readonly backoff: Backoff;
+  readonly clock: SchedulerLike;
+  /** Whether an error is the outside's and may pass; any other is passed on. */
+  readonly isTransient: (error: unknown) => boolean;
+  /** Ends a wait at once. */
+  readonly wake$?: Observable<unknown>;
+}
+
 /**
- * Resubscribes on error, waiting longer each time until a subscription lives for `steadyMs`. A first value proves
- * nothing: a server that accepts, greets and drops would be hammered for ever. `wake$` ends a wait at once.
+ * Resubscribes on a transient error, waiting longer each time until a subscription lives for `steadyMs`. A first value
+ * proves nothing: a server that accepts, greets and drops would be hammered for ever.
  */
 export const reconnecting =
-  <T>(
-    backoff: Backoff,
-    clock: SchedulerLike = asyncScheduler,
-    wake$: Observable<unknown> = NEVER,
-  ): MonoTypeOperatorFunction<T> =>
+  <T>({ backoff, clock, isTransient, wake$ = NEVER }: Reconnecting): MonoTypeOperatorFunction<T> =>
   (source$) =>
     defer(() => {
       let attempt = 0;
@@ -31,6 +36,7 @@ export const reconnecting =
       }).pipe(
         retry({
           delay: (error: unknown) => {
+            if (!isTransient(error)) return throwError(() => error);
             attempt = clock.now() - openedAt < backoff.steadyMs ? attempt + 1 : 1;
             return merge(timer(backoff.delayMs(attempt, error), clock), wake$);
           },

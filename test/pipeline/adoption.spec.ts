@@ -57,26 +57,3 @@ async function history(url: string, id: string): Promise<object> {
   const response = await fetch(`${url}/history/${id}`);
   return Object(await response.json()) as object;
 }
-
-test('[R1] on an old server, a first id that was left behind does not bring back a job that has ended under its own', async () => {
-  const comfyUI = await start({ version: '0.3.30' });
-  const workflow = steps({ steps: 2, secondsPerStep: 0.02 });
-  const { promptId, store } = await postedUnheard(comfyUI.url, (fields) => submit(comfyUI, workflow, fields));
-  const [id = ''] = await executed(comfyUI.executions);
-  const first = (await lastValueFrom(store.get(promptId)))!;
-  const ended = {
-    ...first,
-    promptId: id,
-    seq: 9,
-    status: 'completed' as const,
-    phase: 'settled' as const,
-    progress: 100,
-  };
-  // As a crash leaves them: the new id is noted under the first before the job is stored under it.
-  await lastValueFrom(store.put({ ...first, runId: id, seq: 2 }));
-  await lastValueFrom(store.put(ended));
-
-  anInstance({ servers: [comfyUI.url], store: () => store });
-  await until(async () => (await lastValueFrom(store.get(promptId))) === undefined);
-  expect(await lastValueFrom(store.get(id))).toEqual(ended);
-});

@@ -23,7 +23,7 @@ import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
-import { until } from '../sinks/until';
+import { until } from '../support/until';
 
 const TTL_MS = 10_000;
 /** What a lease is trusted for: its time less the margin. */
@@ -512,9 +512,10 @@ describe('the next sweep', () => {
 
 describe('two instances on a real Redis', () => {
   /** As in earnest, ten times as fast. */
+  const LEASE_MS = 3_000;
   const policy: HoldingPolicy = {
-    renewMs: 300,
-    marginMs: 150,
+    renewMs: 600,
+    marginMs: 300,
     sweepMs: 200,
     clock: asyncScheduler,
     random: Math.random,
@@ -542,7 +543,7 @@ describe('two instances on a real Redis', () => {
 
   function instance() {
     const report = (_where: string, error: unknown): void => void reports.push(error);
-    const store = redisStore({ url: server.url, report, leaseTtlMs: 1_000 });
+    const store = redisStore({ url: server.url, report, leaseTtlMs: LEASE_MS });
     stores.push(store);
     const held = new Map<string, Holding>();
     const isHeld = (clientId: string): boolean => held.has(clientId);
@@ -573,25 +574,22 @@ describe('two instances on a real Redis', () => {
   }
   const sessions = Array.from({ length: 4 }, (_, n) => key(`${process.pid}-${n}`));
 
-  it('hand over what one gives back within a moment, and what it held when it vanished once its leases ran out', async () => {
+  it('hand over what one gives back at once, and what it held when it vanished once its leases ran out', async () => {
     const [one, other] = [instance(), instance()];
     const holdings = sessions.map((session) => one.hold(session));
     await until(() => holdings.every(({ trusted }) => trusted()));
     // Longer than a lease: it is extended, so nobody takes it.
     const at = performance.now();
-    await until(() => performance.now() - at > 1_300);
+    await until(() => performance.now() - at > LEASE_MS + 300);
     expect([one.held.size, other.held.size, other.lost]).toEqual([4, 0, []]);
     one.vanish();
     await one.giveBack(sessions[0]!);
-    const givenBackAt = performance.now();
-    await until(() => other.held.has(sessions[0]!.clientId));
-    expect(performance.now() - givenBackAt).toBeLessThan(700);
     await until(() => other.held.size === 4);
-    expect(performance.now() - givenBackAt).toBeLessThan(2_000);
+    expect([...other.held.keys()][0]).toBe(sessions[0]!.clientId);
     // [R11] Nobody trusts what another may hold by now.
     expect(holdings.map(({ trusted }) => trusted())).toEqual([false, false, false, false]);
     expect([...other.held.values()].every(({ inherited, trusted }) => inherited && trusted())).toBe(true);
-  }, 15_000);
+  });
 
   it('learn that they lost what another took', async () => {
     const one = instance();
@@ -606,5 +604,5 @@ describe('two instances on a real Redis', () => {
     });
     await until(() => one.lost.length > 0);
     expect([one.lost, one.held.size]).toEqual([['to be lost'], 0]);
-  }, 15_000);
+  });
 });

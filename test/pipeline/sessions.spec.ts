@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { lastValueFrom, NEVER, of, timer } from 'rxjs';
+import { lastValueFrom, NEVER, of } from 'rxjs';
 import type { Workflow } from '../../pipeline/create-pipeline';
-import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/redis-leases';
+import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import type { JobState } from '../../streams/job/job-state';
 import { aState } from '../sinks/a-state';
-import { until } from '../sinks/until';
+import { until } from '../support/until';
 import { start, stopAll, submit } from '../support/comfyui-client';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
@@ -20,8 +20,6 @@ import {
 } from '../support/pipelines';
 import { hurriedClock } from '../support/hurried-clock';
 import { startRedis, type RedisServer } from '../support/redis-server';
-
-jest.setTimeout(30_000);
 
 /** A step each 50 ms. */
 const lasting = (seconds: number) => steps({ steps: seconds * 20, secondsPerStep: 0.05 });
@@ -49,6 +47,10 @@ afterEach(async () => {
   await closeAll();
   await stopAll();
 });
+
+/** Until they are let go, jobs stay where they are progressed, however long it takes to see what is to be seen. */
+const holdJobs = (): void => void (comfy.faults.mostSteps = 15);
+const letJobsGo = (): void => void (comfy.faults.mostSteps = Infinity);
 
 /** An instance on the one Redis. */
 const instance = (options: Partial<InstanceOptions> = {}): Instance =>
@@ -79,25 +81,27 @@ async function stolen(clientId: string): Promise<void> {
 /** Runs jobs until one is posted under another session than this. */
 async function anotherSession({ run }: Instance, clientId: string): ReturnType<Instance['run']> {
   for (;;) {
-    const job = await run(steps({ steps: 10, secondsPerStep: 0.05 }));
+    const job = await run(steps({ steps: 40, secondsPerStep: 0.05 }));
     if (job.states[0]?.clientId !== clientId) return job;
     await job.end;
   }
 }
 
 describe('an instance that closes', () => {
-  test('hands its jobs over within two seconds; their frames go on, and each ran once', async () => {
-    const [a, b] = [instance(), instance()];
+  test('hands its jobs over at once; their frames go on, and each ran once', async () => {
+    // Nobody can wait for its leases to run out.
+    const store: InstanceOptions['store'] = (report) => redisStore({ url: redis.url, report, leaseTtlMs: 3_600_000 });
+    const [a, b] = [instance({ store }), instance({ store })];
+    holdJobs();
     const job = await a.run(lasting(2.5));
     await job.where(progressed);
-    const closedAt = performance.now();
     await a.pipeline.close();
     const [state] = (await takenUp(b.pipeline, job.promptId)).filter(({ promptId }) => promptId === job.promptId);
-    expect(performance.now() - closedAt).toBeLessThan(2_000);
     expect(state).toMatchObject({ status: 'processing' });
     const here = b.watch(job.promptId);
     const running = await here.where(({ status }) => status === 'processing');
     expect(running.epoch).toBeGreaterThan(job.states[0]!.epoch);
+    letJobsGo();
     await here.where(({ via, progress }) => via === 'websocket' && progress > running.progress);
     const end = await here.end;
     expect(end).toMatchObject({ status: 'completed', progress: 100, attempt: 1 });
@@ -108,15 +112,16 @@ describe('an instance that closes', () => {
 
   test('[R2, R11] is not missed by who watches elsewhere: the epoch, the order and the progress go on', async () => {
     const [a, b] = [instance(), instance()];
+    holdJobs();
     const job = await a.run(lasting(2.5));
     await job.where(progressed);
     const elsewhere = b.watch(job.promptId);
     await elsewhere.where(progressed);
     await a.pipeline.close();
+    letJobsGo();
     await elsewhere.end;
     expectForward(elsewhere.states);
     expect(new Set(elsewhere.states.map(({ epoch }) => epoch)).size).toBe(2);
-    expect(elsewhere.states.length).toBeGreaterThan(10);
     expect(elsewhere.states.at(-1)).toMatchObject({ status: 'completed', progress: 100 });
     // Watchers here are told first, then the store.
     await until(async () => (await stored(job.promptId))?.status === 'completed');
@@ -125,6 +130,7 @@ describe('an instance that closes', () => {
 
   test('does not forget a session whose jobs it has not taken up yet', async () => {
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(4));
     await job.where(progressed);
     await a.pipeline.close();
@@ -136,6 +142,7 @@ describe('an instance that closes', () => {
     await hasty.pipeline.close();
     const b = instance();
     await takenUp(b.pipeline, job.promptId);
+    letJobsGo();
     expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed', progress: 100 });
   });
 
@@ -152,8 +159,9 @@ describe('an instance that closes', () => {
       store: (report) => ({ ...redisStore({ url: redis.url, report }), list: () => of(late) }),
     });
     b.pipeline.states$.subscribe((state) => seen.push(state));
-    await lastValueFrom(timer(1_000));
-    expect(seen).toEqual([]);
+    // What it began with is done with before what it is given later.
+    expect(await (await b.run(short())).end).toMatchObject({ status: 'completed' });
+    expect(seen.filter(({ promptId }) => promptId === job.promptId)).toEqual([]);
     expect(await stored(job.promptId)).toEqual(end);
   });
 
@@ -163,16 +171,19 @@ describe('an instance that closes', () => {
     await job.end;
     await until(async () => (await admin.hlen(SESSIONS_KEY)) > 0);
     await a.pipeline.close();
-    expect((await admin.keys('jobstream:*')).filter((key) => !key.includes('fence'))).toEqual([]);
+    const isOfJobs = (key: string): boolean => key.includes('fence') || key.startsWith('jobstream:jobs:');
+    expect((await admin.keys('jobstream:*')).filter((key) => !isOfJobs(key))).toEqual([]);
     expect(await stored(job.promptId)).toMatchObject({ status: 'completed' });
   });
 
   test('hands what waits in the queue over too, and the next instance takes up what nobody did meanwhile', async () => {
     const a = instance();
+    holdJobs();
     const jobs = [await a.run(lasting(2)), await a.run(short()), await a.run(short())];
     await a.pipeline.close();
     const b = instance();
     for (const { promptId } of jobs) await takenUp(b.pipeline, promptId);
+    letJobsGo();
     const ends = await Promise.all(jobs.map(({ promptId }) => b.watch(promptId).end));
     expect(ends.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
     expect(jobs.map(({ promptId }) => comfy.executions.get(promptId))).toEqual([1, 1, 1]);
@@ -182,18 +193,20 @@ describe('an instance that closes', () => {
 describe('any instance', () => {
   test('answers for jobs that another holds', async () => {
     const [a, b] = [instance(), instance()];
+    holdJobs();
     const job = await a.run(lasting(1));
     await job.where(progressed);
     expect(await b.pipeline.get(job.promptId)).toMatchObject({ promptId: job.promptId, status: 'processing' });
     expect((await b.pipeline.list({ userId: 'ada' })).jobs.map(({ promptId }) => promptId)).toEqual([job.promptId]);
     expect((await a.pipeline.list()).jobs.map(({ promptId }) => promptId)).toEqual([job.promptId]);
+    letJobsGo();
     expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed' });
     expect(await b.pipeline.get(job.promptId)).toEqual(await a.pipeline.get(job.promptId));
   });
 
   test('cancels a job that another holds: it is cancelled, not interrupted', async () => {
     const [a, b] = [instance(), instance()];
-    const running = await a.run(lasting(20));
+    const running = await a.run(lasting(100));
     const waiting = await a.run(short());
     await running.where(progressed);
     for (const job of [waiting, running]) {
@@ -208,7 +221,7 @@ describe('any instance', () => {
 
   test('cancels a job whose holder closes just then', async () => {
     const [a, b, c] = [instance(), instance(), instance()];
-    const job = await a.run(lasting(20));
+    const job = await a.run(lasting(100));
     await job.where(progressed);
     const closing = a.pipeline.close();
     await c.pipeline.cancel(job.promptId);
@@ -221,6 +234,7 @@ describe('any instance', () => {
 describe('a session that another instance took', () => {
   test('takes its jobs along, its watchers too; the loser goes on under a session of its own', async () => {
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(5));
     await job.where(progressed);
     const { clientId = '' } = job.states[0]!;
@@ -232,6 +246,7 @@ describe('a session that another instance took', () => {
     expect(epoch).toBeGreaterThan(job.states[0]!.epoch);
     // A learns of it, and its watcher hears B from then on.
     await job.where((state) => state.epoch === epoch);
+    letJobsGo();
     expect(await job.end).toMatchObject({ status: 'completed', epoch });
     expectForward(job.states);
     const next = await anotherSession(a, clientId);
@@ -242,6 +257,7 @@ describe('a session that another instance took', () => {
 
   test('brings jobs along that were posted under it by who did not know yet', async () => {
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(2));
     const { clientId = '' } = job.states[0]!;
     await until(async () => (await owner(clientId)) !== null);
@@ -250,6 +266,7 @@ describe('a session that another instance took', () => {
     await stolen(clientId);
     await takenUp(b.pipeline, job.promptId);
     const late = await a.run(lasting(0.5));
+    letJobsGo();
     expect(late.states[0]).toMatchObject({ clientId, status: 'queued' });
     expect(await late.end).toMatchObject({ status: 'completed' });
     expect(await b.watch(late.promptId).end).toMatchObject({ status: 'completed', attempt: 1 });
@@ -258,12 +275,14 @@ describe('a session that another instance took', () => {
 
   test('takes no job along that it does not watch', async () => {
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(1.5));
     await until(async () => (await owner(job.states[0]?.clientId)) !== null);
     const another = randomUUID();
     await admin.hset(SESSIONS_KEY, another, JSON.stringify({ serverUrl: comfy.url }));
     const b = instance();
     await until(async () => (await owner(another)) !== null);
+    letJobsGo();
     expect(await job.end).toMatchObject({ status: 'completed', epoch: job.states[0]!.epoch });
     expect((await b.pipeline.get(job.promptId))?.epoch).toBe(job.states[0]!.epoch);
   });
@@ -318,11 +337,13 @@ describe('what is found in the store', () => {
     const watching = instance();
     const promptId = randomUUID();
     const clientId = randomUUID();
+    holdJobs();
     await submit(comfy, lasting(2), { client_id: clientId, prompt_id: promptId });
     const state = aState({ promptId, clientId, serverUrl: comfy.url, epoch: 1, updatedAt: Date.now() });
     await admin.set(`comfyui:job:${promptId}`, JSON.stringify(state));
     const other = instance();
     await until(async () => ((await stored(promptId))?.epoch ?? 0) > 1);
+    letJobsGo();
     expect(await watching.watch(promptId).end).toMatchObject({ status: 'completed' });
     expect(await other.watch(promptId).end).toMatchObject({ status: 'completed' });
   });
@@ -357,11 +378,12 @@ describe('[R12] while Redis is down', () => {
     await kill();
     const a = instance();
     const job = await a.run(short());
-    const cancelled = await a.run(lasting(20));
+    const cancelled = await a.run(lasting(100));
     await a.pipeline.cancel(cancelled.promptId);
     expect(await job.end).toMatchObject({ status: 'completed', progress: 100 });
     expect((await cancelled.end).failure?.kind).toBe('cancelled');
     expect(await a.pipeline.storeHealthy()).toBe(false);
+    holdJobs();
     const running = await a.run(lasting(3.5));
     await running.where(progressed);
     await comeBack();
@@ -369,6 +391,7 @@ describe('[R12] while Redis is down', () => {
       await until(async () => JSON.stringify(await stored(promptId)) === JSON.stringify(states.at(-1)));
     await until(async () => (await stored(running.promptId)) !== undefined);
     await until(async () => (await owner(running.states[0]?.clientId)) !== null);
+    letJobsGo();
     expect(await running.end).toMatchObject({ status: 'completed' });
     expect(comfy.executions.get(job.promptId)).toBe(1);
   });
@@ -376,16 +399,19 @@ describe('[R12] while Redis is down', () => {
   test('a workflow that could not be kept is kept when it comes: the job may be run again', async () => {
     await kill();
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(3), { onLost: 'resubmit' });
     await job.where(progressed);
     await comeBack();
     await until(async () => (await admin.exists(`{comfyui:job:${job.promptId}}:workflow`)) === 1);
+    letJobsGo();
     expect(await job.end).toMatchObject({ status: 'completed' });
   });
 
   test('a job that was never stored is another instance’s after its own closes', async () => {
     await kill();
     const a = instance();
+    holdJobs();
     const job = await a.run(lasting(4));
     await job.where(progressed);
     await comeBack();
@@ -393,6 +419,7 @@ describe('[R12] while Redis is down', () => {
     await until(async () => (await stored(job.promptId)) !== undefined);
     await a.pipeline.close();
     await takenUp(b.pipeline, job.promptId);
+    letJobsGo();
     expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed' });
     expect(comfy.executions.get(job.promptId)).toBe(1);
   });

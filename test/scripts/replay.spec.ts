@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { replay, type Replayed } from '../../scripts/replay';
-import { isSettled, type JobState } from '../../streams/job/job-state';
+
+import { builtScript } from '../support/built';
+import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
 import { recordingOf, recordings } from '../support/recordings';
 
 /** The changes of each job of a recording, and whatever was reported on the way. */
@@ -29,7 +31,9 @@ const jobs = all.flatMap(({ name, jobs }) =>
 /** `completed: nodes whose files there are`, or `kind at node`. */
 function ending({ status, failure, outputs = [] }: JobState): string {
   if (status === 'failed') return `${failure?.kind ?? 'nothing'} at ${failure?.nodeId ?? 'no node'}`;
-  return [status, ...outputs.map(({ nodeId, type }) => `${nodeId} ${type}`)].join(': ');
+  return [status, ...outputs.map((output) => `${output.nodeId} ${isFile(output) ? output.type : output.kind}`)].join(
+    ': ',
+  );
 }
 
 /** How each scenario ends, job by job in the order of their posts. */
@@ -37,10 +41,12 @@ const ends: Record<string, readonly string[]> = {
   'cached-rerun': ['completed: 4 output'],
   'cancel-api': ['interrupted at 2'],
   'deleted-while-queued': ['completed: 4 output', 'lost at no node'],
+  'execution-blocked': ['completed: 5 output'],
   'drop-and-resume': ['completed: 4 output'],
   'finished-while-away': ['completed: 4 output'],
   interrupted: ['interrupted at 2'],
   'lazy-branch-skipped': ['completed: 4 output'],
+  'nan-input-error': ['node_error at 2'],
   'no-client-id-broadcast': ['completed: 4 output'],
   'node-error': ['node_error at 2'],
   'out-of-memory': ['out_of_memory at 2'],
@@ -48,14 +54,18 @@ const ends: Record<string, readonly string[]> = {
   'previews-legacy': ['completed: 4 output'],
   'previews-metadata': ['completed: 4 output'],
   'queued-behind-others': ['completed: 4 output', 'completed: 4 output', 'completed: 4 output'],
+  'quick-node-of-300-steps': ['completed: 4 temp'],
   'reconnect-same-client': ['completed: 4 output'],
   'rejected-invalid-input': ['rejected at 1'],
   'rejected-missing-node': ['rejected at 1'],
   'rejected-no-output': ['rejected at no node'],
+  'save-image-websocket': ['completed: 2 websocket'],
   'server-killed-mid-run': ['lost at no node'],
   'stale-socket-evicts-new': ['completed: 4 output'],
   steps: ['completed: 4 output'],
+  'steps-as-text': ['completed: 4 temp'],
   'subgraph-loop': ['completed: 4 output'],
+  'text-output': ['completed: 2 text'],
   'two-samplers-two-outputs': ['completed: 4 output: 6 temp'],
 };
 
@@ -136,7 +146,7 @@ describe('the command', () => {
 
   const run = (...files: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
-      const command = [require.resolve('tsx/cli'), join(__dirname, '../../scripts/replay.ts'), ...files];
+      const command = [builtScript('scripts/replay.ts'), ...files];
       execFile(process.execPath, command, (error, stdout, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
       });

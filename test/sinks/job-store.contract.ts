@@ -1,9 +1,11 @@
-import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, type Observable } from 'rxjs';
-import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Observable } from 'rxjs';
+import { InvalidCursor, type JobFilter, type JobQuery } from '../../sinks/job-page';
+import { StoreUnavailable, Unstorable, type JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
 import { aFullState, aState } from './a-state';
-import { until } from './until';
+import { until } from '../support/until';
 
 /** What the contract needs of a store's own spec. */
 export interface Harness {
@@ -35,7 +37,8 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
 
     const put = (state: JobState) => lastValueFrom(store.put(state));
     const get = (promptId: string) => lastValueFrom(store.get(promptId));
-    const list = (filter?: Parameters<JobStore['list']>[0]) => lastValueFrom(store.list(filter).pipe(toArray()));
+    const page = (query: Partial<JobQuery> = {}) => lastValueFrom(store.page({ limit: 10_000, ...query }));
+    const list = async (filter: JobFilter = {}) => (await page(filter)).jobs;
     const remove = (promptId: string) => lastValueFrom(store.remove(promptId));
     const idsOf = (states: readonly JobState[]) => states.map(({ promptId }) => promptId).sort();
 
@@ -132,9 +135,9 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
       await put(aState({ promptId: 'c', userId: 'bob', status: 'queued', type: 'face_swap' }));
       expect(idsOf(await list())).toEqual(['a', 'b', 'c']);
       expect(idsOf(await list({ userId: 'ann' }))).toEqual(['a', 'b']);
-      expect(idsOf(await list({ status: 'queued' }))).toEqual(['a', 'c']);
+      expect(idsOf(await list({ status: ['queued'] }))).toEqual(['a', 'c']);
       expect(idsOf(await list({ type: 'own-type' }))).toEqual(['b']);
-      expect(idsOf(await list({ userId: 'ann', status: 'queued' }))).toEqual(['a']);
+      expect(idsOf(await list({ userId: 'ann', status: ['queued'] }))).toEqual(['a']);
     });
 
     it('lists each of many jobs once', async () => {
@@ -146,8 +149,212 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
     it('stops listing where nobody wants more', async () => {
       await put(aState({ promptId: 'a' }));
       await put(aState({ promptId: 'b' }));
-      expect(await firstValueFrom(store.list())).toMatchObject({ userId: 'ann' });
+      expect(await firstValueFrom(store.live())).toMatchObject({ userId: 'ann' });
     });
+
+    describe('a page', () => {
+      const many = (count: number, own: (i: number) => Partial<JobState>) =>
+        lastValueFrom(
+          range(0, count).pipe(mergeMap((i) => store.put(aState({ promptId: `job-${i}`, ...own(i) })), 32)),
+        );
+      const walked = async (query: Partial<JobQuery>) => {
+        const found: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const some = await page({ ...query, ...(cursor !== undefined && { cursor }) });
+          found.push(...some.jobs.map(({ promptId }) => promptId));
+          cursor = some.cursor;
+        } while (cursor !== undefined);
+        return found;
+      };
+
+      it('follows a page, the newest first, until every job was given once, those of one millisecond too', async () => {
+        await many(60, (i) => ({
+          startedAt: 1000 + Math.floor(i / 7),
+          status: (['queued', 'processing', 'failed'] as const)[i % 3] ?? 'queued',
+        }));
+        const all = (await page()).jobs;
+        expect(all.map(({ startedAt }) => startedAt)).toEqual(
+          all.map(({ startedAt }) => startedAt).sort((a, b) => b - a),
+        );
+        expect(all).toHaveLength(60);
+        for (const limit of [1, 7, 59, 60, 61])
+          expect(await walked({ limit })).toEqual(all.map(({ promptId }) => promptId));
+      });
+
+      it('goes on where it ended, whatever came or went meanwhile', async () => {
+        await many(6, (i) => ({ startedAt: i }));
+        const { jobs, cursor = '' } = await page({ limit: 3 });
+        await many(1, () => ({ promptId: 'newer', startedAt: 9 }));
+        await remove('job-3');
+        await put(aState({ promptId: 'job-4', startedAt: 4, seq: 2, status: 'completed' }));
+        expect(jobs.map(({ promptId }) => promptId)).toEqual(['job-5', 'job-4', 'job-3']);
+        expect((await page({ limit: 3, cursor })).jobs.map(({ promptId }) => promptId)).toEqual([
+          'job-2',
+          'job-1',
+          'job-0',
+        ]);
+      });
+
+      it('holds those of several statuses, of a character, of a time, or with a text', async () => {
+        await put(aState({ promptId: 'a', startedAt: 10, status: 'queued', characterId: 'Mia' }));
+        await put(
+          aState({ promptId: 'b', startedAt: 20, status: 'processing', metadata: { name: 'Blue Hour', n: 7 } }),
+        );
+        await put(aState({ promptId: 'c', startedAt: 30, status: 'failed', type: 'own-blue' }));
+        const ids = async (filter: JobFilter) => (await list(filter)).map(({ promptId }) => promptId);
+        expect(await ids({ status: ['failed', 'queued'] })).toEqual(['c', 'a']);
+        expect(await ids({ status: [] })).toEqual([]);
+        expect(await ids({ characterId: 'Mia' })).toEqual(['a']);
+        expect(await ids({ since: 20 })).toEqual(['c', 'b']);
+        expect(await ids({ until: 20 })).toEqual(['a']);
+        expect(await ids({ since: 15, until: 30 })).toEqual(['b']);
+        expect(await ids({ text: 'BLUE' })).toEqual(['c', 'b']);
+        expect(await ids({ text: 'mia' })).toEqual(['a']);
+        expect(await ids({ text: 'nowhere' })).toEqual([]);
+      });
+
+      it('finds what matches among many that do not', async () => {
+        await many(700, (i) => ({ startedAt: i, type: i % 350 === 0 ? 'rare' : 'face_swap' }));
+        expect(await walked({ type: 'rare', limit: 1 })).toEqual(['job-350', 'job-0']);
+        expect(await walked({ text: 'job-699', limit: 5 })).toEqual(['job-699']);
+      });
+
+      it('shows a job by its id alone, and nobody else’s', async () => {
+        await put(aState({ promptId: 'its-id', userId: 'ann' }));
+        expect(await list({ text: 'its-id', userId: 'ann' })).toHaveLength(1);
+        expect(await list({ text: 'its-id', userId: 'bob' })).toEqual([]);
+      });
+
+      it('counts by status what its user has, whatever else was asked for', async () => {
+        await put(aState({ promptId: 'a', userId: 'ann', status: 'queued' }));
+        await put(aState({ promptId: 'b', userId: 'ann', status: 'processing' }));
+        await put(aState({ promptId: 'b', userId: 'ann', status: 'completed', seq: 2 }));
+        await put(aState({ promptId: 'c', userId: 'bob', status: 'failed' }));
+        const totals = { queued: 1, processing: 0, completed: 1, failed: 0 };
+        expect((await page({ userId: 'ann' })).totals).toEqual(totals);
+        expect((await page({ userId: 'ann', status: ['failed'], text: 'x', limit: 1 })).totals).toEqual(totals);
+        expect((await page()).totals).toEqual({ ...totals, failed: 1 });
+        await remove('a');
+        await remove('c');
+        expect((await page()).totals).toEqual({ queued: 0, processing: 0, completed: 1, failed: 0 });
+      });
+
+      it.each(['x', '%%%', 'MTIz', 'WzEsMl0'])('refuses %j as a cursor', async (cursor) => {
+        await expect(page({ cursor })).rejects.toThrow(InvalidCursor);
+      });
+
+      it.each(['a:b', '{}', 'ann}', '@', '../', 'ü 🎨', '\ud800', '*'])(
+        'keeps jobs of the user %j apart',
+        async (userId) => {
+          await put(aState({ promptId: 'a', userId }));
+          await put(aState({ promptId: 'b', userId: 'another' }));
+          expect(idsOf(await list({ userId }))).toEqual(['a']);
+          expect((await page({ userId })).totals.processing).toBe(1);
+          expect(idsOf(await list())).toEqual(['a', 'b']);
+        },
+      );
+    });
+
+    describe('the live jobs', () => {
+      const live = async () => idsOf(await lastValueFrom(store.live().pipe(toArray())));
+      const liveOf = async (clientId: string) => idsOf(await lastValueFrom(store.liveOf(clientId).pipe(toArray())));
+
+      it('are those that have not ended, of all and of each session', async () => {
+        await put(aState({ promptId: 'a', clientId: 's' }));
+        await put(aState({ promptId: 'b', clientId: 's' }));
+        await put(aState({ promptId: 'b', clientId: 's', seq: 2, status: 'completed' }));
+        await put(aState({ promptId: 'c', clientId: 't', session: 's' }));
+        await put(aState({ promptId: 'd', clientId: 't' }));
+        expect(await live()).toEqual(['a', 'c', 'd']);
+        expect(await liveOf('s')).toEqual(['a', 'c']);
+        expect(await liveOf('t')).toEqual(['d']);
+        expect(await liveOf('nobody')).toEqual([]);
+        await remove('d');
+        expect(await live()).toEqual(['a', 'c']);
+        expect(await liveOf('t')).toEqual([]);
+      });
+
+      it('go with a job to its next session', async () => {
+        await put(aState({ clientId: 's', seq: 1 }));
+        await put(aState({ clientId: 't', seq: 2 }));
+        expect(await liveOf('s')).toEqual([]);
+        expect(await liveOf('t')).toEqual(['job-1']);
+      });
+
+      it('are not changed by a state that is refused', async () => {
+        await put(aState({ clientId: 's', epoch: 7 }));
+        expect(await put(aState({ clientId: 's', epoch: 6, status: 'completed' }))).toBe('stale');
+        expect(await liveOf('s')).toEqual(['job-1']);
+        expect((await page()).totals).toMatchObject({ processing: 1, completed: 0 });
+      });
+    });
+
+    describe('what a user has', () => {
+      const usage = (userId: string) => lastValueFrom(store.usage(userId));
+      const stored = (text: string): StoredWorkflow => ({ tag: 'whole', prompt: { workflow: text } });
+      const bytesOf = (kept: StoredWorkflow) => Buffer.byteLength(JSON.stringify(kept));
+
+      it('is unsettled jobs and the bytes of their workflows', async () => {
+        const [large, small] = [stored(`"${'ü'.repeat(500)}"`), stored('{}')];
+        expect(await usage('ann')).toEqual({ jobs: 0, bytes: 0 });
+        await lastValueFrom(store.put(aState({ promptId: 'a' }), large));
+        await lastValueFrom(store.put(aState({ promptId: 'b' }), large));
+        await put(aState({ promptId: 'c' }));
+        await lastValueFrom(store.put(aState({ promptId: 'd', userId: 'bob' }), large));
+        expect(await usage('ann')).toEqual({ jobs: 3, bytes: 2 * bytesOf(large) });
+        await lastValueFrom(store.put(aState({ promptId: 'a', seq: 2 }), small));
+        expect(await usage('ann')).toEqual({ jobs: 3, bytes: bytesOf(large) + bytesOf(small) });
+        await put(aState({ promptId: 'b', seq: 2, status: 'failed' }));
+        await remove('c');
+        expect(await usage('ann')).toEqual({ jobs: 1, bytes: bytesOf(small) });
+      });
+    });
+
+    describe('the files of a job', () => {
+      const keep = (promptId: string, name: string, bytes: Uint8Array, mimeType = 'image/png') =>
+        lastValueFrom(store.keepFile(promptId, name, { mimeType, bytes }), { defaultValue: 'nothing' });
+      const file = (promptId: string, name: string) => lastValueFrom(store.file(promptId, name));
+      const png = Uint8Array.from([0x89, 0x50, 0, 0xff, 0x0d, 0x0a]);
+
+      it('are given back to the last byte, by name', async () => {
+        await put(aState());
+        expect(await file('job-1', 'a.png')).toBeUndefined();
+        expect(await keep('job-1', 'a.png', png)).toBe('nothing');
+        await keep('job-1', 'ü/🎨', Uint8Array.of(), 'text/plain');
+        const kept = await file('job-1', 'a.png');
+        expect([kept?.mimeType, ...(kept?.bytes ?? [])]).toEqual(['image/png', ...png]);
+        expect((await file('job-1', 'ü/🎨'))?.bytes).toHaveLength(0);
+        expect(await file('job-2', 'a.png')).toBeUndefined();
+        await keep('job-1', 'a.png', Uint8Array.of(1), 'image/webp');
+        expect((await file('job-1', 'a.png'))?.mimeType).toBe('image/webp');
+      });
+
+      it('stay when it settles, and go with it', async () => {
+        await put(aState({ seq: 1 }));
+        await keep('job-1', 'a.png', png);
+        await put(aState({ seq: 2, status: 'completed' }));
+        expect(await file('job-1', 'a.png')).toBeDefined();
+        await remove('job-1');
+        expect(await file('job-1', 'a.png')).toBeUndefined();
+      });
+
+      it('are refused by the bound', async () => {
+        await put(aState());
+        await expect(keep('job-1', 'a', new Uint8Array(bounds.fileBytes + 1))).rejects.toThrow(Unstorable);
+        await expect(keep('job-1', 'x'.repeat(bounds.fileNameLength + 1), png)).rejects.toThrow(Unstorable);
+        for (let n = 0; n < bounds.files; n++) await keep('job-1', `${n}`, png);
+        await expect(keep('job-1', 'one too many', png)).rejects.toThrow(Unstorable);
+        await keep('job-1', '0', png);
+      });
+    });
+
+    it.each(['x'.repeat(bounds.promptIdBytes + 1), 'ü'.repeat(1000)])(
+      'refuses an id that is too long for good',
+      async (promptId) => {
+        await expect(put(aState({ promptId }))).rejects.toThrow(Unstorable);
+      },
+    );
 
     it('forgets a removed job for good', async () => {
       await put(aState({ epoch: 9, seq: 9 }));
@@ -169,68 +376,71 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         tag: 'unposted',
         prompt: { workflow: '{}' },
       };
-      const keep = (promptId: string, kept = workflow) =>
-        lastValueFrom(store.keep(promptId, kept), { defaultValue: 'nothing' });
-      const kept = (promptId: string) => lastValueFrom(store.kept(promptId));
+      const stored = (promptId: string) => lastValueFrom(store.workflow(promptId));
+      const putWith = (own: Partial<JobState> = {}, kept = workflow) => lastValueFrom(store.put(aState(own), kept));
 
-      it('is kept without a word, by itself and beside the state', async () => {
-        expect(await kept('job-1')).toBeUndefined();
-        expect(await keep('job-1')).toBe('nothing');
-        expect(await get('job-1')).toBeUndefined();
-        await put(aState());
-        expect(await kept('job-1')).toEqual(workflow);
-        expect(await get('job-1')).toEqual(aState());
-        expect(await kept('job-2')).toBeUndefined();
+      it('is stored with a state, and stays until another comes with a later one', async () => {
+        expect(await stored('job-1')).toBeUndefined();
+        expect(await putWith({ seq: 1 })).toBe('stored');
+        expect(await put(aState({ seq: 2 }))).toBe('stored');
+        expect(await stored('job-1')).toEqual(workflow);
+        expect(await get('job-1')).toEqual(aState({ seq: 2 }));
+        await putWith({ seq: 3 }, another);
+        expect(await stored('job-1')).toEqual(another);
+        expect(await stored('job-2')).toBeUndefined();
       });
 
-      it('is the last that was kept', async () => {
-        await keep('job-1');
-        await keep('job-1', another);
-        expect(await kept('job-1')).toEqual(another);
+      it('[R11] is not replaced by that of a state which is refused', async () => {
+        await putWith({ epoch: 7 });
+        expect(await putWith({ epoch: 6 }, another)).toBe('stale');
+        expect(await stored('job-1')).toEqual(workflow);
       });
 
-      it('is no state: it is neither listed nor reported', async () => {
-        await keep('job-1');
-        expect(await list()).toEqual([]);
-        await put(aState());
-        await keep('job-2', another);
-        expect(await list()).toEqual([aState()]);
-      });
-
-      it('is forgotten with its job, and so is one without a state', async () => {
-        await put(aState());
-        for (const promptId of ['job-1', 'job-2']) await keep(promptId);
-        for (const promptId of ['job-1', 'job-2']) await remove(promptId);
-        expect(await kept('job-1')).toBeUndefined();
-        expect(await kept('job-2')).toBeUndefined();
-      });
-
-      it('does nothing until it is subscribed to', async () => {
-        void store.keep('job-1', workflow);
-        expect(await kept('job-1')).toBeUndefined();
-      });
-
-      it.each(['', 'no JSON {', '[1]', '"text"', '7', 'null'])(
-        'is none where somebody else wrote %j, until it is kept again',
-        async (text) => {
-          await harness.overwriteKept('job-1', text);
-          expect(await kept('job-1')).toBeUndefined();
-          await keep('job-1');
-          expect(await kept('job-1')).toEqual(workflow);
+      it.each(['completed', 'failed'] as const)(
+        'is dropped when its job is %s, even if one comes with that',
+        async (status) => {
+          await putWith({ seq: 1 });
+          await put(aState({ seq: 2, status }));
+          expect(await stored('job-1')).toBeUndefined();
+          await putWith({ promptId: 'job-2', status });
+          expect(await stored('job-2')).toBeUndefined();
         },
       );
 
-      it.each(['*', 'a}b{c', 'nul\0', ':workflow', ''])('is kept of a job with the id %j', async (promptId) => {
-        await keep(promptId);
-        expect(await kept(promptId)).toEqual(workflow);
+      it('is no state: it is neither listed nor reported', async () => {
+        await putWith();
+        expect(await list()).toEqual([aState()]);
+        expect(harness.reports).toEqual([]);
+      });
+
+      it('is forgotten with its job', async () => {
+        await putWith();
+        await remove('job-1');
+        expect(await stored('job-1')).toBeUndefined();
+      });
+
+      it.each(['', 'no JSON {', '[1]', '"text"', '7', 'null'])(
+        'is none where somebody else wrote %j, until another is stored',
+        async (text) => {
+          await putWith({ seq: 1 });
+          await harness.overwriteKept('job-1', text);
+          expect(await stored('job-1')).toBeUndefined();
+          await putWith({ seq: 2 });
+          expect(await stored('job-1')).toEqual(workflow);
+        },
+      );
+
+      it.each(['*', 'a}b{c', 'nul\0', ':workflow', ''])('is stored of a job with the id %j', async (promptId) => {
+        await putWith({ promptId });
+        expect(await stored(promptId)).toEqual(workflow);
         await remove(promptId);
-        expect(await kept(promptId)).toBeUndefined();
+        expect(await stored(promptId)).toBeUndefined();
       });
 
       it('is unavailable with its store', async () => {
         await lastValueFrom(store.close(), { defaultValue: undefined });
-        await expect(keep('job-1')).rejects.toThrow(StoreUnavailable);
-        await expect(kept('job-1')).rejects.toThrow(StoreUnavailable);
+        await expect(putWith()).rejects.toThrow(StoreUnavailable);
+        await expect(stored('job-1')).rejects.toThrow(StoreUnavailable);
       });
     });
 
@@ -325,7 +535,7 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         await reserve('text', 'job-1');
         expect(await list()).toEqual([]);
         expect(await get('job-1')).toBeUndefined();
-        expect(await lastValueFrom(store.kept('job-1'))).toBeUndefined();
+        expect(await lastValueFrom(store.workflow('job-1'))).toBeUndefined();
         expect(await remove('job-1')).toBe(false);
         expect(await reserve('other', 'job-1')).toBe('text');
       });

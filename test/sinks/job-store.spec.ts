@@ -9,7 +9,7 @@ import { feedChannel } from '../../sinks/redis/redis-feed';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { jobStoreContract } from './job-store.contract';
-import { until } from './until';
+import { until } from '../support/until';
 
 jobStoreContract('the embedded store', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-'));

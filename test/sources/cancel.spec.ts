@@ -9,6 +9,8 @@ import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps } from '../support/comfyui/workflows';
 import { Client, finished, get, start, stopAll, submit, until, type Queue } from '../support/comfyui-client';
 
+const isTransient = (error: unknown): boolean => error instanceof NoAnswer;
+
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const clients: Rest[] = [];
 
@@ -99,7 +101,9 @@ describe.each(versions)('%s', (version) => {
       return 10;
     };
     const again = lastValueFrom(
-      cancel(client, running).pipe(reconnecting({ steadyMs: 60_000, delayMs }, asyncScheduler)),
+      cancel(client, running).pipe(
+        reconnecting({ backoff: { steadyMs: 60_000, delayMs }, clock: asyncScheduler, isTransient }),
+      ),
       { defaultValue: 'asked' },
     );
     await until(() => tries >= 3);
@@ -114,7 +118,11 @@ describe.each(versions)('%s', (version) => {
     await until(() => server.executions.has(running));
     server.faults.busy(0.3);
     const again = cancel(asking(server, 100), running).pipe(
-      reconnecting(jittered({ firstMs: 20, maxMs: 100, steadyMs: 60_000 }, Math.random), asyncScheduler),
+      reconnecting({
+        backoff: jittered({ firstMs: 20, maxMs: 100, steadyMs: 60_000 }, Math.random),
+        clock: asyncScheduler,
+        isTransient,
+      }),
     );
     expect(await lastValueFrom(again, { defaultValue: 'asked' })).toBe('asked');
     expect((await finished(server, running)).status.status_str).toBe('error');
@@ -153,4 +161,23 @@ test('a queue that cannot be read is no answer, and nothing is interrupted', asy
   await expect(asked(asking(server), running)).rejects.toThrow(NoAnswer);
   expect(server.requests.some(({ path }) => path === '/interrupt')).toBe(false);
   client.socket.terminate();
+});
+
+test('a queue too large to be read stops no cancel of a server that interrupts by id', async () => {
+  const server = await starting('0.3.64', { faults: { giantQueue: 50 } });
+  const running = await submit(server, long());
+  await until(() => server.executions.has(running));
+  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  clients.push(client);
+  expect(await asked(client, running)).toBe('asked');
+  expect((await finished(server, running)).status.status_str).toBe('error');
+});
+
+test('where it would stop whatever runs, such a queue does not let it', async () => {
+  const server = await starting('0.3.30', { faults: { giantQueue: 50 } });
+  const running = await submit(server, short());
+  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  clients.push(client);
+  await expect(asked(client, 'another')).rejects.toBeInstanceOf(NoAnswer);
+  expect((await finished(server, running)).status.status_str).toBe('success');
 });

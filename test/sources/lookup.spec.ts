@@ -306,3 +306,51 @@ describe('[R4] what is not ComfyUI’s is no answer', () => {
     await expect(answer(answering({ status: 404, json: { detail: 'Not Found' } }).one('a'))).rejects.toThrow(NoAnswer);
   });
 });
+
+describe('answers that cannot be read', () => {
+  const small = { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 5 };
+
+  test.each(['0.3.30', '0.3.64'] as const)('a queue too large does not keep an end of %s waiting', async (version) => {
+    const { server } = await asking(version, { faults: { giantQueue: 50 } });
+    const client = rest(serverAddress(server.url), small);
+    const routes = lookup(client.get);
+    const ended = await submit(server, short());
+    await finished(server, ended);
+    const waiting = await submit(server, long());
+    const looked = lookAt(routes, asyncScheduler);
+    for (let n = 0; n < 7; n++) {
+      const events = await lastValueFrom(looked([taken(ended), taken(waiting)]).pipe(toArray()));
+      const tags = new Map(events.map((event) => ['promptId' in event && event.promptId, event.tag]));
+      expect(Object.fromEntries(tags)).toEqual({ [ended]: 'ended', [waiting]: 'unended' });
+    }
+    // It was asked for once, and the server counts as one that answers.
+    expect(server.requests.filter(({ path }) => path === '/queue')).toHaveLength(1);
+    expect(client.answeredAt()).toBeGreaterThan(0);
+    await client.close();
+  });
+
+  test('a job’s own page that cannot be read is told as such, and is no outage', async () => {
+    const { server } = await asking('0.33.0');
+    const client = rest(serverAddress(server.url), small);
+    const ended = await submit(server, short());
+    await finished(server, ended);
+    server.faults.status = {
+      httpStatus: 200,
+      body: '{"id": ',
+      routes: ['/api/jobs/'],
+      contentType: 'application/json',
+    };
+    for (let n = 0; n < 7; n++)
+      expect(await look(lookup(client.get), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
+    expect(await answer(lookup(client.get).queue())).toEqual([]);
+    await client.close();
+  });
+
+  test('[R4] of somebody before ComfyUI are no answers', async () => {
+    const { server } = await asking('0.33.0');
+    const client = rest(serverAddress(server.url), small);
+    server.faults.status = { httpStatus: 200, body: '{"login": true}', contentType: 'application/json' };
+    await expect(look(lookup(client.get), [taken('ours')])).rejects.toBeInstanceOf(NoAnswer);
+    await client.close();
+  });
+});

@@ -8,7 +8,7 @@ test.each([
   ['HTTP://LOCALHOST:80', 'http://localhost'],
   ['http://[::1]:8188', 'http://[::1]:8188'],
 ])('%s is shown as %s', (text, url) => {
-  expect(serverAddress(text)).toEqual({ url, headers: {} });
+  expect(serverAddress(text)).toEqual({ url, name: 'server-1', headers: {} });
 });
 
 const basic = (login: string) => ({ authorization: `Basic ${Buffer.from(login).toString('base64')}` });
@@ -19,7 +19,7 @@ test.each([
   ['http://:secret@comfy:8188/', ':secret'],
   ['http://a%40b:p%3Aw%2F%C3%A9@comfy:8188/', 'a@b:p:w/é'],
 ])('credentials leave the URL and become a header: %s', (text, login) => {
-  expect(serverAddress(text)).toEqual({ url: 'http://comfy:8188', headers: basic(login) });
+  expect(serverAddress(text)).toEqual({ url: 'http://comfy:8188', name: 'server-1', headers: basic(login) });
 });
 
 test('headers of one’s own are kept, beside the login and in its place', () => {
@@ -47,4 +47,9 @@ test('a password that is not percent-encoded throws what names the fault, and no
   const address = () => serverAddress('http://ada:100%secret@comfy:8188');
   expect(address).toThrow(TypeError);
   expect(address).not.toThrow('secret');
+});
+
+test('a server goes by its name, or else by its place', () => {
+  expect(serverAddress({ url: 'http://comfy', name: 'studio' }, 3).name).toBe('studio');
+  expect(serverAddress('http://comfy', 3).name).toBe('server-4');
 });

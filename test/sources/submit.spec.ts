@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncScheduler, NEVER, type Subscription } from 'rxjs';
+import { asyncScheduler, lastValueFrom, NEVER, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/lookup';
 import { rest, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
@@ -110,13 +109,13 @@ const posts = ({ requests }: ComfyUIStandIn): number =>
 
 /** Under which id the server has it, as the events tell. */
 const idIn = (events: readonly BoardEvent[], promptId: string): string => {
-  const adopted = events.find((event) => event.tag === 'adopted');
-  return adopted?.tag === 'adopted' ? adopted.as : promptId;
+  const accepted = events.find((event) => event.tag === 'accepted');
+  return accepted?.tag === 'accepted' ? (accepted.runId ?? promptId) : promptId;
 };
 
 describe.each(versions)('%s', (version) => {
   const keepsId = version !== '0.3.30';
-  const told = keepsId ? ['accepted'] : ['adopted', 'accepted'];
+  const told = ['accepted'];
   const tags = (events: readonly BoardEvent[]) => events.map(({ tag }) => tag);
 
   test('posts once, with the session’s client, our id and our mark', async () => {
@@ -269,11 +268,11 @@ describe.each(versions)('%s', (version) => {
       policy: { backoff: { steadyMs: 0, delayMs: () => 150 } },
     });
     const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
-    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow), untold: true }) });
-    const id = idIn(await done, promptId);
+    take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });
+    await done;
     socket.unsubscribe();
     expect(states.at(-1)).toMatchObject({
-      promptId: id,
+      promptId,
       status: 'completed',
       progress: 100,
       outputs: [{ nodeId: '4', kind: 'images' }],
@@ -354,9 +353,10 @@ describe('the socket', () => {
 describe('where another instance may be at it', () => {
   test('[R11] it is posted once that is known not to be so', async () => {
     const server = await start({ version: '0.33.0' });
-    let mine = false;
-    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost: () => mine } });
-    await sleep(100);
+    let [mine, asked] = [false, 0];
+    const mayPost = (): boolean => (asked += 1) > 0 && mine;
+    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost } });
+    await until(() => asked > 2);
     expect(posts(server)).toBe(0);
     mine = true;
     expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
@@ -365,9 +365,10 @@ describe('where another instance may be at it', () => {
 
   test('[R11] it is not posted where it turned out so', async () => {
     const server = await start({ version: '0.33.0' });
-    let wanted = true;
-    const { done } = submitTo(server.url, short(), { submission: { mayPost: () => false, wanted: () => wanted } });
-    await sleep(50);
+    let [wanted, asked] = [true, 0];
+    const mayPost = (): boolean => (asked += 1) < 0;
+    const { done } = submitTo(server.url, short(), { submission: { mayPost, wanted: () => wanted } });
+    await until(() => asked > 2);
     wanted = false;
     expect(await done).toEqual([]);
     expect(posts(server)).toBe(0);
@@ -414,4 +415,54 @@ test('unsubscribing ends it, wherever it is', async () => {
   await other.done;
   await finished(server, other.promptId);
   expect([events, server.executions.size, posts(server)]).toEqual([[], 1, 2]);
+});
+
+describe('a proxy’s page instead of ComfyUI’s answer', () => {
+  test.each([
+    [413, 'rejected', false],
+    [401, 'unreachable', false],
+    [403, 'unreachable', false],
+    [404, 'unreachable', true],
+    [301, 'rejected', false],
+    [302, 'rejected', false],
+  ])('[R10] with status %i is told at once, after one post', async (httpStatus, kind, retryable) => {
+    const server = await start({ faults: { status: { httpStatus, body: '<html><title>No</title></html>' } } });
+    const { done, promptId } = submitTo(server.url, short());
+    expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind, retryable } }]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test('to five large bodies keeps nobody else from the server', async () => {
+    const server = await start();
+    const client = rest(serverAddress(server.url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 2 });
+    clients.push(client);
+    server.faults.status = { httpStatus: 413, body: '<html>413</html>' };
+    for (let n = 0; n < 5; n++)
+      await expect(lastValueFrom(client.post('/prompt', '{}'))).rejects.toMatchObject({ status: 413 });
+    server.faults.status = undefined;
+    expect(await lastValueFrom(client.get('/prompt'))).toMatchObject({ status: 200 });
+  });
+});
+
+test('[R18] integers reach ComfyUI with all their digits', async () => {
+  const server = await start();
+  const seeds = ['9007199254740993', '12345678901234567891', '18446744073709551615'];
+  for (const seed of seeds) {
+    const workflow = JSON.stringify(short()).replace(/"seed":\d+/, `"seed":${seed}`);
+    const { done, promptId } = submitTo(server.url, {}, { submission: { prompt: { workflow } } });
+    expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+    await finished(server, promptId);
+  }
+  const posted = server.requests.flatMap(({ body = '' }) => /"seed":(\d+)/.exec(body)?.[1] ?? []);
+  expect(posted).toEqual(seeds);
+  const ran = server.executedWorkflows.map(({ workflow }) => String(workflow['2']?.inputs['seed']));
+  expect(ran).toEqual(seeds);
+  const tooLarge = JSON.stringify(short()).replace(/"seed":\d+/, '"seed":18446744073709551616');
+  const refused = await submitTo(server.url, {}, { submission: { prompt: { workflow: tooLarge } } }).done;
+  expect(refused).toMatchObject([
+    {
+      tag: 'refused',
+      failure: { message: expect.stringContaining('bigger than max of 18446744073709551615') as string },
+    },
+  ]);
 });

@@ -163,6 +163,7 @@ function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
     reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
     look: { steadyMs: 1_000, delayMs: (n) => 10 * n },
     clock: scheduler,
+    isTransient: () => true,
   };
   return {
     board,
@@ -409,7 +410,7 @@ describe('the end', () => {
       );
       expectSubscriptions(socket$.subscriptions).toBe('^-------!');
     });
-    expect(board.session('c')?.open).toBe(false);
+    expect(board.session('c')).toBeUndefined();
   });
 
   test('does not wait for a socket that is between two connections', () => {

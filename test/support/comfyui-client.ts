@@ -1,7 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { startComfyUI } from './comfyui/stand-in';
 import type { ComfyUIStandIn, StandInOptions } from './comfyui/stand-in';
+import { until } from './until';
+
+export { until } from './until';
 
 /** Parts of ComfyUI's answers. */
 export interface Queue {
@@ -65,15 +67,6 @@ export async function start(options: Partial<StandInOptions> = {}): Promise<Comf
 
 export async function stopAll(): Promise<void> {
   await Promise.all(servers.splice(0).map((server) => server.stop()));
-}
-
-/** Resolves as soon as it is true, rejects after 4 s. */
-export async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 4000;
-  while (!(await isTrue())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(5);
-  }
 }
 
 /** GETs JSON. */

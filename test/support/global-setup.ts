@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { buildDashboard, builtFolder } from './built';
 import { ensureRedisServer } from './redis-server';
 
-/** What the tests need of the machine. */
+/** What the tests of edges need of the machine: a Redis, the dashboard, and the code of what runs in processes of its own. */
 export default async function globalSetup(): Promise<void> {
-  execFileSync(process.execPath, ['scripts/build-dashboard.mjs'], { stdio: 'inherit' });
+  buildDashboard();
+  builtFolder();
   await ensureRedisServer();
 }

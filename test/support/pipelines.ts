@@ -9,6 +9,7 @@ import {
 import type { JobStore } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Timing } from '../../streams/job/timing';
+import { PATIENCE_MS } from './until';
 
 /** As in earnest, some ten times as fast. */
 export const hurried: Partial<Timing> = {
@@ -22,8 +23,6 @@ export const hurried: Partial<Timing> = {
   quietMs: 1_500,
   trapQuietMs: 600,
 };
-
-const PATIENCE_MS = 15_000;
 
 /** What one watcher sees of a job. */
 export interface Watched {
@@ -135,7 +134,7 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
 /** The first batch of jobs that an instance took up, with this one in it. */
 export const takenUp = (pipeline: Pipeline, promptId: string): Promise<readonly JobState[]> =>
   firstValueFrom(
-    pipeline.recovered.pipe(
+    pipeline.recovered$.pipe(
       filter((states) => states.some((state) => state.promptId === promptId)),
       timeout(PATIENCE_MS),
     ),

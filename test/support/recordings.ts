@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLeft } from 'fp-ts/Either';
 import { readRecording, type Recorded } from '../../scripts/recording.codec';
+import { readPython } from '../../sources/codecs/python-json';
 import { recordings as scenarios } from './replay/recording';
 
 export type Exchange = Extract<Recorded, { http: unknown }>['http'];
@@ -40,4 +41,9 @@ export const framesOf = ({ lines }: Recording): readonly (string | Buffer)[] =>
 
 /** Its requests and their answers. */
 export const exchangesOf = ({ lines }: Recording): readonly Exchange[] =>
-  lines.flatMap((line) => ('http' in line ? [line.http] : []));
+  lines.flatMap((line) => ('http' in line ? [{ ...line.http, response: read(line.http.response) }] : []));
+
+/** A recording keeps as text what JSON cannot hold. */
+function read(response: unknown): unknown {
+  return typeof response === 'string' && /^[{[]/.test(response) ? readPython(response) : response;
+}

@@ -2,15 +2,13 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { freePort, startRedis, type RedisServer } from './redis-server';
+import { PATIENCE_MS } from './until';
 
 const run = promisify(execFile);
 
-/** Half a second without an answer makes a node suspect, and a replica the master. */
-const NODE_TIMEOUT_MS = 500;
+/** So long without an answer makes a node suspect, and a replica the master: longer than a busy machine lets one wait. */
+const NODE_TIMEOUT_MS = 2_000;
 const MASTERS = 3;
-
-/** A cluster that takes longer is a finding. */
-const SETTLE_MS = 20_000;
 
 /** Six nodes of one's own on 127.0.0.1: three masters with a replica each. */
 export interface RedisCluster {
@@ -82,7 +80,7 @@ export async function startRedisCluster({
       await Promise.all((await cluster.masters()).map(({ admin }) => admin.flushall()));
     },
     settled: async () => {
-      const deadline = Date.now() + SETTLE_MS;
+      const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
         const seen = await views();
         const infos = await Promise.all(seen.map(({ admin }) => admin.cluster('INFO').catch(() => '')));

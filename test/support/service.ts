@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { builtScript } from './built';
 import { lookThrough } from './canary';
+import { PATIENCE_MS } from './until';
 
 /** The service as a process of its own. */
 export interface Service {
@@ -11,8 +13,8 @@ export interface Service {
   output(): string;
   /** SIGKILL. Resolves once it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM. Resolves with its exit code, and how long it took. */
-  terminate(): Promise<{ readonly code: number | null; readonly tookMs: number }>;
+  /** SIGTERM. Resolves with its exit code. */
+  terminate(): Promise<{ readonly code: number | null }>;
 }
 
 /** A service that ended. */
@@ -23,9 +25,6 @@ export interface Ended {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** On a loaded machine, compiling included. */
-const START_MS = 30_000;
-
 const root = join(__dirname, '../..');
 
 /** Starts the service with these settings and no others, on a free port. Resolves once it listens; rejects with its output if it ends before. */
@@ -35,7 +34,7 @@ export async function startService(settings: Environment): Promise<Service> {
     const impatience = setTimeout(() => {
       child.kill('SIGKILL');
       reject(new Error(`the service does not listen: ${output()}`));
-    }, START_MS);
+    }, PATIENCE_MS);
     child.stdout.on('data', () => {
       const [, address] = /listens at (http:\S+)\n/.exec(output()) ?? [];
       if (address === undefined) return;
@@ -55,10 +54,9 @@ export async function startService(settings: Environment): Promise<Service> {
       await ended;
     },
     terminate: async () => {
-      const began = performance.now();
       child.kill('SIGTERM');
       const { code } = await ended;
-      return { code, tookMs: performance.now() - began };
+      return { code };
     },
   };
 }
@@ -67,7 +65,7 @@ export async function startService(settings: Environment): Promise<Service> {
 export const endOfService = (settings: Environment): Promise<Ended> => launch(settings).ended;
 
 function launch(settings: Environment) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts'], {
+  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -48,7 +48,7 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   const ends = new Map(states.map((state) => [state.promptId, state.status]));
   const lostEnds = records.filter(({ promptId, sights }) => {
     const last = sights.at(-1);
-    return last !== undefined && isSettled(last as never) && ends.get(promptId) !== last.status;
+    return last !== undefined && isSettled(last) && ends.get(promptId) !== last.status;
   });
   const gone = new Set(lostEnds.map(({ promptId }) => promptId));
   const saw = (some: string): number => records.filter(({ by }) => by === some).length;

@@ -1,12 +1,10 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { resolve } from 'node:path';
+import { builtScript } from '../support/built';
 
 const ROOT = resolve(__dirname, '../..');
-/** Below `node_modules`, so that what is compiled there finds its packages. */
-const BUILT = join(ROOT, 'node_modules/.cache/jobstream-system', `${process.pid}`);
 
 /** The service in a process of its own. */
 export interface Instance {
@@ -27,24 +25,12 @@ export interface Instance {
   resume(): void;
 }
 
-let compiled: Promise<unknown> | undefined;
-
-/** Compiles the service as it ships, once, out of the way of `dist/`. */
-export function compile(): Promise<unknown> {
-  const compiler = join(ROOT, 'node_modules/typescript7/bin/tsc');
-  const where = ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', BUILT, '--declaration', 'false'];
-  // What has type errors is compiled all the same: they are for `npm run types` to tell.
-  compiled ??= promisify(execFile)(process.execPath, [compiler, ...where], { cwd: ROOT }).catch(() => undefined);
-  return compiled;
-}
-
 /** Starts the service with these settings, on a port that it keeps. Its log goes to `logFile`. */
 export async function startInstance(
   name: string,
   environment: Readonly<Record<string, string>>,
   logFile: string,
 ): Promise<Instance> {
-  await compile();
   let child: ChildProcess | undefined;
   let leaving: Promise<unknown> = Promise.resolve();
   process.once('exit', () => child?.kill('SIGKILL'));
@@ -57,7 +43,7 @@ export async function startInstance(
     await leaving;
     const port = url === '' ? '0' : new URL(url).port;
     const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...environment };
-    const started = spawn(process.execPath, [join(BUILT, 'gateway/main.js')], {
+    const started = spawn(process.execPath, [builtScript('gateway/main.ts')], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: ROOT,

@@ -1,4 +1,4 @@
-import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import { isNewer, isSettled } from '../../streams/job/job-state';
 import type { Record, Sight } from './watching';
 
 /** What must never happen to what one watcher sees of one job. */
@@ -22,11 +22,11 @@ function wrongs(before: Sight, after: Sight): readonly string[] {
   // An old server's id for the job begins an order of its own.
   const isRenamed = after.promptId !== before.promptId;
   return [
-    ...(isRenamed || isNewer(after as unknown as JobState, before as unknown as JobState)
+    ...(isRenamed || isNewer(after, before)
       ? []
       : ['no newer than the one before']),
     ...(after.progress < before.progress ? ['progress fell'] : []),
-    ...(isSettled(before as unknown as JobState) ? ['came after the end'] : []),
+    ...(isSettled(before) ? ['came after the end'] : []),
   ];
 }
 
@@ -35,7 +35,7 @@ export function contradictions(records: readonly Record[]): readonly string[] {
   const ends = new Map<string, string>();
   return records.flatMap(({ promptId, sights }) => {
     const last = sights.at(-1);
-    if (last === undefined || !isSettled(last as unknown as JobState)) return [];
+    if (last === undefined || !isSettled(last)) return [];
     const before = ends.get(promptId) ?? last.status;
     ends.set(promptId, before);
     return before === last.status ? [] : [promptId];

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { isFile } from '../../streams/job/job-state';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming } from '../../streams/job/timing';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import { steps } from '../support/comfyui/workflows';
 import { get, type Queue } from '../support/comfyui-client';
+export { until } from '../support/until';
 import { inWorld, inWorlds, type World, type WorldOptions } from './world';
 
 type Scenario = (world: World) => Promise<void>;
@@ -32,13 +33,5 @@ export const steppedPast =
     state.via === 'websocket' && (state.node?.value ?? 0) >= (node?.value ?? 0) + by;
 
 /** The files a job made: node, kind, folder. */
-export const files = ({ outputs = [] }: JobState) => outputs.map(({ nodeId, kind, type }) => [nodeId, kind, type]);
-
-/** Resolves as soon as it is true. */
-export async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(10);
-  }
-}
+export const files = ({ outputs = [] }: JobState) =>
+  outputs.filter(isFile).map(({ nodeId, kind, type }) => [nodeId, kind, type]);

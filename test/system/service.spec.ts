@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '../../streams/job/job-state';
 import { asking, type Answer } from '../gateway/support/asking';
 import { connected, heard, join as joinJob, statesOf, type Client } from '../gateway/support/client';
@@ -10,9 +9,8 @@ import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { nodeError, rejected, steps, twoOutputs } from '../support/comfyui/workflows';
 import { endOfService, startService, type Service } from '../support/service';
+import { until } from '../support/until';
 import { loginProxy } from './login-proxy';
-
-jest.setTimeout(60_000);
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 
@@ -51,14 +49,6 @@ const job = (workflow: object, more: object = {}) => ({
 });
 const stateIn = ({ json }: Answer): JobState => json as unknown as JobState;
 
-async function until(isTrue: () => boolean | Promise<boolean>, withinMs = 40_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
-    await sleep(20);
-  }
-}
-
 /** Resolves with the job once it fits, as `GET /jobs/:promptId` tells it. */
 async function jobWhere({ url }: Service, promptId: string, fits: (state: JobState) => boolean): Promise<JobState> {
   let state: JobState | undefined;
@@ -71,7 +61,8 @@ async function jobWhere({ url }: Service, promptId: string, fits: (state: JobSta
   return state!;
 }
 
-const isEnd = (state: JobState | undefined): boolean => state?.status === 'completed' || state?.status === 'failed';
+const isEnd = (state: Pick<JobState, 'status'> | undefined): boolean =>
+  state?.status === 'completed' || state?.status === 'failed';
 const long = (count: number) => steps({ steps: count, secondsPerStep: 0.1 });
 
 /** Submits a workflow; resolves with the job’s id. */
@@ -93,6 +84,7 @@ test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alon
     const ask = asking(service);
     await until(() => comfy.sockets() === 1);
 
+    comfy.faults.mostSteps = 3;
     const posted = await ask('POST', '/jobs', job(twoOutputs(), { characterId: 'c', metadata: { order: 7 } }));
     expect(posted).toMatchObject({ status: 202, json: { userId: 'ada', characterId: 'c', metadata: { order: 7 } } });
     const { promptId } = stateIn(posted);
@@ -102,11 +94,12 @@ test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alon
     const previews: unknown[] = [];
     socket.on('job:preview', (head, bytes) => previews.push({ ...head, first: bytes[0] }));
     expect(await joinJob(socket, promptId)).toMatchObject({ ok: true, job: { promptId } });
+    comfy.faults.mostSteps = 10;
+    await until(() => previews.length > 0 && states.some((state) => state.progress > 0));
+    comfy.faults.mostSteps = Infinity;
     await until(() => states.at(-1)?.status === 'completed');
     const progress = states.map((state) => state.progress);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
-    expect(progress.length).toBeGreaterThan(5);
-    expect(previews.length).toBeGreaterThan(0);
     expect(previews[0]).toEqual({ promptId, nodeId: '2', mimeType: 'image/jpeg', first: 0xff });
 
     const late = await connected(service);
@@ -140,7 +133,7 @@ test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alon
     const broken = await submitted(service, nodeError());
     expect(await jobWhere(service, broken, isEnd)).toMatchObject({ failure: { kind: 'node_error', nodeId: '2' } });
 
-    const [running, waiting] = [await submitted(service, long(200)), await submitted(service, long(2))];
+    const [running, waiting] = [await submitted(service, long(2_000)), await submitted(service, long(2))];
     await jobWhere(service, running, (state) => state.progress > 0);
     expect((await ask('POST', `/jobs/${running}/cancel`)).status).toBeLessThan(300);
     expect(await jobWhere(service, running, isEnd)).toMatchObject({ failure: { kind: 'cancelled' } });
@@ -155,12 +148,11 @@ test.concurrent.each(versions)(
   '%s: killed while jobs run and wait, and started again: they go on, and end as they end',
   (version) =>
     inPlace(version, async ({ start, comfy }) => {
-      const began = performance.now();
       const first = await start();
       await until(() => comfy.sockets() === 1);
-      // Long enough to be still at work when the service is back, on a loaded machine too.
-      const steps = 80 + Math.ceil((performance.now() - began) / 25);
-      const [running, waiting] = [await submitted(first, long(steps)), await submitted(first, twoOutputs())];
+      // It is still at work when the service is back, however long that takes.
+      comfy.faults.mostSteps = 10;
+      const [running, waiting] = [await submitted(first, long(60)), await submitted(first, twoOutputs())];
       const before = await jobWhere(first, running, (state) => state.progress > 3);
       await first.kill();
       await until(() => comfy.sockets() === 0);
@@ -168,14 +160,14 @@ test.concurrent.each(versions)(
       const second = await start();
       const socket = await joined(second, running);
       const states = statesOf(socket);
+      // Its frames came again, and not only its end.
+      comfy.faults.mostSteps = 40;
+      await until(() => states.some(({ via, node }) => via === 'websocket' && Number(node?.value) > 10));
+      comfy.faults.mostSteps = Infinity;
       await until(() => isEnd(states.at(-1)));
       expect(states.at(-1)).toMatchObject({ status: 'completed', progress: 100, outputs: [{ nodeId: '4' }] });
       expect(states[0]!.progress).toBeGreaterThanOrEqual(before.progress);
       expect(states[0]!.epoch).toBeGreaterThan(before.epoch);
-      // Its frames came again, and not only its end.
-      expect(states.filter(({ status, via }) => status === 'processing' && via === 'websocket').length).toBeGreaterThan(
-        3,
-      );
       expect(await jobWhere(second, waiting, isEnd)).toMatchObject({
         status: 'completed',
         outputs: [{ nodeId: '4' }, { nodeId: '6' }],
@@ -216,15 +208,16 @@ test.concurrent('SIGTERM while a job runs: drained within ten seconds, exit code
   inPlace('0.33.0', async ({ start, comfy }) => {
     const first = await start();
     await until(() => comfy.sockets() === 1);
-    const promptId = await submitted(first, long(120));
+    comfy.faults.mostSteps = 20;
+    const promptId = await submitted(first, long(60));
     await jobWhere(first, promptId, (state) => state.progress > 5);
     const socket = await joined(first, promptId);
     const gone = heard(socket, 'disconnect');
-    const { code, tookMs } = await first.terminate();
-    expect(code).toBe(0);
-    expect(tookMs).toBeLessThan(10_000);
+    // What is not drained after ten seconds ends with another code.
+    expect((await first.terminate()).code).toBe(0);
     await gone;
     await until(() => comfy.sockets() === 0);
+    comfy.faults.mostSteps = Infinity;
 
     const second = await start();
     expect(await jobWhere(second, promptId, isEnd)).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
@@ -239,9 +232,7 @@ test.concurrent('SIGTERM while ComfyUI is away and a workflow could not be poste
     await comfy.kill();
     const posting = asking(service)('POST', '/jobs', job(long(2))).catch(() => undefined);
     await until(async () => ((await asking(service)('GET', '/jobs')).json['jobs'] as unknown[]).length === 1);
-    const { code, tookMs } = await service.terminate();
-    expect(code).toBe(0);
-    expect(tookMs).toBeLessThan(10_000);
+    expect((await service.terminate()).code).toBe(0);
     await posting;
   }),
 );
@@ -263,6 +254,7 @@ test.concurrent('[R13] no login, no secret and no token is ever written, whateve
     expect((await ask('POST', '/jobs', { ...job(long(2)), token: forged })).status).toBe(401);
     await expect(connected(service, forged)).rejects.toThrow();
 
+    comfy.faults.mostSteps = 10;
     const { json } = await ask('POST', '/jobs', { ...job(long(80)), token });
     const socket = await connected(service, token);
     expect(await joinJob(socket, json['promptId'])).toMatchObject({ ok: true });

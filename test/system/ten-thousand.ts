@@ -116,7 +116,7 @@ async function watchedAgain(store: JobStore, since: number): Promise<{ readonly 
 /** So many unsettled jobs of the store are like that. Asked of the store itself: the service has enough to do. */
 async function count(store: JobStore, isLike: (state: JobState) => boolean): Promise<number> {
   let found = 0;
-  await lastValueFrom(store.list().pipe(tap((state) => (found += !isSettled(state) && isLike(state) ? 1 : 0))), {
+  await lastValueFrom(store.live().pipe(tap((state) => (found += !isSettled(state) && isLike(state) ? 1 : 0))), {
     defaultValue: undefined,
   });
   return found;

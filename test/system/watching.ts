@@ -38,7 +38,7 @@ interface Seat {
   readonly live: Map<string, Record>;
 }
 
-export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }: PublicJob): Sight => ({
+export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }: Omit<Sight, 'at'>): Sight => ({
   ...{ promptId, epoch, seq, status, progress, via, attempt },
   at: Date.now(),
 });

@@ -1,19 +1,31 @@
-import type { NodeError } from '../../../streams/job/job-state';
+import type { JobStatus, NodeError } from '../../../streams/job/job-state';
 import type { Readiness } from '../../http/openapi/response-schemas.codec';
 import type { NodeHistory } from '../../wire/node-history';
 import type { PublicJob } from '../../wire/public-job';
-import type { WorkflowJson } from '../model/workflow-file';
 
 export type Health = Readiness['checks'];
 
 export interface JobPage {
   readonly jobs: readonly PublicJob[];
   readonly cursor?: string;
+  /** How many jobs fit, whatever their status. */
+  readonly totals?: Totals;
+}
+
+export type Totals = Readonly<Record<JobStatus, number>>;
+
+/** Whom the gateway takes one for. */
+export interface Me {
+  readonly user?: string;
+  readonly service: boolean;
+  /** ms since 1970; absent where the token does not end. */
+  readonly expiresAt?: number;
 }
 
 /** What a job is submitted with. */
 export interface Submission {
-  readonly workflow: WorkflowJson;
+  /** As JSON text. */
+  readonly workflow: string;
   readonly type: string;
   readonly userId: string;
   readonly characterId?: string;
@@ -52,9 +64,16 @@ export interface Api {
   nodes(promptId: string): Promise<NodeHistory>;
   /** One output's bytes. */
   output(promptId: string, n: number): Promise<Blob>;
+  /** Where a `<video>` can have an output from, which sends no token; `undefined` where the gateway has no such address. */
+  outputUrl(promptId: string, n: number): Promise<string | undefined>;
+  /** `undefined` where the gateway does not tell. */
+  me(): Promise<Me | undefined>;
   /** The checks of `/readyz`, whether they pass or not. */
   health(): Promise<Health>;
 }
+
+/** Where the dashboard is, which may be under a path, is where the gateway is. */
+export const gatewayUrl = (): string => new URL('.', document.baseURI).href;
 
 const PATIENCE_MS = 15_000;
 /** Submitting waits for ComfyUI, which may be starting. */
@@ -65,7 +84,11 @@ export function gatewayApi(token: string | undefined): Api {
 
   const ask = async (path: string, how: RequestInit = {}): Promise<Response> => {
     const headers = { ...authorization, ...(how.headers as Record<string, string> | undefined) };
-    const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), ...how, headers });
+    const answer = await fetch(new URL(path, gatewayUrl()), {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...how,
+      headers,
+    });
     if (answer.ok) return answer;
     throw new Refused(answer.status, (await answer.json().catch(() => ({}))) as ProblemBody);
   };
@@ -73,28 +96,65 @@ export function gatewayApi(token: string | undefined): Api {
 
   return {
     list: (query, signal) =>
-      json(`/jobs?${new URLSearchParams(query).toString()}`, {
+      json(`jobs?${new URLSearchParams(query).toString()}`, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
       }),
     get: (promptId, signal) => json(pathOf(promptId), signal ? { signal } : {}),
     cancel: (promptId) => json(`${pathOf(promptId)}/cancel`, { method: 'POST' }),
     submit: (submission, key) =>
-      json('/jobs', {
+      json('jobs', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
-        body: JSON.stringify(submission),
+        body: bodyOf(submission),
         signal: AbortSignal.timeout(SUBMIT_MS),
       }),
     nodes: (promptId) => json(`${pathOf(promptId)}/nodes`),
     output: async (promptId, n) => (await ask(`${pathOf(promptId)}/outputs/${n}`, { signal: null })).blob(),
+    outputUrl: async (promptId, n) => {
+      const path = `${pathOf(promptId)}/outputs/${n}`;
+      if (token === undefined) return new URL(path, gatewayUrl()).href;
+      const { url } = await json<{ readonly url?: string }>(`${path}/url`, { method: 'POST' }).catch(whereMissing);
+      return url === undefined ? undefined : new URL(url, gatewayUrl()).href;
+    },
+    me: () => json<Me>('me').catch(() => undefined),
     health: async () => {
-      const answer = await fetch('/readyz', { headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch(new URL('readyz', gatewayUrl()), {
+        headers: authorization,
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
       return ((await answer.json()) as Readiness).checks;
     },
   };
 }
 
-const pathOf = (promptId: string): string => `/jobs/${encodeURIComponent(promptId)}`;
+/** The gateway may be older than this page. */
+const whereMissing = (error: unknown): { readonly url?: string } => {
+  if (error instanceof Refused && (error.status === 404 || error.status === 405)) return {};
+  throw error;
+};
+
+/** The workflow goes as it stands: read and written again, its numbers would not be the same. */
+const bodyOf = ({ workflow, ...fields }: Submission): string =>
+  `{"workflow":${workflow},${JSON.stringify(fields).slice(1)}`;
+
+/** What the gateway says about a token that it does not take; `undefined` where it says no more than that. */
+export async function whyRefused(token: string): Promise<string | undefined> {
+  try {
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(new URL('jobs?limit=1', gatewayUrl()), {
+      headers,
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    if (answer.status !== 401) return undefined;
+    const { detail } = (await answer.json()) as ProblemBody;
+    const [, described] = /error_description="([^"]+)"/.exec(answer.headers.get('WWW-Authenticate') ?? '') ?? [];
+    return described ?? (detail?.startsWith('Send Authorization') === true ? undefined : detail);
+  } catch {
+    return undefined;
+  }
+}
+
+const pathOf = (promptId: string): string => `jobs/${encodeURIComponent(promptId)}`;
 
 /** A key that no other submission has. `crypto.randomUUID` is not there on plain http beyond this machine. */
 export const newKey = (): string =>

@@ -5,11 +5,13 @@ import {
   distinctUntilChanged,
   EMPTY,
   exhaustMap,
+  expand,
   filter,
   finalize,
   from,
   map,
   merge,
+  of,
   skip,
   switchMap,
   timer,
@@ -17,13 +19,16 @@ import {
 } from 'rxjs';
 import { jobstream, JobstreamError, type Jobstream, type Status } from '../../client';
 import type { PublicJob } from '../../wire/public-job';
+import { standingOf } from '../model/wanted';
 import { typeWords } from '../model/words';
-import { gatewayApi, Refused, type Api, type Health } from './api';
-import { emptyBoard, type Board } from './job-cache';
-import { listing, type Listing } from './listing';
+import { isSettled } from '../../../streams/job/job-state';
+import { gatewayApi, gatewayUrl, Refused, type Api, type Health } from './api';
+import { emptyBoard, type Board } from './jobs/job-cache';
+import { listing, type Listing } from './jobs/listing';
+import { submissionOf } from './jobs/own-submissions';
+import { picturesOf, type Pictures } from './jobs/pictures';
 import { notify } from './notices';
-import { picturesOf, type Pictures } from './pictures';
-import { submissionOf } from './own-submissions';
+import { outages, type Outages } from './outages';
 
 /** All that one person sees, over one socket, from sign-in to sign-out. */
 export interface Session {
@@ -38,22 +43,27 @@ export interface Session {
   readonly health: ReadonlySignal<Health | undefined>;
   /** The newest checks that came at all. */
   readonly lastHealth: ReadonlySignal<Health | undefined>;
+  readonly outages: Outages;
   close(): void;
 }
 
-/** All jobs are listed now and then, in case a change got lost; and often while none comes by itself. */
-const LOOK_MS = { linked: 60_000, unlinked: 5_000 };
+/** While nothing comes by itself all is listed over HTTP, in case only sockets are blocked. */
+const LOOK_MS = { first: 2_000, next: 5_000 };
 const HEALTH_MS = 3_000;
 
 /** `unauthorized` is called once the gateway refuses the token. */
 export function openSession(token: string | undefined, unauthorized: () => void): Session {
   const api = gatewayApi(token);
-  const stream = jobstream({ url: location.origin, ...(token !== undefined && { token }) });
-  const board = emptyBoard(announceEnd);
+  const stream = jobstream({ url: gatewayUrl(), ...(token !== undefined && { token }) });
+  const board = emptyBoard((job, before, isNews) => {
+    jobs.note(job, before, isNews);
+    if (before !== undefined && isSettled(job)) announceEnd(job);
+  });
   const jobs = listing(api, board);
   const link = signal<Status>('connecting');
   const health = signal<Health | undefined>(undefined);
   const lastHealth = signal<Health | undefined>(undefined);
+  const seen = outages(() => Date.now());
   const pictures = picturesOf(stream, api);
 
   const refused = (error: unknown): void => {
@@ -66,10 +76,15 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     map((status) => status === 'connected'),
     distinctUntilChanged(),
   );
+  // Once for each connection; what changes then comes by itself.
   const look$ = linked$.pipe(
-    switchMap((linked) =>
-      timer(0, linked ? LOOK_MS.linked : LOOK_MS.unlinked).pipe(exhaustMap(() => looking(jobs, refused))),
-    ),
+    switchMap((linked) => {
+      const look$ = looking(jobs, refused);
+      if (!linked) return timer(LOOK_MS.first, LOOK_MS.next).pipe(exhaustMap(() => look$));
+      return look$.pipe(
+        expand((look) => (look === 'whole' ? EMPTY : timer(LOOK_MS.next).pipe(switchMap(() => look$)))),
+      );
+    }),
   );
   const health$ = timer(0, HEALTH_MS).pipe(
     filter(() => !document.hidden),
@@ -86,16 +101,27 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     ),
     stream.status$.pipe(map((status) => () => (link.value = status))),
     linked$.pipe(
-      filter((linked) => !linked),
       // The first is before there was any connection.
       skip(1),
-      map(() => () => board.missed()),
+      map((linked) => () => {
+        if (linked) seen.heard();
+        else {
+          seen.lost();
+          board.missed();
+        }
+      }),
     ),
-    look$,
+    look$.pipe(
+      map((look) => () => {
+        if (look !== 'unanswered') seen.heard();
+        else if (link.value !== 'connected') seen.lost();
+      }),
+    ),
     health$.pipe(
       map((checks) => () => {
         health.value = checks;
         lastHealth.value = checks ?? lastHealth.value;
+        if (checks) seen.checked(checks.servers);
       }),
     ),
   ).subscribe((apply) => void apply());
@@ -112,6 +138,7 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     link,
     health,
     lastHealth,
+    outages: seen,
     close() {
       removeEventListener('pagehide', leave);
       running.unsubscribe();
@@ -121,23 +148,23 @@ export function openSession(token: string | undefined, unauthorized: () => void)
   };
 }
 
+type Look = 'whole' | 'refused' | 'unanswered';
+
 /** One look at the whole list; given up when nobody waits for it. */
-const looking = (jobs: Listing, refused: (error: unknown) => void): Observable<() => void> =>
+const looking = (jobs: Listing, refused: (error: unknown) => void): Observable<Look> =>
   defer(() => {
     const abort = new AbortController();
     return from(jobs.look(abort.signal)).pipe(finalize(() => abort.abort()));
   }).pipe(
-    map(() => () => undefined),
+    map((): Look => 'whole'),
     catchError((error: unknown) => {
-      // The next look is due in seconds, and the page shows that the gateway does not answer.
+      // The next look is due in seconds, and the page shows that nothing comes.
       refused(error);
-      return EMPTY;
+      return of<Look>(error instanceof Refused ? 'refused' : 'unanswered');
     }),
   );
 
 /** Only of what this tab submitted: a screen reader is not to be told of everybody's. */
 function announceEnd(job: PublicJob): void {
-  if (submissionOf(job.promptId) === undefined) return;
-  const how = job.status === 'completed' ? 'completed' : job.failure?.kind === 'cancelled' ? 'cancelled' : 'failed';
-  notify(`${typeWords(job.type)} ${how}.`, job.promptId);
+  if (submissionOf(job.promptId) !== undefined) notify(`${typeWords(job.type)} ${standingOf(job)}.`, job.promptId);
 }

@@ -8,7 +8,7 @@ export interface Explanation {
   readonly remedy: string;
 }
 
-const KINDS: Readonly<Record<FailureKind, Explanation>> = {
+const KINDS: Readonly<Record<FailureKind | 'internal_error', Explanation>> = {
   rejected: {
     title: 'Refused by ComfyUI',
     why: 'ComfyUI checked the workflow and did not start it.',
@@ -56,15 +56,30 @@ const KINDS: Readonly<Record<FailureKind, Explanation>> = {
     why: 'It took longer than it may.',
     remedy: 'See whether the server is stuck; if not, give the job more time or less to do.',
   },
+  internal_error: {
+    title: 'The service failed',
+    why: 'The service itself went wrong while it followed this job; other jobs are not touched.',
+    remedy: 'Tell whoever runs the service: its log has the details. The workflow may be fine.',
+  },
+};
+
+const CANCELLED_WAITING: Explanation = {
+  title: 'Cancelled while waiting',
+  why: 'It was cancelled before its turn came; no node ran.',
+  remedy: 'Run it again if that was a mistake.',
 };
 
 /** Of a failed job. A kind that is newer than this page is told as it is named. */
-export const explanationOf = ({ failure }: Pick<PublicJob, 'failure'>): Explanation =>
-  (failure && (KINDS as Partial<typeof KINDS>)[failure.kind]) ?? {
-    title: 'Failed',
-    why: `It failed${failure ? ` (${failure.kind})` : ''}.`,
-    remedy: failure?.retryable === false ? 'Change the workflow before it is run again.' : 'Run it again.',
-  };
+export function explanationOf({ failure }: Pick<PublicJob, 'failure'>, wasWaiting = false): Explanation {
+  if (failure?.kind === 'cancelled' && wasWaiting) return CANCELLED_WAITING;
+  return (
+    (failure && (KINDS as Partial<typeof KINDS>)[failure.kind]) ?? {
+      title: 'Failed',
+      why: `It failed${failure ? ` (${failure.kind})` : ''}.`,
+      remedy: failure?.retryable === false ? 'Change the workflow before it is run again.' : 'Run it again.',
+    }
+  );
+}
 
 /** What is said of one node. */
 export interface NodeComplaints {

@@ -1,4 +1,4 @@
-import { anyJob, standings, type Wanted } from './wanted';
+import { anyJob, periods, standings, type Wanted } from './wanted';
 
 /** Where in the dashboard one is. It is in the address, so that reload and back keep it. */
 export type Place =
@@ -11,20 +11,33 @@ export function placeOf(hash: string): Place {
   const promptId = id === undefined ? undefined : decoded(id);
   if (promptId !== undefined) return { tag: 'job', promptId };
   const fields = new URLSearchParams(query);
-  const standing = standings.find((name) => name === fields.get('status')) ?? anyJob.standing;
   const text = (name: string): string => fields.get(name) ?? '';
-  return { tag: 'list', wanted: { standing, type: text('type'), user: text('user'), text: text('text') } };
+  const chosen = text('status').split(',');
+  return {
+    tag: 'list',
+    wanted: {
+      ...anyJob,
+      standings: standings.filter((standing) => chosen.includes(standing)),
+      type: text('type'),
+      user: text('user'),
+      character: text('character'),
+      text: text('text'),
+      within: Object.hasOwn(periods, text('within')) ? text('within') : '',
+    },
+  };
 }
 
 export function hashOf(place: Place): string {
   if (place.tag === 'job') return `#/jobs/${encodeURIComponent(place.promptId)}`;
-  const { standing, type, user, text } = place.wanted;
-  const fields = Object.entries({ status: standing === 'all' ? '' : standing, type, user, text });
-  const query = new URLSearchParams(fields.filter(([, value]) => value !== '')).toString();
+  const { standings: chosen, type, user, character, text, within } = place.wanted;
+  const status = standings.filter((standing) => chosen.includes(standing)).join(',');
+  const fields = Object.entries({ status, type, user, character, text, within }).filter(([, value]) => value !== '');
+  const query = new URLSearchParams(fields).toString().replaceAll('%2C', ',');
   return query === '' ? '#/' : `#/?${query}`;
 }
 
-const decoded = (part: string): string | undefined => {
+/** The text that an address's part stands for; `undefined` where it stands for none. */
+export const decoded = (part: string): string | undefined => {
   try {
     return decodeURIComponent(part);
   } catch {

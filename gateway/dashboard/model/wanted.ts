@@ -1,31 +1,56 @@
-import { isSettled } from '../../../streams/job/job-state';
+import { isSettled, type JobStatus } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 
-/** Which jobs a list shows, by how they are. */
-export type Standing = 'all' | 'running' | 'waiting' | 'completed' | 'failed';
+/** How a job is, as people tell jobs apart: what was cancelled did not fail. */
+export type Standing = 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
 
-export const standings: readonly Standing[] = ['all', 'running', 'waiting', 'completed', 'failed'];
+export const standings: readonly Standing[] = ['running', 'waiting', 'completed', 'failed', 'cancelled'];
 
-/** What a person wants to see. Empty texts mean any. */
+/** How far back a list may be asked to reach, by the word in its address. */
+export const periods: Readonly<Record<string, number>> = { '15m': 900_000, '1h': 3_600_000, '24h': 86_400_000 };
+
+/** What a person wants to see. Nothing chosen and empty texts mean any. */
 export interface Wanted {
-  readonly standing: Standing;
+  readonly standings: readonly Standing[];
   readonly type: string;
   readonly user: string;
+  readonly character: string;
   readonly text: string;
+  /** One of `periods`, counted from when a job was submitted. */
+  readonly within: string;
 }
 
-export const anyJob: Wanted = { standing: 'all', type: '', user: '', text: '' };
+export const anyJob: Wanted = { standings: [], type: '', user: '', character: '', text: '', within: '' };
 
-export const standingOf = ({ status }: Pick<PublicJob, 'status'>): Exclude<Standing, 'all'> => {
-  if (status === 'processing') return 'running';
-  return status === 'queued' ? 'waiting' : status;
+export const standingOf = ({ status, failure }: Pick<PublicJob, 'status' | 'failure'>): Standing => {
+  if (status === 'failed') return failure?.kind === 'cancelled' ? 'cancelled' : 'failed';
+  return status === 'processing' ? 'running' : status === 'queued' ? 'waiting' : status;
 };
 
-/** Whether a job is among those wanted. A text is looked for in everything a row shows, ids included. */
-export function fits(job: PublicJob, { standing, type, user, text }: Wanted): boolean {
-  if (standing !== 'all' && standingOf(job) !== standing) return false;
+const STATUSES: Readonly<Record<Standing, JobStatus>> = {
+  running: 'processing',
+  waiting: 'queued',
+  completed: 'completed',
+  failed: 'failed',
+  cancelled: 'failed',
+};
+
+/** The gateway's statuses that jobs of these standings have; of none chosen, all. */
+export const statusesOf = (chosen: readonly Standing[]): readonly JobStatus[] => [
+  ...new Set((chosen.length === 0 ? standings : chosen).map((standing) => STATUSES[standing])),
+];
+
+/** Whether a job is among those wanted, all but its standing. A text is looked for in everything a row shows, ids included. */
+export function fitsFields(
+  job: PublicJob,
+  { type, user, character, text, within }: Omit<Wanted, 'standings'>,
+  now: number,
+): boolean {
   if (type !== '' && job.type !== type) return false;
-  if (user !== '' && !holds(job.userId, user)) return false;
+  if (user !== '' && job.userId !== user.trim()) return false;
+  if (character !== '' && job.characterId !== character.trim()) return false;
+  const period = periods[within];
+  if (period !== undefined && job.startedAt < now - period) return false;
   return (
     text === '' ||
     [job.promptId, job.type, job.userId, job.characterId, job.node?.type, job.node?.title, job.failure?.kind].some(
@@ -34,7 +59,22 @@ export function fits(job: PublicJob, { standing, type, user, text }: Wanted): bo
   );
 }
 
+/** Whether a job is among those wanted. */
+export const fits = (job: PublicJob, wanted: Wanted, now: number): boolean =>
+  isChosen(job, wanted) && fitsFields(job, wanted, now);
+
+export const isChosen = (job: PublicJob, { standings: chosen }: Pick<Wanted, 'standings'>): boolean =>
+  chosen.length === 0 || chosen.includes(standingOf(job));
+
 const holds = (field: string, part: string): boolean => field.toLowerCase().includes(part.trim().toLowerCase());
+
+/** A whole id, as one pastes it. */
+export const idIn = (text: string): string | undefined => {
+  const id = text.trim();
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(id) || /^[\w-]{24,200}$/.test(id)
+    ? id
+    : undefined;
+};
 
 /**
  * As a queue is served: what runs, what waits with the next one first, what ended with the newest first. So a job that
@@ -50,7 +90,3 @@ export function inOrder(a: PublicJob, b: PublicJob): number {
 const rankOf = ({ status }: PublicJob): number => (status === 'processing' ? 0 : status === 'queued' ? 1 : 2);
 
 const endOf = ({ finishedAt, updatedAt }: PublicJob): number => finishedAt ?? updatedAt;
-
-/** The jobs wanted, in order. */
-export const listed = (jobs: Iterable<PublicJob>, wanted: Wanted): readonly PublicJob[] =>
-  [...jobs].filter((job) => fits(job, wanted)).sort(inOrder);

@@ -1,6 +1,6 @@
-import type { JobStatus } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 import { explanationOf } from './explanation';
+import { standingOf, type Standing } from './wanted';
 
 const TYPES: Readonly<Record<string, string>> = {
   image_generation: 'Image',
@@ -8,11 +8,12 @@ const TYPES: Readonly<Record<string, string>> = {
   face_swap: 'Face swap',
   character_sheet: 'Character sheet',
 };
-const STATUSES: Readonly<Record<JobStatus, string>> = {
-  queued: 'Waiting',
-  processing: 'Running',
+const STANDINGS: Readonly<Record<Standing, string>> = {
+  waiting: 'Waiting',
+  running: 'Running',
   completed: 'Completed',
   failed: 'Failed',
+  cancelled: 'Cancelled',
 };
 
 /** Types that are known without having been seen. */
@@ -22,8 +23,14 @@ export const knownTypes: readonly string[] = Object.keys(TYPES);
 export const typeWords = (type: string): string =>
   TYPES[type] ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
 
-export const statusWords = ({ status, failure }: Pick<PublicJob, 'status' | 'failure'>): string =>
-  failure?.kind === 'cancelled' ? 'Cancelled' : STATUSES[status];
+export const standingWords = (standing: Standing): string => STANDINGS[standing];
+
+/** Whether ComfyUI refused some of its outputs and runs, or ran, the others. */
+export const isPartial = ({ status, nodeErrors = [] }: Pick<PublicJob, 'status' | 'nodeErrors'>): boolean =>
+  status !== 'failed' && nodeErrors.length > 0;
+
+export const statusWords = (job: Pick<PublicJob, 'status' | 'failure' | 'nodeErrors'>): string =>
+  STANDINGS[standingOf(job)] + (isPartial(job) ? ' in part' : '');
 
 /** What a live job is doing beyond its status; empty where that says it all. */
 export function doingWords({ phase, status, queuePosition, node }: PublicJob): string {
@@ -33,15 +40,37 @@ export function doingWords({ phase, status, queuePosition, node }: PublicJob): s
   return phase === 'running' && node ? node.title || node.type : '';
 }
 
-/** What there is to say beside the status: what it does, how long it took, why it failed. */
+/** What there is to say beside the status: what it does, how long it ran, why it failed. */
 export function detailWords(job: PublicJob): string {
-  const { status, failure, startedAt, finishedAt } = job;
-  if (status === 'completed') return finishedAt === undefined ? '' : `in ${duration(finishedAt - startedAt)}`;
-  if (status !== 'failed') return doingWords(job);
-  if (failure?.kind === 'cancelled') return '';
-  const { title } = explanationOf(job);
-  return failure?.nodeType === undefined ? title : `${title} · ${failure.nodeType}`;
+  const { failure } = job;
+  switch (standingOf(job)) {
+    case 'completed':
+      return timesWords(job);
+    case 'cancelled':
+      return wasWaiting(job) ? 'while waiting' : timesWords(job);
+    case 'failed': {
+      const { title } = explanationOf(job);
+      return failure?.nodeType === undefined ? title : `${title} · ${failure.nodeType}`;
+    }
+    default:
+      return doingWords(job);
+  }
 }
+
+/** Whether an ended job never began, as far as its state tells. */
+export const wasWaiting = ({ executionStartedAt, progress, node, outputs }: PublicJob): boolean =>
+  executionStartedAt === undefined && progress === 0 && node === undefined && outputs === undefined;
+
+/** How long an ended job ran and how long it waited before: `ran 0.5 s · waited 19 s`. */
+export function timesWords({ startedAt, executionStartedAt, finishedAt }: PublicJob): string {
+  if (finishedAt === undefined) return '';
+  if (executionStartedAt === undefined) return `${fineDuration(finishedAt - startedAt)} with its waiting`;
+  const ran = `ran ${fineDuration(finishedAt - executionStartedAt)}`;
+  const waitedMs = executionStartedAt - startedAt;
+  return waitedMs < WORTH_TELLING_MS ? ran : `${ran} · waited ${fineDuration(waitedMs)}`;
+}
+
+const WORTH_TELLING_MS = 100;
 
 /** Which step of its node a job is at: `12 / 20`. */
 export const stepWords = ({ phase, node }: Pick<PublicJob, 'phase' | 'node'>): string =>
@@ -75,13 +104,31 @@ export const fineDuration = (ms: number): string =>
 export const ago = (time: number, now: number): string =>
   now - time < 5000 ? 'just now' : `${duration(roughly(now - time))} ago`;
 
-/** How long a job still takes, of what was thought of it at its last state. */
-export function leftWords(leftMs: number, { updatedAt }: Pick<PublicJob, 'updatedAt'>, now: number): string {
+/**
+ * How long a job still takes, of what was thought of it at its last state; `undefined` once that has proved wrong: no
+ * job is done at any moment for minutes.
+ */
+export function leftWords(
+  leftMs: number,
+  { updatedAt }: Pick<PublicJob, 'updatedAt'>,
+  now: number,
+): string | undefined {
   const left = leftMs - Math.max(0, now - updatedAt);
+  if (left < -OVERDUE_MS) return undefined;
   return left < 1000 ? 'any moment' : `~ ${duration(upToMinutes(left))} left`;
 }
+
+const OVERDUE_MS = 5_000;
 
 /** Seconds of minutes would pretend to a precision that guesses lack. */
 const upToMinutes = (ms: number): number => (ms < 60_000 ? ms : Math.ceil(ms / 60_000) * 60_000);
 
 const roughly = (ms: number): number => (ms < 60_000 ? ms : Math.floor(ms / 60_000) * 60_000);
+
+/** A time of day, with its day where that is another than today's. */
+export function clockTime(ms: number, today = new Date()): string {
+  const time = new Date(ms);
+  return time.toDateString() === today.toDateString()
+    ? time.toLocaleTimeString()
+    : time.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}

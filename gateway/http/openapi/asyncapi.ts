@@ -94,7 +94,7 @@ const operations = (names: readonly string[], action: 'send' | 'receive') =>
   ]);
 
 /** What goes over Socket.IO, as AsyncAPI 3.0 and from the gateway’s side: it receives what clients send. */
-export const asyncApi = () => ({
+export const asyncApi = (prefix = '') => ({
   asyncapi: '3.0.0',
   info: {
     title: 'comfyui-jobstream, live',
@@ -105,7 +105,7 @@ export const asyncApi = () => ({
     license: { name: 'MIT' },
   },
   defaultContentType: 'application/json',
-  channels: { socket: { address: '/socket.io/', messages } },
+  channels: { socket: { address: `${prefix}/socket.io/`, messages } },
   operations: Object.fromEntries([
     ...operations(Object.keys(heard), 'receive'),
     ...operations(Object.keys(told), 'send'),

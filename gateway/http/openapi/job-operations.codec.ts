@@ -2,8 +2,10 @@ import type * as t from 'io-ts';
 import { json, operation, ref } from './operation';
 import type { Described, JsonSchema } from '../../wire/described.codec';
 import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
+import { InputQuery } from '../requests/input-request.codec';
 import { Query } from '../requests/job-query.codec';
 import { Submit, Track } from '../requests/job-request.codec';
+import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
 import { PROMPT_ID } from '../requests/visible-job';
 
@@ -25,7 +27,13 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
 const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-const readsBody = ['bad-request', 'malformed-json', 'body-too-large', 'unsupported-media-type'] as const;
+const readsBody = [
+  'bad-request',
+  'malformed-json',
+  'body-too-slow',
+  'body-too-large',
+  'unsupported-media-type',
+] as const;
 
 const submit = operation({
   id: 'submitJob',
@@ -42,18 +50,53 @@ const submit = operation({
     ),
   ],
   body: schemaOf(Submit),
+  example: examples.submit,
   answers: {
-    202: json('ComfyUI has it, or will; or it was submitted under this key and has not ended.', ref('Job'), location),
+    202: json(
+      'ComfyUI has it, or will; or it was submitted under this key and has not ended.',
+      ref('Job'),
+      location,
+      examples.job,
+    ),
     200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
   },
-  problems: [...readsBody, 'workflow-refused', 'key-reused', 'key-spent', 'store-unavailable'],
+  problems: [...readsBody, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
+});
+
+const file = { type: 'string', contentMediaType: 'application/octet-stream' };
+const upload = operation({
+  id: 'uploadInput',
+  tag: 'jobs',
+  summary: 'Passes a file on to ComfyUI, for workflows to read',
+  description:
+    'An image, mask, video or audio file, as a form or as the body itself with `filename`. The answer’s `name` is what ' +
+    '`LoadImage` and its like take; a job that reads it must be submitted with the answer’s `server`. One ComfyUI has one ' +
+    'folder of inputs for all who use it.',
+  parameters: ofQuery(InputQuery),
+  files: {
+    'multipart/form-data': {
+      type: 'object',
+      required: ['image'],
+      properties: {
+        type: { const: 'input' },
+        subfolder: { type: 'string' },
+        overwrite: { type: 'string' },
+        image: { ...file, description: 'The file, under any name; after the fields.' },
+      },
+    },
+    'application/octet-stream': file,
+  },
+  answers: { 201: json('It is there.', ref('Input'), undefined, examples.input) },
+  problems: [...readsBody.filter((kind) => kind !== 'malformed-json'), 'input-refused', 'no-answer'],
 });
 
 const list = operation({
   id: 'listJobs',
   tag: 'jobs',
   summary: 'Lists jobs, the newest first',
-  description: 'A user gets their own jobs only.',
+  description:
+    'A user gets their own jobs only. `totals` counts by status the jobs that may be seen, of `userId` where that is asked ' +
+    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from.',
   parameters: ofQuery(Query),
   answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage')) },
   problems: ['bad-request'],
@@ -64,7 +107,7 @@ const read = operation({
   tag: 'jobs',
   summary: 'Reads a job',
   parameters: [promptId],
-  answers: { 200: json('The job as it is now.', ref('Job')) },
+  answers: { 200: json('The job as it is now.', ref('Job'), undefined, examples.job) },
   problems: readsJobs,
 });
 
@@ -74,6 +117,7 @@ const track = operation({
   summary: 'Watches a job that somebody else posted to ComfyUI',
   parameters: [promptId],
   body: schemaOf(Track),
+  example: examples.track,
   answers: { 200: json('The job, watched from now on or before.', ref('Job'), location) },
   problems: [...readsBody, ...readsJobs, 'no-answer'],
 });
@@ -112,21 +156,60 @@ const watch = operation({
   problems: [...readsJobs, 'too-many-jobs'],
 });
 
+const nth = ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 });
+const fileHeaders = Object.fromEntries(
+  ['Accept-Ranges', 'Content-Disposition', 'ETag', 'Last-Modified'].map((name) => [
+    name,
+    { schema: { type: 'string' } },
+  ]),
+);
+const fileContent = Object.fromEntries(
+  ['image/*', 'video/*', 'audio/*', 'text/plain', 'application/octet-stream'].map((type) => [type, {}]),
+);
+
 const output = operation({
   id: 'readOutput',
   tag: 'jobs',
-  summary: 'A file that a job made',
-  parameters: [promptId, ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 })],
+  summary: 'Something that a job made',
+  description:
+    'A file, streamed from ComfyUI, or a text. With a `signature`, as `signOutput` gives it, no token is needed. Of several ' +
+    'ranges the whole is sent. A reader that reads nothing for 30 s is cut.',
+  parameters: [
+    promptId,
+    nth,
+    { name: 'signature', in: 'query', required: false, schema: { type: 'string' } },
+    ofHeader('Range', { type: 'string' }, 'A part of it, such as `bytes=0-1023`.'),
+    ofHeader('If-Range', { type: 'string' }, 'The `ETag` or `Last-Modified` of what was read so far.'),
+    ofHeader('If-None-Match', { type: 'string' }, 'The `ETag` of what is known already.'),
+  ],
   answers: {
     200: {
-      description: 'The file. An image, video or audio by its type; anything else as an attachment.',
-      headers: { 'Content-Disposition': { schema: { type: 'string' } } },
-      content: Object.fromEntries(
-        ['image/*', 'video/*', 'audio/*', 'application/octet-stream'].map((type) => [type, {}]),
-      ),
+      description: 'The file. An image, video or audio by its type, a text as such; anything else as an attachment.',
+      headers: fileHeaders,
+      content: fileContent,
     },
+    206: {
+      description: 'The part that was asked for.',
+      headers: { ...fileHeaders, 'Content-Range': { schema: { type: 'string' } } },
+      content: fileContent,
+    },
+    304: { description: 'It is as the caller knows it.' },
   },
-  problems: [...readsJobs, 'unknown-output', 'output-too-large', 'no-answer'],
+  problems: [...readsJobs, 'unknown-output', 'no-such-range', 'output-too-large', 'no-answer', 'busy'],
+});
+
+const signOutput = operation({
+  id: 'signOutput',
+  tag: 'jobs',
+  summary: 'A URL of an output for `<img>` and `<video>`',
+  description:
+    'Good without a token for five to ten minutes, for this output alone, and at every instance on the same store. ' +
+    'Whoever has it may read the output.',
+  parameters: [promptId, nth],
+  answers: {
+    200: json('The URL, from the root of the gateway’s host, and when it ends; ms since 1970.', ref('OutputUrl')),
+  },
+  problems: [...readsJobs, 'unknown-output'],
 });
 
 const nodes = operation({
@@ -144,9 +227,11 @@ const nodes = operation({
 /** The operations on jobs, by path. */
 export const jobPaths = {
   '/jobs': { get: list, post: submit },
+  '/inputs': { post: upload },
   '/jobs/{promptId}': { get: read, put: track },
   '/jobs/{promptId}/cancel': { post: cancel },
   '/jobs/{promptId}/events': { get: watch },
   '/jobs/{promptId}/nodes': { get: nodes },
   '/jobs/{promptId}/outputs/{n}': { get: output },
+  '/jobs/{promptId}/outputs/{n}/url': { post: signOutput },
 };

@@ -12,7 +12,8 @@ type Tagged =
   | t.DictionaryType<t.StringType, t.Mixed>
   | t.InterfaceType<t.Props>
   | t.PartialType<t.Props>
-  | t.IntersectionType<t.Mixed[]>;
+  | t.IntersectionType<t.Mixed[]>
+  | t.UnionType<t.Mixed[]>;
 
 /** The schema of what a codec takes. A codec that is named is referred to. Throws for one that says nothing of itself. */
 export function schemaOf(codec: t.Mixed, named: ReadonlyMap<t.Mixed, string> = new Map()): JsonSchema {
@@ -48,6 +49,8 @@ export function inlineSchemaOf(codec: t.Mixed, named: ReadonlyMap<t.Mixed, strin
       return objectOf(tagged.props, named, []);
     case 'IntersectionType':
       return tagged.types.map((part) => inlineSchemaOf(part, named)).reduce(merged);
+    case 'UnionType':
+      return { anyOf: tagged.types.map((part) => inlineSchemaOf(part, named)) };
     default:
       throw new TypeError(`${codec.name} does not say what it takes`);
   }

@@ -29,6 +29,16 @@ const selfPaths = {
       isOpen: true,
     }),
   },
+  '/me': {
+    get: operation({
+      id: 'me',
+      tag: 'self',
+      summary: 'Who the caller is to the gateway',
+      description: '`tokens` tells whether the gateway wants any; `expiresAt`, in ms since 1970, when this one ends.',
+      answers: { 200: json('Whom the token names.', ref('Me')) },
+      problems: [],
+    }),
+  },
   '/openapi.json': {
     get: operation({
       id: 'openapi',
@@ -85,7 +95,7 @@ const settled = {
 };
 
 /** What the gateway takes and answers over HTTP, as OpenAPI 3.1: from the codecs that decode requests and stored jobs. */
-export const openApi = (tokensRequired: boolean) => ({
+export const openApi = (tokensRequired: boolean, prefix = '') => ({
   openapi: '3.1.0',
   info: {
     title: 'comfyui-jobstream',
@@ -95,7 +105,7 @@ export const openApi = (tokensRequired: boolean) => ({
       'Errors are problem documents (RFC 9457). A job that may not be seen is answered as one that does not exist.',
     license: { name: 'MIT', identifier: 'MIT' },
   },
-  servers: [{ url: '/' }],
+  servers: [{ url: prefix === '' ? '/' : prefix }],
   security: tokensRequired ? [{ bearer: [] }] : [{}, { bearer: [] }],
   tags: [
     { name: 'jobs', description: 'Submitting, reading and stopping jobs.' },

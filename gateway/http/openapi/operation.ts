@@ -8,8 +8,11 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly JsonSchema[];
-  /** The schema of its JSON body. */
+  /** The schema of its JSON body, which has no other fields, and one that it takes. */
   readonly body?: JsonSchema;
+  readonly example?: unknown;
+  /** The schemas of its body where that is no JSON, by media type. */
+  readonly files?: Readonly<Record<string, JsonSchema>>;
   readonly answers: Readonly<Record<number, JsonSchema>>;
   readonly problems: readonly ProblemKind[];
   /** Whether it answers without a token. */
@@ -17,7 +20,7 @@ export interface Operation {
 }
 
 /** As OpenAPI writes it. Problems of one status share one response. */
-export const operation = ({ id, tag, summary, description, parameters, body, isOpen, ...what }: Operation) => {
+export const operation = ({ id, tag, summary, description, parameters, isOpen, ...what }: Operation) => {
   const problems = [...what.problems, ...EVERYWHERE, ...(isOpen ? [] : KNOWN), ...(tag === 'health' ? [] : COUNTED)];
   return {
     operationId: id,
@@ -26,23 +29,31 @@ export const operation = ({ id, tag, summary, description, parameters, body, isO
     ...(description !== undefined && { description }),
     ...(isOpen && { security: [] }),
     ...(parameters && { parameters }),
-    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...bodyOf(what),
     responses: { ...problemResponses([...new Set(problems)]), ...what.answers },
   };
+};
+
+const bodyOf = ({ body, example, files = {} }: Pick<Operation, 'body' | 'example' | 'files'>) => {
+  const content = {
+    ...(body && { 'application/json': { schema: { ...body, additionalProperties: false }, example } }),
+    ...Object.fromEntries(Object.entries(files).map(([type, schema]) => [type, { schema }])),
+  };
+  return Object.keys(content).length === 0 ? {} : { requestBody: { required: true, content } };
 };
 
 /** Who is refused for the `Host` or `Origin` alone is refused everywhere; so is whom a bug of the gateway meets. */
 const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
 /** Where a token is needed. */
-const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable'];
+const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable', 'closing'];
 const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
 
 export const ref = (name: ComponentName): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 
-export const json = (description: string, schema: JsonSchema, headers?: JsonSchema): JsonSchema => ({
+export const json = (description: string, schema: JsonSchema, headers?: JsonSchema, example?: unknown): JsonSchema => ({
   description,
   ...(headers && { headers }),
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema, ...(example !== undefined && { example }) } },
 });
 
 function problemResponses(kinds: readonly ProblemKind[]): Readonly<Record<number, JsonSchema>> {

@@ -23,7 +23,12 @@ const Problem = t.intersection([
   }),
 ]);
 
-const JobPage = t.intersection([t.type({ jobs: t.readonlyArray(jobState) }), t.partial({ cursor: t.string })]);
+const JobTotals = t.type({ queued: t.number, processing: t.number, completed: t.number, failed: t.number });
+
+const JobPage = t.intersection([
+  t.type({ jobs: t.readonlyArray(jobState), totals: JobTotals }),
+  t.partial({ cursor: t.string }),
+]);
 
 const Liveness = t.type({ status: t.literal('alive') });
 
@@ -38,6 +43,12 @@ const Readiness = t.type({
 });
 export type Liveness = t.TypeOf<typeof Liveness>;
 export type Readiness = t.TypeOf<typeof Readiness>;
+
+const Me = t.intersection([
+  t.type({ user: t.string, service: t.boolean, tokens: t.boolean }),
+  t.partial({ expiresAt: t.number }),
+]);
+export type Me = t.TypeOf<typeof Me>;
 
 const NodeTurn = t.intersection([
   t.type({ id: t.string, type: t.string, from: t.number, value: t.number, max: t.number }),
@@ -56,17 +67,24 @@ const Nodes = t.intersection([
 ]);
 export type Nodes = t.TypeOf<typeof Nodes>;
 
+/** A URL that needs no token. */
+const OutputUrl = t.type({ url: t.string, expiresAt: t.number });
+const Input = t.type({ name: t.string, subfolder: t.string, type: t.literal('input'), server: t.string });
+
 const components = {
+  Input,
   Job: jobState,
   JobPage,
   Node: currentNode,
   Output: jobOutput,
+  OutputUrl,
   Failure: failure,
   NodeError: nodeError,
   FieldError,
   Problem,
   Nodes,
   NodeTurn,
+  Me,
   Liveness,
   Readiness,
   ServerHealth,
@@ -81,18 +99,21 @@ const named = new Map<t.Mixed, string>(Object.entries(components).map(([name, co
 const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
   clientId: true,
   session: true,
-  runId: true,
   retry: true,
 };
 
 /** What the codec of a stored state does not know. */
 const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
-  promptId: { description: 'The job’s id, ComfyUI’s `prompt_id`.' },
+  promptId: { description: 'The job’s id for good; ComfyUI’s `prompt_id` too, where there is no `runId`.' },
   type: {
     description: '`image_generation`, `lora_training`, `face_swap`, `character_sheet`, or the application’s own.',
   },
   progress: { minimum: 0, maximum: 100, description: 'Never falls; 100 when completed and only then.' },
   startedAt: { type: 'integer', description: 'When it was submitted or first tracked; ms since 1970.' },
+  executionStartedAt: { type: 'integer', description: 'When ComfyUI began to run it; ms since 1970.' },
+  silentSince: { type: 'integer', description: 'Since when no news of it can come; ms since 1970.' },
+  deadlineAt: { type: 'integer', description: 'When its time is up; ms since 1970.' },
+  runId: { description: 'ComfyUI’s `prompt_id` of this run, where it is not the `promptId`.' },
   updatedAt: { type: 'integer', description: 'ms since 1970.' },
   finishedAt: { type: 'integer', description: 'When it settled; ms since 1970.' },
   queuePosition: { type: 'integer', minimum: 0, description: 'How many jobs must end before this one starts.' },
@@ -101,6 +122,7 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   attempt: { type: 'integer', minimum: 1 },
   epoch: { type: 'integer', description: 'Grows with each change of owner; (`epoch`, `seq`) orders a job’s states.' },
   seq: { type: 'integer', description: 'Grows with each change.' },
+  serverUrl: { description: 'The server’s URL, without credentials; to services only.' },
   outputs: { description: 'Its files: the nth is at `/jobs/{promptId}/outputs/{n}`, from 0.' },
   metadata: { description: 'The application’s own, untouched.' },
 };
@@ -113,6 +135,8 @@ export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
   Job: jobSchema(),
 });
 
+const SERVER = { type: 'string', description: 'The name of the ComfyUI server that has it.' };
+
 function jobSchema(): JsonSchema {
   const schema = inlineSchemaOf(jobState, named);
   if (!isObjectSchema(schema)) throw new TypeError('a job is an object');
@@ -122,7 +146,7 @@ function jobSchema(): JsonSchema {
   return {
     type: 'object',
     description: 'A job as it is. It has settled when `status` is `completed` or `failed`, and then never changes.',
-    required: schema.required,
-    properties: Object.fromEntries(properties),
+    required: [...schema.required.filter((field) => field !== 'serverUrl'), 'server'],
+    properties: Object.fromEntries([...properties, ['server', SERVER]]),
   };
 }

@@ -22,4 +22,4 @@ export function onceOf(headers: IncomingHttpHeaders, viewer: Viewer, bodyDigest:
   return { key: digestOf(JSON.stringify([viewer.role, viewer.userId, key])), body: bodyDigest };
 }
 
-export const digestOf = (content: string | Buffer): string => createHash('sha256').update(content).digest('base64url');
+const digestOf = (content: string): string => createHash('sha256').update(content).digest('base64url');

@@ -1,20 +1,32 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { JobFilter } from '../../../sinks/job-store';
+import { isCursor, STATUSES, type JobFilter, type JobQuery } from '../../../sinks/job-page';
 import type { JobStatus } from '../../../streams/job/job-state';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 
-export type JobQuery = JobFilter & { readonly limit: number; readonly cursor?: string };
-
-const STATUSES: readonly JobStatus[] = ['queued', 'processing', 'completed', 'failed'];
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
 
-const Status = checked(
-  'Status',
-  (value) => E.fromNullable(`must be one of ${STATUSES.join(', ')}`)(STATUSES.find((status) => status === value)),
-  { type: 'string', enum: STATUSES },
+const Statuses = checked<readonly JobStatus[]>(
+  'Statuses',
+  (value) => {
+    const asked = typeof value === 'string' ? value.split(',') : [];
+    const known = STATUSES.filter((status) => asked.includes(status));
+    return asked.length > 0 && asked.every((status) => STATUSES.some((each) => each === status))
+      ? E.right(known)
+      : E.left(`must be one of ${STATUSES.join(', ')}, or several with commas between`);
+  },
+  { type: 'string', pattern: `^(${STATUSES.join('|')})(,(${STATUSES.join('|')}))*$`, example: 'queued,processing' },
+);
+
+const Time = checked(
+  'Time',
+  (value) =>
+    typeof value === 'string' && /^\d{1,15}$/.test(value)
+      ? E.right(Number(value))
+      : E.left('must be a time in milliseconds since 1970'),
+  { type: 'integer', minimum: 0, description: 'Milliseconds since 1970.' },
 );
 
 const Limit = checked(
@@ -36,24 +48,42 @@ const Once = checked(
   { type: 'string', minLength: 1, maxLength: LONGEST },
 );
 
+const Cursor = checked(
+  'Cursor',
+  (value) => (typeof value === 'string' && isCursor(value) ? E.right(value) : E.left('must be one that a page gave')),
+  { type: 'string', description: 'From the page before.' },
+);
+
 /** What may be asked of a list of jobs. */
 export const Query = t.type({
-  status: optional(Status),
+  status: optional(Statuses),
   type: optional(Once),
   userId: optional(Once),
+  characterId: optional(Once),
+  text: optional(Once),
+  since: optional(Time),
+  until: optional(Time),
   limit: optional(Limit),
-  cursor: optional(Once),
+  cursor: optional(Cursor),
 });
 
-/** The query of `GET /jobs`. */
+const NAMES = Object.keys(Query.props);
+
+/** The query of `GET /jobs`. What it does not know is refused by name, for a filter that is not heeded shows what nobody asked for (R18). */
 export const jobQuery = (query: unknown): E.Either<readonly FieldError[], JobQuery> =>
   pipe(
-    decoded(Query, query),
-    E.map(({ status, type, userId, limit, cursor }) => ({
-      ...(status && { status }),
-      ...(type !== undefined && { type }),
-      ...(userId !== undefined && { userId }),
-      limit: limit ?? DEFAULT_LIMIT,
-      ...(cursor !== undefined && { cursor }),
-    })),
+    unknownIn(query),
+    E.flatMap(() => decoded(Query, query)),
+    E.map(({ limit, ...wanted }) => ({ ...(present(wanted) as JobFilter), limit: limit ?? DEFAULT_LIMIT })),
   );
+
+const unknownIn = (query: unknown): E.Either<readonly FieldError[], unknown> => {
+  const unknown = Object.keys(query as object).filter((name) => !NAMES.includes(name));
+  const message = `is no parameter: there are ${NAMES.join(', ')}`;
+  return unknown.length === 0
+    ? E.right(query)
+    : E.left(unknown.map((name) => ({ field: name.slice(0, 100), message })));
+};
+
+const present = (wanted: object): object =>
+  Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));

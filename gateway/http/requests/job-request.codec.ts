@@ -2,39 +2,40 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import type { JobRequest, SubmitRequest } from '../../../pipeline/api';
-import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
+import { bounds } from '../../../streams/bounds';
+import { checked, decoded, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { isWithin } from './text';
+import { objectionsToNames } from './unknown-fields';
 import { WorkflowFromJson } from './workflow.codec';
 
-/** A job's metadata goes out with each of its states, so it must stay small. */
-const METADATA_LIMIT = 16_384;
 const MOST_ATTEMPTS = 10;
 const MOST_URL = 2000;
+const MOST_TIMEOUT_MS = 30 * 24 * 3_600_000;
 
-const Text = (limit: number) =>
+const Text = (limit: number, more: JsonSchema = {}) =>
   checked(
     'Text',
     (value) =>
       typeof value === 'string' && value !== '' && isWithin(limit, value) && !/\p{Cc}/u.test(value)
         ? E.right(value)
         : E.left(`must be text of 1 to ${limit} characters`),
-    { type: 'string', minLength: 1, maxLength: limit, pattern: '^\\P{Cc}*$' },
+    { type: 'string', minLength: 1, maxLength: limit, pattern: '^\\P{Cc}*$', ...more },
   );
-
-/** Characters count as Unicode has them, as in JSON Schema; in JavaScript's `length` some count twice. */
-const isWithin = (limit: number, text: string): boolean => text.length <= 2 * limit && Array.from(text).length <= limit;
 
 const Metadata = checked(
   'Metadata',
   (value) => {
     if (!t.UnknownRecord.is(value) || Array.isArray(value)) return E.left('must be an object');
-    return JSON.stringify(value).length > METADATA_LIMIT
-      ? E.left(`must be under ${METADATA_LIMIT} characters of JSON`)
+    const { length } = JSON.stringify(value);
+    return length > bounds.metadataLength
+      ? E.left(`has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`)
       : E.right(value);
   },
   {
     type: 'object',
     additionalProperties: true,
-    description: `The application’s own, kept with the job untouched; at most ${METADATA_LIMIT} characters of JSON.`,
+    description: `The application’s own, kept with the job untouched; at most ${bounds.metadataLength} characters of JSON.`,
+    examples: [{ order: 7 }],
   },
 );
 
@@ -53,26 +54,84 @@ const Attempts = checked(
   { type: 'integer', minimum: 1, maximum: MOST_ATTEMPTS },
 );
 
+const ExtraData = checked(
+  'ExtraData',
+  (value) => (t.UnknownRecord.is(value) && !Array.isArray(value) ? E.right(value) : E.left('must be an object')),
+  {
+    type: 'object',
+    additionalProperties: true,
+    description:
+      'ComfyUI’s `extra_data`, such as the keys of paid API nodes. A secret: no answer, state or log holds it.',
+  },
+);
+
+const Front = checked(
+  'Front',
+  (value) => (typeof value === 'boolean' ? E.right(value) : E.left('must be true or false')),
+  {
+    type: 'boolean',
+    description: 'Before all jobs that wait at its server.',
+  },
+);
+
+const Place = checked(
+  'Place',
+  (value) => (typeof value === 'number' && Number.isFinite(value) ? E.right(value) : E.left('must be a number')),
+  { type: 'number', description: 'The place in ComfyUI’s queue, lower first; where absent ComfyUI counts up.' },
+);
+
+const Targets = checked(
+  'Targets',
+  (value) =>
+    Array.isArray(value) && value.length <= bounds.executionTargets && value.every(isNodeId)
+      ? E.right(value as readonly string[])
+      : E.left(`must be a list of at most ${bounds.executionTargets} ids of nodes, as texts`),
+  {
+    type: 'array',
+    maxItems: bounds.executionTargets,
+    items: { type: 'string', maxLength: bounds.nodeIdLength },
+    description: 'The output nodes to be run; where absent all are.',
+  },
+);
+const isNodeId = (value: unknown): boolean => typeof value === 'string' && isWithin(bounds.nodeIdLength, value);
+
+const Timeout = checked(
+  'Timeout',
+  (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_TIMEOUT_MS
+      ? E.right(value)
+      : E.left(`must be a whole number of milliseconds from 1 to ${MOST_TIMEOUT_MS}`),
+  {
+    type: 'integer',
+    minimum: 1,
+    maximum: MOST_TIMEOUT_MS,
+    description: 'A job that takes longer is stopped, and fails as `timed_out`.',
+  },
+);
+
 const request = {
-  type: Text(100),
-  userId: Text(200),
+  type: Text(100, { examples: ['image_generation'] }),
+  userId: optional(
+    Text(200, { description: 'Whose job it is. A user’s token says so itself; others must.', examples: ['ada'] }),
+  ),
   characterId: optional(Text(200)),
   metadata: optional(Metadata),
-  server: optional(Text(2000)),
+  server: optional(Text(2000, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' })),
 };
 
 /** A webhook's URL; where it may lead is not this codec's to say. */
 const WebhookAsked = checked(
   'Webhook',
   (value) => {
-    const url = t.UnknownRecord.is(value) ? value['url'] : undefined;
-    return typeof url === 'string' && url !== '' && isWithin(MOST_URL, url)
+    const { url, ...others } = t.UnknownRecord.is(value) ? value : {};
+    return Object.keys(others).length === 0 && typeof url === 'string' && url !== '' && isWithin(MOST_URL, url)
       ? E.right({ url })
-      : E.left(`must be an object with a url of at most ${MOST_URL} characters`);
+      : E.left(`must be an object with a url of at most ${MOST_URL} characters, and nothing else`);
   },
   {
     type: 'object',
     required: ['url'],
+    additionalProperties: false,
     properties: { url: { type: 'string', minLength: 1, maxLength: MOST_URL } },
     description: 'Is told of the settled job: the `settled` webhook of this document. An https URL.',
   },
@@ -85,42 +144,88 @@ export const Track = t.type(request);
 export const Submit = t.type({
   ...request,
   workflow: WorkflowFromJson,
+  extraData: optional(ExtraData),
+  front: optional(Front),
+  number: optional(Place),
+  partialExecutionTargets: optional(Targets),
+  timeoutMs: optional(Timeout),
   onLost: optional(OnLost),
   maxAttempts: optional(Attempts),
   webhook: optional(WebhookAsked),
 });
 
+/** Whoever sends it may leave out whose job it is. */
+type Anybodys<R extends JobRequest> = Omit<R, 'userId'> & { readonly userId?: string };
+export type TrackBody = Anybodys<JobRequest>;
+export interface SubmitBody {
+  readonly request: Anybodys<Omit<SubmitRequest, 'once'>>;
+  readonly webhookUrl?: string;
+}
+
+/** The text of a member of the body, as its sender wrote it. */
+export type TextOf = (member: 'workflow' | 'extraData') => string;
+
 /** The body of `PUT /jobs/:promptId`. */
-export const trackRequest = (body: unknown): E.Either<readonly FieldError[], JobRequest> =>
+export const trackRequest = (body: unknown): E.Either<readonly FieldError[], TrackBody> =>
   pipe(decodedBody(Track, body), E.map(present));
 
-/** The body of `POST /jobs`. */
-export const submitRequest = (
-  body: unknown,
-): E.Either<readonly FieldError[], { readonly request: SubmitRequest; readonly webhookUrl?: string }> =>
+/** The body of `POST /jobs`; of what goes to ComfyUI the text, not what was read from it (R18). */
+export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
   pipe(
     decodedBody(Submit, body),
-    E.map(({ workflow, onLost, maxAttempts, webhook, ...fields }) => ({
+    E.map(({ workflow, extraData, webhook, ...fields }) => ({
       request: {
         ...present(fields),
-        workflow,
-        ...(onLost && { onLost }),
-        ...(maxAttempts !== undefined && { maxAttempts }),
+        ...ofRun(fields),
+        workflow: typeof workflow === 'string' ? workflow : textOf('workflow'),
+        ...(extraData !== undefined && { extraData: textOf('extraData') }),
       },
       ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
 
-const decodedBody = <A>(codec: t.Type<A, unknown>, body: unknown): E.Either<readonly FieldError[], A> =>
-  pipe(
-    decoded(codec, body),
-    E.mapLeft((errors) => errors.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message }))),
-  );
+const decodedBody = <P extends t.Props>(
+  codec: t.TypeC<P>,
+  body: unknown,
+): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
+  const unknown =
+    t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
+  const known = decoded(codec, body);
+  const errors = [
+    ...unknown,
+    ...(E.isLeft(known)
+      ? known.left.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message }))
+      : []),
+  ];
+  return errors.length > 0 || E.isLeft(known) ? E.left(errors.slice(0, bounds.fieldErrors)) : known;
+};
 
-const present = ({ type, userId, characterId, metadata, server }: t.TypeOf<typeof Track>): JobRequest => ({
+const present = ({
   type,
   userId,
+  characterId,
+  metadata,
+  server,
+}: Pick<t.TypeOf<typeof Submit>, keyof t.TypeOf<typeof Track>>): TrackBody => ({
+  type,
+  ...(userId !== undefined && { userId }),
   ...(characterId !== undefined && { characterId }),
   ...(metadata && { metadata }),
   ...(server !== undefined && { server }),
+});
+
+const ofRun = ({
+  front,
+  number,
+  partialExecutionTargets,
+  timeoutMs,
+  onLost,
+  maxAttempts,
+}: Partial<Omit<t.TypeOf<typeof Submit>, 'workflow' | 'extraData'>>) => ({
+  ...(front !== undefined && { front }),
+  ...(number !== undefined && { number }),
+  ...(partialExecutionTargets && { partialExecutionTargets }),
+  ...(timeoutMs !== undefined && { timeoutMs }),
+  ...(onLost && { onLost }),
+  ...(maxAttempts !== undefined && { maxAttempts }),
 });

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../../../pipeline/api';
+import { UnreadableState } from '../../../sinks/job-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import { unknownJob } from '../../wire/problem';
@@ -8,9 +9,21 @@ export const PROMPT_ID = /^[\w-][\w.-]{0,127}$/;
 
 export const isPromptId = (text: string): boolean => PROMPT_ID.test(text);
 
-/** The job, if it exists and the viewer may know it; else rejects with `unknown-job`, the same in both cases (R14). */
-export const visibleJob = async (pipeline: Pipeline, viewer: Viewer, promptId: string): Promise<JobState> => {
-  const job = isPromptId(promptId) ? await pipeline.get(promptId) : undefined;
-  if (!job || !maySee(viewer, job)) throw unknownJob();
+/**
+ * The job, if it exists and the viewer may know it; else rejects with `unknown-job`, the same in both cases (R14). What is
+ * stored and cannot be read is nobody's, so that no user learns of it; services get the error.
+ */
+export const visibleJob = async (
+  pipeline: Pick<Pipeline, 'get'>,
+  viewer: Viewer,
+  promptId: string,
+): Promise<JobState> => {
+  const unreadable = (error: unknown): undefined => {
+    if (viewer.role === 'service' || !(error instanceof UnreadableState)) throw error;
+  };
+  const job = isPromptId(promptId)
+    ? await pipeline.get(promptId, (state) => maySee(viewer, state)).catch(unreadable)
+    : undefined;
+  if (!job) throw unknownJob();
   return job;
 };

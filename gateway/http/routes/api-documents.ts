@@ -1,4 +1,5 @@
 import { Router } from 'express';
+import { prefixOf } from '../base-path';
 import { asyncApi } from '../openapi/asyncapi';
 import { openApi } from '../openapi/openapi';
 import { onlyMethods } from './middleware';
@@ -6,11 +7,14 @@ import { onlyMethods } from './middleware';
 /** `/openapi.json` and `/asyncapi.json`: what the API says of itself. Without a token: it tells of nobody's jobs. */
 export const selfRoutes = (tokensRequired: boolean): Router => {
   const router = Router();
-  const documents = { '/openapi.json': openApi(tokensRequired), '/asyncapi.json': asyncApi() };
+  const documents = {
+    '/openapi.json': (prefix: string) => openApi(tokensRequired, prefix),
+    '/asyncapi.json': asyncApi,
+  };
   for (const [path, document] of Object.entries(documents))
     router
       .route(path)
-      .get((_request, response) => void response.json(document))
+      .get((_request, response) => void response.json(document(prefixOf(response))))
       .all(onlyMethods('GET, HEAD'));
   return router;
 };

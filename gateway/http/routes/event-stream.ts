@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
+import { jsonOf } from '../../sockets/encoded-state';
 import { outbox, type OutboxLimits, type Wire } from '../../sockets/send-queue';
 import type { PublicJob } from '../../wire/public-job';
 
@@ -65,4 +66,4 @@ const HEADERS = {
 /** How long a browser waits before it returns, ms. */
 const RETRY = 'retry: 2000\n\n';
 
-const frameOf = (job: PublicJob): string => `id: ${job.epoch}:${job.seq}\ndata: ${JSON.stringify(job)}\n\n`;
+const frameOf = (job: PublicJob): string => `id: ${job.epoch}:${job.seq}\ndata: ${jsonOf(job)}\n\n`;

@@ -2,19 +2,23 @@ import { Router, type Response } from 'express';
 import type { Logger } from 'pino';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../../../pipeline/api';
-import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
+import { isNewer, isSettled, type JobState, type Position } from '../../../streams/job/job-state';
 import type { Viewer } from '../../admission/auth';
 import { eventStream } from './event-stream';
 import { expiryOf } from '../../admission/token-expiry';
 import type { OutboxLimits } from '../../sockets/send-queue';
 import { Problem } from '../../wire/problem';
-import { publicJob } from '../../wire/public-job';
+import type { JobViews } from '../../wire/job-views';
+import type { Rooms } from '../../sockets/rooms';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import { visibleJob } from '../requests/visible-job';
 
 export interface EventsOptions {
   readonly pipeline: Pipeline;
+  /** Shared with the sockets: a state is made public and written once for all who hear of it. */
+  readonly rooms: Rooms;
   readonly limits: OutboxLimits;
+  readonly views: JobViews;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
@@ -32,7 +36,14 @@ export const eventsRoute = (options: EventsOptions): Router => {
   return router;
 };
 
-const streaming = ({ pipeline, limits, closing$, logger }: EventsOptions): ViewerHandler<{ promptId: string }> => {
+const streaming = ({
+  pipeline,
+  rooms,
+  limits,
+  views,
+  closing$,
+  logger,
+}: EventsOptions): ViewerHandler<{ promptId: string }> => {
   const open = new Map<string, number>();
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
   const beat$ = interval(BEAT_MS).pipe(share());
@@ -45,7 +56,7 @@ const streaming = ({ pipeline, limits, closing$, logger }: EventsOptions): Viewe
     merge(
       job$.pipe(
         tap({
-          next: (job) => stream.state(publicJob((last = job))),
+          next: (job) => stream.state(views.of((last = job), viewer)),
           // The settled state ends the stream itself, once it has left.
           complete: () => (last !== undefined && isSettled(last)) || stream.end(),
         }),
@@ -83,11 +94,9 @@ const streaming = ({ pipeline, limits, closing$, logger }: EventsOptions): Viewe
       throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
     if (response.destroyed) return;
     if (method === 'HEAD') return void response.type('text/event-stream').end();
-    follow(response, viewer, pipeline.watch(job.promptId).pipe(filter(isNewerThan(seen))));
+    follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewerThan(seen))));
   };
 };
-
-type Position = Pick<JobState, 'epoch' | 'seq'>;
 
 const positionOf = (id: string | string[] | undefined): Position | undefined => {
   const [, epoch, seq] = /^(\d{1,16}):(\d{1,16})$/.exec(String(id)) ?? [];
@@ -97,4 +106,4 @@ const positionOf = (id: string | string[] | undefined): Position | undefined => 
 const isNewerThan =
   (seen: Position | undefined) =>
   (job: JobState): boolean =>
-    seen === undefined || isNewer(job, { ...job, ...seen });
+    seen === undefined || isNewer(job, seen);

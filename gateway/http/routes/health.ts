@@ -11,7 +11,10 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   const router = Router();
   router
     .route('/livez')
-    .get((_request, response) => void response.json({ status: 'alive' } satisfies Liveness))
+    .get((_request, response) => {
+      // A page whose calls fail finds out with it whether the gateway is away, or the page's origin not allowed.
+      response.set('Cross-Origin-Resource-Policy', 'cross-origin').json({ status: 'alive' } satisfies Liveness);
+    })
     .all(onlyMethods('GET, HEAD'));
   router
     .route('/readyz')
@@ -30,12 +33,6 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   return router;
 };
 
-const withUrl = (server: ServerStatus): ServerHealth => ({ name: new URL(server.url).host, ...server });
-
+const withUrl = (server: ServerStatus): ServerHealth => server;
 /** A pod's URL is often all one needs to use it: only services get it. */
-const withoutUrl = ({ healthy, via, queueRemaining }: ServerStatus, n: number): ServerHealth => ({
-  name: `server ${n + 1}`,
-  healthy,
-  via,
-  ...(queueRemaining !== undefined && { queueRemaining }),
-});
+const withoutUrl = ({ url: _, ...server }: ServerStatus): ServerHealth => server;

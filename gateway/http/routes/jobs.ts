@@ -1,101 +1,107 @@
-import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
-import type { JobRequest, Pipeline } from '../../../pipeline/api';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { UnknownServer, type JobRequest, type Pipeline } from '../../../pipeline/api';
+import { totalsOf } from '../../../sinks/job-page';
+import { isSettled } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
 import type { FieldError } from '../../wire/described.codec';
+import { badFields } from '../requests/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
-import { submitRequest, trackRequest } from '../requests/job-request.codec';
 import { Problem, unknownJob } from '../../wire/problem';
-import { publicJob } from '../../wire/public-job';
-import { authenticated, jsonBody, onlyMethods, type ViewerHandler } from './middleware';
+import { prefixOf } from '../base-path';
+import type { RequestBodies } from '../bodies/request-bodies';
+import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import type { JobViews } from '../../wire/job-views';
+import type { PublicJob } from '../../wire/public-job';
 import { isPromptId, visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks): Router => {
+export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): Router => {
   const router = Router();
   router
     .route('/jobs')
-    .get(authenticated, listing(pipeline))
-    .post(authenticated, jsonBody(), submitting(pipeline, webhooks))
+    .get(authenticated, listing(pipeline, views))
+    .post(authenticated, submitting(pipeline, webhooks, views, bodies))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
-    .get(authenticated, reading(pipeline))
-    .put(authenticated, jsonBody(), tracking(pipeline))
+    .get(authenticated, reading(pipeline, views))
+    .put(authenticated, tracking(pipeline, views, bodies))
     .all(onlyMethods('GET, HEAD, PUT'));
-  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline)).all(onlyMethods('POST'));
+  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline, views)).all(onlyMethods('POST'));
   return router;
 };
 
 const submitting =
-  (pipeline: Pipeline, webhooks: Webhooks): ViewerHandler =>
-  async ({ body, headers }, response) => {
-    const { viewer, bodyDigest } = response.locals;
-    const once = onceOf(headers, viewer, bodyDigest);
-    const { request, webhookUrl } = asked(submitRequest(body));
+  (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): ViewerHandler =>
+  async (asking, response) => {
+    const { viewer } = response.locals;
+    const { body, digest } = await bodies.read('submit', asking, viewer);
+    const once = onceOf(asking.headers, viewer, digest);
+    const { webhookUrl } = body;
+    const request = { ...body.request, userId: body.request.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
+    refuseUrlOfServer(viewer, request, pipeline);
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
-    if (webhookUrl !== undefined) await webhooks.add(job.promptId, webhookUrl);
-    response.location(`/jobs/${job.promptId}`);
-    if (job.failure?.kind === 'rejected') throw refusal(job);
-    response.status(once && isSettled(job) ? 200 : 202).json(publicJob(job));
+    if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
+    response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
+    if (job.failure?.kind === 'rejected') throw refusal(views.of(job, viewer));
+    response.status(once && isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
 
 const listing =
-  (pipeline: Pipeline): ViewerHandler =>
+  (pipeline: Pipeline, views: JobViews): ViewerHandler =>
   async ({ query }, response) => {
     const { viewer } = response.locals;
     const wanted = asked(jobQuery(query));
-    if (viewer.role === 'service') return void response.json(publicPage(await pipeline.list(wanted)));
-    if (wanted.userId !== undefined && wanted.userId !== viewer.userId) return void response.json({ jobs: [] });
-    response.json(publicPage(await pipeline.list({ ...wanted, userId: viewer.userId })));
+    const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
+    if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
+    const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
+    response.json({ ...page, jobs: page.jobs.map((job) => views.of(job, viewer)) });
   };
 
 const reading =
-  (pipeline: Pipeline): JobHandler =>
+  (pipeline: Pipeline, views: JobViews): JobHandler =>
   async ({ params }, response) => {
-    response.json(publicJob(await visibleJob(pipeline, response.locals.viewer, params.promptId)));
+    const { viewer } = response.locals;
+    response.json(views.of(await visibleJob(pipeline, viewer, params.promptId), viewer));
   };
 
+/** Services take up what somebody else posted. A user gets what is theirs already: an id alone proves nothing. */
 const tracking =
-  (pipeline: Pipeline): JobHandler =>
-  async ({ params, body }, response) => {
+  (pipeline: Pipeline, views: JobViews, bodies: RequestBodies): JobHandler =>
+  async (asking, response) => {
     const { viewer } = response.locals;
-    const request = asked(trackRequest(body));
+    const { params } = asking;
+    const { body } = await bodies.read('track', asking, viewer);
+    const request = { ...body, userId: body.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (!isPromptId(params.promptId)) throw unknownJob();
-    const present = await pipeline.get(params.promptId);
-    // Another user's job takes the way of one that is nowhere, so that neither the answer nor its time tells them apart (R14).
-    const promptId = present && !maySee(viewer, present) ? randomUUID() : params.promptId;
-    const job = await pipeline.track(promptId, request);
-    if (!maySee(viewer, job)) throw unknownJob();
-    response.location(`/jobs/${job.promptId}`).json(publicJob(job));
+    const job =
+      viewer.role === 'service'
+        ? await pipeline.track(params.promptId, request)
+        : await visibleJob(pipeline, viewer, params.promptId);
+    response.location(`${prefixOf(response)}/jobs/${job.promptId}`).json(views.of(job, viewer));
   };
 
 const cancelling =
-  (pipeline: Pipeline): JobHandler =>
+  (pipeline: Pipeline, views: JobViews): JobHandler =>
   async ({ params }, response) => {
-    await visibleJob(pipeline, response.locals.viewer, params.promptId);
+    const { viewer } = response.locals;
+    await visibleJob(pipeline, viewer, params.promptId);
     const job = await pipeline.cancel(params.promptId);
-    if (!job) throw unknownJob();
-    response.status(isSettled(job) ? 200 : 202).json(publicJob(job));
+    if (!job || !maySee(viewer, job)) throw unknownJob();
+    response.status(isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
 
 const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
   if (E.isRight(request)) return request.right;
-  const [first, ...others] = request.left;
-  const more = others.length > 0 ? `, and ${others.length} more` : '';
-  throw new Problem('bad-request', {
-    detail: `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`,
-    errors: request.left.slice(0, 20),
-  });
+  throw badFields(request.left);
 };
 
 const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void => {
@@ -104,20 +110,15 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
   throw new Problem('forbidden', { detail: 'A user may act for nobody else.', errors });
 };
 
+/** Users know servers by their names; to a URL they get the answer that any wrong name gets. */
+const refuseUrlOfServer = ({ role }: Viewer, { server }: JobRequest, pipeline: Pipeline): void => {
+  if (role === 'service' || server === undefined || pipeline.servers().some(({ name }) => name === server)) return;
+  throw new UnknownServer('no server has that name');
+};
+
 const refuseUrl = (message: string | undefined): void => {
-  if (message === undefined) return;
-  throw new Problem('bad-request', {
-    detail: `webhook.url ${message}.`,
-    errors: [{ field: 'webhook.url', message }],
-  });
+  if (message !== undefined) throw badFields([{ field: 'webhook.url', message }]);
 };
 
-const refusal = (job: JobState): Problem => {
-  const { promptId, failure, nodeErrors } = publicJob(job);
-  return new Problem('workflow-refused', { detail: failure?.message ?? '', promptId, nodeErrors: nodeErrors ?? [] });
-};
-
-const publicPage = ({ jobs, cursor }: { readonly jobs: readonly JobState[]; readonly cursor?: string }) => ({
-  jobs: jobs.map(publicJob),
-  ...(cursor !== undefined && { cursor }),
-});
+const refusal = ({ promptId, failure, nodeErrors }: PublicJob): Problem =>
+  new Problem('workflow-refused', { detail: failure?.message ?? '', promptId, nodeErrors: nodeErrors ?? [] });

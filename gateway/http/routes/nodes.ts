@@ -17,6 +17,6 @@ const telling =
   (pipeline: Pipeline, histories: NodeHistories): ViewerHandler<{ promptId: string }> =>
   async ({ params }, response) => {
     const job = await visibleJob(pipeline, response.locals.viewer, params.promptId);
-    const { attempt, turns, dropped, at, began, missed } = histories.of(job.promptId) ?? newHistory(job);
+    const { attempt, turns, dropped, at, began, missed } = histories.of(job) ?? newHistory(job);
     response.json({ attempt, turns, dropped, at, ...(began !== undefined && { began }), missed } satisfies Nodes);
   };

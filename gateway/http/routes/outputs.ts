@@ -1,70 +1,164 @@
-import { Transform, type TransformCallback } from 'node:stream';
-import { pipeline as flow } from 'node:stream/promises';
-import { Router } from 'express';
-import type { Pipeline } from '../../../pipeline/api';
-import { Problem } from '../../wire/problem';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import { Readable } from 'node:stream';
+import { Router, type RequestHandler, type Response } from 'express';
+import type { OutputBody, Pipeline } from '../../../pipeline/api';
+import { isFile, type JobOutput, type JobState } from '../../../streams/job/job-state';
+import type { OriginPolicy } from '../../admission/origin-policy';
+import { Problem, unknownJob } from '../../wire/problem';
+import { prefixOf } from '../base-path';
+import type { Downloads, Turn } from '../outputs/downloads';
+import { announce, describe, safeType, share, tagOf } from '../outputs/headers';
+import { isOfSame, rangeOf, wantedOf } from '../outputs/ranges';
+import { send, type SendingLimits } from '../outputs/sending';
+import type { UrlSigner } from '../outputs/signed-urls';
 import { visibleJob } from '../requests/visible-job';
+import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 
-/** `/jobs/:promptId/outputs/:n`: a file that a job made, streamed through. */
-export const outputsRoute = (pipeline: Pipeline, limitBytes: number): Router => {
+export interface OutputsOptions {
+  readonly pipeline: Pipeline;
+  readonly policy: OriginPolicy;
+  readonly downloads: Downloads;
+  readonly signer: UrlSigner;
+  readonly sending: SendingLimits;
+}
+
+type OutputParams = { readonly promptId: string; readonly n: string };
+
+type OutputRequest = Parameters<ViewerHandler<OutputParams>>[0];
+
+const PATH = '/jobs/:promptId/outputs/:n';
+
+/** `/jobs/:promptId/outputs/:n`: what a job made, streamed through, whole or in part; and URLs of it for `<img>` and `<video>`. */
+export const outputsRoute = (options: OutputsOptions): Router => {
   const router = Router();
-  router
-    .route('/jobs/:promptId/outputs/:n')
-    .get(authenticated, streaming(pipeline, limitBytes))
-    .all(onlyMethods('GET, HEAD'));
+  router.route(PATH).get(refusingSignatures, authenticated, reading(options)).all(onlyMethods('GET, HEAD'));
+  router.route(`${PATH}/url`).post(authenticated, signing(options)).all(onlyMethods('POST'));
   return router;
 };
 
-const streaming =
-  (pipeline: Pipeline, limitBytes: number): ViewerHandler<{ promptId: string; n: string }> =>
-  async ({ params, method }, response) => {
+/** Takes the signature of a URL for a token. To stand before admission, which counts its user as any other. */
+export const signedViewers = (signer: UrlSigner): Router => {
+  const admitting: RequestHandler<OutputParams> = async ({ params, query }, response, next) => {
+    const { signature } = query;
+    if (typeof signature === 'string' && /^\d{1,6}$/.test(params.n)) {
+      const of = { promptId: params.promptId, n: Number(params.n) };
+      const viewer = await signer.viewerOf(signature, of);
+      if (viewer) Object.assign(response.locals, { viewer, isSigned: true });
+    }
+    next();
+  };
+  return Router().get(PATH, admitting);
+};
+
+/** Whoever has a signature that is not good learns of no job, whether it is there or not (R14). */
+const refusingSignatures: RequestHandler<OutputParams> = ({ query }, { locals }, next) => {
+  if (query['signature'] !== undefined && locals['viewer'] === undefined) throw unknownJob();
+  next();
+};
+
+const signing =
+  ({ pipeline, signer }: OutputsOptions): ViewerHandler<OutputParams> =>
+  async ({ params }, response) => {
     const job = await visibleJob(pipeline, response.locals.viewer, params.promptId);
-    const output = /^\d{1,6}$/.test(params.n) ? await pipeline.output(job.promptId, Number(params.n)) : undefined;
-    if (!output)
-      throw new Problem('unknown-output', { detail: 'Outputs count from 0, in the order of the job’s `outputs`.' });
-    const { body, length } = output;
-    // An error of a body that nobody reads any more, as its own end is one, would end the process.
-    body.on('error', () => undefined);
-    if (method === 'HEAD' || (length ?? 0) > limitBytes) body.destroy();
-    if ((length ?? 0) > limitBytes)
-      throw new Problem('output-too-large', { detail: `The gateway passes ${limitBytes} bytes at most.` });
-    const contentType = safeType(output.contentType);
-    response.set({
-      'Content-Type': contentType,
-      'Content-Disposition': disposition(contentType, job.outputs?.[Number(params.n)]?.filename),
-      'Content-Security-Policy': "default-src 'none'; sandbox",
-      'Cache-Control': 'private, max-age=3600',
-      ...(length !== undefined && { 'Content-Length': String(length) }),
-    });
-    if (method === 'HEAD') return void response.end();
-    // A body that breaks off has sent its head already: the connection breaks too, so that nobody takes the part for the whole.
-    await flow(body, cappedAt(limitBytes), response).catch(() => response.destroy());
+    const n = numberIn(params.n);
+    if (n === undefined || job.outputs?.[n] === undefined) throw unknownOutput();
+    const { promptId, userId } = job;
+    const { signature, until } = await signer.sign({ promptId, userId, n });
+    const path = `/jobs/${encodeURIComponent(promptId)}/outputs/${n}`;
+    response.json({ url: `${prefixOf(response)}${path}?signature=${signature}`, expiresAt: until });
   };
 
-/** What a browser shows by itself and cannot be a page; SVG can hold scripts. */
-const safeType = (contentType: string): string => {
-  const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
-  return /^(image|video|audio)\/[\w.+-]+$/.test(type) && !/svg|xml|html/.test(type) ? type : 'application/octet-stream';
+const reading =
+  (options: OutputsOptions): ViewerHandler<OutputParams> =>
+  async (request, response) => {
+    const { viewer } = response.locals;
+    const job = await visibleJob(options.pipeline, viewer, request.params.promptId);
+    const turn = await options.downloads.turn({
+      ...(viewer.role === 'user' && { userId: viewer.userId }),
+      serverUrl: job.serverUrl,
+      cut: () => response.destroy(),
+    });
+    try {
+      await answer(options, request, response, job, turn);
+    } finally {
+      turn.over();
+    }
+  };
+
+async function answer(
+  { pipeline, policy, sending }: OutputsOptions,
+  request: OutputRequest,
+  response: Response,
+  job: JobState,
+  turn: Turn,
+): Promise<void> {
+  const n = numberIn(request.params.n);
+  const output = n === undefined || response.destroyed ? undefined : await opened(pipeline, request, job, n);
+  if (!output || n === undefined) throw unknownOutput();
+  const { body, part, length } = output;
+  // An error of a body that nobody reads any more, as its own end is one, would end the process.
+  body.on('error', () => undefined);
+  const size = part?.size ?? length ?? 0;
+  if (size > sending.bytes) {
+    body.destroy();
+    throw new Problem('output-too-large', {
+      detail: `It has ${size} bytes, and the gateway passes ${sending.bytes} at most; see MAX_OUTPUT_BYTES.`,
+    });
+  }
+  describe(response, { ...output, filename: filenameOf(job.outputs?.[n]) });
+  share(request, response, policy, response.locals['isSigned'] === true);
+  // `no-cache`, which `fetch` adds to conditions of its caller's, is for caches on the way; we compare at the source.
+  delete request.headers['cache-control'];
+  const isKnown = request.fresh;
+  const wanted = isKnown ? ({ tag: 'whole' } as const) : wantedOf(rangeOf(request), output);
+  if (isKnown) response.status(304).removeHeader('Content-Type');
+  else announce(response, wanted, length);
+  if (!isKnown && request.method === 'GET' && wanted.tag !== 'none')
+    return send(response, output, wanted, sending, turn);
+  body.destroy();
+  if (wanted.tag === 'none') throw noSuchRange(wanted.size);
+  response.end();
+}
+
+/** The output, or the part of it that is asked for; the whole where the caller has begun with another. */
+async function opened(
+  pipeline: Pipeline,
+  request: OutputRequest,
+  job: JobState,
+  n: number,
+): Promise<OutputBody | undefined> {
+  const text = textOf(job, n);
+  if (text !== undefined) {
+    const bytes = Buffer.from(text);
+    return tagged(job, n, { body: Readable.from([bytes]), contentType: 'text/plain', length: bytes.length });
+  }
+  const typed = (output: OutputBody | undefined): OutputBody | undefined =>
+    output && tagged(job, n, { ...output, contentType: safeType(output.contentType) });
+  const output = typed(await pipeline.output(job.promptId, n, rangeOf(request)));
+  if (output === undefined || isOfSame(request, output)) return output;
+  delete request.headers.range;
+  if (!output.part) return output;
+  output.body.on('error', () => undefined).destroy();
+  return typed(await pipeline.output(job.promptId, n));
+}
+
+const tagged = (job: JobState, n: number, output: OutputBody): OutputBody => {
+  const etag = tagOf(job, n, output);
+  return etag === undefined ? output : { ...output, etag };
 };
 
-const disposition = (contentType: string, filename = 'output'): string => {
-  const how = contentType === 'application/octet-stream' ? 'attachment' : 'inline';
-  const plain = filename.replace(/[^\w. -]/g, '_');
-  return `${how}; filename="${plain}"; filename*=UTF-8''${extended(filename)}`;
+const filenameOf = (output: JobOutput | undefined): string | undefined =>
+  output !== undefined && isFile(output) ? output.filename : undefined;
+
+/** Some outputs are text, and in the state itself. */
+const textOf = ({ outputs }: JobState, n: number): string | undefined => {
+  const output = outputs?.[n];
+  return output === undefined || isFile(output) ? undefined : output.text;
 };
 
-/** RFC 8187's encoding. A Buffer replaces lone surrogates, at which `encodeURIComponent` throws. */
-const extended = (text: string): string =>
-  encodeURIComponent(Buffer.from(text).toString()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+const numberIn = (text: string): number | undefined => (/^\d{1,6}$/.test(text) ? Number(text) : undefined);
 
-const cappedAt = (limitBytes: number): Transform => {
-  let passed = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
-      passed += chunk.length;
-      if (passed > limitBytes) done(new Error(`over ${limitBytes} bytes`));
-      else done(null, chunk);
-    },
-  });
-};
+const unknownOutput = (): Problem =>
+  new Problem('unknown-output', { detail: 'Outputs count from 0, in the order of the job’s `outputs`.' });
+
+const noSuchRange = (size: number): Problem =>
+  new Problem('no-such-range', { detail: `It has ${size} bytes.` }, { 'Content-Range': `bytes */${size}` });

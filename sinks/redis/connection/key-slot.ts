@@ -20,8 +20,8 @@ export function keySlot(key: string): number {
 
 /** The key, in the slot of another, of what belongs to it. */
 export const keyBeside = (key: string, name: string): string =>
-  // Braces within would end the outer ones, and be a slot of their own.
-  /[{}]/.test(key) ? `{${tagIn(keySlot(key))}}${key}:${name}` : `{${key}}:${name}`;
+  // Braces within would end the outer ones, and be a slot of their own. Either way it is one of the keys that are ours.
+  /[{}]/.test(key) ? `jobstream:{${tagIn(keySlot(key))}}:${key}:${name}` : `{${key}}:${name}`;
 
 /** The least number whose digits are in that slot. */
 function tagIn(slot: number): number {

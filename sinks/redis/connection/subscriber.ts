@@ -29,6 +29,7 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
   const { redis } = connection;
   const channels = new Set<string>();
   const begun = new Set<string>();
+  let refused = false;
 
   redis.on('ready', () => channels.forEach(subscribe));
   redis.on('smessage', (channel: string, message: string) => {
@@ -51,7 +52,11 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
       next,
       error: (error: unknown) => {
         // A lost connection tells so itself, and all is subscribed again when it is back.
-        if (redis.status === 'ready' && !isAstray(error)) report('redis listener', connection.told(error));
+        if (redis.status !== 'ready' || isAstray(error)) return;
+        // Who may not listen to one channel may listen to none: it is told once, and tried again at each heartbeat.
+        if (isRefused(error) && refused) return;
+        refused ||= isRefused(error);
+        report('redis listener', connection.told(error));
       },
     });
   }
@@ -74,9 +79,16 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
     if (redis.status === 'ready') send(() => redis.sunsubscribe(channel));
   }
 
+  function retry(): void {
+    if (redis.status === 'ready') channels.forEach((channel) => begun.has(channel) || subscribe(channel));
+  }
+
   const beating = interval(heartbeatMs)
     .pipe(filter(() => redis.status === 'ready' && channels.size > 0))
-    .subscribe(() => send(() => redis.ping()));
+    .subscribe(() => {
+      send(() => redis.ping());
+      if (refused) retry();
+    });
 
   return {
     channels,
@@ -93,9 +105,7 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
       channels.delete(channel);
       begun.delete(channel);
     },
-    retry: () => {
-      if (redis.status === 'ready') channels.forEach((channel) => begun.has(channel) || subscribe(channel));
-    },
+    retry,
     close: () =>
       defer(() => {
         beating.unsubscribe();
@@ -103,6 +113,8 @@ export function redisEar(url: string, heartbeatMs: number, hear: (heard: Heard) 
       }),
   };
 }
+
+const isRefused = (error: unknown): boolean => (error as Error).message.startsWith('NOPERM');
 
 /** Of a cluster that is changing: the channel is heard elsewhere, or nowhere yet. */
 const isAstray = (error: unknown): boolean => /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN) /.test((error as Error).message);

@@ -4,17 +4,21 @@ import type { Report } from '../../../streams/operators/reporting';
 import { HOOK_SCRIPTS, type HookScripts } from '../scripts/webhook-queue';
 import { keySlot, SLOTS } from './key-slot';
 import { LEASE_SCRIPTS, type LeaseScripts } from '../scripts/leases';
-import { PUT_JOB_STATE } from '../scripts/put-job-state';
+import { JOB_SCRIPTS, type JobScripts } from '../scripts/jobs';
 import { asking, type Asking } from './commands';
 import { connect, connectCluster, IMPATIENT } from './connection';
 import { redisUrl, urlOfNode } from './url';
 
-const SCRIPTS = { putJobState: { lua: PUT_JOB_STATE, numberOfKeys: 3 }, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
+const SCRIPTS = { ...JOB_SCRIPTS, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
 
 /** The commands we use. A cluster sends each to the node of its keys. */
-export type RedisCommands = Pick<Redis, 'get' | 'set' | 'del' | 'type' | 'hgetall' | 'hdel' | 'spublish'> &
+export type RedisCommands = Pick<
+  Redis,
+  'get' | 'set' | 'del' | 'type' | 'hgetall' | 'hdel' | 'hmgetBuffer' | 'mget' | 'spublish' | 'zrange' | 'zrem'
+> &
+  JobScripts &
   LeaseScripts &
-  HookScripts & { putJobState(...keysAndArgs: readonly (string | number)[]): Promise<string> };
+  HookScripts;
 
 export interface Layout {
   readonly slots: string;

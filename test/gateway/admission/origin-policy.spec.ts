@@ -37,3 +37,17 @@ test.each([
 ])('Origin: %s', (_what, origin, objection) => {
   expect(open.objectionTo({ host: '127.0.0.1:8787', origin })).toBe(objection);
 });
+
+test.each([
+  'Forwarded',
+  'X-Forwarded-For',
+  'X-Forwarded-Host',
+  'X-Forwarded-Proto',
+  'X-Real-IP',
+  'CF-Connecting-IP',
+  'Via',
+])('without tokens nobody comes through a proxy, who would be taken for this machine’s owner: %s', (name) => {
+  const headers = { host: 'localhost:8787', [name.toLowerCase()]: '203.0.113.7' };
+  expect(open.objectionTo(headers)).toBe('proxy');
+  expect(guarded.objectionTo(headers)).toBeUndefined();
+});

@@ -11,8 +11,6 @@ import { runningGateway, type RunningGateway } from '../support/running-gateway'
 import { settled, stateWhere } from '../support/settled';
 import { SECRET } from '../support/tokens';
 
-jest.setTimeout(30_000);
-
 let publisher: KeyPublisher;
 let gateway: RunningGateway;
 let gateways: Readonly<Record<By, Pick<Gateway, 'url'>>>;

@@ -5,14 +5,12 @@ import { openAuth } from '../../../gateway/admission/auth';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
 
 // On a busy machine.
-jest.setTimeout(30_000);
-
 const log: string[] = [];
 const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
 let gateway: RunningGateway | undefined;
@@ -116,11 +114,10 @@ describe('over sockets', () => {
     expect(codes(replies).slice(0, 3)).toEqual([undefined, undefined, undefined]);
     expect(codes(replies).slice(3)).toEqual(Array.from({ length: 3 }, () => 'too-many-requests'));
     let reply: unknown;
-    await eventually(
-      () => expect(reply).toMatchObject({ ok: true }),
-      10_000,
-      async () => void (reply = await join(socket, promptId)),
-    );
+    await eventually(async () => {
+      reply = await join(socket, promptId);
+      expect(reply).toMatchObject({ ok: true });
+    });
     socket.disconnect();
   });
 
@@ -176,11 +173,10 @@ describe('over sockets', () => {
     others.push(await connected(gateway!, service));
     first.disconnect();
     let third: Client | undefined;
-    await eventually(
-      () => expect(third?.connected).toBe(true),
-      10_000,
-      async () => void (third = await connected(gateway!, ada).catch(() => undefined)),
-    );
+    await eventually(async () => {
+      third = await connected(gateway!, ada).catch(() => undefined);
+      expect(third?.connected).toBe(true);
+    });
     for (const socket of [second, third!, ...others]) socket.disconnect();
   });
 

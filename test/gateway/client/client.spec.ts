@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
-import { jobstream, type Jobstream, type JobstreamError, type JobState, type Token } from '../../../gateway/client';
+import {
+  jobstream,
+  type Connection,
+  type Jobstream,
+  type JobstreamError,
+  type JobState,
+  type Token,
+} from '../../../gateway/client';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
 import { tcpProxy, type TcpProxy } from '../../support/tcp-proxy';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
-
-jest.setTimeout(20_000);
 
 let gateway: RunningGateway;
 let network: TcpProxy;
@@ -18,7 +23,10 @@ beforeAll(async () => {
   gateway = await runningGateway({ auth: testAuth });
   network = await tcpProxy(gateway.url);
 });
-afterEach(() => clients.splice(0).forEach((client) => client.close()));
+afterEach(() => {
+  clients.splice(0).forEach((client) => client.close());
+  letGo();
+});
 afterAll(async () => {
   await network.close();
   await gateway.close();
@@ -32,18 +40,23 @@ const clientWith = (token?: Token): Jobstream => {
 const clientOf = async (sub: string) => clientWith(await tokenOf({ sub }));
 const submit = (workflow = steps(), userId = 'ada') =>
   gateway.pipeline.submit({ workflow, type: 'image_generation', userId });
-const long = () => steps({ steps: 40, secondsPerStep: 0.25 });
+const long = () => steps({ steps: 40, secondsPerStep: 0.05 });
+/** Jobs go no further than this step until they are let go, however long it takes to look at them. */
+const holdAt = (step: number): void => void (gateway.comfy.faults.mostSteps = step);
+const letGo = (): void => holdAt(Infinity);
 const inOrder = (numbers: readonly number[]) => expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
 
 test('a job is watched to its end through resets, and its progress never falls', async () => {
   const client = await clientOf('ada');
+  holdAt(10);
   const { promptId } = await submit(long());
   const states: JobState[] = [];
   const end = lastValueFrom(client.watchJob(promptId));
   client.watchJob(promptId).subscribe((state) => states.push(state));
-  for (const times of [1, 2]) {
-    await eventually(() => expect(states.length).toBeGreaterThan(times * 8));
+  for (const step of [10, 20, 30]) {
+    await eventually(() => expect(states.at(-1)?.node?.value).toBeGreaterThan(step - 10));
     network.reset();
+    holdAt(step + 10);
   }
   expect(await end).toMatchObject({ promptId, status: 'completed', progress: 100, outputs: [{ nodeId: '4' }] });
   inOrder(states.map(({ progress }) => progress));
@@ -53,6 +66,7 @@ test('a job is watched to its end through resets, and its progress never falls',
 
 test('what settled while the gateway was out of reach is told when it is back', async () => {
   const client = await clientOf('ada');
+  holdAt(5);
   const { promptId } = await submit(long());
   const [job, mine] = [client.watchJob(promptId), client.watchMine()];
   const first = firstValueFrom(job);
@@ -60,11 +74,11 @@ test('what settled while the gateway was out of reach is told when it is back', 
     lastValueFrom(job),
     firstValueFrom(mine.pipe(filter((state) => state.promptId === promptId && state.status === 'completed'))),
   ]);
-  await first;
-  await eventually(() => expect(network.open()).toBe(1));
+  await Promise.all([first, firstValueFrom(mine)]);
   network.refuse();
   network.reset();
   expect(await firstValueFrom(client.status$)).not.toBe('idle');
+  letGo();
   await settled(gateway.pipeline, promptId);
   network.accept();
   expect(await ends).toMatchObject([{ status: 'completed' }, { status: 'completed' }]);
@@ -73,8 +87,12 @@ test('what settled while the gateway was out of reach is told when it is back', 
 
 test('previews come with their place', async () => {
   const client = await clientOf('ada');
+  holdAt(1);
   const { promptId } = await submit(twoOutputs());
-  const [preview] = await lastValueFrom(client.previews(promptId).pipe(toArray()));
+  const previews = lastValueFrom(client.previews(promptId).pipe(toArray()));
+  await firstValueFrom(client.watchJob(promptId));
+  letGo();
+  const [preview] = await previews;
   expect(preview).toMatchObject({ promptId, nodeId: '2', mimeType: 'image/jpeg' });
   expect(preview?.image).toBeInstanceOf(Uint8Array);
 });
@@ -112,14 +130,18 @@ test('a token that ends is followed by the next, without a step back', async () 
     if (tokens.at(-1) === 'none') throw new Error('the token service is away');
     return tokens.at(-1)!;
   });
-  const { promptId } = await submit(steps({ steps: 30, secondsPerStep: 0.4 }));
-  const states = await lastValueFrom(client.watchJob(promptId).pipe(toArray()));
+  holdAt(5);
+  const { promptId } = await submit(long());
+  const watched = lastValueFrom(client.watchJob(promptId).pipe(toArray()));
+  await eventually(() => expect(tokens.length).toBeGreaterThan(3));
+  letGo();
+  const states = await watched;
   expect(states.at(-1)).toMatchObject({ status: 'completed' });
   inOrder(states.map(({ progress }) => progress));
-  expect(tokens.length).toBeGreaterThan(3);
 });
 
 test('watchMine has the user’s own jobs, the service’s all, from any on', async () => {
+  holdAt(5);
   const mine = await submit(long());
   const others = await submit(steps(), 'bob');
   const [ada, service] = [await clientOf('ada'), clientWith(await tokenOf({ role: 'service' }))];
@@ -138,6 +160,49 @@ test('watchMine has the user’s own jobs, the service’s all, from any on', as
       toArray(),
     ),
   );
-  expect(await ended(ada)).toMatchObject([{ promptId: mine.promptId, userId: 'ada', progress: 100 }]);
+  const end = ended(ada);
+  await Promise.all([ada, service].map((client) => firstValueFrom(client.watchMine())));
+  letGo();
+  expect(await end).toMatchObject([{ promptId: mine.promptId, userId: 'ada', progress: 100 }]);
   expect((await all).map(({ promptId }) => promptId)).toEqual([mine.promptId, others.promptId]);
+});
+
+test('why there is no connection is told, and gone when there is one', async () => {
+  network.refuse();
+  const client = clientWith(await tokenOf({ sub: 'ada' }));
+  const connections: Connection[] = [];
+  client.connection$.subscribe((connection) => connections.push(connection));
+  const { promptId } = await submit();
+  const end = lastValueFrom(client.watchJob(promptId));
+  await eventually(() =>
+    expect(connections.at(-1)).toMatchObject({ status: 'connecting', reason: { code: 'unreachable' } }),
+  );
+  const { since } = connections.find(({ status }) => status === 'connecting')!;
+  expect(connections.at(-1)).toMatchObject({ since });
+  network.accept();
+  expect(await end).toMatchObject({ status: 'completed' });
+  expect(connections.some(({ status, reason }) => status === 'connected' && reason === undefined)).toBe(true);
+});
+
+test('a token that cannot be had is told', async () => {
+  const client = clientWith(() => Promise.reject(new Error('no session')));
+  client.watchMine().subscribe({ error: () => undefined });
+  const told = await firstValueFrom(client.connection$.pipe(filter(({ reason }) => reason !== undefined)));
+  expect(told).toMatchObject({ status: 'connecting', reason: { code: 'no-token', cause: { message: 'no session' } } });
+});
+
+test.each(['', 'jobs.example.com', 'ftp://jobs.example.com', 'http://'])('%p is no URL of a gateway', (url) => {
+  expect(() => jobstream({ url })).toThrow(expect.objectContaining({ code: 'bad-url' }) as Error);
+});
+
+test('an output’s URL needs no token; of another’s there is none', async () => {
+  const [ada, bob] = [await clientOf('ada'), await clientOf('bob')];
+  const { promptId } = await submit();
+  await settled(gateway.pipeline, promptId);
+  const answer = await fetch(await ada.outputUrl(promptId, 0));
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/png']);
+  await answer.arrayBuffer();
+  await expect(bob.outputUrl(promptId, 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'unknown-job' });
+  await expect(ada.outputUrl(promptId, 9)).rejects.toMatchObject({ code: 'unknown-output' });
+  await expect(clientWith().outputUrl(promptId, 0)).rejects.toMatchObject({ code: 'unauthorized' });
 });

@@ -5,7 +5,7 @@ import { firstValueFrom, retry, toArray, type Observable } from 'rxjs';
 import { Server } from 'socket.io';
 import { jobstream, JobstreamError, type Jobstream, type JobState, type Preview } from '../../../gateway/client';
 import type { Heard, LiveJobs, RefusalCode, Reply, ServerEvents, WatchReply } from '../../../gateway/wire/protocol';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 
 const state = (promptId: string, seq: number, more: Partial<JobState> = {}): JobState => ({
   promptId,
@@ -14,7 +14,7 @@ const state = (promptId: string, seq: number, more: Partial<JobState> = {}): Job
   status: 'processing',
   progress: seq,
   startedAt: 1,
-  serverUrl: 'http://comfy',
+  server: 'server-1',
   phase: 'running',
   updatedAt: seq,
   via: 'websocket',

@@ -6,8 +6,6 @@ import { runningGateway, type RunningGateway } from '../support/running-gateway'
 import { settled, stateWhere } from '../support/settled';
 import { testAuth } from '../support/tokens';
 
-jest.setTimeout(90_000);
-
 let browser: Browser;
 let gateway: RunningGateway;
 let guarded: RunningGateway;
@@ -31,7 +29,7 @@ beforeAll(async () => {
   ids.running = await submit(image({ steps: 100_000 }));
   await submit(image());
   await stateWhere(gateway.pipeline, ids.running, ({ node }) => node?.type === 'KSampler');
-}, 180_000);
+});
 afterAll(async () => {
   await browser.close();
   await Promise.all([gateway.close(), guarded.close()]);

@@ -4,8 +4,6 @@ import { image } from '../../support/comfyui/workflows';
 import { jobIn, openScreen, untilTrue } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
-jest.setTimeout(120_000);
-
 const MANY = 2000;
 /** Rows of a window's height, what is kept beyond its edges, and the one with the focus. */
 const MOST_ROWS = 40;
@@ -17,7 +15,7 @@ let gateway: RunningGateway;
 beforeAll(async () => {
   browser = await startChromium();
   gateway = await runningGateway();
-}, 180_000);
+});
 afterAll(async () => {
   await browser.close();
   await gateway.close();

@@ -2,19 +2,19 @@ import { complaintsByNode, explanationOf } from '../../../gateway/dashboard/mode
 import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../../gateway/wire/node-history';
 import { hashOf, placeOf } from '../../../gateway/dashboard/model/place';
 import { rowAfter, virtualWindow } from '../../../gateway/dashboard/model/virtual-window';
-import { anyJob, fits, listed } from '../../../gateway/dashboard/model/wanted';
+import { silenceOf, type ToldJob } from '../../../gateway/dashboard/model/silence';
+import { anyJob, fits, idIn, inOrder, standingOf } from '../../../gateway/dashboard/model/wanted';
 import {
   ago,
   detailWords,
   duration,
   leftWords,
   percent,
+  statusWords,
   stepWords,
   typeWords,
 } from '../../../gateway/dashboard/model/words';
-import { readWorkflow, withNewSeeds } from '../../../gateway/dashboard/model/workflow-file';
 import type { PublicJob } from '../../../gateway/wire/public-job';
-import { image } from '../../support/comfyui/workflows';
 
 const job = (fields: Partial<PublicJob> = {}): PublicJob => ({
   promptId: 'a',
@@ -23,7 +23,7 @@ const job = (fields: Partial<PublicJob> = {}): PublicJob => ({
   status: 'queued',
   progress: 0,
   startedAt: 1000,
-  serverUrl: 'http://127.0.0.1:8188',
+  server: 'server-1',
   phase: 'waiting',
   updatedAt: 1000,
   via: 'websocket',
@@ -51,14 +51,14 @@ describe('the list', () => {
       job({ promptId: 'waits first', startedAt: 20 }),
     ];
     const order = ['runs', 'waits first', 'waits second', 'new end', 'old end'];
-    const ids = (all: readonly PublicJob[]) => listed(all, anyJob).map(({ promptId }) => promptId);
+    const ids = (all: readonly PublicJob[]) => [...all].sort(inOrder).map(({ promptId }) => promptId);
     expect(ids(jobs)).toEqual(order);
     expect(
       ids(jobs.map((each) => (each.promptId === 'waits first' ? { ...each, status: 'processing' } : each))),
     ).toEqual(order);
   });
 
-  test('fits by standing, type, part of a user’s name, and text anywhere', () => {
+  test('fits by standings, type, user, character, time, and text anywhere', () => {
     const one = job({
       promptId: '4f3c',
       characterId: 'Zelda',
@@ -66,32 +66,62 @@ describe('the list', () => {
       node: { id: '5', type: 'KSampler', value: 0, max: 1 },
     });
     const yes = [
-      { standing: 'waiting' },
+      { standings: ['waiting'] },
+      { standings: ['failed', 'waiting'] },
       { type: 'image_generation' },
-      { user: 'AD' },
+      { user: 'Ada' },
+      { character: ' Zelda ' },
+      { within: '15m' },
       { text: 'zeld' },
       { text: '4F3' },
       { text: ' ksampler ' },
     ] as const;
-    const no = [{ standing: 'running' }, { type: 'image' }, { user: 'bob' }, { text: 'nowhere' }] as const;
-    for (const part of yes) expect(fits(one, { ...anyJob, ...part })).toBe(true);
-    for (const part of no) expect(fits(one, { ...anyJob, ...part })).toBe(false);
+    const no = [
+      { standings: ['running', 'failed'] },
+      { type: 'image' },
+      { user: 'Ad' },
+      { character: 'zelda' },
+      { text: 'nowhere' },
+    ] as const;
+    for (const part of yes) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, true]);
+    for (const part of no) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, false]);
+    expect(fits(one, { ...anyJob, within: '15m' }, 902_000)).toBe(false);
+  });
+
+  test('what was cancelled is no failure', () => {
+    const ended = (kind: 'cancelled' | 'node_error') =>
+      standingOf(job({ status: 'failed', failure: { kind, message: '', retryable: true } }));
+    expect([ended('cancelled'), ended('node_error')]).toEqual(['cancelled', 'failed']);
+  });
+
+  test('a whole id is told from other texts', () => {
+    expect(idIn(' 00000000-0000-4000-8000-00000000000A ')).toBe('00000000-0000-4000-8000-00000000000A');
+    expect(['', '4f3c', 'a knight in red armour, riding', '#/jobs/x'].map(idIn)).toEqual(Array(4).fill(undefined));
   });
 });
 
 describe('the address', () => {
-  test.each(['#/', '#/?status=failed&type=face_swap&user=a+b&text=%23%26', '#/jobs/4f3c', '#/jobs/a%20b'])(
-    '%s is read as it is written',
-    (hash) => {
-      expect(hashOf(placeOf(hash))).toBe(hash);
-    },
-  );
-  test.each(['', '#', '#/nowhere', '#/jobs/', '#/jobs/%', '#/?status=other', '#token=x'])(
-    '%p is the whole list',
-    (hash) => {
-      expect(placeOf(hash)).toEqual({ tag: 'list', wanted: anyJob });
-    },
-  );
+  test.each([
+    '#/',
+    '#/?status=failed,cancelled&type=face_swap&user=a+b&character=c&text=%23%26&within=1h',
+    '#/jobs/4f3c',
+    '#/jobs/a%20b',
+  ])('%s is read as it is written', (hash) => {
+    expect(hashOf(placeOf(hash))).toBe(hash);
+  });
+  test.each([
+    '',
+    '#',
+    '#/nowhere',
+    '#/jobs/',
+    '#/jobs/%',
+    '#/?status=other',
+    '#/?within=3d',
+    '#/?within=toString',
+    '#token=x',
+  ])('%p is the whole list', (hash) => {
+    expect(placeOf(hash)).toEqual({ tag: 'list', wanted: anyJob });
+  });
 });
 
 describe('the virtual window', () => {
@@ -176,6 +206,41 @@ describe('nodes over time', () => {
   });
 });
 
+describe('silence', () => {
+  const line = { gatewaySilentSince: undefined, servers: [], serverSilentSince: new Map<string, number>() };
+  const away = { name: 'server-2', url: 'http://127.0.0.1:8188/', healthy: false };
+  const other = { name: 'server-1', url: 'http://127.0.0.1:1', healthy: false };
+  const live: ToldJob = running('1', 5000);
+
+  test('is since the gateway was lost, whatever else is silent', () => {
+    expect(silenceOf(live, { ...line, gatewaySilentSince: 9000, servers: [away] })).toEqual({
+      since: 9000,
+      why: 'the connection to the gateway is lost',
+    });
+  });
+  test('is since the job’s server does not answer, and not another one', () => {
+    const serverSilentSince = new Map([['server-2', 7000]]);
+    const silence = { since: 7000, why: 'server-2 does not answer' };
+    expect(silenceOf(live, { ...line, servers: [other, away], serverSilentSince })).toEqual(silence);
+    expect(silenceOf(live, { ...line, servers: [other, { ...away, healthy: true }] })).toBeUndefined();
+    const named: ToldJob = { ...live, serverUrl: '', server: 'server-2' };
+    expect(
+      silenceOf(named, { ...line, servers: [other, { name: 'server-2', healthy: false }], serverSilentSince }),
+    ).toEqual(silence);
+  });
+  test('is what the job itself says', () => {
+    expect(silenceOf({ ...live, server: 'gpu', silentSince: 6000 }, line)).toEqual({
+      since: 6000,
+      why: 'nothing comes from gpu',
+    });
+  });
+  test('is none of what has ended', () => {
+    expect(
+      silenceOf(job({ status: 'completed' }), { ...line, gatewaySilentSince: 1, servers: [away] }),
+    ).toBeUndefined();
+  });
+});
+
 describe('failures', () => {
   test('each kind has a reason and a remedy; one that is newer than the page too', () => {
     const kinds = [
@@ -188,12 +253,22 @@ describe('failures', () => {
       'unreachable',
       'missing_output',
       'timed_out',
+      'internal_error',
       'of tomorrow',
     ];
     const told = kinds.map((kind) => explanationOf({ failure: { kind: kind as never, message: '', retryable: true } }));
     for (const { why, remedy } of told) expect([why, remedy].join(' ').length).toBeGreaterThan(30);
     expect(new Set(told.map(({ title }) => title)).size).toBe(kinds.length);
     expect(told.at(-1)?.why).toContain('of tomorrow');
+  });
+
+  test('of a job that was cancelled while it waited no node is said to have run', () => {
+    const cancelled = job({ status: 'failed', failure: { kind: 'cancelled', message: '', retryable: true } });
+    expect(detailWords(cancelled)).toBe('while waiting');
+    expect(explanationOf(cancelled, true).why).toContain('no node ran');
+    expect(detailWords({ ...cancelled, executionStartedAt: 2000, finishedAt: 5000, progress: 3 })).toBe(
+      'ran 3.0 s · waited 1.0 s',
+    );
   });
 
   test('complaints are put together by node', () => {
@@ -214,38 +289,6 @@ describe('failures', () => {
       },
       { nodeId: '5', complaints: [{ message: 'no such input' }] },
     ]);
-  });
-});
-
-describe('files', () => {
-  test('a workflow is one alone or in a body for /prompt', () => {
-    const whole = { tag: 'workflow', workflow: { '1': { class_type: 'X', inputs: { seed: 3 } } }, nodes: 1, seeds: 1 };
-    expect(readWorkflow(JSON.stringify(whole.workflow))).toEqual(whole);
-    expect(readWorkflow(JSON.stringify({ prompt: whole.workflow, client_id: 'x' }))).toEqual(whole);
-  });
-  test.each([
-    '',
-    'x',
-    '[]',
-    '7',
-    'null',
-    '{}',
-    '{"1":{}}',
-    '{"1":{"class_type":"X"}}',
-    '{"nodes":[]}',
-    '{"prompt":{}}',
-  ])('%p is none, and it says why', (text) => {
-    expect(readWorkflow(text)).toEqual({ tag: 'unfit', why: expect.stringMatching(/\w{3,}/) as string });
-  });
-  test('new seeds change seeds and nothing else, links included', () => {
-    const workflow: ReturnType<typeof image> = {
-      ...image({ seed: 7 }),
-      '6': { class_type: 'X', inputs: { seed: ['5', 0], noise_seed: 4 } },
-    };
-    const fresh = withNewSeeds(workflow, () => 0.5);
-    expect(fresh['5']?.inputs).toEqual({ ...workflow['5']!.inputs, seed: 2 ** 31 });
-    expect(fresh['6']?.inputs).toEqual({ seed: ['5', 0], noise_seed: 2 ** 31 });
-    expect(workflow['5']!.inputs['seed']).toBe(7);
   });
 });
 
@@ -270,10 +313,26 @@ test('words', () => {
     'any moment',
     '~ 2 min left',
   ]);
+  expect([6000, 60_000].map((time) => leftWords(2500, job(), time))).toEqual(['any moment', undefined]);
   expect(stepWords(running('1', 0, { node: { id: '1', type: 'K', value: 12.5, max: 20 } }))).toBe('12 / 20');
   expect(
     [undefined, 0, 1, 3].map((queuePosition) =>
       detailWords(job({ ...(queuePosition !== undefined && { queuePosition }) })),
     ),
   ).toEqual(['', 'next in line', '1 job ahead', '3 jobs ahead']);
+});
+
+test('waiting and running are told apart', () => {
+  const done = job({ status: 'completed', startedAt: 1000, executionStartedAt: 20_000, finishedAt: 20_500 });
+  expect(detailWords(done)).toBe('ran 0.5 s · waited 19 s');
+  expect(detailWords({ ...done, executionStartedAt: 1010 })).toBe('ran 19 s');
+  const { executionStartedAt: _, ...unknown } = done;
+  expect(detailWords(unknown)).toBe('20 s with its waiting');
+});
+
+test('a job that runs in part says so until it has failed', () => {
+  const nodeErrors = [{ nodeId: '1', message: 'no' }];
+  expect(statusWords(job({ status: 'processing', nodeErrors }))).toBe('Running in part');
+  expect(statusWords(job({ status: 'completed', nodeErrors }))).toBe('Completed in part');
+  expect(statusWords(job({ status: 'failed', nodeErrors }))).toBe('Failed');
 });

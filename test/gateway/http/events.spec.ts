@@ -7,7 +7,7 @@ import { aState } from '../../sinks/a-state';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { readEvents } from '../support/event-reader';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
@@ -28,6 +28,9 @@ describe('over a real pipeline', () => {
   });
   afterAll(() => gateway.close());
 
+  /** Jobs go no further than this step until they are let go. */
+  const holdAt = (step: number): void => void (gateway.comfy.faults.mostSteps = step);
+  afterEach(() => holdAt(Infinity));
   const submit = async (workflow = steps()) => {
     const { promptId } = await gateway.pipeline.submit({ workflow, type: 'image_generation', userId: 'ada' });
     return promptId;
@@ -35,6 +38,7 @@ describe('over a real pipeline', () => {
   const order = ({ epoch, seq }: { epoch: number; seq: number }) => `${epoch}:${seq}`;
 
   test('the present state, then each change, in order; it ends after the settled one', async () => {
+    holdAt(10);
     const promptId = await submit(steps({ steps: 20, secondsPerStep: 0.3 }));
     const reader = await readEvents(gateway, promptId, bearer.ada);
     expect(reader.headers).toMatchObject({
@@ -42,8 +46,10 @@ describe('over a real pipeline', () => {
       'cache-control': 'private, no-cache, no-transform',
       'x-accel-buffering': 'no',
     });
+    await eventually(() => expect(reader.jobs.at(-1)?.node?.value).toBeGreaterThan(0));
+    holdAt(Infinity);
     expect(await reader.end).toBe(true);
-    expect(reader.jobs.length).toBeGreaterThan(5);
+    expect(reader.jobs.length).toBeGreaterThan(2);
     expect(reader.jobs.at(-1)).toMatchObject({ promptId, status: 'completed', progress: 100 });
     expect(reader.ids).toEqual(reader.jobs.map(order));
     expect([...reader.jobs].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).toEqual(reader.jobs);
@@ -51,12 +57,14 @@ describe('over a real pipeline', () => {
   });
 
   test('who returns gets only what is newer, and after the end 204, at which a browser stays away', async () => {
-    const promptId = await submit(steps({ steps: 120, secondsPerStep: 0.03 }));
+    holdAt(20);
+    const promptId = await submit(steps({ steps: 60, secondsPerStep: 0.03 }));
     const early = await readEvents(gateway, promptId, bearer.ada);
-    await eventually(() => expect(early.ids.length).toBeGreaterThan(3));
+    await eventually(() => expect(early.jobs.at(-1)?.node?.value).toBeGreaterThan(0));
     early.abort();
     const { seq, epoch } = early.jobs.at(-1)!;
     const late = await readEvents(gateway, promptId, { ...bearer.ada, 'Last-Event-ID': early.ids.at(-1)! });
+    holdAt(Infinity);
     await late.end;
     expect(late.jobs.every((job) => job.epoch > epoch || job.seq > seq)).toBe(true);
     expect(late.jobs.at(-1)).toMatchObject({ status: 'completed' });
@@ -95,7 +103,7 @@ describe('over a real pipeline', () => {
 
   test('the token’s end is the stream’s', async () => {
     const promptId = await submit(steps({ steps: 100, secondsPerStep: 1 }));
-    const brief = await tokenOf({ sub: 'ada' }, { expires: Math.floor(Date.now() / 1000) + 2 });
+    const brief = await tokenOf({ sub: 'ada' }, { expires: Math.floor(Date.now() / 1000) + 3 });
     const reader = await readEvents(gateway, promptId, { Authorization: `Bearer ${brief}` });
     expect(await reader.end).toBe(true);
     expect(reader.jobs.at(-1)).not.toMatchObject({ status: 'completed' });
@@ -117,10 +125,9 @@ describe('over a real pipeline', () => {
     const { promptId } = await other.pipeline.submit({ workflow: steps({ steps: 100 }), type: 'x', userId: 'ada' });
     await stateWhere(other.pipeline, promptId, ({ status }) => status === 'processing');
     const reader = await readEvents(other, promptId);
-    const start = performance.now();
     const closed = other.close();
+    // What is still open when the grace is over breaks.
     expect(await reader.end).toBe(true);
-    expect(performance.now() - start).toBeLessThan(1000);
     await closed;
   });
 });
@@ -136,6 +143,7 @@ describe('over a pipeline that we play', () => {
     watchers = new Set();
     log.length = 0;
     const pipeline = {
+      servers: () => [],
       get: (promptId: string) => Promise.resolve(promptId === 'gone' ? undefined : job()),
       watch: () =>
         new Observable<JobState>((watcher) => {
@@ -155,7 +163,8 @@ describe('over a pipeline that we play', () => {
   test('who goes away is watched for no longer', async () => {
     await open();
     const readers = await Promise.all(Array.from({ length: 50 }, () => readEvents(gateway, 'job-1')));
-    expect(watchers.size).toBe(50);
+    // Of one job, fifty readers are one watcher.
+    expect(watchers.size).toBe(1);
     readers.forEach((reader) => reader.abort());
     await eventually(() => expect(watchers.size).toBe(0));
   });
@@ -165,14 +174,11 @@ describe('over a pipeline that we play', () => {
     const [slow, quick] = [await readEvents(gateway, 'job-1'), await readEvents(gateway, 'job-1')];
     slow.pause();
     let seq = 10;
-    await eventually(
-      () => expect(slow.jobs.length + seq).toBeGreaterThan(1500),
-      10_000,
-      async () => {
-        for (let n = 0; n < 50; n += 1) tell(job({ seq: (seq += 1), ...padding }));
-        await new Promise(setImmediate);
-      },
-    );
+    await eventually(async () => {
+      for (let n = 0; n < 50; n += 1) tell(job({ seq: (seq += 1), ...padding }));
+      await new Promise(setImmediate);
+      expect(slow.jobs.length + seq).toBeGreaterThan(1500);
+    });
     // One state a job waits, so a reader of one job costs no more than the system's buffers and that.
     await eventually(() => expect(quick.jobs.at(-1)?.seq).toBe(seq));
     expect(log.filter((line) => line.includes('cut an event stream'))).toEqual([]);
@@ -187,14 +193,10 @@ describe('over a pipeline that we play', () => {
     const [slow, quick] = [await readEvents(gateway, 'job-1'), await readEvents(gateway, 'job-1')];
     slow.pause();
     let seq = 10;
-    await eventually(
-      () => expect(log.filter((line) => line.includes('nothing left for 400 ms'))).toHaveLength(1),
-      10_000,
-      () => {
-        for (let n = 0; n < 20; n += 1) tell(job({ seq: (seq += 1), ...padding }));
-        return Promise.resolve();
-      },
-    );
+    await eventually(() => {
+      for (let n = 0; n < 20; n += 1) tell(job({ seq: (seq += 1), ...padding }));
+      expect(log.filter((line) => line.includes('nothing left for 400 ms'))).toHaveLength(1);
+    });
     await eventually(() => expect(watchers.size).toBe(1));
     expect(quick.jobs.at(-1)?.seq).toBeGreaterThan(100);
     slow.resume();

@@ -20,7 +20,7 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { rejected, steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
@@ -198,11 +198,10 @@ describe('submitting once', () => {
     expect(new Set(jobs.map(({ promptId }) => promptId)).size).toBe(1);
     // Of two on one file, each hears only its own changes.
     let state: JobState | undefined;
-    await eventually(
-      () => expect(state).toMatchObject({ status: 'completed' }),
-      10_000,
-      async () => void (state = await one.get(jobs[0]!.promptId)),
-    );
+    await eventually(async () => {
+      state = await one.get(jobs[0]!.promptId);
+      expect(state).toMatchObject({ status: 'completed' });
+    });
     expect(runs(comfy)).toBe(1);
   });
 

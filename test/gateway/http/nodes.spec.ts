@@ -42,11 +42,13 @@ test('thousands of jobs do not pile up, and nothing is recorded once the gateway
   const tell = (promptId: string) =>
     state$.next(queuedState({ promptId, type: 'face_swap', userId: 'ada', serverUrl: 'http://127.0.0.1', at: 1 }));
   for (let n = 0; n < 3000; n += 1) tell(`job-${n}`);
-  expect(histories.of('job-2999')).toBeDefined();
-  expect(histories.of('job-999')).toBeUndefined();
-  expect(histories.of('job-1000')).toBeDefined();
+  expect(histories.of({ promptId: 'job-2999', userId: 'ada' })).toBeDefined();
+  expect(histories.of({ promptId: 'job-999', userId: 'ada' })).toBeUndefined();
+  expect(histories.of({ promptId: 'job-1000', userId: 'ada' })).toBeDefined();
+  // An id that another user had before says nothing of that job.
+  expect(histories.of({ promptId: 'job-2999', userId: 'bob' })).toBeUndefined();
   closing$.next();
   tell('late');
-  expect(histories.of('late')).toBeUndefined();
+  expect(histories.of({ promptId: 'late', userId: 'ada' })).toBeUndefined();
   expect(state$.observed).toBe(false);
 });

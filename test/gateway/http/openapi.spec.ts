@@ -4,8 +4,12 @@ import type { Router } from 'express';
 import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
 import { admission } from '../../../gateway/admission/admission';
+import { jobViews } from '../../../gateway/wire/job-views';
 import { httpApp } from '../../../gateway/http/app';
+import { defaultDownloadLimits, downloads } from '../../../gateway/http/outputs/downloads';
+import { urlSigner } from '../../../gateway/http/outputs/signed-urls';
 import { submitRequest, trackRequest } from '../../../gateway/http/requests/job-request.codec';
+import { examples } from '../../../gateway/http/openapi/examples';
 import { openApi } from '../../../gateway/http/openapi/openapi';
 import { originPolicy } from '../../../gateway/admission/origin-policy';
 import { problemKinds, problemType } from '../../../gateway/wire/problem';
@@ -15,7 +19,7 @@ import { asking, type Answer } from '../support/asking';
 import { document, fits, operationFor, operations, undocumented } from '../support/documented';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { SECRET, testAuth, tokenOf } from '../support/tokens';
 
 test('the document is valid OpenAPI 3.1, with tokens and without', async () => {
   for (const tokens of [true, false]) {
@@ -23,6 +27,27 @@ test('the document is valid OpenAPI 3.1, with tokens and without', async () => {
     expect(await validate(copy)).toMatchObject({ valid: true });
   }
 });
+
+test('bodies and answers are shown by examples that fit, and that are taken', () => {
+  for (const [method, path, decode] of [
+    ['POST', '/jobs', submitRequest],
+    ['PUT', '/jobs/x', trackRequest],
+  ] as const) {
+    const shown = examplesOf(method, path);
+    expect(shown).toHaveLength(1);
+    expect(fits(operationFor(method, path)!.body!, shown[0])).toEqual([]);
+    expect(decode(shown[0], () => '{}')).toMatchObject({ _tag: 'Right' });
+  }
+  expect(fits({ $ref: '#/components/schemas/Job' }, examples.job, true)).toEqual([]);
+});
+
+const examplesOf = (method: string, path: string): readonly unknown[] => {
+  const template = operationFor(method, path)!.path;
+  const { requestBody } = document.paths[template]![method.toLowerCase()]!;
+  return Object.values((requestBody as { content: Record<string, { example: unknown }> }).content).map(
+    ({ example }) => example,
+  );
+};
 
 test('a validator that takes this takes not everything', async () => {
   const broken = JSON.parse(JSON.stringify(openApi(true))) as Record<string, unknown>;
@@ -61,12 +86,21 @@ const routesIn = (layers: readonly Layer[]): readonly string[] =>
 test('it has every route that the gateway serves, and no other', () => {
   const app = httpApp({
     pipeline: {} as never,
+    rooms: {} as never,
     auth: testAuth,
     admission: admission(testAuth, defaultRates, 0),
     policy: originPolicy([], true),
-    outputLimitBytes: 0,
+    sending: { bytes: 0, stallMs: 1 },
+    downloads: downloads(defaultDownloadLimits),
+    signer: urlSigner({ secret: SECRET }),
+    basePath: '',
+    proxies: 0,
+    bodies: {} as never,
+    inputs: {} as never,
+    refusals: { origin: () => undefined, transport: () => undefined },
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,
+    views: jobViews(() => []),
     histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
@@ -113,6 +147,7 @@ const values: readonly unknown[] = [
   { '1': { class_type: 'X' } },
   { '1': [] },
   { '1': null },
+  '{"1":{"class_type":"X","inputs":{}}}',
   { nodes: [], links: [] },
   { prompt: { '1': { class_type: 'X', inputs: {} } } },
 ];
@@ -122,11 +157,12 @@ test.each([
   ['PUT', '/jobs/x', trackRequest],
 ] as const)('the schema of %s %s takes what its codec takes, field by field', (method, path, decode) => {
   const schema = operationFor(method, path)!.body!;
-  const good = { type: 'face_swap', userId: 'ada', workflow: { '1': { class_type: 'X', inputs: {} } } };
-  const takes = (body: unknown) => [
-    decode(body)._tag === 'Right',
-    fits(schema, JSON.parse(JSON.stringify(body))).length === 0,
-  ];
+  const workflow = { '1': { class_type: 'X', inputs: {} } };
+  const good = { type: 'face_swap', userId: 'ada', ...(method === 'POST' && { workflow }) };
+  const takes = (body: unknown) => {
+    const sent = JSON.parse(JSON.stringify(body)) as Readonly<Record<string, unknown>>;
+    return [decode(sent, () => '')._tag === 'Right', fits(schema, sent).length === 0];
+  };
   const fields = Object.keys(schema['properties'] as object);
   expect(fields.length).toBeGreaterThanOrEqual(5);
   for (const field of [...fields, 'unknown'])
@@ -143,7 +179,7 @@ describe('every real answer is as documented:', () => {
   const seen = new Set<string>();
 
   beforeAll(async () => {
-    gateway = await runningGateway({ auth: testAuth, outputLimitBytes: 2 ** 20 });
+    gateway = await runningGateway({ auth: testAuth, outputLimitBytes: 2 ** 20, bodyLimitBytes: 2 ** 20 });
     [ada, service] = await Promise.all([tokenOf({ sub: 'ada' }), tokenOf({ role: 'service', sub: 'app' })]);
   });
   afterAll(() => gateway.close());
@@ -175,7 +211,11 @@ describe('every real answer is as documented:', () => {
       await ask('GET', `/jobs/${promptId}`);
       await ask('POST', `/jobs/${promptId}/cancel`);
       await ask('GET', `/jobs/${promptId}/nodes`);
-      await ask('GET', `/jobs/${promptId}/outputs/0`);
+      const { headers } = await ask('GET', `/jobs/${promptId}/outputs/0`);
+      for (const range of ['bytes=0-3', 'bytes=999999999-'])
+        await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { Range: range } });
+      await ask('GET', `/jobs/${promptId}/outputs/0`, { headers: { 'If-None-Match': headers['etag'] ?? '""' } });
+      await ask('POST', `/jobs/${promptId}/outputs/0/url`);
       const stream = await ask('GET', `/jobs/${promptId}/events`);
       const [, id, , data] = /id: (.*)(\n)data: (.*)\n/.exec(stream.text)!;
       expect(fits({ $ref: '#/components/schemas/Job' }, JSON.parse(data!), true)).toEqual([]);
@@ -196,7 +236,7 @@ describe('every real answer is as documented:', () => {
     await ask('POST', '/jobs', { body: {} });
     await ask('POST', '/jobs', { body: '{' });
     await ask('POST', '/jobs', { body: 'x', headers: { 'Content-Type': 'text/plain' } });
-    await ask('POST', '/jobs', { body: request({ '1': 'x'.repeat(11 * 2 ** 20) }) });
+    await ask('POST', '/jobs', { body: request({ '1': 'x'.repeat(2 * 2 ** 20) }) });
     await ask('POST', '/jobs', { body: request(), token: await tokenOf({ sub: 'bob' }) });
     await ask('POST', '/jobs', { body: request(), headers: { 'Idempotency-Key': 'k' } });
     await ask('POST', '/jobs', { body: request(), headers: { 'Idempotency-Key': '' } });
@@ -216,10 +256,24 @@ describe('every real answer is as documented:', () => {
     }
   });
 
+  test('inputs', async () => {
+    const file = { body: 'GIF89a'.padEnd(100), headers: { 'Content-Type': 'application/octet-stream' } };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    await ask('POST', '/inputs', file);
+    await ask('POST', '/inputs?filename=a.png', file);
+    await ask('POST', '/inputs?filename=a.gif&overwrite=1', { ...file, token: ada });
+    await ask('POST', '/inputs?filename=a.gif', { ...file, token: 'none' });
+    await ask('POST', '/inputs?filename=a.gif&maskOf=nothing.png', file);
+    gateway.comfy.faults.status = { httpStatus: 502, body: '<html>' };
+    await ask('POST', '/inputs?filename=a.gif', file);
+    gateway.comfy.faults.status = undefined;
+  });
+
   test('health and the documents, open to all', async () => {
     for (const token of ['', ada, service]) {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
+      await ask('GET', '/me', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }
@@ -229,7 +283,7 @@ describe('every real answer is as documented:', () => {
     const documented = operations.flatMap(({ method, path, responses }) =>
       Object.keys(responses).map((status) => `${method} ${path} ${status}`),
     );
-    const unseen = documented.filter((each) => !seen.has(each) && !/ (500|503|409|413|415|429|403)$/.test(each));
+    const unseen = documented.filter((each) => !seen.has(each) && !/ (500|503|408|409|413|415|429|403)$/.test(each));
     expect(unseen).toEqual(['GET /jobs/{promptId}/outputs/{n} 502']);
   });
 });

@@ -1,4 +1,5 @@
-import type { JobState } from '../../../streams/job/job-state';
+import { describe as describeOutput } from '../../../gateway/http/outputs/headers';
+import { isFile, type FileOutput, type JobState } from '../../../streams/job/job-state';
 import { steps, training } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
@@ -10,9 +11,10 @@ let job: JobState;
 let path: string;
 
 const LIMIT = 20_000;
+const logged: string[] = [];
 
 beforeAll(async () => {
-  gateway = await runningGateway({ outputLimitBytes: LIMIT });
+  gateway = await runningGateway({ outputLimitBytes: LIMIT, heard: (line) => logged.push(line) });
   ask = asking(gateway);
   const { promptId } = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
   job = await settled(gateway.pipeline, promptId);
@@ -29,7 +31,7 @@ const answering = (body: string) => {
 };
 
 test('an image comes as ComfyUI made it, to be shown and never to be run', async () => {
-  const [{ filename, subfolder, type }] = job.outputs as [NonNullable<JobState['outputs']>[number]];
+  const [{ filename, subfolder, type }] = job.outputs as [FileOutput];
   const made = await fetch(
     `${gateway.comfy.url}/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`,
   );
@@ -64,17 +66,24 @@ test('a file that is no media is a file to save', async () => {
     userId: 'ada',
   });
   const { outputs = [] } = await settled(gateway.pipeline, promptId);
-  const n = outputs.findIndex(({ filename }) => !/\.png$/.test(filename));
+  const n = outputs.findIndex((output) => isFile(output) && !/\.png$/.test(output.filename));
   if (n < 0) return;
   expect((await ask('GET', `/jobs/${promptId}/outputs/${n}`)).headers['content-disposition']).toMatch(/^attachment/);
 });
 
 test('over the limit nothing is passed', async () => {
   answering('x'.repeat(LIMIT + 1));
+  logged.length = 0;
   expect(await ask('GET', path)).toMatchObject({
     status: 502,
-    json: { type: 'urn:comfyui-jobstream:problem:output-too-large' },
+    json: {
+      type: 'urn:comfyui-jobstream:problem:output-too-large',
+      detail: 'It has 20001 bytes, and the gateway passes 20000 at most; see MAX_OUTPUT_BYTES.',
+    },
   });
+  const told = logged.filter((line) => line.includes('MAX_OUTPUT_BYTES'));
+  expect(told).toHaveLength(1);
+  expect(told[0]).not.toContain('stack');
   answering('x'.repeat(LIMIT));
   expect((await ask('GET', path)).text).toHaveLength(LIMIT);
 });
@@ -91,6 +100,17 @@ test('a ComfyUI that gives no answer is 502, to be tried again', async () => {
     headers: { 'retry-after': '5' },
     json: { title: 'ComfyUI gave no usable answer' },
   });
+});
+
+test.each<[name: string, plain: string, extended: string]>([
+  ['a "quoted"; name.png', 'a _quoted__ name.png', 'a%20%22quoted%22%3B%20name.png'],
+  ['Ünï\r\nX-Evil: 1.png', '_n___X-Evil_ 1.png', '%C3%9Cn%C3%AF%0D%0AX-Evil%3A%201.png'],
+])('a file called %p has a name that is safe to send', (name, plain, extended) => {
+  const response = { set: jest.fn() };
+  describeOutput(response as never, { body: null as never, contentType: 'image/png', filename: name });
+  expect(response.set).toHaveBeenCalledWith(
+    expect.objectContaining({ 'Content-Disposition': `inline; filename="${plain}"; filename*=UTF-8''${extended}` }),
+  );
 });
 
 test.each(['1', '99999999', '-1', '0.5', 'x', '00x'])('there is no output %s', async (n) => {

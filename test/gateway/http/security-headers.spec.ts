@@ -1,6 +1,7 @@
 import { request } from 'undici';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
+import { testAuth } from '../support/tokens';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
 let gateway: RunningGateway;
@@ -24,7 +25,7 @@ test('the dashboard may load its own scripts, styles and sockets, and nothing el
       "default-src 'none'",
       "script-src 'self'",
       "img-src 'self' blob: data:",
-      "connect-src 'self' ws:",
+      `connect-src 'self' ws://${new URL(gateway.url).host} wss://${new URL(gateway.url).host}`,
       "frame-ancestors 'none'",
     ]),
   );
@@ -34,6 +35,26 @@ test('the dashboard may load its own scripts, styles and sockets, and nothing el
     'referrer-policy': 'no-referrer',
   });
   expect(headers).not.toHaveProperty('x-powered-by');
+});
+
+test('a Host that is no host adds nothing to the policy', async () => {
+  const guarded = await runningGateway({ auth: testAuth });
+  for (const host of ['evil.example *', "x;script-src 'unsafe-inline'", '*']) {
+    const { headers, body: answer } = await request(`${guarded.url}/`, { headers: { host } });
+    await answer.dump();
+    expect(String(headers['content-security-policy']).split(';')).toContain("connect-src 'self' 'self'");
+  }
+  await guarded.close();
+});
+
+test('without tokens, what came through a proxy is refused, and told what to set', async () => {
+  const through = (headers: Record<string, string>) => ask('GET', '/jobs', { headers });
+  expect(await through({ 'X-Forwarded-For': '203.0.113.7' })).toMatchObject({
+    status: 403,
+    json: { detail: expect.stringContaining('JWT_SECRET') as string },
+  });
+  expect((await through({ Forwarded: 'for=203.0.113.7' })).status).toBe(403);
+  expect((await through({})).status).toBe(200);
 });
 
 test('a foreign page may do nothing', async () => {
@@ -64,7 +85,8 @@ test('an allowed page may ask and read', async () => {
     headers: {
       'access-control-allow-origin': FRIEND,
       'access-control-allow-methods': 'GET, HEAD, POST, PUT',
-      'access-control-allow-headers': 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID',
+      'access-control-allow-headers':
+        'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range',
     },
   });
   expect(await ask('GET', '/jobs', { headers: { Origin: FRIEND } })).toMatchObject({

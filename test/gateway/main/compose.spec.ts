@@ -33,3 +33,17 @@ test('the image runs as nobody special, without what only the build needs', () =
   expect(dockerfile).toMatch(/npm prune --omit=dev/);
   expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('FROM '));
 });
+
+test('neither service may take all of the machine', () => {
+  for (const name of ['redis', 'gateway']) {
+    expect(service(name)).toMatch(/mem_limit: \d+[mg]/);
+    expect(service(name)).toMatch(/pids_limit: \d+/);
+  }
+});
+
+test('an image gets what the Dockerfile copies, and nothing that lies about', () => {
+  const ignored = readFileSync('.dockerignore', 'utf8').split('\n');
+  expect(ignored.filter((line) => line !== '' && !line.startsWith('#'))[0]).toBe('*');
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) => names!.split(' '));
+  for (const name of copied) expect(ignored).toContain(`!${name}`);
+});

@@ -5,13 +5,12 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { builtScript } from '../../support/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { connected, heard, join as joinJob } from '../support/client';
-import { eventually } from '../support/eventually';
-
-jest.setTimeout(30_000);
+import { eventually } from '../../support/until';
 
 let comfy: ComfyUIStandIn;
 let directory: string;
@@ -33,7 +32,7 @@ interface Running {
 
 function start(environment: Record<string, string>): Running {
   const env = { PATH: process.env['PATH'], DATA_DIR: directory, ...environment };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts'], {
+  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -45,7 +44,7 @@ function start(environment: Record<string, string>): Running {
 
 async function listening(environment: Record<string, string> = {}): Promise<Running & { url: string }> {
   const running = start({ COMFYUI_URL: comfy.url, PORT: '0', ...environment });
-  await eventually(() => expect(running.out).toMatch(/listens at http:\S+\n/), 15_000);
+  await eventually(() => expect(running.out).toMatch(/listens at http:\S+\n/));
   return Object.assign(running, { url: /http:\S+/.exec(running.out)![0] });
 }
 
@@ -71,17 +70,16 @@ test('a port that is taken stops the start, in one line', async () => {
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: sockets close, the state is kept, exit 0', async (signal) => {
   const running = await listening();
-  const body = { workflow: image({ steps: 300 }), type: 'image_generation', userId: 'ada' };
+  const body = { workflow: image({ steps: 3_000 }), type: 'image_generation', userId: 'ada' };
   const { json } = await asking(running)('POST', '/jobs', { body });
   const promptId = String(json['promptId']);
   const socket = await connected(running);
   expect(await joinJob(socket, promptId)).toMatchObject({ ok: true });
   const closed = heard(socket, 'disconnect');
-  const before = Date.now();
   running.child.kill(signal);
   await closed;
+  // What is not drained after ten seconds ends with another code.
   expect((await running.exit)[0]).toBe(0);
-  expect(Date.now() - before).toBeLessThan(10_000);
 
   const again = await listening();
   expect(await asking(again)('GET', `/jobs/${promptId}`)).toMatchObject({ status: 200, json: { promptId } });
@@ -106,11 +104,10 @@ test('a second signal exits at once', async () => {
     duplex: 'half',
   }).catch(() => undefined);
   await eventually(() => expect(running.err).toContain('listening'));
-  const before = Date.now();
   running.child.kill('SIGTERM');
   await eventually(() => expect(running.err).toContain('draining'));
   running.child.kill('SIGTERM');
-  await running.exit;
-  expect(Date.now() - before).toBeLessThan(1500);
+  expect((await running.exit)[0]).toBe(1);
+  expect(running.err).not.toContain('drained');
   await held;
 });

@@ -1,8 +1,6 @@
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { endOfService, startService } from '../../support/service';
 
-jest.setTimeout(30_000);
-
 const COMFYUI_URL = 'http://127.0.0.1:1';
 let redis: RedisServer;
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { defaultRates } from '../../../gateway/admission/rate-limits';
 import { complaintOf, settingsOf } from '../../../gateway/settings/settings';
 
-const SECRET = 's'.repeat(32);
+const SECRET = 'a secret of settings, 32 bytes and more';
 const good = { COMFYUI_URL: 'http://127.0.0.1:8188' };
 
 const fieldsOf = (environment: Record<string, string>): readonly string[] => {
@@ -20,12 +20,17 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     servers: [{ url: 'http://127.0.0.1:8188' }],
     store: { tag: 'embedded', directory: './data' },
     storeStrict: false,
+    bodyLimitBytes: 32 << 20,
+    inputLimitBytes: 100 << 20,
     host: '127.0.0.1',
     port: 8787,
     logLevel: 'info',
     origins: [],
     rates: defaultRates,
     proxies: 0,
+    basePath: '',
+    outputLimitBytes: 2 ** 30,
+    downloadsPerUser: 16,
   });
 });
 
@@ -39,6 +44,8 @@ test('all of them', () => {
     JWT_SECRET: SECRET,
     JWT_ISSUER: 'https://app.example.com',
     JWT_AUDIENCE: 'jobs',
+    JWT_MAX_HOURS: '8',
+    JWT_TOLERANCE_S: '0',
     ORIGINS: 'https://app.example.com/, http://localhost:3000',
     STORE_STRICT: '1',
     WEBHOOK_SECRET: `whsec_${Buffer.from(SECRET).toString('base64')}`,
@@ -47,7 +54,13 @@ test('all of them', () => {
     MESSAGES_PER_SECOND: '1',
     JOINS_PER_SECOND: '2',
     SOCKETS_PER_USER: '3',
+    MAX_BODY_BYTES: '1000',
+    MAX_INPUT_BYTES: '2000',
+    BYTES_PER_MINUTE: '3000',
     PROXIES: '1',
+    BASE_PATH: '/comfy/',
+    MAX_OUTPUT_BYTES: '4294967296',
+    DOWNLOADS_PER_USER: '0',
   };
   expect(settings(environment)).toEqual({
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
@@ -56,11 +69,22 @@ test('all of them', () => {
     host: '0.0.0.0',
     port: 0,
     logLevel: 'silent',
-    auth: { secret: new TextEncoder().encode(SECRET), issuer: 'https://app.example.com', audience: 'jobs' },
+    auth: {
+      secret: new TextEncoder().encode(SECRET),
+      issuer: 'https://app.example.com',
+      audience: 'jobs',
+      maxHours: 8,
+      toleranceS: 0,
+    },
     webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
     origins: ['https://app.example.com', 'http://localhost:3000'],
-    rates: { requestsPerMinute: 0, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
+    bodyLimitBytes: 1000,
+    inputLimitBytes: 2000,
+    rates: { requestsPerMinute: 0, bytesPerMinute: 3000, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
     proxies: 1,
+    basePath: '/comfy',
+    outputLimitBytes: 2 ** 32,
+    downloadsPerUser: 0,
   });
 });
 
@@ -101,6 +125,13 @@ test.each([
   ['PORT', '8e3'],
   ['LOG_LEVEL', 'loud'],
   ['JWT_SECRET', 'too short'],
+  ['JWT_SECRET', ' '.repeat(32)],
+  ['JWT_SECRET', `short${' '.repeat(40)}`],
+  ['JWT_SECRET', 's'.repeat(64)],
+  ['JWT_SECRET', 'abcabcabcabcabcabcabcabcabcabcabcabc'],
+  ['JWT_SECRET', '0123456789abcdef0123456789abcdef0123'],
+  ['JWT_MAX_HOURS', '8'],
+  ['JWT_TOLERANCE_S', '5'],
   ['JWT_ISSUER', 'no secret beside it'],
   ['JWT_AUDIENCE', 'no secret beside it'],
   ['JWT_JWKS_URL', 'http://id.example.com/keys'],

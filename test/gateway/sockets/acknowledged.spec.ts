@@ -1,11 +1,9 @@
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { steps } from '../../support/comfyui/workflows';
 import { connected, join, statesOf, type Client } from '../support/client';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-
-jest.setTimeout(60_000);
 
 let gateway: RunningGateway;
 let sockets: Client[];
@@ -46,7 +44,7 @@ test('the end comes again until it is acknowledged, the same each time; what is 
   listening(late, lates, () => lates.filter(isEnd).length === 2);
   const promptId = await submit();
   await Promise.all([acking, late, mute].map((socket) => join(socket, promptId)));
-  await eventually(() => expect(mutes.filter(isEnd)).toHaveLength(4), 30_000);
+  await eventually(() => expect(mutes.filter(isEnd)).toHaveLength(4));
   const { epoch, seq } = await settled(gateway.pipeline, promptId);
   expect(new Set(mutes.filter(isEnd).map((job) => JSON.stringify(job))).size).toBe(1);
   expect(mutes.at(-1)).toMatchObject({ epoch, seq });

@@ -6,8 +6,6 @@ import { runningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
 
-jest.setTimeout(60_000);
-
 test.each([1, 20261125])(
   '3,000 messages that no client should send, seed %d: others are served as before',
   async (seed) => {

@@ -32,7 +32,7 @@ const preview = (promptId: string): Preview => ({
 });
 
 const states = { a: state(1), b: state(2), c: state(3) };
-const previews = { p: preview('j'), q: preview('another') };
+const previews = { p: preview('j') };
 const news: Record<string, News> = {
   a: { tag: 'state', job: states.a },
   b: { tag: 'state', job: states.b },
@@ -43,8 +43,8 @@ const news: Record<string, News> = {
 test('two members share one watch, the late one begins with the present state', () => {
   marbles().run(({ hot, cold, expectObservable, expectSubscriptions }) => {
     const job$ = cold('  a--b---c|', states);
-    const preview$ = hot('--p--q---', previews);
-    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    const preview$ = hot('--p------', previews);
+    const jobs = rooms({ watch: () => job$, previews: () => preview$ });
     expectObservable(jobs.news('j', ada)).toBe('       a-pb---c|', news);
     expectObservable(jobs.news('j', ada), '----^----').toBe('----b--c|', news);
     expectSubscriptions(job$.subscriptions).toBe('^-------!');
@@ -56,7 +56,7 @@ test('the watch ends with the last member, and begins anew with the next', () =>
   marbles().run(({ hot, cold, expectObservable, expectSubscriptions }) => {
     const job$ = cold('a--b---c---', states);
     const preview$ = hot<Preview>('-----------');
-    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    const jobs = rooms({ watch: () => job$, previews: () => preview$ });
     expectObservable(jobs.news('j', ada), '^----!').toBe('a--b--', news);
     expectObservable(jobs.news('j', ada), '-^-!').toBe('  -a', news);
     expectObservable(jobs.news('j', ada), '-------^---!').toBe('-------a--b', news);
@@ -69,7 +69,7 @@ test('[R14] who may not see the job hears neither states nor previews, even wher
   marbles().run(({ hot, cold, expectObservable }) => {
     const job$ = cold('  a--b---', states);
     const preview$ = hot('pp--pp--', previews);
-    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    const jobs = rooms({ watch: () => job$, previews: () => preview$ });
     expectObservable(jobs.news('j', ada), '^----!').toBe('ap-bp', news);
     expectObservable(jobs.news('j', bob)).toBe('#', news, new UnknownJob('j'));
     expectObservable(jobs.news('j', bob), '--^').toBe('--#', news, new UnknownJob('j'));
@@ -80,7 +80,7 @@ test('previews wait until the state was seen', () => {
   marbles().run(({ hot, cold, expectObservable }) => {
     const job$ = cold('  ---a---', states);
     const preview$ = hot('-p---p-', previews);
-    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    const jobs = rooms({ watch: () => job$, previews: () => preview$ });
     expectObservable(jobs.news('j', ada), '^-----!').toBe('---a-p', news);
   });
 });
@@ -89,7 +89,7 @@ test('a settled job is watched once, for its end', () => {
   marbles().run(({ cold, hot, expectObservable, expectSubscriptions }) => {
     const job$ = cold('(c|)', states);
     const preview$ = hot<Preview>('------');
-    const jobs = rooms({ watch: () => job$, previews$: preview$ });
+    const jobs = rooms({ watch: () => job$, previews: () => preview$ });
     expectObservable(jobs.news('j', ada)).toBe('(c|)', news);
     expectObservable(jobs.news('j', ada), '---^').toBe('---(c|)', news);
     expectSubscriptions(job$.subscriptions).toBe(['(^!)', '---(^!)']);

@@ -1,5 +1,6 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { outbox, type Wire } from '../../../gateway/sockets/send-queue';
+import { bounds } from '../../../streams/bounds';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 
 const job = (promptId: string, seq: number, status: PublicJob['status'] = 'processing'): PublicJob =>
@@ -17,19 +18,23 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const sent: string[] = [];
   const ends: ((heard: boolean) => void)[] = [];
   let drained = true;
+  let underway = 0;
   const send = (what: string) => {
     sent.push(what);
     drained = false;
   };
   const wire: Wire = {
     isDrained: () => drained,
-    backlogBytes: () => 0,
+    backlogBytes: () => (drained ? 0 : underway),
     state: ({ promptId, seq }) => send(`${promptId}${seq}`),
     end: ({ promptId, seq }, told) => {
       send(`${promptId}${seq}`);
       ends.push(told);
     },
-    preview: ({ promptId }) => send(`preview ${promptId}`),
+    preview: ({ promptId, image }) => {
+      send(`preview ${promptId}`);
+      underway = image.byteLength;
+    },
     cut: (reason) => sent.push(`cut: ${reason}`),
   };
   const box = outbox(wire, { waitingBytes, stallMs }, clock);
@@ -126,8 +131,28 @@ test('previews wait behind states, the newest of each of four jobs, and not past
 
 test('a huge preview is not sent', () => {
   const { box, sent } = trial();
-  box.preview(preview('a', 600_000));
+  box.preview(preview('a', bounds.previewBytes + 1));
   expect(sent).toEqual([]);
+});
+
+test('a picture of 1024 pixels square passes, and its reader is not slow for having it under way', () => {
+  const { box, sent, drain, clock } = trial({ waitingBytes: 1_000, stallMs: 100 });
+  box.preview(preview('a', 3_200_000));
+  box.state(job('b', 1));
+  clock.maxFrames = 90_000;
+  clock.schedule(() => box.inspect(), 90_000);
+  clock.flush();
+  drain();
+  expect(sent).toEqual(['preview a', 'b1']);
+});
+
+test('a reader who takes nothing of it is', () => {
+  const { box, sent, clock } = trial({ stallMs: 100 });
+  box.preview(preview('a', 3_200_000));
+  clock.maxFrames = 101_000;
+  clock.schedule(() => box.inspect(), 101_000);
+  clock.flush();
+  expect(sent).toEqual(['preview a', 'cut: nothing left for 100 ms']);
 });
 
 test('what was left does not come', () => {

@@ -1,13 +1,10 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { pino } from 'pino';
 import { steps } from '../../support/comfyui/workflows';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { connected, join, statesOf, type Client } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-
-// On a busy machine.
-jest.setTimeout(30_000);
 
 const log: string[] = [];
 const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
@@ -66,10 +63,16 @@ test('who reads again in time has missed steps, never the end', async () => {
   await settled(gateway.pipeline, promptId);
   const [slow, quick] = [await connected(gateway), await connected(gateway)];
   const [some, all] = [statesOf(slow), statesOf(quick)];
+  gateway.comfy.faults.mostSteps = 5;
   const live = await submit(gateway, steps({ steps: 40, secondsPerStep: 0.3 }));
   await Promise.all([join(slow, live.promptId), join(quick, live.promptId)]);
   const tcp = stopReading(slow);
   askTooMuch(slow, promptId);
+  for (const step of [15, 25, 35]) {
+    gateway.comfy.faults.mostSteps = step;
+    await eventually(() => expect(all.at(-1)?.node?.value).toBeGreaterThan(step - 10));
+  }
+  gateway.comfy.faults.mostSteps = Infinity;
   const end = await settled(gateway.pipeline, live.promptId);
   await eventually(() => expect(all.at(-1)).toMatchObject({ status: 'completed', seq: end.seq }));
   tcp.resume();

@@ -1,6 +1,6 @@
 import { source as axeSource } from 'axe-core';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { eventually } from './eventually';
+import { eventually, PATIENCE_MS } from '../../support/until';
 
 /** A page of a browser of its own kind, and what went wrong in it. */
 export interface Screen {
@@ -14,6 +14,7 @@ const EXPECTED = /net::ERR|Failed to load resource|WebSocket connection to/;
 
 export async function openScreen(browser: Browser, options: BrowserContextOptions = {}): Promise<Screen> {
   const page = await browser.newPage(options);
+  page.setDefaultTimeout(PATIENCE_MS);
   const troubles: string[] = [];
   page.on('pageerror', ({ message }) => troubles.push(message));
   page.on('console', (message) => {
@@ -28,10 +29,12 @@ export const jobIn = (page: Page, promptId: string): Locator => page.locator(`[d
 export const jobUrl = (url: string, promptId: string): string => `${url}/#/jobs/${promptId}`;
 
 /** Drops a file as a browser does: what is dragged enters, is over, and falls. */
-export async function dropFile(page: Page, name: string, text: string): Promise<void> {
+export async function dropFile(page: Page, name: string, content: string | Uint8Array): Promise<void> {
   await page.evaluate(`(() => {
     const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([${JSON.stringify(text)}], ${JSON.stringify(name)}, { type: 'application/json' }));
+    const content = ${JSON.stringify(typeof content === 'string' ? content : [...content])};
+    const part = typeof content === 'string' ? content : new Uint8Array(content);
+    dataTransfer.items.add(new File([part], ${JSON.stringify(name)}));
     for (const type of ['dragenter', 'dragover', 'drop'])
       document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
   })()`);
@@ -61,13 +64,10 @@ export async function progressWhere(
   fits: (seen: readonly number[]) => boolean,
 ): Promise<readonly number[]> {
   let seen: readonly number[] = [];
-  await eventually(
-    () => expect(fits(seen)).toBe(true),
-    40_000,
-    async () => {
-      seen = await noted();
-    },
-  );
+  await eventually(async () => {
+    seen = await noted();
+    expect(fits(seen)).toBe(true);
+  });
   return seen;
 }
 
@@ -89,11 +89,8 @@ export async function violationsOf(page: Page): Promise<readonly string[]> {
 /** Waits until an expression is true in the page; `waitForFunction` would need `unsafe-eval` of the page's policy. */
 export async function untilTrue(page: Page, expression: string): Promise<void> {
   let now: unknown;
-  await eventually(
-    () => expect({ expression, now }).toEqual({ expression, now: true }),
-    20_000,
-    async () => {
-      now = await page.evaluate(expression);
-    },
-  );
+  await eventually(async () => {
+    now = await page.evaluate(expression);
+    expect({ expression, now }).toEqual({ expression, now: true });
+  });
 }

@@ -1,20 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import * as support from '../../support/until';
 
-/** Waits until an expectation holds; throws what it last said after `withinMs`. `look` comes before each try. */
-export async function eventually(
+/** @deprecated of test/support/until.ts */
+export const eventually = (
   expectation: () => void,
-  withinMs = 10_000,
+  _withinMs?: number,
   look: () => Promise<void> = () => Promise.resolve(),
-): Promise<void> {
-  const end = performance.now() + withinMs;
-  for (;;) {
+): Promise<void> =>
+  support.eventually(async () => {
     await look();
-    try {
-      expectation();
-      return;
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await sleep(10);
-    }
-  }
-}
+    expectation();
+  });

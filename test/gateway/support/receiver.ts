@@ -7,12 +7,16 @@ export interface Received {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly atMs: number;
+  /** With what it was answered; 0 for nothing at all. */
+  readonly answer: number;
 }
 
 /** A server of somebody who asked for webhooks. */
 export interface Receiver {
   readonly url: string;
   readonly received: readonly Received[];
+  /** Ids of webhooks that came while another attempt of theirs was under way. */
+  readonly besides: readonly string[];
   /** What it answers; 204 at first. 0 for nothing at all. */
   answer: number;
   close(): Promise<void>;
@@ -20,7 +24,13 @@ export interface Receiver {
 
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = [];
+  const underWay = new Set<string>();
+  const besides: string[] = [];
   const server = createServer((request, response) => {
+    const id = String(request.headers['webhook-id']);
+    if (underWay.has(id)) besides.push(id);
+    underWay.add(id);
+    response.once('close', () => underWay.delete(id));
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -29,6 +39,7 @@ export async function startReceiver(): Promise<Receiver> {
         headers: request.headers,
         body: Buffer.concat(chunks).toString(),
         atMs: Date.now(),
+        answer: receiver.answer,
       });
       if (receiver.answer === 0) return;
       response.writeHead(receiver.answer, { Location: '/elsewhere' }).end('thanks');
@@ -39,6 +50,7 @@ export async function startReceiver(): Promise<Receiver> {
   const receiver: Receiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     received,
+    besides,
     answer: 204,
     close: async () => {
       server.closeAllConnections();

@@ -6,37 +6,58 @@ import { openAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
+import type { JobStore } from '../../../sinks/job-store';
 import { lookThrough } from '../../support/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 
 export interface RunningGateway extends Gateway {
   readonly comfy: ComfyUIStandIn;
   readonly pipeline: Pipeline;
+  readonly store: JobStore;
 }
 
-type Options = Partial<GatewayOptions> & { readonly comfyUI?: Partial<StandInOptions> };
+type Options = Partial<GatewayOptions> & {
+  readonly comfyUI?: Partial<StandInOptions>;
+  /** Hears each line of the log. */
+  readonly heard?: (line: string) => void;
+};
 
 /** Writes nothing, and looks through everything. */
-const quiet = pino({ level: 'trace' }, { write: (line: string) => lookThrough('a log', line) });
+const quiet = (heard: (line: string) => void) =>
+  pino(
+    { level: 'trace' },
+    {
+      write: (line: string) => {
+        lookThrough('a log', line);
+        heard(line);
+      },
+    },
+  );
 
 /** A gateway before a real pipeline before a ComfyUI stand-in, on free ports. Its close closes all three. */
-export async function runningGateway({ comfyUI, ...options }: Options = {}): Promise<RunningGateway> {
+export async function runningGateway({
+  comfyUI,
+  heard = () => undefined,
+  ...options
+}: Options = {}): Promise<RunningGateway> {
   const comfy = await startComfyUI({ version: '0.33.0', timeScale: 0.2, ...comfyUI });
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
-  const pipeline = createPipeline({ servers: [comfy.url], store: embeddedStore({ directory, report }), report });
+  const store = embeddedStore({ directory, report });
+  const pipeline = createPipeline({ servers: [comfy.url], store, report });
   const gateway = await startGateway({
     pipeline,
     host: '127.0.0.1',
     port: 0,
     auth: openAuth,
-    logger: quiet,
+    logger: quiet(heard),
     ...options,
   });
   return {
     url: gateway.url,
     comfy,
     pipeline,
+    store,
     close: async () => {
       await gateway.close();
       await pipeline.close();

@@ -20,12 +20,25 @@ test.each([
   'https://0x7f.1/',
   'https://017700000001/',
   'http://localhost:9000',
+  'https://localhost',
+  'https://localhost:8443/x',
+  'https://LOCALHOST./',
+  'https://hooks.localhost/',
+  'https://printer.local/',
+  'https://metadata.google.internal/',
+  'https://redis/',
+  'https://router.home.arpa/',
+  'https://[3fff::1]/',
 ])('%j may not be told', (url) => {
   expect(objectionToUrl(url, strict)).toMatch(/^must /);
 });
 
 test.each(['https://example.com/hook?x=1', 'https://8.8.8.8/', 'https://[2606:4700::1111]:8443/'])('%j may', (url) => {
   expect(objectionToUrl(url, strict)).toBeUndefined();
+});
+
+test('what is refused names why: this machine as much as any network within', () => {
+  expect(objectionToUrl('https://localhost/', strict)).toBe('must not lead into a private network, as localhost does');
 });
 
 test('http only to this machine, and only where nobody else can ask', () => {
@@ -61,6 +74,14 @@ test.each([
   ['2001::1', false],
   ['fe80::1', false],
   ['fc00::1', false],
+  ['3fff::1', false],
+  ['3fff:fff::1', false],
+  ['3ffe::1', false],
+  ['5f00::1', false],
+  ['2001:db8::1', false],
+  ['2620:4f:8000::1', false],
+  ['100:0:0:1::1', false],
+  ['192.175.48.1', false],
   ['ff02::1', false],
   ['example.com', false],
 ])('whether %s is on the internet: %s', (address, is) => {

@@ -1,10 +1,15 @@
-import { lastValueFrom, of, Subject, VirtualTimeScheduler, type Observable } from 'rxjs';
+import { isObservable, lastValueFrom, map, of, Subject, timer, VirtualTimeScheduler, type Observable } from 'rxjs';
 import { courier } from '../../../gateway/webhooks/delivery';
+import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
 import type { Hooks } from '../../../sinks/webhook-queue';
 import type { JobState } from '../../../streams/job/job-state';
+import { jobViews } from '../../../gateway/wire/job-views';
 import { aState } from '../../sinks/a-state';
 import { memoryHooks } from '../support/memory-hooks';
+
+// Days of virtual time, on a busy machine.
+jest.setTimeout(60_000);
 
 let clock: VirtualTimeScheduler;
 let hooks: Hooks;
@@ -30,15 +35,29 @@ const ended = aState({ status: 'completed' });
 const delivered: Outcome = { tag: 'delivered' };
 const failed: Outcome = { tag: 'failed', reason: 'it answered 500' };
 
-const open = (outcomes: (n: number) => Outcome, job: () => JobState | undefined = () => ended) => {
+const ada = { role: 'user' as const };
+const adas = (promptId: string) => ({ promptId, userId: ended.userId });
+
+const open = (
+  outcomes: (n: number, message: Message) => Outcome | Observable<Outcome>,
+  job: () => JobState | undefined = () => ended,
+) => {
   const sent: { readonly atMs: number; readonly message: Message }[] = [];
   const states$ = new Subject<JobState>();
   const it = courier({
-    pipeline: { get: () => Promise.resolve(job()), states$ },
+    pipeline: {
+      get: (_promptId, isShown = () => true) => {
+        const state = job();
+        return Promise.resolve(state !== undefined && isShown(state) ? state : undefined);
+      },
+      states$,
+    },
+    views: jobViews(() => []),
     hooks,
     send: (message) => {
       sent.push({ atMs: clock.now(), message });
-      return of(outcomes(sent.length));
+      const outcome = outcomes(sent.length, message);
+      return isObservable(outcome) ? outcome : of(outcome);
     },
     clock,
     random: () => 1,
@@ -49,7 +68,7 @@ const open = (outcomes: (n: number) => Outcome, job: () => JobState | undefined 
 
 test('tries for a day, less and less often, always the same, then gives up and says so', async () => {
   const { add, close, sent } = open(() => failed);
-  await add('job-1', 'https://example.com/secret');
+  await add(adas('job-1'), 'https://example.com/secret', ada);
   await pass(2 * 3_600_000);
   await pass(26 * 3_600_000, 60_000);
   const waits = sent.slice(1).map(({ atMs }, n) => Math.round((atMs - sent[n]!.atMs) / 1000));
@@ -64,10 +83,10 @@ test('tries for a day, less and less often, always the same, then gives up and s
 
 test('stops at 410, and at the first that is taken', async () => {
   const { add, close, sent } = open((n) => (n === 1 ? { tag: 'unwanted' } : n === 2 ? failed : delivered));
-  await add('job-1', 'https://example.com/');
+  await add(adas('job-1'), 'https://example.com/', ada);
   await pass(60_000);
   expect(sent).toHaveLength(1);
-  await add('job-2', 'https://example.com/');
+  await add(adas('job-2'), 'https://example.com/', ada);
   await pass(600_000, 5_000);
   expect(sent).toHaveLength(3);
   expect(reports).toEqual([]);
@@ -80,7 +99,7 @@ test('tells at once what settles here, and within half a minute what nobody told
     () => delivered,
     () => job,
   );
-  await add('job-1', 'https://example.com/');
+  await add(adas('job-1'), 'https://example.com/', ada);
   await pass(10_000);
   expect(sent).toEqual([]);
   job = ended;
@@ -88,7 +107,7 @@ test('tells at once what settles here, and within half a minute what nobody told
   await pass(1_000);
   expect(sent).toHaveLength(1);
   job = aState({ promptId: 'job-2', status: 'processing' });
-  await add('job-2', 'https://example.com/');
+  await add(adas('job-2'), 'https://example.com/', ada);
   await pass(61_000);
   expect(sent).toHaveLength(1);
   job = aState({ promptId: 'job-2', status: 'failed' });
@@ -99,7 +118,7 @@ test('tells at once what settles here, and within half a minute what nobody told
 
 test('two on one store tell once; what one took and did not tell, the other does', async () => {
   const [one, other] = [open(() => delivered), open(() => delivered)];
-  for (let n = 0; n < 120; n += 1) await one.add(`job-${n}`, 'https://example.com/');
+  for (let n = 0; n < 120; n += 1) await one.add(adas(`job-${n}`), 'https://example.com/', ada);
   await pass(5_000);
   expect(new Set([...one.sent, ...other.sent].map(({ message }) => message.id)).size).toBe(120);
   expect(one.sent.length + other.sent.length).toBe(120);
@@ -118,7 +137,7 @@ test('gives up on a job that is nowhere after hours, not at once, and on what is
     () => failed,
     () => undefined,
   );
-  await add('job-1', 'https://example.com/');
+  await add(adas('job-1'), 'https://example.com/', ada);
   await done(hooks.add({ promptId: 'junk', text: 'no JSON' }, 0));
   await pass(120_000);
   expect(reports).toEqual([expect.stringContaining('gave up telling of junk')]);
@@ -128,6 +147,53 @@ test('gives up on a job that is nowhere after hours, not at once, and on what is
   expect(reports).toHaveLength(1);
   await pass(61_000);
   expect(reports.at(-1)).toContain('there is no such job');
+  expect(sent).toEqual([]);
+  close();
+});
+
+test('[R16] hundreds of webhooks to a host that accepts and never answers hold up nobody else’s', async () => {
+  const { add, close, sent } = open((_n, { url }) =>
+    url.includes('tarpit') ? timer(15_000, clock).pipe(map(() => failed)) : delivered,
+  );
+  for (let n = 0; n < 600; n += 1) await add(adas(`stuck-${n}`), `https://tarpit.example/${n}`, ada);
+  await pass(3_000);
+  expect(sent).toHaveLength(4);
+  for (let n = 0; n < 5; n += 1) {
+    const began = clock.now();
+    await add({ promptId: `fine-${n}`, userId: ended.userId }, 'https://fine.example/', ada);
+    await pass(20_000);
+    const told = sent.find(({ message }) => message.id === `msg_fine-${n}`);
+    expect(told!.atMs - began).toBeLessThanOrEqual(3_000);
+  }
+  // Those that are stuck have their turn too.
+  await pass(600_000);
+  expect(new Set(sent.map(({ message }) => message.url)).size).toBeGreaterThan(60);
+  close();
+});
+
+test('[R16] one user’s webhooks, to however many hosts, leave room for others’; first attempts go before repeated ones', async () => {
+  const { add, close, sent } = open((_n, { url }) =>
+    url.includes('stuck') ? timer(15_000, clock).pipe(map(() => failed)) : delivered,
+  );
+  for (let n = 0; n < 200; n += 1) await add(adas(`stuck-${n}`), `https://stuck-${n}.example/`, ada);
+  await pass(2_000);
+  expect(sent).toHaveLength(10);
+  const queue = fairQueue<Errand>({ all: 1, perHost: 1, perUser: 1 });
+  const [again, first] = [
+    { host: 'a', userId: 'ada', attempts: 3 },
+    { host: 'b', userId: 'bob', attempts: 0 },
+  ];
+  expect([queue.offer(again, 0), queue.offer(first, 0)]).toEqual([true, true]);
+  expect(queue.begin()).toEqual([first]);
+  queue.over(first);
+  expect(queue.begin()).toEqual([again]);
+  close();
+});
+
+test('a webhook is told of the job of whoever asked for it, and of no other', async () => {
+  const { add, close, sent } = open(() => delivered);
+  await add({ promptId: 'job-1', userId: 'bob' }, 'https://example.com/', ada);
+  await pass(60_000);
   expect(sent).toEqual([]);
   close();
 });

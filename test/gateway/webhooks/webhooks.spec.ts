@@ -13,7 +13,7 @@ import type { JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { nodeError, rejected, steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/receiver';
 import { runningGateway } from '../support/running-gateway';
 
@@ -63,6 +63,14 @@ describe('over a real pipeline', () => {
     return asking(running!.gateway)('POST', '/jobs', { body, headers });
   };
 
+  /** What would be told by now would be told before a job that comes now. */
+  const expectNothingBut = async (count: number): Promise<void> => {
+    const { json } = await post();
+    const idsAt = (at: number) => receiver.received.slice(at).map(({ headers }) => headers['webhook-id']);
+    await eventually(() => expect(idsAt(count)).toContain(`msg_${String(json['promptId'])}`));
+    expect(idsAt(count)).toEqual([`msg_${String(json['promptId'])}`]);
+  };
+
   test('a settled job is told once, signed, as browsers see it', async () => {
     const { status, json } = await post();
     expect(status).toBe(202);
@@ -73,13 +81,12 @@ describe('over a real pipeline', () => {
     expect(job.json).toMatchObject({ status: 'completed' });
     const [id, timestamp] = [headers['webhook-id'], headers['webhook-timestamp']];
     expect(id).toBe(`msg_${String(json['promptId'])}`);
-    expect(Math.abs(Number(timestamp) - Date.now() / 1000)).toBeLessThan(5);
+    expect(Math.abs(Number(timestamp) - Date.now() / 1000)).toBeLessThan(60);
     const signed = createHmac('sha256', secret)
       .update(`${String(id)}.${String(timestamp)}.${body}`)
       .digest('base64');
     expect(headers).toMatchObject({ 'webhook-signature': `v1,${signed}`, 'content-type': 'application/json' });
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    expect(receiver.received).toHaveLength(1);
+    await expectNothingBut(1);
     expect(log.join()).not.toContain('hunter2');
     expect(job.text).not.toContain('hunter2');
   });
@@ -98,8 +105,7 @@ describe('over a real pipeline', () => {
       'failed',
     ]);
     await post(workflow, receiver.url, { 'Idempotency-Key': 'k' });
-    await new Promise((resolve) => setTimeout(resolve, 1200));
-    expect(receiver.received).toHaveLength(3);
+    await expectNothingBut(3);
   });
 
   test('a redirect is no way to follow, and no delivery', async () => {
@@ -108,11 +114,10 @@ describe('over a real pipeline', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     receiver.answer = 200;
     // In place of waiting for 5 s.
-    await eventually(
-      () => expect(receiver.received).toHaveLength(2),
-      10_000,
-      () => hurry(String(json['promptId'])),
-    );
+    await eventually(async () => {
+      await hurry(String(json['promptId']));
+      expect(receiver.received).toHaveLength(2);
+    });
     const [first, second] = receiver.received;
     expect([first!.url, second!.url]).toEqual(['/hook?token=hunter2', '/hook?token=hunter2']);
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
@@ -135,7 +140,7 @@ describe('over a real pipeline', () => {
     await start();
     await eventually(() => expect(receiver.received).toHaveLength(2));
     expect(receiver.received[1]!.headers['webhook-id']).toBe(receiver.received[0]!.headers['webhook-id']);
-  }, 15_000);
+  });
   const kept = (url: string): string => JSON.stringify({ url, at: Date.now(), attempts: 0 });
 
   test.each(['http://example.com/', 'https://10.0.0.1/', 'https://u:p@example.com/', 'nonsense'])(

@@ -1,5 +1,5 @@
 import { publicJob } from '../../../gateway/wire/public-job';
-import { scrubbed } from '../../../gateway/wire/redact';
+import { jobViews } from '../../../gateway/wire/job-views';
 import type { JobState } from '../../../streams/job/job-state';
 
 const state: JobState = {
@@ -37,56 +37,64 @@ const state: JobState = {
   metadata: { order: 7 },
 };
 
-test('[R13] the client id stays behind, texts and the URL lose what is not for browsers', () => {
-  const { clientId, session, runId, retry, ...rest } = state;
+const servers = [{ url: state.serverUrl, name: 'studio' }];
+
+test('[R13] the ids of sessions stay behind, texts and the URL lose what is not for browsers; users see the server’s name', () => {
+  const { clientId, session, runId, retry, serverUrl: _, ...rest } = state;
   expect([clientId, session, runId, retry]).not.toContain(undefined);
-  expect(publicJob(state)).toEqual({
-    ...rest,
-    serverUrl: 'https://pod.example:8188/comfy',
-    failure: { ...state.failure, message: 'no file a.safetensors' },
-  });
+  const told = { ...rest, server: 'studio', failure: { ...state.failure, message: 'no file a.safetensors' } };
+  expect(publicJob(state, servers, 'user')).toEqual(told);
+  expect(publicJob(state, servers, 'service')).toEqual({ ...told, serverUrl: 'https://pod.example:8188/comfy' });
+  expect(publicJob({ ...state, serverUrl: 'http://10.0.0.9' }, servers, 'user').server).toBe('another server');
 });
 
-test('[R13] what a store holds beside a state does not leave', () => {
-  const more = { ...state, traceback: ['x'], failure: { ...state.failure!, traceback: 'x', current_inputs: {} } };
-  expect(JSON.stringify(publicJob(more))).not.toMatch(
-    /traceback|current_inputs|the-session|the-client|the-run|hunter22/,
-  );
+test('[R13] a server’s address in a failure is its name to users', () => {
+  const failure = { ...state.failure!, message: 'pod.example:8188 refused, see http://10.0.0.7:8188/x' };
+  const known = [...servers, { url: 'http://10.0.0.7:8188', name: 'server-2' }];
+  const messageTo = (role: 'user' | 'service') => publicJob({ ...state, failure }, known, role).failure?.message;
+  expect(messageTo('user')).toBe('studio refused, see server-2/x');
+  expect(messageTo('service')).toBe(failure.message);
+});
+
+test('[R13] what a store holds beside a state does not leave, at any depth', () => {
+  const more = {
+    ...state,
+    traceback: ['x'],
+    node: { ...state.node!, inputs: { text: 'private' } },
+    outputs: state.outputs!.map((output) => ({ ...output, fullpath: '/home/ada/private.png' })),
+    nodeErrors: state.nodeErrors!.map((error) => ({ ...error, received: 'private' })),
+    failure: { ...state.failure!, traceback: 'x', current_inputs: {} },
+  };
+  for (const role of ['user', 'service'] as const)
+    expect(JSON.stringify(publicJob(more, servers, role))).not.toMatch(
+      /traceback|current_inputs|private|fullpath|"inputs"|the-session|the-client|the-run|hunter22/,
+    );
+});
+
+test.each([
+  ['/home/ada/out/a.png', '/home/ada/out', 'a.png', 'out'],
+  ['C:\\Users\\ada\\a.png', 'C:\\', 'a.png', ''],
+  ['\\\\nas\\ada\\a.png', '\\\\nas\\ada', 'a.png', 'ada'],
+  ['~/a.png', '/', 'a.png', ''],
+  ['a.png', 'x/y', 'a.png', 'x/y'],
+])('[R13] an output’s path %j in %j is told as %j in %j', (filename, subfolder, name, folder) => {
+  const outputs = [{ ...state.outputs![0]!, filename, subfolder }];
+  expect(publicJob({ ...state, outputs }, servers, 'service').outputs).toEqual([
+    { ...outputs[0], filename: name, subfolder: folder },
+  ]);
+});
+
+test('a state is looked at once, however many are told of it', () => {
+  const views = jobViews(() => servers);
+  expect(views.of(state, { role: 'user' })).toBe(views.of(state, { role: 'user' }));
+  expect(views.of(state, { role: 'service' })).not.toBe(views.of(state, { role: 'user' }));
 });
 
 test('absent fields stay absent', () => {
   const { promptId, type, userId, status, progress, startedAt, serverUrl, phase, updatedAt, via, attempt, epoch, seq } =
     state;
-  const bare = {
-    promptId,
-    type,
-    userId,
-    status,
-    progress,
-    startedAt,
-    phase,
-    updatedAt,
-    via,
-    attempt,
-    epoch,
-    seq,
-    serverUrl,
-  };
-  expect(Object.keys(publicJob(bare)).sort()).toEqual(Object.keys(bare).sort());
-});
-
-test.each([
-  ['cannot open /opt/ComfyUI/models/vae/x.pt', 'cannot open x.pt'],
-  ["No such file: '/root/a/b.png'", "No such file: 'b.png'"],
-  ['C:\\Users\\ada\\ComfyUI\\out.png is locked', 'out.png is locked'],
-  ['bad value\nTraceback (most recent call last):\n  File "/x/y.py", line 3', 'bad value'],
-  ['boom File "/x/nodes.py", line 3, in f', 'boom'],
-  ['get https://user:pass@host/x failed', 'get https://host/x failed'],
-  ['Authorization: abcdef0123456789 refused', 'Authorization: … refused'],
-  ['token=abcdef0123456789', 'token=…'],
-  ['Value 12 smaller than min of 16: width/height', 'Value 12 smaller than min of 16: width/height'],
-  ['needs 24 GiB/s and a token of trust', 'needs 24 GiB/s and a token of trust'],
-  ['see https://docs.comfy.org/tutorials/basic', 'see https://docs.comfy.org/tutorials/basic'],
-])('[R13] scrubbed: %j', (text, rest) => {
-  expect(scrubbed(text)).toBe(rest);
+  const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
+  expect(Object.keys(publicJob({ ...always, serverUrl }, servers, 'user')).sort()).toEqual(
+    [...Object.keys(always), 'server'].sort(),
+  );
 });

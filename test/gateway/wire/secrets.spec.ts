@@ -10,10 +10,8 @@ import { startRedis, type RedisServer } from '../../support/redis-server';
 import { endOfService, startService, type Service } from '../../support/service';
 import { asking, type Answer } from '../support/asking';
 import { client, connected, heard, join as joinJob, statesOf } from '../support/client';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/receiver';
-
-jest.setTimeout(120_000);
 
 const password = canary('redis-password');
 const jwtSecret = canary('jwt-secret');
@@ -84,7 +82,7 @@ async function useAll({ url }: Service): Promise<void> {
   const posted = [
     await submit(steps(), { webhook }),
     await submit(nodeError(), { webhook }),
-    await submit(outOfMemory(), { server: comfies[1]!.url }),
+    await submit(outOfMemory(), { server: 'server-2' }),
     await submit(rejected()),
     await submit(steps(), { webhook: { url: `http://${login}@127.0.0.1/${hookToken}` } }),
     await submit(steps(), { server: `http://${login}@127.0.0.1:1` }),
@@ -94,11 +92,10 @@ async function useAll({ url }: Service): Promise<void> {
   for (const id of ids) lookThrough('a join', JSON.stringify(await joinJob(socket, id)));
   for (const id of ids.slice(0, 3)) {
     let job: Answer | undefined;
-    await eventually(
-      () => expect(['completed', 'failed']).toContain(job?.json['status']),
-      30_000,
-      async () => void (job = await ask('GET', `/jobs/${id}`, { token: ada })),
-    );
+    await eventually(async () => {
+      job = await ask('GET', `/jobs/${id}`, { token: ada });
+      expect(['completed', 'failed']).toContain(job.json['status']);
+    });
     await ask('GET', `/jobs/${id}/events`, { token: ada });
     await ask('GET', `/jobs/${id}/outputs/0`, { token: servant });
   }

@@ -48,13 +48,84 @@ test.each<[string, string, object]>([
   expect(seen(unseen)).toEqual(seen(missing));
 });
 
-test('[R14] tracking another user’s job while ComfyUI is silent answers as for none', async () => {
+test('[R14] only services take up what somebody else posted; a user’s own is theirs, and ComfyUI is not asked', async () => {
+  const strange = await postedBySomebody(gateway.comfy.url);
+  for (const id of [adasJob, strange, randomUUID()])
+    expect(await ask('PUT', `/jobs/${id}`, { body: tracked('bob'), token: bob })).toMatchObject({ status: 404 });
+  expect(await ask('PUT', `/jobs/${adasJob}`, { body: tracked('ada'), token: ada })).toMatchObject({
+    status: 200,
+    json: { promptId: adasJob },
+  });
+  // While ComfyUI is silent, too.
   gateway.comfy.faults.status = { httpStatus: 502, body: '<html>' };
   const unseen = await ask('PUT', `/jobs/${adasJob}`, { body: tracked('bob'), token: bob });
   const missing = await ask('PUT', `/jobs/${randomUUID()}`, { body: tracked('bob'), token: bob });
   gateway.comfy.faults.status = undefined;
-  expect(unseen.status).toBe(502);
+  expect(unseen.status).toBe(404);
   expect(seen(unseen)).toEqual(seen(missing));
+  expect(await ask('PUT', `/jobs/${strange}`, { body: tracked('carol'), token: service })).toMatchObject({
+    status: 200,
+    json: { userId: 'carol' },
+  });
+  expect(await ask('GET', `/jobs/${strange}`, { token: bob })).toMatchObject({ status: 404 });
+});
+
+/** A job that another program posted to ComfyUI. */
+async function postedBySomebody(comfyUrl: string): Promise<string> {
+  const answer = await fetch(`${comfyUrl}/prompt`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ prompt: steps(), client_id: 'somebody' }),
+  });
+  return ((await answer.json()) as { prompt_id: string }).prompt_id;
+}
+
+test('[R13] users know servers by name, services by their URL too; a job may be sent to either', async () => {
+  const { url } = gateway.comfy;
+  const read = async (token: string) => (await ask('GET', `/jobs/${adasJob}`, { token })).json;
+  expect(await read(ada)).toMatchObject({ server: 'server-1' });
+  expect(await read(ada)).not.toHaveProperty('serverUrl');
+  expect(await read(service)).toMatchObject({ server: 'server-1', serverUrl: url });
+  const post = (server: string, token: string) => ask('POST', '/jobs', { body: { ...request('ada'), server }, token });
+  for (const [server, token, status] of [
+    ['server-1', ada, 202],
+    [url, ada, 400],
+    ['http://127.0.0.1:1', ada, 400],
+    ['server-2', ada, 400],
+    ['server-1', service, 202],
+    [url, service, 202],
+    [`${url}/`, service, 202],
+  ] as const) {
+    const answer = await post(server, token);
+    expect([server, answer.status]).toEqual([server, status]);
+    if (token === ada) expect(`${answer.text} ${answer.headers['location'] ?? ''}`).not.toContain(url);
+    if (status === 202) await settled(gateway.pipeline, String(answer.json['promptId']));
+  }
+  const [theirs, none] = [await post(url, ada), await post('http://127.0.0.1:1', ada)];
+  expect(seen(theirs)).toEqual(seen(none));
+  // Everywhere else, too.
+  const socket = await connected(gateway, ada);
+  for (const text of [
+    (await ask('GET', '/jobs', { token: ada })).text,
+    (await ask('GET', `/jobs/${adasJob}/events`, { token: ada })).text,
+    JSON.stringify(await join(socket, adasJob)),
+    JSON.stringify(await new Promise((resolve) => socket.emit('jobs:watch', resolve))),
+  ]) {
+    expect(text).toMatch(/server-1|"jobs":\[\]/);
+    expect(text).not.toContain(new URL(url).host);
+  }
+  socket.disconnect();
+});
+
+test('GET /me tells who one is, and until when', async () => {
+  expect((await ask('GET', '/me', { token: ada })).json).toEqual({
+    user: 'ada',
+    service: false,
+    tokens: true,
+    expiresAt: expect.any(Number) as number,
+  });
+  expect((await ask('GET', '/me', { token: service })).json).toMatchObject({ user: 'service', service: true });
+  expect(await ask('GET', '/me')).toMatchObject({ status: 401 });
 });
 
 test('[R14] joining another user’s job answers as for none', async () => {
@@ -79,8 +150,10 @@ test('[R14] a list holds the viewer’s own jobs only, whoever is asked for', as
   const listed = async (query: string, token: string) => (await ask('GET', `/jobs${query}`, { token })).json['jobs'];
   expect(await listed('', bob)).toEqual([]);
   expect(await listed('?userId=ada', bob)).toEqual([]);
-  expect(await listed('', ada)).toHaveLength(1);
-  expect(await listed('?userId=ada', service)).toHaveLength(1);
+  expect(((await listed('', ada)) as { userId: string }[]).every(({ userId }) => userId === 'ada')).toBe(true);
+  expect(await listed('?userId=ada', service)).toEqual(
+    expect.arrayContaining([expect.objectContaining({ promptId: adasJob })]),
+  );
 });
 
 test('users submit and track as themselves only, services as anybody', async () => {
@@ -100,11 +173,26 @@ test('without a valid token nothing is told, and no body is read', async () => {
     const bearer = token === undefined ? {} : { token };
     expect(await ask('GET', `/jobs/${adasJob}`, bearer)).toMatchObject({
       status: 401,
-      headers: { 'www-authenticate': 'Bearer' },
+      headers: { 'www-authenticate': expect.stringMatching(/^Bearer\b/) as string },
     });
     expect((await ask('GET', '/jobs', bearer)).status).toBe(401);
     expect((await ask('POST', '/jobs', { body: huge, ...bearer }).catch(() => ({ status: 401 }))).status).toBe(401);
   }
+});
+
+test('a refused token is told why, and nothing of itself', async () => {
+  const late = await tokenOf({ sub: 'ada', nbf: Math.floor(Date.now() / 1000) + 600 });
+  for (const [token, why] of [
+    [await tokenOf({ sub: 'ada' }, { expires: '1 minute ago' }), 'The token has expired.'],
+    [late, 'The token is not valid yet.'],
+    [`${late}x`, "The token's signature is wrong."],
+    ['nonsense', 'The token is no signed JWT.'],
+  ] as const) {
+    const { headers, json } = await ask('GET', '/jobs', { token });
+    expect(headers['www-authenticate']).toBe(`Bearer error="invalid_token", error_description="${why}"`);
+    expect(json['detail']).toBe(why.replace("'", '’'));
+  }
+  expect((await ask('GET', '/jobs')).headers['www-authenticate']).toBe('Bearer');
 });
 
 test('health needs no token, but only services learn the servers’ URLs', async () => {

@@ -2,7 +2,7 @@ import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { jobKey, type JobStore } from '../../../sinks/job-store';
 import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
 import { feedChannel } from '../../../sinks/redis/redis-feed';
-import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/redis-leases';
+import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/write-behind';
 import type { JobState } from '../../../streams/job/job-state';
@@ -10,7 +10,7 @@ import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../su
 import { aState } from '../a-state';
 import { jobStoreContract } from '../job-store.contract';
 import { leasesContract } from '../leases.contract';
-import { until } from '../until';
+import { eventually, until } from '../../support/until';
 
 let cluster: RedisCluster;
 let reports: unknown[];
@@ -18,7 +18,7 @@ let stores: JobStore[];
 
 beforeAll(async () => {
   cluster = await startRedisCluster();
-}, 30_000);
+});
 afterAll(() => cluster.stop());
 
 beforeEach(async () => {
@@ -36,7 +36,7 @@ function open(url = cluster.url): JobStore {
 
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const listed = async (store: JobStore) =>
-  (await lastValueFrom(store.list().pipe(toArray()))).map(({ promptId }) => promptId).sort();
+  (await lastValueFrom(store.live().pipe(toArray()))).map(({ promptId }) => promptId).sort();
 const listenersTo = async (channel: string) => {
   const { admin } = await cluster.masterOf(channel);
   const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
@@ -103,7 +103,7 @@ describe('while slots move under load', () => {
     const store = open();
     const [from$, to] = (await cluster.masters()) as [ClusterNode, ClusterNode];
     const promptIds = ids(3000);
-    const moving = slotsOf(from$).slice(0, 200);
+    const moving = slotsOf(from$).slice(0, 100);
     const watchedIds = promptIds.filter((promptId) => moving.includes(keySlot(feedChannel(promptId)))).slice(0, 20);
     const seen = new Map<string, number>();
     const watching = watchedIds.map((promptId) =>
@@ -131,12 +131,12 @@ describe('while slots move under load', () => {
 
     expect(new Set(lists)).toEqual(new Set([3000]));
     await until(() => watchedIds.every((promptId) => seen.get(promptId) === seq));
-    expect(watchedIds.length).toBeGreaterThan(10);
+    expect(watchedIds.length).toBeGreaterThan(5);
     expect(await listed(store)).toEqual(promptIds);
     expect(reports).toEqual([]);
     watching.forEach((each) => each.unsubscribe());
     await cluster.moveSlots(moving, to, from$);
-  }, 30_000);
+  });
 });
 
 describe('[R12] while a master is killed', () => {
@@ -166,18 +166,19 @@ describe('[R12] while a master is killed', () => {
     }, 50);
     await until(() => seq > 30);
     await victim.server.kill();
-    await until(() => seq > 70, 20_000);
+    await until(() => seq > 70);
     clearInterval(writing);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    // What the old master took along is written once more.
+    await eventually(async () => {
+      const { jobs: states } = await lastValueFrom(store.page({ limit: 10_000 }));
+      expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
+      expect(states).toHaveLength(500);
+    });
     await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
-
-    const states = await lastValueFrom(store.list().pipe(toArray()));
-    expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
-    expect(states).toHaveLength(500);
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
     watching.forEach((each) => each.unsubscribe());
     writer.close();
-  }, 60_000);
+  });
 });
 
 const slotsOf = ({ slots }: ClusterNode): readonly number[] =>

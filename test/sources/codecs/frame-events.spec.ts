@@ -92,12 +92,14 @@ test('`progress_state` of a node in any other state is of one that is not finish
   expect(told('progress_state', { prompt_id: 'p', nodes })).toMatchObject([{ nodes: [{ id: '2', finished: false }] }]);
 });
 
-test('`executed` names the files of an output node, of whatever kind', () => {
+test('`executed` names the files and texts of an output node, of whatever kind', () => {
   const output = {
     images: [{ filename: 'a.png', subfolder: 'x', type: 'output' }, { filename: 'b.png' }],
     gifs: [{ filename: 'c.mp4', subfolder: '', type: 'temp', format: 'video/h264-mp4' }],
-    text: ['no file'],
+    text: ['a caption'],
+    result: ['mesh/a.glb', { position: [1] }, 'b.ply [temp]', 'no model'],
     animated: [true],
+    score: [null, 3],
   };
   expect(told('executed', { prompt_id: 'p', node: '4', output })).toEqual([
     {
@@ -108,6 +110,9 @@ test('`executed` names the files of an output node, of whatever kind', () => {
         { nodeId: '4', kind: 'images', filename: 'a.png', subfolder: 'x', type: 'output' },
         { nodeId: '4', kind: 'images', filename: 'b.png', subfolder: '', type: 'output' },
         { nodeId: '4', kind: 'gifs', filename: 'c.mp4', subfolder: '', type: 'temp' },
+        { nodeId: '4', kind: 'text', text: 'a caption' },
+        { nodeId: '4', kind: 'result', filename: 'a.glb', subfolder: 'mesh', type: 'output' },
+        { nodeId: '4', kind: 'result', filename: 'b.ply', subfolder: '', type: 'temp' },
       ],
     },
   ]);

@@ -70,7 +70,7 @@ test.each(['feature_flags', 'crystools.monitor', 'constructor', '__proto__', 'to
 );
 
 describe('[R9] a malformed frame', () => {
-  test.each(['', '{', 'null and void', '\u0000', '{"type": "progress", "data": NaN}'])(
+  test.each(['', '{', 'null and void', '\u0000', '{"type": "progress", "data": NaNny}', '{"type": NaN'])(
     'that is no JSON: %p',
     (text) => {
       expect(complaint(text)).toBe('no JSON');
@@ -136,14 +136,17 @@ describe('what JavaScript might trip over', () => {
     expect(({} as Record<string, unknown>)['value']).toBeUndefined();
   });
 
-  test('nesting a hundred thousand deep', () => {
+  test('nesting a hundred thousand deep is not read at all', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    expect(complaint(`{"type": "executed", "data": {"node": "1", "prompt_id": "p", "output": ${deep}}}`)).toBe(
-      'executed: output',
+    for (const output of [deep, `{"images": ${deep}}`, `{"images": ["\\"[", "]", ${deep}]}`])
+      expect(complaint(`{"type": "executed", "data": {"node": "1", "prompt_id": "p", "output": ${output}}}`)).toBe(
+        'nested deeper than 200',
+      );
+    const text = JSON.stringify('['.repeat(100_000));
+    const output = `{"text": [${text}]}`;
+    expect(read(`{"type": "executed", "data": {"node": "1", "prompt_id": "p", "output": ${output}}}`)?.type).toBe(
+      'executed',
     );
-    expect(
-      read(`{"type": "executed", "data": {"node": "1", "prompt_id": "p", "output": {"images": ${deep}}}}`)?.type,
-    ).toBe('executed');
   });
 
   test('bytes that are no UTF-8', () => {

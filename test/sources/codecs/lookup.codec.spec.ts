@@ -1,5 +1,5 @@
 import { historyIdOf, historyOf, jobListOf, jobOf, queueOf } from '../../../sources/codecs/lookup.codec';
-import type { Failure, JobOutput } from '../../../streams/job/job-state';
+import { isFile, type Failure, type JobOutput } from '../../../streams/job/job-state';
 import { exchangesOf, recordings, type Recording } from '../../support/recordings';
 
 const withAnswers = (route: RegExp, status?: number) =>
@@ -23,7 +23,11 @@ function answersOf(
 
 /** An end as one word, or its outputs. */
 const ending = (outcome: readonly JobOutput[] | Failure): string =>
-  'kind' in outcome ? outcome.kind : outcome.map(({ nodeId, kind, type }) => `${nodeId} ${kind} ${type}`).join(', ');
+  'kind' in outcome
+    ? outcome.kind
+    : outcome
+        .map((output) => `${output.nodeId} ${output.kind} ${isFile(output) ? output.type : output.text}`)
+        .join(', ');
 
 describe('the recorded answers', () => {
   test.each(withAnswers(/^\/queue$/))('of /queue in %s are queues', (_, answers) => {

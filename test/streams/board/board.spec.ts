@@ -8,13 +8,15 @@ const SERVER = 'http://comfyui';
 
 /** A board on which `c` is linked and greeted, and time goes by as told. */
 function aBoard() {
-  const board = jobBoard(timing);
+  const reports: string[] = [];
+  const board = jobBoard(timing, (where) => void reports.push(where));
   let now = 0;
   const take = (event: BoardEvent): readonly Change[] => board.take(event);
   const states = (changes: readonly Change[]): readonly JobState[] =>
     changes.flatMap((change) => (change.tag === 'state' ? [change.state] : []));
   return {
     board,
+    reports,
     at: (time: number) => (now = time),
     take,
     open: (promptId: string, more: Partial<JobState> = {}, accepted = true): readonly JobState[] =>
@@ -33,15 +35,15 @@ function aBoard() {
     due: (time: number, url = SERVER) => board.due(url, time).map((job) => job.state.promptId),
     /** Whether the socket is opened anew, at a server that answers the look which comes first. */
     deaf: (time: number, clientId = 'c'): boolean => {
-      if (board.takeDeaf(clientId, time)) return true;
+      if (board.reopenIfDeaf(clientId, time)) return true;
       for (const { state } of board.due(SERVER, time)) {
         const where = state.status === 'queued' ? 'pending' : 'running';
         board.take({ promptId: state.promptId, at: time, tag: 'found', where });
       }
-      return board.takeDeaf(clientId, time);
+      return board.reopenIfDeaf(clientId, time);
     },
     /** The same, at a server that answers nothing. */
-    deafThoughBusy: (time: number, clientId = 'c') => board.takeDeaf(clientId, time),
+    deafThoughBusy: (time: number, clientId = 'c') => board.reopenIfDeaf(clientId, time),
   };
 }
 
@@ -127,46 +129,62 @@ describe('frames before the answer to the post', () => {
     expect(board.job('a')?.state.node?.value).toBe(5);
   });
 
-  const untold = (promptId: string): BoardEvent => ({
+  const posted = (promptId: string): BoardEvent => ({
     tag: 'opened',
-    job: jobOf(aState({ promptId }), { graph: sampling, untold: true }),
+    job: jobOf(aState({ promptId }), { graph: sampling }),
+  });
+  const taken = (promptId: string, runId: string): BoardEvent => ({
+    ...{ tag: 'accepted', promptId, runId, postedAt: 0, at: 9 },
   });
 
-  test('are kept for the id that an old server gives a job', () => {
+  test('are kept for the id that an old server gives a job, which keeps its own', () => {
     const { told, take, linked, board } = aBoard();
     linked();
-    take(untold('ours'));
+    take(posted('ours'));
     told('theirs', started, executed);
-    const [renamed, adopted, ...rest] = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
-    expect(renamed).toMatchObject({ tag: 'renamed', promptId: 'ours', as: { promptId: 'theirs' } });
-    expect(adopted).toMatchObject({ state: { promptId: 'theirs', status: 'queued', seq: 2, updatedAt: 9 } });
-    expect(rest.at(-1)).toMatchObject({ state: { promptId: 'theirs', status: 'processing' } });
-    expect([...board.jobs.keys()]).toEqual(['theirs']);
-    expect(told('theirs', { tag: 'succeeded' })).toMatchObject([{ status: 'completed', outputs: [anOutput('3')] }]);
-  });
-
-  test('are kept for a job too whose caller was told its id: it keeps that', () => {
-    const { told, take, linked, board } = aBoard();
-    linked();
-    take(untold('ours'));
-    take({ tag: 'told', promptId: 'ours' });
-    told('theirs', started, executed);
-    const changes = take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
-    expect(changes.map(({ tag }) => tag)).not.toContain('renamed');
+    const changes = take(taken('ours', 'theirs'));
+    expect(changes[0]).toMatchObject({ state: { promptId: 'ours', runId: 'theirs', status: 'queued', updatedAt: 9 } });
     expect(changes.at(-1)).toMatchObject({ state: { promptId: 'ours', runId: 'theirs', status: 'processing' } });
     expect([...board.jobs.keys()]).toEqual(['ours']);
     expect(told('theirs', { tag: 'succeeded' })).toMatchObject([{ promptId: 'ours', status: 'completed' }]);
   });
 
+  test('a look tells an old server’s id as well, where the answer to the post was lost', () => {
+    const { told, take, board } = aBoard();
+    take(posted('ours'));
+    expect(told('ours', { tag: 'found', where: 'running', runId: 'theirs' })).toMatchObject([
+      { promptId: 'ours', runId: 'theirs', status: 'processing' },
+    ]);
+    expect(board.run('theirs')?.state.promptId).toBe('ours');
+    expect(board.run('ours')).toBeUndefined();
+  });
+
+  test.each(['other', 'theirs of other', 'a/b', 'a\r\nb', 'x'.repeat(201), ''])(
+    '[R13] an id that is another job’s, or none of ComfyUI’s, is not believed: %j',
+    (runId) => {
+      const { told, take, board, reports } = aBoard();
+      take(posted('other'));
+      take(taken('other', 'theirs of other'));
+      take(posted('another'));
+      take(posted('ours'));
+      take(taken('ours', runId === 'other' ? 'another' : runId));
+      expect(reports).toEqual(['run id']);
+      expect(board.job('ours')?.state.runId).toBeUndefined();
+      told('theirs of other', started);
+      expect(board.job('other')?.state.status).toBe('processing');
+      expect(board.job('ours')?.state.status).toBe('queued');
+    },
+  );
+
   test('[R3] do not count as the whole where the socket was lost among them', () => {
     const { told, take, linked, unlinked, board } = aBoard();
     linked();
-    take(untold('ours'));
+    take(posted('ours'));
     told('theirs', started);
     unlinked();
     linked();
-    take({ tag: 'adopted', promptId: 'ours', as: 'theirs', at: 9 });
-    expect(board.job('theirs')?.whole).toBe(false);
+    take(taken('ours', 'theirs'));
+    expect(board.job('ours')?.whole).toBe(false);
     expect(told('theirs', executed, { tag: 'succeeded' }).at(-1)?.status).toBe('processing');
   });
 
@@ -177,10 +195,6 @@ describe('frames before the answer to the post', () => {
     garbled();
     open('a');
     expect(board.job('a')?.whole).toBe(false);
-  });
-
-  test('are no reason to adopt a job that is not there', () => {
-    expect(aBoard().take({ tag: 'adopted', promptId: 'nobody', as: 'theirs', at: 0 })).toEqual([]);
   });
 });
 
@@ -228,7 +242,7 @@ describe('a job that runs again', () => {
     const adopted = failedOnce();
     adopted.told('a', posting);
     adopted.told('r9', started, step(3));
-    expect(adopted.take({ tag: 'adopted', promptId: 'r2', as: 'r9', at: 1 }).at(-1)).toMatchObject({
+    expect(adopted.take({ tag: 'accepted', promptId: 'r2', runId: 'r9', postedAt: 0, at: 1 }).at(-1)).toMatchObject({
       state: { promptId: 'a', runId: 'r9', status: 'processing', node: { value: 3 } },
     });
   });
@@ -335,7 +349,7 @@ describe('what was missed', () => {
     expect(due(timing.auditMs)).toEqual(['a', 'b', 'c']);
     for (const id of ['a', 'b', 'c']) told(id, foundRunning);
     expect(due(1.75 * timing.auditMs - 1)).toEqual([]);
-    expect(due(1.75 * timing.auditMs)).toEqual(['a', 'b', 'c', 'd']);
+    expect([...due(1.75 * timing.auditMs)].sort()).toEqual(['a', 'b', 'c', 'd']);
   });
 
   test('[R4] a job that was not found is not taken along: its looks are counted', () => {
@@ -360,65 +374,83 @@ describe('what was missed', () => {
 });
 
 describe('a `status`', () => {
-  test('tells how far back a waiting job can be', () => {
-    const { open, queueLength, board } = aBoard();
-    open('a');
-    expect(queueLength(4)).toMatchObject([{ queuePosition: 3 }]);
-    expect(queueLength(6)).toEqual([]);
-    expect(queueLength(2)).toMatchObject([{ queuePosition: 1 }]);
+  test('is the number of jobs that the server has in hand', () => {
+    const { queueLength, board } = aBoard();
+    expect(board.queueRemaining(SERVER)).toBeUndefined();
+    queueLength(4);
+    queueLength(2);
     expect(board.queueRemaining(SERVER)).toBe(2);
   });
 
-  test.each([0, -1, 1])('never puts a job before the first: %i', (remaining) => {
-    const { open, queueLength } = aBoard();
-    open('a');
-    expect(queueLength(remaining)).toMatchObject([{ queuePosition: 0 }]);
+  test('[R17] changes no job by itself, however many wait: one look at the queue tells of all', () => {
+    const { open, told, at, linked, queueLength, due, board } = aBoard();
+    linked();
+    queueLength(3);
+    for (const id of ['a', 'b']) {
+      open(id);
+      told(id, { tag: 'found', where: 'pending', ahead: 2 });
+    }
+    at(1_000);
+    const before = [...board.jobs.values()];
+    expect(queueLength(4)).toEqual([]);
+    expect(board.jobs.get('a')).toBe(before[0]);
+    expect(due(1_000 + timing.soonMs - 1)).toEqual([]);
+    expect(due(1_000 + timing.soonMs)).toEqual(['a', 'b']);
   });
 
-  test('leaves a better place that a look told', () => {
-    const { open, told, queueLength, board } = aBoard();
+  test('[R8] is looked at once however often it changes, and again only after a while', () => {
+    const { open, told, at, linked, queueLength, due } = aBoard();
+    linked();
+    queueLength(3);
     open('a');
-    told('a', { tag: 'found', where: 'pending', ahead: 1 });
-    expect(queueLength(9)).toEqual([]);
-    expect(board.job('a')?.state.queuePosition).toBe(1);
-  });
-
-  test('that one job has left moves those up that wait', () => {
-    const { open, told, queueLength } = aBoard();
-    open('a');
-    open('b');
-    queueLength(9);
     told('a', { tag: 'found', where: 'pending', ahead: 2 });
-    told('b', { tag: 'found', where: 'pending', ahead: 5 });
-    expect(queueLength(8)).toMatchObject([{ queuePosition: 1 }, { queuePosition: 4 }]);
-    expect(queueLength(8)).toEqual([]);
-    expect(queueLength(7)).toMatchObject([{ queuePosition: 0 }, { queuePosition: 3 }]);
-    expect(queueLength(6)).toMatchObject([{ queuePosition: 2 }]);
+    at(1_000);
+    for (const remaining of [4, 3, 4, 5]) queueLength(remaining);
+    const looked = 1_000 + timing.soonMs;
+    expect(due(looked)).toEqual(['a']);
+    at(looked + 1);
+    told('a', { tag: 'found', where: 'pending', ahead: 4 });
+    queueLength(6);
+    expect(due(looked + 2 * timing.soonMs)).toEqual([]);
+    expect(due(looked + 2 * timing.soonMs + 10)).toEqual(['a']);
+    expect(due(looked + 10 * timing.soonMs)).toEqual([]);
   });
 
-  test('that more than one has left, or some have come, moves nobody up', () => {
-    const { open, told, queueLength } = aBoard();
+  test('[R8] that did not change, or at which no job waits, is no reason to look', () => {
+    const { open, told, at, linked, queueLength, due } = aBoard();
+    linked();
+    queueLength(3);
     open('a');
-    queueLength(9);
     told('a', { tag: 'found', where: 'pending', ahead: 2 });
-    expect(queueLength(6)).toEqual([]);
-    expect(queueLength(7)).toEqual([]);
-  });
-
-  test('says nothing of a running job’s place, nor of another server’s jobs, nor of one not taken yet', () => {
-    const { open, told, queueLength } = aBoard();
-    open('a');
+    at(1_000);
+    queueLength(3);
+    expect(due(1_000 + timing.soonMs)).toEqual([]);
     told('a', started);
-    open('b', { serverUrl: 'http://elsewhere' });
-    open('c', {}, false);
-    expect(queueLength(1)).toEqual([]);
+    queueLength(2);
+    expect(due(1_000 + 2 * timing.soonMs)).toEqual([]);
   });
 
-  test('changes a state in order, as of now', () => {
-    const { open, at, queueLength } = aBoard();
-    open('a');
-    at(50);
-    expect(queueLength(3)).toMatchObject([{ seq: 2, updatedAt: 50 }]);
+  test.each([
+    [4, 3],
+    [1, 0],
+    [0, 0],
+    [-1, 0],
+  ])('of %i jobs tells a job just taken its place: %i', (remaining, queuePosition) => {
+    const { open, told, linked, queueLength } = aBoard();
+    linked();
+    queueLength(remaining);
+    open('a', {}, false);
+    expect(told('a', accepted(0))).toMatchObject([{ queuePosition }]);
+  });
+
+  test('tells a place that somebody may have come in before: it is looked up soon', () => {
+    const { open, told, at, linked, queueLength, due } = aBoard();
+    linked();
+    at(1_000);
+    queueLength(4);
+    open('a', {}, false);
+    told('a', accepted(0));
+    expect(due(1_000 + timing.soonMs)).toEqual(['a']);
   });
 
   test('[R4] that leaves no room for all our jobs has them looked up soon', () => {
@@ -455,6 +487,7 @@ describe('a `status`', () => {
     open('c');
     told('c', { tag: 'cancelAsked' });
     for (const id of ['a', 'b', 'c']) told(id, foundRunning);
+    queueLength(8);
     at(1_000);
     queueLength(9);
     expect(due(1_000 + timing.soonMs)).toEqual(['b', 'c']);
@@ -657,4 +690,49 @@ test('a hundred thousand events do not make the board grow', () => {
   expect([...board.jobs.keys()]).toEqual(['kept']);
   expect(board.job('kept')?.tally.nodes.size).toBe(1);
   expect(board.session('unheard')).toBeUndefined();
+});
+
+describe('[R15] a mistake of ours at one job', () => {
+  /** A board on which whatever is done to the job `a` throws. */
+  const broken = () => {
+    const kit = aBoard();
+    kit.linked();
+    const graph = new Proxy(new Map(sampling), {
+      get: () => {
+        throw new RangeError('too much for us');
+      },
+    });
+    kit.take({ tag: 'opened', job: jobOf(aState({ promptId: 'a' }), { graph, accepted: true }) });
+    kit.open('b');
+    return kit;
+  };
+
+  test('fails that job, readably and for good, and is reported once', () => {
+    const { told, board, reports } = broken();
+    expect(told('a', started, step(1))).toMatchObject([
+      { promptId: 'a', status: 'failed', phase: 'settled', failure: { kind: 'internal_error', retryable: false } },
+    ]);
+    expect(board.job('a')).toBeUndefined();
+    expect(reports).toEqual(['job']);
+  });
+
+  test('ends nothing else: frames, looks and news of the session go on', () => {
+    const { told, unlinked, linked, resumed, board } = broken();
+    told('a', foundRunning);
+    expect(told('b', started, step(1)).at(-1)).toMatchObject({ promptId: 'b', status: 'processing' });
+    unlinked();
+    linked();
+    expect(resumed('3')).toMatchObject([{ promptId: 'b', node: { id: '3' } }]);
+    expect(board.jobs.size).toBe(1);
+  });
+
+  test('anywhere else is told to the board, which fails the job, known to it or not', () => {
+    const { take, board, reports } = broken();
+    const error = new TypeError('while posting');
+    for (const promptId of ['b', 'never opened']) {
+      const changes = take({ tag: 'brokeHere', state: aState({ promptId }), error, at: 5 });
+      expect(changes).toMatchObject([{ state: { promptId, failure: { kind: 'internal_error' } } }]);
+    }
+    expect([board.jobs.size, reports]).toEqual([1, ['job', 'job']]);
+  });
 });

@@ -50,3 +50,17 @@ test('[R3] nor does what was kept while something may have been missed', () => {
   kept.keep(of('a', step));
   expect(kept.take('a')).toEqual([of('a', step)]);
 });
+
+test('[R16] what is kept is bounded in bytes: the oldest job goes first, an event too large by itself is not kept', () => {
+  const kept = strays({ earlyJobs: 64, earlyBytes: 1_000 });
+  const event = (promptId: string, length: number): JobEvent => ({
+    ...{ tag: 'executing', promptId, at: 0, nodeId: 'x'.repeat(length) },
+  });
+  kept.keep(event('a', 400));
+  kept.keep(event('b', 400));
+  kept.keep(event('c', 5_000));
+  kept.keep(event('d', 400));
+  expect(['a', 'b', 'c', 'd'].map((promptId) => kept.take(promptId).length)).toEqual([0, 1, 0, 1]);
+  kept.keep(event('e', 900));
+  expect(kept.take('e')).toHaveLength(1);
+});

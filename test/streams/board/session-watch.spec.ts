@@ -91,7 +91,7 @@ test('[R7] patience doubles while nothing comes, to an end', () => {
     session = greeted(0, told(reopening(session, timing), { tag: 'unlinked', clean: true }, 0));
     return session.quietMs;
   });
-  expect(patience).toEqual([60_000, 120_000, 240_000, 300_000, 300_000, 300_000]);
+  expect(patience).toEqual([180_000, 300_000, 300_000, 300_000, 300_000, 300_000]);
 });
 
 test('[R7] patience starts anew once frames of a job flow', () => {

@@ -1,7 +1,7 @@
 import { advance } from '../../../streams/job/advance';
 import { jobOf, queuedState, type Job } from '../../../streams/job/job';
 import type { FrameFact, JobEvent, LookFact, NodeSnapshot, OwnFact } from '../../../streams/job/job-event';
-import type { Failure, JobOutput, JobState } from '../../../streams/job/job-state';
+import type { Failure, FileOutput, JobOutput, JobState } from '../../../streams/job/job-state';
 import { graphOf, type Graph } from '../../../streams/job/workflow';
 
 export type Fact = FrameFact | LookFact | OwnFact;
@@ -52,13 +52,15 @@ export const after = (job: Job, ...facts: readonly Fact[]): Job =>
 export const running = (id: string, value: number, max: number): NodeSnapshot => ({ id, value, max, finished: false });
 export const finished = (id: string, value = 1, max = 1): NodeSnapshot => ({ id, value, max, finished: true });
 
-export const anOutput = (nodeId: string, filename = `${nodeId}.png`): JobOutput => ({
+export const aFile = (nodeId: string, filename = `${nodeId}.png`): FileOutput => ({
   nodeId,
   kind: 'images',
   filename,
   subfolder: '',
   type: 'output',
 });
+
+export const anOutput: (nodeId: string, filename?: string) => JobOutput = aFile;
 
 export const aFailure = (kind: Failure['kind'], nodeId?: string): Failure => ({
   kind,

@@ -470,3 +470,83 @@ describe('a job that runs on unheard', () => {
     expect(lookedAt(aJob({ linked: false }), 9_000)).toBe(0);
   });
 });
+
+describe('an answer about a job that cannot be read', () => {
+  const unreadable: Fact = { tag: 'unreadable' };
+  const read = (job: Job, ...times: readonly number[]): Job =>
+    times.reduce((job, at) => advance(job, told(unreadable, at)), job);
+
+  test('[R4] ends it after three looks over ten seconds, and no sooner', () => {
+    expect(read(aJob(), 0, 1, 2, 3).state.status).not.toBe('failed');
+    expect(read(aJob(), 0, 20_000).state.status).not.toBe('failed');
+    expect(read(aJob(), 0, 5_100, 10_200).state).toMatchObject({
+      status: 'failed',
+      failure: { kind: 'missing_output', message: 'The server answers, but its answer about this job cannot be read.' },
+    });
+  });
+
+  test('is a success without its outputs where success was heard, and keeps those that frames named', () => {
+    const job = after(aJob(), { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] }, { tag: 'succeeded' });
+    expect(read(job, 10, 5_100, 10_200).state).toMatchObject({
+      status: 'failed',
+      failure: { kind: 'missing_output', message: expect.stringContaining('reported success') as string },
+      outputs: [anOutput('3')],
+    });
+  });
+
+  test('counts from the start again once anything else is heard of it', () => {
+    for (const news of [step(1), found('running'), { tag: 'unended' } as const]) {
+      const job = advance(read(aJob(), 0, 5_100), told(news, 6_000));
+      expect(read(job, 10_200, 15_300).state.status).not.toBe('failed');
+    }
+  });
+
+  test('never runs it twice by accident', () => {
+    const state = { ...aJob().state, retry: { maxAttempts: 3, onLost: 'resubmit' as const } };
+    expect(read(aJob({ state }), 0, 5_100, 10_200)).toMatchObject({ state: { status: 'failed', attempt: 1 } });
+  });
+});
+
+describe('when it began', () => {
+  test('is its first frame, or ComfyUI’s own word where that is earlier', () => {
+    const heard = advance(advance(aJob(), told(started, 500)), told(step(1), 900));
+    expect(heard.state.executionStartedAt).toBe(500);
+    const ended = (startedAt: number): Fact => ({ tag: 'ended', outcome: [], startedAt });
+    expect(advance(heard, told(ended(300), 1_000)).state.executionStartedAt).toBe(300);
+    expect(advance(heard, told(ended(700), 1_000)).state.executionStartedAt).toBe(500);
+    // A clock that is wrong: not before it was submitted, not after its end.
+    expect(advance(aJob(), told(ended(-5), 1_000)).state.executionStartedAt).toBe(0);
+    expect(advance(aJob(), told(ended(9_999), 1_000)).state.executionStartedAt).toBe(1_000);
+  });
+
+  test('is not told of a job that was cancelled while it waited', () => {
+    const { state } = after(aJob(), found('pending'), { tag: 'cancelAsked' }, absent);
+    expect(state.failure).toMatchObject({ kind: 'cancelled', message: 'Cancelled on request, before it ran.' });
+    expect(state.executionStartedAt).toBeUndefined();
+  });
+});
+
+describe('what a state holds', () => {
+  test('[R16] is bounded, whatever a server names', () => {
+    const outputs = Array.from({ length: 400_000 }, (_, n) => anOutput('3', `${'x'.repeat(400)}${n}.png`));
+    const { state } = after(aJob(), { tag: 'ended', outcome: outputs });
+    expect(state.status).toBe('completed');
+    expect(state.outputs!.length).toBeGreaterThan(100);
+    expect(JSON.stringify(state).length).toBeLessThan(1 << 20);
+  });
+
+  test('is told under the nodes of the workflow itself', () => {
+    const { state } = after(aJob(), { tag: 'ended', outcome: [anOutput('3.0.0.2'), anOutput('2')] });
+    expect(state.outputs?.map(({ nodeId }) => nodeId)).toEqual(['2', '3']);
+  });
+
+  test('of a failure are the outputs that were finished before it', () => {
+    const { state } = after(
+      aJob(),
+      started,
+      { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] },
+      { tag: 'broke', failure: aFailure('node_error', '2') },
+    );
+    expect(state).toMatchObject({ status: 'failed', outputs: [anOutput('3')] });
+  });
+});

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { NodeSnapshot } from '../../../streams/job/job-event';
 import type { Failure, FailureKind, JobOutput } from '../../../streams/job/job-state';
 import type { Graph, GraphNode } from '../../../streams/job/workflow';
-import { aFailure, anOutput, type Fact } from './a-job';
+import { aFailure, aFile, anOutput, type Fact } from './a-job';
 
 /** Ids of workflow nodes, of nodes that subgraphs make of them, and of nothing at all. */
 export const nodeId = fc.oneof(
@@ -95,6 +95,8 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Fact>({ tag: 'succeeded' }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('broke' as const), failure }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('ended' as const), outcome: fc.oneof(outputs, failure) }) },
+  { weight: 1, arbitrary: fc.constantFrom<Fact>({ tag: 'unended' }, { tag: 'unreadable' }) },
+  { weight: 1, arbitrary: nodeId.map((id): Fact => ({ tag: 'pictured', output: aFile(id), bytes: 9 })) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('accepted' as const), postedAt: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('refused' as const), failure }) },
   { weight: 1, arbitrary: fc.constant<Fact>({ tag: 'cancelAsked' }) },
@@ -111,6 +113,8 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
 export interface Told {
   readonly frames: readonly Fact[];
   readonly outcome: readonly JobOutput[] | Failure;
+  /** What it had finished, where it failed. */
+  readonly outputs: readonly JobOutput[];
 }
 
 export const toldJob: fc.Arbitrary<Told> = fc
@@ -126,10 +130,13 @@ export const toldJob: fc.Arbitrary<Told> = fc
       outputs: [anOutput(id, 'a.png'), anOutput(id, 'b.png')],
     }));
     const end: Fact = broke === null ? { tag: 'succeeded' } : { tag: 'broke', failure: broke };
-    const all = executed.flatMap((fact) => ('outputs' in fact ? fact.outputs : []));
+    const all = executed.flatMap((fact) => (fact.tag === 'executed' ? fact.outputs : []));
+    // History holds each node's files in their order, and the nodes in any.
+    const outputs = ids.toReversed().flatMap((id) => all.filter((output) => output.nodeId === id));
     return {
       frames: [{ tag: 'started' }, ...steps, ...executed, end],
-      outcome: broke ?? [...all].reverse().sort((a, b) => a.filename.localeCompare(b.filename)),
+      outcome: broke ?? outputs,
+      outputs: broke === null ? [] : outputs,
     };
   });
 

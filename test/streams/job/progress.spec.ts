@@ -1,20 +1,12 @@
-import {
-  done,
-  emptyTally,
-  executing,
-  fractionDone,
-  ownerOf,
-  snapshot,
-  stepped,
-  stepsAreDone,
-  type Tally,
-} from '../../../streams/job/progress';
+import { done, executing, fractionDone, snapshot, stepped, stepsAreDone } from '../../../streams/job/progress/progress';
+import { newTally, type Tally } from '../../../streams/job/progress/tally';
+import { ownerOf } from '../../../streams/job/progress/weights';
 import { emptyGraph, graphOf, graphOfPrompt, type Graph, outlineOf } from '../../../streams/job/workflow';
 import { finished, graph, running, sampling } from './a-job';
 
 /** A tally after some facts, a fact a function. */
 const tally = (...facts: readonly ((tally: Tally) => Tally)[]): Tally =>
-  facts.reduce((tally, fact) => fact(tally), emptyTally);
+  facts.reduce((tally, fact) => fact(tally), newTally());
 const cached =
   (...ids: string[]) =>
   (tally: Tally): Tally => ({ ...tally, cached: new Set(ids) });
@@ -52,8 +44,8 @@ const loop = graph({
 
 describe('how much is done', () => {
   test('is nothing before anything started', () => {
-    expect(fractionDone(sampling, emptyTally)).toBe(0);
-    expect(fractionDone(emptyGraph, emptyTally)).toBe(0);
+    expect(fractionDone(sampling, newTally())).toBe(0);
+    expect(fractionDone(emptyGraph, newTally())).toBe(0);
   });
 
   test('is everything when every node is done', () => {
@@ -177,13 +169,13 @@ describe('a subgraph', () => {
   });
 
   test('is found by its ids where 0.3.30 tells no parents', () => {
-    expect(ownerOf(loop, emptyTally, '5.0.0.3.0.0.2')).toBe('5');
-    expect(ownerOf(loop, emptyTally, '5.0.0.2')).toBe('5');
+    expect(ownerOf(loop, newTally(), '5.0.0.3.0.0.2')).toBe('5');
+    expect(ownerOf(loop, newTally(), '5.0.0.2')).toBe('5');
   });
 
   test('of nobody known belongs to itself', () => {
-    expect(ownerOf(loop, emptyTally, '77.0.0.1')).toBe('77.0.0.1');
-    expect(ownerOf(loop, emptyTally, '')).toBe('');
+    expect(ownerOf(loop, newTally(), '77.0.0.1')).toBe('77.0.0.1');
+    expect(ownerOf(loop, newTally(), '')).toBe('');
   });
 
   test('whose parents go round in circles ends the search', () => {
@@ -215,7 +207,7 @@ describe('a server without snapshots', () => {
   test('is not done with a node that waits for a lazy input', () => {
     const asked = [executing, executing].reduce(
       (tally, run, index) => run(tally, lazy, ['3', '1'][index]!),
-      emptyTally,
+      newTally(),
     );
     expect(asked.nodes.get('3')?.done).toBe(false);
   });
@@ -225,18 +217,18 @@ describe('a server without snapshots', () => {
   });
 
   test('tells steps without a node: they are of the one that declares as many', () => {
-    const one = stepped(emptyTally, twoSamplers, undefined, 5, 30);
+    const one = stepped(newTally(), twoSamplers, undefined, 5, 30);
     expect(one.nodes.get('4')).toMatchObject({ value: 5, max: 30 });
     expect(stepped(one, twoSamplers, undefined, 5, 10).nodes.get('2')).toMatchObject({ value: 5, max: 10 });
   });
 
   test('tells steps without a node that nobody declared: they are of the heaviest that is left', () => {
-    expect(stepped(emptyTally, twoSamplers, undefined, 1, 7).current).toBe('4');
-    expect(stepped(done(emptyTally, '4'), twoSamplers, undefined, 1, 7).current).toBe('2');
+    expect(stepped(newTally(), twoSamplers, undefined, 1, 7).current).toBe('4');
+    expect(stepped(done(newTally(), '4'), twoSamplers, undefined, 1, 7).current).toBe('2');
   });
 
   test('tells steps without a node of a workflow that is not known', () => {
-    const unknown = stepped(emptyTally, emptyGraph, undefined, 5, 10);
+    const unknown = stepped(newTally(), emptyGraph, undefined, 5, 10);
     expect(fractionDone(emptyGraph, unknown)).toBeGreaterThan(0.4);
   });
 });

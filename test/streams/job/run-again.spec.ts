@@ -42,7 +42,7 @@ function aRetried(retry: RetryPolicy | undefined, more: Partial<JobState> = {}) 
   };
   const state = aState({ ...(retry !== undefined && { retry }), ...more });
   take({ tag: 'linked', clientId: 'c', at });
-  take({ tag: 'opened', job: jobOf(state, { graph: sampling, accepted: true, untold: true }) });
+  take({ tag: 'opened', job: jobOf(state, { graph: sampling, accepted: true }) });
   const told = (id: string, ...facts: readonly Fact[]): readonly Change[] =>
     facts.flatMap((fact) => take({ promptId: id, at: (at += 1), ...fact }));
   const states = (): readonly JobState[] => changes.flatMap((each) => (each.tag === 'state' ? [each.state] : []));
@@ -387,7 +387,7 @@ describe('the next run', () => {
   test('goes by the id that an old server gives it, and the job keeps its own', () => {
     const { told, take, last, board } = posted();
     told('theirs', started, step(2));
-    take({ tag: 'adopted', promptId: 'r2', as: 'theirs', at: 9 });
+    take({ tag: 'accepted', promptId: 'r2', runId: 'theirs', postedAt: 0, at: 9 });
     expect(last()).toMatchObject({ promptId: 'p', runId: 'theirs', status: 'processing' });
     expect(board.run('r2')).toBeUndefined();
     expect(told('r2', executed, succeeded)).toEqual([]);
@@ -396,12 +396,13 @@ describe('the next run', () => {
     expect(board.run('theirs')).toBeUndefined();
   });
 
-  test('of a job that had another id at first is addressed by the one that it got', () => {
+  test('of a job that had a run under a server’s own id is addressed by its own', () => {
     const { told, take, last, reruns } = aRetried(resubmit);
-    take({ tag: 'adopted', promptId: 'p', as: 'q', at: 1 });
-    told('q', started, broke('out_of_memory'), posting('r2'));
+    take({ tag: 'accepted', promptId: 'p', runId: 'q', postedAt: 0, at: 1 });
+    told('q', started, broke('out_of_memory'));
+    told('p', posting('r2'));
     expect(reruns()).toEqual(['out_of_memory']);
-    expect(last()).toMatchObject({ promptId: 'q', runId: 'r2', attempt: 2 });
+    expect(last()).toMatchObject({ promptId: 'p', runId: 'r2', attempt: 2 });
   });
 
   test('taken up by another instance is told of by the run’s id from there on', () => {

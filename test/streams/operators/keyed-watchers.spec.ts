@@ -10,14 +10,16 @@ const values = {
   a: aState({ promptId: 'a' }),
   b: aState({ promptId: 'b' }),
   A: aState({ promptId: 'a', seq: 2 }),
-  x: aState({ promptId: 'x' }),
 };
 
 /** Watchers that are told these states at these times. */
-function told(marbles: string): Watchers {
-  const watched = watchers();
+function told(marbles: string): Watchers<JobState> {
+  const watched = watchers<JobState>();
   Array.from(marbles.trim()).forEach((state, at) => {
-    if (state in values) schedule(() => watched.tell(values[state as keyof typeof values]), at);
+    if (state in values) {
+      const value = values[state as keyof typeof values];
+      schedule(() => watched.tell(value.promptId, value), at);
+    }
   });
   return watched;
 }
@@ -37,26 +39,6 @@ test('every watcher of a job sees each state', () => {
   expect(watched.changes('a')).toBeObservable(expected$);
 });
 
-test('a job that goes by another id keeps its watchers', () => {
-  const watched = told('  -a-x-a-');
-  schedule(() => watched.rename('a', 'x'), 2);
-  const expected$ = cold('-a-x---', values);
-  expect(watched.changes('a')).toBeObservable(expected$);
-});
-
-test('a job without watchers goes by another id all the same', () => {
-  const watched = told('  --x-');
-  watched.rename('a', 'x');
-  expect(watched.changes('x')).toBeObservable(cold('--x-', values));
-});
-
-test('those who watch the other id already keep watching it', () => {
-  const watched = told('  -x-x-');
-  schedule(() => watched.rename('a', 'x'), 2);
-  expect(watched.changes('a')).toBeObservable(cold('---x-', values));
-  expect(watched.changes('x')).toBeObservable(cold('-x-x-', values));
-});
-
 test('a released job’s watchers are done, and another may watch it anew', () => {
   const watched = told('  -a-A-a-');
   schedule(() => watched.release('a'), 2);
@@ -66,35 +48,24 @@ test('a released job’s watchers are done, and another may watch it anew', () =
 });
 
 test('who left is told nothing, others are', () => {
-  const watched = watchers();
+  const watched = watchers<JobState>();
   const seen: string[] = [];
   const leaving = watched.changes('a').subscribe(() => seen.push('leaving'));
   watched.changes('a').subscribe(() => seen.push('staying'));
-  watched.tell(values.a);
+  watched.tell('a', values.a);
   leaving.unsubscribe();
-  watched.tell(values.A);
+  watched.tell('a', values.A);
   expect(seen).toEqual(['leaving', 'staying', 'staying']);
 });
 
 test('who leaves on what it is told harms nobody', () => {
-  const watched = watchers();
+  const watched = watchers<JobState>();
   const seen: JobState[] = [];
   const once = watched.changes('a').subscribe(() => once.unsubscribe());
   watched.changes('a').subscribe((state) => seen.push(state));
-  watched.tell(values.a);
-  watched.tell(values.A);
+  watched.tell('a', values.a);
+  watched.tell('a', values.A);
   expect(seen).toEqual([values.a, values.A]);
-});
-
-test('a renamed job whose watchers have left leaves nothing behind', () => {
-  const watched = watchers();
-  const old = watched.changes('a').subscribe();
-  watched.rename('a', 'x');
-  old.unsubscribe();
-  const seen: JobState[] = [];
-  watched.changes('x').subscribe((state) => seen.push(state));
-  watched.tell(values.x);
-  expect(seen).toEqual([values.x]);
 });
 
 test('a hundred thousand watchers that came and went leave nothing behind', () => {
@@ -104,11 +75,19 @@ test('a hundred thousand watchers that came and went leave nothing behind', () =
     gc();
     return process.memoryUsage().heapUsed;
   };
-  const watched = watchers();
+  const watched = watchers<JobState>();
   const come = (promptId: string): void => watched.changes(promptId).subscribe().unsubscribe();
   watched.changes('kept').subscribe();
   come('warm');
   const before = heap();
   for (let watcher = 0; watcher < 100_000; watcher++) come(watcher % 2 === 0 ? 'kept' : String(watcher));
   expect(heap() - before).toBeLessThan(4 << 20);
+});
+
+test('who watches when all is closed is done, and so is who comes later', () => {
+  const watched = told('  -a-A-');
+  schedule(() => watched.close(), 2);
+  expect(watched.changes('a')).toBeObservable(cold('-a|', values));
+  const late$ = timer(4).pipe(switchMap(() => watched.changes('a')));
+  expect(late$).toBeObservable(cold('----|'));
 });

@@ -6,7 +6,7 @@ import type { Job, Message, Outcome } from './job';
 import type { Machine } from './machine';
 import { isLink } from './graph';
 import type { Link } from './graph';
-import { InterruptProcessing } from './node-class';
+import { Blocker, InterruptProcessing } from './node-class';
 import type { Inputs, NodeClass, NodeContext, NodeResult } from './node-class';
 import { nodeClass } from './nodes';
 import { signatures } from './output-cache';
@@ -96,12 +96,34 @@ export class Execution {
     for (const from of needed) this.list.require(from, nodeId);
     if (needed.length > 0) return false;
     this.throwIfInterrupted();
+    const blocker = Object.values(inputs).find((value) => value instanceof Blocker);
+    if (blocker !== undefined) return this.finish(nodeId, this.blocked(nodeId, node, blocker));
     const result = node.run(inputs, this.context(nodeId));
     if (!(node.isAsync && this.machine.traits.asyncNodes)) return this.finish(nodeId, await result);
     const unblock = this.list.blockOutside(nodeId);
     this.asyncResults.set(nodeId, Promise.resolve(result));
     void Promise.resolve(result).then(unblock, unblock);
     return false;
+  }
+
+  /** What reads from a blocked output does not run; an output node tells why, and the history does not. */
+  private blocked(nodeId: string, node: NodeClass, blocker: Blocker): NodeResult {
+    if (!(node.isOutput ?? false)) return { result: node.returns.map(() => blocker) };
+    if (blocker.message !== undefined && this.clientId !== undefined) {
+      const data = {
+        prompt_id: this.job.promptId,
+        node_id: nodeId,
+        node_type: this.dynamicPrompt.node(nodeId).class_type,
+        executed: [...this.executed],
+        exception_message: `Execution Blocked: ${blocker.message}`,
+        exception_type: 'ExecutionBlocked',
+        traceback: [],
+        current_inputs: [],
+        current_outputs: [],
+      };
+      this.machine.sockets.send('execution_error', data, this.clientId);
+    }
+    return { result: [] };
   }
 
   private finish(nodeId: string, { result, ui, expand }: NodeResult): boolean {
@@ -145,17 +167,20 @@ export class Execution {
   }
 
   private context(nodeId: string): NodeContext {
-    const { files, timeScale, signal } = this.machine;
+    const { faults, files, timeScale, signal } = this.machine;
     const started = Date.now();
     return {
       nodeId,
       prompt: this.dynamicPrompt,
       files,
       sleep: (seconds) => sleep(seconds * 1000 * timeScale, undefined, { signal }),
+      mayTake: async (step) => {
+        while (step > faults.mostSteps && !this.machine.interrupted) await sleep(5, undefined, { signal });
+      },
       elapsed: () => (Date.now() - started) / 1000 / timeScale,
-      progress: (value, max, preview) => {
+      progress: (value, max, preview, format) => {
         this.throwIfInterrupted();
-        this.frames.progress(nodeId, value, max, preview);
+        this.frames.progress(nodeId, value, max, preview, format);
       },
       text: (message) => this.frames.text(nodeId, message),
     };

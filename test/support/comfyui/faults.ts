@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Viewing } from './file-response';
 
 /** A proxy's answer instead of ComfyUI's, to these routes or, without `routes`, to everything. */
 export interface StatusFault {
   readonly httpStatus: number;
   readonly body: string;
+  /** HTML where absent. */
+  readonly contentType?: string;
+  /** Where it redirects to. */
+  readonly location?: string;
   readonly routes?: readonly string[];
 }
 
@@ -15,6 +20,8 @@ export class Faults {
   busyUntil = 0;
   /** Sockets stay open and get no frames; what would have been sent is gone. Pings are answered. */
   deaf = false;
+  /** What becomes of files on their way. */
+  viewing: Viewing = 'aiohttp';
   /** Each response's body stops half way for that long. */
   slowBodyMs = 0;
   /** Each response's body ends half way, with its connection. */
@@ -33,6 +40,8 @@ export class Faults {
   historyDelayMs = 2;
   /** Each frame comes with one before it that no client can read. */
   malformedFrames = false;
+  /** A node that counts takes no step past this one: it goes on once this is more, or its job is interrupted. */
+  mostSteps = Infinity;
   /** Whether a closing socket takes its successor's place in the table along, as real servers do. */
   staleSocketTrap = true;
 

@@ -1,3 +1,4 @@
+import type { StoredFile } from './file-response';
 import type { ImageValue } from './image-value';
 import { png } from './png';
 
@@ -12,8 +13,12 @@ const LARGEST = 512;
 
 /** The server's disk: it outlives its process. */
 export class Files {
+  /** Uploaded files, by folder and name. */
+  readonly uploads = new Map<string, Buffer>();
   private readonly images = new Map<string, ImageValue>();
   private readonly counters = new Map<string, number>();
+  private readonly replaced = new Map<string, StoredFile>();
+  private readonly started = new Date();
 
   /** Saves an image under the next number of its prefix, which may name a subfolder. */
   save(image: ImageValue, prefix: string, type: 'output' | 'temp'): FileRef {
@@ -26,8 +31,21 @@ export class Files {
     return file;
   }
 
+  /** Replaces what a file holds. */
+  replace(file: FileRef, bytes: Buffer, mimeType: string): void {
+    this.replaced.set(key(file), { bytes, mimeType, modified: new Date() });
+  }
+
+  /** A file as it lies on the disk, or `undefined`. */
+  stored(file: FileRef): StoredFile | undefined {
+    const bytes = this.read(file);
+    return this.replaced.get(key(file)) ?? (bytes && { bytes, mimeType: 'image/png', modified: this.started });
+  }
+
   /** The PNG of a file that was saved, or `undefined`. */
   read(file: FileRef): Buffer | undefined {
+    const uploaded = this.uploads.get(key(file));
+    if (uploaded) return uploaded;
     const image = this.images.get(key(file));
     return image && png(Math.min(image.width, LARGEST), Math.min(image.height, LARGEST), image.color);
   }

@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import type { Faults } from './faults';
 import { pythonJson } from './python-json';
-import { answer } from './routes';
+import { sendFile } from './file-response';
+import { answer, fileOf } from './routes';
 import type { Response } from './routes';
+import { upload } from './uploads';
 import type { ServerProcess } from './server-process';
 
 /** One HTTP request that the server saw. */
@@ -14,6 +16,8 @@ export interface SeenRequest {
   readonly method: string;
   /** With its query. */
   readonly path: string;
+  /** What was posted to `/prompt`, as it came. */
+  body?: string;
   /** Absent while there is no answer. */
   status?: number;
 }
@@ -30,13 +34,14 @@ export async function listen(
   process: ServerProcess,
   { host, port }: { host: string; port: number },
   seen: SeenRequest[],
+  posted: string[],
 ): Promise<Listener> {
   const connections = new Set<Socket>();
   const sockets = new WebSocketServer({ noServer: true, autoPong: false });
   const server = createServer((request, response) => {
     const entry: SeenRequest = { method: request.method ?? 'GET', path: request.url ?? '/' };
     seen.push(entry);
-    respond(process, request, response, entry).catch(() => response.destroy());
+    respond(process, request, response, entry, posted).catch(() => response.destroy());
   });
   server.on('connection', (connection: Socket) => {
     connections.add(connection);
@@ -57,21 +62,39 @@ export async function listen(
   };
 }
 
-async function respond(process: ServerProcess, request: IncomingMessage, response: ServerResponse, entry: SeenRequest) {
+async function respond(
+  process: ServerProcess,
+  request: IncomingMessage,
+  response: ServerResponse,
+  entry: SeenRequest,
+  posted: string[],
+) {
   const { faults } = process.setting;
-  const body = await read(request);
+  const bytes = await read(request);
+  const body = bytes.toString();
   await faults.free();
   const { pathname, searchParams } = new URL(entry.path, 'http://localhost');
   if (faults.hangs(pathname)) return;
   const proxied = faults.statusFor(pathname);
+  const isUpload = entry.method === 'POST' && /^(\/api)?\/upload\/(image|mask)$/.test(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
+  if (isPrompt) entry.body = body;
+  if (isPrompt && posted.push(body) > 10) posted.shift();
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();
     return;
   }
+  const file = proxied || !/^(\/api)?\/view$/.test(pathname) ? undefined : fileOf(process, searchParams);
+  if (file && faults.slowBodyMs === 0 && !faults.bodyTruncate) {
+    sendFile(request, response, file, faults.viewing);
+    entry.status = response.statusCode;
+    return;
+  }
   const result: Response = proxied
-    ? { status: proxied.httpStatus, body: proxied.body, contentType: 'text/html' }
-    : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
+    ? { status: proxied.httpStatus, body: proxied.body, contentType: proxied.contentType ?? 'text/html' }
+    : isUpload
+      ? await upload(process.setting.files, bytes, request.headers['content-type'] ?? '')
+      : answer(process, { method: entry.method, path: pathname, query: searchParams, body });
   if (!proxied && isPrompt && faults.losesAnswer('after')) {
     request.socket.destroy();
     return;
@@ -123,8 +146,8 @@ function refuse(connection: Socket, status: number, body: string): void {
   connection.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

@@ -1,14 +1,15 @@
 import { queueItem } from './job';
 import type { HistoryItem, Job } from './job';
 import type { ServerProcess } from './server-process';
+import type { VersionTraits } from './versions';
 
 /** `GET /api/jobs/{id}`: everything about a job, or `undefined` if it is in no list. */
-export function jobDetail({ memory, running }: ServerProcess, promptId: string): object | undefined {
+export function jobDetail({ memory, running, setting }: ServerProcess, promptId: string): object | undefined {
   const item = memory.history.get(promptId);
   if (item) {
     const [, , prompt, extra_data] = item.prompt;
-    const rest = { outputs: item.outputs, execution_status: item.status, workflow: { prompt, extra_data } };
-    return { ...finishedJob(promptId, item), ...rest };
+    const rest = { outputs: normalized(item.outputs), execution_status: item.status, workflow: { prompt, extra_data } };
+    return { ...finishedJob(promptId, item, setting.traits), ...rest };
   }
   const job = [running, ...memory.pending].find((candidate) => candidate?.promptId === promptId);
   if (!job) return undefined;
@@ -17,11 +18,11 @@ export function jobDetail({ memory, running }: ServerProcess, promptId: string):
 }
 
 /** `GET /api/jobs`: one page of jobs without their workflows, newest first. */
-export function jobList({ memory, running }: ServerProcess, query: URLSearchParams): object {
+export function jobList({ memory, running, setting }: ServerProcess, query: URLSearchParams): object {
   const all = [
     ...(running ? [queuedJob(running, 'in_progress')] : []),
     ...memory.pending.map((job) => queuedJob(job, 'pending')),
-    ...[...memory.history].map(([id, item]) => finishedJob(id, item)),
+    ...[...memory.history].map(([id, item]) => finishedJob(id, item, setting.traits)),
   ];
   const wanted = query.get('status')?.split(',');
   const found = all
@@ -39,7 +40,7 @@ function queuedJob({ number, promptId, extraData }: Job, status: 'in_progress' |
   return { id: promptId, status, priority: number, create_time, outputs_count: 0, previewable_outputs_count: 0 };
 }
 
-function finishedJob(id: string, { prompt, outputs, status }: HistoryItem) {
+function finishedJob(id: string, { prompt, outputs, status }: HistoryItem, { cancelledStatus }: VersionTraits) {
   const [priority, , , extraData] = prompt;
   const { create_time } = extraData as Job['extraData'];
   const at = (pattern: RegExp) => status.messages.find(([event]) => pattern.test(event))?.[1];
@@ -47,7 +48,7 @@ function finishedJob(id: string, { prompt, outputs, status }: HistoryItem) {
   const count = outputFiles(outputs).length;
   return {
     id,
-    status: status.completed ? 'completed' : at(/^execution_interrupted$/) ? 'cancelled' : 'failed',
+    status: status.completed ? 'completed' : cancelledStatus && at(/^execution_interrupted$/) ? 'cancelled' : 'failed',
     priority,
     create_time,
     execution_start_time: at(/^execution_start$/)?.['timestamp'],
@@ -61,10 +62,29 @@ function finishedJob(id: string, { prompt, outputs, status }: HistoryItem) {
 
 function outputFiles(outputs: HistoryItem['outputs']) {
   return Object.entries(outputs).flatMap(([nodeId, output]) =>
-    Object.entries(output as Record<string, readonly { type?: string }[]>).flatMap(([mediaType, files]) =>
-      files.map((file) => ({ ...file, nodeId, mediaType })),
+    Object.entries(output as Record<string, readonly unknown[]>).flatMap(([mediaType, items]) =>
+      items.filter(isFile).map((file) => ({ ...file, nodeId, mediaType })),
     ),
   );
+}
+
+const isFile = (item: unknown): item is { readonly filename: string; readonly type?: string } =>
+  typeof item === 'object' && item !== null && 'filename' in item;
+
+/** A model that a node names by its path alone is told as a file, and what is nothing is left out. */
+function normalized(outputs: HistoryItem['outputs']): object {
+  const item = (value: unknown): unknown =>
+    typeof value === 'string' && /\.(glb|obj|ply)$/.test(value)
+      ? { filename: value, type: 'output', subfolder: '', mediaType: '3d' }
+      : value;
+  const lists = (output: unknown): object =>
+    Object.fromEntries(
+      Object.entries(output as Record<string, readonly unknown[]>).map(([kind, items]) => [
+        kind,
+        items.filter((value) => value !== null).map(item),
+      ]),
+    );
+  return Object.fromEntries(Object.entries(outputs).map(([id, output]) => [id, lists(output)]));
 }
 
 function previewOutput(outputs: HistoryItem['outputs']) {

@@ -1,3 +1,4 @@
+import type { Faults } from './faults';
 import type { Files } from './files';
 import type { OutputCache } from './output-cache';
 import type { Sockets } from './sockets';
@@ -8,6 +9,7 @@ export interface Machine {
   readonly traits: VersionTraits;
   readonly sockets: Sockets;
   readonly cache: OutputCache;
+  readonly faults: Faults;
   readonly files: Files;
   readonly timeScale: number;
   /** Aborts when the process is killed. */

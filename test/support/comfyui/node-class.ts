@@ -8,7 +8,7 @@ export type InputSpec = readonly [type: string | readonly string[], options?: In
 export interface InputOptions {
   readonly default?: unknown;
   readonly min?: number;
-  readonly max?: number;
+  readonly max?: number | bigint;
   readonly step?: number;
   readonly lazy?: boolean;
   /** The node gets the link itself instead of its value. */
@@ -22,10 +22,12 @@ export interface NodeContext {
   readonly files: Files;
   /** Seconds of simulated time. */
   sleep(seconds: number): Promise<void>;
+  /** Resolves once the server lets the node take that step. */
+  mayTake(step: number): Promise<void>;
   /** Simulated seconds since the node started. */
   elapsed(): number;
   /** Reports progress; throws `InterruptProcessing` once the job was interrupted. */
-  progress(value: number | Float, max: number | Float, preview?: Buffer): void;
+  progress(value: number | Float, max: number | Float, preview?: Buffer, format?: 'JPEG' | 'PNG'): void;
   text(message: string): void;
 }
 
@@ -63,6 +65,11 @@ export class PythonError extends Error {
   ) {
     super(message);
   }
+}
+
+/** An output that keeps whatever reads from it from running; with a message, output nodes tell it. */
+export class Blocker {
+  constructor(readonly message: string | undefined) {}
 }
 
 /** Ends a job that was interrupted. */

@@ -1,5 +1,8 @@
 import { isImage } from './image-value';
+import { PythonError } from './node-class';
+import { noisePng, png } from './png';
 import type { ImageValue } from './image-value';
+import { pythonJson } from './python-json';
 import type { InputSpec, NodeClass, NodeContext, NodeResult } from './node-class';
 
 /** Numbers of a node's inputs, already validated. */
@@ -55,6 +58,63 @@ export const imageNodes: Readonly<Record<string, NodeClass>> = {
     isOutput: true,
     run: (inputs, context) => saved(inputs['images'], String(inputs['filename_prefix']), 'output', context),
   },
+  /** Sends its pictures over the socket, as PNG, and names no output. */
+  SaveImageWebsocket: {
+    required: { images: IMAGE },
+    optional: { count: ['INT', { default: 1, min: 1, max: 16 }], noise: ['INT', { default: 0, min: 0, max: 1 }] },
+    returns: [],
+    isOutput: true,
+    unique: true,
+    run: (inputs, context) => {
+      const { width, height, color } = image(inputs['images']);
+      const count = number(inputs['count'] ?? 1);
+      for (let n = 0; n < count; n += 1) {
+        const picture = number(inputs['noise']) === 1 ? noisePng(width, height) : png(width, height, color);
+        context.progress(n, count, picture, 'PNG');
+      }
+      return { result: [] };
+    },
+  },
+  /** A picture's size; `NaN` is a number to Python, until it is to be rounded. */
+  ImageScaleBy: {
+    required: { image: IMAGE, upscale_method: ['STRING'], scale_by: ['FLOAT', { default: 1, min: 0.01, max: 8 }] },
+    returns: ['IMAGE'],
+    run: (inputs) => {
+      const scale = number(inputs['scale_by']);
+      const at = '  File "/comfyui/nodes.py", line 1929, in upscale\n';
+      if (Number.isNaN(scale)) throw new PythonError('ValueError', 'cannot convert float NaN to integer', at);
+      const from = image(inputs['image']);
+      return { result: [{ ...from, width: Math.round(from.width * scale), height: Math.round(from.height * scale) }] };
+    },
+  },
+  PrimitiveString: {
+    required: { value: ['STRING'] },
+    returns: ['STRING'],
+    run: ({ value }) => ({ result: [value] }),
+  },
+  PreviewAny: {
+    required: { source: ['*'] },
+    returns: [],
+    isOutput: true,
+    run: ({ source }) => ({ result: [], ui: { text: [String(source)] } }),
+  },
+  /** Shows a model by its path and a camera, as ComfyUI's own. */
+  Preview3D: {
+    required: { model_file: ['STRING'] },
+    returns: [],
+    isOutput: true,
+    run: ({ model_file }) => ({ result: [], ui: { result: [model_file, null] } }),
+  },
+  /** A number that JSON has not, among what a browser is shown. */
+  ScoreImage: {
+    required: { images: IMAGE },
+    returns: [],
+    isOutput: true,
+    run: (inputs, context) => {
+      const { ui } = saved(inputs['images'], 'score', 'output', context);
+      return { result: [], ui: { ...ui, score: [NaN, Infinity, -Infinity] } };
+    },
+  },
   PreviewImage: {
     required: { images: IMAGE },
     returns: [],
@@ -65,7 +125,7 @@ export const imageNodes: Readonly<Record<string, NodeClass>> = {
 
 /** A colour (0xRRGGBB) that always belongs to that value. */
 export function colorOf(value: unknown): number {
-  return Buffer.from(JSON.stringify(value ?? '')).reduce((hash, byte) => (hash * 31 + byte) % 0xffffff, 7919);
+  return Buffer.from(pythonJson(value ?? '')).reduce((hash, byte) => (hash * 31 + byte) % 0xffffff, 7919);
 }
 
 function saved(value: unknown, prefix: string, type: 'output' | 'temp', context: NodeContext): NodeResult {

@@ -2,7 +2,7 @@ import type { InputSpec, NodeClass } from './node-class';
 import { colorOf, image, number } from './nodes-image';
 import { steps } from './nodes-test';
 
-const SEED: InputSpec = ['INT', { default: 0, min: 0, max: 0xffffffff }];
+const SEED: InputSpec = ['INT', { default: 0, min: 0, max: 0xffff_ffff_ffff_ffffn }];
 const seconds = (initial: number): InputSpec => ['FLOAT', { default: initial, min: 0, max: 9999, step: 0.01 }];
 const count = (initial: number): InputSpec => ['INT', { default: initial, min: 1, max: 100000 }];
 

@@ -1,17 +1,18 @@
-import { PythonError } from './node-class';
+import { Blocker, PythonError } from './node-class';
 import type { InputSpec, NodeClass, NodeContext } from './node-class';
 import { image, number } from './nodes-image';
 import { previewImage } from './previews';
 import { Float } from './python-json';
 
 const IMAGE: InputSpec = ['IMAGE'];
-const SEED: InputSpec = ['INT', { default: 0, min: 0, max: 0xffffffff }];
+const SEED: InputSpec = ['INT', { default: 0, min: 0, max: 0xffff_ffff_ffff_ffffn }];
 const SECONDS: InputSpec = ['FLOAT', { default: 1, min: 0, max: 9999, step: 0.01 }];
 
 /** Counts to `steps` with a progress frame each, and a preview every so many. */
 export async function steps(context: NodeContext, count: number, secondsPerStep: number, previewEvery: number) {
   for (let step = 1; step <= count; step += 1) {
     await context.sleep(secondsPerStep);
+    await context.mayTake(step);
     context.progress(step, count, previewEvery > 0 && step % previewEvery === 0 ? previewImage(step) : undefined);
   }
 }
@@ -55,6 +56,14 @@ export const testNodes: Readonly<Record<string, NodeClass>> = {
       const at = '  File "/comfyui/custom_nodes/testing-pack/async_test_nodes.py", line 135, in sync_error\n';
       throw new PythonError('RuntimeError', 'Intentional sync execution error for testing', at);
     },
+  },
+  TestExecutionBlocker: {
+    required: { input: ['*'], block: ['BOOLEAN'] },
+    optional: { verbose: ['BOOLEAN'] },
+    returns: ['*'],
+    run: ({ input, block, verbose }) => ({
+      result: [block === true ? new Blocker(verbose === true ? 'Blocked Execution' : undefined) : input],
+    }),
   },
   TestSleep: {
     required: { value: ['*'], seconds: SECONDS },

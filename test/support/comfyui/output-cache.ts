@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isLink } from './graph';
 import type { Prompt } from './graph';
 import { nodeClass } from './nodes';
+import { pythonJson } from './python-json';
 
 /** What a node gave when it ran. */
 export interface NodeOutput {
@@ -35,7 +36,7 @@ export function signatures(prompt: Prompt): Map<string, string> {
     const parts = inputs.map(([name, value]) => [name, isLink(value) ? [sign(value[0]), value[1]] : value]);
     const self = nodeClass(node.class_type)?.unique ? id : '';
     const signature = createHash('sha1')
-      .update(JSON.stringify([node.class_type, self, parts]))
+      .update(pythonJson([node.class_type, self, parts]))
       .digest('hex');
     known.set(id, signature);
     return signature;

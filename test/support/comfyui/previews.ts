@@ -25,9 +25,9 @@ export function previewImage(step: number): Buffer {
   return jpegs[step % jpegs.length] ?? Buffer.alloc(0);
 }
 
-/** Binary frame 1: a format (1 = JPEG) and the image. */
-export function previewFrame(image: Buffer): Buffer {
-  return Buffer.concat([uint32(1), uint32(1), image]);
+/** Binary frame 1: a format (1 = JPEG, 2 = PNG) and the image. */
+export function previewFrame(image: Buffer, format: 'JPEG' | 'PNG'): Buffer {
+  return Buffer.concat([uint32(1), uint32(format === 'PNG' ? 2 : 1), image]);
 }
 
 /** Binary frame 3: a node's text. */
@@ -37,8 +37,8 @@ export function textFrame(nodeId: string, text: string): Buffer {
 }
 
 /** Binary frame 4: metadata and the image. */
-export function previewWithMetadataFrame(image: Buffer, metadata: PreviewMetadata): Buffer {
-  const json = Buffer.from(pythonJson({ ...metadata, image_type: 'image/jpeg' }));
+export function previewWithMetadataFrame(image: Buffer, metadata: PreviewMetadata, format: 'JPEG' | 'PNG'): Buffer {
+  const json = Buffer.from(pythonJson({ ...metadata, image_type: `image/${format.toLowerCase()}` }));
   return Buffer.concat([uint32(4), uint32(json.length), json, image]);
 }
 

@@ -33,19 +33,25 @@ export class ProgressFrames {
     this.registry.finish(nodeId);
   }
 
-  progress(nodeId: string, value: number | Float, max: number | Float, preview?: Buffer): void {
+  progress(
+    nodeId: string,
+    value: number | Float,
+    max: number | Float,
+    preview?: Buffer,
+    format: 'JPEG' | 'PNG' = 'JPEG',
+  ): void {
     const { sockets, traits } = this.machine;
     if (this.closed || this.isTooSoon(nodeId, value, max, preview)) return;
     const withMetadata = traits.progressState && sockets.wantsMetadata(sockets.clientId);
     this.registry.update(nodeId, value, max);
     if (preview && withMetadata) {
       const metadata = nodePlace(this.prompt, nodeId, this.promptId);
-      sockets.sendRaw(previewWithMetadataFrame(preview, metadata), sockets.clientId);
+      sockets.sendRaw(previewWithMetadataFrame(preview, metadata, format), sockets.clientId);
     }
     // Before progress_state there was no telling which node reports, only which one runs.
     const node = traits.progressState ? nodeId : (sockets.lastNodeId ?? null);
     sockets.send('progress', { value, max, prompt_id: this.promptId, node }, sockets.clientId);
-    if (preview && !withMetadata) sockets.sendRaw(previewFrame(preview), sockets.clientId);
+    if (preview && !withMetadata) sockets.sendRaw(previewFrame(preview, format), sockets.clientId);
   }
 
   text(nodeId: string, message: string): void {

@@ -6,6 +6,7 @@ export class Float {
 /** JSON text as Python's `json.dumps` writes it: a space after `:` and `,`, floats with a point, ASCII only. A `Map` is an object whose keys keep their order. */
 export function pythonJson(value: unknown): string {
   if (value instanceof Float) return pythonFloat(value.value);
+  if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : pythonFloat(value);
   if (typeof value === 'string') return pythonString(value);
   if (Array.isArray(value)) return `[${value.map(pythonJson).join(', ')}]`;

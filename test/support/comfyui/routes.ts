@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { FileRef } from './files';
+import type { StoredFile } from './file-response';
+import { parse } from 'lossless-json';
 import { jobDetail, jobList, queueLists } from './jobs-api';
 import type { Prompt } from './graph';
 import { objectInfo } from './nodes';
@@ -45,15 +46,17 @@ const routes: readonly (readonly [method: string, path: RegExp, handle: Handler]
 ];
 
 const jobRoutes: typeof routes = [
-  ['GET', /^\/api\/jobs$/, (process, { query }) => json(jobList(process, query))],
+  ['GET', /^\/api\/jobs$/, getJobs],
   ['GET', /^\/api\/jobs\/([^/]+)$/, (process, _, id) => found(jobDetail(process, id))],
-  ['POST', /^\/api\/jobs\/([^/]+)\/cancel$/, postCancel],
 ];
+
+const cancelRoutes: typeof routes = [['POST', /^\/api\/jobs\/([^/]+)\/cancel$/, postCancel]];
 
 /** Answers as ComfyUI does. Every route is there with `/api` before it, too. */
 export function answer(process: ServerProcess, request: Request): Response {
   const path = request.path.replace(/^\/api(?=\/(?!jobs))/, '');
-  const known = process.setting.traits.jobsApi ? [...routes, ...jobRoutes] : routes;
+  const { jobsApi, cancelledStatus } = process.setting.traits;
+  const known = jobsApi ? [...routes, ...jobRoutes, ...(cancelledStatus ? cancelRoutes : [])] : routes;
   for (const [method, pattern, handle] of known) {
     const match = method === request.method ? pattern.exec(path) : null;
     if (match) return handle(process, request, match[1] ?? '');
@@ -118,19 +121,33 @@ function postInterrupt(process: ServerProcess, { body }: Request): Response {
   return empty;
 }
 
+function getJobs(process: ServerProcess, { query }: Request): Response {
+  const known = ['pending', 'in_progress', 'completed', 'failed'];
+  if (process.setting.traits.cancelledStatus) known.push('cancelled');
+  const odd = (query.get('status') ?? '').split(',').filter((status) => status !== '' && !known.includes(status));
+  return odd.length > 0
+    ? json({ error: `Invalid status value(s): ${odd.join(', ')}. Valid values: ${known.join(', ')}` }, 400)
+    : json(jobList(process, query));
+}
+
 function postCancel(process: ServerProcess, _: Request, id: string): Response {
   if (!jobDetail(process, id)) return found(undefined);
   return json({ cancelled: process.interrupt(id) || process.remove(id) });
 }
 
-function view({ setting }: ServerProcess, { query }: Request): Response {
-  const file: FileRef = {
-    filename: query.get('filename') ?? '',
+function view(process: ServerProcess, { query }: Request): Response {
+  const file = fileOf(process, query);
+  return file ? { status: 200, body: file.bytes, contentType: file.mimeType } : { status: 404 };
+}
+
+/** The file that `/view` is asked for. */
+export function fileOf({ setting }: ServerProcess, query: URLSearchParams): StoredFile | undefined {
+  const filename = query.get('filename') ?? '';
+  return setting.files.stored({
+    filename,
     subfolder: query.get('subfolder') ?? '',
     type: query.get('type') ?? 'output',
-  };
-  const body = setting.files.read(file);
-  return body ? { status: 200, body, contentType: 'image/png' } : { status: 404 };
+  });
 }
 
 function systemStats({ setting }: ServerProcess): Response {
@@ -165,11 +182,16 @@ function refusal(error: object, nodeErrors: object = {}): Response {
 
 function fields(body: string): Fields {
   try {
-    const parsed: unknown = JSON.parse(body);
+    const parsed: unknown = parse(body, null, (text) => pythonNumber(text));
     return typeof parsed === 'object' && parsed !== null ? (parsed as Fields) : {};
   } catch {
     return {};
   }
+}
+
+/** Python's integers have all their digits. */
+function pythonNumber(text: string): number | bigint {
+  return /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(text)) ? BigInt(text) : Number(text);
 }
 
 function list(value: unknown): readonly string[] {

@@ -44,7 +44,7 @@ export class ServerProcess {
     this.sockets = new Sockets(traits, faults, () => ({ status: this.queueInfo() }));
     const { signal } = this.life;
     const cache = new OutputCache();
-    this.machine = { traits, files, timeScale, signal, cache, sockets: this.sockets, interrupted: false };
+    this.machine = { traits, faults, files, timeScale, signal, cache, sockets: this.sockets, interrupted: false };
     this.work().catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

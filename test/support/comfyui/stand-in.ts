@@ -1,5 +1,5 @@
 import { Faults } from './faults';
-import { Files } from './files';
+import { Files, type FileRef } from './files';
 import { listen } from './http';
 import type { Listener, SeenRequest } from './http';
 import type { Prompt } from './graph';
@@ -35,6 +35,8 @@ export interface ComfyUIStandIn {
   readonly faults: Faults;
   /** Every HTTP request seen so far, WebSocket handshakes apart. */
   readonly requests: readonly SeenRequest[];
+  /** The bodies of the last few `POST /prompt`, as they came. */
+  readonly posted: readonly string[];
   /** How often each job was started, by `prompt_id`. */
   readonly executions: ReadonlyMap<string, number>;
   /** Every job started, in order. */
@@ -45,6 +47,8 @@ export interface ComfyUIStandIn {
   dropSockets(how: 'abrupt' | 'clean'): void;
   /** Takes a waiting job out of the queue without a frame to anyone; whether it was there. */
   deleteFromQueue(promptId: string): boolean;
+  /** Replaces what a file of its disk holds. */
+  replaceFile(file: FileRef, bytes: Buffer, mimeType: string): void;
   /** Ends as by `kill -9`: connections are cut and the port is closed. */
   kill(): Promise<void>;
   /** Listens again on the same port after `kill`, with queue and history, without the job that ran. */
@@ -60,6 +64,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   const { version, port = 0, host = '127.0.0.1', timeScale = 1 } = options;
   const faults = Object.assign(new Faults(), options.faults);
   const requests: SeenRequest[] = [];
+  const posted: string[] = [];
   const executions = new Map<string, number>();
   const executedWorkflows: ExecutedWorkflow[] = [];
   const setting = {
@@ -84,7 +89,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   };
 
   let process = new ServerProcess(setting, emptyMemory());
-  let listener: Listener | undefined = await listen(process, { host, port }, requests);
+  let listener: Listener | undefined = await listen(process, { host, port }, requests, posted);
   const listening = { host, port: listener.port };
 
   const kill = async () => {
@@ -95,7 +100,7 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
   };
   const start = async (memory: Memory) => {
     process = new ServerProcess(setting, memory);
-    listener = await listen(process, listening, requests);
+    listener = await listen(process, listening, requests, posted);
   };
 
   return {
@@ -103,11 +108,13 @@ export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStan
     port: listening.port,
     faults,
     requests,
+    posted,
     executions,
     executedWorkflows,
     sockets: () => process.sockets.size,
     dropSockets: (how) => process.sockets.drop(how),
     deleteFromQueue: (promptId) => process.remove(promptId, true),
+    replaceFile: (file, bytes, mimeType) => setting.files.replace(file, bytes, mimeType),
     kill,
     start: () => start(process.memory),
     restart: async () => {

@@ -119,8 +119,8 @@ function valueError(name: string, input: InputSpec, value: unknown): Reason | un
     return reason('value_not_in_list', 'Value not in list', details, info);
   }
   if (type !== 'INT' && type !== 'FLOAT') return undefined;
-  const amount = typeof value === 'string' && value.trim() === '' ? NaN : Number(value);
-  if (Number.isNaN(amount) || value === null) {
+  const amount = amountOf(type, value);
+  if (amount === undefined) {
     const asInt = `invalid literal for int() with base 10: '${shown}'`;
     const exception_message = type === 'INT' ? asInt : `could not convert string to float: '${shown}'`;
     const message = `Failed to convert an input value to a ${type} value`;
@@ -137,6 +137,16 @@ function valueError(name: string, input: InputSpec, value: unknown): Reason | un
     return reason('value_bigger_than_max', `Value ${shown} bigger than max of ${max}`, name, info);
   }
   return undefined;
+}
+
+/** The value as Python's `int` or `float` takes it; `NaN` is a float. */
+function amountOf(type: string, value: unknown): number | bigint | undefined {
+  if (typeof value === 'bigint') return value;
+  if (value === null || (typeof value === 'string' && value.trim() === '')) return undefined;
+  if (type === 'FLOAT' && typeof value === 'string' && /^\s*nan\s*$/i.test(value)) return NaN;
+  if (type === 'INT' && typeof value === 'string' && /^\s*-?\d+\s*$/.test(value)) return BigInt(value.trim());
+  const amount = Number(value);
+  return Number.isNaN(amount) ? undefined : amount;
 }
 
 function classError(id: string, node: Partial<PromptNode>, traits: VersionTraits): Reason | undefined {

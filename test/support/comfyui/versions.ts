@@ -1,5 +1,5 @@
 /** The ComfyUI releases the stand-in can be. */
-export type ComfyUIVersion = '0.3.30' | '0.3.64' | '0.33.0';
+export type ComfyUIVersion = '0.3.30' | '0.3.64' | '0.6.0' | '0.8.2' | '0.20.1' | '0.26.0' | '0.33.0';
 
 /** What one release does differently from another. */
 export interface VersionTraits {
@@ -9,6 +9,8 @@ export interface VersionTraits {
   readonly wantsUuid: boolean;
   readonly createTime: boolean;
   readonly jobsApi: boolean;
+  /** Whether `/api/jobs` tells interrupted jobs from failed ones, and takes `cancelled` for a status. */
+  readonly cancelledStatus: boolean;
   /** Whether `POST /interrupt` looks at `prompt_id`. */
   readonly interruptsById: boolean;
   readonly featureFlags: boolean;
@@ -40,6 +42,7 @@ const newest: VersionTraits = {
   wantsUuid: true,
   createTime: true,
   jobsApi: true,
+  cancelledStatus: true,
   interruptsById: true,
   featureFlags: true,
   progressState: true,
@@ -59,6 +62,9 @@ const newest: VersionTraits = {
   validateTrace: [line('execution.py', 1184, 'validate_prompt'), line('execution.py', 933, 'validate_inputs')],
   setOrder: hashOrder(5),
 };
+
+const later = (version: ComfyUIVersion): VersionTraits => ({ ...newest, version, wantsUuid: false });
+const withoutCancelled = (version: ComfyUIVersion): VersionTraits => ({ ...later(version), cancelledStatus: false });
 
 const middle: VersionTraits = {
   ...newest,
@@ -90,7 +96,15 @@ const oldest: VersionTraits = {
   validateTrace: [line('execution.py', 833, 'validate_prompt'), line('execution.py', 612, 'validate_inputs')],
 };
 
-/** How that release behaves; 0.3.30 and 0.33.0 were recorded, 0.3.64 is known from the protocol page. */
+/** How that release behaves; 0.3.30 and 0.33.0 were recorded, the others are known by what differs. */
 export function traitsOf(version: ComfyUIVersion): VersionTraits {
-  return { '0.3.30': oldest, '0.3.64': middle, '0.33.0': newest }[version];
+  return {
+    '0.3.30': oldest,
+    '0.3.64': middle,
+    '0.6.0': withoutCancelled('0.6.0'),
+    '0.8.2': withoutCancelled('0.8.2'),
+    '0.20.1': later('0.20.1'),
+    '0.26.0': later('0.26.0'),
+    '0.33.0': newest,
+  }[version];
 }

@@ -1,66 +1,42 @@
-import { signal } from '@preact/signals';
+import { access, signIn, signOut } from '../../live/access/access';
 import { here } from '../../live/location';
-import { openSession, type Session } from '../../live/session';
-import { currentToken, forgetToken, keepToken } from '../../live/token';
-import { forgetSubmissions } from '../../live/own-submissions';
-import { DropZone } from '../submit/drop-zone';
+import type { Session } from '../../live/session';
 import { JobPage } from '../job/job-page';
 import { ListPage } from '../list/list-page';
-import { Notices } from './notices';
 import { SessionContext } from '../parts/session-context';
-import { SignIn } from './sign-in';
+import { DropZone } from '../submit/drop-zone';
 import { SubmitDialog } from '../submit/submit-dialog';
+import { Choice } from './choice';
+import { Notices } from './notices';
+import { OutageBanner } from './outage-banner';
+import { SignIn } from './sign-in';
 import { TabTitle } from './tab-title';
 import { TopBar } from './top-bar';
 
-/** One that sees jobs, or none while a token is asked for. `refused` if one was given before. */
-type Access =
-  { readonly tag: 'open'; readonly session: Session } | { readonly tag: 'asking'; readonly refused: boolean };
-
-const access = signal<Access>(opened());
-
-function opened(): Access {
-  const token = currentToken();
-  const session: Session = openSession(token, () => {
-    session.close();
-    forgetToken();
-    access.value = { tag: 'asking', refused: token !== undefined };
-  });
-  return { tag: 'open', session };
-}
-
-function signIn(token: string): void {
-  keepToken(token);
-  access.value = opened();
-}
-
-function signOut(): void {
-  if (access.value.tag === 'open') access.value.session.close();
-  forgetToken();
-  forgetSubmissions();
-  access.value = opened();
-}
-
-// A link with a token may be followed while the page is open.
-addEventListener('hashchange', () => {
-  if (!location.hash.startsWith('#token=')) return;
-  if (access.value.tag === 'open') access.value.session.close();
-  access.value = opened();
-});
-
 /** The whole page. */
 export function App() {
-  if (access.value.tag === 'asking') return <SignIn refused={access.value.refused} signIn={signIn} />;
-  const { session } = access.value;
+  const { value } = access;
+  return (
+    <>
+      {value.tag === 'asking' && <SignIn {...(value.why !== undefined && { why: value.why })} signIn={signIn} />}
+      {value.tag === 'choosing' && <Choice present={value.present} given={value.given} />}
+      {value.tag === 'open' && <Opened session={value.session} key={value.session.token} />}
+      <Notices />
+    </>
+  );
+}
+
+function Opened({ session }: { readonly session: Session }) {
   const place = here.value;
   return (
-    <SessionContext.Provider value={session} key={session.token}>
+    <SessionContext.Provider value={session}>
       <a class="skip" href="#main" onClick={skip}>
         Skip to content
       </a>
       <TabTitle />
       <TopBar {...(session.token !== undefined && { signOut })} />
       <main id="main" tabIndex={-1}>
+        <OutageBanner />
         {place.tag === 'list' ? (
           <ListPage wanted={place.wanted} />
         ) : (
@@ -69,7 +45,6 @@ export function App() {
       </main>
       <DropZone />
       <SubmitDialog />
-      <Notices />
     </SessionContext.Provider>
   );
 }

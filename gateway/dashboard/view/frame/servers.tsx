@@ -1,4 +1,6 @@
 import type { Health } from '../../live/api';
+import { now } from '../../live/now';
+import { duration } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
 type Server = Health['servers'][number];
@@ -27,13 +29,14 @@ export function Servers() {
 
 function ServerChip({ server, silent }: { readonly server: Server; readonly silent: boolean }) {
   const { name, url, healthy, via, queueRemaining } = server;
+  const since = useSession().outages.serversSince.value.get(name);
   const queue = queueRemaining === undefined ? '' : `${queueRemaining.toLocaleString('en')} in queue`;
   return (
     <li class="chip" data-state={silent ? 'unknown' : healthy ? 'good' : 'bad'} title={url}>
       <span class="dot" aria-hidden="true" />
       <strong>{name}</strong>
       {silent && <span>unknown</span>}
-      {!silent && !healthy && <span>no answer</span>}
+      {!silent && !healthy && <span>no answer{since === undefined ? '' : ` for ${duration(now.value - since)}`}</span>}
       {!silent && healthy && <span>{via === 'websocket' ? 'WebSocket' : 'polling'}</span>}
       {!silent && healthy && queue !== '' && <span>{queue}</span>}
     </li>

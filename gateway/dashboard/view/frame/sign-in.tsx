@@ -1,26 +1,32 @@
+import { useState } from 'preact/hooks';
 import icon from '../../icon.svg';
+import { isJwt, NO_JWT, tokenIn } from '../../live/access/token';
 
 interface Props {
-  readonly refused: boolean;
+  /** Why the token before was refused, if one was. */
+  readonly why?: string;
   readonly signIn: (token: string) => void;
 }
 
 /** Asks for a token. */
-export function SignIn({ refused, signIn }: Props) {
+export function SignIn({ why, signIn }: Props) {
+  const [flaw, setFlaw] = useState<string>();
   const take = (event: SubmitEvent): void => {
     event.preventDefault();
-    const token = new FormData(event.currentTarget as HTMLFormElement).get('token');
-    if (typeof token === 'string' && token.trim() !== '') signIn(token.trim());
+    const pasted = new FormData(event.currentTarget as HTMLFormElement).get('token');
+    const token = typeof pasted === 'string' ? tokenIn(pasted) : undefined;
+    const fits = token !== undefined && isJwt(token);
+    setFlaw(fits ? undefined : NO_JWT);
+    if (fits) signIn(token);
   };
+  const trouble = flaw ?? why;
   return (
     <main class="sign-in">
       <img src={icon} alt="" width="40" height="40" />
       <h1>A token is needed</h1>
       <p id="token-why">
-        {refused
-          ? 'The gateway does not take that token: it is wrong or has run out.'
-          : 'This gateway shows jobs to those who bring a JSON Web Token.'}{' '}
-        It is kept in this tab only, until you close it.
+        This gateway shows jobs to those who bring a JSON Web Token. Open tabs share it; it is gone with the last of
+        them.
       </p>
       <form onSubmit={take}>
         <label for="token">Token</label>
@@ -30,14 +36,18 @@ export function SignIn({ refused, signIn }: Props) {
             name="token"
             type="password"
             autocomplete="off"
+            placeholder="eyJ… or Bearer eyJ…"
             required
-            aria-describedby="token-why"
-            aria-invalid={refused}
+            aria-describedby="token-why token-trouble"
+            aria-invalid={trouble !== undefined}
           />
           <button type="submit" class="primary">
             Show jobs
           </button>
         </div>
+        <p id="token-trouble" class="trouble" role="alert">
+          {trouble !== undefined && `The gateway does not take that token. ${trouble}`}
+        </p>
       </form>
     </main>
   );

@@ -4,6 +4,7 @@ import { anyJob } from '../../model/wanted';
 import { askForWorkflow } from '../submit/asked-submission';
 import { useSession } from '../parts/session-context';
 import { Servers } from './servers';
+import { Who } from './who';
 
 const LINKS = {
   idle: 'Connecting',
@@ -29,6 +30,7 @@ export function TopBar({ signOut }: { readonly signOut?: () => void }) {
           {LINKS[link.value]}
         </p>
         <span class="spring" />
+        {signOut && <Who />}
         {signOut && (
           <button type="button" class="quiet" onClick={signOut}>
             Sign out

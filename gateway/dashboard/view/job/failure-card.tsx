@@ -1,9 +1,10 @@
 import type { PublicJob } from '../../../wire/public-job';
 import { complaintsByNode, explanationOf } from '../../model/explanation';
+import { wasWaiting } from '../../model/words';
 
 /** Why a job failed: what it means, what to do, and what each node says. */
 export function FailureCard({ job }: { readonly job: PublicJob }) {
-  const { title, why, remedy } = explanationOf(job);
+  const { title, why, remedy } = explanationOf(job, wasWaiting(job));
   const nodes = complaintsByNode(job);
   const message = job.failure?.message;
   return (

@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import { isSettled } from '../../../../streams/job/job-state';
 import type { PublicJob } from '../../../wire/public-job';
 import { notify } from '../../live/notices';
-import { submissionOf } from '../../live/own-submissions';
+import { submissionOf } from '../../live/jobs/own-submissions';
 import { askForWorkflow } from '../submit/asked-submission';
 import { useSession } from '../parts/session-context';
 

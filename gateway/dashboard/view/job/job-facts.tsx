@@ -1,19 +1,27 @@
-import type { PublicJob } from '../../../wire/public-job';
-import { fineDuration } from '../../model/words';
+import type { ToldJob } from '../../model/silence';
+import { serverName } from '../../model/silence';
+import { standingOf } from '../../model/wanted';
+import { fineDuration, standingWords } from '../../model/words';
+import { useSession } from '../parts/session-context';
 
 /** What a job was asked as, where it runs, and since when. */
-export function JobFacts({ job }: { readonly job: PublicJob }) {
-  const { promptId, userId, characterId, serverUrl, startedAt, finishedAt, attempt, via, status, metadata } = job;
-  const isLive = status === 'queued' || status === 'processing';
+export function JobFacts({ job }: { readonly job: ToldJob }) {
+  const { lastHealth } = useSession();
+  const { promptId, userId, characterId, startedAt, executionStartedAt, finishedAt, attempt, via, metadata } = job;
+  const standing = standingOf(job);
+  const isLive = standing === 'waiting' || standing === 'running';
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Id', promptId],
     ['User', userId],
     ['Character', characterId],
-    ['Server', serverUrl],
+    ['Server', serverName(job, lastHealth.value?.servers)],
     ['Watched by', isLive ? (via === 'websocket' ? 'WebSocket' : 'polling') : undefined],
     ['Submitted', timeOf(startedAt)],
-    ['Ended', finishedAt === undefined ? undefined : timeOf(finishedAt)],
-    ['Took', finishedAt === undefined ? undefined : fineDuration(finishedAt - startedAt)],
+    ['Began', executionStartedAt === undefined ? undefined : timeOf(executionStartedAt)],
+    [standingWords(standing), finishedAt === undefined ? undefined : timeOf(finishedAt)],
+    ['Waited', executionStartedAt === undefined ? undefined : fineDuration(executionStartedAt - startedAt)],
+    ['Ran', between(executionStartedAt, finishedAt)],
+    ['In all', executionStartedAt === undefined ? between(startedAt, finishedAt) : undefined],
     ['Attempt', attempt > 1 ? String(attempt) : undefined],
   ];
   return (
@@ -43,3 +51,6 @@ export function JobFacts({ job }: { readonly job: PublicJob }) {
 
 const timeOf = (ms: number): string =>
   new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+const between = (from: number | undefined, to: number | undefined): string | undefined =>
+  from === undefined || to === undefined ? undefined : fineDuration(to - from);

@@ -3,7 +3,7 @@ import { isSettled } from '../../../../streams/job/job-state';
 import type { PublicJob } from '../../../wire/public-job';
 import { lastList } from '../../live/location';
 import { hashOf } from '../../model/place';
-import { detailWords, percent, stepWords, typeWords } from '../../model/words';
+import { clockTime, detailWords, duration, percent, stepWords, typeWords } from '../../model/words';
 import { Bar } from '../parts/bar';
 import { FailureCard } from './failure-card';
 import { JobActions } from './job-actions';
@@ -11,8 +11,11 @@ import { JobFacts } from './job-facts';
 import { NodesOverTime } from './nodes-over-time';
 import { Outputs } from './outputs';
 import { LivePreview } from './live-preview';
+import { useSession } from '../parts/session-context';
 import { Status } from '../parts/status';
 import { TimeWords } from '../parts/time-words';
+import { now } from '../../live/now';
+import { useSilence } from '../parts/silence';
 import { useWatchedJob } from './watched-job';
 
 /** One job: how far it is, its nodes over time, what it made, or why it failed. */
@@ -43,6 +46,26 @@ export function JobPage({ promptId }: { readonly promptId: string }) {
   );
 }
 
+/** Nothing moves meanwhile, and that is no standstill of the job. */
+function Silence({ job }: { readonly job: PublicJob }) {
+  const { board, outages } = useSession();
+  // Of the gateway's own silence the page tells above.
+  const heard = outages.gatewaySince.value === undefined;
+  const silence = useSilence(job);
+  const skewMs = board.clockSkewMs();
+  return (
+    <div role="status" aria-live="polite">
+      {heard && silence && (
+        <p class="callout outage">
+          <strong>No news since {clockTime(silence.since + skewMs)}</strong>
+          <span aria-hidden="true"> ({duration(now.value - skewMs - silence.since)})</span>: {silence.why}. What you see
+          is how the job was then; it may have gone on, and the page goes on by itself.
+        </p>
+      )}
+    </div>
+  );
+}
+
 function Whole({ job }: { readonly job: PublicJob }) {
   return (
     <>
@@ -61,6 +84,7 @@ function Whole({ job }: { readonly job: PublicJob }) {
         <Bar job={job} label="Progress" />
         <JobActions job={job} />
       </div>
+      <Silence job={job} />
       {job.status === 'failed' && <FailureCard job={job} />}
       {job.status !== 'failed' && job.nodeErrors && <PartlyRefused job={job} />}
       <div class="columns">
@@ -77,9 +101,9 @@ function Whole({ job }: { readonly job: PublicJob }) {
 
 function PartlyRefused({ job }: { readonly job: PublicJob }) {
   return (
-    <section class="callout">
-      <h2>Runs in part</h2>
-      <p>ComfyUI refused some outputs of the workflow, and runs the others.</p>
+    <section class="callout partial">
+      <h2>{isSettled(job) ? 'Ran in part' : 'Runs in part'}</h2>
+      <p>ComfyUI refused some outputs of the workflow, and {isSettled(job) ? 'ran' : 'runs'} the others.</p>
       <ul>
         {job.nodeErrors?.map(({ nodeId, nodeType, input, message }) => (
           <li key={`${nodeId}-${input ?? ''}-${message}`}>

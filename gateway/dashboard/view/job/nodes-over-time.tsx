@@ -2,20 +2,25 @@ import { isSettled } from '../../../../streams/job/job-state';
 import type { PublicJob } from '../../../wire/public-job';
 import { now } from '../../live/now';
 import type { NodeHistory, Turn } from '../../../wire/node-history';
-import { fineDuration } from '../../model/words';
+import { fineDuration, wasWaiting } from '../../model/words';
 import { useSession } from '../parts/session-context';
+import { useSilence } from '../parts/silence';
 
 /** A job's nodes, one after the other, each where it lies in the job's time. */
 export function NodesOverTime({ job }: { readonly job: PublicJob }) {
   const { board } = useSession();
   const history = board.historyOf(job.promptId);
-  const until = job.finishedAt ?? (isSettled(job) ? job.updatedAt : now.value - board.clockSkewMs());
+  const silence = useSilence(job);
+  const until =
+    job.finishedAt ?? (isSettled(job) ? job.updatedAt : (silence?.since ?? now.value - board.clockSkewMs()));
   const turns = history?.turns ?? [];
   return (
     <section class="nodes" aria-labelledby="nodes-title">
       <h2 id="nodes-title">Nodes over time</h2>
       <p class="soft">{wordsFor(job, history)}</p>
-      {turns.length > 0 && <Table turns={turns} span={spanOf(turns, history?.began, until)} />}
+      {turns.length > 0 && (
+        <Table turns={turns} span={spanOf(turns, job.executionStartedAt ?? history?.began, until)} />
+      )}
     </section>
   );
 }
@@ -35,12 +40,14 @@ const spanOf = (turns: readonly Turn[], began: number | undefined, until: number
 function wordsFor(job: PublicJob, history: NodeHistory | undefined): string {
   if (job.status === 'queued') return 'It waits; nodes show up here as they run.';
   if (job.failure?.kind === 'rejected') return 'No node ran.';
+  if (job.failure?.kind === 'cancelled' && wasWaiting(job)) return 'Cancelled while waiting; no node ran.';
   if (history === undefined || (history.turns.length === 0 && isSettled(job))) {
-    return history?.missed.before === false
+    return history?.missed.before === false && job.status === 'completed'
       ? 'No node ran: ComfyUI had everything in its cache.'
       : 'Nobody saw its nodes: they are not stored, and the service knows those of jobs since it started.';
   }
-  const { missed, began, dropped } = history;
+  const { missed, dropped } = history;
+  const began = job.executionStartedAt ?? history.began;
   const words = [
     job.attempt > 1 ? `Attempt ${job.attempt}.` : '',
     began === undefined ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran.`,

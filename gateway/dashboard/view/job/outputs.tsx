@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
-import type { JobOutput } from '../../../../streams/job/job-state';
+import { isFile, type FileOutput, type JobOutput } from '../../../../streams/job/job-state';
 import { extensionOf, kindOf } from '../../model/files';
+import type { Api } from '../../live/api';
 import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
 import { Viewer, type Viewed } from './viewer';
@@ -9,7 +10,7 @@ import { Viewer, type Viewed } from './viewer';
 /** Tiles beyond these come when asked for: a job can make thousands of files. */
 const FIRST = 24;
 
-/** What a job made: images shown, other files by name. */
+/** What a job made: images and words shown, other files by name. */
 export function Outputs({ job }: { readonly job: PublicJob }) {
   const { promptId, outputs = [] } = job;
   const [most, setMost] = useState(FIRST);
@@ -17,18 +18,22 @@ export function Outputs({ job }: { readonly job: PublicJob }) {
   return (
     <section class="outputs" aria-labelledby="outputs-title">
       <h2 id="outputs-title">
-        Outputs <span class="soft">{count(outputs.length, 'file')}</span>
+        Outputs <span class="soft">{outputsWords(outputs)}</span>
       </h2>
       <ul class="tiles">
         {outputs.slice(0, most).map((output, n) => (
-          <li key={n}>
-            <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+          <li key={n} data-text={!isFile(output)}>
+            {isFile(output) ? (
+              <Tile promptId={promptId} output={output} n={n} open={setViewed} />
+            ) : (
+              <Words text={output.text} />
+            )}
           </li>
         ))}
       </ul>
       {outputs.length > most && (
         <button type="button" class="older" onClick={() => setMost(most + FIRST)}>
-          Show more of {count(outputs.length, 'file')}
+          Show more of {outputsWords(outputs)}
         </button>
       )}
       {viewed && <Viewer viewed={viewed} close={() => setViewed(undefined)} />}
@@ -36,9 +41,22 @@ export function Outputs({ job }: { readonly job: PublicJob }) {
   );
 }
 
+function outputsWords(outputs: readonly JobOutput[]): string {
+  const files = outputs.filter(isFile).length;
+  const texts = outputs.length - files;
+  return [files > 0 ? count(files, 'file') : '', texts > 0 ? count(texts, 'text') : ''].filter(Boolean).join(', ');
+}
+
+/** A result that is words, as the node gave it. */
+const Words = ({ text }: { readonly text: string }) => (
+  <pre class="words" tabIndex={0} aria-label="Text">
+    {text}
+  </pre>
+);
+
 interface TileProps {
   readonly promptId: string;
-  readonly output: JobOutput;
+  readonly output: FileOutput;
   readonly n: number;
   readonly open: (viewed: Viewed) => void;
 }
@@ -74,10 +92,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
   }, [api, promptId, n, kind]);
 
   const view = (): void => {
-    api.output(promptId, n).then(
-      (blob) => open({ blob, filename, kind }),
-      () => setMissing(true),
-    );
+    viewedOf(api, promptId, n, filename).then(open, () => setMissing(true));
   };
   return (
     <button type="button" class="tile" data-kind={kind} data-missing={missing} ref={place} onClick={view}>
@@ -90,4 +105,11 @@ function Tile({ promptId, output, n, open }: TileProps) {
       </span>
     </button>
   );
+}
+
+/** Films and sounds are played from where they are, and not fetched whole before. */
+async function viewedOf(api: Api, promptId: string, n: number, filename: string): Promise<Viewed> {
+  const kind = kindOf(filename);
+  const url = kind === 'video' || kind === 'audio' ? await api.outputUrl(promptId, n) : undefined;
+  return { filename, kind, ...(url === undefined ? { blob: await api.output(promptId, n) } : { url }) };
 }

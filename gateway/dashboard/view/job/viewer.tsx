@@ -2,7 +2,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FileKind } from '../../model/files';
 
 export interface Viewed {
-  readonly blob: Blob;
+  /** The whole file, or where it is. */
+  readonly blob?: Blob;
+  readonly url?: string;
   readonly filename: string;
   readonly kind: FileKind;
 }
@@ -11,8 +13,10 @@ export interface Viewed {
 export function Viewer({ viewed, close }: { readonly viewed: Viewed; readonly close: () => void }) {
   const { blob, filename, kind } = viewed;
   const dialog = useRef<HTMLDialogElement>(null);
-  const [url, setUrl] = useState<string>();
+  const [url, setUrl] = useState(viewed.url);
+  const [broken, setBroken] = useState(false);
   useEffect(() => {
+    if (blob === undefined) return;
     const made = URL.createObjectURL(blob);
     setUrl(made);
     return () => URL.revokeObjectURL(made);
@@ -36,8 +40,13 @@ export function Viewer({ viewed, close }: { readonly viewed: Viewed; readonly cl
       </header>
       <div class="stage">
         {url !== undefined && kind === 'image' && <img src={url} alt={filename} />}
-        {url !== undefined && kind === 'video' && <video src={url} controls loop />}
-        {url !== undefined && kind === 'audio' && <audio src={url} controls />}
+        {url !== undefined && kind === 'video' && !broken && (
+          <video src={url} controls loop playsInline preload="metadata" onError={() => setBroken(true)} />
+        )}
+        {url !== undefined && kind === 'audio' && !broken && (
+          <audio src={url} controls preload="metadata" onError={() => setBroken(true)} />
+        )}
+        {broken && <p class="soft">This browser cannot play it, or ComfyUI has it no more; try to save it.</p>}
         {kind === 'file' && <p class="soft">A browser cannot show this kind of file; save it instead.</p>}
       </div>
     </dialog>

@@ -1,50 +1,66 @@
 import { useId } from 'preact/hooks';
-import { turnTo } from '../../live/location';
-import { standings, type Standing, type Wanted } from '../../model/wanted';
-import { knownTypes, typeWords } from '../../model/words';
+import { goTo, turnTo } from '../../live/location';
+import { idIn, standings, type Standing, type Wanted } from '../../model/wanted';
+import { knownTypes, standingWords, typeWords } from '../../model/words';
 
-const NAMES: Readonly<Record<Standing, string>> = {
-  all: 'All',
-  running: 'Running',
-  waiting: 'Waiting',
-  completed: 'Completed',
-  failed: 'Failed',
-};
+/** How many there are; `more` where there may be others that are not here yet. */
+export interface Count {
+  readonly n: number;
+  readonly more: boolean;
+}
 
 interface Props {
   readonly wanted: Wanted;
-  readonly counts: Readonly<Record<Standing, number>>;
+  readonly counts: Readonly<Record<Standing | 'all', Count>>;
   readonly types: readonly string[];
   readonly users: readonly string[];
+  readonly characters: readonly string[];
+  /** A user sees nobody else's jobs. */
+  readonly hasUsers: boolean;
 }
 
-/** Which jobs are wanted, by how they are, type, user and text. Kept in the address. */
-export function Filters({ wanted, counts, types, users }: Props) {
-  const id = useId();
+const PERIODS: readonly (readonly [string, string])[] = [
+  ['', 'Any time'],
+  ['15m', 'Last 15 minutes'],
+  ['1h', 'Last hour'],
+  ['24h', 'Last 24 hours'],
+];
+
+/** Which jobs are wanted: how they are, of which type, whose, since when, with which text. Kept in the address. */
+export function Filters({ wanted, counts, types, users, characters, hasUsers }: Props) {
   const turn = (part: Partial<Wanted>): void => turnTo({ tag: 'list', wanted: { ...wanted, ...part } });
-  const valueOf = (event: Event): string => (event.currentTarget as HTMLInputElement | HTMLSelectElement).value;
+  const toggle = (standing: Standing): void => {
+    const { standings: chosen } = wanted;
+    turn({ standings: chosen.includes(standing) ? chosen.filter((one) => one !== standing) : [...chosen, standing] });
+  };
   const offered = [...new Set([...knownTypes, ...types, ...(wanted.type === '' ? [] : [wanted.type])])];
+  const jump = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const promptId = idIn(wanted.text);
+    if (promptId !== undefined) goTo({ tag: 'job', promptId });
+  };
   return (
-    <form class="filters" role="search" aria-label="Filter jobs" onSubmit={(event) => event.preventDefault()}>
+    <form class="filters" role="search" aria-label="Filter jobs" onSubmit={jump}>
       <fieldset class="segments">
         <legend class="unseen">Status</legend>
+        <Segment
+          name="All"
+          count={counts.all}
+          checked={wanted.standings.length === 0}
+          choose={() => turn({ standings: [] })}
+        />
         {standings.map((standing) => (
-          <label key={standing}>
-            <input
-              type="radio"
-              name="standing"
-              value={standing}
-              checked={wanted.standing === standing}
-              onChange={() => turn({ standing })}
-            />
-            <span>
-              {NAMES[standing]} <small>{counts[standing].toLocaleString('en')}</small>
-            </span>
-          </label>
+          <Segment
+            key={standing}
+            name={standingWords(standing)}
+            count={counts[standing]}
+            checked={wanted.standings.includes(standing)}
+            choose={() => toggle(standing)}
+          />
         ))}
       </fieldset>
       <div class="fields">
-        <select aria-label="Type" value={wanted.type} onChange={(event) => turn({ type: valueOf(event) })}>
+        <select aria-label="Type" value={wanted.type} onChange={(event) => turn({ type: event.currentTarget.value })}>
           <option value="">All types</option>
           {offered.map((type) => (
             <option key={type} value={type}>
@@ -52,27 +68,90 @@ export function Filters({ wanted, counts, types, users }: Props) {
             </option>
           ))}
         </select>
-        <input
-          type="search"
-          aria-label="User"
-          placeholder="Any user"
-          list={`${id}-users`}
-          value={wanted.user}
-          onInput={(event) => turn({ user: valueOf(event) })}
-        />
-        <datalist id={`${id}-users`}>
-          {users.map((user) => (
-            <option key={user} value={user} />
+        {hasUsers && <Named name="User" value={wanted.user} known={users} turn={(user) => turn({ user })} />}
+        <Named name="Character" value={wanted.character} known={characters} turn={(character) => turn({ character })} />
+        <select
+          aria-label="Submitted"
+          value={wanted.within}
+          onChange={(event) => turn({ within: event.currentTarget.value })}
+        >
+          {PERIODS.map(([within, words]) => (
+            <option key={within} value={within}>
+              {words}
+            </option>
           ))}
-        </datalist>
+        </select>
         <input
           type="search"
           aria-label="Text"
-          placeholder="Find id, node, character …"
+          placeholder="Find id, node, metadata …"
+          maxLength={500}
           value={wanted.text}
-          onInput={(event) => turn({ text: valueOf(event) })}
+          onInput={(event) => turn({ text: event.currentTarget.value })}
         />
+        {/* Enter opens the job whose id it is; a form without a button takes no Enter from several fields. */}
+        <button type="submit" class="unseen" tabIndex={-1} aria-hidden="true">
+          Open
+        </button>
       </div>
     </form>
+  );
+}
+
+interface SegmentProps {
+  readonly name: string;
+  readonly count: Count;
+  readonly checked: boolean;
+  readonly choose: () => void;
+}
+
+const Segment = ({ name, count: { n, more }, checked, choose }: SegmentProps) => (
+  <label>
+    <input
+      type="checkbox"
+      checked={checked}
+      onChange={(event) => {
+        // What is chosen comes with the next drawing; "All" stays chosen while nothing else is.
+        event.currentTarget.checked = checked;
+        choose();
+      }}
+    />
+    <span>
+      {name}{' '}
+      <small>
+        {n.toLocaleString('en')}
+        {more && <span title="and perhaps more that are not listed yet">+</span>}
+      </small>
+    </span>
+  </label>
+);
+
+interface NamedProps {
+  readonly name: string;
+  readonly value: string;
+  readonly known: readonly string[];
+  readonly turn: (value: string) => void;
+}
+
+/** A name as it is written; those that are known are offered. */
+function Named({ name, value, known, turn }: NamedProps) {
+  const id = useId();
+  return (
+    <>
+      <input
+        type="search"
+        aria-label={name}
+        placeholder={`Any ${name.toLowerCase()}`}
+        list={id}
+        maxLength={500}
+        value={value}
+        onInput={(event) => turn(event.currentTarget.value)}
+      />
+      <datalist id={id}>
+        {known.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </>
   );
 }

@@ -6,6 +6,7 @@ import { Bar } from '../parts/bar';
 import { Picture } from './picture';
 import { Status } from '../parts/status';
 import { TimeWords } from '../parts/time-words';
+import { useSilence } from '../parts/silence';
 
 interface Props {
   readonly job: PublicJob;
@@ -36,6 +37,7 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
           tabIndex={active ? 0 : -1}
           data-index={index}
           aria-describedby={`is-${promptId}`}
+          title={name}
         >
           {name}
         </a>
@@ -45,7 +47,7 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
       </div>
       <p class="is" id={`is-${promptId}`}>
         <Status job={job} />
-        <span class="doing">{detailWords(job)}</span>
+        <Doing job={job} />
         <span class="steps">{stepWords(job)}</span>
       </p>
       <Bar job={job} label={`${name}, ${userId}`} />
@@ -56,3 +58,14 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
     </li>
   );
 });
+
+/** What it does, or why nobody knows. */
+function Doing({ job }: { readonly job: PublicJob }) {
+  const silence = useSilence(job);
+  const words = silence?.why ?? detailWords(job);
+  return (
+    <span class="doing" title={words}>
+      {words}
+    </span>
+  );
+}

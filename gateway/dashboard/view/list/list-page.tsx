@@ -1,64 +1,108 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PublicJob } from '../../../wire/public-job';
 import { notify } from '../../live/notices';
-import { anyJob, fits, listed, standingOf, type Standing, type Wanted } from '../../model/wanted';
+import { holderOf } from '../../live/access/token';
+import { now } from '../../live/now';
+import { anyJob, idIn, inOrder, type Wanted } from '../../model/wanted';
 import { drawnBy } from '../parts/drawn-by';
-import { Filters } from './filters';
 import { useSession } from '../parts/session-context';
+import { Filters } from './filters';
+import { surveyOf } from './survey';
 import { VirtualList } from './virtual-list';
 
-/** More would not help anybody to choose. */
-const MOST_USERS = 50;
+/** Who types has not asked yet. */
+const TYPING_MS = 250;
 
 /** All jobs, as wanted. */
 export function ListPage({ wanted }: { readonly wanted: Wanted }) {
-  const { board, listing } = useSession();
+  const { board, listing, token } = useSession();
   // Batches of changes and pages draw it anew.
   drawnBy(board.version, listing.pages);
-  const jobs = [...board.jobs.values()];
-  const shown = listed(jobs, wanted);
+  const asking = useAsked(wanted);
   const looked = listing.looked.value;
-  const { standing } = wanted;
-  const showsEnded = standing !== 'running' && standing !== 'waiting';
+  const hasOlder = listing.hasOlder(wanted);
+  const { shown, ...survey } = surveyOf(board.jobs.values(), wanted, {
+    now: now.peek() - board.clockSkewMs(),
+    isFound: (promptId) => wanted.text !== '' && listing.isFound(wanted, promptId),
+    totals: listing.totalsOf(wanted.user.trim()),
+    hasOlder,
+    isAll: looked && listing.isAsked(anyJob) && !listing.hasOlder(anyJob),
+  });
+  const jobs = [...shown].sort(inOrder);
   return (
     <>
       <h1 class="unseen">Jobs</h1>
-      <Filters wanted={wanted} {...surveyOf(jobs, wanted)} />
-      {shown.length > 0 && <VirtualList jobs={shown} label="Jobs" />}
-      {shown.length === 0 && <Nothing looked={looked} isFiltered={JSON.stringify(wanted) !== JSON.stringify(anyJob)} />}
-      {looked && showsEnded && listing.hasOlder(wanted) && <Older wanted={wanted} />}
+      <Filters wanted={wanted} {...survey} hasUsers={holderOf(token).isService} />
+      {jobs.length > 0 && <VirtualList jobs={jobs} label="Jobs" />}
+      {jobs.length === 0 && <Nothing wanted={wanted} busy={!looked || asking} hasOlder={hasOlder} />}
+      {looked && hasOlder && <Older wanted={wanted} />}
     </>
   );
 }
 
-/** How many there are by status, of the jobs that fit the other filters, and what can be chosen. */
-function surveyOf(jobs: readonly PublicJob[], wanted: Wanted) {
-  const counts: Record<Standing, number> = { all: 0, running: 0, waiting: 0, completed: 0, failed: 0 };
-  for (const job of jobs) {
-    if (!fits(job, { ...wanted, standing: 'all' })) continue;
-    counts.all += 1;
-    counts[standingOf(job)] += 1;
-  }
-  const types = [...new Set(jobs.map(({ type }) => type))].sort();
-  const users = [...new Set(jobs.map(({ userId }) => userId))].sort().slice(0, MOST_USERS);
-  return { counts, types, users };
+/** Asks the gateway for what is wanted, once it stays so for a moment, and for the job whose id it is. Says whether an answer is awaited. */
+function useAsked(wanted: Wanted): boolean {
+  const { listing, link } = useSession();
+  const looked = listing.looked.value;
+  const isLinked = link.value === 'connected';
+  const [asked, setAsked] = useState('');
+  const name = JSON.stringify(wanted);
+  const isAny = name === ANY;
+  useEffect(() => {
+    if (isAny || !looked) return;
+    const abort = new AbortController();
+    const { signal } = abort;
+    const typing = setTimeout(() => {
+      const id = idIn(wanted.text);
+      Promise.all([listing.ask(wanted, signal), id === undefined ? undefined : listing.find(id, signal)])
+        .then(() => setAsked(name))
+        .catch((error: unknown) => {
+          if (signal.aborted) return;
+          setAsked(name);
+          notify(`The gateway did not find more: ${error instanceof Error ? error.message : String(error)}`);
+        });
+    }, TYPING_MS);
+    return () => {
+      clearTimeout(typing);
+      abort.abort();
+    };
+  }, [name, looked, isLinked, listing]);
+  return !isAny && asked !== name;
 }
 
-function Nothing({ looked, isFiltered }: { readonly looked: boolean; readonly isFiltered: boolean }) {
-  if (!looked) return <p class="empty">Looking for jobs …</p>;
+const ANY = JSON.stringify(anyJob);
+
+interface NothingProps {
+  readonly wanted: Wanted;
+  readonly busy: boolean;
+  readonly hasOlder: boolean;
+}
+
+function Nothing({ wanted, busy, hasOlder }: NothingProps) {
+  const isAny = JSON.stringify(wanted) === ANY;
+  if (busy) return <p class="empty">Looking for jobs …</p>;
+  if (isAny)
+    return (
+      <div class="empty">
+        <h2>No jobs yet</h2>
+        <p>
+          Drop a workflow anywhere on this page, as ComfyUI’s JSON or a picture that it saved; or submit one with POST
+          /jobs.
+        </p>
+      </div>
+    );
   return (
     <div class="empty">
-      <h2>{isFiltered ? 'No job matches' : 'No jobs yet'}</h2>
+      <h2>{hasOlder ? 'No job matches so far' : 'No job matches'}</h2>
       <p>
-        {isFiltered
+        {idIn(wanted.text) === undefined
           ? 'Jobs show up here as soon as they fit the filter.'
-          : 'Drop a workflow’s JSON file anywhere on this page, or submit one with POST /jobs.'}
+          : 'There is no job of this id that fits, or none that you may see. States are kept for two hours after the last change.'}
       </p>
     </div>
   );
 }
 
-/** Ended jobs are listed as far as asked for: there may be tens of thousands. */
+/** Jobs are listed as far as asked for: there may be tens of thousands. */
 function Older({ wanted }: { readonly wanted: Wanted }) {
   const { listing } = useSession();
   const [busy, setBusy] = useState(false);
@@ -76,7 +120,7 @@ function Older({ wanted }: { readonly wanted: Wanted }) {
   };
   return (
     <button type="button" class="older" disabled={busy} onClick={load}>
-      {busy ? 'Loading …' : 'Show older ended jobs'}
+      {busy ? 'Loading …' : 'Show older jobs'}
     </button>
   );
 }

@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks';
 import { isSettled } from '../../../../streams/job/job-state';
 import type { PublicJob } from '../../../wire/public-job';
-import { kindOf } from '../../model/files';
+import { firstImage } from '../../model/files';
 import { useSession } from '../parts/session-context';
 
 /** How long a job must be in sight before its pictures are asked for: not while a list is scrolled by. */
@@ -13,7 +13,7 @@ export function Picture({ job }: { readonly job: PublicJob }) {
   const { promptId, status } = job;
   useEffect(() => {
     let leave: (() => void) | undefined;
-    const hasImage = job.outputs?.some(({ filename }) => kindOf(filename) === 'image') ?? false;
+    const hasImage = firstImage(job.outputs) >= 0;
     const dwell = setTimeout(() => {
       if (status === 'processing') leave = pictures.follow(promptId);
       else if (isSettled(job) && hasImage) pictures.fetchSmall(job);

@@ -1,5 +1,6 @@
 import type { PublicJob } from '../../../wire/public-job';
-import { statusWords } from '../../model/words';
+import { isPartial, statusWords } from '../../model/words';
+import { standingOf } from '../../model/wanted';
 
 /** How a job is, in its colour. */
 export function Status({ job }: { readonly job: PublicJob }) {
@@ -10,6 +11,8 @@ export function Status({ job }: { readonly job: PublicJob }) {
   );
 }
 
-/** What is cancelled was wanted so, and is not to look like what failed. */
-export const lookOf = ({ status, failure }: PublicJob): string =>
-  failure?.kind === 'cancelled' ? 'cancelled' : status;
+/** What is cancelled was wanted so, and is not to look like what failed; what runs in part is not to look like what is well. */
+export const lookOf = (job: PublicJob): string => {
+  if (isPartial(job)) return 'partial';
+  return standingOf(job) === 'cancelled' ? 'cancelled' : job.status;
+};

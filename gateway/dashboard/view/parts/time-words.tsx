@@ -4,15 +4,20 @@ import { now } from '../../live/now';
 import { guessedLeftMs } from '../../../wire/node-history';
 import { ago, duration, leftWords } from '../../model/words';
 import { useSession } from './session-context';
+import { useSilence } from './silence';
 
-/** What matters of a job's times now: what is left of it, how long it waits, or when it ended. */
+/** What matters of a job's times now: what is left of it, how long it waits or runs, when it ended, or since when nothing is heard. */
 export function TimeWords({ job }: { readonly job: PublicJob }) {
   const { board } = useSession();
   const time = now.value - board.clockSkewMs();
+  const silence = useSilence(job);
   if (isSettled(job)) return <>{ago(job.finishedAt ?? job.updatedAt, time)}</>;
-  const history = job.status === 'processing' ? board.historyOf(job.promptId) : undefined;
+  if (silence) return <span class="silent">no news for {duration(time - silence.since)}</span>;
+  if (job.status === 'queued') return <>waits {duration(time - job.startedAt)}</>;
+  const history = board.historyOf(job.promptId);
   const leftMs = job.etaMs ?? (history && guessedLeftMs(history, job));
-  if (leftMs !== undefined) return <>{leftWords(leftMs, job, time)}</>;
-  const since = duration(time - job.startedAt);
-  return <>{job.status === 'queued' ? `waits ${since}` : `for ${since}`}</>;
+  const left = leftMs === undefined ? undefined : leftWords(leftMs, job, time);
+  if (left !== undefined) return <>{left}</>;
+  const began = job.executionStartedAt ?? history?.began;
+  return <>{began === undefined ? `submitted ${ago(job.startedAt, time)}` : `runs ${duration(time - began)}`}</>;
 }

@@ -1,9 +1,12 @@
 import { signal } from '@preact/signals';
 import type { Submission } from '../../live/api';
+import { readFile } from '../../model/workflow-file/read-file';
+import type { Reading } from '../../model/workflow-file/workflow-text';
 
+/** A file and what is in it: read once, however often the dialog is drawn. */
 export interface DroppedFile {
   readonly name: string;
-  readonly text: string;
+  readonly reading: Reading;
 }
 
 /** What the submit dialog starts with. */
@@ -20,11 +23,5 @@ export const askForWorkflow = (submission: AskedSubmission): void => {
   asked.value = submission;
 };
 
-/** A workflow is some hundred kilobytes; the gateway takes ten megabytes. */
-const MOST_BYTES = 10 * 2 ** 20;
-
-/** The files' texts; what is too big to be a workflow is read as empty. */
 export const readFiles = (files: Iterable<File>): Promise<readonly DroppedFile[]> =>
-  Promise.all(
-    [...files].map(async (file) => ({ name: file.name, text: file.size > MOST_BYTES ? '' : await file.text() })),
-  );
+  Promise.all([...files].map(async (file) => ({ name: file.name, reading: await readFile(file) })));

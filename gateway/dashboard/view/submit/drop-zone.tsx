@@ -33,7 +33,7 @@ export function DropZone() {
   }, []);
   return over ? (
     <div class="drop" aria-hidden="true">
-      <p>Drop the workflow’s JSON file</p>
+      <p>Drop a workflow: JSON, or a picture that ComfyUI saved</p>
     </div>
   ) : null;
 }

@@ -1,14 +1,14 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { goTo } from '../../live/location';
 import { notify } from '../../live/notices';
 import { keep, kept } from '../../live/tab-storage';
-import { holderOf } from '../../live/token';
-import { readWorkflow } from '../../model/workflow-file';
+import { holderOf } from '../../live/access/token';
+import { readWorkflow } from '../../model/workflow-file/workflow-text';
 import { count, typeWords } from '../../model/words';
 import { asked, readFiles, type AskedSubmission, type DroppedFile } from './asked-submission';
 import { useSession } from '../parts/session-context';
 import { SubmissionFields, type Fields } from './submission-fields';
-import { submitAll, type ReadFile, type Tried } from './submitting';
+import { submitAll, type Outcome, type Tried } from './submitting';
 
 const LAST = 'last-submission';
 const firstFields: Fields = { type: 'image_generation', userId: '', characterId: '', server: '', newSeeds: false };
@@ -52,7 +52,8 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
   useEffect(() => {
     if (submission.files) setFiles(submission.files);
   }, [submission.files]);
-  const read = filesRead(files, submission);
+  // A workflow of megabytes is not read with every keystroke.
+  const read = useMemo(() => filesRead(files, again?.workflow), [files, again?.workflow]);
   const ready = read.some(({ reading }) => reading.tag === 'workflow');
   const seeds = read.some(({ reading }) => reading.tag === 'workflow' && reading.seeds > 0);
 
@@ -61,7 +62,8 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
     if (!ready || busy) return;
     setBusy(true);
     setTrouble('');
-    const { ids, troubles } = await submitAll(session.api, read, fields, again?.metadata, tried.current);
+    const outcome = await submitAll(session.api, read, fields, again?.metadata, tried.current);
+    const { ids, troubles } = outcome;
     setBusy(false);
     keep(LAST, { ...fields, newSeeds: false });
     if (troubles.length > 0) {
@@ -71,7 +73,7 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
     asked.value = undefined;
     const [promptId] = ids;
     if (ids.length === 1 && promptId !== undefined) goTo({ tag: 'job', promptId });
-    notify(`${count(ids.length, typeWords(fields.type).toLowerCase() + ' job')} submitted.`);
+    notify(outcomeWords(outcome, fields.type));
   };
 
   return (
@@ -83,17 +85,21 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
         </p>
       )}
       <label class="file">
-        <span>{read.length > 0 ? 'Choose another file' : 'Choose a JSON file, or drop it here'}</span>
+        <span>
+          {read.length > 0
+            ? 'Choose another file'
+            : 'Choose a workflow (JSON, or a picture, film or sound that ComfyUI saved), or drop it here'}
+        </span>
         <input
           type="file"
-          accept=".json,application/json"
+          accept=".json,application/json,image/png,image/webp,image/jpeg,audio/*,video/*"
           multiple
           onChange={(event) => void readFiles(event.currentTarget.files ?? []).then(setFiles)}
         />
       </label>
       <ul class="files" aria-label="Files" aria-live="polite">
-        {read.map(({ name, reading }) => (
-          <li key={name} data-fit={reading.tag === 'workflow'}>
+        {read.map(({ name, reading }, n) => (
+          <li key={n} data-fit={reading.tag === 'workflow'}>
             <strong>{name}</strong>{' '}
             <span>{reading.tag === 'workflow' ? count(reading.nodes, 'node') : reading.why}</span>
           </li>
@@ -121,10 +127,23 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
 }
 
 /** The files dropped, or else the workflow that is to be run again. */
-function filesRead(files: readonly DroppedFile[], { again }: AskedSubmission): readonly ReadFile[] {
-  if (files.length > 0) return files.map(({ name, text }) => ({ name, reading: readWorkflow(text) }));
-  if (!again?.workflow) return [];
-  return [{ name: 'The same workflow', reading: readWorkflow(JSON.stringify(again.workflow)) }];
+function filesRead(files: readonly DroppedFile[], again: string | undefined): readonly DroppedFile[] {
+  if (files.length > 0) return files;
+  return again === undefined ? [] : [{ name: 'The same workflow', reading: readWorkflow(again) }];
+}
+
+/** What became of it. What ComfyUI refused is a job too, and was not submitted. */
+function outcomeWords({ ids, refused }: Outcome, type: string): string {
+  const name = `${typeWords(type).toLowerCase()} job`;
+  const taken = ids.length - refused;
+  return [
+    taken > 0 ? `${count(taken, name)} submitted.` : '',
+    refused > 0
+      ? `ComfyUI refused ${count(refused, name)}; ${refused === 1 ? 'its page says' : 'their pages say'} why.`
+      : '',
+  ]
+    .filter((sentence) => sentence !== '')
+    .join(' ');
 }
 
 function fieldsFor({ again }: AskedSubmission, ownUser: string | undefined): Fields {

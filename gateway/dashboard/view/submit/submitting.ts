@@ -1,12 +1,8 @@
 import { newKey, Refused, type Api, type Submission } from '../../live/api';
-import { keepSubmission } from '../../live/own-submissions';
-import { withNewSeeds, type Reading, type WorkflowJson } from '../../model/workflow-file';
+import { keepSubmission } from '../../live/jobs/own-submissions';
+import { withNewSeeds } from '../../model/workflow-file/workflow-text';
+import type { DroppedFile } from './asked-submission';
 import type { Fields } from './submission-fields';
-
-export interface ReadFile {
-  readonly name: string;
-  readonly reading: Reading;
-}
 
 /** A request that got no answer is repeated under the same key, which runs nothing twice. */
 const TRIES = 3;
@@ -14,15 +10,25 @@ const TRIES = 3;
 /** What was tried and got no answer: tried once more it is the same, seeds and key included. */
 export type Tried = Map<string, { readonly key: string; readonly submission: Submission }>;
 
+export interface Outcome {
+  /** The jobs that there are now, refused ones among them. */
+  readonly ids: readonly string[];
+  /** How many of them ComfyUI refused. */
+  readonly refused: number;
+  /** Why others are none, a sentence each. */
+  readonly troubles: readonly string[];
+}
+
 /** Submits the workflows among these, one after the other. A job that ComfyUI refused is a job too: its page tells why. */
 export async function submitAll(
   api: Api,
-  files: readonly ReadFile[],
+  files: readonly DroppedFile[],
   fields: Fields,
   metadata: Submission['metadata'],
   tried: Tried,
-): Promise<{ readonly ids: readonly string[]; readonly troubles: readonly string[] }> {
+): Promise<Outcome> {
   const ids: string[] = [];
+  let refused = 0;
   const troubles: string[] = [];
   for (const { name, reading } of files) {
     if (reading.tag !== 'workflow') continue;
@@ -30,21 +36,21 @@ export async function submitAll(
     const attempt = tried.get(what) ?? { key: newKey(), submission: submissionOf(reading.workflow, fields, metadata) };
     tried.set(what, attempt);
     try {
-      const promptId = await submitted(api, attempt.submission, attempt.key);
+      const { promptId, isRefused } = await submitted(api, attempt.submission, attempt.key);
       tried.delete(what);
       keepSubmission(promptId, attempt.submission);
       ids.push(promptId);
+      if (isRefused) refused += 1;
     } catch (error) {
-      const why =
-        error instanceof Refused ? error.message : 'The gateway does not answer. Try again: it will not run twice.';
+      const why = error instanceof Refused ? error.message : unansweredWords(attempt.submission.workflow.length);
       troubles.push(files.length > 1 ? `${name}: ${why}` : why);
     }
   }
-  return { ids, troubles };
+  return { ids, refused, troubles };
 }
 
 const submissionOf = (
-  workflow: WorkflowJson,
+  workflow: string,
   { type, userId, characterId, server, newSeeds }: Fields,
   metadata: Submission['metadata'],
 ): Submission => ({
@@ -56,12 +62,26 @@ const submissionOf = (
   ...(metadata && { metadata }),
 });
 
-async function submitted(api: Api, submission: Submission, key: string): Promise<string> {
+/** A gateway may cut off what is too long before it has said so. */
+const unansweredWords = (length: number): string =>
+  length < BIG
+    ? 'The gateway does not answer. Try again: it will not run twice.'
+    : `The gateway does not answer, or takes no workflow of ${Math.ceil(length / 2 ** 20)} MiB. Try again: it will not run twice.`;
+
+const BIG = 8 * 2 ** 20;
+
+async function submitted(
+  api: Api,
+  submission: Submission,
+  key: string,
+): Promise<{ readonly promptId: string; readonly isRefused: boolean }> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return (await api.submit(submission, key)).promptId;
+      const { promptId, failure } = await api.submit(submission, key);
+      return { promptId, isRefused: failure?.kind === 'rejected' };
     } catch (error) {
-      if (error instanceof Refused && error.promptId !== undefined) return error.promptId;
+      if (error instanceof Refused && error.promptId !== undefined)
+        return { promptId: error.promptId, isRefused: true };
       if (error instanceof Refused || tries === TRIES) throw error;
     }
   }

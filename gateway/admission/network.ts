@@ -1,0 +1,20 @@
+import { isIPv6 } from 'node:net';
+
+/** Of an address what one subscriber has: an IPv4 address as it is, of an IPv6 address the first 64 bits. */
+export function networkOf(address: string): string {
+  const [bare = ''] = address.replace(/^\[|\](?::\d+)?$/g, '').split('%');
+  const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare) ?? [];
+  if (mapped !== undefined || !isIPv6(bare)) return mapped ?? address;
+  const [head = '', tail] = bare.split('::');
+  const [before, after] = [groupsOf(head), groupsOf(tail ?? '')];
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...Array.from({ length: gap }, () => '0'), ...after];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}
+
+/** A dotted tail stands for two groups, beyond the first four in any case. */
+const groupsOf = (text: string): readonly string[] =>
+  text === '' ? [] : text.split(':').flatMap((group) => (group.includes('.') ? ['0', '0'] : [group]));

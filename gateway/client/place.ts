@@ -1,0 +1,23 @@
+import { JobstreamError } from './jobstream-error';
+
+/** Where a gateway is. */
+export interface Place {
+  /** With the path it stands under, and without an end slash. */
+  readonly url: string;
+  readonly origin: string;
+  /** Of its sockets. */
+  readonly path: string;
+}
+
+/** From a URL with or without a path, or in a page from a path alone. Throws a `JobstreamError` that says what is wrong. */
+export function placeOf(url: string): Place {
+  const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
+  const given = URL.canParse(url, page) ? new URL(url, page) : undefined;
+  const { protocol = '', pathname = '' } = given ?? {};
+  const scheme = ({ 'http:': 'http:', 'https:': 'https:', 'ws:': 'http:', 'wss:': 'https:' } as const)[protocol];
+  if (given === undefined || scheme === undefined)
+    throw new JobstreamError('bad-url', `${url} is no URL of a gateway, such as https://jobs.example.com/path.`);
+  const origin = `${scheme}//${given.host}`;
+  const base = pathname.replace(/\/+$/, '');
+  return { url: origin + base, origin, path: `${base}/socket.io/` };
+}

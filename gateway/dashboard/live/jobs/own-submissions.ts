@@ -1,0 +1,23 @@
+import type { Submission } from '../api';
+import { keep, kept } from '../tab-storage';
+
+/**
+ * What was submitted from this tab, so that it can be run again: the service keeps no workflows. Big ones, and those
+ * beyond the newest few, are known until the next reload only.
+ */
+const LIST = 'submitted';
+const MOST_KEPT = 20;
+const MOST_CHARACTERS = 150_000;
+
+const submitted = new Map<string, Submission>(kept(LIST) as [string, Submission][] | undefined);
+
+export function keepSubmission(promptId: string, submission: Submission): void {
+  submitted.set(promptId, submission);
+  const small = [...submitted].filter(([, one]) => JSON.stringify(one).length <= MOST_CHARACTERS);
+  keep(LIST, small.slice(-MOST_KEPT));
+}
+
+/** Of whoever signs out. */
+export const forgetSubmissions = (): void => submitted.clear();
+
+export const submissionOf = (promptId: string): Submission | undefined => submitted.get(promptId);

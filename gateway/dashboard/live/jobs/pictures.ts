@@ -1,0 +1,109 @@
+import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import type { Subscription } from 'rxjs';
+import type { Jobstream } from '../../../client';
+import type { PublicJob } from '../../../wire/public-job';
+import { firstImage } from '../../model/files';
+import type { Api } from '../api';
+
+/** The newest picture of each job: what its running node shows, or a small copy of the first image it made. */
+export interface Pictures {
+  /** An object URL, once there is one. */
+  of(promptId: string): ReadonlySignal<string | undefined>;
+  /** Follows a running job's previews until the answer is called. */
+  follow(promptId: string): () => void;
+  /** Fetches a small copy of an ended job's first image, once. */
+  fetchSmall(job: PublicJob): void;
+  close(): void;
+}
+
+/** A gateway lets one socket follow 64 jobs; a few are left for job pages. */
+const MOST_FOLLOWED = 56;
+const MOST_KEPT = 400;
+const SMALL_PX = 96;
+const AT_A_TIME = 2;
+/** A whole image is fetched to draw a small one: not of a list that is scrolled by. */
+const MOST_WAITING = 12;
+
+export function picturesOf(stream: Jobstream, api: Api): Pictures {
+  const known = new Map<string, Signal<string | undefined>>();
+  const following = new Set<Subscription>();
+  const asked = new Set<string>();
+  const waiting: PublicJob[] = [];
+  let drawing = 0;
+
+  const of = (promptId: string): Signal<string | undefined> => {
+    const picture = known.get(promptId) ?? signal<string | undefined>(undefined);
+    known.delete(promptId);
+    known.set(promptId, picture);
+    for (const [id, { value }] of known) {
+      if (known.size <= MOST_KEPT) break;
+      if (value !== undefined) URL.revokeObjectURL(value);
+      known.delete(id);
+      asked.delete(id);
+    }
+    return picture;
+  };
+  const show = (promptId: string, blob: Blob): void => {
+    const picture = of(promptId);
+    const before = picture.value;
+    picture.value = URL.createObjectURL(blob);
+    if (before !== undefined) URL.revokeObjectURL(before);
+  };
+  const drawNext = (): void => {
+    const job = drawing < AT_A_TIME ? waiting.pop() : undefined;
+    if (job === undefined) return;
+    drawing += 1;
+    void smallCopy(api, job)
+      .then((blob) => blob && show(job.promptId, blob))
+      // What is gone from ComfyUI has no picture; its page says so.
+      .catch(() => undefined)
+      .finally(() => {
+        drawing -= 1;
+        drawNext();
+      });
+  };
+
+  return {
+    of,
+    follow(promptId) {
+      if (following.size >= MOST_FOLLOWED) return () => undefined;
+      const previews = stream.previews(promptId).subscribe({
+        next: ({ image, mimeType }) => show(promptId, new Blob([image], { type: mimeType })),
+        // The list and the job's page tell of a job that is gone.
+        error: () => following.delete(previews),
+        complete: () => following.delete(previews),
+      });
+      if (!previews.closed) following.add(previews);
+      return () => {
+        previews.unsubscribe();
+        following.delete(previews);
+      };
+    },
+    fetchSmall(job) {
+      if (asked.has(job.promptId)) return;
+      asked.add(job.promptId);
+      waiting.push(job);
+      for (const { promptId } of waiting.splice(0, waiting.length - MOST_WAITING)) asked.delete(promptId);
+      drawNext();
+    },
+    close() {
+      for (const previews of following) previews.unsubscribe();
+      for (const { value } of known.values()) if (value !== undefined) URL.revokeObjectURL(value);
+      waiting.length = 0;
+    },
+  };
+}
+
+/** The first image that a job made, small, so that a long list does not keep hundreds of whole ones. */
+async function smallCopy(api: Api, { promptId, outputs }: PublicJob): Promise<Blob | undefined> {
+  const n = firstImage(outputs);
+  if (n < 0) return undefined;
+  const bitmap = await createImageBitmap(await api.output(promptId, n), {
+    resizeHeight: SMALL_PX,
+    resizeQuality: 'high',
+  });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return canvas.convertToBlob({ type: 'image/webp', quality: 0.8 });
+}

@@ -1,0 +1,80 @@
+/** Where a value lies in a text: from `from` up to, and without, `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Member extends Span {
+  readonly key: string;
+}
+
+/** The members of the object that begins at `at` of a valid JSON text, each with the place of its value; none where no object is. */
+export function membersOf(json: string, at = 0): readonly Member[] {
+  const members: Member[] = [];
+  let here = afterSpace(json, at);
+  if (json[here] !== '{') return members;
+  here = afterSpace(json, here + 1);
+  while (json[here] === '"') {
+    const afterKey = afterString(json, here);
+    const key = JSON.parse(json.slice(here, afterKey)) as string;
+    const from = afterSpace(json, afterSpace(json, afterKey) + 1);
+    const to = afterValue(json, from);
+    members.push({ key, from, to });
+    here = afterSpace(json, to);
+    if (json[here] !== ',') break;
+    here = afterSpace(json, here + 1);
+  }
+  return members;
+}
+
+/** Where the value that begins at `at` ends; the text's end where it does not. */
+export function afterValue(json: string, at: number): number {
+  const first = json[at];
+  if (first === '"') return afterString(json, at);
+  if (first !== '{' && first !== '[') return atMatch(json, /[\s,\]}]|$/g, at);
+  let depth = 0;
+  for (let here = at; here < json.length;) {
+    here = atMatch(json, /["{}[\]]|$/g, here);
+    const mark = json[here];
+    if (mark === '"') {
+      here = afterString(json, here);
+      continue;
+    }
+    here += 1;
+    if (mark === '{' || mark === '[') depth += 1;
+    else depth -= 1;
+    if (depth === 0) return here;
+  }
+  return json.length;
+}
+
+/** Python's json writes NaN and Infinity, which JSON has not: they become `null`, everything else stays. */
+export function withoutNaN(text: string): string {
+  if (!/NaN|Infinity/.test(text)) return text;
+  const parts: string[] = [];
+  for (let here = 0; here < text.length;) {
+    const quote = text.indexOf('"', here);
+    const end = quote < 0 ? text.length : quote;
+    parts.push(text.slice(here, end).replace(/-?\b(?:NaN|Infinity)\b/g, 'null'));
+    here = quote < 0 ? end : afterString(text, quote);
+    if (quote >= 0) parts.push(text.slice(quote, here));
+  }
+  return parts.join('');
+}
+
+/** By hand: a regular expression for strings of megabytes runs out of stack. */
+function afterString(json: string, at: number): number {
+  for (let quote = json.indexOf('"', at + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (json[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  return json.length;
+}
+
+const afterSpace = (json: string, at: number): number => atMatch(json, /[^\s]|$/g, at);
+
+function atMatch(json: string, pattern: RegExp, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.exec(json)?.index ?? json.length;
+}

@@ -1,0 +1,21 @@
+import { now } from '../../live/now';
+import { clockTime, duration } from '../../model/words';
+import { useSession } from '../parts/session-context';
+
+/** Since when nothing comes from the gateway, and what that means for what is seen. The region is always there, or it would not be read. */
+export function OutageBanner() {
+  const { outages } = useSession();
+  const since = outages.gatewaySince.value;
+  return (
+    <div role="status" aria-live="polite">
+      {since !== undefined && (
+        <p class="callout outage">
+          <strong>No news since {clockTime(since)}</strong>
+          {/* Not read out each second. */}
+          <span aria-hidden="true"> ({duration(now.value - since)})</span>: the connection to the gateway is lost. What
+          you see is how things were then; jobs go on without this page, and it goes on by itself.
+        </p>
+      )}
+    </div>
+  );
+}

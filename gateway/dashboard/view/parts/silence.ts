@@ -1,0 +1,14 @@
+import { silenceOf, type Silence, type ToldJob } from '../../model/silence';
+import { useSession } from './session-context';
+
+/** Since when nothing can be heard of a live job, on the gateway's clock, and why. */
+export function useSilence(job: ToldJob): Silence | undefined {
+  const { outages, lastHealth, board } = useSession();
+  const skewMs = board.clockSkewMs();
+  const gateway = outages.gatewaySince.value;
+  return silenceOf(job, {
+    gatewaySilentSince: gateway === undefined ? undefined : gateway - skewMs,
+    servers: lastHealth.value?.servers ?? [],
+    serverSilentSince: new Map([...outages.serversSince.value].map(([name, since]) => [name, since - skewMs])),
+  });
+}

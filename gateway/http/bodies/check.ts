@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import * as E from 'fp-ts/Either';
+import { parse } from 'lossless-json';
+import { outlineOf as outlineOfPrompt } from '../../../streams/job/workflow';
+import type { FieldError } from '../../wire/described.codec';
+import type { ProblemDetails, ProblemKind } from '../../wire/problem';
+import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
+import { detailsOf } from '../requests/bad-fields';
+import { cut } from '../requests/text';
+import { outlineOf, type Member } from './json-outline';
+
+/** What bodies there are. */
+export interface Bodies {
+  readonly submit: SubmitBody;
+  readonly track: TrackBody;
+}
+
+export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
+  readonly kind: K;
+  /** In pieces, as they came. */
+  readonly chunks: readonly Uint8Array[];
+  /** Whether the body must say whose job it is. */
+  readonly needsUser: boolean;
+  /** Whether a digest is wanted: hashing costs. */
+  readonly wantsDigest: boolean;
+}
+
+/** What a body says, or why it is refused: plain values, fit to come from another thread. */
+export type Checked<K extends keyof Bodies = keyof Bodies> =
+  | { readonly tag: 'good'; readonly body: Bodies[K]; readonly digest?: string }
+  | { readonly tag: 'refused'; readonly kind: ProblemKind; readonly details: ProblemDetails };
+
+/** Reads a body. Total, and pure: the same in whichever thread. */
+export function checkedBody<K extends keyof Bodies>({
+  kind,
+  chunks,
+  needsUser,
+  wantsDigest,
+}: Unchecked<K>): Checked<K> {
+  const [first] = chunks;
+  const bytes = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
+  const text = textFrom(bytes);
+  if (text === undefined) return refused('malformed-json', 'The body is not UTF-8.');
+  const outline = outlineOf(text);
+  if (outline.tag === 'beyond') {
+    const message = `has more than ${outline.most} ${outline.bound}`;
+    return refused('bad-request', `The body ${message}.`, [{ field: 'body', message }]);
+  }
+  const json = E.tryCatch(
+    () => JSON.parse(text) as unknown,
+    () => undefined,
+  );
+  if (E.isLeft(json)) return refused('malformed-json', 'The body could not be parsed as JSON.');
+  const errors = objections(json.right, text, outline.members, needsUser);
+  const read = reading[kind](json.right, (name) => memberText(text, outline.members, name)) as E.Either<
+    readonly FieldError[],
+    Bodies[K]
+  >;
+  if (E.isLeft(read) || errors.length > 0) {
+    const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
+    return { tag: 'refused', kind: 'bad-request', details };
+  }
+  return {
+    tag: 'good',
+    body: kind === 'submit' ? outlined(read.right, bytes.length) : read.right,
+    ...(wantsDigest && { digest: digestOf(bytes) }),
+  };
+}
+
+const reading = {
+  submit: submitRequest,
+  track: trackRequest,
+};
+
+/** A large workflow is read once, here, and nowhere else. */
+const LARGE_BYTES = 256 << 10;
+function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
+  if (bytes < LARGE_BYTES || !('request' in body) || typeof body.request.workflow !== 'string') return body;
+  const { workflow: outline } = outlineOfPrompt({ workflow: body.request.workflow });
+  return { ...body, request: { ...body.request, outline } };
+}
+
+/** What only the text can tell, and what depends on who asks. */
+function objections(
+  json: unknown,
+  text: string,
+  members: readonly Member[],
+  needsUser: boolean,
+): readonly FieldError[] {
+  const twice = firstTwice(members);
+  const metadata = memberText(text, members, 'metadata');
+  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+  return [
+    ...(twice === undefined ? [] : [{ field: cut(twice), message: 'is given twice' }]),
+    ...(isObject && needsUser && memberText(text, members, 'userId') === ''
+      ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
+      : []),
+    ...(metadata.length <= MOST_METADATA && holdsLargeIntegers(metadata)
+      ? [{ field: 'metadata', message: 'holds an integer over 2^53: give it as text, or a digit of it would change' }]
+      : []),
+  ];
+}
+
+function firstTwice(members: readonly Member[]): string | undefined {
+  const seen = new Set<string>();
+  for (const { key } of members) if (seen.size === seen.add(key).size) return key;
+  return undefined;
+}
+
+/** Longer ones are refused for their length. */
+const MOST_METADATA = 100_000;
+
+function holdsLargeIntegers(json: string): boolean {
+  if (!/\d{16}/.test(json)) return false;
+  let found = false;
+  const parseNumber = (digits: string): number => {
+    found ||= /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
+    return Number(digits);
+  };
+  parse(json, undefined, parseNumber);
+  return found;
+}
+
+/** Empty where there is none. */
+function memberText(text: string, members: readonly Member[], name: string): string {
+  const { start = 0, end = 0 } = members.find(({ key }) => key === name) ?? {};
+  return text.slice(start, end);
+}
+
+const textFrom = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+};
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url');
+
+const refused = (kind: ProblemKind, detail: string, errors?: readonly FieldError[]) =>
+  ({ tag: 'refused', kind, details: { detail, ...(errors && { errors }) } }) as const;

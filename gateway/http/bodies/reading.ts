@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { firstValueFrom, from, throwError, timeout } from 'rxjs';
+import { bounds } from '../../../streams/bounds';
+import { Problem } from '../../wire/problem';
+
+export interface Reading {
+  /** Unpacked. */
+  readonly mostBytes: number;
+  /** Rejects where the sender's bytes are too many for now. */
+  readonly weigh: (bytes: number) => Promise<void>;
+  /** How long the sender may be silent; `bounds.uploadStallMs` where absent. */
+  readonly stallMs?: number;
+}
+
+/** All of a body, in pieces; in one, where its length is told. Rejects with a `Problem`. */
+export async function allOf(request: IncomingMessage, reading: Reading): Promise<readonly Uint8Array[]> {
+  const told = Number(request.headers['content-length'] ?? 0);
+  const isPlain = request.headers['content-encoding'] === undefined;
+  if (!isPlain || !(told > 0 && told <= reading.mostBytes)) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of chunksOf(request, reading)) chunks.push(chunk);
+    return chunks;
+  }
+  // Node lets no more bytes through than were told.
+  const whole = Buffer.allocUnsafeSlow(told);
+  let length = 0;
+  for await (const chunk of chunksOf(request, reading)) length += chunk.copy(whole, length);
+  return [length === told ? whole : whole.subarray(0, length)];
+}
+
+/**
+ * The chunks of a body as they are asked for, unpacked, each weighed; throws a `Problem` at a bound, a stall, or an early
+ * end. Whatever is left of the body then is read and dropped, so that the answer arrives.
+ */
+export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
+  const { mostBytes, weigh, stallMs = bounds.uploadStallMs } = reading;
+  let iterator: AsyncIterableIterator<Buffer> | undefined;
+  try {
+    if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);
+    iterator = unpacked(request).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+    let [bytes, waitedMs] = [0, 0];
+    for (;;) {
+      const askedAt = performance.now();
+      const next = await inTime(iterator.next(), stallMs);
+      if (next.done === true) return;
+      waitedMs += performance.now() - askedAt;
+      bytes += next.value.length;
+      if (bytes > mostBytes) throw tooLarge(mostBytes);
+      if (waitedMs > 2 * stallMs && (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond) throw tooSlow();
+      await weigh(next.value.length);
+      yield next.value;
+    }
+  } catch (error) {
+    throw error instanceof Problem ? error : unreadable();
+  } finally {
+    void iterator?.return?.();
+    request.unpipe().resume();
+  }
+}
+
+const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
+  firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
+
+/** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
+function unpacked(request: IncomingMessage): Readable {
+  const unpacking = unpackings[(request.headers['content-encoding'] ?? 'identity').toLowerCase()];
+  if (unpacking === undefined) {
+    const detail = 'Send UTF-8, plain or compressed with gzip, deflate or br.';
+    throw new Problem('unsupported-media-type', { detail });
+  }
+  const stream = unpacking(request);
+  // What ends early must end what waits for more.
+  if (stream !== request) request.once('close', () => request.complete || stream.destroy(new Error('aborted')));
+  return stream;
+}
+
+const unpackings: Readonly<Record<string, ((packed: Readable) => Readable) | undefined>> = {
+  identity: (plain) => plain,
+  gzip: (packed) => packed.pipe(createGunzip()),
+  deflate: (packed) => packed.pipe(createInflate()),
+  br: (packed) => packed.pipe(createBrotliDecompress()),
+};
+
+const unreadable = (): Problem =>
+  new Problem('bad-request', { detail: 'The body could not be read: it ended early, or is not packed as it says.' });
+
+const tooLarge = (most: number): Problem =>
+  new Problem('body-too-large', { detail: `A body may have ${most} bytes, unpacked.` });
+
+const tooSlow = (): Problem => {
+  const detail = `Send on within ${bounds.uploadStallMs / 1000} s, and ${bounds.uploadBytesPerSecond} bytes a second on average.`;
+  return new Problem('body-too-slow', { detail }, { Connection: 'close' });
+};

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from 'node:http';
+import type { Request as ExpressRequest } from 'express';
+import type { Admission } from '../../admission/admission';
+import type { Viewer } from '../../admission/auth';
+import { Problem } from '../../wire/problem';
+import type { Bodies } from './check';
+import { checking } from './checking';
+import { allOf } from './reading';
+import type { Turns } from './turns';
+
+type Request = IncomingMessage & Pick<ExpressRequest, 'is'>;
+
+/** JSON bodies on their way from a request to what they ask for. */
+export interface RequestBodies {
+  /** The body, read, weighed and checked; its digest where the request may be repeated. Rejects with a `Problem`. */
+  readonly read: <K extends keyof Bodies>(
+    kind: K,
+    request: Request,
+    viewer: Viewer,
+  ) => Promise<{ readonly body: Bodies[K]; readonly digest: string }>;
+  readonly close: () => Promise<void>;
+}
+
+const SMALL_BYTES = 256 << 10;
+
+export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTurn: Turns): RequestBodies {
+  const { check, close } = checking(mostBytes);
+  return {
+    read: async (kind, request, viewer) => {
+      if (request.is('application/json') === false) {
+        throw new Problem('unsupported-media-type', { detail: 'Send the body as application/json.' });
+      }
+      refuseOtherCharsets(request);
+      const work = async () => {
+        const chunks = await allOf(request, { mostBytes, weigh: (count) => weigh(viewer, count) });
+        return check({
+          kind,
+          chunks,
+          needsUser: viewer.role === 'service',
+          wantsDigest: request.headers['idempotency-key'] !== undefined,
+        });
+      };
+      const checked = await (isSmall(request) ? work() : inTurn(viewer, work));
+      if (checked.tag === 'refused') throw new Problem(checked.kind, checked.details);
+      return { body: checked.body, digest: checked.digest ?? '' };
+    },
+    close,
+  };
+}
+
+const isSmall = ({ headers }: Request): boolean =>
+  headers['content-encoding'] === undefined && Number(headers['content-length'] ?? Infinity) < SMALL_BYTES;
+
+function refuseOtherCharsets({ headers }: Request): void {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  if (charset === undefined || /^utf-?8$/i.test(charset)) return;
+  throw new Problem('unsupported-media-type', { detail: 'Send the body as UTF-8.' });
+}

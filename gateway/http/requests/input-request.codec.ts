@@ -1,0 +1,110 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import * as t from 'io-ts';
+import { bounds } from '../../../streams/bounds';
+import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
+import { mediaExtensions } from '../bodies/media-type';
+import { isWithin } from './text';
+import { objectionsToNames } from './unknown-fields';
+
+/** One name of a file or folder: no path, nothing hidden, nothing that a system or ComfyUI reads otherwise. */
+const NAME = "[\\p{L}\\p{N}_][\\p{L}\\p{M}\\p{N} _.()+,'=@~#-]*";
+const FILE = new RegExp(`^${NAME}\\.(${mediaExtensions.join('|')})$`, 'iu');
+const FOLDERS = new RegExp(`^${NAME}(/${NAME}){0,2}$`, 'u');
+/** What file systems drop from the end of a name. */
+const SHED = /[ .](\/|$)/;
+
+const named = (pattern: RegExp, text: unknown): text is string =>
+  typeof text === 'string' && isWithin(bounds.inputNameLength, text) && pattern.test(text) && !SHED.test(text);
+
+const shown = { type: 'string', minLength: 1, maxLength: bounds.inputNameLength } as const;
+
+const Filename = checked(
+  'Filename',
+  (value) =>
+    named(FILE, value)
+      ? E.right(value)
+      : E.left(
+          `must be a file’s name without a path, of at most ${bounds.inputNameLength} characters, ending in that of an image, video or audio file`,
+        ),
+  { ...shown, description: 'Of a body that is the file itself.', examples: ['lighthouse.png'] },
+);
+
+const Subfolder = checked(
+  'Subfolder',
+  (value) =>
+    value === '' || named(FOLDERS, value)
+      ? E.right(value)
+      : E.left('must be a folder of at most three levels, joined by /, under ComfyUI’s inputs'),
+  { type: 'string', maxLength: bounds.inputNameLength },
+);
+
+const Overwrite = checked(
+  'Overwrite',
+  (value) =>
+    ['1', 'true', '0', 'false'].includes(String(value))
+      ? E.right(value === '1' || value === 'true')
+      : E.left('must be true or false'),
+  {
+    type: 'string',
+    enum: ['1', 'true', '0', 'false'],
+    description:
+      'Whether it may take the place of another file of that name, for services only; else ComfyUI numbers it.',
+  },
+);
+
+const Server = checked(
+  'Server',
+  (value) =>
+    typeof value === 'string' && value !== '' && isWithin(2000, value) ? E.right(value) : E.left('must be given once'),
+  {
+    type: 'string',
+    minLength: 1,
+    maxLength: 2000,
+    description: 'Which ComfyUI; the job must then be submitted with the same.',
+  },
+);
+
+const Type = checked(
+  'Type',
+  (value) =>
+    typeof value === 'string' && value !== '' && isWithin(100, value) ? E.right(value) : E.left('must be given once'),
+  {
+    type: 'string',
+    minLength: 1,
+    maxLength: 100,
+    description: 'Of the job that will read it, where no server is named.',
+  },
+);
+
+const MaskOf = checked(
+  'MaskOf',
+  (value) => {
+    const [, folder = '', file] = /^(?:(.*)\/)?([^/]*)$/.exec(String(value)) ?? [];
+    return typeof value === 'string' && named(FILE, file) && (folder === '' || named(FOLDERS, folder))
+      ? E.right(value)
+      : E.left('must be the name of an image among the inputs');
+  },
+  { ...shown, description: 'The image among the inputs of which the file is the mask.' },
+);
+
+/** The query of `POST /inputs`. */
+export const InputQuery = t.type({
+  filename: optional(Filename),
+  subfolder: optional(Subfolder),
+  overwrite: optional(Overwrite),
+  maskOf: optional(MaskOf),
+  server: optional(Server),
+  type: optional(Type),
+});
+export type InputQuery = t.TypeOf<typeof InputQuery>;
+
+/** What a query asks, together with what fields of a form say in its place. */
+export const inputQuery = (query: unknown): E.Either<readonly FieldError[], InputQuery> => {
+  const unknown = t.UnknownRecord.is(query) ? objectionsToNames(Object.keys(query), InputQuery.props) : [];
+  return pipe(
+    decoded(InputQuery, query),
+    E.mapLeft((errors) => [...unknown, ...errors].slice(0, bounds.fieldErrors)),
+    E.chain((read) => (unknown.length > 0 ? E.left(unknown.slice(0, bounds.fieldErrors)) : E.right(read))),
+  );
+};

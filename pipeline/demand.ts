@@ -1,0 +1,26 @@
+import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
+import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
+import type { BoardEvent } from '../streams/board/board';
+import type { JobState } from '../streams/job/job-state';
+
+/** A job that is ours from here on, and what is stored of its workflow. */
+export interface StoredJob {
+  readonly state: JobState;
+  readonly workflow: StoredWorkflow | undefined;
+}
+
+/** What is to be done to a job, whoever wants it. */
+export type Demand =
+  | { readonly tag: 'takeUp'; readonly job: StoredJob }
+  /** Another instance passes on what its caller asked. */
+  | { readonly tag: 'cancel'; readonly promptId: string }
+  /** Its lease is lost, or a write was refused: another instance has it. */
+  | { readonly tag: 'letGo'; readonly promptId: string };
+
+/** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */
+export const endingJob =
+  (state: JobState, clock: SchedulerLike): MonoTypeOperatorFunction<BoardEvent> =>
+  (event$) =>
+    defer(() => event$).pipe(
+      catchError((error: unknown) => of<BoardEvent>({ tag: 'brokeHere', state, error, at: clock.now() })),
+    );

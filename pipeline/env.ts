@@ -1,0 +1,23 @@
+import type { SchedulerLike } from 'rxjs';
+import { StoreUnavailable } from '../sinks/job-store';
+import { NoAnswer } from '../sources/rest';
+import { SocketClosed } from '../sources/session';
+import type { Backoff } from '../streams/operators/backoff';
+import { Overslept } from '../streams/operators/error-after-sleep';
+import type { Report } from '../streams/operators/reporting';
+
+/** What every part of the pipeline needs besides its own. */
+export interface Env {
+  readonly clock: SchedulerLike;
+  readonly random: () => number;
+  readonly report: Report;
+  /** Between tries at a server or a store. */
+  readonly backoff: Backoff;
+}
+
+/** Whether an error is the outside's, which may be well again: anything else is a mistake of ours and is not tried again. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof NoAnswer ||
+  error instanceof StoreUnavailable ||
+  error instanceof SocketClosed ||
+  error instanceof Overslept;

@@ -1,0 +1,52 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { parse } from 'fp-ts/Json';
+import * as t from 'io-ts';
+import type { Request } from '../../leases';
+import type { ProcessIdentity } from '../../process-identity';
+
+/** Who holds a lease: a store of a process. Where it runs is left out where that cannot be told. */
+export interface LeaseOwner {
+  readonly instance: string;
+  readonly process?: ProcessIdentity;
+}
+
+/** A value under one of the keys or channels of the leases is not ours. Never shows the value. */
+export class UnreadableLease extends Error {
+  override readonly name = 'UnreadableLease';
+  constructor(
+    readonly key: string,
+    reason: string,
+  ) {
+    super(`${key}: ${reason}`);
+  }
+}
+
+const processIdentity: t.Type<ProcessIdentity> = t.type({
+  bootId: t.string,
+  pidNamespace: t.string,
+  pid: t.number,
+  startTime: t.number,
+});
+
+const leaseOwner = t.intersection([t.type({ instance: t.string }), t.partial({ process: processIdentity })]);
+
+const registration = t.type({ serverUrl: t.string });
+
+const request: t.Type<Request> = t.type({ tag: t.literal('cancel'), promptId: t.string });
+
+const decoded =
+  <A>(codec: t.Decoder<unknown, A>, what: string) =>
+  (key: string, json: string): E.Either<UnreadableLease, A> =>
+    pipe(
+      parse(json),
+      E.flatMap(codec.decode),
+      E.mapLeft(() => new UnreadableLease(key, `what is there is no ${what}`)),
+    );
+
+export const decodeLeaseOwner = decoded(leaseOwner as t.Type<LeaseOwner>, 'owner of a lease');
+
+/** What is registered of a session beside its client id. */
+export const decodeRegistration = decoded(registration, 'session');
+
+export const decodeRequest = decoded(request, 'request');

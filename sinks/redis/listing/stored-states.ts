@@ -1,0 +1,64 @@
+import * as E from 'fp-ts/Either';
+import { concatMap, EMPTY, from, map, of, type Observable } from 'rxjs';
+import { bounds } from '../../../streams/bounds';
+import type { JobState } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
+import { decodeJobState } from '../../job-state.codec';
+import { jobKey, UnreadableState } from '../../job-store';
+import type { RedisNodes } from '../connection/topology';
+
+/** States read in one go. */
+export const CHUNK = 250;
+
+/** A job that was read, or nothing readable in its place. */
+export interface Read {
+  readonly promptId: string;
+  readonly state: JobState | undefined;
+  /** Nothing is there at all. */
+  readonly isGone: boolean;
+}
+
+/** Reads the states of so many jobs, in their order. What is unreadable is reported once and has no state. */
+export function storedStates(
+  { ask, redis, values }: Pick<RedisNodes, 'ask' | 'redis' | 'values'>,
+  report: Report,
+): (promptIds: readonly string[]) => Observable<Read> {
+  /** The same garbage is met at every look. */
+  const reported = new Set<string>();
+
+  function tell(unreadable: UnreadableState): void {
+    if (reported.has(unreadable.key)) return;
+    if (reported.size >= bounds.unreadableKeys) reported.clear();
+    reported.add(unreadable.key);
+    report('redis list', unreadable);
+  }
+
+  function readOf(promptId: string, json: string | null): Observable<Read> {
+    if (json === null) return unreadOf(promptId);
+    const state = decodeJobState(jobKey(promptId), json);
+    if (E.isRight(state)) return of({ promptId, state: state.right, isGone: false });
+    tell(state.left);
+    return of({ promptId, state: undefined, isGone: false });
+  }
+
+  /** To MGET, a key of another type is as good as gone. */
+  const unreadOf = (promptId: string): Observable<Read> =>
+    ask(() => redis.type(jobKey(promptId))).pipe(
+      map((type): Read => {
+        const isGone = type === 'none';
+        if (!isGone && type !== 'string') tell(new UnreadableState(jobKey(promptId), 'it is not a string'));
+        return { promptId, state: undefined, isGone };
+      }),
+    );
+
+  return (promptIds: readonly string[]): Observable<Read> =>
+    promptIds.length === 0
+      ? EMPTY
+      : ask(() => values(promptIds.map(jobKey))).pipe(
+          concatMap((jsons) => from(promptIds.map((promptId, i) => [promptId, jsons[i] ?? null] as const))),
+          concatMap(([promptId, json]) => readOf(promptId, json)),
+        );
+}
+
+export const chunks = <T>(all: readonly T[]): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(all.length / CHUNK) }, (_, i) => all.slice(i * CHUNK, (i + 1) * CHUNK));

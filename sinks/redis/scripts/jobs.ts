@@ -1,0 +1,34 @@
+import { lua, type Script } from './lua';
+
+/** What of the index a page needs: jobs by status, bytes of workflows, and for each status asked for promptIds and their `startedAt`. */
+export type IndexPage = readonly [
+  counts: readonly number[],
+  bytes: string,
+  ...ofStatuses: readonly (readonly string[])[],
+];
+
+export interface JobScripts {
+  readonly putJobState: Script<string>;
+  readonly keepFile: Script<number>;
+  readonly putInIndex: Script<number>;
+  readonly dropFromIndex: Script<number>;
+  readonly pageOfIndex: Script<IndexPage>;
+  readonly missingInIndex: Script<readonly string[]>;
+  readonly addToWatched: Script<number>;
+  readonly dropFromWatched: Script<number>;
+  readonly probe: Script<string>;
+}
+
+const ofOwner = (name: string) => lua(6, 'jobs/index-of-owner', `jobs/${name}`);
+
+export const JOB_SCRIPTS = {
+  putJobState: lua(5, 'jobs/put'),
+  keepFile: lua(2, 'jobs/keep-file'),
+  putInIndex: ofOwner('index-put'),
+  dropFromIndex: ofOwner('index-drop'),
+  pageOfIndex: ofOwner('index-page'),
+  missingInIndex: ofOwner('index-missing'),
+  addToWatched: lua(1, 'jobs/watch-add'),
+  dropFromWatched: lua(1, 'jobs/watch-drop'),
+  probe: lua(1, 'jobs/probe'),
+} satisfies Record<keyof JobScripts, object>;

@@ -1,0 +1,65 @@
+-- Stores a state, with its workflow where one is given, and announces it, unless a newer owner's (R11) or the job's end
+-- (R1) is there: one script, so nothing comes in between.
+--
+-- KEYS: state, fence, feed channel, workflow, files (all in one slot).
+-- ARGV: the state as JSON, its epoch, its seq, seconds to live, 1 where it is settled, the workflow (empty: none is given),
+-- seconds for that to live. Answers `stored`, `created` where nothing was there, `stale`, or `overwrote` where what was there
+-- is no state.
+--
+-- Who takes a job over may have read its state before it ended: what is there is looked at whenever the owner changes.
+--
+-- The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON at
+-- the same place is stored again: ioredis may send a command twice. A publish that fails makes the whole fail, but the
+-- state is stored, and the repeated write then only renews it. Where the user may not publish at all, who watches asks.
+local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
+local fence, stored = redis.pcall('GET', KEYS[2]), redis.pcall('GET', KEYS[1])
+local heldEpoch, heldSeq, outcome = nil, nil, 'stored'
+if type(stored) == 'table' then outcome = 'overwrote' end -- an error: the value is no string
+
+if type(fence) == 'string' then
+  heldEpoch, heldSeq = string.match(fence, '^(%d+):(%d+)$')
+end
+if heldEpoch then
+  heldEpoch, heldSeq = tonumber(heldEpoch), tonumber(heldSeq)
+elseif stored then
+  local isJson, state = pcall(cjson.decode, stored)
+  if isJson and type(state) == 'table' and type(state.epoch) == 'number' and type(state.seq) == 'number' then
+    heldEpoch, heldSeq = state.epoch, state.seq
+  else
+    outcome = 'overwrote'
+  end
+end
+
+if not heldEpoch and not stored then outcome = 'created' end
+
+local repeated = false
+if heldEpoch then
+  if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return 'stale' end
+  if heldEpoch < epoch and type(stored) == 'string' then
+    local isJson, state = pcall(cjson.decode, stored)
+    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return 'stale' end
+  end
+  if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
+    if stored ~= ARGV[1] then return 'stale' end
+    repeated = true
+  end
+end
+
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[2] .. ':' .. ARGV[3], 'EX', ARGV[4])
+if ARGV[5] == '1' then
+  redis.call('DEL', KEYS[4])
+elseif ARGV[6] ~= '' then
+  redis.call('SET', KEYS[4], ARGV[6], 'EX', ARGV[7])
+else
+  redis.call('EXPIRE', KEYS[4], ARGV[7])
+end
+redis.call('EXPIRE', KEYS[5], ARGV[4])
+if not repeated then
+  local heard = redis.pcall('SPUBLISH', KEYS[3], ARGV[1])
+  local refusal = type(heard) == 'table' and heard.err
+  if refusal and not string.find(refusal, 'NOPERM') and not string.find(refusal, 'user executing') and not string.find(refusal, 'ACL') then
+    return heard
+  end
+end
+return outcome

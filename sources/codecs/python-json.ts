@@ -1,0 +1,65 @@
+import { bounds } from '../../streams/bounds';
+
+/** A text nested deeper than any that ComfyUI writes: reading it would hold the event loop for seconds. */
+export class TooDeep extends Error {
+  override readonly name = 'TooDeep';
+}
+
+/**
+ * What `json.dumps` of Python wrote. It writes `NaN`, `Infinity` and `-Infinity`, which JSON has not: they are read as
+ * `null`. Throws what `JSON.parse` throws, or `TooDeep`.
+ */
+export function readPython(text: string): unknown {
+  if (text.length > SHALLOW) assertNotTooDeep(text);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    if (!text.includes('NaN') && !text.includes('Infinity')) throw error;
+    return JSON.parse(withoutNonNumbers(text)) as unknown;
+  }
+}
+
+/** Shorter texts are read in a few milliseconds, however deep they are. */
+const SHALLOW = 16_384;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const opening = new Set([0x5b, 0x7b]);
+const closing = new Set([0x5d, 0x7d]);
+
+function assertNotTooDeep(text: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (opening.has(code) && ++depth > bounds.jsonDepth)
+      throw new TooDeep(`nested deeper than ${bounds.jsonDepth}`);
+    else if (closing.has(code)) depth--;
+  }
+}
+
+/** The text with `null` for each number that is none; what stands inside strings stays as it is. */
+function withoutNonNumbers(text: string): string {
+  const parts: string[] = [];
+  let from = 0;
+  const outside = /"|-?Infinity|NaN/g;
+  for (let found = outside.exec(text); found !== null; found = outside.exec(text)) {
+    if (found[0] === '"') outside.lastIndex = endOfString(text, found.index) + 1;
+    else {
+      parts.push(text.slice(from, found.index), 'null');
+      from = outside.lastIndex;
+    }
+  }
+  parts.push(text.slice(from));
+  return parts.join('');
+}
+
+/** Where the string that begins at `start` ends: at the first quote after an even number of backslashes. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
+}

@@ -1,0 +1,39 @@
+import type { Job } from '../streams/job/job';
+import { runIdOf } from '../streams/job/job-state';
+import type { Queued } from './codecs/lookup.codec';
+
+/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
+export const MARK = 'jobstream_prompt_id';
+
+/** Where the queue holds a run: under its id, or under another with our mark on it. */
+export const inQueueAs = (entries: readonly Queued[], runId: string): Queued | undefined =>
+  entries.find(({ promptId, extraData }) => promptId === runId || extraData[MARK] === runId);
+
+interface Place {
+  readonly runId: string;
+  readonly entry: Queued;
+  readonly ahead: number;
+}
+
+/** Which of the jobs the queue holds, and where; which it does not; and which run there with a workflow that nobody told. */
+export function placesOf(
+  jobs: readonly Job[],
+  entries: readonly Queued[],
+): { readonly found: readonly Place[]; readonly missed: readonly Job[]; readonly withoutGraph: readonly Job[] } {
+  const byId = new Map(entries.map((entry, ahead) => [entry.promptId, { entry, ahead }]));
+  const byMark = new Map(entries.map((entry, ahead) => [entry.extraData[MARK], { entry, ahead }]));
+  const found: Place[] = [];
+  const missed: Job[] = [];
+  const withoutGraph: Job[] = [];
+  for (const job of jobs) {
+    const runId = runIdOf(job.state);
+    const place = byId.get(runId) ?? byMark.get(runId);
+    if (place === undefined) missed.push(job);
+    else {
+      found.push({ runId, ...place });
+      const { promptId, running, graph } = place.entry;
+      if (promptId === runId && running && job.graph.size === 0 && graph === undefined) withoutGraph.push(job);
+    }
+  }
+  return { found, missed, withoutGraph };
+}

@@ -1,0 +1,33 @@
+import type { SchedulerLike } from 'rxjs';
+import type { Report } from '../streams/operators/reporting';
+
+/** Between two reports of one kind. */
+const EVERY_MS = 1_000;
+
+/** Kinds that are told apart; whatever else comes in that second counts as one more. */
+const MAX_KINDS = 64;
+
+/** Reports an error of each kind (its place and message) once a second at most, with how many like it were left out before. */
+export function throttledReport(report: Report, clock: SchedulerLike): Report {
+  const kinds = new Map<string, { readonly at: number; readonly leftOut: number }>();
+  return (where, error) => {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    const known = `${where} ${name} ${message}`.slice(0, 300);
+    const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
+    const now = clock.now();
+    const last = kinds.get(kind);
+    if (last !== undefined && now - last.at < EVERY_MS) {
+      kinds.set(kind, { ...last, leftOut: last.leftOut + 1 });
+      return;
+    }
+    kinds.set(kind, { at: now, leftOut: 0 });
+    report(where, last === undefined || last.leftOut === 0 ? error : withCount(error, last.leftOut));
+  };
+}
+
+function withCount(error: unknown, leftOut: number): unknown {
+  if (!(error instanceof Error)) return error;
+  const counted = new Error(`${error.message} (and ${leftOut} more like it before)`, { cause: error.cause });
+  counted.name = error.name;
+  return counted;
+}

@@ -1,0 +1,97 @@
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { NoAnswer, type Rest } from './rest';
+
+/** A job's output on its way from ComfyUI. */
+export interface OutputBody {
+  readonly body: Readable;
+  readonly contentType: string;
+  /** Bytes of the body, where they are known. */
+  readonly length?: number;
+  /** Which part of the file the body is, first and last byte; absent where it is the whole file. */
+  readonly part?: { readonly first: number; readonly last: number; readonly size?: number };
+  /** As HTTP has them, where ComfyUI says. */
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+/** Where a file is, as ComfyUI names it. */
+export interface FileName {
+  readonly filename: string;
+  readonly subfolder: string;
+  readonly type: string;
+}
+
+type Opened = Awaited<ReturnType<Rest['open']>>;
+
+/** One range; of several, aiohttp answers 416. */
+const ONE_RANGE = /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/;
+
+/**
+ * Opens a file of a ComfyUI, or resolves `undefined` where it has none such; rejects with `NoAnswer`. A `range` is passed on:
+ * who cannot serve it gives the whole file. What a proxy compressed on the way comes unpacked.
+ */
+export const view =
+  (open: Rest['open']) =>
+  async ({ filename, subfolder, type }: FileName, range?: string): Promise<OutputBody | undefined> => {
+    const path = `/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`;
+    if (range !== undefined && ONE_RANGE.test(range)) {
+      const answer = await open(path, range);
+      const part = answer.statusCode === 206 ? partOf(answer) : undefined;
+      if (part) return { ...described(answer), body: answer.body, part };
+      if (answer.statusCode === 200) return whole(answer);
+      // A 416, a part of something else, or of what is compressed: the whole file tells.
+      await answer.body.dump();
+    }
+    const answer = await open(path);
+    if (answer.statusCode === 200) return whole(answer);
+    await answer.body.dump();
+    if (answer.statusCode === 404) return undefined;
+    throw new NoAnswer(`/view: status ${answer.statusCode}`, true);
+  };
+
+const UNPACKED: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
+function whole(answer: Opened): OutputBody {
+  const coding = codingOf(answer);
+  if (coding === undefined) return { ...described(answer), body: answer.body };
+  const unpack = UNPACKED[coding]?.();
+  if (!unpack) {
+    answer.body.destroy();
+    throw new NoAnswer('/view: a content coding that nobody asked for', true);
+  }
+  answer.body.on('error', (error: Error) => unpack.destroy(error));
+  unpack.once('close', () => answer.body.destroy());
+  const { contentType, etag, lastModified } = described(answer);
+  // The tag is of the compressed bytes.
+  const weak = etag === undefined ? {} : { etag: etag.replace(/^"/, 'W/"') };
+  return { body: answer.body.pipe(unpack), contentType, ...weak, ...(lastModified !== undefined && { lastModified }) };
+}
+
+function described({ headers }: Opened): Omit<OutputBody, 'body'> {
+  const length = Number(headers['content-length'] ?? NaN);
+  const etag = String(headers['etag'] ?? '');
+  const modified = Date.parse(String(headers['last-modified'] ?? ''));
+  return {
+    contentType: String(headers['content-type'] ?? 'application/octet-stream'),
+    ...(Number.isSafeInteger(length) && length >= 0 && { length }),
+    ...(/^(W\/)?"[\x21\x23-\x7e]{1,200}"$/.test(etag) && { etag }),
+    ...(Number.isFinite(modified) && { lastModified: new Date(modified).toUTCString() }),
+  };
+}
+
+const codingOf = ({ headers }: Opened): string | undefined => {
+  const coding = String(headers['content-encoding'] ?? 'identity').toLowerCase();
+  return coding === 'identity' ? undefined : coding;
+};
+
+function partOf(answer: Opened): OutputBody['part'] {
+  const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(String(answer.headers['content-range'])) ?? [];
+  if (first === undefined || codingOf(answer) !== undefined || Number(last) < Number(first)) return undefined;
+  return { first: Number(first), last: Number(last), ...(size !== '*' && { size: Number(size) }) };
+}

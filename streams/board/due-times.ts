@@ -1,0 +1,40 @@
+/** Times are kept by the second, so that moving one costs nothing where it stays within its second. */
+const SLOT_MS = 1_000;
+
+/** When each of many keys is due. Asking costs what is due then, not what is kept (R17). */
+export interface DueTimes {
+  /** Sets, or moves, the time of a key; a key that is due at no time (∞) is forgotten. */
+  set(key: string, at: number): void;
+  delete(key: string): void;
+  /** The keys of all seconds up to this time: of the last one, some may be due a little later. */
+  until(time: number): readonly string[];
+}
+
+export function dueTimes(): DueTimes {
+  const slots = new Map<number, Set<string>>();
+  const slotOf = new Map<string, number>();
+  const remove = (key: string): void => {
+    const slot = slotOf.get(key);
+    if (slot === undefined) return;
+    slotOf.delete(key);
+    const keys = slots.get(slot);
+    keys?.delete(key);
+    if (keys?.size === 0) slots.delete(slot);
+  };
+  return {
+    set: (key, at) => {
+      const slot = Math.floor(at / SLOT_MS);
+      if (slotOf.get(key) === slot) return;
+      remove(key);
+      if (!Number.isFinite(slot)) return;
+      slotOf.set(key, slot);
+      slots.set(slot, (slots.get(slot) ?? new Set()).add(key));
+    },
+    delete: remove,
+    until: (time) => {
+      const last = Math.floor(time / SLOT_MS);
+      // Jobs that wait for the same server are due within some 30 s of each other: there are few slots.
+      return [...slots].flatMap(([slot, keys]) => (slot <= last ? [...keys] : []));
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import type { Job } from '../job/job';
+import { sessionOf } from '../job/job-state';
+import { dueTimes, type DueTimes } from './due-times';
+
+/** The live jobs of an instance, found by whatever their news names: nothing visits jobs that it is not about (R17). */
+export interface JobIndex {
+  readonly jobs: ReadonlyMap<string, Job>;
+  /** The job whose present run goes by this id at ComfyUI. */
+  readonly run: (runId: string) => Job | undefined;
+  readonly put: (job: Job) => void;
+  readonly delete: (promptId: string) => void;
+  /** The jobs whose frames come to this client id. */
+  readonly ofClient: (clientId: string) => readonly Job[];
+  /** Those of them that run. */
+  readonly runningOf: (clientId: string) => readonly Job[];
+  /** The jobs that this session watches, its own and those that somebody else posted. */
+  readonly ofSession: (clientId: string) => readonly Job[];
+  readonly ofServer: (serverUrl: string) => readonly Job[];
+  readonly countOf: (serverUrl: string) => number;
+  readonly countOfUser: (userId: string) => number;
+  /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
+  readonly mayRunAgain: (serverUrl: string) => readonly Job[];
+  /** The jobs whose time is up. */
+  readonly overdue: (now: number) => readonly Job[];
+  readonly countRunning: (clientId: string) => number;
+  readonly countOfSession: (clientId: string) => number;
+  /** The server's jobs that are to be looked up by this time. */
+  readonly due: (serverUrl: string, time: number) => readonly Job[];
+}
+
+/** Ids of jobs by one of their properties. */
+interface Groups {
+  move(before: Job | undefined, after: Job | undefined): void;
+  of(key: string): ReadonlySet<string>;
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function groups(keyOf: (job: Job) => string | undefined): Groups {
+  const byKey = new Map<string, Set<string>>();
+  const leave = (key: string, promptId: string): void => {
+    const ids = byKey.get(key);
+    ids?.delete(promptId);
+    if (ids?.size === 0) byKey.delete(key);
+  };
+  return {
+    move: (before, after) => {
+      const from = before === undefined ? undefined : keyOf(before);
+      const to = after === undefined ? undefined : keyOf(after);
+      if (from === to) return;
+      if (before !== undefined && from !== undefined) leave(from, before.state.promptId);
+      if (after !== undefined && to !== undefined)
+        byKey.set(to, (byKey.get(to) ?? new Set()).add(after.state.promptId));
+    },
+    of: (key) => byKey.get(key) ?? nobody,
+  };
+}
+
+export function jobIndex(): JobIndex {
+  const jobs = new Map<string, Job>();
+  /** Which job a run is of, where ComfyUI knows it under another id. */
+  const runs = groups(({ state }) => state.runId);
+  const byClient = groups(({ state }) => state.clientId);
+  const running = groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined));
+  const bySession = groups(({ state }) => sessionOf(state));
+  const byServer = groups(({ state }) => state.serverUrl);
+  const byUser = groups(({ state }) => state.userId);
+  const movable = groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined));
+  const all = [byUser, movable, runs, byClient, running, bySession, byServer];
+  const deadlines = dueTimes();
+  const times = new Map<string, DueTimes>();
+
+  const timesOf = (serverUrl: string): DueTimes => {
+    const known = times.get(serverUrl) ?? dueTimes();
+    times.set(serverUrl, known);
+    return known;
+  };
+  const listed = (ids: Iterable<string>): readonly Job[] =>
+    [...ids].map((id) => jobs.get(id)).filter((job) => job !== undefined);
+
+  const put = (job: Job): void => {
+    const { promptId, serverUrl } = job.state;
+    const before = jobs.get(promptId);
+    jobs.set(promptId, job);
+    if (before?.state !== job.state) for (const each of all) each.move(before, job);
+    if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
+    timesOf(serverUrl).set(promptId, job.lookAt);
+    if (before === undefined && job.state.deadlineAt !== undefined) deadlines.set(promptId, job.state.deadlineAt);
+  };
+  const remove = (promptId: string): void => {
+    const job = jobs.get(promptId);
+    if (job === undefined) return;
+    jobs.delete(promptId);
+    for (const each of all) each.move(job, undefined);
+    timesOf(job.state.serverUrl).delete(promptId);
+    deadlines.delete(promptId);
+  };
+
+  return {
+    jobs,
+    put,
+    delete: remove,
+    run: (runId) => {
+      const [renamed] = runs.of(runId);
+      if (renamed !== undefined) return jobs.get(renamed);
+      const job = jobs.get(runId);
+      return job?.state.runId === undefined ? job : undefined;
+    },
+    ofClient: (clientId) => listed(byClient.of(clientId)),
+    runningOf: (clientId) => listed(running.of(clientId)),
+    ofSession: (clientId) => listed(bySession.of(clientId)),
+    ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
+    countOf: (serverUrl) => byServer.of(serverUrl).size,
+    countOfUser: (userId) => byUser.of(userId).size,
+    mayRunAgain: (serverUrl) => listed(movable.of(serverUrl)),
+    overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => (state.deadlineAt ?? now + 1) <= now),
+    countRunning: (clientId) => running.of(clientId).size,
+    countOfSession: (clientId) => bySession.of(clientId).size,
+    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => job.lookAt <= time),
+  };
+}

@@ -1,0 +1,55 @@
+import { bounds } from '../bounds';
+import type { Job } from './job';
+import { isFile, type FileOutput, type JobOutput } from './job-state';
+import { noVersions } from './progress/versions';
+import { ownerOf } from './progress/weights';
+
+/** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
+const PICTURES = 'SaveImageWebsocket';
+
+/** The node of the workflow whose picture this is, or `undefined` where it is a preview. */
+export function pictureNode({ graph, tally }: Job, nodeId: string): string | undefined {
+  const own = ownerOf(graph, tally, nodeId);
+  const type = graph.get(tally.nodes.get(nodeId)?.displayId ?? nodeId)?.type ?? graph.get(own)?.type;
+  return type === PICTURES ? own : undefined;
+}
+
+/** The output that a picture becomes, or `undefined` once the job has as many and as large ones as are kept. */
+export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: number): FileOutput | undefined {
+  const { pictures, pictureBytes } = job;
+  if (bytes > bounds.fileBytes || pictureBytes + bytes > bounds.filesBytes) return undefined;
+  if (pictures.length >= bounds.files) return undefined;
+  const number = String(pictures.length + 1).padStart(5, '0');
+  const ending = mimeType === 'image/jpeg' ? 'jpg' : mimeType.replace(/^image\//, '').replace(/[^a-z0-9]/g, '');
+  return { nodeId, kind: 'images', filename: `picture_${number}.${ending}`, subfolder: '', type: 'websocket' };
+}
+
+/**
+ * A job's outputs as its state holds them: under the workflow's own nodes, in an order that does not depend on who told
+ * of them, and bounded in number and characters (R16).
+ */
+export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
+  const kept: JobOutput[] = [];
+  let texts: number = bounds.textsLength;
+  let characters = bounds.stateBytes / 4;
+  for (const output of [...outputs].sort(byNode)) {
+    if (kept.length >= bounds.outputs) break;
+    // By its id alone: what frames say of its parents, history does not.
+    const nodeId = ownerOf(graph, unheard, output.nodeId);
+    const text = isFile(output) ? undefined : output.text.slice(0, texts);
+    if (text === '' && texts <= 0) continue;
+    texts -= text?.length ?? 0;
+    const own = text === undefined ? { ...output, nodeId } : { nodeId, kind: 'text' as const, text };
+    characters -= JSON.stringify(own).length;
+    if (characters < 0) break;
+    kept.push(own);
+  }
+  return kept;
+}
+
+const unheard = { nodes: noVersions<never>() };
+
+/** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
+const byNode = (a: JobOutput, b: JobOutput): number => collator.compare(a.nodeId, b.nodeId);
+
+const collator = new Intl.Collator('en', { numeric: true });

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { pino } from 'pino';
+import { WebSocket } from 'ws';
+import { io } from 'socket.io-client';
+import { networkOf } from '../../../gateway/admission/network';
+import { refusalLog } from '../../../gateway/admission/refusal-log';
+import { asking } from '../support/asking';
+import { client, connected, heard, refused } from '../support/client';
+import { eventually } from '../support/eventually';
+import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { testAuth, tokenOf } from '../support/tokens';
+
+jest.setTimeout(30_000);
+
+const log: string[] = [];
+const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
+let gateway: RunningGateway;
+beforeAll(async () => {
+  gateway = await runningGateway({ auth: testAuth, logger, rates: { requestsPerMinute: 0 } });
+});
+afterEach(() => void (log.length = 0));
+afterAll(() => gateway.close());
+
+/** A bare connection, as engine.io speaks. */
+async function bare(): Promise<{ socket: WebSocket; texts: string[]; closed: Promise<unknown> }> {
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  const texts: string[] = [];
+  socket.on('message', (bytes: Buffer) => texts.push(bytes.toString()));
+  const closed = once(socket, 'close');
+  await once(socket, 'open');
+  await eventually(() => expect(texts[0]).toMatch(/^0/));
+  return { socket, texts, closed };
+}
+const refusals = (texts: readonly string[]): readonly string[] => texts.filter((text) => text.startsWith('44'));
+
+test('who shows no token hears why, and the connection is closed', async () => {
+  const { socket, texts, closed } = await bare();
+  socket.send('40');
+  await closed;
+  expect(refusals(texts)).toEqual([expect.stringContaining('"unauthorized"')]);
+});
+
+test('a client is told first, then cut: its token’s fault by name', async () => {
+  const expired = client(gateway, await tokenOf({ sub: 'ada' }, { expires: '1 minute ago' }));
+  await expect(refused(expired)).rejects.toMatchObject({
+    message: 'The token has expired.',
+    data: { code: 'unauthorized' },
+  });
+});
+
+test('[R16] thousands of CONNECT packets are not looked at: a few, and the connection is closed', async () => {
+  for (const packet of ['40', '40{"token":"x"}', '40/nowhere,', '40/a,{"token":1}']) {
+    const { socket, texts, closed } = await bare();
+    for (let n = 0; n < 5_000 && socket.readyState === WebSocket.OPEN; n += 1) socket.send(packet);
+    await closed;
+    expect(refusals(texts).length).toBeLessThanOrEqual(4);
+  }
+  (await connected(gateway, await tokenOf({ sub: 'ada' }))).disconnect();
+});
+
+test('a page of an origin that ORIGINS does not name leaves a line that says so, one a minute', async () => {
+  for (let times = 0; times < 3; times += 1) {
+    const socket = client(gateway, await tokenOf({ sub: 'ada' }), { Origin: 'https://app.example.com' });
+    await heard(socket, 'connect_error');
+    await asking(gateway)('GET', '/jobs', { headers: { Origin: 'https://app.example.com' } });
+  }
+  const lines = log.filter((line) => line.includes('ORIGINS'));
+  expect(lines).toEqual([expect.stringContaining('https://app.example.com')]);
+});
+
+test('a Socket.IO client with its default transports leaves a line that says what to set', async () => {
+  const socket = io(gateway.url, { reconnection: false, forceNew: true });
+  await heard(socket, 'connect_error');
+  socket.disconnect();
+  expect(log.filter((line) => line.includes("transports: ['websocket']"))).toHaveLength(1);
+});
+
+test('[R16] who invents origins fills no log', () => {
+  let now = 0;
+  const refusals = refusalLog(logger, () => now);
+  for (let n = 0; n < 1_000; n += 1) refusals.origin(`https://${n}.example${'x'.repeat(5_000)}`);
+  expect(log).toHaveLength(20);
+  expect(log.join().length).toBeLessThan(20_000);
+  now = 60_000;
+  refusals.origin('https://later.example');
+  expect(log).toHaveLength(21);
+});
+
+test.each([
+  ['203.0.113.7', '203.0.113.7'],
+  ['::ffff:203.0.113.7', '203.0.113.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+  ['2001:DB8:0001:0002:ffff::', '2001:db8:1:2::/64'],
+  ['[2001:db8:1:2::9]:4711', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['64:ff9b::203.0.113.7', '64:ff9b:0:0::/64'],
+  ['nonsense', 'nonsense'],
+  ['', ''],
+])('a caller at %s counts as %s', (address, network) => {
+  expect(networkOf(address)).toBe(network);
+});

@@ -1,0 +1,144 @@
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { lastValueFrom } from 'rxjs';
+import type { Browser } from 'playwright-core';
+import { jobstream } from '../../../gateway/client';
+import { startChromium } from '../../support/chromium';
+import { steps } from '../../support/comfyui/workflows';
+import { asking } from '../support/asking';
+import { jobIn, openScreen } from '../support/dashboard';
+import { runningGateway, type RunningGateway } from '../support/running-gateway';
+
+jest.setTimeout(90_000);
+
+/** A reverse proxy that passes on what stands under a path, and nothing else; with `strips`, without that path. */
+async function pathProxy(
+  target: string,
+  base: string,
+  strips: boolean,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Server> {
+  const { hostname, port } = new URL(target);
+  const passed = (url = '') => (url.startsWith(`${base}/`) ? (strips ? url.slice(base.length) : url) : undefined);
+  const server = createServer((asked, answer) => {
+    const path = passed(asked.url);
+    if (path === undefined) return void answer.writeHead(404).end('not under the path');
+    const { method, headers } = asked;
+    const onwards = httpRequest({ hostname, port, path, method, headers: { ...headers, ...more } }, (got) => {
+      answer.writeHead(got.statusCode!, got.headers);
+      got.pipe(answer);
+    });
+    onwards.on('error', () => answer.destroy());
+    asked.pipe(onwards);
+  });
+  server.on('upgrade', (asked, socket) => {
+    const path = passed(asked.url);
+    if (path === undefined) return void socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
+    const onwards = connect(Number(port), hostname, () => {
+      const headers = Object.entries({ ...asked.headers, ...more }).map(([name, value]) => `${name}: ${String(value)}`);
+      onwards.write([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
+      onwards.pipe(socket).pipe(onwards);
+    });
+    onwards.on('error', () => socket.destroy());
+    socket.on('error', () => onwards.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const body = { workflow: steps(), type: 'image_generation', userId: 'ada' };
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startChromium();
+}, 120_000);
+afterAll(() => browser.close());
+
+describe.each<
+  [name: string, strips: boolean, told: Parameters<typeof runningGateway>[0], header: Record<string, string>]
+>([
+  ['the proxy leaves the path, BASE_PATH names it', false, { basePath: '/comfy' }, {}],
+  ['the proxy takes the path off, BASE_PATH names it', true, { basePath: '/comfy' }, {}],
+  ['the proxy takes the path off and says so', true, { proxies: 1 }, { 'X-Forwarded-Prefix': '/comfy/' }],
+])('%s', (_name, strips, told, header) => {
+  let gateway: RunningGateway;
+  let proxy: Server;
+  let ask: ReturnType<typeof asking>;
+
+  beforeAll(async () => {
+    gateway = await runningGateway(told);
+    proxy = await pathProxy(gateway.url, '/comfy', strips, header);
+    ask = asking({ url: urlOf(proxy) });
+  });
+  afterAll(async () => {
+    proxy.close();
+    proxy.closeAllConnections();
+    await gateway.close();
+  });
+
+  test('what it names is under the path', async () => {
+    const posted = await ask('POST', '/comfy/jobs', { body });
+    const promptId = String(posted.json['promptId']);
+    expect(posted).toMatchObject({ status: 202, headers: { location: `/comfy/jobs/${promptId}` } });
+    expect((await ask('GET', posted.headers['location']!)).status).toBe(200);
+    expect((await ask('GET', '/comfy/openapi.json')).json).toMatchObject({ servers: [{ url: '/comfy' }] });
+    expect((await ask('GET', '/comfy/asyncapi.json')).json).toMatchObject({
+      channels: { socket: { address: '/comfy/socket.io/' } },
+    });
+    await asked(promptId);
+    const { url } = (await ask('POST', `/comfy/jobs/${promptId}/outputs/0/url`)).json as { url: string };
+    expect(url.startsWith(`/comfy/jobs/${promptId}/outputs/0?signature=`)).toBe(true);
+    expect((await ask('GET', url)).headers['content-type']).toBe('image/png');
+  });
+
+  const asked = async (promptId: string) => {
+    const client = jobstream({ url: `${urlOf(proxy)}/comfy/` });
+    const last = await lastValueFrom(client.watchJob(promptId));
+    const output = await fetch(await client.outputUrl(promptId, 0));
+    expect(output.status).toBe(200);
+    await output.arrayBuffer();
+    client.close();
+    expect(last).toMatchObject({ promptId, status: 'completed' });
+  };
+
+  test('the dashboard works there', async () => {
+    const { json } = await ask('POST', '/comfy/jobs', { body });
+    const { page, troubles } = await openScreen(browser);
+    const strays: string[] = [];
+    page.on('request', (sent) => {
+      if (!new URL(sent.url()).pathname.startsWith('/comfy/') && sent.url().startsWith('http')) strays.push(sent.url());
+    });
+    await page.goto(`${urlOf(proxy)}/comfy/`);
+    await jobIn(page, String(json['promptId'])).waitFor();
+    await page.locator('text=Completed').first().waitFor();
+    expect({ strays, troubles }).toEqual({ strays: [], troubles: [] });
+    await page.close();
+  });
+});
+
+test('who forgets the slash is sent to the dashboard', async () => {
+  const gateway = await runningGateway({ basePath: '/comfy' });
+  const answer = await fetch(`${gateway.url}/comfy`, { redirect: 'manual' });
+  expect([answer.status, answer.headers.get('location')]).toEqual([308, '/comfy/']);
+  expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
+  expect((await fetch(`${gateway.url}/comfyx/livez`)).status).toBe(404);
+  await gateway.close();
+});
+
+test('what a stranger says of the path is believed of a proxy only, and only where it is a path', async () => {
+  const [open, proxied] = [await runningGateway(), await runningGateway({ proxies: 1 })];
+  const prefixOf = async (gateway: RunningGateway, prefix: string) =>
+    (
+      (await asking(gateway)('GET', '/openapi.json', { headers: { 'X-Forwarded-Prefix': prefix } })).json as {
+        servers: { url: string }[];
+      }
+    ).servers[0]!.url;
+  expect(await prefixOf(open, '/comfy')).toBe('/');
+  for (const bad of ['//evil.example', 'https://evil.example', '/a b', '/', '/\\evil.example', `/${'x'.repeat(300)}`])
+    expect(await prefixOf(proxied, bad)).toBe('/');
+  expect(await prefixOf(proxied, '/comfy')).toBe('/comfy');
+  await Promise.all([open.close(), proxied.close()]);
+});

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+jest.setTimeout(120_000);
+
+const run = promisify(execFile);
+const root = join(__dirname, '../..');
+const PAGES = ['README.md', 'docs/client.md', 'docs/api.md'];
+
+/** What the snippets take for granted, as a page or a program would have it. */
+const AMBIENT = `
+declare const promptId: string;
+declare const token: string;
+declare const picture: HTMLImageElement;
+declare const video: HTMLVideoElement;
+declare const badge: HTMLElement;
+declare const table: Map<string, import('comfyui-jobstream/client').JobState>;
+declare function render(status: string, progress: number, title?: string, etaMs?: number): void;
+declare function show(status: string, progress: number, title?: string): void;
+declare function explain(code: string, message: string): void;
+declare function freshToken(): Promise<string>;
+declare function currentToken(): string;
+`;
+
+const OPTIONS = {
+  strict: true,
+  noEmit: true,
+  target: 'es2022',
+  module: 'esnext',
+  moduleResolution: 'bundler',
+  moduleDetection: 'force',
+  lib: ['es2023', 'dom'],
+  jsx: 'react-jsx',
+  types: ['node'],
+  allowJs: true,
+  // Ours are looked at as well, other packages' too.
+  skipLibCheck: false,
+};
+
+let folder: string;
+beforeAll(async () => {
+  // Below node_modules, so that the declarations find what they name.
+  await mkdir(join(root, 'node_modules/.cache'), { recursive: true });
+  folder = await mkdtemp(join(root, 'node_modules/.cache/snippets-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const snippetsOf = async (page: string) =>
+  [...(await readFile(join(root, page), 'utf8')).matchAll(/^```(ts|tsx|js)\n([\s\S]*?)^```$/gm)].map(
+    ([, kind = '', code = ''], n) => ({ name: `${page.replace(/\W/g, '-')}-${n}.${kind}`, code }),
+  );
+
+test('every snippet of the documents compiles against what ships, strictly, in TypeScript 5.9', async () => {
+  const tsc = (version: string, ...args: string[]) =>
+    run(process.execPath, [join(root, `node_modules/${version}/bin/tsc`), ...args], { cwd: root }).catch(
+      (error: unknown) => {
+        throw new Error((error as { readonly stdout: string }).stdout);
+      },
+    );
+  const dist = join(folder, 'dist');
+  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly');
+  const snippets = (await Promise.all(PAGES.map(snippetsOf))).flat();
+  expect(snippets.length).toBeGreaterThan(4);
+  for (const { name, code } of snippets)
+    await writeFile(join(folder, name), name.endsWith('.js') ? `// @ts-nocheck\n${code}` : code);
+  await writeFile(join(folder, 'ambient.d.ts'), AMBIENT);
+  const paths = {
+    'comfyui-jobstream': [join(dist, 'index.d.ts')],
+    'comfyui-jobstream/client': [join(dist, 'gateway/client/index.d.ts')],
+  };
+  await writeFile(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...OPTIONS, paths }, include: ['*.ts', '*.tsx', '*.js'] }),
+  );
+  expect(await tsc('typescript59', '-p', folder)).toMatchObject({ stdout: '' });
+});
