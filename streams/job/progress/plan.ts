@@ -1,4 +1,6 @@
-import type { Graph, GraphNode } from '../job/workflow';
+import type { Graph, GraphNode } from '../workflow';
+import type { NodeRun } from './node-run';
+import type { Versions } from './versions';
 import { heftOf, takesSteps } from './priors';
 
 /** One node of a workflow, as far as its time goes. */
@@ -22,6 +24,8 @@ export interface Plan {
   readonly nodes: ReadonlyMap<string, PlanNode>;
   /** The nodes that ComfyUI runs for: those that save or show something, as far as their names tell. */
   readonly outputs: readonly string[];
+  /** The nodes that load models. */
+  readonly loaders: readonly string[];
 }
 
 const plans = new WeakMap<Graph, Plan>();
@@ -58,10 +62,16 @@ function madeFrom(graph: Graph): Plan {
       anywhere: hash(self),
     });
   }
-  const fed = new Set([...graph.values()].flatMap(({ inputs }) => inputs));
+  const fed = new Set<string>();
+  for (const { inputs } of graph.values()) for (const input of inputs) fed.add(input);
   const sinks = [...graph].filter(([id]) => !fed.has(id));
   const saving = sinks.filter(([, { type }]) => SAVES.test(type));
-  return { nodes, outputs: (saving.length > 0 ? saving : sinks).map(([id]) => id) };
+  const loaders = [...graph].filter(([, { type }]) => /load/i.test(type) && !/load ?(image|mask|audio|video)/i.test(type));
+  return {
+    nodes,
+    outputs: (saving.length > 0 ? saving : sinks).map(([id]) => id),
+    loaders: loaders.map(([id]) => id),
+  };
 }
 
 /** Inputs by which samplers, schedulers and trainers declare how many steps they take. */
@@ -160,6 +170,53 @@ function contextOf(graph: Graph, node: GraphNode, steps: number | undefined): Pi
   }
   return { numbers, heft };
 }
+
+/** The workflow node that made a node: by its parents, else by its id (`5.0.0.2` was made by `5`). */
+export function ownerOf(
+  { nodes }: Pick<Plan, 'nodes'>,
+  id: string,
+  parent: string | undefined,
+  runs: Pick<Versions<NodeRun>, 'get'>,
+): string | undefined {
+  if (parent !== undefined) {
+    if (nodes.has(parent)) return parent;
+    const above = runs.get(parent)?.owner;
+    if (above !== undefined) return above;
+  }
+  return ownerById(nodes, id);
+}
+
+/** The longest beginning of an id that is a node of the workflow. */
+export function ownerById(nodes: { readonly has: (id: string) => boolean }, id: string): string | undefined {
+  let end = id.lastIndexOf('.');
+  for (let hops = 0; end > 0 && hops < HOPS_BY_ID; hops++) {
+    const head = id.slice(0, end);
+    if (nodes.has(head)) return head;
+    end = id.lastIndexOf('.', end - 1);
+  }
+  return undefined;
+}
+
+const HOPS_BY_ID = 64;
+
+/** Whether a node waits for another: a lazy input is run in the midst of the node that asked for it. */
+export function needs({ nodes }: Plan, id: string, other: string, isOver: (id: string) => boolean): boolean {
+  const open = [...(nodes.get(id)?.inputs ?? [])];
+  const seen = new Set(open);
+  for (let next = open.pop(); next !== undefined && seen.size < SEARCHED; next = open.pop()) {
+    if (next === other) return true;
+    if (isOver(next)) continue;
+    for (const input of nodes.get(next)?.inputs ?? []) {
+      if (seen.has(input)) continue;
+      seen.add(input);
+      open.push(input);
+    }
+  }
+  return false;
+}
+
+/** Nodes looked through for one that another waits for. */
+const SEARCHED = 2_000;
 
 /** 53 bits of a text: enough to tell some thousand nodes apart. */
 function hash(text: string): string {

@@ -14,8 +14,8 @@ export interface Expected {
   readonly trust: number;
 }
 
-/** What is known of nodes' durations on a server. */
-export type Durations = (node: PlanNode) => Expected;
+/** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
+export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
 export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number => fixedMs + stepMs * steps * rounds;
 
@@ -24,7 +24,7 @@ const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName: Durations = ({ type, steps, heft }) => {
+export const byName = ({ type, steps, heft }: PlanNode): Expected => {
   const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
   if (stepMs === undefined && steps !== undefined)
     return { fixedMs: fixedMs / 4, stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12, steps, rounds: 1, trust: 0 };

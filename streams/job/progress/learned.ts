@@ -1,7 +1,8 @@
 import { byName, type Expected } from './expected';
 import type { PlanNode } from './plan';
 import { emptyModel, expectedBy, learnt, type Model } from './class-model';
-import type { NodeRun, RunClock } from './run-clock';
+import type { NodeRun } from './node-run';
+import type { RunClock } from './run-clock';
 
 /** What one node took, over the runs of it. */
 export interface Measured {
@@ -56,7 +57,7 @@ export function learnedFrom(json: LearnedJson = { nodes: [], classes: [] }): Lea
       return model === undefined ? byName(node) : expectedBy(model, node);
     },
     learn: (serverUrl, run, at) => {
-      const isCold = wasCold(run);
+      const { isCold } = run;
       for (const [id, node] of run.plan.nodes) {
         const seen = run.nodes.get(id);
         if (seen?.doneAt === undefined) continue;
@@ -78,10 +79,6 @@ function keysOf(serverUrl: string, { inGraph, anywhere }: PlanNode, isCold: bool
   const heat = isCold ? 'c' : 'w';
   return [`${serverUrl} ${inGraph}${heat}`, `${serverUrl} ${anywhere}${heat}`, ` ${anywhere}${heat}`];
 }
-
-/** Whether models were loaded in this run: a sampler's first step then takes longer. */
-const wasCold = (run: RunClock): boolean =>
-  [...run.nodes].some(([id, { doneAt }]) => doneAt !== undefined && /load/i.test(run.plan.nodes.get(id)?.type ?? ''));
 
 function measuredOf(node: NodeRun, doneAt: number, at: number): Measured {
   const tookMs = doneAt - node.startedAt;
