@@ -110,6 +110,7 @@ export function jobIndex(): JobIndex {
       return job?.state.runId === undefined ? job : undefined;
     },
     ofClient: (clientId) => listed(byClient.of(clientId)),
+    running: () => listed(atWork.of('processing')),
     runningOf: (clientId) => listed(running.of(clientId)),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),

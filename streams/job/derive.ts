@@ -37,7 +37,9 @@ export function retold(job: Job, state: JobState, at: number): Job {
 export function runOf({ run, graph, durations, targets }: Job, state: JobState, at: number): RunClock {
   const plan = planOf(graph);
   const { executionStartedAt = at, progress } = state;
-  const started = run ?? runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
+  const started =
+    run ??
+    runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
   const known = withPlan(started, plan);
   return targets === undefined ? known : withTargets(known, targets);
 }

@@ -28,7 +28,12 @@ export function shownAt(run: RunClock, at: number): Shown {
   const total = Math.max(0, at - startedAt) + leftMs;
   const slowly = shown.share + (1 - shown.share) * (since / (since + leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
-  return { run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } }, share, leftMs, isSure: left.sureMs >= SURE * leftMs };
+  return {
+    run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } },
+    share,
+    leftMs,
+    isSure: left.sureMs >= SURE * leftMs,
+  };
 }
 
 /** Of what is left, so much must be known for it to be told. */

@@ -1,5 +1,5 @@
 import { byName, type Expected } from './expected';
-import type { Measured } from './learned';
+import type { Measured } from './measured';
 import type { PlanNode } from './plan';
 
 /**
@@ -67,7 +67,7 @@ const stepOf = ({ stepMs }: Expected): number => (stepMs > 0 ? stepMs : 500);
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
 
 function named({ numbers }: PlanNode): Model {
-  const names = [...numbers.keys()].filter((name) => !SKIPPED.test(name)).slice(0, MOST_NAMES);
+  const names = [...numbers.keys()].filter((name) => !SKIPPED.test(name) && name.length <= 40).slice(0, MOST_NAMES);
   const size = names.length + 1;
   const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
   return { ...emptyModel, names, xx: zeros(size * size), fixed: zeros(size), step: zeros(size) };
@@ -99,3 +99,23 @@ function solved(xx: readonly number[], xy: readonly number[]): readonly number[]
   }
   return rows.map((row) => row[size] ?? 0);
 }
+
+const short = (value: number): number => Number(value.toPrecision(6));
+
+export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds }: Model): string =>
+  JSON.stringify([names, runs, xx.map(short), fixed.map(short), step.map(short), stepping, steps, rounds]);
+
+/** Reads what `modelToText` wrote; `undefined` where it is anything else. */
+export function modelFrom(value: unknown): Model | undefined {
+  if (!Array.isArray(value) || value.length !== 8) return undefined;
+  const [names, runs, xx, fixed, step, stepping, steps, rounds] = value as readonly unknown[];
+  if (!isListOf(names, 'string') || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
+  const size = names.length + 1;
+  if (!isListOf(xx, 'number') || !isListOf(fixed, 'number') || !isListOf(step, 'number')) return undefined;
+  if (xx.length !== size * size || fixed.length !== size || step.length !== size) return undefined;
+  if (typeof runs !== 'number' || typeof steps !== 'number' || typeof rounds !== 'number') return undefined;
+  return { ...{ names, runs, stepping, steps, rounds }, xx, fixed, step } as Model;
+}
+
+const isListOf = (value: unknown, type: 'string' | 'number'): value is readonly unknown[] =>
+  Array.isArray(value) && value.every((each) => typeof each === type);

@@ -27,7 +27,13 @@ const STEPS_EXPONENT = -0.5;
 export const byName = ({ type, steps, heft }: PlanNode): Expected => {
   const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
   if (stepMs === undefined && steps !== undefined)
-    return { fixedMs: fixedMs / 4, stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12, steps, rounds: 1, trust: 0 };
+    return {
+      fixedMs: fixedMs / 4,
+      stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12,
+      steps,
+      rounds: 1,
+      trust: 0,
+    };
   if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);

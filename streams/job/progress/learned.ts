@@ -1,112 +1,101 @@
-import { byName, type Expected } from './expected';
-import type { PlanNode } from './plan';
-import { emptyModel, expectedBy, learnt, type Model } from './class-model';
-import type { NodeRun } from './node-run';
-import type { RunClock } from './run-clock';
+import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
+import { byName, type Durations } from './expected';
+import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
+import { hash, type PlanNode } from './plan';
+import { ended, type RunClock } from './run-clock';
 
-/** What one node took, over the runs of it. */
-export interface Measured {
-  readonly runs: number;
-  readonly fixedMs: number;
-  /** 0 where it did not count. */
-  readonly stepMs: number;
-  readonly steps: number;
-  readonly rounds: number;
-  /** When it was measured last, ms since 1970. */
-  readonly at: number;
-}
+/** What was learnt under a key, as text; forgotten where there is none. */
+export type LearnedEntry = readonly [key: string, text: string | undefined];
 
-/** What earlier runs tell of nodes' durations, by server. Bounded: what was not seen for longest is forgotten first. */
+/** What earlier runs tell of nodes' durations. Bounded: what was not seen for longest is forgotten first. */
 export interface Learned {
-  /** What a node will take on a server; a guess by its name where nothing tells. */
-  readonly durationOf: (serverUrl: string, node: PlanNode, isCold: boolean) => Expected;
-  /** Takes in a run that has ended well. */
-  readonly learn: (serverUrl: string, run: RunClock, at: number) => void;
-  readonly toJson: () => LearnedJson;
+  /** What nodes will take on a server; a guess by their names where nothing tells. */
+  readonly durationsOn: (serverUrl: string) => Durations;
+  /** Takes in a run that has ended well, and tells what is to be kept. */
+  readonly learn: (serverUrl: string, run: RunClock, at: number) => readonly LearnedEntry[];
+  /** Takes in what was kept, by others too. What is no such thing is left out. */
+  readonly take: (entries: readonly LearnedEntry[]) => void;
 }
 
-export interface LearnedJson {
-  readonly nodes: readonly (readonly [string, Measured])[];
-  readonly classes: readonly (readonly [string, Model])[];
-}
+/** Nodes and classes remembered: some 70 and 400 bytes each as they are kept. */
+const MOST_NODES = 8_000;
+const MOST_CLASSES = 400;
+/** A run of more nodes teaches no more than the first of them. */
+const NODES_A_RUN = 500;
 
-/** Nodes and classes remembered: about 100 bytes and 1 KB each as JSON. */
-const MOST_NODES = 6_000;
-const MOST_CLASSES = 300;
-/** Newer runs weigh more: a server is replaced, a model is swapped. */
-const RECENT = 8;
-
-export function learnedFrom(json: LearnedJson = { nodes: [], classes: [] }): Learned {
-  const nodes = new Map(json.nodes);
-  const classes = new Map(json.classes);
-
-  const remember = <V>(map: Map<string, V>, key: string, value: V, most: number): void => {
-    map.delete(key);
-    map.set(key, value);
-    const oldest = map.keys().next();
-    if (map.size > most && oldest.done !== true) map.delete(oldest.value);
-  };
+export function learned(): Learned {
+  const nodes = new Map<string, Measured>();
+  const classes = new Map<string, Model>();
 
   return {
-    durationOf: (serverUrl, node, isCold) => {
-      for (const key of keysOf(serverUrl, node, isCold)) {
-        const measured = nodes.get(key);
-        if (measured !== undefined) return expectedOf(measured, node, Math.min(1, 0.6 + 0.2 * measured.runs));
-      }
-      const model = classes.get(`${serverUrl} ${node.type}`) ?? classes.get(` ${node.type}`);
-      return model === undefined ? byName(node) : expectedBy(model, node);
+    durationsOn: (serverUrl) => {
+      const server = hash(serverUrl);
+      return (node, isCold) => {
+        for (const key of keysOf(server, node, isCold)) {
+          const measured = nodes.get(key);
+          if (measured !== undefined) return expectedFrom(measured, node);
+        }
+        const model = classes.get(classKey(server, node)) ?? classes.get(classKey('', node));
+        return model === undefined ? byName(node) : expectedBy(model, node);
+      };
     },
     learn: (serverUrl, run, at) => {
-      const { isCold } = run;
+      const server = hash(serverUrl);
+      const through = ended(run, at);
+      const kept = new Map<string, string | undefined>();
+      let left = NODES_A_RUN;
       for (const [id, node] of run.plan.nodes) {
-        const seen = run.nodes.get(id);
-        if (seen?.doneAt === undefined) continue;
-        const measured = measuredOf(seen, seen.doneAt, at);
-        for (const key of keysOf(serverUrl, node, isCold)) {
+        const seen = through.nodes.get(id);
+        if (seen?.doneAt === undefined || left-- <= 0) continue;
+        const measured = measuredOf(seen, seen.doneAt);
+        for (const key of keysOf(server, node, run.isCold)) {
           const before = nodes.get(key);
-          remember(nodes, key, before === undefined ? measured : blended(before, measured), MOST_NODES);
+          const now = before === undefined ? measured : blended(before, measured);
+          kept.set(key, measuredToText(now));
+          for (const gone of remember(nodes, key, now, MOST_NODES)) kept.set(gone, undefined);
         }
-        for (const key of [`${serverUrl} ${node.type}`, ` ${node.type}`])
-          remember(classes, key, learnt(classes.get(key) ?? emptyModel, node, measured), MOST_CLASSES);
+        for (const key of [classKey(server, node), classKey('', node)]) {
+          const model = learnt(classes.get(key) ?? emptyModel, node, measured);
+          kept.set(key, modelToText(model));
+          for (const gone of remember(classes, key, model, MOST_CLASSES)) kept.set(gone, undefined);
+        }
+      }
+      return [...kept];
+    },
+    take: (entries) => {
+      for (const [key, text] of entries) {
+        const value = parsed(text);
+        const measured = measuredFrom(value);
+        const model = measured === undefined ? modelFrom(value) : undefined;
+        if (key.startsWith('n') && measured !== undefined) remember(nodes, key, measured, MOST_NODES);
+        if (key.startsWith('c') && model !== undefined) remember(classes, key, model, MOST_CLASSES);
       }
     },
-    toJson: () => ({ nodes: [...nodes], classes: [...classes] }),
   };
 }
 
-/** From the most telling to the least: this node here, a node with these inputs here, the same on any server. */
-function keysOf(serverUrl: string, { inGraph, anywhere }: PlanNode, isCold: boolean): readonly string[] {
+/** Puts a value last, and tells what had to go for it. */
+function remember<V>(map: Map<string, V>, key: string, value: V, most: number): readonly string[] {
+  map.delete(key);
+  map.set(key, value);
+  const oldest = map.keys().next();
+  if (map.size <= most || oldest.done === true) return [];
+  map.delete(oldest.value);
+  return [oldest.value];
+}
+
+/** From the more telling to the less: this node of this workflow, a node of any with these inputs. */
+function keysOf(server: string, { inGraph, anywhere }: PlanNode, isCold: boolean): readonly string[] {
   const heat = isCold ? 'c' : 'w';
-  return [`${serverUrl} ${inGraph}${heat}`, `${serverUrl} ${anywhere}${heat}`, ` ${anywhere}${heat}`];
+  return [`n${server}:${inGraph}${heat}`, `n${server}:${anywhere}${heat}`];
 }
 
-function measuredOf(node: NodeRun, doneAt: number, at: number): Measured {
-  const tookMs = doneAt - node.startedAt;
-  const rounds = node.rounds + 1;
-  const counts = node.max > 1 && node.paceMs > 0;
-  if (!counts) return { runs: 1, fixedMs: tookMs, stepMs: 0, steps: 1, rounds: 1, at };
-  const stepMs = Math.min(node.paceMs, tookMs / (node.max * rounds));
-  return { runs: 1, fixedMs: tookMs - stepMs * node.max * rounds, stepMs, steps: node.max, rounds, at };
-}
+const classKey = (server: string, { type }: PlanNode): string => `c${server}:${type.length > 40 ? hash(type) : type}`;
 
-function blended(before: Measured, next: Measured): Measured {
-  const weight = 1 / Math.min(RECENT, before.runs + 1);
-  const mean = (a: number, b: number): number => a + (b - a) * weight;
-  return {
-    runs: before.runs + 1,
-    fixedMs: mean(before.fixedMs, next.fixedMs),
-    stepMs: next.stepMs === 0 || before.stepMs === 0 ? next.stepMs : mean(before.stepMs, next.stepMs),
-    steps: next.steps,
-    rounds: mean(before.rounds, next.rounds),
-    at: next.at,
-  };
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
-
-/** What was measured, for as many steps as it will take this time. */
-const expectedOf = ({ fixedMs, stepMs, steps, rounds }: Measured, node: PlanNode, trust: number): Expected => ({
-  fixedMs,
-  stepMs,
-  steps: stepMs > 0 && rounds === 1 ? (node.steps ?? steps) : steps,
-  rounds,
-  trust,
-});

@@ -66,7 +66,9 @@ function madeFrom(graph: Graph): Plan {
   for (const { inputs } of graph.values()) for (const input of inputs) fed.add(input);
   const sinks = [...graph].filter(([id]) => !fed.has(id));
   const saving = sinks.filter(([, { type }]) => SAVES.test(type));
-  const loaders = [...graph].filter(([, { type }]) => /load/i.test(type) && !/load ?(image|mask|audio|video)/i.test(type));
+  const loaders = [...graph].filter(
+    ([, { type }]) => /load/i.test(type) && !/load ?(image|mask|audio|video)/i.test(type),
+  );
   return {
     nodes,
     outputs: (saving.length > 0 ? saving : sinks).map(([id]) => id),
@@ -219,7 +221,7 @@ export function needs({ nodes }: Plan, id: string, other: string, isOver: (id: s
 const SEARCHED = 2_000;
 
 /** 53 bits of a text: enough to tell some thousand nodes apart. */
-function hash(text: string): string {
+export function hash(text: string): string {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;
   for (let i = 0; i < text.length; i++) {

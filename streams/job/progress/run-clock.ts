@@ -221,9 +221,7 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
     nodes: run.nodes.with(id, through),
     hasBegun: true,
     slowness:
-      planNode === undefined
-        ? run.slowness
-        : compared(run, run.durations(planNode, run.isCold), at - node.startedAt),
+      planNode === undefined ? run.slowness : compared(run, run.durations(planNode, run.isCold), at - node.startedAt),
   };
   // A lazy branch that was not taken: what this node did without is needed no more, unless by another.
   const didWithout = planNode?.inputs.some((input) => run.pending.get(input) !== undefined) === true;
