@@ -1,6 +1,7 @@
-import { byName, type Expected } from './expected';
+import type { Expected } from './expected';
 import type { Measured } from './measured';
 import type { PlanNode } from './plan';
+import { priorOf, type Prior } from './priors';
 
 /**
  * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
@@ -37,7 +38,7 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
   const model = before.runs === 0 ? named(node) : before;
   const x = inputOf(model, node);
   const keep = model.runs >= 200 ? 0.995 : 1;
-  const base = byName(node);
+  const base = priorOf(node.type);
   return {
     ...model,
     runs: model.runs + 1,
@@ -53,7 +54,7 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
 /** What a node of the class is expected to take. */
 export function expectedBy(model: Model, node: PlanNode): Expected {
   const x = inputOf(model, node);
-  const base = byName(node);
+  const base = priorOf(node.type);
   const predict = (xy: readonly number[]): number =>
     Math.exp(solved(model.xx, xy).reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
   const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
@@ -63,7 +64,7 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
   return { fixedMs, stepMs: stepOf(base) * predict(model.step), steps, rounds: model.rounds, trust };
 }
 
-const stepOf = ({ stepMs }: Expected): number => (stepMs > 0 ? stepMs : 500);
+const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
 
 function named({ numbers }: PlanNode): Model {
