@@ -26,7 +26,7 @@ export function shownAt(run: RunClock, at: number): Shown {
   // What is shown stands until the next news: it is right in the middle of that time.
   const elapsed = Math.max(0, at - startedAt) + Math.min(gapMs / 2, leftMs / 2);
   const total = Math.max(0, at - startedAt) + leftMs;
-  const slowly = shown.share + (1 - shown.share) * (since / (since + leftMs));
+  const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
   return {
     run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } },
@@ -38,6 +38,8 @@ export function shownAt(run: RunClock, at: number): Shown {
 
 /** Of what is left, so much must be known for it to be told. */
 const SURE = 0.6;
+/** How much more slowly than to the end the bar goes on that is ahead of its time. */
+const SLOWLY = 3;
 /** News that comes together is one. */
 const SAME_MS = 5;
 const LONGEST_GAP_MS = 1_000;

@@ -28,7 +28,8 @@ export const newNodeRun = (startedAt: number, heardAt: number, owner?: string, d
 });
 
 /** The node after a step. One whose value falls, or that counts anew to another number, has begun another round. */
-export function counted(node: NodeRun, value: number, max: number, at: number): NodeRun {
+export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
+  const [value, max] = [amount(told), amount(toldMax)];
   const next = { ...node, value, max, steppedAt: at };
   const isFirst = node.value === 0 && node.rounds === 0;
   if (value < node.value || (max !== node.max && !isFirst && node.max > 1))
@@ -37,6 +38,9 @@ export function counted(node: NodeRun, value: number, max: number, at: number): 
   const steps = value - node.firstValue;
   return steps > 0 && at > node.firstAt ? { ...next, paceMs: (at - node.firstAt) / steps } : next;
 }
+
+/** Of nonsense, such as less than no steps, nothing is believed. */
+const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0);
 
 /** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
 export const hasCounted = ({ value, max, rounds }: NodeRun): boolean =>

@@ -116,7 +116,7 @@ export const withTargets = (run: RunClock, targets: readonly string[]): RunClock
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
 export function executing(run: RunClock, id: string, at: number, displayId?: string): RunClock {
-  const next = started(withPreviousDone(run, id, at), id, at, undefined, displayId);
+  const next = started(withPreviousDone(run, id, at), id, at, displayId === undefined ? {} : { displayId });
   return next.nodes.get(id) === undefined ? next : { ...next, current: id };
 }
 
@@ -135,7 +135,7 @@ function withPreviousDone(run: RunClock, next: string, at: number): RunClock {
 /** A node counted: `value` of `max`. Where none is named, it is the one at work, or the likeliest of those to come. */
 export function stepped(run: RunClock, nodeId: string | undefined, value: number, max: number, at: number): RunClock {
   const id = nodeId ?? run.current ?? likeliest(run, max) ?? '';
-  const begun = started(run, id, at);
+  const begun = started(run, id, at, { isUnderWay: true });
   const before = begun.nodes.get(id);
   if (before === undefined) return begun;
   if (before.doneAt !== undefined || (before.value === value && before.max === max)) return { ...begun, current: id };
@@ -171,7 +171,14 @@ export function snapshot(run: RunClock, seen: readonly NodeSnapshot[], at: numbe
     if (!isDone && id === run.current) isStillRunning = true;
     const known = next.nodes.get(id);
     if (known?.doneAt !== undefined || (!isDone && known?.value === value && known.max === max)) continue;
-    if (known === undefined) next = started(next, id, at, parentId, displayId);
+    if (known === undefined) {
+      const isUnderWay = !isDone && value > 0 && max > 1;
+      const made = {
+        ...(parentId !== undefined && { parent: parentId }),
+        ...(displayId !== undefined && { displayId }),
+      };
+      next = started(next, id, at, { ...made, isUnderWay });
+    }
     if (!isDone && value > 0) next = stepped(next, id, value, max, at);
     if (isDone) next = finished(next, id, at, value, max);
   }
@@ -189,15 +196,22 @@ export function ended(run: RunClock, at: number): RunClock {
   return done;
 }
 
-function started(run: RunClock, id: string, at: number, parent?: string, displayId?: string): RunClock {
+/** `isUnderWay` where its first steps came before it was heard of: then it began at some time since the run did. */
+function started(
+  run: RunClock,
+  id: string,
+  at: number,
+  { parent, displayId, isUnderWay = false }: { parent?: string; displayId?: string; isUnderWay?: boolean } = {},
+): RunClock {
   if (run.nodes.get(id) !== undefined || run.nodes.size >= bounds.startedNodes) return run;
   const { heardAt = at } = run;
+  const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
   const planNode = run.plan.nodes.get(id);
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
   const begun: RunClock = {
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
-    nodes: run.nodes.with(id, newNodeRun(run.isLate && heardAt === at ? run.startedAt : at, at, owner, displayId)),
+    nodes: run.nodes.with(id, newNodeRun(since, at, owner, displayId)),
     running: new Set(run.running).add(id),
     heardAt,
   };

@@ -39,8 +39,11 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     return { ms: left, sureMs: ms === 0 ? 0 : (sureMs / ms) * left };
   }
   const longest = longestAtWork(run, at, slowness);
-  return { ms: Math.max(0, ms) + longest.ms, sureMs: Math.max(0, sureMs) + longest.sureMs };
+  return { ms: bounded(ms) + longest.ms, sureMs: bounded(sureMs) + longest.sureMs };
 }
+
+/** Nothing takes longer than a year, whatever numbers a node counts to. */
+const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
 
 /** Nodes side by side take as long as the longest of them. */
 function longestAtWork(run: RunClock, at: number, slowness: number): TimeLeft {
@@ -66,7 +69,7 @@ function slownessOf(run: RunClock, at: number): number {
     const expected = expectedOf(run, id, node);
     if (expected.trust > 0) continue;
     const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at);
-    log += Math.log(Math.max(1, projected) / Math.max(1, totalMs(expected)));
+    log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
   return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
@@ -83,7 +86,7 @@ function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, slowness
   const expected = expectedOf(run, id, node);
   const factor = expected.trust > 0 ? 1 : slowness;
   if (hasCounted(node)) {
-    const ms = countingLeftMs(node, expected, factor, at);
+    const ms = bounded(countingLeftMs(node, expected, factor, at));
     return { ms, sureMs: node.paceMs > 0 || expected.trust > 0 ? ms : 0 };
   }
   const type = run.plan.nodes.get(id)?.type;
