@@ -2,7 +2,7 @@ import { isRight } from 'fp-ts/Either';
 import { parseArgs } from 'node:util';
 import { decodeFrame } from '../sources/codecs/frame.codec';
 import type { Recorded } from './recording.codec';
-import { elsewhere, type Formula } from './formulas-elsewhere';
+import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
 import { learntFrom, recordingAt, recordingsIn, replay } from './replay';
 
 /** How well a bar told the time of one run. Distances are in points: percent shown less percent of time that was over. */
@@ -21,9 +21,6 @@ export interface Accuracy {
   /** The mean distance of formulas in use elsewhere. */
   readonly elsewhere: Readonly<Record<string, number>>;
 }
-
-/** What was shown from when on, in percent. */
-export type Curve = readonly (readonly [t: number, percent: number])[];
 
 /** Runs shorter than this say nothing: a frame's delay is a tenth of them. */
 const SHORTEST_MS = 300;

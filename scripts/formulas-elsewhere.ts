@@ -1,7 +1,10 @@
 import { isRight } from 'fp-ts/Either';
 import { decodeFrame } from '../sources/codecs/frame.codec';
-import type { Curve } from './accuracy';
+
 import type { Recorded } from './recording.codec';
+
+/** What was shown from when on, in percent. */
+export type Curve = readonly (readonly [t: number, percent: number])[];
 
 /** What a bar in use elsewhere would have shown of one run. */
 export type Formula = (recorded: readonly Recorded[], promptId: string) => Curve;
@@ -65,7 +68,7 @@ const running = ({ values, current }: Seen): number => {
 };
 const nodesDone = ({ done, cached }: Seen): number => done.size + cached.size;
 const steps = ({ values }: Seen): number => {
-  const sums = [...values.values()].reduce(([a, b], [value, max]) => [a + value, b + max] as const, [0, 0] as const);
+  const sums = [...values.values()].reduce<const>(([a, b], [value, max]) => [a + value, b + max] as const, [0, 0]);
   return sums[1] > 0 ? sums[0] / sums[1] : 0;
 };
 
