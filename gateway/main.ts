@@ -67,13 +67,15 @@ async function serve({
   basePath,
   outputLimitBytes,
   downloadsPerUser,
+  jobTimeoutMs,
+  userLimits,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   const report = reportTo(logger);
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
-  const pipeline = createPipeline({ servers, store, report });
+  const pipeline = createPipeline({ servers, store, report, timeoutMs: jobTimeoutMs, userLimits });
   pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,

@@ -36,21 +36,27 @@ export interface PipelineOptions {
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
   readonly report?: Report;
+  /** `asyncScheduler` where absent; another one for tests in virtual time. */
   readonly clock?: SchedulerLike;
-  /** For jitter: 0–1. */
+  /** For jitter: 0–1; `Math.random` where absent. */
   readonly random?: () => number;
-  /** How long a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, ∞ for no bound. */
+  /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
   readonly timeoutMs?: number;
   /** What one user may have under way; 1,000 jobs and 256 MiB where absent. */
   readonly userLimits?: { readonly jobs?: number; readonly bytes?: number };
+  /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
   readonly timing?: Partial<Timing>;
+  /** Of WebSockets; `defaultSocketTiming` for what is absent. */
   readonly socketTiming?: Partial<SocketTiming>;
 }
 
 /** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
 const CONFIRM_MS = 20_000;
 
-/** Starts watching: opens a socket to each server and takes up every unsettled job of the store. */
+/**
+ * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
+ * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
+ */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
   const env: Env = {

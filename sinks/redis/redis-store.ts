@@ -56,9 +56,10 @@ const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
 export interface RedisStoreOptions {
+  /** `redis://` or `rediss://`; of a cluster several with commas, or one with `?cluster=1`. */
   readonly url: string;
   readonly report: Report;
-  /** How long a session stays an instance's after it last said so. */
+  /** How many ms a session stays an instance's after it last said so; 10,000 where absent. */
   readonly leaseTtlMs?: number;
 }
 
