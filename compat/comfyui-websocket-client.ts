@@ -129,6 +129,8 @@ export class ComfyUIWebSocketClient {
     }
     if (state.status === 'failed') guarded(() => handlers.error?.(failureText(state)));
     if (state.status === 'failed' || handlers.completion === undefined) return;
+    // The pipeline answers for an end once it has told it to all.
+    await Promise.resolve();
     // Its end is known; without its images it is told all the same.
     const { images } = await resultOf(connection.pipeline, state, promptId).catch(() => briefly(state, promptId));
     guarded(() => handlers.completion?.({ promptId, status: 'completed', ...(images !== undefined && { images }) }));

@@ -14,7 +14,7 @@ export interface Models {
   textEncoders: string[];
 }
 
-/** What is asked about models may be long. */
+/** What is said of all nodes has some MB. */
 const MODELS_MS = 30_000;
 
 /** The ComfyUI at that URL, which may hold a login. */
@@ -33,19 +33,16 @@ export function podOf(baseUrl: string): Pod {
   };
 }
 
-/** Which files its loaders offer. A loader that it does not have offers none; rejects where it does not answer. */
+/** Which files its loaders offer; none a loader that it does not have. Rejects where it does not answer. */
 export async function modelsOf(pod: Pod): Promise<Models> {
-  const offered = async (loader: string, input: string): Promise<string[]> =>
-    namesIn(await pod.get(`/object_info/${loader}`, MODELS_MS), loader, input);
-  const orNone = (loader: string, input: string): Promise<string[]> => offered(loader, input).catch(() => []);
-  const checkpoints = await offered('CheckpointLoaderSimple', 'ckpt_name');
-  const [loras, vaes, diffusion, textEncoders] = await Promise.all([
-    orNone('LoraLoader', 'lora_name'),
-    orNone('VAELoader', 'vae_name'),
-    orNone('UNETLoader', 'unet_name'),
-    orNone('CLIPLoader', 'clip_name'),
-  ]);
-  return { checkpoints, loras, vaes, diffusion, textEncoders };
+  const info = await pod.get('/object_info', MODELS_MS);
+  return {
+    checkpoints: namesIn(info, 'CheckpointLoaderSimple', 'ckpt_name'),
+    loras: namesIn(info, 'LoraLoader', 'lora_name'),
+    vaes: namesIn(info, 'VAELoader', 'vae_name'),
+    diffusion: namesIn(info, 'UNETLoader', 'unet_name'),
+    textEncoders: namesIn(info, 'CLIPLoader', 'clip_name'),
+  };
 }
 
 /** A list of names stands in the first place, or, as newer servers have it, among the options of a `COMBO`. */
