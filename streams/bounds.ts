@@ -8,7 +8,7 @@ export const bounds = {
   /** Levels of JSON in a body, fields of its outermost object, and values in all. */
   bodyLevels: 100,
   bodyFields: 100,
-  bodyValues: 500_000,
+  bodyValues: 200_000,
   /** Bodies of 256 KiB and more of one user that are read and checked at a time, and inputs; so many others wait, unread. */
   bodiesAtOnce: 1,
   inputsAtOnce: 4,

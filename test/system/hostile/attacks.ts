@@ -16,8 +16,17 @@ export interface Attacker {
   readonly note: (what: string, outcome: string | number) => void;
 }
 
+const PATIENCE_MS = 20_000;
+
 const at = ({ instances }: Attacker, n: number): string => instances[n % instances.length]!;
 const bearer = ({ token }: Attacker) => ({ authorization: `Bearer ${token}` });
+
+/** Not `AbortSignal.timeout`: Node 20 collects that as garbage, and it never fires. */
+function patiently<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const patience = setTimeout(() => abort.abort(), PATIENCE_MS);
+  return work(abort.signal).finally(() => clearTimeout(patience));
+}
 
 /** Repeats an attack until the time is over. */
 export async function again({ until }: Attacker, pauseMs: number, attack: (n: number) => unknown): Promise<void> {
@@ -29,16 +38,14 @@ export async function again({ until }: Attacker, pauseMs: number, attack: (n: nu
 
 /** Submits a body. Resolves with the job's id where it was taken. */
 export async function post(attacker: Attacker, n: number, what: string, body: string): Promise<string | undefined> {
+  const headers = { ...bearer(attacker), 'content-type': 'application/json' };
   try {
-    const answer = await fetch(`${at(attacker, n)}/jobs`, {
-      method: 'POST',
-      headers: { ...bearer(attacker), 'content-type': 'application/json' },
-      body,
-      signal: AbortSignal.timeout(20_000),
+    return await patiently(async (signal) => {
+      const answer = await fetch(`${at(attacker, n)}/jobs`, { method: 'POST', headers, body, signal });
+      const text = await answer.text();
+      attacker.note(what, answer.status);
+      return answer.status === 202 ? (JSON.parse(text) as { promptId: string }).promptId : undefined;
     });
-    const text = await answer.text();
-    attacker.note(what, answer.status);
-    return answer.status === 202 ? (JSON.parse(text) as { promptId: string }).promptId : undefined;
   } catch (error) {
     attacker.note(what, (error as Error).name);
     return undefined;
@@ -48,10 +55,12 @@ export async function post(attacker: Attacker, n: number, what: string, body: st
 /** Asks for something, and reads the answer but for its content. */
 export async function ask(attacker: Attacker, n: number, what: string, path: string, init: RequestInit = {}) {
   const headers = { ...bearer(attacker), ...(init.headers as Record<string, string> | undefined) };
-  const signal = AbortSignal.timeout(20_000);
-  const answer = await fetch(`${at(attacker, n)}${path}`, { ...init, headers, signal }).catch(() => undefined);
-  attacker.note(what, answer?.status ?? 'no answer');
-  await answer?.arrayBuffer().catch(() => undefined);
+  const asked = patiently(async (signal) => {
+    const answer = await fetch(`${at(attacker, n)}${path}`, { ...init, headers, signal });
+    attacker.note(what, answer.status);
+    await answer.arrayBuffer();
+  });
+  await asked.catch((error: unknown) => attacker.note(what, (error as Error).name));
 }
 
 /** Opens a request and leaves the rest to the caller. */
