@@ -26,11 +26,13 @@ export const bounds = {
   metadataLength: 16_384,
   /** Output nodes that a job may be confined to. */
   executionTargets: 1_000,
+  /** Bytes of a workflow, and of extra data, as text; ComfyUI takes 100 MiB. */
+  promptBytes: 100 << 20,
   /** Nodes of a workflow. */
   nodes: 10_000,
   /** Links into one node, and in a whole workflow. */
   linksPerNode: 1_000,
-  links: 100_000,
+  links: 50_000,
   /** Characters of a node's id, class name and title; a title is cut. */
   nodeIdLength: 200,
   classNameLength: 300,

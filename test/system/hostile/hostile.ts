@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { SignJWT } from 'jose';
-import { startComfyUI } from '../../support/comfyui/stand-in';
 import { startRedis } from '../../support/redis-server';
 import { startInstance, type Instance } from '../instance';
 import { option } from '../seeded';
@@ -24,8 +23,6 @@ const SECONDS = option('seconds') ?? 60;
 const JOBS = 50;
 const SECRET = 'a secret of the hostile bench, long enough 4711';
 const MIB = 2 ** 20;
-/** What one of the hostile user's outputs has. */
-const LARGE = { filename: 'large_00001_.png', subfolder: '', type: 'output' };
 
 const tokenOf = (sub: string): Promise<string> =>
   new SignJWT({ sub })
@@ -51,19 +48,23 @@ const forked = (script: string): ChildProcess =>
 
 async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-hostile-'));
-  const comfies = await Promise.all(
-    (['0.33.0', '0.3.30'] as const).map((version) => startComfyUI({ version, timeScale: 0.3 })),
-  );
-  comfies.forEach((comfy) => comfy.replaceFile(LARGE, Buffer.alloc(48 * MIB, 5), 'image/png'));
   const redis = await startRedis();
   const ask = new Redis(redis.url);
   const tls = await selfSigned(directory);
-  const [user, other, probe] = [forked('user.ts'), forked('user.ts'), forked('probe.ts')];
-  const [[{ hostileServer }]] = (await Promise.all([user, other].map((each) => once(each, 'message')))) as [
-    [{ hostileServer: string }],
+  const children = ['servers.ts', 'comfyui.ts', 'user.ts', 'user.ts', 'probe.ts'].map(forked);
+  const [honest, comfy, user, other, probe] = children as [
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+  ];
+  const [[urls], [hostileServer]] = (await Promise.all([honest, comfy].map((each) => once(each, 'message')))) as [
+    [string[]],
+    [string],
   ];
   const servers = [
-    ...comfies.map(({ url }) => ({ url, tags: ['image_generation', 'face_swap'] })),
+    ...urls.map((url) => ({ url, tags: ['image_generation', 'face_swap'] })),
     { url: hostileServer, tags: ['hostile'] },
   ];
   const serversFile = join(directory, 'servers.json');
@@ -83,16 +84,16 @@ async function main(): Promise<void> {
   );
   try {
     await sleep(3_000);
-    const outcome = await tormented({ instances, ask, users: [user, other], probe, tls });
-    const executionsOf = (runId: string): number =>
-      comfies.reduce((sum, { executions }) => sum + (executions.get(runId) ?? 0), 0);
+    const outcome = await tormented({ instances, ask, comfy, users: [user, other], probe, tls });
+    const counted = once(honest, 'message') as Promise<[[string, number][]]>;
+    honest.send('count');
+    const executions = new Map((await counted)[0]);
     for (const bug of await bugsIn(directory)) console.log(bug.slice(0, 600));
-    report(outcome, executionsOf);
+    report(outcome, (runId) => executions.get(runId) ?? 0);
   } finally {
-    [user, other, probe].forEach((each) => each.disconnect());
+    children.forEach((each) => each.connected && each.disconnect());
     await Promise.all(instances.map((each) => (process.env['OPTIONS'] === undefined ? each.kill() : each.terminate())));
     ask.disconnect();
-    await Promise.all(comfies.map((comfy) => comfy.stop()));
     await redis.stop();
     if (process.env['KEEP_LOGS'] === undefined) await rm(directory, { recursive: true, force: true });
     else console.log(`Logs are in ${directory}`);
@@ -108,6 +109,7 @@ async function bugsIn(directory: string): Promise<readonly string[]> {
 interface Scene {
   readonly instances: readonly Instance[];
   readonly ask: Redis;
+  readonly comfy: ChildProcess;
   /** Who attacks by requests, and who over sockets. */
   readonly users: readonly [ChildProcess, ChildProcess];
   readonly probe: ChildProcess;
@@ -122,13 +124,14 @@ interface Outcome {
   readonly tally: Tally;
 }
 
-async function tormented({ instances, ask, users, probe, tls }: Scene): Promise<Outcome> {
+async function tormented({ instances, ask, comfy, users, probe, tls }: Scene): Promise<Outcome> {
   const pids = instances.map(({ pid }) => pid);
   const urls = instances.map(({ url }) => url);
   const jobs = ordinaryJobs(urls, await tokenOf('ada'), { everyMs: (SECONDS * 800) / JOBS, count: JOBS });
   const victim = (await jobs.first) ?? '';
   const grown = await growth(pids, ask);
   probe.send(urls);
+  comfy.send(victim);
   const orders = { instances: urls, token: await tokenOf('mallory'), victim, ms: SECONDS * 1000, tls };
   const told = users.map((user) => once(user, 'message') as Promise<[{ tally: Tally }]>);
   users.forEach((user, n) => user.send({ ...orders, by: n === 0 ? 'requests' : 'sockets' } satisfies Orders));

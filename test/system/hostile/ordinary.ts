@@ -11,6 +11,8 @@ export interface Ordinary {
   readonly tookMs: number;
 }
 
+const PATIENCE_MS = 120_000;
+
 interface Ended {
   readonly promptId: string;
   readonly status: string;
@@ -33,17 +35,26 @@ export function ordinaryJobs(
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
       body: JSON.stringify({ type, userId: 'ada', workflow }),
-    }).catch(() => undefined);
-    if (answer?.status !== 202) return void console.log(`an ordinary job: ${answer?.status} ${await answer?.text()}`);
+    }).catch((error: unknown) => void console.log('an ordinary job:', error));
+    if (answer?.status !== 202) return void console.log('an ordinary job:', answer?.status, await answer?.text());
     return ((await answer.json()) as { promptId: string }).promptId;
+  }
+
+  /** A job's events to its end, or as far as they come. */
+  async function told(url: string): Promise<string> {
+    const events = await fetch(url, { headers: { authorization } }).catch(() => undefined);
+    let text = '';
+    const patience = setTimeout(() => void events?.body?.cancel(), PATIENCE_MS);
+    for await (const chunk of (events?.body ?? []) as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString();
+    clearTimeout(patience);
+    return text;
   }
 
   async function followed(n: number, promptId: string | undefined): Promise<Ordinary> {
     const began = Date.now();
     if (promptId === undefined) return { status: 'refused', runId: '', isRead: false, tookMs: 0 };
     // Through another instance than the one that took it.
-    const events = await fetch(`${at(n + 1)}/jobs/${promptId}/events`, { headers: { authorization } });
-    const text = await events.text();
+    const text = await told(`${at(n + 1)}/jobs/${promptId}/events`);
     const last = text.split('\n').findLast((line) => line.startsWith('data: '));
     const { status, runId = promptId } = JSON.parse(last?.slice('data: '.length) ?? '{"status":"never told"}') as Ended;
     const tookMs = Date.now() - began;

@@ -5,7 +5,6 @@ import { getPriority, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as attacks from './attacks';
 import { again, post, type Attacker, type Tally } from './attacks';
-import { startHostileComfyUI } from './comfyui';
 import { floods, unknownFloods } from './sockets';
 import { runs, workflows } from './workflows';
 
@@ -88,14 +87,9 @@ async function attack(orders: Orders): Promise<Tally> {
 
 async function main(): Promise<void> {
   // Its own work is done elsewhere, where it is real.
-  setPriority(Math.min(19, getPriority() + 10));
-  let victim = '';
-  const comfy = await startHostileComfyUI(() => victim);
-  process.send?.({ hostileServer: comfy.url });
+  setPriority(Math.min(19, getPriority() + 5));
   const [orders] = (await once(process, 'message')) as [Orders];
-  ({ victim } = orders);
-  const tally = await attack(orders);
-  process.send?.({ tally });
+  process.send?.({ tally: await attack(orders) });
 }
 
 process.once('disconnect', () => process.exit());
