@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { lastValueFrom, filter, firstValueFrom, from, mergeMap, scan } from 'rxjs';
-import { createPipeline } from '../pipeline/create-pipeline';
+import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import type { JobStore } from '../sinks/job-store';
 import { decoded } from '../sources/session';

@@ -1,6 +1,6 @@
 import { stringify } from 'lossless-json';
-import type { Prompt } from '../streams/job/workflow';
-import type { SubmitRequest } from './api';
+import type { Prompt } from '../../streams/job/workflow';
+import type { SubmitRequest } from '../api';
 
 /** What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18). */
 export const promptOf = ({

@@ -13,20 +13,20 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from './api';
-import type { Choice } from './choose-server';
-import { inputs } from './inputs';
-import type { Env } from './env';
+import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { inputs } from '../submit/inputs';
+import type { Env } from '../env';
 import type { Life } from './life';
-import type { Pictures } from './pictures';
-import type { Posting } from './posting';
-import type { Answers } from './reads';
-import type { Sessions } from './sessions';
-import type { JobStore } from '../sinks/job-store';
-import type { BoardView } from '../streams/board/board';
-import { isFile, isSettled, sessionOf, type JobState } from '../streams/job/job-state';
-import type { Watchers } from '../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { Pictures } from '../reads/pictures';
+import type { Posting } from '../posting/posting';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import type { BoardView } from '../../streams/board/board';
+import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How long, and how often, the holder of a job's session is looked for. */
 const ANSWER_MS = 10_000;

@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
-import { TooManyJobs, type JobRequest, type SubmitRequest } from './api';
-import type { Choice } from './choose-server';
-import { isTransient, type Env } from './env';
+import { TooManyJobs, type JobRequest, type SubmitRequest } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { isTransient, type Env } from '../env';
 import { onlyOnce, type Identity } from './idempotent-submit';
-import type { Posting } from './posting';
+import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
-import type { Answers } from './reads';
-import type { Sessions } from './sessions';
-import type { Transit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { queuedState } from '../streams/job/job';
-import type { JobState, RetryPolicy } from '../streams/job/job-state';
-import { reconnecting } from '../streams/operators/reconnecting';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { queuedState } from '../../streams/job/job';
+import type { JobState, RetryPolicy } from '../../streams/job/job-state';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** What one user may have under way. */
 export interface UserLimits {

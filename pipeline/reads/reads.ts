@@ -11,14 +11,14 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { UnknownJob, type ListQuery } from './api';
-import { isOnPage, pageOf, positionOf, type JobPage } from '../sinks/job-page';
-import type { JobStore } from '../sinks/job-store';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { Board } from '../streams/board/board';
-import type { JobState } from '../streams/job/job-state';
-import { neverBackward } from '../streams/operators/never-backward';
-import type { Watchers } from '../streams/operators/keyed-watchers';
+import { UnknownJob, type ListQuery } from '../api';
+import { isOnPage, pageOf, positionOf, type JobPage } from '../../sinks/job-page';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { Board } from '../../streams/board/board';
+import type { JobState } from '../../streams/job/job-state';
+import { neverBackward } from '../../streams/operators/never-backward';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;

@@ -20,13 +20,13 @@ import {
   type SchedulerLike,
   type Subscription,
 } from 'rxjs';
-import { jittered, type Backoff } from '../streams/operators/backoff';
-import { conflateMapBy } from '../streams/operators/conflate-map-by';
-import { isNewer, isSettled, type JobState } from '../streams/job/job-state';
-import { pacingBy } from '../streams/operators/throttle-by';
-import type { Report } from '../streams/operators/reporting';
-import type { StoredWorkflow } from './stored-workflow.codec';
-import { StoreUnavailable, type JobStore } from './job-store';
+import { jittered, type Backoff } from '../../streams/operators/backoff';
+import { conflateMapBy } from '../../streams/operators/conflate-map-by';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import { pacingBy } from '../../streams/operators/throttle-by';
+import type { Report } from '../../streams/operators/reporting';
+import type { StoredWorkflow } from '../stored-workflow.codec';
+import { StoreUnavailable, type JobStore } from '../job-store';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
 const CONCURRENT = 64;

@@ -23,16 +23,16 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { Demand } from './demand';
-import type { Env } from './env';
+import type { Demand } from '../demand';
+import type { Env } from '../env';
 import { defaultHoldingPolicy, holding, inheriting, type Holding, type HoldingEvent } from './lease-keeper';
 import { recovered } from './recovery';
-import type { Transit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import type { BoardView } from '../streams/board/board';
-import type { Session } from '../streams/job-changes';
-import type { JobState } from '../streams/job/job-state';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { BoardView } from '../../streams/board/board';
+import type { Session } from '../../streams/changes/job-changes';
+import type { JobState } from '../../streams/job/job-state';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;

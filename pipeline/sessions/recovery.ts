@@ -13,15 +13,15 @@ import {
   toArray,
   type Observable,
 } from 'rxjs';
-import type { StoredJob } from './demand';
-import { isTransient, type Env } from './env';
-import type { Transit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import type { SessionKey } from '../sinks/leases';
-import type { BoardView } from '../streams/board/board';
-import { sessionOf, type JobState } from '../streams/job/job-state';
-import { reconnecting } from '../streams/operators/reconnecting';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { StoredJob } from '../demand';
+import { isTransient, type Env } from '../env';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { SessionKey } from '../../sinks/leases';
+import type { BoardView } from '../../streams/board/board';
+import { sessionOf, type JobState } from '../../streams/job/job-state';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. */
 const CLAIMS = 64;

@@ -1,32 +1,30 @@
 import { Subject, ReplaySubject, asyncScheduler, mergeMap, type SchedulerLike } from 'rxjs';
-import type { Pipeline } from './api';
+import type { Pipeline } from '../api';
 import { callsOf } from './calls';
-import { choosing } from './choose-server';
-import type { Demand } from './demand';
-import type { Env } from './env';
+import { choosing } from '../posting/choose-server';
+import type { Demand } from '../demand';
+import type { Env } from '../env';
 import { lifeOf } from './life';
-import { outages } from './outages';
-import { pictures } from './pictures';
-import { posting } from './posting';
-import { answers } from './reads';
-import { sessions } from './sessions';
-import { submissions } from './submissions';
-import { tracking } from './tracking';
-import { inTransit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import { writeBehind } from '../sinks/write-behind';
-import { comfyUIServer } from '../sources/comfyui-server';
-import { serverAddress, type ServerOptions } from '../sources/server-address';
-import type { SocketTiming } from '../sources/session';
-import { jobBoard, type Preview } from '../streams/board/board';
-import { bounds } from '../streams/bounds';
-import type { JobState } from '../streams/job/job-state';
-import { defaultTiming, type Timing } from '../streams/job/timing';
-import { jittered } from '../streams/operators/backoff';
-import { watchers } from '../streams/operators/keyed-watchers';
-import { orNothing, reporting, type Report } from '../streams/operators/reporting';
-
-export * from './api';
+import { outages } from '../posting/outages';
+import { pictures } from '../reads/pictures';
+import { posting } from '../posting/posting';
+import { answers } from '../reads/reads';
+import { sessions } from '../sessions/sessions';
+import { submissions } from '../submit/submissions';
+import { tracking } from '../submit/tracking';
+import { inTransit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import { writeBehind } from '../../sinks/writing/write-behind';
+import { comfyUIServer } from '../../sources/comfyui-server';
+import { serverAddress, type ServerOptions } from '../../sources/server-address';
+import type { SocketTiming } from '../../sources/session';
+import { jobBoard, type Preview } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
+import type { JobState } from '../../streams/job/job-state';
+import { defaultTiming, type Timing } from '../../streams/job/timing';
+import { jittered } from '../../streams/operators/backoff';
+import { watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
 
 export interface PipelineOptions {
   /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */

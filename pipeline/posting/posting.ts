@@ -16,20 +16,20 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Choice } from './choose-server';
-import { endingJob, type StoredJob } from './demand';
-import { isTransient, type Env } from './env';
-import type { Sessions } from './sessions';
-import type { JobStore } from '../sinks/job-store';
-import { oncePosted, type StoredWorkflow } from '../sinks/stored-workflow.codec';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { ComfyUIServer } from '../sources/comfyui-server';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { timedOut } from '../streams/job/failures';
-import { jobOf, type Job } from '../streams/job/job';
-import { runIdOf, type Failure, type JobState } from '../streams/job/job-state';
-import { graphOfPrompt, type Prompt } from '../streams/job/workflow';
-import { reconnecting } from '../streams/operators/reconnecting';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import { endingJob, type StoredJob } from '../demand';
+import { isTransient, type Env } from '../env';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import { oncePosted, type StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { timedOut } from '../../streams/job/failures';
+import { jobOf, type Job } from '../../streams/job/job';
+import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
+import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How often is seen whether a cancelled job has ended, or a job's time is up. Costs no request. */
 const TICK_MS = 250;
