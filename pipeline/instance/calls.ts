@@ -5,7 +5,6 @@ import {
   from,
   lastValueFrom,
   map,
-  mergeMap,
   repeat,
   takeUntil,
   takeWhile,
@@ -110,11 +109,7 @@ function cancelling({ board, posting, store, reads, life }: CallParts, { clock }
 function live({ board, store }: CallParts, { report }: Env): Observable<JobState> {
   const here = [...board.jobs.values()].map(({ state }) => state);
   const ids = new Set(here.map(({ promptId }) => promptId));
-  const elsewhere$ = store.live().pipe(
-    mergeMap((state) => (ids.has(state.promptId) ? [] : [state])),
-    reporting('store', report),
-    orNothing,
-  );
+  const elsewhere$ = store.live((promptId) => ids.has(promptId)).pipe(reporting('store', report), orNothing);
   return concat(from(here), elsewhere$).pipe(map((state) => board.job(state.promptId)?.state ?? state));
 }
 

@@ -61,11 +61,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
-  const writer = writeBehind(store, { clock, report, onStale: (state) => refused$.next(state), confirmMs: CONFIRM_MS });
+  const writer = writeBehind(store, {
+    clock,
+    random,
+    report,
+    onStale: (state) => refused$.next(state),
+    confirmMs: CONFIRM_MS,
+  });
   const transit = inTransit();
   const kept = pictures(store, report);
 
-  const held = sessions({ servers, store, board, transit, stop$ }, env);
+  const held = sessions({ servers, store, writer, board, transit, stop$ }, env);
   const choice = choosing(servers, held.own, board);
   const posts = posting({ choice, sessions: held, board, store, writer }, env);
   const lettingGo$ = refused$.pipe(
@@ -84,7 +90,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
 
   const reads = answers({
-    ...{ board, local: local.states, writer, store },
+    ...{ board, local: local.states, writer, store, clock },
     attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
   });
   const { run } = life;

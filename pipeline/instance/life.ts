@@ -101,7 +101,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
     tap((promptId) => {
       const job = board.job(promptId);
-      if (job !== undefined) writer.put(job.state);
+      if (job !== undefined) writer.renew(job.state);
     }),
     ignoreElements(),
     takeUntil(stop$),

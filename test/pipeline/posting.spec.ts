@@ -76,8 +76,11 @@ describe('on virtual time', () => {
         const workflow = kept.get(promptId);
         return of(workflow && { tag: 'whole', prompt: { workflow: JSON.stringify(workflow) } });
       },
-      put: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), of('stored'))),
     } as unknown as JobStore;
+    const writer = {
+      keep: () => undefined,
+      stored: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), EMPTY)),
+    };
     const own = (url: string): string => `client of ${url}`;
     const choice = choosing([ONE, OTHER].map(aServer), own, board);
     const env: Env = {
@@ -85,7 +88,7 @@ describe('on virtual time', () => {
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
     const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
-    const posts$ = posting({ choice, sessions, board, store, writer: { keep: () => undefined } }, env);
+    const posts$ = posting({ choice, sessions, board, store, writer }, env);
     const its = { ...posts$, ...choice, server: choice.asked, outage$: outages(choice, board, env) };
     const take = (event: BoardEvent): void => {
       for (const change of board.take(event)) {
