@@ -27,7 +27,7 @@ import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. */
-const CLAIMS = 64;
+const CLAIMS = 500;
 /** After so many looks, what others watch is read anew. */
 const FORGOTTEN_AFTER = 30;
 
