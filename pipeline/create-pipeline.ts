@@ -4,6 +4,7 @@ import { callsOf } from './calls';
 import { choosing } from './choose-server';
 import type { Demand } from './demand';
 import type { Env } from './env';
+import { learnedDurations } from './learned-durations';
 import { lifeOf } from './life';
 import { outages } from './outages';
 import { pictures } from './pictures';
@@ -65,7 +66,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
   };
   const servers = serversOf(options, env);
-  const board = jobBoard({ ...defaultTiming, ...options.timing }, report);
+  const durations = learnedDurations(store, env);
+  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn);
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
@@ -84,7 +86,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, writer, store, stop$ },
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
       demand$: lettingGo$,
       outage$: outages(choice, board, env),
     },

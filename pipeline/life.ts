@@ -27,6 +27,7 @@ import {
 import { PipelineClosed } from './api';
 import type { Demand } from './demand';
 import { isTransient, type Env } from './env';
+import type { LearnedDurations } from './learned-durations';
 import type { Pictures } from './pictures';
 import type { Posting } from './posting';
 import type { Sessions } from './sessions';
@@ -59,6 +60,7 @@ export interface LifeParts {
   readonly board: Board;
   readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
+  readonly durations: LearnedDurations;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -78,7 +80,7 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, pictures, writer, stop$ } = parts;
+  const { servers, sessions, posting, board, local, pictures, durations, writer, stop$ } = parts;
   const { clock, random, report } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
@@ -117,6 +119,9 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
         local.states.tell(change.state.promptId, change.state);
         writer.put(change.state);
         break;
+      case 'measured':
+        durations.learn(change);
+        break;
       case 'pictured':
         pictures.keep(change.picture);
         break;
@@ -134,7 +139,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
 
   // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
   const ended = new Promise<Error | undefined>((resolve) => {
-    merge(told$, renewed$).subscribe({
+    merge(told$, renewed$, durations.kept$.pipe(takeUntil(stop$))).subscribe({
       error: (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
       complete: () => resolve(undefined),
     });
