@@ -68,11 +68,9 @@ const running = ({ values, current }: Seen): number => {
 };
 const nodesDone = ({ done, cached }: Seen): number => done.size + cached.size;
 const steps = ({ values }: Seen): number => {
-  const sums = [...values.values()].reduce<readonly [number, number]>(
-    ([a, b], [value, max]) => [a + value, b + max],
-    [0, 0],
-  );
-  return sums[1] > 0 ? sums[0] / sums[1] : 0;
+  let [done, all] = [0, 0];
+  for (const [value, max] of values.values()) [done, all] = [done + value, all + max];
+  return all > 0 ? done / all : 0;
 };
 
 export const elsewhere: Readonly<Record<string, Formula>> = {
