@@ -10,6 +10,7 @@ COPY streams streams
 COPY sources sources
 COPY sinks sinks
 COPY gateway gateway
+COPY compat compat
 RUN npm run build && npm prune --omit=dev
 
 FROM node:22-bookworm-slim

@@ -1,6 +1,7 @@
 export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
 export {
   InputRefused,
+  InvalidRequest,
   KeyReused,
   KeySpent,
   NoAnswer,

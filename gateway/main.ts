@@ -98,7 +98,7 @@ async function serve({
   void pipeline.closed.then((error) => {
     if (error === undefined) return;
     logger.fatal({ err: error }, 'a bug');
-    process.exit(1);
+    leave(1);
   });
   onSignal(logger, async () => {
     await gateway.close();

@@ -90,7 +90,7 @@ export interface Pipeline {
   /**
    * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
    * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
-   * Rejects with `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
+   * Rejects with `InvalidRequest` for what cannot be run, `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
    * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
@@ -154,6 +154,16 @@ export class UnknownJob extends Error {
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
+}
+/** What is asked cannot be run: a workflow that is none, say, or is past a bound; which field of the request, and why. */
+export class InvalidRequest extends Error {
+  override readonly name = 'InvalidRequest';
+  constructor(
+    readonly field: string,
+    readonly objection: string,
+  ) {
+    super(`${field} ${objection}`);
+  }
 }
 /** A user has more under way than one may: which bound, and how much it is. */
 export class TooManyJobs extends Error {

@@ -1,5 +1,6 @@
 import {
   InputRefused,
+  InvalidRequest,
   KeyReused,
   KeySpent,
   NoAnswer,
@@ -18,6 +19,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
   if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof InvalidRequest)
+    return new Problem('bad-request', { errors: [{ field: error.field, message: error.objection }] });
   if (error instanceof InputRefused)
     return new Problem('input-refused', { detail: `It answered with status ${error.status}.` });
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });

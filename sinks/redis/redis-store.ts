@@ -15,7 +15,7 @@ import {
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import { decodeJobState } from '../job-state.codec';
-import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../stored-workflow.codec';
+import { KEPT_S, packedWorkflow, unpackedWorkflow } from '../stored-workflow.codec';
 import {
   assertStorable,
   jobKey,
@@ -77,9 +77,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const files = redisFiles(redis, ask);
 
   /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
-  function put(state: JobState, workflow: StoredWorkflow | undefined): Observable<PutOutcome> {
+  function put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
     const { promptId, epoch, seq } = state;
-    const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
     const keys = [
       jobKey(promptId),
       fenceKey(promptId),
@@ -119,13 +118,18 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     ...redisListing(nodes, index, report),
     ...files,
 
-    put: (state, workflow) => defer(() => (assertStorable(state.promptId), put(state, workflow))),
+    put: (state, workflow) =>
+      defer(() => {
+        assertStorable(state.promptId);
+        if (workflow === undefined || isSettled(state)) return put(state, undefined);
+        return packedWorkflow(workflow).pipe(concatMap((kept) => put(state, kept)));
+      }),
 
     get,
 
     workflow: (promptId) =>
       ask(() => redis.get(workflowKey(promptId))).pipe(
-        map((json) => (json === null ? undefined : decodeStoredWorkflow(json))),
+        concatMap((text) => (text === null ? of(undefined) : unpackedWorkflow(text))),
       ),
 
     reserve: (name, text) =>
