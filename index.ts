@@ -1,4 +1,4 @@
-export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
+export { createPipeline, type PipelineOptions } from './pipeline/instance/create-pipeline';
 export {
   InputRefused,
   InvalidRequest,

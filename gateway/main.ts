@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
-import { createPipeline } from '../pipeline/create-pipeline';
+import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';

@@ -67,10 +67,13 @@ export interface JobStore {
    * Errors with `StoreUnavailable`, or `InvalidCursor`.
    */
   page(query: JobQuery): Observable<JobPage>;
-  /** Each readable unsettled state once, in no order, by index. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
-  live(): Observable<JobState>;
+  /**
+   * Each readable unsettled state once, in no order, by index; those that are known already are not read. What is
+   * unreadable is reported and passed over. Errors with `StoreUnavailable`.
+   */
+  live(isKnown?: (promptId: string) => boolean): Observable<JobState>;
   /** The unsettled states that a session watches, likewise. */
-  liveOf(clientId: string): Observable<JobState>;
+  liveOf(clientId: string, isKnown?: (promptId: string) => boolean): Observable<JobState>;
   /** What a user has in the store that has not ended. */
   usage(userId: string): Observable<Usage>;
   /** Keeps a file of a job for as long as its state lives, in place of one of that name. Emits nothing; errors with `Unstorable` past `bounds.file…`. */

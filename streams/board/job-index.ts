@@ -1,5 +1,5 @@
 import type { Job } from '../job/job';
-import { sessionOf } from '../job/job-state';
+import { sessionOf, type JobState } from '../job/job-state';
 import { dueTimes, type DueTimes } from './due-times';
 
 /** The live jobs of an instance, found by whatever their news names: nothing visits jobs that it is not about (R17). */
@@ -37,6 +37,17 @@ interface Groups {
 }
 
 const nobody: ReadonlySet<string> = new Set();
+
+/** Whether a state changes nothing of where its job is found: of most frames, none does. */
+const isFiledAlike = (a: JobState, b: JobState): boolean =>
+  a === b ||
+  (a.status === b.status &&
+    a.runId === b.runId &&
+    a.clientId === b.clientId &&
+    a.session === b.session &&
+    a.serverUrl === b.serverUrl &&
+    a.userId === b.userId &&
+    a.retry === b.retry);
 
 function groups(keyOf: (job: Job) => string | undefined): Groups {
   const byKey = new Map<string, Set<string>>();
@@ -85,7 +96,7 @@ export function jobIndex(): JobIndex {
     const { promptId, serverUrl } = job.state;
     const before = jobs.get(promptId);
     jobs.set(promptId, job);
-    if (before?.state !== job.state) for (const each of all) each.move(before, job);
+    if (before === undefined || !isFiledAlike(before.state, job.state)) for (const each of all) each.move(before, job);
     if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
     timesOf(serverUrl).set(promptId, job.lookAt);
     if (before === undefined && job.state.deadlineAt !== undefined) deadlines.set(promptId, job.state.deadlineAt);

@@ -22,7 +22,7 @@ import {
 import { TestScheduler } from 'rxjs/testing';
 import { jobBoard, type Board, type BoardEvent, type Change } from '../../streams/board/board';
 import { jobOf } from '../../streams/job/job';
-import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/job-changes';
+import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/changes/job-changes';
 import type { Timing } from '../../streams/job/timing';
 import { aFailure, anOutput, aState, sampling, type Fact } from './job/a-job';
 

@@ -5,13 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
-import {
-  createPipeline,
-  KeyReused,
-  KeySpent,
-  type Pipeline,
-  type SubmitRequest,
-} from '../../../pipeline/create-pipeline';
+import { KeyReused, KeySpent, type Pipeline, type SubmitRequest } from '../../../pipeline/api';
+import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as sendTo } from 'node:http';
 import { connect } from 'node:net';
-import type { Workflow } from '../../../pipeline/create-pipeline';
+import type { Workflow } from '../../../pipeline/api';
 import { canary } from '../../support/canary';
 import { asking } from '../support/asking';
 import { eventually } from '../../support/until';

@@ -5,7 +5,6 @@ import {
   concatMap,
   defer,
   filter,
-  ignoreElements,
   interval,
   map,
   mergeMap,
@@ -16,32 +15,34 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Choice } from './choose-server';
-import { endingJob, type StoredJob } from './demand';
-import { isTransient, type Env } from './env';
-import type { Sessions } from './sessions';
-import type { JobStore } from '../sinks/job-store';
-import { oncePosted, type StoredWorkflow } from '../sinks/stored-workflow.codec';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { ComfyUIServer } from '../sources/comfyui-server';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { timedOut } from '../streams/job/failures';
-import { jobOf, type Job } from '../streams/job/job';
-import { runIdOf, type Failure, type JobState } from '../streams/job/job-state';
-import { graphOfPrompt, type Prompt } from '../streams/job/workflow';
-import { reconnecting } from '../streams/operators/reconnecting';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import { endingJob, type StoredJob } from '../demand';
+import { isTransient, type Env } from '../env';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import { oncePosted, type StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { timedOut } from '../../streams/job/failures';
+import { jobOf, type Job } from '../../streams/job/job';
+import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
+import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How often is seen whether a cancelled job has ended, or a job's time is up. Costs no request. */
 const TICK_MS = 250;
 /** How long the run of a job whose time was up is asked to stop. */
 const STOPPING_MS = 60_000;
+/** How long the next run waits to be stored: a store that is away holds up no job (R12). */
+const STORED_MS = 10_000;
 
 export interface PostingParts {
   readonly choice: Choice;
   readonly sessions: Pick<Sessions, 'own' | 'lease'>;
   readonly board: BoardView;
-  readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'keep'>;
+  readonly store: Pick<JobStore, 'workflow'>;
+  readonly writer: Pick<WriteBehind, 'keep' | 'stored'>;
 }
 
 /** Posting jobs to servers, once or again, and stopping them. */
@@ -160,15 +161,18 @@ export function posting(parts: PostingParts, env: Env): Posting {
     if (at === undefined || prompt === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
     const runId = randomUUID();
     const clientId = sessions.own(at.url);
-    const event: BoardEvent = { tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() };
+    const next$ = defer(() => {
+      writer.keep(promptId, { tag: 'unposted', prompt });
+      return of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() });
+    });
     const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing) : EMPTY;
     // Stored before it is posted: whoever takes the job up after a crash looks for this run, and makes no other.
     const stored$ = defer(() => {
       const run = board.run(runId);
-      return run === undefined ? EMPTY : store.put(run.state, { tag: 'unposted', prompt }).pipe(ignoreElements());
-    }).pipe(reporting('store', report), orNothing);
+      return run === undefined ? EMPTY : writer.stored(run.state).pipe(takeUntil(timer(STORED_MS, clock)));
+    });
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
-    return concat(freed$, of(event), stored$, posted(at, run));
+    return concat(freed$, next$, stored$, posted(at, run));
   };
 
   const again: Posting['again'] = (promptId, failure) => {

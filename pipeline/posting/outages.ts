@@ -13,11 +13,11 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Choice } from './choose-server';
-import type { Env } from './env';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { lost } from '../streams/job/failures';
-import { runsAgain } from '../streams/job/derive';
-import type { JobState } from '../streams/job/job-state';
+import type { Env } from '../env';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { lost } from '../../streams/job/failures';
+import { runsAgain } from '../../streams/job/derive';
+import type { JobState } from '../../streams/job/job-state';
 
 /** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
 const AWAY_MS = 60_000;

@@ -1,33 +1,31 @@
 import { Subject, ReplaySubject, asyncScheduler, mergeMap, type SchedulerLike } from 'rxjs';
-import type { Pipeline } from './api';
+import type { Pipeline } from '../api';
 import { callsOf } from './calls';
-import { choosing } from './choose-server';
-import type { Demand } from './demand';
-import type { Env } from './env';
+import { choosing } from '../posting/choose-server';
+import type { Demand } from '../demand';
+import type { Env } from '../env';
 import { learnedDurations } from './learned-durations';
 import { lifeOf } from './life';
-import { outages } from './outages';
-import { pictures } from './pictures';
-import { posting } from './posting';
-import { answers } from './reads';
-import { sessions } from './sessions';
-import { submissions } from './submissions';
-import { tracking } from './tracking';
-import { inTransit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import { writeBehind } from '../sinks/write-behind';
-import { comfyUIServer } from '../sources/comfyui-server';
-import { serverAddress, type ServerOptions } from '../sources/server-address';
-import type { SocketTiming } from '../sources/session';
-import { jobBoard, type Preview } from '../streams/board/board';
-import { bounds } from '../streams/bounds';
-import type { JobState } from '../streams/job/job-state';
-import { defaultTiming, type Timing } from '../streams/job/timing';
-import { jittered } from '../streams/operators/backoff';
-import { watchers } from '../streams/operators/keyed-watchers';
-import { orNothing, reporting, type Report } from '../streams/operators/reporting';
-
-export * from './api';
+import { outages } from '../posting/outages';
+import { pictures } from '../reads/pictures';
+import { posting } from '../posting/posting';
+import { answers } from '../reads/reads';
+import { sessions } from '../sessions/sessions';
+import { submissions } from '../submit/submissions';
+import { tracking } from '../submit/tracking';
+import { inTransit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import { writeBehind } from '../../sinks/writing/write-behind';
+import { comfyUIServer } from '../../sources/comfyui-server';
+import { serverAddress, type ServerOptions } from '../../sources/server-address';
+import type { SocketTiming } from '../../sources/session';
+import { jobBoard, type Preview } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
+import type { JobState } from '../../streams/job/job-state';
+import { defaultTiming, type Timing } from '../../streams/job/timing';
+import { jittered } from '../../streams/operators/backoff';
+import { watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
 
 export interface PipelineOptions {
   /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
@@ -71,11 +69,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
-  const writer = writeBehind(store, { clock, report, onStale: (state) => refused$.next(state), confirmMs: CONFIRM_MS });
+  const writer = writeBehind(store, {
+    clock,
+    random,
+    report,
+    onStale: (state) => refused$.next(state),
+    confirmMs: CONFIRM_MS,
+  });
   const transit = inTransit();
   const kept = pictures(store, report);
 
-  const held = sessions({ servers, store, board, transit, stop$ }, env);
+  const held = sessions({ servers, store, writer, board, transit, stop$ }, env);
   const choice = choosing(servers, held.own, board);
   const posts = posting({ choice, sessions: held, board, store, writer }, env);
   const lettingGo$ = refused$.pipe(
@@ -94,7 +98,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
 
   const reads = answers({
-    ...{ board, local: local.states, writer, store },
+    ...{ board, local: local.states, writer, store, clock },
     attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
   });
   const { run } = life;

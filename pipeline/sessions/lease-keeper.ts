@@ -21,8 +21,8 @@ import {
   toArray,
   type SchedulerLike,
 } from 'rxjs';
-import type { Report } from '../streams/operators/reporting';
-import type { Leases, SessionKey } from '../sinks/leases';
+import type { Report } from '../../streams/operators/reporting';
+import type { Leases, SessionKey } from '../../sinks/leases';
 
 /** A session that this instance holds. */
 export interface Holding extends SessionKey {

@@ -24,12 +24,12 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { Backoff } from './operators/backoff';
-import type { Board, BoardEvent, Change } from './board/board';
-import type { Job } from './job/job';
-import { reconnecting } from './operators/reconnecting';
-import { reporting, type Report } from './operators/reporting';
-import { Overslept, unlessOverslept } from './operators/error-after-sleep';
+import type { Backoff } from '../operators/backoff';
+import type { Board, BoardEvent, Change } from '../board/board';
+import type { Job } from '../job/job';
+import { reconnecting } from '../operators/reconnecting';
+import { reporting, type Report } from '../operators/reporting';
+import { Overslept, unlessOverslept } from '../operators/error-after-sleep';
 
 /** One socket to one server under one client id. */
 export interface Session {

@@ -1,9 +1,9 @@
 import { stringify } from 'lossless-json';
-import { bounds } from '../streams/bounds';
-import type { Prompt } from '../streams/job/workflow';
-import { outlineOf } from '../streams/workflow/json-outline';
-import { objectionsTo } from '../streams/workflow/objections';
-import { InvalidRequest, type SubmitRequest } from './api';
+import { bounds } from '../../streams/bounds';
+import type { Prompt } from '../../streams/job/workflow';
+import { outlineOf } from '../../streams/workflow/json-outline';
+import { objectionsTo } from '../../streams/workflow/objections';
+import { InvalidRequest, type SubmitRequest } from '../api';
 
 /**
  * What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18), and so

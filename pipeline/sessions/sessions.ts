@@ -23,16 +23,17 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { Demand } from './demand';
-import type { Env } from './env';
+import type { Demand, StoredJob } from '../demand';
+import type { Env } from '../env';
 import { defaultHoldingPolicy, holding, inheriting, type Holding, type HoldingEvent } from './lease-keeper';
-import { recovered } from './recovery';
-import type { Transit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import type { BoardView } from '../streams/board/board';
-import type { Session } from '../streams/job-changes';
-import type { JobState } from '../streams/job/job-state';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import { recovery } from './recovery';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { BoardView } from '../../streams/board/board';
+import type { Session } from '../../streams/changes/job-changes';
+import type { JobState } from '../../streams/job/job-state';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How often is seen whether an inherited session still has jobs. */
 const IDLE_MS = 30_000;
@@ -51,6 +52,7 @@ export interface SessionParts {
     readonly session: (clientId: string) => Session;
   }[];
   readonly store: JobStore;
+  readonly writer: Pick<WriteBehind, 'write'>;
   readonly board: BoardView;
   readonly transit: Transit;
   readonly stop$: Observable<unknown>;
@@ -72,7 +74,7 @@ export interface Sessions {
   readonly release: () => Observable<never>;
 }
 
-export function sessions({ servers, store, board, transit, stop$ }: SessionParts, env: Env): Sessions {
+export function sessions({ servers, store, writer, board, transit, stop$ }: SessionParts, env: Env): Sessions {
   const { clock, random, report } = env;
   const policy = { ...defaultHoldingPolicy, clock, random };
   const { leases } = store;
@@ -87,7 +89,7 @@ export function sessions({ servers, store, board, transit, stop$ }: SessionParts
   const isHeld = (clientId: string): boolean => held.has(clientId);
   const isServed = (serverUrl: string): boolean => servers.some(({ url }) => url === serverUrl);
   const ownOf = (serverUrl: string): string => own.get(serverUrl) ?? '';
-  const recovered$ = recovered({ store, board, transit, isServed, isHeld, own: ownOf }, env);
+  const looks = recovery({ store, writer, board, transit, isServed, isHeld, own: ownOf }, env);
 
   /** The session under which we post to a server; another one if it is ever lost. */
   const ours = (serverUrl: string): Observable<HoldingEvent> =>
@@ -143,16 +145,21 @@ export function sessions({ servers, store, board, transit, stop$ }: SessionParts
     }),
   );
 
-  const takeUp$ = defer(() => {
-    const heldBefore = [...held.keys()];
-    return recovered$.pipe(
+  const takeUp = (sessions: readonly string[], look$: Observable<readonly StoredJob[]>): Observable<Demand> =>
+    look$.pipe(
       tap((jobs) => {
-        heldBefore.filter(isHeld).forEach((clientId) => loaded.add(clientId));
+        sessions.filter(isHeld).forEach((clientId) => loaded.add(clientId));
         if (jobs.length > 0) batch$.next(jobs.map(({ state }) => state));
       }),
       mergeMap((jobs) => jobs.map((job): Demand => ({ tag: 'takeUp', job }))),
     );
-  });
+  // What it leaves out may be a job of a session that is inherited meanwhile.
+  const takeUpAll$ = defer(() => takeUp([], looks.ofAll()));
+  const takeUpOf = (clientIds: readonly string[]): Observable<Demand> => takeUp(clientIds, looks.of(clientIds));
+  const inherited$ = held$.pipe(
+    map(({ holdings }) => holdings.filter(({ inherited }) => inherited).map(({ clientId }) => clientId)),
+    filter((clientIds) => clientIds.length > 0),
+  );
 
   /** Another instance may ask for a job before it is taken up here. */
   const whenKnown = (promptId: string): Observable<Demand> =>
@@ -174,12 +181,13 @@ export function sessions({ servers, store, board, transit, stop$ }: SessionParts
   const demand$ = merge(
     // The first time for the jobs that are nobody's.
     held$.pipe(
-      filter(({ holdings }, index) => index === 0 || holdings.some(({ inherited }) => inherited)),
-      concatMap(() => takeUp$),
+      take(1),
+      concatMap(() => takeUpAll$),
     ),
-    interval(LATECOMERS_MS, clock).pipe(exhaustMap(() => takeUp$)),
+    inherited$.pipe(concatMap(takeUpOf)),
+    interval(LATECOMERS_MS, clock).pipe(exhaustMap(() => takeUpAll$)),
     // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
-    leases.released$.pipe(exhaustMap(() => takeUp$)),
+    leases.released$.pipe(exhaustMap(() => takeUpAll$)),
     lost$.pipe(
       mergeMap(({ holding: { clientId } }) => board.ofSession(clientId)),
       map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId })),

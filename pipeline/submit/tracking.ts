@@ -1,13 +1,13 @@
 import { concat, from, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { UnknownJob, type JobRequest } from './api';
-import type { Choice } from './choose-server';
-import { isTransient, type Env } from './env';
-import type { Answers } from './reads';
-import type { Sessions } from './sessions';
+import { UnknownJob, type JobRequest } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { isTransient, type Env } from '../env';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
 import { newState } from './submissions';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { jobOf } from '../streams/job/job';
-import type { JobState } from '../streams/job/job-state';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { jobOf } from '../../streams/job/job';
+import type { JobState } from '../../streams/job/job-state';
 
 export interface TrackingParts {
   readonly choice: Choice;

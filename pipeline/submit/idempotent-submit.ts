@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { firstValueFrom, type Observable, type SchedulerLike } from 'rxjs';
-import { KeyReused, KeySpent, type SubmitOnce } from './api';
-import { STATE_TTL_S, type JobStore } from '../sinks/job-store';
-import { decodeReservation, type Reservation } from '../sinks/reservation.codec';
-import type { JobState } from '../streams/job/job-state';
+import { KeyReused, KeySpent, type SubmitOnce } from '../api';
+import { STATE_TTL_S, type JobStore } from '../../sinks/job-store';
+import { decodeReservation, type Reservation } from './reservation.codec';
+import type { JobState } from '../../streams/job/job-state';
 
 /**
  * For so long after a key's first use a job that is not stored never was: a state outlives its last write by more. The

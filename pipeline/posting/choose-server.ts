@@ -1,6 +1,6 @@
-import { UnknownServer } from './api';
-import type { ComfyUIServer } from '../sources/comfyui-server';
-import type { BoardView } from '../streams/board/board';
+import { UnknownServer } from '../api';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
+import type { BoardView } from '../../streams/board/board';
 
 /** What routing looks at. */
 export interface Candidate {

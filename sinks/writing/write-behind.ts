@@ -1,12 +1,12 @@
 import {
   asyncScheduler,
   catchError,
-  concat,
   defer,
   EMPTY,
   endWith,
   filter,
   ignoreElements,
+  merge,
   of,
   retry,
   share,
@@ -18,29 +18,34 @@ import {
   timer,
   type Observable,
   type SchedulerLike,
-  type Subscription,
 } from 'rxjs';
-import { jittered, type Backoff } from '../streams/operators/backoff';
-import { conflateMapBy } from '../streams/operators/conflate-map-by';
-import { isNewer, isSettled, type JobState } from '../streams/job/job-state';
-import { pacingBy } from '../streams/operators/throttle-by';
-import type { Report } from '../streams/operators/reporting';
-import type { StoredWorkflow } from './stored-workflow.codec';
-import { StoreUnavailable, type JobStore } from './job-store';
+import { jittered, type Backoff } from '../../streams/operators/backoff';
+import { conflateMapBy } from '../../streams/operators/conflate-map-by';
+import { isNewer, type JobState } from '../../streams/job/job-state';
+import { pacingBy } from '../../streams/operators/throttle-by';
+import type { Report } from '../../streams/operators/reporting';
+import type { StoredWorkflow } from '../stored-workflow.codec';
+import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
+import { confirmations } from './confirmations';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
 const CONCURRENT = 64;
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
 export interface WriteBehind {
-  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is no newer than what waits is ignored. */
+  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is stored, or no newer than what waits, is ignored. */
   put(state: JobState): void;
+  /**
+   * Writes a state now, of a job nothing of which waits, with its workflow where one is given. Emits the outcome and
+   * completes; errors as `JobStore.put` does, and then has the workflow stored with the job's next state.
+   */
+  write(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome>;
   /** Has a workflow stored with the job's next state that is written, in place of one that waits for it already. */
   keep(promptId: string, workflow: StoredWorkflow): void;
-  /** Has something done before the job's next state is written, after what else is to be done before; tried again while it errors with `StoreUnavailable`. */
-  before(promptId: string, work$: Observable<unknown>): void;
-  /** What is still to be done before the job's next state, which is not done by itself any more. */
-  undone(promptId: string): Observable<unknown>;
+  /** Completes when this state, or a newer one, is stored; at once where it is already, never will be, or the store is away. Has it written now if it waits. */
+  stored(state: JobState): Observable<never>;
+  /** Writes a state again, so that it lives on. */
+  renew(state: JobState): void;
   /** What waits to be written of a job. */
   waiting(promptId: string): JobState | undefined;
   /** What waits to be written, else what is stored; see `JobStore.get`. */
@@ -62,6 +67,8 @@ export interface WriteBehindOptions {
   /** How long a failed write waits. */
   readonly backoff?: Backoff;
   readonly clock?: SchedulerLike;
+  /** For jitter: 0–1. */
+  readonly random?: () => number;
   /**
    * A settled state is written once more after so long, which costs nothing where it is still there: a master that
    * dies takes what its replica has not got yet along, acknowledged or not. Not by default.
@@ -89,49 +96,62 @@ export class Unwritten extends Error {
   }
 }
 
-export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, options: WriteBehindOptions): WriteBehind {
-  const { perSecond = 4, backoff = patience, clock = asyncScheduler, onStale = () => undefined, report } = options;
-  const { confirmMs = 0 } = options;
-  const confirmed = new WeakSet<JobState>();
-  const confirming = new Map<string, Subscription>();
+type Store = Pick<JobStore, 'put' | 'get' | 'remove'>;
+
+/** A state to be written, at once where that is `urgent`. */
+interface Write {
+  readonly state: JobState;
+  readonly urgent: boolean;
+}
+
+export function writeBehind(store: Store, options: WriteBehindOptions): WriteBehind {
+  const { perSecond = 4, clock = asyncScheduler, random = Math.random, onStale = () => undefined, report } = options;
+  const { confirmMs = 0, backoff = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random) } = options;
+  /** States that the store has, or had: who holds one need not write it. */
+  const known = new WeakSet<JobState>();
   const unwritten = new Map<string, JobState>();
   const workflows = new Map<string, StoredWorkflow>();
-  const first = new Map<string, Observable<unknown>>();
-  const state$ = new Subject<JobState>();
+  const write$ = new Subject<Write>();
+  /** What a try to write ended with, well or not. */
+  const tried$ = new Subject<JobState>();
   let failing = false;
 
   /** The job of each write that has ended, one way or the other. */
-  const ended$ = state$.pipe(
-    pacingBy(jobOf, 1000 / perSecond, changesStatus, clock),
+  const ended$ = write$.pipe(
+    pacingBy(jobOf, 1000 / perSecond, isUrgent, clock),
     conflateMapBy(jobOf, writing, CONCURRENT),
     share(),
   );
 
   /** Writes the job's newest state, which by the time the store takes it may be newer than the one that asked for it. */
-  function writing({ promptId }: JobState): Observable<string> {
+  function writing(write: Write): Observable<string> {
+    const promptId = jobOf(write);
     return defer(() => {
       const state = unwritten.get(promptId);
       return state === undefined ? EMPTY : attempt(state);
     }).pipe(retry({ delay: pause }), ignoreElements(), endWith(promptId));
   }
 
+  /** Stores a state with the workflow that waits for it. */
+  function putting(state: JobState): Observable<PutOutcome> {
+    return defer(() => {
+      const workflow = workflows.get(state.promptId);
+      return store.put(state, workflow).pipe(
+        tap((outcome) => {
+          if (workflows.get(state.promptId) === workflow) workflows.delete(state.promptId);
+          if (outcome === 'stored') known.add(state);
+        }),
+      );
+    });
+  }
+
   function attempt(state: JobState): Observable<unknown> {
-    return concat(
-      prepared(state.promptId),
-      defer(() => {
-        const workflow = workflows.get(state.promptId);
-        return store.put(state, workflow).pipe(
-          tap(() => {
-            if (workflows.get(state.promptId) === workflow) workflows.delete(state.promptId);
-          }),
-        );
-      }),
-    ).pipe(
+    return putting(state).pipe(
       tap((outcome) => {
         failing = false;
         forget(state);
-        if (confirmed.has(state)) return;
-        if (outcome === 'stored') confirmLater(state);
+        if (confirming.isConfirmed(state)) return;
+        if (outcome === 'stored') confirming.later(state);
         else {
           report('write-behind', new StaleState(state));
           onStale(state);
@@ -144,18 +164,8 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         forget(state);
         return EMPTY;
       }),
+      tap({ complete: () => tried$.next(state) }),
     );
-  }
-
-  /** What was asked for meanwhile comes before the next state. */
-  function prepared(promptId: string): Observable<never> {
-    return defer(() => {
-      const work$ = first.get(promptId);
-      const done = (): void => {
-        if (first.get(promptId) === work$) first.delete(promptId);
-      };
-      return (work$ ?? EMPTY).pipe(ignoreElements(), tap({ complete: done }));
-    });
   }
 
   function pause(error: unknown, attempts: number): Observable<unknown> {
@@ -164,47 +174,47 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     return timer(backoff.delayMs(attempts, error), clock);
   }
 
-  function confirmLater(state: JobState): void {
-    if (confirmMs === 0 || !isSettled(state)) return;
-    const confirm = clock.schedule(() => {
-      confirming.delete(state.promptId);
-      confirmed.add(state);
-      writer.put(state);
-    }, confirmMs);
-    confirming.set(state.promptId, confirm);
-  }
-
-  function confirmNoMore(promptId: string): void {
-    confirming.get(promptId)?.unsubscribe();
-    confirming.delete(promptId);
-  }
-
   function forget(state: JobState): void {
     if (unwritten.get(state.promptId) === state) unwritten.delete(state.promptId);
   }
 
+  function enqueue(state: JobState): void {
+    const waiting = unwritten.get(state.promptId);
+    if (running.closed) report('write-behind', new Unwritten(1));
+    else if (waiting === undefined || isNewer(state, waiting)) {
+      confirming.noMore(state.promptId);
+      unwritten.set(state.promptId, state);
+      write$.next({ state, urgent: false });
+    }
+  }
+
+  const confirming = confirmations(enqueue, confirmMs, clock);
   const running = ended$.subscribe();
 
-  const writer: WriteBehind = {
+  return {
     put: (state) => {
-      const waiting = unwritten.get(state.promptId);
-      if (running.closed) report('write-behind', new Unwritten(1));
-      else if (waiting === undefined || isNewer(state, waiting)) {
-        confirmNoMore(state.promptId);
-        unwritten.set(state.promptId, state);
-        state$.next(state);
-      }
+      if (!known.has(state)) enqueue(state);
     },
+    write: (state, workflow) =>
+      defer(() => {
+        if (workflow !== undefined) workflows.set(state.promptId, workflow);
+        return putting(state);
+      }),
     keep: (promptId, workflow) => void workflows.set(promptId, workflow),
-    before: (promptId, work$) => {
-      const earlier$ = first.get(promptId);
-      first.set(promptId, earlier$ === undefined ? work$ : concat(earlier$, work$));
-    },
-    undone: (promptId) => {
-      const work$ = first.get(promptId) ?? EMPTY;
-      first.delete(promptId);
-      return work$;
-    },
+    stored: (state) =>
+      defer(() => {
+        const waiting = unwritten.get(state.promptId);
+        if (waiting === undefined || known.has(state) || failing) return EMPTY;
+        const done$ = tried$.pipe(
+          filter((tried) => tried.promptId === state.promptId && !isNewer(state, tried)),
+          take(1),
+        );
+        return merge(
+          done$,
+          defer(() => (write$.next({ state: waiting, urgent: true }), EMPTY)),
+        );
+      }).pipe(ignoreElements()),
+    renew: enqueue,
     waiting: (promptId) => unwritten.get(promptId),
     get: (promptId) =>
       defer(() => {
@@ -214,7 +224,6 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     remove: (promptId) =>
       defer(() => {
         unwritten.delete(promptId);
-        first.delete(promptId);
         workflows.delete(promptId);
         return store.remove(promptId);
       }),
@@ -234,14 +243,11 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       ),
     close: () => {
       running.unsubscribe();
-      [...confirming.keys()].forEach(confirmNoMore);
+      confirming.close();
     },
   };
-  return writer;
 }
 
-const patience = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, Math.random);
+const jobOf = ({ state }: Write): string => state.promptId;
 
-const jobOf = ({ promptId }: JobState): string => promptId;
-
-const changesStatus = (passed: JobState, state: JobState): boolean => passed.status !== state.status;
+const isUrgent = (passed: Write, { state, urgent }: Write): boolean => urgent || passed.state.status !== state.status;

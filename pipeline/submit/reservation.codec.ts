@@ -2,8 +2,8 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import type { JobState } from '../streams/job/job-state';
-import { jobState } from './job-state.codec';
+import type { JobState } from '../../streams/job/job-state';
+import { jobState } from '../../sinks/job-state.codec';
 
 /** What a caller's key for a submission stands for. */
 export interface Reservation {

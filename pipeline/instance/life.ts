@@ -24,23 +24,23 @@ import {
   type ReplaySubject,
   type SchedulerLike,
 } from 'rxjs';
-import { PipelineClosed } from './api';
-import type { Demand } from './demand';
-import { isTransient, type Env } from './env';
+import { PipelineClosed } from '../api';
+import type { Demand } from '../demand';
+import { isTransient, type Env } from '../env';
 import type { LearnedDurations } from './learned-durations';
-import type { Pictures } from './pictures';
-import type { Posting } from './posting';
-import type { Sessions } from './sessions';
-import type { JobStore } from '../sinks/job-store';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { ComfyUIServer } from '../sources/comfyui-server';
-import { SocketClosed } from '../sources/session';
-import type { Board, BoardEvent, Change, Preview } from '../streams/board/board';
-import { jobChanges } from '../streams/job-changes';
-import type { JobState } from '../streams/job/job-state';
-import { jittered, type Backoff } from '../streams/operators/backoff';
-import type { Watchers } from '../streams/operators/keyed-watchers';
-import { reporting } from '../streams/operators/reporting';
+import type { Pictures } from '../reads/pictures';
+import type { Posting } from '../posting/posting';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
+import { SocketClosed } from '../../sources/session';
+import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
+import { jobChanges } from '../../streams/changes/job-changes';
+import type { JobState } from '../../streams/job/job-state';
+import { jittered, type Backoff } from '../../streams/operators/backoff';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
+import { reporting } from '../../streams/operators/reporting';
 
 /** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
 const ANSWER_MS = 10_000;
@@ -103,7 +103,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
     tap((promptId) => {
       const job = board.job(promptId);
-      if (job !== undefined) writer.put(job.state);
+      if (job !== undefined) writer.renew(job.state);
     }),
     ignoreElements(),
     takeUntil(stop$),

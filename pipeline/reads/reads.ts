@@ -1,24 +1,24 @@
 import {
   EMPTY,
   concat,
-  defaultIfEmpty,
   defer,
   firstValueFrom,
   map,
   merge,
   of,
-  take,
+  takeUntil,
   timer,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
-import { UnknownJob, type ListQuery } from './api';
-import { isOnPage, pageOf, positionOf, type JobPage } from '../sinks/job-page';
-import type { JobStore } from '../sinks/job-store';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { Board } from '../streams/board/board';
-import type { JobState } from '../streams/job/job-state';
-import { neverBackward } from '../streams/operators/never-backward';
-import type { Watchers } from '../streams/operators/keyed-watchers';
+import { UnknownJob, type ListQuery } from '../api';
+import { isOnPage, pageOf, positionOf, type JobPage } from '../../sinks/job-page';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { Board } from '../../streams/board/board';
+import type { JobState } from '../../streams/job/job-state';
+import { neverBackward } from '../../streams/operators/never-backward';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
@@ -32,32 +32,30 @@ export interface AnswerParts {
   readonly store: JobStore;
   /** Turns what the store cannot do now into a report. */
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
+  readonly clock: SchedulerLike;
 }
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Answers {
+  /** As `get`, for whoever acts on it and passes nothing on. */
+  readonly present: (promptId: string) => Promise<JobState | undefined>;
   readonly get: (promptId: string, isShown?: (state: JobState) => boolean) => Promise<JobState | undefined>;
   readonly list: (query?: ListQuery) => Promise<JobPage>;
   readonly watch: (promptId: string) => Observable<JobState>;
 }
 
-export function answers({ board, local, writer, store, attempted }: AnswerParts): Answers {
+export function answers({ board, local, writer, store, attempted, clock }: AnswerParts): Answers {
+  const here = (promptId: string): JobState | undefined => board.job(promptId)?.state ?? writer.waiting(promptId);
   const get$ = (promptId: string, isShown: (state: JobState) => boolean): Observable<JobState | undefined> =>
     defer(() => {
-      const live = board.job(promptId)?.state;
-      if (live !== undefined && isShown(live)) return stored(live);
-      const waiting = writer.waiting(promptId);
-      if (waiting !== undefined && isShown(waiting)) return of(waiting);
+      const state = here(promptId);
+      if (state !== undefined && isShown(state)) return stored(state);
       // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
       return store.get(promptId).pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
     });
   /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
   const stored = (state: JobState): Observable<JobState> =>
-    merge(attempted(store.put(state)), timer(STORED_MS)).pipe(
-      take(1),
-      defaultIfEmpty(undefined),
-      map(() => state),
-    );
+    concat(writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock))), of(state));
 
   const watch = (promptId: string): Observable<JobState> =>
     defer(() => {
@@ -101,6 +99,7 @@ export function answers({ board, local, writer, store, attempted }: AnswerParts)
   }
 
   return {
+    present: async (promptId) => here(promptId) ?? firstValueFrom(store.get(promptId)),
     get: (promptId, isShown = () => true) => firstValueFrom(get$(promptId, isShown)),
     list,
     watch,

@@ -1,5 +1,5 @@
-import type { InputUpload, UploadedInput } from './api';
-import type { Choice } from './choose-server';
+import type { InputUpload, UploadedInput } from '../api';
+import type { Choice } from '../posting/choose-server';
 
 /** Uploads files to the server asked for; else to one that answers, of those for the type where one is given. */
 export const inputs =

@@ -5,7 +5,6 @@ import {
   from,
   lastValueFrom,
   map,
-  mergeMap,
   repeat,
   takeUntil,
   takeWhile,
@@ -13,20 +12,20 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from './api';
-import type { Choice } from './choose-server';
-import { inputs } from './inputs';
-import type { Env } from './env';
+import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { inputs } from '../submit/inputs';
+import type { Env } from '../env';
 import type { Life } from './life';
-import type { Pictures } from './pictures';
-import type { Posting } from './posting';
-import type { Answers } from './reads';
-import type { Sessions } from './sessions';
-import type { JobStore } from '../sinks/job-store';
-import type { BoardView } from '../streams/board/board';
-import { isFile, isSettled, sessionOf, type JobState } from '../streams/job/job-state';
-import type { Watchers } from '../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { Pictures } from '../reads/pictures';
+import type { Posting } from '../posting/posting';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import type { BoardView } from '../../streams/board/board';
+import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How long, and how often, the holder of a job's session is looked for. */
 const ANSWER_MS = 10_000;
@@ -110,11 +109,7 @@ function cancelling({ board, posting, store, reads, life }: CallParts, { clock }
 function live({ board, store }: CallParts, { report }: Env): Observable<JobState> {
   const here = [...board.jobs.values()].map(({ state }) => state);
   const ids = new Set(here.map(({ promptId }) => promptId));
-  const elsewhere$ = store.live().pipe(
-    mergeMap((state) => (ids.has(state.promptId) ? [] : [state])),
-    reporting('store', report),
-    orNothing,
-  );
+  const elsewhere$ = store.live((promptId) => ids.has(promptId)).pipe(reporting('store', report), orNothing);
   return concat(from(here), elsewhere$).pipe(map((state) => board.job(state.promptId)?.state ?? state));
 }
 

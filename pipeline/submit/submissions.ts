@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
-import { TooManyJobs, type JobRequest, type SubmitRequest } from './api';
-import type { Choice } from './choose-server';
-import { isTransient, type Env } from './env';
+import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, map, of, tap, type Observable } from 'rxjs';
+import { TooManyJobs, type JobRequest, type SubmitRequest } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { isTransient, type Env } from '../env';
 import { onlyOnce, type Identity } from './idempotent-submit';
-import type { Posting } from './posting';
+import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
-import type { Answers } from './reads';
-import type { Sessions } from './sessions';
-import type { Transit } from './transit';
-import type { JobStore } from '../sinks/job-store';
-import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
-import type { WriteBehind } from '../sinks/write-behind';
-import type { BoardEvent, BoardView } from '../streams/board/board';
-import { queuedState } from '../streams/job/job';
-import type { JobState, RetryPolicy } from '../streams/job/job-state';
-import { reconnecting } from '../streams/operators/reconnecting';
-import { orNothing, reporting } from '../streams/operators/reporting';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { queuedState } from '../../streams/job/job';
+import type { JobState, RetryPolicy } from '../../streams/job/job-state';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** What one user may have under way. */
 export interface UserLimits {
@@ -31,10 +31,10 @@ export interface SubmissionParts {
   readonly sessions: Pick<Sessions, 'own'>;
   readonly board: BoardView;
   readonly posting: Pick<Posting, 'first'>;
-  readonly reads: Pick<Answers, 'get'>;
+  readonly reads: Pick<Answers, 'get' | 'present'>;
   readonly transit: Transit;
   readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'keep'>;
+  readonly writer: Pick<WriteBehind, 'write'>;
   readonly limits: UserLimits;
   /** How long a job may take in all where its request does not say; no bound where `undefined`. */
   readonly timeoutMs: (type: string) => number | undefined;
@@ -66,16 +66,15 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
 
   /** Stored before it is posted, so that no crash can lose it; or else posted all the same, and stored when that can be (R12). */
   const bestEffort = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
-    store.put(state, workflow).pipe(
-      concatMap(() => of(true)),
-      tap({ error: () => writer.keep(state.promptId, workflow) }),
+    writer.write(state, workflow).pipe(
+      map(() => true),
       reporting('store', report),
       catchError(() => of(false)),
     );
 
   /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
   const untilStored = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
-    store.put(state, workflow).pipe(
+    writer.write(state, workflow).pipe(
       reporting('store', report),
       reconnecting({ backoff, clock, isTransient }),
       concatMap((outcome) => (outcome === 'stored' ? of(true) : EMPTY)),
@@ -88,7 +87,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
     return admitted(request.userId, prompt.workflow.length, async (counted) => {
       const state = firstState(request, url, as ?? { promptId: randomUUID(), at: clock.now() });
       const { promptId } = state;
-      if (as !== undefined && transit.has(promptId)) return (await reads.get(promptId)) ?? state;
+      if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
       const workflow: StoredWorkflow = { tag: 'unposted', prompt };
       const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
       // From here on the store counts it.
@@ -97,7 +96,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
         concatMap((isStored) => posting.first(state, prompt, isStored)),
       );
       await run(posted$.pipe(untilOpened(promptId, transit)));
-      return (await reads.get(promptId)) ?? state;
+      return (await reads.present(promptId)) ?? state;
     });
   }
 

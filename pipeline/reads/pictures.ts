@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { defer, firstValueFrom, from, map, concatMap, lastValueFrom, endWith } from 'rxjs';
-import type { JobStore } from '../sinks/job-store';
-import type { OutputBody } from '../sources/comfyui-server';
-import type { Picture } from '../streams/board/board';
-import type { FileOutput } from '../streams/job/job-state';
-import { orNothing, reporting, type Report } from '../streams/operators/reporting';
+import type { JobStore } from '../../sinks/job-store';
+import type { OutputBody } from '../../sources/comfyui-server';
+import type { Picture } from '../../streams/board/board';
+import type { FileOutput } from '../../streams/job/job-state';
+import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
 
 /** Pictures that came over a socket: no server has them, so they are kept with their jobs. */
 export interface Pictures {
