@@ -57,7 +57,8 @@ export function jobBoard(
     return others.length === 0 ? job : undefined;
   };
 
-  const keep = (before: Job | undefined, job: Job): readonly Change[] => {
+  const keep = (before: Job | undefined, changed: Job): readonly Change[] => {
+    const job = before === undefined ? changed : oneChange(before, changed);
     const { promptId } = job.state;
     if (isSettled(job.state)) index.delete(promptId);
     else index.put(job);
@@ -291,3 +292,7 @@ export function jobBoard(
     },
   };
 }
+
+/** However many things an event changed, its job has changed once. */
+const oneChange = ({ state: { seq } }: Job, job: Job): Job =>
+  job.state.seq <= seq + 1 ? job : { ...job, state: { ...job.state, seq: seq + 1 } };

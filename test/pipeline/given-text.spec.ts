@@ -3,11 +3,15 @@ import { InvalidRequest, type SubmitRequest } from '../../pipeline/api';
 import { bounds } from '../../streams/bounds';
 
 const node = { class_type: 'PreviewImage', inputs: { images: ['2', 0] } };
-const request = (more: object): SubmitRequest =>
-  ({ type: 'image_generation', userId: 'ada', workflow: { '1': node }, ...more }) as SubmitRequest;
+const request = (more: object): SubmitRequest => ({
+  type: 'image_generation',
+  userId: 'ada',
+  workflow: { '1': node },
+  ...more,
+});
 const cyclic: Record<string, unknown> = {};
 cyclic['1'] = { class_type: 'A', inputs: cyclic };
-const deep = (levels: number): unknown => Array.from({ length: levels }).reduce((inner) => [inner], 0 as unknown);
+const deep = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], 0);
 const nodes = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`n${n}`, node]));
 
 it('R18: what the owner of a pipeline gives goes on as it is', () => {
@@ -44,5 +48,5 @@ it.each<[field: string, what: string, more: object]>([
   ['partialExecutionTargets', 'too many targets', { partialExecutionTargets: Array.from({ length: 1001 }, String) }],
 ])('R16: %s is refused by name where it is %s', (field, _, more) => {
   expect(() => promptOf(request(more))).toThrow(InvalidRequest);
-  expect(() => promptOf(request(more))).toThrow(expect.objectContaining({ field }));
+  expect(() => promptOf(request(more))).toThrow(expect.objectContaining({ field }) as Error);
 });

@@ -78,7 +78,11 @@ export const step: fc.Arbitrary<Fact> = fc.oneof(
     { tag: fc.constant('stepped' as const), nodeId, value: count, max: count },
     { requiredKeys: ['tag', 'value', 'max'] },
   ),
-  fc.record({ tag: fc.constant('snapshot' as const), nodes: fc.array(snapshotNode, { maxLength: 5 }) }),
+  // ComfyUI sends them by their ids.
+  fc.record({
+    tag: fc.constant('snapshot' as const),
+    nodes: fc.uniqueArray(snapshotNode, { maxLength: 5, selector: ({ id }) => id }),
+  }),
 );
 
 /** Looks that find the job in hand. */

@@ -25,9 +25,9 @@ export async function growth(pids: readonly number[], redis: Redis): Promise<{ r
   const storeBefore = await usedBy(redis);
   const most = [...before];
   let storeMost = storeBefore;
-  let over = false;
+  const over = new AbortController();
   const watching = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       (await Promise.all(pids.map(rssOf))).forEach((rss, n) => (most[n] = Math.max(most[n]!, rss)));
       storeMost = Math.max(storeMost, await usedBy(redis));
       await sleep(LOOK_MS);
@@ -35,7 +35,7 @@ export async function growth(pids: readonly number[], redis: Redis): Promise<{ r
   })();
   return {
     stop: async () => {
-      over = true;
+      over.abort();
       await watching;
       return { before, memory: most.map((rss, n) => rss - before[n]!), store: storeMost - storeBefore };
     },

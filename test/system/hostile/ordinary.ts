@@ -35,8 +35,13 @@ export function ordinaryJobs(
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
       body: JSON.stringify({ type, userId: 'ada', workflow }),
-    }).catch((error: unknown) => void console.log('an ordinary job:', error));
-    if (answer?.status !== 202) return void console.log('an ordinary job:', answer?.status, await answer?.text());
+    }).catch((error: unknown) => {
+      console.log('an ordinary job:', error);
+    });
+    if (answer?.status !== 202) {
+      console.log('an ordinary job:', answer?.status, await answer?.text());
+      return undefined;
+    }
     return ((await answer.json()) as { promptId: string }).promptId;
   }
 
