@@ -57,7 +57,7 @@ export const bounds = {
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,
-  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  /** Unsettled jobs of a user, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, `WORKFLOW_BYTES_PER_USER`. */
   jobsPerUser: 1_000,
   bytesPerUser: 256 << 20,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */

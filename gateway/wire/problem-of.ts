@@ -42,7 +42,7 @@ export const problemOf = (error: unknown): Problem => {
   return ofExpress(error) ?? new Problem('internal');
 };
 
-/** As RFC 6750 has it: without a token nothing but the scheme, else why it was refused. */
+/** 401 with `WWW-Authenticate` as in RFC 6750: the bare scheme where no token was sent, else why the token was refused. */
 export const unauthorized = (refusal?: TokenRefused): Problem =>
   refusal === undefined
     ? new Problem(
@@ -53,7 +53,7 @@ export const unauthorized = (refusal?: TokenRefused): Problem =>
     : new Problem(
         'unauthorized',
         { detail: refusal.message },
-        // A header takes no typographic quotes.
+        // Header values are ASCII: typographic quotes would make Node throw.
         {
           'WWW-Authenticate': `Bearer error="invalid_token", error_description="${refusal.message.replaceAll('’', "'")}"`,
         },

@@ -1,4 +1,4 @@
-import { promptOf } from '../../pipeline/prompt';
+import { promptOf } from '../../pipeline/submit/prompt';
 import { InvalidRequest, type SubmitRequest } from '../../pipeline/api';
 import { bounds } from '../../streams/bounds';
 
