@@ -209,7 +209,7 @@ test('[R13] an input goes to a server by its name; to users, its URL is as any w
   const upload = async (server: string, token: string) => {
     const query = new URLSearchParams({ filename: 'a.png', server });
     const init = { method: 'POST', headers: { ...headers, authorization: `Bearer ${token}` }, body: png };
-    const answer = await fetch(`${gateway.url}/inputs?${query}`, init);
+    const answer = await fetch(`${gateway.url}/inputs?${query.toString()}`, init);
     return { status: answer.status, text: await answer.text() };
   };
   expect(await upload('server-1', ada)).toMatchObject({ status: 201 });
