@@ -2,7 +2,7 @@ import { lastValueFrom, takeUntil, tap, timer, type Observable } from 'rxjs';
 import { UnknownJob, isSettled, type JobState } from '../index';
 import { ComfyUIErrorHandlerService } from './comfyui-error-handler.service';
 import type { ComfyUIWebSocketClient } from './comfyui-websocket-client';
-import { anonymous, following } from './jobs/following';
+import { anonymous, following, tracked } from './jobs/following';
 import { hold, type Held } from './jobs/held-pipeline';
 import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
@@ -165,7 +165,7 @@ export class ComfyUIPodClient {
   private async look(promptId: string): Promise<ComfyUIJobResult> {
     const held = hold(this.baseUrl);
     try {
-      const state = await held.pipeline.track(promptId, anonymous);
+      const state = await tracked(held.pipeline, promptId);
       this.watchOver(state);
       return await resultOf(held.pipeline, state, promptId);
     } catch (error) {
