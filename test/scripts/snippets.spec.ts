@@ -7,7 +7,7 @@ jest.setTimeout(120_000);
 
 const run = promisify(execFile);
 const root = join(__dirname, '../..');
-const PAGES = ['README.md', 'docs/client.md', 'docs/api.md'];
+const PAGES = ['README.md', 'docs/client.md', 'docs/api.md', 'docs/migrating.md'];
 
 /** What the snippets take for granted, as a page or a program would have it. */
 const AMBIENT = `
@@ -68,6 +68,7 @@ test('every snippet of the documents compiles against what ships, strictly, in T
   await writeFile(join(folder, 'ambient.d.ts'), AMBIENT);
   const paths = {
     'comfyui-jobstream': [join(dist, 'index.d.ts')],
+    'comfyui-jobstream/compat': [join(dist, 'compat/index.d.ts')],
     'comfyui-jobstream/client': [join(dist, 'gateway/client/index.d.ts')],
   };
   await writeFile(
