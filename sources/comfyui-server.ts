@@ -1,7 +1,7 @@
 import { ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/job-changes';
+import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
