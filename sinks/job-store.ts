@@ -5,10 +5,14 @@ import type { Leases } from './leases';
 import type { Preview } from '../streams/board/board';
 import { bounds } from '../streams/bounds';
 import type { JobPage, JobQuery } from './job-page';
+import type { LearnedEntry } from '../streams/job/progress/learned';
 import type { JobState } from '../streams/job/job-state';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
+
+/** How long what was learnt is kept after its last write, in seconds. */
+export const LEARNED_S = 90 * 24 * 3600;
 
 /** How long a name stays reserved, in seconds. */
 export const RESERVED_S = 24 * 3600;
@@ -86,6 +90,10 @@ export interface JobStore {
   reserve(name: string, text: string): Observable<string>;
   /** Replaces the text of a reserved name, which is kept no longer for it. Nothing where the name is not reserved. */
   amend(name: string, text: string): Observable<never>;
+  /** What runs taught of nodes' durations, text by key, whichever instance learnt it. Errors with `StoreUnavailable`. */
+  learned(): Observable<readonly LearnedEntry[]>;
+  /** Keeps what was learnt, all of it for `LEARNED_S` after the last write; without a text a key is forgotten. */
+  learn(entries: readonly LearnedEntry[]): Observable<never>;
   /**
    * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
    * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and

@@ -4,6 +4,7 @@ import { callsOf } from './calls';
 import { choosing } from '../posting/choose-server';
 import type { Demand } from '../demand';
 import type { Env } from '../env';
+import { learnedDurations } from './learned-durations';
 import { lifeOf } from './life';
 import { outages } from '../posting/outages';
 import { pictures } from '../reads/pictures';
@@ -33,21 +34,27 @@ export interface PipelineOptions {
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
   readonly report?: Report;
+  /** `asyncScheduler` where absent; another one for tests in virtual time. */
   readonly clock?: SchedulerLike;
-  /** For jitter: 0–1. */
+  /** For jitter: 0–1; `Math.random` where absent. */
   readonly random?: () => number;
-  /** How long a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, ∞ for no bound. */
+  /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
   readonly timeoutMs?: number;
   /** What one user may have under way; 1,000 jobs and 256 MiB where absent. */
   readonly userLimits?: { readonly jobs?: number; readonly bytes?: number };
+  /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
   readonly timing?: Partial<Timing>;
+  /** Of WebSockets; `defaultSocketTiming` for what is absent. */
   readonly socketTiming?: Partial<SocketTiming>;
 }
 
 /** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
 const CONFIRM_MS = 20_000;
 
-/** Starts watching: opens a socket to each server and takes up every unsettled job of the store. */
+/**
+ * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
+ * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
+ */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
   const env: Env = {
@@ -57,7 +64,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
   };
   const servers = serversOf(options, env);
-  const board = jobBoard({ ...defaultTiming, ...options.timing }, report);
+  const durations = learnedDurations(store, env);
+  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn);
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
@@ -82,7 +90,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, writer, store, stop$ },
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
       demand$: lettingGo$,
       outage$: outages(choice, board, env),
     },

@@ -27,6 +27,7 @@ import {
 import { PipelineClosed } from '../api';
 import type { Demand } from '../demand';
 import { isTransient, type Env } from '../env';
+import type { LearnedDurations } from './learned-durations';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
 import type { Sessions } from '../sessions/sessions';
@@ -59,6 +60,7 @@ export interface LifeParts {
   readonly board: Board;
   readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
+  readonly durations: LearnedDurations;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -78,7 +80,7 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, pictures, writer, store, stop$ } = parts;
+  const { servers, sessions, posting, board, local, pictures, durations, writer, store, stop$ } = parts;
   const { clock, random, report } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
@@ -118,6 +120,9 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
         writer.put(change.state);
         store.announce(change.state);
         break;
+      case 'measured':
+        durations.learn(change);
+        break;
       case 'pictured':
         pictures.keep(change.picture);
         break;
@@ -137,7 +142,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
 
   // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
   const ended = new Promise<Error | undefined>((resolve) => {
-    merge(told$, renewed$).subscribe({
+    merge(told$, renewed$, durations.kept$.pipe(takeUntil(stop$))).subscribe({
       error: (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
       complete: () => resolve(undefined),
     });

@@ -46,7 +46,11 @@ const KNOWN_TICK_MS = 50;
 const BATCHES = 16;
 
 export interface SessionParts {
-  readonly servers: readonly { readonly url: string; readonly session: (clientId: string) => Session }[];
+  readonly servers: readonly {
+    readonly url: string;
+    readonly clientId?: string;
+    readonly session: (clientId: string) => Session;
+  }[];
   readonly store: JobStore;
   readonly writer: Pick<WriteBehind, 'write'>;
   readonly board: BoardView;
@@ -77,7 +81,7 @@ export function sessions({ servers, store, writer, board, transit, stop$ }: Sess
   const held = new Map<string, Holding>();
   /** Inherited sessions all of whose stored jobs have been loaded. Only for these does "no job on the board" mean "no job left". */
   const loaded = new Set<string>();
-  const own = new Map(servers.map(({ url }) => [url, randomUUID() as string]));
+  const own = new Map(servers.map(({ url, clientId }) => [url, clientId ?? randomUUID()]));
   const batch$ = new ReplaySubject<readonly JobState[]>(BATCHES);
   /** Sessions that were given back because they had no jobs left. */
   const idle$ = new Subject<string>();

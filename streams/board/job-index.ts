@@ -20,6 +20,8 @@ export interface JobIndex {
   readonly countOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
+  /** All jobs that run. */
+  readonly running: () => readonly Job[];
   /** The jobs whose time is up. */
   readonly overdue: (now: number) => readonly Job[];
   readonly countRunning: (clientId: string) => number;
@@ -73,11 +75,12 @@ export function jobIndex(): JobIndex {
   const runs = groups(({ state }) => state.runId);
   const byClient = groups(({ state }) => state.clientId);
   const running = groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined));
+  const atWork = groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined));
   const bySession = groups(({ state }) => sessionOf(state));
   const byServer = groups(({ state }) => state.serverUrl);
   const byUser = groups(({ state }) => state.userId);
   const movable = groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined));
-  const all = [byUser, movable, runs, byClient, running, bySession, byServer];
+  const all = [atWork, byUser, movable, runs, byClient, running, bySession, byServer];
   const deadlines = dueTimes();
   const times = new Map<string, DueTimes>();
 
@@ -118,6 +121,7 @@ export function jobIndex(): JobIndex {
       return job?.state.runId === undefined ? job : undefined;
     },
     ofClient: (clientId) => listed(byClient.of(clientId)),
+    running: () => listed(atWork.of('processing')),
     runningOf: (clientId) => listed(running.of(clientId)),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),

@@ -73,6 +73,9 @@ export interface Policy {
   readonly isTransient: (error: unknown) => boolean;
 }
 
+/** How often the bars of running jobs go on by the clock. */
+const BAR_MS = 1_000;
+
 /** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
 export function jobChanges(sources: Sources, board: Board, policy: Policy, report: Report): Observable<Change> {
   const { servers, session$, command$, stop$ } = sources;
@@ -89,6 +92,10 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
       mergeMap((session) => frames(session, sources, board, policy, report)),
     ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
+    interval(BAR_MS, policy.clock).pipe(
+      map((): BoardEvent => ({ tag: 'clock', at: policy.clock.now() })),
+      takeUntil(stop$),
+    ),
   ).pipe(
     // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
     observeOn(queueScheduler),

@@ -1,16 +1,17 @@
 import { bounds } from '../bounds';
 import type { Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { noVersions } from './progress/versions';
-import { ownerOf } from './progress/weights';
+import { ownerById } from './progress/plan';
+import type { Graph } from './workflow';
 
 /** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
 const PICTURES = 'SaveImageWebsocket';
 
 /** The node of the workflow whose picture this is, or `undefined` where it is a preview. */
-export function pictureNode({ graph, tally }: Job, nodeId: string): string | undefined {
-  const own = ownerOf(graph, tally, nodeId);
-  const type = graph.get(tally.nodes.get(nodeId)?.displayId ?? nodeId)?.type ?? graph.get(own)?.type;
+export function pictureNode({ graph, run }: Job, nodeId: string): string | undefined {
+  const node = run?.nodes.get(nodeId);
+  const own = node?.owner ?? ownOf(graph, nodeId);
+  const type = graph.get(node?.displayId ?? nodeId)?.type ?? graph.get(own)?.type;
   return type === PICTURES ? own : undefined;
 }
 
@@ -35,7 +36,7 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
     // By its id alone: what frames say of its parents, history does not.
-    const nodeId = ownerOf(graph, unheard, output.nodeId);
+    const nodeId = ownOf(graph, output.nodeId);
     const text = isFile(output) ? undefined : output.text.slice(0, texts);
     if (text === '' && texts <= 0) continue;
     texts -= text?.length ?? 0;
@@ -47,7 +48,9 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   return kept;
 }
 
-const unheard = { nodes: noVersions<never>() };
+/** The workflow's node that a node belongs to, by its id; itself where the workflow is not known. */
+const ownOf = (graph: Graph, nodeId: string): string =>
+  graph.size === 0 || graph.has(nodeId) ? nodeId : (ownerById(graph, nodeId) ?? nodeId);
 
 /** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
 const byNode = (a: JobOutput, b: JobOutput): number => collator.compare(a.nodeId, b.nodeId);

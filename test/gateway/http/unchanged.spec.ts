@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import type { Workflow } from '../../../pipeline/api';
 import { canary } from '../../support/canary';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';

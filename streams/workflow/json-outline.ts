@@ -1,4 +1,4 @@
-import { bounds } from '../../../streams/bounds';
+import { bounds } from '../bounds';
 
 /** Where a member of the outermost object stands in the text. */
 export interface Member {
