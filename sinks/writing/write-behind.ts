@@ -205,10 +205,8 @@ export function writeBehind(store: Store, options: WriteBehindOptions): WriteBeh
       defer(() => {
         const waiting = unwritten.get(state.promptId);
         if (waiting === undefined || known.has(state) || failing) return EMPTY;
-        const done$ = tried$.pipe(
-          filter((tried) => tried.promptId === state.promptId && !isNewer(state, tried)),
-          take(1),
-        );
+        const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
+        const done$ = tried$.pipe(filter(isDone), take(1));
         return merge(
           done$,
           defer(() => (write$.next({ state: waiting, urgent: true }), EMPTY)),

@@ -9,29 +9,12 @@ import { isRunId } from '../job/run-id';
 import { byName, type Durations } from '../job/progress/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
-import {
-  JobBroke,
-  RefusedRunId,
-  addressedByJob,
-  lookFacts,
-  type Board,
-  type BoardEvent,
-  type Change,
-} from './board-event';
+import { JobBroke, RefusedRunId, addressedByJob, type Board, type BoardEvent, type Change } from './board-event';
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
+import { linkedAt, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
-import {
-  advanceSession,
-  answered,
-  expecting,
-  flowing,
-  isNews,
-  remedy,
-  reopening,
-  sessionWatch,
-  type SessionWatch,
-} from './session-watch';
+import { advanceSession, hearing, remedy, reopening, sessionWatch, type SessionWatch } from './session-watch';
 
 export { JobBroke, RefusedRunId } from './board-event';
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
@@ -101,8 +84,7 @@ export function jobBoard(
       report('run id', new RefusedRunId(job.state.promptId));
       return job;
     }
-    const { seq, updatedAt } = job.state;
-    return { ...job, state: { ...job.state, runId, seq: seq + 1, updatedAt: Math.max(at, updatedAt) } };
+    return restated(job, { ...job.state, runId }, at);
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {
@@ -120,9 +102,8 @@ export function jobBoard(
     const { clientId } = after.state;
     if (clientId !== undefined) {
       const session = sessionOf(clientId);
-      if (isNews(session, before, event, timing)) sessions.set(clientId, expecting(session, event.at + timing.deafMs));
-      else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
-      if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
+      const heard = hearing(session, before, after, event, timing);
+      if (heard !== session) sessions.set(clientId, heard);
     }
     const changes = keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
     const measured = measuredBy(before, after, event.at);
@@ -138,13 +119,6 @@ export function jobBoard(
   /** A run that is posted anew is heard of by the session it is posted under. */
   const relinked = (job: Job, { tag }: JobEvent): Job =>
     tag === 'posting' ? { ...job, linked: isLinked(job.state), durations: durationsOn(job.state.serverUrl) } : job;
-
-  /** The server is silent no more. */
-  const spoken = (job: Job, { tag, at }: JobEvent): Job => {
-    if (job.state.silentSince === undefined || addressedByJob.has(tag)) return job;
-    const { silentSince: _, ...state } = job.state;
-    return { ...job, state: { ...state, seq: state.seq + 1, updatedAt: Math.max(at, state.updatedAt) } };
-  };
 
   /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
   const withNewsOfQueue = (job: Job, { postedAt, at }: JobEvent & { tag: 'accepted' }): Job => {
@@ -166,17 +140,10 @@ export function jobBoard(
         return [];
       case 'linked':
         // R6: whatever was missed, one look each tells.
-        return each(index.ofClient(clientId), at, (job) => ({
-          ...job,
-          linked: true,
-          lookAt: job.accepted ? at : job.lookAt,
-        }));
+        return each(index.ofClient(clientId), at, (job) => linkedAt(job, at));
       case 'unlinked':
         unclaimed.spoil();
-        return each(index.ofClient(clientId), at, (job) => {
-          const lookAt = job.accepted ? Math.min(job.lookAt, at + timing.takeoverMs) : job.lookAt;
-          return { ...job, linked: false, whole: false, lookAt };
-        });
+        return each(index.ofClient(clientId), at, (job) => unlinkedAt(job, at, timing));
       case 'garbled':
         unclaimed.spoil();
         return each(index.ofClient(clientId), at, (job) => ({ ...job, whole: false }));
@@ -212,10 +179,7 @@ export function jobBoard(
 
   const takeSilence = ({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] => {
     const job = jobs.get(promptId);
-    if (job === undefined || job.state.silentSince !== undefined) return [];
-    const { seq, updatedAt } = job.state;
-    const state: JobState = { ...job.state, via: 'polling', silentSince: since, seq: seq + 1 };
-    return keep(job, { ...job, state: { ...state, updatedAt: Math.max(at, updatedAt) } });
+    return job === undefined || job.state.silentSince !== undefined ? [] : keep(job, silenced(job, since, at));
   };
 
   function take(event: BoardEvent): readonly Change[] {
