@@ -79,7 +79,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const transit = inTransit();
   const kept = pictures(store, report);
 
-  const held = sessions({ servers, store, writer, board, transit, stop$ }, env);
+  const held = sessions({ servers, store, writer, board, transit, told: local.states.changes, stop$ }, env);
   const choice = choosing(servers, held.own, board);
   const posts = posting({ choice, sessions: held, board, store, writer }, env);
   const lettingGo$ = refused$.pipe(

@@ -96,15 +96,13 @@ export class Unwritten extends Error {
   }
 }
 
-type Store = Pick<JobStore, 'put' | 'get' | 'remove'>;
-
 /** A state to be written, at once where that is `urgent`. */
 interface Write {
   readonly state: JobState;
   readonly urgent: boolean;
 }
 
-export function writeBehind(store: Store, options: WriteBehindOptions): WriteBehind {
+export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, options: WriteBehindOptions): WriteBehind {
   const { perSecond = 4, clock = asyncScheduler, random = Math.random, onStale = () => undefined, report } = options;
   const { confirmMs = 0, backoff = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random) } = options;
   /** States that the store has, or had: who holds one need not write it. */
