@@ -168,8 +168,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
         }),
       ),
 
-    changes: feed.changes,
-    previews: feed.previews,
+    changes: (promptId) => feed.changes(promptId),
+    previews: (promptId) => feed.previews(promptId),
     announce: audience.announce,
     show: audience.show,
 

@@ -15,8 +15,8 @@ import { jobIndex } from './job-index';
 import { linkedAt, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
 import { advanceSession, hearing, remedy, reopening, sessionWatch, type SessionWatch } from './session-watch';
+import { startTimes } from './start-times';
 
-export { JobBroke, RefusedRunId } from './board-event';
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
 export function jobBoard(
@@ -29,14 +29,10 @@ export function jobBoard(
   const sessions = new Map<string, SessionWatch>();
   const unclaimed = strays();
   const queues = new Map<string, QueueLength>();
+  const starts = startTimes(index.ofServer);
 
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
   const isLinked = ({ clientId }: JobState): boolean => clientId !== undefined && sessionOf(clientId).open;
-  /** The one that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
-  const theRunning = (clientId: string): Job | undefined => {
-    const [job, ...others] = index.countRunning(clientId) > 1 ? [] : index.runningOf(clientId);
-    return others.length === 0 ? job : undefined;
-  };
 
   const keep = (before: Job | undefined, job: Job): readonly Change[] => {
     const { promptId } = job.state;
@@ -105,16 +101,29 @@ export function jobBoard(
       const heard = hearing(session, before, after, event, timing);
       if (heard !== session) sessions.set(clientId, heard);
     }
-    const changes = keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
+    const placed = event.tag === 'accepted' ? withNewsOfQueue(after, event) : after;
+    const changes = keep(before, event.tag === 'found' ? withStart(placed, event.at) : placed);
     const measured = measuredBy(before, after, event.at);
     return known === before ? [...changes, ...measured] : [...changes, ...measured, ...early(runIdOf(known.state))];
   };
 
   /** What a run that was seen from its start to its good end took. */
-  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] =>
-    state.status === 'completed' && whole && run !== undefined && !run.isLate
-      ? [{ tag: 'measured', serverUrl: state.serverUrl, run, at }]
-      : [];
+  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] => {
+    if (state.status !== 'completed' || !whole || run === undefined || run.isLate) return [];
+    starts.took(state.serverUrl, at - run.startedAt);
+    return [{ tag: 'measured', serverUrl: state.serverUrl, run, at }];
+  };
+
+  /** A waiting job with the time to its start, where it is another by more than a tenth. */
+  const withStart = (job: Job, at: number): Job => {
+    const { etaMs: before, ...state } = job.state;
+    const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
+    if (state.status !== 'queued' || startsIn === before) return job;
+    const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
+    if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
+    const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq: state.seq + 1 };
+    return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
+  };
 
   /** A run that is posted anew is heard of by the session it is posted under. */
   const relinked = (job: Job, { tag }: JobEvent): Job =>
@@ -148,12 +157,12 @@ export function jobBoard(
         unclaimed.spoil();
         return each(index.ofClient(clientId), at, (job) => ({ ...job, whole: false }));
       case 'resumed': {
-        const job = theRunning(clientId);
+        const job = index.theRunning(clientId);
         if (job === undefined) return [];
         return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at });
       }
       case 'previewed': {
-        const job = event.promptId === undefined ? theRunning(clientId) : index.run(event.promptId);
+        const job = event.promptId === undefined ? index.theRunning(clientId) : index.run(event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
@@ -215,8 +224,7 @@ export function jobBoard(
   }
 
   return {
-    ...{ take, jobs },
-    ...{ run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
+    ...{ take, jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
     ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
     ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
     job: (promptId) => jobs.get(promptId),
