@@ -31,7 +31,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>) {
   const looks = recovery(
     {
       store,
-      writer: { write: () => of('stored') },
+      writer: { write: () => of('stored'), waiting: () => undefined },
       board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
       transit: inTransit(),
       isServed: () => true,
