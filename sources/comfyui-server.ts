@@ -51,7 +51,7 @@ export function comfyUIServer(
   { clock, backoff, socketTiming }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address);
+  const client = rest(address, undefined, clock);
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {

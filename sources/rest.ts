@@ -1,5 +1,5 @@
 import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
-import { Observable } from 'rxjs';
+import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
 import { readPython } from './codecs/python-json';
@@ -70,7 +70,11 @@ export interface RestLimits {
 const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, breakAfter: 5 };
 
 /** A server's REST side, over connections and a circuit breaker of its own. */
-export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
+export function rest(
+  { url, headers }: ServerAddress,
+  limits: RestLimits = defaultLimits,
+  clock: SchedulerLike = asyncScheduler,
+): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
   const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
@@ -125,12 +129,12 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
         .finally(() => clearTimeout(patience))
         .then(
           (answer) => {
-            answeredAt = Date.now();
+            answeredAt = clock.now();
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
-            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = Date.now();
+            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = clock.now();
             else if (!unsubscribed) answeredAt = 0;
             subscriber.error(asNoAnswer(error, path));
           },

@@ -89,6 +89,10 @@ export const bounds = {
   signedUrlMs: 5 * 60_000,
   /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
   previewBytes: 4 << 20,
+  /** Previews of a job for those who watch it through another instance: bytes each, and how many a second; changes under way to them. */
+  sharedPreviewBytes: 256 << 10,
+  sharedPreviewsPerSecond: 5,
+  announcedAtOnce: 32,
   /** Webhooks under way, of an instance: in all, to one host, for one user. */
   webhooks: 50,
   webhooksPerHost: 4,
