@@ -161,9 +161,11 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
         return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
       }),
       catchError((error: unknown) => {
-        if (!(error instanceof Unreadable)) throw error;
-        // Whatever stands before ComfyUI may answer anything (R4).
-        return answers().pipe(map(() => told(runId, { tag: 'unreadable' })));
+        if (!(error instanceof NoAnswer)) throw error;
+        // Whatever stands before ComfyUI may answer anything (R4). Where it does answer, this page alone is broken, and no
+        // other job waits for it.
+        const fact: LookFact = { tag: error instanceof Unreadable ? 'unreadable' : 'unanswered' };
+        return answers().pipe(map(() => told(runId, fact)));
       }),
     );
   };
@@ -203,7 +205,9 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
       return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
     });
     // Asked for the workflow alone: an answer that cannot be read is no news of the job.
-    const graphs$ = oneByOne(withoutGraph, true).pipe(filter(({ tag }) => tag !== 'unreadable'));
+    const graphs$ = oneByOne(withoutGraph, true).pipe(
+      filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
+    );
     return concat(from(present), details(missed), graphs$);
   };
 

@@ -114,5 +114,5 @@ export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['ta
 
 /** What only a look can tell. */
 export const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
+  ...(['found', 'ended', 'absent', 'unended', 'unanswered', 'unreadable'] as const),
 ]);

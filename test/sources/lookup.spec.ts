@@ -196,11 +196,36 @@ describe.each(versions)('%s', (version) => {
     },
   );
 
-  test('[R4] one detail that is no answer leaves nothing said of that job, and the look in error', async () => {
+  test('[R4, R15] a job whose own page is broken is told nothing of, and keeps no other waiting', async () => {
+    const { server, client } = await asking(version);
+    const ended = [await submit(server, short()), await submit(server, short())];
+    for (const each of ended) await finished(server, each);
+    const broken = await submit(server, short());
+    await finished(server, broken);
+    const page = `${isNew ? '/api/jobs' : '/history'}/${broken}`;
+    server.faults.status = {
+      httpStatus: 500,
+      body: 'Internal Server Error',
+      contentType: 'text/plain',
+      routes: [page],
+    };
+    const jobs = [broken, ...ended].map((id) => taken(id));
+    const looked = lookAt(lookup(client.get), asyncScheduler);
+    for (let n = 0; n < 7; n++) {
+      const events = await lastValueFrom(looked(jobs).pipe(toArray()));
+      const tags = Object.fromEntries(events.map((event) => ['promptId' in event && event.promptId, event.tag]));
+      expect(tags).toEqual({ [broken]: 'unanswered', ...Object.fromEntries(ended.map((id) => [id, 'ended'])) });
+    }
+  });
+
+  test('[R4] where nothing answers at all, nothing is said of any job, and the look is in error', async () => {
     const { server, routes } = await asking(version);
     await answer(routes.queue());
-    server.faults.hangRoutes = [];
-    server.faults.status = { httpStatus: 503, body: '', routes: [isNew ? '/api/jobs/' : '/history/'] };
+    server.faults.status = {
+      httpStatus: 503,
+      body: '',
+      routes: [isNew ? '/api/jobs/' : '/history/', '/prompt'],
+    };
     const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
       lookAt(
