@@ -213,8 +213,9 @@ describe.each(versions)('%s', (version) => {
     const looked = lookAt(lookup(client.get), asyncScheduler);
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked(jobs).pipe(toArray()));
-      const tags = Object.fromEntries(events.map((event) => ['promptId' in event && event.promptId, event.tag]));
-      expect(tags).toEqual({ [broken]: 'unanswered', ...Object.fromEntries(ended.map((id) => [id, 'ended'])) });
+      expect(events).toHaveLength(3);
+      expect(events).toContainEqual(expect.objectContaining({ promptId: broken, tag: 'unanswered' }));
+      for (const id of ended) expect(events).toContainEqual(expect.objectContaining({ promptId: id, tag: 'ended' }));
     }
   });
 
