@@ -1,4 +1,4 @@
-/** The directions of docs/architecture.md: gateway → pipeline → sources, sinks → streams → nothing of ours. */
+/** The directions of docs/architecture.md: compat, gateway → pipeline → sources, sinks → streams → nothing of ours. */
 const composition = 'pipeline/|index[.]ts';
 const npm = (names) => `node_modules/(${names})/`;
 module.exports = {
@@ -61,6 +61,24 @@ module.exports = {
       severity: 'error',
       from: { pathNot: '^(gateway/dashboard|test)/' },
       to: { path: '^gateway/dashboard/' },
+    },
+    {
+      name: 'compat-stands-on-the-public-api',
+      severity: 'error',
+      from: { path: '^compat/' },
+      to: { path: '^(?!compat/|index[.]ts$|node_modules/)', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'nobody-needs-compat',
+      severity: 'error',
+      from: { pathNot: '^(compat|test|examples)/' },
+      to: { path: '^compat/' },
+    },
+    {
+      name: 'examples-show-the-public-api',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: { path: '^(?!examples/|index[.]ts$|compat/index[.]ts$|node_modules/)', dependencyTypesNot: ['core'] },
     },
     {
       name: 'nothing-ships-tests',

@@ -1,6 +1,7 @@
-export { createPipeline, type PipelineOptions } from './pipeline/create-pipeline';
+export { createPipeline, type PipelineOptions } from './pipeline/instance/create-pipeline';
 export {
   InputRefused,
+  InvalidRequest,
   KeyReused,
   KeySpent,
   NoAnswer,
@@ -25,27 +26,34 @@ export { JobBroke, RefusedRunId } from './streams/board/board-event';
 export type { Report } from './streams/operators/reporting';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
+export type { InputFile, StoredInput } from './sources/upload';
 export type { SocketTiming } from './sources/session';
-export type { Leases } from './sinks/leases';
+export type { LeaseOutcome, Leases, Request as SessionRequest, SessionKey } from './sinks/leases';
 export type { StoredWorkflow } from './sinks/stored-workflow.codec';
-export type { Hooks } from './sinks/webhook-queue';
+export type { Hook, Hooks } from './sinks/webhook-queue';
 export { embeddedStore } from './sinks/embedded/embedded-store';
 export {
   StoreUnavailable,
   UnreadableState,
   UnsuitableStore,
+  Unstorable,
   type JobStore,
+  type PutOutcome,
   type StoredFile,
   type Usage,
 } from './sinks/job-store';
 export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
+export type { EmbeddedStoreOptions } from './sinks/embedded/embedded-store';
+export type { RedisStoreOptions } from './sinks/redis/redis-store';
 export { InvalidRedisUrl } from './sinks/redis/connection/url';
 export { redisStore } from './sinks/redis/redis-store';
 export {
+  isFile,
   isSettled,
   type CurrentNode,
   type Failure,
   type FailureKind,
+  type FileOutput,
   type JobOutput,
   type JobPhase,
   type JobState,
@@ -53,5 +61,6 @@ export {
   type JobType,
   type NodeError,
   type RetryPolicy,
+  type TextOutput,
   type Via,
 } from './streams/job/job-state';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { lastValueFrom, filter, firstValueFrom, from, mergeMap, scan } from 'rxjs';
-import { createPipeline } from '../pipeline/create-pipeline';
+import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import type { JobStore } from '../sinks/job-store';
 import { decoded } from '../sources/session';
@@ -31,16 +31,17 @@ function stateOf(n: number, serverUrl: string, more: Partial<JobState> = {}): Jo
   return { ...state, clientId: `client of ${serverUrl}`, ...more };
 }
 
-/** Share of a core and lag of the event loop over a while. */
+/** Share of a core over a while, and then the lag of the event loop: to measure that costs 2 % of a core by itself. */
 async function costOf(ms: number): Promise<string> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
   const before = process.cpuUsage();
   const began = performance.now();
+  await pause(ms);
+  const { user, system } = process.cpuUsage(before);
+  const share = (user + system) / 10 / (performance.now() - began);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   await pause(ms);
   delay.disable();
-  const { user, system } = process.cpuUsage(before);
-  const share = (user + system) / 10 / (performance.now() - began);
   return `${share.toFixed(1)} % of a core, event loop p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, most ${(delay.max / 1e6).toFixed(0)} ms`;
 }
 
@@ -52,6 +53,7 @@ async function takenUp(states: readonly JobState[], servers: readonly string[]) 
   await lastValueFrom(from(states).pipe(mergeMap((state) => store.put(state), 64)));
   const before = heap();
   const began = performance.now();
+  const cpuBefore = process.cpuUsage();
   const pipeline = createPipeline({ servers, store, report });
   await firstValueFrom(
     pipeline.recovered$.pipe(
@@ -60,8 +62,10 @@ async function takenUp(states: readonly JobState[], servers: readonly string[]) 
     ),
   );
   const seconds = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const cpu = ((user + system) / 1e6).toFixed(1);
   console.log(
-    `  taken up in ${seconds.toFixed(1)} s, ${((heap() - before) / states.length / 1024).toFixed(1)} KB of heap a job`,
+    `  taken up in ${seconds.toFixed(1)} s (${cpu} s of CPU), ${((heap() - before) / states.length / 1024).toFixed(1)} KB of heap a job`,
   );
   return async () => {
     await pipeline.close();
@@ -71,14 +75,17 @@ async function takenUp(states: readonly JobState[], servers: readonly string[]) 
 
 async function idle(): Promise<void> {
   console.log(`${JOBS} live jobs of ${SERVERS} servers, idle`);
-  const args = ['--import', 'tsx', join(__dirname, 'growth-servers.ts'), String(SERVERS), String(JOBS)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(__dirname, 'growth-servers.js'), String(SERVERS), String(JOBS)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const urls = JSON.parse(line.toString()) as readonly string[];
   const states = Array.from({ length: JOBS }, (_, n) => stateOf(n, urls[n % SERVERS] ?? ''));
   const close = await takenUp(states, urls);
-  await pause(10_000);
-  console.log(`  ${await costOf(2 * LOOKED_MS)}`);
+  if (!process.argv.includes('--taken-up')) {
+    await pause(10_000);
+    console.log(`  ${await costOf(2 * LOOKED_MS)}`);
+  }
   await close();
   child.kill();
 }
@@ -129,9 +136,11 @@ function frames(): void {
 }
 
 async function main(): Promise<void> {
-  frames();
+  const idleOnly = process.argv.includes('--idle') || process.argv.includes('--taken-up');
+  if (!idleOnly) frames();
   if (process.argv.includes('--frames')) return;
   await idle();
+  if (idleOnly) return;
   await away({}, '');
   await away({ retry: { maxAttempts: 3, onLost: 'resubmit' } }, ', all to be run elsewhere if need be');
 }

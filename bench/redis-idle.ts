@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { lastValueFrom, mergeMap, range, timer, toArray } from 'rxjs';
-import { createPipeline } from '../pipeline/create-pipeline';
+import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import type { JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';

@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
-import { createPipeline } from '../pipeline/create-pipeline';
+import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
@@ -67,13 +67,15 @@ async function serve({
   basePath,
   outputLimitBytes,
   downloadsPerUser,
+  jobTimeoutMs,
+  userLimits,
 }: Settings): Promise<void> {
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   const report = reportTo(logger);
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
-  const pipeline = createPipeline({ servers, store, report });
+  const pipeline = createPipeline({ servers, store, report, timeoutMs: jobTimeoutMs, userLimits });
   pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
@@ -96,7 +98,7 @@ async function serve({
   void pipeline.closed.then((error) => {
     if (error === undefined) return;
     logger.fatal({ err: error }, 'a bug');
-    process.exit(1);
+    leave(1);
   });
   onSignal(logger, async () => {
     await gateway.close();

@@ -11,10 +11,11 @@ export type { JobPage, OutputBody, Preview, Workflow };
 export { InputRefused, NoAnswer };
 
 export interface JobRequest {
+  /** Any text; servers with `tags` take those types only. */
   readonly type: JobType;
   readonly userId: string;
   readonly characterId?: string;
-  /** Kept with the job, untouched. */
+  /** Kept with the job and told with each state, untouched. Must be JSON; not bounded here. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
@@ -22,16 +23,16 @@ export interface JobRequest {
 
 /** Makes a submission safe to repeat, through any instance on the same store, for 24 h. */
 export interface SubmitOnce {
-  /** Whatever tells this submission from all others. Its metadata must be JSON. */
+  /** Whatever tells this submission from all others, of all users: put the user into it. 1,900 bytes at most. */
   readonly key: string;
-  /** A digest of what is submitted: under the same key, another one is refused. */
+  /** A digest of what is submitted, any text: under the same key, another one is refused with `KeyReused`. */
   readonly body: string;
 }
 
 export interface SubmitRequest extends JobRequest {
   /** Resolves with the job as it is now, where it was submitted before. */
   readonly once?: SubmitOnce;
-  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
+  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text, which is not checked here. */
   readonly workflow: Workflow | string;
   /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
   readonly outline?: string;
@@ -45,7 +46,7 @@ export interface SubmitRequest extends JobRequest {
   readonly partialExecutionTargets?: readonly string[];
   /** Run it again if the server forgets it, on another server if its own stays away. */
   readonly onLost?: 'resubmit';
-  /** Ends with `timed_out` after so long, its waiting and all its runs included, and its run is cancelled; where absent, `PipelineOptions.timeoutMs`. */
+  /** Ends with `timed_out` after so many ms, its waiting and all its runs included, and its run is cancelled; where absent, `PipelineOptions.timeoutMs`. */
   readonly timeoutMs?: number;
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
@@ -69,10 +70,11 @@ export interface ServerStatus {
   readonly url: string;
   /** What users know it by, who are not told its URL. */
   readonly name: string;
-  /** Whether the server answered last time it was asked or heard. */
+  /** Whether its socket is open, or it answered a request since that closed. */
   readonly healthy: boolean;
-  /** How its jobs are being watched now. */
+  /** How its jobs are being watched now: over this instance's own socket, or by looks. */
   readonly via: 'websocket' | 'polling';
+  /** Jobs in its queue, the running one and other people's included, as it last said; absent until it did. */
   readonly queueRemaining?: number;
 }
 
@@ -88,42 +90,58 @@ export interface Pipeline {
   /**
    * Runs a workflow. Resolves with the job once ComfyUI accepted or refused it (`failed`, kind `rejected`, with
    * `nodeErrors`), or still `queued` after 10 s without an answer, when submitting goes on by itself.
-   * Rejects with `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
+   * Rejects with `InvalidRequest` for what cannot be run, `UnknownServer` where `server` is none of ours; with `once` also with `KeyReused`, `KeySpent` or
    * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
   /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
   track(promptId: string, request: JobRequest): Promise<JobState>;
-  /** Stops this job and no other. Resolves with its state right after asking, or `undefined` for an unknown job; a settled job stays as it is. */
+  /**
+   * Stops this job and no other. Resolves with its state right after asking, mostly not settled yet, or `undefined` for an
+   * unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, and as long for another instance that watches
+   * it; asking goes on by itself after that. Rejects with `StoreUnavailable` or `UnreadableState` as `get` does.
+   */
   cancel(promptId: string): Promise<JobState | undefined>;
   /**
-   * The present state, or `undefined`. To whom only some jobs are shown, one that is not costs and answers what none at
+   * The present state, or `undefined`. Rejects with `StoreUnavailable`, or `UnreadableState` where somebody wrote over it;
+   * neither for a job that this instance watches. To whom only some jobs are shown, one that is not costs and answers what none at
    * all does, also where the store does not answer (R14).
    */
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
-  /** Newest first. Rejects with `InvalidCursor`. */
+  /**
+   * A page of the jobs of all instances, those submitted last first; where few match, it may hold fewer than `limit` and a
+   * cursor all the same. While the store does not answer, the jobs of this instance alone. Rejects with `InvalidCursor`.
+   */
   list(query?: ListQuery): Promise<JobPage>;
-  /** The present state, then each change, never backward; completes when the job settles, or the pipeline closes. Errors with `UnknownJob`. */
+  /**
+   * The present state, then each change, never backward; completes when the job settles, or the pipeline closes. Follows the
+   * job to whichever instance watches it; of another's job some steps are left out. Errors with `UnknownJob`,
+   * `StoreUnavailable` or `UnreadableState`, and with `PipelineClosed` where it is subscribed to after the end.
+   */
   watch(promptId: string): Observable<JobState>;
   /** Every change of every job of this instance; hot, completes with the pipeline. What is called from a subscriber takes effect after the change is told to all. */
   readonly states$: Observable<JobState>;
-  /** Previews of a job while it runs; lossy. */
+  /** Previews of a job that this instance watches, from now on; lossy. Completes with the pipeline, not with the job. */
   previews(promptId: string): Observable<Preview>;
-  /** All unsettled jobs that this pipeline's store knows, once each, as they are now. */
+  /** All unsettled jobs of the store, once each, as they are now, then completes; this instance's alone where the store does not answer. */
   live(): Observable<JobState>;
   /**
    * Opens the nth output of a job, or resolves `undefined` if there is no such job or output; of a `range`, as HTTP's
-   * `Range` has it, a part where it is a single one that ComfyUI serves. Rejects with `NoAnswer`.
+   * `Range` has it, a part where it is a single one that ComfyUI serves. Its `body` is to be read or destroyed. Rejects with `NoAnswer`, or as `get` does.
    */
   output(promptId: string, n: number, range?: string): Promise<OutputBody | undefined>;
   /** Stores a file among a server's inputs. Rejects with `UnknownServer`, `InputRefused`, `NoAnswer`, or what the content threw. */
   upload(file: InputUpload): Promise<UploadedInput>;
+  /** The servers as they are now, in the order of the options. */
   servers(): readonly ServerStatus[];
-  /** Whether states can be stored right now. */
+  /** Whether states can be stored right now: writes and reads one. Never rejects. */
   storeHealthy(): Promise<boolean>;
-  /** Jobs taken up in one go: at the start those of an earlier run, later those of an instance that is gone. Repeats the last few batches. */
+  /** Jobs taken up in one go: at the start those of an earlier run, later those of an instance that is gone. Repeats the last 16 batches, completes with the pipeline. */
   readonly recovered$: Observable<readonly JobState[]>;
-  /** Stops watching, writes what is unwritten for up to 10 s, closes sockets with the handshake. The same for all who call it. */
+  /**
+   * Stops watching, writes what is unwritten for up to 5 s, gives sessions back for up to 5 s more, closes sockets with the
+   * handshake, and the store. Jobs at ComfyUI go on. May be called again; all wait for the same. Never rejects.
+   */
   close(): Promise<void>;
   /** Resolves when the pipeline is at its end: with `undefined` after `close`, or with the mistake of ours that ended it. Never rejects. */
   readonly closed: Promise<Error | undefined>;
@@ -136,6 +154,16 @@ export class UnknownJob extends Error {
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
+}
+/** What is asked cannot be run: a workflow that is none, say, or is past a bound; which field of the request, and why. */
+export class InvalidRequest extends Error {
+  override readonly name = 'InvalidRequest';
+  constructor(
+    readonly field: string,
+    readonly objection: string,
+  ) {
+    super(`${field} ${objection}`);
+  }
 }
 /** A user has more under way than one may: which bound, and how much it is. */
 export class TooManyJobs extends Error {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FROM = ['index.ts', 'pipeline', 'streams', 'sources', 'sinks', 'gateway'];
+const FROM = ['index.ts', 'pipeline', 'streams', 'sources', 'sinks', 'gateway', 'compat'];
 const WITH = [
   'package.json',
   'package-lock.json',

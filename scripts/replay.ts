@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { isLeft } from 'fp-ts/Either';
 import {
   EMPTY,
@@ -21,6 +23,7 @@ import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
 import type { JobState } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
+import { learned, type Learned } from '../streams/job/progress/learned';
 import { defaultTiming } from '../streams/job/timing';
 import { graphOf } from '../streams/job/workflow';
 
@@ -33,20 +36,29 @@ export interface Replayed {
 const SERVER = 'recorded';
 /** After the recording its last answers stand, and unsettled jobs are looked up again for so long. */
 const AFTER_MS = 60_000;
+/** The clock of bars. */
+const BAR_MS = 1_000;
 
 type Http = Extract<Recorded, { http: unknown }>;
 
 /**
  * Feeds a recording's frames and `GET` answers through the decoding and the reduction that the service uses, on
- * virtual time. Jobs are those that the recording posts, and any other that a frame names.
+ * virtual time, with the clock of its bars. Jobs are those that the recording posts, and any other that a frame names.
+ * `knowledge` says what nodes take, and learns from the runs.
  */
-export function replay(recorded: readonly Recorded[], report: Report): readonly Replayed[] {
+export function replay(
+  recorded: readonly Recorded[],
+  report: Report,
+  knowledge: Learned = learned(),
+): readonly Replayed[] {
   const clock = new VirtualTimeScheduler();
-  const board = jobBoard(defaultTiming);
+  const board = jobBoard(defaultTiming, report, knowledge.durationsOn);
   const replayed: Replayed[] = [];
   const take = (event: BoardEvent): void => {
-    for (const change of board.take(event))
+    for (const change of board.take(event)) {
       if (change.tag === 'state') replayed.push({ t: clock.now(), state: change.state });
+      if (change.tag === 'measured') knowledge.learn(change.serverUrl, change.run, change.at);
+    }
   };
   const known = new Set<string>();
   const open = (promptId: string, post?: Http): void => {
@@ -106,6 +118,7 @@ export function replay(recorded: readonly Recorded[], report: Report): readonly 
 
   for (const line of recorded) clock.schedule(() => feed(line), line.t);
   const end = recorded.reduce((latest, { t }) => Math.max(latest, t), 0);
+  for (let at = BAR_MS; at <= end; at += BAR_MS) clock.schedule(() => take({ tag: 'clock', at: clock.now() }), at);
   for (let after = defaultTiming.suspectMs; after <= AFTER_MS; after += defaultTiming.suspectMs)
     clock.schedule(() => lookThrough(board, routes, undefined, clock, take), end + after);
   clock.flush();
@@ -176,38 +189,71 @@ function recordedAnswers(): { put: (line: Http) => void; get: (path: string) => 
   };
 }
 
-/** `replay FILE…`: prints each change as a JSON line, and nothing else, on standard output. */
-export function main(files: readonly string[]): number {
-  if (files.length === 0) {
-    console.error('usage: replay FILE…');
-    return 2;
-  }
-  for (const file of files) {
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (error) {
-      console.error(`${file}: ${(error as Error).message}`);
-      return 1;
+const USAGE = 'usage: replay [--learn FILE|DIR]… FILE…';
+
+/** `replay [--learn FILE|DIR]… FILE…`: prints each change as a JSON line, and nothing else, on standard output. */
+export function main(args: readonly string[]): number {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { learn: { type: 'string', multiple: true } },
+      allowPositionals: true,
+    });
+    if (positionals.length === 0) throw new TypeError(USAGE);
+    const known = learntFrom(values.learn ?? []);
+    for (const file of positionals) {
+      const report: Report = (where, error) => console.error(`${file}: ${where}: ${String(error)}`);
+      for (const { t, state } of replay(recordingAt(file), report, known))
+        process.stdout.write(`${JSON.stringify(shown(t, state))}\n`);
     }
-    const recorded = readRecording(text);
-    if (isLeft(recorded)) {
-      console.error(`${file}: ${recorded.left.message}`);
-      return 1;
-    }
-    const report: Report = (where, error) => console.error(`${file}: ${where}: ${String(error)}`);
-    for (const { t, state } of replay(recorded.right, report))
-      process.stdout.write(`${JSON.stringify(shown(t, state))}\n`);
+    return 0;
+  } catch (error) {
+    console.error((error as Error).message);
+    return error instanceof TypeError ? 2 : 1;
   }
-  return 0;
 }
 
-const shown = (t: number, { promptId, status, phase, progress, seq, node, failure, outputs }: JobState): unknown => ({
+/** What the runs of these recordings teach. */
+export function learntFrom(paths: readonly string[]): Learned {
+  const known = learned();
+  for (const file of recordingsIn(paths)) replay(recordingAt(file), () => undefined, known);
+  return known;
+}
+
+/** The files named, and all recordings in the folders named. */
+export const recordingsIn = (paths: readonly string[]): readonly string[] =>
+  paths.flatMap((path) => {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
+    return names
+      .filter((name) => name.endsWith('.jsonl'))
+      .sort()
+      .map((name) => join(path, name));
+  });
+
+/** Throws an error that names the file. */
+export function recordingAt(file: string): readonly Recorded[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${file}: ${(error as Error).message}`);
+  }
+  const recorded = readRecording(text);
+  if (isLeft(recorded)) throw new Error(`${file}: ${recorded.left.message}`);
+  return recorded.right;
+}
+
+const shown = (
+  t: number,
+  { promptId, status, phase, progress, etaMs, seq, node, failure, outputs }: JobState,
+): unknown => ({
   t,
   promptId,
   status,
   phase,
   progress,
+  etaMs,
   seq,
   node,
   failure,

@@ -118,9 +118,12 @@ const firstComplaint = ([error]: t.Errors): string => {
   return path === '' ? 'it is not an object' : `${path} is missing or wrong`;
 };
 
-/** `outputs.0.filename`. The parts of an intersection are steps of their own, which the JSON knows nothing of. */
+/** `outputs.0.filename`. The parts of an intersection or a union are steps of their own, which the JSON knows nothing of. */
 const pathTo = (context: t.Context): string =>
   context
-    .filter((_, i) => i > 0 && !(context[i - 1]?.type instanceof t.IntersectionType))
+    .filter((_, i) => i > 0 && !isOfParts(context[i - 1]))
     .map(({ key }) => key)
     .join('.');
+
+const isOfParts = (entry: t.ContextEntry | undefined): boolean =>
+  entry?.type instanceof t.IntersectionType || entry?.type instanceof t.UnionType;

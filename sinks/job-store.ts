@@ -4,10 +4,14 @@ import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
 import { bounds } from '../streams/bounds';
 import type { JobPage, JobQuery } from './job-page';
+import type { LearnedEntry } from '../streams/job/progress/learned';
 import type { JobState } from '../streams/job/job-state';
 
 /** How long a state lives after its last write, in seconds. */
 export const STATE_TTL_S = 7200;
+
+/** How long what was learnt is kept after its last write, in seconds. */
+export const LEARNED_S = 90 * 24 * 3600;
 
 /** How long a name stays reserved, in seconds. */
 export const RESERVED_S = 24 * 3600;
@@ -63,10 +67,13 @@ export interface JobStore {
    * Errors with `StoreUnavailable`, or `InvalidCursor`.
    */
   page(query: JobQuery): Observable<JobPage>;
-  /** Each readable unsettled state once, in no order, by index. What is unreadable is reported and passed over. Errors with `StoreUnavailable`. */
-  live(): Observable<JobState>;
+  /**
+   * Each readable unsettled state once, in no order, by index; those that are known already are not read. What is
+   * unreadable is reported and passed over. Errors with `StoreUnavailable`.
+   */
+  live(isKnown?: (promptId: string) => boolean): Observable<JobState>;
   /** The unsettled states that a session watches, likewise. */
-  liveOf(clientId: string): Observable<JobState>;
+  liveOf(clientId: string, isKnown?: (promptId: string) => boolean): Observable<JobState>;
   /** What a user has in the store that has not ended. */
   usage(userId: string): Observable<Usage>;
   /** Keeps a file of a job for as long as its state lives, in place of one of that name. Emits nothing; errors with `Unstorable` past `bounds.file…`. */
@@ -82,6 +89,10 @@ export interface JobStore {
   reserve(name: string, text: string): Observable<string>;
   /** Replaces the text of a reserved name, which is kept no longer for it. Nothing where the name is not reserved. */
   amend(name: string, text: string): Observable<never>;
+  /** What runs taught of nodes' durations, text by key, whichever instance learnt it. Errors with `StoreUnavailable`. */
+  learned(): Observable<readonly LearnedEntry[]>;
+  /** Keeps what was learnt, all of it for `LEARNED_S` after the last write; without a text a key is forgotten. */
+  learn(entries: readonly LearnedEntry[]): Observable<never>;
   /**
    * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
    * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and

@@ -1,7 +1,7 @@
 import { ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/job-changes';
+import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
@@ -21,6 +21,8 @@ export interface ComfyUIServer {
   readonly name: string;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
+  /** The client id of our own session; made up where absent. */
+  readonly clientId?: string;
   /** The session of this client id; a socket is opened when it is connected. */
   readonly session: (clientId: string) => Session;
   readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
@@ -56,6 +58,7 @@ export function comfyUIServer(
     url: address.url,
     name: address.name,
     ...(address.tags !== undefined && { tags: address.tags }),
+    ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
       webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
     look: lookAt(routes, clock),

@@ -8,6 +8,8 @@ export interface ServerAddress {
   readonly headers: Readonly<Record<string, string>>;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
+  /** The client id of our own session; made up where absent. */
+  readonly clientId?: string;
 }
 
 /** A server as settings give it. */
@@ -19,6 +21,11 @@ export interface ServerOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
+  /**
+   * The client id under which the socket is opened and jobs are posted, where somebody else posts under it too and wants
+   * those jobs heard; made up where absent. For one instance alone: of two under one id, ComfyUI hears only one.
+   */
+  readonly clientId?: string;
 }
 
 /** Reads the server at a position, counted from 0. Credentials in its URL become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
@@ -28,6 +35,7 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
     name = `server-${position + 1}`,
     headers = {},
     tags,
+    clientId,
   } = typeof given === 'string' ? ({ url: given } as ServerOptions) : given;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
@@ -41,6 +49,7 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
     name,
     headers: { ...basic, ...headers },
     ...(tags !== undefined && { tags }),
+    ...(clientId !== undefined && { clientId }),
   };
 }
 

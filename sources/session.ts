@@ -4,7 +4,7 @@ import { NEVER, Observable, interval, type SchedulerLike, type Subscription } fr
 import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/job-changes';
+import type { Session } from '../streams/changes/job-changes';
 import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';

@@ -8,7 +8,7 @@ export const bounds = {
   /** Levels of JSON in a body, fields of its outermost object, and values in all. */
   bodyLevels: 100,
   bodyFields: 100,
-  bodyValues: 500_000,
+  bodyValues: 200_000,
   /** Bodies of 256 KiB and more of one user that are read and checked at a time, and inputs; so many others wait, unread. */
   bodiesAtOnce: 1,
   inputsAtOnce: 4,
@@ -26,11 +26,13 @@ export const bounds = {
   metadataLength: 16_384,
   /** Output nodes that a job may be confined to. */
   executionTargets: 1_000,
+  /** Bytes of a workflow, and of extra data, as text; ComfyUI takes 100 MiB. */
+  promptBytes: 100 << 20,
   /** Nodes of a workflow. */
   nodes: 10_000,
   /** Links into one node, and in a whole workflow. */
   linksPerNode: 1_000,
-  links: 100_000,
+  links: 50_000,
   /** Characters of a node's id, class name and title; a title is cut. */
   nodeIdLength: 200,
   classNameLength: 300,
@@ -58,7 +60,7 @@ export const bounds = {
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,
-  /** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+  /** Unsettled jobs of a user, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, `WORKFLOW_BYTES_PER_USER`. */
   jobsPerUser: 1_000,
   bytesPerUser: 256 << 20,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */

@@ -69,6 +69,13 @@ export const Count = setting('Count', (text) =>
   /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
 );
 
+/** The most there may be of something, or ms that it may take; 0 for any. */
+export const Bound = setting('Bound', (text) =>
+  /^\d{1,15}$/.test(text)
+    ? E.right(Number(text) === 0 ? Number.POSITIVE_INFINITY : Number(text))
+    : E.left('must be a whole number; 0 for no bound'),
+);
+
 /** How many bytes; at least one. */
 export const Bytes = setting('Bytes', (text) =>
   /^[1-9]\d{0,14}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number of bytes, at least 1'),

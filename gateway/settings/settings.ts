@@ -4,6 +4,7 @@ import * as t from 'io-ts';
 import { bounds } from '../../streams/bounds';
 import {
   BasePath,
+  Bound,
   Bytes,
   BodyBytes,
   Count,
@@ -65,6 +66,10 @@ export interface Settings {
   readonly basePath: string;
   readonly outputLimitBytes: number;
   readonly downloadsPerUser: number;
+  /** How long a job may take where its request does not say, ms; ∞ for no bound. */
+  readonly jobTimeoutMs: number;
+  /** What a user may have under way; ∞ for no bound. */
+  readonly userLimits: { readonly jobs: number; readonly bytes: number };
   /** Absent: nobody is told by webhook. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
@@ -102,6 +107,9 @@ const Variables = t.type({
   BASE_PATH: optional(BasePath),
   MAX_OUTPUT_BYTES: optional(Bytes),
   DOWNLOADS_PER_USER: optional(Count),
+  JOB_TIMEOUT_MS: optional(Bound),
+  JOBS_PER_USER: optional(Bound),
+  WORKFLOW_BYTES_PER_USER: optional(Bound),
   WEBHOOK_SECRET: optional(WebhookSecret),
   WEBHOOK_HOSTS: optional(WebhookHosts),
 });
@@ -189,6 +197,11 @@ const settingsFrom = (variables: Variables): Settings => ({
   basePath: variables.BASE_PATH ?? '',
   outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
   downloadsPerUser: variables.DOWNLOADS_PER_USER ?? bounds.downloadsPerUser,
+  jobTimeoutMs: variables.JOB_TIMEOUT_MS ?? bounds.jobMs,
+  userLimits: {
+    jobs: variables.JOBS_PER_USER ?? bounds.jobsPerUser,
+    bytes: variables.WORKFLOW_BYTES_PER_USER ?? bounds.bytesPerUser,
+  },
   ...(variables.WEBHOOK_SECRET && {
     webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
   }),

@@ -2,13 +2,13 @@ import type { ServerStatus } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
 import { publicJob, type KnownServer, type PublicJob } from './public-job';
 
-/** Jobs as those who ask are told of them. */
+/** Turns stored states into what a caller is sent. */
 export interface JobViews {
-  /** A state as users get it, or services; the same object each time, which is encoded once for all who get it. */
+  /** The state as this role gets it. The same object for the same state and role, so that it is encoded once for all its receivers. */
   of(state: JobState, viewer: { readonly role: 'user' | 'service' }): PublicJob;
 }
 
-/** By the names that these servers have. */
+/** Views in which users see the names of these servers in place of their URLs. */
 export function jobViews(servers: () => readonly Pick<ServerStatus, 'url' | 'name'>[]): JobViews {
   const views = { user: new WeakMap<JobState, PublicJob>(), service: new WeakMap<JobState, PublicJob>() };
   let known: readonly KnownServer[] | undefined;
@@ -16,7 +16,7 @@ export function jobViews(servers: () => readonly Pick<ServerStatus, 'url' | 'nam
     of(state, { role }) {
       const before = views[role].get(state);
       if (before !== undefined) return before;
-      // Which they are, and what they are called, is settled at the start.
+      // Servers and their names do not change after the start.
       known ??= servers().map(({ url, name }) => ({ url, name }));
       const job = publicJob(state, known, role);
       views[role].set(state, job);

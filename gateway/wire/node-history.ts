@@ -1,7 +1,7 @@
 import { isSettled } from '../../streams/job/job-state';
 import type { PublicJob } from './public-job';
 
-/** A job as far as its nodes go. */
+/** The fields of a state that a history is drawn from. */
 type Seen = Omit<PublicJob, 'server' | 'serverUrl'>;
 
 /** One node's turn. Times are the gateway's, in ms since 1970. */
@@ -21,32 +21,32 @@ export interface Turn {
 export interface NodeHistory {
   readonly attempt: number;
   readonly turns: readonly Turn[];
-  /** When the newest state came that is in it. */
+  /** `updatedAt` of the newest state in it, ms. */
   readonly at: number;
-  /** When it was first seen to run, if it was seen to wait before. */
+  /** When the job was first seen to run, ms; absent where nobody saw it wait before that. */
   readonly began?: number;
   /** How far it was when it was first seen to run. */
   readonly pace?: { readonly at: number; readonly progress: number };
-  /** How many of the first turns are left out, because there were too many. */
+  /** How many turns were dropped from the front, because only the last 200 are kept. */
   readonly dropped: number;
   /** Whether nodes may have run before the first one that was seen, and between two. */
   readonly missed: { readonly before: boolean; readonly between: boolean };
 }
 
-/** As many as a page can show; a loop can take thousands. */
+/** The dashboard shows 200 turns; a loop may take thousands, of which the first are dropped. */
 const MOST_TURNS = 200;
 
 /** The history with one more state of its job. */
 export function recorded(before: NodeHistory | undefined, job: Seen): NodeHistory {
   const history = before?.attempt === job.attempt ? before : newHistory(job);
-  // Two hands may write one: what is older than the other's is known already.
+  // A history may be fed from two sources, a socket and a list: a state older than the newest is known already.
   if (job.status === 'queued' || job.updatedAt < history.at) return history;
   const turns = turnsAfter(history.turns, job);
   const began = history.began ?? (history.missed.before ? undefined : job.updatedAt);
   return {
     ...history,
     at: job.updatedAt,
-    // Looks see the node at work once in a while, and those between not at all.
+    // While a job is only polled, looks see the node at work every 3 s: nodes in between are missed.
     missed: { ...history.missed, between: history.missed.between || (job.via === 'polling' && !isSettled(job)) },
     pace: history.pace ?? { at: job.updatedAt, progress: job.progress },
     ...(began !== undefined && { began }),
@@ -55,7 +55,7 @@ export function recorded(before: NodeHistory | undefined, job: Seen): NodeHistor
   };
 }
 
-/** The same, after a time in which nothing was heard. */
+/** The history after a break in the connection: nodes may have run unseen in it. */
 export const interrupted = (history: NodeHistory): NodeHistory =>
   history.turns.length === 0 && history.began === undefined
     ? history
@@ -81,7 +81,7 @@ export function fuller(own: NodeHistory | undefined, other: NodeHistory): NodeHi
   return gain > 0 ? { ...(own.attempt === other.attempt && own.pace && { pace: own.pace }), ...other } : own;
 }
 
-/** Of a job of which one state has been seen. */
+/** The history of a job of which this state is the first that was seen. */
 export const newHistory = (job: Pick<PublicJob, 'attempt' | 'status'>): NodeHistory => ({
   attempt: job.attempt,
   turns: [],
@@ -105,7 +105,7 @@ function turnsAfter(turns: readonly Turn[], job: Seen): readonly Turn[] {
 const ended = (turn: Turn, job: Seen): Turn => ({
   ...turn,
   to: Math.max(turn.from, job.finishedAt ?? job.updatedAt),
-  // The last step is told by the next node, if at all.
+  // ComfyUI does not tell a node's last step; that the next node runs says that this one is done.
   ...(job.status !== 'failed' && { value: turn.max }),
 });
 

@@ -1,5 +1,6 @@
 import {
   InputRefused,
+  InvalidRequest,
   KeyReused,
   KeySpent,
   NoAnswer,
@@ -18,6 +19,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
   if (error instanceof UnknownServer) return unknownServer();
+  if (error instanceof InvalidRequest)
+    return new Problem('bad-request', { errors: [{ field: error.field, message: error.objection }] });
   if (error instanceof InputRefused)
     return new Problem('input-refused', { detail: `It answered with status ${error.status}.` });
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
@@ -39,7 +42,7 @@ export const problemOf = (error: unknown): Problem => {
   return ofExpress(error) ?? new Problem('internal');
 };
 
-/** As RFC 6750 has it: without a token nothing but the scheme, else why it was refused. */
+/** 401 with `WWW-Authenticate` as in RFC 6750: the bare scheme where no token was sent, else why the token was refused. */
 export const unauthorized = (refusal?: TokenRefused): Problem =>
   refusal === undefined
     ? new Problem(
@@ -50,7 +53,7 @@ export const unauthorized = (refusal?: TokenRefused): Problem =>
     : new Problem(
         'unauthorized',
         { detail: refusal.message },
-        // A header takes no typographic quotes.
+        // Header values are ASCII: typographic quotes would make Node throw.
         {
           'WWW-Authenticate': `Bearer error="invalid_token", error_description="${refusal.message.replaceAll('’', "'")}"`,
         },

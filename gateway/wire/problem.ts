@@ -34,7 +34,7 @@ const KINDS = {
 
 export type ProblemKind = keyof typeof KINDS;
 
-/** Every kind, by its status. */
+/** Every kind of problem there is; `statusOf` gives its HTTP status. */
 export const problemKinds = Object.keys(KINDS) as readonly ProblemKind[];
 export const statusOf = (kind: ProblemKind): number => KINDS[kind][0];
 export const problemType = (kind: ProblemKind): string => `urn:comfyui-jobstream:problem:${kind}`;

@@ -40,10 +40,10 @@ export interface ClientEvents {
   readonly 'jobs:unwatch': () => void;
 }
 
-/** The same as a gateway hears it: anything may come. */
+/** The same events as the gateway hears them: a client may send anything in any place. */
 export type Heard = { readonly [Event in keyof ClientEvents]: (...args: unknown[]) => void };
 
-/** A preview's place; its image follows as bytes. */
+/** Which node of which job a preview shows; the image is the event's second argument, as bytes. */
 export interface PreviewHead {
   readonly promptId: string;
   readonly nodeId: string;

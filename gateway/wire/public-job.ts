@@ -8,7 +8,7 @@ import {
 } from '../../streams/job/job-state';
 import { redact } from './redact';
 
-/** A job as browsers get it. */
+/** A job as it is sent to callers: to users without `serverUrl`. */
 export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl'> & {
   /** The server's name. */
   readonly server: string;
@@ -22,7 +22,7 @@ export interface KnownServer {
   readonly name: string;
 }
 
-/** Of a job that another instance has on a server which this one does not know. */
+/** Shown as the server's name where another instance runs the job on a server that is not in this instance's settings. */
 const ELSEWHERE = 'another server';
 
 /**
@@ -64,7 +64,7 @@ const publicNode = ({ id, type, title, value, max }: CurrentNode): CurrentNode =
   max,
 });
 
-/** What a caption or a description says is the job's own work, and stays as it is. */
+/** A text output is the job's own work and is sent as it is; of a file, absolute paths lose all but their last name. */
 function publicOutput(output: JobOutput): JobOutput {
   if (!isFile(output)) return { nodeId: output.nodeId, kind: output.kind, text: output.text };
   const { nodeId, kind, filename, subfolder, type } = output;
@@ -102,7 +102,7 @@ const relative = (path: string): string =>
         ?.replace(/^[a-z]:$/i, '') ?? '')
     : path;
 
-/** Our servers' names in place of their addresses. */
+/** The text with each server's URL and host replaced by its name. */
 const namesOnly = (text: string, servers: readonly KnownServer[]): string =>
   servers.reduce((told, { url, name }) => told.replaceAll(url, name).replaceAll(new URL(url).host, name), text);
 

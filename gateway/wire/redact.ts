@@ -1,7 +1,7 @@
-/** A text is looked through up to here, and cut. */
+/** Longer texts are cut here before they are searched, characters. */
 const LONGEST = 16_384;
 
-/** Words after which a secret may stand, and such that never stand before anything else. */
+/** Names after which a secret may stand, and names after which nothing but a secret stands. */
 const SECRET_NAME =
   '(?:api|access|secret|private|account|signing|encryption|license|subscription)[-_ ]?key(?:[-_ ]?id)?|' +
   'secret|passw(?:or)?d|passwd|passphrase|pwd|credentials?|authorization|' +
@@ -11,14 +11,14 @@ const KEYISH = new RegExp(`(?:${SECRET_NAME}|token|bearer|\\bkeys?\\b|[-_]key\\b
 
 type Rule = readonly [pattern: RegExp, put: string | ((...groups: string[]) => string)];
 
-/** Every pattern is linear: what repeats is bounded, or cannot match what may follow it. */
+/** Each pattern takes linear time: its repetitions are bounded, or cannot match what may follow them. */
 const RULES: readonly Rule[] = [
   // Tracebacks, and keys in their armour.
   [/(?:Traceback \(most recent call last\)|File "[^"\n]*", line \d+)[\s\S]*$/, ''],
   [/-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(?:-----END [A-Z0-9 ]{1,40}-----|$)/g, '…'],
   // Credentials in URLs; the host stays. A password may hold an @.
   [/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>]*@/gi, '$1'],
-  // What is known by its shape.
+  // Tokens that are known by their shape alone: vendors' prefixes, JWTs.
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}/g, '…'],
   [/\b[sr]k[-_](?=[\w-]*\d)[\w-]{6,}|\bsk-[\w-]{16,}|\b(?:pk|sk|rk)_(?:live|test)_\w{8,}/g, '…'],
   [/\bhf_(?:(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}|[A-Za-z]{20,})/g, '…'],
@@ -38,7 +38,7 @@ const RULES: readonly Rule[] = [
   [/\b(bearer\s{1,3})(?=[^\s"',;]*\d)[^\s"',;]{6,}/gi, '$1…'],
   [/\b([Bb]asic\s{1,3})((?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{8,}={0,2})/g, '$1…'],
   [/(\s(?:-u|--user)[ =])[^\s:]+:\S+/g, '$1…'],
-  // In a query, whatever is called a key is one.
+  // In a query string the value of anything named a key is removed.
   [
     /([?&;](?:[\w.-]{0,40}[-_.])?(?:key|apikey|token|secret|sig|signature|password|passwd|pwd|pass|auth|authorization|credential|code|session|jwt|sas)=)[^\s&#"'<>]+/gi,
     '$1…',
@@ -58,7 +58,7 @@ const RULES: readonly Rule[] = [
   ],
 ];
 
-/** Long runs that may be a token where something beside them says so. */
+/** Long runs of characters, which are removed where a word beside them says that they are a secret. */
 const RUN = /[\w+/=-]{12,}/g;
 const BESIDE = 60;
 

@@ -42,6 +42,11 @@ export interface ListingParts {
   readonly report: Report;
 }
 
+type IsKnown = (promptId: string) => boolean;
+
+const unknown = (promptIds: readonly string[], isKnown: IsKnown): readonly string[] =>
+  promptIds.filter((promptId) => !isKnown(promptId));
+
 /** How far a page has come. */
 interface Gathered {
   readonly jobs: readonly JobState[];
@@ -107,12 +112,16 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
     });
 
   /** The readable ones of chunks of ids, each chunk found from where the one before ended. */
-  const statesOf = <At>(chunkAfter: (at?: At) => readonly At[], idOf: (at: At) => string): Observable<JobState> =>
+  const statesOf = <At>(
+    chunkAfter: (at?: At) => readonly At[],
+    idOf: (at: At) => string,
+    isKnown: IsKnown = () => false,
+  ): Observable<JobState> =>
     defer(() => of(chunkAfter())).pipe(
       expand((chunk) =>
         chunk.length < CHUNK ? EMPTY : scheduled([chunk.at(-1)], asyncScheduler).pipe(map((at) => chunkAfter(at))),
       ),
-      concatMap((chunk) => from(chunk.flatMap((at) => readable(idOf(at))))),
+      concatMap((chunk) => from(unknown(chunk.map(idOf), isKnown).flatMap(readable))),
       filter((state) => !isSettled(state)),
     );
 
@@ -122,20 +131,22 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
 
   return {
     page: named,
-    live: () =>
+    live: (isKnown) =>
       concat(
         indexed$,
         statesOf<Position>(
           (after) => index.entries({ statuses: UNSETTLED, most: CHUNK, after }),
           ({ promptId }) => promptId,
+          isKnown,
         ),
       ),
-    liveOf: (clientId) =>
+    liveOf: (clientId, isKnown) =>
       concat(
         indexed$,
         statesOf<string>(
           (after) => index.watched(clientId, CHUNK, after),
           (promptId) => promptId,
+          isKnown,
         ).pipe(filter((state) => (sessionOf(state) ?? '') === clientId)),
       ),
     usage: (userId) =>

@@ -9,11 +9,13 @@ import {
   interval,
   map,
   of,
+  reduce,
   tap,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import type { LearnedEntry } from '../../streams/job/progress/learned';
 import type { Report } from '../../streams/operators/reporting';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { decodeJobState } from '../job-state.codec';
@@ -23,6 +25,7 @@ import {
   isStorable,
   JOB_KEY_PREFIX,
   jobKey,
+  LEARNED_S,
   RESERVED_S,
   STATE_TTL_S,
   type JobStore,
@@ -166,6 +169,22 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         })
         .pipe(ignoreElements()),
 
+    learned: () =>
+      file.batches(LEARNED).pipe(
+        map((entries) => entries.map(({ key, text }): LearnedEntry => [key.slice(LEARNED.length), text])),
+        reduce((all: readonly LearnedEntry[], some) => all.concat(some), []),
+      ),
+
+    learn: (entries) =>
+      file
+        .transact((txn) => {
+          for (const [key, text] of entries) {
+            if (text === undefined) txn.remove(LEARNED + key);
+            else lasting(txn, LEARNED + key, text, clock.now() + LEARNED_S * 1000);
+          }
+        })
+        .pipe(ignoreElements()),
+
     remove: (promptId) =>
       file.transact((txn) => {
         if (!isStorable(promptId)) return false;
@@ -204,5 +223,8 @@ const isKey = (key: string): boolean => Buffer.byteLength(key) < 1_950;
 const PROBE_KEY = 'probe';
 
 const workflowKey = (promptId: string): string => `workflow:${promptId}`;
+
+/** How keys of what was learnt begin. */
+const LEARNED = 'learned:';
 
 const reservedKey = (name: string): string => `reserved:${name}`;

@@ -15,10 +15,11 @@ import {
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import { decodeJobState } from '../job-state.codec';
-import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../stored-workflow.codec';
+import { KEPT_S, packedWorkflow, unpackedWorkflow } from '../stored-workflow.codec';
 import {
   assertStorable,
   jobKey,
+  LEARNED_S,
   RESERVED_S,
   STATE_TTL_S,
   StoreUnavailable,
@@ -45,6 +46,9 @@ const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'w
 /** Written, read and removed in one script, to see that this can be done. */
 const PROBE_KEY = 'jobstream:probe';
 
+/** A hash: what was learnt of nodes' durations, by key. */
+const LEARNED_KEY = 'jobstream:learned';
+
 /** What a caller's name for a submission stands for. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 
@@ -52,9 +56,10 @@ const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
 export interface RedisStoreOptions {
+  /** `redis://` or `rediss://`; of a cluster several with commas, or one with `?cluster=1`. */
   readonly url: string;
   readonly report: Report;
-  /** How long a session stays an instance's after it last said so. */
+  /** How many ms a session stays an instance's after it last said so; 10,000 where absent. */
   readonly leaseTtlMs?: number;
 }
 
@@ -72,9 +77,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const files = redisFiles(redis, ask);
 
   /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
-  function put(state: JobState, workflow: StoredWorkflow | undefined): Observable<PutOutcome> {
+  function put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
     const { promptId, epoch, seq } = state;
-    const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
     const keys = [
       jobKey(promptId),
       fenceKey(promptId),
@@ -114,19 +118,36 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     ...redisListing(nodes, index, report),
     ...files,
 
-    put: (state, workflow) => defer(() => (assertStorable(state.promptId), put(state, workflow))),
+    put: (state, workflow) =>
+      defer(() => {
+        assertStorable(state.promptId);
+        if (workflow === undefined || isSettled(state)) return put(state, undefined);
+        return packedWorkflow(workflow).pipe(concatMap((kept) => put(state, kept)));
+      }),
 
     get,
 
     workflow: (promptId) =>
       ask(() => redis.get(workflowKey(promptId))).pipe(
-        map((json) => (json === null ? undefined : decodeStoredWorkflow(json))),
+        concatMap((text) => (text === null ? of(undefined) : unpackedWorkflow(text))),
       ),
 
     reserve: (name, text) =>
       ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),
 
     amend: (name, text) => ask(() => redis.set(reservedKey(name), text, 'KEEPTTL', 'XX')).pipe(ignoreElements()),
+
+    learned: () => ask(() => redis.hgetall(LEARNED_KEY)).pipe(map((texts) => Object.entries(texts))),
+
+    learn: (entries) => {
+      const kept = entries.flatMap(([key, text]) => (text === undefined ? [] : [key, text]));
+      const forgotten = entries.flatMap(([key, text]) => (text === undefined ? [key] : []));
+      return concat(
+        kept.length === 0 ? EMPTY : ask(() => redis.hset(LEARNED_KEY, ...kept)),
+        forgotten.length === 0 ? EMPTY : ask(() => redis.hdel(LEARNED_KEY, ...forgotten)),
+        ask(() => redis.expire(LEARNED_KEY, LEARNED_S)),
+      ).pipe(ignoreElements());
+    },
 
     remove: (promptId) =>
       get(promptId).pipe(

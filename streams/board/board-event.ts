@@ -1,6 +1,7 @@
 import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
 import type { Job } from '../job/job';
 import type { Failure, JobState } from '../job/job-state';
+import type { RunClock } from '../job/progress/run-clock';
 import type { SessionWatch } from './session-watch';
 
 /** Everything that can happen to the jobs of an instance. */
@@ -18,6 +19,8 @@ export type BoardEvent =
   | { readonly tag: 'silent'; readonly promptId: string; readonly since: number; readonly at: number }
   /** The job is to be looked up now. */
   | { readonly tag: 'suspected'; readonly promptId: string; readonly at: number }
+  /** A second has passed: the bars of the jobs that run go on by the clock. */
+  | { readonly tag: 'clock'; readonly at: number }
   /** A session is ours no more. */
   | { readonly tag: 'sessionOver'; readonly clientId: string };
 
@@ -45,6 +48,8 @@ export type Change =
   | { readonly tag: 'pictured'; readonly picture: Picture }
   /** The job is another's now: whoever watches it here has to look elsewhere. */
   | { readonly tag: 'released'; readonly promptId: string }
+  /** A run ended well: what its nodes took. */
+  | { readonly tag: 'measured'; readonly serverUrl: string; readonly run: RunClock; readonly at: number }
   /** A run failed that may be repeated: somebody must post it. */
   | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
 
@@ -110,6 +115,7 @@ export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['ta
   'posting',
   'refused',
   'abandoned',
+  'ticked',
 ]);
 
 /** What only a look can tell. */

@@ -6,6 +6,7 @@ import { jobOf, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { isSettled, runIdOf, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
+import { byName, type Durations } from '../job/progress/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
 import {
@@ -35,7 +36,11 @@ import {
 export { JobBroke, RefusedRunId } from './board-event';
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-export function jobBoard(timing: Timing, report: Report = () => undefined): Board {
+export function jobBoard(
+  timing: Timing,
+  report: Report = () => undefined,
+  durationsOn: (serverUrl: string) => Durations = () => byName,
+): Board {
   const index = jobIndex();
   const { jobs } = index;
   const sessions = new Map<string, SessionWatch>();
@@ -84,7 +89,8 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
     // Taken up already: what is known of it is newer.
     if (jobs.has(promptId)) return [];
     if (index.run(runIdOf(job.state)) !== undefined) return broke(job, new RefusedRunId(promptId), updatedAt);
-    return [...keep(undefined, { ...job, linked: isLinked(job.state) }), ...early(runIdOf(job.state))];
+    const durations = durationsOn(job.state.serverUrl);
+    return [...keep(undefined, { ...job, durations, linked: isLinked(job.state) }), ...early(runIdOf(job.state))];
   };
 
   /** An old server's id is believed only of the run that was posted, and only where no other job goes by it. */
@@ -119,12 +125,19 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
       if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
     }
     const changes = keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
-    return known === before ? changes : [...changes, ...early(runIdOf(known.state))];
+    const measured = measuredBy(before, after, event.at);
+    return known === before ? [...changes, ...measured] : [...changes, ...measured, ...early(runIdOf(known.state))];
   };
+
+  /** What a run that was seen from its start to its good end took. */
+  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] =>
+    state.status === 'completed' && whole && run !== undefined && !run.isLate
+      ? [{ tag: 'measured', serverUrl: state.serverUrl, run, at }]
+      : [];
 
   /** A run that is posted anew is heard of by the session it is posted under. */
   const relinked = (job: Job, { tag }: JobEvent): Job =>
-    tag === 'posting' ? { ...job, linked: isLinked(job.state) } : job;
+    tag === 'posting' ? { ...job, linked: isLinked(job.state), durations: durationsOn(job.state.serverUrl) } : job;
 
   /** The server is silent no more. */
   const spoken = (job: Job, { tag, at }: JobEvent): Job => {
@@ -220,6 +233,10 @@ export function jobBoard(timing: Timing, report: Report = () => undefined): Boar
         const job = jobs.get(event.promptId);
         return job?.accepted === true ? keep(job, { ...job, lookAt: Math.min(job.lookAt, event.at) }) : [];
       }
+      case 'clock':
+        return index
+          .running()
+          .flatMap(({ state: { promptId } }) => takeJobEvent({ tag: 'ticked', promptId, at: event.at }));
       case 'sessionOver':
         sessions.delete(event.clientId);
         return [];

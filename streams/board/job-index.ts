@@ -1,5 +1,5 @@
 import type { Job } from '../job/job';
-import { sessionOf } from '../job/job-state';
+import { sessionOf, type JobState } from '../job/job-state';
 import { dueTimes, type DueTimes } from './due-times';
 
 /** The live jobs of an instance, found by whatever their news names: nothing visits jobs that it is not about (R17). */
@@ -20,6 +20,8 @@ export interface JobIndex {
   readonly countOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
+  /** All jobs that run. */
+  readonly running: () => readonly Job[];
   /** The jobs whose time is up. */
   readonly overdue: (now: number) => readonly Job[];
   readonly countRunning: (clientId: string) => number;
@@ -35,6 +37,17 @@ interface Groups {
 }
 
 const nobody: ReadonlySet<string> = new Set();
+
+/** Whether a state changes nothing of where its job is found: of most frames, none does. */
+const isFiledAlike = (a: JobState, b: JobState): boolean =>
+  a === b ||
+  (a.status === b.status &&
+    a.runId === b.runId &&
+    a.clientId === b.clientId &&
+    a.session === b.session &&
+    a.serverUrl === b.serverUrl &&
+    a.userId === b.userId &&
+    a.retry === b.retry);
 
 function groups(keyOf: (job: Job) => string | undefined): Groups {
   const byKey = new Map<string, Set<string>>();
@@ -62,11 +75,12 @@ export function jobIndex(): JobIndex {
   const runs = groups(({ state }) => state.runId);
   const byClient = groups(({ state }) => state.clientId);
   const running = groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined));
+  const atWork = groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined));
   const bySession = groups(({ state }) => sessionOf(state));
   const byServer = groups(({ state }) => state.serverUrl);
   const byUser = groups(({ state }) => state.userId);
   const movable = groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined));
-  const all = [byUser, movable, runs, byClient, running, bySession, byServer];
+  const all = [atWork, byUser, movable, runs, byClient, running, bySession, byServer];
   const deadlines = dueTimes();
   const times = new Map<string, DueTimes>();
 
@@ -82,7 +96,7 @@ export function jobIndex(): JobIndex {
     const { promptId, serverUrl } = job.state;
     const before = jobs.get(promptId);
     jobs.set(promptId, job);
-    if (before?.state !== job.state) for (const each of all) each.move(before, job);
+    if (before === undefined || !isFiledAlike(before.state, job.state)) for (const each of all) each.move(before, job);
     if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
     timesOf(serverUrl).set(promptId, job.lookAt);
     if (before === undefined && job.state.deadlineAt !== undefined) deadlines.set(promptId, job.state.deadlineAt);
@@ -107,6 +121,7 @@ export function jobIndex(): JobIndex {
       return job?.state.runId === undefined ? job : undefined;
     },
     ofClient: (clientId) => listed(byClient.of(clientId)),
+    running: () => listed(atWork.of('processing')),
     runningOf: (clientId) => listed(running.of(clientId)),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),

@@ -9,8 +9,8 @@ import {
   unreadableAnswer,
   unreadableOutput,
 } from './failures';
-import { done, executing, snapshot, stepped } from './progress/progress';
-import { atItsPace, completed, failed, givenUp, retold, runsAgain } from './derive';
+import { executed, executing, snapshot, stepped, withCached, type RunClock } from './progress/run-clock';
+import { completed, failed, givenUp, retold, runOf, runsAgain } from './derive';
 import { defaultTiming, type Timing } from './timing';
 
 /** Good looks that must find a job nowhere before it is lost (R4), or whose answer cannot be read. */
@@ -25,21 +25,19 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
     case 'started':
       return withWorkflow(heard({ ...job, whole: true }, event, timing), event.at);
     case 'cached':
-      return heard({ ...job, tally: { ...job.tally, cached: new Set(event.nodeIds) } }, event, timing);
+      return onRun(job, event, timing, (run) => withCached(run, event.nodeIds));
     case 'executing':
-      return heard({ ...job, tally: executing(job.tally, job.graph, event.nodeId, event.displayId) }, event, timing);
+      return onRun(job, event, timing, (run) => executing(run, event.nodeId, event.at, event.displayId));
     case 'stepped':
-      return heard(
-        { ...job, tally: stepped(job.tally, job.graph, event.nodeId, event.value, event.max) },
-        event,
-        timing,
-      );
+      return onRun(job, event, timing, (run) => stepped(run, event.nodeId, event.value, event.max, event.at));
     case 'snapshot':
-      return heard({ ...job, tally: snapshot(job.tally, event.nodes) }, event, timing);
+      return onRun(job, event, timing, (run) => snapshot(run, event.nodes, event.at));
     case 'executed': {
       const outputs = new Map(job.outputs).set(event.nodeId, event.outputs);
-      return heard({ ...job, outputs, tally: done(job.tally, event.nodeId) }, event, timing);
+      return onRun({ ...job, outputs }, event, timing, (run) => executed(run, event.nodeId, event.at));
     }
+    case 'ticked':
+      return job.state.status === 'processing' ? retold(job, job.state, event.at) : job;
     case 'succeeded':
       return job.whole
         ? completed(job, heardOutputs(job), event.at)
@@ -91,14 +89,16 @@ const ofNextRun: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>(['posti
 /** A job whose workflow is not known, after a restart say, is looked up once it runs: there the workflow is told. */
 const withWorkflow = (job: Job, at: number): Job => (job.graph.size === 0 ? { ...job, lookAt: at } : job);
 
+/** A frame told of the run. */
+const onRun = (job: Job, event: JobEvent, timing: Timing, change: (run: RunClock) => RunClock): Job =>
+  heard({ ...job, run: change(runOf(job, begun(job.state, event.at), event.at)) }, event, timing);
+
 /** A frame came: the job runs, its socket works, and no look is needed for a while. */
 function heard(job: Job, { at }: JobEvent, timing: Timing): Job {
   const lookAt = at + (job.linked ? timing.auditMs : timing.pollMs);
-  const runningAt = job.runningAt === 0 ? at : job.runningAt;
   const alive = notAbsent({
     ...job,
     accepted: true,
-    runningAt,
     heardAt: at,
     lookAt: job.succeeded ? job.lookAt : lookAt,
   });
@@ -109,15 +109,13 @@ function found(job: Job, event: JobEvent & { tag: 'found' }, timing: Timing): Jo
   const { targets } = event;
   // Each look brings a graph of its own: the first stays, and what was counted by it.
   const graph = job.graph.size > 0 ? job.graph : (event.graph ?? job.graph);
-  const isNews = targets !== undefined && targets.join() !== job.tally.targets?.join();
-  const known = { ...job, graph, tally: isNews ? { ...job.tally, targets } : job.tally };
+  const isNews = targets !== undefined && targets.join() !== job.targets?.join();
+  const known: Job = { ...job, graph, ...(isNews && { targets }) };
   // A job that said it succeeded stays in the queue until its history is written.
   const lookAt = event.at + (job.succeeded ? timing.soonMs : job.linked ? timing.auditMs : timing.pollMs);
   const via = job.linked ? 'websocket' : 'polling';
   const state = event.where === 'running' ? running(begun(job.state, event.at)) : waiting(job.state, event.ahead);
-  const progress = event.where === 'running' && !job.linked ? atItsPace(known, event.at) : 0;
-  const further: JobState = { ...state, via, progress: Math.max(state.progress, progress) };
-  return retold(notAbsent({ ...known, accepted: true, lookAt }), further, event.at);
+  return retold(notAbsent({ ...known, accepted: true, lookAt }), { ...state, via }, event.at);
 }
 
 /** A job at the end that its server tells of: its graph too, where it was not known, by which outputs find their nodes. */

@@ -9,25 +9,39 @@ import {
   type NodeError,
 } from './job-state';
 import { outputsOfJob } from './job-outputs';
-import { fractionDone, hasBegun, stepsAreDone } from './progress/progress';
-import { ownerOf } from './progress/weights';
+import { shownAt, type Shown } from './progress/bar';
+import { ownerById, planOf } from './progress/plan';
+import { isCounting, runClock, withPlan, withTargets, type RunClock } from './progress/run-clock';
 
 /** The most that a job shows before it is completed (R2). */
-const ALMOST = 99;
+const ALMOST = 99.9;
 
-/** The job with `state` and all that follows from its tally. Keeps the very state, and its `seq`, where nothing changed. */
+/** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
 export function retold(job: Job, state: JobState, at: number): Job {
-  const node = currentNode(job);
-  const drawn =
-    state.status === 'queued'
-      ? state
-      : {
-          ...state,
-          progress: Math.max(state.progress, progressOf(job)),
-          phase: phaseOf(job),
-          ...(node !== undefined && { node }),
-        };
-  return withState(job, drawn, at);
+  if (state.status === 'queued') return withState(job, state, at);
+  const shown = shownAt(runOf(job, state, at), at);
+  const now = { ...job, run: shown.run };
+  const node = currentNode(now);
+  const { etaMs: _, ...rest } = state;
+  const drawn: JobState = {
+    ...rest,
+    progress: progressOf(state, shown),
+    phase: phaseOf(now, shown),
+    ...(node !== undefined && { node }),
+    ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
+  };
+  return withState(now, drawn, at);
+}
+
+/** The job's run: as it is, or as it begins now. One that began unheard, before this instance had it, say, goes on where its bar was. */
+export function runOf({ run, graph, durations, targets }: Job, state: JobState, at: number): RunClock {
+  const plan = planOf(graph);
+  const { executionStartedAt = at, progress } = state;
+  const started =
+    run ??
+    runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
+  const known = withPlan(started, plan);
+  return targets === undefined ? known : withTargets(known, targets);
 }
 
 /** The job at its good end, with its outputs in an order that does not depend on who told of them. */
@@ -42,7 +56,7 @@ export const completed = (job: Job, outputs: readonly JobOutput[], at: number): 
 export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
   if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at, undefined, outputs);
   const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, executionStartedAt: _x, ...state } = job.state;
-  const again = jobOf(state, { graph: job.graph, linked: job.linked });
+  const again = jobOf(state, { graph: job.graph, durations: job.durations, linked: job.linked });
   return withState(
     { ...again, runAgain: failure },
     // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
@@ -88,37 +102,27 @@ function withState(job: Job, state: JobState, at: number): Job {
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
 
-/** Sums that are carried from frame to frame are off by less than this. */
-const ROUNDING = 1e-6;
-
 /** R2: never falls, one decimal, under 100. */
-function progressOf(job: Job): number {
-  const now = Math.floor(fractionDone(job.graph, job.tally) * ALMOST * 10 + ROUNDING) / 10;
-  return Math.min(ALMOST, Math.max(job.state.progress, now));
-}
+const progressOf = ({ progress }: JobState, { share }: Shown): number =>
+  Math.max(progress, Math.min(ALMOST, Math.floor(share * 1000) / 10));
 
-/** A pace is worth something once it was kept for so long, and is not believed beyond here. */
-const STEADY_MS = 2_000;
-const BELIEVED = 95;
+/** Once only so much of the run is left, and nothing counts any more, it is finishing. */
+const FINISHING = 0.1;
 
-/** How far a job is that runs on unheard, if it goes on as it did: REST tells no progress. */
-export function atItsPace(job: Job, at: number): number {
-  const heardMs = job.heardAt - job.runningAt;
-  if (heardMs < STEADY_MS) return 0;
-  const fraction = fractionDone(job.graph, job.tally) * (1 + (at - job.heardAt) / heardMs);
-  return Math.min(BELIEVED, Math.floor(fraction * ALMOST * 10) / 10);
-}
-
-function phaseOf(job: Job): JobPhase {
-  if (job.succeeded || stepsAreDone(job.graph, job.tally)) return 'finishing';
-  return hasBegun(job.graph, job.tally) || job.state.phase === 'running' ? 'running' : 'loading';
+function phaseOf({ state, succeeded, run }: Job, { share, isSure }: Shown): JobPhase {
+  if (succeeded) return 'finishing';
+  const begun = run?.hasBegun === true;
+  if (begun && isSure && share >= 1 - FINISHING && !isCounting(run)) return 'finishing';
+  return begun || state.phase === 'running' ? 'running' : 'loading';
 }
 
 /** The workflow node at work: of a subgraph's node, the node that made it. */
-function currentNode({ graph, tally }: Job): CurrentNode | undefined {
-  if (tally.current === undefined || tally.current === '') return undefined;
-  const { value, max } = tally.nodes.get(tally.current) ?? { value: 0, max: 1 };
-  const id = ownerOf(graph, tally, tally.current);
+function currentNode({ graph, run }: Job): CurrentNode | undefined {
+  const current = run?.current ?? '';
+  const node = run?.nodes.get(current);
+  if (node === undefined) return undefined;
+  const { value, max } = node;
+  const id = node.owner ?? (graph.has(current) ? current : (ownerById(graph, current) ?? current));
   const { type = '', title } = graph.get(id) ?? {};
   return { id, type, ...(title !== undefined && { title }), value, max };
 }

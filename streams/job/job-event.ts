@@ -77,6 +77,8 @@ export type OwnFact =
   | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }
   | { readonly tag: 'cancelAsked' }
+  /** A second has passed: the bar goes on by the clock. */
+  | { readonly tag: 'ticked' }
   /** Its server has been away for so long that it may be run elsewhere, if it may be run again at all. */
   | { readonly tag: 'abandoned' };
 

@@ -1,8 +1,8 @@
 import { bounds } from '../bounds';
 import type { Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { noVersions } from './progress/versions';
-import { ownerOf } from './progress/weights';
+import { ownerById } from './progress/plan';
+import type { Graph } from './workflow';
 
 /** Nodes that send their pictures over the socket, by their class: SaveImageWebsocket, ETN_SendImageWebSocket, … */
 const sendsPictures = /websocket/i;
@@ -11,9 +11,10 @@ const sendsPictures = /websocket/i;
  * The node of the workflow whose picture this is, or `undefined` where it is a preview. The class tells. Of a node that the
  * workflow does not hold, made by another as it ran, only the format can: previews are JPEG, pictures PNG.
  */
-export function pictureNode({ graph, tally }: Job, nodeId: string, mimeType: string): string | undefined {
-  const own = ownerOf(graph, tally, nodeId);
-  const type = graph.get(tally.nodes.get(nodeId)?.displayId ?? nodeId)?.type ?? graph.get(own)?.type ?? '';
+export function pictureNode({ graph, run }: Job, nodeId: string, mimeType: string): string | undefined {
+  const node = run?.nodes.get(nodeId);
+  const own = node?.owner ?? ownOf(graph, nodeId);
+  const type = graph.get(node?.displayId ?? nodeId)?.type ?? graph.get(own)?.type ?? '';
   const isHidden = !graph.has(nodeId) && mimeType === 'image/png';
   return sendsPictures.test(type) || isHidden ? own : undefined;
 }
@@ -39,7 +40,7 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
     // By its id alone: what frames say of its parents, history does not.
-    const nodeId = ownerOf(graph, unheard, output.nodeId);
+    const nodeId = ownOf(graph, output.nodeId);
     const text = isFile(output) ? undefined : output.text.slice(0, texts);
     if (text === '' && texts <= 0) continue;
     texts -= text?.length ?? 0;
@@ -58,7 +59,9 @@ function bytesOf(text: string): number {
   return bytes;
 }
 
-const unheard = { nodes: noVersions<never>() };
+/** The workflow's node that a node belongs to, by its id; itself where the workflow is not known. */
+const ownOf = (graph: Graph, nodeId: string): string =>
+  graph.size === 0 || graph.has(nodeId) ? nodeId : (ownerById(graph, nodeId) ?? nodeId);
 
 /** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
 const byNode = (a: JobOutput, b: JobOutput): number => collator.compare(a.nodeId, b.nodeId);

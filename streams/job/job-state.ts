@@ -101,12 +101,14 @@ export interface JobState {
   /** The server's URL, without credentials. */
   readonly serverUrl: string;
   readonly phase: JobPhase;
-  /** How many jobs must end before this one starts; only while waiting, and only where known. */
+  /** How many jobs must end before this one starts, 0 for the next; only while waiting, and only where known. */
   readonly queuePosition?: number;
   readonly node?: CurrentNode;
   /** Milliseconds until the end, where they can be told. */
   readonly etaMs?: number;
+  /** When the state last changed; never falls. */
   readonly updatedAt: number;
+  /** When it settled. */
   readonly finishedAt?: number;
   /** When it is stopped if it has not ended, all its runs together. */
   readonly deadlineAt?: number;
@@ -122,9 +124,9 @@ export interface JobState {
   /** ComfyUI's `prompt_id` of this run, where it is not the `promptId`: of a later attempt, or by an old server's choice. */
   readonly runId?: string;
   readonly retry?: RetryPolicy;
-  /** Grows with each change of owner. */
+  /** Grows with each change of owner; the ms at which this one began. */
   readonly epoch: number;
-  /** Grows with each change; (`epoch`, `seq`) orders all states of a job. */
+  /** Grows by one with each change; (`epoch`, `seq`) orders all states of a job. */
   readonly seq: number;
   /** The application's own, untouched. */
   readonly metadata?: Readonly<Record<string, unknown>>;

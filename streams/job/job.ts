@@ -1,12 +1,17 @@
 import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
-import { newTally, type Tally } from './progress/tally';
+import { byName, type Durations } from './progress/expected';
+import type { RunClock } from './progress/run-clock';
 import { emptyGraph, type Graph } from './workflow';
 
 /** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
 export interface Job {
   readonly state: JobState;
   readonly graph: Graph;
-  readonly tally: Tally;
+  /** How far its run is; absent until it has begun. */
+  readonly run?: RunClock;
+  /** What is known of its nodes' durations, and the output nodes that run, where the queue named them. */
+  readonly durations: Durations;
+  readonly targets?: readonly string[];
   /** Whether ComfyUI has taken it: before that, not to be found means nothing. */
   readonly accepted: boolean;
   /** Whether its own session's socket is open. */
@@ -29,8 +34,7 @@ export interface Job {
   readonly unread: { readonly count: number; readonly since: number };
   /** When it is to be looked up next, if nothing is heard until then. */
   readonly lookAt: number;
-  /** When the first frame of its run came, and the last; 0 before. */
-  readonly runningAt: number;
+  /** When the last frame of its run came; 0 before. */
   readonly heardAt: number;
 }
 
@@ -63,13 +67,14 @@ export const jobOf = (
   state: JobState,
   {
     graph = emptyGraph,
+    durations = byName,
     accepted = false,
     linked = false,
-  }: { graph?: Graph; accepted?: boolean; linked?: boolean } = {},
+  }: { graph?: Graph; durations?: Durations; accepted?: boolean; linked?: boolean } = {},
 ): Job => ({
   state,
   graph,
-  tally: newTally(),
+  durations,
   accepted,
   linked,
   whole: false,
@@ -81,7 +86,6 @@ export const jobOf = (
   absences: never,
   unread: never,
   lookAt: accepted ? state.updatedAt : Number.POSITIVE_INFINITY,
-  runningAt: 0,
   heardAt: 0,
 });
 

@@ -30,20 +30,33 @@ export interface Prompt {
 export interface GraphNode {
   readonly type: string;
   readonly title?: string;
-  /** How many steps it declares; absent where it declares none. */
-  readonly steps?: number;
   /** The nodes it takes inputs from. */
   readonly inputs: readonly string[];
+  /** The node that each linked input comes from, by the input's name. */
+  readonly links: ReadonlyMap<string, string>;
+  /** The inputs that its time may depend on: numbers, and short names of models and methods; no prompts. */
+  readonly literals: ReadonlyMap<string, number | string>;
 }
 
 /** The nodes of a workflow and who feeds whom. Empty where the workflow is not known. */
 export type Graph = ReadonlyMap<string, GraphNode>;
 
-/** Inputs by which samplers and trainers declare how many steps they take. */
-const stepInputs = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps'];
+/** Inputs whose short texts name what a node's time depends on, and none of what somebody wrote. */
+const NAMING = /name|model|sampler|scheduler|method|mode|device|dtype|precision|(^|_)type$/;
+/** Whatever else their names say, these hold what nobody else may read. */
+const PRIVATE = /key|token|secret|password|prompt|text|url|path|prefix|user/i;
+/** Inputs kept of a node, and characters of a text among them. */
+const LITERALS = 24;
+const LITERAL_LENGTH = 80;
 
-/** Inputs whose numbers count: steps, and the `value` of a primitive that a steps input may be linked to. */
-const numberedInputs: ReadonlySet<string> = new Set([...stepInputs, 'value']);
+const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
+  name.length <= LITERAL_LENGTH &&
+  !PRIVATE.test(name) &&
+  (typeof value === 'number'
+    ? Number.isFinite(value)
+    : typeof value === 'string' &&
+      value.length <= LITERAL_LENGTH &&
+      (NAMING.test(name) || (value.trim() !== '' && Number.isFinite(Number(value)))));
 
 export const emptyGraph: Graph = new Map();
 
@@ -56,12 +69,12 @@ export function graphOf(workflow: unknown): Graph {
     if (!isRecord(node) || typeof node['class_type'] !== 'string' || id.length > bounds.nodeIdLength) continue;
     const inputs = isRecord(node['inputs']) ? node['inputs'] : {};
     const meta = isRecord(node['_meta']) ? node['_meta'] : {};
-    const steps = declaredSteps(inputs, workflow);
     graph.set(id, {
       type: shown(node['class_type'], bounds.classNameLength),
       ...(typeof meta['title'] === 'string' && { title: shown(meta['title'], bounds.titleLength) }),
-      ...(steps !== undefined && { steps }),
       inputs: linkedNodes(inputs),
+      links: linksOf(inputs),
+      literals: literalsOf(inputs),
     });
   }
   return graph;
@@ -78,6 +91,27 @@ function linkedNodes(inputs: Record<string, unknown>): readonly string[] {
   return [...from];
 }
 
+/** The node that each linked input comes from. */
+function linksOf(inputs: Record<string, unknown>): ReadonlyMap<string, string> {
+  const links = new Map<string, string>();
+  for (const name of Object.keys(inputs)) {
+    const input = inputs[name];
+    if (isLink(input) && name.length <= LITERAL_LENGTH) links.set(name, input[0]);
+    if (links.size >= LITERALS) break;
+  }
+  return links;
+}
+
+function literalsOf(inputs: Record<string, unknown>): ReadonlyMap<string, number | string> {
+  const literals = new Map<string, number | string>();
+  for (const name of Object.keys(inputs)) {
+    const value = inputs[name];
+    if (isTelling([name, value])) literals.set(name, value as number | string);
+    if (literals.size >= LITERALS) break;
+  }
+  return literals;
+}
+
 /** The graph of a workflow as text; empty where that is no JSON. */
 export function graphOfPrompt(prompt: Prompt | undefined): Graph {
   return graphOf(parsed(prompt));
@@ -89,7 +123,7 @@ export function outlineOf(prompt: Prompt): Prompt {
   const nodes = Object.entries(isRecord(workflow) ? workflow : {}).flatMap(([id, node]) => {
     if (!isRecord(node) || typeof node['class_type'] !== 'string') return [];
     const kept = Object.entries(isRecord(node['inputs']) ? node['inputs'] : {}).filter(
-      ([name, input]) => isLink(input) || (numberedInputs.has(name) && typeof input === 'number'),
+      (input) => isLink(input[1]) || isTelling(input),
     );
     const { title } = isRecord(node['_meta']) ? node['_meta'] : {};
     const named = typeof title === 'string' ? { _meta: { title: shown(title, bounds.titleLength) } } : {};
@@ -97,60 +131,6 @@ export function outlineOf(prompt: Prompt): Prompt {
     return [[id, { class_type, inputs: Object.fromEntries(kept), ...named }] as const];
   });
   return { workflow: JSON.stringify(Object.fromEntries(nodes)) };
-}
-
-/** The nodes nobody takes an input from: the outputs, as far as a graph alone can tell. Asked for with each frame, found once. */
-export function sinksOf(graph: Graph): readonly string[] {
-  const known = sinks.get(graph);
-  if (known !== undefined) return known;
-  const fed = new Set<string>();
-  for (const { inputs } of graph.values()) for (const input of inputs) fed.add(input);
-  const found = [...graph.keys()].filter((id) => !fed.has(id));
-  sinks.set(graph, found);
-  return found;
-}
-
-const sinks = new WeakMap<Graph, readonly string[]>();
-
-/** The nodes that declare most steps first, in the order of the workflow where they declare as many. Found once. */
-export function bySteps(graph: Graph): readonly string[] {
-  const known = sorted.get(graph);
-  if (known !== undefined) return known;
-  const found = [...graph.keys()].sort((a, b) => (graph.get(b)?.steps ?? 0) - (graph.get(a)?.steps ?? 0));
-  sorted.set(graph, found);
-  return found;
-}
-
-const sorted = new WeakMap<Graph, readonly string[]>();
-
-/** Whether `id` needs `other` done first, however far back; what is over needs nothing any more. */
-export function dependsOn(graph: Graph, id: string, other: string, isOver: (id: string) => boolean): boolean {
-  const seen = new Set<string>();
-  const open = [...(graph.get(id)?.inputs ?? [])];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (next === other) return true;
-    if (seen.has(next) || isOver(next)) continue;
-    seen.add(next);
-    for (const input of graph.get(next)?.inputs ?? []) open.push(input);
-  }
-  return false;
-}
-
-function declaredSteps(inputs: Record<string, unknown>, workflow: Record<string, unknown>): number | undefined {
-  for (const name of stepInputs) {
-    const steps = numberAt(inputs[name], workflow);
-    if (steps !== undefined && steps >= 1) return steps;
-  }
-  return undefined;
-}
-
-/** A literal, or the `value` of the primitive node that a link leads to. */
-function numberAt(input: unknown, workflow: Record<string, unknown>): number | undefined {
-  if (typeof input === 'number' && Number.isFinite(input)) return input;
-  if (!isLink(input)) return undefined;
-  const node = workflow[input[0]];
-  const value = isRecord(node) && isRecord(node['inputs']) ? node['inputs']['value'] : undefined;
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
 function parsed(prompt: Prompt | undefined): unknown {

@@ -1,8 +1,8 @@
 /** How long to wait before trying again. */
 export interface Backoff {
-  /** How long a subscription must live before its failure counts as the first. */
+  /** A subscription that lived for so many ms before it failed starts counting attempts at 1 again. */
   readonly steadyMs: number;
-  /** Wait before attempt `n`, counted from 1, after `error`. */
+  /** Ms to wait before attempt `n`, counted from 1, after `error`. */
   readonly delayMs: (n: number, error?: unknown) => number;
 }
 

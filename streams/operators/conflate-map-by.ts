@@ -18,7 +18,7 @@ export const conflateMapBy =
       let filling = false;
       let again = false;
 
-      /** A projection may end at once, and a loop does not overflow the stack where a recursion would. */
+      /** Starts what waits, in a loop: projections that end synchronously would overflow the stack of a recursion. */
       const fill = (): void => {
         again = true;
         if (filling) return;

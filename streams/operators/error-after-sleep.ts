@@ -1,7 +1,7 @@
 import { defer, endWith, ignoreElements, interval, merge, takeWhile, tap, type SchedulerLike } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 
-/** How much later than planned a tick may come in a process that runs, be it ever so busy. */
+/** A tick that comes more than 2 s late means that the process stood still: a busy event loop is not late by so much. */
 const ASLEEP_MS = 2_000;
 
 /** The process stood still for a while: stopped, or on a machine that was. */
@@ -29,7 +29,7 @@ export const unlessOverslept =
         if (sinceMs > tickMs + ASLEEP_MS && isDoubtful()) throw new Overslept(sinceMs);
       };
       const tick$ = interval(tickMs, clock).pipe(tap(look));
-      // Whichever comes first after the sleep, it is noticed.
+      // After a sleep a value or a tick may come first: both check the time.
       return merge(source$.pipe(tap(look), endWith(END)), tick$.pipe(ignoreElements())).pipe(
         takeWhile((value): value is T => value !== END),
       );

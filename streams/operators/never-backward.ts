@@ -1,7 +1,7 @@
 import { defer, filter, map, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../job/job-state';
 
-/** What of a state says how far its job is. */
+/** The fields that say how far a job is. */
 type Stage = Pick<JobState, 'promptId' | 'epoch' | 'seq' | 'status' | 'progress' | 'attempt'>;
 
 /**

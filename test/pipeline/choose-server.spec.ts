@@ -1,4 +1,4 @@
-import { route, type Candidate } from '../../pipeline/choose-server';
+import { route, type Candidate } from '../../pipeline/posting/choose-server';
 
 type Named = Candidate & { readonly name: string };
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
-import { createPipeline, UnknownJob, UnknownServer } from '../../pipeline/create-pipeline';
+import { UnknownJob, UnknownServer } from '../../pipeline/api';
+import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { defaultTiming } from '../../streams/job/timing';
 import {

@@ -18,7 +18,7 @@ import {
   type Holding,
   type HoldingEvent,
   type HoldingPolicy,
-} from '../../pipeline/lease-keeper';
+} from '../../pipeline/sessions/lease-keeper';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
 import { redisStore } from '../../sinks/redis/redis-store';

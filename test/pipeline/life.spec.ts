@@ -109,11 +109,13 @@ describe('a user who has too much under way', () => {
   test('submits no more until some of it has ended; others do', async () => {
     const comfy = await start();
     const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { jobs: 2 } });
+    comfy.faults.mostSteps = 1;
     const [job] = [await run(short()), await run(lasting())];
     const more = () => pipeline.submit({ ...request, workflow: short() });
     await expect(more()).rejects.toThrow(TooManyJobs);
     await expect(more()).rejects.toMatchObject({ bound: 'unsettled jobs', most: 2 });
     expect((await pipeline.submit({ ...request, userId: 'bob', workflow: short() })).status).toBe('queued');
+    comfy.faults.mostSteps = Infinity;
     await job.end;
     await until(async () => (await more().catch(() => undefined)) !== undefined);
   });

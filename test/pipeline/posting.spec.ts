@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { EMPTY, VirtualTimeScheduler, concat, defer, lastValueFrom, of, type Observable } from 'rxjs';
 import { UnknownServer } from '../../pipeline/api';
 import type { Env } from '../../pipeline/env';
-import { choosing } from '../../pipeline/choose-server';
-import { outages } from '../../pipeline/outages';
-import { posting } from '../../pipeline/posting';
+import { choosing } from '../../pipeline/posting/choose-server';
+import { outages } from '../../pipeline/posting/outages';
+import { posting } from '../../pipeline/posting/posting';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
@@ -76,8 +76,11 @@ describe('on virtual time', () => {
         const workflow = kept.get(promptId);
         return of(workflow && { tag: 'whole', prompt: { workflow: JSON.stringify(workflow) } });
       },
-      put: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), of('stored'))),
     } as unknown as JobStore;
+    const writer = {
+      keep: () => undefined,
+      stored: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), EMPTY)),
+    };
     const own = (url: string): string => `client of ${url}`;
     const choice = choosing([ONE, OTHER].map(aServer), own, board);
     const env: Env = {
@@ -85,7 +88,7 @@ describe('on virtual time', () => {
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
     const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
-    const posts$ = posting({ choice, sessions, board, store, writer: { keep: () => undefined } }, env);
+    const posts$ = posting({ choice, sessions, board, store, writer }, env);
     const its = { ...posts$, ...choice, server: choice.asked, outage$: outages(choice, board, env) };
     const take = (event: BoardEvent): void => {
       for (const change of board.take(event)) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { lastValueFrom, NEVER, of } from 'rxjs';
-import type { Workflow } from '../../pipeline/create-pipeline';
+import type { Workflow } from '../../pipeline/api';
 import { leaseKey, SESSIONS_KEY } from '../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../sinks/redis/redis-store';
 import type { JobState } from '../../streams/job/job-state';

@@ -156,7 +156,7 @@ describe('the command', () => {
     writeFileSync(file, text);
     return file;
   };
-  const fields = ['t', 'promptId', 'status', 'phase', 'progress', 'seq', 'node', 'failure', 'outputs'];
+  const fields = ['t', 'promptId', 'status', 'phase', 'progress', 'seq', 'etaMs', 'node', 'failure', 'outputs'];
 
   test('prints each change as a line of JSON, and nothing else', async () => {
     const { code, stdout, stderr } = await run(
@@ -210,6 +210,6 @@ describe('the command', () => {
 
   test('says how it is used', async () => {
     const { code, stdout, stderr } = await run();
-    expect([code, stdout, stderr]).toEqual([2, '', 'usage: replay FILE…\n']);
+    expect([code, stdout, stderr]).toEqual([2, '', 'usage: replay [--learn FILE|DIR]… FILE…\n']);
   });
 });

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,7 +8,13 @@ jest.setTimeout(120_000);
 
 const run = promisify(execFile);
 const root = join(__dirname, '../..');
-const PAGES = ['README.md', 'docs/client.md', 'docs/api.md'];
+/** All that a reader may copy from. */
+const PAGES = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 
 /** What the snippets take for granted, as a page or a program would have it. */
 const AMBIENT = `

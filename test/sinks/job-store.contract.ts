@@ -1,6 +1,7 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Observable } from 'rxjs';
 import { InvalidCursor, type JobFilter, type JobQuery } from '../../sinks/job-page';
 import { StoreUnavailable, Unstorable, type JobStore } from '../../sinks/job-store';
+import type { LearnedEntry } from '../../streams/job/progress/learned';
 import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
@@ -362,6 +363,23 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
       expect(await remove('job-1')).toBe(false);
       expect(await get('job-1')).toBeUndefined();
       expect(await put(aState({ epoch: 1, seq: 1 }))).toBe('stored');
+    });
+
+    it('keeps what was learnt by key, for all who ask, until it is forgotten', async () => {
+      const learn = (...entries: readonly LearnedEntry[]) =>
+        lastValueFrom(store.learn(entries), { defaultValue: 'nothing' });
+      const learnt = async () => new Map(await lastValueFrom(store.learned()));
+      expect(await learnt()).toEqual(new Map());
+      expect(await learn(['n1:ä', '[1]'], ['c:KSampler', '[2]'])).toBe('nothing');
+      await learn(['n1:ä', '[3]'], ['n2', '[4]']);
+      await learn(['c:KSampler', undefined], ['unknown', undefined]);
+      expect(await learnt()).toEqual(
+        new Map([
+          ['n1:ä', '[3]'],
+          ['n2', '[4]'],
+        ]),
+      );
+      expect((await lastValueFrom(store.page({ limit: 10 }))).jobs).toEqual([]);
     });
 
     describe('the workflow of a job', () => {

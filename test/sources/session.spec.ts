@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { serverAddress } from '../../sources/server-address';
 import { defaultSocketTiming, SocketClosed, webSocketSession, type SocketTiming } from '../../sources/session';
 import type { BoardEvent } from '../../streams/board/board';
-import type { Session } from '../../streams/job-changes';
+import type { Session } from '../../streams/changes/job-changes';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, submit, until } from '../support/comfyui-client';

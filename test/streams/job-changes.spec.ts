@@ -1,4 +1,6 @@
 import {
+  distinctUntilChanged,
+  filter,
   EMPTY,
   NEVER,
   catchError,
@@ -20,7 +22,7 @@ import {
 import { TestScheduler } from 'rxjs/testing';
 import { jobBoard, type Board, type BoardEvent, type Change } from '../../streams/board/board';
 import { jobOf } from '../../streams/job/job';
-import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/job-changes';
+import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/changes/job-changes';
 import type { Timing } from '../../streams/job/timing';
 import { aFailure, anOutput, aState, sampling, type Fact } from './job/a-job';
 
@@ -96,6 +98,8 @@ const shown = (change: Change): unknown => {
     ...(queuePosition !== undefined && { queuePosition }),
   };
 };
+
+const isRunning = (seen: unknown): boolean => (seen as { status?: unknown }).status === 'processing';
 
 const aSession = { clientId: 'c', serverUrl: SERVER, inherited: false, mayOpen: () => true, end$: NEVER };
 
@@ -184,7 +188,12 @@ function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
         board,
         { ...policy, ...over },
         (where) => reports.push(where),
-      ).pipe(map(shown)),
+      ).pipe(
+        filter(({ tag }) => tag !== 'measured'),
+        map(shown),
+        // Of a job that runs the bar may have gone on by the clock between two that look alike.
+        distinctUntilChanged((a, b) => isRunning(a) && JSON.stringify(a) === JSON.stringify(b)),
+      ),
   };
 }
 
@@ -596,7 +605,7 @@ describe('frames', () => {
     run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
       const socket$ = cold('    -l-s-1-2-3-x-d');
       const look$ = cold('        (r|)');
-      const expected = '        o-s--1-2-3-3-e';
+      const expected = '        o-s--1-2-3---e';
       const session$ = hot('    s', { s: session(socket$) });
       expectObservable(page({ session$, servers: [server(look$)] }), '^ 60ms !').toBe(expected, seen);
       expectSubscriptions(look$.subscriptions).toBe(at(2));
@@ -607,7 +616,7 @@ describe('frames', () => {
     run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
       const first$ = cold('   -ls2xd#');
       const second$ = cold('                  -ls1xb');
-      const expected = '      o-s22e';
+      const expected = '      o-s2-e';
       const session$ = hot('  s', { s: session(sequence(first$, second$)) });
       expectObservable(page({ session$ }), '^ 24ms !').toBe(expected, seen);
       expectSubscriptions(second$.subscriptions).toBe('----------------^--------!');

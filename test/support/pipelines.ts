@@ -1,11 +1,6 @@
 import { filter, firstValueFrom, timeout } from 'rxjs';
-import {
-  createPipeline,
-  type Pipeline,
-  type PipelineOptions,
-  type SubmitRequest,
-  type Workflow,
-} from '../../pipeline/create-pipeline';
+import type { Pipeline, SubmitRequest, Workflow } from '../../pipeline/api';
+import { createPipeline, type PipelineOptions } from '../../pipeline/instance/create-pipeline';
 import type { JobStore } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Timing } from '../../streams/job/timing';

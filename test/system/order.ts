@@ -22,9 +22,7 @@ function wrongs(before: Sight, after: Sight): readonly string[] {
   // An old server's id for the job begins an order of its own.
   const isRenamed = after.promptId !== before.promptId;
   return [
-    ...(isRenamed || isNewer(after, before)
-      ? []
-      : ['no newer than the one before']),
+    ...(isRenamed || isNewer(after, before) ? [] : ['no newer than the one before']),
     ...(after.progress < before.progress ? ['progress fell'] : []),
     ...(isSettled(before) ? ['came after the end'] : []),
   ];

@@ -2,14 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filter, lastValueFrom, take, timeout, type Subscription } from 'rxjs';
-import {
-  createPipeline,
-  type Pipeline,
-  type PipelineOptions,
-  type Preview,
-  type SubmitRequest,
-  type Workflow,
-} from '../../pipeline/create-pipeline';
+import type { Pipeline, Preview, SubmitRequest, Workflow } from '../../pipeline/api';
+import { createPipeline, type PipelineOptions } from '../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';

@@ -6,8 +6,8 @@ import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
 import { detailsOf } from '../requests/bad-fields';
-import { cut } from '../requests/text';
-import { outlineOf, type Member } from './json-outline';
+import { cut } from '../../../streams/workflow/shown-text';
+import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 
 /** What bodies there are. */
 export interface Bodies {

@@ -7,7 +7,7 @@ import type { ClientEvents, LiveJobs, PreviewHead, Refusal, ServerEvents } from 
 interface Event {
   readonly summary: string;
   readonly description?: string;
-  /** Of its arguments, in order; a single one stands for itself. */
+  /** The schema of the event's arguments: of all in order, or of a single one itself. */
   readonly payload: JsonSchema;
   /** What its acknowledgement holds. */
   readonly ack?: JsonSchema;
@@ -73,7 +73,7 @@ const told: Readonly<Record<keyof ServerEvents, Event>> = {
 
 const events: Readonly<Record<string, Event>> = { ...heard, ...told };
 
-/** A name in references, where `:` and `/` mean something else. */
+/** An event's name as references take it: `:` and `/` have a meaning of their own there. */
 const idOf = (event: string): string => event.replaceAll(':', '-');
 
 const messages = Object.fromEntries(

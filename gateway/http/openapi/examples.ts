@@ -27,11 +27,11 @@ export const examples = {
     startedAt: 1795563314000,
     updatedAt: 1795563321000,
     via: 'websocket',
-    serverUrl: 'http://127.0.0.1:8188',
+    server: 'server-1',
     attempt: 1,
     epoch: 1795563314000,
     seq: 12,
     metadata: { order: 7 },
   },
-  input: { name: 'lighthouse.png', subfolder: '', type: 'input', server: 'http://127.0.0.1:8188' },
+  input: { name: 'lighthouse.png', subfolder: '', type: 'input', server: 'server-1' },
 } as const;

@@ -2,7 +2,7 @@ import { answerSchemas } from './response-schemas.codec';
 import { json, operation, ref } from './operation';
 import { jobPaths } from './job-operations.codec';
 
-/** The API's, which outlives releases that leave it as it is. */
+/** The version of the API, not of the package: it changes when requests or answers do. */
 export const API_VERSION = '1.0.0';
 
 const anyObject = { type: 'object', additionalProperties: true };
@@ -69,7 +69,7 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 });
 
-/** What the gateway itself sends. */
+/** Routes of the gateway itself: health, documents, `/me`. */
 const settled = {
   post: {
     operationId: 'jobSettled',

@@ -42,9 +42,9 @@ const bodyOf = ({ body, example, files = {} }: Pick<Operation, 'body' | 'example
   return Object.keys(content).length === 0 ? {} : { requestBody: { required: true, content } };
 };
 
-/** Who is refused for the `Host` or `Origin` alone is refused everywhere; so is whom a bug of the gateway meets. */
+/** Problems that every operation may answer: a refused `Host` or `Origin` (403), a mistake of ours (500). */
 const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
-/** Where a token is needed. */
+/** Problems that every operation may answer that needs a token. */
 const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable', 'closing'];
 const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
 

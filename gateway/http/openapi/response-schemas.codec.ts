@@ -95,14 +95,14 @@ export type ComponentName = keyof typeof components;
 
 const named = new Map<t.Mixed, string>(Object.entries(components).map(([name, codec]) => [codec, name]));
 
-/** What a stored state has and no answer. */
+/** Fields that a stored state has and no answer shows. */
 const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
   clientId: true,
   session: true,
   retry: true,
 };
 
-/** What the codec of a stored state does not know. */
+/** Descriptions and bounds of a job's fields, which the codec of a stored state cannot say. */
 const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   promptId: { description: 'The job’s id for good; ComfyUI’s `prompt_id` too, where there is no `runId`.' },
   type: {

@@ -4,7 +4,7 @@ import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 import { mediaExtensions } from '../bodies/media-type';
-import { isWithin } from './text';
+import { isWithin } from '../../../streams/workflow/shown-text';
 import { objectionsToNames } from './unknown-fields';
 
 /** One name of a file or folder: no path, nothing hidden, nothing that a system or ComfyUI reads otherwise. */

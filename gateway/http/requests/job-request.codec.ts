@@ -4,7 +4,7 @@ import * as t from 'io-ts';
 import type { JobRequest, SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
 import { checked, decoded, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
-import { isWithin } from './text';
+import { isWithin } from '../../../streams/workflow/shown-text';
 import { objectionsToNames } from './unknown-fields';
 import { WorkflowFromJson } from './workflow.codec';
 

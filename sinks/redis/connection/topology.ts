@@ -14,7 +14,19 @@ const SCRIPTS = { ...JOB_SCRIPTS, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
 /** The commands we use. A cluster sends each to the node of its keys. */
 export type RedisCommands = Pick<
   Redis,
-  'get' | 'set' | 'del' | 'type' | 'hgetall' | 'hdel' | 'hmgetBuffer' | 'mget' | 'spublish' | 'zrange' | 'zrem'
+  | 'get'
+  | 'set'
+  | 'del'
+  | 'expire'
+  | 'type'
+  | 'hgetall'
+  | 'hset'
+  | 'hdel'
+  | 'hmgetBuffer'
+  | 'mget'
+  | 'spublish'
+  | 'zrange'
+  | 'zrem'
 > &
   JobScripts &
   LeaseScripts &

@@ -38,7 +38,12 @@ import { chunks, CHUNK, storedStates, type Read } from './stored-states';
 
 /** Entries healed at a time. */
 const HEALS = 16;
+/** Entries of live jobs read in one go: of most, nothing else is. */
+const ENTRIES = 1_000;
 const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+
+type IsKnown = (promptId: string) => boolean;
+const nobody: IsKnown = () => false;
 
 /** How far a page has come. */
 interface Gathered {
@@ -140,12 +145,13 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
     );
   };
 
-  const indexedLive = (): Observable<JobState> => {
+  const indexedLive = (isKnown: IsKnown): Observable<JobState> => {
     const owner = ownerOf(undefined);
-    const entriesAfter = (after?: Position) => index.entries({ owner, statuses: UNSETTLED, most: CHUNK, after });
+    const entriesAfter = (after?: Position) => index.entries({ owner, statuses: UNSETTLED, most: ENTRIES, after });
     return entriesAfter().pipe(
       expand(({ entries, more }) => (more ? entriesAfter(entries.at(-1)) : EMPTY)),
-      concatMap(({ entries }) =>
+      concatMap(({ entries }) => from(chunks(entries.filter(({ promptId }) => !isKnown(promptId))))),
+      concatMap((entries) =>
         reads(entries.map(({ promptId }) => promptId)).pipe(
           toArray(),
           concatMap((found) => concat(from(found), healed(owner, found, entries))),
@@ -156,9 +162,9 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
     );
   };
 
-  const watchedBy = (clientId: string): Observable<JobState> =>
+  const watchedBy = (clientId: string, isKnown: IsKnown): Observable<JobState> =>
     index.watched(clientId).pipe(
-      concatMap((promptIds) => from(chunks(promptIds))),
+      concatMap((promptIds) => from(chunks(promptIds.filter((promptId) => !isKnown(promptId))))),
       concatMap((promptIds) => reads(promptIds).pipe(toArray())),
       concatMap((found) => {
         const isWatched = ({ state }: Read): boolean =>
@@ -186,11 +192,15 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
 
   return {
     page: named,
-    live: () => concat(adopted$, defer(indexedLive)),
-    liveOf: (clientId) =>
+    live: (isKnown = nobody) =>
       concat(
         adopted$,
-        defer(() => watchedBy(clientId)),
+        defer(() => indexedLive(isKnown)),
+      ),
+    liveOf: (clientId, isKnown = nobody) =>
+      concat(
+        adopted$,
+        defer(() => watchedBy(clientId, isKnown)),
       ),
     usage: (userId) =>
       index

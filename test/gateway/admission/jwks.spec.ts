@@ -17,6 +17,8 @@ let now: number;
 let troubles: unknown[];
 beforeEach(async () => {
   now = Date.now();
+  // Time is what the test says it is, for jose too, which reads the clock itself.
+  jest.spyOn(Date, 'now').mockImplementation(() => now);
   troubles = [];
   publisher = await startKeyPublisher();
 });
@@ -31,11 +33,7 @@ const auth = (more: { issuer?: string; audience?: string } = {}) =>
     (error) => troubles.push(error),
     () => now,
   );
-/** For jose too, which reads the clock itself. */
-const later = (ms: number): void => {
-  now += ms;
-  jest.spyOn(Date, 'now').mockReturnValue(now);
-};
+const later = (ms: number): void => void (now += ms);
 
 test.each(['RS256', 'ES256', 'EdDSA'])('a token signed with a published %s key is its user’s', async (alg) => {
   await publisher.rotate(alg);
@@ -142,6 +140,7 @@ test('keys that cannot be fetched again serve on for an hour', async () => {
 });
 
 test('the gateway says so over HTTP and sockets, and serves what needs no token', async () => {
+  jest.restoreAllMocks();
   publisher.answer = 500;
   const gateway = await runningGateway({ auth: auth() });
   const ask = asking(gateway);

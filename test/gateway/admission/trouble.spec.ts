@@ -3,7 +3,8 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { tokenAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
-import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
+import type { Pipeline } from '../../../pipeline/api';
+import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { jobKey } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
@@ -12,7 +13,7 @@ import { startRedis, type RedisServer } from '../../support/redis-server';
 import { asking, type Answer } from '../support/asking';
 import { callers, EXPECTED, type By, type Caller } from '../support/callers';
 import { client, connected, join, refused } from '../support/client';
-import { eventually } from '../support/eventually';
+import { until } from '../../support/until';
 import { startKeyPublisher, type KeyPublisher } from '../support/key-publisher';
 import { settled, stateWhere } from '../support/settled';
 import { SECRET } from '../support/tokens';
@@ -142,9 +143,7 @@ test('[R14] with values that cannot be read: the same; a service gets the error'
 
 test('[R14] with the store down: the same, for whom the job is here as much as for none', async () => {
   await redis.kill();
-  let isUp = true;
-  const look = async (): Promise<void> => void (isUp = await pipeline.storeHealthy());
-  await eventually(() => expect(isUp).toBe(false), 10_000, look);
+  await until(async () => !(await pipeline.storeHealthy()));
   await expectAlike([live, ended], { other: 503, nobody: 401 });
   // Who has it is told of the job that is here, and that the other cannot be read.
   expect([await statusFor(owner, live), await statusFor(owner, ended), await statusFor(service, ended)]).toEqual([

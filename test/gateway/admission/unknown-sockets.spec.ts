@@ -6,7 +6,7 @@ import { networkOf } from '../../../gateway/admission/network';
 import { refusalLog } from '../../../gateway/admission/refusal-log';
 import { asking } from '../support/asking';
 import { client, connected, heard, refused } from '../support/client';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/tokens';
 

@@ -5,7 +5,8 @@ import type { Viewer } from '../../../gateway/admission/auth';
 import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
-import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
+import type { Pipeline } from '../../../pipeline/api';
+import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
@@ -242,10 +243,10 @@ describe('what is known of all jobs', () => {
     put(stored, job('a', 2), end('b', 5), job('d', 1));
     stored.delete('c');
     await until(3_500);
-    expect(told(news).slice(1)).toEqual(['d1', 'a2', 'b5']);
+    expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
     await until(6_500);
-    expect(told(news).slice(1)).toEqual(['d1', 'a2', 'b5']);
-    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get c', 'get b']);
+    expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get b', 'get c']);
     watching.unsubscribe();
   });
 

@@ -14,7 +14,7 @@ let gateway: RunningGateway;
 
 beforeAll(async () => {
   browser = await startChromium();
-  gateway = await runningGateway();
+  gateway = await runningGateway({ userLimits: { jobs: MANY } });
 });
 afterAll(async () => {
   await browser.close();

@@ -2,7 +2,7 @@ import { complaintsByNode, explanationOf } from '../../../gateway/dashboard/mode
 import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../../gateway/wire/node-history';
 import { hashOf, placeOf } from '../../../gateway/dashboard/model/place';
 import { rowAfter, virtualWindow } from '../../../gateway/dashboard/model/virtual-window';
-import { silenceOf, type ToldJob } from '../../../gateway/dashboard/model/silence';
+import { silenceOf } from '../../../gateway/dashboard/model/silence';
 import { anyJob, fits, idIn, inOrder, standingOf } from '../../../gateway/dashboard/model/wanted';
 import {
   ago,
@@ -208,9 +208,9 @@ describe('nodes over time', () => {
 
 describe('silence', () => {
   const line = { gatewaySilentSince: undefined, servers: [], serverSilentSince: new Map<string, number>() };
-  const away = { name: 'server-2', url: 'http://127.0.0.1:8188/', healthy: false };
-  const other = { name: 'server-1', url: 'http://127.0.0.1:1', healthy: false };
-  const live: ToldJob = running('1', 5000);
+  const away = { name: 'server-2', healthy: false };
+  const other = { name: 'server-1', healthy: false };
+  const live = running('1', 5000, { server: 'server-2' });
 
   test('is since the gateway was lost, whatever else is silent', () => {
     expect(silenceOf(live, { ...line, gatewaySilentSince: 9000, servers: [away] })).toEqual({
@@ -223,10 +223,8 @@ describe('silence', () => {
     const silence = { since: 7000, why: 'server-2 does not answer' };
     expect(silenceOf(live, { ...line, servers: [other, away], serverSilentSince })).toEqual(silence);
     expect(silenceOf(live, { ...line, servers: [other, { ...away, healthy: true }] })).toBeUndefined();
-    const named: ToldJob = { ...live, serverUrl: '', server: 'server-2' };
-    expect(
-      silenceOf(named, { ...line, servers: [other, { name: 'server-2', healthy: false }], serverSilentSince }),
-    ).toEqual(silence);
+    const elsewhere = { ...live, server: 'another server' };
+    expect(silenceOf(elsewhere, { ...line, servers: [other, away], serverSilentSince })).toBeUndefined();
   });
   test('is what the job itself says', () => {
     expect(silenceOf({ ...live, server: 'gpu', silentSince: 6000 }, line)).toEqual({

@@ -9,6 +9,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/asking';
 import { jobIn, openScreen } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { testAuth, tokenOf } from '../support/tokens';
 
 jest.setTimeout(90_000);
 
@@ -49,6 +50,7 @@ async function pathProxy(
 }
 
 const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const service = { sub: 'app', role: 'service' };
 const body = { workflow: steps(), type: 'image_generation', userId: 'ada' };
 
 let browser: Browser;
@@ -66,12 +68,14 @@ describe.each<
 ])('%s', (_name, strips, told, header) => {
   let gateway: RunningGateway;
   let proxy: Server;
+  let token: string;
   let ask: ReturnType<typeof asking>;
 
   beforeAll(async () => {
-    gateway = await runningGateway(told);
+    gateway = await runningGateway({ auth: testAuth, ...told });
+    token = await tokenOf(service);
     proxy = await pathProxy(gateway.url, '/comfy', strips, header);
-    ask = asking({ url: urlOf(proxy) });
+    ask = (method, path, asked) => asking({ url: urlOf(proxy) })(method, path, { token, ...asked });
   });
   afterAll(async () => {
     proxy.close();
@@ -95,7 +99,7 @@ describe.each<
   });
 
   const asked = async (promptId: string) => {
-    const client = jobstream({ url: `${urlOf(proxy)}/comfy/` });
+    const client = jobstream({ url: `${urlOf(proxy)}/comfy/`, token: () => token });
     const last = await lastValueFrom(client.watchJob(promptId));
     const output = await fetch(await client.outputUrl(promptId, 0));
     expect(output.status).toBe(200);
@@ -111,7 +115,7 @@ describe.each<
     page.on('request', (sent) => {
       if (!new URL(sent.url()).pathname.startsWith('/comfy/') && sent.url().startsWith('http')) strays.push(sent.url());
     });
-    await page.goto(`${urlOf(proxy)}/comfy/`);
+    await page.goto(`${urlOf(proxy)}/comfy/#token=${token}`);
     await jobIn(page, String(json['promptId'])).waitFor();
     await page.locator('text=Completed').first().waitFor();
     expect({ strays, troubles }).toEqual({ strays: [], troubles: [] });
@@ -129,7 +133,8 @@ test('who forgets the slash is sent to the dashboard', async () => {
 });
 
 test('what a stranger says of the path is believed of a proxy only, and only where it is a path', async () => {
-  const [open, proxied] = [await runningGateway(), await runningGateway({ proxies: 1 })];
+  const auth = testAuth;
+  const [open, proxied] = [await runningGateway({ auth }), await runningGateway({ auth, proxies: 1 })];
   const prefixOf = async (gateway: RunningGateway, prefix: string) =>
     (
       (await asking(gateway)('GET', '/openapi.json', { headers: { 'X-Forwarded-Prefix': prefix } })).json as {

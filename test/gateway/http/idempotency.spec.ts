@@ -5,22 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
-import {
-  createPipeline,
-  KeyReused,
-  KeySpent,
-  type Pipeline,
-  type SubmitRequest,
-} from '../../../pipeline/create-pipeline';
+import { KeyReused, KeySpent, type Pipeline, type SubmitRequest } from '../../../pipeline/api';
+import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import type { JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { rejected, steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { asking } from '../support/asking';
-import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';
@@ -190,21 +183,6 @@ describe('submitting once', () => {
     await expect(pipelineOn(store).submit(request('k'))).rejects.toThrow(KeyReused);
   });
 
-  test('is one submission where the two who begin it choose the same id and neither has stored it', async () => {
-    const store = embedded();
-    await kept(store, 'k', { promptId: randomUUID(), at: Date.now(), body: 'digest' });
-    const [one, other] = [pipelineOn(embedded()), pipelineOn(store)];
-    const jobs = await Promise.all([one, other, one, other].map((each) => each.submit(request('k'))));
-    expect(new Set(jobs.map(({ promptId }) => promptId)).size).toBe(1);
-    // Of two on one file, each hears only its own changes.
-    let state: JobState | undefined;
-    await eventually(async () => {
-      state = await one.get(jobs[0]!.promptId);
-      expect(state).toMatchObject({ status: 'completed' });
-    });
-    expect(runs(comfy)).toBe(1);
-  });
-
   describe('over Redis', () => {
     let server: RedisServer;
     beforeAll(async () => {
@@ -216,6 +194,17 @@ describe('submitting once', () => {
     test('many at once through two instances are one job, seen by both', async () => {
       const instances = [pipelineOn(shared()), pipelineOn(shared())];
       const jobs = await Promise.all(Array.from({ length: 20 }, (_, n) => instances[n % 2]!.submit(request('k'))));
+      const [promptId, ...others] = new Set(jobs.map((job) => job.promptId));
+      expect(others).toEqual([]);
+      await Promise.all(instances.map((each) => settled(each, promptId!)));
+      expect(runs(comfy)).toBe(1);
+    });
+
+    test('two who begin it with the same id, which neither has stored, are one submission', async () => {
+      const store = shared();
+      await kept(store, 'same', { promptId: randomUUID(), at: Date.now(), body: 'digest' });
+      const instances = [pipelineOn(shared()), pipelineOn(store)];
+      const jobs = await Promise.all([0, 1, 0, 1].map((n) => instances[n]!.submit(request('same'))));
       const [promptId, ...others] = new Set(jobs.map((job) => job.promptId));
       expect(others).toEqual([]);
       await Promise.all(instances.map((each) => settled(each, promptId!)));

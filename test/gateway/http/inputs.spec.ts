@@ -53,7 +53,7 @@ test('a file as the body is at ComfyUI byte for byte, and the answer’s name ru
   const sent = await send('?filename=a%20fine%20picture.png', bytes(file));
   expect(sent).toEqual({
     status: 201,
-    json: { name: 'a fine picture.png', subfolder: '', type: 'input', server: gateway.comfy.url },
+    json: { name: 'a fine picture.png', subfolder: '', type: 'input', server: 'server-1' },
   });
   expect((await stored('a fine picture.png')).equals(file)).toBe(true);
   const workflow = {

@@ -61,7 +61,7 @@ test('a reader that reads nothing is cut, which gives its turn to the next', asy
 });
 
 test('a reader that is slow, but reads, gets it all', async () => {
-  gateway = await runningGateway({ limits: { stallMs: 400 } });
+  gateway = await runningGateway({ limits: { stallMs: 2_000 } });
   const path = await largeOutput();
   const answer = await fetch(gateway.url + path);
   let bytes = 0;

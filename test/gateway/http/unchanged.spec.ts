@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { request as sendTo } from 'node:http';
 import { connect } from 'node:net';
-import type { Workflow } from '../../../pipeline/create-pipeline';
+import type { Workflow } from '../../../pipeline/api';
 import { canary } from '../../support/canary';
 import { asking } from '../support/asking';
-import { eventually } from '../support/eventually';
+import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/tokens';

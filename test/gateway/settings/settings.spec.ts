@@ -31,6 +31,8 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     basePath: '',
     outputLimitBytes: 2 ** 30,
     downloadsPerUser: 16,
+    jobTimeoutMs: 12 * 3_600_000,
+    userLimits: { jobs: 1_000, bytes: 256 << 20 },
   });
 });
 
@@ -61,6 +63,9 @@ test('all of them', () => {
     BASE_PATH: '/comfy/',
     MAX_OUTPUT_BYTES: '4294967296',
     DOWNLOADS_PER_USER: '0',
+    JOB_TIMEOUT_MS: '0',
+    JOBS_PER_USER: '20',
+    WORKFLOW_BYTES_PER_USER: '3000000000',
   };
   expect(settings(environment)).toEqual({
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
@@ -85,6 +90,8 @@ test('all of them', () => {
     basePath: '/comfy',
     outputLimitBytes: 2 ** 32,
     downloadsPerUser: 0,
+    jobTimeoutMs: Number.POSITIVE_INFINITY,
+    userLimits: { jobs: 20, bytes: 3_000_000_000 },
   });
 });
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
-import { createPipeline, type Pipeline } from '../../../pipeline/create-pipeline';
+import type { Pipeline } from '../../../pipeline/api';
+import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
 import { lookThrough } from '../../support/canary';
@@ -16,11 +17,12 @@ export interface RunningGateway extends Gateway {
   readonly store: JobStore;
 }
 
-type Options = Partial<GatewayOptions> & {
-  readonly comfyUI?: Partial<StandInOptions>;
-  /** Hears each line of the log. */
-  readonly heard?: (line: string) => void;
-};
+type Options = Partial<GatewayOptions> &
+  Pick<Partial<PipelineOptions>, 'userLimits'> & {
+    readonly comfyUI?: Partial<StandInOptions>;
+    /** Hears each line of the log. */
+    readonly heard?: (line: string) => void;
+  };
 
 /** Writes nothing, and looks through everything. */
 const quiet = (heard: (line: string) => void) =>
@@ -38,13 +40,14 @@ const quiet = (heard: (line: string) => void) =>
 export async function runningGateway({
   comfyUI,
   heard = () => undefined,
+  userLimits = {},
   ...options
 }: Options = {}): Promise<RunningGateway> {
   const comfy = await startComfyUI({ version: '0.33.0', timeScale: 0.2, ...comfyUI });
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
   const store = embeddedStore({ directory, report });
-  const pipeline = createPipeline({ servers: [comfy.url], store, report });
+  const pipeline = createPipeline({ servers: [comfy.url], store, report, userLimits });
   const gateway = await startGateway({
     pipeline,
     host: '127.0.0.1',

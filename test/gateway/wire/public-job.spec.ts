@@ -40,8 +40,8 @@ const state: JobState = {
 const servers = [{ url: state.serverUrl, name: 'studio' }];
 
 test('[R13] the ids of sessions stay behind, texts and the URL lose what is not for browsers; users see the server’s name', () => {
-  const { clientId, session, runId, retry, serverUrl: _, ...rest } = state;
-  expect([clientId, session, runId, retry]).not.toContain(undefined);
+  const { clientId, session, retry, serverUrl: _, ...rest } = state;
+  expect([clientId, session, retry]).not.toContain(undefined);
   const told = { ...rest, server: 'studio', failure: { ...state.failure, message: 'no file a.safetensors' } };
   expect(publicJob(state, servers, 'user')).toEqual(told);
   expect(publicJob(state, servers, 'service')).toEqual({ ...told, serverUrl: 'https://pod.example:8188/comfy' });
@@ -67,7 +67,7 @@ test('[R13] what a store holds beside a state does not leave, at any depth', () 
   };
   for (const role of ['user', 'service'] as const)
     expect(JSON.stringify(publicJob(more, servers, role))).not.toMatch(
-      /traceback|current_inputs|private|fullpath|"inputs"|the-session|the-client|the-run|hunter22/,
+      /traceback|current_inputs|private|fullpath|"inputs"|the-session|the-client|hunter22/,
     );
 });
 

@@ -145,7 +145,7 @@ async function lookThroughRedis(redis: RedisServer): Promise<number> {
               ? await connection.smembers(key)
               : type;
     const text = JSON.stringify([key, value]);
-    lookThrough(`Redis, ${key}`, key.startsWith('{jobstream:hooks}') ? text.replaceAll(hookToken, '') : text);
+    lookThrough(`Redis, ${key}`, key.startsWith('jobstream:{hooks}') ? text.replaceAll(hookToken, '') : text);
   }
   connection.disconnect();
   return keys.length;

@@ -4,7 +4,7 @@ import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
 import { feedChannel } from '../../../sinks/redis/redis-feed';
 import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { writeBehind } from '../../../sinks/write-behind';
+import { writeBehind } from '../../../sinks/writing/write-behind';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../support/redis-cluster';
 import { aState } from '../a-state';

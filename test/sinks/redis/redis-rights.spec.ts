@@ -6,7 +6,7 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../../support/redis-server';
 import { aState } from '../a-state';
-import { until } from '../until';
+import { until } from '../../support/until';
 
 let server: RedisServer;
 let admin: Redis;
@@ -71,8 +71,8 @@ test('a user without channels is warned, and who watches elsewhere hears of ever
   const watching = store.changes('job-1').subscribe((state) => heard.push(state));
   const other = await storeWith('~* +@all');
   expect(await lastValueFrom(other.put(aState({ seq: 1 })))).toBe('stored');
-  await until(() => heard.some(({ seq }) => seq === 1), 15_000);
+  await until(() => heard.some(({ seq }) => seq === 1));
   expect(await lastValueFrom(other.put(aState({ seq: 2, status: 'completed' })))).toBe('stored');
-  await until(() => heard.some(({ status }) => status === 'completed'), 15_000);
+  await until(() => heard.some(({ status }) => status === 'completed'));
   watching.unsubscribe();
 }, 40_000);

@@ -221,21 +221,26 @@ describe('changes', () => {
   });
 
   it('[R12] go on after Redis was killed, with what was stored meanwhile', async () => {
-    const store = open();
+    const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
+    const store = open(proxy.url.replace('http:', 'redis:'));
     const seen: number[] = [];
     const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
     await put(store, { seq: 1 });
     await until(() => seen.length === 1);
+    proxy.refuse();
     await server.kill();
     await server.start();
     await until(async () => (await admin.set(KEY, JSON.stringify(aState({ seq: 2 }))).catch(() => '')) === 'OK');
+    // The store is back only now.
+    proxy.accept();
     await until(() => seen.includes(2));
     await until(() => healthy(store));
     await put(store, { seq: 3 });
     await until(() => seen.includes(3));
     expect(seen).toEqual([1, 2, 3]);
     watching.unsubscribe();
+    await proxy.close();
   });
 
   it('are published once, also where a write is repeated or refused', async () => {

@@ -688,7 +688,7 @@ test('a hundred thousand events do not make the board grow', () => {
     previewed({ promptId: id, nodeId: '2' });
   }
   expect([...board.jobs.keys()]).toEqual(['kept']);
-  expect(board.job('kept')?.tally.nodes.size).toBe(1);
+  expect(board.job('kept')?.run?.nodes.size).toBe(1);
   expect(board.session('unheard')).toBeUndefined();
 });
 

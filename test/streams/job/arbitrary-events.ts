@@ -42,18 +42,27 @@ const failure: fc.Arbitrary<Failure> = fc
   .constantFrom<FailureKind>('node_error', 'out_of_memory', 'interrupted')
   .map((kind) => aFailure(kind));
 
-const graphNode: fc.Arbitrary<GraphNode> = fc.record(
-  {
-    type: fc.constantFrom('', 'KSampler', 'VAEDecode', 'CheckpointLoader'),
-    // As `graphOf` leaves them: finite, and one at least.
-    steps: fc.oneof(
-      { weight: 9, arbitrary: fc.integer({ min: 1, max: 40 }) },
-      { weight: 1, arbitrary: fc.constant(Number.MAX_VALUE) },
-    ),
-    inputs: fc.array(nodeId, { maxLength: 3 }),
-  },
-  { requiredKeys: ['type', 'inputs'] },
-);
+const graphNode: fc.Arbitrary<GraphNode> = fc.record({
+  type: fc.constantFrom('', 'KSampler', 'VAEDecode', 'CheckpointLoader'),
+  inputs: fc.array(nodeId, { maxLength: 3 }),
+  links: fc
+    .array(fc.tuple(fc.constantFrom('steps', 'sigmas', 'model'), nodeId), { maxLength: 2 })
+    .map((links) => new Map(links)),
+  literals: fc
+    .array(
+      fc.tuple(
+        fc.constantFrom('steps', 'width', 'ckpt_name', 'end_at_step'),
+        fc.oneof(
+          fc.integer(),
+          fc.double({ noNaN: true, noDefaultInfinity: true }),
+          fc.constant('20'),
+          fc.constant(Number.MAX_VALUE),
+        ),
+      ),
+      { maxLength: 3 },
+    )
+    .map((literals) => new Map<string, number | string>(literals)),
+});
 
 /** Workflows of a few nodes; ids that lead nowhere and circles among them. */
 export const arbitraryGraph: fc.Arbitrary<Graph> = fc

@@ -4,9 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 
 /** A ComfyUI that was taken over: it speaks the protocol, and means harm. */
-export interface HostileComfyUI {
+interface HostileComfyUI {
   readonly url: string;
-  close(): Promise<void>;
 }
 
 interface Posted {
@@ -42,7 +41,7 @@ const frames = ({ promptId }: Posted, victim: string): readonly string[] => [
 const frame = (type: string, data: object): string => JSON.stringify({ type, data });
 
 /** Starts one. `victimOf` tells the id of somebody else's live job, which it answers with and sends frames of. */
-export async function startHostileComfyUI(victimOf: () => string): Promise<HostileComfyUI> {
+async function startHostileComfyUI(victimOf: () => string): Promise<HostileComfyUI> {
   const posted: Posted[] = [];
   const sockets = new Map<string, WebSocket>();
   const http = createServer((request, response) => {
@@ -69,7 +68,7 @@ export async function startHostileComfyUI(victimOf: () => string): Promise<Hosti
     socket.on('error', () => undefined);
     socket.send(frame('status', { status: { exec_info: { queue_remaining: 0 } }, sid: clientId }));
   });
-  const sending = setInterval(() => {
+  setInterval(() => {
     const job = posted.at(-1);
     const socket = job === undefined ? undefined : sockets.get(job.clientId);
     if (job === undefined || socket?.readyState !== socket?.OPEN || (socket?.bufferedAmount ?? 0) > 32 << 20) return;
@@ -79,11 +78,16 @@ export async function startHostileComfyUI(victimOf: () => string): Promise<Hosti
   await once(http, 'listening');
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-    close: async () => {
-      clearInterval(sending);
-      wss.clients.forEach((socket) => socket.terminate());
-      http.closeAllConnections();
-      await new Promise((closed) => http.close(closed));
-    },
   };
 }
+
+/** In a process of its own: what it sends takes long to make. */
+async function main(): Promise<void> {
+  let victim = '';
+  const { url } = await startHostileComfyUI(() => victim);
+  process.on('message', (promptId) => (victim = String(promptId)));
+  process.send?.(url);
+}
+
+process.once('disconnect', () => process.exit());
+void main();

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { SignJWT } from 'jose';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { startComfyUI } from '../../support/comfyui/stand-in';
-import { steps, twoOutputs } from '../../support/comfyui/workflows';
 import { startRedis } from '../../support/redis-server';
 import { startInstance, type Instance } from '../instance';
 import { option } from '../seeded';
 import { atMost, noted, printed } from '../table';
-import type { Tally } from './user';
+import type { Tally } from './attacks';
+import { ordinaryJobs, type Ordinary } from './ordinary';
+import { growth, type Growth } from './growth';
+import type { Orders } from './user';
 
 /**
  * `npm run hostile [-- --seconds 60]`: three instances on one Redis under a hostile user with a valid token and a hostile
- * ComfyUI among the servers, beside 50 ordinary jobs of another user.
+ * ComfyUI among the servers, beside 50 ordinary jobs of another user. `PROFILE=…` writes CPU profiles there.
  */
 const SECONDS = option('seconds') ?? 60;
-const ORDINARY = 50;
+const JOBS = 50;
 const SECRET = 'a secret of the hostile bench, long enough 4711';
 const MIB = 2 ** 20;
 
@@ -31,25 +31,40 @@ const tokenOf = (sub: string): Promise<string> =>
     .setExpirationTime('1h')
     .sign(Buffer.from(SECRET));
 
-const rssOf = async (pid: number): Promise<number> => {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
-};
+/** A key and a certificate for 127.0.0.1. */
+async function selfSigned(
+  directory: string,
+): Promise<{ readonly key: string; readonly cert: string; readonly file: string }> {
+  const [key, file] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', file], { stdio: 'ignore' });
+  return { key: await readFile(key, 'utf8'), cert: await readFile(file, 'utf8'), file };
+}
 
-const usedBy = async (redis: Redis): Promise<number> =>
-  Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+/** A script of this folder, in a process of its own. */
+const forked = (script: string): ChildProcess =>
+  fork(join(__dirname, script), [], { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
 
 async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-hostile-'));
-  const comfies = await Promise.all(
-    (['0.33.0', '0.3.30'] as const).map((version) => startComfyUI({ version, timeScale: 0.3 })),
-  );
   const redis = await startRedis();
   const ask = new Redis(redis.url);
-  const user = fork(join(__dirname, 'user.ts'), [], { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
-  const [{ hostileServer }] = (await once(user, 'message')) as [{ hostileServer: string }];
+  const tls = await selfSigned(directory);
+  const children = ['servers.ts', 'comfyui.ts', 'user.ts', 'user.ts', 'probe.ts'].map(forked);
+  const [honest, comfy, user, other, probe] = children as [
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+    ChildProcess,
+  ];
+  const [[urls], [hostileServer]] = (await Promise.all([honest, comfy].map((each) => once(each, 'message')))) as [
+    [string[]],
+    [string],
+  ];
   const servers = [
-    ...comfies.map(({ url }) => ({ url, tags: ['image_generation', 'face_swap'] })),
+    ...urls.map((url) => ({ url, tags: ['image_generation', 'face_swap'] })),
     { url: hostileServer, tags: ['hostile'] },
   ];
   const serversFile = join(directory, 'servers.json');
@@ -58,153 +73,133 @@ async function main(): Promise<void> {
     COMFYUI_URL: serversFile,
     REDIS_URL: redis.url,
     JWT_SECRET: SECRET,
-    WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+    WEBHOOK_SECRET: `whsec_${Buffer.from(SECRET.slice(0, 32)).toString('base64')}`,
     WEBHOOK_HOSTS: '127.0.0.1',
+    NODE_EXTRA_CA_CERTS: tls.file,
     LOG_LEVEL: 'warn',
+    ...(process.env['OPTIONS'] !== undefined && { NODE_OPTIONS: process.env['OPTIONS'] }),
   };
   const instances = await Promise.all(
     [0, 1, 2].map((n) => startInstance(`i${n}`, environment, join(directory, `i${n}.log`))),
   );
   try {
     await sleep(3_000);
-    const outcome = await tormented(instances, ask, user);
-    const executions = comfies.map(({ executions: each }) => each);
-    report(
-      outcome,
-      (promptId) => executions.reduce((sum, each) => sum + (each.get(promptId) ?? 0), 0),
-      await reportsOf(directory),
-    );
+    const outcome = await tormented({ instances, ask, comfy, users: [user, other], probe, tls });
+    const counted = once(honest, 'message') as Promise<[[string, number][]]>;
+    honest.send('count');
+    const executions = new Map((await counted)[0]);
+    for (const bug of await bugsIn(directory)) console.log(bug.slice(0, 600));
+    report(outcome, (runId) => executions.get(runId) ?? 0);
   } finally {
-    user.kill('SIGKILL');
-    await Promise.all(instances.map((instance) => instance.kill()));
+    children.forEach((each) => each.connected && each.disconnect());
+    await Promise.all(instances.map((each) => (process.env['OPTIONS'] === undefined ? each.kill() : each.terminate())));
     ask.disconnect();
-    await Promise.all(comfies.map((comfy) => comfy.stop()));
     await redis.stop();
     if (process.env['KEEP_LOGS'] === undefined) await rm(directory, { recursive: true, force: true });
     else console.log(`Logs are in ${directory}`);
   }
 }
 
-/** Bugs that an instance's log tells of, by message. */
-async function reportsOf(directory: string): Promise<readonly string[]> {
+/** Bugs that an instance's log tells of. */
+async function bugsIn(directory: string): Promise<readonly string[]> {
   const logs = await Promise.all([0, 1, 2].map((n) => readFile(join(directory, `i${n}.log`), 'utf8')));
-  return logs.flatMap((log) => log.split('\n').filter((line) => /"level":60/.test(line))).slice(0, 5);
+  return logs.flatMap((log) => log.split('\n').filter((line) => /"level":[56]0/.test(line))).slice(0, 5);
+}
+
+interface Scene {
+  readonly instances: readonly Instance[];
+  readonly ask: Redis;
+  readonly comfy: ChildProcess;
+  /** Who attacks by requests, and who over sockets. */
+  readonly users: readonly [ChildProcess, ChildProcess];
+  readonly probe: ChildProcess;
+  readonly tls: { readonly key: string; readonly cert: string };
 }
 
 interface Outcome {
   readonly exits: number;
   readonly latencies: readonly number[];
-  readonly grown: readonly number[];
-  readonly storeGrown: number;
-  readonly ordinary: ReadonlyMap<
-    string,
-    { readonly wanted: string; readonly state: JobState | undefined; readonly runId: string }
-  >;
-  readonly refused: number;
+  readonly grown: Growth;
+  readonly ordinary: readonly Ordinary[];
   readonly tally: Tally;
 }
 
-async function tormented(instances: readonly Instance[], ask: Redis, user: ReturnType<typeof fork>): Promise<Outcome> {
+async function tormented({ instances, ask, comfy, users, probe, tls }: Scene): Promise<Outcome> {
   const pids = instances.map(({ pid }) => pid);
-  const isAlive = (pid: number): boolean => {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  };
-  const headers = { authorization: `Bearer ${await tokenOf('ada')}`, 'content-type': 'application/json' };
-  const submit = async (n: number): Promise<string | undefined> => {
-    const workflow = n % 3 === 0 ? twoOutputs() : steps({ steps: 20 });
-    const body = JSON.stringify({ type: n % 2 === 0 ? 'image_generation' : 'face_swap', userId: 'ada', workflow });
-    const answer = await fetch(`${instances[n % 3]!.url}/jobs`, { method: 'POST', headers, body }).catch(
-      () => undefined,
-    );
-    return answer?.status === 202 ? ((await answer.json()) as { promptId: string }).promptId : undefined;
-  };
-  const victim = (await submit(0)) ?? '';
-  const before = await Promise.all(pids.map(rssOf));
-  const storeBefore = await usedBy(ask);
-  const most = [...before];
-  let storeMost = storeBefore;
-  const latencies: number[] = [];
-  let over = false;
-  const probing = instances.map(async ({ url }) => {
-    while (!over) {
-      const began = performance.now();
-      await fetch(`${url}/livez`)
-        .then((answer) => answer.arrayBuffer())
-        .catch(() => undefined);
-      latencies.push(performance.now() - began);
-      await sleep(100);
-    }
-  });
-  const watching = (async () => {
-    while (!over) {
-      (await Promise.all(pids.map(rssOf))).forEach((rss, n) => (most[n] = Math.max(most[n]!, rss)));
-      storeMost = Math.max(storeMost, await usedBy(ask).catch(() => 0));
-      await sleep(250);
-    }
-  })();
-  user.send({
-    instances: instances.map(({ url }) => url),
-    token: await tokenOf('mallory'),
-    victim,
-    ms: SECONDS * 1000,
-  });
-  const told = once(user, 'message') as Promise<[{ tally: Tally }]>;
-  const promptIds: string[] = [victim];
-  let refused = 0;
-  for (let n = 1; n < ORDINARY; n++) {
-    const promptId = await submit(n);
-    if (promptId === undefined) refused += 1;
-    else promptIds.push(promptId);
-    await sleep((SECONDS * 800) / ORDINARY);
-  }
-  const [{ tally }] = await told;
-  over = true;
-  await Promise.all([...probing, watching]);
-  const ordinary: [string, { wanted: string; state: JobState | undefined; runId: string }][] = [];
-  const patience = Date.now() + 90_000;
-  for (const promptId of promptIds) {
-    let state: (JobState & { runId?: string }) | undefined;
-    do {
-      state = await ask
-        .get(`comfyui:job:${promptId}`)
-        .then((json) => (json === null ? undefined : (JSON.parse(json) as JobState)));
-      if (state !== undefined && isSettled(state)) break;
-      await sleep(250);
-    } while (Date.now() < patience);
-    ordinary.push([promptId, { wanted: 'completed', state, runId: state?.runId ?? promptId }]);
-  }
+  const urls = instances.map(({ url }) => url);
+  const jobs = ordinaryJobs(urls, await tokenOf('ada'), { everyMs: (SECONDS * 800) / JOBS, count: JOBS });
+  const victim = (await jobs.first) ?? '';
+  const grown = await growth(pids, ask);
+  probe.send(urls);
+  comfy.send(victim);
+  const orders = { instances: urls, token: await tokenOf('mallory'), victim, ms: SECONDS * 1000, tls };
+  const told = users.map((user) => once(user, 'message') as Promise<[{ tally: Tally }]>);
+  users.forEach((user, n) => user.send({ ...orders, by: n === 0 ? 'requests' : 'sockets' } satisfies Orders));
+  const [[byRequests], [overSockets]] = (await Promise.all(told)) as [[{ tally: Tally }], [{ tally: Tally }]];
+  const tally = { ...byRequests.tally, ...overSockets.tally };
+  const measured = once(probe, 'message') as Promise<[number[]]>;
+  probe.send('stop');
+  const [latencies] = await measured;
+  const ordinary = await jobs.ended;
   return {
-    exits: pids.filter((pid) => !isAlive(pid)).length,
+    exits: instances.filter(({ pid }, n) => !isAlive(pids[n]!) || pid !== pids[n]).length,
     latencies: latencies.sort((a, b) => a - b),
-    grown: most.map((rss, n) => rss - before[n]!),
-    storeGrown: storeMost - storeBefore,
-    ordinary: new Map(ordinary),
-    refused,
+    grown: await grown.stop(),
+    ordinary,
     tally,
   };
 }
 
-function report(outcome: Outcome, executionsOf: (id: string) => number, bugs: readonly string[]): void {
-  const { exits, latencies, grown, storeGrown, ordinary, refused, tally } = outcome;
-  const jobs = [...ordinary.values()];
-  const percentile = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Infinity;
-  for (const [what, outcomes] of Object.entries(tally)) console.log(`${what}: ${JSON.stringify(outcomes)}`);
-  for (const bug of bugs) console.log(bug.slice(0, 600));
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+function report({ exits, latencies, grown, ordinary, tally }: Outcome, executionsOf: (runId: string) => number): void {
+  const percentile = (share: number): number => Math.round(latencies[Math.floor(latencies.length * share)] ?? Infinity);
+  const count = (isSo: (job: Ordinary) => boolean): number => ordinary.filter(isSo).length;
+  for (const [what, outcomes] of Object.entries(tally).sort()) console.log(`${what}: ${JSON.stringify(outcomes)}`);
+  const took = ordinary.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
   const isMet = printed([
-    atMost('instances that ended', exits, 0),
-    atMost('/livez p99, ms', Math.round(percentile(0.99)), 250),
-    noted('p50 of /livez, ms', `${Math.round(percentile(0.5))}`),
-    atMost('memory grown by at most, MiB', Math.round(Math.max(...grown) / MIB), 150),
-    atMost('store grown by at most, MiB', Math.round((storeGrown / MIB) * 10) / 10, 20),
-    atMost('ordinary jobs refused', refused, 0),
-    atMost('ordinary jobs that ended wrong', jobs.filter(({ state, wanted }) => state?.status !== wanted).length, 0),
-    atMost('ordinary jobs not run just once', jobs.filter(({ runId }) => executionsOf(runId) !== 1).length, 0),
+    atMost('instances that ended', 0, exits),
+    atMost('/livez p99, ms', 250, percentile(0.99)),
+    noted('/livez p50 and last, ms', `${percentile(0.5)}, ${Math.round(latencies.at(-1) ?? 0)} of ${latencies.length}`),
+    atMost('memory grown by at most, MiB', 150, Math.round(Math.max(...grown.memory) / MIB)),
+    noted(
+      'of each, from',
+      grown.memory.map((by, n) => `${Math.round((grown.before[n] ?? 0) / MIB)} by ${Math.round(by / MIB)}`).join(', '),
+    ),
+    atMost('store grown by at most, MiB', 20, Math.round((grown.store / MIB) * 10) / 10),
+    atMost(
+      `of ${ordinary.length} ordinary jobs, refused`,
+      0,
+      count(({ status }) => status === 'refused'),
+    ),
+    atMost(
+      'ordinary jobs that ended wrong',
+      0,
+      count(({ status }) => status !== 'completed'),
+    ),
+    atMost(
+      'ordinary jobs not run just once',
+      0,
+      count(({ runId }) => executionsOf(runId) !== 1),
+    ),
+    atMost(
+      'ordinary outputs that could not be read',
+      0,
+      count(({ isRead }) => !isRead),
+    ),
+    noted('an ordinary job took, median and longest, ms', `${took[took.length >> 1] ?? 0}, ${took.at(-1) ?? 0}`),
   ]);
-  if (!isMet) process.exitCode = 1;
+  const joined = tally['floods of a user']?.['joined another’s job'] ?? 0;
+  const others = Object.keys(tally['another’s job'] ?? {}).filter((status) => status !== '404');
+  if (joined > 0 || others.some((status) => status.startsWith('2')))
+    console.log(`  another’s job was got at: ${others.join()}`);
+  if (!isMet || joined > 0 || others.some((status) => status.startsWith('2'))) process.exitCode = 1;
 }
 
 void main();

@@ -1,215 +1,96 @@
-import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { getPriority, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startHostileComfyUI } from './comfyui';
+import * as attacks from './attacks';
+import { again, post, type Attacker, type Tally } from './attacks';
+import { floods, unknownFloods } from './sockets';
+import { runs, workflows } from './workflows';
+
+/** What a file is called whose bytes the bench replaces by many. */
+const LARGE_PREFIX = 'large';
 
 /** What the bench tells its hostile user. */
-export interface Orders {
-  readonly instances: readonly string[];
-  readonly token: string;
-  /** Another user's live job. */
-  readonly victim: string;
+export interface Orders extends Pick<Attacker, 'instances' | 'token' | 'victim'> {
   readonly ms: number;
+  /** Floods have a process of their own, or the other attacks would wait for them. */
+  readonly by: 'requests' | 'sockets';
+  /** What its receivers of webhooks show: a key and a certificate that the instances trust. */
+  readonly tls: { readonly key: string; readonly cert: string };
 }
 
-/** What a hostile user got for it: answers by attack and status. */
-export type Tally = Readonly<Record<string, Readonly<Record<string, number>>>>;
+const submission = (more: object): string =>
+  JSON.stringify({ type: 'image_generation', userId: 'mallory', workflow: runs(), ...more });
 
-type Node = Record<string, unknown>;
-const node = (class_type: string, inputs: Record<string, unknown>, title?: string): Node => ({
-  class_type,
-  inputs,
-  ...(title !== undefined && { _meta: { title } }),
-});
+/** Accepts, and never says a word. */
+async function silentHosts({ tls }: Orders): Promise<readonly number[]> {
+  const mute = (socket: Socket): void => void socket.on('error', () => undefined);
+  const servers = [createServer(mute), createSecureServer(tls, () => undefined)];
+  for (const server of servers) server.listen(0, '127.0.0.1');
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  return servers.map((server) => (server.address() as AddressInfo).port);
+}
 
-/** Steps that run for a second, of a workflow that is well but for `more`. */
-const runs = (more: Record<string, Node>): Record<string, Node> => ({
-  '1': node('EmptyImage', { width: 64, height: 64, batch_size: 1, color: Math.floor(Math.random() * 1e6) }),
-  '2': node('StepsWithProgress', {
-    image: ['1', 0],
-    steps: 20,
-    seconds_per_step: 0.05,
-    preview_every: 0,
-    seed: Math.floor(Math.random() * 1e9),
-  }),
-  '3': node('SaveImage', { images: ['2', 0], filename_prefix: 'hostile' }),
-  ...more,
-});
-
-const links = (count: number): Record<string, unknown> =>
-  Object.fromEntries(Array.from({ length: count }, (_, n) => [`i${n}`, [`${n + 10}`, 0]]));
-
-/** Workflows by attack: as JSON text, since some cannot be said otherwise. */
-const workflows: Readonly<Record<string, () => string>> = {
-  'a node of 130,000 links': () => JSON.stringify(runs({ '9': node('PreviewImage', links(130_000)) })),
-  'links within every bound': () => JSON.stringify(runs({ '9': node('PreviewImage', links(900)) })),
-  'nodes that feed each other': () =>
-    JSON.stringify(
-      runs({ '8': node('PreviewImage', { images: ['9', 0] }), '9': node('PreviewImage', { images: ['8', 0] }) }),
-    ),
-  'titles of 8 MiB': () =>
-    JSON.stringify(runs({ '3': node('SaveImage', { images: ['2', 0], filename_prefix: 'h' }, 't'.repeat(8 << 20)) })),
-  'class names of 200 KB': () => JSON.stringify(runs({ '9': node('c'.repeat(200_000), {}) })),
-  '120,000 nodes': () =>
-    JSON.stringify(
-      runs(
-        Object.fromEntries(
-          Array.from({ length: 120_000 }, (_, n) => [`n${n}`, node('PreviewImage', { images: ['2', 0] })]),
-        ),
-      ),
-    ),
-  '9,000 nodes': () =>
-    JSON.stringify(
-      runs(
-        Object.fromEntries(
-          Array.from({ length: 9_000 }, (_, n) => [
-            `n${n}`,
-            node('ImageInvert', { image: [n === 0 ? '2' : `n${n - 1}`, 0] }),
-          ]),
-        ),
-      ),
-    ),
-  'a million errors': () => JSON.stringify(Object.fromEntries(Array.from({ length: 500_000 }, (_, n) => [n, 0]))),
-  'ten million brackets': () => `{"1":{"class_type":"A","inputs":{"x":${'['.repeat(5 << 20)}${']'.repeat(5 << 20)}}}}`,
-  'a node called __proto__': () =>
-    '{"__proto__":{"class_type":"EmptyImage","inputs":{}},"constructor":{"class_type":"PreviewImage","inputs":{"images":["__proto__",0]}}}',
+const workflowsAgainAndAgain = (attacker: Attacker): Promise<void> => {
+  const made = Object.entries(workflows).map(([what, make]) => [what, make()] as const);
+  return again(attacker, 20, async (n) => {
+    const [what, workflow] = made[n % made.length]!;
+    await post(attacker, n, what, `{"type":"image_generation","userId":"mallory","workflow":${workflow}}`);
+  });
 };
 
-async function attack({ instances, token, victim, ms }: Orders): Promise<Tally> {
-  const until = Date.now() + ms;
+async function hooks(attacker: Attacker, ports: readonly number[]): Promise<void> {
+  await again(attacker, 120, (n) => {
+    const webhook = { url: `https://127.0.0.1:${ports[n % ports.length]!}/never/${n}` };
+    return post(attacker, n, 'webhooks that are never answered', submission({ webhook }));
+  });
+}
+
+/** Downloads of something large. */
+async function downloads(attacker: Attacker): Promise<void> {
+  const large = runs({ '3': { class_type: 'SaveImage', inputs: { images: ['2', 0], filename_prefix: LARGE_PREFIX } } });
+  const promptId = await post(attacker, 0, 'an output to be stalled', submission({ workflow: large }));
+  await sleep(5_000);
+  const output = `/jobs/${promptId ?? attacker.victim}/outputs/0`;
+  await Promise.all([attacks.stalledReaders(attacker, output), attacks.ranged(attacker, output)]);
+}
+
+async function attack(orders: Orders): Promise<Tally> {
   const tally: Record<string, Record<string, number>> = {};
   const note = (what: string, outcome: string | number): void => {
     const outcomes = (tally[what] ??= {});
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   };
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const at = (n: number): string => instances[n % instances.length]!;
-
-  /** Accepts and never answers. */
-  const silent = createServer((socket: Socket) => void socket.on('error', () => undefined));
-  silent.listen(0, '127.0.0.1');
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
-
-  async function post(n: number, what: string, body: string): Promise<string | undefined> {
-    try {
-      const answer = await fetch(`${at(n)}/jobs`, {
-        method: 'POST',
-        headers,
-        body,
-        signal: AbortSignal.timeout(20_000),
-      });
-      const text = await answer.text();
-      note(what, answer.status);
-      return answer.status === 202 ? (JSON.parse(text) as { promptId: string }).promptId : undefined;
-    } catch (error) {
-      note(what, (error as Error).name);
-      return undefined;
-    }
-  }
-
-  async function workflowsAgainAndAgain(): Promise<void> {
-    const made = Object.entries(workflows).map(([what, make]) => [what, make()] as const);
-    for (let n = 0; Date.now() < until; n++) {
-      const [what, workflow] = made[n % made.length]!;
-      await post(n, what, `{"type":"image_generation","userId":"mallory","workflow":${workflow}}`);
-      await sleep(20);
-    }
-  }
-
-  async function hooks(): Promise<void> {
-    for (let n = 0; Date.now() < until; n++) {
-      const webhook = { url: `http://127.0.0.1:${port}/never/${n}` };
-      await post(
-        n,
-        'webhooks that are never answered',
-        JSON.stringify({ type: 'image_generation', userId: 'mallory', workflow: runs({}), webhook }),
-      );
-      await sleep(150);
-    }
-  }
-
-  async function toHostileServer(): Promise<void> {
-    for (let n = 0; Date.now() < until; n++) {
-      await post(
-        n,
-        'jobs for a hostile server',
-        JSON.stringify({ type: 'hostile', userId: 'mallory', workflow: runs({}) }),
-      );
-      await sleep(500);
-    }
-  }
-
-  /** Asks for an output and reads none of it. */
-  async function stalledReaders(): Promise<void> {
-    const promptId = await post(
-      0,
-      'an output to be stalled',
-      JSON.stringify({ type: 'image_generation', userId: 'mallory', workflow: runs({}) }),
-    );
-    await sleep(5_000);
-    for (let n = 0; Date.now() < until; n++) {
-      const { hostname, port: to } = new URL(at(n));
-      const asked = request({
-        hostname,
-        port: to,
-        path: `/jobs/${promptId ?? victim}/outputs/0`,
-        headers: { authorization: headers.authorization },
-      });
-      asked.on('response', (response) => {
-        note('readers that stall', response.statusCode ?? 0);
-        response.pause();
-      });
-      asked.on('error', () => note('readers that stall', 'cut'));
-      asked.end();
-      await sleep(100);
-    }
-  }
-
-  async function othersJobs(): Promise<void> {
-    for (let n = 0; Date.now() < until; n++) {
-      const [method, path] = [
-        ['GET', ''],
-        ['POST', '/cancel'],
-        ['GET', '/outputs/0'],
-        ['GET', '/nodes'],
-        ['PUT', ''],
-      ][n % 5]!;
-      const body = method === 'PUT' ? { body: JSON.stringify({ type: 'x', userId: 'mallory' }) } : {};
-      const answer = await fetch(`${at(n)}/jobs/${victim}${path}`, { method: method!, headers, ...body }).catch(
-        () => undefined,
-      );
-      note('another’s job', answer?.status ?? 'no answer');
-      await answer?.body?.cancel();
-      await sleep(50);
-    }
-  }
-
-  await Promise.all([
-    workflowsAgainAndAgain(),
-    workflowsAgainAndAgain(),
-    hooks(),
-    toHostileServer(),
-    stalledReaders(),
-    othersJobs(),
-  ]);
-  silent.close();
+  const attacker: Attacker = { ...orders, until: Date.now() + orders.ms, note };
+  const ports = await silentHosts(orders);
+  const half = orders.ms / 2;
+  const requests = [
+    () => workflowsAgainAndAgain(attacker),
+    () => workflowsAgainAndAgain(attacker),
+    () => hooks(attacker, ports),
+    () => again(attacker, 500, (n) => post(attacker, n, 'jobs for a hostile server', submission({ type: 'hostile' }))),
+    () => downloads(attacker),
+    () => attacks.othersJobs(attacker),
+    // They keep the same user's other bodies waiting, so not from the start.
+    () => sleep(half).then(() => attacks.slowAndPacked(attacker)),
+    () => attacks.inputs(attacker),
+    () => attacks.lists(attacker),
+  ];
+  const over: Record<Orders['by'], readonly (() => Promise<void>)[]> = {
+    requests,
+    sockets: [() => unknownFloods(attacker), () => floods(attacker)],
+  };
+  await Promise.all(over[orders.by].map((attack) => attack()));
   return tally;
 }
 
 async function main(): Promise<void> {
-  let victim = '';
-  const comfy = await startHostileComfyUI(() => victim);
-  process.send?.({ hostileServer: comfy.url });
+  // Its own work is done elsewhere, where it is real.
+  setPriority(Math.min(19, getPriority() + 5));
   const [orders] = (await once(process, 'message')) as [Orders];
-  ({ victim } = orders);
-  const tally = await attack(orders);
-  process.send?.({ tally });
-  await once(process, 'message');
-  await comfy.close();
-  process.exit(0);
+  process.send?.({ tally: await attack(orders) });
 }
 
+process.once('disconnect', () => process.exit());
 void main();

@@ -1,12 +1,9 @@
-import type { ToldJob } from '../../model/silence';
-import { serverName } from '../../model/silence';
+import type { PublicJob } from '../../../wire/public-job';
 import { standingOf } from '../../model/wanted';
 import { fineDuration, standingWords } from '../../model/words';
-import { useSession } from '../parts/session-context';
 
 /** What a job was asked as, where it runs, and since when. */
-export function JobFacts({ job }: { readonly job: ToldJob }) {
-  const { lastHealth } = useSession();
+export function JobFacts({ job }: { readonly job: PublicJob }) {
   const { promptId, userId, characterId, startedAt, executionStartedAt, finishedAt, attempt, via, metadata } = job;
   const standing = standingOf(job);
   const isLive = standing === 'waiting' || standing === 'running';
@@ -14,7 +11,7 @@ export function JobFacts({ job }: { readonly job: ToldJob }) {
     ['Id', promptId],
     ['User', userId],
     ['Character', characterId],
-    ['Server', serverName(job, lastHealth.value?.servers)],
+    ['Server', job.server],
     ['Watched by', isLive ? (via === 'websocket' ? 'WebSocket' : 'polling') : undefined],
     ['Submitted', timeOf(startedAt)],
     ['Began', executionStartedAt === undefined ? undefined : timeOf(executionStartedAt)],

@@ -1,8 +1,9 @@
-import { silenceOf, type Silence, type ToldJob } from '../../model/silence';
+import type { PublicJob } from '../../../wire/public-job';
+import { silenceOf, type Silence } from '../../model/silence';
 import { useSession } from './session-context';
 
 /** Since when nothing can be heard of a live job, on the gateway's clock, and why. */
-export function useSilence(job: ToldJob): Silence | undefined {
+export function useSilence(job: PublicJob): Silence | undefined {
   const { outages, lastHealth, board } = useSession();
   const skewMs = board.clockSkewMs();
   const gateway = outages.gatewaySince.value;

@@ -1,0 +1,111 @@
+import { ErrorCategory, type FallbackStrategy } from './error-category';
+
+export interface ComfyUIErrorHandlerConfig {
+  /** Tries in all; 3 where absent. */
+  readonly maxRetries?: number | undefined;
+  /** Before the second try, in ms; doubles for each further one. 1,000 where absent. */
+  readonly backoffBase?: number | undefined;
+  /** The longest between two tries, in ms; 16,000 where absent. */
+  readonly backoffMax?: number | undefined;
+  /** In ms; 2,000 where absent. */
+  readonly healthCheckTimeout?: number | undefined;
+}
+
+const NETWORK_NAMES = ['network', 'timeout', 'econnrefused', 'etimedout', 'econnreset', 'noanswer'];
+const NETWORK_WORDS = ['fetch failed', 'network', 'etimedout', 'econnrefused', 'econnreset'];
+const NODE_TIMEOUTS = ['node timeout', 'execution timeout'];
+
+/** Tells errors that may pass from those that will not, and tries again after 1, 2, 4, 8, 16 s. */
+export class ComfyUIErrorHandlerService {
+  private readonly maxRetries: number;
+  private readonly backoffBase: number;
+  private readonly backoffMax: number;
+  private readonly healthCheckTimeout: number;
+
+  constructor(config: ComfyUIErrorHandlerConfig = {}) {
+    this.maxRetries = config.maxRetries ?? 3;
+    this.backoffBase = config.backoffBase ?? 1_000;
+    this.backoffMax = config.backoffMax ?? 16_000;
+    this.healthCheckTimeout = config.healthCheckTimeout ?? 2_000;
+  }
+
+  /** Whether the same request may do better another time. */
+  shouldRetry(error: Error): boolean {
+    const category = this.categorizeError(error);
+    return category === ErrorCategory.TRANSIENT || category === ErrorCategory.RECOVERABLE;
+  }
+
+  /** Milliseconds to wait after that try failed, the first being 1. */
+  getRetryDelay(attempt: number): number {
+    return Math.round(Math.min(this.backoffBase * 2 ** (attempt - 1), this.backoffMax));
+  }
+
+  /** Whether the server answers `GET /system_stats` in time. */
+  async checkHealth(serverUrl: string): Promise<boolean> {
+    const giveUp = new AbortController();
+    const timer = setTimeout(() => giveUp.abort(), this.healthCheckTimeout);
+    try {
+      return (await fetch(`${serverUrl}/system_stats`, { method: 'GET', signal: giveUp.signal })).ok;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** An error of a kind that is not known may pass. */
+  categorizeError(error: Error): ErrorCategory {
+    const name = error.name.toLowerCase();
+    const message = error.message.toLowerCase();
+    const says = (words: readonly string[]): boolean => words.some((word) => message.includes(word));
+    const status = statusIn(message);
+    if (NETWORK_NAMES.some((word) => name.includes(word)) || says(NETWORK_WORDS)) return ErrorCategory.TRANSIENT;
+    // Before all that a message about a workflow may have in it by chance: a node's number, say.
+    if (message.includes('workflow') && says(['invalid', 'validation'])) return ErrorCategory.FATAL;
+    if (status !== undefined) return isPassing(status) ? ErrorCategory.TRANSIENT : ErrorCategory.PERMANENT;
+    if (says(NODE_TIMEOUTS)) return ErrorCategory.RECOVERABLE;
+    return message.includes('validation') ? ErrorCategory.PERMANENT : ErrorCategory.TRANSIENT;
+  }
+
+  /** What else the caller may do; `null` for nothing. */
+  getFallbackStrategy(error: Error): FallbackStrategy | null {
+    const message = error.message.toLowerCase();
+    if (/\bws\b|websocket/.test(message)) return { method: 'websocket_to_rest', reason: 'WebSocket connection failed' };
+    if (/model|checkpoint/.test(message))
+      return { method: 'primary_to_secondary', reason: 'Primary model unavailable' };
+    if (/workflow|node/.test(message)) return { method: 'optimized_to_simple', reason: 'Optimized workflow failed' };
+    return null;
+  }
+
+  /**
+   * Resolves with what the operation does, tried again where its error may pass and the server is well by then. Rejects
+   * with the operation's last error.
+   */
+  async executeWithRetry<T>(
+    operation: () => Promise<T>,
+    serverUrl: string,
+    onRetry?: (attempt: number, error: Error) => void,
+  ): Promise<T> {
+    for (let attempt = 1, last: Error | undefined; ; attempt++) {
+      if (last === undefined || (await this.checkHealth(serverUrl)))
+        try {
+          return await operation();
+        } catch (error) {
+          last = error instanceof Error ? error : new Error(String(error));
+        }
+      if (attempt >= this.maxRetries || !this.shouldRetry(last)) throw last;
+      onRetry?.(attempt, last);
+      const delay = this.getRetryDelay(attempt);
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
+  }
+}
+
+/** An HTTP status that stands in a message by itself. */
+function statusIn(message: string): number | undefined {
+  const found = /(?<![\w.])([45]\d\d)(?![\w.])/.exec(message)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/** Too many requests, or taking too long, passes as a server's trouble does. */
+const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;

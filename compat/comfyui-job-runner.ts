@@ -1,0 +1,248 @@
+import { asyncScheduler, concatMap, tap, throttleTime, type Subscription } from 'rxjs';
+import { NoAnswer, isSettled } from '../index';
+import {
+  createComfyUIJobPersistenceService,
+  type ComfyUIJobPersistenceService,
+  type JobState,
+} from './comfyui-job-persistence.service';
+import { ComfyUIPodClient, type ComfyUIWorkflow } from './comfyui-pod-client';
+import type { ComfyUIJobResult } from './jobs/job-result';
+import type { BaseImageInput, BuiltPrompt, WorkflowFactory } from './workflow-factory';
+
+/** What has become of a job, in the application's words. */
+export interface RunPodJobStatus {
+  status: 'IN_QUEUE' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+  output?: unknown;
+  error?: string;
+}
+
+export interface ComfyUIJobRunnerConfig<Id extends string = string> {
+  readonly comfyui: ComfyUIPodClient;
+  readonly persistenceService?: ComfyUIJobPersistenceService | undefined;
+  readonly workflows: WorkflowFactory<Id>;
+}
+
+interface PendingJob {
+  readonly startedAt: number;
+  readonly following: Subscription;
+}
+
+/** A job that is pending for longer may be cleaned up. */
+const STALE_MS = 600_000;
+/** How long a state stays after the job's end, for who asks late. */
+const KEPT_MS = 60_000;
+/** Between two writes of a job's progress. */
+const WRITE_MS = 1_000;
+const UNWANTED = 'deformed, blurry, bad anatomy, ugly, low quality';
+const UNWANTED_UNLESS_NSFW = `${UNWANTED}, nsfw, nude, naked`;
+
+/** Runs the application's workflows, follows each to its end, and keeps where it is: also those of the process before. */
+export class ComfyUIJobRunner<Id extends string = string> {
+  private readonly comfyui: ComfyUIPodClient;
+  private readonly persistence: ComfyUIJobPersistenceService | undefined;
+  private readonly workflows: WorkflowFactory<Id>;
+  private readonly pending = new Map<string, PendingJob>();
+  private availableNodes: string[] = [];
+  /** Resolves once the jobs of the process before are followed. */
+  readonly recovered: Promise<void>;
+
+  constructor(config: ComfyUIJobRunnerConfig<Id>);
+  constructor(comfyui: ComfyUIPodClient, workflows: WorkflowFactory<Id>);
+  constructor(given: ComfyUIJobRunnerConfig<Id> | ComfyUIPodClient, workflows?: WorkflowFactory<Id>) {
+    const config = given instanceof ComfyUIPodClient ? { comfyui: given, workflows } : given;
+    if (config.workflows === undefined) throw new TypeError('a runner needs the workflows to run');
+    this.comfyui = config.comfyui;
+    this.persistence = 'persistenceService' in config ? config.persistenceService : undefined;
+    this.workflows = config.workflows;
+    this.recovered = this.recover();
+  }
+
+  /** Learns which node types the server has, and with them which workflow suits it. */
+  async initialize(): Promise<void> {
+    this.availableNodes = await this.comfyui.getAvailableNodes();
+  }
+
+  submitBaseImages(input: { prompt: string; nsfw: boolean; seed?: number; useZImage?: boolean }): Promise<string> {
+    const { prompt, nsfw, seed } = input;
+    return this.submitBaseImageWithWorkflow({ prompt, nsfw, seed });
+  }
+
+  /** Resolves with the job's id once ComfyUI took it; with `onProgress`, once it ended. */
+  async submitBaseImageWithWorkflow(
+    input: BaseImageInput<Id>,
+    onProgress?: (progress: number) => void,
+  ): Promise<string> {
+    const { prompt, nsfw, width = 1024, height = 1024, steps, cfg, workflowId } = input;
+    const workflow = this.workflows.buildWorkflow(
+      workflowId ?? this.workflows.getRecommendedWorkflow(this.availableNodes),
+      {
+        ...{ prompt, width, height, steps, cfg },
+        negativePrompt: input.negativePrompt ?? (nsfw ? UNWANTED : UNWANTED_UNLESS_NSFW),
+        seed: input.seed ?? Math.floor(Math.random() * 1_000_000),
+        filenamePrefix: 'ryla_gen',
+      },
+    );
+    if (onProgress !== undefined) return (await this.comfyui.executeWorkflow(workflow, 2_000, onProgress)).promptId;
+    return this.submit(workflow, 'image_generation');
+  }
+
+  submitFromBuiltPrompt(
+    built: BuiltPrompt,
+    { seed, nsfw = false, workflowId }: { seed?: number; nsfw?: boolean; workflowId?: Id } = {},
+  ): Promise<string> {
+    const { prompt, negativePrompt, recommended } = built;
+    return this.submitBaseImageWithWorkflow({
+      ...{ prompt, negativePrompt, nsfw, seed },
+      workflowId: workflowId ?? (recommended.workflow === '' ? undefined : (recommended.workflow as Id)),
+    });
+  }
+
+  /** A portrait of the prompt, as the application has it today. */
+  submitFaceSwap(input: { baseImageUrl: string; prompt: string; nsfw: boolean; seed?: number }): Promise<string> {
+    const prompt = `${input.prompt}, portrait, face close-up`;
+    return this.submitBaseImageWithWorkflow({ prompt, nsfw: input.nsfw, seed: input.seed });
+  }
+
+  /** A single portrait, as the application has it today. */
+  submitCharacterSheet({ nsfw }: { baseImageUrl: string; nsfw: boolean; angles?: string[] }): Promise<string> {
+    const prompt = 'Character portrait, professional photography, high quality, detailed, studio lighting';
+    return this.submitBaseImageWithWorkflow({ prompt, nsfw });
+  }
+
+  /** A server that does not answer says nothing of its jobs (R4): they are in progress. */
+  async getJobStatus(jobId: string): Promise<RunPodJobStatus> {
+    try {
+      return statusOf(await this.comfyui.getJobStatus(jobId));
+    } catch (error) {
+      if (error instanceof NoAnswer) return { status: 'IN_PROGRESS' };
+      return { status: 'FAILED', error: error instanceof Error ? error.message : 'Unknown error' };
+    }
+  }
+
+  healthCheck(): Promise<boolean> {
+    return this.comfyui.healthCheck();
+  }
+
+  /** How many jobs of this runner have not ended. */
+  getPendingJobCount(): number {
+    return this.pending.size;
+  }
+
+  /** Forgets jobs that are pending for over 10 minutes. Returns how many there were. */
+  cleanupStaleJobs(): number {
+    const stale = [...this.pending].filter(([, { startedAt }]) => Date.now() - startedAt > STALE_MS);
+    for (const [promptId, { following }] of stale) {
+      following.unsubscribe();
+      this.pending.delete(promptId);
+      void this.kept(promptId, (service) => service.deleteJobState(promptId));
+    }
+    return stale.length;
+  }
+
+  async updateJobProgress(promptId: string, progress: number): Promise<void> {
+    await this.persistence?.updateJobState(promptId, { progress, status: 'processing' });
+  }
+
+  async markJobCompleted(promptId: string): Promise<void> {
+    await this.persistence?.updateJobState(promptId, { status: 'completed', progress: 100 });
+    this.forgetLater(promptId);
+  }
+
+  async markJobFailed(promptId: string, _error: string): Promise<void> {
+    await this.persistence?.updateJobState(promptId, { status: 'failed' });
+    this.forgetLater(promptId);
+  }
+
+  /** Follows no job any more; what runs goes on running, and is recovered by the next runner. */
+  async close(): Promise<void> {
+    for (const { following } of this.pending.values()) following.unsubscribe();
+    this.pending.clear();
+    await this.comfyui.close();
+  }
+
+  private async submit(workflow: ComfyUIWorkflow, type: JobState['type']): Promise<string> {
+    const promptId = await this.comfyui.queueWorkflow(workflow);
+    const serverUrl = this.comfyui.getBaseUrl();
+    const queued: JobState = {
+      ...{ promptId, type, userId: '', status: 'queued', progress: 0, startedAt: Date.now(), serverUrl },
+    };
+    // It runs already: a Redis that is down must not have the caller submit it again.
+    await this.kept(promptId, (service) => service.saveJobState(queued));
+    this.followOn(queued);
+    return promptId;
+  }
+
+  private followOn({ promptId, startedAt }: JobState): void {
+    const following = this.comfyui
+      .follow(promptId)
+      .pipe(
+        throttleTime(WRITE_MS, asyncScheduler, { leading: true, trailing: true }),
+        concatMap(async (state) => {
+          const { status, progress } = state;
+          await this.kept(promptId, (service) => service.updateJobState(promptId, { status, progress }));
+          return state;
+        }),
+        tap((state) => {
+          if (isSettled(state)) this.ended(promptId);
+        }),
+      )
+      .subscribe({
+        error: (error: unknown) => {
+          this.pending.delete(promptId);
+          void this.kept(promptId, () => this.markJobFailed(promptId, String(error)));
+        },
+      });
+    this.pending.set(promptId, { startedAt, following });
+  }
+
+  private ended(promptId: string): void {
+    this.pending.delete(promptId);
+    this.forgetLater(promptId);
+  }
+
+  private forgetLater(promptId: string): void {
+    const forget = (): void => void this.kept(promptId, (service) => service.deleteJobState(promptId));
+    if (this.persistence !== undefined) setTimeout(forget, KEPT_MS).unref();
+  }
+
+  private async recover(): Promise<void> {
+    await this.kept('recovery', async (service) => {
+      if (!(await service.isAvailable())) throw new Error('Redis does not answer');
+      for (const state of await service.recoverActiveJobs())
+        if (state.serverUrl === this.comfyui.getBaseUrl()) this.followOn(state);
+    });
+  }
+
+  /** Jobs go on while Redis is down (R12). */
+  private async kept(what: string, work: (service: ComfyUIJobPersistenceService) => Promise<unknown>): Promise<void> {
+    if (this.persistence === undefined) return;
+    await work(this.persistence).catch((error: unknown) =>
+      console.warn(`comfyui-jobstream: what Redis knows of ${what} is old: ${String(error)}`),
+    );
+  }
+}
+
+function statusOf({ promptId, status, images, error }: ComfyUIJobResult): RunPodJobStatus {
+  switch (status) {
+    case 'queued':
+      return { status: 'IN_QUEUE' };
+    case 'processing':
+      return { status: 'IN_PROGRESS' };
+    case 'completed':
+      return { status: 'COMPLETED', output: { images, prompt_id: promptId } };
+    case 'failed':
+      return { status: 'FAILED', ...(error !== undefined && { error }) };
+  }
+}
+
+/** Of the pod that `COMFYUI_POD_URL` names, and the Redis that `REDIS_URL` or `REDIS_HOST` names, where it answers. */
+export async function createComfyUIJobRunner<Id extends string>(
+  workflows: WorkflowFactory<Id>,
+): Promise<ComfyUIJobRunner<Id>> {
+  const baseUrl = process.env['COMFYUI_POD_URL'];
+  if (!baseUrl) throw new Error('COMFYUI_POD_URL environment variable is required');
+  const comfyui = new ComfyUIPodClient({ baseUrl });
+  const persistenceService = createComfyUIJobPersistenceService();
+  const isThere = await persistenceService.isAvailable();
+  return new ComfyUIJobRunner({ comfyui, workflows, ...(isThere && { persistenceService }) });
+}

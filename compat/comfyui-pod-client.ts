@@ -1,0 +1,219 @@
+import { lastValueFrom, takeUntil, tap, timer, type Observable } from 'rxjs';
+import { UnknownJob, isSettled, type JobState } from '../index';
+import { ComfyUIErrorHandlerService } from './comfyui-error-handler.service';
+import type { ComfyUIWebSocketClient } from './comfyui-websocket-client';
+import { anonymous, following } from './jobs/following';
+import { hold, type Held } from './jobs/held-pipeline';
+import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
+import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
+import { realClock } from './jobs/real-clock';
+
+export interface ComfyUIPodConfig {
+  /** Credentials allowed. */
+  readonly baseUrl: string;
+  /** How long `executeWorkflow` waits, in ms; 120,000 where absent. */
+  readonly timeout?: number | undefined;
+  /** With it `executeWorkflow` tells progress. */
+  readonly websocketClient?: ComfyUIWebSocketClient | undefined;
+  /** Asks again where `getJobStatus` gets no answer. */
+  readonly errorHandler?: ComfyUIErrorHandlerService | undefined;
+}
+
+/** A workflow in ComfyUI's API format. */
+export type ComfyUIWorkflow = object;
+
+/** How often what a finished job made is asked for, where the server does not answer. */
+const DOWNLOADS = 5;
+
+/** One ComfyUI: workflows in, images out. Each workflow is posted once, whatever becomes of the network. */
+export class ComfyUIPodClient {
+  private readonly baseUrl: string;
+  private readonly timeout: number;
+  private readonly hasWebSocket: boolean;
+  private readonly errorHandler: ComfyUIErrorHandlerService | undefined;
+  private readonly pod: Pod;
+  /** What was queued or asked for here and has not ended: followed, so that to ask again costs nothing. */
+  private readonly followed = new Map<string, Held>();
+
+  constructor(config: ComfyUIPodConfig) {
+    this.baseUrl = config.baseUrl.replace(/\/+$/, '');
+    this.timeout = config.timeout ?? 120_000;
+    this.hasWebSocket = config.websocketClient !== undefined;
+    this.errorHandler = config.errorHandler;
+    this.pod = podOf(this.baseUrl);
+  }
+
+  getBaseUrl(): string {
+    return this.baseUrl;
+  }
+
+  /**
+   * Posts a workflow and resolves with ComfyUI's id of it. It is followed to its end, which `close` cuts short. Rejects
+   * where ComfyUI refuses it, or a part of it, which then does not run.
+   */
+  async queueWorkflow(workflow: ComfyUIWorkflow): Promise<string> {
+    const held = hold(this.baseUrl);
+    try {
+      const state = await this.submit(held, workflow);
+      this.watchOver(state);
+      return comfyUIIdOf(state);
+    } finally {
+      await held.release();
+    }
+  }
+
+  /**
+   * What has become of a job, whoever posted it; `queued` where the server does not know it. Rejects where the server does
+   * not answer: that says nothing of the job (R4).
+   */
+  getJobStatus(promptId: string): Promise<ComfyUIJobResult> {
+    const look = (): Promise<ComfyUIJobResult> => this.look(promptId);
+    return this.errorHandler === undefined ? look() : this.errorHandler.executeWithRetry(look, this.baseUrl);
+  }
+
+  /**
+   * Runs a workflow to its end. Where that takes longer than `timeout`, resolves as `failed` and leaves the job running:
+   * `getJobStatus` tells of its end. How often the server is asked is not the caller's to say any more: `_pollIntervalMs`
+   * is kept for its callers.
+   */
+  executeWorkflow(
+    workflow: ComfyUIWorkflow,
+    _pollIntervalMs = 2_000,
+    onProgress?: (progress: number) => void,
+  ): Promise<ComfyUIJobResult> {
+    if (this.hasWebSocket && onProgress !== undefined) return this.executeWorkflowWithWebSocket(workflow, onProgress);
+    return this.execute(workflow, this.timeout, () => undefined);
+  }
+
+  /** The same, telling of progress, 0–100, as it grows; waits for twice the `timeout`: once for the socket, once for polling. */
+  executeWorkflowWithWebSocket(
+    workflow: ComfyUIWorkflow,
+    onProgress: (progress: number) => void = () => undefined,
+  ): Promise<ComfyUIJobResult> {
+    const tell = this.hasWebSocket ? onProgress : () => undefined;
+    return this.execute(workflow, this.hasWebSocket ? 2 * this.timeout : this.timeout, tell);
+  }
+
+  /** A job's states from now to its end, whoever posted it; waits for a server that does not answer. Errors with `UnknownJob`. */
+  follow(promptId: string): Observable<JobState> {
+    return following(this.baseUrl, promptId);
+  }
+
+  /** Whether it is a ComfyUI that answers. */
+  async healthCheck(): Promise<boolean> {
+    const stats = await this.pod.get('/system_stats', 5_000).catch(() => undefined);
+    return typeof stats === 'object' && stats !== null;
+  }
+
+  /** The node types it has; none where it does not answer. */
+  async getAvailableNodes(): Promise<string[]> {
+    const types = await this.pod.get('/object_info', 10_000).catch((error: unknown) => {
+      console.warn(`[ComfyUI] no node types from ${this.pod.url}: ${String(error)}`);
+      return {};
+    });
+    return Object.keys(types as object);
+  }
+
+  /** Stores an image among ComfyUI's inputs. Resolves with its name there, as `LoadImage` takes it. */
+  async uploadImage(imageBuffer: Buffer, filename: string): Promise<string> {
+    const held = hold(this.baseUrl);
+    try {
+      // eslint-disable-next-line @typescript-eslint/require-await
+      const content = (async function* () {
+        yield imageBuffer;
+      })();
+      return (await held.pipeline.upload({ filename, content })).name;
+    } finally {
+      await held.release();
+    }
+  }
+
+  /** The model files that its loaders know. Rejects where it does not answer. */
+  getModels(): Promise<Models> {
+    return modelsOf(this.pod);
+  }
+
+  /** Follows no job any more; what runs goes on running. */
+  async close(): Promise<void> {
+    await Promise.all([...this.followed.keys()].map((promptId) => this.letGo(promptId)));
+  }
+
+  private watchOver({ promptId, status }: JobState): void {
+    if (isSettled({ status }) || this.followed.has(promptId)) return;
+    const held = hold(this.baseUrl);
+    this.followed.set(promptId, held);
+    void lastValueFrom(held.pipeline.watch(promptId), { defaultValue: undefined })
+      .catch(() => undefined)
+      .then(() => this.letGo(promptId));
+  }
+
+  private async letGo(promptId: string): Promise<void> {
+    const held = this.followed.get(promptId);
+    this.followed.delete(promptId);
+    await held?.release();
+  }
+
+  /** Resolves with the job once ComfyUI took it, or could not be asked for 10 s: it is posted as soon as it can. */
+  private async submit({ pipeline }: Held, workflow: ComfyUIWorkflow): Promise<JobState> {
+    const state = await pipeline.submit({ ...anonymous, workflow: JSON.stringify(workflow) });
+    if (state.failure?.kind === 'rejected') throw new Error(failureText(state));
+    if (state.status === 'failed' || state.nodeErrors === undefined) return state;
+    await pipeline.cancel(state.promptId);
+    throw new Error(`ComfyUI node errors: ${JSON.stringify(state.nodeErrors)}`);
+  }
+
+  private async look(promptId: string): Promise<ComfyUIJobResult> {
+    const held = hold(this.baseUrl);
+    try {
+      const state = await held.pipeline.track(promptId, anonymous);
+      this.watchOver(state);
+      return await resultOf(held.pipeline, state, promptId);
+    } catch (error) {
+      if (error instanceof UnknownJob) return { promptId, status: 'queued' };
+      throw error;
+    } finally {
+      await held.release();
+    }
+  }
+
+  private async execute(
+    workflow: ComfyUIWorkflow,
+    limitMs: number,
+    onProgress: (progress: number) => void,
+  ): Promise<ComfyUIJobResult> {
+    const held = hold(this.baseUrl);
+    const { pipeline } = held;
+    try {
+      const submitted = await this.submit(held, workflow);
+      let told = -1;
+      const state$ = pipeline.watch(submitted.promptId).pipe(
+        tap((state) => {
+          const progress = Math.floor(state.progress);
+          if (state.status === 'failed' || progress <= told) return;
+          told = progress;
+          onProgress(progress);
+        }),
+        takeUntil(timer(limitMs, realClock)),
+      );
+      const state = await lastValueFrom(state$, { defaultValue: submitted });
+      const promptId = comfyUIIdOf(state);
+      if (!isSettled(state)) return { promptId, status: 'failed', error: `Timeout after ${limitMs}ms` };
+      return await this.downloading(() => resultOf(pipeline, state, promptId));
+    } finally {
+      await held.release();
+    }
+  }
+
+  /** The job is done: a server that does not answer for a moment costs nobody its images. */
+  private downloading(download: () => Promise<ComfyUIJobResult>): Promise<ComfyUIJobResult> {
+    const patient = this.errorHandler ?? new ComfyUIErrorHandlerService({ maxRetries: DOWNLOADS });
+    return patient.executeWithRetry(download, this.baseUrl);
+  }
+}
+
+/** Of the pod that `COMFYUI_POD_URL` names. Throws where it names none. */
+export function createComfyUIPodClient(): ComfyUIPodClient {
+  const baseUrl = process.env['COMFYUI_POD_URL'];
+  if (!baseUrl) throw new Error('COMFYUI_POD_URL environment variable is required');
+  return new ComfyUIPodClient({ baseUrl });
+}

@@ -1,0 +1,148 @@
+import { filter, firstValueFrom, interval, map, merge, timer, type Subscription } from 'rxjs';
+import { isSettled, type JobState } from '../index';
+import { followingIn } from './jobs/following';
+import { holdNamed, type Held } from './jobs/held-pipeline';
+import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
+import { realClock } from './jobs/real-clock';
+
+export interface ComfyUIWebSocketConfig {
+  /** Kept for its callers: `connect` names the server. */
+  readonly serverUrl?: string | undefined;
+  /** How long `connect` waits, in ms; 10,000 where absent. */
+  readonly connectionTimeout?: number | undefined;
+  /** Kept for its callers: a socket that is lost is opened again for as long as the connection is wanted. */
+  readonly maxReconnectAttempts?: number | undefined;
+  readonly reconnectDelay?: number | undefined;
+}
+
+interface Connection extends Held {
+  /** What is followed here. */
+  readonly jobs: Map<string, Subscription>;
+}
+
+interface Handlers {
+  progress?: (progress: number) => void;
+  completion?: (result: ComfyUIJobResult) => void;
+  error?: (error: string) => void;
+  /** The last progress told. */
+  told: number;
+}
+
+/** How often is seen whether the socket is open. Costs no request. */
+const OPEN_TICK_MS = 10;
+
+/** Progress and ends of jobs by ComfyUI's WebSocket, healed by its REST API where the socket missed something. */
+export class ComfyUIWebSocketClient {
+  private readonly connections = new Map<string, Connection>();
+  private readonly handlers = new Map<string, Handlers>();
+  private readonly connectionTimeout: number;
+
+  constructor(config: ComfyUIWebSocketConfig = {}) {
+    this.connectionTimeout = config.connectionTimeout ?? 10_000;
+  }
+
+  /**
+   * Opens a socket and resolves with its client id: jobs that are posted with this `client_id` are heard. Rejects with
+   * `WebSocket connection timeout`.
+   */
+  async connect(serverUrl: string, wanted?: string): Promise<string> {
+    if (wanted !== undefined && this.connections.has(wanted)) return wanted;
+    const held = holdNamed(serverUrl.replace(/\/+$/, ''), wanted);
+    const { clientId } = held;
+    if (!(await this.opens(held)) || this.connections.has(clientId)) {
+      void held.release();
+      if (!this.connections.has(clientId)) throw new Error('WebSocket connection timeout');
+      return clientId;
+    }
+    const connection: Connection = { ...held, jobs: new Map() };
+    this.connections.set(clientId, connection);
+    for (const promptId of this.handlers.keys()) this.follow(connection, promptId);
+    return clientId;
+  }
+
+  /** Whether its socket is open in time. */
+  private opens({ pipeline }: Held): Promise<boolean> {
+    const opened$ = interval(OPEN_TICK_MS, realClock).pipe(
+      map(() => pipeline.servers()[0]?.via === 'websocket'),
+      filter((isOpen) => isOpen),
+    );
+    return firstValueFrom(merge(opened$, timer(this.connectionTimeout).pipe(map(() => false))));
+  }
+
+  /** Tells of a job's progress, 0–100, as it grows. */
+  onProgress(promptId: string, handler: (progress: number) => void): void {
+    this.expect(promptId).progress = handler;
+  }
+
+  /** Tells once that a job completed, with all its images. */
+  onCompletion(promptId: string, handler: (result: ComfyUIJobResult) => void): void {
+    this.expect(promptId).completion = handler;
+  }
+
+  /** Tells once that a job failed, or was cancelled, and why. */
+  onError(promptId: string, handler: (error: string) => void): void {
+    this.expect(promptId).error = handler;
+  }
+
+  /** Closes a connection; what is not connected stays so. */
+  disconnect(clientId: string): void {
+    const connection = this.connections.get(clientId);
+    if (connection === undefined) return;
+    this.connections.delete(clientId);
+    for (const following of connection.jobs.values()) following.unsubscribe();
+    void connection.release();
+  }
+
+  private expect(promptId: string): Handlers {
+    const handlers: Handlers = this.handlers.get(promptId) ?? { told: -1 };
+    this.handlers.set(promptId, handlers);
+    for (const connection of this.connections.values()) this.follow(connection, promptId);
+    return handlers;
+  }
+
+  /** Which server has the job is known once one does. It may not have been posted yet. */
+  private follow(connection: Connection, promptId: string): void {
+    if (connection.jobs.has(promptId)) return;
+    const following = followingIn(connection, promptId, { patient: true }).subscribe({
+      next: (state) => this.tell(connection, promptId, state),
+      error: () => connection.jobs.delete(promptId),
+    });
+    connection.jobs.set(promptId, following);
+  }
+
+  private tell(connection: Connection, promptId: string, state: JobState): void {
+    const handlers = this.handlers.get(promptId);
+    if (handlers === undefined) return;
+    const progress = Math.floor(state.progress);
+    if (state.status !== 'failed' && progress > handlers.told) {
+      handlers.told = progress;
+      guarded(() => handlers.progress?.(progress));
+    }
+    if (isSettled(state)) void this.end(connection, promptId, state, handlers);
+  }
+
+  private async end(connection: Connection, promptId: string, state: JobState, handlers: Handlers): Promise<void> {
+    this.handlers.delete(promptId);
+    for (const { jobs } of this.connections.values()) {
+      jobs.get(promptId)?.unsubscribe();
+      jobs.delete(promptId);
+    }
+    if (state.status === 'failed') guarded(() => handlers.error?.(failureText(state)));
+    if (state.status === 'failed' || handlers.completion === undefined) return;
+    // The pipeline answers for an end once it has told it to all.
+    await Promise.resolve();
+    // Its end is known; without its images it is told all the same.
+    const { images } = await resultOf(connection.pipeline, state, promptId).catch(() => briefly(state, promptId));
+    guarded(() => handlers.completion?.({ promptId, status: 'completed', ...(images !== undefined && { images }) }));
+  }
+}
+
+/** A handler's mistake is its own (R15). */
+function guarded(handler: () => unknown): void {
+  const tell = (error: unknown): void => console.error('comfyui-jobstream: a handler threw', error);
+  try {
+    Promise.resolve(handler()).catch(tell);
+  } catch (error) {
+    tell(error);
+  }
+}

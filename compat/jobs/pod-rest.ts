@@ -1,0 +1,56 @@
+/** What a pod is asked for besides its jobs. */
+export interface Pod {
+  /** Without credentials. */
+  readonly url: string;
+  /** The JSON at a path. Rejects where there is none in time. */
+  readonly get: (path: string, timeoutMs: number) => Promise<unknown>;
+}
+
+export interface Models {
+  checkpoints: string[];
+  loras: string[];
+  vaes: string[];
+  diffusion: string[];
+  textEncoders: string[];
+}
+
+/** What is said of all nodes has some MB. */
+const MODELS_MS = 30_000;
+
+/** The ComfyUI at that URL, which may hold a login. */
+export function podOf(baseUrl: string): Pod {
+  const { username, password } = URL.canParse(baseUrl) ? new URL(baseUrl) : { username: '', password: '' };
+  const url = baseUrl.replace(/^(https?:\/\/)[^/@]*@/, '$1');
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const headers = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  return {
+    url,
+    get: async (path, timeoutMs) => {
+      const answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) });
+      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
+      return answer.json();
+    },
+  };
+}
+
+/** Which files its loaders offer; none a loader that it does not have. Rejects where it does not answer. */
+export async function modelsOf(pod: Pod): Promise<Models> {
+  const info = await pod.get('/object_info', MODELS_MS);
+  return {
+    checkpoints: namesIn(info, 'CheckpointLoaderSimple', 'ckpt_name'),
+    loras: namesIn(info, 'LoraLoader', 'lora_name'),
+    vaes: namesIn(info, 'VAELoader', 'vae_name'),
+    diffusion: namesIn(info, 'UNETLoader', 'unet_name'),
+    textEncoders: namesIn(info, 'CLIPLoader', 'clip_name'),
+  };
+}
+
+/** A list of names stands in the first place, or, as newer servers have it, among the options of a `COMBO`. */
+function namesIn(info: unknown, loader: string, input: string): string[] {
+  const given = at(at(at(at(info, loader), 'input'), 'required'), input);
+  const list = Array.isArray(given) ? [given[0] as unknown, at(given[1], 'options')].find(Array.isArray) : undefined;
+  return (list ?? []).filter((name): name is string => typeof name === 'string');
+}
+
+const at = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;

@@ -1,0 +1,39 @@
+import type { ComfyUIWorkflow } from './comfyui-pod-client';
+
+/** What a workflow is built of. */
+export interface WorkflowParameters {
+  prompt: string;
+  negativePrompt: string;
+  width: number;
+  height: number;
+  steps?: number | undefined;
+  cfg?: number | undefined;
+  seed: number;
+  filenamePrefix: string;
+}
+
+/** The application's own workflows. */
+export interface WorkflowFactory<Id extends string = string> {
+  buildWorkflow(id: Id, parameters: WorkflowParameters): ComfyUIWorkflow;
+  /** Which of them suits a server with these node types. */
+  getRecommendedWorkflow(availableNodes: string[]): Id;
+}
+
+export interface BaseImageInput<Id extends string = string> {
+  prompt: string;
+  negativePrompt?: string | undefined;
+  nsfw: boolean;
+  seed?: number | undefined;
+  width?: number | undefined;
+  height?: number | undefined;
+  steps?: number | undefined;
+  cfg?: number | undefined;
+  workflowId?: Id | undefined;
+}
+
+/** A prompt of the application's library. */
+export interface BuiltPrompt {
+  prompt: string;
+  negativePrompt: string;
+  recommended: { workflow: string };
+}

@@ -1,0 +1,127 @@
+import {
+  concat,
+  defer,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  map,
+  repeat,
+  takeUntil,
+  takeWhile,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { inputs } from '../submit/inputs';
+import type { Env } from '../env';
+import type { Life } from './life';
+import type { Pictures } from '../reads/pictures';
+import type { Posting } from '../posting/posting';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import type { BoardView } from '../../streams/board/board';
+import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting } from '../../streams/operators/reporting';
+
+/** How long, and how often, the holder of a job's session is looked for. */
+const ANSWER_MS = 10_000;
+const ASKED_AGAIN_MS = 250;
+
+export interface CallParts {
+  readonly choice: Choice;
+  readonly sessions: Sessions;
+  readonly board: BoardView;
+  readonly posting: Posting;
+  readonly local: { readonly previews: Watchers<Preview> };
+  readonly pictures: Pictures;
+  readonly store: JobStore;
+  readonly reads: Answers;
+  readonly life: Life;
+  readonly stop$: Observable<unknown>;
+  readonly submit: Pipeline['submit'];
+  readonly track: Pipeline['track'];
+}
+
+/** What a pipeline's owner may call. */
+export function callsOf(parts: CallParts, env: Env): Pipeline {
+  const { choice, sessions, local, store, reads, life, submit, track } = parts;
+  const whileOpen =
+    <A extends readonly unknown[], T>(call: (...given: A) => Promise<T>) =>
+    async (...given: A): Promise<T> => {
+      if (life.isOver()) throw new PipelineClosed('the pipeline is closed');
+      return call(...given);
+    };
+  const readOpen = <T>(read: () => Observable<T>): Observable<T> =>
+    defer(() => (life.isOver() ? throwError(() => new PipelineClosed('the pipeline is closed')) : read()));
+  return {
+    submit: whileOpen(submit),
+    track: whileOpen(track),
+    cancel: whileOpen(cancelling(parts, env)),
+    get: whileOpen(reads.get),
+    list: whileOpen(reads.list),
+    watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
+    live: () => readOpen(() => live(parts, env)),
+    states$: life.states$,
+    previews: (promptId) => local.previews.changes(promptId),
+    output: whileOpen(async (promptId, n, range) => {
+      const state = await reads.get(promptId);
+      const file = state?.outputs?.[n];
+      if (file === undefined || !isFile(file)) return undefined;
+      if (file.type === 'websocket') return parts.pictures.open(promptId, file);
+      return choice.of(state?.serverUrl ?? '')?.view(file, range);
+    }),
+    upload: whileOpen(inputs(choice)),
+    servers: () => choice.servers.map((server) => statusOf(server, parts)),
+    storeHealthy: () => firstValueFrom(store.healthy(), { defaultValue: false }),
+    recovered$: sessions.recovered$,
+    close: life.close,
+    closed: life.closed,
+  };
+}
+
+/** Stops a job here, or has the instance do so that watches it. */
+function cancelling({ board, posting, store, reads, life }: CallParts, { clock }: Env) {
+  const askOwner = async (promptId: string): Promise<void> => {
+    const state = await reads.get(promptId);
+    const session = state === undefined || isSettled(state) ? undefined : sessionOf(state);
+    if (session === undefined) return;
+    // Where nobody holds the session just now, a successor is waited for.
+    const heard$ = store.leases.ask(session, { tag: 'cancel', promptId }).pipe(
+      repeat({ delay: () => timer(ASKED_AGAIN_MS, clock) }),
+      takeWhile((heard) => !heard && board.job(promptId) === undefined),
+      takeUntil(timer(ANSWER_MS, clock)),
+    );
+    await lastValueFrom(heard$, { defaultValue: false });
+    if (board.job(promptId) !== undefined) await life.run(posting.stop(promptId));
+  };
+  return async (promptId: string): Promise<JobState | undefined> => {
+    if (board.job(promptId) !== undefined) await life.run(posting.stop(promptId));
+    else await askOwner(promptId);
+    return reads.get(promptId);
+  };
+}
+
+/** The jobs here as they are now, then those that others watch as they are stored; the first alone where the store does not answer (R12). */
+function live({ board, store }: CallParts, { report }: Env): Observable<JobState> {
+  const here = [...board.jobs.values()].map(({ state }) => state);
+  const ids = new Set(here.map(({ promptId }) => promptId));
+  const elsewhere$ = store.live((promptId) => ids.has(promptId)).pipe(reporting('store', report), orNothing);
+  return concat(from(here), elsewhere$).pipe(map((state) => board.job(state.promptId)?.state ?? state));
+}
+
+function statusOf(server: Choice['servers'][number], { board, sessions, choice }: CallParts): ServerStatus {
+  const { url, name } = server;
+  const open = board.session(sessions.own(url))?.open === true;
+  const queueRemaining = board.queueRemaining(url);
+  return {
+    url,
+    name,
+    healthy: choice.isHealthy(server),
+    via: open ? 'websocket' : 'polling',
+    ...(queueRemaining !== undefined && { queueRemaining }),
+  };
+}

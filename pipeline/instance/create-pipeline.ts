@@ -1,0 +1,130 @@
+import { Subject, ReplaySubject, asyncScheduler, mergeMap, type SchedulerLike } from 'rxjs';
+import type { Pipeline } from '../api';
+import { callsOf } from './calls';
+import { choosing } from '../posting/choose-server';
+import type { Demand } from '../demand';
+import type { Env } from '../env';
+import { learnedDurations } from './learned-durations';
+import { lifeOf } from './life';
+import { outages } from '../posting/outages';
+import { pictures } from '../reads/pictures';
+import { posting } from '../posting/posting';
+import { answers } from '../reads/reads';
+import { sessions } from '../sessions/sessions';
+import { submissions } from '../submit/submissions';
+import { tracking } from '../submit/tracking';
+import { inTransit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import { writeBehind } from '../../sinks/writing/write-behind';
+import { comfyUIServer } from '../../sources/comfyui-server';
+import { serverAddress, type ServerOptions } from '../../sources/server-address';
+import type { SocketTiming } from '../../sources/session';
+import { jobBoard, type Preview } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
+import type { JobState } from '../../streams/job/job-state';
+import { defaultTiming, type Timing } from '../../streams/job/timing';
+import { jittered } from '../../streams/operators/backoff';
+import { watchers } from '../../streams/operators/keyed-watchers';
+import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
+
+export interface PipelineOptions {
+  /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
+  readonly servers: readonly (string | ServerOptions)[];
+  /** Closed with the pipeline. */
+  readonly store: JobStore;
+  /** Where trouble that ends nothing is told; nowhere by default. */
+  readonly report?: Report;
+  /** `asyncScheduler` where absent; another one for tests in virtual time. */
+  readonly clock?: SchedulerLike;
+  /** For jitter: 0–1; `Math.random` where absent. */
+  readonly random?: () => number;
+  /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
+  readonly timeoutMs?: number;
+  /** What one user may have under way; 1,000 jobs and 256 MiB where absent. */
+  readonly userLimits?: { readonly jobs?: number; readonly bytes?: number };
+  /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
+  readonly timing?: Partial<Timing>;
+  /** Of WebSockets; `defaultSocketTiming` for what is absent. */
+  readonly socketTiming?: Partial<SocketTiming>;
+}
+
+/** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
+const CONFIRM_MS = 20_000;
+
+/**
+ * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
+ * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
+ */
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
+  const env: Env = {
+    clock,
+    random,
+    report,
+    backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
+  };
+  const servers = serversOf(options, env);
+  const durations = learnedDurations(store, env);
+  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn);
+  const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
+  const stop$ = new ReplaySubject<void>(1);
+  const refused$ = new Subject<JobState>();
+  const writer = writeBehind(store, {
+    clock,
+    random,
+    report,
+    onStale: (state) => refused$.next(state),
+    confirmMs: CONFIRM_MS,
+  });
+  const transit = inTransit();
+  const kept = pictures(store, report);
+
+  const held = sessions({ servers, store, writer, board, transit, stop$ }, env);
+  const choice = choosing(servers, held.own, board);
+  const posts = posting({ choice, sessions: held, board, store, writer }, env);
+  const lettingGo$ = refused$.pipe(
+    mergeMap(({ promptId, epoch }): readonly Demand[] => {
+      const job = board.job(promptId);
+      return job !== undefined && job.state.epoch <= epoch ? [{ tag: 'letGo', promptId }] : [];
+    }),
+  );
+  const life = lifeOf(
+    {
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
+      demand$: lettingGo$,
+      outage$: outages(choice, board, env),
+    },
+    env,
+  );
+
+  const reads = answers({
+    ...{ board, local: local.states, writer, store, clock },
+    attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
+  });
+  const { run } = life;
+  const submit = submissions(
+    {
+      ...{ choice, sessions: held, board, posting: posts, reads, transit, store, writer, run },
+      limits: { jobs: bounds.jobsPerUser, bytes: bounds.bytesPerUser, ...options.userLimits },
+      timeoutMs: timeoutOf(options.timeoutMs ?? bounds.jobMs),
+    },
+    env,
+  );
+  const track = tracking({ choice, sessions: held, board, reads, run }, env);
+  return callsOf(
+    { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, stop$, submit, track },
+    env,
+  );
+}
+
+function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
+  if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
+  const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
+  return servers.map((server, position) => comfyUIServer(serverAddress(server, position), policy, report));
+}
+
+/** A training takes as long as it takes. */
+const timeoutOf =
+  (timeoutMs: number) =>
+  (type: string): number | undefined =>
+    type === 'lora_training' || !Number.isFinite(timeoutMs) ? undefined : timeoutMs;

@@ -1,0 +1,54 @@
+import {
+  Subject,
+  bufferTime,
+  concatMap,
+  defer,
+  exhaustMap,
+  filter,
+  ignoreElements,
+  interval,
+  merge,
+  startWith,
+  tap,
+  type Observable,
+} from 'rxjs';
+import type { Env } from '../env';
+import type { JobStore } from '../../sinks/job-store';
+import type { Change } from '../../streams/board/board';
+import type { Durations } from '../../streams/job/progress/expected';
+import { learned, type LearnedEntry } from '../../streams/job/progress/learned';
+import { orNothing, reporting } from '../../streams/operators/reporting';
+
+/** How long what was learnt waits to be kept, together with what comes meanwhile. */
+const KEPT_AFTER_MS = 5_000;
+/** How often is read what other instances learnt. */
+const READ_MS = 300_000;
+
+/** What runs teach of nodes' durations, shared with all instances on the store. */
+export interface LearnedDurations {
+  readonly durationsOn: (serverUrl: string) => Durations;
+  readonly learn: (measured: Change & { readonly tag: 'measured' }) => void;
+  /** Reads and keeps what was learnt, while somebody is subscribed. Emits nothing; what the store cannot do is reported. */
+  readonly kept$: Observable<never>;
+}
+
+export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { clock, report }: Env): LearnedDurations {
+  const known = learned();
+  const news$ = new Subject<readonly LearnedEntry[]>();
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
+  const read$ = interval(READ_MS, clock).pipe(
+    startWith(0),
+    exhaustMap(() => attempted(defer(() => store.learned()).pipe(tap(known.take)))),
+  );
+  const written$ = news$.pipe(
+    bufferTime(KEPT_AFTER_MS, clock),
+    filter((news) => news.length > 0),
+    // Of several texts under one key the last counts.
+    concatMap((news) => attempted(defer(() => store.learn([...new Map(news.flat()).entries()])))),
+  );
+  return {
+    durationsOn: known.durationsOn,
+    learn: ({ serverUrl, run, at }) => news$.next(known.learn(serverUrl, run, at)),
+    kept$: merge(read$, written$).pipe(ignoreElements()),
+  };
+}

@@ -1,0 +1,215 @@
+import {
+  Subject,
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  firstValueFrom,
+  from,
+  ignoreElements,
+  interval,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  of,
+  share,
+  takeUntil,
+  tap,
+  timeout,
+  timer,
+  type Observable,
+  type ReplaySubject,
+  type SchedulerLike,
+} from 'rxjs';
+import { PipelineClosed } from '../api';
+import type { Demand } from '../demand';
+import { isTransient, type Env } from '../env';
+import type { LearnedDurations } from './learned-durations';
+import type { Pictures } from '../reads/pictures';
+import type { Posting } from '../posting/posting';
+import type { Sessions } from '../sessions/sessions';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
+import { SocketClosed } from '../../sources/session';
+import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
+import { jobChanges } from '../../streams/changes/job-changes';
+import type { JobState } from '../../streams/job/job-state';
+import { jittered, type Backoff } from '../../streams/operators/backoff';
+import type { Watchers } from '../../streams/operators/keyed-watchers';
+import { reporting } from '../../streams/operators/reporting';
+
+/** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
+const ANSWER_MS = 10_000;
+/** How often is seen whether a look or a new socket is due. Costs no request. */
+const TICK_MS = 250;
+/** A state lives for two hours after its last write, and a node may be silent for longer. */
+const RENEW_MS = 600_000;
+/** Jobs renewed in one turn of the event loop. */
+const RENEWED_AT_ONCE = 100;
+/** How long closing waits for a store that does not answer. */
+const DRAIN_MS = 5_000;
+
+export interface LifeParts {
+  readonly servers: readonly ComfyUIServer[];
+  readonly sessions: Sessions;
+  readonly posting: Posting;
+  readonly board: Board;
+  readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
+  readonly pictures: Pictures;
+  readonly durations: LearnedDurations;
+  readonly writer: WriteBehind;
+  readonly store: JobStore;
+  readonly stop$: ReplaySubject<void>;
+  /** What is demanded besides what sessions demand. */
+  readonly demand$: Observable<Demand>;
+  readonly outage$: Observable<BoardEvent>;
+}
+
+/** A pipeline's life: the one subscription that everything runs on, and its end. */
+export interface Life {
+  readonly states$: Observable<JobState>;
+  /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. Rejects with `PipelineClosed`. */
+  readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
+  readonly isOver: () => boolean;
+  readonly close: () => Promise<void>;
+  readonly closed: Promise<Error | undefined>;
+}
+
+export function lifeOf(parts: LifeParts, env: Env): Life {
+  const { servers, sessions, posting, board, local, pictures, durations, writer, stop$ } = parts;
+  const { clock, random, report } = env;
+  /** The only way back: what callers want done, and runs that are to be repeated. */
+  const call$ = new Subject<Observable<BoardEvent>>();
+  let over = false;
+
+  const fulfil = fulfilled(posting);
+  const command$ = merge(
+    call$,
+    merge(sessions.demand$, parts.demand$).pipe(map(fulfil)),
+    of(parts.outage$, posting.overdue$),
+  );
+  const policy = {
+    ...{ tickMs: TICK_MS, clock, isTransient },
+    reconnect: socketBackoff(random),
+    look: jittered({ firstMs: 1_000, maxMs: 8_000, steadyMs: 20_000 }, random),
+  };
+  const sources = { servers, session$: sessions.opened$, command$, stop$ };
+  const told$ = jobChanges(sources, board, policy, report).pipe(tap(carryOut), share());
+  const renewed$ = interval(RENEW_MS, clock).pipe(
+    mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
+    tap((promptId) => {
+      const job = board.job(promptId);
+      if (job !== undefined) writer.renew(job.state);
+    }),
+    ignoreElements(),
+    takeUntil(stop$),
+  );
+  const states$ = told$.pipe(
+    filter((change) => change.tag === 'state'),
+    map(({ state }) => state),
+  );
+
+  function carryOut(change: Change): void {
+    switch (change.tag) {
+      case 'state':
+        local.states.tell(change.state.promptId, change.state);
+        writer.put(change.state);
+        break;
+      case 'measured':
+        durations.learn(change);
+        break;
+      case 'pictured':
+        pictures.keep(change.picture);
+        break;
+      case 'preview':
+        local.previews.tell(change.preview.promptId, change.preview);
+        break;
+      case 'released':
+        local.states.release(change.promptId);
+        break;
+      case 'runAgain':
+        call$.next(posting.again(change.promptId, change.failure));
+        break;
+    }
+  }
+
+  // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
+  const ended = new Promise<Error | undefined>((resolve) => {
+    merge(told$, renewed$, durations.kept$.pipe(takeUntil(stop$))).subscribe({
+      error: (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
+      complete: () => resolve(undefined),
+    });
+  });
+  const closed = ended.then(async (error) => {
+    over = true;
+    stop$.next();
+    await atEnd(parts, env);
+    return error;
+  });
+
+  return {
+    states$,
+    closed,
+    isOver: () => over,
+    close: async () => {
+      over = true;
+      stop$.next();
+      await closed;
+    },
+    run: async (command$) => {
+      if (over) throw new PipelineClosed('the pipeline is closed');
+      const done = new Promise<void>((resolve) => call$.next(command$.pipe(finalize(resolve))));
+      await firstValueFrom(merge(done, timer(ANSWER_MS, clock)));
+    },
+  };
+}
+
+/** Does what is demanded, and tells the board. */
+const fulfilled =
+  (posting: Pick<Posting, 'takenUp' | 'stop'>) =>
+  (demand: Demand): Observable<BoardEvent> => {
+    switch (demand.tag) {
+      case 'takeUp':
+        return posting.takenUp(demand.job);
+      case 'cancel':
+        return posting.stop(demand.promptId);
+      case 'letGo':
+        return of({ tag: 'released', promptId: demand.promptId });
+    }
+  };
+
+/** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
+async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { report }: Env): Promise<void> {
+  const quietly = <T>(work$: Observable<T>): Observable<T> =>
+    work$.pipe(
+      reporting('closing', report),
+      catchError(() => EMPTY),
+    );
+  local.states.close();
+  local.previews.close();
+  const released$ = sessions.release().pipe(timeout(DRAIN_MS));
+  const shut$ = defer(() => (writer.close(), store.close()));
+  await lastValueFrom(concat(quietly(writer.drain(DRAIN_MS)), quietly(released$), quietly(shut$)), {
+    defaultValue: undefined,
+  });
+  await Promise.all(servers.map((server) => server.close())).catch((error: unknown) => report('closing', error));
+}
+
+/** Many values, some in each turn of the event loop. */
+const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>
+  from(Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))).pipe(
+    mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))),
+  );
+
+/** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
+function socketBackoff(random: () => number): Backoff {
+  const backoff = jittered({ firstMs: 500, maxMs: 30_000, steadyMs: 10_000 }, random);
+  return {
+    ...backoff,
+    delayMs: (n, error) => (error instanceof SocketClosed && error.requested ? 0 : backoff.delayMs(n)),
+  };
+}

@@ -1,0 +1,94 @@
+import {
+  asapScheduler,
+  bufferCount,
+  concatMap,
+  delay,
+  from,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  of,
+  share,
+  type Observable,
+} from 'rxjs';
+import type { Choice } from './choose-server';
+import type { Env } from '../env';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { lost } from '../../streams/job/failures';
+import { runsAgain } from '../../streams/job/derive';
+import type { JobState } from '../../streams/job/job-state';
+
+/** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
+const AWAY_MS = 60_000;
+/** A server that neither keeps a socket nor answers for so long is silent: its jobs say so. */
+const SILENT_MS = 5_000;
+/** How often is seen which servers answer. Costs no request. */
+const TICK_MS = 1_000;
+/** Jobs told of a silence in one turn of the event loop. */
+const AT_ONCE = 50;
+
+/** What servers that do not answer mean for their jobs: one look at the servers a second, at their jobs only when something is due. */
+export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, 'clock'>): Observable<BoardEvent> {
+  const { servers, isHealthy, another } = choice;
+  const since = new Map<string, number>();
+  const tick$ = interval(TICK_MS, clock).pipe(
+    map(() => {
+      const now = clock.now();
+      for (const server of servers) {
+        if (isHealthy(server)) since.delete(server.url);
+        else if (!since.has(server.url)) since.set(server.url, now);
+      }
+      return now;
+    }),
+    share(),
+  );
+  const longerThan = (ms: number, now: number): readonly string[] =>
+    [...since].filter(([, began]) => now - began >= ms).map(([url]) => url);
+
+  /** How many of a silent server's jobs were told: where that is all of them, nothing is to be done. */
+  const told = new Map<string, number>();
+  const silent$ = tick$.pipe(
+    mergeMap((now) => {
+      const urls = longerThan(SILENT_MS, now);
+      for (const url of told.keys()) if (!urls.includes(url)) told.delete(url);
+      return urls.filter((url) => told.get(url) !== board.countOf(url));
+    }),
+    mergeMap((url) => {
+      const began = since.get(url) ?? clock.now();
+      const untold = board.ofServer(url).filter(({ state }) => state.silentSince === undefined);
+      told.set(url, board.countOf(url));
+      return from(untold.map(({ state }) => ({ promptId: state.promptId, since: began }))).pipe(
+        bufferCount(AT_ONCE),
+        concatMap((some) => of(some).pipe(delay(0, asapScheduler))),
+        mergeMap((some) => some),
+      );
+    }),
+    map((job): BoardEvent => ({ tag: 'silent', ...job, at: clock.now() })),
+  );
+
+  const abandoned$ = tick$.pipe(
+    mergeMap((now) => {
+      const urls = longerThan(AWAY_MS, now);
+      const mayMove = memoized(({ serverUrl, type }: JobState) => another(serverUrl, type) !== undefined);
+      if (urls.length === 0 || !servers.some(isHealthy)) return [];
+      // While no other server answers, nothing is known of these jobs, and nothing gained by giving them up (R4).
+      return urls
+        .flatMap((url) => board.mayRunAgain(url))
+        .filter(({ state, runAgain }) => runAgain === undefined && runsAgain(state, lost) && mayMove(state));
+    }),
+    map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),
+  );
+  return merge(silent$, abandoned$);
+}
+
+/** The same answer for all jobs of one server and type. */
+function memoized(mayMove: (state: JobState) => boolean): (state: JobState) => boolean {
+  const answers = new Map<string, boolean>();
+  return (state) => {
+    const key = JSON.stringify([state.serverUrl, state.type]);
+    const answer = answers.get(key) ?? mayMove(state);
+    answers.set(key, answer);
+    return answer;
+  };
+}

@@ -1,0 +1,169 @@
+import {
+  EMPTY,
+  Observable,
+  catchError,
+  concatMap,
+  Subject,
+  defer,
+  switchMap,
+  exhaustMap,
+  filter,
+  from,
+  map,
+  merge,
+  mergeMap,
+  of,
+  repeat,
+  take,
+  takeWhile,
+  tap,
+  timer,
+  toArray,
+  type SchedulerLike,
+} from 'rxjs';
+import type { Report } from '../../streams/operators/reporting';
+import type { Leases, SessionKey } from '../../sinks/leases';
+
+/** A session that this instance holds. */
+export interface Holding extends SessionKey {
+  /** Taken over: another instance, or an earlier run, opened sockets and posted jobs under it. */
+  readonly inherited: boolean;
+  /**
+   * Whether no other instance can hold it now. Counted from the start of the last attempt that succeeded, less a
+   * margin: a slow answer must not extend it. A session that was never registered is nobody else's.
+   */
+  readonly trusted: () => boolean;
+}
+
+export type HoldingEvent =
+  | { readonly tag: 'held'; readonly holdings: readonly Holding[] }
+  /** Another instance has it. */
+  | { readonly tag: 'lost'; readonly holding: Holding };
+
+export interface HoldingPolicy {
+  readonly renewMs: number;
+  readonly marginMs: number;
+  /** Between sweeps for orphans, ± 20 %. */
+  readonly sweepMs: number;
+  readonly clock: SchedulerLike;
+  readonly random: () => number;
+}
+
+export const defaultHoldingPolicy: Omit<HoldingPolicy, 'clock' | 'random'> = {
+  renewMs: 3_000,
+  marginMs: 1_500,
+  sweepMs: 2_000,
+};
+
+/** An instance alone takes half of the orphans at a sweep, but at least so many: the rest is for the others. */
+const AT_LEAST = 2;
+/** A sweep that left something, or heard of something given back, is followed by another this soon. */
+const AGAIN_MS = 200;
+/** Between attempts to extend a lease while the store does not answer. */
+const RETRY_MS = 500;
+/**
+ * After an outage of the store all leases may have run out at once: whoever had them gets so long to extend them, and to
+ * store what happened meanwhile, before others take over.
+ */
+const GRACE_MS = 4_000;
+
+/** Holds a session until it is lost, or held no more: extends the lease, and goes on trying while the store does not answer (R12). */
+export function holding(
+  leases: Leases,
+  session: SessionKey,
+  inheritedAt: number | undefined,
+  isHeld: (clientId: string) => boolean,
+  { renewMs, marginMs, clock }: HoldingPolicy,
+  report: Report,
+): { readonly holding: Holding; readonly lost$: Observable<HoldingEvent> } {
+  const trustMs = leases.ttlMs - marginMs;
+  let trustedUntil = inheritedAt === undefined ? Number.POSITIVE_INFINITY : inheritedAt + trustMs;
+  const held: Holding = { ...session, inherited: inheritedAt !== undefined, trusted: () => clock.now() < trustedUntil };
+  const failed$ = new Subject<void>();
+  let failing = false;
+  const failed = (error: unknown): Observable<never> => {
+    // An outage is told of once.
+    if (!failing) report('lease', error);
+    failing = true;
+    failed$.next();
+    return EMPTY;
+  };
+  const renewed$ = defer(() => {
+    const startedAt = clock.now();
+    return leases.hold(session).pipe(
+      tap((outcome) => {
+        failing = false;
+        if (outcome === 'held') trustedUntil = startedAt + trustMs;
+      }),
+    );
+  }).pipe(catchError(failed));
+  const due$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock);
+  const lost$ = merge(due$, failed$.pipe(switchMap(() => timer(RETRY_MS, clock)))).pipe(
+    map(() => isHeld(session.clientId)),
+    takeWhile((wanted) => wanted),
+    exhaustMap(() => renewed$),
+    filter((outcome) => outcome === 'taken'),
+    take(1),
+    map((): HoldingEvent => ({ tag: 'lost', holding: held })),
+  );
+  return { holding: held, lost$ };
+}
+
+/** Takes over orphans of the servers it serves as they appear, and holds them. Emits what was taken in one sweep together. */
+export function inheriting(
+  leases: Leases,
+  isServed: (serverUrl: string) => boolean,
+  isHeld: (clientId: string) => boolean,
+  policy: HoldingPolicy,
+  report: Report,
+): Observable<HoldingEvent> {
+  const { sweepMs, clock, random } = policy;
+  let waitMs = 0;
+  let failing = false;
+  let graceUntil = 0;
+
+  const sweep$ = defer(() => leases.orphans()).pipe(
+    concatMap(({ sessions, nextInMs = Number.POSITIVE_INFINITY }) => {
+      if (failing) graceUntil = clock.now() + GRACE_MS;
+      failing = false;
+      const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
+      if (wanted.length > 0 && clock.now() < graceUntil) {
+        waitMs = graceUntil - clock.now();
+        return EMPTY;
+      }
+      // From anywhere: instances that sweep at the same moment are not all to ask for the same half.
+      const first = Math.floor(random() * wanted.length);
+      const some = [...wanted.slice(first), ...wanted.slice(0, first)].slice(
+        0,
+        Math.max(AT_LEAST, Math.ceil(wanted.length / 2)),
+      );
+      waitMs =
+        some.length < wanted.length ? AGAIN_MS : Math.min(sweepMs * (0.8 + 0.4 * random()), nextInMs + AGAIN_MS / 4);
+      return from(some).pipe(mergeMap(taking), toArray());
+    }),
+    filter((taken) => taken.length > 0),
+    catchError((error: unknown) => {
+      if (!failing) report('sweep', error);
+      failing = true;
+      waitMs = sweepMs;
+      return EMPTY;
+    }),
+  );
+
+  function taking(session: SessionKey): Observable<ReturnType<typeof holding>> {
+    const startedAt = clock.now();
+    return leases.hold(session).pipe(
+      filter((outcome) => outcome === 'held'),
+      map(() => holding(leases, session, startedAt, isHeld, policy, report)),
+    );
+  }
+
+  const soon$ = leases.released$.pipe(concatMap(() => timer(AGAIN_MS * random(), clock)));
+  return sweep$.pipe(
+    repeat({ delay: () => merge(timer(waitMs, clock), soon$).pipe(take(1)) }),
+    mergeMap((taken) => {
+      const held: HoldingEvent = { tag: 'held', holdings: taken.map((each) => each.holding) };
+      return merge(of(held), ...taken.map((each) => each.lost$));
+    }),
+  );
+}

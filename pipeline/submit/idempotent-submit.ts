@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { firstValueFrom, type Observable, type SchedulerLike } from 'rxjs';
+import { KeyReused, KeySpent, type SubmitOnce } from '../api';
+import { STATE_TTL_S, type JobStore } from '../../sinks/job-store';
+import { decodeReservation, type Reservation } from './reservation.codec';
+import type { JobState } from '../../streams/job/job-state';
+
+/**
+ * For so long after a key's first use a job that is not stored never was: a state outlives its last write by more. The
+ * rest is for clocks that differ.
+ */
+const CERTAIN_MS = (STATE_TTL_S - 200) * 1000;
+
+export interface OnceParts {
+  readonly store: JobStore;
+  readonly get: (promptId: string) => Promise<JobState | undefined>;
+  readonly clock: SchedulerLike;
+  readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
+}
+
+/** The job to submit: what two who submit the same agree on, so that only the first of them is taken. */
+export type Identity = Pick<Reservation, 'promptId' | 'at'>;
+
+/**
+ * Submits under a caller's key so that however often, and through whichever instances, the same is asked for, it is one
+ * job. The key is reserved with the job's id before anything else; `submit` must be safe to repeat under one identity,
+ * and is shared while it goes on. Rejects with `KeyReused`, `KeySpent`, or `StoreUnavailable` where no key can be read.
+ */
+export function onlyOnce({ store, get, clock, attempted }: OnceParts) {
+  const underWay = new Map<string, Promise<JobState>>();
+
+  async function reserved({ key, body }: SubmitOnce): Promise<Reservation> {
+    const wanted: Reservation = { promptId: randomUUID(), at: clock.now(), body };
+    const held = decodeReservation(await firstValueFrom(store.reserve(key, JSON.stringify(wanted))));
+    if (held?.body !== body) throw new KeyReused('the key stands for another request');
+    return held;
+  }
+
+  async function submitted(
+    key: string,
+    held: Reservation,
+    submit: (as: Identity) => Promise<JobState>,
+  ): Promise<JobState> {
+    const present = await get(held.promptId);
+    if (present !== undefined) return present;
+    if (held.job !== undefined) return held.job;
+    if (clock.now() - held.at > CERTAIN_MS) throw new KeySpent('what became of the key’s job is not known any more');
+    const job = await submit(held);
+    // The job is forgotten before the key is.
+    attempted(store.amend(key, JSON.stringify({ ...held, job }))).subscribe();
+    return job;
+  }
+
+  return async (once: SubmitOnce, submit: (as: Identity) => Promise<JobState>): Promise<JobState> => {
+    const held = await reserved(once);
+    const job =
+      underWay.get(held.promptId) ?? submitted(once.key, held, submit).finally(() => underWay.delete(held.promptId));
+    underWay.set(held.promptId, job);
+    return job;
+  };
+}

@@ -1,0 +1,88 @@
+import { stringify } from 'lossless-json';
+import { bounds } from '../../streams/bounds';
+import type { Prompt } from '../../streams/job/workflow';
+import { outlineOf } from '../../streams/workflow/json-outline';
+import { objectionsTo } from '../../streams/workflow/objections';
+import { InvalidRequest, type SubmitRequest } from '../api';
+
+/**
+ * What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18), and so
+ * must be what it says: beside it stands what is ours. Throws `InvalidRequest`, also past a bound (R16).
+ */
+export function promptOf(request: SubmitRequest): Prompt {
+  const { outline, front, number, partialExecutionTargets } = request;
+  refuse('metadata', objectionToMetadata(request.metadata));
+  refuse('partialExecutionTargets', objectionToTargets(partialExecutionTargets));
+  return {
+    workflow: workflowOf(request),
+    ...(outline !== undefined && { outline }),
+    ...(request.extraData !== undefined && { extraData: extraDataOf(request.extraData) }),
+    ...(front !== undefined && { front }),
+    ...(number !== undefined && { number }),
+    ...(partialExecutionTargets !== undefined && { partialExecutionTargets }),
+  };
+}
+
+/** Who gives its outline has read it, which holds everybody up where it is large. */
+function workflowOf({ workflow, outline }: SubmitRequest): string {
+  const text = textOf('workflow', workflow);
+  if (outline !== undefined) return text;
+  const [first] = objectionsTo(typeof workflow === 'string' ? text : (weighed('workflow', text), workflow));
+  if (first !== undefined) throw new InvalidRequest(['workflow', first.field].filter(Boolean).join('.'), first.message);
+  return text;
+}
+
+function extraDataOf(extraData: NonNullable<SubmitRequest['extraData']>): string {
+  const text = textOf('extraData', extraData);
+  weighed('extraData', text);
+  refuse('extraData', isObject(text) ? undefined : 'must be a JSON object');
+  return text;
+}
+
+function textOf(field: string, json: unknown): string {
+  if (typeof json === 'string') return withinBytes(field, json);
+  let text: string | undefined;
+  try {
+    text = stringify(json);
+  } catch {
+    throw new InvalidRequest(field, 'cannot be written as JSON: it refers to itself, or is nested too deep');
+  }
+  return withinBytes(field, text ?? 'null');
+}
+
+function withinBytes(field: string, text: string): string {
+  const bytes = text.length > bounds.promptBytes / 3 ? Buffer.byteLength(text) : text.length;
+  if (bytes > bounds.promptBytes)
+    throw new InvalidRequest(field, `has ${bytes} bytes; at most ${bounds.promptBytes} are taken`);
+  return text;
+}
+
+function weighed(field: string, text: string): void {
+  const most = { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity };
+  const outline = outlineOf(text, most);
+  if (outline.tag === 'beyond') throw new InvalidRequest(field, `has more than ${outline.most} ${outline.bound}`);
+}
+
+function isObject(text: string): boolean {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && !Array.isArray(json);
+  } catch {
+    return false;
+  }
+}
+
+function objectionToMetadata(metadata: SubmitRequest['metadata']): string | undefined {
+  const { length } = metadata === undefined ? '' : textOf('metadata', metadata);
+  if (length <= bounds.metadataLength) return undefined;
+  return `has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`;
+}
+
+const objectionToTargets = (targets: readonly string[] = []): string | undefined =>
+  targets.length <= bounds.executionTargets && targets.every((id) => id.length <= bounds.nodeIdLength)
+    ? undefined
+    : `must be at most ${bounds.executionTargets} ids of at most ${bounds.nodeIdLength} characters`;
+
+const refuse = (field: string, objection: string | undefined): void => {
+  if (objection !== undefined) throw new InvalidRequest(field, objection);
+};

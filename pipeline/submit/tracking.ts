@@ -1,0 +1,43 @@
+import { concat, from, lastValueFrom, of, toArray, type Observable } from 'rxjs';
+import { UnknownJob, type JobRequest } from '../api';
+import type { Choice } from '../posting/choose-server';
+import { isTransient, type Env } from '../env';
+import type { Answers } from '../reads/reads';
+import type { Sessions } from '../sessions/sessions';
+import { newState } from './submissions';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { jobOf } from '../../streams/job/job';
+import type { JobState } from '../../streams/job/job-state';
+
+export interface TrackingParts {
+  readonly choice: Choice;
+  readonly sessions: Pick<Sessions, 'own'>;
+  readonly board: BoardView;
+  readonly reads: Pick<Answers, 'get'>;
+  readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
+}
+
+/** Finds a job that somebody else posted, on the server asked for or on whichever knows it, and has it watched. */
+export const tracking =
+  ({ choice, sessions, board, reads, run }: TrackingParts, { clock }: Pick<Env, 'clock'>) =>
+  async (promptId: string, request: JobRequest): Promise<JobState> => {
+    const known = (await reads.get(promptId)) ?? board.run(promptId)?.state;
+    if (known !== undefined) return known;
+    const servers = request.server === undefined ? choice.servers : [choice.asked(request.server, request.type)];
+    let silent: unknown;
+    for (const server of servers) {
+      const session = sessions.own(server.url);
+      const state: JobState = { ...newState(promptId, server.url, request, clock.now()), via: 'polling', session };
+      const job = jobOf(state, { accepted: true });
+      const seen = await lastValueFrom(server.look([job]).pipe(toArray())).catch((error: unknown) => {
+        if (!isTransient(error)) throw error;
+        silent = error;
+        return [];
+      });
+      if (!seen.some((event) => event.tag === 'found' || event.tag === 'ended')) continue;
+      await run(concat(of<BoardEvent>({ tag: 'opened', job }), from(seen)));
+      return (await reads.get(promptId)) ?? job.state;
+    }
+    if (silent !== undefined) throw silent as Error;
+    throw new UnknownJob('no server knows a job of that id');
+  };

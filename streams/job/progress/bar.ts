@@ -1,0 +1,45 @@
+import type { RunClock } from './run-clock';
+import { timeLeft } from './time-left';
+
+/** The most that is shown before the end. */
+const MOST = 0.999;
+
+/** The run with its bar at `at`, and what is left of it. */
+export interface Shown {
+  readonly run: RunClock;
+  readonly share: number;
+  readonly leftMs: number;
+  /** Whether that means something: most of it was measured, in this run or before. */
+  readonly isSure: boolean;
+}
+
+/**
+ * The bar is a clock: the share of time that is over, as far as the end can be told. Where it has shown too much it does
+ * not fall: it goes on so slowly that it is there at the end. Where it has shown too little, it catches up.
+ */
+export function shownAt(run: RunClock, at: number): Shown {
+  const { shown, startedAt } = run;
+  const left = timeLeft(run, at);
+  const leftMs = Math.max(1, left.ms);
+  const since = Math.max(0, at - shown.at);
+  const gapMs = since < SAME_MS ? shown.gapMs : shown.gapMs + (Math.min(since, LONGEST_GAP_MS) - shown.gapMs) * 0.3;
+  // What is shown stands until the next news: it is right in the middle of that time.
+  const elapsed = Math.max(0, at - startedAt) + Math.min(gapMs / 2, leftMs / 2);
+  const total = Math.max(0, at - startedAt) + leftMs;
+  const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
+  const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
+  return {
+    run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } },
+    share,
+    leftMs,
+    isSure: left.sureMs >= SURE * leftMs,
+  };
+}
+
+/** Of what is left, so much must be known for it to be told. */
+const SURE = 0.6;
+/** How much more slowly than to the end the bar goes on that is ahead of its time. */
+const SLOWLY = 3;
+/** News that comes together is one. */
+const SAME_MS = 5;
+const LONGEST_GAP_MS = 1_000;

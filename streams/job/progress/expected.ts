@@ -1,0 +1,42 @@
+import type { PlanNode } from './plan';
+import { isUnknown, priorOf } from './priors';
+
+/** What a node is expected to take, in ms. */
+export interface Expected {
+  /** All but the steps: loading, warming up, writing. */
+  readonly fixedMs: number;
+  /** One step; 0 where it has none. */
+  readonly stepMs: number;
+  /** Steps a round, and how often it counts through them. */
+  readonly steps: number;
+  readonly rounds: number;
+  /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
+  readonly trust: number;
+}
+
+/** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
+export type Durations = (node: PlanNode, isCold: boolean) => Expected;
+
+export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number => fixedMs + stepMs * steps * rounds;
+
+/** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
+const USUAL_STEPS = 20;
+const STEPS_EXPONENT = -0.5;
+
+/** What a node's class makes one expect, where nothing was measured. */
+export const byName = ({ type, steps, heft }: PlanNode): Expected => {
+  const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
+  if (stepMs === undefined && steps !== undefined)
+    return {
+      fixedMs: fixedMs / 4,
+      stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12,
+      steps,
+      rounds: 1,
+      trust: 0,
+    };
+  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
+  const taken = steps ?? USUAL_STEPS;
+  const isTraining = /train/i.test(type);
+  const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
+  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, trust: 0 };
+};

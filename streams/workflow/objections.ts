@@ -1,0 +1,79 @@
+import * as E from 'fp-ts/Either';
+import { bounds } from '../bounds';
+import { isLink } from '../job/workflow';
+import { outlineOf } from './json-outline';
+import { cut, isWithin } from './shown-text';
+
+/** What stands against a part of what somebody gave: the part, and words that follow its name. */
+export interface Objection {
+  readonly field: string;
+  readonly message: string;
+}
+
+const EXPORT = 'export it from ComfyUI with "Save (API Format)", in newer versions "Export (API)"';
+const WANTED = 'must be a workflow in ComfyUI’s API format: an object of nodes by id';
+
+/** What stands against a workflow, by node; the field is empty where it is the workflow itself. At most `bounds.fieldErrors`. */
+export function objectionsTo(value: unknown): readonly Objection[] {
+  const workflow = typeof value === 'string' ? parsed(value) : E.right(value);
+  if (E.isLeft(workflow)) return [{ field: '', message: workflow.left }];
+  const shape = objectionToShape(workflow.right);
+  return shape === undefined ? objectionsToNodes(workflow.right as Nodes) : [{ field: '', message: shape }];
+}
+
+type Nodes = Readonly<Record<string, unknown>>;
+
+/** A workflow as text is weighed like a body, before anything is built from it. */
+function parsed(text: string): E.Either<string, unknown> {
+  const outline = outlineOf(text, { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity });
+  if (outline.tag === 'beyond') return E.left(`has more than ${outline.most} ${outline.bound}`);
+  return E.tryCatch(
+    () => JSON.parse(text) as unknown,
+    () => 'is text that is no JSON',
+  );
+}
+
+/** What people send in its place is named, with the way out. */
+function objectionToShape(value: unknown): string | undefined {
+  if (!isObject(value)) return WANTED;
+  if (Array.isArray(value['nodes'])) return `is in the UI format; ${EXPORT}`;
+  if (isObject(value['prompt']) && !('class_type' in value['prompt'])) {
+    return 'is a whole body for ComfyUI’s /prompt; send what is under its "prompt"';
+  }
+  const nodes = Object.keys(value).length;
+  if (nodes === 0) return 'has no nodes';
+  return nodes > bounds.nodes ? `has ${nodes} nodes; at most ${bounds.nodes} are taken` : undefined;
+}
+
+function objectionsToNodes(nodes: Nodes): readonly Objection[] {
+  const found: Objection[] = [];
+  let links = 0;
+  for (const [id, node] of Object.entries(nodes)) {
+    if (found.length === bounds.fieldErrors) break;
+    const own = linksInto(node);
+    links += own;
+    const message = objectionToNode(id, node, own);
+    if (message !== undefined) found.push({ field: cut(id), message });
+  }
+  if (links > bounds.links) found.push({ field: '', message: `has over ${bounds.links} links` });
+  return found.slice(0, bounds.fieldErrors);
+}
+
+function objectionToNode(id: string, node: unknown, links: number): string | undefined {
+  if (!isWithin(bounds.nodeIdLength, id))
+    return `is an id of ${id.length} characters; at most ${bounds.nodeIdLength} are taken`;
+  if (!isObject(node)) return 'must be a node: an object with class_type and inputs';
+  const { class_type, inputs } = node;
+  if (typeof class_type !== 'string' || class_type === '') return 'has no class_type, the name of a node class';
+  if (!isWithin(bounds.classNameLength, class_type))
+    return `has a class_type of ${class_type.length} characters; at most ${bounds.classNameLength} are taken`;
+  if (!isObject(inputs)) return 'has no inputs, an object of values by name';
+  return links > bounds.linksPerNode ? `has ${links} links; at most ${bounds.linksPerNode} are taken` : undefined;
+}
+
+const linksInto = (node: unknown): number =>
+  isObject(node) && isObject(node['inputs']) ? Object.values(node['inputs']).filter(isLink).length : 0;
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

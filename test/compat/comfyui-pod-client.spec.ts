@@ -1,0 +1,177 @@
+import { nodeError, rejected, steps, twoOutputs, partlyRejected } from '../support/comfyui/workflows';
+import { get, post, start, stopAll, submit, finished, until, type Queue } from '../support/comfyui-client';
+import { freePort } from '../support/redis-server';
+import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
+import { ComfyUIWebSocketClient, createComfyUIPodClient, ComfyUIPodClient } from '../../compat';
+import { aPod, closeAll, expectOnce, expectRising, posts, versions } from './support';
+
+let proxy: TcpProxy | undefined;
+afterEach(async () => {
+  await closeAll();
+  await proxy?.close();
+  proxy = undefined;
+  await stopAll();
+});
+
+const DATA_URL = /^data:image\/png;base64,iVBORw0KGgo/;
+
+/** Runs a workflow as the application does, with progress. */
+function running(url: string, workflow: object) {
+  const progress: number[] = [];
+  const pod = aPod(url, { websocketClient: new ComfyUIWebSocketClient() });
+  const result = pod.executeWorkflow(workflow, 2_000, (each) => progress.push(each));
+  return { pod, progress, result };
+}
+const long = () => steps({ steps: 20, secondsPerStep: 0.1 });
+
+describe.each(versions)('%s', (version) => {
+  test('a workflow with two outputs comes back with both images', async () => {
+    const server = await start({ version });
+    const { progress, result } = running(server.url, twoOutputs());
+    expect(await result).toEqual({
+      promptId: [...server.executions.keys()][0],
+      status: 'completed',
+      images: [expect.stringMatching(DATA_URL), expect.stringMatching(DATA_URL)],
+    });
+    expectRising(progress);
+    expect(progress.length).toBeGreaterThan(5);
+    expect(progress.at(-1)).toBe(100);
+    expectOnce(server);
+  });
+
+  test('an error in a node is told with the node', async () => {
+    const server = await start({ version });
+    const { progress, result } = running(server.url, nodeError());
+    const { status, error } = await result;
+    expect([status, error]).toEqual(['failed', expect.stringContaining('TestSyncError')]);
+    expectRising(progress);
+    expect(progress).not.toContain(100);
+    expectOnce(server);
+  });
+
+  test('a socket that drops costs nothing', async () => {
+    const server = await start({ version });
+    const { progress, result } = running(server.url, long());
+    await until(() => (progress.at(-1) ?? 0) > 20);
+    server.dropSockets('abrupt');
+    expect(await result).toMatchObject({ status: 'completed', images: [expect.stringMatching(DATA_URL)] });
+    expectRising(progress);
+    expect(progress.at(-1)).toBe(100);
+    expectOnce(server);
+  });
+
+  test('a job that finished while the server was out of reach is found finished', async () => {
+    const server = await start({ version });
+    proxy = await tcpProxy(server.url);
+    const { progress, result } = running(proxy.url, twoOutputs());
+    await until(() => (progress.at(-1) ?? 0) > 20);
+    proxy.refuse();
+    proxy.reset();
+    await finished(server, [...server.executions.keys()][0]!);
+    proxy.accept();
+    const { status, images } = await result;
+    expect([status, images?.length]).toEqual(['completed', 2]);
+    expectRising(progress);
+    expectOnce(server);
+  });
+
+  test('a job that another one cancels has failed', async () => {
+    const server = await start({ version });
+    const { progress, result } = running(server.url, long());
+    await until(() => (progress.at(-1) ?? 0) > 20);
+    const { queue_running } = await get<Queue>(server, '/queue');
+    await post(server, '/interrupt', { prompt_id: queue_running[0]![1] });
+    const { status, images, error } = await result;
+    expect([status, images]).toEqual(['failed', undefined]);
+    expect(error).toMatch(/interrupted|cancelled/i);
+    expectRising(progress);
+    expect(progress).not.toContain(100);
+    expectOnce(server);
+  });
+
+  test('a job that is queued is told of by its id, also by a client that did not post it', async () => {
+    const server = await start({ version });
+    const pod = aPod(server.url);
+    const promptId = await pod.queueWorkflow(long());
+    expect(['queued', 'processing']).toContain((await pod.getJobStatus(promptId)).status);
+    await finished(server, promptId);
+    await pod.close();
+    const another = aPod(server.url);
+    await until(async () => (await another.getJobStatus(promptId)).status === 'completed');
+    expect((await another.getJobStatus(promptId)).images).toEqual([expect.stringMatching(DATA_URL)]);
+    expectOnce(server);
+  });
+
+  test('no time-out posts again, and the job is told of to its end', async () => {
+    const server = await start({ version });
+    const pod = aPod(server.url, { timeout: 500 });
+    const { promptId, status, error } = await pod.executeWorkflow(long());
+    expect([status, error]).toEqual(['failed', 'Timeout after 500ms']);
+    await until(async () => (await pod.getJobStatus(promptId)).status === 'completed');
+    expectOnce(server);
+  });
+});
+
+test('an answer that is lost after the workflow was queued has nothing posted twice', async () => {
+  const server = await start({ faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
+  expect(await running(server.url, twoOutputs()).result).toMatchObject({ status: 'completed' });
+  expectOnce(server);
+});
+
+test('a job that somebody deletes while it waits has failed', async () => {
+  const server = await start();
+  await submit(server, long());
+  const { result } = running(server.url, steps({ steps: 2 }));
+  let waiting: Queue['queue_pending'] = [];
+  await until(async () => (waiting = (await get<Queue>(server, '/queue')).queue_pending).length > 0);
+  await post(server, '/queue', { delete: [waiting[0]![1]] });
+  expect((await result).status).toBe('failed');
+  expect([...server.executions.values()]).toEqual([1]);
+});
+
+test('a workflow that is refused is told with its nodes, and does not run', async () => {
+  const server = await start();
+  const pod = aPod(server.url);
+  await expect(pod.queueWorkflow(rejected())).rejects.toThrow(/^ComfyUI queue error: 400 - .*EmptyImage/);
+  await expect(pod.executeWorkflow(rejected())).rejects.toThrow('ComfyUI queue error: 400');
+  await expect(pod.queueWorkflow(partlyRejected())).rejects.toThrow('ComfyUI node errors');
+  await until(async () => (await get<Queue>(server, '/queue')).queue_running.length === 0);
+  expect(posts(server)).toBe(3);
+});
+
+test('a server that does not answer says nothing of a job', async () => {
+  const server = await start();
+  const pod = aPod(server.url);
+  const promptId = await pod.queueWorkflow(steps({ steps: 2, secondsPerStep: 0.01 }));
+  await finished(server, promptId);
+  await pod.close();
+  await server.kill();
+  await expect(aPod(server.url).getJobStatus(promptId)).rejects.toThrow();
+  expect(await aPod(server.url).healthCheck()).toBe(false);
+});
+
+test('what a pod has is told', async () => {
+  const server = await start();
+  const pod = aPod(`${server.url}/`);
+  expect(pod.getBaseUrl()).toBe(server.url);
+  expect(await pod.healthCheck()).toBe(true);
+  expect(await pod.getAvailableNodes()).toEqual(expect.arrayContaining(['KSampler', 'SaveImage']));
+  expect((await pod.getModels()).checkpoints.length).toBeGreaterThan(0);
+  const name = await pod.uploadImage(Buffer.from('a picture'), 'mine.png');
+  expect(name).toBe('mine.png');
+  server.faults.status = { httpStatus: 200, body: '<html>Pod not found</html>' };
+  expect(await pod.healthCheck()).toBe(false);
+  expect(await pod.getAvailableNodes()).toEqual([]);
+});
+
+test('a pod is named by COMFYUI_POD_URL', async () => {
+  const before = process.env['COMFYUI_POD_URL'];
+  try {
+    process.env['COMFYUI_POD_URL'] = `http://127.0.0.1:${await freePort()}/`;
+    expect(createComfyUIPodClient()).toBeInstanceOf(ComfyUIPodClient);
+    delete process.env['COMFYUI_POD_URL'];
+    expect(createComfyUIPodClient).toThrow('COMFYUI_POD_URL');
+  } finally {
+    if (before !== undefined) process.env['COMFYUI_POD_URL'] = before;
+  }
+});

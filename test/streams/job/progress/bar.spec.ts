@@ -1,0 +1,54 @@
+import * as fc from 'fast-check';
+import { shownAt } from '../../../../streams/job/progress/bar';
+import { executing, stepped } from '../../../../streams/job/progress/run-clock';
+import { aRun, sampling, shownAtTimes } from './a-run';
+
+const seconds = (count: number, from = 0): readonly number[] =>
+  Array.from({ length: count }, (_, n) => from + (n + 1) * 1_000);
+
+test('[R2] a silent node creeps within its share, slower and slower, and never to the end', () => {
+  const shares = shownAtTimes(executing(aRun(sampling), '2', 0), seconds(600)).map(({ share }) => share);
+  shares.forEach((share, n) => expect(share).toBeGreaterThan(shares[n - 1] ?? 0));
+  expect(shares.at(-1)).toBeLessThan(1);
+});
+
+test('half the bar is over when half the time is, where the pace is what it was', () => {
+  const run = [1, 2, 3, 4, 5].reduce(
+    (run, n) => stepped(run, '2', n, 10, n * 20_000),
+    executing(aRun(sampling), '2', 0),
+  );
+  const { share, leftMs, isSure } = shownAt(run, 100_000);
+  expect(share).toBeCloseTo(0.5, 1);
+  expect(leftMs / 100_000).toBeCloseTo(1, 0);
+  expect(isSure).toBe(true);
+});
+
+test('what was shown too early is not taken back: the bar goes on more slowly, and is there at the end', () => {
+  const early = { ...aRun(sampling), shown: { share: 0.8, at: 0, gapMs: 0 } };
+  const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 10_000), executing(early, '2', 0));
+  const shares = shownAtTimes(run, seconds(60, 30_000)).map(({ share }) => share);
+  shares.forEach((share, n) => expect(share).toBeGreaterThan(shares[n - 1] ?? 0.8));
+  expect(shares.at(-1)).toBeLessThan(0.99);
+});
+
+test('[R2] whatever happens, it never falls and never ends', () => {
+  const event = fc.record({
+    node: fc.constantFrom('1', '2', '3', '9'),
+    value: fc.double(),
+    max: fc.double(),
+    after: fc.nat(100_000),
+  });
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 30 }), (events) => {
+      let [run, at, before] = [aRun(sampling), 0, 0];
+      for (const { node, value, max, after } of events) {
+        at += after;
+        const shown = shownAt(stepped(executing(run, node, at), node, value, max, at), at);
+        expect(shown.share >= before && shown.share < 1).toBe(true);
+        expect(Number.isFinite(shown.leftMs)).toBe(true);
+        [run, before] = [shown.run, shown.share];
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
