@@ -1,14 +1,14 @@
 import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { lookAt, lookup, type Lookup } from '../../sources/lookup';
-import { NoAnswer, rest, type Answer, type Rest } from '../../sources/rest';
-import { serverAddress } from '../../sources/server-address';
-import { jobOf, queuedState, type Job } from '../../streams/job/job';
-import type { BoardEvent } from '../../streams/board/board';
-import { graphOf } from '../../streams/job/workflow';
-import type { ComfyUIStandIn, StandInOptions } from '../support/comfyui/stand-in';
-import type { ComfyUIVersion } from '../support/comfyui/versions';
-import { nodeError, outOfMemory, steps, twoOutputs } from '../support/comfyui/workflows';
-import { finished, post, start, stopAll, submit, until } from '../support/comfyui-client';
+import { lookAt, lookup, type Lookup } from '../../../sources/looks/lookup';
+import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
+import { serverAddress } from '../../../sources/server-address';
+import { jobOf, queuedState, type Job } from '../../../streams/job/job';
+import type { BoardEvent } from '../../../streams/board/board';
+import { graphOf } from '../../../streams/job/workflow';
+import type { ComfyUIStandIn, StandInOptions } from '../../support/comfyui/stand-in';
+import type { ComfyUIVersion } from '../../support/comfyui/versions';
+import { nodeError, outOfMemory, steps, twoOutputs } from '../../support/comfyui/workflows';
+import { finished, post, start, stopAll, submit, until } from '../../support/comfyui-client';
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const NEW = '/api/jobs?status=in_progress,pending';

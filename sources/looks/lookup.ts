@@ -11,10 +11,10 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { Job } from '../streams/job/job';
-import type { BoardEvent } from '../streams/board/board';
-import type { LookFact } from '../streams/job/job-event';
-import { runIdOf } from '../streams/job/job-state';
+import type { Job } from '../../streams/job/job';
+import type { BoardEvent } from '../../streams/board/board';
+import type { LookFact } from '../../streams/job/job-event';
+import { runIdOf } from '../../streams/job/job-state';
 import {
   endedListOf,
   historyIdOf,
@@ -28,9 +28,9 @@ import {
   type Ends,
   type Found,
   type Queued,
-} from './codecs/lookup.codec';
+} from '../codecs/lookup.codec';
 import { MARK, placesOf } from './places';
-import { NoAnswer, Unreadable, type Answer } from './rest';
+import { NoAnswer, Unreadable, type Answer } from '../rest';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */
 export interface Lookup {
