@@ -1,20 +1,4 @@
-import {
-  catchError,
-  concat,
-  concatMap,
-  defer,
-  filter,
-  from,
-  map,
-  mergeMap,
-  of,
-  type Observable,
-  type SchedulerLike,
-} from 'rxjs';
-import type { Job } from '../../streams/job/job';
-import type { BoardEvent } from '../../streams/board/board';
-import type { LookFact } from '../../streams/job/job-event';
-import { runIdOf } from '../../streams/job/job-state';
+import { concatMap, defer, map, of, type Observable } from 'rxjs';
 import {
   endedListOf,
   historyIdOf,
@@ -29,8 +13,8 @@ import {
   type Found,
   type Queued,
 } from '../codecs/lookup.codec';
-import { MARK, placesOf } from './places';
 import { NoAnswer, Unreadable, type Answer } from '../rest';
+import { MARK } from './places';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */
 export interface Lookup {
@@ -45,12 +29,6 @@ export interface Lookup {
   /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
 }
-
-/** Detail requests under way at once. */
-const AT_ONCE = 4;
-
-/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
-const MANY = 3;
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const FEW = 32;
@@ -137,111 +115,3 @@ function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | 
     ? new Unreadable(message, true)
     : new NoAnswer(message, true);
 }
-
-/** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
-const QUEUE_PAUSE_MS = 60_000;
-
-/**
- * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
- * if its workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never
- * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
- * each job is asked for by its id.
- */
-export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
-  const { queue, one, answers, renamed } = routes;
-  let unreadUntil = 0;
-  const told = (promptId: string, fact: LookFact): BoardEvent => ({ promptId, at: clock.now(), ...fact });
-
-  const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
-    const runId = runIdOf(job.state);
-    return one(runId).pipe(
-      concatMap((found) => {
-        if (found.tag !== 'absent') return of(told(runId, factOf(found)));
-        if (!isQueueKnown && !job.succeeded) return of(told(runId, { tag: 'unended' }));
-        return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
-      }),
-      catchError((error: unknown) => {
-        if (!(error instanceof NoAnswer)) throw error;
-        // Whatever stands before ComfyUI may answer anything (R4). Where it does answer, this page alone is broken, and no
-        // other job waits for it.
-        const fact: LookFact = { tag: error instanceof Unreadable ? 'unreadable' : 'unanswered' };
-        return answers().pipe(map(() => told(runId, fact)));
-      }),
-    );
-  };
-  const nowhere = (runId: string): Observable<BoardEvent> =>
-    renamed(runId).pipe(
-      concatMap((as) =>
-        as === undefined
-          ? of(told(runId, { tag: 'absent' }))
-          : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
-      ),
-    );
-  const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
-    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), AT_ONCE));
-  const details = (some: readonly Job[]): Observable<BoardEvent> => {
-    if (some.length < MANY) return oneByOne(some, true);
-    return routes.ends().pipe(
-      // Asked only to be spared the rest: one by one it can be told as well.
-      catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
-      concatMap(({ ids, isAll }) => {
-        const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
-        const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
-        return concat(
-          from(gone),
-          oneByOne(
-            some.filter((job) => !isGone(job)),
-            true,
-          ),
-        );
-      }),
-    );
-  };
-
-  const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
-    const { found, missed, withoutGraph } = placesOf(jobs, entries);
-    const present = found.flatMap(({ runId, entry, ahead }) => {
-      const fact = inQueue(entry, ahead);
-      return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
-    });
-    // Asked for the workflow alone: an answer that cannot be read is no news of the job.
-    const graphs$ = oneByOne(withoutGraph, true).pipe(
-      filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
-    );
-    return concat(from(present), details(missed), graphs$);
-  };
-
-  return (jobs) => {
-    if (jobs.every((job) => job.succeeded)) return details(jobs);
-    if (clock.now() < unreadUntil) return oneByOne(jobs, false);
-    return queue().pipe(
-      map((entries): readonly Queued[] | undefined => entries),
-      catchError((error: unknown) => {
-        if (!(error instanceof Unreadable)) throw error;
-        unreadUntil = clock.now() + QUEUE_PAUSE_MS;
-        return of(undefined);
-      }),
-      concatMap((entries) => (entries === undefined ? oneByOne(jobs, false) : placed(jobs, entries))),
-    );
-  };
-}
-
-/** Posted, it may be, by an instance that did not live to hear the answer. */
-const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
-  state.status === 'queued' && heardAt === 0 && absences.count === 0;
-
-/** What is told of a run that an old server holds under an id of its own. */
-const renamedTo = (runId: string, fact: LookFact): LookFact =>
-  fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
-
-function factOf(found: Found): LookFact {
-  return found.tag === 'queued' ? inQueue(found.job) : found;
-}
-
-const inQueue = ({ running, graph, targets }: Queued, ahead?: number): LookFact & { tag: 'found' } => ({
-  tag: 'found',
-  where: running ? 'running' : 'pending',
-  ...(ahead !== undefined && { ahead }),
-  ...(graph !== undefined && { graph }),
-  ...(targets !== undefined && { targets }),
-});

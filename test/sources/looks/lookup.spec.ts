@@ -1,5 +1,6 @@
 import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { lookAt, lookup, type Lookup } from '../../../sources/looks/lookup';
+import { lookAt } from '../../../sources/looks/look-at';
+import { lookup, type Lookup } from '../../../sources/looks/lookup';
 import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jobOf, queuedState, type Job } from '../../../streams/job/job';
