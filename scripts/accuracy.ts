@@ -90,7 +90,7 @@ const at = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 
 /** The runs that ended well, from `execution_start` to `execution_success`. */
-function runsOf(recorded: readonly Recorded[]) {
+export function runsOf(recorded: readonly Recorded[]) {
   const starts = new Map<string, number>();
   const runs: { promptId: string; start: number; end: number }[] = [];
   for (const line of recorded) {

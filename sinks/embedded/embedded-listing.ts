@@ -25,6 +25,7 @@ import { decodeJobState } from '../job-state.codec';
 import { JOB_KEY_PREFIX, jobKey, type JobStore } from '../job-store';
 import { dueLater, DUE_PREFIX } from './embedded-expiry';
 import { INDEX_PREFIX, type EmbeddedIndex } from './embedded-index';
+import { CLAIM_PREFIX } from './file-claim';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
 /** States read in one go, between which the event loop goes on. */
@@ -178,4 +179,4 @@ function indexing({ file, index, report }: ListingParts): Observable<never> {
   return defer(() => (file.read(INDEXED_KEY) === undefined ? concat(file$, done$) : EMPTY)).pipe(ignoreElements());
 }
 
-const OWN = [INDEX_PREFIX, DUE_PREFIX];
+const OWN = [INDEX_PREFIX, DUE_PREFIX, CLAIM_PREFIX];

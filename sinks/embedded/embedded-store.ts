@@ -37,7 +37,7 @@ import { embeddedIndex } from './embedded-index';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { embeddedListing } from './embedded-listing';
 import { dueLater, expired } from './embedded-expiry';
-import { claimFile } from './file-claim';
+import { CLAIM_PREFIX, claimFile } from './file-claim';
 import { lmdbFile, type Entry, type Txn } from './lmdb-file';
 import { soleLeases } from './single-process-leases';
 
@@ -106,6 +106,8 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
   }
 
   function removeExpired(txn: Txn, key: string): void {
+    // Files of before have the claim among what is due.
+    if (key.startsWith(CLAIM_PREFIX)) return;
     if (key.startsWith(JOB_KEY_PREFIX)) forget(txn, key.slice(JOB_KEY_PREFIX.length));
     else if (!key.startsWith(FILES_PREFIX)) txn.remove(key);
     else if (alive(txn, jobKey(key.slice(FILES_PREFIX.length))) === undefined)

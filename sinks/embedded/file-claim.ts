@@ -5,7 +5,9 @@ import { StoreUnavailable } from '../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../process-identity';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
-const CLAIM_KEY = 'claim';
+/** How the claim's keys begin: their times are no times to live, and no sweep looks at them. */
+export const CLAIM_PREFIX = 'claim';
+const CLAIM_KEY = CLAIM_PREFIX;
 const SIGN_KEY = 'claim:sign-of-life';
 
 /** How often a process says that it lives, and how long it is believed where its end cannot be seen: in another container, say. */

@@ -21,6 +21,7 @@ import {
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
 import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
+import { startTimes } from './start-times';
 import {
   advanceSession,
   answered,
@@ -46,6 +47,7 @@ export function jobBoard(
   const sessions = new Map<string, SessionWatch>();
   const unclaimed = strays();
   const queues = new Map<string, QueueLength>();
+  const starts = startTimes(index.ofServer);
 
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
   const isLinked = ({ clientId }: JobState): boolean => clientId !== undefined && sessionOf(clientId).open;
@@ -124,16 +126,29 @@ export function jobBoard(
       else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
       if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
     }
-    const changes = keep(before, event.tag === 'accepted' ? withNewsOfQueue(after, event) : after);
+    const placed = event.tag === 'accepted' ? withNewsOfQueue(after, event) : after;
+    const changes = keep(before, event.tag === 'found' ? withStart(placed, event.at) : placed);
     const measured = measuredBy(before, after, event.at);
     return known === before ? [...changes, ...measured] : [...changes, ...measured, ...early(runIdOf(known.state))];
   };
 
   /** What a run that was seen from its start to its good end took. */
-  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] =>
-    state.status === 'completed' && whole && run !== undefined && !run.isLate
-      ? [{ tag: 'measured', serverUrl: state.serverUrl, run, at }]
-      : [];
+  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] => {
+    if (state.status !== 'completed' || !whole || run === undefined || run.isLate) return [];
+    starts.took(state.serverUrl, at - run.startedAt);
+    return [{ tag: 'measured', serverUrl: state.serverUrl, run, at }];
+  };
+
+  /** A waiting job with the time to its start, where it is another by more than a tenth. */
+  const withStart = (job: Job, at: number): Job => {
+    const { etaMs: before, ...state } = job.state;
+    const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
+    if (state.status !== 'queued' || startsIn === before) return job;
+    const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
+    if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
+    const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq: state.seq + 1 };
+    return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
+  };
 
   /** A run that is posted anew is heard of by the session it is posted under. */
   const relinked = (job: Job, { tag }: JobEvent): Job =>

@@ -104,7 +104,7 @@ export interface JobState {
   /** How many jobs must end before this one starts, 0 for the next; only while waiting, and only where known. */
   readonly queuePosition?: number;
   readonly node?: CurrentNode;
-  /** Milliseconds until the end, where they can be told. */
+  /** Milliseconds from `updatedAt` until the end, of a waiting job until its start; absent until that means something. */
   readonly etaMs?: number;
   /** When the state last changed; never falls. */
   readonly updatedAt: number;

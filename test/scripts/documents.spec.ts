@@ -37,6 +37,15 @@ test.each(pages)('every link of %s within this repository leads somewhere', (pag
   }
 });
 
+test.each(pages)('every file that %s names is there', (page) => {
+  const ours = ['pipeline', 'streams', 'sources', 'sinks', 'gateway', 'scripts', 'test', 'bench'];
+  const there = ours.flatMap((folder) => [...files(folder, '.ts'), ...files(folder, '.lua'), ...files(folder, '.mjs')]);
+  const named = [...withoutCode(textOf(page)).matchAll(/`([\w./-]+\.(?:ts|lua))`/g)].map(([, name = '']) => name);
+  expect(named.filter((name) => !there.some((file) => `/${file}`.endsWith(`/${name}`)) && name !== 'index.ts')).toEqual(
+    [],
+  );
+});
+
 test('README names every setting', () => {
   const declared = [...textOf('gateway/settings/settings.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
     ([, name = '']) => name,

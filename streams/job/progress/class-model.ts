@@ -1,7 +1,7 @@
 import type { Expected } from './expected';
 import type { Measured } from './measured';
 import type { PlanNode } from './plan';
-import { priorOf, type Prior } from './priors';
+import type { Prior } from './priors';
 
 /**
  * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
@@ -38,7 +38,7 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
   const model = before.runs === 0 ? named(node) : before;
   const x = inputOf(model, node);
   const keep = model.runs >= 200 ? 0.995 : 1;
-  const base = priorOf(node.type);
+  const base = node.prior;
   return {
     ...model,
     runs: model.runs + 1,
@@ -54,7 +54,7 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
 /** What a node of the class is expected to take. */
 export function expectedBy(model: Model, node: PlanNode): Expected {
   const x = inputOf(model, node);
-  const base = priorOf(node.type);
+  const base = node.prior;
   const predict = (xy: readonly number[]): number =>
     Math.exp(solved(model.xx, xy).reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
   const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);

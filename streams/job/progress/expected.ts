@@ -1,5 +1,5 @@
 import type { PlanNode } from './plan';
-import { isUnknown, priorOf } from './priors';
+import { unknown } from './priors';
 
 /** What a node is expected to take, in ms. */
 export interface Expected {
@@ -24,12 +24,12 @@ const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, heft }: PlanNode): Expected => {
-  const { fixedMs, stepMs, rounds = 1 } = priorOf(type);
+export const byName = ({ type, steps, heft, prior }: PlanNode): Expected => {
+  const { fixedMs, stepMs, rounds = 1 } = prior;
   if (stepMs === undefined && steps !== undefined)
     return {
       fixedMs: fixedMs / 4,
-      stepMs: isUnknown(type) ? fixedMs / steps : fixedMs / 12,
+      stepMs: prior === unknown ? fixedMs / steps : fixedMs / 12,
       steps,
       rounds: 1,
       trust: 0,

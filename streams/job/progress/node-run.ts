@@ -1,5 +1,9 @@
+import type { Expected } from './expected';
+
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
+  /** What it was expected to take when it began. */
+  readonly expected: Expected;
   readonly startedAt: number;
   readonly value: number;
   readonly max: number;
@@ -20,7 +24,14 @@ export interface NodeRun {
 }
 
 /** A node that begins; `heardAt` is when that was told. */
-export const newNodeRun = (startedAt: number, heardAt: number, owner?: string, displayId?: string): NodeRun => ({
+export const newNodeRun = (
+  expected: Expected,
+  startedAt: number,
+  heardAt: number,
+  owner?: string,
+  displayId?: string,
+): NodeRun => ({
+  expected,
   ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, firstValue: 0, firstAt: startedAt },
   ...{ rounds: 0, roundAt: startedAt, paceMs: 0 },
   ...(owner !== undefined && { owner }),

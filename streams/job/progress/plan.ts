@@ -1,7 +1,7 @@
 import type { Graph, GraphNode } from '../workflow';
 import type { NodeRun } from './node-run';
 import type { Versions } from './versions';
-import { heftOf, takesSteps } from './priors';
+import { heftOf, priorOf, takesSteps, type Prior } from './priors';
 
 /** One node of a workflow, as far as its time goes. */
 export interface PlanNode {
@@ -12,6 +12,8 @@ export interface PlanNode {
   readonly steps?: number;
   /** What its time may depend on, by name: numbers of its own and the size of what it works on. */
   readonly numbers: ReadonlyMap<string, number>;
+  /** What its class's name makes one expect. */
+  readonly prior: Prior;
   /** How much longer its steps take than those of a usual model. */
   readonly heft: number;
   /** The same node with the same inputs that matter, in this graph and in any. */
@@ -58,6 +60,7 @@ function madeFrom(graph: Graph): Plan {
       ...(steps !== undefined && { steps }),
       numbers,
       heft,
+      prior: priorOf(node.type),
       inGraph: hash(`${shape}/${id}/${self}`),
       anywhere: hash(self),
     });

@@ -49,12 +49,14 @@ const byModel: readonly (readonly [RegExp, number])[] = [
 
 export const heftOf = (name: string): number => byModel.find(([pattern]) => pattern.test(name))?.[1] ?? 1;
 
-const unknown: Prior = { fixedMs: 800 };
+/** Of a class that nobody knows. */
+export const unknown: Prior = { fixedMs: 800 };
 
 /** The prior of a class. */
 export const priorOf = (type: string): Prior => byClass.find(([name]) => name.test(type))?.[1] ?? unknown;
 
 /** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. Of a class nobody knows, it may. */
-export const takesSteps = (type: string): boolean => isUnknown(type) || priorOf(type).stepMs !== undefined;
-
-export const isUnknown = (type: string): boolean => priorOf(type) === unknown;
+export function takesSteps(type: string): boolean {
+  const prior = priorOf(type);
+  return prior === unknown || prior.stepMs !== undefined;
+}

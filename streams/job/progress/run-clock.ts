@@ -146,9 +146,15 @@ export function stepped(run: RunClock, nodeId: string | undefined, value: number
     nodes: begun.nodes.with(id, node),
     current: id,
     hasBegun: true,
-    ...(type !== undefined && node.paceMs > 0 && { paces: new Map(begun.paces).set(type, node.paceMs) }),
+    ...(type !== undefined &&
+      node.paceMs > 0 &&
+      isOther(begun.paces.get(type), node.paceMs) && { paces: new Map(begun.paces).set(type, node.paceMs) }),
   };
 }
+
+/** A pace that is another by a hundredth is news to those that wait. */
+const isOther = (before: number | undefined, now: number): boolean =>
+  before === undefined || Math.abs(now - before) > before / 100;
 
 /** The node that declares as many steps, else the one that is expected to take longest. */
 function likeliest(run: RunClock, max: number): string | undefined {
@@ -211,7 +217,7 @@ function started(
   const begun: RunClock = {
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
-    nodes: run.nodes.with(id, newNodeRun(since, at, owner, displayId)),
+    nodes: run.nodes.with(id, newNodeRun(expectedOf(run, id, owner), since, at, owner, displayId)),
     running: new Set(run.running).add(id),
     heardAt,
   };
@@ -234,12 +240,19 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
     running,
     nodes: run.nodes.with(id, through),
     hasBegun: true,
-    slowness:
-      planNode === undefined ? run.slowness : compared(run, run.durations(planNode, run.isCold), at - node.startedAt),
+    slowness: planNode === undefined ? run.slowness : compared(run, node.expected, at - node.startedAt),
   };
   // A lazy branch that was not taken: what this node did without is needed no more, unless by another.
   const didWithout = planNode?.inputs.some((input) => run.pending.get(input) !== undefined) === true;
   return didWithout && run.plan.nodes.size <= LAZY_NODES ? planned(done) : done;
+}
+
+/** What a node of nothing that is known takes. */
+const unplanned: Expected = { fixedMs: 500, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
+
+function expectedOf({ pending, plan, durations, isCold }: RunClock, id: string, owner: string | undefined): Expected {
+  const planned = plan.nodes.get(owner ?? id);
+  return pending.get(id) ?? (planned === undefined ? unplanned : durations(planned, isCold));
 }
 
 /** In larger workflows a branch that is not taken keeps its share: to look for it would cost each frame the whole of them. */

@@ -66,7 +66,7 @@ function slownessOf(run: RunClock, at: number): number {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
     if (node === undefined || node.paceMs === 0) continue;
-    const expected = expectedOf(run, id, node);
+    const { expected } = node;
     if (expected.trust > 0) continue;
     const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
@@ -75,15 +75,8 @@ function slownessOf(run: RunClock, at: number): number {
   return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
 }
 
-const unplanned: Expected = { fixedMs: 500, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
-
-function expectedOf(run: RunClock, id: string, node: NodeRun): Expected {
-  const planned = run.plan.nodes.get(id) ?? run.plan.nodes.get(node.owner ?? '');
-  return planned === undefined ? unplanned : run.durations(planned, run.isCold);
-}
-
 function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, slowness: number): TimeLeft {
-  const expected = expectedOf(run, id, node);
+  const { expected } = node;
   const factor = expected.trust > 0 ? 1 : slowness;
   if (hasCounted(node)) {
     const ms = bounded(countingLeftMs(node, expected, factor, at));

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import crypto from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -162,6 +163,26 @@ describe('the time to live', () => {
     });
     expect(await keys()).toContain('comfyui:job:young');
     expect((await lastValueFrom(store.page({ limit: 1000 }))).totals.processing).toBe(1);
+    await close(store);
+    await close(file);
+  });
+
+  it('keeps its claim on the file through sweeps, whatever its number', async () => {
+    const number = jest.spyOn(crypto, 'randomInt').mockImplementation(() => 1);
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    number.mockRestore();
+    await lastValueFrom(store.live().pipe(toArray()));
+    await put(store, { promptId: 'old' });
+    passing(clock, TTL_MS);
+    const file = lmdbFile(directory);
+    const keys = async () => (await lastValueFrom(file.batches().pipe(toArray()))).flat().map(({ key }) => key);
+    await until(async () => {
+      passing(clock, SWEEP_MS);
+      return !(await keys()).includes('comfyui:job:old');
+    });
+    expect(await keys()).toContain('claim');
+    expect(await put(store, { promptId: 'young' })).toBe('stored');
     await close(store);
     await close(file);
   });
