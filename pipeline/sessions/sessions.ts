@@ -52,7 +52,7 @@ export interface SessionParts {
     readonly session: (clientId: string) => Session;
   }[];
   readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'write'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting'>;
   readonly board: BoardView;
   readonly transit: Transit;
   readonly stop$: Observable<unknown>;

@@ -24,7 +24,10 @@ export function aPod(url: string, more: Partial<ComfyUIPodConfig> = {}): ComfyUI
 export async function connected(url: string, clientId?: string) {
   const socket = new ComfyUIWebSocketClient();
   const id = await socket.connect(url, clientId);
-  closing.push(() => Promise.resolve(socket.disconnect(id)));
+  closing.push(() => {
+    socket.disconnect(id);
+    return Promise.resolve();
+  });
   return { socket, id };
 }
 
