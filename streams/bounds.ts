@@ -40,8 +40,11 @@ export const bounds = {
   /** Complaints of ComfyUI's validation kept with a job, and characters of each. */
   nodeErrors: 100,
   messageLength: 2_000,
-  /** Outputs kept with a job, and characters of its texts, one and all together. */
+  /** Characters of all of a job's complaints as JSON. */
+  nodeErrorsLength: 65_536,
+  /** Outputs kept with a job, bytes of them as JSON, and characters of its texts, one and all together. */
   outputs: 2_000,
+  outputsBytes: 512 << 10,
   textLength: 16_384,
   textsLength: 65_536,
   /** Bytes of a state as JSON. */

@@ -178,7 +178,7 @@ export function jobBoard(
     nodeId: string,
     { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
   ): readonly Change[] => {
-    const own = pictureNode(job, nodeId);
+    const own = pictureNode(job, nodeId, mimeType);
     const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
     if (output === undefined) return [];
     const { promptId } = job.state;

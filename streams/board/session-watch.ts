@@ -129,5 +129,5 @@ export function hearing(session: SessionWatch, before: Job, after: Job, event: J
 
 /** What only a look can tell. */
 const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
+  ...(['found', 'ended', 'absent', 'unended', 'unanswered', 'unreadable'] as const),
 ]);
