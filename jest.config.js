@@ -65,6 +65,7 @@ module.exports = {
   ],
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
   testTimeout: 120_000,
-  // Most tests wait for sockets and processes, so two cores carry three.
-  maxWorkers: Math.ceil(availableParallelism() * 1.5),
+  // Most tests wait for sockets and processes, so two cores carry four.
+  maxWorkers: availableParallelism() * 2,
+  testSequencer: '<rootDir>/test/support/longest-first.js',
 };

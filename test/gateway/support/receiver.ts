@@ -19,6 +19,8 @@ export interface Receiver {
   readonly besides: readonly string[];
   /** What it answers; 204 at first. 0 for nothing at all. */
   answer: number;
+  /** Ends whatever waits for an answer, without one. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function startReceiver(): Promise<Receiver> {
     received,
     besides,
     answer: 204,
+    hangUp: () => server.closeAllConnections(),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

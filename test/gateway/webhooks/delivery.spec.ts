@@ -69,11 +69,13 @@ const open = (
 test('tries for a day, less and less often, always the same, then gives up and says so', async () => {
   const { add, close, sent } = open(() => failed);
   await add(adas('job-1'), 'https://example.com/secret', ada);
-  await pass(2 * 3_600_000);
+  await pass(180_000);
+  await pass(2 * 3_600_000, 10_000);
   await pass(26 * 3_600_000, 60_000);
   const waits = sent.slice(1).map(({ atMs }, n) => Math.round((atMs - sent[n]!.atMs) / 1000));
   const wanted = [5, 30, 120, 600, 1800, 3600];
-  wanted.forEach((wait, n) => expect(Math.abs(waits[n]! - wait)).toBeLessThanOrEqual(2));
+  // What comes after a while is seen ten seconds late at most.
+  wanted.forEach((wait, n) => expect(Math.abs(waits[n]! - wait)).toBeLessThanOrEqual(n < 3 ? 2 : 11));
   expect(sent.at(-1)!.atMs).toBeGreaterThan(22 * 3_600_000);
   expect(sent.at(-1)!.atMs).toBeLessThan(24.1 * 3_600_000);
   expect(new Set(sent.map(({ message }) => JSON.stringify(message))).size).toBe(1);
@@ -166,7 +168,7 @@ test('[R16] hundreds of webhooks to a host that accepts and never answers hold u
     expect(told!.atMs - began).toBeLessThanOrEqual(3_000);
   }
   // Those that are stuck have their turn too.
-  await pass(600_000);
+  await pass(600_000, 5_000);
   expect(new Set(sent.map(({ message }) => message.url)).size).toBeGreaterThan(60);
   close();
 });

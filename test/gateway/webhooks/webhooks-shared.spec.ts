@@ -1,4 +1,5 @@
-import { lastValueFrom } from 'rxjs';
+import { Redis } from 'ioredis';
+import { lastValueFrom, tap } from 'rxjs';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
@@ -20,6 +21,8 @@ interface Instance {
   readonly gateway: Gateway;
   readonly pipeline: Pipeline;
   readonly store: JobStore;
+  /** What it ever claimed to tell of. */
+  readonly claimed: ReadonlySet<string>;
 }
 
 let redis: RedisServer;
@@ -37,9 +40,12 @@ beforeEach(async () => {
       const report = () => undefined;
       const store = redisStore({ url: redis.url, report });
       const pipeline = createPipeline({ servers: [url], store, report });
-      const webhooks = { hooks: store.hooks, secret, hosts: [] };
+      const claimed = new Set<string>();
+      const claim: JobStore['hooks']['claim'] = (most, forMs) =>
+        store.hooks.claim(most, forMs).pipe(tap((hooks) => hooks.forEach(({ promptId }) => claimed.add(promptId))));
+      const webhooks = { hooks: { ...store.hooks, claim }, secret, hosts: [] };
       const options = { pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, webhooks };
-      return { gateway: await startGateway(options), pipeline, store };
+      return { gateway: await startGateway(options), pipeline, store, claimed };
     }),
   );
 });
@@ -64,6 +70,13 @@ const submit = (count: number): Promise<readonly string[]> =>
       return String(json['promptId']);
     }),
   );
+/** Ends the half minute that a claim lasts. What is not claimed by this instance any more was told. */
+async function runOut(claimed: ReadonlySet<string>): Promise<void> {
+  const connection = new Redis(redis.url);
+  for (const promptId of claimed) await connection.zadd('jobstream:{hooks}:due', 'XX', 0, promptId);
+  connection.disconnect();
+}
+
 /** Jobs that are told later, by each instance, than all that was due before. Gives their ids. */
 async function toldMore(): Promise<readonly string[]> {
   const ids = (await submit(2)).map((promptId) => `msg_${promptId}`);
@@ -93,9 +106,12 @@ test('what was not taken is told again under the same id, by one instance at a t
     for (const { store } of instances)
       for (const promptId of promptIds) await lastValueFrom(store.hooks.hurry(promptId), { defaultValue: undefined });
   }
-  // One of them ends, and its attempts with it; the other makes them, under the same ids.
+  // One of them ends, and its attempts with it; the other makes them, under the same ids, once its claims have run out.
   receiver.answer = 204;
-  await instances[0]!.gateway.close();
+  const [first] = instances;
+  await first!.gateway.close();
+  await runOut(first!.claimed);
+  receiver.hangUp();
   const taken = () =>
     receiver.received.filter(({ answer }) => answer === 204).map(({ headers }) => headers['webhook-id']);
   await eventually(() => expect(taken().sort()).toEqual(wanted.sort()));
