@@ -15,6 +15,8 @@ RUN npm run build && npm prune --omit=dev
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8787 DATA_DIR=/data
+# Large bodies come and go: what they took goes back to the machine.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=262144 NODE_OPTIONS=--max-semi-space-size=4
 WORKDIR /app
 RUN install -d -o node -g node /data
 COPY --from=build --chown=root:root /app/package.json ./

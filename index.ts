@@ -26,7 +26,7 @@ export { JobBroke, RefusedRunId } from './streams/board/board-event';
 export type { Report } from './streams/operators/reporting';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
-export type { InputFile, StoredInput } from './sources/upload';
+export type { InputFile, StoredInput } from './sources/files/upload';
 export type { SocketTiming } from './sources/session';
 export type { LeaseOutcome, Leases, Request as SessionRequest, SessionKey } from './sinks/leases';
 export type { StoredWorkflow } from './sinks/stored-workflow.codec';

@@ -22,6 +22,7 @@ export interface RedisClient {
   del(key: string): Promise<number>;
   keys(pattern: string): Promise<string[]>;
   ping(): Promise<unknown>;
+  disconnect?(): unknown;
   /** Used in place of `keys`, which holds a Redis up that others share. */
   scan?(cursor: string, match: 'MATCH', pattern: string, count: 'COUNT', most: number): Promise<[string, string[]]>;
 }
@@ -101,6 +102,11 @@ export class ComfyUIJobPersistenceService {
     } catch {
       return false;
     }
+  }
+
+  /** Lets go of Redis. */
+  close(): void {
+    this.redis.disconnect?.();
   }
 
   private keyOf(promptId: string): string {

@@ -2,9 +2,9 @@ import { lastValueFrom, takeUntil, tap, timer, type Observable } from 'rxjs';
 import { UnknownJob, isSettled, type JobState } from '../index';
 import { ComfyUIErrorHandlerService } from './comfyui-error-handler.service';
 import type { ComfyUIWebSocketClient } from './comfyui-websocket-client';
-import { anonymous, following } from './jobs/following';
+import { anonymous, following, tracked } from './jobs/following';
 import { hold, type Held } from './jobs/held-pipeline';
-import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
+import { briefly, comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
 import { realClock } from './jobs/real-clock';
 
@@ -24,6 +24,8 @@ export type ComfyUIWorkflow = object;
 
 /** How often what a finished job made is asked for, where the server does not answer. */
 const DOWNLOADS = 5;
+/** Failed jobs that are remembered. */
+const MOST_FAILED = 1_000;
 
 /** One ComfyUI: workflows in, images out. Each workflow is posted once, whatever becomes of the network. */
 export class ComfyUIPodClient {
@@ -34,6 +36,8 @@ export class ComfyUIPodClient {
   private readonly pod: Pod;
   /** What was queued or asked for here and has not ended: followed, so that to ask again costs nothing. */
   private readonly followed = new Map<string, Held>();
+  /** How jobs failed: ComfyUI itself forgets those that were lost, or taken out of its queue. */
+  private readonly failed = new Map<string, ComfyUIJobResult>();
 
   constructor(config: ComfyUIPodConfig) {
     this.baseUrl = config.baseUrl.replace(/\/+$/, '');
@@ -142,9 +146,18 @@ export class ComfyUIPodClient {
     if (isSettled({ status }) || this.followed.has(promptId)) return;
     const held = hold(this.baseUrl);
     this.followed.set(promptId, held);
-    void lastValueFrom(held.pipeline.watch(promptId), { defaultValue: undefined })
+    void lastValueFrom(held.pipeline.watch(promptId))
+      .then((last) => this.remember(last))
       .catch(() => undefined)
       .then(() => this.letGo(promptId));
+  }
+
+  private remember(state: JobState): void {
+    if (state.status !== 'failed') return;
+    const promptId = comfyUIIdOf(state);
+    this.failed.set(promptId, briefly(state, promptId));
+    const [oldest] = this.failed.keys();
+    if (this.failed.size > MOST_FAILED && oldest !== undefined) this.failed.delete(oldest);
   }
 
   private async letGo(promptId: string): Promise<void> {
@@ -163,9 +176,11 @@ export class ComfyUIPodClient {
   }
 
   private async look(promptId: string): Promise<ComfyUIJobResult> {
+    const failed = this.failed.get(promptId);
+    if (failed !== undefined) return { ...failed };
     const held = hold(this.baseUrl);
     try {
-      const state = await held.pipeline.track(promptId, anonymous);
+      const state = await tracked(held.pipeline, promptId);
       this.watchOver(state);
       return await resultOf(held.pipeline, state, promptId);
     } catch (error) {
@@ -198,6 +213,7 @@ export class ComfyUIPodClient {
       const state = await lastValueFrom(state$, { defaultValue: submitted });
       const promptId = comfyUIIdOf(state);
       if (!isSettled(state)) return { promptId, status: 'failed', error: `Timeout after ${limitMs}ms` };
+      this.remember(state);
       return await this.downloading(() => resultOf(pipeline, state, promptId));
     } finally {
       await held.release();

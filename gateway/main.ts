@@ -6,7 +6,7 @@ import { createPipeline } from '../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../sinks/job-store';
 import { redisStore } from '../sinks/redis/redis-store';
-import { JobBroke } from '../streams/board/board';
+import { JobBroke } from '../streams/board/board-event';
 import type { Report } from '../streams/operators/reporting';
 import { openAuth, tokenAuth } from './admission/auth';
 import { commandOf, HELP } from './cli/arguments';

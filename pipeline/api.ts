@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import type { JobFilter, JobPage } from '../sinks/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
-import { InputRefused, type InputFile, type StoredInput } from '../sources/upload';
+import { InputRefused, type InputFile, type StoredInput } from '../sources/files/upload';
 import type { Preview } from '../streams/board/board';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';

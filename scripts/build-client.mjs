@@ -1,8 +1,8 @@
-// Bundles the browser client into one ES module, beside rxjs and socket.io-client, and fails if it grew or needs more; and
-// into another that holds the two, for pages without a bundler.
-// Usage: node scripts/build-client.mjs <folder>
+// Makes the client's own package, comfyui-jobstream-client: one ES module and one CommonJS module beside rxjs and
+// socket.io-client, and a third that holds the two, for pages without a bundler. Fails if it grew or needs more.
+// Usage: node scripts/build-client.mjs <folder>, then npm pack <folder>
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -14,7 +14,8 @@ const [, , folder] = process.argv;
 if (!folder) throw new Error('where to?');
 
 // Against a browser's types only: esbuild would leave a global of Node's in.
-execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tsconfig.client.json'], {
+const declared = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', join(folder, 'types')];
+execFileSync(process.execPath, ['node_modules/typescript7/bin/tsc', '-p', 'tsconfig.client.json', ...declared], {
   stdio: 'inherit',
 });
 
@@ -31,6 +32,8 @@ const common = {
   write: false,
 };
 const { metafile, outputFiles } = await build({ ...common, outfile: join(folder, 'index.mjs'), packages: 'external' });
+const required = { ...common, format: 'cjs', outfile: join(folder, 'index.cjs'), packages: 'external' };
+const commonJs = await build(required);
 const alone = await build({ ...common, outfile: join(folder, 'bundled.mjs') });
 
 const [output] = Object.entries(metafile.outputs)
@@ -48,7 +51,31 @@ if (bytes > MOST_BYTES) throw new Error(`the client has ${bytes} bytes gzipped, 
 console.log(`client: ${bytes} bytes gzipped, without ${PEERS.join(' and ')}; ${sizeOf(alone.outputFiles)} with them`);
 
 mkdirSync(folder, { recursive: true });
-for (const { path, contents } of [...outputFiles, ...alone.outputFiles]) writeFileSync(path, contents);
-// The declarations are those of the CommonJS build, which is what `require` gets.
-for (const name of ['index.d.mts', 'bundled.d.mts'])
-  writeFileSync(join(folder, name), "export * from '../gateway/client/index.js';\n");
+for (const { path, contents } of [...outputFiles, ...commonJs.outputFiles, ...alone.outputFiles])
+  writeFileSync(path, contents);
+// What the compiler declares is CommonJS, whose imports need no endings: each module hands it on as its own.
+for (const name of ['index.d.mts', 'index.d.cts', 'bundled.d.mts'])
+  writeFileSync(join(folder, name), "export * from './types/gateway/client/index.js';\n");
+
+const { version, license, engines, dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+const versions = { ...dependencies, ...devDependencies };
+const either = (name, as) => ({ types: `./${name}.d.${as}`, default: `./${name}.${as.replace('ts', 'js')}` });
+const manifest = {
+  name: 'comfyui-jobstream-client',
+  version,
+  description: 'The browser client of comfyui-jobstream: live states of ComfyUI jobs as observables.',
+  license,
+  exports: {
+    '.': { import: either('index', 'mts'), require: either('index', 'cts') },
+    './bundled': either('bundled', 'mts'),
+    './package.json': './package.json',
+  },
+  main: './index.cjs',
+  types: './index.d.cts',
+  sideEffects: false,
+  engines,
+  dependencies: Object.fromEntries(PEERS.map((name) => [name, `^${versions[name]}`])),
+};
+writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+copyFileSync('LICENSE', join(folder, 'LICENSE'));
+copyFileSync('docs/client.md', join(folder, 'README.md'));

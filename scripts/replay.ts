@@ -14,7 +14,8 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import { lookAt, lookup, type Lookup } from '../sources/lookup';
+import { lookAt } from '../sources/looks/look-at';
+import { lookup, type Lookup } from '../sources/looks/lookup';
 import { NoAnswer, read, type Answer } from '../sources/rest';
 import { rejection } from '../sources/codecs/prompt.codec';
 import { readRecording, type Recorded } from './recording.codec';

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { Hooks } from './webhook-queue';
 import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
+import type { Preview } from '../streams/board/board';
 import { bounds } from '../streams/bounds';
 import type { JobPage, JobQuery } from './job-page';
 import type { LearnedEntry } from '../streams/job/progress/learned';
@@ -99,6 +100,15 @@ export interface JobStore {
    * then `get`s misses no last word. Hence a state may come twice: take only what is newer than what was seen.
    */
   changes(promptId: string): Observable<JobState>;
+  /**
+   * Tells a state that is not stored yet to those who watch its job through other instances; nothing where nobody does.
+   * Lossy, never an end, and never behind what is stored under a newer owner (R11).
+   */
+  announce(state: JobState): void;
+  /** Likewise a preview, `bounds.sharedPreviewsPerSecond` of a job at most; `epoch` is its job's. */
+  show(preview: Preview, epoch: number): void;
+  /** Previews of a job that another instance watches, as it shows them; lossy, never completes or errors. */
+  previews(promptId: string): Observable<Preview>;
   /**
    * What of the store's own settings endangers jobs: a sentence each, naming the setting and what to set; none where all
    * is well. Errors with `StoreUnavailable`, or `UnsuitableStore` where it could never work.

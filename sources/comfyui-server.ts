@@ -5,13 +5,14 @@ import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
-import { lookAt, lookup } from './lookup';
+import { lookAt } from './looks/look-at';
+import { lookup } from './looks/lookup';
 import { rest } from './rest';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
-import { uploads, type InputFile, type StoredInput } from './upload';
+import { uploads, type InputFile, type StoredInput } from './files/upload';
 import { defaultSubmitPolicy, submit, type Submission } from './submit';
-import { view, type FileName, type OutputBody } from './view';
+import { view, type FileName, type OutputBody } from './files/view';
 
 export type { OutputBody };
 
@@ -51,7 +52,7 @@ export function comfyUIServer(
   { clock, backoff, socketTiming }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address);
+  const client = rest(address, undefined, clock);
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {

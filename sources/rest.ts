@@ -1,5 +1,5 @@
 import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
-import { Observable } from 'rxjs';
+import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
 import { readPython } from './codecs/python-json';
@@ -70,7 +70,11 @@ export interface RestLimits {
 const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, breakAfter: 5 };
 
 /** A server's REST side, over connections and a circuit breaker of its own. */
-export function rest({ url, headers }: ServerAddress, limits: RestLimits = defaultLimits): Rest {
+export function rest(
+  { url, headers }: ServerAddress,
+  limits: RestLimits = defaultLimits,
+  clock: SchedulerLike = asyncScheduler,
+): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
   const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
@@ -85,35 +89,9 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
 
   let answeredAt = 0;
 
-  const ask = async (
-    path: string,
-    init: { method: 'GET' | 'POST'; body?: string },
-    signal: AbortSignal,
-  ): Promise<Answer> => {
-    try {
-      const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
-      const response = await request(`${url}${path}`, {
-        ...init,
-        dispatcher: agent,
-        signal,
-        headers: { ...headers, ...type },
-      });
-      const { 'content-type': contentType, 'content-length': length, location } = response.headers;
-      if (Number(length) > limits.maxBytes) {
-        response.body.on('error', () => undefined).destroy();
-        throw tooLarge(path);
-      }
-      return read(response.statusCode, String(contentType ?? ''), await response.body.text(), location);
-    } catch (error) {
-      throw asNoAnswer(error, path);
-    }
-  };
+  const ask = asker(agent, { url, headers }, limits.maxBytes);
 
-  const asking = (
-    path: string,
-    init: { method: 'GET' | 'POST'; body?: string },
-    timeoutMs: number,
-  ): Observable<Answer> =>
+  const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
     new Observable((subscriber) => {
       // Of our own: `AbortSignal.any` of an `AbortSignal.timeout` is collected as garbage in Node 20 and never fires (0 of
       // 50 did), and a server that does not answer would hold up all further looks for good.
@@ -125,12 +103,12 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
         .finally(() => clearTimeout(patience))
         .then(
           (answer) => {
-            answeredAt = Date.now();
+            answeredAt = clock.now();
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
-            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = Date.now();
+            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = clock.now();
             else if (!unsubscribed) answeredAt = 0;
             subscriber.error(asNoAnswer(error, path));
           },
@@ -142,13 +120,57 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
       };
     });
 
-  const open = async (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
+  return {
+    url,
+    get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
+    post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
+    open: opener(outputs, { url, headers }, limits.timeoutMs),
+    answeredAt: () => answeredAt,
+    close: async () => {
+      await Promise.all([agent.destroy(), outputs.destroy()]);
+    },
+  };
+}
+
+type Address = Pick<ServerAddress, 'url' | 'headers'>;
+
+interface Init {
+  readonly method: 'GET' | 'POST';
+  readonly body?: string;
+}
+
+/** One request and what its answer says; rejects with `NoAnswer`. */
+function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: number) {
+  return async (path: string, init: Init, signal: AbortSignal): Promise<Answer> => {
+    try {
+      const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
+      const response = await request(`${url}${path}`, {
+        ...init,
+        dispatcher,
+        signal,
+        headers: { ...headers, ...type },
+      });
+      const { 'content-type': contentType, 'content-length': length, location } = response.headers;
+      if (Number(length) > maxBytes) {
+        response.body.on('error', () => undefined).destroy();
+        throw tooLarge(path);
+      }
+      return read(response.statusCode, String(contentType ?? ''), await response.body.text(), location);
+    } catch (error) {
+      throw asNoAnswer(error, path);
+    }
+  };
+}
+
+/** One open response; rejects with `NoAnswer`. */
+function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: number): Rest['open'] {
+  return async (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
     // undici's own patience begins with a connection; here it counts the wait for one, too.
     const abort = new AbortController();
-    const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), limits.timeoutMs);
+    const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
     try {
       return await request(`${url}${path}`, {
-        dispatcher: outputs,
+        dispatcher,
         signal: abort.signal,
         // What is compressed on the way has no ranges.
         headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
@@ -159,17 +181,6 @@ export function rest({ url, headers }: ServerAddress, limits: RestLimits = defau
     } finally {
       clearTimeout(patience);
     }
-  };
-
-  return {
-    url,
-    get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
-    post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
-    open,
-    answeredAt: () => answeredAt,
-    close: async () => {
-      await Promise.all([agent.destroy(), outputs.destroy()]);
-    },
   };
 }
 

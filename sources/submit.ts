@@ -20,8 +20,8 @@ import type { BoardEvent } from '../streams/board/board';
 import type { Failure } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
 import type { Prompt } from '../streams/job/workflow';
-import type { Lookup } from './lookup';
-import { MARK, inQueueAs } from './places';
+import type { Lookup } from './looks/lookup';
+import { MARK, inQueueAs } from './looks/places';
 import { acceptedCodec, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 

@@ -40,8 +40,11 @@ export const bounds = {
   /** Complaints of ComfyUI's validation kept with a job, and characters of each. */
   nodeErrors: 100,
   messageLength: 2_000,
-  /** Outputs kept with a job, and characters of its texts, one and all together. */
+  /** Characters of all of a job's complaints as JSON. */
+  nodeErrorsLength: 65_536,
+  /** Outputs kept with a job, bytes of them as JSON, and characters of its texts, one and all together. */
   outputs: 2_000,
+  outputsBytes: 512 << 10,
   textLength: 16_384,
   textsLength: 65_536,
   /** Bytes of a state as JSON. */
@@ -89,6 +92,10 @@ export const bounds = {
   signedUrlMs: 5 * 60_000,
   /** Bytes of a preview: a PNG of noise, 1024 pixels square, has 3.1 MiB. */
   previewBytes: 4 << 20,
+  /** Previews of a job for those who watch it through another instance: bytes each, and how many a second; changes under way to them. */
+  sharedPreviewBytes: 256 << 10,
+  sharedPreviewsPerSecond: 5,
+  announcedAtOnce: 32,
   /** Webhooks under way, of an instance: in all, to one host, for one user. */
   webhooks: 50,
   webhooksPerHost: 4,

@@ -1,5 +1,5 @@
 import { defer, finalize, retry, switchMap, takeWhile, throwError, timer, type Observable } from 'rxjs';
-import { NoAnswer, UnknownJob, isSettled, type JobRequest, type JobState } from '../../index';
+import { NoAnswer, UnknownJob, isSettled, type JobRequest, type JobState, type Pipeline } from '../../index';
 import { hold, type Held } from './held-pipeline';
 import { realClock } from './real-clock';
 
@@ -11,6 +11,18 @@ const LOOK_MS = 1_000;
 const MOST_MS = 5_000;
 /** A job that so many looks in a row find nowhere, the last over 10 s after the first, is not there (R4). */
 const LOOKS = 5;
+
+/** What is being tracked just now. */
+const tracking = new WeakMap<Pipeline, Map<string, Promise<JobState>>>();
+
+/** The job as it is now, whoever posted it. Rejects as `Pipeline.track`. Those who ask at once get one answer: it is looked for once. */
+export function tracked(pipeline: Pipeline, promptId: string): Promise<JobState> {
+  const under = tracking.get(pipeline) ?? new Map<string, Promise<JobState>>();
+  tracking.set(pipeline, under);
+  const state = under.get(promptId) ?? pipeline.track(promptId, anonymous).finally(() => under.delete(promptId));
+  under.set(promptId, state);
+  return state;
+}
 
 /**
  * A job's states from the present one to its end, whoever posted it. Waits for a server that does not answer; errors with
@@ -33,7 +45,7 @@ export function followingIn({ pipeline }: Held, promptId: string, { patient = fa
       const isOver = isMissing ? !patient && missed >= LOOKS : !(error instanceof NoAnswer);
       return isOver ? throwError(() => error) : timer(Math.min(LOOK_MS * 2 ** (tries - 1), MOST_MS), realClock);
     };
-    return defer(() => pipeline.track(promptId, anonymous)).pipe(
+    return defer(() => tracked(pipeline, promptId)).pipe(
       retry({ delay }),
       switchMap((state) => pipeline.watch(state.promptId)),
       takeWhile((state) => !isSettled(state), true),

@@ -146,10 +146,14 @@ export const JwksUrl = setting('JwksUrl', (text) => {
 export const WebhookSecret = setting('WebhookSecret', (text) => {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
   const secret = Buffer.from(base64, 'base64');
-  return secret.length >= 24 && secret.length <= 64
-    ? E.right<string, Uint8Array>(secret)
-    : E.left('must be whsec_ and 24 to 64 bytes in base64, for instance whsec_ and `openssl rand -base64 32`');
+  if (secret.length < 24 || secret.length > 64)
+    return E.left(`must be whsec_ and 24 to 64 bytes in base64, ${SIGNED_WITH}`);
+  return isMonotonous(secret.toString('latin1'))
+    ? E.left(`must not be so easily guessed: take random bytes, ${SIGNED_WITH}`)
+    : E.right<string, Uint8Array>(secret);
 });
+
+const SIGNED_WITH = 'for instance whsec_ and `openssl rand -base64 32`';
 
 /** Host names, or `*.` and a domain. */
 export const WebhookHosts = setting('WebhookHosts', (text) => {

@@ -1,10 +1,13 @@
 import {
+  EMPTY,
   concat,
   defer,
+  filter,
   firstValueFrom,
   from,
   lastValueFrom,
   map,
+  merge,
   repeat,
   takeUntil,
   takeWhile,
@@ -48,7 +51,7 @@ export interface CallParts {
 
 /** What a pipeline's owner may call. */
 export function callsOf(parts: CallParts, env: Env): Pipeline {
-  const { choice, sessions, local, store, reads, life, submit, track } = parts;
+  const { choice, sessions, store, reads, life, submit, track } = parts;
   const whileOpen =
     <A extends readonly unknown[], T>(call: (...given: A) => Promise<T>) =>
     async (...given: A): Promise<T> => {
@@ -66,7 +69,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: () => readOpen(() => live(parts, env)),
     states$: life.states$,
-    previews: (promptId) => local.previews.changes(promptId),
+    previews: (promptId) => previews(promptId, parts),
     output: whileOpen(async (promptId, n, range) => {
       const state = await reads.get(promptId);
       const file = state?.outputs?.[n];
@@ -103,6 +106,17 @@ function cancelling({ board, posting, store, reads, life }: CallParts, { clock }
     else await askOwner(promptId);
     return reads.get(promptId);
   };
+}
+
+/** What comes here while the job is watched here, else what another instance shows of it. */
+function previews(promptId: string, { board, local, store, stop$ }: CallParts): Observable<Preview> {
+  const isHere = (): boolean => board.job(promptId) !== undefined;
+  const here$ = defer(() => local.previews.changes(promptId));
+  const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
+  return concat(
+    defer(() => (isHere() ? here$ : EMPTY)),
+    merge(here$, elsewhere$),
+  ).pipe(takeUntil(stop$));
 }
 
 /** The jobs here as they are now, then those that others watch as they are stored; the first alone where the store does not answer (R12). */

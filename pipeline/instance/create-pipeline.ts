@@ -79,7 +79,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const transit = inTransit();
   const kept = pictures(store, report);
 
-  const held = sessions({ servers, store, writer, board, transit, stop$ }, env);
+  const held = sessions(
+    { servers, store, writer, board, transit, told: (promptId) => local.states.changes(promptId), stop$ },
+    env,
+  );
   const choice = choosing(servers, held.own, board);
   const posts = posting({ choice, sessions: held, board, store, writer }, env);
   const lettingGo$ = refused$.pipe(

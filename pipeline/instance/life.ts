@@ -80,7 +80,7 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, pictures, durations, writer, stop$ } = parts;
+  const { servers, sessions, posting, board, local, pictures, durations, writer, store, stop$ } = parts;
   const { clock, random, report } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
@@ -118,6 +118,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
       case 'state':
         local.states.tell(change.state.promptId, change.state);
         writer.put(change.state);
+        store.announce(change.state);
         break;
       case 'measured':
         durations.learn(change);
@@ -127,9 +128,11 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
         break;
       case 'preview':
         local.previews.tell(change.preview.promptId, change.preview);
+        store.show(change.preview, board.job(change.preview.promptId)?.state.epoch ?? 0);
         break;
       case 'released':
         local.states.release(change.promptId);
+        local.previews.release(change.promptId);
         break;
       case 'runAgain':
         call$.next(posting.again(change.promptId, change.failure));

@@ -33,7 +33,7 @@ const FORGOTTEN_AFTER = 30;
 
 export interface RecoveryParts {
   readonly store: Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'leases'>;
-  readonly writer: Pick<WriteBehind, 'write'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting'>;
   readonly board: Pick<BoardView, 'job'>;
   readonly transit: Transit;
   readonly isServed: (serverUrl: string) => boolean;
@@ -56,7 +56,9 @@ export function recovery(parts: RecoveryParts, env: Env): Recovery {
   const { clock, backoff, report } = env;
   const elsewhere = watchedElsewhere();
 
-  const isHere = (promptId: string): boolean => board.job(promptId) !== undefined || transit.has(promptId);
+  // A job whose end is not written yet is stored as it was before: it has ended here all the same (R1).
+  const isHere = (promptId: string): boolean =>
+    board.job(promptId) !== undefined || transit.has(promptId) || writer.waiting(promptId) !== undefined;
   const isOurs = ({ serverUrl, promptId }: JobState): boolean => isServed(serverUrl) && !isHere(promptId);
   const ofSession = (clientId: string): Observable<JobState> => store.liveOf(clientId, isHere).pipe(filter(isOurs));
 

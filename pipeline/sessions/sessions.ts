@@ -39,9 +39,8 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 const IDLE_MS = 30_000;
 /** How often the store is searched for jobs nobody watches. An instance that lost its lease without noticing may still have posted some. */
 const LATECOMERS_MS = 10_000;
-/** How long, and how often, is waited for a job that another instance asks for before it is known here. */
+/** How long is waited for a job that another instance asks for before it is known here. */
 const KNOWN_MS = 5_000;
-const KNOWN_TICK_MS = 50;
 /** Batches of recovered jobs that a late subscriber is told of. */
 const BATCHES = 16;
 
@@ -52,9 +51,11 @@ export interface SessionParts {
     readonly session: (clientId: string) => Session;
   }[];
   readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'write'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting'>;
   readonly board: BoardView;
   readonly transit: Transit;
+  /** The changes of a job here, from now on. */
+  readonly told: (promptId: string) => Observable<JobState>;
   readonly stop$: Observable<unknown>;
 }
 
@@ -74,7 +75,7 @@ export interface Sessions {
   readonly release: () => Observable<never>;
 }
 
-export function sessions({ servers, store, writer, board, transit, stop$ }: SessionParts, env: Env): Sessions {
+export function sessions({ servers, store, writer, board, transit, told, stop$ }: SessionParts, env: Env): Sessions {
   const { clock, random, report } = env;
   const policy = { ...defaultHoldingPolicy, clock, random };
   const { leases } = store;
@@ -164,8 +165,7 @@ export function sessions({ servers, store, writer, board, transit, stop$ }: Sess
   /** Another instance may ask for a job before it is taken up here. */
   const whenKnown = (promptId: string): Observable<Demand> =>
     concat(
-      timer(0, KNOWN_TICK_MS, clock).pipe(
-        filter(() => board.job(promptId) !== undefined),
+      defer(() => (board.job(promptId) === undefined ? told(promptId) : EMPTY)).pipe(
         take(1),
         ignoreElements(),
         takeUntil(timer(KNOWN_MS, clock)),

@@ -8,6 +8,7 @@ import {
   ignoreElements,
   interval,
   map,
+  NEVER,
   of,
   reduce,
   tap,
@@ -195,7 +196,11 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
         return wasThere;
       }),
 
+    // One process: whoever watches a job hears of it there.
     changes: (promptId) => feed.changes(promptId),
+    announce: () => undefined,
+    show: () => undefined,
+    previews: () => NEVER,
 
     preflight: () => store.healthy().pipe(concatMap((isWell) => (isWell ? of([]) : probe()))),
 

@@ -28,7 +28,8 @@ import {
   type PutOutcome,
 } from '../job-store';
 import { keyBeside } from './connection/key-slot';
-import { feedChannel, redisFeed } from './redis-feed';
+import { redisAudience } from './feed/redis-audience';
+import { feedChannel, redisFeed } from './feed/redis-feed';
 import { filesKey, redisFiles } from './redis-files';
 import { redisHooks } from './redis-webhook-queue';
 import { redisIndex } from './listing/redis-index';
@@ -75,6 +76,7 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
   const index = redisIndex(redis, ask, () => Date.now());
   const files = redisFiles(redis, ask);
+  const audience = redisAudience(redis, ask, fenceKey);
 
   /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
   function put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
@@ -88,6 +90,10 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
     ];
     const args = [JSON.stringify(state), epoch, seq, STATE_TTL_S, isSettled(state) ? 1 : 0, kept ?? '', KEPT_S];
     const put$ = ask(() => redis.putJobState(...keys, ...args)).pipe(
+      map(([outcome, listeners]) => {
+        if (listeners >= 0) audience.counted(promptId, isSettled(state) ? 0 : listeners);
+        return outcome;
+      }),
       tap((outcome) => outcome === 'overwrote' && report('redis put', overwritten(jobKey(promptId)))),
       concatMap((outcome) =>
         outcome === 'stale'
@@ -163,6 +169,9 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
       ),
 
     changes: (promptId) => feed.changes(promptId),
+    previews: (promptId) => feed.previews(promptId),
+    announce: audience.announce,
+    show: audience.show,
 
     preflight: () => redisPreflight(nodes),
 

@@ -96,15 +96,13 @@ export class Unwritten extends Error {
   }
 }
 
-type Store = Pick<JobStore, 'put' | 'get' | 'remove'>;
-
 /** A state to be written, at once where that is `urgent`. */
 interface Write {
   readonly state: JobState;
   readonly urgent: boolean;
 }
 
-export function writeBehind(store: Store, options: WriteBehindOptions): WriteBehind {
+export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, options: WriteBehindOptions): WriteBehind {
   const { perSecond = 4, clock = asyncScheduler, random = Math.random, onStale = () => undefined, report } = options;
   const { confirmMs = 0, backoff = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random) } = options;
   /** States that the store has, or had: who holds one need not write it. */
@@ -205,10 +203,8 @@ export function writeBehind(store: Store, options: WriteBehindOptions): WriteBeh
       defer(() => {
         const waiting = unwritten.get(state.promptId);
         if (waiting === undefined || known.has(state) || failing) return EMPTY;
-        const done$ = tried$.pipe(
-          filter((tried) => tried.promptId === state.promptId && !isNewer(state, tried)),
-          take(1),
-        );
+        const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
+        const done$ = tried$.pipe(filter(isDone), take(1));
         return merge(
           done$,
           defer(() => (write$.next({ state: waiting, urgent: true }), EMPTY)),

@@ -33,12 +33,17 @@ const refusal = t.intersection([
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
   if (!t.UnknownRecord.is(errors)) return [];
   const told: NodeError[] = [];
+  let characters: number = bounds.nodeErrorsLength;
   for (const nodeId of Object.keys(errors)) {
     const node = errors[nodeId];
     if (!refusedNode.is(node) || nodeId.length > bounds.nodeIdLength) continue;
     for (const error of node.errors) {
       if (told.length >= bounds.nodeErrors) return told;
-      if (complaint.is(error)) told.push(nodeErrorOf(nodeId, node.class_type, error));
+      if (!complaint.is(error)) continue;
+      const next = nodeErrorOf(nodeId, node.class_type, error);
+      characters -= JSON.stringify(next).length;
+      if (characters < 0) return told;
+      told.push(next);
     }
   }
   return told;

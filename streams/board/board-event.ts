@@ -117,8 +117,3 @@ export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['ta
   'abandoned',
   'ticked',
 ]);
-
-/** What only a look can tell. */
-export const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
-  ...(['found', 'ended', 'absent', 'unended', 'unreadable'] as const),
-]);

@@ -9,32 +9,14 @@ import { isRunId } from '../job/run-id';
 import { byName, type Durations } from '../job/progress/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
-import {
-  JobBroke,
-  RefusedRunId,
-  addressedByJob,
-  lookFacts,
-  type Board,
-  type BoardEvent,
-  type Change,
-} from './board-event';
+import { JobBroke, RefusedRunId, addressedByJob, type Board, type BoardEvent, type Change } from './board-event';
 import { strays } from './early-events';
 import { jobIndex } from './job-index';
+import { linkedAt, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { dueAt, lookedAt, toldLength, withQueueBound, type QueueLength } from './queue-length';
+import { advanceSession, hearing, remedy, reopening, sessionWatch, type SessionWatch } from './session-watch';
 import { startTimes } from './start-times';
-import {
-  advanceSession,
-  answered,
-  expecting,
-  flowing,
-  isNews,
-  remedy,
-  reopening,
-  sessionWatch,
-  type SessionWatch,
-} from './session-watch';
 
-export { JobBroke, RefusedRunId } from './board-event';
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
 export function jobBoard(
@@ -51,11 +33,6 @@ export function jobBoard(
 
   const sessionOf = (clientId: string): SessionWatch => sessions.get(clientId) ?? sessionWatch(clientId);
   const isLinked = ({ clientId }: JobState): boolean => clientId !== undefined && sessionOf(clientId).open;
-  /** The one that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
-  const theRunning = (clientId: string): Job | undefined => {
-    const [job, ...others] = index.countRunning(clientId) > 1 ? [] : index.runningOf(clientId);
-    return others.length === 0 ? job : undefined;
-  };
 
   const keep = (before: Job | undefined, changed: Job): readonly Change[] => {
     const job = before === undefined ? changed : oneChange(before, changed);
@@ -104,8 +81,7 @@ export function jobBoard(
       report('run id', new RefusedRunId(job.state.promptId));
       return job;
     }
-    const { seq, updatedAt } = job.state;
-    return { ...job, state: { ...job.state, runId, seq: seq + 1, updatedAt: Math.max(at, updatedAt) } };
+    return restated(job, { ...job.state, runId }, at);
   };
 
   const takeJobEvent = (event: JobEvent): readonly Change[] => {
@@ -123,9 +99,8 @@ export function jobBoard(
     const { clientId } = after.state;
     if (clientId !== undefined) {
       const session = sessionOf(clientId);
-      if (isNews(session, before, event, timing)) sessions.set(clientId, expecting(session, event.at + timing.deafMs));
-      else if (after.heardAt > before.heardAt) sessions.set(clientId, flowing(session, timing));
-      if (lookFacts.has(event.tag)) sessions.set(clientId, answered(sessionOf(clientId), event.at));
+      const heard = hearing(session, before, after, event, timing);
+      if (heard !== session) sessions.set(clientId, heard);
     }
     const placed = event.tag === 'accepted' ? withNewsOfQueue(after, event) : after;
     const changes = keep(before, event.tag === 'found' ? withStart(placed, event.at) : placed);
@@ -155,13 +130,6 @@ export function jobBoard(
   const relinked = (job: Job, { tag }: JobEvent): Job =>
     tag === 'posting' ? { ...job, linked: isLinked(job.state), durations: durationsOn(job.state.serverUrl) } : job;
 
-  /** The server is silent no more. */
-  const spoken = (job: Job, { tag, at }: JobEvent): Job => {
-    if (job.state.silentSince === undefined || addressedByJob.has(tag)) return job;
-    const { silentSince: _, ...state } = job.state;
-    return { ...job, state: { ...state, seq: state.seq + 1, updatedAt: Math.max(at, state.updatedAt) } };
-  };
-
   /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
   const withNewsOfQueue = (job: Job, { postedAt, at }: JobEvent & { tag: 'accepted' }): Job => {
     const { clientId, serverUrl } = job.state;
@@ -182,27 +150,20 @@ export function jobBoard(
         return [];
       case 'linked':
         // R6: whatever was missed, one look each tells.
-        return each(index.ofClient(clientId), at, (job) => ({
-          ...job,
-          linked: true,
-          lookAt: job.accepted ? at : job.lookAt,
-        }));
+        return each(index.ofClient(clientId), at, (job) => linkedAt(job, at));
       case 'unlinked':
         unclaimed.spoil();
-        return each(index.ofClient(clientId), at, (job) => {
-          const lookAt = job.accepted ? Math.min(job.lookAt, at + timing.takeoverMs) : job.lookAt;
-          return { ...job, linked: false, whole: false, lookAt };
-        });
+        return each(index.ofClient(clientId), at, (job) => unlinkedAt(job, at, timing));
       case 'garbled':
         unclaimed.spoil();
         return each(index.ofClient(clientId), at, (job) => ({ ...job, whole: false }));
       case 'resumed': {
-        const job = theRunning(clientId);
+        const job = index.theRunning(clientId);
         if (job === undefined) return [];
         return takeJobEvent({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at });
       }
       case 'previewed': {
-        const job = event.promptId === undefined ? theRunning(clientId) : index.run(event.promptId);
+        const job = event.promptId === undefined ? index.theRunning(clientId) : index.run(event.promptId);
         const nodeId = event.nodeId ?? job?.state.node?.id;
         if (job === undefined || nodeId === undefined) return [];
         const { mimeType, image } = event;
@@ -218,7 +179,7 @@ export function jobBoard(
     nodeId: string,
     { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
   ): readonly Change[] => {
-    const own = pictureNode(job, nodeId);
+    const own = pictureNode(job, nodeId, mimeType);
     const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
     if (output === undefined) return [];
     const { promptId } = job.state;
@@ -228,10 +189,7 @@ export function jobBoard(
 
   const takeSilence = ({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] => {
     const job = jobs.get(promptId);
-    if (job === undefined || job.state.silentSince !== undefined) return [];
-    const { seq, updatedAt } = job.state;
-    const state: JobState = { ...job.state, via: 'polling', silentSince: since, seq: seq + 1 };
-    return keep(job, { ...job, state: { ...state, updatedAt: Math.max(at, updatedAt) } });
+    return job === undefined || job.state.silentSince !== undefined ? [] : keep(job, silenced(job, since, at));
   };
 
   function take(event: BoardEvent): readonly Change[] {
@@ -267,8 +225,7 @@ export function jobBoard(
   }
 
   return {
-    ...{ take, jobs },
-    ...{ run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
+    ...{ take, jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
     ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
     ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
     job: (promptId) => jobs.get(promptId),

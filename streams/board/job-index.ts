@@ -11,8 +11,8 @@ export interface JobIndex {
   readonly delete: (promptId: string) => void;
   /** The jobs whose frames come to this client id. */
   readonly ofClient: (clientId: string) => readonly Job[];
-  /** Those of them that run. */
-  readonly runningOf: (clientId: string) => readonly Job[];
+  /** The one of them that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
+  readonly theRunning: (clientId: string) => Job | undefined;
   /** The jobs that this session watches, its own and those that somebody else posted. */
   readonly ofSession: (clientId: string) => readonly Job[];
   readonly ofServer: (serverUrl: string) => readonly Job[];
@@ -122,7 +122,7 @@ export function jobIndex(): JobIndex {
     },
     ofClient: (clientId) => listed(byClient.of(clientId)),
     running: () => listed(atWork.of('processing')),
-    runningOf: (clientId) => listed(running.of(clientId)),
+    theRunning: (clientId) => (running.of(clientId).size === 1 ? listed(running.of(clientId))[0] : undefined),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
     countOf: (serverUrl) => byServer.of(serverUrl).size,

@@ -116,3 +116,18 @@ export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafM
       return false;
   }
 }
+
+/** The session after an event about one of its jobs, which was `before` it and `after` it. */
+export function hearing(session: SessionWatch, before: Job, after: Job, event: JobEvent, timing: Timing): SessionWatch {
+  const heard = isNews(session, before, event, timing)
+    ? expecting(session, event.at + timing.deafMs)
+    : after.heardAt > before.heardAt
+      ? flowing(session, timing)
+      : session;
+  return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;
+}
+
+/** What only a look can tell. */
+const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
+  ...(['found', 'ended', 'absent', 'unended', 'unanswered', 'unreadable'] as const),
+]);

@@ -54,6 +54,8 @@ export function advance(job: Job, event: JobEvent, timing: Timing = defaultTimin
       return absent(job, event.at, timing);
     case 'unended':
       return { ...notAbsent(job), lookAt: event.at + (job.linked ? timing.auditMs : timing.pollMs) };
+    case 'unanswered':
+      return { ...job, lookAt: event.at + timing.pollMs };
     case 'unreadable':
       return unreadable(job, event.at, timing);
     case 'accepted': {

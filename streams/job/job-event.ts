@@ -56,6 +56,8 @@ export type LookFact =
     }
   /** In no history yet, while the queue cannot be read: it has not ended. */
   | { readonly tag: 'unended' }
+  /** Its own page gave no answer, though the server answers others: nothing is known of it (R4). */
+  | { readonly tag: 'unanswered' }
   /** A server that answers as ComfyUI does says something of this job that cannot be read. */
   | { readonly tag: 'unreadable' }
   /** In no queue and in no history. */

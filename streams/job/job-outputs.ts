@@ -4,15 +4,19 @@ import { isFile, type FileOutput, type JobOutput } from './job-state';
 import { ownerById } from './progress/plan';
 import type { Graph } from './workflow';
 
-/** The node that sends its pictures over the socket, by its class: any other node's pictures are previews. */
-const PICTURES = 'SaveImageWebsocket';
+/** Nodes that send their pictures over the socket, by their class: SaveImageWebsocket, ETN_SendImageWebSocket, … */
+const sendsPictures = /websocket/i;
 
-/** The node of the workflow whose picture this is, or `undefined` where it is a preview. */
-export function pictureNode({ graph, run }: Job, nodeId: string): string | undefined {
+/**
+ * The node of the workflow whose picture this is, or `undefined` where it is a preview. The class tells. Of a node that the
+ * workflow does not hold, made by another as it ran, only the format can: previews are JPEG, pictures PNG.
+ */
+export function pictureNode({ graph, run }: Job, nodeId: string, mimeType: string): string | undefined {
   const node = run?.nodes.get(nodeId);
   const own = node?.owner ?? ownOf(graph, nodeId);
-  const type = graph.get(node?.displayId ?? nodeId)?.type ?? graph.get(own)?.type;
-  return type === PICTURES ? own : undefined;
+  const type = graph.get(node?.displayId ?? nodeId)?.type ?? graph.get(own)?.type ?? '';
+  const isHidden = !graph.has(nodeId) && mimeType === 'image/png';
+  return sendsPictures.test(type) || isHidden ? own : undefined;
 }
 
 /** The output that a picture becomes, or `undefined` once the job has as many and as large ones as are kept. */
@@ -27,12 +31,12 @@ export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: num
 
 /**
  * A job's outputs as its state holds them: under the workflow's own nodes, in an order that does not depend on who told
- * of them, and bounded in number and characters (R16).
+ * of them, and bounded in number and bytes (R16).
  */
 export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
   const kept: JobOutput[] = [];
   let texts: number = bounds.textsLength;
-  let characters = bounds.stateBytes / 4;
+  let bytes = bounds.outputsBytes;
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
     // By its id alone: what frames say of its parents, history does not.
@@ -41,11 +45,18 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
     if (text === '' && texts <= 0) continue;
     texts -= text?.length ?? 0;
     const own = text === undefined ? { ...output, nodeId } : { nodeId, kind: 'text' as const, text };
-    characters -= JSON.stringify(own).length;
-    if (characters < 0) break;
+    bytes -= bytesOf(JSON.stringify(own));
+    if (bytes < 0) break;
     kept.push(own);
   }
   return kept;
+}
+
+/** In UTF-8, at most. */
+function bytesOf(text: string): number {
+  let bytes = text.length;
+  for (let n = 0; n < text.length; n++) if (text.charCodeAt(n) > 0x7f) bytes += 2;
+  return bytes;
 }
 
 /** The workflow's node that a node belongs to, by its id; itself where the workflow is not known. */

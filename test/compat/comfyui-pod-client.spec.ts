@@ -118,16 +118,22 @@ test('an answer that is lost after the workflow was queued has nothing posted tw
   expectOnce(server);
 });
 
-test('a job that somebody deletes while it waits has failed', async () => {
-  const server = await start();
-  await submit(server, long());
-  const { result } = running(server.url, steps({ steps: 2 }));
-  let waiting: Queue['queue_pending'] = [];
-  await until(async () => (waiting = (await get<Queue>(server, '/queue')).queue_pending).length > 0);
-  await post(server, '/queue', { delete: [waiting[0]![1]] });
-  expect((await result).status).toBe('failed');
-  expect([...server.executions.values()]).toEqual([1]);
-});
+test.each(['0.3.30', '0.33.0'] as const)(
+  '%s: a job that somebody deletes while it waits has failed, for good',
+  async (version) => {
+    const server = await start({ version });
+    await submit(server, long());
+    const pod = aPod(server.url);
+    const promptId = await pod.queueWorkflow(steps({ steps: 2 }));
+    let waiting: Queue['queue_pending'] = [];
+    await until(async () => (waiting = (await get<Queue>(server, '/queue')).queue_pending).length > 0);
+    await post(server, '/queue', { delete: [waiting[0]![1]] });
+    await until(async () => (await pod.getJobStatus(promptId)).status === 'failed');
+    await pod.close();
+    expect(await pod.getJobStatus(promptId)).toMatchObject({ status: 'failed', error: expect.any(String) as string });
+    expect([...server.executions.values()]).toEqual([1]);
+  },
+);
 
 test('a workflow that is refused is told with its nodes, and does not run', async () => {
   const server = await start();

@@ -123,7 +123,7 @@ describe('a user who has too much under way', () => {
   test('is told of bytes as well, and many at once are counted', async () => {
     const comfy = await start();
     const { pipeline } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { jobs: 3, bytes: 2_000 } });
-    const big = { ...short(), note: { class_type: 'x'.repeat(3_000), inputs: {} } };
+    const big = { ...short(), note: { class_type: 'Note', inputs: { text: 'x'.repeat(3_000) } } };
     await expect(pipeline.submit({ ...request, workflow: big })).rejects.toMatchObject({ most: 2_000 });
     const many = Array.from({ length: 8 }, () => pipeline.submit({ ...request, workflow: short() }));
     const outcomes = await Promise.allSettled(many);

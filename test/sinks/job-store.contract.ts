@@ -276,6 +276,14 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         expect(await liveOf('t')).toEqual([]);
       });
 
+      it('[R17] are given without those that are known already', async () => {
+        await put(aState({ promptId: 'a', clientId: 's' }));
+        await put(aState({ promptId: 'b', clientId: 's' }));
+        const isKnown = (promptId: string): boolean => promptId === 'a';
+        expect(idsOf(await lastValueFrom(store.live(isKnown).pipe(toArray())))).toEqual(['b']);
+        expect(idsOf(await lastValueFrom(store.liveOf('s', isKnown).pipe(toArray())))).toEqual(['b']);
+      });
+
       it('go with a job to its next session', async () => {
         await put(aState({ clientId: 's', seq: 1 }));
         await put(aState({ clientId: 't', seq: 2 }));

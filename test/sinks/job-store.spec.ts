@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import { lmdbFile } from '../../sinks/embedded/lmdb-file';
-import { feedChannel } from '../../sinks/redis/redis-feed';
+import { feedChannel } from '../../sinks/redis/feed/redis-feed';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../support/redis-server';
 import { jobStoreContract } from './job-store.contract';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { asyncScheduler, lastValueFrom, NEVER, type Subscription } from 'rxjs';
-import { lookup } from '../../sources/lookup';
+import { lookup } from '../../sources/looks/lookup';
 import { rest, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
 import { webSocketSession } from '../../sources/session';

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { feedChannel } from '../../sinks/redis/redis-feed';
+import { feedChannel } from '../../sinks/redis/feed/redis-feed';
 import { jobKey } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 

@@ -57,7 +57,7 @@ function threadFor(mostBytes: number): Piscina {
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: IDLE_MS,
-    resourceLimits: { maxOldGenerationSizeMb: heapMb(mostBytes) },
+    resourceLimits: { maxOldGenerationSizeMb: heapMb(mostBytes), maxYoungGenerationSizeMb: 8 },
     recordTiming: false,
     // Whoever waits for the loop goes first.
     niceIncrement: 10,

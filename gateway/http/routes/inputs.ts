@@ -9,6 +9,7 @@ import { asNamed } from '../bodies/media-type';
 import { chunksOf } from '../bodies/reading';
 import type { Turns } from '../bodies/turns';
 import { badFields } from '../requests/bad-fields';
+import { refuseUrlOfServer } from '../requests/server-name';
 import { inputQuery, type InputQuery } from '../requests/input-request.codec';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 
@@ -33,7 +34,10 @@ const uploading =
     const { server, ...stored } = await inTurn(viewer, async () => {
       const chunks = chunksOf(request, { mostBytes, weigh: (bytes) => weigh(viewer, bytes) });
       try {
-        return await pipeline.upload(await fileOf(request as Request, chunks, asked, viewer));
+        refuseUrlOfServer(viewer, asked.server, pipeline);
+        const file = await fileOf(request as Request, chunks, asked, viewer);
+        refuseUrlOfServer(viewer, file.server, pipeline);
+        return await pipeline.upload(file);
       } finally {
         void chunks.return(undefined);
       }

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
-import { UnknownServer, type JobRequest, type Pipeline } from '../../../pipeline/api';
+import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { totalsOf } from '../../../sinks/job-page';
 import { isSettled } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth';
@@ -14,6 +14,7 @@ import type { RequestBodies } from '../bodies/request-bodies';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
 import type { JobViews } from '../../wire/job-views';
 import type { PublicJob } from '../../wire/public-job';
+import { refuseUrlOfServer } from '../requests/server-name';
 import { isPromptId, visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
@@ -46,7 +47,7 @@ const submitting =
     const request = { ...body.request, userId: body.request.userId ?? viewer.userId };
     refuseOtherUsers(viewer, request);
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
-    refuseUrlOfServer(viewer, request, pipeline);
+    refuseUrlOfServer(viewer, request.server, pipeline);
     const job = await pipeline.submit({ ...request, ...(once && { once }) });
     if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
     response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
@@ -108,12 +109,6 @@ const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void =
   if (role === 'service' || request.userId === userId) return;
   const errors = [{ field: 'userId', message: 'must be the user that the token names' }];
   throw new Problem('forbidden', { detail: 'A user may act for nobody else.', errors });
-};
-
-/** Users know servers by their names; to a URL they get the answer that any wrong name gets. */
-const refuseUrlOfServer = ({ role }: Viewer, { server }: JobRequest, pipeline: Pipeline): void => {
-  if (role === 'service' || server === undefined || pipeline.servers().some(({ name }) => name === server)) return;
-  throw new UnknownServer('no server has that name');
 };
 
 const refuseUrl = (message: string | undefined): void => {

@@ -7,8 +7,12 @@ export type IndexPage = readonly [
   ...ofStatuses: readonly (readonly string[])[],
 ];
 
+/** What became of a state, and how many heard it; -1 where it was not published. */
+export type PutAnswer = readonly [outcome: 'stored' | 'created' | 'stale' | 'overwrote', listeners: number];
+
 export interface JobScripts {
-  readonly putJobState: Script<string>;
+  readonly putJobState: Script<PutAnswer>;
+  readonly announce: Script<number>;
   readonly keepFile: Script<number>;
   readonly putInIndex: Script<number>;
   readonly dropFromIndex: Script<number>;
@@ -23,6 +27,7 @@ const ofOwner = (name: string) => lua(6, 'jobs/index-of-owner', `jobs/${name}`);
 
 export const JOB_SCRIPTS = {
   putJobState: lua(5, 'jobs/put'),
+  announce: lua(2, 'jobs/announce'),
   keepFile: lua(2, 'jobs/keep-file'),
   putInIndex: ofOwner('index-put'),
   dropFromIndex: ofOwner('index-drop'),

@@ -1,5 +1,4 @@
 import type { Graph, GraphNode } from '../workflow';
-import type { NodeRun } from './node-run';
 import type { Versions } from './versions';
 import { heftOf, priorOf, takesSteps, type Prior } from './priors';
 
@@ -181,7 +180,7 @@ export function ownerOf(
   { nodes }: Pick<Plan, 'nodes'>,
   id: string,
   parent: string | undefined,
-  runs: Pick<Versions<NodeRun>, 'get'>,
+  runs: Pick<Versions<{ readonly owner?: string }>, 'get'>,
 ): string | undefined {
   if (parent !== undefined) {
     if (nodes.has(parent)) return parent;

@@ -111,6 +111,38 @@ test('with tokens, it does so by a signed URL', async () => {
   await page.close();
 });
 
+test('with tokens, the dashboard plays it too, in parts, by a URL of its own', async () => {
+  const job = await guarded.pipeline.submit({
+    workflow: {
+      '1': { class_type: 'EmptyImage', inputs: { width: 64, height: 64, batch_size: 1, color: 3 } },
+      '2': { class_type: 'SaveWEBM', inputs: { images: ['1', 0], filename_prefix: 'film' } },
+    },
+    type: 'image_generation',
+    userId: 'ada',
+  });
+  const { promptId, outputs } = await settled(guarded.pipeline, job.promptId);
+  guarded.comfy.replaceFile(outputs![0] as FileOutput, VIDEO, 'video/webm');
+  const { page, statuses } = await pageOf(guarded.url);
+  await page.getByLabel('Token').fill(await tokenOf({ sub: 'ada' }));
+  await page.keyboard.press('Enter');
+  await page.locator(`[data-job="${promptId}"] a`).click();
+  await page.getByText('film_00001_.webm').click();
+  await page.locator('video').waitFor();
+  const shown = await page.evaluate<number>(`(async () => {
+    const video = document.querySelector('video');
+    video.muted = true;
+    video.loop = false;
+    const ended = new Promise((resolve) => video.addEventListener('ended', resolve));
+    await video.play();
+    video.currentTime = 5;
+    await ended;
+    return video.videoWidth;
+  })()`);
+  expect(shown).toBe(96);
+  expect(new Set(statuses.slice(1))).toEqual(new Set([206]));
+  await page.close();
+});
+
 test('a page of any other origin shows nothing of it', async () => {
   const url = await videoOf(open);
   const { page } = await pageOf(stranger);

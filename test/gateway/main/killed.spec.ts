@@ -41,7 +41,7 @@ async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: 
     DATA_DIR: directory,
     PORT: '0',
     LOG_LEVEL: 'silent',
-    WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+    WEBHOOK_SECRET: `whsec_${Buffer.from('a webhook secret, long enough 4711').toString('base64')}`,
   };
   const child = spawn(process.execPath, [builtScript('gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
   running.push(child);
@@ -100,3 +100,20 @@ test('kill -9 before ComfyUI could be reached: the job that was answered runs al
     await link.close();
   }
 });
+
+test.each(['12345678901234567891', '18446744073709551615'])(
+  '[R18] kill -9 between two runs of a job: the second has the first one’s seed, to the last digit: %s',
+  async (seed) => {
+    const workflow = JSON.stringify(steps({ steps: 10_000, seed: 7 })).replace('"seed":7', `"seed":${seed}`);
+    const body = `{"type":"t","userId":"ada","maxAttempts":2,"onLost":"resubmit","workflow":${workflow}}`;
+    const first = await start();
+    const posted = await asking(first)('POST', '/jobs', { body });
+    expect(posted.status).toBe(202);
+    await eventually(() => expect(comfy.executions.size).toBe(1));
+    await killed(first.child);
+    await comfy.restart();
+    await start();
+    await eventually(() => expect(comfy.executions.size).toBe(2));
+    expect(comfy.posted.map((text) => /"seed":(\d+)/.exec(text)?.[1])).toEqual([seed, seed]);
+  },
+);

@@ -151,6 +151,7 @@ test.each([
   ['PROXIES', 'true'],
   ['WEBHOOK_SECRET', SECRET],
   ['WEBHOOK_SECRET', 'whsec_c2hvcnQ='],
+  ['WEBHOOK_SECRET', `whsec_${Buffer.alloc(32, 7).toString('base64')}`],
   ['WEBHOOK_HOSTS', 'no.secret.beside.it'],
   ['ORIGINS', '*'],
   ['ORIGINS', 'app.example.com'],

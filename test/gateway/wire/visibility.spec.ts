@@ -201,3 +201,19 @@ test('health needs no token, but only services learn the servers’ URLs', async
   expect((await ask('GET', '/readyz', { token: ada })).text).not.toContain(gateway.comfy.url);
   expect((await ask('GET', '/readyz', { token: service })).text).toContain(gateway.comfy.url);
 });
+
+test('[R13] an input goes to a server by its name; to users, its URL is as any wrong name', async () => {
+  const { url } = gateway.comfy;
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+  const upload = async (server: string, token: string) => {
+    const query = new URLSearchParams({ filename: 'a.png', server });
+    const init = { method: 'POST', headers: { ...headers, authorization: `Bearer ${token}` }, body: png };
+    const answer = await fetch(`${gateway.url}/inputs?${query.toString()}`, init);
+    return { status: answer.status, text: await answer.text() };
+  };
+  expect(await upload('server-1', ada)).toMatchObject({ status: 201 });
+  expect(await upload(url, service)).toMatchObject({ status: 201 });
+  expect(await upload(url, ada)).toEqual(await upload('http://127.0.0.1:1', ada));
+  expect(await upload(url, ada)).toMatchObject({ status: 400 });
+});

@@ -1,7 +1,7 @@
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { jobKey, type JobStore } from '../../../sinks/job-store';
 import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
-import { feedChannel } from '../../../sinks/redis/redis-feed';
+import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
 import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/writing/write-behind';

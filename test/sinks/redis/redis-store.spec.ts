@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, NEVER, noop, toArray } from 'rxjs';
 import { StoreUnavailable, UnreadableState, type JobStore } from '../../../sinks/job-store';
-import { feedChannel, redisFeed } from '../../../sinks/redis/redis-feed';
+import { feedChannel, redisFeed } from '../../../sinks/redis/feed/redis-feed';
 import { redisListener } from '../../../sinks/redis/connection/listener';
 import { fenceKey, redisStore } from '../../../sinks/redis/redis-store';
 import { InvalidRedisUrl } from '../../../sinks/redis/connection/url';

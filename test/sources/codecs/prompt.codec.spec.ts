@@ -1,3 +1,4 @@
+import { bounds } from '../../../streams/bounds';
 import { acceptedCodec, nodeErrorsOf, rejection } from '../../../sources/codecs/prompt.codec';
 import { exchangesOf, recordingOf, recordings } from '../../support/recordings';
 
@@ -133,4 +134,24 @@ test('an error without anything but its message is told', () => {
     message: 'No.',
     retryable: false,
   });
+});
+
+test('[R16] complaints are bounded together, the first ones told', () => {
+  const error = { message: 'x'.repeat(3_000), details: 'y'.repeat(3_000) };
+  const told = nodeErrorsOf(Object.fromEntries(Array.from({ length: 90 }, (_, n) => [`${n}`, { errors: [error] }])));
+  expect(told[0]).toMatchObject({ nodeId: '0' });
+  expect(told.length).toBeGreaterThan(10);
+  expect(JSON.stringify(told).length).toBeLessThan(bounds.nodeErrorsLength + 200);
+});
+
+test('what ComfyUI says of an input that its node refuses itself is told with the asker’s value', () => {
+  const details = 'image - Invalid image file: nope.png';
+  const error = { type: 'custom_validation_failed', message: 'Custom validation failed for node', details };
+  const answer = {
+    error: { type: 'prompt_outputs_failed_validation', message: 'Prompt outputs failed validation', details: '' },
+    node_errors: { '1': { errors: [{ ...error, extra_info: { input_name: 'image' } }], class_type: 'LoadImage' } },
+  };
+  expect(rejection(400, answer).failure.message).toBe(
+    'Node 1 (LoadImage), input image: Custom validation failed for node: Invalid image file: nope.png',
+  );
 });

@@ -31,7 +31,7 @@ function aBoard() {
     queueLength: (remaining: number, serverUrl = SERVER) =>
       states(take({ tag: 'queueLength', serverUrl, remaining, at: now })),
     previewed: (more: { promptId?: string; nodeId?: string; clientId?: string } = {}) =>
-      take({ tag: 'previewed', clientId: 'c', at: now, mimeType: 'image/png', image: new Uint8Array(1), ...more }),
+      take({ tag: 'previewed', clientId: 'c', at: now, mimeType: 'image/jpeg', image: new Uint8Array(1), ...more }),
     due: (time: number, url = SERVER) => board.due(url, time).map((job) => job.state.promptId),
     /** Whether the socket is opened anew, at a server that answers the look which comes first. */
     deaf: (time: number, clientId = 'c'): boolean => {
@@ -645,7 +645,7 @@ describe('a preview', () => {
     open('a');
     open('b');
     told('b', started, step(1));
-    expect(previewed()).toMatchObject([{ preview: { promptId: 'b', nodeId: '2', mimeType: 'image/png' } }]);
+    expect(previewed()).toMatchObject([{ preview: { promptId: 'b', nodeId: '2', mimeType: 'image/jpeg' } }]);
   });
 
   test('[R13] that may be of either of two jobs goes to nobody', () => {

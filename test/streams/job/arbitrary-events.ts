@@ -108,7 +108,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Fact>({ tag: 'succeeded' }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('broke' as const), failure }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('ended' as const), outcome: fc.oneof(outputs, failure) }) },
-  { weight: 1, arbitrary: fc.constantFrom<Fact>({ tag: 'unended' }, { tag: 'unreadable' }) },
+  { weight: 1, arbitrary: fc.constantFrom<Fact>({ tag: 'unended' }, { tag: 'unanswered' }, { tag: 'unreadable' }) },
   { weight: 1, arbitrary: nodeId.map((id): Fact => ({ tag: 'pictured', output: aFile(id), bytes: 9 })) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('accepted' as const), postedAt: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ tag: fc.constant('refused' as const), failure }) },

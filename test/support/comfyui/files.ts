@@ -21,11 +21,11 @@ export class Files {
   private readonly started = new Date();
 
   /** Saves an image under the next number of its prefix, which may name a subfolder. */
-  save(image: ImageValue, prefix: string, type: 'output' | 'temp'): FileRef {
+  save(image: ImageValue, prefix: string, type: 'output' | 'temp', ending = 'png'): FileRef {
     const count = (this.counters.get(prefix) ?? 0) + 1;
     this.counters.set(prefix, count);
     const slash = prefix.lastIndexOf('/');
-    const filename = `${prefix.slice(slash + 1)}_${String(count).padStart(5, '0')}_.png`;
+    const filename = `${prefix.slice(slash + 1)}_${String(count).padStart(5, '0')}_.${ending}`;
     const file = { filename, subfolder: prefix.slice(0, Math.max(slash, 0)), type };
     this.images.set(key(file), image);
     return file;

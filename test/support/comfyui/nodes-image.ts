@@ -58,6 +58,16 @@ export const imageNodes: Readonly<Record<string, NodeClass>> = {
     isOutput: true,
     run: (inputs, context) => saved(inputs['images'], String(inputs['filename_prefix']), 'output', context),
   },
+  /** A film of its pictures; what it holds, a test puts there. */
+  SaveWEBM: {
+    required: { images: IMAGE, filename_prefix: ['STRING', { default: 'ComfyUI' }] },
+    returns: [],
+    isOutput: true,
+    run: (inputs, { files }) => {
+      const film = files.save(image(inputs['images']), String(inputs['filename_prefix']), 'output', 'webm');
+      return { result: [], ui: { images: [film], animated: [true] } };
+    },
+  },
   /** Sends its pictures over the socket, as PNG, and names no output. */
   SaveImageWebsocket: {
     required: { images: IMAGE },

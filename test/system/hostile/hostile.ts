@@ -77,7 +77,11 @@ async function main(): Promise<void> {
     WEBHOOK_HOSTS: '127.0.0.1',
     NODE_EXTRA_CA_CERTS: tls.file,
     LOG_LEVEL: 'warn',
-    ...(process.env['OPTIONS'] !== undefined && { NODE_OPTIONS: process.env['OPTIONS'] }),
+    // As the image has it.
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '262144',
+    MALLOC_TRIM_THRESHOLD_: '262144',
+    NODE_OPTIONS: `--max-semi-space-size=4 ${process.env['OPTIONS'] ?? ''}`,
   };
   const instances = await Promise.all(
     [0, 1, 2].map((n) => startInstance(`i${n}`, environment, join(directory, `i${n}.log`))),

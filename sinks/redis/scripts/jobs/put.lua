@@ -3,7 +3,7 @@
 --
 -- KEYS: state, fence, feed channel, workflow, files (all in one slot).
 -- ARGV: the state as JSON, its epoch, its seq, seconds to live, 1 where it is settled, the workflow (empty: none is given),
--- seconds for that to live. Answers `stored`, `created` where nothing was there, `stale`, or `overwrote` where what was there
+-- seconds for that to live. Answers how many listen (-1: it was not published) and `stored`, `created` where nothing was there, `stale`, or `overwrote` where what was there
 -- is no state.
 --
 -- Who takes a job over may have read its state before it ended: what is there is looked at whenever the owner changes.
@@ -32,15 +32,15 @@ end
 
 if not heldEpoch and not stored then outcome = 'created' end
 
-local repeated = false
+local repeated, listeners = false, -1
 if heldEpoch then
-  if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return 'stale' end
+  if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return { 'stale', -1 } end
   if heldEpoch < epoch and type(stored) == 'string' then
     local isJson, state = pcall(cjson.decode, stored)
-    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return 'stale' end
+    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return { 'stale', -1 } end
   end
   if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
-    if stored ~= ARGV[1] then return 'stale' end
+    if stored ~= ARGV[1] then return { 'stale', -1 } end
     repeated = true
   end
 end
@@ -58,8 +58,9 @@ redis.call('EXPIRE', KEYS[5], ARGV[4])
 if not repeated then
   local heard = redis.pcall('SPUBLISH', KEYS[3], ARGV[1])
   local refusal = type(heard) == 'table' and heard.err
+  if type(heard) == 'number' then listeners = heard end
   if refusal and not string.find(refusal, 'NOPERM') and not string.find(refusal, 'user executing') and not string.find(refusal, 'ACL') then
     return heard
   end
 end
-return outcome
+return { outcome, listeners }

@@ -19,12 +19,14 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { isNewer, type JobState } from '../../streams/job/job-state';
-import type { Report } from '../../streams/operators/reporting';
-import { decodeJobState } from '../job-state.codec';
-import { jobKey } from '../job-store';
-import { keyBeside } from './connection/key-slot';
-import type { RedisListener } from './connection/listener';
+import type { Preview } from '../../../streams/board/board';
+import { isNewer, type JobState } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
+import { decodeJobState } from '../../job-state.codec';
+import { jobKey } from '../../job-store';
+import { keyBeside } from '../connection/key-slot';
+import type { RedisListener } from '../connection/listener';
+import { decodePreview } from './preview.codec';
 
 /** The stored state is asked for again ever later, where it did not come. */
 const FIRST_MS = 100;
@@ -36,10 +38,15 @@ const POLL_MS = 3000;
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
 export const feedChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'feed');
 
+/** The sharded channel on which a job's previews are published, in the slot of its key. */
+export const previewChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'previews');
+
 /** What is published of each job. */
 export interface RedisFeed {
   /** See `JobStore.changes`. A job's states are decoded once for all who watch it. */
   changes(promptId: string): Observable<JobState>;
+  /** See `JobStore.previews`. */
+  previews(promptId: string): Observable<Preview>;
 }
 
 /** States as they are published, and, whenever listening has begun, as `stored` has them under a key. */
@@ -93,6 +100,13 @@ export function redisFeed(
   }
 
   return {
+    previews: (promptId) =>
+      defer(() => listener.listen(previewChannel(promptId))).pipe(
+        mergeMap((text) => {
+          const preview = text === undefined || text === '' ? undefined : decodePreview(promptId, text);
+          return preview === undefined ? EMPTY : of(preview);
+        }),
+      ),
     changes: (promptId) =>
       defer(() => {
         const changes$ =

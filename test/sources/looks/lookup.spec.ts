@@ -1,14 +1,15 @@
 import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { lookAt, lookup, type Lookup } from '../../sources/lookup';
-import { NoAnswer, rest, type Answer, type Rest } from '../../sources/rest';
-import { serverAddress } from '../../sources/server-address';
-import { jobOf, queuedState, type Job } from '../../streams/job/job';
-import type { BoardEvent } from '../../streams/board/board';
-import { graphOf } from '../../streams/job/workflow';
-import type { ComfyUIStandIn, StandInOptions } from '../support/comfyui/stand-in';
-import type { ComfyUIVersion } from '../support/comfyui/versions';
-import { nodeError, outOfMemory, steps, twoOutputs } from '../support/comfyui/workflows';
-import { finished, post, start, stopAll, submit, until } from '../support/comfyui-client';
+import { lookAt } from '../../../sources/looks/look-at';
+import { lookup, type Lookup } from '../../../sources/looks/lookup';
+import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
+import { serverAddress } from '../../../sources/server-address';
+import { jobOf, queuedState, type Job } from '../../../streams/job/job';
+import type { BoardEvent } from '../../../streams/board/board';
+import { graphOf } from '../../../streams/job/workflow';
+import type { ComfyUIStandIn, StandInOptions } from '../../support/comfyui/stand-in';
+import type { ComfyUIVersion } from '../../support/comfyui/versions';
+import { nodeError, outOfMemory, steps, twoOutputs } from '../../support/comfyui/workflows';
+import { finished, post, start, stopAll, submit, until } from '../../support/comfyui-client';
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const NEW = '/api/jobs?status=in_progress,pending';
@@ -196,11 +197,37 @@ describe.each(versions)('%s', (version) => {
     },
   );
 
-  test('[R4] one detail that is no answer leaves nothing said of that job, and the look in error', async () => {
+  test('[R4, R15] a job whose own page is broken is told nothing of, and keeps no other waiting', async () => {
+    const { server, client } = await asking(version);
+    const ended = [await submit(server, short()), await submit(server, short())];
+    for (const each of ended) await finished(server, each);
+    const broken = await submit(server, short());
+    await finished(server, broken);
+    const page = `${isNew ? '/api/jobs' : '/history'}/${broken}`;
+    server.faults.status = {
+      httpStatus: 500,
+      body: 'Internal Server Error',
+      contentType: 'text/plain',
+      routes: [page],
+    };
+    const jobs = [broken, ...ended].map((id) => taken(id));
+    const looked = lookAt(lookup(client.get), asyncScheduler);
+    for (let n = 0; n < 7; n++) {
+      const events = await lastValueFrom(looked(jobs).pipe(toArray()));
+      expect(events).toHaveLength(3);
+      expect(events).toContainEqual(expect.objectContaining({ promptId: broken, tag: 'unanswered' }));
+      for (const id of ended) expect(events).toContainEqual(expect.objectContaining({ promptId: id, tag: 'ended' }));
+    }
+  });
+
+  test('[R4] where nothing answers at all, nothing is said of any job, and the look is in error', async () => {
     const { server, routes } = await asking(version);
     await answer(routes.queue());
-    server.faults.hangRoutes = [];
-    server.faults.status = { httpStatus: 503, body: '', routes: [isNew ? '/api/jobs/' : '/history/'] };
+    server.faults.status = {
+      httpStatus: 503,
+      body: '',
+      routes: [isNew ? '/api/jobs/' : '/history/', '/prompt'],
+    };
     const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
       lookAt(

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
-import { storedCodec } from './codecs/upload.codec';
-import { NoAnswer } from './rest';
-import type { ServerAddress } from './server-address';
+import { storedCodec } from '../codecs/upload.codec';
+import { NoAnswer } from '../rest';
+import type { ServerAddress } from '../server-address';
 
 /** A file that a workflow is to read. */
 export interface InputFile {

@@ -1,0 +1,8 @@
+-- Tells those who listen what is not stored, unless a newer owner's state is (R11).
+-- KEYS: fence, channel (in one slot). ARGV: epoch of who tells, the message. Answers how many listened; none where the user
+-- may not publish.
+local fence = redis.call('GET', KEYS[1])
+local held = fence and tonumber(string.match(fence, '^(%d+):'))
+if held and held > tonumber(ARGV[1]) then return 0 end
+local heard = redis.pcall('SPUBLISH', KEYS[2], ARGV[2])
+return type(heard) == 'number' and heard or 0

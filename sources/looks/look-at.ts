@@ -1,0 +1,146 @@
+import {
+  catchError,
+  concat,
+  concatMap,
+  filter,
+  from,
+  map,
+  mergeMap,
+  of,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import type { Job } from '../../streams/job/job';
+import type { BoardEvent } from '../../streams/board/board';
+import type { LookFact } from '../../streams/job/job-event';
+import { runIdOf } from '../../streams/job/job-state';
+import type { Ends, Found, Queued } from '../codecs/lookup.codec';
+import { NoAnswer, Unreadable } from '../rest';
+import type { Lookup } from './lookup';
+import { placesOf } from './places';
+
+/** Detail requests under way at once. */
+const AT_ONCE = 4;
+
+/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
+const MANY = 3;
+
+/** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
+const QUEUE_PAUSE_MS = 60_000;
+
+type Told = (promptId: string, fact: LookFact) => BoardEvent;
+
+/** What a server says of jobs by their own pages. */
+interface Pages {
+  readonly oneByOne: (some: readonly Job[], isQueueKnown: boolean) => Observable<BoardEvent>;
+  /** Of jobs that are not in the queue, however many. */
+  readonly details: (some: readonly Job[]) => Observable<BoardEvent>;
+}
+
+function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
+  const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
+    const runId = runIdOf(job.state);
+    return one(runId).pipe(
+      concatMap((found) => {
+        if (found.tag !== 'absent') return of(told(runId, factOf(found)));
+        if (!isQueueKnown && !job.succeeded) return of(told(runId, { tag: 'unended' }));
+        return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
+      }),
+      catchError((error: unknown) => {
+        if (!(error instanceof NoAnswer)) throw error;
+        // Whatever stands before ComfyUI may answer anything (R4). Where it does answer, this page alone is broken, and no
+        // other job waits for it.
+        const fact: LookFact = { tag: error instanceof Unreadable ? 'unreadable' : 'unanswered' };
+        return answers().pipe(map(() => told(runId, fact)));
+      }),
+    );
+  };
+  const nowhere = (runId: string): Observable<BoardEvent> =>
+    renamed(runId).pipe(
+      concatMap((as) =>
+        as === undefined
+          ? of(told(runId, { tag: 'absent' }))
+          : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
+      ),
+    );
+  const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
+    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), AT_ONCE));
+  const details = (some: readonly Job[]): Observable<BoardEvent> => {
+    if (some.length < MANY) return oneByOne(some, true);
+    return ends().pipe(
+      // Asked only to be spared the rest: one by one it can be told as well.
+      catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
+      concatMap(({ ids, isAll }) => {
+        const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
+        const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
+        return concat(
+          from(gone),
+          oneByOne(
+            some.filter((job) => !isGone(job)),
+            true,
+          ),
+        );
+      }),
+    );
+  };
+  return { oneByOne, details };
+}
+
+/**
+ * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
+ * if its workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never
+ * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
+ * each job is asked for by its id.
+ */
+export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
+  let unreadUntil = 0;
+  const told: Told = (promptId, fact) => ({ promptId, at: clock.now(), ...fact });
+  const { oneByOne, details } = pagesOf(routes, told);
+
+  const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
+    const { found, missed, withoutGraph } = placesOf(jobs, entries);
+    const present = found.flatMap(({ runId, entry, ahead }) => {
+      const fact = inQueue(entry, ahead);
+      return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
+    });
+    // Asked for the workflow alone: an answer that cannot be read is no news of the job.
+    const graphs$ = oneByOne(withoutGraph, true).pipe(
+      filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
+    );
+    return concat(from(present), details(missed), graphs$);
+  };
+
+  return (jobs) => {
+    if (jobs.every((job) => job.succeeded)) return details(jobs);
+    if (clock.now() < unreadUntil) return oneByOne(jobs, false);
+    return routes.queue().pipe(
+      map((entries): readonly Queued[] | undefined => entries),
+      catchError((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        unreadUntil = clock.now() + QUEUE_PAUSE_MS;
+        return of(undefined);
+      }),
+      concatMap((entries) => (entries === undefined ? oneByOne(jobs, false) : placed(jobs, entries))),
+    );
+  };
+}
+
+/** Posted, it may be, by an instance that did not live to hear the answer. */
+const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
+  state.status === 'queued' && heardAt === 0 && absences.count === 0;
+
+/** What is told of a run that an old server holds under an id of its own. */
+const renamedTo = (runId: string, fact: LookFact): LookFact =>
+  fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
+
+function factOf(found: Found): LookFact {
+  return found.tag === 'queued' ? inQueue(found.job) : found;
+}
+
+const inQueue = ({ running, graph, targets }: Queued, ahead?: number): LookFact & { tag: 'found' } => ({
+  tag: 'found',
+  where: running ? 'running' : 'pending',
+  ...(ahead !== undefined && { ahead }),
+  ...(graph !== undefined && { graph }),
+  ...(targets !== undefined && { targets }),
+});

@@ -1,0 +1,92 @@
+import { Redis } from 'ioredis';
+import {
+  ComfyUIJobPersistenceService,
+  createComfyUIJobPersistenceService,
+  type JobState,
+  type RedisClient,
+} from '../../compat';
+import { startRedis, type RedisServer } from '../support/redis-server';
+
+let redisServer: RedisServer;
+let redis: Redis;
+let service: ComfyUIJobPersistenceService;
+beforeAll(async () => {
+  redisServer = await startRedis();
+  redis = new Redis(redisServer.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await redisServer.stop();
+});
+beforeEach(async () => {
+  await redis.flushall();
+  service = new ComfyUIJobPersistenceService({ redisClient: redis });
+});
+
+const job = (promptId: string, more: Partial<JobState> = {}): JobState => ({
+  ...{ promptId, type: 'image_generation', userId: 'ada', status: 'processing', progress: 40 },
+  ...{ startedAt: Date.now(), serverUrl: 'http://pod:8188', ...more },
+});
+const minutesAgo = (minutes: number): number => Date.now() - minutes * 60_000;
+
+test('a state is a string under comfyui:job:, gone 7,200 s after its last write', async () => {
+  await service.saveJobState(job('a'));
+  expect(JSON.parse((await redis.get('comfyui:job:a')) ?? '')).toEqual(await service.getJobState('a'));
+  expect(await redis.ttl('comfyui:job:a')).toBeGreaterThan(7_190);
+  await service.deleteJobState('a');
+  expect(await redis.keys('*')).toEqual([]);
+});
+
+test('[R1, R2] a job that has ended stays as it is, and progress never falls', async () => {
+  await service.saveJobState(job('a'));
+  await service.updateJobState('a', { progress: 10 });
+  expect(await service.getJobState('a')).toMatchObject({ progress: 40 });
+  await Promise.all([
+    service.updateJobState('a', { progress: 70 }),
+    service.updateJobState('a', { status: 'completed', progress: 100 }),
+    service.updateJobState('a', { status: 'processing', progress: 80 }),
+  ]);
+  expect(await service.getJobState('a')).toMatchObject({ status: 'completed', progress: 100 });
+});
+
+test.each(['scan', 'keys'])('by %s, jobs are recovered that have not ended and are not too old', async (how) => {
+  await service.saveJobState(job('running', { startedAt: minutesAgo(5) }));
+  await service.saveJobState(job('waiting', { status: 'queued', progress: 0 }));
+  await service.saveJobState(job('old', { startedAt: minutesAgo(15) }));
+  await service.saveJobState(job('ended', { status: 'completed' }));
+  await redis.set('comfyui:job:spoilt', '{');
+  await redis.hset('comfyui:job:no string', 'a', 'b');
+  await redis.set('comfyui:jobs', 'another’s');
+  const bare: RedisClient = {
+    get: (key) => redis.get(key),
+    set: (key, value, unit, seconds) => redis.set(key, value, unit, seconds),
+    del: (key) => redis.del(key),
+    keys: (pattern) => redis.keys(pattern),
+    ping: () => redis.ping(),
+  };
+  const asking = new ComfyUIJobPersistenceService({ redisClient: how === 'scan' ? redis : bare });
+  expect((await asking.recoverActiveJobs()).map(({ promptId }) => promptId).sort()).toEqual(['running', 'waiting']);
+});
+
+test('states older than their time to live are cleaned up', async () => {
+  await service.saveJobState(job('ancient', { startedAt: minutesAgo(121) }));
+  await service.saveJobState(job('recent', { startedAt: minutesAgo(119) }));
+  expect(await service.cleanupStaleJobs()).toBe(1);
+  expect(await redis.keys('*')).toEqual(['comfyui:job:recent']);
+});
+
+test('whether Redis answers is told, and where it is comes from the environment', async () => {
+  expect(await service.isAvailable()).toBe(true);
+  const before = process.env['REDIS_URL'];
+  process.env['REDIS_URL'] = redisServer.url;
+  try {
+    const made = createComfyUIJobPersistenceService();
+    await made.saveJobState(job('a'));
+    expect(await redis.exists('comfyui:job:a')).toBe(1);
+    made.close();
+    expect(await made.isAvailable()).toBe(false);
+  } finally {
+    if (before === undefined) delete process.env['REDIS_URL'];
+    else process.env['REDIS_URL'] = before;
+  }
+});

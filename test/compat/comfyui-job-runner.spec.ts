@@ -1,0 +1,143 @@
+import { Redis } from 'ioredis';
+import { ComfyUIJobPersistenceService, ComfyUIWebSocketClient } from '../../compat';
+import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
+import { finished, start, stopAll, until } from '../support/comfyui-client';
+import { startRedis, type RedisServer } from '../support/redis-server';
+import { aPod, aRunner, closeAll, expectOnce } from './support';
+
+let redisServer: RedisServer;
+let redis: Redis;
+let service: ComfyUIJobPersistenceService;
+beforeAll(async () => {
+  redisServer = await startRedis();
+});
+afterAll(() => redisServer.stop());
+beforeEach(async () => {
+  redis = new Redis(redisServer.url, { maxRetriesPerRequest: 0 });
+  redis.on('error', () => undefined);
+  await redis.flushall();
+  service = new ComfyUIJobPersistenceService({ redisClient: redis });
+});
+afterEach(async () => {
+  await closeAll();
+  redis.disconnect();
+  await stopAll();
+});
+
+const long = () => steps({ steps: 20, secondsPerStep: 0.1 });
+const portrait = { prompt: 'a portrait', nsfw: false };
+
+test('a job is told of from the queue to its images', async () => {
+  const server = await start({ version: '0.3.30' });
+  const runner = aRunner(aPod(server.url), twoOutputs);
+  const id = await runner.submitBaseImages({ ...portrait, seed: 7 });
+  const seen = new Set<string>();
+  await until(async () => {
+    const { status } = await runner.getJobStatus(id);
+    seen.add(status);
+    return status === 'COMPLETED';
+  });
+  expect(seen).toContain('IN_PROGRESS');
+  const image = expect.stringMatching(/^data:image\/png/) as string;
+  expect(await runner.getJobStatus(id)).toEqual({
+    status: 'COMPLETED',
+    output: { images: [image, image], prompt_id: id },
+  });
+  expectOnce(server);
+});
+
+test('every submit builds its workflow by the factory that was passed in', async () => {
+  const server = await start({ timeScale: 0.1 });
+  const built = jest.fn((..._given: unknown[]) => steps({ steps: 2 }));
+  const runner = aRunner(aPod(server.url), built);
+  const options = { seed: 3, nsfw: true, workflowId: 'another one' };
+  await runner.submitBaseImages({ ...portrait, seed: 1 });
+  await runner.submitFaceSwap({ ...portrait, baseImageUrl: 'x' });
+  await runner.submitCharacterSheet({ nsfw: true, baseImageUrl: 'x' });
+  const mine = { prompt: 'mine', negativePrompt: 'not mine', recommended: { workflow: 'recommended' } };
+  await runner.submitFromBuiltPrompt(mine);
+  await runner.submitFromBuiltPrompt(mine, options);
+  const [base, face, sheet, library, chosen] = built.mock.calls;
+  const negativePrompt = expect.stringMatching(/nsfw, nude, naked$/) as string;
+  expect(base).toEqual(['the only one', expect.objectContaining({ prompt: 'a portrait', seed: 1, negativePrompt })]);
+  expect(base?.[1]).toMatchObject({ width: 1024, height: 1024 });
+  expect(face?.[1]).toMatchObject({ prompt: 'a portrait, portrait, face close-up', negativePrompt });
+  expect(sheet?.[1]).toMatchObject({ negativePrompt: expect.not.stringContaining('nsfw') as string });
+  expect(library).toEqual(['recommended', expect.objectContaining({ prompt: 'mine', negativePrompt: 'not mine' })]);
+  expect(chosen).toEqual(['another one', expect.objectContaining({ seed: 3 })]);
+  await until(() => runner.getPendingJobCount() === 0);
+  expectOnce(server, 5);
+});
+
+test('a failed job is told of with its error', async () => {
+  const server = await start();
+  const runner = aRunner(aPod(server.url), nodeError, service);
+  const id = await runner.submitBaseImages(portrait);
+  await until(async () => (await runner.getJobStatus(id)).status === 'FAILED');
+  expect((await runner.getJobStatus(id)).error).toContain('TestSyncError');
+  await until(async () => (await service.getJobState(id))?.status === 'failed');
+});
+
+test('[R4] a server that does not answer leaves its jobs in progress', async () => {
+  const server = await start();
+  const runner = aRunner(aPod(server.url), long);
+  const id = await runner.submitBaseImages(portrait);
+  await runner.close();
+  await server.kill();
+  expect(await runner.getJobStatus(id)).toEqual({ status: 'IN_PROGRESS' });
+  expect(await runner.healthCheck()).toBe(false);
+});
+
+test.each(['0.3.30', '0.33.0'] as const)('%s: a runner takes up the jobs of the process before', async (version) => {
+  const server = await start({ version });
+  const before = aRunner(aPod(server.url), long, service);
+  const id = await before.submitBaseImages(portrait);
+  await until(async () => ((await service.getJobState(id))?.progress ?? 0) > 10);
+  await before.close();
+  expect(await service.getJobState(id)).toMatchObject({ status: 'processing' });
+
+  const runner = aRunner(aPod(server.url), long, service);
+  await runner.recovered;
+  expect(runner.getPendingJobCount()).toBe(1);
+  await until(async () => (await service.getJobState(id))?.status === 'completed');
+  expect(await service.getJobState(id)).toMatchObject({ progress: 100 });
+  expect((await runner.getJobStatus(id)).status).toBe('COMPLETED');
+  expect(runner.getPendingJobCount()).toBe(0);
+  expectOnce(server);
+});
+
+test('a job that ended while no process was there is found ended', async () => {
+  const server = await start();
+  const before = aRunner(aPod(server.url), () => steps({ steps: 2 }), service);
+  const id = await before.submitBaseImages(portrait);
+  await before.close();
+  await finished(server, id);
+  const runner = aRunner(aPod(server.url), long, service);
+  await runner.recovered;
+  await until(async () => (await service.getJobState(id))?.status === 'completed');
+  expectOnce(server);
+});
+
+test('[R12] jobs go on while Redis is down', async () => {
+  const warnings = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const server = await start();
+  await redisServer.kill();
+  const runner = aRunner(aPod(server.url), () => steps({ steps: 2 }), service);
+  await runner.recovered;
+  const id = await runner.submitBaseImages(portrait);
+  await until(async () => (await runner.getJobStatus(id)).status === 'COMPLETED');
+  await runner.close();
+  await redisServer.start();
+  expectOnce(server);
+  warnings.mockRestore();
+});
+
+test('progress is told to who asks for it', async () => {
+  const server = await start();
+  const progress: number[] = [];
+  const runner = aRunner(aPod(server.url, { websocketClient: new ComfyUIWebSocketClient() }), long);
+  const id = await runner.submitBaseImageWithWorkflow(portrait, (each) => progress.push(each));
+  expect([...server.executions.keys()]).toEqual([id]);
+  expect(progress.at(-1)).toBe(100);
+  expectOnce(server);
+});
