@@ -4,21 +4,26 @@ import type { Logger } from 'pino';
 /** Everything is closed within 10 s of the first signal, or left. */
 const PATIENCE_MS = 9_500;
 
-/** How long a process that leaves may take; then it is ended from outside. */
-const SECOND = '0.8';
+/** How long a process that leaves may take, in seconds; then it is ended from outside. Nothing is lost by waiting once it is drained. */
+const TO_EXIT_S = 0.8;
+const DRAINED_TO_EXIT_S = 3;
 
 /**
- * Ends the process, within a second whatever it is at. `process.exit` waits for libuv's threads, and one that writes an
+ * Ends the process, within a second whatever it is at; a clean end may take three. `process.exit` waits for libuv's threads, and one that writes an
  * LMDB transaction waits for a callback that does not come any more: 3 of 6 exits never ended. So a shell that outlives us
  * sends SIGKILL; where there is no shell, we send it ourselves. A container's first process is deaf to that signal, so it
  * breaks off where its end cannot be clean. Logs must be written synchronously.
  */
 export function leave(code: number): never {
   if (process.pid === 1 && code !== 0) process.abort();
-  const guard = spawn('/bin/sh', ['-c', `sleep ${SECOND}; kill -9 ${process.pid}`], {
-    detached: true,
-    stdio: 'ignore',
-  });
+  const guard = spawn(
+    '/bin/sh',
+    ['-c', `sleep ${code === 0 ? DRAINED_TO_EXIT_S : TO_EXIT_S}; kill -9 ${process.pid}`],
+    {
+      detached: true,
+      stdio: 'ignore',
+    },
+  );
   guard.once('error', () => undefined);
   guard.unref();
   if (guard.pid === undefined) process.kill(process.pid, 'SIGKILL');
