@@ -103,7 +103,7 @@ export function jobBoard(
       if (heard !== session) sessions.set(clientId, heard);
     }
     const placed = event.tag === 'accepted' ? withNewsOfQueue(after, event) : after;
-    const changes = keep(before, event.tag === 'found' ? withStart(placed, event.at) : placed);
+    const changes = keep(before, event.tag === 'found' ? withStart(placed, before, event.at) : placed);
     const measured = measuredBy(before, after, event.at);
     return known === before ? [...changes, ...measured] : [...changes, ...measured, ...early(runIdOf(known.state))];
   };
@@ -116,13 +116,15 @@ export function jobBoard(
   };
 
   /** A waiting job with the time to its start, where it is another by more than a tenth. */
-  const withStart = (job: Job, at: number): Job => {
+  const withStart = (job: Job, known: Job, at: number): Job => {
     const { etaMs: before, ...state } = job.state;
     const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
     if (state.status !== 'queued' || startsIn === before) return job;
     const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
     if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
-    const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq: state.seq + 1 };
+    // One change where the look changed something already.
+    const seq = job.state === known.state ? state.seq + 1 : state.seq;
+    const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq };
     return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
   };
 

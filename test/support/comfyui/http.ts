@@ -62,6 +62,9 @@ export async function listen(
   };
 }
 
+/** Characters of a post that each request remembers. */
+const MOST_REMEMBERED = 64 << 10;
+
 async function respond(
   process: ServerProcess,
   request: IncomingMessage,
@@ -78,7 +81,8 @@ async function respond(
   const proxied = faults.statusFor(pathname);
   const isUpload = entry.method === 'POST' && /^(\/api)?\/upload\/(image|mask)$/.test(pathname);
   const isPrompt = entry.method === 'POST' && /^(\/api)?\/prompt$/.test(pathname);
-  if (isPrompt) entry.body = body;
+  // Of large ones only the last few are remembered, as `posted`.
+  if (isPrompt && body.length <= MOST_REMEMBERED) entry.body = body;
   if (isPrompt && posted.push(body) > 10) posted.shift();
   if (!proxied && isPrompt && faults.losesAnswer('before')) {
     request.socket.destroy();

@@ -25,6 +25,9 @@ export interface Memory {
   readonly history: Map<string, HistoryItem>;
 }
 
+/** Runs whose history is kept. */
+const MOST_HISTORY = 2_000;
+
 export const emptyMemory = (): Memory => ({ number: 0, pending: [], history: new Map() });
 
 /** One run of the server program, from its start to its end: sockets, queue, history and the worker. */
@@ -113,7 +116,11 @@ export class ServerProcess {
     const outcome = await new Execution(this.machine, job).run();
     await sleep(this.setting.faults.historyDelayMs, undefined, { signal: this.life.signal });
     this.running = undefined;
-    this.memory.history.set(job.promptId, { prompt: queueItem(job), ...outcome });
+    const { history } = this.memory;
+    history.set(job.promptId, { prompt: queueItem(job), ...outcome });
+    // As ComfyUI does, though it keeps 10,000.
+    const oldest = history.keys().next();
+    if (history.size > MOST_HISTORY && oldest.done !== true) history.delete(oldest.value);
     this.sockets.sendStatus();
     const { clientId } = this.sockets;
     if (clientId !== undefined) this.sockets.send('executing', { node: null, prompt_id: job.promptId }, clientId);

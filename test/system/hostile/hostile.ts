@@ -44,7 +44,7 @@ async function selfSigned(
 
 /** A script of this folder, in a process of its own. */
 const forked = (script: string): ChildProcess =>
-  fork(join(__dirname, script), [], { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
+  fork(join(__dirname, script), [], { execArgv: ['--max-old-space-size=8192', '--import', 'tsx'], stdio: 'inherit' });
 
 async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-hostile-'));

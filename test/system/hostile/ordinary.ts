@@ -47,11 +47,13 @@ export function ordinaryJobs(
 
   /** A job's events to its end, or as far as they come. */
   async function told(url: string): Promise<string> {
-    const events = await fetch(url, { headers: { authorization } }).catch(() => undefined);
     let text = '';
-    const patience = setTimeout(() => void events?.body?.cancel(), PATIENCE_MS);
-    for await (const chunk of (events?.body ?? []) as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString();
-    clearTimeout(patience);
+    try {
+      const events = await fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(PATIENCE_MS) });
+      for await (const chunk of (events.body ?? []) as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString();
+    } catch {
+      // As far as they came.
+    }
     return text;
   }
 
