@@ -51,20 +51,22 @@ async function main(): Promise<void> {
   const redis = await startRedis();
   const ask = new Redis(redis.url);
   const tls = await selfSigned(directory);
-  const children = ['servers.ts', 'comfyui.ts', 'user.ts', 'user.ts', 'probe.ts'].map(forked);
-  const [honest, comfy, user, other, probe] = children as [
+  const children = ['servers.ts', 'servers.ts', 'comfyui.ts', 'user.ts', 'user.ts', 'probe.ts'].map(forked);
+  const [honest, flooded, comfy, user, other, probe] = children as [
+    ChildProcess,
     ChildProcess,
     ChildProcess,
     ChildProcess,
     ChildProcess,
     ChildProcess,
   ];
-  const [[urls], [hostileServer]] = (await Promise.all([honest, comfy].map((each) => once(each, 'message')))) as [
-    [string[]],
-    [string],
-  ];
+  const [[urls], [floodedUrls], [hostileServer]] = (await Promise.all(
+    [honest, flooded, comfy].map((each) => once(each, 'message')),
+  )) as [[string[]], [string[]], [string]];
   const servers = [
-    ...urls.map((url) => ({ url, tags: ['image_generation', 'face_swap'] })),
+    // A GPU that a hostile user keeps busy has a long queue: what is looked at here is the service.
+    ...urls.map((url) => ({ url, tags: ['character_sheet'] })),
+    ...floodedUrls.map((url) => ({ url, tags: ['image_generation', 'face_swap'] })),
     { url: hostileServer, tags: ['hostile'] },
   ];
   const serversFile = join(directory, 'servers.json');

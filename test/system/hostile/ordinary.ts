@@ -30,7 +30,7 @@ export function ordinaryJobs(
 
   async function submitted(n: number): Promise<string | undefined> {
     const workflow = n % 3 === 0 ? twoOutputs() : steps({ steps: 20 });
-    const type = n % 2 === 0 ? 'image_generation' : 'face_swap';
+    const type = 'character_sheet';
     const answer = await fetch(`${at(n)}/jobs`, {
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
