@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     for (const bug of await bugsIn(directory)) console.log(bug.slice(0, 600));
     report(outcome, (runId) => executions.get(runId) ?? 0);
   } finally {
-    children.forEach((each) => each.connected && each.disconnect());
+    children.forEach((each) => each.kill('SIGKILL'));
     await Promise.all(instances.map((each) => (process.env['OPTIONS'] === undefined ? each.kill() : each.terminate())));
     ask.disconnect();
     await redis.stop();
