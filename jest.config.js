@@ -11,7 +11,7 @@ const base = {
     ],
   },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
-  setupFilesAfterEnv: ['<rootDir>/test/support/no-leaks.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/retry-in-ci.ts', '<rootDir>/test/support/no-leaks.ts'],
 };
 
 /** Nothing but our code and virtual time: seconds, on every save. */
@@ -67,5 +67,6 @@ module.exports = {
   testTimeout: 120_000,
   // Most tests wait for sockets and processes, so two cores carry four.
   maxWorkers: availableParallelism() * 2,
+  reporters: ['default', '<rootDir>/test/support/retried.js'],
   testSequencer: '<rootDir>/test/support/longest-first.js',
 };

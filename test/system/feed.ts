@@ -12,7 +12,7 @@ export interface Feed {
   readonly latest: ReadonlyMap<string, JobState>;
   /** Accepted writes heard. */
   readonly writes: () => number;
-  /** Writes accepted although a newer state was there, as a zombie's would be. */
+  /** What was accepted of an owner although a newer one's was there, as a zombie's would be. */
   readonly backward: readonly { readonly before: JobState; readonly after: JobState }[];
   /** Settled states that were followed by another. */
   readonly unsettled: readonly string[];
@@ -52,7 +52,8 @@ export function feedOf(url: string): Feed {
     const before = latest.get(promptId);
     const isBackward = before !== undefined && !isNewer(after, before);
     const last = isNews ? announced.get(promptId) : undefined;
-    if (last !== undefined && isNewer(last, after)) backward.push({ before: last, after });
+    // An owner's own states may come twice: told to those who listen, and later stored.
+    if (last !== undefined && after.epoch < last.epoch) backward.push({ before: last, after });
     if (isNews) announced.set(promptId, after);
     if (before !== undefined && isSettled(before) && isNewer(after, before)) unsettled.push(promptId);
     if (!isBackward) latest.set(promptId, after);
