@@ -3,13 +3,12 @@ import { get, post, start, stopAll, submit, finished, until, type Queue } from '
 import { freePort } from '../support/redis-server';
 import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
 import { ComfyUIWebSocketClient, createComfyUIPodClient, ComfyUIPodClient } from '../../compat';
-import { aPod, closeAll, expectOnce, expectRising, posts, versions } from './support';
+import { aPod, closeAll, expectOnce, expectRising, posts, onEach } from './support';
 
-let proxy: TcpProxy | undefined;
+const proxies: TcpProxy[] = [];
 afterEach(async () => {
   await closeAll();
-  await proxy?.close();
-  proxy = undefined;
+  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
   await stopAll();
 });
 
@@ -24,92 +23,91 @@ function running(url: string, workflow: object) {
 }
 const long = () => steps({ steps: 20, secondsPerStep: 0.1 });
 
-describe.each(versions)('%s', (version) => {
-  test('a workflow with two outputs comes back with both images', async () => {
-    const server = await start({ version });
-    const { progress, result } = running(server.url, twoOutputs());
-    expect(await result).toEqual({
-      promptId: [...server.executions.keys()][0],
-      status: 'completed',
-      images: [expect.stringMatching(DATA_URL), expect.stringMatching(DATA_URL)],
-    });
-    expectRising(progress);
-    expect(progress.length).toBeGreaterThan(5);
-    expect(progress.at(-1)).toBe(100);
-    expectOnce(server);
+onEach('a workflow with two outputs comes back with both images', async (version) => {
+  const server = await start({ version });
+  const { progress, result } = running(server.url, twoOutputs());
+  expect(await result).toEqual({
+    promptId: [...server.executions.keys()][0],
+    status: 'completed',
+    images: [expect.stringMatching(DATA_URL), expect.stringMatching(DATA_URL)],
   });
+  expectRising(progress);
+  expect(progress.length).toBeGreaterThan(5);
+  expect(progress.at(-1)).toBe(100);
+  expectOnce(server);
+});
 
-  test('an error in a node is told with the node', async () => {
-    const server = await start({ version });
-    const { progress, result } = running(server.url, nodeError());
-    const { status, error } = await result;
-    expect([status, error]).toEqual(['failed', expect.stringContaining('TestSyncError')]);
-    expectRising(progress);
-    expect(progress).not.toContain(100);
-    expectOnce(server);
-  });
+onEach('an error in a node is told with the node', async (version) => {
+  const server = await start({ version });
+  const { progress, result } = running(server.url, nodeError());
+  const { status, error } = await result;
+  expect([status, error]).toEqual(['failed', expect.stringContaining('TestSyncError')]);
+  expectRising(progress);
+  expect(progress).not.toContain(100);
+  expectOnce(server);
+});
 
-  test('a socket that drops costs nothing', async () => {
-    const server = await start({ version });
-    const { progress, result } = running(server.url, long());
-    await until(() => (progress.at(-1) ?? 0) > 20);
-    server.dropSockets('abrupt');
-    expect(await result).toMatchObject({ status: 'completed', images: [expect.stringMatching(DATA_URL)] });
-    expectRising(progress);
-    expect(progress.at(-1)).toBe(100);
-    expectOnce(server);
-  });
+onEach('a socket that drops costs nothing', async (version) => {
+  const server = await start({ version });
+  const { progress, result } = running(server.url, long());
+  await until(() => (progress.at(-1) ?? 0) > 20);
+  server.dropSockets('abrupt');
+  expect(await result).toMatchObject({ status: 'completed', images: [expect.stringMatching(DATA_URL)] });
+  expectRising(progress);
+  expect(progress.at(-1)).toBe(100);
+  expectOnce(server);
+});
 
-  test('a job that finished while the server was out of reach is found finished', async () => {
-    const server = await start({ version });
-    proxy = await tcpProxy(server.url);
-    const { progress, result } = running(proxy.url, twoOutputs());
-    await until(() => (progress.at(-1) ?? 0) > 20);
-    proxy.refuse();
-    proxy.reset();
-    await finished(server, [...server.executions.keys()][0]!);
-    proxy.accept();
-    const { status, images } = await result;
-    expect([status, images?.length]).toEqual(['completed', 2]);
-    expectRising(progress);
-    expectOnce(server);
-  });
+onEach('a job that finished while the server was out of reach is found finished', async (version) => {
+  const server = await start({ version });
+  const proxy = await tcpProxy(server.url);
+  proxies.push(proxy);
+  const { progress, result } = running(proxy.url, twoOutputs());
+  await until(() => (progress.at(-1) ?? 0) > 20);
+  proxy.refuse();
+  proxy.reset();
+  await finished(server, [...server.executions.keys()][0]!);
+  proxy.accept();
+  const { status, images } = await result;
+  expect([status, images?.length]).toEqual(['completed', 2]);
+  expectRising(progress);
+  expectOnce(server);
+});
 
-  test('a job that another one cancels has failed', async () => {
-    const server = await start({ version });
-    const { progress, result } = running(server.url, long());
-    await until(() => (progress.at(-1) ?? 0) > 20);
-    const { queue_running } = await get<Queue>(server, '/queue');
-    await post(server, '/interrupt', { prompt_id: queue_running[0]![1] });
-    const { status, images, error } = await result;
-    expect([status, images]).toEqual(['failed', undefined]);
-    expect(error).toMatch(/interrupted|cancelled/i);
-    expectRising(progress);
-    expect(progress).not.toContain(100);
-    expectOnce(server);
-  });
+onEach('a job that another one cancels has failed', async (version) => {
+  const server = await start({ version });
+  const { progress, result } = running(server.url, long());
+  await until(() => (progress.at(-1) ?? 0) > 20);
+  const { queue_running } = await get<Queue>(server, '/queue');
+  await post(server, '/interrupt', { prompt_id: queue_running[0]![1] });
+  const { status, images, error } = await result;
+  expect([status, images]).toEqual(['failed', undefined]);
+  expect(error).toMatch(/interrupted|cancelled/i);
+  expectRising(progress);
+  expect(progress).not.toContain(100);
+  expectOnce(server);
+});
 
-  test('a job that is queued is told of by its id, also by a client that did not post it', async () => {
-    const server = await start({ version });
-    const pod = aPod(server.url);
-    const promptId = await pod.queueWorkflow(long());
-    expect(['queued', 'processing']).toContain((await pod.getJobStatus(promptId)).status);
-    await finished(server, promptId);
-    await pod.close();
-    const another = aPod(server.url);
-    await until(async () => (await another.getJobStatus(promptId)).status === 'completed');
-    expect((await another.getJobStatus(promptId)).images).toEqual([expect.stringMatching(DATA_URL)]);
-    expectOnce(server);
-  });
+onEach('a job that is queued is told of by its id, also by a client that did not post it', async (version) => {
+  const server = await start({ version });
+  const pod = aPod(server.url);
+  const promptId = await pod.queueWorkflow(long());
+  expect(['queued', 'processing']).toContain((await pod.getJobStatus(promptId)).status);
+  await finished(server, promptId);
+  await pod.close();
+  const another = aPod(server.url);
+  await until(async () => (await another.getJobStatus(promptId)).status === 'completed');
+  expect((await another.getJobStatus(promptId)).images).toEqual([expect.stringMatching(DATA_URL)]);
+  expectOnce(server);
+});
 
-  test('no time-out posts again, and the job is told of to its end', async () => {
-    const server = await start({ version });
-    const pod = aPod(server.url, { timeout: 500 });
-    const { promptId, status, error } = await pod.executeWorkflow(long());
-    expect([status, error]).toEqual(['failed', 'Timeout after 500ms']);
-    await until(async () => (await pod.getJobStatus(promptId)).status === 'completed');
-    expectOnce(server);
-  });
+onEach('no time-out posts again, and the job is told of to its end', async (version) => {
+  const server = await start({ version });
+  const pod = aPod(server.url, { timeout: 500 });
+  const { promptId, status, error } = await pod.executeWorkflow(long());
+  expect([status, error]).toEqual(['failed', 'Timeout after 500ms']);
+  await until(async () => (await pod.getJobStatus(promptId)).status === 'completed');
+  expectOnce(server);
 });
 
 test('an answer that is lost after the workflow was queued has nothing posted twice', async () => {
@@ -118,8 +116,8 @@ test('an answer that is lost after the workflow was queued has nothing posted tw
   expectOnce(server);
 });
 
-test.each(['0.3.30', '0.33.0'] as const)(
-  '%s: a job that somebody deletes while it waits has failed, for good',
+onEach(
+  'a job that somebody deletes while it waits has failed, for good',
   async (version) => {
     const server = await start({ version });
     await submit(server, long());
@@ -133,6 +131,7 @@ test.each(['0.3.30', '0.33.0'] as const)(
     expect(await pod.getJobStatus(promptId)).toMatchObject({ status: 'failed', error: expect.any(String) as string });
     expect([...server.executions.values()]).toEqual([1]);
   },
+  ['0.3.30', '0.33.0'],
 );
 
 test('a workflow that is refused is told with its nodes, and does not run', async () => {

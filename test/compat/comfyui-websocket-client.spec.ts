@@ -2,7 +2,7 @@ import { ComfyUIWebSocketClient, type ComfyUIJobResult } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { start, stopAll, submit, finished, until } from '../support/comfyui-client';
 import { freePort } from '../support/redis-server';
-import { aPod, closeAll, connected, expectOnce, expectRising, versions } from './support';
+import { aPod, closeAll, connected, expectOnce, expectRising, onEach } from './support';
 
 afterEach(async () => {
   await closeAll();
@@ -19,8 +19,9 @@ function heard(socket: ComfyUIWebSocketClient, promptId: string) {
   return { progress, ends };
 }
 
-describe.each(versions)('%s', (version) => {
-  test('a job that is posted under the client id is heard as it runs, and ends with all its images', async () => {
+onEach(
+  'a job that is posted under the client id is heard as it runs, and ends with all its images',
+  async (version) => {
     const server = await start({ version });
     const { socket, id } = await connected(server.url, 'my client');
     expect(id).toBe('my client');
@@ -33,28 +34,28 @@ describe.each(versions)('%s', (version) => {
     expect(progress.length).toBeGreaterThan(5);
     expect(progress.at(-1)).toBe(100);
     expectOnce(server);
-  });
+  },
+);
 
-  test('an error in a node is told once', async () => {
-    const server = await start({ version });
-    const { socket, id } = await connected(server.url);
-    const { ends } = heard(socket, await submit(server, nodeError(), { client_id: id }));
-    await until(() => ends.length > 0);
-    expect(ends).toEqual([expect.stringContaining('TestSyncError')]);
-  });
+onEach('an error in a node is told once', async (version) => {
+  const server = await start({ version });
+  const { socket, id } = await connected(server.url);
+  const { ends } = heard(socket, await submit(server, nodeError(), { client_id: id }));
+  await until(() => ends.length > 0);
+  expect(ends).toEqual([expect.stringContaining('TestSyncError')]);
+});
 
-  test('a job of a pod client is heard as it runs, through dropped sockets too', async () => {
-    const server = await start({ version });
-    const { socket } = await connected(server.url);
-    const promptId = await aPod(server.url).queueWorkflow(steps({ steps: 20, secondsPerStep: 0.1 }));
-    const { progress, ends } = heard(socket, promptId);
-    await until(() => (progress.at(-1) ?? 0) > 20);
-    server.dropSockets('clean');
-    await until(() => ends.length > 0);
-    expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
-    expectRising(progress);
-    expectOnce(server);
-  });
+onEach('a job of a pod client is heard as it runs, through dropped sockets too', async (version) => {
+  const server = await start({ version });
+  const { socket } = await connected(server.url);
+  const promptId = await aPod(server.url).queueWorkflow(steps({ steps: 20, secondsPerStep: 0.1 }));
+  const { progress, ends } = heard(socket, promptId);
+  await until(() => (progress.at(-1) ?? 0) > 20);
+  server.dropSockets('clean');
+  await until(() => ends.length > 0);
+  expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
+  expectRising(progress);
+  expectOnce(server);
 });
 
 test('handlers may come before the job, and after its end', async () => {

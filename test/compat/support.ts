@@ -62,3 +62,16 @@ export function expectOnce(server: ComfyUIStandIn, workflows = 1): void {
 
 export const posts = ({ requests }: ComfyUIStandIn): number =>
   requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/prompt')).length;
+
+/** A test against each of these versions, all at the same time, for they wait for the most part. */
+export const onEach = (
+  name: string,
+  scenario: (version: ComfyUIVersion) => Promise<void>,
+  these: readonly ComfyUIVersion[] = versions,
+): void =>
+  test(name, async () => {
+    const outcomes = await Promise.allSettled(these.map(scenario));
+    outcomes.forEach((outcome, n) => {
+      if (outcome.status === 'rejected') throw new Error(`on ${these[n]}`, { cause: outcome.reason });
+    });
+  });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { anInstance, closeAll, takenUp } from '../support/pipelines';
 import { aStore } from '../support/stores';
 import { talkingServer, type TalkingServer } from '../support/talking-server';
+import { runs } from '../support/runs';
 
 jest.setTimeout(120_000);
 
@@ -102,7 +103,7 @@ test('[R15] whatever one job’s workflow and frames hold, the job beside it end
       });
       await pipeline.cancel(promptId);
     }),
-    { numRuns: 40, endOnFailure: true },
+    { numRuns: runs(25), endOnFailure: true },
   );
   expect(await Promise.race([pipeline.closed, Promise.resolve('open')])).toBe('open');
 });

@@ -5,6 +5,7 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import { aState, told, type Fact } from './a-job';
 import { anyFact, arbitraryGraph, interleaved, sighting, toldJob } from './arbitrary-events';
+import { runs } from '../../support/runs';
 
 /** Facts at times that mostly, but not always, go on. */
 const timed = fc.array(
@@ -40,7 +41,7 @@ const property = (name: string, check: (states: readonly JobState[]) => void): v
   test(name, () => {
     fc.assert(
       fc.property(job, timed, (start, facts) => check(lives(start, facts).map(({ state }) => state))),
-      { numRuns: 2_000 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -104,7 +105,7 @@ test('the same fact twice is the same as once, absences and answers that cannot 
       ]);
       expect(lives(start, doubled).at(-1)!.state).toEqual(lives(start, sighted).at(-1)!.state);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(400) },
   );
 });
 
@@ -137,7 +138,7 @@ test('[R4] a job is lost only after three absences in a row, ten seconds from fi
         return;
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(400) },
   );
 });
 
@@ -148,7 +149,7 @@ test('[R3] a job is completed by `succeeded` or by history only', () => {
       const end = states.indexOf('completed');
       if (end > 0) expect(['succeeded', 'ended']).toContain(facts[end - 1]![0].tag);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(400) },
   );
 });
 
@@ -193,7 +194,7 @@ describe('looks among frames', () => {
         else expect(ofNodes(told_)).toEqual(expect.arrayContaining([...ofNodes(state)]));
         expect(state.failure?.kind).toBe(told_.failure?.kind);
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(600) },
     );
   });
 });

@@ -7,6 +7,7 @@ import { neverBackward } from '../../../streams/operators/never-backward';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import { aFailure, anOutput, aState, sampling, type Fact } from './a-job';
 import { anyFact } from './arbitrary-events';
+import { runs } from '../../support/runs';
 
 const SERVER = 'http://comfyui';
 const ELSEWHERE = 'http://elsewhere';
@@ -452,7 +453,7 @@ describe('whatever comes', () => {
     test(name, () => {
       fc.assert(
         fc.property(retry, told, (policy, events) => check(life(policy, events), policy)),
-        { numRuns: 2_000 },
+        { numRuns: runs(400) },
       );
     });
   const pairs = (states: readonly JobState[]): [JobState, JobState][] =>
