@@ -16,6 +16,8 @@ import { startReceiver, type Receiver } from '../support/receiver';
 const password = canary('redis-password');
 const jwtSecret = canary('jwt-secret');
 const hookToken = canary('hook-url-token');
+/** The hook's token, also where LMDB wrote the next value over its end: `-h` is the token's alone. */
+const hookTokens = /canary0f7e(?:-h[\w-]*|-?(?![\w-]))/g;
 const login = `operator:${canary('comfy-password')}`;
 const headerSecret = canary('comfy-header');
 const webhookSecret = `whsec_${Buffer.from(canary('webhook-secret')).toString('base64')}`;
@@ -176,7 +178,8 @@ test('on the embedded store: the same, its files included', async () => {
   await service.terminate();
   for (const file of await readdir(data)) {
     const text = (await readFile(join(data, file))).toString('latin1');
-    lookThrough(`the file ${file}`, text.replaceAll(hookToken, ''));
+    // A webhook's URL is kept until it was told, and stays in a page that LMDB freed until another value is there.
+    lookThrough(`the file ${file}`, text.replaceAll(hookTokens, ''));
   }
   expect(leaks()).toEqual([]);
 });
