@@ -9,7 +9,8 @@ import {
   unreadableAnswer,
   unreadableOutput,
 } from './failures';
-import { executed, executing, snapshot, stepped, withCached, type RunClock } from './progress/run-clock';
+import { withCached, type RunClock } from './progress/run-clock';
+import { executed, executing, snapshot, stepped } from './progress/run-events';
 import { completed, failed, givenUp, retold, runOf, runsAgain } from './derive';
 import { defaultTiming, type Timing } from './timing';
 
