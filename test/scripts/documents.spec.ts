@@ -47,7 +47,7 @@ test.each(pages)('every file that %s names is there', (page) => {
 });
 
 test('README names every setting', () => {
-  const declared = [...textOf('gateway/settings/settings.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
+  const declared = [...textOf('gateway/cli/settings/settings.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
     ([, name = '']) => name,
   );
   expect(declared.length).toBeGreaterThan(20);

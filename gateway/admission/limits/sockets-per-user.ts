@@ -1,4 +1,4 @@
-import type { Viewer } from './auth';
+import type { Viewer } from '../auth/auth';
 
 /** The connections of each user, who may have so many. Services are not counted: one token serves a whole backend. */
 export interface Crowd<Connection> {

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { redisUrl } from '../../sinks/redis/connection/url';
-import { checked } from '../wire/described.codec';
-import { isLoopback } from '../admission/loopback';
+import { redisUrl } from '../../../sinks/redis/connection/url';
+import { checked } from '../../wire/described.codec';
+import { isLoopback } from '../../admission/loopback';
 import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];

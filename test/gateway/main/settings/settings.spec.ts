@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/Either';
-import { defaultRates } from '../../../gateway/admission/rate-limits';
-import { complaintOf, settingsOf } from '../../../gateway/settings/settings';
+import { defaultRates } from '../../../../gateway/admission/limits/rate-limits';
+import { complaintOf, settingsOf } from '../../../../gateway/cli/settings/settings';
 
 const SECRET = 'a secret of settings, 32 bytes and more';
 const good = { COMFYUI_URL: 'http://127.0.0.1:8188' };

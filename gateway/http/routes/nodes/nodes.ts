@@ -1,10 +1,10 @@
 import { Router } from 'express';
-import type { Pipeline } from '../../../pipeline/api';
-import type { Nodes } from '../openapi/response-schemas.codec';
+import type { Pipeline } from '../../../../pipeline/api';
+import type { Nodes } from '../../openapi/response-schemas.codec';
 import type { NodeHistories } from './node-histories';
-import { newHistory } from '../../wire/node-history';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
-import { visibleJob } from '../requests/visible-job';
+import { newHistory } from '../../../wire/node-history';
+import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { visibleJob } from '../../requests/visible-job';
 
 /** `/jobs/:promptId/nodes`: a job's nodes over time, as far as this instance saw them. */
 export const nodesRoute = (pipeline: Pipeline, histories: NodeHistories): Router => {

@@ -2,18 +2,18 @@
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
-import { createPipeline } from '../pipeline/instance/create-pipeline';
-import { embeddedStore } from '../sinks/embedded/embedded-store';
-import { StoreUnavailable, type JobStore } from '../sinks/job-store';
-import { redisStore } from '../sinks/redis/redis-store';
-import { JobBroke } from '../streams/board/board-event';
-import type { Report } from '../streams/operators/reporting';
-import { openAuth, tokenAuth } from './admission/auth';
-import { commandOf, HELP } from './cli/arguments';
-import { crashLoudly, leave, onSignal } from './cli/leaving';
-import { makeToken } from './cli/token';
-import { version } from './cli/version';
-import { startGateway } from './server';
+import { createPipeline } from '../../pipeline/instance/create-pipeline';
+import { embeddedStore } from '../../sinks/embedded/embedded-store';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import { redisStore } from '../../sinks/redis/redis-store';
+import { JobBroke } from '../../streams/board/board-event';
+import type { Report } from '../../streams/operators/reporting';
+import { openAuth, tokenAuth } from '../admission/auth/auth';
+import { commandOf, HELP } from './arguments';
+import { crashLoudly, leave, onSignal } from './leaving';
+import { makeToken } from './token';
+import { version } from './version';
+import { startGateway } from '../server';
 import { complaintOf, settingsOf, type Settings } from './settings/settings';
 
 async function main(): Promise<void> {

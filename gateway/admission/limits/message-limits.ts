@@ -1,5 +1,5 @@
 import { defaultRates, meter, type Rates } from './rate-limits';
-import type { Viewer } from './auth';
+import type { Viewer } from '../auth/auth';
 
 /** A service joins for many. */
 const SERVICE_TIMES = 10;

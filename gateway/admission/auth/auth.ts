@@ -1,8 +1,7 @@
 import { jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import type { JobState } from '../../streams/job/job-state';
+import type { JobState } from '../../../streams/job/job-state';
 import { KeysUnavailable, publishedKeys } from './jwks';
 import { refusalOf, TokenRefused } from './token-refused';
-import type { AuthSettings } from '../settings/settings';
 
 /** Who asks. A `user` has their own jobs, a `service` has all. */
 export interface Viewer {
@@ -11,6 +10,16 @@ export interface Viewer {
   /** When the token ends, milliseconds since 1970; absent where it does not. */
   readonly expiresAt?: number;
 }
+
+/** How callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
+export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
+  readonly issuer?: string;
+  readonly audience?: string;
+  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
+  readonly maxHours?: number;
+  /** By how much clocks may differ; 5 where absent. */
+  readonly toleranceS?: number;
+};
 
 export interface Auth {
   /** Whether a token is needed at all. */

@@ -1,17 +1,17 @@
 import { Router, type Response } from 'express';
 import type { Logger } from 'pino';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
-import type { Pipeline } from '../../../pipeline/api';
-import { isNewer, isSettled, type JobState, type Position } from '../../../streams/job/job-state';
-import type { Viewer } from '../../admission/auth';
+import type { Pipeline } from '../../../../pipeline/api';
+import { isNewer, isSettled, type JobState, type Position } from '../../../../streams/job/job-state';
+import type { Viewer } from '../../../admission/auth/auth';
 import { eventStream } from './event-stream';
-import { expiryOf } from '../../admission/token-expiry';
-import type { OutboxLimits } from '../../sockets/send-queue';
-import { Problem } from '../../wire/problem';
-import type { JobViews } from '../../wire/job-views';
-import type { Rooms } from '../../sockets/rooms';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
-import { visibleJob } from '../requests/visible-job';
+import { expiryOf } from '../../../admission/auth/token-expiry';
+import type { OutboxLimits } from '../../../sockets/send-queue';
+import { Problem } from '../../../wire/problem';
+import type { JobViews } from '../../../wire/job-views';
+import type { Rooms } from '../../../sockets/rooms';
+import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { visibleJob } from '../../requests/visible-job';
 
 export interface EventsOptions {
   readonly pipeline: Pipeline;

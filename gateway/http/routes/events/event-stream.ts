@@ -1,8 +1,8 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
-import { jsonOf } from '../../sockets/encoded-state';
-import { outbox, type OutboxLimits, type Wire } from '../../sockets/send-queue';
-import type { PublicJob } from '../../wire/public-job';
+import { jsonOf } from '../../../sockets/encoded-state';
+import { outbox, type OutboxLimits, type Wire } from '../../../sockets/send-queue';
+import type { PublicJob } from '../../../wire/public-job';
 
 /** One reader of server-sent events. */
 export interface EventStream {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { bounds } from '../../streams/bounds';
-import { addressOf } from './admission';
+import { bounds } from '../../../streams/bounds';
+import { addressOf } from '../admission';
 
 /** A connection of engine.io, as far as is needed here. */
 export interface UnknownConnection {

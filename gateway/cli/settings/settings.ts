@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { bounds } from '../../streams/bounds';
+import { bounds } from '../../../streams/bounds';
 import {
   BasePath,
   Bound,
@@ -23,24 +23,15 @@ import {
   WebhookSecret,
   Words,
 } from './settings.codec';
-import { decoded, optional, type FieldError } from '../wire/described.codec';
-import { isLoopback } from '../admission/loopback';
-import { defaultRates, type Rates } from '../admission/rate-limits';
+import { decoded, optional, type FieldError } from '../../wire/described.codec';
+import type { AuthSettings } from '../../admission/auth/auth';
+import { isLoopback } from '../../admission/loopback';
+import { defaultRates, type Rates } from '../../admission/limits/rate-limits';
 import type { DescribedServer } from './servers-file.codec';
 
 /** Where job states are kept. */
 export type StoreSettings =
   { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
-
-/** How callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
-export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
-  readonly issuer?: string;
-  readonly audience?: string;
-  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
-  readonly maxHours?: number;
-  /** By how much clocks may differ; 5 where absent. */
-  readonly toleranceS?: number;
-};
 
 export interface Settings {
   /** ComfyUI servers, no two of one URL. */

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isLeft } from 'fp-ts/Either';
-import { settingsOf } from '../../../gateway/settings/settings';
+import { settingsOf } from '../../../../gateway/cli/settings/settings';
 
 const directory = mkdtempSync(join(tmpdir(), 'servers-'));
 

@@ -6,7 +6,7 @@ import {
   type FetchImplementation,
   type JWTVerifyGetKey,
 } from 'jose';
-import { bounds } from '../../streams/bounds';
+import { bounds } from '../../../streams/bounds';
 
 /** A token cannot be checked right now: who signed it does not tell his keys. */
 export class KeysUnavailable extends Error {
