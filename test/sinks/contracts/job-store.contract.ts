@@ -1,7 +1,7 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Observable } from 'rxjs';
 import { InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/job-page';
 import { StoreUnavailable, Unstorable, type JobStore } from '../../../sinks/job-store';
-import type { LearnedEntry } from '../../../streams/job/progress/learned';
+import type { LearnedEntry } from '../../../streams/job/progress/learned/learned';
 import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
 import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';

@@ -1,8 +1,8 @@
-import { learned, type LearnedEntry } from '../../../../streams/job/progress/learned';
-import { planOf } from '../../../../streams/job/progress/plan';
-import { executing, runClock, stepped } from '../../../../streams/job/progress/run-clock';
-import { timeLeft } from '../../../../streams/job/progress/time-left';
-import { graph, sampling, type Nodes } from './a-run';
+import { learned, type LearnedEntry } from '../../../../../streams/job/progress/learned/learned';
+import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { executing, runClock, stepped } from '../../../../../streams/job/progress/run-clock';
+import { timeLeft } from '../../../../../streams/job/progress/time-left';
+import { graph, sampling, type Nodes } from '../a-run';
 
 const ONE = 'http://one:8188';
 

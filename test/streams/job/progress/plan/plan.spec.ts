@@ -1,6 +1,6 @@
-import { planOf } from '../../../../streams/job/progress/plan';
-import { graphOf, graphOfPrompt, outlineOf } from '../../../../streams/job/workflow';
-import { graph, sampling, workflow, type Nodes } from './a-run';
+import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { graphOf, graphOfPrompt, outlineOf } from '../../../../../streams/job/workflow';
+import { graph, sampling, workflow, type Nodes } from '../a-run';
 
 const stepsOf = (nodes: Nodes, id = '1'): number | undefined => planOf(graph(nodes)).nodes.get(id)?.steps;
 

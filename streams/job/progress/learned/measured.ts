@@ -1,6 +1,6 @@
-import type { Expected } from './expected';
-import type { NodeRun } from './node-run';
-import type { PlanNode } from './plan';
+import type { Expected } from '../plan/expected';
+import type { NodeRun } from '../node-run';
+import type { PlanNode } from '../plan/plan';
 
 /** What one node took, over the runs of it. */
 export interface Measured {

@@ -1,7 +1,7 @@
-import type { Expected } from './expected';
+import type { Expected } from '../plan/expected';
 import type { Measured } from './measured';
-import type { PlanNode } from './plan';
-import type { Prior } from './priors';
+import type { PlanNode } from '../plan/plan';
+import type { Prior } from '../plan/priors';
 
 /**
  * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then

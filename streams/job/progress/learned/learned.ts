@@ -1,8 +1,8 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
-import { byName, type Durations } from './expected';
+import { byName, type Durations } from '../plan/expected';
 import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
-import { hash, type PlanNode } from './plan';
-import { ended, type RunClock } from './run-clock';
+import { hash, type PlanNode } from '../plan/plan';
+import { ended, type RunClock } from '../run-clock';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];

@@ -1,4 +1,4 @@
-import type { Graph, GraphNode } from '../workflow';
+import type { Graph, GraphNode } from '../../workflow';
 import type { Versions } from './versions';
 import { heftOf, priorOf, takesSteps, type Prior } from './priors';
 
