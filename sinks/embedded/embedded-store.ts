@@ -33,13 +33,13 @@ import {
   type PutOutcome,
   type UnreadableState,
 } from '../job-store';
-import { embeddedFiles, FILES_PREFIX, removeFiles } from './embedded-files';
-import { embeddedIndex } from './embedded-index';
+import { embeddedFiles, FILES_PREFIX, removeFiles } from './stored/embedded-files';
+import { embeddedIndex } from './listing/embedded-index';
 import { embeddedHooks } from './embedded-webhook-queue';
-import { embeddedListing } from './embedded-listing';
-import { dueLater, expired } from './embedded-expiry';
-import { CLAIM_PREFIX, claimFile } from './file-claim';
-import { lmdbFile, type Entry, type Txn } from './lmdb-file';
+import { embeddedListing } from './listing/embedded-listing';
+import { dueLater, expired } from './file/expiry';
+import { CLAIM_PREFIX, claimFile } from './file/file-claim';
+import { lmdbFile, type Entry, type Txn } from './file/lmdb-file';
 import { soleLeases } from './single-process-leases';
 
 /** How often what has expired is swept out; until then it is only hidden. */

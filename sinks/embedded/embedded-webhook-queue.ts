@@ -1,7 +1,7 @@
 import { defer, ignoreElements, map, mergeMap, reduce, type Observable, type SchedulerLike } from 'rxjs';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
-import { dueLater } from './embedded-expiry';
-import type { Entry, LmdbFile, Txn } from './lmdb-file';
+import { dueLater } from './file/expiry';
+import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
 
 const PREFIX = 'hook:';
 

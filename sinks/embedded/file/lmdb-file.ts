@@ -16,7 +16,7 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import { StoreUnavailable, Unstorable } from '../job-store';
+import { StoreUnavailable, Unstorable } from '../../job-store';
 
 /** How an LMDB file begins, after a page header of 24 bytes. */
 const MAGIC = 0xbeefc0de;

@@ -17,16 +17,16 @@ import {
   share,
   type Observable,
 } from 'rxjs';
-import { bounds } from '../../streams/bounds';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../streams/job/job-state';
-import type { Report } from '../../streams/operators/reporting';
-import { cursorAt, matches, positionOf, STATUSES, type JobPage, type JobQuery, type Position } from '../job-page';
-import { decodeJobState } from '../job-state.codec';
-import { JOB_KEY_PREFIX, jobKey, type JobStore } from '../job-store';
-import { dueLater, DUE_PREFIX } from './embedded-expiry';
+import { bounds } from '../../../streams/bounds';
+import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
+import { cursorAt, matches, positionOf, STATUSES, type JobPage, type JobQuery, type Position } from '../../job-page';
+import { decodeJobState } from '../../job-state.codec';
+import { JOB_KEY_PREFIX, jobKey, type JobStore } from '../../job-store';
+import { dueLater, DUE_PREFIX } from '../file/expiry';
 import { INDEX_PREFIX, type EmbeddedIndex } from './embedded-index';
-import { CLAIM_PREFIX } from './file-claim';
-import type { Entry, LmdbFile, Txn } from './lmdb-file';
+import { CLAIM_PREFIX } from '../file/file-claim';
+import type { Entry, LmdbFile, Txn } from '../file/lmdb-file';
 
 /** States read in one go, between which the event loop goes on. */
 const CHUNK = 250;

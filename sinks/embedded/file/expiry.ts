@@ -1,5 +1,5 @@
 import { catchError, defer, EMPTY, expand, ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
-import { reporting, type Report } from '../../streams/operators/reporting';
+import { reporting, type Report } from '../../../streams/operators/reporting';
 import { LAST, type LmdbFile, type Txn } from './lmdb-file';
 
 /** When entries are to be looked at: `due:<ms>:<key>`. */
