@@ -141,9 +141,9 @@ export function started<Name extends keyof Orders>(file: Name): Process<Orders[N
 }
 
 /** Carries out what is asked of this process, one order after the other. */
-export function answering<Order>(carryOut: (order: Order) => Promise<unknown>): void {
-  process.on('message', (order: Order) => {
-    carryOut(order).then(
+export function answering(carryOut: (order: never) => Promise<unknown>): void {
+  process.on('message', (order) => {
+    carryOut(order as never).then(
       (answer) => process.send?.(answer ?? {}),
       (error: unknown) => {
         console.error(error);
