@@ -3,7 +3,7 @@ import { lastValueFrom, from, mergeMap } from 'rxjs';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { queuedState } from '../../streams/job/job';
 import type { JobState } from '../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../../test/support/redis-server';
+import { startRedis, type RedisServer } from '../../test/support/redis/redis-server';
 import {
   promptIdOf,
   started,

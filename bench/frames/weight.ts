@@ -1,6 +1,6 @@
 /** What a job and a socket weigh, in memory and in Redis, and how long it takes to take up many jobs. */
 import { Redis } from 'ioredis';
-import { startRedis } from '../../test/support/redis-server';
+import { startRedis } from '../../test/support/redis/redis-server';
 import { aContender, type Feeder } from './stage';
 import { promptIdOf, started, type Fed, type Opened } from './talk';
 
