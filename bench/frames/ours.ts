@@ -1,7 +1,7 @@
-/** The whole pipeline with Redis and the gateway, as `gateway/main.ts` has it, in the process that is measured. */
+/** The whole pipeline with Redis and the gateway, as `gateway/cli/main.ts` has it, in the process that is measured. */
 import { pino } from 'pino';
 import { filter, firstValueFrom, scan } from 'rxjs';
-import { openAuth } from '../../gateway/admission/auth';
+import { openAuth } from '../../gateway/admission/auth/auth';
 import { startGateway } from '../../gateway/server';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../sinks/redis/redis-store';
