@@ -6,11 +6,11 @@ import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { tokenAuth } from '../../../gateway/admission/auth';
 import { TokenRefused } from '../../../gateway/admission/token-refused';
 import { KeysUnavailable } from '../../../gateway/admission/jwks';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { client, connected, refused } from '../support/client';
-import { startKeyPublisher, type KeyPublisher } from '../support/key-publisher';
+import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { runningGateway } from '../support/running-gateway';
-import { tokenOf } from '../support/tokens';
+import { tokenOf } from '../support/admission/tokens';
 
 let publisher: KeyPublisher;
 let now: number;

@@ -11,11 +11,11 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { startRedis, type RedisServer } from '../../support/redis-server';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { client, connected, join, refused, statesOf, type Client } from '../support/client';
 import { eventually } from '../../support/until';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 const watch = (socket: Client, ...args: unknown[]): Promise<WatchReply> =>
   new Promise((resolve) => socket.emit('jobs:watch', ...args, resolve));

@@ -4,8 +4,8 @@ import * as E from 'fp-ts/Either';
 import { commandOf } from '../../../gateway/cli/arguments';
 import { makeToken } from '../../../gateway/cli/token';
 import { tokenAuth } from '../../../gateway/admission/auth';
-import { builtScript } from '../../support/built';
-import { canary } from '../../support/canary';
+import { builtScript } from '../../support/programs/built';
+import { canary } from '../../support/jest/canary';
 
 jest.setTimeout(60_000);
 

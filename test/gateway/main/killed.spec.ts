@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { builtScript } from '../../support/built';
+import { builtScript } from '../../support/programs/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { tcpProxy } from '../../support/tcp-proxy';
-import { asking } from '../support/asking';
+import { tcpProxy } from '../../support/network/tcp-proxy';
+import { asking } from '../support/http/asking';
 import { eventually } from '../../support/until';
-import { startReceiver, type Receiver } from '../support/receiver';
+import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 let comfy: ComfyUIStandIn;
 let receiver: Receiver;

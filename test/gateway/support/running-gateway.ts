@@ -8,7 +8,7 @@ import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
-import { lookThrough } from '../../support/canary';
+import { lookThrough } from '../../support/jest/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 
 export interface RunningGateway extends Gateway {

@@ -9,10 +9,10 @@ import type { JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { nodeError, steps } from '../../support/comfyui/workflows';
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { asking } from '../support/asking';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { asking } from '../support/http/asking';
 import { eventually } from '../../support/until';
-import { startReceiver, type Receiver } from '../support/receiver';
+import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
 const logger = pino({ level: 'silent' });

@@ -13,9 +13,9 @@ import type { JobStore } from '../../../sinks/job-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { nodeError, rejected, steps } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { eventually } from '../../support/until';
-import { startReceiver, type Receiver } from '../support/receiver';
+import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 import { runningGateway } from '../support/running-gateway';
 
 const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
