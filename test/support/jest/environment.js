@@ -31,7 +31,10 @@ module.exports = class {
     return globalThis;
   }
 
-  async setup() {}
+  async setup() {
+    // Jest asks for a hundred lines of each stack, which every error of a library then pays for.
+    Error.stackTraceLimit = 20;
+  }
 
   async teardown() {
     this.fakeTimersModern.dispose();
