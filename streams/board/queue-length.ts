@@ -1,4 +1,5 @@
 import { isAtServer, type Job } from '../job/job';
+import type { QueueEvent } from '../job/job-event';
 import type { Timing } from '../job/timing';
 import type { JobIndex } from './job-index';
 
@@ -6,31 +7,66 @@ import type { JobIndex } from './job-index';
 const PER_JOB_MS = 5;
 
 /** What a server last said of its queue, and when a look at it is due because that changed. */
-export interface QueueLength {
+interface QueueLength {
   readonly remaining: number;
   readonly lookAt: number;
   readonly notBefore: number;
 }
 
-/** The queue after a `status`: one that moved may have moved our jobs, or ended one that no frame tells of. */
-export function toldLength(
-  before: QueueLength | undefined,
-  { remaining, at }: { readonly remaining: number; readonly at: number },
-  ours: number,
-  { soonMs }: Timing,
-): QueueLength {
-  const { lookAt = Number.POSITIVE_INFINITY, notBefore = 0 } = before ?? {};
-  const moved = before !== undefined && before.remaining !== remaining;
-  if (!moved && remaining >= ours) return { remaining, lookAt, notBefore };
-  return { remaining, lookAt: Math.min(lookAt, Math.max(at + soonMs, notBefore)), notBefore };
-}
+/** How long the servers say their queues are. */
+export class QueueLengths {
+  readonly #queues = new Map<string, QueueLength>();
+  readonly #index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>;
+  readonly #timing: Timing;
 
-/** The queue as it is looked at. */
-export const lookedAt = (queue: QueueLength, now: number, ours: number, { soonMs }: Timing): QueueLength => ({
-  ...queue,
-  lookAt: Number.POSITIVE_INFINITY,
-  notBefore: now + 2 * soonMs + ours * PER_JOB_MS,
-});
+  constructor(index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>, timing: Timing) {
+    this.#index = index;
+    this.#timing = timing;
+  }
+
+  /** How many jobs the server last said it has in hand. */
+  remaining(serverUrl: string): number | undefined {
+    return this.#queues.get(serverUrl)?.remaining;
+  }
+
+  /** A `status` came. A queue that moved may have moved our jobs, or ended one that no frame tells of. */
+  told({ serverUrl, remaining, at }: QueueEvent): void {
+    const before = this.#queues.get(serverUrl);
+    const { lookAt = Number.POSITIVE_INFINITY, notBefore = 0 } = before ?? {};
+    const moved = before !== undefined && before.remaining !== remaining;
+    const isNews = moved || remaining < this.#index.countOf(serverUrl);
+    const soon = isNews ? Math.max(at + this.#timing.soonMs, notBefore) : Number.POSITIVE_INFINITY;
+    this.#queues.set(serverUrl, { remaining, lookAt: Math.min(lookAt, soon), notBefore });
+  }
+
+  /** The server's queue is to be looked at soon after `at`. */
+  lookSoon(serverUrl: string, at: number): void {
+    const queue = this.#queues.get(serverUrl);
+    if (queue !== undefined)
+      this.#queues.set(serverUrl, { ...queue, lookAt: Math.min(queue.lookAt, at + this.#timing.soonMs) });
+  }
+
+  /** The server's jobs that are to be looked up now: those that are due, those its queue's new length is about, and whoever comes along. Asking counts as looking. */
+  due(serverUrl: string, now: number): readonly Job[] {
+    const newLength = this.#lookedAt(serverUrl, now);
+    const asked = newLength === undefined ? [] : concerned(this.#index.ofServer(serverUrl), newLength);
+    const due = [...this.#index.due(serverUrl, now), ...asked];
+    if (due.length === 0) return [];
+    const along = this.#index
+      .due(serverUrl, now + alongMs(this.#timing))
+      .filter((job) => comesAlong(job, now, this.#timing));
+    return [...new Set([...due, ...along])];
+  }
+
+  /** The queue's length, where a look at it is due: the next one then waits for its turn. */
+  #lookedAt(serverUrl: string, now: number): number | undefined {
+    const queue = this.#queues.get(serverUrl);
+    if (queue === undefined || queue.lookAt > now) return undefined;
+    const notBefore = now + 2 * this.#timing.soonMs + this.#index.countOf(serverUrl) * PER_JOB_MS;
+    this.#queues.set(serverUrl, { ...queue, lookAt: Number.POSITIVE_INFINITY, notBefore });
+    return queue.remaining;
+  }
+}
 
 /**
  * The jobs about which the queue's new length may say something: those that wait or have no socket; all of them where
@@ -55,21 +91,6 @@ export function withQueueBound(job: Job, remaining: number, at: number): Job {
     ...job,
     state: { ...job.state, queuePosition, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 },
   };
-}
-
-/** The server's jobs that are to be looked up now: those that are due, those its queue's new length is about, and whoever comes along. */
-export function dueAt(
-  index: Pick<JobIndex, 'due' | 'ofServer'>,
-  serverUrl: string,
-  newLength: number | undefined,
-  now: number,
-  timing: Timing,
-): readonly Job[] {
-  const asked = newLength === undefined ? [] : concerned(index.ofServer(serverUrl), newLength);
-  const due = [...index.due(serverUrl, now), ...asked];
-  if (due.length === 0) return [];
-  const along = index.due(serverUrl, now + alongMs(timing)).filter((job) => comesAlong(job, now, timing));
-  return [...new Set([...due, ...along])];
 }
 
 /** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
