@@ -43,7 +43,7 @@ async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: 
     LOG_LEVEL: 'silent',
     WEBHOOK_SECRET: `whsec_${Buffer.from('a webhook secret, long enough 4711').toString('base64')}`,
   };
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
   running.push(child);
   let out = '';
   child.stdout!.on('data', (text: Buffer) => (out += text.toString()));
