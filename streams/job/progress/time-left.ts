@@ -22,7 +22,7 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     sureMs += knownMs + pacedMs;
   }
   // Nothing was heard of it yet: it goes on all the same.
-  if (run.nodes.size === 0) {
+  if (run.nodes.size() === 0) {
     const left = silentMs(ms, at - run.startedAt, spread(ms === 0 ? 0 : sureMs / ms));
     return { ms: left, sureMs: ms === 0 ? 0 : (sureMs / ms) * left, newsMs: 0 };
   }

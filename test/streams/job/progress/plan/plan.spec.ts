@@ -1,4 +1,5 @@
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { namesOf } from '../../../../../streams/job/progress/plan/telling';
 import { graphOf, graphOfPrompt, outlineOf } from '../../../../../streams/job/workflow';
 import { graph, sampling, workflow, type Nodes } from '../a-run';
 
@@ -43,7 +44,7 @@ describe('the steps of a node', () => {
 
 test('the same node with another seed or prompt is the same; with another size or model it is another', () => {
   const keyOf = (inputs: Record<string, unknown>): string | undefined =>
-    planOf(graph({ '1': ['KSampler', inputs] })).nodes.get('1')?.anywhere;
+    [...planOf(graph({ '1': ['KSampler', inputs] })).nodes.values()].map((node) => namesOf(node)[1])[0];
   const key = keyOf({ steps: 20, seed: 1, text: 'a cat' });
   expect(keyOf({ steps: 20, seed: 2, text: 'a dog' })).toBe(key);
   expect(keyOf({ steps: 30, seed: 1 })).not.toBe(key);
