@@ -689,7 +689,7 @@ test('a hundred thousand events do not make the board grow', () => {
     previewed({ promptId: id, nodeId: '2' });
   }
   expect([...board.jobs.keys()]).toEqual(['kept']);
-  expect(runOfJob(board.job('kept')!)?.nodes.size).toBe(1);
+  expect(runOfJob(board.job('kept')!)?.nodes.size()).toBe(1);
   expect(board.session('unheard')).toBeUndefined();
 });
 

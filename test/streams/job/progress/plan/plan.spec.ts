@@ -51,6 +51,32 @@ test('the same node with another seed or prompt is the same; with another size o
   expect(keyOf({ steps: 20, sampler_name: 'euler' })).not.toBe(key);
 });
 
+describe('the size of what a node works on', () => {
+  const sizesOf = (nodes: Nodes, id: string) =>
+    Object.fromEntries(planOf(graph(nodes)).nodes.get(id)?.context.sizes ?? []);
+
+  test('is the nearest that stands before it, however far', () => {
+    const chain = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, n) => [`${n + 2}`, ['ImageScale', { image: [`${n + 1}`, 0] }] as const]),
+    );
+    const nodes: Nodes = { '1': ['EmptyLatentImage', { width: 64, height: 32 }], ...chain };
+    expect(sizesOf(nodes, '10001')).toEqual({ '@width': 64, '@height': 32 });
+    const nearer: Nodes = { ...nodes, '10001': ['ImageScale', { image: ['10000', 0], width: 8 }] };
+    expect(sizesOf({ ...nearer, last: ['SaveImage', { images: ['10001', 0] }] }, 'last')).toEqual({
+      '@width': 8,
+      '@height': 32,
+    });
+  });
+
+  test('ends in a workflow that goes round in circles', () => {
+    const nodes: Nodes = {
+      '1': ['ImageScale', { image: ['2', 0], width: 8 }],
+      '2': ['ImageScale', { image: ['1', 0], height: 4 }],
+    };
+    expect(sizesOf(nodes, '1')).toMatchObject({ '@height': 4 });
+  });
+});
+
 describe('the graph of a workflow', () => {
   test('has each node’s type, title and inputs, each once', () => {
     const inputs = { a: ['2', 0], b: ['2', 1], c: ['3', 0], amount: 0.5, size: [64, 64], names: ['x', 'y', 'z'] };
