@@ -110,7 +110,8 @@ export function replay(
       open(promptId, line);
       const at = clock.now();
       if (status === 200) take({ tag: 'accepted', promptId, at, postedAt: at });
-      else if (status >= 400 && status < 500) take({ tag: 'refused', promptId, at, ...rejection(status, response) });
+      const rejected = status >= 400 ? rejection(response) : undefined;
+      if (rejected !== undefined) take({ tag: 'refused', promptId, at, ...rejected });
     } else if (method === 'GET') {
       answers.put(line);
       lookThrough(board, routes, path, clock, take);

@@ -69,6 +69,8 @@ export function webSocketSession({
     closeTimeout: timing.closeMs,
     maxPayload: MAX_FRAME,
     perMessageDeflate: false,
+    // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
+    skipUTF8Validation: true,
   };
   const sparing = throttledReport(report, clock);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
@@ -88,6 +90,12 @@ export function webSocketSession({
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
+        if (!isBinary && (data as Buffer).length > bounds.lastFrameBytes) {
+          cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+          sparing('frame', cause);
+          socket.terminate();
+          return;
+        }
         for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
       });
       socket.on('error', (error) => {

@@ -22,7 +22,7 @@ import type { Report } from '../streams/operators/reporting';
 import type { Prompt } from '../streams/job/workflow';
 import type { Lookup } from './looks/lookup';
 import { MARK, inQueueAs } from './looks/places';
-import { acceptedCodec, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
+import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {
@@ -115,13 +115,16 @@ export function submit(
       if (status === 200 && acceptedCodec.is(json)) return accepted(json.prompt_id, json.node_errors);
       if (status < 400)
         return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
-      return of({ tag: 'refused', promptId, at: clock.now(), ...rejection(status, json) });
+      const rejected = rejection(json);
+      if (rejected === undefined)
+        return throwError(() => new Refusal('an answer that is not ComfyUI’s', status, undefined));
+      return of({ tag: 'refused', promptId, at: clock.now(), ...rejected });
     };
 
     const again = (error: unknown, n: number): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       report('submit', error);
-      if (error instanceof Refusal) return refused(proxyRefusal(error));
+      if (error instanceof Refusal && isFinal(error.status)) return refused(proxyRefusal(error));
       maybeSent ||= error.maybeSent;
       return unanswered(error, n, () => (error.maybeSent ? settle(n, 1) : whenHealthy(n)));
     };
@@ -139,7 +142,7 @@ export function submit(
 
     /** R10: no retry without a health check before it. */
     const whenHealthy = (n: number): Observable<BoardEvent> =>
-      rest.get('/prompt').pipe(
+      lookup.answers().pipe(
         concatMap(() => post(n + 1)),
         catchError((error: unknown) => unanswered(error, n, () => whenHealthy(n + 1))),
       );
@@ -148,7 +151,7 @@ export function submit(
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       if (submission.cancelAsked() && !maybeSent) return refused(cancelledBeforeRun);
       if (!submission.wanted()) return EMPTY;
-      if (late()) return refused(unreachable(error.message));
+      if (late()) return refused(error instanceof Refusal ? proxyRefusal(error) : unreachable(error.message));
       return concat(wait(n), defer(next));
     };
 

@@ -11,7 +11,7 @@ import { pictures } from '../reads/pictures';
 import { posting } from '../posting/posting';
 import { answers } from '../reads/reads';
 import { sessions } from '../sessions/sessions';
-import { submissions } from '../submit/submissions';
+import { submissions, type UserLimits } from '../submit/submissions';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
@@ -40,13 +40,19 @@ export interface PipelineOptions {
   readonly random?: () => number;
   /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
   readonly timeoutMs?: number;
-  /** What one user may have under way; 1,000 jobs and 256 MiB where absent. */
-  readonly userLimits?: { readonly jobs?: number; readonly bytes?: number };
+  /** What one user may have under way; 1,000 jobs, 256 MiB and 150,000 nodes where absent. */
+  readonly userLimits?: Partial<UserLimits>;
   /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
   readonly timing?: Partial<Timing>;
   /** Of WebSockets; `defaultSocketTiming` for what is absent. */
   readonly socketTiming?: Partial<SocketTiming>;
 }
+
+const defaultLimits: UserLimits = {
+  jobs: bounds.jobsPerUser,
+  bytes: bounds.bytesPerUser,
+  nodes: bounds.nodesPerUser,
+};
 
 /** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
 const CONFIRM_MS = 20_000;
@@ -108,7 +114,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const submit = submissions(
     {
       ...{ choice, sessions: held, board, posting: posts, reads, transit, store, writer, run },
-      limits: { jobs: bounds.jobsPerUser, bytes: bounds.bytesPerUser, ...options.userLimits },
+      limits: { ...defaultLimits, ...options.userLimits },
       timeoutMs: timeoutOf(options.timeoutMs ?? bounds.jobMs),
     },
     env,

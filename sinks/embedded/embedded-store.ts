@@ -20,7 +20,7 @@ import type { LearnedEntry } from '../../streams/job/progress/learned';
 import type { Report } from '../../streams/operators/reporting';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { decodeJobState } from '../job-state.codec';
-import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../stored-workflow.codec';
+import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../stored-workflow.codec';
 import {
   assertStorable,
   isStorable,
@@ -122,8 +122,8 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
   const put = (state: JobState, workflow: StoredWorkflow | undefined): Observable<Written> => {
     assertStorable(state.promptId);
     const text = JSON.stringify(state);
-    const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
-    return file.transact((txn) => write(txn, state, text, kept));
+    if (workflow === undefined || isSettled(state)) return file.transact((txn) => write(txn, state, text, undefined));
+    return packedWorkflow(workflow).pipe(concatMap((kept) => file.transact((txn) => write(txn, state, text, kept))));
   };
 
   const store: JobStore = {
@@ -153,7 +153,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
     workflow: (promptId) =>
       defer(() => {
         const entry = alive(file, workflowKey(promptId));
-        return of(entry && decodeStoredWorkflow(entry.text));
+        return entry === undefined ? of(undefined) : unpackedWorkflow(entry.text);
       }),
 
     reserve: (name, text) =>

@@ -229,6 +229,7 @@ export function jobBoard(
   return {
     ...{ take, jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
     ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+    nodesOfUser: index.nodesOfUser,
     ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
     job: (promptId) => jobs.get(promptId),
     session: (clientId) => sessions.get(clientId),
