@@ -40,6 +40,8 @@ export type WatchNews =
 export interface LiveStates {
   readonly jobs: readonly JobState[];
   readonly more: boolean;
+  /** Whether the store did not answer, so that these are the jobs of this instance alone. */
+  readonly partial?: true;
 }
 
 /**
@@ -70,22 +72,26 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
 
   let pauseMs = LOOK_MS;
   let whole = false;
+  let isPartial = false;
   const look$ = defer(() => {
     const began = clock.now();
     const over = [...known.values()].filter(isSettled);
-    return pipeline.live().pipe(
-      toArray(),
-      mergeMap((listed) => concat(listed, unlisted(listed))),
-      toArray(),
-      // The first look tells nobody: whoever waits for it is given the whole.
-      map((states) => states.forEach(whole ? tell : note)),
-      finalize(() => {
-        whole = true;
-        pauseMs = Math.max(LOOK_MS, LEISURE * (clock.now() - began));
-        // A look that began before a job settled may list it as live once more: its end is forgotten with the next.
-        over.forEach(({ promptId }) => known.delete(promptId));
-      }),
-    );
+    isPartial = false;
+    return pipeline
+      .live(() => (isPartial = true))
+      .pipe(
+        toArray(),
+        mergeMap((listed) => concat(listed, unlisted(listed))),
+        toArray(),
+        // The first look tells nobody: whoever waits for it is given the whole.
+        map((states) => states.forEach(whole ? tell : note)),
+        finalize(() => {
+          whole = true;
+          pauseMs = Math.max(LOOK_MS, LEISURE * (clock.now() - began));
+          // A look that began before a job settled may list it as live once more: its end is forgotten with the next.
+          over.forEach(({ promptId }) => known.delete(promptId));
+        }),
+      );
   });
 
   /** What became of the jobs that were live and are listed as live no more. */
@@ -115,7 +121,8 @@ export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
 
   const liveFor = (viewer: Viewer): LiveStates => {
     const live = [...known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
-    return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
+    const jobs = live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE);
+    return { jobs, more: live.length > PAGE, ...(isPartial && { partial: true }) };
   };
 
   return {

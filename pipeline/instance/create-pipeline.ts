@@ -59,7 +59,8 @@ const CONFIRM_MS = 20_000;
 
 /**
  * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
- * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
+ * for neither: what is away is tried again. Throws a `TypeError` for no servers, for a URL
+ * that is none, and for a URL or name that two servers have.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
@@ -129,7 +130,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
-  return servers.map((server, position) => comfyUIServer(serverAddress(server, position), policy, report));
+  const addresses = servers.map(serverAddress);
+  refuseTwice(
+    'URL',
+    addresses.map(({ url }) => url),
+  );
+  refuseTwice(
+    'name',
+    addresses.map(({ name }) => name),
+  );
+  return addresses.map((address) => comfyUIServer(address, policy, report));
+}
+
+/** Two servers that are one would each count, ask and watch its jobs. */
+function refuseTwice(what: string, given: readonly string[]): void {
+  const twice = given.find((each, n) => given.indexOf(each) < n);
+  if (twice !== undefined) throw new TypeError(`two servers have the ${what} ${twice}; give each once`);
 }
 
 /** A training takes as long as it takes. */

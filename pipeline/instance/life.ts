@@ -37,7 +37,7 @@ import type { ComfyUIServer } from '../../sources/comfyui-server';
 import { SocketClosed } from '../../sources/session';
 import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
 import { jobChanges } from '../../streams/changes/job-changes';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { reporting } from '../../streams/operators/reporting';
@@ -117,6 +117,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     switch (change.tag) {
       case 'state':
         local.states.tell(change.state.promptId, change.state);
+        if (isSettled(change.state)) local.previews.release(change.state.promptId);
         writer.put(change.state);
         store.announce(change.state);
         break;

@@ -84,7 +84,8 @@ export function answers({ board, local, writer, store, attempted, clock }: Answe
     const stored = await firstValueFrom(attempted(store.page(query)), { defaultValue: undefined });
     if (stored === undefined) {
       const here = [...writer.unwritten(), ...[...board.jobs.values()].map(({ state }) => state)];
-      return pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+      const page = pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+      return { ...page, partial: true };
     }
     const states = new Map(stored.jobs.map((state) => [state.promptId, state]));
     for (const state of writer.unwritten())

@@ -18,9 +18,9 @@ import {
   type Observable,
 } from 'rxjs';
 import { bounds } from '../../streams/bounds';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../streams/job/job-state';
+import { isSettled, sessionOf, type JobStanding, type JobState } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
-import { cursorAt, matches, positionOf, STATUSES, type JobPage, type JobQuery, type Position } from '../job-page';
+import { cursorAt, matches, positionOf, STANDINGS, type JobPage, type JobQuery, type Position } from '../job-page';
 import { decodeJobState } from '../job-state.codec';
 import { JOB_KEY_PREFIX, jobKey, type JobStore } from '../job-store';
 import { dueLater, DUE_PREFIX } from './embedded-expiry';
@@ -30,7 +30,7 @@ import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
 /** States read in one go, between which the event loop goes on. */
 const CHUNK = 250;
-const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 /** That all of the file is in the index. */
 const INDEXED_KEY = `${INDEX_PREFIX}done`;
@@ -73,8 +73,8 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
   }
 
   function gathered(query: JobQuery, most: number, before: Gathered): Gathered {
-    const { userId, status: statuses = STATUSES, since = Number.NEGATIVE_INFINITY, until } = query;
-    const positions = index.entries({ userId, statuses, most, after: before.after, until });
+    const { userId, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
+    const positions = index.entries({ userId, standings, most, after: before.after, until });
     const wanted = positions.filter(({ startedAt }) => startedAt >= Math.floor(since));
     const states = wanted.flatMap(({ promptId }) => readable(promptId)).filter((state) => matches(state, query));
     return {
@@ -136,7 +136,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
       concat(
         indexed$,
         statesOf<Position>(
-          (after) => index.entries({ statuses: UNSETTLED, most: CHUNK, after }),
+          (after) => index.entries({ standings: UNSETTLED, most: CHUNK, after }),
           ({ promptId }) => promptId,
           isKnown,
         ),

@@ -85,15 +85,23 @@ const upload = operation({
   problems: [...readsBody, 'input-refused', 'no-answer'],
 });
 
+const partial = {
+  'Jobs-Partial': {
+    description: '`true` where the store is away; absent where all is well.',
+    schema: { type: 'string', const: 'true' },
+  },
+};
+
 const list = operation({
   id: 'listJobs',
   tag: 'jobs',
   summary: 'Lists jobs, the newest first',
   description:
-    'A user gets their own jobs only. `totals` counts by status the jobs that may be seen, of `userId` where that is asked ' +
-    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from.',
+    'A user gets their own jobs only. `totals` counts by standing the jobs that may be seen, of `userId` where that is asked ' +
+    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from. ' +
+    'While the store is away the page has `partial`, and the answer `Jobs-Partial`: it holds the jobs of the asked instance alone.',
   parameters: ofQuery(Query),
-  answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage')) },
+  answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage'), partial) },
   problems: ['bad-request'],
 });
 

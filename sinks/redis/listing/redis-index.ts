@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../../job-page';
+import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../job-page';
 import { STATE_TTL_S } from '../../job-store';
 import type { JobScripts } from '../scripts/jobs';
 
@@ -23,9 +23,9 @@ const ALL = '@';
 /** Whose sets: a user's, or those of all. */
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
-/** A user's six keys, in one slot. */
+/** A user's seven keys, in one slot. */
 export const indexKeys = (owner: string): readonly string[] =>
-  [...STATUSES, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
+  [...STANDINGS, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
 
 /** The unsettled jobs that a session watches. */
 export const watchedKey = (clientId: string): string => `jobstream:watched:{${encoded(clientId)}}`;
@@ -33,14 +33,14 @@ export const watchedKey = (clientId: string): string => `jobstream:watched:{${en
 /** Without braces and colons; what no UTF-8 can be made of is as good as lost. */
 const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).toString());
 
-/** An entry of the index; its state may be gone or have another status by now. */
+/** An entry of the index; its state may be gone or stand otherwise by now. */
 export interface IndexEntry extends Position {
-  readonly status: JobStatus;
+  readonly standing: JobStanding;
 }
 
 export interface EntriesQuery {
   readonly owner: string;
-  readonly statuses: readonly JobStatus[];
+  readonly standings: readonly JobStanding[];
   readonly most: number;
   readonly after?: Position | undefined;
   /** Submitted before, ms. */
@@ -56,7 +56,7 @@ export interface Entries {
 }
 
 /**
- * Which jobs there are: of each user, and of all, by status and the newest first; and which unsettled ones each session
+ * Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session
  * watches. A job is added before its state is first stored, and filed elsewhere after that: so whatever is stored is
  * found, and what is found may be stale. Whoever finds that heals it.
  */
@@ -65,7 +65,7 @@ export interface RedisIndex {
   before(state: JobState, workflowBytes?: number): Observable<never>;
   /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
   after(state: JobState, isNew?: boolean): Observable<never>;
-  /** Files a job that was found under another status, or not at all, unless that was put just now. */
+  /** Files a job that was found under another standing, or not at all, unless that was put just now. */
   heal(owner: string, state: JobState): Observable<never>;
   /** Drops entries of an owner that lead to no state. */
   drop(owner: string, promptIds: readonly string[]): Observable<never>;
@@ -81,7 +81,7 @@ export interface RedisIndex {
 /** What is known to be in the index of a job that this instance writes. */
 interface Filed {
   /** Absent where the sets do not agree. */
-  readonly status: JobStatus | undefined;
+  readonly standing: JobStanding | undefined;
   readonly session: string;
   readonly atMs: number;
   /** Put together with the state that is stored next. */
@@ -97,21 +97,22 @@ export function redisIndex(
 ): RedisIndex {
   const known = new Map<string, Filed>();
 
-  function remember(state: JobState, status: JobStatus | undefined, isNew: boolean): void {
+  function remember(state: JobState, standing: JobStanding | undefined, isNew: boolean): void {
     known.delete(state.promptId);
-    known.set(state.promptId, { status, session: sessionOf(state) ?? '', atMs: nowMs(), isNew });
+    known.set(state.promptId, { standing, session: sessionOf(state) ?? '', atMs: nowMs(), isNew });
     const oldest = known.keys().next();
     if (known.size > KNOWN && oldest.done !== true) known.delete(oldest.value);
   }
 
-  function put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStatus> {
-    const { promptId, startedAt, status } = state;
+  function put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStanding> {
+    const { promptId, startedAt } = state;
+    const standing = standingOf(state);
     return ask(() =>
       redis.putInIndex(
         ...indexKeys(owner),
-        ...[promptId, startedAt, STATUSES.indexOf(status) + 1, ...LIVES, how, bytes, guardS],
+        ...[promptId, startedAt, STANDINGS.indexOf(standing) + 1, ...LIVES, how, bytes, guardS],
       ),
-    ).pipe(map((at) => STATUSES[at - 1] ?? status));
+    ).pipe(map((at) => STANDINGS[at - 1] ?? standing));
   }
 
   const watch = (state: JobState): Observable<unknown> =>
@@ -140,17 +141,18 @@ export function redisIndex(
 
     after: (state, isNew = false) =>
       defer(() => {
-        const { promptId, status } = state;
+        const { promptId } = state;
+        const standing = standingOf(state);
         if (isNew && known.get(promptId)?.isNew === false) {
           known.delete(promptId);
           return concat(index.before(state), index.after(state));
         }
-        const isFiled = known.get(promptId)?.status === status;
+        const isFiled = known.get(promptId)?.standing === standing;
         const moved$ = isFiled ? [] : ownersOf(state).map((owner) => put(owner, state, 'move'));
         const over$ = isSettled(state) ? [unwatch(state)] : [];
         const done = (): void => {
           if (isSettled(state)) known.delete(promptId);
-          else if (!isFiled || known.get(promptId)?.isNew === true) remember(state, status, false);
+          else if (!isFiled || known.get(promptId)?.isNew === true) remember(state, standing, false);
         };
         return forkJoin([...moved$, ...over$]).pipe(tap({ complete: done }));
       }).pipe(ignoreElements()),
@@ -168,22 +170,22 @@ export function redisIndex(
         return forkJoin([...ownersOf(state).map(dropped), unwatch(state)]);
       }).pipe(ignoreElements()),
 
-    entries: ({ owner, statuses, most, after, until }) =>
+    entries: ({ owner, standings, most, after, until }) =>
       ask(() =>
         redis.pageOfIndex(
           ...indexKeys(owner),
           ...[most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''],
-          STATUSES.map((status, i) => (statuses.includes(status) ? i + 1 : '')).join(''),
+          STANDINGS.map((standing, i) => (standings.includes(standing) ? i + 1 : '')).join(''),
         ),
       ).pipe(
         map(([counts, bytes, ...lists]) => {
-          const wanted = STATUSES.filter((status) => statuses.includes(status));
+          const wanted = STANDINGS.filter((standing) => standings.includes(standing));
           const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
-          const [queued = 0, processing = 0, completed = 0, failed = 0] = counts;
+          const each = STANDINGS.map((standing, i) => [standing, counts[i] ?? 0]);
           return {
             entries: found.slice(0, most),
             more: found.length >= most,
-            totals: { queued, processing, completed, failed },
+            totals: { ...noJobs, ...(Object.fromEntries(each) as JobTotals) },
             bytes: Number(bytes),
           };
         }),
@@ -199,5 +201,5 @@ export function redisIndex(
   return index;
 }
 
-const entriesIn = (list: readonly string[], status: JobStatus): readonly IndexEntry[] =>
-  list.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, startedAt: Number(list[i + 1]), status }] : []));
+const entriesIn = (list: readonly string[], standing: JobStanding): readonly IndexEntry[] =>
+  list.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, startedAt: Number(list[i + 1]), standing }] : []));

@@ -18,13 +18,14 @@ import {
   type Observable,
 } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import {
   cursorAt,
   matches,
   positionOf,
-  STATUSES,
+  noJobs,
+  STANDINGS,
   type JobPage,
   type JobQuery,
   type JobTotals,
@@ -40,7 +41,7 @@ import { chunks, CHUNK, storedStates, type Read } from './stored-states';
 const HEALS = 16;
 /** Entries of live jobs read in one go: of most, nothing else is. */
 const ENTRIES = 1_000;
-const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 type IsKnown = (promptId: string) => boolean;
 const nobody: IsKnown = () => false;
@@ -64,10 +65,10 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
   const quietly = (work$: Observable<never>): Observable<never> => work$.pipe(catchError(() => EMPTY));
 
   const healed = (owner: string, found: readonly Read[], entries: readonly IndexEntry[]): Observable<never> => {
-    const filed = new Map(entries.map(({ promptId, status }) => [promptId, status]));
+    const filed = new Map(entries.map(({ promptId, standing }) => [promptId, standing]));
     const gone = found.filter(({ isGone }) => isGone).map(({ promptId }) => promptId);
     const astray = found.flatMap(({ promptId, state }) =>
-      state && filed.get(promptId) !== state.status ? [state] : [],
+      state && filed.get(promptId) !== standingOf(state) ? [state] : [],
     );
     return concat(
       gone.length === 0 ? EMPTY : quietly(index.drop(owner, gone)),
@@ -78,13 +79,13 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
   /** The next entries of a page and their states. */
   const gathering = (
     query: JobQuery,
-    statuses: readonly JobStatus[],
+    standings: readonly JobStanding[],
     most: number,
     before: Gathered,
   ): Observable<Gathered> => {
     const owner = ownerOf(query.userId);
     const { since = Number.NEGATIVE_INFINITY, until } = query;
-    return index.entries({ owner, statuses, most, after: before.after, until }).pipe(
+    return index.entries({ owner, standings, most, after: before.after, until }).pipe(
       concatMap(({ entries, more, totals }) => {
         const wanted = entries.filter(({ startedAt }) => startedAt >= since);
         return reads(wanted.map(({ promptId }) => promptId)).pipe(
@@ -107,20 +108,20 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
 
   const page = (query: JobQuery): Observable<JobPage> =>
     defer(() => {
-      const { limit, cursor, status: statuses = STATUSES } = query;
+      const { limit, cursor, status: standings = STANDINGS } = query;
       const isNarrow = query.type !== undefined || query.characterId !== undefined || query.text !== undefined;
       const first = limit + 1;
       const start: Gathered = {
         jobs: [],
-        totals: NONE,
+        totals: noJobs,
         reads: 0,
         more: true,
         after: cursor === undefined ? undefined : positionOf(cursor),
       };
       const isDone = ({ jobs, more, reads }: Gathered): boolean =>
         !more || jobs.length > limit || reads >= bounds.pageReads;
-      return gathering(query, statuses, isNarrow ? Math.max(first, CHUNK) : first, start).pipe(
-        expand((so) => (isDone(so) ? EMPTY : gathering(query, statuses, CHUNK, so))),
+      return gathering(query, standings, isNarrow ? Math.max(first, CHUNK) : first, start).pipe(
+        expand((so) => (isDone(so) ? EMPTY : gathering(query, standings, CHUNK, so))),
         last(),
         map(({ jobs, after, totals, more }): JobPage => {
           const shown = jobs.slice(0, limit);
@@ -139,7 +140,7 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
         state === undefined || !matches(state, query)
           ? page(query)
           : index
-              .entries({ owner: ownerOf(query.userId), statuses: [], most: 0 })
+              .entries({ owner: ownerOf(query.userId), standings: [], most: 0 })
               .pipe(map(({ totals }): JobPage => ({ jobs: [state], totals }))),
       ),
     );
@@ -147,7 +148,7 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
 
   const indexedLive = (isKnown: IsKnown): Observable<JobState> => {
     const owner = ownerOf(undefined);
-    const entriesAfter = (after?: Position) => index.entries({ owner, statuses: UNSETTLED, most: ENTRIES, after });
+    const entriesAfter = (after?: Position) => index.entries({ owner, standings: UNSETTLED, most: ENTRIES, after });
     return entriesAfter().pipe(
       expand(({ entries, more }) => (more ? entriesAfter(entries.at(-1)) : EMPTY)),
       concatMap(({ entries }) => from(chunks(entries.filter(({ promptId }) => !isKnown(promptId))))),
@@ -204,9 +205,7 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
       ),
     usage: (userId) =>
       index
-        .entries({ owner: ownerOf(userId), statuses: [], most: 0 })
+        .entries({ owner: ownerOf(userId), standings: [], most: 0 })
         .pipe(map(({ totals, bytes }) => ({ jobs: totals.queued + totals.processing, bytes }))),
   };
 }
-
-const NONE: JobTotals = { queued: 0, processing: 0, completed: 0, failed: 0 };
