@@ -59,6 +59,8 @@ export const bounds = {
   fileBytes: 32 << 20,
   filesBytes: 128 << 20,
   files: 200,
+  /** Bytes of those, of all jobs of an instance, that wait for a store that is away. */
+  filesWaitingBytes: 64 << 20,
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,

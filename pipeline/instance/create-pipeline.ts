@@ -72,7 +72,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
   const servers = serversOf(options, env);
   const durations = learnedDurations(store, env);
-  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn);
+  const kept = pictures(store, env);
+  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn, kept.hasRoom);
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
@@ -84,7 +85,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     confirmMs: CONFIRM_MS,
   });
   const transit = inTransit();
-  const kept = pictures(store, report);
 
   const held = sessions(
     { servers, store, writer, board, transit, told: (promptId) => local.states.changes(promptId), stop$ },

@@ -187,7 +187,7 @@ const fulfilled =
   };
 
 /** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
-async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { report }: Env): Promise<void> {
+async function atEnd({ servers, sessions, local, pictures, writer, store }: LifeParts, { report }: Env): Promise<void> {
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
       reporting('closing', report),
@@ -196,8 +196,12 @@ async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { r
   local.states.close();
   local.previews.close();
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));
-  const shut$ = defer(() => (writer.close(), store.close()));
-  await lastValueFrom(concat(quietly(writer.drain(DRAIN_MS)), quietly(released$), quietly(shut$)), {
+  const shut$ = defer(() => (writer.close(), pictures.close(), store.close()));
+  const drained$ = merge(
+    quietly(writer.drain(DRAIN_MS)),
+    quietly(pictures.drained$.pipe(timeout({ first: DRAIN_MS, with: () => EMPTY }))),
+  );
+  await lastValueFrom(concat(drained$, quietly(released$), quietly(shut$)), {
     defaultValue: undefined,
   });
   await Promise.all(servers.map((server) => server.close())).catch((error: unknown) => report('closing', error));

@@ -23,6 +23,8 @@ export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
   durationsOn: (serverUrl: string) => Durations = () => byName,
+  /** Whether a picture of so many bytes can be kept now. */
+  hasRoom: (bytes: number) => boolean = () => true,
 ): Board {
   const index = jobIndex();
   const { jobs } = index;
@@ -184,7 +186,7 @@ export function jobBoard(
     { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
   ): readonly Change[] => {
     const own = pictureNode(job, nodeId, mimeType);
-    const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
+    const output = own === undefined || !hasRoom(image.length) ? undefined : pictureOf(job, own, mimeType, image.length);
     if (output === undefined) return [];
     const { promptId } = job.state;
     const file: Change = { tag: 'pictured', picture: { promptId, filename: output.filename, mimeType, bytes: image } };
