@@ -21,7 +21,7 @@ const unit = [
   'test/sinks/job-state.codec.spec.ts',
   'test/sinks/redis/url.spec.ts',
   'test/pipeline/posting/choose-server.spec.ts',
-  'test/gateway/settings/**',
+  'test/gateway/main/settings/**',
   'test/gateway/admission/{auth,origin-policy}.spec.ts',
   'test/gateway/wire/public-job.spec.ts',
   'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',

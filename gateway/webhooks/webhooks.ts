@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { asyncScheduler } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
-import type { Auth } from '../admission/auth';
+import type { Auth } from '../admission/auth/auth';
 import type { JobViews } from '../wire/job-views';
 import { courier, type Courier } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';

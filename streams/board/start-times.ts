@@ -1,4 +1,4 @@
-import type { Job } from '../job/job';
+import { isAtServer, runOfJob, type Job } from '../job/job';
 import { planOf } from '../job/progress/plan/plan';
 import { runClock } from '../job/progress/run-clock';
 import { timeLeft, type TimeLeft } from '../job/progress/time-left';
@@ -40,15 +40,19 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
   const totals = new WeakMap<Job['graph'], { readonly at: number; readonly left: TimeLeft }>();
 
   /** What a job that has not begun will take. */
-  const totalOf = ({ graph, durations, targets }: Job, at: number): TimeLeft => {
+  const totalOf = (job: Job, at: number): TimeLeft => {
+    const { graph, durations } = job;
+    const targets = isAtServer(job) ? job.stage.targets : undefined;
     const known = totals.get(graph);
     if (known !== undefined && at - known.at < TOTAL_MS) return known.left;
     const left = timeLeft(runClock(planOf(graph), { at, durations, ...(targets !== undefined && { targets }) }), at);
     totals.set(graph, { at, left });
     return left;
   };
-  const leftOf = (job: Job, at: number): TimeLeft =>
-    job.run !== undefined && job.state.status === 'processing' ? timeLeft(job.run, at) : totalOf(job, at);
+  const leftOf = (job: Job, at: number): TimeLeft => {
+    const run = runOfJob(job);
+    return run !== undefined && job.state.status === 'processing' ? timeLeft(run, at) : totalOf(job, at);
+  };
 
   const queueOf = (serverUrl: string, at: number): Queue => {
     const known = queues.get(serverUrl);
@@ -86,6 +90,19 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
       return ms + strangers * (mean ?? 0);
     },
   };
+}
+
+/** A waiting job with the time to its start in place of `etaMs`, where that is another by more than a tenth. `known` is the job before the look that told its place. */
+export function withStart(starts: StartTimes, job: Job, known: Job, at: number): Job {
+  const { etaMs: before, ...state } = job.state;
+  const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
+  if (state.status !== 'queued' || startsIn === before) return job;
+  const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
+  if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
+  // One change where the look changed something already.
+  const seq = job.state === known.state ? state.seq + 1 : state.seq;
+  const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq };
+  return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
 }
 
 /** How many stand before this place. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { tokenAuth } from '../../../gateway/admission/auth';
+import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import { steps } from '../../support/comfyui/workflows';
 import { asking, type Answer } from '../support/http/asking';

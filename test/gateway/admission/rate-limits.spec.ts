@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { request as sendTo } from 'node:http';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/http/asking';
 import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';

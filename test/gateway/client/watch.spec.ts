@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
-import type { Viewer } from '../../../gateway/admission/auth';
+import type { Viewer } from '../../../gateway/admission/auth/auth';
 import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';

@@ -55,7 +55,7 @@ function spawned(comfyUrl: string, directory: string): ChildProcess {
     LOG_LEVEL: 'silent',
     WEBHOOK_SECRET: `whsec_${Buffer.from('a webhook secret, long enough 4711').toString('base64')}`,
   };
-  return spawn(process.execPath, [builtScript('gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
+  return spawn(process.execPath, [builtScript('gateway/cli/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
 }
 
 async function addressOf(child: ChildProcess): Promise<string> {

@@ -33,7 +33,7 @@ interface Running {
 
 function start(environment: Record<string, string>): Running {
   const env = { PATH: process.env['PATH'], DATA_DIR: directory, ...environment };
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

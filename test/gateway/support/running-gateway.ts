@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';

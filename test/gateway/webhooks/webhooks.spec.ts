@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
+import { SESSIONS_KEY } from '../../../sinks/redis/leases/session-registry';
 import type { JobState } from '../../../streams/job/job-state';
 import { start, submit } from '../../support/comfyui/client/comfyui-client';
 import { hurriedClock } from '../../support/pipeline/hurried-clock';

@@ -1,5 +1,5 @@
 import { NEVER, of } from 'rxjs';
-import { SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
+import { SESSIONS_KEY } from '../../../sinks/redis/leases/session-registry';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { expectForward, takenUp, type InstanceOptions } from '../../support/pipeline/pipelines';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway } from '../../../gateway/server';
 import type { JobRequest, Pipeline, Workflow } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';

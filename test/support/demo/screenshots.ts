@@ -5,11 +5,11 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { startChromium } from '../programs/chromium';
 
 const ROOT = join(__dirname, '../../..');
-const DOCS = join(ROOT, 'docs');
+const IMAGES = join(ROOT, 'docs/images');
 const DESK = { width: 1200, height: 720 };
 const PHONE = { width: 360, height: 720 };
 
-/** Starts the demo, waits until there is something to see, and pictures it into docs/. */
+/** Starts the demo, waits until there is something to see, and pictures it into docs/images/. */
 async function main(): Promise<void> {
   const demo = spawn(process.execPath, ['--import', 'tsx', 'test/support/demo/demo.ts'], {
     cwd: ROOT,
@@ -82,8 +82,8 @@ async function opened(browser: Browser, url: string, options: BrowserContextOpti
 }
 
 const shoot = async (page: Page, name: string): Promise<void> => {
-  await page.screenshot({ path: join(DOCS, `${name}.png`), animations: 'disabled', caret: 'hide' });
-  console.log(`docs/${name}.png`);
+  await page.screenshot({ path: join(IMAGES, `${name}.png`), animations: 'disabled', caret: 'hide' });
+  console.log(`docs/images/${name}.png`);
 };
 
 main().catch((error: unknown) => {

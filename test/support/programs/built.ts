@@ -12,7 +12,7 @@ const WITH = ['index.ts', 'package.json', 'package-lock.json'];
 const NO_SOURCE = new Set(['dist', 'recordings', 'node_modules']);
 const KEPT_MS = 24 * 3_600_000;
 
-/** The script of a file of ours, such as `gateway/main.ts`, as plain JavaScript: what starts often must not be compiled each time. */
+/** The script of a file of ours, such as `gateway/cli/main.ts`, as plain JavaScript: what starts often must not be compiled each time. */
 export const builtScript = (file: string): string => join(builtFolder(), file.replace(/\.ts$/, '.js'));
 
 /**

@@ -65,7 +65,7 @@ export async function startService(settings: Environment): Promise<Service> {
 export const endOfService = (settings: Environment): Promise<Ended> => launch(settings).ended;
 
 function launch(settings: Environment) {
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

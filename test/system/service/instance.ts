@@ -43,7 +43,7 @@ export async function startInstance(
     await leaving;
     const port = url === '' ? '0' : new URL(url).port;
     const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...environment };
-    const started = spawn(process.execPath, [builtScript('gateway/main.ts')], {
+    const started = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: ROOT,

@@ -13,7 +13,7 @@ import { examples } from '../../../../gateway/http/openapi/examples';
 import { openApi } from '../../../../gateway/http/openapi/openapi';
 import { originPolicy } from '../../../../gateway/admission/origin-policy';
 import { problemKinds, problemType } from '../../../../gateway/wire/problem';
-import { defaultRates } from '../../../../gateway/admission/rate-limits';
+import { defaultRates } from '../../../../gateway/admission/limits/rate-limits';
 import { nodeError, rejected, steps } from '../../../support/comfyui/workflows';
 import { asking, type Answer } from '../../support/http/asking';
 import { document, fits, operationFor, operations, undocumented } from '../../support/http/documented';

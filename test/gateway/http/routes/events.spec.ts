@@ -12,7 +12,7 @@ import { runningGateway, type RunningGateway } from '../../support/running-gatew
 import { settled, stateWhere } from '../../support/settled';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
 import { startGateway, type Gateway } from '../../../../gateway/server';
-import { openAuth } from '../../../../gateway/admission/auth';
+import { openAuth } from '../../../../gateway/admission/auth/auth';
 
 describe('over a real pipeline', () => {
   let gateway: RunningGateway;

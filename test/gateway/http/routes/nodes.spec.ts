@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import { nodeHistories } from '../../../../gateway/http/routes/node-histories';
+import { nodeHistories } from '../../../../gateway/http/routes/nodes/node-histories';
 import type { JobState } from '../../../../streams/job/job-state';
 import { queuedState } from '../../../../streams/job/job';
 import { nodeError, steps } from '../../../support/comfyui/workflows';

@@ -1,5 +1,5 @@
 import { SignJWT, type JWTPayload } from 'jose';
-import { tokenAuth } from '../../../../gateway/admission/auth';
+import { tokenAuth } from '../../../../gateway/admission/auth/auth';
 import { canary, watchFor } from '../../../support/jest/canary';
 
 export const SECRET = new TextEncoder().encode(canary('jwt-secret'));

@@ -1,0 +1,63 @@
+import { randomInt } from 'node:crypto';
+import { asyncScheduler, catchError, EMPTY, exhaustMap, interval } from 'rxjs';
+import type { Report } from '../../../streams/operators/reporting';
+import { StoreUnavailable } from '../../job-store';
+import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
+import type { Entry, LmdbFile, Txn } from './lmdb-file';
+
+/** How the claim's keys begin: their times are no times to live, and no sweep looks at them. */
+export const CLAIM_PREFIX = 'claim';
+const CLAIM_KEY = CLAIM_PREFIX;
+const SIGN_KEY = 'claim:sign-of-life';
+
+/** How often a process says that it lives, and how long it is believed where its end cannot be seen: in another container, say. */
+const SIGN_MS = 5_000;
+const BELIEVED_MS = 15_000;
+
+/**
+ * Makes the file this process's own, so that no other serves its jobs too. Whose process is gone has none; one that
+ * cannot be seen from here has it until it has said nothing for 15 s. Throws `StoreUnavailable` where another has it.
+ * Returns what gives it back, to be the file's last transaction.
+ */
+export function claimFile(file: LmdbFile, directory: string, report: Report): (txn: Txn) => void {
+  const here = thisProcess();
+  const token = randomInt(1, 2 ** 47);
+
+  file.exclusively((txn) => {
+    const [held, sign] = [txn.read(CLAIM_KEY), txn.read(SIGN_KEY)];
+    if (held !== undefined && isHeld(held, sign, here)) throw new StoreUnavailable(complaint(directory, held));
+    txn.write({ key: CLAIM_KEY, text: JSON.stringify(here ?? { pid: process.pid }), until: token });
+    txn.write({ key: SIGN_KEY, text: '', until: Date.now() });
+  });
+  file.fence(CLAIM_KEY, token);
+
+  const signing = interval(SIGN_MS, asyncScheduler)
+    .pipe(
+      exhaustMap(() =>
+        file
+          .transact((txn) => txn.write({ key: SIGN_KEY, text: '', until: Date.now() }))
+          .pipe(
+            catchError((error: unknown) => {
+              report('embedded claim', error);
+              return EMPTY;
+            }),
+          ),
+      ),
+    )
+    .subscribe();
+
+  return (txn) => {
+    signing.unsubscribe();
+    if (txn.read(CLAIM_KEY)?.until === token) txn.remove(CLAIM_KEY);
+  };
+}
+
+function isHeld(held: Entry, sign: Entry | undefined, here: ProcessIdentity | undefined): boolean {
+  const owner = JSON.parse(held.text) as ProcessIdentity;
+  if (here !== undefined && runsBeside(owner, here)) return !isGone(owner, here);
+  return Date.now() - (sign?.until ?? 0) < BELIEVED_MS;
+}
+
+const complaint = (directory: string, { text }: Entry): string =>
+  `the job store in ${directory} is in use by another process (pid ${(JSON.parse(text) as { readonly pid: number }).pid}): two cannot share one directory; ` +
+  `give each its own DATA_DIR, or both one REDIS_URL (after a crash in another container, wait ${BELIEVED_MS / 1000} s)`;

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
+import { LAST, type Entry, type LmdbFile, type Txn } from '../file/lmdb-file';
+
+/** Keys of the index begin so; no other keys do. */
+export const INDEX_PREFIX = 'index:';
+
+/** Jobs of all, beside those of each user, who goes by a digest. */
+const ALL = '@';
+
+/** The digits of the largest number that is a time. */
+const DIGITS = 16;
+
+/** How a job is filed. */
+interface Filed {
+  readonly userId: string;
+  readonly startedAt: number;
+  readonly status: JobStatus;
+  readonly session?: string;
+  /** Bytes of its workflow. */
+  readonly bytes: number;
+}
+
+export interface EntriesQuery {
+  readonly userId?: string | undefined;
+  readonly statuses: readonly JobStatus[];
+  readonly most: number;
+  readonly after?: Position | undefined;
+  /** Submitted before, ms. */
+  readonly until?: number | undefined;
+}
+
+/** Which jobs there are: of each user, and of all, by status and the newest first; and which unsettled ones each session watches. */
+export interface EmbeddedIndex {
+  /** Files a job as its state says, with its state's transaction; `bytes` of its workflow where one comes with it. */
+  put(txn: Txn, state: JobState, bytes?: number): void;
+  remove(txn: Txn, promptId: string): void;
+  /** The newest after a place. */
+  entries(query: EntriesQuery): readonly Position[];
+  totals(userId?: string): JobTotals;
+  bytes(userId: string): number;
+  watched(clientId: string, most: number, after?: string): readonly string[];
+}
+
+export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
+  function change(txn: Txn, promptId: string, next: Filed | undefined): void {
+    const before = filedIn(txn.read(filedKey(promptId)));
+    const keysBefore = before === undefined ? [] : keysOf(promptId, before);
+    const keysNext = next === undefined ? [] : keysOf(promptId, next);
+    keysBefore.filter((key) => !keysNext.includes(key)).forEach((key) => txn.remove(key));
+    keysNext.filter((key) => !keysBefore.includes(key)).forEach((key) => txn.write({ key, text: '', until: FOREVER }));
+    for (const [key, by] of differences(before, next)) count(txn, key, by);
+    if (next === undefined) txn.remove(filedKey(promptId));
+    else txn.write({ key: filedKey(promptId), text: JSON.stringify(next), until: FOREVER });
+  }
+
+  const counted = (from: Pick<Txn, 'read'>, key: string): number => Number(from.read(key)?.text ?? 0);
+
+  function count(txn: Txn, key: string, by: number): void {
+    if (by === 0) return;
+    const sum = counted(txn, key) + by;
+    if (sum === 0) txn.remove(key);
+    else txn.write({ key, text: `${sum}`, until: FOREVER });
+  }
+
+  function ofStatus(owner: string, status: JobStatus, { most, after, until }: EntriesQuery): readonly Position[] {
+    const prefix = statusKey(owner, status);
+    const ends = [
+      `${prefix}${LAST}`,
+      ...(until === undefined ? [] : [`${prefix}${padded(until)}`]),
+      ...(after === undefined ? [] : [`${prefix}${padded(after.startedAt)}:${after.promptId}`]),
+    ];
+    const [start = ''] = ends.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return file.range({ after: start, before: prefix, down: true, most }).map(({ key }) => ({
+      startedAt: Number(key.slice(prefix.length, prefix.length + DIGITS)),
+      promptId: key.slice(prefix.length + DIGITS + 1),
+    }));
+  }
+
+  return {
+    put: (txn, state, bytes) => {
+      const before = filedIn(txn.read(filedKey(state.promptId)));
+      const next = filing(state, bytes ?? before?.bytes ?? 0);
+      if (before === undefined || differ(before, next)) change(txn, state.promptId, next);
+    },
+    remove: (txn, promptId) => change(txn, promptId, undefined),
+    entries: (query) =>
+      query.statuses
+        .flatMap((status) => ofStatus(ownerOf(query.userId), status, query))
+        .sort(newestFirst)
+        .slice(0, query.most),
+    totals: (userId) => {
+      const of = (status: JobStatus): number => counted(file, countKey(ownerOf(userId), status));
+      return { queued: of('queued'), processing: of('processing'), completed: of('completed'), failed: of('failed') };
+    },
+    bytes: (userId) => counted(file, bytesKey(ownerOf(userId))),
+    watched: (clientId, most, after = '') => {
+      const prefix = watchedKey(clientId);
+      return file
+        .range({ after: `${prefix}${after}`, before: `${prefix}${LAST}`, most })
+        .map(({ key }) => key.slice(prefix.length));
+    },
+  };
+}
+
+/** Index entries go with their job, not by themselves. */
+const FOREVER = Number.MAX_SAFE_INTEGER;
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);
+
+const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : digest(userId));
+
+const padded = (ms: number): string =>
+  `${Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.floor(ms)))}`.padStart(DIGITS, '0');
+
+const filedKey = (promptId: string): string => `${INDEX_PREFIX}of:${promptId}`;
+const statusKey = (owner: string, status: JobStatus): string => `${INDEX_PREFIX}${STATUSES.indexOf(status)}:${owner}:`;
+const countKey = (owner: string, status: JobStatus): string => `${INDEX_PREFIX}count:${owner}:${status}`;
+const bytesKey = (owner: string): string => `${INDEX_PREFIX}bytes:${owner}`;
+const watchedKey = (clientId: string): string => `${INDEX_PREFIX}watched:${digest(clientId)}:`;
+
+const filedIn = (entry: Entry | undefined): Filed | undefined =>
+  entry === undefined ? undefined : (JSON.parse(entry.text) as Filed);
+
+const filing = (state: JobState, bytes: number): Filed => ({
+  userId: state.userId,
+  startedAt: state.startedAt,
+  status: state.status,
+  ...(!isSettled(state) && { session: sessionOf(state) ?? '' }),
+  bytes: isSettled(state) ? 0 : bytes,
+});
+
+const differ = (a: Filed, b: Filed): boolean => JSON.stringify(a) !== JSON.stringify(b);
+
+const keysOf = (promptId: string, { userId, startedAt, status, session }: Filed): readonly string[] => [
+  ...[ALL, ownerOf(userId)].map((owner) => `${statusKey(owner, status)}${padded(startedAt)}:${promptId}`),
+  ...(session === undefined ? [] : [`${watchedKey(session)}${promptId}`]),
+];
+
+/** By how much each count changes. */
+const differences = (before: Filed | undefined, next: Filed | undefined): readonly (readonly [string, number])[] => {
+  const sums = new Map<string, number>();
+  const add = (filed: Filed | undefined, sign: number): void => {
+    if (filed === undefined) return;
+    for (const owner of [ALL, ownerOf(filed.userId)]) {
+      const counts = [
+        [countKey(owner, filed.status), 1],
+        [bytesKey(owner), filed.bytes],
+      ] as const;
+      for (const [key, by] of counts) sums.set(key, (sums.get(key) ?? 0) + sign * by);
+    }
+  };
+  add(before, -1);
+  add(next, 1);
+  return [...sums];
+};

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { defer, ignoreElements, of, type SchedulerLike } from 'rxjs';
+import { bounds } from '../../../streams/bounds';
+import {
+  assertStorable,
+  assertStorableFile,
+  isStorable,
+  jobKey,
+  STATE_TTL_S,
+  Unstorable,
+  type JobStore,
+} from '../../job-store';
+import { dueLater } from '../file/expiry';
+import type { LmdbFile, Txn } from '../file/lmdb-file';
+
+/** Which files a job has: bytes by the names' digests. */
+type Sizes = Readonly<Record<string, number>>;
+
+/** How the keys of the lists begin. */
+export const FILES_PREFIX = 'files:';
+const listKey = (promptId: string): string => `${FILES_PREFIX}${promptId}`;
+const fileKey = (promptId: string, name: string): string => `file:${name}:${promptId}`;
+const digest = (name: string): string => createHash('sha256').update(name).digest('base64url').slice(0, 22);
+
+const sizesIn = (txn: Pick<Txn, 'read'>, promptId: string): Sizes =>
+  JSON.parse(txn.read(listKey(promptId))?.text ?? '{}') as Sizes;
+
+/** Removes all files of a job. */
+export function removeFiles(txn: Txn, promptId: string): void {
+  for (const name of Object.keys(sizesIn(txn, promptId))) txn.remove(fileKey(promptId, name));
+  txn.remove(listKey(promptId));
+}
+
+/** Files of jobs, as base64: they live as long as the state, which is swept with them. */
+export function embeddedFiles(file: LmdbFile, clock: SchedulerLike): Pick<JobStore, 'keepFile' | 'file'> {
+  const isAlive = (promptId: string): boolean =>
+    isStorable(promptId) && (file.read(jobKey(promptId))?.until ?? 0) > clock.now();
+  return {
+    keepFile: (promptId, name, { mimeType, bytes }) =>
+      defer(() => {
+        assertStorable(promptId);
+        assertStorableFile(name, { mimeType, bytes });
+        return file.transact((txn) => {
+          const named = digest(name);
+          const sizes: Sizes = { ...sizesIn(txn, promptId), [named]: bytes.length };
+          const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+          if (Object.keys(sizes).length > bounds.files || total > bounds.filesBytes)
+            throw new Unstorable(`no more than ${bounds.files} files and ${bounds.filesBytes} bytes of a job are kept`);
+          const until = clock.now() + STATE_TTL_S * 1000;
+          const text = `${JSON.stringify(mimeType)}\n${Buffer.from(bytes).toString('base64')}`;
+          txn.write({ key: fileKey(promptId, named), text, until });
+          if (txn.read(listKey(promptId)) === undefined) dueLater(txn, listKey(promptId), until);
+          txn.write({ key: listKey(promptId), text: JSON.stringify(sizes), until });
+        });
+      }).pipe(ignoreElements()),
+
+    file: (promptId, name) =>
+      defer(() => {
+        const entry = isAlive(promptId) ? file.read(fileKey(promptId, digest(name))) : undefined;
+        if (entry === undefined) return of(undefined);
+        const end = entry.text.indexOf('\n');
+        return of({
+          mimeType: JSON.parse(entry.text.slice(0, end)) as string,
+          bytes: Buffer.from(entry.text.slice(end + 1), 'base64'),
+        });
+      }),
+  };
+}

@@ -1,0 +1,120 @@
+import type { JobState, JobStatus } from '../../streams/job/job-state';
+
+/** Which states to give; an absent field matches all. */
+export interface JobFilter {
+  readonly status?: readonly JobStatus[];
+  readonly type?: string;
+  readonly userId?: string;
+  readonly characterId?: string;
+  /** Found, whatever its case, in `promptId`, `runId`, `type`, `characterId`, `userId` or a text of `metadata`. */
+  readonly text?: string;
+  /** Submitted at or after, and before, ms. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+export interface JobQuery extends JobFilter {
+  readonly limit: number;
+  /** From the page before. */
+  readonly cursor?: string;
+}
+
+/** How many jobs there are of each status, of the query's user or of all, whatever else was asked for. */
+export type JobTotals = Readonly<Record<JobStatus, number>>;
+
+/** A page of jobs, newest first, and where the next one starts. */
+export interface JobPage {
+  readonly jobs: readonly JobState[];
+  readonly cursor?: string;
+  readonly totals: JobTotals;
+}
+
+/** A cursor that no page gave. */
+export class InvalidCursor extends Error {
+  override readonly name = 'InvalidCursor';
+}
+
+export const STATUSES: readonly JobStatus[] = ['queued', 'processing', 'completed', 'failed'];
+
+/** Whether a state is one of those that were asked for. */
+export const matches = (state: JobState, wanted: JobFilter): boolean =>
+  (wanted.status === undefined || wanted.status.includes(state.status)) &&
+  (wanted.type === undefined || state.type === wanted.type) &&
+  (wanted.userId === undefined || state.userId === wanted.userId) &&
+  (wanted.characterId === undefined || state.characterId === wanted.characterId) &&
+  (wanted.since === undefined || state.startedAt >= wanted.since) &&
+  (wanted.until === undefined || state.startedAt < wanted.until) &&
+  (wanted.text === undefined || textsOf(state).some((text) => holds(text, wanted.text ?? '')));
+
+const textsOf = ({
+  promptId,
+  runId = '',
+  type,
+  characterId = '',
+  userId,
+  metadata = {},
+}: JobState): readonly string[] => [
+  ...[promptId, runId, type, characterId, userId],
+  ...Object.values(metadata).filter((value) => typeof value === 'string'),
+];
+
+const holds = (text: string, part: string): boolean => text.toLowerCase().includes(part.toLowerCase());
+
+/** Where a job stands in the order of all: the newest first, those of one millisecond by their ids. */
+export type Position = Pick<JobState, 'startedAt' | 'promptId'>;
+
+/** The order of a page: negative where `a` comes before `b`. Ids compare as Redis does it, by byte and the last first. */
+export const newestFirst = (a: Position, b: Position): number =>
+  b.startedAt - a.startedAt ||
+  (a.promptId === b.promptId ? 0 : Buffer.compare(Buffer.from(b.promptId), Buffer.from(a.promptId)));
+
+export const cursorAt = ({ startedAt, promptId }: Position): string =>
+  Buffer.from(JSON.stringify([startedAt, promptId])).toString('base64url');
+
+/** Where the page before ended. Throws `InvalidCursor`. */
+export function positionOf(cursor: string): Position {
+  try {
+    const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (Array.isArray(position) && typeof position[0] === 'number' && typeof position[1] === 'string')
+      return { startedAt: position[0], promptId: position[1] };
+  } catch {
+    // It is none, whatever it is.
+  }
+  throw new InvalidCursor('the cursor is none that a page gave');
+}
+
+export const isCursor = (text: string): boolean => {
+  try {
+    return positionOf(text).promptId !== '';
+  } catch {
+    return false;
+  }
+};
+
+export const totalsOf = (states: readonly JobState[]): JobTotals => {
+  const totals = { queued: 0, processing: 0, completed: 0, failed: 0 };
+  for (const { status } of states) totals[status] += 1;
+  return totals;
+};
+
+/** Whether a state belongs between a page's cursor and that of the next one. */
+export function isOnPage(state: JobState, { cursor, ...wanted }: JobQuery, next?: string): boolean {
+  if (!matches(state, wanted)) return false;
+  if (cursor !== undefined && newestFirst(state, positionOf(cursor)) <= 0) return false;
+  return next === undefined || newestFirst(state, positionOf(next)) <= 0;
+}
+
+/** A page of states that are all at hand. Throws `InvalidCursor`. */
+export function pageOf(states: readonly JobState[], { limit, cursor, ...wanted }: JobQuery): JobPage {
+  const sorted = states.filter((state) => matches(state, wanted)).sort(newestFirst);
+  const after = cursor === undefined ? undefined : positionOf(cursor);
+  const rest = after === undefined ? sorted : sorted.filter((state) => newestFirst(state, after) > 0);
+  const jobs = rest.slice(0, limit);
+  const last = jobs.at(-1);
+  const ofUser = states.filter(({ userId }) => wanted.userId === undefined || userId === wanted.userId);
+  return {
+    jobs,
+    totals: totalsOf(ofUser),
+    ...(last !== undefined && rest.length > limit && { cursor: cursorAt(last) }),
+  };
+}
