@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { lastValueFrom } from 'rxjs';
 import type { Workflow } from '../../../pipeline/api';
-import { leaseKey, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leases';
+import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
+import { SESSIONS_KEY } from '../../../sinks/redis/leases/session-registry';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { steps } from '../../support/comfyui/workflows';
 import { hurriedClock } from '../../support/pipeline/hurried-clock';
