@@ -94,6 +94,7 @@ export function submit(
         postedAt,
         ...(id !== promptId && { runId: id }),
         ...(refused.length > 0 && { nodeErrors: refused }),
+        ...(isOutOfTurn(submission) && { isOutOfTurn: true }),
       };
       return of(taken);
     };
@@ -156,6 +157,9 @@ export function submit(
     return concat(linked$, submission.maybePosted ? settle(1, 1) : post(1));
   });
 }
+
+/** Whether it is not put last in the queue, or may not be. */
+const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
 
 /** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
 function bodyOf({ promptId, clientId, prompt }: Submission): string {
