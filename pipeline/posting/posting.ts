@@ -7,6 +7,7 @@ import {
   filter,
   interval,
   map,
+  merge,
   mergeMap,
   of,
   takeUntil,
@@ -98,6 +99,8 @@ export function posting(parts: PostingParts, env: Env): Posting {
       wanted: () => isHeld(run) && jobOfRun(run)?.stage.tag === 'posting',
       // What nobody else knows of, nobody else posts.
       mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
+      // A lease becomes doubtful, and certain again, by the clock.
+      changed$: merge(board.changed(clientId), board.changed(run.promptId), interval(TICK_MS, clock)),
     };
     let id = runId;
     const note = (event: BoardEvent): void => {
