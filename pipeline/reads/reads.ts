@@ -12,7 +12,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { UnknownJob, type ListQuery } from '../api';
-import { isOnPage, pageOf, positionOf, type JobPage } from '../../sinks/job-page';
+import { isOnPage, pageOf, positionOf, type JobPage } from '../../sinks/listing/job-page';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { Board } from '../../streams/board/board';

@@ -30,7 +30,7 @@ import {
 import { keyBeside } from './connection/key-slot';
 import { redisAudience } from './feed/redis-audience';
 import { feedChannel, redisFeed } from './feed/redis-feed';
-import { filesKey, redisFiles } from './redis-files';
+import { filesKey, redisFiles } from './stored/redis-files';
 import { redisHooks } from './redis-webhook-queue';
 import { redisIndex } from './listing/redis-index';
 import { redisListing } from './listing/redis-listing';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../../job-page';
+import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
 import type { JobScripts } from '../scripts/jobs';
 

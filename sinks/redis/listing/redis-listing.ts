@@ -29,7 +29,7 @@ import {
   type JobQuery,
   type JobTotals,
   type Position,
-} from '../../job-page';
+} from '../../listing/job-page';
 import { JOB_KEY_PREFIX, type JobStore } from '../../job-store';
 import { redisKeys } from '../connection/scan';
 import type { RedisNodes } from '../connection/topology';

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { open } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 import {
   asyncScheduler,
   catchError,
@@ -16,7 +16,7 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import { StoreUnavailable, Unstorable } from '../job-store';
+import { StoreUnavailable, Unstorable } from '../../job-store';
 
 /** How an LMDB file begins, after a page header of 24 bytes. */
 const MAGIC = 0xbeefc0de;
@@ -76,68 +76,93 @@ export interface Txn {
 type Uncommitted = { readonly entry: Entry | undefined };
 
 /**
- * Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not.
- * No write runs JavaScript in LMDB's transaction: `process.exit` waits for LMDB's thread, which waited for the callback for
- * ever (lmdb 3.5.6, three exits of eight under load).
+ * The file, and what was written to it and is not committed yet. No write runs JavaScript in LMDB's transaction:
+ * `process.exit` waits for LMDB's thread, which waited for the callback for ever (lmdb 3.5.6, three exits of eight under
+ * load).
  */
-export function lmdbFile(directory: string): LmdbFile {
-  const db = openDatabase(directory);
-  const underWay = new Set<Promise<unknown>>();
-  const uncommitted = new Map<string, Uncommitted>();
-  let closed: Promise<unknown> | undefined;
-  let fence: { readonly key: string; readonly number: number } | undefined;
+class OpenLmdbFile implements LmdbFile {
+  readonly #db: RootDatabase<string, string>;
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #uncommitted = new Map<string, Uncommitted>();
+  #closed: Promise<unknown> | undefined;
+  #fence: { readonly key: string; readonly number: number } | undefined;
 
-  const guarded = <T>(work: () => T): T => {
-    if (closed !== undefined) throw new StoreUnavailable('the job store is closed');
+  constructor(db: RootDatabase<string, string>) {
+    this.#db = db;
+  }
+
+  read(key: string): Entry | undefined {
+    return this.#guarded(() => this.#newest(key));
+  }
+
+  transact<T>(work: (txn: Txn) => T): Observable<T> {
+    return defer(() => this.#guarded(() => this.#run(work))).pipe(
+      catchError((error: unknown) => causeOf(error).pipe(mergeMap((cause) => throwError(() => unwritable(cause))))),
+    );
+  }
+
+  range({ after, before, down = false, most }: Range): readonly Entry[] {
+    const options = { start: after, end: before, reverse: down, exclusiveStart: true, limit: most, versions: true };
+    return this.#guarded(() =>
+      [...this.#db.getRange(options)].map(({ key, value, version = 0 }) => ({ key, text: value, until: version })),
+    );
+  }
+
+  batches(prefix = ''): Observable<readonly Entry[]> {
+    const after = (key: string): readonly Entry[] =>
+      this.range({ after: key, before: `${prefix}${LAST}`, most: BATCH });
+    return defer(() => of(after(prefix))).pipe(
+      expand((batch) => {
+        const last = batch.length < BATCH ? undefined : batch.at(-1);
+        return last === undefined ? EMPTY : scheduled([last], asyncScheduler).pipe(map(({ key }) => after(key)));
+      }),
+    );
+  }
+
+  exclusively<T>(work: (txn: Txn) => T): T {
+    return this.#guarded(() => this.#alone(work));
+  }
+
+  fence(key: string, number: number): void {
+    this.#fence = { key, number };
+  }
+
+  close(last?: (txn: Txn) => void): Observable<never> {
+    return defer(() => (this.#closed ??= this.#closing(last))).pipe(ignoreElements());
+  }
+
+  #guarded<T>(work: () => T): T {
+    if (this.#closed !== undefined) throw new StoreUnavailable('the job store is closed');
     try {
       return work();
     } catch (cause) {
       if (cause instanceof StoreUnavailable || cause instanceof Unstorable) throw cause;
       throw new StoreUnavailable(`the job store cannot be read: ${messageOf(cause)}`, { cause });
     }
-  };
-
-  const committed = (key: string): Entry | undefined => {
-    const entry = db.getEntry(key);
-    return entry && { key, text: entry.value, until: entry.version ?? 0 };
-  };
-  const read = (key: string): Entry | undefined => {
-    const last = uncommitted.get(key);
-    return last === undefined ? committed(key) : last.entry;
-  };
-
-  const apply = (key: string, { entry }: Uncommitted): void => {
-    // These promises end as the batch's own does, which is the one that tells.
-    const written: unknown = entry === undefined ? db.remove(key) : db.put(key, entry.text, entry.until);
-    if (written instanceof Promise) written.catch(() => false);
-  };
-
-  /** Hands all to LMDB's thread, to be committed together. */
-  function commit(writes: ReadonlyMap<string, Uncommitted>): Promise<boolean> {
-    const work = (): void => writes.forEach((write, key) => apply(key, write));
-    writes.forEach((write, key) => uncommitted.set(key, write));
-    const over: Promise<boolean> = Promise.resolve(
-      fence === undefined ? db.batch(work) : db.ifVersion(fence.key, fence.number, work),
-    ).finally(() => {
-      underWay.delete(over);
-      writes.forEach((write, key) => uncommitted.get(key) === write && uncommitted.delete(key));
-    });
-    underWay.add(over);
-    return over;
   }
 
-  function run<T>(work: (txn: Txn) => T): Observable<T> {
+  #committed(key: string): Entry | undefined {
+    const entry = this.#db.getEntry(key);
+    return entry && { key, text: entry.value, until: entry.version ?? 0 };
+  }
+
+  #newest(key: string): Entry | undefined {
+    const last = this.#uncommitted.get(key);
+    return last === undefined ? this.#committed(key) : last.entry;
+  }
+
+  #run<T>(work: (txn: Txn) => T): Observable<T> {
     const writes = new Map<string, Uncommitted>();
     const result = work({
       read: (key) => {
         const own = writes.get(key);
-        return own === undefined ? read(key) : own.entry;
+        return own === undefined ? this.#newest(key) : own.entry;
       },
       write: (entry) => void writes.set(entry.key, { entry }),
       remove: (key) => void writes.set(key, { entry: undefined }),
     });
     if (writes.size === 0) return of(result);
-    return from(commit(writes)).pipe(
+    return from(this.#commit(writes)).pipe(
       map((isOurs) => {
         if (!isOurs) throw new StoreUnavailable('another process has taken the job store over');
         return result;
@@ -145,62 +170,52 @@ export function lmdbFile(directory: string): LmdbFile {
     );
   }
 
-  const exclusively = <T>(work: (txn: Txn) => T): T =>
-    db.transactionSync(() =>
-      work({
-        read: committed,
-        write: (entry) => apply(entry.key, { entry }),
-        remove: (key) => apply(key, { entry: undefined }),
-      }),
-    );
-
-  async function closing(last: (txn: Txn) => void = () => undefined): Promise<void> {
-    await Promise.allSettled(underWay);
-    try {
-      exclusively(last);
-    } finally {
-      await db.close();
-    }
+  /** Hands all to LMDB's thread, to be committed together. */
+  #commit(writes: ReadonlyMap<string, Uncommitted>): Promise<boolean> {
+    const work = (): void => writes.forEach((write, key) => this.#apply(key, write));
+    writes.forEach((write, key) => this.#uncommitted.set(key, write));
+    const fence = this.#fence;
+    const over: Promise<boolean> = Promise.resolve(
+      fence === undefined ? this.#db.batch(work) : this.#db.ifVersion(fence.key, fence.number, work),
+    ).finally(() => {
+      this.#underWay.delete(over);
+      writes.forEach((write, key) => this.#uncommitted.get(key) === write && this.#uncommitted.delete(key));
+    });
+    this.#underWay.add(over);
+    return over;
   }
 
-  const range = ({ after, before, down = false, most }: Range): readonly Entry[] =>
-    guarded(() =>
-      [
-        ...db.getRange({ start: after, end: before, reverse: down, exclusiveStart: true, limit: most, versions: true }),
-      ].map(({ key, value, version = 0 }) => ({ key, text: value, until: version })),
+  #apply(key: string, { entry }: Uncommitted): void {
+    // These promises end as the batch's own does, which is the one that tells.
+    const written: unknown = entry === undefined ? this.#db.remove(key) : this.#db.put(key, entry.text, entry.until);
+    if (written instanceof Promise) written.catch(() => false);
+  }
+
+  #alone<T>(work: (txn: Txn) => T): T {
+    return this.#db.transactionSync(() =>
+      work({
+        read: (key) => this.#committed(key),
+        write: (entry) => this.#apply(entry.key, { entry }),
+        remove: (key) => this.#apply(key, { entry: undefined }),
+      }),
     );
+  }
 
-  const lmdb: LmdbFile = {
-    read: (key) => guarded(() => read(key)),
-
-    transact: (work) =>
-      defer(() => guarded(() => run(work))).pipe(
-        catchError((error: unknown) => causeOf(error).pipe(mergeMap((cause) => throwError(() => unwritable(cause))))),
-      ),
-
-    range,
-
-    batches: (prefix = '') => {
-      const after = (key: string): readonly Entry[] => range({ after: key, before: `${prefix}${LAST}`, most: BATCH });
-      return defer(() => of(after(prefix))).pipe(
-        expand((batch) => {
-          const last = batch.length < BATCH ? undefined : batch.at(-1);
-          return last === undefined ? EMPTY : scheduled([last], asyncScheduler).pipe(map(({ key }) => after(key)));
-        }),
-      );
-    },
-
-    exclusively: (work) => guarded(() => exclusively(work)),
-
-    fence: (key, number) => (fence = { key, number }),
-
-    close: (last) => defer(() => (closed ??= closing(last))).pipe(ignoreElements()),
-  };
-  return lmdb;
+  async #closing(last: (txn: Txn) => void = () => undefined): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    try {
+      this.#alone(last);
+    } finally {
+      await this.#db.close();
+    }
+  }
 }
 
+/** Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not. */
+export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory));
+
 /** Whoever may read the file reads prompts, pictures and keys: only its owner does. */
-function openDatabase(directory: string) {
+function openDatabase(directory: string): RootDatabase<string, string> {
   const path = join(directory, 'jobs.lmdb');
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
