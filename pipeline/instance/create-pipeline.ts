@@ -15,7 +15,7 @@ import { submissions } from '../submit/submissions';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
-import { writeBehind } from '../../sinks/writing/write-behind';
+import { writeBehind } from '../../sinks/writing/queued-writes';
 import { comfyUIServer } from '../../sources/comfyui-server';
 import { serverAddress, type ServerOptions } from '../../sources/server-address';
 import type { SocketTiming } from '../../sources/session';

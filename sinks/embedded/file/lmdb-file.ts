@@ -1,6 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import {
   asyncScheduler,
   catchError,
@@ -17,10 +15,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { StoreUnavailable, Unstorable } from '../../job-store';
-
-/** How an LMDB file begins, after a page header of 24 bytes. */
-const MAGIC = 0xbeefc0de;
-const MAGIC_AT = 24;
+import { messageOf, openDatabase } from './open-database';
 
 /** Entries to a step of `batches`, between which the event loop goes on. */
 const BATCH = 256;
@@ -214,43 +209,6 @@ class OpenLmdbFile implements LmdbFile {
 /** Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not. */
 export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory));
 
-/** Whoever may read the file reads prompts, pictures and keys: only its owner does. */
-function openDatabase(directory: string): RootDatabase<string, string> {
-  const path = join(directory, 'jobs.lmdb');
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    assertLmdb(path);
-    for (const own of [path, `${path}-lock`]) {
-      closeSync(openSync(own, 'a', 0o600));
-      chmodSync(own, 0o600);
-    }
-    return open<string, string>({
-      path,
-      noSubdir: true,
-      encoding: 'string',
-      useVersions: true,
-      // Batching by event turn leaves a promise that nobody holds: a full disk would end the process (lmdb 3.5.6).
-      eventTurnBatching: false,
-    });
-  } catch (cause) {
-    throw new StoreUnavailable(`the job store in ${directory} cannot be opened: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/** LMDB believes a file without looking: opening one that is not its own was a segmentation fault. */
-function assertLmdb(path: string): void {
-  const file = openSync(path, 'a+', 0o600);
-  try {
-    const head = Buffer.alloc(MAGIC_AT + 4);
-    const length = readSync(file, head, 0, head.length, 0);
-    if (length > 0 && (length < head.length || head.readUInt32LE(MAGIC_AT) !== MAGIC)) {
-      throw new Error(`${path} is not an LMDB file; move it away to start with an empty store`);
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
 const unwritable = (cause: unknown): Error =>
   cause instanceof StoreUnavailable || cause instanceof Unstorable
     ? cause
@@ -261,5 +219,3 @@ function causeOf(error: unknown): Observable<unknown> {
   const reason = (error as { commitError?: Promise<unknown> }).commitError;
   return reason === undefined ? of(error) : from(reason).pipe(catchError((cause: unknown) => of(cause)));
 }
-
-const messageOf = (cause: unknown): string => (cause as Partial<Error>).message ?? String(cause);
