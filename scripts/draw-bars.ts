@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runsOf } from './accuracy';
 import { elsewhere, type Curve } from './formulas-elsewhere';
-import { recordingAt } from './recordings/recording-files';
+import { recordingAt } from './recording/recording-files';
 import { learntFrom, replay } from './replay';
 
 const [WIDTH, HEIGHT, LEFT, TOP] = [640, 320, 48, 16];

@@ -3,9 +3,9 @@ import { EMPTY, VirtualTimeScheduler, catchError, concat, filter, map } from 'rx
 import { lookAt } from '../sources/looks/look-at';
 import { lookup, type Lookup } from '../sources/looks/lookup';
 import { rejection } from '../sources/codecs/prompt.codec';
-import type { Recorded } from './recordings/recording.codec';
-import { isHttp, isPost, openSockets, promptIdOf, recordedAnswers, type Http } from './recordings/recorded-server';
-import { recordingAt, recordingsIn } from './recordings/recording-files';
+import type { Recorded } from './recording/recording.codec';
+import { isHttp, isPost, openSockets, promptIdOf, recordedAnswers, type Http } from './recording/recorded-server';
+import { recordingAt, recordingsIn } from './recording/recording-files';
 import { decoded } from '../sources/session';
 import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';

@@ -1,5 +1,5 @@
 import { isLeft, isRight } from 'fp-ts/Either';
-import { readRecording } from '../../../scripts/recordings/recording.codec';
+import { readRecording } from '../../../scripts/recording/recording.codec';
 import { recordings } from '../../support/replay/recordings';
 
 const complaint = (jsonl: string): string => {
