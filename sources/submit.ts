@@ -180,6 +180,7 @@ class Posting {
       ...{ tag: 'accepted', promptId, at: this.#policy.clock.now(), postedAt: this.#postedAt },
       ...(id !== promptId && { runId: id }),
       ...(nodeErrors.length > 0 && { nodeErrors }),
+      ...(isOutOfTurn(this.#submission) && { isOutOfTurn: true }),
     });
   }
 
@@ -198,6 +199,9 @@ class Posting {
     return defer(() => (isSo() ? EMPTY : this.#submission.changed$.pipe(filter(isSo), take(1), ignoreElements())));
   }
 }
+
+/** Whether it is not put last in the queue, or may not be. */
+const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
 
 /** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
 function bodyOf({ promptId, clientId, prompt }: Submission): string {

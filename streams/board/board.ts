@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import { advance } from '../job/advance/advance';
 import type { JobEvent, SessionEvent } from '../job/job-event';
-import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
+import { isAtServer, jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import { byName, type Durations } from '../job/progress/plan/expected';
@@ -12,7 +12,7 @@ import { RefusedRunId, type Board, type BoardEvent, type BoardView, type Change 
 import { strays } from './early-events';
 import { linkedAt, measuredRun, pictureIn, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
-import { QueueLengths, withQueueBound } from './queue-length';
+import { ServerQueues } from './server-queues';
 import { SessionWatches } from './session-watch';
 import { startTimes, withStart, type StartTimes } from './start-times';
 
@@ -35,14 +35,13 @@ export function jobBoard(
 }
 
 type Previewed = SessionEvent & { tag: 'previewed' };
-type Accepted = JobEvent & { tag: 'accepted' };
 
 class JobBoard {
   readonly #live: LiveJobs;
   readonly #sessions: SessionWatches;
   readonly #unclaimed = strays();
   readonly #watched = watchers<undefined>();
-  readonly #queues: QueueLengths;
+  readonly #queues: ServerQueues;
   readonly #starts: StartTimes;
   readonly #timing: Timing;
   readonly #report: Report;
@@ -54,7 +53,7 @@ class JobBoard {
     this.#durationsOn = durationsOn;
     this.#sessions = new SessionWatches(timing);
     this.#live = new LiveJobs(report);
-    this.#queues = new QueueLengths(this.#live.index, timing);
+    this.#queues = new ServerQueues(this.#live.index, timing);
     this.#starts = startTimes(this.#live.index.ofServer);
   }
 
@@ -136,10 +135,15 @@ class JobBoard {
     return this.#live.keep(job, silenced(job, since, at));
   }
 
-  /** The bars of the jobs that run go on by the clock. */
+  /** The bars of the jobs that run go on by the clock, and those that wait move up. */
   #ticked(at: number): readonly Change[] {
     const running = this.#live.index.running();
-    return running.flatMap(({ state: { promptId } }) => this.#jobTold({ tag: 'ticked', promptId, at }));
+    const moved = this.#queues.moved(at).flatMap((job) => {
+      const before = this.#live.get(job.state.promptId);
+      if (before === undefined) return [];
+      return this.#live.guarded(before, at, () => this.#live.keep(before, withStart(this.#starts, job, before, at)));
+    });
+    return [...moved, ...running.flatMap(({ state: { promptId } }) => this.#jobTold({ tag: 'ticked', promptId, at }))];
   }
 
   /** What came of a run before its job was known. */
@@ -161,7 +165,7 @@ class JobBoard {
     const known = this.#claimed(before, given, event.at);
     const after = spoken(this.#relinked(advance(known, event, this.#timing), event), event);
     this.#sessions.jobTold(before, after, event);
-    const placed = event.tag === 'accepted' ? this.#withNewsOfQueue(after, event) : after;
+    const placed = this.#inQueue(before, after, event);
     const started = event.tag === 'found' ? withStart(this.#starts, placed, before, event.at) : placed;
     const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event.at)];
     return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
@@ -184,15 +188,14 @@ class JobBoard {
     return { ...job, linked: this.#sessions.isLinked(job.state), durations: this.#durationsOn(job.state.serverUrl) };
   }
 
-  /** The `status` that a new job causes may come before ComfyUI's answer to its post. */
-  #withNewsOfQueue(job: Job, { postedAt, at }: Accepted): Job {
-    const { clientId, serverUrl } = job.state;
-    const remaining = this.#queues.remaining(serverUrl);
-    const heard = clientId !== undefined && (this.#sessions.get(clientId)?.heardAt ?? 0) >= postedAt;
-    if (remaining === undefined || !heard) return job;
-    // Somebody may have come in between: where others wait, the place is looked up.
-    if (remaining > 1) this.#queues.lookSoon(serverUrl, at);
-    return withQueueBound(job, remaining, at);
+  /** What the event says of the server's queue; and the job, in the place that follows. */
+  #inQueue(before: Job, after: Job, event: JobEvent): Job {
+    const { clientId, serverUrl } = after.state;
+    if (isAtServer(before) && !isAtServer(after)) this.#queues.of(before.state.serverUrl).ended(before);
+    if (event.tag === 'found') this.#queues.of(serverUrl).found(after);
+    if (event.tag !== 'accepted' || !isAtServer(after)) return after;
+    const isTold = clientId !== undefined && (this.#sessions.get(clientId)?.heardAt ?? 0) >= event.postedAt;
+    return this.#queues.of(serverUrl).accepted(after, event.at, event.isOutOfTurn === true, isTold);
   }
 
   #measured(before: Job, after: Job, at: number): readonly Change[] {
