@@ -12,9 +12,9 @@ import { RefusedRunId, type Board, type BoardEvent, type BoardView, type Change 
 import { strays } from './early-events';
 import { linkedAt, measuredRun, pictureIn, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
-import { ServerQueues } from './server-queues';
+import { ServerQueues } from './queue/server-queues';
 import { SessionWatches } from './session-watch';
-import { startTimes, withStart, type StartTimes } from './start-times';
+import { startTimes, withStart, type StartTimes } from './queue/start-times';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
