@@ -1,16 +1,15 @@
 const { availableParallelism } = require('node:os');
 
 const base = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/jest/environment.js',
+  runtime: '<rootDir>/test/support/jest/runtime.js',
   roots: ['<rootDir>/test'],
-  // jose ships ES modules only, which jest's own module loader does not require().
   transform: {
     '^.+\\.(ts|js)$': [
       '@swc/jest',
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   setupFilesAfterEnv: ['<rootDir>/test/support/jest/retry-in-ci.ts', '<rootDir>/test/support/jest/no-leaks.ts'],
 };
 
