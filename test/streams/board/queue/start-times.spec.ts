@@ -1,6 +1,6 @@
-import { startTimes } from '../../../streams/board/start-times';
-import type { Job } from '../../../streams/job/job';
-import { aJob, aState } from '../job/a-job';
+import { startTimes } from '../../../../streams/board/queue/start-times';
+import type { Job } from '../../../../streams/job/job';
+import { aJob, aState } from '../../job/a-job';
 
 const SERVER = 'http://comfyui';
 
