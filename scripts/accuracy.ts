@@ -143,7 +143,8 @@ export function main(args: readonly string[]): number {
     if (positionals.length === 0) throw new TypeError(USAGE);
     const files = recordingsIn(positionals);
     const jobs = files.flatMap((file) => accuracyOf(file, recordingAt(file), values.learn ?? []));
-    if (jobs.length === 0) throw new Error(`no run of over 0.3 s that ended well in what was read: ${files.length} file(s)`);
+    if (jobs.length === 0)
+      throw new Error(`no run of over 0.3 s that ended well in what was read: ${files.length} file(s)`);
     if (values.json === true) console.log(JSON.stringify({ jobs: jobs.map(shown), all: summaryOf(jobs) }));
     else print(jobs);
     return 0;
