@@ -1,6 +1,7 @@
 import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
+import type { JobReport } from '../streams/reports/job-report';
 import type { JobState } from '../streams/job/job-state';
 
 /** A job that is ours from here on, and what is stored of its workflow. */
@@ -14,6 +15,8 @@ export type Demand =
   | { readonly tag: 'takeUp'; readonly job: StoredJob }
   /** Another instance passes on what its caller asked. */
   | { readonly tag: 'cancel'; readonly promptId: string }
+  /** Likewise a report that came to it. */
+  | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
   /** Its lease is lost, or a write was refused: another instance has it. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 

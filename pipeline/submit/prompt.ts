@@ -72,7 +72,8 @@ function isObject(text: string): boolean {
   }
 }
 
-function objectionToMetadata(metadata: SubmitRequest['metadata']): string | undefined {
+/** What stands against metadata, in words that follow its name. */
+export function objectionToMetadata(metadata: SubmitRequest['metadata']): string | undefined {
   const { length } = metadata === undefined ? '' : textOf('metadata', metadata);
   if (length <= bounds.metadataLength) return undefined;
   return `has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`;
