@@ -43,4 +43,22 @@ export default tseslint.config(
       'rxjs-x/no-ignored-error': 'off',
     },
   },
+  {
+    // Each of these folders is within the bounds; those that are not listed yet are being split.
+    files: [
+      ...['streams', 'sources', 'sinks', 'pipeline', 'gateway', 'scripts', 'compat', 'examples'].map(
+        (folder) => `${folder}/**/*.ts`,
+      ),
+      'index.ts',
+    ],
+    ignores: [
+      'gateway/client/link.ts',
+      'gateway/dashboard/live/session.ts',
+      'gateway/dashboard/live/jobs/{listing,job-cache,pictures}.ts',
+    ],
+    rules: {
+      'max-lines': ['error', { max: 250 }],
+      'max-lines-per-function': ['error', { max: 60 }],
+    },
+  },
 );

@@ -63,13 +63,7 @@ export function webSocketSession({
   timing = defaultSocketTiming,
 }: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
-    headers: address.headers,
-    handshakeTimeout: timing.handshakeMs,
-    closeTimeout: timing.closeMs,
-    maxPayload: MAX_FRAME,
-    perMessageDeflate: false,
-  };
+  const options = socketOptions(address, timing);
   const sparing = throttledReport(report, clock);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
@@ -120,6 +114,14 @@ export function webSocketSession({
 
   return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
+
+const socketOptions = (
+  { headers }: ServerAddress,
+  { handshakeMs, closeMs }: SocketTiming,
+): ClientOptions & { readonly closeTimeout: number } => ({
+  ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
+  ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+});
 
 /** `ws` for "cut off": no closing handshake took place. */
 const ABNORMAL = 1006;
