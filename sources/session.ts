@@ -82,6 +82,12 @@ export function webSocketSession({
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
+        if (!isBinary && (data as Buffer).length > bounds.lastFrameBytes) {
+          cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+          sparing('frame', cause);
+          socket.terminate();
+          return;
+        }
         for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
       });
       socket.on('error', (error) => {
@@ -121,6 +127,8 @@ const socketOptions = (
 ): ClientOptions & { readonly closeTimeout: number } => ({
   ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
   ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+  // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
+  skipUTF8Validation: true,
 });
 
 /** `ws` for "cut off": no closing handshake took place. */

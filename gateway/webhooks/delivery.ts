@@ -19,6 +19,7 @@ import {
   take,
   takeUntil,
   timer,
+  type MonoTypeOperatorFunction,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -29,8 +30,9 @@ import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
+import { orNothing, type Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
+import { outageReports } from './outage-reports';
 import { fairQueue, type Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
 import type { Outcome, WebhookSender } from './sender';
@@ -79,9 +81,11 @@ class HookDelivery implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #queue = fairQueue<Carried>();
   readonly #stop$ = new ReplaySubject<void>(1);
+  readonly #told: <T>() => MonoTypeOperatorFunction<T>;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#told = outageReports('webhooks', options.report);
     this.#begin();
   }
 
@@ -90,7 +94,7 @@ class HookDelivery implements Delivery {
     url: string,
     { role }: Pick<Viewer, 'role'>,
   ): Promise<void> {
-    const { hooks, clock, random, report } = this.#options;
+    const { hooks, clock, random } = this.#options;
     const byService = role === 'service';
     const webhook: Webhook = { url, at: clock.now(), attempts: 0, userId, ...(byService && { byService }) };
     const hook = { promptId, text: JSON.stringify(webhook) };
@@ -100,7 +104,7 @@ class HookDelivery implements Delivery {
       this.#hurriedIfOver(promptId),
       of('kept'),
     ).pipe(
-      reporting('webhooks', report),
+      this.#told(),
       reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
       takeUntil(this.#stop$),
       share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
@@ -222,8 +226,7 @@ class HookDelivery implements Delivery {
   }
 
   #quietly<T>(work$: Observable<T>): Observable<T> {
-    const { report } = this.#options;
-    return work$.pipe(reporting('webhooks', report), orNothing);
+    return work$.pipe(this.#told(), orNothing);
   }
 }
 
