@@ -54,6 +54,7 @@ export default tseslint.config(
     ignores: [
       'gateway/client/link.ts',
       'pipeline/reads/pictures.ts',
+      'streams/board/board.ts',
       'gateway/dashboard/live/session.ts',
       'gateway/dashboard/live/jobs/{listing,job-cache,pictures}.ts',
     ],
