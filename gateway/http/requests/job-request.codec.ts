@@ -6,7 +6,7 @@ import { bounds } from '../../../streams/bounds';
 import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
 import { objectionsToOpening } from '../../../streams/reports/objections';
 import { isWithin } from '../../../streams/workflow/shown-text';
-import { decodedBody } from './decoded-body';
+import { decodedBody } from './decoded-body.codec';
 import { WorkflowFromJson } from './workflow.codec';
 
 const MOST_ATTEMPTS = 10;

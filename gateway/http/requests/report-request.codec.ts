@@ -5,7 +5,7 @@ import { bounds } from '../../../streams/bounds';
 import { reportedKinds, type Metrics, type ReportedFailure } from '../../../streams/reports/job-report';
 import { METRIC_NAME, objectionsByField, objectionsToWhole } from '../../../streams/reports/objections';
 import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
-import { decodedBody } from './decoded-body';
+import { decodedBody } from './decoded-body.codec';
 
 /** A field of a report: what it may be stands with the reports themselves, its schema here. */
 const field = <A>(name: keyof JobReport, schema: JsonSchema) =>
