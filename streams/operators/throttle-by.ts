@@ -10,7 +10,7 @@ interface Lane<T> {
  * Of each key, passes the first value at once, then the newest one every `spaceMs`. A value that is urgent after the
  * one that passed last passes at once too. When the source completes, what waits passes, then it completes.
  */
-export const pacingBy =
+export const throttleBy =
   <T>(
     keyOf: (value: T) => string,
     spaceMs: number,
