@@ -19,6 +19,8 @@ import { lookup, type Lookup } from '../sources/looks/lookup';
 import { NoAnswer, read, type Answer } from '../sources/rest';
 import { rejection } from '../sources/codecs/prompt.codec';
 import { readRecording, type Recorded } from './recording.codec';
+import { newestFrames, type NewestFrames } from '../sources/frames/newest-frames';
+import { readingTime } from '../sources/frames/reading-time';
 import { decoded } from '../sources/session';
 import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
@@ -45,12 +47,13 @@ type Http = Extract<Recorded, { http: unknown }>;
 /**
  * Feeds a recording's frames and `GET` answers through the decoding and the reduction that the service uses, on
  * virtual time, with the clock of its bars. Jobs are those that the recording posts, and any other that a frame names.
- * `knowledge` says what nodes take, and learns from the runs.
+ * `knowledge` says what nodes take, and learns from the runs. `readsEvery` reads also the frames that newer ones overtake.
  */
 export function replay(
   recorded: readonly Recorded[],
   report: Report,
   knowledge: Learned = learned(),
+  { readsEvery = false }: { readonly readsEvery?: boolean } = {},
 ): readonly Replayed[] {
   const clock = new VirtualTimeScheduler();
   const board = jobBoard(defaultTiming, report, knowledge.durationsOn);
@@ -83,6 +86,21 @@ export function replay(
   const answers = recordedAnswers();
   const routes = lookup(answers.get);
 
+  const tell = (events: readonly BoardEvent[]): void => {
+    for (const event of events) {
+      if ('promptId' in event) open(event.promptId ?? '', posts.get(event.promptId ?? ''));
+      take(event);
+    }
+  };
+  const texts = new Map<string, NewestFrames>();
+  const textsOf = (clientId: string): NewestFrames => {
+    const read = (frame: Buffer): readonly BoardEvent[] =>
+      decoded(frame, false, { clientId, serverUrl: SERVER, at: clock.now() }, report);
+    const known = texts.get(clientId) ?? newestFrames({ read, tell, clock, time: readingTime(() => clock.now()) });
+    texts.set(clientId, known);
+    return known;
+  };
+
   const feed = (line: Recorded): void => {
     if (isHttp(line)) {
       feedHttp(line);
@@ -92,15 +110,14 @@ export function replay(
     if (clientId === undefined) return;
     const at = clock.now();
     if ('event' in line) {
+      textsOf(clientId).flush();
       const clean = 'code' in line && line.code !== 1006;
       take(line.event === 'open' ? { tag: 'linked', clientId, at } : { tag: 'unlinked', clientId, at, clean });
       return;
     }
     const message = 'text' in line ? Buffer.from(line.text) : Buffer.from(line.binary, 'base64');
-    for (const event of decoded(message, 'binary' in line, { clientId, serverUrl: SERVER, at }, report)) {
-      if ('promptId' in event) open(event.promptId, posts.get(event.promptId));
-      take(event);
-    }
+    if ('text' in line && !readsEvery) textsOf(clientId).take(message, 0, message.length);
+    else tell(decoded(message, 'binary' in line, { clientId, serverUrl: SERVER, at }, report));
   };
 
   const feedHttp = (line: Http): void => {

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
+import { NEVER, Observable, interval, type SchedulerLike } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
@@ -9,6 +10,9 @@ import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
 import { MalformedFrame, decodeFrame } from './codecs/frame.codec';
+import { frameSocket } from './frames/frame-socket';
+import { newestFrames } from './frames/newest-frames';
+import { readingTime, type ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { throttledReport } from './throttled-report';
 
@@ -52,6 +56,8 @@ export interface SessionOptions {
   readonly clock: SchedulerLike;
   readonly report: Report;
   readonly timing?: SocketTiming;
+  /** Shared by all sessions of an instance. */
+  readonly time?: ReadingTime;
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
@@ -61,6 +67,7 @@ export function webSocketSession({
   clock,
   report,
   timing = defaultSocketTiming,
+  time = readingTime(),
 }: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
   const options: ClientOptions & { readonly closeTimeout: number } = {
@@ -69,16 +76,39 @@ export function webSocketSession({
     closeTimeout: timing.closeMs,
     maxPayload: MAX_FRAME,
     perMessageDeflate: false,
+    // A frame that is no UTF-8 is dropped as any other bad one (R9); here it would end the socket.
+    skipUTF8Validation: true,
   };
   const sparing = throttledReport(report, clock);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
   const connect: Session['connect'] = (reopen$, stop$) =>
     new Observable<BoardEvent>((subscriber) => {
-      const socket = new WebSocket(url, options);
       let opened = false;
       let asked: 'reopen' | 'stop' | undefined;
       let cause: Error | undefined;
+      let heardAt = Number.NEGATIVE_INFINITY;
+
+      /** First of all, that a frame came: once a millisecond, however many. */
+      const tell = (events: readonly BoardEvent[]): void => {
+        const at = clock.now();
+        if (at !== heardAt) subscriber.next({ tag: 'heard', clientId, at });
+        heardAt = at;
+        for (const event of events) subscriber.next(event);
+      };
+      const texts = newestFrames({ read: (frame) => decoded(frame, false, origin(), sparing), tell, clock, time });
+      const socket = frameSocket(url, options, {
+        texts,
+        onBinary: (frame) => {
+          tell(decoded(frame, true, origin(), sparing));
+        },
+        onRead: () => {
+          pulse.alive();
+        },
+        onFull: () => {
+          time.press(clock.now());
+        },
+      });
       const pulse = pinging(socket, clock, timing);
 
       socket.on('open', () => {
@@ -87,13 +117,11 @@ export function webSocketSession({
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
-      socket.on('message', (data, isBinary) => {
-        for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
-      });
       socket.on('error', (error) => {
         cause = error;
       });
       socket.on('close', (code) => {
+        texts.flush();
         if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
         else
@@ -101,8 +129,8 @@ export function webSocketSession({
             new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }),
           );
       });
-      pulse.add(reopen$.subscribe(() => close('reopen')));
-      pulse.add(stop$.subscribe(() => close('stop')));
+      pulse.running.add(reopen$.subscribe(() => close('reopen')));
+      pulse.running.add(stop$.subscribe(() => close('stop')));
 
       function close(why: 'reopen' | 'stop'): void {
         if (asked === 'stop') return;
@@ -110,7 +138,8 @@ export function webSocketSession({
         socket.close(1000);
       }
       return () => {
-        pulse.unsubscribe();
+        pulse.running.unsubscribe();
+        texts.close();
         socket.removeAllListeners();
         // Closing a socket that is still connecting emits an error.
         socket.on('error', () => undefined);
@@ -125,23 +154,17 @@ export function webSocketSession({
 const ABNORMAL = 1006;
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
-function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming): Subscription {
+function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming) {
   let aliveAt = clock.now();
   const alive = (): void => {
     aliveAt = clock.now();
   };
-  for (const sign of ['open', 'message', 'pong', 'ping'] as const) socket.on(sign, alive);
-  return interval(pingMs, clock).subscribe(() => {
+  const running = interval(pingMs, clock).subscribe(() => {
     if (socket.readyState !== WebSocket.OPEN) return;
     if (clock.now() - aliveAt >= silentMs) socket.terminate();
     else socket.ping();
   });
-}
-
-/** What one message tells the board; first of all, that one came. */
-function events(message: Buffer, isBinary: boolean, origin: FrameOrigin, report: Report): readonly BoardEvent[] {
-  const { clientId, at } = origin;
-  return [{ tag: 'heard', clientId, at }, ...decoded(message, isBinary, origin, report)];
+  return { alive, running };
 }
 
 /** What one message says: through the codecs and nothing else. */
@@ -159,6 +182,7 @@ export function decoded(
   const most = isBinary ? bounds.binaryFrameBytes : bounds.frameBytes;
   // Not read at all: whatever it says, it says for too long.
   if (message.length > most) return malformed(new MalformedFrame(`longer than ${most} bytes`));
+  if (!isBinary && !isUtf8(message)) return malformed(new MalformedFrame('no UTF-8'));
   return isBinary
     ? pipe(
         decodeBinaryFrame(message),
