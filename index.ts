@@ -42,7 +42,7 @@ export {
   type StoredFile,
   type Usage,
 } from './sinks/job-store';
-export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
+export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/listing/job-page';
 export type { EmbeddedStoreOptions } from './sinks/embedded/embedded-store';
 export type { RedisStoreOptions } from './sinks/redis/redis-store';
 export { InvalidRedisUrl } from './sinks/redis/connection/url';

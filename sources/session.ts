@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { NEVER, Observable, interval, type SchedulerLike } from 'rxjs';
+import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
@@ -11,7 +11,7 @@ import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
 import { MalformedFrame, decodeFrame } from './codecs/frame.codec';
 import { frameSocket } from './frames/frame-socket';
-import { newestFrames } from './frames/newest-frames';
+import { newestFrames, type NewestFrames } from './frames/newest-frames';
 import { readingTime, type ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { throttledReport } from './throttled-report';
@@ -61,76 +61,37 @@ export interface SessionOptions {
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
-export function webSocketSession({
-  address,
-  clientId,
-  clock,
-  report,
-  timing = defaultSocketTiming,
-  time = readingTime(),
-}: SessionOptions): Session {
-  const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
-    headers: address.headers,
-    handshakeTimeout: timing.handshakeMs,
-    closeTimeout: timing.closeMs,
-    maxPayload: MAX_FRAME,
-    perMessageDeflate: false,
-    // A frame that is no UTF-8 is dropped as any other bad one (R9); here it would end the socket.
-    skipUTF8Validation: true,
-  };
-  const sparing = throttledReport(report, clock);
-  const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
-
+export function webSocketSession(options: SessionOptions): Session {
+  const { address, clientId } = options;
+  const sparing = throttledReport(options.report, options.clock);
   const connect: Session['connect'] = (reopen$, stop$) =>
     new Observable<BoardEvent>((subscriber) => {
       let opened = false;
       let asked: 'reopen' | 'stop' | undefined;
       let cause: Error | undefined;
-      let heardAt = Number.NEGATIVE_INFINITY;
-
-      /** First of all, that a frame came: once a millisecond, however many. */
-      const tell = (events: readonly BoardEvent[]): void => {
-        const at = clock.now();
-        if (at !== heardAt) subscriber.next({ tag: 'heard', clientId, at });
-        heardAt = at;
-        for (const event of events) subscriber.next(event);
-      };
-      const texts = newestFrames({ read: (frame) => decoded(frame, false, origin(), sparing), tell, clock, time });
-      const socket = frameSocket(url, options, {
-        texts,
-        onBinary: (frame) => {
-          tell(decoded(frame, true, origin(), sparing));
-        },
-        onRead: () => {
-          pulse.alive();
-        },
-        onFull: () => {
-          time.press(clock.now());
-        },
-      });
-      const pulse = pinging(socket, clock, timing);
+      const { socket, texts, pulse } = openSocket({ ...options, report: sparing }, (event) => subscriber.next(event));
+      const at = (): number => options.clock.now();
 
       socket.on('open', () => {
         opened = true;
         // Must be the first message, or previews come without the job they belong to.
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
-        subscriber.next({ tag: 'linked', clientId, at: clock.now() });
+        subscriber.next({ tag: 'linked', clientId, at: at() });
       });
       socket.on('error', (error) => {
         cause = error;
       });
       socket.on('close', (code) => {
         texts.flush();
-        if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
+        if (opened) subscriber.next({ tag: 'unlinked', clientId, at: at(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
         else
           subscriber.error(
             new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }),
           );
       });
-      pulse.running.add(reopen$.subscribe(() => close('reopen')));
-      pulse.running.add(stop$.subscribe(() => close('stop')));
+      pulse.add(reopen$.subscribe(() => close('reopen')));
+      pulse.add(stop$.subscribe(() => close('stop')));
 
       function close(why: 'reopen' | 'stop'): void {
         if (asked === 'stop') return;
@@ -138,7 +99,7 @@ export function webSocketSession({
         socket.close(1000);
       }
       return () => {
-        pulse.running.unsubscribe();
+        pulse.unsubscribe();
         texts.close();
         socket.removeAllListeners();
         // Closing a socket that is still connecting emits an error.
@@ -150,21 +111,63 @@ export function webSocketSession({
   return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
 
+/** Opens a socket that tells what its frames say, and before that, once a millisecond, that one came. */
+function openSocket(
+  { address, clientId, clock, report, timing = defaultSocketTiming, time = readingTime() }: SessionOptions,
+  next: (event: BoardEvent) => void,
+): { readonly socket: WebSocket; readonly texts: NewestFrames; readonly pulse: Subscription } {
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let aliveAt = clock.now();
+  const tell = (events: readonly BoardEvent[]): void => {
+    const at = clock.now();
+    if (at !== heardAt) next({ tag: 'heard', clientId, at });
+    heardAt = at;
+    events.forEach(next);
+  };
+  const read = (frame: Buffer, isBinary: boolean): readonly BoardEvent[] =>
+    decoded(frame, isBinary, { clientId, serverUrl: address.url, at: clock.now() }, report);
+  const texts = newestFrames({ read: (frame) => read(frame, false), tell, clock, time });
+  const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
+  const socket = frameSocket(url, socketOptions(address, timing), {
+    texts,
+    onBinary: (frame) => {
+      tell(read(frame, true));
+    },
+    onRead: () => {
+      aliveAt = clock.now();
+    },
+    onFull: () => {
+      time.press(clock.now());
+    },
+  });
+  return { socket, texts, pulse: pinging(socket, () => aliveAt, clock, timing) };
+}
+
+const socketOptions = (
+  { headers }: ServerAddress,
+  { handshakeMs, closeMs }: SocketTiming,
+): ClientOptions & { readonly closeTimeout: number } => ({
+  ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
+  ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+  // A frame that is no UTF-8 is dropped as any other bad one (R9); here it would end the socket.
+  skipUTF8Validation: true,
+});
+
 /** `ws` for "cut off": no closing handshake took place. */
 const ABNORMAL = 1006;
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
-function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming) {
-  let aliveAt = clock.now();
-  const alive = (): void => {
-    aliveAt = clock.now();
-  };
-  const running = interval(pingMs, clock).subscribe(() => {
+function pinging(
+  socket: WebSocket,
+  aliveAt: () => number,
+  clock: SchedulerLike,
+  { pingMs, silentMs }: SocketTiming,
+): Subscription {
+  return interval(pingMs, clock).subscribe(() => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    if (clock.now() - aliveAt >= silentMs) socket.terminate();
+    if (clock.now() - aliveAt() >= silentMs) socket.terminate();
     else socket.ping();
   });
-  return { alive, running };
 }
 
 /** What one message says: through the codecs and nothing else. */

@@ -2,7 +2,7 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
-import { frameLanes, type Lane } from './lanes';
+import { frameLanes, type Lane, type Lanes } from './lanes';
 import type { ReadingTime } from './reading-time';
 
 /**
@@ -50,16 +50,7 @@ export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): 
   };
   const flush = (): void => line.lanes().forEach(readWaiting);
 
-  /** What was read is told after what waits of the same job; after all that waits, where any job may be meant. */
-  const told = (events: readonly BoardEvent[], reading?: string): void => {
-    for (const event of events) {
-      if (event.tag === 'resumed' || event.tag === 'garbled') flush();
-      const promptId = event.tag !== 'previewed' && 'promptId' in event ? event.promptId : undefined;
-      if (promptId !== undefined && promptId !== reading) readWaiting(lanes.get(promptId));
-    }
-    tell(events);
-    for (const event of events) if (event.tag === 'succeeded' || event.tag === 'broke') lanes.forget(event.promptId);
-  };
+  const told = inOrder(lanes, tell, readWaiting, flush);
 
   const readDue = (): void => {
     const now = clock.now();
@@ -99,6 +90,19 @@ export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): 
     },
   };
 }
+
+/** What was read is told after what waits of the same job; after all that waits, where any job may be meant. `reading` is the lane that is read. */
+const inOrder =
+  (lanes: Lanes, tell: NewestFramesOptions['tell'], readWaiting: (lane: Lane | undefined) => void, flush: () => void) =>
+  (events: readonly BoardEvent[], reading?: string): void => {
+    for (const event of events) {
+      if (event.tag === 'resumed' || event.tag === 'garbled') flush();
+      const promptId = event.tag !== 'previewed' && 'promptId' in event ? event.promptId : undefined;
+      if (promptId !== undefined && promptId !== reading) readWaiting(lanes.get(promptId));
+    }
+    tell(events);
+    for (const event of events) if (event.tag === 'succeeded' || event.tag === 'broke') lanes.forget(event.promptId);
+  };
 
 /** The lanes in which a frame waits, the longest first. */
 function waitingLine() {
