@@ -78,6 +78,12 @@ export function webSocketSession(options: SessionOptions): Session {
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
         subscriber.next({ tag: 'linked', clientId, at: at() });
       });
+      socket.on('message', (data, isBinary) => {
+        if (isBinary || (data as Buffer).length <= bounds.lastFrameBytes) return;
+        cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+        sparing('frame', cause);
+        socket.terminate();
+      });
       socket.on('error', (error) => {
         cause = error;
       });
@@ -149,7 +155,7 @@ const socketOptions = (
 ): ClientOptions & { readonly closeTimeout: number } => ({
   ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
   ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
-  // A frame that is no UTF-8 is dropped as any other bad one (R9); here it would end the socket.
+  // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
   skipUTF8Validation: true,
 });
 
