@@ -49,6 +49,8 @@ export const bounds = {
   outputsBytes: 512 << 10,
   textLength: 16_384,
   textsLength: 65_536,
+  /** States that an instance writes in a second: of 250 jobs four times each, of a thousand once. A new `status` is written at once. */
+  writesPerSecond: 1_000,
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
   /** Bytes of a promptId: what the key of an embedded store holds. */

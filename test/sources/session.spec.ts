@@ -175,7 +175,9 @@ describe('a socket', () => {
     if (version === '0.3.30') expect(socket.of('stepped').at(-1)).toMatchObject({ nodeId: '5', value: 5, max: 5 });
     else {
       expect(socket.of('stepped')).toEqual([]);
-      expect(socket.of('snapshot').at(-1)?.nodes).toContainEqual(expect.objectContaining({ id: '5', value: 5, max: 5 }));
+      expect(socket.of('snapshot').at(-1)?.nodes).toContainEqual(
+        expect.objectContaining({ id: '5', value: 5, max: 5 }),
+      );
     }
     expect(socket.of('snapshot').length > 0).toBe(version !== '0.3.30');
     expect(socket.of('queueLength').length).toBeGreaterThanOrEqual(2);
