@@ -8,6 +8,7 @@ import { cancel } from './cancel';
 import { lookAt } from './looks/look-at';
 import { lookup } from './looks/lookup';
 import { rest } from './rest';
+import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
@@ -45,11 +46,13 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
+  /** Of the whole instance. */
+  readonly time?: ReadingTime;
 }
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming }: ServerPolicy,
+  { clock, backoff, socketTiming, time }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
   const client = rest(address, undefined, clock);
@@ -61,7 +64,10 @@ export function comfyUIServer(
     ...(address.tags !== undefined && { tags: address.tags }),
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
-      webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
+      webSocketSession({
+        ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
+        ...(time !== undefined && { time }),
+      }),
     look: lookAt(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
