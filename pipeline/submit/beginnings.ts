@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { EMPTY, catchError, concatMap, defer, from, map, of, tap, lastValueFrom, type Observable } from 'rxjs';
 import { TooManyJobs, type SubmitOnce } from '../api';
 import { isTransient, type Env } from '../env';
-import { onlyOnce, type Identity } from './idempotent-submit';
+import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Reads } from '../reads/reads';
 import type { Transit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
@@ -89,7 +89,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
         await run(begun$.pipe(untilOpened(promptId, transit)));
         return (await reads.present(promptId)) ?? state;
       }),
-    once: onlyOnce({ store, get: (promptId) => reads.get(promptId), clock, attempted }),
+    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), clock, attempted }),
   };
 }
 
