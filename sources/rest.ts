@@ -10,6 +10,7 @@ import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
 import { readPython } from './codecs/python-json';
+import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from './server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -156,10 +157,11 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
       const response = await request(`${url}${path}`, {
-        ...init,
+        method: init.method,
+        ...(init.body !== undefined && { body: sent(init.body) }),
         dispatcher,
         signal,
-        headers: { ...headers, ...type },
+        headers: { ...headers, ...type, ...lengthOf(init.body) },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       if (Number(length) > maxBytes) {

@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
-import { audience } from './listeners-by-user';
+import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
 /** How many jobs an answer holds. */
@@ -41,6 +41,8 @@ export type WatchNews =
 export interface LiveStates {
   readonly jobs: readonly JobState[];
   readonly more: boolean;
+  /** Whether the store did not answer, so that these are the jobs of this instance alone. */
+  readonly partial?: true;
 }
 
 /**
@@ -57,7 +59,7 @@ type Source = Pick<Pipeline, 'states$' | 'live' | 'get'>;
 class WatchedJobs implements AllJobs {
   readonly #pipeline: Source;
   readonly #clock: SchedulerLike;
-  readonly #listeners = audience();
+  readonly #listeners = listenersByUser();
   /** The newest of each live job, and of those that settled since the last look began. */
   readonly #known = new Map<string, JobState>();
   /** Runs while somebody watches; emits after each look. */
@@ -65,6 +67,7 @@ class WatchedJobs implements AllJobs {
   #pauseMs = LOOK_MS;
   /** Whether there was a look: before, nobody was told of anything. */
   #whole = false;
+  #isPartial = false;
 
   constructor(pipeline: Source, clock: SchedulerLike) {
     this.#pipeline = pipeline;
@@ -108,7 +111,9 @@ class WatchedJobs implements AllJobs {
   #look(): Observable<unknown> {
     const began = this.#clock.now();
     const over = [...this.#known.values()].filter(isSettled);
-    return this.#pipeline.live().pipe(
+    this.#isPartial = false;
+    const live$ = this.#pipeline.live(() => (this.#isPartial = true));
+    return live$.pipe(
       toArray(),
       mergeMap((listed) => concat(listed, this.#unlisted(listed))),
       toArray(),
@@ -143,7 +148,8 @@ class WatchedJobs implements AllJobs {
 
   #liveFor(viewer: Viewer): LiveStates {
     const live = [...this.#known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
-    return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
+    const jobs = live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE);
+    return { jobs, more: live.length > PAGE, ...(this.#isPartial && { partial: true }) };
   }
 }
 

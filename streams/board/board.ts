@@ -9,7 +9,7 @@ import type { Timing } from '../job/timing';
 import { watchers } from '../operators/keyed-watchers';
 import type { Report } from '../operators/reporting';
 import { RefusedRunId, type Board, type BoardEvent, type BoardView, type Change } from './board-event';
-import { strays } from './early-events';
+import { earlyEvents } from './early-events';
 import { linkedAt, measuredRun, pictureIn, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
 import { ServerQueues } from './queue/server-queues';
@@ -18,13 +18,14 @@ import { startTimes, withStart, type StartTimes } from './queue/start-times';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-/** An empty board. `durationsOn` gives what is known of nodes' durations on a server. */
+/** An empty board. `durationsOn` gives what is known of nodes' durations on a server, `hasRoom` whether a picture of so many bytes can be kept now. */
 export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
   durationsOn: (serverUrl: string) => Durations = () => byName,
+  hasRoom: (bytes: number) => boolean = () => true,
 ): Board {
-  const board = new JobBoard(timing, report, durationsOn);
+  const board = new JobBoard(timing, report, durationsOn, hasRoom);
   return {
     ...board.view,
     changed: (key) => board.changed(key),
@@ -39,18 +40,25 @@ type Previewed = SessionEvent & { tag: 'previewed' };
 class JobBoard {
   readonly #live: LiveJobs;
   readonly #sessions: SessionWatches;
-  readonly #unclaimed = strays();
+  readonly #early = earlyEvents();
   readonly #watched = watchers<undefined>();
   readonly #queues: ServerQueues;
   readonly #starts: StartTimes;
   readonly #timing: Timing;
   readonly #report: Report;
   readonly #durationsOn: (serverUrl: string) => Durations;
+  readonly #hasRoom: (bytes: number) => boolean;
 
-  constructor(timing: Timing, report: Report, durationsOn: (serverUrl: string) => Durations) {
+  constructor(
+    timing: Timing,
+    report: Report,
+    durationsOn: (serverUrl: string) => Durations,
+    hasRoom: (bytes: number) => boolean,
+  ) {
     this.#timing = timing;
     this.#report = report;
     this.#durationsOn = durationsOn;
+    this.#hasRoom = hasRoom;
     this.#sessions = new SessionWatches(timing);
     this.#live = new LiveJobs(report);
     this.#queues = new ServerQueues(this.#live.index, timing);
@@ -62,6 +70,7 @@ class JobBoard {
     return {
       ...{ jobs: index.jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
       ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+      nodesOfUser: index.nodesOfUser,
       ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
@@ -148,13 +157,13 @@ class JobBoard {
 
   /** What came of a run before its job was known. */
   #heardEarly(runId: string): readonly Change[] {
-    return this.#unclaimed.take(runId).flatMap((event) => this.#take(event));
+    return this.#early.take(runId).flatMap((event) => this.#take(event));
   }
 
   #jobTold(event: JobEvent): readonly Change[] {
     const before = this.#live.addressedBy(event);
     if (before === undefined) {
-      this.#unclaimed.keep(event);
+      this.#early.keep(event);
       return [];
     }
     return this.#live.guarded(before, event.at, () => this.#advanced(before, event));
@@ -218,10 +227,10 @@ class JobBoard {
         // R6: whatever was missed, one look each tells.
         return this.#live.each(index.ofClient(clientId), at, (job) => linkedAt(job, at));
       case 'unlinked':
-        this.#unclaimed.spoil();
+        this.#early.spoil();
         return this.#live.each(index.ofClient(clientId), at, (job) => unlinkedAt(job, at, this.#timing));
       case 'garbled':
-        this.#unclaimed.spoil();
+        this.#early.spoil();
         return this.#live.each(index.ofClient(clientId), at, notWhole);
       case 'resumed': {
         const job = index.theRunning(clientId);
@@ -244,7 +253,7 @@ class JobBoard {
   }
 
   #pictured(job: Job, nodeId: string, event: Previewed): readonly Change[] {
-    const picture = pictureIn(job, nodeId, event);
+    const picture = this.#hasRoom(event.image.length) ? pictureIn(job, nodeId, event) : undefined;
     return picture === undefined ? [] : [picture.file, ...this.#jobTold(picture.event)];
   }
 }

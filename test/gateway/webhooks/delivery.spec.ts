@@ -7,13 +7,15 @@ import {
   mergeMap,
   of,
   Subject,
+  throwError,
   timer,
   VirtualTimeScheduler,
   type Observable,
 } from 'rxjs';
-import { courier } from '../../../gateway/webhooks/delivery';
+import { delivery } from '../../../gateway/webhooks/delivery';
 import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
+import { StoreUnavailable } from '../../../sinks/job-store';
 import type { Hooks } from '../../../sinks/webhook-queue';
 import type { JobState } from '../../../streams/job/job-state';
 import { jobViews } from '../../../gateway/wire/job-views';
@@ -56,7 +58,7 @@ const open = (
 ) => {
   const sent: { readonly atMs: number; readonly message: Message }[] = [];
   const states$ = new Subject<JobState>();
-  const it = courier({
+  const it = delivery({
     pipeline: {
       get: (_promptId, isShown = () => true) => {
         const state = job();
@@ -75,7 +77,7 @@ const open = (
     random: () => 1,
     report: (_where, error) => reports.push(String(error)),
   });
-  return { ...it, sent, states$ };
+  return { add: (...given: Parameters<typeof it.add>) => it.add(...given), close: () => it.close(), sent, states$ };
 };
 
 test('tries for a day, less and less often, always the same, then gives up and says so', async () => {
@@ -92,6 +94,26 @@ test('tries for a day, less and less often, always the same, then gives up and s
   expect(sent.at(-1)!.atMs).toBeLessThan(24.1 * 3_600_000);
   expect(new Set(sent.map(({ message }) => JSON.stringify(message))).size).toBe(1);
   expect(reports).toEqual([expect.stringMatching(/gave up telling of job-1: it answered 500/)]);
+  close();
+});
+
+test('of a store that is away is told once an outage', async () => {
+  let isAway = false;
+  const kept = hooks;
+  const claim: Hooks['claim'] = (most, forMs) =>
+    isAway ? throwError(() => new StoreUnavailable('Redis is away')) : kept.claim(most, forMs);
+  hooks = { ...kept, claim };
+  const { add, close, sent } = open(() => delivered);
+  for (const outage of [1, 2]) {
+    isAway = true;
+    await pass(60_000);
+    expect(reports).toEqual(Array(outage).fill('StoreUnavailable: Redis is away'));
+    isAway = false;
+    await pass(5_000);
+  }
+  await add(adas('job-1'), 'https://example.com/', ada);
+  await pass(60_000);
+  expect(sent).toHaveLength(1);
   close();
 });
 
