@@ -18,8 +18,10 @@ export function ignoreOtherUpgrades(http: Server, isForSocket: (path: string) =>
 }
 
 function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
-  const lines = [`${method} ${url} HTTP/${httpVersion}`];
-  for (let at = 0; at < rawHeaders.length; at += 2)
-    if (!OFFER.has(rawHeaders[at]!.toLowerCase())) lines.push(`${rawHeaders[at]!}: ${rawHeaders[at + 1]!}`);
-  return Buffer.from(`${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`, 'latin1');
+  const isName = (at: number): boolean => at % 2 === 0;
+  const headers = rawHeaders.flatMap((name, at) =>
+    isName(at) && !OFFER.has(name.toLowerCase()) ? [`${name}: ${rawHeaders[at + 1] ?? ''}`] : [],
+  );
+  const lines = [`${method} ${url} HTTP/${httpVersion}`, ...headers, 'Connection: close', '', ''];
+  return Buffer.from(lines.join('\r\n'), 'latin1');
 }

@@ -19,8 +19,7 @@ const optional =
 /** Looked at where it is used. */
 const anything: Rule = () => undefined;
 
-const text = (most: number): Rule =>
-  unless((value) => isPlain(most, value), `must be text of 1 to ${most} characters`);
+const text = (most: number): Rule => unless((value) => isPlain(most, value), `must be text of 1 to ${most} characters`);
 
 const whole = (least: number, most: number): Rule =>
   unless(

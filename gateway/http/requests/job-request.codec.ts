@@ -107,11 +107,16 @@ const Timeout = checked(
 const request = {
   type: Text(bounds.typeLength, { examples: ['image_generation'] }),
   userId: optional(
-    Text(bounds.userIdLength, { description: 'Whose job it is. A user’s token says so itself; others must.', examples: ['ada'] }),
+    Text(bounds.userIdLength, {
+      description: 'Whose job it is. A user’s token says so itself; others must.',
+      examples: ['ada'],
+    }),
   ),
   characterId: optional(Text(bounds.characterIdLength)),
   metadata: optional(Metadata),
-  server: optional(Text(bounds.serverLength, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' })),
+  server: optional(
+    Text(bounds.serverLength, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' }),
+  ),
 };
 
 /** A webhook's URL; where it may lead is not this codec's to say. */
