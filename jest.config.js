@@ -28,7 +28,7 @@ const unit = [
   'test/gateway/webhooks/{address-policy,delivery}.spec.ts',
   'test/gateway/dashboard/model.spec.ts',
   'test/gateway/main/compose.spec.ts',
-  'test/scripts/recording.codec.spec.ts',
+  'test/scripts/recording/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */
 const system = [

@@ -1,8 +1,16 @@
-import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
+import {
+  BrokenCircuitError,
+  ConsecutiveBreaker,
+  ExponentialBackoff,
+  circuitBreaker,
+  handleType,
+  type CircuitBreakerPolicy,
+} from 'cockatiel';
 import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
 import { readPython } from './codecs/python-json';
+import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from './server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -78,14 +86,7 @@ export function rest(
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
   const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
-  const breaker = circuitBreaker(
-    // A refusal is one request's, and an answer that cannot be read one job's.
-    handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
-    {
-      breaker: new ConsecutiveBreaker(limits.breakAfter),
-      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
-    },
-  );
+  const breaker = breakerAfter(limits.breakAfter);
 
   let answeredAt = 0;
 
@@ -132,6 +133,17 @@ export function rest(
   };
 }
 
+/** Fails requests at once after so many failures in a row, until a trial one succeeds. */
+const breakerAfter = (failures: number): CircuitBreakerPolicy =>
+  circuitBreaker(
+    // A refusal is one request's, and an answer that cannot be read one job's.
+    handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
+    {
+      breaker: new ConsecutiveBreaker(failures),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
+    },
+  );
+
 type Address = Pick<ServerAddress, 'url' | 'headers'>;
 
 interface Init {
@@ -145,10 +157,11 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
       const response = await request(`${url}${path}`, {
-        ...init,
+        method: init.method,
+        ...(init.body !== undefined && { body: sent(init.body) }),
         dispatcher,
         signal,
-        headers: { ...headers, ...type },
+        headers: { ...headers, ...type, ...lengthOf(init.body) },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       if (Number(length) > maxBytes) {

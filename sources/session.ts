@@ -63,13 +63,7 @@ export function webSocketSession({
   timing = defaultSocketTiming,
 }: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
-    headers: address.headers,
-    handshakeTimeout: timing.handshakeMs,
-    closeTimeout: timing.closeMs,
-    maxPayload: MAX_FRAME,
-    perMessageDeflate: false,
-  };
+  const options = socketOptions(address, timing);
   const sparing = throttledReport(report, clock);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
@@ -88,6 +82,12 @@ export function webSocketSession({
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
+        if (!isBinary && (data as Buffer).length > bounds.lastFrameBytes) {
+          cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+          sparing('frame', cause);
+          socket.terminate();
+          return;
+        }
         for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
       });
       socket.on('error', (error) => {
@@ -120,6 +120,16 @@ export function webSocketSession({
 
   return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
+
+const socketOptions = (
+  { headers }: ServerAddress,
+  { handshakeMs, closeMs }: SocketTiming,
+): ClientOptions & { readonly closeTimeout: number } => ({
+  ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
+  ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+  // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
+  skipUTF8Validation: true,
+});
 
 /** `ws` for "cut off": no closing handshake took place. */
 const ABNORMAL = 1006;

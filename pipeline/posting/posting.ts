@@ -6,6 +6,7 @@ import {
   defer,
   interval,
   map,
+  merge,
   mergeMap,
   of,
   takeUntil,
@@ -213,6 +214,8 @@ class Posts implements Posting {
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
       // What nobody else knows of, nobody else posts.
       mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
+      // A lease becomes doubtful, and certain again, by the clock.
+      changed$: merge(board.changed(clientId), board.changed(run.promptId), interval(TICK_MS, this.#env.clock)),
     };
   }
 

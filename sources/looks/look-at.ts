@@ -20,10 +20,10 @@ import type { Lookup } from './lookup';
 import { placesOf } from './places';
 
 /** Detail requests under way at once. */
-const AT_ONCE = 4;
+const CONCURRENT_DETAILS = 4;
 
 /** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
-const MANY = 3;
+const MIN_FOR_LIST = 3;
 
 /** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
 const QUEUE_PAUSE_MS = 60_000;
@@ -64,11 +64,11 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
       ),
     );
   const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
-    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), AT_ONCE));
+    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), CONCURRENT_DETAILS));
   const details = (some: readonly Job[]): Observable<BoardEvent> => {
-    if (some.length < MANY) return oneByOne(some, true);
+    if (some.length < MIN_FOR_LIST) return oneByOne(some, true);
     return ends().pipe(
-      // Asked only to be spared the rest: one by one it can be told as well.
+      // An optimisation: where the list is no answer, each job is asked for.
       catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
       concatMap(({ ids, isAll }) => {
         const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
@@ -99,8 +99,8 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
 
   const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
     const { found, missed, withoutGraph } = placesOf(jobs, entries);
-    const present = found.flatMap(({ runId, entry, ahead }) => {
-      const fact = inQueue(entry, ahead);
+    const present = found.flatMap(({ job, runId, entry, ahead }) => {
+      const fact = inQueue(entry, { ahead, wantsGraph: job.graph.size === 0 });
       return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
     });
     // Asked for the workflow alone: an answer that cannot be read is no news of the job.
@@ -136,13 +136,21 @@ const renamedTo = (runId: string, fact: LookFact): LookFact =>
   fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
 function factOf(found: Found): LookFact {
-  return found.tag === 'queued' ? inQueue(found.job) : found;
+  return found.tag === 'queued' ? inQueue(found.job, { wantsGraph: true }) : found;
 }
 
-const inQueue = ({ running, graph, targets }: Queued, ahead?: number): LookFact & { tag: 'found' } => ({
-  tag: 'found',
-  where: running ? 'running' : 'pending',
-  ...(ahead !== undefined && { ahead }),
-  ...(graph !== undefined && { graph }),
-  ...(targets !== undefined && { targets }),
-});
+/** The workflow's graph is read for a job alone that has none yet: a queue may hold a hundred of ten thousand nodes. */
+const inQueue = (
+  entry: Queued,
+  { ahead, wantsGraph }: { readonly ahead?: number; readonly wantsGraph: boolean },
+): LookFact & { tag: 'found' } => {
+  const { running, targets } = entry;
+  const graph = wantsGraph ? entry.graph : undefined;
+  return {
+    tag: 'found',
+    where: running ? 'running' : 'pending',
+    ...(ahead !== undefined && { ahead }),
+    ...(graph !== undefined && { graph }),
+    ...(targets !== undefined && { targets }),
+  };
+};

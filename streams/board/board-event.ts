@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
 import type { Job } from '../job/job';
 import type { Failure, JobState } from '../job/job-state';
@@ -85,6 +86,8 @@ export interface BoardView {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
+  /** Nodes of all workflows of a user's jobs. */
+  readonly nodesOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** The jobs whose time is up. */
@@ -92,6 +95,8 @@ export interface BoardView {
   readonly countOfSession: (clientId: string) => number;
   /** How many jobs a server last said it has in hand. */
   readonly queueRemaining: (serverUrl: string) => number | undefined;
+  /** Emits after something happened to the job of this id, or to this session's socket as it opened; the event is wholly taken in by then. */
+  readonly changed: (promptIdOrClientId: string) => Observable<unknown>;
   /** Unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
 }

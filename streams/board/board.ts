@@ -1,31 +1,34 @@
+import type { Observable } from 'rxjs';
 import { advance } from '../job/advance/advance';
 import type { JobEvent, SessionEvent } from '../job/job-event';
 import { isAtServer, jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
-import { pictureNode, pictureOf } from '../job/job-outputs';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
+import { watchers } from '../operators/keyed-watchers';
 import type { Report } from '../operators/reporting';
-import { RefusedRunId, addressedByJob, type Board, type BoardEvent, type BoardView, type Change } from './board-event';
+import { RefusedRunId, type Board, type BoardEvent, type BoardView, type Change } from './board-event';
 import { strays } from './early-events';
-import { linkedAt, restated, silenced, spoken, unlinkedAt } from './job-updates';
+import { linkedAt, measuredRun, pictureIn, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
-import { ServerQueues } from './server-queues';
+import { ServerQueues } from './queue/server-queues';
 import { SessionWatches } from './session-watch';
-import { startTimes, withStart, type StartTimes } from './start-times';
+import { startTimes, withStart, type StartTimes } from './queue/start-times';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-/** An empty board. `durationsOn` gives what is known of nodes' durations on a server. */
+/** An empty board. `durationsOn` gives what is known of nodes' durations on a server, `hasRoom` whether a picture of so many bytes can be kept now. */
 export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
   durationsOn: (serverUrl: string) => Durations = () => byName,
+  hasRoom: (bytes: number) => boolean = () => true,
 ): Board {
-  const board = new JobBoard(timing, report, durationsOn);
+  const board = new JobBoard(timing, report, durationsOn, hasRoom);
   return {
     ...board.view,
+    changed: (key) => board.changed(key),
     take: (event) => board.take(event),
     due: (serverUrl, now) => board.due(serverUrl, now),
     reopenIfDeaf: (clientId, now) => board.reopenIfDeaf(clientId, now),
@@ -38,27 +41,36 @@ class JobBoard {
   readonly #live: LiveJobs;
   readonly #sessions: SessionWatches;
   readonly #unclaimed = strays();
+  readonly #watched = watchers<undefined>();
   readonly #queues: ServerQueues;
   readonly #starts: StartTimes;
   readonly #timing: Timing;
   readonly #report: Report;
   readonly #durationsOn: (serverUrl: string) => Durations;
+  readonly #hasRoom: (bytes: number) => boolean;
 
-  constructor(timing: Timing, report: Report, durationsOn: (serverUrl: string) => Durations) {
+  constructor(
+    timing: Timing,
+    report: Report,
+    durationsOn: (serverUrl: string) => Durations,
+    hasRoom: (bytes: number) => boolean,
+  ) {
     this.#timing = timing;
     this.#report = report;
     this.#durationsOn = durationsOn;
+    this.#hasRoom = hasRoom;
     this.#sessions = new SessionWatches(timing);
     this.#live = new LiveJobs(report);
     this.#queues = new ServerQueues(this.#live.index, timing);
     this.#starts = startTimes(this.#live.index.ofServer);
   }
 
-  get view(): BoardView {
+  get view(): Omit<BoardView, 'changed'> {
     const { index } = this.#live;
     return {
       ...{ jobs: index.jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
       ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+      nodesOfUser: index.nodesOfUser,
       ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
@@ -67,11 +79,18 @@ class JobBoard {
   }
 
   take(event: BoardEvent): readonly Change[] {
+    const changes = this.#take(event);
+    for (const promptId of this.#live.touched()) this.#watched.tell(promptId, undefined);
+    if (event.tag === 'linked') this.#watched.tell(event.clientId, undefined);
+    return changes;
+  }
+
+  #take(event: BoardEvent): readonly Change[] {
     switch (event.tag) {
       case 'opened':
         return this.#live.guarded(event.job, event.job.state.updatedAt, () => this.#open(event.job));
       case 'released':
-        this.#live.index.delete(event.promptId);
+        this.#live.forget(event.promptId);
         return [{ tag: 'released', promptId: event.promptId }];
       case 'brokeHere':
         return this.#live.broke(this.#live.get(event.state.promptId) ?? jobOf(event.state), event.error, event.at);
@@ -92,6 +111,10 @@ class JobBoard {
       default:
         return 'clientId' in event && event.tag !== 'posting' ? this.#sessionTold(event) : this.#jobTold(event);
     }
+  }
+
+  changed(key: string): Observable<unknown> {
+    return this.#watched.changes(key);
   }
 
   due(serverUrl: string, now: number): readonly Job[] {
@@ -134,21 +157,16 @@ class JobBoard {
 
   /** What came of a run before its job was known. */
   #heardEarly(runId: string): readonly Change[] {
-    return this.#unclaimed.take(runId).flatMap((event) => this.take(event));
+    return this.#unclaimed.take(runId).flatMap((event) => this.#take(event));
   }
 
   #jobTold(event: JobEvent): readonly Change[] {
-    const before = this.#addressed(event);
+    const before = this.#live.addressedBy(event);
     if (before === undefined) {
       this.#unclaimed.keep(event);
       return [];
     }
     return this.#live.guarded(before, event.at, () => this.#advanced(before, event));
-  }
-
-  #addressed({ promptId: id, tag }: JobEvent): Job | undefined {
-    const { index } = this.#live;
-    return addressedByJob.has(tag) ? (this.#live.get(id) ?? index.run(id)) : index.run(id);
   }
 
   #advanced(before: Job, event: JobEvent): readonly Change[] {
@@ -189,13 +207,12 @@ class JobBoard {
     return this.#queues.of(serverUrl).accepted(after, event.at, event.isOutOfTurn === true, isTold);
   }
 
-  /** What a run that was seen from its start to its good end took. */
-  #measured({ stage }: Job, { state }: Job, at: number): readonly Change[] {
-    if (state.status !== 'completed' || stage.tag !== 'watched' || !stage.whole) return [];
-    const { run } = stage;
-    if (run === undefined || run.isLate) return [];
-    this.#starts.took(state.serverUrl, at - run.startedAt);
-    return [{ tag: 'measured', serverUrl: state.serverUrl, run, at }];
+  #measured(before: Job, after: Job, at: number): readonly Change[] {
+    const run = measuredRun(before, after);
+    if (run === undefined) return [];
+    const { serverUrl } = after.state;
+    this.#starts.took(serverUrl, at - run.startedAt);
+    return [{ tag: 'measured', serverUrl, run, at }];
   }
 
   #sessionTold(event: SessionEvent): readonly Change[] {
@@ -235,14 +252,8 @@ class JobBoard {
     return [preview, ...this.#live.guarded(job, event.at, () => this.#pictured(job, nodeId, event))];
   }
 
-  /** A picture that a node made for the socket alone is an output; a preview of any other is not. */
-  #pictured(job: Job, nodeId: string, { mimeType, image, at }: Previewed): readonly Change[] {
-    const own = pictureNode(job, nodeId, mimeType);
-    const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
-    if (output === undefined) return [];
-    const { promptId } = job.state;
-    const file: Change = { tag: 'pictured', picture: { promptId, filename: output.filename, mimeType, bytes: image } };
-    const told = this.#jobTold({ tag: 'pictured', promptId: runIdOf(job.state), at, output, bytes: image.length });
-    return [file, ...told];
+  #pictured(job: Job, nodeId: string, event: Previewed): readonly Change[] {
+    const picture = this.#hasRoom(event.image.length) ? pictureIn(job, nodeId, event) : undefined;
+    return picture === undefined ? [] : [picture.file, ...this.#jobTold(picture.event)];
   }
 }

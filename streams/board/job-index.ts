@@ -18,6 +18,8 @@ export interface JobIndex {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
+  /** Nodes of all workflows of a user's jobs. */
+  readonly nodesOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** All jobs that run. */
@@ -69,18 +71,24 @@ function groups(keyOf: (job: Job) => string | undefined): Groups {
   };
 }
 
+/** The groups that jobs are found by. */
+const allGroups = () => ({
+  /** Which job a run is of, where ComfyUI knows it under another id. */
+  runs: groups(({ state }) => state.runId),
+  byClient: groups(({ state }) => state.clientId),
+  running: groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined)),
+  atWork: groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined)),
+  bySession: groups(({ state }) => sessionOf(state)),
+  byServer: groups(({ state }) => state.serverUrl),
+  byUser: groups(({ state }) => state.userId),
+  movable: groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined)),
+});
+
 export function jobIndex(): JobIndex {
   const jobs = new Map<string, Job>();
-  /** Which job a run is of, where ComfyUI knows it under another id. */
-  const runs = groups(({ state }) => state.runId);
-  const byClient = groups(({ state }) => state.clientId);
-  const running = groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined));
-  const atWork = groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined));
-  const bySession = groups(({ state }) => sessionOf(state));
-  const byServer = groups(({ state }) => state.serverUrl);
-  const byUser = groups(({ state }) => state.userId);
-  const movable = groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined));
-  const all = [atWork, byUser, movable, runs, byClient, running, bySession, byServer];
+  const grouped = allGroups();
+  const { runs, byClient, running, atWork, bySession, byServer, byUser, movable } = grouped;
+  const all = Object.values(grouped);
   const deadlines = dueTimes();
   const times = new Map<string, DueTimes>();
 
@@ -127,6 +135,7 @@ export function jobIndex(): JobIndex {
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
     countOf: (serverUrl) => byServer.of(serverUrl).size,
     countOfUser: (userId) => byUser.of(userId).size,
+    nodesOfUser: (userId) => listed(byUser.of(userId)).reduce((sum, { graph }) => sum + graph.size, 0),
     mayRunAgain: (serverUrl) => listed(movable.of(serverUrl)),
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => (state.deadlineAt ?? now + 1) <= now),
     countRunning: (clientId) => running.of(clientId).size,

@@ -1,14 +1,16 @@
 import { givenUp } from '../job/advance/derive';
 import { internalError } from '../job/failures';
+import type { JobEvent } from '../job/job-event';
 import type { Job } from '../job/job';
 import { isSettled } from '../job/job-state';
 import type { Report } from '../operators/reporting';
-import { JobBroke, type Change } from './board-event';
+import { JobBroke, addressedByJob, type Change } from './board-event';
 import { jobIndex } from './job-index';
 
 /** The live jobs, and what is told when one of them changes. */
 export class LiveJobs {
   readonly index = jobIndex();
+  readonly #touched = new Set<string>();
   readonly #report: Report;
 
   constructor(report: Report) {
@@ -19,15 +21,34 @@ export class LiveJobs {
     return this.index.jobs.get(promptId);
   }
 
+  /** The job that an event is about: our own acts name the job, all others its present run. */
+  addressedBy({ promptId: id, tag }: JobEvent): Job | undefined {
+    return (addressedByJob.has(tag) ? this.get(id) : undefined) ?? this.index.run(id);
+  }
+
+  /** The jobs that something happened to since this was last asked. */
+  touched(): readonly string[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
+  }
+
   /** Keeps the job, or forgets it once it has settled; `before` is `undefined` where it is taken up. */
   keep(before: Job | undefined, changed: Job): readonly Change[] {
     const job = before === undefined ? changed : oneChange(before, changed);
     const { promptId } = job.state;
     if (isSettled(job.state)) this.index.delete(promptId);
     else this.index.put(job);
+    this.#touched.add(promptId);
     const told: readonly Change[] = before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
     const again = job.stage.tag === 'betweenRuns' && before?.stage.tag !== 'betweenRuns';
     return again ? [...told, { tag: 'runAgain', promptId, failure: job.stage.failure }] : told;
+  }
+
+  /** The job is another's now. */
+  forget(promptId: string): void {
+    this.index.delete(promptId);
+    this.#touched.add(promptId);
   }
 
   /** Changes some jobs, each by itself. */

@@ -9,6 +9,7 @@ export type JobPhase = 'waiting' | 'loading' | 'running' | 'finishing' | 'settle
 /** How news of a job reaches us now. */
 export type Via = 'websocket' | 'polling';
 
+/** Kinds that this version knows; a stored state may have one of a newer version. */
 export type FailureKind =
   | 'rejected'
   | 'node_error'
@@ -135,6 +136,12 @@ export interface JobState {
 /** Whether the job has ended. A settled job never changes. */
 export const isSettled = ({ status }: Pick<JobState, 'status'>): boolean =>
   status === 'completed' || status === 'failed';
+
+/** How a job stands, as jobs are listed and counted: what was cancelled did not fail. */
+export type JobStanding = JobStatus | 'cancelled';
+
+export const standingOf = ({ status, failure }: Pick<JobState, 'status' | 'failure'>): JobStanding =>
+  status === 'failed' && failure?.kind === 'cancelled' ? 'cancelled' : status;
 
 /** The session that watches a job; absent where it is nobody's. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;

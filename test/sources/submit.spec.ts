@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { asyncScheduler, lastValueFrom, NEVER, type Subscription } from 'rxjs';
+import { EMPTY, NEVER, Subject, asyncScheduler, lastValueFrom, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/looks/lookup';
 import { rest, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
@@ -73,6 +73,7 @@ function submitTo(
     wanted: () => true,
     mayPost: () => true,
     maybePosted: false,
+    changed$: EMPTY,
     cancelAsked: () => cancelOnTrouble && reports.length > 0,
     ...options.submission,
   };
@@ -333,19 +334,22 @@ describe('the socket', () => {
   test('is waited for, since frames before it would be missed', async () => {
     const server = await start();
     let linked = false;
+    const changed$ = new Subject<void>();
     const { done } = submitTo(server.url, short(), {
-      submission: { linked: () => linked },
+      submission: { linked: () => linked, changed$ },
       policy: { linkMs: 60_000 },
     });
-    await new Promise((resolve) => asyncScheduler.schedule(() => resolve(undefined), 60));
+    changed$.next();
+    expect(changed$.observed).toBe(true);
     expect(server.requests).toEqual([]);
     linked = true;
+    changed$.next();
     expect(await done).toMatchObject([{ tag: 'accepted' }]);
   });
 
   test('but not for ever', async () => {
     const server = await start();
-    const { done } = submitTo(server.url, short(), { submission: { linked: () => false } });
+    const { done } = submitTo(server.url, short(), { submission: { linked: () => false, changed$: NEVER } });
     expect(await done).toMatchObject([{ tag: 'accepted' }]);
   });
 });
@@ -354,22 +358,28 @@ describe('where another instance may be at it', () => {
   test('[R11] it is posted once that is known not to be so', async () => {
     const server = await start({ version: '0.33.0' });
     let [mine, asked] = [false, 0];
+    const changed$ = new Subject<void>();
     const mayPost = (): boolean => (asked += 1) > 0 && mine;
-    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost } });
-    await until(() => asked > 2);
+    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost, changed$ } });
+    changed$.next();
+    expect(asked).toBe(2);
     expect(posts(server)).toBe(0);
     mine = true;
+    changed$.next();
     expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
     expect(await executionsOf(server, promptId)).toEqual([1]);
   });
 
   test('[R11] it is not posted where it turned out so', async () => {
     const server = await start({ version: '0.33.0' });
-    let [wanted, asked] = [true, 0];
-    const mayPost = (): boolean => (asked += 1) < 0;
-    const { done } = submitTo(server.url, short(), { submission: { mayPost, wanted: () => wanted } });
-    await until(() => asked > 2);
+    let wanted = true;
+    const changed$ = new Subject<void>();
+    const { done } = submitTo(server.url, short(), {
+      submission: { mayPost: () => false, wanted: () => wanted, changed$ },
+    });
+    changed$.next();
     wanted = false;
+    changed$.next();
     expect(await done).toEqual([]);
     expect(posts(server)).toBe(0);
   });
@@ -422,13 +432,46 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
     [413, 'rejected', false],
     [401, 'unreachable', false],
     [403, 'unreachable', false],
-    [404, 'unreachable', true],
     [301, 'rejected', false],
     [302, 'rejected', false],
   ])('[R10] with status %i is told at once, after one post', async (httpStatus, kind, retryable) => {
     const server = await start({ faults: { status: { httpStatus, body: '<html><title>No</title></html>' } } });
     const { done, promptId } = submitTo(server.url, short());
     expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind, retryable } }]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test.each([
+    [404, 'text/html', '<html><title>404</title></html>'],
+    [404, 'text/plain', '404 page not found'],
+    [404, 'application/json', '{"message":"no Route matched with those values"}'],
+    [404, 'application/json', ''],
+    [405, 'text/html', '<html>405</html>'],
+    [408, 'text/plain', 'Request Timeout'],
+    [410, 'text/html', '<html>410</html>'],
+    [425, 'text/html', '<html>425</html>'],
+  ])('[R4, R10] with status %i as %s passes: %s', async (httpStatus, contentType, body) => {
+    const server = await start({ version: '0.33.0', faults: { status: { httpStatus, body, contentType } } });
+    const { done, promptId, reports } = submitTo(server.url, short());
+    await until(() => reports.length === 1 && server.requests.length >= 3);
+    server.faults.status = undefined;
+    expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+    expect(await executionsOf(server, promptId)).toEqual([1]);
+  });
+
+  test('[R10] that stays is told when it is given up', async () => {
+    const server = await start({ faults: { status: { httpStatus: 404, body: '<html>404</html>' } } });
+    const { done } = submitTo(server.url, short(), { policy: { giveUpMs: 300 } });
+    const message = expect.stringContaining('nothing is at the server’s address') as string;
+    expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'unreachable', retryable: true, message } }]);
+  });
+
+  test.each([404, 405])('[R10] a %i that ComfyUI itself says in JSON is final', async (httpStatus) => {
+    const status = { httpStatus, body: '{"error":"no such route"}', contentType: 'application/json' };
+    const server = await start({ faults: { status } });
+    const { done } = submitTo(server.url, short());
+    const failure = { kind: 'rejected', message: 'no such route', retryable: false };
+    expect(await done).toMatchObject([{ tag: 'refused', failure }]);
     expect(posts(server)).toBe(1);
   });
 

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
 import { jsonOf } from '../../../sockets/encoded-state';
-import { outbox, type OutboxLimits, type Wire } from '../../../sockets/send-queue';
+import { sendQueue, type SendQueueLimits, type Wire } from '../../../sockets/send-queue';
 import type { PublicJob } from '../../../wire/public-job';
 
 /** One reader of server-sent events. */
@@ -17,7 +17,7 @@ export interface EventStream {
 }
 
 /** Answers with an event stream. A slow reader is served and cut as a slow socket is. */
-export function eventStream(response: Response, limits: OutboxLimits, onCut: (reason: string) => void): EventStream {
+export function eventStream(response: Response, limits: SendQueueLimits, onCut: (reason: string) => void): EventStream {
   let unsent = 0;
   const write = (text: string): void => {
     if (response.destroyed || response.writableEnded) return;
@@ -42,7 +42,7 @@ export function eventStream(response: Response, limits: OutboxLimits, onCut: (re
       response.destroy();
     },
   };
-  const box = outbox(wire, limits, asyncScheduler);
+  const box = sendQueue(wire, limits, asyncScheduler);
   response.status(200).set(HEADERS);
   write(RETRY);
   return {

@@ -1,7 +1,8 @@
-import { isAtServer, runOfJob, type Job } from '../job/job';
-import { planOf } from '../job/progress/plan/plan';
-import { runClock } from '../job/progress/run-clock';
-import { timeLeft, type TimeLeft } from '../job/progress/time-left';
+import { isAtServer, runOfJob, type Job } from '../../job/job';
+import type { TimeLeft } from '../../job/progress/node-left';
+import { planOf } from '../../job/progress/plan/plan';
+import { runClock } from '../../job/progress/run-clock';
+import { timeLeft } from '../../job/progress/time-left';
 
 /** When waiting jobs will start, by what those before them are expected to take. */
 export interface StartTimes {

@@ -1,7 +1,7 @@
-import type { Job } from '../job/job';
-import type { QueueEvent } from '../job/job-event';
-import type { Timing } from '../job/timing';
-import type { JobIndex } from './job-index';
+import type { Job } from '../../job/job';
+import type { QueueEvent } from '../../job/job-event';
+import type { Timing } from '../../job/timing';
+import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
 
 /** The queues of all servers. */

@@ -1,5 +1,5 @@
-import { isAtServer, isCancelAsked, type AtServer, type Job } from '../job/job';
-import type { Timing } from '../job/timing';
+import { isAtServer, isCancelAsked, type AtServer, type Job } from '../../job/job';
+import type { Timing } from '../../job/timing';
 
 /** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
 const PER_JOB_MS = 5;

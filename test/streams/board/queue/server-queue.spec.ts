@@ -1,7 +1,7 @@
-import { jobBoard } from '../../../streams/board/board';
-import { jobOf } from '../../../streams/job/job';
-import { defaultTiming as timing } from '../../../streams/job/timing';
-import { aState, sampling, type Fact } from '../job/a-job';
+import { jobBoard } from '../../../../streams/board/board';
+import { jobOf } from '../../../../streams/job/job';
+import { defaultTiming as timing } from '../../../../streams/job/timing';
+import { aState, sampling, type Fact } from '../../job/a-job';
 
 const SERVER = 'http://comfyui';
 const ended: Fact = { tag: 'ended', outcome: [] };
