@@ -138,7 +138,8 @@ test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alon
     expect((await ask('POST', `/jobs/${running}/cancel`)).status).toBeLessThan(300);
     expect(await jobWhere(service, running, isEnd)).toMatchObject({ failure: { kind: 'cancelled' } });
     expect(await jobWhere(service, waiting, isEnd)).toMatchObject({ status: 'completed' });
-    expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(3);
+    expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(2);
+    expect((await ask('GET', '/jobs?status=failed,cancelled')).json['jobs']).toHaveLength(3);
     expect(comfy.executions.size).toBe(4);
     for (const each of [socket, late]) each.disconnect();
   }),
