@@ -4,7 +4,7 @@ import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
 import type { Auth } from '../admission/auth/auth';
 import type { JobViews } from '../wire/job-views';
-import { courier, type Courier } from './delivery';
+import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { webhookSender } from './sender';
 
@@ -22,7 +22,7 @@ export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
   /** Has the end of a job told to a URL, on behalf of who asked for it. */
-  readonly add: Courier['add'];
+  readonly add: Delivery['add'];
   readonly close: () => Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export function webhooksFor(
   const { hooks, secret, hosts } = options;
   const policy: WebhookPolicy = { hosts, allowsLoopback: !auth.required };
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
-  const { add, close } = courier({
+  const deliveries = delivery({
     pipeline,
     views,
     hooks,
@@ -48,9 +48,9 @@ export function webhooksFor(
   });
   return {
     objectionTo: (url) => objectionToUrl(url, policy),
-    add,
+    add: (job, url, viewer) => deliveries.add(job, url, viewer),
     close: async () => {
-      close();
+      deliveries.close();
       await sender.close();
     },
   };

@@ -11,7 +11,8 @@ import {
 import type { Graph } from '../workflow';
 import { outputsOfJob } from '../job-outputs';
 import { shownAt, type Shown } from '../progress/bar';
-import { ownerById, planOf } from '../progress/plan/plan';
+import { ownerById } from '../progress/plan/owners';
+import { planOf } from '../progress/plan/plan';
 import { isCounting, runClock, withPlan, withTargets, type RunClock } from '../progress/run-clock';
 
 /** The most that a job shows before it is completed (R2). */
@@ -40,7 +41,13 @@ export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobStat
   const { executionStartedAt = at, progress } = state;
   const started =
     stage.run ??
-    runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
+    runClock(plan, {
+      at: executionStartedAt,
+      durations,
+      share: progress / 100,
+      takenUpAt: at,
+      isLate: executionStartedAt < at,
+    });
   const known = withPlan(started, plan);
   return stage.targets === undefined ? known : withTargets(known, stage.targets);
 }
