@@ -1,6 +1,6 @@
 import { EMPTY, VirtualTimeScheduler, defer, of, throwError, type Observable } from 'rxjs';
 import { KeyReused, KeySpent } from '../../../pipeline/api';
-import { onlyOnce, type Identity } from '../../../pipeline/submit/idempotent-submit';
+import { idempotentSubmit, type Identity } from '../../../pipeline/submit/idempotent-submit';
 import { STATE_TTL_S, StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
@@ -24,7 +24,7 @@ function aStore() {
     amend: (key, text) => defer((): Observable<never> => (keys.set(key, text), EMPTY)),
   };
   const instance = () => {
-    const once = onlyOnce({
+    const once = idempotentSubmit({
       store: store as JobStore,
       get: (promptId) => Promise.resolve(jobs.get(promptId)),
       clock,
