@@ -28,7 +28,7 @@ const unit = [
   'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
   'test/gateway/webhooks/{address-policy,delivery}.spec.ts',
   'test/gateway/dashboard/model.spec.ts',
-  'test/gateway/main/compose.spec.ts',
+  'test/ops/{compose,kubernetes}.spec.ts',
   'test/scripts/recording/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */

@@ -81,13 +81,13 @@ export const bounds = {
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
   /**
-   * Between two frames of one job's progress that are read, ms: some twelve a second, which is more than an eye tells apart
-   * and less often than ComfyUI sends them by itself. While more comes than can be taken, half as often. One that waits for
-   * its turn is read after so long without a newer one.
+   * Between two frames of one job's progress that are read, ms: twenty-five a second, so that steps of a twentieth of a
+   * second are all told; a bar of half a second has no others. While more comes than can be taken, a quarter as often. One
+   * that waits for its turn is read after so long without a newer one.
    */
-  frameSpaceMs: 80,
+  frameSpaceMs: 40,
   pressedFrameSpaceMs: 160,
-  frameWaitMs: 60,
+  frameWaitMs: 30,
   /** Share of the time that such frames may take while more comes than can be taken. */
   readingShare: 0.15,
   /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */
