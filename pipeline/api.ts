@@ -10,6 +10,7 @@ import type { Workflow } from '../streams/job/workflow';
 export type { JobPage, OutputBody, Preview, Workflow };
 export { InputRefused, NoAnswer };
 
+/** Whose job it is, and what is kept with it. */
 export interface JobRequest {
   /** Any text; servers with `tags` take those types only. */
   readonly type: JobType;
@@ -29,6 +30,7 @@ export interface SubmitOnce {
   readonly body: string;
 }
 
+/** A workflow that is to be run, and how. */
 export interface SubmitRequest extends JobRequest {
   /** Resolves with the job as it is now, where it was submitted before. */
   readonly once?: SubmitOnce;
@@ -66,6 +68,7 @@ export interface UploadedInput extends StoredInput {
   readonly server: string;
 }
 
+/** How one ComfyUI is, as this instance knows it. */
 export interface ServerStatus {
   readonly url: string;
   /** What users know it by, who are not told its URL. */

@@ -5,9 +5,10 @@ import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
-import { lookAt } from './looks/look-at';
+import { lookUp } from './looks/look-up';
 import { lookup } from './looks/lookup';
 import { rest } from './rest';
+import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
@@ -26,7 +27,7 @@ export interface ComfyUIServer {
   readonly clientId?: string;
   /** The session of this client id; a socket is opened when it is connected. */
   readonly session: (clientId: string) => Session;
-  readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;
@@ -45,11 +46,13 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
+  /** Of the whole instance. */
+  readonly time?: ReadingTime;
 }
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming }: ServerPolicy,
+  { clock, backoff, socketTiming, time }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
   const client = rest(address, undefined, clock);
@@ -61,8 +64,11 @@ export function comfyUIServer(
     ...(address.tags !== undefined && { tags: address.tags }),
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
-      webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
-    look: lookAt(routes, clock),
+      webSocketSession({
+        ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
+        ...(time !== undefined && { time }),
+      }),
+    lookUp: lookUp(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, promptId),

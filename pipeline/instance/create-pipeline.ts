@@ -17,6 +17,7 @@ import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
 import { comfyUIServer } from '../../sources/comfyui-server';
+import { readingTime } from '../../sources/frames/reading-time';
 import { serverAddress, type ServerOptions } from '../../sources/server-address';
 import type { SocketTiming } from '../../sources/session';
 import { jobBoard, type BoardView, type Preview } from '../../streams/board/board';
@@ -27,6 +28,7 @@ import { jittered } from '../../streams/operators/backoff';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
 
+/** What a pipeline is made of; all but `servers` and `store` has a default. */
 export interface PipelineOptions {
   /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
   readonly servers: readonly (string | ServerOptions)[];
@@ -128,7 +130,7 @@ function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly De
 
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
-  const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
+  const policy = { clock, backoff, time: readingTime(), ...(socketTiming !== undefined && { socketTiming }) };
   const addresses = servers.map(serverAddress);
   refuseTwice(
     'URL',

@@ -3,7 +3,7 @@ import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, map, of, tap,
 import { TooManyJobs, type JobRequest, type SubmitRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
-import { onlyOnce, type Identity } from './idempotent-submit';
+import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
 import { checkSubmission } from './request';
@@ -51,7 +51,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
   const { clock, report } = env;
   const { bestEffort, untilStored } = storing(writer, env);
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
-  const once = onlyOnce({ store, get: (promptId) => reads.get(promptId), clock, attempted });
+  const once = idempotentSubmit({ store, get: (promptId) => reads.get(promptId), clock, attempted });
   const admitted = perUser(parts, attempted);
 
   /** With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` posts. */

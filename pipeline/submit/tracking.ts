@@ -31,7 +31,7 @@ export const tracking =
       const session = sessions.own(server.url);
       const state: JobState = { ...newState(promptId, server.url, request, clock.now()), via: 'polling', session };
       const job = jobOf(state, { accepted: true });
-      const seen = await lastValueFrom(server.look([job]).pipe(toArray())).catch((error: unknown) => {
+      const seen = await lastValueFrom(server.lookUp([job]).pipe(toArray())).catch((error: unknown) => {
         if (!isTransient(error)) throw error;
         silent = error;
         return [];
