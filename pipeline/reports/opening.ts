@@ -1,15 +1,14 @@
 import { of } from 'rxjs';
-import { InvalidRequest, type OpenRequest } from '../api';
+import type { OpenRequest } from '../api';
 import type { Sessions } from '../sessions/sessions';
 import type { Beginnings } from '../submit/beginnings';
 import type { Identity } from '../submit/idempotent-submit';
-import { objectionToMetadata } from '../submit/prompt';
+import { checkOpening } from '../submit/request';
 import { newState } from '../submit/submissions';
 import type { BoardEvent } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
 import { REPORTED_URL } from '../../streams/reports/job-report';
-import { objectionsToOpening } from '../../streams/reports/objections';
 import { reportedJob } from '../../streams/reports/reported-job';
 
 export interface OpeningParts {
@@ -46,14 +45,7 @@ export function opening({
       as,
     );
   return async (request) => {
-    refuse(request);
+    checkOpening(request);
     return request.once === undefined ? openAs(request) : beginnings.once(request.once, (as) => openAs(request, as));
   };
-}
-
-function refuse({ metadata, reported = {} }: OpenRequest): void {
-  const metadataMessage = objectionToMetadata(metadata);
-  if (metadataMessage !== undefined) throw new InvalidRequest('metadata', metadataMessage);
-  const [first] = objectionsToOpening(reported);
-  if (first !== undefined) throw new InvalidRequest(`reported.${first.field}`, first.message);
 }

@@ -4,6 +4,7 @@ import type { Beginnings } from './beginnings';
 import type { Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
+import { checkSubmission } from './request';
 import type { Sessions } from '../sessions/sessions';
 import type { BoardView } from '../../streams/board/board';
 import { queuedState } from '../../streams/job/job';
@@ -51,6 +52,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
   }
 
   return async (request) => {
+    checkSubmission(request);
     if (request.once === undefined) return submitAs(request);
     choice.asked(request.server, request.type);
     return beginnings.once(request.once, (as) => submitAs(request, as));

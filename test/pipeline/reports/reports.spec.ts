@@ -87,7 +87,7 @@ describe.each<[string, (name?: string) => Instance]>([
     const [a, b] = await Promise.all([pipeline.open({ ...opening, once }), pipeline.open({ ...opening, once })]);
     expect(b.promptId).toBe(a.promptId);
     await expect(pipeline.report(a.promptId, step(1, { max: 0 }))).rejects.toMatchObject({ field: 'max' });
-    await expect(pipeline.open({ ...opening, reported: { silentMs: 1 } })).rejects.toThrow(/reported.silentMs/);
+    await expect(pipeline.open({ ...opening, reported: { silentMs: 1 } })).rejects.toThrow(/reported silentMs/);
     await expect(pipeline.report('no-such-job', step(1))).rejects.toMatchObject({ name: 'UnknownJob' });
     await pipeline.cancel(a.promptId);
   });
