@@ -39,7 +39,7 @@ export interface Pictures {
   readonly close: () => void;
 }
 
-/** One that waits for the store. */
+/** A picture that the store has not taken yet. */
 interface Waiting extends StoredFile {
   readonly promptId: string;
   readonly filename: string;
