@@ -6,6 +6,7 @@ import { isTransient, type Env } from '../env';
 import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
+import { checkSubmission } from './request';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import type { Transit } from '../transit';
@@ -74,6 +75,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
   }
 
   return async (request) => {
+    checkSubmission(request);
     if (request.once === undefined) return submitAs(request);
     choice.asked(request.server, request.type);
     return once(request.once, (as) => submitAs(request, as));

@@ -20,6 +20,7 @@ const LEASE_TTL_MS = 10_000;
 /** Written, read and removed in one script, to see that this can be done. */
 const PROBE_KEY = 'jobstream:probe';
 
+/** Which Redis, and how it is used. */
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; of a cluster several with commas, or one with `?cluster=1`. */
   readonly url: string;

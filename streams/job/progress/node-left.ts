@@ -1,3 +1,4 @@
+import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
 import type { Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
@@ -44,7 +45,8 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, s
 
 /** When the next step is told; nobody knows once it is overdue. Steps that are quicker than snapshots come several at a time. */
 function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number, since: number): number {
-  const together = snapshots && paceMs > 0 ? Math.max(1, Math.ceil(SNAPSHOT_MS / paceMs - 0.1)) : 1;
+  const spaceMs = snapshots ? SNAPSHOT_MS : bounds.frameSpaceMs;
+  const together = paceMs > 0 ? Math.max(1, Math.ceil(spaceMs / paceMs - 0.1)) : 1;
   // A node that counts to one tells shares of it.
   const gapMs = max <= 1 ? toldMs || SNAPSHOT_MS : together * paceMs;
   return since > OVERDUE * gapMs ? Infinity : Math.max(0, gapMs - since);
