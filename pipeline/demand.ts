@@ -4,7 +4,7 @@ import type { BoardEvent } from '../streams/board/board';
 import type { JobReport } from '../streams/reports/job-report';
 import type { JobState } from '../streams/job/job-state';
 
-/** A job that is ours from here on, and what is stored of its workflow. */
+/** A job that this instance has claimed, and its stored workflow. */
 export interface StoredJob {
   readonly state: JobState;
   readonly workflow: StoredWorkflow | undefined;
@@ -17,7 +17,7 @@ export type Demand =
   | { readonly tag: 'cancel'; readonly promptId: string }
   /** Likewise a report that came to it. */
   | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
-  /** Its lease is lost, or a write was refused: another instance has it. */
+  /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 
 /** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */
