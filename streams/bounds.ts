@@ -24,6 +24,14 @@ export const bounds = {
   inputNameLength: 200,
   /** Bad fields that a refusal names. */
   fieldErrors: 20,
+  /** Characters of a job's type, of whose it is and of which character, of the server asked for. */
+  typeLength: 100,
+  userIdLength: 200,
+  characterIdLength: 200,
+  serverLength: 2_000,
+  /** Runs that a job may ask for, and for how long. */
+  attempts: 10,
+  timeoutMs: 30 * 24 * 3_600_000,
   /** Characters of a job's metadata as JSON, which goes out with each of its states. */
   metadataLength: 16_384,
   /** Output nodes that a job may be confined to. */

@@ -24,6 +24,7 @@ import {
 import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
+import { checkQuery } from '../submit/request';
 import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
@@ -36,7 +37,7 @@ import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/j
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How long, and how often, the holder of a job's session is looked for. */
+/** For how long, and how often, `cancel` looks for the instance that holds the job's session, ms. */
 const ANSWER_MS = 10_000;
 const ASKED_AGAIN_MS = 250;
 
@@ -71,7 +72,10 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     track: whileOpen(track),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
-    list: whileOpen((query) => reads.list(query)),
+    list: whileOpen(async (query = {}) => {
+      checkQuery(query);
+      return reads.list(query);
+    }),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,
@@ -121,7 +125,7 @@ function previews(promptId: string, { board, local, store, reads, stop$ }: CallP
   const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
   const over$ = defer(() => reads.watch(promptId)).pipe(
     ignoreElements(),
-    // A store that is away says nothing of the job.
+    // While the store is away, nothing is known of a job that another instance watches.
     catchError((error: unknown) => (error instanceof UnknownJob ? EMPTY : NEVER)),
     endWith(true),
   );

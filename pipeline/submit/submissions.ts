@@ -6,6 +6,7 @@ import { isTransient, type Env } from '../env';
 import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
+import { checkSubmission } from './request';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import type { Transit } from '../transit';
@@ -63,7 +64,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
       if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
       const workflow: StoredWorkflow = { tag: 'unposted', prompt };
       const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
-      // From here on the store counts it.
+      // The store counts the job from here on.
       const posted$ = stored$.pipe(
         tap(counted),
         concatMap((isStored) => posting.first(state, prompt, isStored)),
@@ -74,6 +75,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
   }
 
   return async (request) => {
+    checkSubmission(request);
     if (request.once === undefined) return submitAs(request);
     choice.asked(request.server, request.type);
     return once(request.once, (as) => submitAs(request, as));
@@ -82,9 +84,9 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
 
 /** Stores a new job, before it is posted. Emits whether it is stored. */
 interface Storing {
-  /** So that no crash can lose it; where the store does not take it, it is posted all the same, and stored when that can be (R12). */
+  /** Tries once, so that no crash can lose the job. Where the store does not take it, the job is posted all the same and stored later (R12). */
   readonly bestEffort: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
-  /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
+  /** Tries until the store answers: only the caller that stored the state first may post the job. */
   readonly untilStored: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
 }
 
