@@ -1,5 +1,6 @@
 import { EMPTY, VirtualTimeScheduler, defer, finalize, of, throwError, type Observable } from 'rxjs';
 import { TooManyJobs, type SubmitRequest } from '../../../pipeline/api';
+import { beginnings, type BeginningParts } from '../../../pipeline/submit/beginnings';
 import { submissions, type SubmissionParts } from '../../../pipeline/submit/submissions';
 import { inTransit } from '../../../pipeline/transit';
 import { StoreUnavailable, type PutOutcome } from '../../../sinks/job-store';
@@ -14,7 +15,7 @@ const REQUEST: SubmitRequest = {
 };
 
 /** A store that answers each write as it is told to, or not at all; a server; a user with so much under way. */
-function aDesk({ limits = { jobs: 10, bytes: 1_000, nodes: 10 }, ...more }: Partial<SubmissionParts> = {}) {
+function aDesk({ limits = { jobs: 10, bytes: 1_000, nodes: 10 }, ...more }: Partial<SubmissionParts & BeginningParts> = {}) {
   const clock = new VirtualTimeScheduler();
   const done: string[] = [];
   const reports: unknown[] = [];
@@ -57,12 +58,13 @@ function aDesk({ limits = { jobs: 10, bytes: 1_000, nodes: 10 }, ...more }: Part
       new Promise<void>((resolve) => command$.pipe(finalize(resolve)).subscribe()),
     ...more,
   };
-  const submit = submissions(parts as unknown as SubmissionParts, {
+  const begun = beginnings(parts as unknown as BeginningParts, {
     clock,
     random: () => 0.5,
     report: (_where, error) => reports.push(error),
     backoff: { steadyMs: 0, delayMs: () => 1_000 },
   });
+  const submit = submissions({ ...(parts as unknown as SubmissionParts), beginnings: begun });
   /** What was asked for before is begun; then virtual time goes on. */
   const pass = async (ms: number): Promise<void> => {
     await new Promise(setImmediate);
