@@ -1,4 +1,4 @@
-import express, { type Express, type Request } from 'express';
+import express, { type Express, type Request, type Response } from 'express';
 import { pipeline as piped } from 'node:stream/promises';
 import { InvalidRequest, TooManyJobs, isSettled, type JobState, type Pipeline, type Workflow } from '../../index'; // in an application: 'comfyui-jobstream'
 
@@ -17,7 +17,8 @@ const told = ({ promptId, status, progress, node, etaMs, outputs = [], failure }
 });
 
 /** A backend that makes pictures for users of its own. */
-export function pictures({ pipeline, userOf, workflowFor }: PicturesOptions): Express {
+export function pictures(options: PicturesOptions): Express {
+  const { pipeline, userOf } = options;
   const app = express();
   /** The job, where it is the caller's; another's is as one that does not exist. */
   const ownJob = async (request: Request<{ id: string }>): Promise<JobState | undefined> =>
@@ -30,22 +31,7 @@ export function pictures({ pipeline, userOf, workflowFor }: PicturesOptions): Ex
     else next();
   });
 
-  app.post('/pictures', express.json({ limit: '16kb' }), async (request, response) => {
-    const { wish } = (request.body ?? {}) as { readonly wish?: unknown };
-    if (typeof wish !== 'string' || wish.length > 500)
-      return void response.status(400).json({ error: 'A wish is text.' });
-    try {
-      const job = await pipeline.submit({
-        ...{ workflow: workflowFor(wish), type: 'image_generation', userId: userOf(request) ?? '' },
-        metadata: { wish },
-      });
-      response.status(202).json(told(job));
-    } catch (error) {
-      if (error instanceof InvalidRequest) response.status(400).json({ error: error.message });
-      else if (error instanceof TooManyJobs) response.status(429).json({ error: error.message });
-      else throw error;
-    }
-  });
+  app.post('/pictures', express.json({ limit: '16kb' }), (request, response) => submitted(options, request, response));
 
   app.get('/pictures/:id/events', async (request, response) => {
     if (!(await ownJob(request))) return void response.status(404).end();
@@ -81,4 +67,25 @@ export function pictures({ pipeline, userOf, workflowFor }: PicturesOptions): Ex
     await piped(output.body, response).catch(() => response.destroy());
   });
   return app;
+}
+
+async function submitted(
+  { pipeline, userOf, workflowFor }: PicturesOptions,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { wish } = (request.body ?? {}) as { readonly wish?: unknown };
+  if (typeof wish !== 'string' || wish.length > 500)
+    return void response.status(400).json({ error: 'A wish is text.' });
+  try {
+    const job = await pipeline.submit({
+      ...{ workflow: workflowFor(wish), type: 'image_generation', userId: userOf(request) ?? '' },
+      metadata: { wish },
+    });
+    response.status(202).json(told(job));
+  } catch (error) {
+    if (error instanceof InvalidRequest) response.status(400).json({ error: error.message });
+    else if (error instanceof TooManyJobs) response.status(429).json({ error: error.message });
+    else throw error;
+  }
 }

@@ -27,7 +27,7 @@ function view(promptId: string) {
   list?.prepend(item);
   const previews = jobs.previews(promptId).subscribe({
     next: ({ image: bytes, mimeType }) => {
-      const url = URL.createObjectURL(new Blob([bytes as BlobPart], { type: mimeType }));
+      const url = URL.createObjectURL(new Blob([bytes], { type: mimeType }));
       image.onload = () => URL.revokeObjectURL(url);
       image.src = url;
     },
@@ -46,7 +46,7 @@ function show(job: JobState): void {
   shown.text.textContent = failure?.message ?? node?.title ?? node?.type ?? status;
   if (!isSettled(job)) return;
   shown.previews.unsubscribe();
-  const picture = outputs.findIndex(({ kind }) => kind === 'image');
+  const picture = outputs.findIndex(({ kind }) => kind === 'images');
   // A signed URL: <img> sends no token.
   if (picture >= 0) void jobs.outputUrl(promptId, picture).then((url) => (shown.image.src = url));
 }
