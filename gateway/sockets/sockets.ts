@@ -71,6 +71,9 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   return io;
 }
 
+/** Where Socket.IO is. */
+export const SOCKET_PATH = '/socket.io/';
+
 /** A server that opens WebSockets of allowed origins alone, and so many at a time of whom it does not know yet. */
 function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refusals }: SocketsOptions): Io {
   const io: Io = new Server(http, {
@@ -82,6 +85,9 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
       if (objection === 'origin') refusals.origin(request.headers.origin);
       done(null, objection === undefined && unknown.hasRoomFor(request));
     },
+    path: SOCKET_PATH,
+    // What offers another protocol elsewhere is answered all the same.
+    destroyUpgrade: false,
     // Pages bring their own.
     serveClient: false,
     maxHttpBufferSize: 16_384,

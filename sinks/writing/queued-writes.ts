@@ -31,7 +31,7 @@ import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
-/** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
+/** Writes under way at once; in an outage, as many jobs' writes are tried again while all others wait. */
 const CONCURRENT = 64;
 
 /** A state to be written, at once where that is `urgent`. */
@@ -48,7 +48,7 @@ class QueuedWrites implements WriteBehind {
   readonly #backoff: Backoff;
   readonly #report: Report;
   readonly #onStale: (state: JobState) => void;
-  /** States that the store has, or had: who holds one need not write it. */
+  /** States that the store has taken: none of them is written again. */
   readonly #known = new WeakSet<JobState>();
   readonly #unwritten = new Map<string, JobState>();
   readonly #workflows = new Map<string, StoredWorkflow>();
@@ -177,7 +177,7 @@ class QueuedWrites implements WriteBehind {
       tap((outcome) => this.#tell(state, outcome)),
       catchError((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
-        // What can never be written, such as metadata that is no JSON, must not be tried for ever.
+        // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#forget(state);
         return EMPTY;
