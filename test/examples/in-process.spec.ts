@@ -39,6 +39,6 @@ test('a workflow file is run, and tells how it goes and what it made', async () 
 test('one that fails says why, and ends with 1', async () => {
   await expect(terminal(nodeError())).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('Intentional sync execution error'),
+    stderr: 'Intentional sync execution error for testing\n',
   });
 });

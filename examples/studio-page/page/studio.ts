@@ -54,4 +54,4 @@ function show(job: JobState): void {
 jobs.status$.subscribe((status) => connection && (connection.textContent = status));
 jobs
   .watchMine()
-  .subscribe({ next: show, error: (error: Error) => connection && (connection.textContent = error.message) });
+  .subscribe({ next: show, error: (error: unknown) => connection && (connection.textContent = String(error)) });
