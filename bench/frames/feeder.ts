@@ -112,7 +112,17 @@ async function live({ clientId, steps }: FeederOrder & { tag: 'live' }): Promise
   }));
   ids.forEach((id) => done.add(id));
   await say((id) => ({ type: 'execution_success', data: { prompt_id: id } }));
+  posted.delete(clientId);
   return { frames: sent, seconds: (performance.now() - began) / 1_000 };
+}
+
+/** Resolves once the socket is open anew. */
+async function dropped(clientId: string): Promise<Fed> {
+  const before = sockets.get(clientId);
+  before?.terminate();
+  done.clear();
+  while (sockets.get(clientId) === before) await pause(50);
+  return { frames: 0, seconds: 0 };
 }
 
 const outputsOfNode = (id: string): unknown => ({ images: [{ filename: `${id}.png`, subfolder: '', type: 'output' }] });
@@ -125,6 +135,8 @@ answering((order: FeederOrder) => {
       return pace(order);
     case 'live':
       return live(order);
+    case 'drop':
+      return dropped(order.clientId);
   }
 });
 
