@@ -51,7 +51,14 @@ function rawOf(clientId: string): Socket {
 }
 
 async function written(socket: Socket, bytes: Buffer): Promise<void> {
-  if (!socket.write(bytes)) await once(socket, 'drain');
+  if (socket.write(bytes)) return;
+  const over = new AbortController();
+  const drained = once(socket, 'drain', { signal: over.signal });
+  const closed = once(socket, 'close', { signal: over.signal });
+  await Promise.race([drained, closed]);
+  // Whoever still listens hears that it is over, as an error.
+  for (const waiting of [drained, closed]) waiting.catch(() => undefined);
+  over.abort();
 }
 
 async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'flood' }): Promise<Fed> {
@@ -91,12 +98,14 @@ async function pace({ clientId, load, perSecond, seconds, end }: FeederOrder & {
 }
 
 async function live({ clientId, steps }: FeederOrder & { tag: 'live' }): Promise<Fed> {
-  const [socket, ids] = [rawOf(clientId), posted.get(clientId) ?? []];
+  const ids = posted.get(clientId) ?? [];
   const began = performance.now();
   let sent = 0;
   const say = async (of: (id: string) => unknown): Promise<void> => {
     sent += ids.length;
-    await written(socket, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
+    const socket = rawOf(clientId);
+    // What a closed socket does not bring, the history tells.
+    if (socket.writable) await written(socket, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
   };
   await say((id) => ({ type: 'execution_start', data: { prompt_id: id } }));
   for (let value = 1; value <= steps; value += 1) {
