@@ -23,13 +23,18 @@ function answerTo(method: string | undefined, url: string, body: Buffer): unknow
   if (method === 'POST' && url === '/prompt') {
     const { prompt_id, client_id } = JSON.parse(body.toString()) as { prompt_id: string; client_id: string };
     posted.set(client_id, [...(posted.get(client_id) ?? []), prompt_id]);
+    // A queue that grew is told of: a socket that hears nothing of its own post is taken for deaf.
+    if (sockets.has(client_id)) rawOf(client_id).write(statusFrame(posted.get(client_id)?.length ?? 0));
     return { prompt_id, number: 1, node_errors: {} };
   }
   const [, id] = /^\/api\/jobs\/([^/?]+)/.exec(url) ?? [];
   if (id !== undefined && done.has(id)) return { id, status: 'completed', outputs: outputs(id) };
   if (id !== undefined) return { id, status: 'in_progress' };
-  if (url.startsWith('/api/jobs'))
-    return { jobs: [], pagination: { offset: 0, limit: null, total: 0, has_more: false } };
+  if (url.startsWith('/api/jobs')) {
+    const jobs = [...posted.values()].flat().filter((posted) => !done.has(posted));
+    const listed = jobs.map((job, place) => ({ id: job, status: 'in_progress', priority: place, create_time: place }));
+    return { jobs: listed, pagination: { offset: 0, limit: null, total: jobs.length, has_more: false } };
+  }
   if (url.startsWith('/system_stats')) return { system: { os: 'posix' }, devices: [] };
   return { exec_info: { queue_remaining: 0 } };
 }

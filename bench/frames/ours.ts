@@ -48,7 +48,7 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
     },
     settled: async () => {
       for (const promptId of submitted.splice(0))
-        while ((await pipeline.get(promptId))?.status !== 'completed') await pause(20);
+        while ((await pipeline.get(promptId))?.phase !== 'settled') await pause(20);
       // What is to be stored is, and the index too.
       await pause(1_000);
     },
