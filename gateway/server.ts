@@ -6,12 +6,14 @@ import type { Logger } from 'pino';
 import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
+import { reportTokens } from './admission/auth/report-tokens';
 import type { Auth } from './admission/auth/auth';
 import { bounds } from '../streams/bounds';
 import { turns } from './http/bodies/turns';
 import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { serveUnder } from './http/base-path';
+import { ignoreOtherUpgrades } from './http/other-upgrades';
 import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
 import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/nodes/node-histories';
@@ -20,7 +22,7 @@ import { originPolicy } from './admission/origin-policy';
 import type { SendQueueLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
-import { serveSockets } from './sockets/sockets';
+import { serveSockets, SOCKET_PATH } from './sockets/sockets';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -49,7 +51,7 @@ export interface GatewayOptions {
   readonly outputLimitBytes?: number;
   /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
   readonly downloads?: Partial<DownloadLimits>;
-  /** What URLs of outputs are signed with; where absent, with a key of this process. */
+  /** What URLs of outputs are signed with, and tokens for reports where it is a secret; where absent, with a key of this process. */
   readonly urlKeys?: UrlKeys;
   /** What all paths begin with, such as `/comfy`; the root where absent. */
   readonly basePath?: string;
@@ -88,16 +90,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     rates,
   };
   const histories = nodeHistories(pipeline.states$, closing$);
+  const { urlKeys = { secret: randomBytes(32) } } = options;
   const files = {
     sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },
     downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
-    signer: urlSigner(options.urlKeys ?? { secret: randomBytes(32) }),
+    signer: urlSigner(urlKeys),
+    ...('secret' in urlKeys && { reportTokens: reportTokens(urlKeys.secret) }),
   };
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const taking = { bodies, inputs, basePath, proxies };
   const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
   const io = serveSockets(http, { ...common, proxies });
+  ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

@@ -4,18 +4,21 @@ import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
 import { InputRefused, type InputFile, type StoredInput } from '../sources/files/upload';
 import type { Preview } from '../streams/board/board';
+import type { Curves } from '../streams/reports/curves';
+import type { JobReport } from '../streams/reports/job-report';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';
 
-export type { JobPage, OutputBody, Preview, Workflow };
+export type { Curves, JobPage, JobReport, OutputBody, Preview, Workflow };
 export { InputRefused, NoAnswer };
 
+/** Whose job it is, and what is kept with it. */
 export interface JobRequest {
   /** Any text; servers with `tags` take those types only. */
   readonly type: JobType;
   readonly userId: string;
   readonly characterId?: string;
-  /** Kept with the job and told with each state, untouched. Must be JSON; not bounded here. */
+  /** Kept with the job and told with each state, untouched. Must be JSON, at most 16,384 characters of it. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
@@ -29,10 +32,11 @@ export interface SubmitOnce {
   readonly body: string;
 }
 
+/** A workflow that is to be run, and how. */
 export interface SubmitRequest extends JobRequest {
   /** Resolves with the job as it is now, where it was submitted before. */
   readonly once?: SubmitOnce;
-  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text, which is not checked here. */
+  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
   /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
   readonly outline?: string;
@@ -52,6 +56,15 @@ export interface SubmitRequest extends JobRequest {
   readonly maxAttempts?: number;
 }
 
+/** A job that no ComfyUI runs: the program that does reports of it. */
+export interface OpenRequest extends Omit<JobRequest, 'server'> {
+  /** `steps` where it is known how many there will be; it has failed after `silentMs` without a report, five minutes where absent. */
+  readonly reported?: { readonly steps?: number; readonly silentMs?: number };
+  /** As in `SubmitRequest`. */
+  readonly timeoutMs?: number;
+  readonly once?: SubmitOnce;
+}
+
 /** A file for workflows to read, by `LoadImage` say. */
 export interface InputUpload extends InputFile {
   /** Which of the servers, as in `JobRequest`: files stay where they are, so the job must go to the same one. */
@@ -66,6 +79,7 @@ export interface UploadedInput extends StoredInput {
   readonly server: string;
 }
 
+/** How one ComfyUI is, as this instance knows it. */
 export interface ServerStatus {
   readonly url: string;
   /** What users know it by, who are not told its URL. */
@@ -79,7 +93,7 @@ export interface ServerStatus {
 }
 
 export interface ListQuery extends JobFilter {
-  /** 50 where absent, 500 at most. */
+  /** From 1; 50 where absent, 500 at most. */
   readonly limit?: number;
   /** From the page before. */
   readonly cursor?: string;
@@ -94,8 +108,22 @@ export interface Pipeline {
    * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
-  /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
+  /** Watches a job that somebody else posted. Rejects with `InvalidRequest`, `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
   track(promptId: string, request: JobRequest): Promise<JobState>;
+  /**
+   * Opens a job that reports itself, in whichever process runs it. Rejects with `InvalidRequest` past a bound, `TooManyJobs`
+   * where the user has too much under way, and with `once` as `submit` does.
+   */
+  open(request: OpenRequest): Promise<JobState>;
+  /**
+   * Takes what the program that runs such a job tells of it, at any instance; resolves with the job as it is then. A `count`
+   * no greater than the last changes nothing. Once the state is settled, ended by a report, cancelled or timed out, the
+   * program is to stop. An end is resolved when it is stored, and not before. A job that is not shown is none (R14). Rejects with `InvalidRequest`,
+   * `UnknownJob`, `NotReported`, and `StoreUnavailable` where it is to be sent again.
+   */
+  report(promptId: string, report: JobReport, isShown?: (state: JobState) => boolean): Promise<JobState>;
+  /** A job's metrics over time, thinned to some 200 points. Rejects with `StoreUnavailable`. */
+  curves(promptId: string): Promise<Curves>;
   /**
    * Stops this job and no other. Resolves with its state right after asking, mostly not settled yet, or `undefined` for an
    * unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, and as long for another instance that watches
@@ -110,7 +138,7 @@ export interface Pipeline {
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   /**
    * A page of the jobs of all instances, those submitted last first; where few match, it may hold fewer than `limit` and a
-   * cursor all the same. While the store does not answer, the jobs of this instance alone, as `partial` says. Rejects with `InvalidCursor`.
+   * cursor all the same. While the store does not answer, the jobs of this instance alone, as `partial` says. Rejects with `InvalidRequest` or `InvalidCursor`.
    */
   list(query?: ListQuery): Promise<JobPage>;
   /**
@@ -151,11 +179,15 @@ export interface Pipeline {
 export class UnknownJob extends Error {
   override readonly name = 'UnknownJob';
 }
+/** The job is one that ComfyUI runs: nobody may report of it. */
+export class NotReported extends Error {
+  override readonly name = 'NotReported';
+}
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
 }
-/** What is asked cannot be run: a workflow that is none, say, or is past a bound; which field of the request, and why. */
+/** What is asked cannot be done: a field that is not known, a workflow that is none, what is past a bound; which field, and why. */
 export class InvalidRequest extends Error {
   override readonly name = 'InvalidRequest';
   constructor(

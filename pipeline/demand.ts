@@ -1,9 +1,10 @@
 import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
+import type { JobReport } from '../streams/reports/job-report';
 import type { JobState } from '../streams/job/job-state';
 
-/** A job that is ours from here on, and what is stored of its workflow. */
+/** A job that this instance has claimed, and its stored workflow. */
 export interface StoredJob {
   readonly state: JobState;
   readonly workflow: StoredWorkflow | undefined;
@@ -14,7 +15,9 @@ export type Demand =
   | { readonly tag: 'takeUp'; readonly job: StoredJob }
   /** Another instance passes on what its caller asked. */
   | { readonly tag: 'cancel'; readonly promptId: string }
-  /** Its lease is lost, or a write was refused: another instance has it. */
+  /** Likewise a report that came to it. */
+  | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
+  /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 
 /** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */

@@ -24,10 +24,12 @@ import {
 import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
+import { checkQuery } from '../submit/request';
 import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
+import type { KeptCurves } from '../reports/kept-curves';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
@@ -36,7 +38,7 @@ import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/j
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How long, and how often, the holder of a job's session is looked for. */
+/** For how long, and how often, `cancel` looks for the instance that holds the job's session, ms. */
 const ANSWER_MS = 10_000;
 const ASKED_AGAIN_MS = 250;
 
@@ -53,6 +55,9 @@ export interface CallParts {
   readonly stop$: Observable<unknown>;
   readonly submit: Pipeline['submit'];
   readonly track: Pipeline['track'];
+  readonly open: Pipeline['open'];
+  readonly report: Pipeline['report'];
+  readonly curves: Pick<KeptCurves, 'of'>;
 }
 
 /** What a pipeline's owner may call. */
@@ -69,9 +74,15 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
   return {
     submit: whileOpen(submit),
     track: whileOpen(track),
+    open: whileOpen(parts.open),
+    report: whileOpen(parts.report),
+    curves: whileOpen(parts.curves.of),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
-    list: whileOpen((query) => reads.list(query)),
+    list: whileOpen(async (query = {}) => {
+      checkQuery(query);
+      return reads.list(query);
+    }),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,
@@ -121,7 +132,7 @@ function previews(promptId: string, { board, local, store, reads, stop$ }: CallP
   const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
   const over$ = defer(() => reads.watch(promptId)).pipe(
     ignoreElements(),
-    // A store that is away says nothing of the job.
+    // While the store is away, nothing is known of a job that another instance watches.
     catchError((error: unknown) => (error instanceof UnknownJob ? EMPTY : NEVER)),
     endWith(true),
   );

@@ -22,7 +22,7 @@ import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
-/** How long a reader waits for a state to be stored that is about to be told. */
+/** A reader waits up to 500 ms for a state to be stored before it is given it. */
 const STORED_MS = 500;
 
 export interface ReadParts {
@@ -37,8 +37,8 @@ export interface ReadParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Reads {
-  /** As `get`, for whoever acts on it and passes nothing on. */
-  present(promptId: string): Promise<JobState | undefined>;
+  /** The present state like `get`, without its wait for the store: for callers that act on it. */
+  present(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   list(query?: ListQuery): Promise<JobPage>;
   watch(promptId: string): Observable<JobState>;
@@ -53,8 +53,9 @@ class PresentReads implements Reads {
     this.#parts = parts;
   }
 
-  async present(promptId: string): Promise<JobState | undefined> {
-    return this.#here(promptId) ?? firstValueFrom(this.#parts.store.get(promptId));
+  async present(promptId: string, isShown: IsShown = () => true): Promise<JobState | undefined> {
+    const state = this.#here(promptId);
+    return state !== undefined && isShown(state) ? state : firstValueFrom(this.#shown(promptId, isShown));
   }
 
   get(promptId: string, isShown: IsShown = () => true): Promise<JobState | undefined> {
@@ -62,9 +63,7 @@ class PresentReads implements Reads {
       const state = this.#here(promptId);
       if (state !== undefined && isShown(state)) return this.#stored(state);
       // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
-      return this.#parts.store
-        .get(promptId)
-        .pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
+      return this.#shown(promptId, isShown);
     });
     return firstValueFrom(state$);
   }
@@ -91,17 +90,23 @@ class PresentReads implements Reads {
         const live = board.job(promptId);
         return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
       });
-      // Elsewhere, or from its end here on: what is taken up here later is told here as well.
+      // The job is watched elsewhere, or was let go here: it may also be taken up here later.
       const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), this.#known(promptId)));
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
+  }
+
+  #shown(promptId: string, isShown: IsShown): Observable<JobState | undefined> {
+    return this.#parts.store
+      .get(promptId)
+      .pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
   }
 
   #here(promptId: string): JobState | undefined {
     return this.#parts.board.job(promptId)?.state ?? this.#parts.writer.waiting(promptId);
   }
 
-  /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
+  /** Waits up to 500 ms until the state is stored, so that after a crash whoever takes the job up shows no less than a reader saw. */
   #stored(state: JobState): Observable<JobState> {
     const { writer, clock } = this.#parts;
     return concat(writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock))), of(state));

@@ -24,14 +24,14 @@ import { bounds } from '../../streams/bounds';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import { conflateMapBy } from '../../streams/operators/conflate-map-by';
 import { isNewer, type JobState } from '../../streams/job/job-state';
-import { pacingBy } from '../../streams/operators/throttle-by';
+import { throttleBy } from '../../streams/operators/throttle-by';
 import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
-/** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
+/** Writes under way at once; in an outage, as many jobs' writes are tried again while all others wait. */
 const CONCURRENT = 64;
 
 /** A state to be written, at once where that is `urgent`. */
@@ -48,7 +48,7 @@ class QueuedWrites implements WriteBehind {
   readonly #backoff: Backoff;
   readonly #report: Report;
   readonly #onStale: (state: JobState) => void;
-  /** States that the store has, or had: who holds one need not write it. */
+  /** States that the store has taken: none of them is written again. */
   readonly #known = new WeakSet<JobState>();
   readonly #unwritten = new Map<string, JobState>();
   readonly #workflows = new Map<string, StoredWorkflow>();
@@ -70,7 +70,7 @@ class QueuedWrites implements WriteBehind {
     this.#onStale = options.onStale ?? (() => undefined);
     this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
-      pacingBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
+      throttleBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
       conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
       share(),
     );
@@ -177,7 +177,7 @@ class QueuedWrites implements WriteBehind {
       tap((outcome) => this.#tell(state, outcome)),
       catchError((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
-        // What can never be written, such as metadata that is no JSON, must not be tried for ever.
+        // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#forget(state);
         return EMPTY;

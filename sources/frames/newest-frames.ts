@@ -1,6 +1,5 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
-import { bounds } from '../../streams/bounds';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
 import { frameLanes, type Lane, type Lanes } from './lanes';
 import type { ReadingTime } from './reading-time';
@@ -76,11 +75,12 @@ export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): 
       if (type === 'progress_state') lane.stateAt = now;
       else if (now - lane.stateAt < SAID_MS) return;
       else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
-      if (now - lane.readAt >= time.spaceMs(now) && time.allows(now)) {
+      const { spaceMs, waitMs } = time.pace(now);
+      if (now - lane.readAt >= spaceMs && time.allows(now)) {
         readOne(lane, bytes.subarray(start, end), now);
         return;
       }
-      lane.dueAt = Math.max(lane.readAt + time.spaceMs(now), now + bounds.frameWaitMs);
+      lane.dueAt = Math.max(lane.readAt + spaceMs, now + waitMs);
       line.wait(lane, bytes, start, end);
       tick ??= clock.schedule(readDue, TICK_MS);
     },

@@ -1,25 +1,21 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { JobRequest, SubmitRequest } from '../../../pipeline/api';
+import type { JobRequest, OpenRequest, SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
-import { checked, decoded, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
-import { isWithin } from '../../../streams/workflow/shown-text';
-import { objectionsToNames } from './unknown-fields';
+import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { objectionsToOpening } from '../../../streams/reports/objections';
+import { isPlain, isWithin } from '../../../streams/workflow/shown-text';
+import { decodedBody } from './decoded-body.codec';
 import { WorkflowFromJson } from './workflow.codec';
 
-const MOST_ATTEMPTS = 10;
 const MOST_URL = 2000;
-const MOST_TIMEOUT_MS = 30 * 24 * 3_600_000;
 
 const Text = (limit: number, more: JsonSchema = {}) =>
   checked(
     'Text',
-    (value) =>
-      typeof value === 'string' && value !== '' && isWithin(limit, value) && !/\p{Cc}/u.test(value)
-        ? E.right(value)
-        : E.left(`must be text of 1 to ${limit} characters`),
-    { type: 'string', minLength: 1, maxLength: limit, pattern: '^\\P{Cc}*$', ...more },
+    (value) => (isPlain(limit, value) ? E.right(value) : E.left(`must be text of 1 to ${limit} characters`)),
+    { type: 'string', minLength: 1, maxLength: limit, pattern: '^[^\\p{Cc}\\p{Cs}]*$', ...more },
   );
 
 const Metadata = checked(
@@ -48,10 +44,10 @@ const OnLost = checked(
 const Attempts = checked(
   'Attempts',
   (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_ATTEMPTS
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= bounds.attempts
       ? E.right(value)
-      : E.left(`must be a whole number from 1 to ${MOST_ATTEMPTS}`),
-  { type: 'integer', minimum: 1, maximum: MOST_ATTEMPTS },
+      : E.left(`must be a whole number from 1 to ${bounds.attempts}`),
+  { type: 'integer', minimum: 1, maximum: bounds.attempts },
 );
 
 const ExtraData = checked(
@@ -98,25 +94,30 @@ const isNodeId = (value: unknown): boolean => typeof value === 'string' && isWit
 const Timeout = checked(
   'Timeout',
   (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_TIMEOUT_MS
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= bounds.timeoutMs
       ? E.right(value)
-      : E.left(`must be a whole number of milliseconds from 1 to ${MOST_TIMEOUT_MS}`),
+      : E.left(`must be a whole number of milliseconds from 1 to ${bounds.timeoutMs}`),
   {
     type: 'integer',
     minimum: 1,
-    maximum: MOST_TIMEOUT_MS,
+    maximum: bounds.timeoutMs,
     description: 'A job that takes longer is stopped, and fails as `timed_out`.',
   },
 );
 
 const request = {
-  type: Text(100, { examples: ['image_generation'] }),
+  type: Text(bounds.typeLength, { examples: ['image_generation'] }),
   userId: optional(
-    Text(200, { description: 'Whose job it is. A user’s token says so itself; others must.', examples: ['ada'] }),
+    Text(bounds.userIdLength, {
+      description: 'Whose job it is. A user’s token says so itself; others must.',
+      examples: ['ada'],
+    }),
   ),
-  characterId: optional(Text(200)),
+  characterId: optional(Text(bounds.characterIdLength)),
   metadata: optional(Metadata),
-  server: optional(Text(2000, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' })),
+  server: optional(
+    Text(bounds.serverLength, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' }),
+  ),
 };
 
 /** A webhook's URL; where it may lead is not this codec's to say. */
@@ -154,13 +155,47 @@ export const Submit = t.type({
   webhook: optional(WebhookAsked),
 });
 
+const reportedSchema: JsonSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    steps: { type: 'integer', minimum: 1, description: 'How many there will be, where that is known.' },
+    silentMs: {
+      ...{ type: 'integer', minimum: bounds.leastSilentMs, maximum: bounds.mostSilentMs, default: bounds.silentMs },
+      description: 'Once nothing was heard for so long, it has failed as `timed_out`.',
+    },
+  },
+  description: 'No ComfyUI runs it: the program that does reports of it.',
+};
+
+const Reported = checked<NonNullable<OpenRequest['reported']>>(
+  'Reported',
+  (value) => {
+    const [first] = objectionsToOpening(value);
+    if (first === undefined) return E.right(value as NonNullable<OpenRequest['reported']>);
+    return E.left(first.field === '' ? first.message : `has a field ${first.field} that ${first.message}`);
+  },
+  reportedSchema,
+);
+
+/** A job that reports itself. */
+export const Open = t.type({
+  type: request.type,
+  userId: request.userId,
+  characterId: request.characterId,
+  metadata: request.metadata,
+  reported: Reported,
+  timeoutMs: optional(Timeout),
+  webhook: optional(WebhookAsked),
+});
+
 /** Whoever sends it may leave out whose job it is. */
 type Anybodys<R extends JobRequest> = Omit<R, 'userId'> & { readonly userId?: string };
 export type TrackBody = Anybodys<JobRequest>;
-export interface SubmitBody {
-  readonly request: Anybodys<Omit<SubmitRequest, 'once'>>;
-  readonly webhookUrl?: string;
-}
+export type SubmitBody = { readonly webhookUrl?: string } & (
+  | { readonly tag: 'workflow'; readonly request: Anybodys<Omit<SubmitRequest, 'once'>> }
+  | { readonly tag: 'reported'; readonly request: Anybodys<Omit<OpenRequest, 'once'>> }
+);
 
 /** The text of a member of the body, as its sender wrote it. */
 export type TextOf = (member: 'workflow' | 'extraData') => string;
@@ -171,9 +206,27 @@ export const trackRequest = (body: unknown): E.Either<readonly FieldError[], Tra
 
 /** The body of `POST /jobs`; of what goes to ComfyUI the text, not what was read from it (R18). */
 export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
+  t.UnknownRecord.is(body) && Object.hasOwn(body, 'reported') ? openRequest(body) : workflowRequest(body, textOf);
+
+const openRequest = (body: unknown): E.Either<readonly FieldError[], SubmitBody> =>
+  pipe(
+    decodedBody(Open, body),
+    E.map(({ reported, timeoutMs, webhook, ...fields }) => ({
+      tag: 'reported',
+      request: {
+        ...present({ ...fields, server: undefined }),
+        reported,
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      },
+      ...(webhook && { webhookUrl: webhook.url }),
+    })),
+  );
+
+const workflowRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
   pipe(
     decodedBody(Submit, body),
     E.map(({ workflow, extraData, webhook, ...fields }) => ({
+      tag: 'workflow',
       request: {
         ...present(fields),
         ...ofRun(fields),
@@ -183,22 +236,6 @@ export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly 
       ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
-
-const decodedBody = <P extends t.Props>(
-  codec: t.TypeC<P>,
-  body: unknown,
-): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
-  const unknown =
-    t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
-  const known = decoded(codec, body);
-  const errors = [
-    ...unknown,
-    ...(E.isLeft(known)
-      ? known.left.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message }))
-      : []),
-  ];
-  return errors.length > 0 || E.isLeft(known) ? E.left(errors.slice(0, bounds.fieldErrors)) : known;
-};
 
 const present = ({
   type,
