@@ -137,6 +137,7 @@ function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly De
 }
 
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
+  if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, time: readingTime(), ...(socketTiming !== undefined && { socketTiming }) };
   const addresses = servers.map(serverAddress);
