@@ -14,10 +14,14 @@ const { values } = parseArgs({
 const TRAINING_SECONDS = 5_400;
 const SECONDS = Number(values.seconds);
 const SCALE = TRAINING_SECONDS / SECONDS;
-/** Eighteen seconds each, as they are told. */
+/** Each takes 18 s, as it is told. */
 const STEPS = 300;
 const SECONDS_PER_STEP = SECONDS / STEPS;
 const USER = 'ada';
+/** How a time is told. */
+const scaled = (ms: number): string => clock(ms * SCALE);
+/** A story that takes so long comes to no end. */
+const LIMIT_MS = 3_000 * SECONDS + 60_000;
 /** After which share of the steps what goes wrong; while Redis is away, so much of the training must be seen to go on. */
 const SIGTERM_AT = 0.2;
 const REDIS_AT = 0.45;
@@ -37,7 +41,7 @@ async function story(stage: Stage): Promise<readonly string[]> {
     const trainer = train(`${stage.url}${reported.report?.url ?? ''}`, reported.report?.token ?? '');
     const [restarts] = await Promise.all([troubles(stage, viewers), ...viewers.map(({ ended }) => ended)]);
     const code = await trainer;
-    const found = viewers.flatMap((viewer) => told(viewer, restarts));
+    const found = viewers.flatMap((viewer) => summary(viewer, restarts));
     const runs = stage.executions();
     return [
       ...found,
@@ -60,7 +64,7 @@ async function troubles(stage: Stage, viewers: readonly Viewer[]): Promise<reado
     const from = Date.now();
     await stage.restart(signal);
     const to = Date.now();
-    console.log(`… and is back after ${clock((to - from) * SCALE)}\n`);
+    console.log(`… and is back after ${scaled(to - from)}\n`);
     return { name, from, to };
   };
   await allAt(SIGTERM_AT);
@@ -71,19 +75,16 @@ async function troubles(stage: Stage, viewers: readonly Viewer[]): Promise<reado
   await stage.killRedis();
   await allAt(REDIS_AT + REDIS_AWAY);
   await stage.startRedis();
-  console.log(`… and is back after ${clock((Date.now() - from) * SCALE)}; nobody noticed\n`);
+  console.log(`… and is back after ${scaled(Date.now() - from)}; the bars went on meanwhile\n`);
   await allAt(SIGKILL_AT);
   return [first, await restart('SIGKILL', 'kill -9')];
 }
 
 /** Prints how well a job was told of. Returns what was wrong with it. */
-function told({ name, seen }: Viewer, restarts: readonly Restart[]): readonly string[] {
-  const wrong = complaints(seen, restarts).map((complaint) => `${name}: ${complaint}`);
-  console.log(
-    `\n${name}: ${seen.length} states seen, ${(longestSilence(seen) / 1000).toFixed(1)} s at most without one`,
-  );
-  for (const restart of restarts) console.log(`  ${etaWords(seen, restart)}`);
-  return wrong;
+function summary({ name, seen }: Viewer, restarts: readonly Restart[]): readonly string[] {
+  console.log(`\n${name}: ${seen.length} states seen; ${scaled(longestSilence(seen))} at most without news`);
+  for (const restart of restarts) console.log(`  ${etaWords(seen, restart, scaled)}`);
+  return complaints(seen, restarts, scaled).map((complaint) => `${name}: ${complaint}`);
 }
 
 interface Opened extends JobState {
@@ -122,11 +123,16 @@ async function main(): Promise<void> {
     `A LoRA is trained for ${clock(TRAINING_SECONDS * 1000)}, told in ${SECONDS} s, at ComfyUI and by a program that reports.\n`,
   );
   const stage = await openStage(USER);
+  const limit = setTimeout(() => {
+    console.error('It comes to no end.');
+    process.exit(1);
+  }, LIMIT_MS);
   try {
     const wrong = await story(stage);
     console.log(wrong.length === 0 ? '\nAll is well.' : `\n${wrong.join('\n')}`);
     process.exitCode = wrong.length === 0 ? 0 : 1;
   } finally {
+    clearTimeout(limit);
     await stage.close();
   }
 }
