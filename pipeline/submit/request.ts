@@ -1,6 +1,8 @@
+import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
+import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain } from '../../streams/workflow/shown-text';
-import { InvalidRequest, type JobRequest, type ListQuery, type SubmitRequest } from '../api';
+import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
 
 /** Why a value cannot be taken, or `undefined`. */
 type Rule = (value: unknown) => string | undefined;
@@ -54,14 +56,26 @@ const job: Rules<JobRequest> = {
   server: optional(text(bounds.serverLength)),
 };
 
+const once = optional(
+  unless(
+    (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
+    'must have a key and a body, both texts',
+  ),
+);
+
+const reported: Rule = (value) => {
+  const [first] = objectionsToOpening(value);
+  return first === undefined ? undefined : [first.field, first.message].filter(Boolean).join(' ');
+};
+
+const opening: Rules<OpenRequest> = {
+  ...{ type: job.type, userId: job.userId, characterId: job.characterId, metadata: job.metadata },
+  ...{ once, reported: optional(reported), timeoutMs: optional(whole(1, bounds.timeoutMs)) },
+};
+
 const submission: Rules<SubmitRequest> = {
   ...job,
-  once: optional(
-    unless(
-      (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
-      'must have a key and a body, both texts',
-    ),
-  ),
+  once,
   workflow: anything,
   outline: anything,
   extraData: anything,
@@ -75,9 +89,22 @@ const submission: Rules<SubmitRequest> = {
   maxAttempts: optional(whole(1, bounds.attempts)),
 };
 
+const someText = optional(unless((value) => typeof value === 'string', 'must be text'));
+const someTime = optional(
+  unless((value) => typeof value === 'number' && !Number.isNaN(value), 'must be a time in ms since 1970'),
+);
+const areStandings = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((each) => STANDINGS.some((standing) => standing === each));
+
 const query: Rules<ListQuery> = {
-  ...{ status: anything, type: anything, userId: anything, characterId: anything, text: anything },
-  ...{ since: anything, until: anything, cursor: anything },
+  status: optional(unless(areStandings, `must be a list of some of ${STANDINGS.join(', ')}`)),
+  type: someText,
+  userId: someText,
+  characterId: someText,
+  text: someText,
+  since: someTime,
+  until: someTime,
+  cursor: someText,
   limit: optional(unless((value) => Number.isInteger(value) && Number(value) >= 1, 'must be a whole number from 1')),
 };
 
@@ -96,6 +123,8 @@ const checking =
 
 /** What `submit` is given, apart from its workflow and extra data, which `promptOf` reads. */
 export const checkSubmission = checking(submission);
+/** What `open` is given. */
+export const checkOpening = checking(opening);
 /** What `track` is given. */
 export const checkTracking = checking(job);
 /** What `list` is given. */

@@ -4,7 +4,7 @@ import type { Described, JsonSchema } from '../../wire/described.codec';
 import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
 import { InputQuery } from '../requests/input-request.codec';
 import { Query } from '../requests/job-query.codec';
-import { Submit, Track } from '../requests/job-request.codec';
+import { Open, Submit, Track } from '../requests/job-request.codec';
 import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
 import { PROMPT_ID } from '../requests/visible-job';
@@ -24,19 +24,20 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
     schema: schemaOf(field),
   }));
 
-const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
+export const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
-const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
+export const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
+export const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
 const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 
 const submit = operation({
   id: 'submitJob',
   tag: 'jobs',
-  summary: 'Runs a workflow',
+  summary: 'Runs a workflow, or opens a job that reports itself',
   description:
     'With an `Idempotency-Key` it may be repeated for 24 h: the same body under the same key is the same job, however ' +
-    'often and through whichever instance it is sent.',
+    'often and through whichever instance it is sent. With `reported` no ComfyUI runs the job: the answer’s `report` says where and with which token the program ' +
+    'that does tells of it.',
   parameters: [
     ofHeader(
       'Idempotency-Key',
@@ -44,16 +45,16 @@ const submit = operation({
       'The caller’s own name for this submission, such as a UUID. Keys of different callers do not meet.',
     ),
   ],
-  body: schemaOf(Submit),
+  body: { anyOf: [schemaOf(Submit), schemaOf(Open)].map((each) => ({ ...each, additionalProperties: false })) },
   example: examples.submit,
   answers: {
     202: json(
-      'ComfyUI has it, or will; or it was submitted under this key and has not ended.',
-      ref('Job'),
+      'ComfyUI has it, or will; it was opened; or it was submitted under this key and has not ended.',
+      ref('BegunJob'),
       location,
       examples.job,
     ),
-    200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
+    200: json('It was submitted under this key before, and has ended.', ref('BegunJob'), location),
   },
   problems: [...readsJson, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
 });
