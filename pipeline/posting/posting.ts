@@ -4,7 +4,6 @@ import {
   concat,
   concatMap,
   defer,
-  interval,
   map,
   merge,
   mergeMap,
@@ -34,8 +33,6 @@ import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How often the jobs' deadlines are compared with the clock. Costs no request. */
-const TICK_MS = 250;
 /** The next run is posted after 10 s even if the store has not taken it: a store that is away holds up no job (R12). */
 const STORED_MS = 10_000;
 

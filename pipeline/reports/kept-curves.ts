@@ -94,7 +94,6 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         finalize(() => writing.delete(promptId)),
       );
     });
-  const grown = (): readonly string[] => unkept(entries);
 
   return {
     take: (state) => {
@@ -108,11 +107,11 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
     },
     forget: (promptId) => void entries.delete(promptId),
     of: (promptId) => firstValueFrom(whole(promptId)),
-    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(grown)), ended$).pipe(
+    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => unkept(entries))), ended$).pipe(
       mergeMap(write, AT_ONCE),
       ignoreElements(),
     ),
-    flush: () => defer(() => from(grown())).pipe(mergeMap(write, AT_ONCE)),
+    flush: () => defer(() => from(unkept(entries))).pipe(mergeMap(write, AT_ONCE)),
   };
 }
 
