@@ -75,9 +75,7 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         entries.set(promptId, now);
         const file = { mimeType: 'application/json', bytes: encodeCurves(curves) };
         const isDone = (): boolean => now.hasEnded && entries.get(promptId) === now;
-        return store
-          .keepFile(promptId, FILE, file)
-          .pipe(tap({ complete: () => void (isDone() && entries.delete(promptId)) }));
+        return store.keepFile(promptId, FILE, file).pipe(tap({ complete: () => isDone() && entries.delete(promptId) }));
       }),
     );
   const write = (promptId: string): Observable<never> =>
