@@ -74,10 +74,10 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         const now: Entry = { ...entry, curves, isWhole: true, isKept: true };
         entries.set(promptId, now);
         const file = { mimeType: 'application/json', bytes: encodeCurves(curves) };
-        const isDone = (): boolean => now.hasEnded && entries.get(promptId) === now;
-        return store
-          .keepFile(promptId, FILE, file)
-          .pipe(tap({ complete: () => void (isDone() && entries.delete(promptId)) }));
+        const forgotten = (): void => {
+          if (now.hasEnded && entries.get(promptId) === now) entries.delete(promptId);
+        };
+        return store.keepFile(promptId, FILE, file).pipe(tap({ complete: forgotten }));
       }),
     );
   const write = (promptId: string): Observable<never> =>
@@ -94,7 +94,6 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         finalize(() => writing.delete(promptId)),
       );
     });
-  const grown = (): readonly string[] => unkept(entries);
 
   return {
     take: (state) => {
@@ -108,11 +107,11 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
     },
     forget: (promptId) => void entries.delete(promptId),
     of: (promptId) => firstValueFrom(whole(promptId)),
-    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(grown)), ended$).pipe(
+    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => unkept(entries))), ended$).pipe(
       mergeMap(write, AT_ONCE),
       ignoreElements(),
     ),
-    flush: () => defer(() => from(grown())).pipe(mergeMap(write, AT_ONCE)),
+    flush: () => defer(() => from(unkept(entries))).pipe(mergeMap(write, AT_ONCE)),
   };
 }
 
