@@ -74,8 +74,10 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         const now: Entry = { ...entry, curves, isWhole: true, isKept: true };
         entries.set(promptId, now);
         const file = { mimeType: 'application/json', bytes: encodeCurves(curves) };
-        const isDone = (): boolean => now.hasEnded && entries.get(promptId) === now;
-        return store.keepFile(promptId, FILE, file).pipe(tap({ complete: () => isDone() && entries.delete(promptId) }));
+        const forgotten = (): void => {
+          if (now.hasEnded && entries.get(promptId) === now) entries.delete(promptId);
+        };
+        return store.keepFile(promptId, FILE, file).pipe(tap({ complete: forgotten }));
       }),
     );
   const write = (promptId: string): Observable<never> =>
