@@ -21,6 +21,7 @@ import type { OutboxLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/rate-limits';
 import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
+import type { Metrics } from './metrics';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   /** Web origins, besides its own, whose pages may call it. */
   readonly origins?: readonly string[];
   readonly logger: Logger;
+  /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
+  readonly metrics?: Metrics;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
   readonly limits?: Partial<OutboxLimits>;
   /** How often others may ask; `defaultRates` where absent. */
@@ -66,11 +69,12 @@ const IDLE_TICK_MS = 50;
 
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
+  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0, metrics } = options;
+  const tell = metrics?.telemetry ?? (() => undefined);
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const views = jobViews(() => pipeline.servers());
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger);
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger, tell);
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
@@ -86,6 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     limits: patience,
     rates,
+    tell,
   };
   const histories = nodeHistories(pipeline.states$, closing$);
   const files = {
@@ -96,7 +101,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const taking = { bodies, inputs, basePath, proxies };
-  const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
+  const http = createServer(
+    httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$, ...(metrics && { metrics }) }),
+  );
   const io = serveSockets(http, { ...common, proxies });
   serveUnder(basePath, http);
   const connections = new Set<Socket>();

@@ -7,7 +7,7 @@ import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
 import { lookAt } from './looks/look-at';
 import { lookup } from './looks/lookup';
-import { rest } from './rest';
+import { rest, type AskedRequest } from './rest';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
@@ -45,14 +45,16 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
+  /** Told of each question to the server, submits and cancels included; not of files. */
+  readonly asked?: (request: AskedRequest) => void;
 }
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming }: ServerPolicy,
+  { clock, backoff, socketTiming, asked }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address, undefined, clock);
+  const client = rest(address, undefined, clock, asked);
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {

@@ -25,10 +25,7 @@ export class NoAnswer extends Error {
   }
 }
 
-/**
- * The server answered, and what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage:
- * other requests go on, and after a few of these a job settles.
- */
+/** The server's answer cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage: after a few of these a job settles. */
 export class Unreadable extends NoAnswer {}
 
 /** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
@@ -69,11 +66,20 @@ export interface RestLimits {
 
 const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, breakAfter: 5 };
 
-/** A server's REST side, over connections and a circuit breaker of its own. */
+/** One request: answered, not answered, or not even sent because the server has not been answering. `path` has no query. */
+export interface AskedRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly outcome: 'answered' | 'unanswered' | 'not_sent';
+  readonly ms: number;
+}
+
+/** A server's REST side, over connections and a circuit breaker of its own. Each request that was not given up is told to `asked`. */
 export function rest(
   { url, headers }: ServerAddress,
   limits: RestLimits = defaultLimits,
   clock: SchedulerLike = asyncScheduler,
+  asked: (request: AskedRequest) => void = () => undefined,
 ): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
@@ -98,18 +104,24 @@ export function rest(
       const abort = new AbortController();
       const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
       let unsubscribed = false;
+      const began = performance.now();
+      const told = (outcome: AskedRequest['outcome']): void => {
+        asked({ method: init.method, path: routeOf(path), outcome, ms: performance.now() - began });
+      };
       breaker
         .execute(() => ask(path, init, abort.signal))
         .finally(() => clearTimeout(patience))
         .then(
           (answer) => {
             answeredAt = clock.now();
+            told('answered');
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
             if (error instanceof NoAnswer && isAnswer(error)) answeredAt = clock.now();
             else if (!unsubscribed) answeredAt = 0;
+            if (!unsubscribed) told(error instanceof BrokenCircuitError ? 'not_sent' : 'unanswered');
             subscriber.error(asNoAnswer(error, path));
           },
         );
@@ -216,7 +228,7 @@ const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'EN
 
 function asNoAnswer(error: unknown, path: string): NoAnswer {
   if (error instanceof NoAnswer) return error;
-  const [route = path] = path.split('?');
+  const route = routeOf(path);
   if (error instanceof BrokenCircuitError)
     return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
@@ -225,7 +237,9 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
 }
 
 const tooLarge = (path: string, cause?: unknown): Unreadable =>
-  new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
+  new Unreadable(`${routeOf(path)}: the answer is too large`, true, { cause });
+
+const routeOf = (path: string): string => path.split('?')[0] ?? path;
 
 /** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
 function codeOf(error: unknown): string {

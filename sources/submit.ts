@@ -39,6 +39,8 @@ export interface Submission {
   readonly mayPost: () => boolean;
   /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
   readonly maybePosted: boolean;
+  /** Told of each post that got no answer. */
+  readonly onTrouble?: (error: NoAnswer) => void;
 }
 
 export interface SubmitPolicy {
@@ -121,6 +123,7 @@ export function submit(
     const again = (error: unknown, n: number): Observable<BoardEvent> => {
       if (!(error instanceof NoAnswer)) return throwError(() => error);
       report('submit', error);
+      submission.onTrouble?.(error);
       if (error instanceof Refusal) return refused(proxyRefusal(error));
       maybeSent ||= error.maybeSent;
       return unanswered(error, n, () => (error.maybeSent ? settle(n, 1) : whenHealthy(n)));

@@ -5,6 +5,7 @@ import { bounds } from '../../streams/bounds';
 import { jsonOf } from './encoded-state';
 import type { Reply, WatchReply } from '../wire/protocol';
 import type { PublicJob } from '../wire/public-job';
+import type { CutKind } from '../metrics/gateway-event';
 
 /** How many jobs' previews wait, one each. */
 const MOST_PREVIEWS = 4;
@@ -26,7 +27,9 @@ export interface Wire {
   end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
   /** Breaks the connection at once; what is unsent is gone. */
-  cut(reason: string): void;
+  cut(reason: string, why: CutKind): void;
+  /** Told of what a slow reader does not get. */
+  dropped?(what: 'state' | 'preview'): void;
 }
 
 export interface OutboxLimits {
@@ -83,10 +86,12 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       return;
     }
     const parcel = { bytes: sizeOf(value), send };
-    bytes += parcel.bytes - (waiting.get(key)?.bytes ?? 0);
+    const before = waiting.get(key);
+    if (before !== undefined) wire.dropped?.('state');
+    bytes += parcel.bytes - (before?.bytes ?? 0);
     waiting.set(key, parcel);
     if (bytes + Math.max(0, wire.backlogBytes() - previewBytes) > waitingBytes)
-      wire.cut(`over ${waitingBytes} bytes wait for it`);
+      wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
   };
 
   const send = (job: PublicJob): void => {
@@ -127,9 +132,13 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
       post(Symbol('answer'), reply, () => send(reply));
     },
     preview(preview) {
-      if (preview.image.byteLength > bounds.previewBytes) return;
+      if (preview.image.byteLength > bounds.previewBytes) return wire.dropped?.('preview');
+      if (previews.has(preview.promptId)) wire.dropped?.('preview');
       previews.set(preview.promptId, preview);
-      for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) previews.delete(oldest);
+      for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) {
+        previews.delete(oldest);
+        wire.dropped?.('preview');
+      }
       sendPreviews();
     },
     forget(promptId) {
@@ -149,7 +158,7 @@ export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, cloc
     },
     inspect() {
       const patienceMs = stallMs + previewBytes / SLOWEST_BYTES_PER_MS;
-      if (!isIdle() && clock.now() - busySince > patienceMs) wire.cut(`nothing left for ${stallMs} ms`);
+      if (!isIdle() && clock.now() - busySince > patienceMs) wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
     },
   };
 }

@@ -28,6 +28,7 @@ import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth';
+import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { reporting, type Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
@@ -43,6 +44,7 @@ export interface CourierOptions {
   readonly clock: SchedulerLike;
   readonly random: () => number;
   readonly report: Report;
+  readonly tell?: GatewayTelemetry;
 }
 
 /** Tells other servers of settled jobs: at least once each, by one instance at a time, until it is taken or a day is over. */
@@ -77,7 +79,8 @@ const DAY_MS = 24 * 3_600_000;
 /** No job is found for so long only if there is none. */
 const UNKNOWN_MS = 3 * 3_600_000;
 
-export function courier({ pipeline, views, hooks, send, clock, random, report }: CourierOptions): Courier {
+export function courier(options: CourierOptions): Courier {
+  const { pipeline, views, hooks, send, clock, random, report, tell } = options;
   const stop$ = new ReplaySubject<void>(1);
   const queue = fairQueue<Carried>();
 
@@ -106,9 +109,15 @@ export function courier({ pipeline, views, hooks, send, clock, random, report }:
   };
 
   const after = (promptId: string, webhook: Begun, outcome: Outcome): Observable<never> => {
-    if (outcome.tag !== 'failed') return hooks.done(promptId);
+    if (outcome.tag !== 'failed') {
+      if (webhook.attempts > 0) tell?.({ tag: 'webhookEnded', outcome: 'recovered' });
+      return hooks.done(promptId);
+    }
     const waitMs = (WAITS_MS[webhook.attempts] ?? 3_600_000) * (0.8 + 0.2 * random());
-    if (clock.now() + waitMs - webhook.since > DAY_MS) return givenUp(promptId, outcome.reason);
+    if (clock.now() + waitMs - webhook.since > DAY_MS) {
+      tell?.({ tag: 'webhookEnded', outcome: 'exhausted' });
+      return givenUp(promptId, outcome.reason);
+    }
     return later(promptId, { ...webhook, attempts: webhook.attempts + 1 }, waitMs);
   };
 

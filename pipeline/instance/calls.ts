@@ -24,6 +24,7 @@ import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
 import type { Answers } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
+import { tracedCall } from '../telemetry/spans';
 import type { JobStore } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
@@ -61,7 +62,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
   const readOpen = <T>(read: () => Observable<T>): Observable<T> =>
     defer(() => (life.isOver() ? throwError(() => new PipelineClosed('the pipeline is closed')) : read()));
   return {
-    submit: whileOpen(submit),
+    submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), whileOpen(submit)),
     track: whileOpen(track),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen(reads.get),

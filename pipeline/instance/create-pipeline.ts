@@ -21,6 +21,10 @@ import { serverAddress, type ServerOptions } from '../../sources/server-address'
 import type { SocketTiming } from '../../sources/session';
 import { jobBoard, type Preview } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
+import { observedServer } from '../telemetry/observed-server';
+import { observedStore } from '../telemetry/observed-store';
+import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
+import type { AskedRequest } from '../../sources/rest';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming, type Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
@@ -34,6 +38,8 @@ export interface PipelineOptions {
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
   readonly report?: Report;
+  /** Told what happens, for metrics; nobody by default. OpenTelemetry spans need none: they go to the SDK that is registered. */
+  readonly telemetry?: Telemetry;
   /** `asyncScheduler` where absent; another one for tests in virtual time. */
   readonly clock?: SchedulerLike;
   /** For jitter: 0–1; `Math.random` where absent. */
@@ -56,7 +62,8 @@ const CONFIRM_MS = 20_000;
  * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
+  const { report = () => undefined, clock = asyncScheduler, random = Math.random, telemetry: tell } = options;
+  const store = observedStore(options.store, tell);
   const env: Env = {
     clock,
     random,
@@ -73,14 +80,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     clock,
     random,
     report,
-    onStale: (state) => refused$.next(state),
+    onStale: (state) => {
+      tell?.({ tag: 'fenced' });
+      refused$.next(state);
+    },
     confirmMs: CONFIRM_MS,
   });
   const transit = inTransit();
   const kept = pictures(store, report);
 
   const held = sessions(
-    { servers, store, writer, board, transit, told: (promptId) => local.states.changes(promptId), stop$ },
+    { servers, store, writer, board, transit, told: (promptId) => local.states.changes(promptId), stop$, tell },
     env,
   );
   const choice = choosing(servers, held.own, board);
@@ -93,7 +103,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
+      ...{
+        servers,
+        sessions: held,
+        posting: posts,
+        board,
+        local,
+        pictures: kept,
+        durations,
+        writer,
+        store,
+        stop$,
+        tell,
+      },
       demand$: lettingGo$,
       outage$: outages(choice, board, env),
     },
@@ -114,16 +136,23 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     env,
   );
   const track = tracking({ choice, sessions: held, board, reads, run }, env);
-  return callsOf(
+  const calls = callsOf(
     { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, stop$, submit, track },
     env,
   );
+  const backlog = (): Backlog => ({ jobs: writer.pending(), oldestMs: writer.oldestMs() });
+  tell?.({ tag: 'opened', pipeline: { servers: () => calls.servers(), backlog } });
+  return calls;
 }
 
-function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
+function serversOf({ servers, socketTiming, telemetry: tell }: PipelineOptions, { clock, backoff, report }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
-  return servers.map((server, position) => comfyUIServer(serverAddress(server, position), policy, report));
+  return servers.map((server, position) => {
+    const address = serverAddress(server, position);
+    const asked = (request: AskedRequest): void => tell?.({ tag: 'requested', server: address.name, ...request });
+    return observedServer(comfyUIServer(address, { ...policy, asked }, report), tell);
+  });
 }
 
 /** A training takes as long as it takes. */

@@ -31,6 +31,7 @@ import type { LearnedDurations } from './learned-durations';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
 import type { Sessions } from '../sessions/sessions';
+import type { Telemetry } from '../telemetry/telemetry-event';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
@@ -67,6 +68,7 @@ export interface LifeParts {
   /** What is demanded besides what sessions demand. */
   readonly demand$: Observable<Demand>;
   readonly outage$: Observable<BoardEvent>;
+  readonly tell: Telemetry | undefined;
 }
 
 /** A pipeline's life: the one subscription that everything runs on, and its end. */
@@ -80,7 +82,7 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, pictures, durations, writer, store, stop$ } = parts;
+  const { servers, sessions, posting, board, local, pictures, durations, writer, store, stop$, tell } = parts;
   const { clock, random, report } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
@@ -116,6 +118,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
   function carryOut(change: Change): void {
     switch (change.tag) {
       case 'state':
+        tell?.(change);
         local.states.tell(change.state.promptId, change.state);
         writer.put(change.state);
         store.announce(change.state);
@@ -131,10 +134,12 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
         store.show(change.preview, board.job(change.preview.promptId)?.state.epoch ?? 0);
         break;
       case 'released':
+        tell?.(change);
         local.states.release(change.promptId);
         local.previews.release(change.promptId);
         break;
       case 'runAgain':
+        tell?.(change);
         call$.next(posting.again(change.promptId, change.failure));
         break;
     }
@@ -151,6 +156,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     over = true;
     stop$.next();
     await atEnd(parts, env);
+    tell?.({ tag: 'closed' });
     return error;
   });
 

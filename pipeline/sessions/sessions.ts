@@ -27,6 +27,8 @@ import type { Demand, StoredJob } from '../demand';
 import type { Env } from '../env';
 import { defaultHoldingPolicy, holding, inheriting, type Holding, type HoldingEvent } from './lease-keeper';
 import { recovery } from './recovery';
+import type { Telemetry } from '../telemetry/telemetry-event';
+import { takingOver } from '../telemetry/taking-over';
 import type { Transit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
@@ -57,6 +59,7 @@ export interface SessionParts {
   /** The changes of a job here, from now on. */
   readonly told: (promptId: string) => Observable<JobState>;
   readonly stop$: Observable<unknown>;
+  readonly tell: Telemetry | undefined;
 }
 
 /** Which sessions this instance holds, and the jobs that come and go with them. */
@@ -75,7 +78,10 @@ export interface Sessions {
   readonly release: () => Observable<never>;
 }
 
-export function sessions({ servers, store, writer, board, transit, told, stop$ }: SessionParts, env: Env): Sessions {
+export function sessions(
+  { servers, store, writer, board, transit, told, stop$, tell }: SessionParts,
+  env: Env,
+): Sessions {
   const { clock, random, report } = env;
   const policy = { ...defaultHoldingPolicy, clock, random };
   const { leases } = store;
@@ -156,7 +162,8 @@ export function sessions({ servers, store, writer, board, transit, told, stop$ }
     );
   // What it leaves out may be a job of a session that is inherited meanwhile.
   const takeUpAll$ = defer(() => takeUp([], looks.ofAll()));
-  const takeUpOf = (clientIds: readonly string[]): Observable<Demand> => takeUp(clientIds, looks.of(clientIds));
+  const takeUpOf = (clientIds: readonly string[]): Observable<Demand> =>
+    takeUp(clientIds, looks.of(clientIds).pipe(takingOver(clientIds.length, tell)));
   const inherited$ = held$.pipe(
     map(({ holdings }) => holdings.filter(({ inherited }) => inherited).map(({ clientId }) => clientId)),
     filter((clientIds) => clientIds.length > 0),

@@ -27,6 +27,7 @@ import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations } from './confirmations';
+import { unwrittenStates } from './unwritten-states';
 
 /** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
 const CONCURRENT = 64;
@@ -56,6 +57,8 @@ export interface WriteBehind {
   unwritten(): readonly JobState[];
   /** How many they are. */
   pending(): number;
+  /** For how many ms the job has waited that has waited longest; 0 where none waits. */
+  oldestMs(): number;
   /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
   drain(timeoutMs: number): Observable<never>;
   /** Stops, at once: `drain` first. What is put later is reported. */
@@ -107,7 +110,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
   const { confirmMs = 0, backoff = jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random) } = options;
   /** States that the store has, or had: who holds one need not write it. */
   const known = new WeakSet<JobState>();
-  const unwritten = new Map<string, JobState>();
+  const unwritten = unwrittenStates(clock);
   const workflows = new Map<string, StoredWorkflow>();
   const write$ = new Subject<Write>();
   /** What a try to write ended with, well or not. */
@@ -147,7 +150,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     return putting(state).pipe(
       tap((outcome) => {
         failing = false;
-        forget(state);
+        unwritten.tried(state);
         if (confirming.isConfirmed(state)) return;
         if (outcome === 'stored') confirming.later(state);
         else {
@@ -159,7 +162,7 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
         if (error instanceof StoreUnavailable) throw error;
         // What can never be written, such as metadata that is no JSON, must not be tried for ever.
         report('write-behind', error);
-        forget(state);
+        unwritten.tried(state);
         return EMPTY;
       }),
       tap({ complete: () => tried$.next(state) }),
@@ -172,16 +175,12 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
     return timer(backoff.delayMs(attempts, error), clock);
   }
 
-  function forget(state: JobState): void {
-    if (unwritten.get(state.promptId) === state) unwritten.delete(state.promptId);
-  }
-
   function enqueue(state: JobState): void {
     const waiting = unwritten.get(state.promptId);
     if (running.closed) report('write-behind', new Unwritten(1));
     else if (waiting === undefined || isNewer(state, waiting)) {
       confirming.noMore(state.promptId);
-      unwritten.set(state.promptId, state);
+      unwritten.put(state);
       write$.next({ state, urgent: false });
     }
   }
@@ -219,23 +218,24 @@ export function writeBehind(store: Pick<JobStore, 'put' | 'get' | 'remove'>, opt
       }),
     remove: (promptId) =>
       defer(() => {
-        unwritten.delete(promptId);
+        unwritten.drop(promptId);
         workflows.delete(promptId);
         return store.remove(promptId);
       }),
-    unwritten: () => [...unwritten.values()],
-    pending: () => unwritten.size,
+    unwritten: unwritten.all,
+    pending: unwritten.size,
+    oldestMs: unwritten.oldestMs,
     drain: (timeoutMs) =>
       defer(() =>
-        unwritten.size === 0
+        unwritten.size() === 0
           ? EMPTY
           : ended$.pipe(
-              filter(() => unwritten.size === 0),
+              filter(() => unwritten.size() === 0),
               take(1),
             ),
       ).pipe(
         ignoreElements(),
-        timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size)) }),
+        timeout({ first: timeoutMs, scheduler: clock, with: () => throwError(() => new Unwritten(unwritten.size())) }),
       ),
     close: () => {
       running.unsubscribe();

@@ -4,6 +4,7 @@ import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, t
 import type { Pipeline } from '../../../pipeline/api';
 import { isNewer, isSettled, type JobState, type Position } from '../../../streams/job/job-state';
 import type { Viewer } from '../../admission/auth';
+import type { GatewayTelemetry } from '../../metrics/gateway-event';
 import { eventStream } from './event-stream';
 import { expiryOf } from '../../admission/token-expiry';
 import type { OutboxLimits } from '../../sockets/send-queue';
@@ -22,6 +23,7 @@ export interface EventsOptions {
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
+  readonly tell: GatewayTelemetry;
 }
 
 /** Proxies cut what is silent for longer than this and a bit. */
@@ -43,6 +45,7 @@ const streaming = ({
   views,
   closing$,
   logger,
+  tell,
 }: EventsOptions): ViewerHandler<{ promptId: string }> => {
   const open = new Map<string, number>();
   const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
@@ -50,7 +53,8 @@ const streaming = ({
 
   const follow = (response: Response, viewer: Viewer, job$: Observable<JobState>): void => {
     const { userId } = viewer;
-    const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'));
+    const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'), tell);
+    tell({ tag: 'connected', kind: 'event_stream' });
     let last: JobState | undefined;
     open.set(userId, (open.get(userId) ?? 0) + 1);
     merge(
@@ -71,6 +75,7 @@ const streaming = ({
       .pipe(
         takeUntil(fromEvent(response, 'close')),
         finalize(() => {
+          tell({ tag: 'disconnected', kind: 'event_stream' });
           const others = (open.get(userId) ?? 1) - 1;
           if (others > 0) open.set(userId, others);
           else open.delete(userId);

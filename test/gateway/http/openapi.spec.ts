@@ -4,6 +4,7 @@ import type { Router } from 'express';
 import { pino } from 'pino';
 import { EMPTY } from 'rxjs';
 import { admission } from '../../../gateway/admission/admission';
+import { prometheusMetrics } from '../../../gateway/metrics';
 import { jobViews } from '../../../gateway/wire/job-views';
 import { httpApp } from '../../../gateway/http/app';
 import { defaultDownloadLimits, downloads } from '../../../gateway/http/outputs/downloads';
@@ -104,6 +105,8 @@ test('it has every route that the gateway serves, and no other', () => {
     histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
+    tell: () => undefined,
+    metrics: prometheusMetrics(),
   });
   const served = new Set(routesIn((app.router as Router & { stack: readonly Layer[] }).stack));
   const documented = operations.map(({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
@@ -274,6 +277,7 @@ describe('every real answer is as documented:', () => {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
       await ask('GET', '/me', { token });
+      await ask('GET', '/metrics', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }
