@@ -23,6 +23,18 @@ export {
   type Workflow,
 } from './pipeline/api';
 export { JobBroke, RefusedRunId } from './streams/board/board-event';
+export type {
+  Backlog,
+  CallOutcome,
+  InstanceEvent,
+  PipelineView,
+  ServerEvent,
+  SocketEnd,
+  StoreEvent,
+  Telemetry,
+  TelemetryEvent,
+} from './pipeline/telemetry/telemetry-event';
+export type { AskedRequest } from './sources/rest';
 export type { Report } from './streams/operators/reporting';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';

@@ -14,7 +14,9 @@ export function observedServer(server: ComfyUIServer, tell: Telemetry | undefine
   const attributes = { 'jobstream.server': name };
   const look: ComfyUIServer['look'] = (jobs) =>
     server.look(jobs).pipe(traced('jobstream.look', { ...attributes, 'jobstream.jobs': jobs.length }));
-  if (tell === undefined) return { ...server, look };
+  const submit: ComfyUIServer['submit'] = (submission) =>
+    server.submit(submission).pipe(traced('jobstream.post', attributes));
+  if (tell === undefined) return { ...server, look, submit };
   return {
     ...server,
     session: (clientId) => observedSession(server.session(clientId), name, tell),
@@ -28,7 +30,7 @@ export function observedServer(server: ComfyUIServer, tell: Telemetry | undefine
           tell({ tag: 'postFailed', server: name });
           submission.onTrouble?.(error);
         };
-        return server.submit({ ...submission, onTrouble }).pipe(
+        return submit({ ...submission, onTrouble }).pipe(
           tap((event) => {
             if (event.tag === 'accepted') tell({ tag: 'posted', server: name, failure: undefined, failedTries });
             if (event.tag === 'refused')

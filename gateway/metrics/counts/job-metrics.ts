@@ -1,8 +1,8 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { buckets } from './buckets';
 import type { Handlers } from '../handlers';
 import type { Labels } from '../labels/labels';
+import { jobCounters, type JobCounters } from './job-counters';
 import type { Retries } from './retry-metrics';
 
 /** A job that ran for less may well be over before anybody could be told how far it is. */
@@ -19,111 +19,64 @@ type Tags = 'state' | 'released' | 'runAgain' | 'closed';
 /** The jobs of this instance: how many, how they end, how long they take. */
 export function jobMetrics(registry: Registry, labels: Labels, retries: Retries): Handlers<Tags> {
   const live = new Map<string, Live>();
-  const registers = [registry];
-  const submitted = new Counter({
-    name: 'jobstream_jobs_submitted_total',
-    help: 'Jobs submitted to, or first tracked by, this instance.',
-    labelNames: ['type'],
-    registers,
-  });
-  const settled = new Counter({
-    name: 'jobstream_jobs_settled_total',
-    help: 'Jobs that ended, by type, status, kind of failure (none where completed) and the transport that watched them at the end.',
-    labelNames: ['type', 'status', 'failure', 'transport'],
-    registers,
-  });
-  const waiting = new Histogram({
-    name: 'jobstream_job_waiting_seconds',
-    help: 'From the submit of a job to the start of its last run, of jobs that ran.',
-    labelNames: ['type'],
-    buckets: buckets.jobs,
-    registers,
-  });
-  const running = new Histogram({
-    name: 'jobstream_job_running_seconds',
-    help: 'From the start of a job’s last run to its end.',
-    labelNames: ['type'],
-    buckets: buckets.jobs,
-    registers,
-  });
-  const visible = new Counter({
-    name: 'jobstream_jobs_progress_total',
-    help: 'Jobs that ran for 2 s or longer, by whether progress between 0 and 100 was told before their end.',
-    labelNames: ['visible'],
-    registers,
-  });
-  const recovered = new Counter({
-    name: 'jobstream_jobs_recovered_total',
-    help: 'Jobs taken up that another instance, or an earlier run, had watched.',
-    labelNames: ['type'],
-    registers,
-  });
-  const recoveredEnds = new Counter({
-    name: 'jobstream_recovered_jobs_settled_total',
-    help: 'Recovered jobs that ended: followed to their end, or lost.',
-    labelNames: ['outcome'],
-    registers,
-  });
-  const gauges = liveGauges(registry, labels, live);
+  const counters = jobCounters(registry, labels);
+  liveGauges(registry, labels, live);
 
-  const first = (state: JobState): void => {
-    live.set(state.promptId, { state, shown: false });
-    if (isTakenUp(state)) recovered.inc({ type: labels.type(state.type) });
-    else submitted.inc({ type: labels.type(state.type) });
-  };
-
-  const end = (state: JobState, shown: boolean): void => {
-    const { status, via, executionStartedAt, startedAt, finishedAt = state.updatedAt, attempt } = state;
-    const type = labels.type(state.type);
-    const failure = state.failure?.kind ?? 'none';
-    settled.inc({ type, status, failure, transport: via });
-    if (isTakenUp(state)) recoveredEnds.inc({ outcome: LOST.has(failure) ? 'lost' : 'followed' });
-    if (attempt > 1 && failure !== 'cancelled') retries.ended('run', REPEATED.has(failure) ? 'exhausted' : 'recovered');
-    if (executionStartedAt === undefined) return;
-    const ranMs = Math.max(0, finishedAt - executionStartedAt);
-    waiting.observe({ type }, Math.max(0, executionStartedAt - startedAt) / 1000);
-    running.observe({ type }, ranMs / 1000);
-    if (ranMs >= VISIBLE_AFTER_MS) visible.inc({ visible: shown ? 'true' : 'false' });
+  const first = (state: JobState): Live => {
+    const known = { state, shown: false };
+    live.set(state.promptId, known);
+    (isTakenUp(state) ? counters.recovered : counters.submitted).inc({ type: labels.type(state.type) });
+    return known;
   };
 
   return {
     state: ({ state }) => {
-      let known = live.get(state.promptId);
-      if (known === undefined) {
-        first(state);
-        known = live.get(state.promptId);
-      }
-      if (known === undefined) return;
+      const known = live.get(state.promptId) ?? first(state);
       known.state = state;
       if (!known.shown && state.progress > 0 && state.status === 'processing') known.shown = true;
       if (!isSettled(state)) return;
       live.delete(state.promptId);
-      end(state, known.shown);
+      countEnd(counters, state, labels.type(state.type), known.shown);
+      const failure = state.failure?.kind ?? 'none';
+      if (state.attempt > 1 && failure !== 'cancelled')
+        retries.ended('run', REPEATED.has(failure) ? 'exhausted' : 'recovered');
     },
     released: ({ promptId }) => void live.delete(promptId),
     runAgain: () => retries.tried('run'),
-    closed: () => {
-      live.clear();
-      gauges.forEach((gauge) => gauge.reset());
-    },
+    closed: () => live.clear(),
   };
 }
 
+function countEnd(counters: JobCounters, state: JobState, type: string, shown: boolean): void {
+  const { status, via, executionStartedAt, startedAt, finishedAt = state.updatedAt } = state;
+  const failure = state.failure?.kind ?? 'none';
+  counters.settled.inc({ type, status, failure, transport: via });
+  if (isTakenUp(state)) counters.recoveredSettled.inc({ outcome: LOST.has(failure) ? 'lost' : 'followed' });
+  if (executionStartedAt === undefined) return;
+  const ranMs = Math.max(0, finishedAt - executionStartedAt);
+  counters.waiting.observe({ type }, Math.max(0, executionStartedAt - startedAt) / 1000);
+  counters.running.observe({ type }, ranMs / 1000);
+  if (ranMs >= VISIBLE_AFTER_MS) counters.progress.inc({ visible: shown ? 'true' : 'false' });
+}
+
 /** What is there now, counted when it is asked for. */
-function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string, Live>): readonly Gauge[] {
+function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string, Live>): void {
   const registers = [registry];
-  const jobs = new Gauge({
+  new Gauge({
     name: 'jobstream_jobs',
     help: 'Live jobs that this instance watches, by the transport that brings their news.',
     labelNames: ['type', 'status', 'transport'],
     registers,
     collect() {
-      this.reset();
+      // At 0 where there are none: who averages over time would else average over the times at which there were some.
+      for (const type of labels.types)
+        for (const status of ['queued', 'processing'])
+          for (const transport of ['websocket', 'polling']) this.set({ type, status, transport }, 0);
       for (const { state } of live.values())
         this.inc({ type: labels.type(state.type), status: state.status, transport: state.via });
     },
   });
-  const silent = new Gauge({
+  new Gauge({
     name: 'jobstream_jobs_silent',
     help: 'Live jobs of which no news can come now: their server neither keeps a socket open nor answers.',
     registers,
@@ -133,7 +86,6 @@ function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string
       this.set(count);
     },
   });
-  return [jobs, silent];
 }
 
 /** The first owner's epoch is the time of the submit. */

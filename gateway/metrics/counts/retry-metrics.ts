@@ -24,6 +24,10 @@ export function retryMetrics(registry: Registry): Retries {
     labelNames: ['operation', 'outcome'],
     registers,
   });
+  for (const operation of ['post', 'run', 'webhook']) {
+    retries.inc({ operation }, 0);
+    for (const outcome of ['recovered', 'exhausted']) ends.inc({ operation, outcome }, 0);
+  }
   return {
     tried: (operation) => retries.inc({ operation }),
     ended: (operation, outcome) => ends.inc({ operation, outcome }),

@@ -1,9 +1,9 @@
 /** What a value that would be one too many is called. */
-const OTHER = 'other';
+export const OTHER = 'other';
 
-/** Lets the first `most` values of a label through, those given first of all; whatever else comes is `other`. */
-export function boundedLabel(most: number, first: readonly string[] = []): (value: string) => string {
-  const known = new Set(first.slice(0, most));
+/** Lets the first `most` values of a label through; whatever else comes is `other`. */
+export function boundedLabel(most: number): (value: string) => string {
+  const known = new Set<string>();
   return (value) => {
     if (known.has(value)) return value;
     if (known.size >= most) return OTHER;
