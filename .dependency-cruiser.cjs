@@ -38,7 +38,7 @@ module.exports = {
     {
       name: 'gateway-goes-through-the-pipeline',
       severity: 'error',
-      from: { path: '^gateway/', pathNot: '^gateway/main' },
+      from: { path: '^gateway/', pathNot: '^gateway/cli/main' },
       to: { path: '^(test|sources)/' },
     },
     {

@@ -28,4 +28,4 @@ EXPOSE 8787
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # No shell in between: signals reach the process, which drains.
-CMD ["node", "dist/gateway/main.js"]
+CMD ["node", "dist/gateway/cli/main.js"]

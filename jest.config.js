@@ -11,7 +11,7 @@ const base = {
     ],
   },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
-  setupFilesAfterEnv: ['<rootDir>/test/support/retry-in-ci.ts', '<rootDir>/test/support/no-leaks.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/jest/retry-in-ci.ts', '<rootDir>/test/support/jest/no-leaks.ts'],
 };
 
 /** Nothing but our code and virtual time: seconds, on every save. */
@@ -21,8 +21,8 @@ const unit = [
   'test/sources/server-address.spec.ts',
   'test/sinks/job-state.codec.spec.ts',
   'test/sinks/redis/url.spec.ts',
-  'test/pipeline/choose-server.spec.ts',
-  'test/gateway/settings/**',
+  'test/pipeline/posting/choose-server.spec.ts',
+  'test/gateway/main/settings/**',
   'test/gateway/admission/{auth,origin-policy}.spec.ts',
   'test/gateway/wire/public-job.spec.ts',
   'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
@@ -35,13 +35,13 @@ const unit = [
 const system = [
   'test/system/**',
   'test/gateway/{main,dashboard}/**',
-  'test/gateway/{client/browser,http/video,wire/secrets}.spec.ts',
+  'test/gateway/{client/browser,http/outputs/video,wire/secrets}.spec.ts',
 ];
 /** A minute of random troubles: `npm run test:faults`. */
-const faults = ['test/system/faults.spec.ts'];
+const faults = ['test/system/faults/faults.spec.ts'];
 
 const specs = (globs) => globs.map((glob) => `${__dirname}/${glob.endsWith('**') ? `${glob}/*.spec.ts` : glob}`);
-const needing = (setup) => ({ globalSetup: `<rootDir>/test/support/${setup}.ts` });
+const needing = (setup) => ({ globalSetup: `<rootDir>/test/support/jest/${setup}.ts` });
 const except = (globs) => specs(globs).map((glob) => `!${glob}`);
 
 /** @type {import('jest').Config} */
@@ -67,6 +67,6 @@ module.exports = {
   testTimeout: 120_000,
   // Most tests wait for sockets and processes, so two cores carry four.
   maxWorkers: availableParallelism() * 2,
-  reporters: ['default', '<rootDir>/test/support/retried.js'],
-  testSequencer: '<rootDir>/test/support/longest-first.js',
+  reporters: ['default', '<rootDir>/test/support/jest/retried.js'],
+  testSequencer: '<rootDir>/test/support/jest/longest-first.js',
 };

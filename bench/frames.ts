@@ -4,7 +4,7 @@ import { jobBoard, type Board } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
 import { defaultTiming } from '../streams/job/timing';
 import { graphOf, type Workflow } from '../streams/job/workflow';
-import { exchangesOf, framesOf, recordingOf } from '../test/support/recordings';
+import { exchangesOf, framesOf, recordingOf } from '../test/support/replay/recordings';
 
 interface Load {
   readonly name: string;

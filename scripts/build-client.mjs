@@ -78,4 +78,4 @@ const manifest = {
 };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 copyFileSync('LICENSE', join(folder, 'LICENSE'));
-copyFileSync('docs/client.md', join(folder, 'README.md'));
+copyFileSync('docs/interfaces/client.md', join(folder, 'README.md'));

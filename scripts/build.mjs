@@ -24,8 +24,8 @@ const filesOf = (path) =>
     : [path];
 
 const isFresh = () => {
-  if (!existsSync('dist/gateway/main.js')) return false;
-  const made = statSync('dist/gateway/main.js').mtimeMs;
+  if (!existsSync('dist/gateway/cli/main.js')) return false;
+  const made = statSync('dist/gateway/cli/main.js').mtimeMs;
   return [...FROM, ...WITH].flatMap(filesOf).every((path) => statSync(path).mtimeMs <= made);
 };
 
@@ -44,7 +44,7 @@ try {
     recursive: true,
     filter: (path) => !path.endsWith('.ts'),
   });
-  chmodSync(join(made, 'gateway/main.js'), 0o755);
+  chmodSync(join(made, 'gateway/cli/main.js'), 0o755);
   if (existsSync('dist')) renameSync('dist', old);
   renameSync(made, 'dist');
 } finally {

@@ -1,4 +1,4 @@
-/** Compiles everything as it is shipped and runs one file of it: `compiled.mjs [node's options] bench/growth [its own]`. */
+/** Compiles everything as it is shipped and runs one file of it: `compiled.mjs [node's options] bench/growth/growth [its own]`. */
 import { spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';

@@ -24,7 +24,7 @@ import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
 import type { JobState } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
-import { learned, type Learned } from '../streams/job/progress/learned';
+import { learned, type Learned } from '../streams/job/progress/learned/learned';
 import { defaultTiming } from '../streams/job/timing';
 import { graphOf } from '../streams/job/workflow';
 

@@ -5,7 +5,7 @@ import type { Leases } from './leases';
 import type { Preview } from '../streams/board/board';
 import { bounds } from '../streams/bounds';
 import type { JobPage, JobQuery } from './job-page';
-import type { LearnedEntry } from '../streams/job/progress/learned';
+import type { LearnedEntry } from '../streams/job/progress/learned/learned';
 import type { JobState } from '../streams/job/job-state';
 
 /** How long a state lives after its last write, in seconds. */

@@ -1,6 +1,6 @@
 /**
  * Every bound on what comes from outside (R16): beyond it a thing is refused by the bound's name, or cut where it is only
- * shown. Where users may meet one, a setting changes it; `docs/api.md` lists them.
+ * shown. Where users may meet one, a setting changes it; `docs/interfaces/api.md` lists them.
  */
 export const bounds = {
   /** Bytes of a request's body; setting `MAX_BODY_BYTES`. ComfyUI takes 100 MiB. */

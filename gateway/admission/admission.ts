@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
-import { bearerToken, type Auth, type Viewer } from './auth';
-import { TokenRefused } from './token-refused';
+import { bearerToken, type Auth, type Viewer } from './auth/auth';
+import { TokenRefused } from './auth/token-refused';
 import { Problem } from '../wire/problem';
 import { networkOf } from './network';
-import { meter, type Allowance, type Rates } from './rate-limits';
+import { meter, type Allowance, type Rates } from './limits/rate-limits';
 
 /** Who may ask now. */
 export interface Admission {

@@ -1,8 +1,8 @@
 import * as E from 'fp-ts/Either';
 import { SignJWT } from 'jose';
-import { tokenAuth } from '../admission/auth';
+import { tokenAuth } from '../admission/auth/auth';
 import type { FieldError } from '../wire/described.codec';
-import { authSettingsOf, type Environment } from '../settings/settings';
+import { authSettingsOf, type Environment } from './settings/settings';
 import type { Command } from './arguments';
 
 type Asked = Extract<Command, { readonly tag: 'token' }>;

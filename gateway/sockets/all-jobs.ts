@@ -22,7 +22,7 @@ import {
 import type { Pipeline } from '../../pipeline/api';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { audience } from './listeners-by-user';
-import { maySee, type Viewer } from '../admission/auth';
+import { maySee, type Viewer } from '../admission/auth/auth';
 
 /** How many jobs an answer holds. */
 const PAGE = 200;

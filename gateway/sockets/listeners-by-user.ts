@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
-import type { Viewer } from '../admission/auth';
+import type { Viewer } from '../admission/auth/auth';
 
 /** Who hears of all jobs they may see, found by the user: a change costs what its own hearers cost, not what all do. */
 export interface Audience {

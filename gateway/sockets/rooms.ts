@@ -1,7 +1,7 @@
 import { defer, finalize, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
-import { maySee, type Viewer } from '../admission/auth';
+import { maySee, type Viewer } from '../admission/auth/auth';
 
 /** What a member of a job's room hears. */
 export type News =

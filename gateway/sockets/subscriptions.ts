@@ -2,7 +2,7 @@ import { defer, finalize, mergeMap, Subscription } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
 import { answerTo, type Answer } from './acknowledgement';
-import type { Viewer } from '../admission/auth';
+import type { Viewer } from '../admission/auth/auth';
 import type { AllJobs } from './all-jobs';
 import type { Outbox } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';

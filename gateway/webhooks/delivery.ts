@@ -27,7 +27,7 @@ import { StoreUnavailable } from '../../sinks/job-store';
 import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
-import type { Viewer } from '../admission/auth';
+import type { Viewer } from '../admission/auth/auth';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { reporting, type Report } from '../../streams/operators/reporting';

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { asyncScheduler, defer, tap } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
-import type { Auth } from '../admission/auth';
+import type { Auth } from '../admission/auth/auth';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { JobViews } from '../wire/job-views';
 import { courier, type Courier } from './delivery';

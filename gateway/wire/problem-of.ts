@@ -10,8 +10,8 @@ import {
   UnknownServer,
 } from '../../pipeline/api';
 import { StoreUnavailable } from '../../sinks/job-store';
-import { KeysUnavailable } from '../admission/jwks';
-import { TokenRefused } from '../admission/token-refused';
+import { KeysUnavailable } from '../admission/auth/jwks';
+import { TokenRefused } from '../admission/auth/token-refused';
 import { Problem, unknownJob } from './problem';
 
 /** The answer to an error, whoever threw it. What is not known by name is `internal`, and tells the caller nothing. */

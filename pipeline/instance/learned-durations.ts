@@ -15,8 +15,8 @@ import {
 import type { Env } from '../env';
 import type { JobStore } from '../../sinks/job-store';
 import type { Change } from '../../streams/board/board';
-import type { Durations } from '../../streams/job/progress/expected';
-import { learned, type LearnedEntry } from '../../streams/job/progress/learned';
+import type { Durations } from '../../streams/job/progress/plan/expected';
+import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** How long what was learnt waits to be kept, together with what comes meanwhile. */

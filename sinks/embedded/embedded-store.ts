@@ -16,7 +16,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
-import type { LearnedEntry } from '../../streams/job/progress/learned';
+import type { LearnedEntry } from '../../streams/job/progress/learned/learned';
 import type { Report } from '../../streams/operators/reporting';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { decodeJobState } from '../job-state.codec';

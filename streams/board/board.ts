@@ -6,7 +6,7 @@ import { jobOf, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { isSettled, runIdOf, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
-import { byName, type Durations } from '../job/progress/expected';
+import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
 import { JobBroke, RefusedRunId, addressedByJob, type Board, type BoardEvent, type Change } from './board-event';

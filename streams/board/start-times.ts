@@ -1,5 +1,5 @@
 import type { Job } from '../job/job';
-import { planOf } from '../job/progress/plan';
+import { planOf } from '../job/progress/plan/plan';
 import { runClock } from '../job/progress/run-clock';
 import { timeLeft, type TimeLeft } from '../job/progress/time-left';
 

@@ -10,7 +10,7 @@ import {
 } from './job-state';
 import { outputsOfJob } from './job-outputs';
 import { shownAt, type Shown } from './progress/bar';
-import { ownerById, planOf } from './progress/plan';
+import { ownerById, planOf } from './progress/plan/plan';
 import { isCounting, runClock, withPlan, withTargets, type RunClock } from './progress/run-clock';
 
 /** The most that a job shows before it is completed (R2). */

@@ -1,5 +1,5 @@
 import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
-import { byName, type Durations } from './progress/expected';
+import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';
 import { emptyGraph, type Graph } from './workflow';
 

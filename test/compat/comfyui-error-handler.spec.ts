@@ -1,5 +1,5 @@
 import { ComfyUIErrorHandlerService, ErrorCategory } from '../../compat';
-import { start, stopAll } from '../support/comfyui-client';
+import { start, stopAll } from '../support/comfyui/client/comfyui-client';
 
 afterEach(stopAll);
 

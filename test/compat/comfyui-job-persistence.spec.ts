@@ -5,7 +5,7 @@ import {
   type JobState,
   type RedisClient,
 } from '../../compat';
-import { startRedis, type RedisServer } from '../support/redis-server';
+import { startRedis, type RedisServer } from '../support/redis/redis-server';
 
 let redisServer: RedisServer;
 let redis: Redis;

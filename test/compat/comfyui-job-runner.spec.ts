@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { ComfyUIJobPersistenceService, ComfyUIWebSocketClient } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
-import { finished, start, stopAll, until } from '../support/comfyui-client';
-import { startRedis, type RedisServer } from '../support/redis-server';
+import { finished, start, stopAll, until } from '../support/comfyui/client/comfyui-client';
+import { startRedis, type RedisServer } from '../support/redis/redis-server';
 import { aPod, aRunner, closeAll, expectOnce } from './support';
 
 let redisServer: RedisServer;

@@ -1,7 +1,16 @@
 import { nodeError, rejected, steps, twoOutputs, partlyRejected } from '../support/comfyui/workflows';
-import { get, post, start, stopAll, submit, finished, until, type Queue } from '../support/comfyui-client';
-import { freePort } from '../support/redis-server';
-import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
+import {
+  get,
+  post,
+  start,
+  stopAll,
+  submit,
+  finished,
+  until,
+  type Queue,
+} from '../support/comfyui/client/comfyui-client';
+import { freePort } from '../support/redis/redis-server';
+import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
 import { ComfyUIWebSocketClient, createComfyUIPodClient, ComfyUIPodClient } from '../../compat';
 import { aPod, closeAll, expectOnce, expectRising, posts, onEach } from './support';
 

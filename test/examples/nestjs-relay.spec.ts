@@ -6,8 +6,8 @@ import { io, type Socket } from 'socket.io-client';
 import { GenerationGateway } from '../../examples/nestjs-relay/generation-gateway';
 import { createPipeline, type JobState, type Pipeline } from '../../index';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
-import { start, stopAll, until } from '../support/comfyui-client';
-import { aStore } from '../support/stores';
+import { start, stopAll, until } from '../support/comfyui/client/comfyui-client';
+import { aStore } from '../support/pipeline/stores';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 
 let comfyui: ComfyUIStandIn;

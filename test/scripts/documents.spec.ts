@@ -47,7 +47,7 @@ test.each(pages)('every file that %s names is there', (page) => {
 });
 
 test('README names every setting', () => {
-  const declared = [...textOf('gateway/settings/settings.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
+  const declared = [...textOf('gateway/cli/settings/settings.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(
     ([, name = '']) => name,
   );
   expect(declared.length).toBeGreaterThan(20);
@@ -63,7 +63,7 @@ test('README names every script that is to be called', () => {
 });
 
 test('the API page names every kind of problem with its status', () => {
-  const rows = textOf('docs/api.md')
+  const rows = textOf('docs/interfaces/api.md')
     .split('\n')
     .filter((line) => line.startsWith('| `'));
   for (const kind of problemKinds)
@@ -71,7 +71,7 @@ test('the API page names every kind of problem with its status', () => {
 });
 
 test('the page of a job names every field of its state and every kind of failure', () => {
-  const page = textOf('docs/job.md');
+  const page = textOf('docs/jobs/job.md');
   const fields = Object.keys(propertiesOf(schemaOf(jobState)));
   expect(fields.length).toBeGreaterThan(20);
   expect(fields.filter((field) => !new RegExp(`\`${field}\\??\``).test(page))).toEqual([]);
@@ -91,7 +91,7 @@ test('the page of operation explains every part that the log names', () => {
 });
 
 test('the page of keys names every key', () => {
-  const written = textOf('docs/keys.md');
+  const written = textOf('docs/jobs/keys.md');
   const keys = ['comfyui:job:', 'jobstream:sessions', 'jobstream:lease:', 'jobstream:jobs:', 'jobstream:watched:'];
   const declared = files('sinks/redis', '.ts').flatMap((file) =>
     [...textOf(file).matchAll(/[`'](jobstream:[\w{]+)/g)].map(([, key = '']) => key),

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { replay, type Replayed } from '../../scripts/replay';
 
-import { builtScript } from '../support/built';
+import { builtScript } from '../support/programs/built';
 import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
-import { recordingOf, recordings } from '../support/recordings';
+import { recordingOf, recordings } from '../support/replay/recordings';
 
 /** The changes of each job of a recording, and whatever was reported on the way. */
 function replayed(

@@ -11,7 +11,7 @@ const root = join(__dirname, '../..');
 /** All that a reader may copy from. */
 const PAGES = [
   'README.md',
-  ...readdirSync(join(root, 'docs'))
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];

@@ -4,7 +4,7 @@ import { StoreUnavailable, type JobStore, type PutOutcome } from '../../sinks/jo
 import { redisStore } from '../../sinks/redis/redis-store';
 import { StaleState, Unwritten, writeBehind, type WriteBehind } from '../../sinks/writing/write-behind';
 import { isNewer, type JobState } from '../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../support/redis-server';
+import { startRedis, type RedisServer } from '../support/redis/redis-server';
 import { aState } from './a-state';
 import { until } from '../support/until';
 

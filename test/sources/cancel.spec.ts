@@ -7,7 +7,16 @@ import { reconnecting } from '../../streams/operators/reconnecting';
 import type { ComfyUIStandIn, StandInOptions } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps } from '../support/comfyui/workflows';
-import { Client, finished, get, start, stopAll, submit, until, type Queue } from '../support/comfyui-client';
+import {
+  Client,
+  finished,
+  get,
+  start,
+  stopAll,
+  submit,
+  until,
+  type Queue,
+} from '../support/comfyui/client/comfyui-client';
 
 const isTransient = (error: unknown): boolean => error instanceof NoAnswer;
 

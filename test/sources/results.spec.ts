@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobState } from '../../streams/job/job-state';
-import { start, stopAll } from '../support/comfyui-client';
+import { start, stopAll } from '../support/comfyui/client/comfyui-client';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
-import { anInstance, closeAll, type Instance } from '../support/pipelines';
+import { anInstance, closeAll, type Instance } from '../support/pipeline/pipelines';
 
 jest.setTimeout(60_000);
 

@@ -8,9 +8,9 @@ import type { BoardEvent } from '../../streams/board/board';
 import type { Session } from '../../streams/changes/job-changes';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps, twoOutputs } from '../support/comfyui/workflows';
-import { finished, start, stopAll, submit, until } from '../support/comfyui-client';
-import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
-import { loginProxy } from '../system/login-proxy';
+import { finished, start, stopAll, submit, until } from '../support/comfyui/client/comfyui-client';
+import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
+import { loginProxy } from '../system/service/login-proxy';
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const CLIENT = 'a client';

@@ -14,7 +14,7 @@ import { graphOf } from '../../streams/job/workflow';
 import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { partlyRejected, rejected, steps } from '../support/comfyui/workflows';
-import { finished, start, stopAll, submit as postForAnother, until } from '../support/comfyui-client';
+import { finished, start, stopAll, submit as postForAnother, until } from '../support/comfyui/client/comfyui-client';
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const CLIENT = 'our client';

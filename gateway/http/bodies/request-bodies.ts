@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest } from 'express';
 import type { Admission } from '../../admission/admission';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 import type { Bodies } from './check';
 import { checking } from './checking';

@@ -1,6 +1,6 @@
 import { bulkhead, BulkheadRejectedError, type BulkheadPolicy } from 'cockatiel';
 import { bounds } from '../../../streams/bounds';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 
 /** Does work of a caller when it is its turn. Rejects with a `Problem` where too much waits. */

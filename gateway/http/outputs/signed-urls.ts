@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import { firstValueFrom, type Observable } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 
 /** Keeps a text under a name for a day, and emits the one that is kept, by whichever instance. */
 export interface SharedNames {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { SubmitOnce } from '../../../pipeline/api';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 
 /** Visible ASCII without spaces: a list of keys, which is how HTTP joins several, is none. */

@@ -1,5 +1,5 @@
 import { UnknownServer, type Pipeline } from '../../../pipeline/api';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 
 /** Users know servers by their names; to a URL they get the answer that any wrong name gets (R13). */
 export function refuseUrlOfServer(

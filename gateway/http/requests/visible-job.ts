@@ -1,7 +1,7 @@
 import type { Pipeline } from '../../../pipeline/api';
 import { UnreadableState } from '../../../sinks/job-store';
 import type { JobState } from '../../../streams/job/job-state';
-import { maySee, type Viewer } from '../../admission/auth';
+import { maySee, type Viewer } from '../../admission/auth/auth';
 import { unknownJob } from '../../wire/problem';
 
 /** What a job's id can be at all. Ids are UUIDs where we make them, but older ComfyUI takes what others choose. */

@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import type { Pipeline, ServerStatus } from '../../../pipeline/api';
 import type { Liveness, Readiness } from '../openapi/response-schemas.codec';
-import { bearerToken, type Auth } from '../../admission/auth';
+import { bearerToken, type Auth } from '../../admission/auth/auth';
 import { onlyMethods } from './middleware';
 
 type ServerHealth = Readiness['checks']['servers'][number];

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { Router, type Request } from 'express';
 import type { InputUpload, Pipeline } from '../../../pipeline/api';
 import type { Admission } from '../../admission/admission';
-import type { Viewer } from '../../admission/auth';
+import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 import { filePart, type FilePart } from '../bodies/file-part';
 import { asNamed } from '../bodies/media-type';

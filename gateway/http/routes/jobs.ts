@@ -3,7 +3,7 @@ import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { totalsOf } from '../../../sinks/job-page';
 import { isSettled } from '../../../streams/job/job-state';
-import { maySee, type Viewer } from '../../admission/auth';
+import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';
 import { badFields } from '../requests/bad-fields';
 import { onceOf } from '../requests/idempotency-key';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import type { Viewer } from '../../admission/auth';
-import type { TokenRefused } from '../../admission/token-refused';
+import type { Viewer } from '../../admission/auth/auth';
+import type { TokenRefused } from '../../admission/auth/token-refused';
 import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
 

@@ -23,16 +23,16 @@ export interface JobScripts {
   readonly probe: Script<string>;
 }
 
-const ofOwner = (name: string) => lua(6, 'jobs/index-of-owner', `jobs/${name}`);
+const ofOwner = (name: string) => lua(6, 'index/of-owner', `index/${name}`);
 
 export const JOB_SCRIPTS = {
   putJobState: lua(5, 'jobs/put'),
   announce: lua(2, 'jobs/announce'),
   keepFile: lua(2, 'jobs/keep-file'),
-  putInIndex: ofOwner('index-put'),
-  dropFromIndex: ofOwner('index-drop'),
-  pageOfIndex: ofOwner('index-page'),
-  missingInIndex: ofOwner('index-missing'),
+  putInIndex: ofOwner('put'),
+  dropFromIndex: ofOwner('drop'),
+  pageOfIndex: ofOwner('page'),
+  missingInIndex: ofOwner('missing'),
   addToWatched: lua(1, 'jobs/watch-add'),
   dropFromWatched: lua(1, 'jobs/watch-drop'),
   probe: lua(1, 'jobs/probe'),

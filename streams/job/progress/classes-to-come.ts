@@ -1,4 +1,4 @@
-import { totalMs, type Expected } from './expected';
+import { totalMs, type Expected } from './plan/expected';
 
 /** Nodes of one class that are still to come: of those measured before, what they take; of the others, what is guessed. */
 export interface ClassToCome {

@@ -1,10 +1,10 @@
 import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
-import { byName, totalMs, type Durations, type Expected } from './expected';
+import { byName, totalMs, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import { counted, newNodeRun, type NodeRun } from './node-run';
-import { needs, ownerOf, type Plan } from './plan';
-import { noVersions, type Versions } from './versions';
+import { needs, ownerOf, type Plan } from './plan/plan';
+import { noVersions, type Versions } from './plan/versions';
 
 /** One run of a job as time passes: what is over, what goes on, and what is still to come. */
 export interface RunClock {

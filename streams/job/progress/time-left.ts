@@ -1,4 +1,4 @@
-import { totalMs, type Expected } from './expected';
+import { totalMs, type Expected } from './plan/expected';
 import { hasCounted, type NodeRun } from './node-run';
 import type { RunClock } from './run-clock';
 

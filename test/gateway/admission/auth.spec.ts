@@ -1,7 +1,7 @@
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
-import { bearerToken, maySee, openAuth, tokenAuth } from '../../../gateway/admission/auth';
-import { TokenRefused } from '../../../gateway/admission/token-refused';
-import { SECRET, testAuth, tokenOf } from '../support/tokens';
+import { bearerToken, maySee, openAuth, tokenAuth } from '../../../gateway/admission/auth/auth';
+import { TokenRefused } from '../../../gateway/admission/auth/token-refused';
+import { SECRET, testAuth, tokenOf } from '../support/admission/tokens';
 
 const other = new TextEncoder().encode('another secret, 32 bytes and a bit more');
 

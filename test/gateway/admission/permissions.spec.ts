@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { tokenAuth } from '../../../gateway/admission/auth';
+import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import { steps } from '../../support/comfyui/workflows';
-import { asking, type Answer } from '../support/asking';
-import { callers, EXPECTED, type By, type Caller, type Rank } from '../support/callers';
+import { asking, type Answer } from '../support/http/asking';
+import { callers, EXPECTED, type By, type Caller, type Rank } from '../support/admission/callers';
 import { client, connected, join, refused } from '../support/client';
-import { startKeyPublisher, type KeyPublisher } from '../support/key-publisher';
+import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
-import { SECRET } from '../support/tokens';
+import { SECRET } from '../support/admission/tokens';
 
 let publisher: KeyPublisher;
 let gateway: RunningGateway;

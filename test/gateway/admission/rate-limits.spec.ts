@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { request as sendTo } from 'node:http';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { steps } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 // On a busy machine.
 const log: string[] = [];

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { tokenAuth } from '../../../gateway/admission/auth';
+import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
@@ -9,14 +9,14 @@ import { jobKey } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { asking, type Answer } from '../support/asking';
-import { callers, EXPECTED, type By, type Caller } from '../support/callers';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { asking, type Answer } from '../support/http/asking';
+import { callers, EXPECTED, type By, type Caller } from '../support/admission/callers';
 import { client, connected, join, refused } from '../support/client';
 import { until } from '../../support/until';
-import { startKeyPublisher, type KeyPublisher } from '../support/key-publisher';
+import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { settled, stateWhere } from '../support/settled';
-import { SECRET } from '../support/tokens';
+import { SECRET } from '../support/admission/tokens';
 
 jest.setTimeout(120_000);
 

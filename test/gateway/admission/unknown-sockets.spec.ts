@@ -4,11 +4,11 @@ import { WebSocket } from 'ws';
 import { io } from 'socket.io-client';
 import { networkOf } from '../../../gateway/admission/network';
 import { refusalLog } from '../../../gateway/admission/refusal-log';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { client, connected, heard, refused } from '../support/client';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 jest.setTimeout(30_000);
 

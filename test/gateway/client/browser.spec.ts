@@ -7,12 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { freePort } from '../../support/redis-server';
-import { startService, type Service } from '../../support/service';
-import { asking } from '../support/asking';
+import { freePort } from '../../support/redis/redis-server';
+import { startService, type Service } from '../../support/programs/service';
+import { asking } from '../support/http/asking';
 import { eventually, PATIENCE_MS } from '../../support/until';
 
 const root = join(__dirname, '../../..');

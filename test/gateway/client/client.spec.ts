@@ -9,11 +9,11 @@ import {
   type Token,
 } from '../../../gateway/client';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
-import { tcpProxy, type TcpProxy } from '../../support/tcp-proxy';
+import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 let gateway: RunningGateway;
 let network: TcpProxy;

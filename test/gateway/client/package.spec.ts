@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { steps } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { runningGateway } from '../support/running-gateway';
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
-import type { Viewer } from '../../../gateway/admission/auth';
+import type { Viewer } from '../../../gateway/admission/auth/auth';
 import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
@@ -11,11 +11,11 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { startRedis, type RedisServer } from '../../support/redis-server';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { client, connected, join, refused, statesOf, type Client } from '../support/client';
 import { eventually } from '../../support/until';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 const watch = (socket: Client, ...args: unknown[]): Promise<WatchReply> =>
   new Promise((resolve) => socket.emit('jobs:watch', ...args, resolve));

@@ -1,10 +1,10 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { image, nodeError, rejected, twoOutputs } from '../../support/comfyui/workflows';
 import { dropFile, jobIn, jobUrl, openScreen, violationsOf, type Screen } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
-import { testAuth } from '../support/tokens';
+import { testAuth } from '../support/admission/tokens';
 
 let browser: Browser;
 let gateway: RunningGateway;

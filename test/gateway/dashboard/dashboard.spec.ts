@@ -1,11 +1,11 @@
 import type { Browser, Page } from 'playwright-core';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { image, outOfMemory, steps } from '../../support/comfyui/workflows';
 import { dropFile, jobIn, openScreen, untilTrue } from '../support/dashboard';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 let browser: Browser;
 let gateway: RunningGateway;

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image, nodeError, outOfMemory, rejected, steps, twoOutputs } from '../../support/comfyui/workflows';
-import { freePort } from '../../support/redis-server';
-import { startService, type Service } from '../../support/service';
-import { asking } from '../support/asking';
+import { freePort } from '../../support/redis/redis-server';
+import { startService, type Service } from '../../support/programs/service';
+import { asking } from '../support/http/asking';
 import { png, textChunk } from '../support/saved-files';
 import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere, untilTrue } from '../support/dashboard';
 

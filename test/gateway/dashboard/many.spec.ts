@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { image } from '../../support/comfyui/workflows';
 import { jobIn, openScreen, untilTrue } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { lastValueFrom } from 'rxjs';
 import type { Browser } from 'playwright-core';
 import { jobstream } from '../../../gateway/client';
-import { startChromium } from '../../support/chromium';
+import { startChromium } from '../../support/programs/chromium';
 import { steps } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { jobIn, openScreen } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 jest.setTimeout(90_000);
 

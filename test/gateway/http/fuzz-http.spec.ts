@@ -1,7 +1,7 @@
-import { fuzzedHttp } from '../../../bench/fuzzed-http';
-import { asking } from '../support/asking';
+import { fuzzedHttp } from '../../../bench/fuzz/fuzzed-http';
+import { asking } from '../support/http/asking';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 let gateway: RunningGateway;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { request } from 'undici';
 import { steps } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
-import { testAuth } from '../support/tokens';
+import { asking } from '../support/http/asking';
+import { testAuth } from '../support/admission/tokens';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
 let gateway: RunningGateway;

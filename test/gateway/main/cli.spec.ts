@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import * as E from 'fp-ts/Either';
 import { commandOf } from '../../../gateway/cli/arguments';
 import { makeToken } from '../../../gateway/cli/token';
-import { tokenAuth } from '../../../gateway/admission/auth';
-import { builtScript } from '../../support/built';
-import { canary } from '../../support/canary';
+import { tokenAuth } from '../../../gateway/admission/auth/auth';
+import { builtScript } from '../../support/programs/built';
+import { canary } from '../../support/jest/canary';
 
 jest.setTimeout(60_000);
 
@@ -13,7 +13,7 @@ const JWT_SECRET = canary('jwt-secret');
 const secret = new TextEncoder().encode(JWT_SECRET);
 
 async function run(args: readonly string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts'), ...args], {
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts'), ...args], {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

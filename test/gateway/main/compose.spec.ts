@@ -25,7 +25,7 @@ test('nothing is published beyond this machine, and the start needs a secret', (
 
 test('there is time to drain, and a signal reaches the process', () => {
   expect(service('gateway')).toMatch(/stop_grace_period: 15s/);
-  expect(dockerfile).toMatch(/^CMD \["node", "dist\/gateway\/main\.js"\]$/m);
+  expect(dockerfile).toMatch(/^CMD \["node", "dist\/gateway\/cli\/main\.js"\]$/m);
 });
 
 test('the image runs as nobody special, without what only the build needs', () => {

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { builtScript } from '../../support/built';
+import { builtScript } from '../../support/programs/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { tcpProxy } from '../../support/tcp-proxy';
-import { asking } from '../support/asking';
+import { tcpProxy } from '../../support/network/tcp-proxy';
+import { asking } from '../support/http/asking';
 import { eventually } from '../../support/until';
-import { startReceiver, type Receiver } from '../support/receiver';
+import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 let comfy: ComfyUIStandIn;
 let receiver: Receiver;
@@ -43,7 +43,7 @@ async function start(comfyUrl = comfy.url): Promise<{ child: ChildProcess; url: 
     LOG_LEVEL: 'silent',
     WEBHOOK_SECRET: `whsec_${Buffer.from('a webhook secret, long enough 4711').toString('base64')}`,
   };
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], { env, stdio: ['ignore', 'pipe', 2] });
   running.push(child);
   let out = '';
   child.stdout!.on('data', (text: Buffer) => (out += text.toString()));

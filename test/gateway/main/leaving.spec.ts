@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { builtScript } from '../../support/built';
+import { builtScript } from '../../support/programs/built';
 
 jest.setTimeout(240_000);
 

@@ -5,10 +5,10 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { builtScript } from '../../support/built';
+import { builtScript } from '../../support/programs/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image } from '../../support/comfyui/workflows';
-import { asking } from '../support/asking';
+import { asking } from '../support/http/asking';
 import { connected, heard, join as joinJob } from '../support/client';
 import { eventually } from '../../support/until';
 
@@ -32,7 +32,7 @@ interface Running {
 
 function start(environment: Record<string, string>): Running {
   const env = { PATH: process.env['PATH'], DATA_DIR: directory, ...environment };
-  const child = spawn(process.execPath, [builtScript('gateway/main.ts')], {
+  const child = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,5 +1,5 @@
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { endOfService, startService } from '../../support/service';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { endOfService, startService } from '../../support/programs/service';
 
 const COMFYUI_URL = 'http://127.0.0.1:1';
 let redis: RedisServer;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { fuzzedSockets } from '../../../bench/fuzzed-sockets';
+import { fuzzedSockets } from '../../../bench/fuzz/fuzzed-sockets';
 import { steps } from '../../support/comfyui/workflows';
 import { connected, join } from '../support/client';
 import { runningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 test.each([1, 20261125])(
   '3,000 messages that no client should send, seed %d: others are served as before',

@@ -1,5 +1,5 @@
 import { TestScheduler } from 'rxjs/testing';
-import type { Viewer } from '../../../gateway/admission/auth';
+import type { Viewer } from '../../../gateway/admission/auth/auth';
 import { rooms, type News } from '../../../gateway/sockets/rooms';
 import { UnknownJob } from '../../../pipeline/api';
 import type { Preview } from '../../../pipeline/api';

@@ -6,7 +6,7 @@ import { eventually } from '../../support/until';
 import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 let gateway: RunningGateway;
 let socket: Client;

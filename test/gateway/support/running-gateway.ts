@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { prometheusMetrics } from '../../../gateway/metrics';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
-import { lookThrough } from '../../support/canary';
+import { lookThrough } from '../../support/jest/canary';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 
 export interface RunningGateway extends Gateway {

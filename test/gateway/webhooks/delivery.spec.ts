@@ -6,7 +6,7 @@ import type { Hooks } from '../../../sinks/webhook-queue';
 import type { JobState } from '../../../streams/job/job-state';
 import { jobViews } from '../../../gateway/wire/job-views';
 import { aState } from '../../sinks/a-state';
-import { memoryHooks } from '../support/memory-hooks';
+import { memoryHooks } from '../support/webhooks/memory-hooks';
 
 // Days of virtual time, on a busy machine.
 jest.setTimeout(60_000);

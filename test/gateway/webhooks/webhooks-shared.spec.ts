@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { lastValueFrom, tap } from 'rxjs';
 import { pino } from 'pino';
-import { openAuth } from '../../../gateway/admission/auth';
+import { openAuth } from '../../../gateway/admission/auth/auth';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
@@ -9,10 +9,10 @@ import type { JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { nodeError, steps } from '../../support/comfyui/workflows';
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { asking } from '../support/asking';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { asking } from '../support/http/asking';
 import { eventually } from '../../support/until';
-import { startReceiver, type Receiver } from '../support/receiver';
+import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
 const logger = pino({ level: 'silent' });

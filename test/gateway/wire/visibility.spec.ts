@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { steps } from '../../support/comfyui/workflows';
-import { asking, type Answer } from '../support/asking';
+import { asking, type Answer } from '../support/http/asking';
 import { connected, join } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
-import { testAuth, tokenOf } from '../support/tokens';
+import { testAuth, tokenOf } from '../support/admission/tokens';
 
 let gateway: RunningGateway;
 let ask: ReturnType<typeof asking>;

@@ -9,7 +9,7 @@ import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store'
 import { StoreUnavailable, UnreadableState, Unstorable, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
 import type { JobState } from '../../../streams/job/job-state';
-import { builtScript } from '../../support/built';
+import { builtScript } from '../../support/programs/built';
 import { aState } from '../a-state';
 import { until } from '../../support/until';
 

@@ -6,10 +6,10 @@ import { askChannel, SESSIONS_KEY } from '../../../sinks/redis/leases/redis-leas
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/writing/write-behind';
 import type { JobState } from '../../../streams/job/job-state';
-import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../support/redis-cluster';
+import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../support/redis/redis-cluster';
 import { aState } from '../a-state';
-import { jobStoreContract } from '../job-store.contract';
-import { leasesContract } from '../leases.contract';
+import { jobStoreContract } from '../contracts/job-store.contract';
+import { leasesContract } from '../contracts/leases.contract';
 import { eventually, until } from '../../support/until';
 
 let cluster: RedisCluster;

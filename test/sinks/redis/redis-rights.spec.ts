@@ -4,7 +4,7 @@ import { UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { RIGHTS } from '../../../sinks/redis/redis-rights';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../../support/redis-server';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { aState } from '../a-state';
 import { until } from '../../support/until';
 

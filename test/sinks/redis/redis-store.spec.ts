@@ -7,8 +7,8 @@ import { redisListener } from '../../../sinks/redis/connection/listener';
 import { fenceKey, redisStore } from '../../../sinks/redis/redis-store';
 import { InvalidRedisUrl } from '../../../sinks/redis/connection/url';
 import type { JobState } from '../../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { tcpProxy } from '../../support/tcp-proxy';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { tcpProxy } from '../../support/network/tcp-proxy';
 import { aFullState, aState } from '../a-state';
 import { until } from '../../support/until';
 

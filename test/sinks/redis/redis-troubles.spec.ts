@@ -5,8 +5,8 @@ import { assertSuitable, warningsOf } from '../../../sinks/redis/redis-preflight
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/writing/write-behind';
 import type { JobState } from '../../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../../support/redis-server';
-import { tcpProxy } from '../../support/tcp-proxy';
+import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { tcpProxy } from '../../support/network/tcp-proxy';
 import { aState } from '../a-state';
 import { until } from '../../support/until';
 

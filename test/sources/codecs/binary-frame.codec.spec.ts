@@ -1,6 +1,6 @@
 import { isLeft, isRight } from 'fp-ts/Either';
 import { decodeBinaryFrame, type PreviewFrame } from '../../../sources/codecs/binary-frame.codec';
-import { framesOf, recordingOf, recordings } from '../../support/recordings';
+import { framesOf, recordingOf, recordings } from '../../support/replay/recordings';
 
 const uint32 = (...numbers: readonly number[]): Buffer => {
   const bytes = Buffer.alloc(4 * numbers.length);

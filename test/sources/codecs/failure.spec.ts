@@ -3,7 +3,7 @@ import { interruption, nodeFailure, readable } from '../../../sources/codecs/fai
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { historyOf, jobOf } from '../../../sources/codecs/lookup.codec';
 import type { Failure } from '../../../streams/job/job-state';
-import { exchangesOf, framesOf, recordings, type Recording } from '../../support/recordings';
+import { exchangesOf, framesOf, recordings, type Recording } from '../../support/replay/recordings';
 
 const broke = (exception_message?: string, exception_type?: string, more = {}): Failure =>
   nodeFailure({

@@ -2,7 +2,7 @@ import { isLeft } from 'fp-ts/Either';
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { frameEvents } from '../../../sources/codecs/frame-events';
 import type { BoardEvent } from '../../../streams/board/board';
-import { framesOf, recordingOf } from '../../support/recordings';
+import { framesOf, recordingOf } from '../../support/replay/recordings';
 
 const origin = { clientId: 'c', serverUrl: 'http://comfyui', at: 7 };
 

@@ -1,6 +1,6 @@
-import { fuzzedBoard } from '../../../bench/fuzzed-board';
-import { mutatedFrame, seeded } from '../../../bench/mutated-frames';
-import { runs } from '../../support/runs';
+import { fuzzedBoard } from '../../../bench/fuzz/fuzzed-board';
+import { mutatedFrame, seeded } from '../../../bench/fuzz/mutated-frames';
+import { runs } from '../../support/jest/runs';
 
 /** Seeds that once found something stay here. */
 const seeds = [1, 20_261_124];

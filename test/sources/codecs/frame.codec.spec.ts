@@ -1,6 +1,6 @@
 import { isLeft, isRight } from 'fp-ts/Either';
 import { decodeFrame, MalformedFrame, type Frame } from '../../../sources/codecs/frame.codec';
-import { framesOf, recordings } from '../../support/recordings';
+import { framesOf, recordings } from '../../support/replay/recordings';
 
 /** What a frame says, or that it is none of our business. */
 function read(text: string): Frame | undefined {

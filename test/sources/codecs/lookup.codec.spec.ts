@@ -1,6 +1,6 @@
 import { historyIdOf, historyOf, jobListOf, jobOf, queueOf } from '../../../sources/codecs/lookup.codec';
 import { isFile, type Failure, type JobOutput } from '../../../streams/job/job-state';
-import { exchangesOf, recordings, type Recording } from '../../support/recordings';
+import { exchangesOf, recordings, type Recording } from '../../support/replay/recordings';
 import { graphOf } from '../../../streams/job/workflow';
 
 const withAnswers = (route: RegExp, status?: number) =>

@@ -1,6 +1,6 @@
 import { bounds } from '../../../streams/bounds';
 import { acceptedCodec, nodeErrorsOf, rejection } from '../../../sources/codecs/prompt.codec';
-import { exchangesOf, recordingOf, recordings } from '../../support/recordings';
+import { exchangesOf, recordingOf, recordings } from '../../support/replay/recordings';
 
 /** What a recorded workflow was refused with. */
 function refused(version: string, scenario: string): ReturnType<typeof rejection> {

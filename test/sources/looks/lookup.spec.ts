@@ -9,7 +9,7 @@ import { graphOf } from '../../../streams/job/workflow';
 import type { ComfyUIStandIn, StandInOptions } from '../../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../../support/comfyui/versions';
 import { nodeError, outOfMemory, steps, twoOutputs } from '../../support/comfyui/workflows';
-import { finished, post, start, stopAll, submit, until } from '../../support/comfyui-client';
+import { finished, post, start, stopAll, submit, until } from '../../support/comfyui/client/comfyui-client';
 
 const versions: readonly ComfyUIVersion[] = ['0.3.30', '0.3.64', '0.33.0'];
 const NEW = '/api/jobs?status=in_progress,pending';

@@ -5,7 +5,7 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import { aState, told, type Fact } from './a-job';
 import { anyFact, arbitraryGraph, interleaved, sighting, toldJob } from './arbitrary-events';
-import { runs } from '../../support/runs';
+import { runs } from '../../support/jest/runs';
 
 /** Facts at times that mostly, but not always, go on. */
 const timed = fc.array(

@@ -7,7 +7,7 @@ import { neverBackward } from '../../../streams/operators/never-backward';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import { aFailure, anOutput, aState, sampling, type Fact } from './a-job';
 import { anyFact } from './arbitrary-events';
-import { runs } from '../../support/runs';
+import { runs } from '../../support/jest/runs';
 
 const SERVER = 'http://comfyui';
 const ELSEWHERE = 'http://elsewhere';

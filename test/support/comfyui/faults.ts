@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Viewing } from './file-response';
+import type { Viewing } from './http/file-response';
 
 /** A proxy's answer instead of ComfyUI's, to these routes or, without `routes`, to everything. */
 export interface StatusFault {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Execution } from './execution';
-import type { Machine } from './machine';
+import { Execution } from './execution/execution';
+import type { Machine } from './execution/machine';
 import type { Faults } from './faults';
-import type { Files } from './files';
-import { queueItem } from './job';
-import type { HistoryItem, Job } from './job';
-import { OutputCache } from './output-cache';
-import { Sockets } from './sockets';
+import type { Files } from './http/files';
+import { queueItem } from './execution/job';
+import type { HistoryItem, Job } from './execution/job';
+import { OutputCache } from './execution/output-cache';
+import { Sockets } from './sockets/sockets';
 import type { VersionTraits } from './versions';
 
 /** What all processes of one server share. */

@@ -1,8 +1,8 @@
 import { Faults } from './faults';
-import { Files, type FileRef } from './files';
-import { listen } from './http';
-import type { Listener, SeenRequest } from './http';
-import type { Prompt } from './graph';
+import { Files, type FileRef } from './http/files';
+import { listen } from './http/http';
+import type { Listener, SeenRequest } from './http/http';
+import type { Prompt } from './execution/graph';
 import { emptyMemory, ServerProcess } from './server-process';
 import type { Memory } from './server-process';
 import { traitsOf } from './versions';

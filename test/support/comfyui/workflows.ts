@@ -1,5 +1,5 @@
-import type { Prompt, PromptNode } from './graph';
-import { checkpoints } from './nodes-model';
+import type { Prompt, PromptNode } from './execution/graph';
+import { checkpoints } from './nodes/nodes-model';
 
 /** Makes a workflow differ from every other, so that nothing of it is cached; random where absent. */
 interface Seeded {

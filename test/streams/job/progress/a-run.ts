@@ -1,6 +1,6 @@
 import type { NodeSnapshot } from '../../../../streams/job/job-event';
 import { shownAt, type Shown } from '../../../../streams/job/progress/bar';
-import { planOf } from '../../../../streams/job/progress/plan';
+import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { runClock, type RunClock, type RunStart } from '../../../../streams/job/progress/run-clock';
 import { graphOf } from '../../../../streams/job/workflow';
 

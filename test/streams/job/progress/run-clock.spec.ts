@@ -11,7 +11,7 @@ import {
   withTargets,
   type RunClock,
 } from '../../../../streams/job/progress/run-clock';
-import { planOf } from '../../../../streams/job/progress/plan';
+import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { emptyGraph } from '../../../../streams/job/workflow';
 import { aRun, finished, graph, running, sampling, type Nodes } from './a-run';
 

@@ -1,0 +1,90 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type FetchImplementation,
+  type JWTVerifyGetKey,
+} from 'jose';
+import { bounds } from '../../../streams/bounds';
+
+/** A token cannot be checked right now: who signed it does not tell his keys. */
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/** How long fetching may take. */
+const PATIENCE_MS = 5_000;
+/** Keys are asked for again when they are older; and, for one that is not among them, this soon after the last time. */
+const FRESH_MS = 600_000;
+const COOLDOWN_MS = 30_000;
+/** How long keys are trusted that cannot be asked for again. */
+const STALE_MS = 3_600_000;
+/** After a failure nobody else is kept waiting for the same. */
+const PAUSE_MS = 5_000;
+
+/** The keys published at a URL, fetched when they are needed. The getter rejects with `KeysUnavailable` where they cannot be had. */
+export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, nowMs: () => number): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(url, {
+    timeoutDuration: PATIENCE_MS,
+    cooldownDuration: COOLDOWN_MS,
+    cacheMaxAge: FRESH_MS,
+    [customFetch]: patientFetch,
+  });
+  let failedAt = -Infinity;
+  let fetchedAt = -Infinity;
+
+  /** What was fetched before serves on for a while, but says nothing of a key that is not in it. */
+  const stale: JWTVerifyGetKey = async (header, token) => {
+    const known = nowMs() - fetchedAt < STALE_MS ? remote.jwks() : undefined;
+    if (known === undefined) throw new KeysUnavailable('the keys of tokens cannot be fetched');
+    return createLocalJWKSet(known)(header, token).catch((error: unknown) => {
+      throw error instanceof errors.JWKSNoMatchingKey ? new KeysUnavailable('a key cannot be looked up') : error;
+    });
+  };
+
+  return async (header, token) => {
+    if (nowMs() - failedAt < PAUSE_MS) return stale(header, token);
+    try {
+      const key = await remote(header, token);
+      fetchedAt = remote.fresh ? nowMs() : fetchedAt;
+      return key;
+    } catch (error) {
+      if (isOfTheToken(error)) throw error;
+      failedAt = nowMs();
+      onTrouble(error);
+      return stale(header, token);
+    }
+  };
+}
+
+/** Whether the keys are there and the token fits none. */
+const isOfTheToken = (error: unknown): boolean =>
+  error instanceof errors.JWKSNoMatchingKey ||
+  error instanceof errors.JWKSMultipleMatchingKeys ||
+  error instanceof errors.JOSENotSupported;
+
+/** With a timer of its own: Node 20 may collect `AbortSignal.timeout` as garbage once fetch combines it, and it never fires. */
+const patientFetch: FetchImplementation = async (url, { headers, method, redirect }) => {
+  const abort = new AbortController();
+  const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), PATIENCE_MS);
+  try {
+    const answer = await fetch(url, { headers, method, redirect, signal: abort.signal });
+    // Read here, while the timer runs.
+    return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
+  } finally {
+    clearTimeout(patience);
+  }
+};
+
+/** A body of at most so many bytes. Rejects past that, and reads no further. */
+async function textOf({ body }: Response, mostBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`the published keys have more than ${mostBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,23 @@
+import type { Viewer } from '../auth/auth';
+
+/** The connections of each user, who may have so many. Services are not counted: one token serves a whole backend. */
+export interface Crowd<Connection> {
+  hasRoomFor(viewer: Viewer): boolean;
+  add(viewer: Viewer, connection: Connection): void;
+  remove(viewer: Viewer, connection: Connection): void;
+}
+
+export function crowd<Connection>(most: number): Crowd<Connection> {
+  const connections = new Map<string, Set<Connection>>();
+  return {
+    hasRoomFor: ({ role, userId }) => most === 0 || role === 'service' || (connections.get(userId)?.size ?? 0) < most,
+    add({ role, userId }, connection) {
+      if (role === 'user') connections.set(userId, (connections.get(userId) ?? new Set()).add(connection));
+    },
+    remove({ role, userId }, connection) {
+      const own = role === 'user' ? connections.get(userId) : undefined;
+      own?.delete(connection);
+      if (own?.size === 0) connections.delete(userId);
+    },
+  };
+}

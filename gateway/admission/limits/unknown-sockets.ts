@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http';
+import { bounds } from '../../../streams/bounds';
+import { addressOf } from '../admission';
+
+/** A connection of engine.io, as far as is needed here. */
+export interface UnknownConnection {
+  readonly request: IncomingMessage;
+  close(discard: boolean): void;
+  on(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
+  once(event: 'close', hear: () => void): unknown;
+  off(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
+}
+
+/** Connections that have not shown a valid token yet: of one address so many, and each may try so often. */
+export interface UnknownSockets {
+  hasRoomFor(request: IncomingMessage): boolean;
+  add(connection: UnknownConnection): void;
+  /** It has shown one. */
+  remove(connection: UnknownConnection): void;
+}
+
+export function unknownSockets(proxies: number): UnknownSockets {
+  const unknown = new Map<string, Set<UnknownConnection>>();
+  const addresses = new WeakMap<UnknownConnection, string>();
+
+  const remove = (connection: UnknownConnection): void => {
+    const address = addresses.get(connection);
+    if (address === undefined) return;
+    const others = unknown.get(address);
+    others?.delete(connection);
+    if (others?.size === 0) unknown.delete(address);
+  };
+
+  return {
+    hasRoomFor: (request) => (unknown.get(addressOf(request, proxies))?.size ?? 0) < bounds.unknownSocketsPerAddress,
+    add(connection) {
+      const address = addressOf(connection.request, proxies);
+      addresses.set(connection, address);
+      unknown.set(address, (unknown.get(address) ?? new Set()).add(connection));
+      let connects = 0;
+      connection.on('packet', ({ type, data }) => {
+        // 0 is Socket.IO's CONNECT, to whichever namespace: each has a token looked at, or an answer written.
+        if (type !== 'message' || typeof data !== 'string' || !data.startsWith('0')) return;
+        connects += 1;
+        if (connects > bounds.connectsPerSocket) connection.close(true);
+      });
+      connection.once('close', () => remove(connection));
+    },
+    remove,
+  };
+}

@@ -1,0 +1,163 @@
+#!/usr/bin/env node
+import * as E from 'fp-ts/Either';
+import { pino, type Logger } from 'pino';
+import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
+import { createPipeline } from '../../pipeline/instance/create-pipeline';
+import { embeddedStore } from '../../sinks/embedded/embedded-store';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import { redisStore } from '../../sinks/redis/redis-store';
+import { JobBroke } from '../../streams/board/board-event';
+import type { Report } from '../../streams/operators/reporting';
+import { openAuth, tokenAuth } from '../admission/auth/auth';
+import { commandOf, HELP } from './arguments';
+import { crashLoudly, leave, onSignal } from './leaving';
+import { makeToken } from './token';
+import { version } from './version';
+import { startGateway } from '../server';
+import { prometheusMetrics, type Metrics } from '../metrics';
+import { processMetrics } from '../metrics/counts/process-metrics';
+import { serveMetrics } from '../metrics/metrics-server';
+import { complaintOf, settingsOf, type Settings } from './settings/settings';
+
+async function main(): Promise<void> {
+  const command = commandOf(process.argv.slice(2));
+  switch (command.tag) {
+    case 'help':
+      return void process.stdout.write(HELP);
+    case 'version':
+      return void process.stdout.write(`${version()}\n`);
+    case 'wrong': {
+      refuse(`comfyui-jobstream: ${command.reason}; --help tells what there is\n`);
+      return;
+    }
+    case 'token': {
+      const token = await makeToken(command, process.env, Date.now());
+      if (E.isLeft(token)) {
+        refuse(complaintOf(token.left, 'cannot make a token'));
+        return;
+      }
+      return void process.stdout.write(`${token.right}\n`);
+    }
+    case 'serve': {
+      const settings = settingsOf(process.env);
+      if (E.isLeft(settings)) refuse(complaintOf(settings.left));
+      else await serve(settings.right);
+      return;
+    }
+  }
+}
+
+const refuse = (complaint: string): void => {
+  process.stderr.write(complaint);
+  process.exitCode = 1;
+};
+
+/** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
+async function serve({
+  servers,
+  store: where,
+  storeStrict,
+  host,
+  port,
+  logLevel,
+  metrics: metricsAt,
+  auth,
+  origins,
+  rates,
+  bodyLimitBytes,
+  inputLimitBytes,
+  proxies,
+  webhooks,
+  basePath,
+  outputLimitBytes,
+  downloadsPerUser,
+  jobTimeoutMs,
+  userLimits,
+}: Settings): Promise<void> {
+  const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  crashLoudly(logger);
+  const report = reportTo(logger);
+  const store = storeOf(where, report);
+  await inspect(store, storeStrict, logger);
+  const metrics = metricsOf(servers);
+  const { telemetry } = metrics;
+  const pipeline = createPipeline({ servers, store, report, telemetry, timeoutMs: jobTimeoutMs, userLimits });
+  pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
+  const gateway = await startGateway({
+    pipeline,
+    host,
+    port,
+    auth: auth ? tokenAuth(auth, (error) => report('keys of tokens', error)) : openAuth,
+    origins,
+    rates,
+    bodyLimitBytes,
+    inputLimitBytes,
+    proxies,
+    basePath,
+    outputLimitBytes,
+    downloads: { perUser: downloadsPerUser },
+    // Whoever has the secret on each instance needs no key in the store.
+    urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
+    ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
+    logger,
+    metrics,
+  });
+  const scraped = metricsAt && (await serveMetrics(metrics, metricsAt));
+  void pipeline.closed.then((error) => {
+    if (error === undefined) return;
+    logger.fatal({ err: error }, 'a bug');
+    leave(1);
+  });
+  onSignal(logger, async () => {
+    await gateway.close();
+    await pipeline.close();
+    // Until the end: what the last jobs came to is told by the last scrape.
+    await scraped?.close();
+  });
+  if (scraped) logger.info({ url: scraped.url }, 'metrics');
+  logger.info({ url: gateway.url, servers: servers.length, store: where.tag, tokens: auth !== undefined }, 'listening');
+  process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
+}
+
+/**
+ * Warns of a store that may lose states; with `strict`, does not start on one, nor on one that cannot be asked. One that
+ * can never do what is needed stops the start in any case.
+ */
+async function inspect(store: JobStore, strict: boolean, logger: Logger): Promise<void> {
+  const unanswered = (error: unknown): Observable<readonly string[]> => {
+    if (strict || !(error instanceof StoreUnavailable)) throw error;
+    logger.warn(`the store could not be inspected: ${error.message}`);
+    return of([]);
+  };
+  const warnings = await firstValueFrom(store.preflight().pipe(catchError(unanswered)));
+  for (const warning of warnings) logger.warn(warning);
+  if (strict && warnings.length > 0)
+    throw new Error(`STORE_STRICT is set, and the store may lose states: ${warnings.join('; ')}`);
+}
+
+/** Trouble that ends nothing is a line each, without a stack: while a server is away it comes again and again. */
+const reportTo =
+  (logger: Logger): Report =>
+  (where, error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    // A mistake of ours that cost one job its watching: once, with its stack.
+    if (error instanceof JobBroke) logger.error({ where, err: error }, message);
+    else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
+  };
+
+/** The types that servers are there for are told apart. */
+function metricsOf(servers: Settings['servers']): Metrics {
+  const metrics = prometheusMetrics({ types: servers.flatMap(({ tags = [] }) => tags) });
+  processMetrics(metrics.registry, version());
+  return metrics;
+}
+
+const storeOf = (store: Settings['store'], report: Report) =>
+  store.tag === 'redis'
+    ? redisStore({ url: store.url, report })
+    : embeddedStore({ directory: store.directory, report });
+
+main().catch((error: unknown) => {
+  process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  leave(1);
+});

@@ -1,0 +1,189 @@
+import { isIP } from 'node:net';
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { redisUrl } from '../../../sinks/redis/connection/url';
+import { checked } from '../../wire/described.codec';
+import { isLoopback } from '../../admission/loopback';
+import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas, or a JSON file of servers';
+
+/** Text that is not blank. */
+export const Words = setting('Words', (text) => (text.trim() === '' ? E.left('must not be blank') : E.right(text)));
+
+/** ComfyUI servers, without trailing slashes: URLs, or a file that describes them. */
+export const Servers = checked('Servers', (value): E.Either<string, readonly DescribedServer[]> => {
+  if (typeof value !== 'string') return E.left(`is required and ${SERVERS_WANTED}`);
+  const text = value.trim();
+  return pipe(
+    namesFile(text) ? serversIn(text) : E.right(parts(text).map((url): DescribedServer => ({ url }))),
+    E.chain((servers) => {
+      const bad = servers.findIndex(({ url }) => !isServer(url));
+      if (servers.length === 0 || bad >= 0)
+        return E.left(servers.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
+      const trimmed = servers.map((server) => ({ ...server, url: server.url.replace(/\/+$/, '') }));
+      const urls = new Set(trimmed.map(({ url }) => url));
+      if (urls.size < trimmed.length) return E.left('names the same server twice');
+      const names = new Set(trimmed.map(({ name }, position) => name ?? `server-${position + 1}`));
+      return names.size < trimmed.length ? E.left('gives two servers the same name') : E.right(trimmed);
+    }),
+  );
+});
+
+/** On or off. */
+export const Flag = setting('Flag', (text) =>
+  ['1', 'true'].includes(text)
+    ? E.right(true)
+    : ['0', 'false'].includes(text)
+      ? E.right(false)
+      : E.left('must be 1 or 0'),
+);
+
+/** One Redis, or nodes of a cluster. */
+export const RedisUrl = setting('RedisUrl', (text) =>
+  pipe(
+    E.tryCatch(
+      () => redisUrl(text),
+      () => 'must be a redis:// or rediss:// URL; of a cluster, several with commas, or one with ?cluster=1',
+    ),
+    E.map(() => text),
+  ),
+);
+
+/** An address or host name to listen on. */
+export const Host = setting('Host', (text) =>
+  isIP(text) > 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text)
+    ? E.right(text)
+    : E.left('must be an IP address or a host name, without scheme and port'),
+);
+
+export const Port = setting('Port', (text) =>
+  /^\d{1,5}$/.test(text) && Number(text) <= 65535
+    ? E.right(Number(text))
+    : E.left('must be a whole number from 0 to 65535; 0 takes a free port'),
+);
+
+/** How many of something. */
+export const Count = setting('Count', (text) =>
+  /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
+);
+
+/** The most there may be of something, or ms that it may take; 0 for any. */
+export const Bound = setting('Bound', (text) =>
+  /^\d{1,15}$/.test(text)
+    ? E.right(Number(text) === 0 ? Number.POSITIVE_INFINITY : Number(text))
+    : E.left('must be a whole number; 0 for no bound'),
+);
+
+/** How many bytes; at least one. */
+export const Bytes = setting('Bytes', (text) =>
+  /^[1-9]\d{0,14}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number of bytes, at least 1'),
+);
+
+/** A path without an end slash; empty for the root. */
+export const BasePath = setting('BasePath', (text) =>
+  text.length <= 200 && /^\/$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
+    ? E.right(text.replace(/\/$/, ''))
+    : E.left('must be a path such as /comfy'),
+);
+
+const bytes = (name: string, most: number, why: string) =>
+  setting(name, (text) =>
+    /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= most
+      ? E.right(Number(text))
+      : E.left(`must be a whole number of bytes from 1 to ${most}${why}`),
+  );
+
+/** Of a JSON body. */
+export const BodyBytes = bytes('BodyBytes', 100 << 20, ', which is what ComfyUI takes');
+
+/** Of an uploaded file; a ComfyUI started with `--max-upload-size` takes more than 100 MB. */
+export const InputBytes = bytes('InputBytes', 2 ** 30, '');
+
+/** By how much clocks may differ. */
+export const Seconds = setting('Seconds', (text) =>
+  /^\d{1,3}$/.test(text) && Number(text) <= 300
+    ? E.right(Number(text))
+    : E.left('must be a whole number from 0 to 300'),
+);
+
+export const LogLevel = setting('LogLevel', (text) =>
+  LEVELS.includes(text) ? E.right(text) : E.left(`must be one of ${LEVELS.join(', ')}`),
+);
+
+const WELL_MADE = 'for instance from `openssl rand -base64 32`';
+
+/** At least 256 bits, as HS256 wants (RFC 7518, 3.2), and not of the kind that one guesses first. */
+export const Secret = setting('Secret', (text) => {
+  const secret = new TextEncoder().encode(text);
+  if (secret.length < 32 || new TextEncoder().encode(text.trim()).length < 32)
+    return E.left(`must be at least 32 bytes long, ${WELL_MADE}`);
+  return isMonotonous(text)
+    ? E.left(`must not be so easily guessed: take random bytes, ${WELL_MADE}`)
+    : E.right(secret);
+});
+
+/** Of a handful of characters, or the same again and again: whatever its length, a guess away. */
+function isMonotonous(text: string): boolean {
+  const periods = Array.from({ length: Math.floor(text.length / 2) }, (_, n) => n + 1);
+  const repeats = (period: number): boolean => text.startsWith(text.slice(period));
+  return new Set(text).size < MOST_DISTINCT || periods.some(repeats);
+}
+/** 16 hexadecimal digits in random order hardly ever show fewer than ten. */
+const MOST_DISTINCT = 10;
+
+/** Keys that anybody on the way could exchange would prove nothing: https, or this machine. */
+export const JwksUrl = setting('JwksUrl', (text) => {
+  const url = parsed(text);
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  return url !== undefined && isSafe && url.username === '' && url.password === ''
+    ? E.right(url)
+    : E.left('must be an https:// URL of a JSON Web Key Set, without credentials; http:// for this machine only');
+});
+
+/** Of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+export const WebhookSecret = setting('WebhookSecret', (text) => {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const secret = Buffer.from(base64, 'base64');
+  if (secret.length < 24 || secret.length > 64)
+    return E.left(`must be whsec_ and 24 to 64 bytes in base64, ${SIGNED_WITH}`);
+  return isMonotonous(secret.toString('latin1'))
+    ? E.left(`must not be so easily guessed: take random bytes, ${SIGNED_WITH}`)
+    : E.right<string, Uint8Array>(secret);
+});
+
+const SIGNED_WITH = 'for instance whsec_ and `openssl rand -base64 32`';
+
+/** Host names, or `*.` and a domain. */
+export const WebhookHosts = setting('WebhookHosts', (text) => {
+  const hosts = parts(text).map((host) => host.toLowerCase());
+  return hosts.every((host) => /^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(host))
+    ? E.right(hosts)
+    : E.left('must be host names such as hooks.internal or *.svc.cluster.local, separated by commas, without ports');
+});
+
+/** Web origins, as browsers write them. */
+export const Origins = setting('Origins', (text) => {
+  const origins = parts(text).map((origin) => origin.replace(/\/$/, ''));
+  return origins.every((origin) => isHttp(origin) && parsed(origin)?.origin === origin)
+    ? E.right(origins)
+    : E.left('must be web origins such as https://app.example.com, separated by commas, without paths');
+});
+
+function setting<A>(name: string, parse: (text: string) => E.Either<string, A>) {
+  return checked(name, (value) => (typeof value === 'string' ? parse(value) : E.left('must be text')));
+}
+
+const parts = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+const parsed = (text: string): URL | undefined => (URL.canParse(text) ? new URL(text) : undefined);
+
+const isHttp = (text: string): boolean => ['http:', 'https:'].includes(parsed(text)?.protocol ?? '');
+
+/** A path stays, for servers behind a proxy; a query or a fragment could only be lost. */
+const isServer = (text: string): boolean => isHttp(text) && parsed(text)?.search === '' && parsed(text)?.hash === '';

@@ -1,0 +1,229 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import * as t from 'io-ts';
+import { bounds } from '../../../streams/bounds';
+import {
+  BasePath,
+  Bound,
+  Bytes,
+  BodyBytes,
+  Count,
+  Flag,
+  Host,
+  InputBytes,
+  JwksUrl,
+  LogLevel,
+  Origins,
+  Port,
+  RedisUrl,
+  Secret,
+  Seconds,
+  Servers,
+  WebhookHosts,
+  WebhookSecret,
+  Words,
+} from './settings.codec';
+import { decoded, optional, type FieldError } from '../../wire/described.codec';
+import type { AuthSettings } from '../../admission/auth/auth';
+import { isLoopback } from '../../admission/loopback';
+import { defaultRates, type Rates } from '../../admission/limits/rate-limits';
+import type { DescribedServer } from './servers-file.codec';
+
+/** Where job states are kept. */
+export type StoreSettings =
+  { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
+
+export interface Settings {
+  /** ComfyUI servers, no two of one URL. */
+  readonly servers: readonly DescribedServer[];
+  readonly store: StoreSettings;
+  /** Whether a store that may lose states stops the start; else it is only warned of. */
+  readonly storeStrict: boolean;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly logLevel: string;
+  /** Where `/metrics` is served besides, without a token; absent where it is not. */
+  readonly metrics?: { readonly host: string; readonly port: number };
+  /** Absent: everybody on this machine may do everything. */
+  readonly auth?: AuthSettings;
+  /** Web origins, besides the gateway's own, whose pages may call it. */
+  readonly origins: readonly string[];
+  readonly rates: Rates;
+  /** The largest JSON body taken, and the largest input. */
+  readonly bodyLimitBytes: number;
+  readonly inputLimitBytes: number;
+  /** How many proxies stand before the gateway. */
+  readonly proxies: number;
+  /** What all paths begin with; empty at the root. */
+  readonly basePath: string;
+  readonly outputLimitBytes: number;
+  readonly downloadsPerUser: number;
+  /** How long a job may take where its request does not say, ms; ∞ for no bound. */
+  readonly jobTimeoutMs: number;
+  /** What a user may have under way; ∞ for no bound. */
+  readonly userLimits: { readonly jobs: number; readonly bytes: number };
+  /** Absent: nobody is told by webhook. */
+  readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const AuthVariables = t.type({
+  JWT_SECRET: optional(Secret),
+  JWT_JWKS_URL: optional(JwksUrl),
+  JWT_ISSUER: optional(Words),
+  JWT_AUDIENCE: optional(Words),
+  JWT_MAX_HOURS: optional(Count),
+  JWT_TOLERANCE_S: optional(Seconds),
+});
+type AuthVariables = t.TypeOf<typeof AuthVariables>;
+
+const Variables = t.type({
+  COMFYUI_URL: Servers,
+  REDIS_URL: optional(RedisUrl),
+  STORE_STRICT: optional(Flag),
+  DATA_DIR: optional(Words),
+  HOST: optional(Host),
+  PORT: optional(Port),
+  LOG_LEVEL: optional(LogLevel),
+  METRICS_PORT: optional(Port),
+  METRICS_HOST: optional(Host),
+  ...AuthVariables.props,
+  ORIGINS: optional(Origins),
+  MAX_BODY_BYTES: optional(BodyBytes),
+  MAX_INPUT_BYTES: optional(InputBytes),
+  REQUESTS_PER_MINUTE: optional(Count),
+  BYTES_PER_MINUTE: optional(Count),
+  MESSAGES_PER_SECOND: optional(Count),
+  JOINS_PER_SECOND: optional(Count),
+  SOCKETS_PER_USER: optional(Count),
+  PROXIES: optional(Count),
+  BASE_PATH: optional(BasePath),
+  MAX_OUTPUT_BYTES: optional(Bytes),
+  DOWNLOADS_PER_USER: optional(Count),
+  JOB_TIMEOUT_MS: optional(Bound),
+  JOBS_PER_USER: optional(Bound),
+  WORKFLOW_BYTES_PER_USER: optional(Bound),
+  WEBHOOK_SECRET: optional(WebhookSecret),
+  WEBHOOK_HOSTS: optional(WebhookHosts),
+});
+type Variables = t.TypeOf<typeof Variables>;
+
+/** The settings that the environment asks for, or everything that is wrong with it, secret values left out. An empty variable is an absent one. */
+export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const together = contradictions(given);
+  return pipe(
+    decoded(Variables, given),
+    E.mapLeft((apart) => [...apart, ...together.filter(({ field }) => !apart.some((error) => error.field === field))]),
+    E.chain((variables) => (together.length > 0 ? E.left(together) : E.right(settingsFrom(variables)))),
+  );
+};
+
+/** Those of tokens alone, where nothing is served; `undefined` where tokens are not asked for. */
+export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  return pipe(
+    decoded(AuthVariables, given),
+    E.map((variables) => authFrom(variables).auth),
+  );
+};
+
+/** What to tell the person who started the gateway with bad settings. */
+export const complaintOf = (errors: readonly FieldError[], what = 'cannot start, these settings are wrong'): string => {
+  const width = Math.max(...errors.map(({ field }) => field.length));
+  const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);
+  return [`comfyui-jobstream ${what}:`, ...lines, ''].join('\n');
+};
+
+const contradictions = (environment: Environment): readonly FieldError[] => [
+  ...contradictionsOfAuth(environment),
+  ...(environment['WEBHOOK_HOSTS'] !== undefined && environment['WEBHOOK_SECRET'] === undefined
+    ? [{ field: 'WEBHOOK_HOSTS', message: 'means nothing without WEBHOOK_SECRET' }]
+    : []),
+  ...(environment['METRICS_HOST'] !== undefined && environment['METRICS_PORT'] === undefined
+    ? [{ field: 'METRICS_HOST', message: 'means nothing without METRICS_PORT' }]
+    : []),
+];
+
+const contradictionsOfAuth = ({
+  HOST,
+  JWT_SECRET,
+  JWT_JWKS_URL,
+  JWT_ISSUER,
+  JWT_AUDIENCE,
+  JWT_MAX_HOURS,
+  JWT_TOLERANCE_S,
+}: Environment): readonly FieldError[] => {
+  if (JWT_SECRET !== undefined && JWT_JWKS_URL !== undefined)
+    return [{ field: 'JWT_JWKS_URL', message: 'cannot be set beside JWT_SECRET: tokens are checked in one way' }];
+  if (JWT_SECRET !== undefined || JWT_JWKS_URL !== undefined) return [];
+  const pointless = Object.entries({ JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return [
+    ...(HOST !== undefined && !isLoopback(HOST)
+      ? [
+          {
+            field: 'HOST',
+            message:
+              'must be 127.0.0.1, ::1 or localhost unless JWT_SECRET or JWT_JWKS_URL is set: without, anybody may do everything',
+          },
+        ]
+      : []),
+    ...pointless.map(([field]) => ({ field, message: 'means nothing without JWT_SECRET or JWT_JWKS_URL' })),
+  ];
+};
+
+const settingsFrom = (variables: Variables): Settings => ({
+  servers: variables.COMFYUI_URL,
+  store:
+    variables.REDIS_URL === undefined
+      ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
+      : { tag: 'redis', url: variables.REDIS_URL },
+  storeStrict: variables.STORE_STRICT ?? false,
+  host: variables.HOST ?? '127.0.0.1',
+  port: variables.PORT ?? 8787,
+  logLevel: variables.LOG_LEVEL ?? 'info',
+  ...(variables.METRICS_PORT !== undefined && {
+    metrics: { host: variables.METRICS_HOST ?? '127.0.0.1', port: variables.METRICS_PORT },
+  }),
+  ...authFrom(variables),
+  origins: variables.ORIGINS ?? [],
+  rates: ratesFrom(variables),
+  bodyLimitBytes: variables.MAX_BODY_BYTES ?? bounds.bodyBytes,
+  inputLimitBytes: variables.MAX_INPUT_BYTES ?? bounds.inputBytes,
+  proxies: variables.PROXIES ?? 0,
+  basePath: variables.BASE_PATH ?? '',
+  outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
+  downloadsPerUser: variables.DOWNLOADS_PER_USER ?? bounds.downloadsPerUser,
+  jobTimeoutMs: variables.JOB_TIMEOUT_MS ?? bounds.jobMs,
+  userLimits: {
+    jobs: variables.JOBS_PER_USER ?? bounds.jobsPerUser,
+    bytes: variables.WORKFLOW_BYTES_PER_USER ?? bounds.bytesPerUser,
+  },
+  ...(variables.WEBHOOK_SECRET && {
+    webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
+  }),
+});
+
+const authFrom = (variables: AuthVariables): Pick<Settings, 'auth'> => {
+  const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
+  const expected = {
+    ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+    ...(JWT_MAX_HOURS !== undefined && { maxHours: JWT_MAX_HOURS }),
+    ...(JWT_TOLERANCE_S !== undefined && { toleranceS: JWT_TOLERANCE_S }),
+  };
+  if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
+  return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };
+};
+
+const ratesFrom = (variables: Variables): Rates => ({
+  requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
+  bytesPerMinute: variables.BYTES_PER_MINUTE ?? defaultRates.bytesPerMinute,
+  messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
+  joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
+  socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,
+});

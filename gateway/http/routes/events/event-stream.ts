@@ -1,0 +1,76 @@
+import type { Response } from 'express';
+import { asyncScheduler } from 'rxjs';
+import { jsonOf } from '../../../sockets/encoded-state';
+import { outbox, type OutboxLimits, type Wire } from '../../../sockets/send-queue';
+import type { PublicJob } from '../../../wire/public-job';
+import type { GatewayTelemetry } from '../../../metrics/gateway-event';
+import { observedWire } from '../../../sockets/observed-wire';
+
+/** One reader of server-sent events. */
+export interface EventStream {
+  /** Sends a job's state, or lets it wait for a slow reader; ends the stream after the settled one. */
+  state(job: PublicJob): void;
+  /** Sends a comment to an idle reader, so that nothing in between takes the connection for dead. */
+  beat(): void;
+  /** To be called now and then: cuts a reader that stalled. */
+  inspect(): void;
+  /** Ends the stream. The reader may return. */
+  end(): void;
+}
+
+/** Answers with an event stream. A slow reader is served and cut as a slow socket is. */
+export function eventStream(
+  response: Response,
+  limits: OutboxLimits,
+  onCut: (reason: string) => void,
+  tell: GatewayTelemetry,
+): EventStream {
+  let unsent = 0;
+  const write = (text: string): void => {
+    if (response.destroyed || response.writableEnded) return;
+    unsent += 1;
+    response.write(text, () => {
+      unsent -= 1;
+      if (unsent === 0) box.drained();
+    });
+  };
+  const wire: Wire = {
+    isDrained: () => unsent === 0,
+    backlogBytes: () => response.writableLength,
+    state: (job) => write(frameOf(job)),
+    end(job) {
+      write(frameOf(job));
+      response.end();
+    },
+    preview: () => undefined,
+    cut(reason) {
+      if (response.destroyed) return;
+      onCut(reason);
+      response.destroy();
+    },
+  };
+  const box = outbox(observedWire(wire, 'event_stream', tell), limits, asyncScheduler);
+  response.status(200).set(HEADERS);
+  write(RETRY);
+  return {
+    state: (job) => box.state(job),
+    beat() {
+      if (unsent > 0) return;
+      box.drained();
+      write(':\n\n');
+    },
+    inspect: () => box.inspect(),
+    end: () => void response.end(),
+  };
+}
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'private, no-cache, no-transform',
+  // nginx would collect what is to be live.
+  'X-Accel-Buffering': 'no',
+};
+/** How long a browser waits before it returns, ms. */
+const RETRY = 'retry: 2000\n\n';
+
+const frameOf = (job: PublicJob): string => `id: ${job.epoch}:${job.seq}\ndata: ${jsonOf(job)}\n\n`;

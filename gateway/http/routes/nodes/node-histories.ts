@@ -1,0 +1,35 @@
+import { takeUntil, type Observable } from 'rxjs';
+import type { JobState } from '../../../../streams/job/job-state';
+import { recorded, type NodeHistory } from '../../../wire/node-history';
+
+/** The nodes over time of jobs that this instance watches or watched: not stored, so a restart forgets them. */
+export interface NodeHistories {
+  /** What was seen of a job while it was this user's: an id that was used before says nothing of its former job. */
+  of(job: Pick<JobState, 'promptId' | 'userId'>): NodeHistory | undefined;
+}
+
+/** A history has some kilobytes; the job that was silent for longest is forgotten first. */
+const MOST_JOBS = 2000;
+
+interface Owned {
+  readonly userId: string;
+  readonly history: NodeHistory;
+}
+
+/** Records every state until `closing$` emits. */
+export function nodeHistories(state$: Observable<JobState>, closing$: Observable<unknown>): NodeHistories {
+  const histories = new Map<string, Owned>();
+  const ownOf = ({ promptId, userId }: Pick<JobState, 'promptId' | 'userId'>): NodeHistory | undefined => {
+    const kept = histories.get(promptId);
+    return kept?.userId === userId ? kept.history : undefined;
+  };
+  state$.pipe(takeUntil(closing$)).subscribe((state) => {
+    const { promptId, userId } = state;
+    const history = recorded(ownOf(state), state);
+    histories.delete(promptId);
+    histories.set(promptId, { userId, history });
+    const [oldest] = histories.keys();
+    if (histories.size > MOST_JOBS && oldest !== undefined) histories.delete(oldest);
+  });
+  return { of: ownOf };
+}

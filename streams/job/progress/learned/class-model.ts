@@ -1,0 +1,122 @@
+import type { Expected } from '../plan/expected';
+import type { Measured } from './measured';
+import type { PlanNode } from '../plan/plan';
+import type { Prior } from '../plan/priors';
+
+/**
+ * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
+ * tells of another of its class with twice the steps or half the size.
+ */
+export interface Model {
+  /** The numbers that count, by name; the first seen. */
+  readonly names: readonly string[];
+  readonly runs: number;
+  /** Of (1, numbers…): XᵀX, row by row; and Xᵀy for what a node takes besides steps, and for a step. */
+  readonly xx: readonly number[];
+  readonly fixed: readonly number[];
+  readonly step: readonly number[];
+  /** The mean of log times, about which the rest is told. */
+  readonly stepping: boolean;
+  readonly steps: number;
+  readonly rounds: number;
+}
+
+/** Numbers that a model looks at. */
+const MOST_NAMES = 6;
+/** How strongly a number is taken to say nothing, until runs say otherwise. */
+const RIDGE = 0.15;
+
+export const emptyModel: Model = {
+  ...{ names: [], runs: 0, xx: [], fixed: [], step: [] },
+  ...{ stepping: false, steps: 1, rounds: 1 },
+};
+
+const SKIPPED = /^@steps$|seed|noise$/;
+
+/** The model after one more run of a node. */
+export function learnt(before: Model, node: PlanNode, measured: Measured): Model {
+  const model = before.runs === 0 ? named(node) : before;
+  const x = inputOf(model, node);
+  const keep = model.runs >= 200 ? 0.995 : 1;
+  const base = node.prior;
+  return {
+    ...model,
+    runs: model.runs + 1,
+    xx: model.xx.map((sum, i) => keep * sum + (x[Math.floor(i / x.length)] ?? 0) * (x[i % x.length] ?? 0)),
+    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.fixedMs, base.fixedMs)),
+    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.stepMs, stepOf(base))),
+    stepping: measured.stepMs > 0,
+    steps: measured.steps,
+    rounds: measured.rounds,
+  };
+}
+
+/** What a node of the class is expected to take. */
+export function expectedBy(model: Model, node: PlanNode): Expected {
+  const x = inputOf(model, node);
+  const base = node.prior;
+  const predict = (xy: readonly number[]): number =>
+    Math.exp(solved(model.xx, xy).reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
+  const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
+  const fixedMs = Math.max(1, base.fixedMs) * predict(model.fixed);
+  if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust };
+  const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
+  return { fixedMs, stepMs: stepOf(base) * predict(model.step), steps, rounds: model.rounds, trust };
+}
+
+const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;
+const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
+
+function named({ numbers }: PlanNode): Model {
+  const names = [...numbers.keys()].filter((name) => !SKIPPED.test(name) && name.length <= 40).slice(0, MOST_NAMES);
+  const size = names.length + 1;
+  const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
+  return { ...emptyModel, names, xx: zeros(size * size), fixed: zeros(size), step: zeros(size) };
+}
+
+/** Logarithms, so that twice is twice wherever it starts. */
+const inputOf = ({ names }: Model, { numbers }: PlanNode): readonly number[] => [
+  1,
+  ...names.map((name) => Math.log(0.05 + (numbers.get(name) ?? 0))),
+];
+
+/** Solves (XᵀX + λ) b = Xᵀy by elimination; at most seven unknowns. */
+function solved(xx: readonly number[], xy: readonly number[]): readonly number[] {
+  const size = xy.length;
+  const rows = Array.from({ length: size }, (_, r) => [
+    ...Array.from({ length: size }, (_, c) => (xx[r * size + c] ?? 0) + (r === c ? (r === 0 ? RIDGE / 10 : RIDGE) : 0)),
+    xy[r] ?? 0,
+  ]);
+  for (let pivot = 0; pivot < size; pivot++) {
+    const row = rows[pivot];
+    if (row === undefined) continue;
+    const divisor = row[pivot] ?? 1;
+    for (let c = pivot; c <= size; c++) row[c] = (row[c] ?? 0) / divisor;
+    rows.forEach((other, r) => {
+      const factor = other[pivot] ?? 0;
+      if (r === pivot || factor === 0) return;
+      for (let c = pivot; c <= size; c++) other[c] = (other[c] ?? 0) - factor * (row[c] ?? 0);
+    });
+  }
+  return rows.map((row) => row[size] ?? 0);
+}
+
+const short = (value: number): number => Number(value.toPrecision(6));
+
+export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds }: Model): string =>
+  JSON.stringify([names, runs, xx.map(short), fixed.map(short), step.map(short), stepping, steps, rounds]);
+
+/** Reads what `modelToText` wrote; `undefined` where it is anything else. */
+export function modelFrom(value: unknown): Model | undefined {
+  if (!Array.isArray(value) || value.length !== 8) return undefined;
+  const [names, runs, xx, fixed, step, stepping, steps, rounds] = value as readonly unknown[];
+  if (!isListOf(names, 'string') || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
+  const size = names.length + 1;
+  if (!isListOf(xx, 'number') || !isListOf(fixed, 'number') || !isListOf(step, 'number')) return undefined;
+  if (xx.length !== size * size || fixed.length !== size || step.length !== size) return undefined;
+  if (typeof runs !== 'number' || typeof steps !== 'number' || typeof rounds !== 'number') return undefined;
+  return { ...{ names, runs, stepping, steps, rounds }, xx, fixed, step } as Model;
+}
+
+const isListOf = (value: unknown, type: 'string' | 'number'): value is readonly unknown[] =>
+  Array.isArray(value) && value.every((each) => typeof each === type);

@@ -1,0 +1,101 @@
+import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
+import { byName, type Durations } from '../plan/expected';
+import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
+import { hash, type PlanNode } from '../plan/plan';
+import { ended, type RunClock } from '../run-clock';
+
+/** What was learnt under a key, as text; forgotten where there is none. */
+export type LearnedEntry = readonly [key: string, text: string | undefined];
+
+/** What earlier runs tell of nodes' durations. Bounded: what was not seen for longest is forgotten first. */
+export interface Learned {
+  /** What nodes will take on a server; a guess by their names where nothing tells. */
+  readonly durationsOn: (serverUrl: string) => Durations;
+  /** Takes in a run that has ended well, and tells what is to be kept. */
+  readonly learn: (serverUrl: string, run: RunClock, at: number) => readonly LearnedEntry[];
+  /** Takes in what was kept, by others too. What is no such thing is left out. */
+  readonly take: (entries: readonly LearnedEntry[]) => void;
+}
+
+/** Nodes and classes remembered: some 70 and 400 bytes each as they are kept. */
+const MOST_NODES = 8_000;
+const MOST_CLASSES = 400;
+/** A run of more nodes teaches no more than the first of them. */
+const NODES_A_RUN = 500;
+
+export function learned(): Learned {
+  const nodes = new Map<string, Measured>();
+  const classes = new Map<string, Model>();
+
+  return {
+    durationsOn: (serverUrl) => {
+      const server = hash(serverUrl);
+      return (node, isCold) => {
+        for (const key of keysOf(server, node, isCold)) {
+          const measured = nodes.get(key);
+          if (measured !== undefined) return expectedFrom(measured, node);
+        }
+        const model = classes.get(classKey(server, node)) ?? classes.get(classKey('', node));
+        return model === undefined ? byName(node) : expectedBy(model, node);
+      };
+    },
+    learn: (serverUrl, run, at) => {
+      const server = hash(serverUrl);
+      const through = ended(run, at);
+      const kept = new Map<string, string | undefined>();
+      let left = NODES_A_RUN;
+      for (const [id, node] of run.plan.nodes) {
+        const seen = through.nodes.get(id);
+        if (seen?.doneAt === undefined || left-- <= 0) continue;
+        const measured = measuredOf(seen, seen.doneAt);
+        for (const key of keysOf(server, node, run.isCold)) {
+          const before = nodes.get(key);
+          const now = before === undefined ? measured : blended(before, measured);
+          kept.set(key, measuredToText(now));
+          for (const gone of remember(nodes, key, now, MOST_NODES)) kept.set(gone, undefined);
+        }
+        for (const key of [classKey(server, node), classKey('', node)]) {
+          const model = learnt(classes.get(key) ?? emptyModel, node, measured);
+          kept.set(key, modelToText(model));
+          for (const gone of remember(classes, key, model, MOST_CLASSES)) kept.set(gone, undefined);
+        }
+      }
+      return [...kept];
+    },
+    take: (entries) => {
+      for (const [key, text] of entries) {
+        const value = parsed(text);
+        const measured = measuredFrom(value);
+        const model = measured === undefined ? modelFrom(value) : undefined;
+        if (key.startsWith('n') && measured !== undefined) remember(nodes, key, measured, MOST_NODES);
+        if (key.startsWith('c') && model !== undefined) remember(classes, key, model, MOST_CLASSES);
+      }
+    },
+  };
+}
+
+/** Puts a value last, and tells what had to go for it. */
+function remember<V>(map: Map<string, V>, key: string, value: V, most: number): readonly string[] {
+  map.delete(key);
+  map.set(key, value);
+  const oldest = map.keys().next();
+  if (map.size <= most || oldest.done === true) return [];
+  map.delete(oldest.value);
+  return [oldest.value];
+}
+
+/** From the more telling to the less: this node of this workflow, a node of any with these inputs. */
+function keysOf(server: string, { inGraph, anywhere }: PlanNode, isCold: boolean): readonly string[] {
+  const heat = isCold ? 'c' : 'w';
+  return [`n${server}:${inGraph}${heat}`, `n${server}:${anywhere}${heat}`];
+}
+
+const classKey = (server: string, { type }: PlanNode): string => `c${server}:${type.length > 40 ? hash(type) : type}`;
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

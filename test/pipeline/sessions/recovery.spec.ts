@@ -1,0 +1,78 @@
+import { EMPTY, from, of, type Observable } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { recovery } from '../../../pipeline/sessions/recovery';
+import { inTransit } from '../../../pipeline/transit';
+import type { SessionKey } from '../../../sinks/leases';
+import type { JobStore } from '../../../sinks/job-store';
+import type { JobState } from '../../../streams/job/job-state';
+import { aState } from '../../sinks/a-state';
+
+/** A store that notes which states were read and which sessions were made known. */
+function scene(states: readonly JobState[], held: ReadonlySet<string>) {
+  const clock = new TestScheduler(() => true);
+  const read: string[] = [];
+  const noted: string[] = [];
+  const onBoard = new Set<string>();
+  const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
+    const unknown = some.filter(({ promptId }) => !isKnown(promptId));
+    read.push(...unknown.map(({ promptId }) => promptId));
+    return from(unknown);
+  };
+  const store = {
+    live: (isKnown) => reading(states, isKnown),
+    liveOf: (clientId, isKnown) =>
+      reading(
+        states.filter((state) => state.clientId === clientId),
+        isKnown,
+      ),
+    workflow: () => of(undefined),
+    leases: { note: ({ clientId }: SessionKey) => (noted.push(clientId), EMPTY) },
+  } as Pick<JobStore, 'live' | 'liveOf' | 'workflow'> as JobStore;
+  const looks = recovery(
+    {
+      store,
+      writer: { write: () => of('stored'), waiting: () => undefined },
+      board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
+      transit: inTransit(),
+      isServed: () => true,
+      isHeld: (clientId) => held.has(clientId),
+      own: () => 'own',
+    },
+    { clock, random: () => 0.5, report: () => undefined, backoff: { steadyMs: 0, delayMs: () => 100 } },
+  );
+  const look = (look$: ReturnType<typeof looks.ofAll>): readonly string[] => {
+    const claimed: string[] = [];
+    look$.subscribe((jobs) => claimed.push(...jobs.map(({ state }) => state.promptId)));
+    claimed.forEach((promptId) => onBoard.add(promptId));
+    return claimed;
+  };
+  return { ...looks, look, read, noted };
+}
+
+const jobs = [
+  aState({ promptId: 'mine', clientId: 'held' }),
+  aState({ promptId: 'theirs', clientId: 'theirs' }),
+  aState({ promptId: 'nobodys', clientId: 'own' }),
+];
+
+test('the jobs of sessions held here are claimed, and the sessions of the others made known', () => {
+  const { ofAll, look, noted } = scene(jobs, new Set(['held', 'own']));
+  expect(look(ofAll())).toEqual(['mine', 'nobodys']);
+  expect(noted).toEqual(['theirs']);
+});
+
+test('[R17] a second look reads nothing of jobs that are known, here or elsewhere', () => {
+  const { ofAll, look, read } = scene(jobs, new Set(['held', 'own']));
+  look(ofAll());
+  read.length = 0;
+  expect(look(ofAll())).toEqual([]);
+  expect(read).toEqual([]);
+});
+
+test('a job that was seen elsewhere is claimed by who inherits its session', () => {
+  const held = new Set(['held', 'own']);
+  const { ofAll, of: ofSessions, look } = scene(jobs, held);
+  look(ofAll());
+  held.add('theirs');
+  expect(look(ofSessions(['theirs']))).toEqual(['theirs']);
+});

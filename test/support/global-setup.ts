@@ -1,9 +1,0 @@
-import { buildDashboard, builtFolder } from './built';
-import { ensureRedisServer } from './redis-server';
-
-/** What the tests of edges need of the machine: a Redis, the dashboard, and the code of what runs in processes of its own. */
-export default async function globalSetup(): Promise<void> {
-  buildDashboard();
-  builtFolder();
-  await ensureRedisServer();
-}

@@ -1,0 +1,9 @@
+import { buildDashboard, builtFolder } from '../programs/built';
+import { ensureRedisServer } from '../redis/redis-server';
+
+/** What the tests of edges need of the machine: a Redis, the dashboard, and the code of what runs in processes of its own. */
+export default async function globalSetup(): Promise<void> {
+  buildDashboard();
+  builtFolder();
+  await ensureRedisServer();
+}

@@ -1,0 +1,25 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chromium, type Browser } from 'playwright-core';
+import { PATIENCE_MS } from '../until';
+
+const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const FLAGS =
+  '--no-sandbox --headless --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+
+/** The system's Chromium, without a window. */
+export const startChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: ensureChromium(), args: FLAGS.split(' '), timeout: PATIENCE_MS });
+
+/** The path of the system's Chromium. Installs Debian's where there is none and we may. */
+export const ensureChromium = (): string => process.env['CHROMIUM'] ?? installed() ?? install();
+
+const installed = (): string | undefined => PATHS.find((path) => existsSync(path));
+
+function install(): string {
+  const apt = (...args: string[]) =>
+    execFileSync('apt-get', args, { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  apt('update');
+  apt('install', '-y', '--no-install-recommends', 'chromium');
+  return PATHS[0]!;
+}
