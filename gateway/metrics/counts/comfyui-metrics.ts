@@ -113,7 +113,10 @@ function socketMetrics(
     registers,
   });
   return {
-    frame: ({ server }) => void frames.set(labels.server(server), (frames.get(labels.server(server)) ?? 0) + 1),
+    frame: (event) => {
+      const server = labels.server(event.server);
+      frames.set(server, (frames.get(server) ?? 0) + 1);
+    },
     badFrame: ({ server }) => badFrames.inc({ server: labels.server(server) }),
     socketOpened: (event) => {
       const server = labels.server(event.server);
