@@ -1,6 +1,7 @@
-import { advance } from '../streams/job/advance';
+import { advance } from '../streams/job/advance/advance';
 import type { JobEvent, NodeSnapshot } from '../streams/job/job-event';
 import { jobOf, queuedState, type Job } from '../streams/job/job';
+import { defaultTiming } from '../streams/job/timing';
 import { graphOf } from '../streams/job/workflow';
 
 /** `npm run bench:bar`: what the bar costs a frame, with so many nodes in the workflow, one of which counts. */
@@ -21,9 +22,9 @@ function microsecondsAFrame(nodes: number): number {
     const counting: NodeSnapshot = { id: String(nodes - 2), value: n, max: FRAMES, finished: false };
     return { promptId: 'p', at: 1_000 + n * 50, tag: 'snapshot', nodes: [...before, counting] };
   });
-  job = advance(job, frames[0]!);
+  job = advance(job, frames[0]!, defaultTiming);
   const began = process.cpuUsage();
-  for (const frame of frames) job = advance(job, frame);
+  for (const frame of frames) job = advance(job, frame, defaultTiming);
   const { user, system } = process.cpuUsage(began);
   if (job.state.node?.value !== FRAMES - 1) throw new Error('the last frame was not counted');
   return (user + system) / FRAMES;

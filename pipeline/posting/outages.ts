@@ -16,7 +16,7 @@ import type { Choice } from './choose-server';
 import type { Env } from '../env';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { lost } from '../../streams/job/failures';
-import { runsAgain } from '../../streams/job/derive';
+import { runsAgain } from '../../streams/job/advance/derive';
 import type { JobState } from '../../streams/job/job-state';
 
 /** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
@@ -75,7 +75,7 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
       // While no other server answers, nothing is known of these jobs, and nothing gained by giving them up (R4).
       return urls
         .flatMap((url) => board.mayRunAgain(url))
-        .filter(({ state, runAgain }) => runAgain === undefined && runsAgain(state, lost) && mayMove(state));
+        .filter(({ state, stage }) => stage.tag !== 'betweenRuns' && runsAgain(state, lost) && mayMove(state));
     }),
     map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),
   );

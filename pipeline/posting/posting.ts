@@ -24,7 +24,7 @@ import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { timedOut } from '../../streams/job/failures';
-import { jobOf, type Job } from '../../streams/job/job';
+import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
@@ -90,9 +90,12 @@ export function posting(parts: PostingParts, env: Env): Posting {
     const submission = {
       ...{ promptId: runId, clientId, prompt, maybePosted },
       linked: () => board.session(clientId)?.open === true,
-      cancelAsked: () => jobOfRun(run)?.cancelAsked === true,
+      cancelAsked: () => {
+        const job = jobOfRun(run);
+        return job !== undefined && isCancelAsked(job);
+      },
       /** A run whose frames came before its answer needs no other post. */
-      wanted: () => isHeld(run) && jobOfRun(run)?.accepted === false && jobOfRun(run)?.runAgain === undefined,
+      wanted: () => isHeld(run) && jobOfRun(run)?.stage.tag === 'posting',
       // What nobody else knows of, nobody else posts.
       mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
     };
@@ -114,8 +117,8 @@ export function posting(parts: PostingParts, env: Env): Posting {
     // Taken over while it was on its way here from the store.
     if (!isHeld(run)) return of<BoardEvent>({ tag: 'released', promptId });
     // From here on, who takes the job up has no need to post it.
-    if (job.accepted) writer.keep(promptId, oncePosted(run.prompt, job.state.retry !== undefined));
-    return job.cancelAsked ? stop(promptId) : EMPTY;
+    if (isAtServer(job)) writer.keep(promptId, oncePosted(run.prompt, job.state.retry !== undefined));
+    return isCancelAsked(job) ? stop(promptId) : EMPTY;
   };
 
   const stoppingRun = (at: ComfyUIServer | undefined, runId: string): Observable<never> =>
@@ -144,8 +147,8 @@ export function posting(parts: PostingParts, env: Env): Posting {
     const graph = graphOfPrompt(workflow?.prompt);
     // Its last run has failed, and the next was not posted yet.
     if (waitsForRun(state)) {
-      const runAgain = state.retry?.onLost === undefined ? ranOutOfMemory : wasLost;
-      return of({ tag: 'opened', job: { ...jobOf(state, { graph }), runAgain } });
+      const failed = state.retry?.onLost === undefined ? ranOutOfMemory : wasLost;
+      return of({ tag: 'opened', job: jobOf(state, { graph, failed }) });
     }
     return of({ tag: 'opened', job: jobOf(state, { graph, accepted: true }) });
   };
@@ -153,7 +156,7 @@ export function posting(parts: PostingParts, env: Env): Posting {
   /** The next run of a job, from its workflow. */
   const nextRun = (promptId: string, failure: Failure, prompt: Prompt | undefined): Observable<BoardEvent> => {
     const job = board.job(promptId);
-    if (job?.runAgain === undefined) return EMPTY;
+    if (job?.stage.tag !== 'betweenRuns') return EMPTY;
     const { serverUrl, type, attempt } = job.state;
     const before = choice.of(serverUrl);
     // The server asked for may be one that is not for this type.
@@ -189,7 +192,9 @@ export function posting(parts: PostingParts, env: Env): Posting {
   const stop: Posting['stop'] = (promptId) => {
     const asked$ = defer(() => {
       const job = board.job(promptId);
-      return job?.accepted === true ? (choice.of(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY) : EMPTY;
+      return job !== undefined && isAtServer(job)
+        ? (choice.of(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY)
+        : EMPTY;
     });
     return concat(
       defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
@@ -205,8 +210,10 @@ export function posting(parts: PostingParts, env: Env): Posting {
 
   const overdue$ = interval(TICK_MS, clock).pipe(
     mergeMap(() => board.overdue(clock.now())),
-    mergeMap(({ state, accepted }): Observable<BoardEvent> => {
+    mergeMap((job): Observable<BoardEvent> => {
+      const { state } = job;
       const { promptId, serverUrl } = state;
+      const accepted = isAtServer(job);
       if (!accepted) expired.add(promptId);
       const ended: BoardEvent = { tag: 'refused', promptId, at: clock.now(), failure: timedOut };
       return concat(of(ended), accepted ? stoppingRun(choice.of(serverUrl), runIdOf(state)) : EMPTY);

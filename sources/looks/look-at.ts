@@ -10,7 +10,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { Job } from '../../streams/job/job';
+import { isAtServer, type Job } from '../../streams/job/job';
 import type { BoardEvent } from '../../streams/board/board';
 import type { LookFact } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
@@ -43,7 +43,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
     return one(runId).pipe(
       concatMap((found) => {
         if (found.tag !== 'absent') return of(told(runId, factOf(found)));
-        if (!isQueueKnown && !job.succeeded) return of(told(runId, { tag: 'unended' }));
+        if (!isQueueKnown && !hasSucceeded(job)) return of(told(runId, { tag: 'unended' }));
         return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
       }),
       catchError((error: unknown) => {
@@ -111,7 +111,7 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
   };
 
   return (jobs) => {
-    if (jobs.every((job) => job.succeeded)) return details(jobs);
+    if (jobs.every(hasSucceeded)) return details(jobs);
     if (clock.now() < unreadUntil) return oneByOne(jobs, false);
     return routes.queue().pipe(
       map((entries): readonly Queued[] | undefined => entries),
@@ -126,8 +126,10 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
 }
 
 /** Posted, it may be, by an instance that did not live to hear the answer. */
-const wasNeverHeardOf = ({ state, heardAt, absences }: Job): boolean =>
-  state.status === 'queued' && heardAt === 0 && absences.count === 0;
+const wasNeverHeardOf = (job: Job): boolean =>
+  job.state.status === 'queued' && (!isAtServer(job) || (job.stage.heardAt === 0 && job.stage.absences.count === 0));
+
+const hasSucceeded = ({ stage }: Job): boolean => stage.tag === 'fetchingOutputs';
 
 /** What is told of a run that an old server holds under an id of its own. */
 const renamedTo = (runId: string, fact: LookFact): LookFact =>

@@ -1,8 +1,8 @@
-import { advance } from '../job/advance';
-import { givenUp } from '../job/derive';
+import { advance } from '../job/advance/advance';
+import { givenUp } from '../job/advance/derive';
 import { internalError } from '../job/failures';
 import type { JobEvent, SessionEvent } from '../job/job-event';
-import { jobOf, type Job } from '../job/job';
+import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { isSettled, runIdOf, type JobState } from '../job/job-state';
 import { isRunId } from '../job/run-id';
@@ -40,8 +40,8 @@ export function jobBoard(
     if (isSettled(job.state)) index.delete(promptId);
     else index.put(job);
     const told: readonly Change[] = before?.state === job.state ? [] : [{ tag: 'state', state: job.state }];
-    const again = job.runAgain !== undefined && before?.runAgain === undefined;
-    return again ? [...told, { tag: 'runAgain', promptId, failure: job.runAgain }] : told;
+    const again = job.stage.tag === 'betweenRuns' && before?.stage.tag !== 'betweenRuns';
+    return again ? [...told, { tag: 'runAgain', promptId, failure: job.stage.failure }] : told;
   };
 
   const broke = (job: Job, error: unknown, at: number): readonly Change[] => {
@@ -109,8 +109,10 @@ export function jobBoard(
   };
 
   /** What a run that was seen from its start to its good end took. */
-  const measuredBy = ({ run, whole }: Job, { state }: Job, at: number): readonly Change[] => {
-    if (state.status !== 'completed' || !whole || run === undefined || run.isLate) return [];
+  const measuredBy = ({ stage }: Job, { state }: Job, at: number): readonly Change[] => {
+    if (state.status !== 'completed' || stage.tag !== 'watched' || !stage.whole) return [];
+    const { run } = stage;
+    if (run === undefined || run.isLate) return [];
     starts.took(state.serverUrl, at - run.startedAt);
     return [{ tag: 'measured', serverUrl: state.serverUrl, run, at }];
   };
@@ -158,7 +160,7 @@ export function jobBoard(
         return each(index.ofClient(clientId), at, (job) => unlinkedAt(job, at, timing));
       case 'garbled':
         unclaimed.spoil();
-        return each(index.ofClient(clientId), at, (job) => ({ ...job, whole: false }));
+        return each(index.ofClient(clientId), at, notWhole);
       case 'resumed': {
         const job = index.theRunning(clientId);
         if (job === undefined) return [];
@@ -207,7 +209,7 @@ export function jobBoard(
         return takeSilence(event);
       case 'suspected': {
         const job = jobs.get(event.promptId);
-        return job?.accepted === true ? keep(job, { ...job, lookAt: Math.min(job.lookAt, event.at) }) : [];
+        return job === undefined ? [] : keep(job, lookedUpBy(job, event.at));
       }
       case 'clock':
         return index
@@ -242,9 +244,7 @@ export function jobBoard(
     reopenIfDeaf: (clientId, now) => {
       const session = sessions.get(clientId);
       const todo = session === undefined ? 'none' : remedy(session, index.countRunning(clientId) > 0, now);
-      if (todo === 'ask')
-        for (const job of index.ofClient(clientId))
-          if (job.accepted) index.put({ ...job, lookAt: Math.min(job.lookAt, now) });
+      if (todo === 'ask') for (const job of index.ofClient(clientId)) index.put(lookedUpBy(job, now));
       if (session === undefined || todo !== 'reopen') return false;
       sessions.set(clientId, reopening(session, timing));
       return true;

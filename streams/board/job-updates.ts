@@ -1,5 +1,5 @@
 import type { JobEvent } from '../job/job-event';
-import type { Job } from '../job/job';
+import { lookedUpAt, lookedUpBy, notWhole, type Job } from '../job/job';
 import type { JobState } from '../job/job-state';
 import type { Timing } from '../job/timing';
 import { addressedByJob } from './board-event';
@@ -22,16 +22,8 @@ export const spoken = (job: Job, { tag, at }: JobEvent): Job => {
 };
 
 /** R6: whatever was missed before its socket opened, one look tells. */
-export const linkedAt = (job: Job, at: number): Job => ({
-  ...job,
-  linked: true,
-  lookAt: job.accepted ? at : job.lookAt,
-});
+export const linkedAt = (job: Job, at: number): Job => lookedUpAt({ ...job, linked: true }, at);
 
 /** Its socket is gone: what comes from now on is not the whole of it, and polling takes over. */
-export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job => ({
-  ...job,
-  linked: false,
-  whole: false,
-  lookAt: job.accepted ? Math.min(job.lookAt, at + takeoverMs) : job.lookAt,
-});
+export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>
+  lookedUpBy(notWhole({ ...job, linked: false }), at + takeoverMs);

@@ -1,4 +1,4 @@
-import type { Job } from '../job/job';
+import { isAtServer, type Job } from '../job/job';
 import type { Timing } from '../job/timing';
 import type { JobIndex } from './job-index';
 
@@ -37,10 +37,10 @@ export const lookedAt = (queue: QueueLength, now: number, ours: number, { soonMs
  * the queue is shorter than our jobs in it.
  */
 function concerned(ours: readonly Job[], remaining: number): readonly Job[] {
-  const accepted = ours.filter((job) => job.accepted);
+  const accepted = ours.filter(isAtServer);
   const tooShort = remaining < accepted.length;
   return accepted.filter(
-    ({ state, linked, cancelAsked, absences }) =>
+    ({ state, linked, stage: { cancelAsked, absences } }) =>
       // One that was not found already is looked for in its own time (R4), however many more such news come.
       (cancelAsked || absences.count === 0) && (tooShort || cancelAsked || !linked || state.status === 'queued'),
   );
@@ -73,6 +73,6 @@ export function dueAt(
 }
 
 /** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
-const comesAlong = ({ linked, absences, succeeded, lookAt }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  absences.count === 0 && !succeeded && lookAt <= now + (linked ? auditMs : pollMs) / 2;
+const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
+  stage.tag === 'watched' && stage.absences.count === 0 && stage.lookAt <= now + (linked ? auditMs : pollMs) / 2;
 const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

@@ -1,4 +1,4 @@
-import type { Job } from '../job/job';
+import { heardAtOf, type Job } from '../job/job';
 import type { JobEvent, SessionEvent } from '../job/job-event';
 import type { Timing } from '../job/timing';
 
@@ -109,7 +109,7 @@ export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafM
     case 'accepted':
       return session.heardAt < event.postedAt;
     case 'ended':
-      return settledIn && !job.succeeded;
+      return settledIn && job.stage.tag !== 'fetchingOutputs';
     case 'found':
       return settledIn && event.where === 'running' && job.state.status === 'queued';
     default:
@@ -121,7 +121,7 @@ export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafM
 export function hearing(session: SessionWatch, before: Job, after: Job, event: JobEvent, timing: Timing): SessionWatch {
   const heard = isNews(session, before, event, timing)
     ? expecting(session, event.at + timing.deafMs)
-    : after.heardAt > before.heardAt
+    : heardAtOf(after) > heardAtOf(before)
       ? flowing(session, timing)
       : session;
   return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;

@@ -1,4 +1,4 @@
-import type { Job } from '../job/job';
+import { isAtServer, runOfJob, type Job } from '../job/job';
 import { planOf } from '../job/progress/plan/plan';
 import { runClock } from '../job/progress/run-clock';
 import { timeLeft, type TimeLeft } from '../job/progress/time-left';
@@ -40,15 +40,19 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
   const totals = new WeakMap<Job['graph'], { readonly at: number; readonly left: TimeLeft }>();
 
   /** What a job that has not begun will take. */
-  const totalOf = ({ graph, durations, targets }: Job, at: number): TimeLeft => {
+  const totalOf = (job: Job, at: number): TimeLeft => {
+    const { graph, durations } = job;
+    const targets = isAtServer(job) ? job.stage.targets : undefined;
     const known = totals.get(graph);
     if (known !== undefined && at - known.at < TOTAL_MS) return known.left;
     const left = timeLeft(runClock(planOf(graph), { at, durations, ...(targets !== undefined && { targets }) }), at);
     totals.set(graph, { at, left });
     return left;
   };
-  const leftOf = (job: Job, at: number): TimeLeft =>
-    job.run !== undefined && job.state.status === 'processing' ? timeLeft(job.run, at) : totalOf(job, at);
+  const leftOf = (job: Job, at: number): TimeLeft => {
+    const run = runOfJob(job);
+    return run !== undefined && job.state.status === 'processing' ? timeLeft(run, at) : totalOf(job, at);
+  };
 
   const queueOf = (serverUrl: string, at: number): Queue => {
     const known = queues.get(serverUrl);

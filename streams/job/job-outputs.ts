@@ -1,5 +1,5 @@
 import { bounds } from '../bounds';
-import type { Job } from './job';
+import { isAtServer, runOfJob, type Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
 import { ownerById } from './progress/plan/plan';
 import type { Graph } from './workflow';
@@ -11,8 +11,9 @@ const sendsPictures = /websocket/i;
  * The node of the workflow whose picture this is, or `undefined` where it is a preview. The class tells. Of a node that the
  * workflow does not hold, made by another as it ran, only the format can: previews are JPEG, pictures PNG.
  */
-export function pictureNode({ graph, run }: Job, nodeId: string, mimeType: string): string | undefined {
-  const node = run?.nodes.get(nodeId);
+export function pictureNode(job: Job, nodeId: string, mimeType: string): string | undefined {
+  const { graph } = job;
+  const node = runOfJob(job)?.nodes.get(nodeId);
   const own = node?.owner ?? ownOf(graph, nodeId);
   const type = graph.get(node?.displayId ?? nodeId)?.type ?? graph.get(own)?.type ?? '';
   const isHidden = !graph.has(nodeId) && mimeType === 'image/png';
@@ -21,7 +22,7 @@ export function pictureNode({ graph, run }: Job, nodeId: string, mimeType: strin
 
 /** The output that a picture becomes, or `undefined` once the job has as many and as large ones as are kept. */
 export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: number): FileOutput | undefined {
-  const { pictures, pictureBytes } = job;
+  const { pictures, pictureBytes } = isAtServer(job) ? job.stage : { pictures: [], pictureBytes: 0 };
   if (bytes > bounds.fileBytes || pictureBytes + bytes > bounds.filesBytes) return undefined;
   if (pictures.length >= bounds.files) return undefined;
   const number = String(pictures.length + 1).padStart(5, '0');

@@ -1,42 +1,96 @@
-import type { Failure, FileOutput, JobOutput, JobState } from './job-state';
+import { isSettled, type Failure, type FileOutput, type JobOutput, type JobState } from './job-state';
 import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';
 import { emptyGraph, type Graph } from './workflow';
 
 /** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
-export interface Job {
+export interface Job<S extends Stage = Stage> {
   readonly state: JobState;
   readonly graph: Graph;
-  /** How far its run is; absent until it has begun. */
-  readonly run?: RunClock;
-  /** What is known of its nodes' durations, and the output nodes that run, where the queue named them. */
+  /** What is known of its nodes' durations. */
   readonly durations: Durations;
-  readonly targets?: readonly string[];
-  /** Whether ComfyUI has taken it: before that, not to be found means nothing. */
-  readonly accepted: boolean;
   /** Whether its own session's socket is open. */
   readonly linked: boolean;
-  /** Whether its session brought every frame since it started. */
+  readonly stage: S;
+}
+
+/** Where the job's present run is; each stage holds what is known then, and nothing else. */
+export type Stage = Posting | Watched | FetchingOutputs | BetweenRuns | Settled;
+
+/** ComfyUI has not taken the run yet: not to be found means nothing, and it is not looked up. */
+export interface Posting {
+  readonly tag: 'posting';
+  readonly cancelAsked: boolean;
+}
+
+/** ComfyUI has the run, and its end is to be learned. */
+export interface Watched extends RunFacts {
+  readonly tag: 'watched';
+  /** Whether its session brought every frame since it started: then its outputs are known when it succeeds (R3). */
   readonly whole: boolean;
+}
+
+/** `execution_success` came, but frames were missed: the outputs are still to be had from history. */
+export interface FetchingOutputs extends RunFacts {
+  readonly tag: 'fetchingOutputs';
+}
+
+/** The last run failed, and the next one is still to be posted. */
+export interface BetweenRuns {
+  readonly tag: 'betweenRuns';
+  readonly failure: Failure;
+}
+
+/** The job has ended: `state` is all there is to know. */
+export interface Settled {
+  readonly tag: 'settled';
+}
+
+/** ComfyUI has the run. */
+export type AtServer = Watched | FetchingOutputs;
+
+/** What was learned about a run since ComfyUI took it. */
+export interface RunFacts {
+  readonly cancelAsked: boolean;
+  /** How far it is; `undefined` until it has begun. */
+  readonly run: RunClock | undefined;
+  /** The output nodes that run, where the queue named them. */
+  readonly targets: readonly string[] | undefined;
   /** What `executed` frames named, by node. */
   readonly outputs: ReadonlyMap<string, readonly JobOutput[]>;
   /** Pictures that came over the socket, which nothing else tells of, and their bytes in all. */
   readonly pictures: readonly FileOutput[];
   readonly pictureBytes: number;
-  /** `execution_success` came, its outputs are still to be had from history. */
-  readonly succeeded: boolean;
-  readonly cancelAsked: boolean;
-  /** Why the last run failed, while the next one is still to be posted. */
-  readonly runAgain?: Failure;
-  /** Good looks in a row that found it nowhere, and when the first was. */
-  readonly absences: { readonly count: number; readonly since: number };
-  /** Looks in a row whose answer about it could not be read, and when the first was. */
-  readonly unread: { readonly count: number; readonly since: number };
-  /** When it is to be looked up next, if nothing is heard until then. */
+  /** Good looks in a row that found it nowhere. */
+  readonly absences: Row;
+  /** Looks in a row whose answer about it could not be read. */
+  readonly unread: Row;
+  /** When it is to be looked up next, in ms since 1970, if nothing is heard until then. */
   readonly lookAt: number;
-  /** When the last frame of its run came; 0 before. */
+  /** When its last frame came, in ms since 1970; 0 before. */
   readonly heardAt: number;
 }
+
+/** How many in a row, and when the first was, in ms since 1970. */
+export interface Row {
+  readonly count: number;
+  readonly since: number;
+}
+
+export const isAtServer = (job: Job): job is Job<AtServer> =>
+  job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
+
+/** How far its run is; `undefined` where none has begun. */
+export const runOfJob = (job: Job): RunClock | undefined => (isAtServer(job) ? job.stage.run : undefined);
+
+/** When it is to be looked up next, in ms since 1970; never (∞) where ComfyUI does not have it. */
+export const lookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.lookAt : Number.POSITIVE_INFINITY);
+
+/** When the last frame of its run came, in ms since 1970; 0 where none did. */
+export const heardAtOf = (job: Job): number => (isAtServer(job) ? job.stage.heardAt : 0);
+
+/** Whether its present run is to be cancelled. */
+export const isCancelAsked = ({ stage }: Job): boolean => 'cancelAsked' in stage && stage.cancelAsked;
 
 /** The state of a job that has just been submitted or tracked. */
 export const queuedState = ({
@@ -60,35 +114,49 @@ export const queuedState = ({
   seq: 1,
 });
 
-const never = { count: 0, since: 0 };
+/** The job, to be looked up at this time if nothing is heard until then; no sooner than ComfyUI has it. */
+export const lookedUpAt = (job: Job, lookAt: number): Job =>
+  isAtServer(job) ? { ...job, stage: { ...job.stage, lookAt } } : job;
 
-/** A job as it is taken up: submitted, tracked or recovered. `linked` once its session's socket is open. */
+/** The same, or sooner where that was planned. */
+export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
+  isAtServer(job) && time < job.stage.lookAt ? { ...job, stage: { ...job.stage, lookAt: time } } : job;
+
+/** The job, some of whose frames were missed. */
+export const notWhole = (job: Job): Job =>
+  job.stage.tag === 'watched' ? { ...job, stage: { ...job.stage, whole: false } } : job;
+
+const never: Row = { count: 0, since: 0 };
+
+/** How a job is taken up: `accepted` where ComfyUI has its run, `failed` where its last run failed and the next is to be posted. */
+export interface TakenUp {
+  readonly graph?: Graph;
+  readonly durations?: Durations;
+  readonly accepted?: boolean;
+  readonly failed?: Failure;
+  readonly linked?: boolean;
+}
+
+/** A job as it is taken up: submitted, tracked or recovered. */
 export const jobOf = (
   state: JobState,
-  {
-    graph = emptyGraph,
-    durations = byName,
-    accepted = false,
-    linked = false,
-  }: { graph?: Graph; durations?: Durations; accepted?: boolean; linked?: boolean } = {},
-): Job => ({
-  state,
-  graph,
-  durations,
-  accepted,
-  linked,
-  whole: false,
-  outputs: new Map(),
-  pictures: [],
-  pictureBytes: 0,
-  succeeded: false,
-  cancelAsked: false,
-  absences: never,
-  unread: never,
-  lookAt: accepted ? state.updatedAt : Number.POSITIVE_INFINITY,
-  heardAt: 0,
+  { graph = emptyGraph, durations = byName, accepted = false, failed, linked = false }: TakenUp = {},
+): Job => ({ state, graph, durations, linked, stage: stageOf(state, accepted, failed) });
+
+function stageOf(state: JobState, accepted: boolean, failure: Failure | undefined): Stage {
+  if (isSettled(state)) return { tag: 'settled' };
+  if (failure !== undefined) return { tag: 'betweenRuns', failure };
+  return accepted ? watched(state.updatedAt) : { tag: 'posting', cancelAsked: false };
+}
+
+/** A run that ComfyUI has, of which nothing was heard yet. */
+export const watched = (lookAt: number, cancelAsked = false): Watched => ({
+  ...{ tag: 'watched', whole: false, cancelAsked },
+  ...{ run: undefined, targets: undefined },
+  ...{ outputs: new Map(), pictures: [], pictureBytes: 0 },
+  ...{ absences: never, unread: never, lookAt, heardAt: 0 },
 });
 
-/** The same job, found somewhere after all, or heard of. */
-export const notAbsent = (job: Job): Job =>
-  job.absences.count === 0 && job.unread.count === 0 ? job : { ...job, absences: never, unread: never };
+/** The same run, found somewhere after all, or heard of. */
+export const notAbsent = <S extends AtServer>(stage: S): S =>
+  stage.absences.count === 0 && stage.unread.count === 0 ? stage : { ...stage, absences: never, unread: never };

@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { jobBoard, type Board, type BoardEvent, type Change } from '../../streams/board/board';
-import { jobOf } from '../../streams/job/job';
+import { jobOf, lookedUpAt } from '../../streams/job/job';
 import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../streams/changes/job-changes';
 import type { Timing } from '../../streams/job/timing';
 import { aFailure, anOutput, aState, sampling, type Fact } from './job/a-job';
@@ -59,10 +59,7 @@ const facts: Record<string, Fact> = {
 };
 const opened = (promptId = 'p', more = {}): BoardEvent => ({
   tag: 'opened',
-  job: {
-    ...jobOf(aState({ promptId, ...more }), { graph: sampling, accepted: true }),
-    lookAt: timing.auditMs,
-  },
+  job: lookedUpAt(jobOf(aState({ promptId, ...more }), { graph: sampling, accepted: true }), timing.auditMs),
 });
 /** The same, to be looked at from the first. */
 const due = (promptId = 'p', more = {}): BoardEvent => ({
@@ -297,7 +294,7 @@ describe('a look', () => {
       const source$ = page({ servers: [server(failing$)], command$: hot('o', { o: of(due()) }) });
       expectObservable(source$, '^ 900ms !').toBe('o', seen);
     });
-    expect(board.job('p')).toMatchObject({ state: { status: 'queued' }, absences: { count: 0 } });
+    expect(board.job('p')).toMatchObject({ state: { status: 'queued' }, stage: { absences: { count: 0 } } });
   });
 
   test('[R4] that finds nothing counts; those that fail between make the job no more lost, and no less', () => {

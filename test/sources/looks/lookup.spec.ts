@@ -3,7 +3,7 @@ import { lookAt } from '../../../sources/looks/look-at';
 import { lookup, type Lookup } from '../../../sources/looks/lookup';
 import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
 import { serverAddress } from '../../../sources/server-address';
-import { jobOf, queuedState, type Job } from '../../../streams/job/job';
+import { jobOf, queuedState, watched, type Job, type RunFacts } from '../../../streams/job/job';
 import type { BoardEvent } from '../../../streams/board/board';
 import { graphOf } from '../../../streams/job/workflow';
 import type { ComfyUIStandIn, StandInOptions } from '../../support/comfyui/stand-in';
@@ -53,9 +53,9 @@ async function asking(version: ComfyUIVersion, options: Partial<StandInOptions> 
 }
 
 /** A job that ComfyUI took, its workflow known. */
-const taken = (promptId: string, more: Partial<Job> = {}): Job => {
+const taken = (promptId: string, facts: Partial<RunFacts> = {}): Job => {
   const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: 'http://comfy', at: 0 });
-  return { ...jobOf(state, { graph: graphOf(steps()), accepted: true }), ...more };
+  return { ...jobOf(state, { graph: graphOf(steps()) }), stage: { ...watched(0), ...facts } };
 };
 
 const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
@@ -133,7 +133,7 @@ describe.each(versions)('%s', (version) => {
     const [first] = await three(server);
     await answer(routes.queue());
     paths();
-    const events = await look(routes, [taken(first, { graph: new Map() })]);
+    const events = await look(routes, [{ ...taken(first), graph: new Map() }]);
     expect(paths()).toEqual(isNew ? [NEW, `/api/jobs/${first}`] : ['/queue']);
     const found = events.at(-1) as BoardEvent & { tag: 'found' };
     expect([...(found.graph?.keys() ?? [])]).toEqual(['1', '2', '3', '4']);
@@ -146,7 +146,7 @@ describe.each(versions)('%s', (version) => {
     await finished(server, ended);
     await answer(routes.queue());
     paths();
-    const events = await look(routes, [taken(ended, { succeeded: true })]);
+    const events = await look(routes, [{ ...taken(ended), stage: { ...watched(0), tag: 'fetchingOutputs' } }]);
     expect(paths()).toEqual([isNew ? `/api/jobs/${ended}` : `/history/${ended}`]);
     expect(events).toMatchObject([{ tag: 'ended', outcome: [{ nodeId: '4' }, { nodeId: '6' }] }]);
   });
@@ -247,10 +247,10 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
   const HISTORY =
     version === '0.33.0' ? '/api/jobs?status=completed,failed,cancelled&limit=32' : '/history?max_items=32';
   const ids = ['a', 'b', 'c', 'd', 'e'];
-  const tagsOf = async (routes: Lookup, more: Partial<Job> = {}): Promise<readonly string[]> => {
+  const tagsOf = async (routes: Lookup, facts: Partial<RunFacts> = {}): Promise<readonly string[]> => {
     const events = await look(
       routes,
-      ids.map((id) => taken(id, more)),
+      ids.map((id) => taken(id, facts)),
     );
     return events.map(({ tag }) => tag);
   };

@@ -1,7 +1,8 @@
-import { advance } from '../../../streams/job/advance';
-import { jobOf, queuedState, type Job } from '../../../streams/job/job';
+import { advance as advanceAt } from '../../../streams/job/advance/advance';
+import { isAtServer, jobOf, queuedState, type Job, type RunFacts } from '../../../streams/job/job';
 import type { FrameFact, JobEvent, LookFact, NodeSnapshot, OwnFact } from '../../../streams/job/job-event';
 import type { Failure, FileOutput, JobOutput, JobState } from '../../../streams/job/job-state';
+import { defaultTiming } from '../../../streams/job/timing';
 import { graphOf, type Graph } from '../../../streams/job/workflow';
 
 export type Fact = FrameFact | LookFact | OwnFact;
@@ -41,6 +42,16 @@ export const aJob = (more: Partial<Job> = {}): Job => ({
   ...jobOf(aState(), { graph: sampling, accepted: true, linked: true }),
   ...more,
 });
+
+/** A job that ComfyUI has not taken yet. */
+export const aPosting = (more: Partial<Job> = {}): Job => ({ ...aJob(more), stage: jobOf(aState()).stage });
+
+/** The job, with other facts about its run. */
+export const knowing = (job: Job, facts: Partial<RunFacts>): Job =>
+  isAtServer(job) ? { ...job, stage: { ...job.stage, ...facts } } : job;
+
+/** The job after one more event, at the times that a job is looked up by default. */
+export const advance = (job: Job, event: JobEvent): Job => advanceAt(job, event, defaultTiming);
 
 /** One fact about the job `p`. */
 export const told = (fact: Fact, at = 0): JobEvent => ({ promptId: 'p', at, ...fact });

@@ -1,8 +1,7 @@
 import { bounds } from '../../../streams/bounds';
 import { outputsOfJob, pictureNode } from '../../../streams/job/job-outputs';
 import type { JobOutput } from '../../../streams/job/job-state';
-import { advance } from '../../../streams/job/advance';
-import { aJob, graph } from './a-job';
+import { advance, aJob, graph } from './a-job';
 
 const job = aJob({
   graph: graph({

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
-import { advance } from '../../../streams/job/advance';
-import { jobOf, type Job } from '../../../streams/job/job';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { defaultTiming as timing } from '../../../streams/job/timing';
-import { aState, told, type Fact } from './a-job';
-import { anyFact, arbitraryGraph, interleaved, sighting, toldJob } from './arbitrary-events';
-import { runs } from '../../support/jest/runs';
+import { isAtServer, jobOf, type Job } from '../../../../streams/job/job';
+import { isSettled, type JobState } from '../../../../streams/job/job-state';
+import { defaultTiming as timing } from '../../../../streams/job/timing';
+import { advance, aState, told, type Fact } from '../a-job';
+import { anyFact, arbitraryGraph, interleaved, sighting, toldJob } from '../arbitrary-events';
+import { runs } from '../../../support/jest/runs';
 
 /** Facts at times that mostly, but not always, go on. */
 const timed = fc.array(
@@ -128,7 +127,7 @@ test('[R4] a job is lost only after three absences in a row, ten seconds from fi
           'abandoned',
           'posting',
         ].includes(fact.tag);
-        if (heard || (fact.tag === 'absent' && !current.accepted)) row = 0;
+        if (heard || (fact.tag === 'absent' && !isAtServer(current))) row = 0;
         else if (fact.tag === 'absent') since = row++ === 0 ? at : since;
         current = advance(current, told(fact, at));
         const kind = current.state.failure?.kind;

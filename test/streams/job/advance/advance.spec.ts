@@ -1,9 +1,22 @@
-import { advance } from '../../../streams/job/advance';
-import type { Job } from '../../../streams/job/job';
-import type { Failure } from '../../../streams/job/job-state';
-import { defaultTiming as timing } from '../../../streams/job/timing';
-import { graphOf } from '../../../streams/job/workflow';
-import { aFailure, aJob, after, anOutput, aState, finished, running, sampling, told, type Fact } from './a-job';
+import { lookAtOf, type Job } from '../../../../streams/job/job';
+import type { Failure } from '../../../../streams/job/job-state';
+import { defaultTiming as timing } from '../../../../streams/job/timing';
+import { graphOf } from '../../../../streams/job/workflow';
+import {
+  advance,
+  aFailure,
+  aJob,
+  aPosting,
+  after,
+  knowing,
+  anOutput,
+  aState,
+  finished,
+  running,
+  sampling,
+  told,
+  type Fact,
+} from '../a-job';
 
 const started: Fact = { tag: 'started' };
 const succeeded: Fact = { tag: 'succeeded' };
@@ -128,7 +141,7 @@ describe('the good end', () => {
     const job = after(aJob(), executed('3'), succeeded);
     expect(job.state).toMatchObject({ status: 'processing', phase: 'finishing' });
     expect(job.state.outputs).toBeUndefined();
-    expect(job.lookAt).toBe(1);
+    expect(lookAtOf(job)).toBe(1);
     const outcome = [anOutput('3'), anOutput('4')];
     expect(advance(job, told({ tag: 'ended', outcome }, 2)).state).toMatchObject({
       status: 'completed',
@@ -140,12 +153,12 @@ describe('the good end', () => {
     const job = after(aJob(), succeeded);
     const again = advance(job, told(found('running'), 100));
     expect(again.state.status).toBe('processing');
-    expect(again.lookAt).toBe(100 + timing.soonMs);
-    expect(advance(job, told(absent, 100)).lookAt).toBe(100 + timing.soonMs);
+    expect(lookAtOf(again)).toBe(100 + timing.soonMs);
+    expect(lookAtOf(advance(job, told(absent, 100)))).toBe(100 + timing.soonMs);
   });
 
   test('[R3] is not put off by frames that follow a success', () => {
-    expect(after(aJob(), succeeded, step(10)).lookAt).toBe(0);
+    expect(lookAtOf(after(aJob(), succeeded, step(10)))).toBe(0);
   });
 
   test('[R3] has its outputs in one order, whoever told of them', () => {
@@ -188,7 +201,7 @@ describe('a job that is found nowhere', () => {
   });
 
   test('[R4] is looked for as often as it takes', () => {
-    expect(absences(aJob(), 0).lookAt).toBe(timing.suspectMs);
+    expect(lookAtOf(absences(aJob(), 0))).toBe(timing.suspectMs);
     expect(2 * timing.suspectMs).toBeGreaterThanOrEqual(timing.lostAfterMs);
   });
 
@@ -202,7 +215,7 @@ describe('a job that is found nowhere', () => {
   );
 
   test('[R4] is not lost before ComfyUI took it', () => {
-    const posted = aJob({ accepted: false, lookAt: Number.POSITIVE_INFINITY });
+    const posted = aPosting();
     expect(absences(posted, 0, 5_100, 10_200)).toBe(posted);
   });
 
@@ -229,7 +242,7 @@ describe('a job that is found nowhere', () => {
 
 describe('when it is looked at next', () => {
   const at = 500;
-  const next = (job: Job, fact: Fact): number => advance(job, told(fact, at)).lookAt - at;
+  const next = (job: Job, fact: Fact): number => lookAtOf(advance(job, told(fact, at))) - at;
 
   test('[R8] a frame puts the look off to the slow audit', () => {
     expect(next(aJob(), step(1))).toBe(timing.auditMs);
@@ -242,16 +255,15 @@ describe('when it is looked at next', () => {
     expect(next(aJob({ linked: false }), found(where))).toBe(timing.pollMs);
   });
   test('[R8] accepted, it is audited or polled', () => {
-    const posted = { accepted: false, lookAt: Number.POSITIVE_INFINITY };
-    expect(next(aJob(posted), { tag: 'accepted', postedAt: 0 })).toBe(timing.auditMs);
-    expect(next(aJob({ ...posted, linked: false }), { tag: 'accepted', postedAt: 0 })).toBe(timing.pollMs);
+    expect(next(aPosting(), { tag: 'accepted', postedAt: 0 })).toBe(timing.auditMs);
+    expect(next(aPosting({ linked: false }), { tag: 'accepted', postedAt: 0 })).toBe(timing.pollMs);
   });
   test('cancelled by us, soon', () => {
-    expect(next(aJob({ lookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
+    expect(next(knowing(aJob(), { lookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
   });
   test('cancelled by us before ComfyUI took it, only once it did', () => {
-    const asked = advance(aJob({ accepted: false, lookAt: Number.POSITIVE_INFINITY }), told({ tag: 'cancelAsked' }));
-    expect(asked.lookAt).toBe(Number.POSITIVE_INFINITY);
+    const asked = advance(aPosting(), told({ tag: 'cancelAsked' }));
+    expect(lookAtOf(asked)).toBe(Number.POSITIVE_INFINITY);
     expect(next(asked, { tag: 'accepted', postedAt: 0 })).toBe(timing.soonMs);
   });
 });
@@ -259,7 +271,7 @@ describe('when it is looked at next', () => {
 describe('a failure', () => {
   test('[R10] of validation is told at once, by node', () => {
     const nodeErrors = [{ nodeId: '2', nodeType: 'Sampler', input: 'steps', message: 'Value too large' }];
-    const { state } = after(aJob({ accepted: false }), {
+    const { state } = after(aPosting(), {
       tag: 'refused',
       failure: aFailure('rejected', '2'),
       nodeErrors,
@@ -306,11 +318,8 @@ describe('a job that may run again', () => {
     expect(job.state).toMatchObject({ status: 'queued', phase: 'waiting', attempt: 2 });
     expect(job.state).not.toHaveProperty('failure');
     expect(job.state).not.toHaveProperty('node');
-    expect(job).toMatchObject({
-      accepted: false,
-      lookAt: Number.POSITIVE_INFINITY,
-      runAgain: { kind: 'out_of_memory' },
-    });
+    expect(job.stage).toMatchObject({ tag: 'betweenRuns', failure: { kind: 'out_of_memory' } });
+    expect(lookAtOf(job)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('[R4] waits for its next run when the last was lost, where it may', () => {
@@ -363,7 +372,7 @@ describe('a job that may run again', () => {
   test('of a server that stays away is run elsewhere, where it may', () => {
     expect(after(mayRunAgain, started, { tag: 'abandoned' })).toMatchObject({
       state: { status: 'queued', attempt: 2 },
-      runAgain: { kind: 'lost' },
+      stage: { tag: 'betweenRuns', failure: { kind: 'lost' } },
     });
     const once = after(aJob(), started);
     expect(advance(once, told({ tag: 'abandoned' }))).toBe(once);
@@ -552,4 +561,56 @@ describe('what a state holds', () => {
     );
     expect(state).toMatchObject({ status: 'failed', outputs: [anOutput('3')] });
   });
+});
+
+describe('the stage of a job', () => {
+  const posting: Fact = { tag: 'posting', runId: 'r2', clientId: 'c2', serverUrl: 'http://elsewhere' };
+  const between = after(aJob({ state: aState({ retry: { maxAttempts: 3 } }) }), started, broke('out_of_memory'));
+
+  test.each<[Job['stage']['tag'], Job]>([
+    ['posting', aPosting()],
+    ['posting', advance(between, told(posting, 1))],
+    ['watched', after(aPosting(), { tag: 'accepted', postedAt: 0 })],
+    ['watched', after(aPosting(), started)],
+    ['watched', after(aPosting(), found('pending'))],
+    ['fetchingOutputs', after(aPosting(), succeeded)],
+    ['betweenRuns', between],
+    ['settled', after(aPosting(), { tag: 'refused', failure: aFailure('rejected') })],
+    ['settled', after(aJob(), started, executed('3'), succeeded)],
+  ])('%s', (tag, job) => {
+    expect(job.stage.tag).toBe(tag);
+  });
+
+  test('keeps a cancel that was asked for before ComfyUI took the run', () => {
+    const asked = after(aPosting(), { tag: 'cancelAsked' }, started);
+    expect(asked.stage).toMatchObject({ tag: 'watched', cancelAsked: true, whole: true });
+    expect(advance(asked, told(broke('interrupted'), 9)).state.failure?.kind).toBe('cancelled');
+  });
+
+  test('begins anew with the next run: nothing of the last one is left', () => {
+    const next = after(between, posting, { tag: 'accepted', postedAt: 0 });
+    expect(next.stage).toMatchObject({ run: undefined, whole: false, heardAt: 0, absences: { count: 0 } });
+    expect(next.stage).toMatchObject({ outputs: new Map(), pictures: [], pictureBytes: 0, targets: undefined });
+  });
+
+  test.each([aPosting(), after(aJob(), started), after(aJob(), succeeded)])(
+    'is not changed by a post of the next run before the last one failed',
+    (job) => {
+      expect(advance(job, told(posting, 9))).toBe(job);
+    },
+  );
+
+  test('[R3] waits for history, whatever comes from the start of the run after its success', () => {
+    const late = after(aJob(), succeeded, started, executed('3'), succeeded);
+    expect(late.stage.tag).toBe('fetchingOutputs');
+    expect(late.state.status).toBe('processing');
+  });
+
+  test.each<Fact>([{ tag: 'unended' }, { tag: 'unanswered' }, { tag: 'unreadable' }, absent])(
+    'is not changed by $tag before ComfyUI took the run',
+    (fact) => {
+      const job = aPosting();
+      expect(advance(job, told(fact, 9))).toBe(job);
+    },
+  );
 });

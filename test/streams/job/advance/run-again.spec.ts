@@ -1,13 +1,19 @@
 import fc from 'fast-check';
 import { from } from 'rxjs';
-import { jobBoard, type BoardEvent, type Change } from '../../../streams/board/board';
-import { jobOf } from '../../../streams/job/job';
-import { isSettled, runIdOf, type FailureKind, type JobState, type RetryPolicy } from '../../../streams/job/job-state';
-import { neverBackward } from '../../../streams/operators/never-backward';
-import { defaultTiming as timing } from '../../../streams/job/timing';
-import { aFailure, anOutput, aState, sampling, type Fact } from './a-job';
-import { anyFact } from './arbitrary-events';
-import { runs } from '../../support/jest/runs';
+import { jobBoard, type BoardEvent, type Change } from '../../../../streams/board/board';
+import { jobOf } from '../../../../streams/job/job';
+import {
+  isSettled,
+  runIdOf,
+  type FailureKind,
+  type JobState,
+  type RetryPolicy,
+} from '../../../../streams/job/job-state';
+import { neverBackward } from '../../../../streams/operators/never-backward';
+import { defaultTiming as timing } from '../../../../streams/job/timing';
+import { aFailure, anOutput, aState, sampling, type Fact } from '../a-job';
+import { anyFact } from '../arbitrary-events';
+import { runs } from '../../../support/jest/runs';
 
 const SERVER = 'http://comfyui';
 const ELSEWHERE = 'http://elsewhere';

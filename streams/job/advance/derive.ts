@@ -1,4 +1,4 @@
-import { jobOf, type Job } from './job';
+import { isCancelAsked, type AtServer, type Job } from '../job';
 import {
   isSettled,
   type CurrentNode,
@@ -7,58 +7,54 @@ import {
   type JobPhase,
   type JobState,
   type NodeError,
-} from './job-state';
-import { outputsOfJob } from './job-outputs';
-import { shownAt, type Shown } from './progress/bar';
-import { ownerById, planOf } from './progress/plan/plan';
-import { isCounting, runClock, withPlan, withTargets, type RunClock } from './progress/run-clock';
+} from '../job-state';
+import type { Graph } from '../workflow';
+import { outputsOfJob } from '../job-outputs';
+import { shownAt, type Shown } from '../progress/bar';
+import { ownerById, planOf } from '../progress/plan/plan';
+import { isCounting, runClock, withPlan, withTargets, type RunClock } from '../progress/run-clock';
 
 /** The most that a job shows before it is completed (R2). */
 const ALMOST = 99.9;
 
 /** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
-export function retold(job: Job, state: JobState, at: number): Job {
+export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
   if (state.status === 'queued') return withState(job, state, at);
   const shown = shownAt(runOf(job, state, at), at);
-  const now = { ...job, run: shown.run };
-  const node = currentNode(now);
+  const stage = { ...job.stage, run: shown.run };
+  const node = currentNode(job.graph, shown.run);
   const { etaMs: _, ...rest } = state;
   const drawn: JobState = {
     ...rest,
     progress: progressOf(state, shown),
-    phase: phaseOf(now, shown),
+    phase: phaseOf(job, shown),
     ...(node !== undefined && { node }),
     ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
   };
-  return withState(now, drawn, at);
+  return withState({ ...job, stage }, drawn, at);
 }
 
 /** The job's run: as it is, or as it begins now. One that began unheard, before this instance had it, say, goes on where its bar was. */
-export function runOf({ run, graph, durations, targets }: Job, state: JobState, at: number): RunClock {
+export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobState, at: number): RunClock {
   const plan = planOf(graph);
   const { executionStartedAt = at, progress } = state;
   const started =
-    run ??
+    stage.run ??
     runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
   const known = withPlan(started, plan);
-  return targets === undefined ? known : withTargets(known, targets);
+  return stage.targets === undefined ? known : withTargets(known, stage.targets);
 }
 
 /** The job at its good end, with its outputs in an order that does not depend on who told of them. */
 export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
-  withState(
-    job,
-    { ...ending(job.state, at), status: 'completed', progress: 100, outputs: outputsOfJob(job, outputs) },
-    at,
-  );
+  settled(job, { status: 'completed', progress: 100, outputs: outputsOfJob(job, outputs) }, at);
 
 /** The job after a run that failed: at its end, with what it had finished, or waiting for the next run where its policy allows one. */
 export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
-  if (job.cancelAsked || !runsAgain(job.state, failure)) return givenUp(job, failure, at, undefined, outputs);
+  if (isCancelAsked(job) || !runsAgain(job.state, failure)) return givenUp(job, failure, at, { outputs });
   const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, executionStartedAt: _x, ...state } = job.state;
-  const again = jobOf(state, { graph: job.graph, durations: job.durations, linked: job.linked });
   return withState(
-    { ...again, runAgain: failure },
+    { ...job, stage: { tag: 'betweenRuns', failure } },
     // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
     { ...state, status: 'queued', phase: 'waiting', attempt: state.attempt + 1 },
     at,
@@ -71,18 +67,17 @@ export function runsAgain({ attempt, retry }: JobState, { kind }: Failure): bool
   return kind === 'out_of_memory' || (kind === 'lost' && retry.onLost === 'resubmit');
 }
 
+/** What is known at a bad end beside its reason. */
+interface Remains {
+  readonly nodeErrors?: readonly NodeError[] | undefined;
+  readonly outputs?: readonly JobOutput[];
+}
+
 /** The job at its bad end. */
-export const givenUp = (
-  job: Job,
-  failure: Failure,
-  at: number,
-  nodeErrors?: readonly NodeError[],
-  outputs: readonly JobOutput[] = [],
-): Job =>
-  withState(
+export const givenUp = (job: Job, failure: Failure, at: number, { nodeErrors, outputs = [] }: Remains = {}): Job =>
+  settled(
     job,
     {
-      ...ending(job.state, at),
       status: 'failed',
       failure,
       ...(nodeErrors !== undefined && { nodeErrors }),
@@ -91,13 +86,14 @@ export const givenUp = (
     at,
   );
 
-const ending = ({ node: _n, queuePosition: _q, etaMs: _e, ...state }: JobState, at: number): JobState => ({
-  ...state,
-  phase: 'settled',
-  finishedAt: at,
-});
+function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at: number): Job {
+  const { node: _n, queuePosition: _q, etaMs: _e, ...state } = job.state;
+  const stage = { tag: 'settled' } as const;
+  return withState({ ...job, stage }, { ...state, phase: 'settled', finishedAt: at, ...end }, at);
+}
 
-function withState(job: Job, state: JobState, at: number): Job {
+/** The job with `state` as its next, unless that says nothing new. */
+export function withState(job: Job, state: JobState, at: number): Job {
   if (sameState(job.state, state)) return job;
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
@@ -109,17 +105,16 @@ const progressOf = ({ progress }: JobState, { share }: Shown): number =>
 /** Once only so much of the run is left, and nothing counts any more, it is finishing. */
 const FINISHING = 0.1;
 
-function phaseOf({ state, succeeded, run }: Job, { share, isSure }: Shown): JobPhase {
-  if (succeeded) return 'finishing';
-  const begun = run?.hasBegun === true;
-  if (begun && isSure && share >= 1 - FINISHING && !isCounting(run)) return 'finishing';
-  return begun || state.phase === 'running' ? 'running' : 'loading';
+function phaseOf({ state, stage }: Job, { run, share, isSure }: Shown): JobPhase {
+  if (stage.tag === 'fetchingOutputs') return 'finishing';
+  if (run.hasBegun && isSure && share >= 1 - FINISHING && !isCounting(run)) return 'finishing';
+  return run.hasBegun || state.phase === 'running' ? 'running' : 'loading';
 }
 
 /** The workflow node at work: of a subgraph's node, the node that made it. */
-function currentNode({ graph, run }: Job): CurrentNode | undefined {
-  const current = run?.current ?? '';
-  const node = run?.nodes.get(current);
+function currentNode(graph: Graph, run: RunClock): CurrentNode | undefined {
+  const current = run.current ?? '';
+  const node = run.nodes.get(current);
   if (node === undefined) return undefined;
   const { value, max } = node;
   const id = node.owner ?? (graph.has(current) ? current : (ownerById(graph, current) ?? current));

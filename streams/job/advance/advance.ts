@@ -1,0 +1,95 @@
+import { cancelledFailure, lost } from '../failures';
+import { isAtServer, isCancelAsked, lookedUpBy, type Job } from '../job';
+import type { JobEvent, OwnFact } from '../job-event';
+import type { Timing } from '../timing';
+import { derived, failed, givenUp, runsAgain, withState } from './derive';
+import { afterFrame } from './frame-facts';
+import { afterLook } from './look-facts';
+import { atServer, usualMs } from './at-server';
+
+/** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
+export function advance(job: Job, event: JobEvent, timing: Timing): Job {
+  switch (job.stage.tag) {
+    case 'settled':
+      return job;
+    case 'betweenRuns':
+      return betweenRuns(job, event);
+    case 'posting':
+    case 'watched':
+    case 'fetchingOutputs':
+      return inRun(job, event, timing);
+  }
+}
+
+/** Between two runs, what the last one still does is of no interest. */
+function betweenRuns(job: Job, event: JobEvent): Job {
+  switch (event.tag) {
+    case 'posting': {
+      const { runId, clientId, serverUrl, at } = event;
+      const posting: Job = { ...job, stage: { tag: 'posting', cancelAsked: false } };
+      return withState(posting, { ...job.state, runId, clientId, serverUrl }, at);
+    }
+    case 'refused':
+      return givenUp(job, event.failure, event.at, { nodeErrors: event.nodeErrors });
+    case 'cancelAsked':
+      return givenUp(job, cancelledFailure, event.at);
+    default:
+      return job;
+  }
+}
+
+function inRun(job: Job, event: JobEvent, timing: Timing): Job {
+  switch (event.tag) {
+    case 'started':
+    case 'cached':
+    case 'executing':
+    case 'stepped':
+    case 'snapshot':
+    case 'executed':
+    case 'pictured':
+    case 'succeeded':
+    case 'broke':
+      return afterFrame(atServer(job, event.at), event, timing);
+    case 'found':
+    case 'ended':
+    case 'unended':
+    case 'unanswered':
+    case 'unreadable':
+    case 'absent':
+      return afterLook(job, event, timing);
+    case 'accepted':
+    case 'posting':
+    case 'refused':
+    case 'cancelAsked':
+    case 'ticked':
+    case 'abandoned':
+      return afterOwn(job, event, timing);
+  }
+}
+
+/** What we did to a job ourselves. */
+function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
+  const { at } = event;
+  switch (event.tag) {
+    case 'accepted': {
+      const taken = atServer(job, Number.POSITIVE_INFINITY);
+      const soon = taken.stage.cancelAsked ? timing.soonMs : usualMs(job, timing);
+      const { nodeErrors = job.state.nodeErrors } = event;
+      return derived(lookedUpBy(taken, at + soon), { ...job.state, ...(nodeErrors && { nodeErrors }) }, at);
+    }
+    case 'posting':
+      return job;
+    case 'refused':
+      return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors });
+    case 'cancelAsked': {
+      if (isAtServer(job))
+        return lookedUpBy({ ...job, stage: { ...job.stage, cancelAsked: true } }, at + timing.soonMs);
+      // Not taken yet, it is nowhere to be found.
+      return { ...job, stage: { tag: 'posting', cancelAsked: true } };
+    }
+    case 'ticked':
+      return isAtServer(job) && job.state.status === 'processing' ? derived(job, job.state, at) : job;
+    case 'abandoned':
+      return !isCancelAsked(job) && runsAgain(job.state, lost) ? failed(job, lost, at) : job;
+  }
+}

@@ -1,0 +1,74 @@
+import { lookedUpAt, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
+import type { FrameFact, JobEvent } from '../job-event';
+import type { JobState } from '../job-state';
+import { executed, executing, snapshot, stepped, withCached, type RunClock } from '../progress/run-clock';
+import type { Timing } from '../timing';
+import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
+import { completed, derived, failed, runOf } from './derive';
+
+/** The job after a frame of its session told of it. */
+export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timing: Timing): Job {
+  const { at } = event;
+  switch (event.tag) {
+    case 'started':
+      return started(job, at, timing);
+    case 'cached':
+      return onRun(job, at, timing, (run) => withCached(run, event.nodeIds));
+    case 'executing':
+      return onRun(job, at, timing, (run) => executing(run, event.nodeId, at, event.displayId));
+    case 'stepped':
+      return onRun(job, at, timing, (run) => stepped(run, event.nodeId, event.value, event.max, at));
+    case 'snapshot':
+      return onRun(job, at, timing, (run) => snapshot(run, event.nodes, at));
+    case 'executed': {
+      const outputs = new Map(job.stage.outputs).set(event.nodeId, event.outputs);
+      return onRun(knowing(job, { outputs }), at, timing, (run) => executed(run, event.nodeId, at));
+    }
+    case 'pictured':
+      return heard(pictured(job, event), at, timing);
+    case 'succeeded':
+      return succeeded(job, at, timing);
+    case 'broke':
+      return failed(job, asAsked(job, event.failure), at, heardOutputs(job));
+  }
+}
+
+/** Told from its start on, nothing of the run is missed. A job whose workflow is not known, after a restart say, is looked up now: there it is told. */
+function started(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const { stage } = job;
+  const whole = stage.tag === 'watched' ? { ...stage, whole: true } : stage;
+  const after = heard({ ...job, stage: whole }, at, timing);
+  return job.graph.size === 0 ? lookedUpAt(after, at) : after;
+}
+
+/** R3: outputs are known where no frame was missed; else they are had from history, from now on. */
+function succeeded(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const { stage } = job;
+  if (stage.tag === 'watched' && stage.whole) return completed(job, heardOutputs(job), at);
+  const { tag: _t, whole: _w, ...facts } = { whole: false, ...stage };
+  return lookedUpAt(heard({ ...job, stage: { ...facts, tag: 'fetchingOutputs' } }, at, timing), at);
+}
+
+/** The job with a picture more, where it is another. */
+function pictured(job: Job<AtServer>, { output, bytes }: FrameFact & { tag: 'pictured' }): Job<AtServer> {
+  const { pictures, pictureBytes } = job.stage;
+  if (pictures.some(({ filename }) => filename === output.filename)) return job;
+  return knowing(job, { pictures: [...pictures, output], pictureBytes: pictureBytes + bytes });
+}
+
+const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> => ({
+  ...job,
+  stage: { ...job.stage, ...facts },
+});
+
+/** A frame told of the run. */
+const onRun = (job: Job<AtServer>, at: number, timing: Timing, change: (run: RunClock) => RunClock): Job =>
+  heard(knowing(job, { run: change(runOf(job, begun(job.state, at), at)) }), at, timing);
+
+/** A frame came: the job runs, its socket works, and no look is needed for a while, but for outputs that are to be had. */
+function heard(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const stage = notAbsent(job.stage);
+  const lookAt = stage.tag === 'fetchingOutputs' ? stage.lookAt : at + usualMs(job, timing);
+  const state: JobState = { ...running(begun(job.state, at)), via: 'websocket' };
+  return derived({ ...job, stage: { ...stage, heardAt: at, lookAt } }, state, at);
+}

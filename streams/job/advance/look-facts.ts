@@ -1,0 +1,94 @@
+import {
+  lost,
+  missingOutput,
+  unreadableAnswer,
+  unreadableOutput,
+  cancelledBeforeRun,
+  cancelledFailure,
+} from '../failures';
+import { isAtServer, lookedUpAt, notAbsent, type AtServer, type Job, type Row } from '../job';
+import type { JobEvent, LookFact } from '../job-event';
+import type { Failure, JobOutput, JobState } from '../job-state';
+import type { Timing } from '../timing';
+import { asAsked, atServer, begun, heardOutputs, running, usualMs, withPictures } from './at-server';
+import { completed, derived, failed, givenUp } from './derive';
+
+/** Good looks that must find a job nowhere before it is lost (R4), or whose answer cannot be read. */
+const LOST_AFTER_LOOKS = 3;
+
+/** The job after a look at its server told of it. Of a run that ComfyUI has not taken yet, only that it has it is news. */
+export function afterLook(job: Job, event: JobEvent & LookFact, timing: Timing): Job {
+  const { at } = event;
+  if (event.tag === 'found') return found(atServer(job, at), event, timing);
+  if (event.tag === 'ended') return ended(job, event);
+  if (!isAtServer(job)) return job;
+  switch (event.tag) {
+    case 'unended':
+      return lookedUpAt({ ...job, stage: notAbsent(job.stage) }, at + usualMs(job, timing));
+    case 'unanswered':
+      return lookedUpAt(job, at + timing.pollMs);
+    case 'absent':
+      return absent(job, at, timing);
+    case 'unreadable':
+      return unreadable(job, at, timing);
+  }
+}
+
+function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
+  const { targets, at } = event;
+  const stage = notAbsent(job.stage);
+  const isNews = targets !== undefined && targets.join() !== stage.targets?.join();
+  // A job that said it succeeded stays in the queue until its history is written.
+  const lookAt = at + (stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs(job, timing));
+  const known: Job<AtServer> = {
+    ...job,
+    // Each look brings a graph of its own: the first stays, and what was counted by it.
+    graph: job.graph.size > 0 ? job.graph : (event.graph ?? job.graph),
+    stage: { ...stage, lookAt, targets: isNews ? targets : stage.targets },
+  };
+  const state = event.where === 'running' ? running(begun(job.state, at)) : waiting(job.state, event.ahead);
+  return derived(known, { ...state, via: job.linked ? 'websocket' : 'polling' }, at);
+}
+
+/** A look from before the start may come after it: what runs does not wait again. */
+const waiting = (state: JobState, ahead: number | undefined): JobState =>
+  state.status !== 'queued' || ahead === undefined ? state : { ...state, queuePosition: ahead };
+
+/** A job at the end that its server tells of: its graph too, where it was not known, by which outputs find their nodes. */
+function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
+  const { outcome, outputs = [], startedAt, graph, at } = event;
+  const state = startedAt === undefined ? job.state : begun(job.state, Math.min(startedAt, at));
+  const drawn = { ...job, state, graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph };
+  return isFailure(outcome)
+    ? failed(drawn, asAsked(drawn, outcome), at, withPictures(drawn, outputs))
+    : completed(drawn, withPictures(drawn, outcome), at);
+}
+
+const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure => 'kind' in outcome;
+
+/** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
+function absent(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const { stage } = job;
+  const succeeded = stage.tag === 'fetchingOutputs';
+  if (stage.cancelAsked && !succeeded) return givenUp(job, cancelled(job.state), at);
+  const absences = oneMore(stage.absences, at);
+  if (isEnough(absences, at, timing)) return failed(job, succeeded ? missingOutput : lost, at);
+  const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
+  return { ...job, stage: { ...stage, absences, lookAt: at + again } };
+}
+
+/** After three such answers over ten seconds the job ends: asked once more, the server would say the same. */
+function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const { stage } = job;
+  const unread = oneMore(stage.unread, at);
+  if (!isEnough(unread, at, timing)) return { ...job, stage: { ...stage, unread, lookAt: at + timing.suspectMs } };
+  const failure = stage.tag === 'fetchingOutputs' ? unreadableOutput : unreadableAnswer;
+  return givenUp(job, failure, at, { outputs: heardOutputs(job) });
+}
+
+const oneMore = ({ count, since }: Row, at: number): Row => ({ count: count + 1, since: count === 0 ? at : since });
+
+const isEnough = ({ count, since }: Row, at: number, { lostAfterMs }: Timing): boolean =>
+  count >= LOST_AFTER_LOOKS && at - since >= lostAfterMs;
+
+const cancelled = ({ status }: JobState): Failure => (status === 'queued' ? cancelledBeforeRun : cancelledFailure);
