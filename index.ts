@@ -29,7 +29,6 @@ export type {
   InstanceEvent,
   PipelineView,
   ServerEvent,
-  SocketEnd,
   StoreEvent,
   Telemetry,
   TelemetryEvent,
@@ -39,7 +38,7 @@ export type { Report } from './streams/operators/reporting';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
 export type { InputFile, StoredInput } from './sources/files/upload';
-export type { SocketTiming } from './sources/session';
+export type { SocketEnd, SocketTiming } from './sources/session';
 export type { LeaseOutcome, Leases, Request as SessionRequest, SessionKey } from './sinks/leases';
 export type { StoredWorkflow } from './sinks/stored-workflow.codec';
 export type { Hook, Hooks } from './sinks/webhook-queue';

@@ -9,7 +9,7 @@ import { lookAt } from './looks/look-at';
 import { lookup } from './looks/lookup';
 import { rest, type AskedRequest } from './rest';
 import type { ServerAddress } from './server-address';
-import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
+import { defaultSocketTiming, webSocketSession, type SocketListener, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
 import { defaultSubmitPolicy, submit, type Submission } from './submit';
 import { view, type FileName, type OutputBody } from './files/view';
@@ -45,16 +45,20 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
-  /** Told of each question to the server, submits and cancels included; not of files. */
-  readonly asked?: (request: AskedRequest) => void;
+  readonly listener?: ServerListener;
+}
+
+/** Told of a server's sockets, and of each question to it, submits and cancels included; not of files. */
+export interface ServerListener extends SocketListener {
+  readonly requested: (request: AskedRequest) => void;
 }
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming, asked }: ServerPolicy,
+  { clock, backoff, socketTiming, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address, undefined, clock, asked);
+  const client = rest(address, undefined, clock, listener?.requested);
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {
@@ -63,7 +67,14 @@ export function comfyUIServer(
     ...(address.tags !== undefined && { tags: address.tags }),
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
-      webSocketSession({ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } }),
+      webSocketSession({
+        address,
+        clientId,
+        clock,
+        report,
+        timing: { ...defaultSocketTiming, ...socketTiming },
+        ...(listener && { listener }),
+      }),
     look: lookAt(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),

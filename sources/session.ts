@@ -45,6 +45,19 @@ export const defaultSocketTiming: SocketTiming = {
 /** Larger frames are no ComfyUI frames: they end the socket. Pictures of SaveImageWebsocket have some MB. */
 const MAX_FRAME = bounds.binaryFrameBytes;
 
+/** How a socket ended: never opened, cut off, closed by the server, by us because it was deaf, or for good. */
+export type SocketEnd = 'refused' | 'cut_off' | 'closed' | 'deaf' | 'stopped';
+
+/** Told of a session's sockets, as they come and go and at each of their frames. */
+export interface SocketListener {
+  /** So many ms after the session's socket before it ended; `undefined` for its first. */
+  readonly opened: (gapMs: number | undefined) => void;
+  readonly ended: (end: SocketEnd, wasOpen: boolean) => void;
+  readonly frame: () => void;
+  /** It could not be read, and was dropped. */
+  readonly badFrame: () => void;
+}
+
 export interface SessionOptions {
   readonly address: ServerAddress;
   /** Kept across reconnects, since a job's frames go to the client that posted it and to nobody else. */
@@ -52,6 +65,7 @@ export interface SessionOptions {
   readonly clock: SchedulerLike;
   readonly report: Report;
   readonly timing?: SocketTiming;
+  readonly listener?: SocketListener;
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
@@ -61,6 +75,7 @@ export function webSocketSession({
   clock,
   report,
   timing = defaultSocketTiming,
+  listener,
 }: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
   const options: ClientOptions & { readonly closeTimeout: number } = {
@@ -70,7 +85,12 @@ export function webSocketSession({
     maxPayload: MAX_FRAME,
     perMessageDeflate: false,
   };
-  const sparing = throttledReport(report, clock);
+  const throttled = throttledReport(report, clock);
+  const sparing: Report = (where, error) => {
+    listener?.badFrame();
+    throttled(where, error);
+  };
+  let endedAt: number | undefined;
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
   const connect: Session['connect'] = (reopen$, stop$) =>
@@ -80,20 +100,27 @@ export function webSocketSession({
       let asked: 'reopen' | 'stop' | undefined;
       let cause: Error | undefined;
       const pulse = pinging(socket, clock, timing);
+      const ended = (end: SocketEnd): void => {
+        if (opened) endedAt = performance.now();
+        listener?.ended(end, opened);
+      };
 
       socket.on('open', () => {
         opened = true;
+        listener?.opened(endedAt === undefined ? undefined : performance.now() - endedAt);
         // Must be the first message, or previews come without the job they belong to.
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
+        listener?.frame();
         for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
       });
       socket.on('error', (error) => {
         cause = error;
       });
       socket.on('close', (code) => {
+        ended(endOf(code, opened, asked));
         if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
         else
@@ -111,6 +138,7 @@ export function webSocketSession({
       }
       return () => {
         pulse.unsubscribe();
+        if (socket.listenerCount('close') > 0 && socket.readyState !== WebSocket.CLOSED) ended('stopped');
         socket.removeAllListeners();
         // Closing a socket that is still connecting emits an error.
         socket.on('error', () => undefined);
@@ -123,6 +151,11 @@ export function webSocketSession({
 
 /** `ws` for "cut off": no closing handshake took place. */
 const ABNORMAL = 1006;
+
+function endOf(code: number, opened: boolean, asked: 'reopen' | 'stop' | undefined): SocketEnd {
+  if (asked !== undefined) return asked === 'stop' ? 'stopped' : 'deaf';
+  return !opened ? 'refused' : code === ABNORMAL ? 'cut_off' : 'closed';
+}
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
 function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming): Subscription {

@@ -21,10 +21,9 @@ import { serverAddress, type ServerOptions } from '../../sources/server-address'
 import type { SocketTiming } from '../../sources/session';
 import { jobBoard, type Preview } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
-import { observedServer } from '../telemetry/observed-server';
+import { observedServer, serverListener } from '../telemetry/observed-server';
 import { observedStore } from '../telemetry/observed-store';
 import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
-import type { AskedRequest } from '../../sources/rest';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming, type Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
@@ -150,8 +149,8 @@ function serversOf({ servers, socketTiming, telemetry: tell }: PipelineOptions, 
   const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
   return servers.map((server, position) => {
     const address = serverAddress(server, position);
-    const asked = (request: AskedRequest): void => tell?.({ tag: 'requested', server: address.name, ...request });
-    return observedServer(comfyUIServer(address, { ...policy, asked }, report), tell);
+    const listener = tell && serverListener(address.name, tell);
+    return observedServer(comfyUIServer(address, { ...policy, ...(listener && { listener }) }, report), tell);
   });
 }
 

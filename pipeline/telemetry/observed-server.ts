@@ -1,14 +1,11 @@
-import { defer, tap, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
-import type { ComfyUIServer } from '../../sources/comfyui-server';
+import { defer, tap } from 'rxjs';
+import type { ComfyUIServer, ServerListener } from '../../sources/comfyui-server';
 import { NoAnswer } from '../../sources/rest';
-import { SocketClosed } from '../../sources/session';
-import type { BoardEvent } from '../../streams/board/board';
-import type { Session } from '../../streams/changes/job-changes';
 import { traced } from './spans';
-import type { ServerEvent, SocketEnd, Telemetry } from './telemetry-event';
+import type { ServerEvent, Telemetry } from './telemetry-event';
 import { timed } from './timed';
 
-/** A server whose looks, posts and sockets are told of, and traced. */
+/** A server whose looks and posts are told of and traced, and whose files are counted as requests. */
 export function observedServer(server: ComfyUIServer, tell: Telemetry | undefined): ComfyUIServer {
   const { name } = server;
   const attributes = { 'jobstream.server': name };
@@ -19,7 +16,6 @@ export function observedServer(server: ComfyUIServer, tell: Telemetry | undefine
   if (tell === undefined) return { ...server, look, submit };
   return {
     ...server,
-    session: (clientId) => observedSession(server.session(clientId), name, tell),
     look: (jobs) =>
       look(jobs).pipe(timed((outcome, ms) => tell({ tag: 'looked', server: name, jobs: jobs.length, outcome, ms }))),
     submit: (submission) =>
@@ -67,35 +63,16 @@ async function asked<T>(
   }
 }
 
-function observedSession(session: Session, server: string, tell: Telemetry): Session {
-  let endedAt: number | undefined;
+/** Tells what a server, by its name, and its sockets do. */
+export function serverListener(server: string, tell: Telemetry): ServerListener {
   // The same value for each frame: nothing is made for it.
   const frame: ServerEvent = { tag: 'frame', server };
   const badFrame: ServerEvent = { tag: 'badFrame', server };
-
-  const watched = (): MonoTypeOperatorFunction<BoardEvent> => {
-    let end: SocketEnd = 'refused';
-    const ended = (how: SocketEnd): void => {
-      const wasOpen = end !== 'refused';
-      if (wasOpen) endedAt = performance.now();
-      tell({ tag: 'socketEnded', server, end: how, wasOpen });
-    };
-    return tap({
-      next: (event) => {
-        if (event.tag === 'heard') tell(frame);
-        else if (event.tag === 'garbled') tell(badFrame);
-        else if (event.tag === 'linked') {
-          end = 'cut_off';
-          tell({ tag: 'socketOpened', server, gapMs: endedAt === undefined ? undefined : performance.now() - endedAt });
-        } else if (event.tag === 'unlinked') end = event.clean ? 'closed' : 'cut_off';
-      },
-      error: (error: unknown) => ended(error instanceof SocketClosed && error.requested ? 'deaf' : end),
-      complete: () => ended('stopped'),
-      unsubscribe: () => ended('stopped'),
-    });
-  };
   return {
-    ...session,
-    connect: (reopen$, stop$): Observable<BoardEvent> => defer(() => session.connect(reopen$, stop$).pipe(watched())),
+    requested: (request) => tell({ tag: 'requested', server, ...request }),
+    opened: (gapMs) => tell({ tag: 'socketOpened', server, gapMs }),
+    ended: (end, wasOpen) => tell({ tag: 'socketEnded', server, end, wasOpen }),
+    frame: () => tell(frame),
+    badFrame: () => tell(badFrame),
   };
 }

@@ -1,5 +1,6 @@
 import type { ServerStatus } from '../api';
 import type { AskedRequest } from '../../sources/rest';
+import type { SocketEnd } from '../../sources/session';
 import type { Change } from '../../streams/board/board';
 import type { Failure } from '../../streams/job/job-state';
 
@@ -19,9 +20,6 @@ export interface PipelineView {
   readonly servers: () => readonly ServerStatus[];
   readonly backlog: () => Backlog;
 }
-
-/** Why a socket to a ComfyUI is gone: never opened, cut off, closed by the other side, by us because it was deaf, or for good. */
-export type SocketEnd = 'refused' | 'cut_off' | 'closed' | 'deaf' | 'stopped';
 
 /** What a ComfyUI server and its sockets did; `server` is its name. */
 export type ServerEvent = { readonly server: string } & (
