@@ -37,6 +37,9 @@ function connectionMetrics(registry: Registry): Handlers<Connections> {
     buckets: buckets.delays,
     registers,
   });
+  for (const what of ['state', 'preview']) dropped.inc({ what }, 0);
+  for (const kind of ['socket_io', 'event_stream'])
+    for (const reason of ['too_much_waits', 'stalled']) cuts.inc({ kind, reason }, 0);
   return {
     connected: ({ kind }) => open.inc({ kind }),
     disconnected: ({ kind }) => open.dec({ kind }),
