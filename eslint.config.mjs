@@ -43,4 +43,12 @@ export default tseslint.config(
       'rxjs-x/no-ignored-error': 'off',
     },
   },
+  {
+    // Each of these folders is within the bounds; those that are not listed yet are being split.
+    files: ['streams/**/*.ts', 'sources/**/*.ts', 'scripts/**/*.ts', 'compat/**/*.ts', 'examples/**/*.ts', 'index.ts'],
+    rules: {
+      'max-lines': ['error', { max: 250 }],
+      'max-lines-per-function': ['error', { max: 60 }],
+    },
+  },
 );

@@ -33,12 +33,13 @@ export type {
   Telemetry,
   TelemetryEvent,
 } from './pipeline/telemetry/telemetry-event';
-export type { AskedRequest } from './sources/rest';
+export type { AskedRequest } from './sources/telemetry/asked-requests';
+export type { SocketEnd } from './sources/telemetry/socket-listener';
 export type { Report } from './streams/operators/reporting';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
 export type { InputFile, StoredInput } from './sources/files/upload';
-export type { SocketEnd, SocketTiming } from './sources/session';
+export type { SocketTiming } from './sources/session';
 export type { LeaseOutcome, Leases, Request as SessionRequest, SessionKey } from './sinks/leases';
 export type { StoredWorkflow } from './sinks/stored-workflow.codec';
 export type { Hook, Hooks } from './sinks/webhook-queue';
@@ -53,7 +54,7 @@ export {
   type StoredFile,
   type Usage,
 } from './sinks/job-store';
-export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/job-page';
+export { InvalidCursor, type JobFilter, type JobQuery, type JobTotals } from './sinks/listing/job-page';
 export type { EmbeddedStoreOptions } from './sinks/embedded/embedded-store';
 export type { RedisStoreOptions } from './sinks/redis/redis-store';
 export { InvalidRedisUrl } from './sinks/redis/connection/url';

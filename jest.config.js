@@ -1,16 +1,15 @@
 const { availableParallelism } = require('node:os');
 
 const base = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/jest/environment.js',
+  runtime: '<rootDir>/test/support/jest/runtime.js',
   roots: ['<rootDir>/test'],
-  // jose ships ES modules only, which jest's own module loader does not require().
   transform: {
     '^.+\\.(ts|js)$': [
       '@swc/jest',
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   setupFilesAfterEnv: ['<rootDir>/test/support/jest/retry-in-ci.ts', '<rootDir>/test/support/jest/no-leaks.ts'],
 };
 
@@ -29,7 +28,7 @@ const unit = [
   'test/gateway/webhooks/{address-policy,delivery}.spec.ts',
   'test/gateway/dashboard/model.spec.ts',
   'test/gateway/main/compose.spec.ts',
-  'test/scripts/recording.codec.spec.ts',
+  'test/scripts/recording/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */
 const system = [
@@ -65,8 +64,8 @@ module.exports = {
   ],
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
   testTimeout: 120_000,
-  // Most tests wait for sockets and processes, so two cores carry four.
-  maxWorkers: availableParallelism() * 2,
+  // Most tests wait for sockets and processes, so two cores carry six.
+  maxWorkers: availableParallelism() * 3,
   reporters: ['default', '<rootDir>/test/support/jest/retried.js'],
   testSequencer: '<rootDir>/test/support/jest/longest-first.js',
 };

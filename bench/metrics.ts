@@ -5,7 +5,7 @@ import { observedWire } from '../gateway/sockets/observed-wire';
 import type { Wire } from '../gateway/sockets/send-queue';
 import { jobViews } from '../gateway/wire/job-views';
 import { serverListener } from '../pipeline/telemetry/observed-server';
-import type { SocketListener } from '../sources/session';
+import type { SocketListener } from '../sources/telemetry/socket-listener';
 import type { Telemetry } from '../pipeline/telemetry/telemetry-event';
 import { decoded } from '../sources/session';
 import { jobBoard } from '../streams/board/board';

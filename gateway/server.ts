@@ -17,7 +17,7 @@ import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/nodes/node-histories';
 import { refusalLog } from './admission/refusal-log';
 import { originPolicy } from './admission/origin-policy';
-import type { OutboxLimits } from './sockets/send-queue';
+import type { SendQueueLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
@@ -37,7 +37,7 @@ export interface GatewayOptions {
   /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
   readonly metrics?: Metrics;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
-  readonly limits?: Partial<OutboxLimits>;
+  readonly limits?: Partial<SendQueueLimits>;
   /** How often others may ask; `defaultRates` where absent. */
   readonly rates?: Partial<Rates>;
   /** How many proxies stand before it, each of which adds to `X-Forwarded-For`; none where absent. */

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { JobFilter, JobPage } from '../sinks/job-page';
+import type { JobFilter, JobPage } from '../sinks/listing/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
 import { InputRefused, type InputFile, type StoredInput } from '../sources/files/upload';

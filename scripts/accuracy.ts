@@ -1,9 +1,10 @@
 import { isRight } from 'fp-ts/Either';
 import { parseArgs } from 'node:util';
 import { decodeFrame } from '../sources/codecs/frame.codec';
-import type { Recorded } from './recording.codec';
+import type { Recorded } from './recording/recording.codec';
 import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
-import { learntFrom, recordingAt, recordingsIn, replay } from './replay';
+import { recordingAt, recordingsIn } from './recording/recording-files';
+import { learntFrom, replay } from './replay';
 
 /** How well a bar told the time of one run. Distances are in points: percent shown less percent of time that was over. */
 export interface Accuracy {

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runsOf } from './accuracy';
 import { elsewhere, type Curve } from './formulas-elsewhere';
-import { learntFrom, recordingAt, replay } from './replay';
+import { recordingAt } from './recording/recording-files';
+import { learntFrom, replay } from './replay';
 
 const [WIDTH, HEIGHT, LEFT, TOP] = [640, 320, 48, 16];
 const COLOURS = ['#1f6feb', '#9a6700', '#8250df', '#cf222e', '#57606a'];

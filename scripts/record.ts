@@ -22,7 +22,7 @@ import {
 } from 'rxjs';
 import { request } from 'undici';
 import { WebSocket, type RawData } from 'ws';
-import type { Recorded } from './recording.codec';
+import type { Recorded } from './recording/recording.codec';
 
 export interface RecordOptions {
   /** ComfyUI's, without an end slash. */

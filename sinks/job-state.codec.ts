@@ -22,6 +22,20 @@ const record = <T>(required: Codecs<Omit<T, OptionalKey<T>>>, optional: Codecs<P
   // JSON has no `undefined`: where `t.partial` says `string | undefined`, the field is there or it is not.
   t.intersection([t.type(required as t.Props), t.partial(optional as t.Props)]) as unknown as t.Type<T>;
 
+/** As long as a word of a newer version may be. */
+const WORD_LENGTH = 40;
+
+const isWord = (value: unknown): value is string =>
+  typeof value === 'string' && /^[a-z_]+$/.test(value) && value.length <= WORD_LENGTH;
+
+/** One of these words, or one that only a newer version of ours knows: it is read, and told on, as it is. */
+const wordOf = <K extends Readonly<Record<string, null>>>(known: K): t.KeyofC<K> => {
+  const { name } = t.keyof(known);
+  const validate: t.Validate<unknown, keyof K> = (value, context) =>
+    isWord(value) ? t.success(value) : t.failure(value, context);
+  return new t.KeyofType(name, isWord, validate, t.identity, known);
+};
+
 export const currentNode = record<CurrentNode>(
   { id: t.string, type: t.string, value: t.number, max: t.number },
   { title: t.string },
@@ -43,7 +57,7 @@ export const nodeError = record<NodeError>(
 
 export const failure = record<Failure>(
   {
-    kind: t.keyof({
+    kind: wordOf({
       rejected: null,
       node_error: null,
       out_of_memory: null,
@@ -61,7 +75,7 @@ export const failure = record<Failure>(
   { nodeId: t.string, nodeType: t.string },
 );
 
-const retry = record<RetryPolicy>({ maxAttempts: t.number }, { onLost: t.literal('resubmit') });
+const retry = record<RetryPolicy>({ maxAttempts: t.number }, { onLost: wordOf({ resubmit: null }) });
 
 /** A job's state as it is stored. */
 export const jobState = record<JobState>(
@@ -73,9 +87,9 @@ export const jobState = record<JobState>(
     progress: t.number,
     startedAt: t.number,
     serverUrl: t.string,
-    phase: t.keyof({ waiting: null, loading: null, running: null, finishing: null, settled: null }),
+    phase: wordOf({ waiting: null, loading: null, running: null, finishing: null, settled: null }),
     updatedAt: t.number,
-    via: t.keyof({ websocket: null, polling: null }),
+    via: wordOf({ websocket: null, polling: null }),
     attempt: t.number,
     epoch: t.number,
     seq: t.number,

@@ -4,7 +4,7 @@ import type { StoredWorkflow } from './stored-workflow.codec';
 import type { Leases } from './leases';
 import type { Preview } from '../streams/board/board';
 import { bounds } from '../streams/bounds';
-import type { JobPage, JobQuery } from './job-page';
+import type { JobPage, JobQuery } from './listing/job-page';
 import type { LearnedEntry } from '../streams/job/progress/learned/learned';
 import type { JobState } from '../streams/job/job-state';
 

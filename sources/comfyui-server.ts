@@ -7,9 +7,11 @@ import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
 import { lookAt } from './looks/look-at';
 import { lookup } from './looks/lookup';
-import { rest, type AskedRequest } from './rest';
+import { rest } from './rest';
+import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
+import type { SocketListener } from './telemetry/socket-listener';
 import type { ServerAddress } from './server-address';
-import { defaultSocketTiming, webSocketSession, type SocketListener, type SocketTiming } from './session';
+import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
 import { defaultSubmitPolicy, submit, type Submission } from './submit';
 import { view, type FileName, type OutputBody } from './files/view';
@@ -58,7 +60,9 @@ export function comfyUIServer(
   { clock, backoff, socketTiming, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address, undefined, clock, listener?.requested);
+  const client = listener
+    ? askedRequests(rest(address, undefined, clock), listener.requested)
+    : rest(address, undefined, clock);
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {

@@ -1,4 +1,11 @@
-import { BrokenCircuitError, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleType } from 'cockatiel';
+import {
+  BrokenCircuitError,
+  ConsecutiveBreaker,
+  ExponentialBackoff,
+  circuitBreaker,
+  handleType,
+  type CircuitBreakerPolicy,
+} from 'cockatiel';
 import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
@@ -25,8 +32,14 @@ export class NoAnswer extends Error {
   }
 }
 
-/** The server's answer cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage: after a few of these a job settles. */
+/**
+ * The server answered, and what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage:
+ * other requests go on, and after a few of these a job settles.
+ */
 export class Unreadable extends NoAnswer {}
+
+/** Not even asked: the server has not been answering, and is left alone for a while. */
+export class NotAsked extends NoAnswer {}
 
 /** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
 export class Refusal extends NoAnswer {
@@ -66,32 +79,16 @@ export interface RestLimits {
 
 const defaultLimits: RestLimits = { timeoutMs: 10_000, maxBytes: 64 << 20, breakAfter: 5 };
 
-/** One request: answered, not answered, or not even sent because the server has not been answering. `path` has no query. */
-export interface AskedRequest {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly outcome: 'answered' | 'unanswered' | 'not_sent';
-  readonly ms: number;
-}
-
-/** A server's REST side, over connections and a circuit breaker of its own. Each request that was not given up is told to `asked`. */
+/** A server's REST side, over connections and a circuit breaker of its own. */
 export function rest(
   { url, headers }: ServerAddress,
   limits: RestLimits = defaultLimits,
   clock: SchedulerLike = asyncScheduler,
-  asked: (request: AskedRequest) => void = () => undefined,
 ): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
   /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
   const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
-  const breaker = circuitBreaker(
-    // A refusal is one request's, and an answer that cannot be read one job's.
-    handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
-    {
-      breaker: new ConsecutiveBreaker(limits.breakAfter),
-      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
-    },
-  );
+  const breaker = breakerAfter(limits.breakAfter);
 
   let answeredAt = 0;
 
@@ -104,24 +101,18 @@ export function rest(
       const abort = new AbortController();
       const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
       let unsubscribed = false;
-      const began = performance.now();
-      const told = (outcome: AskedRequest['outcome']): void => {
-        asked({ method: init.method, path: routeOf(path), outcome, ms: performance.now() - began });
-      };
       breaker
         .execute(() => ask(path, init, abort.signal))
         .finally(() => clearTimeout(patience))
         .then(
           (answer) => {
             answeredAt = clock.now();
-            told('answered');
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
             if (error instanceof NoAnswer && isAnswer(error)) answeredAt = clock.now();
             else if (!unsubscribed) answeredAt = 0;
-            if (!unsubscribed) told(error instanceof BrokenCircuitError ? 'not_sent' : 'unanswered');
             subscriber.error(asNoAnswer(error, path));
           },
         );
@@ -143,6 +134,17 @@ export function rest(
     },
   };
 }
+
+/** Fails requests at once after so many failures in a row, until a trial one succeeds. */
+const breakerAfter = (failures: number): CircuitBreakerPolicy =>
+  circuitBreaker(
+    // A refusal is one request's, and an answer that cannot be read one job's.
+    handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
+    {
+      breaker: new ConsecutiveBreaker(failures),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: 1_000, maxDelay: 5_000 }),
+    },
+  );
 
 type Address = Pick<ServerAddress, 'url' | 'headers'>;
 
@@ -228,18 +230,16 @@ const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'EN
 
 function asNoAnswer(error: unknown, path: string): NoAnswer {
   if (error instanceof NoAnswer) return error;
-  const route = routeOf(path);
+  const [route = path] = path.split('?');
   if (error instanceof BrokenCircuitError)
-    return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
+    return new NotAsked(`${route}: not asked, the server has not been answering`, false);
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
 
 const tooLarge = (path: string, cause?: unknown): Unreadable =>
-  new Unreadable(`${routeOf(path)}: the answer is too large`, true, { cause });
-
-const routeOf = (path: string): string => path.split('?')[0] ?? path;
+  new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
 
 /** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
 function codeOf(error: unknown): string {

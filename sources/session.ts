@@ -10,7 +10,8 @@ import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
 import { MalformedFrame, decodeFrame } from './codecs/frame.codec';
 import type { ServerAddress } from './server-address';
-import { throttledReport } from './throttled-report';
+import { ABNORMAL, sessionSockets, type SocketListener } from './telemetry/socket-listener';
+import { throttledReport } from './telemetry/throttled-report';
 
 /** The socket is gone, or never was. `requested` where we closed it to open it anew. */
 export class SocketClosed extends Error {
@@ -45,19 +46,6 @@ export const defaultSocketTiming: SocketTiming = {
 /** Larger frames are no ComfyUI frames: they end the socket. Pictures of SaveImageWebsocket have some MB. */
 const MAX_FRAME = bounds.binaryFrameBytes;
 
-/** How a socket ended: never opened, cut off, closed by the server, by us because it was deaf, or for good. */
-export type SocketEnd = 'refused' | 'cut_off' | 'closed' | 'deaf' | 'stopped';
-
-/** Told of a session's sockets, as they come and go and at each of their frames. */
-export interface SocketListener {
-  /** So many ms after the session's socket before it ended; `undefined` for its first. */
-  readonly opened: (gapMs: number | undefined) => void;
-  readonly ended: (end: SocketEnd, wasOpen: boolean) => void;
-  readonly frame: () => void;
-  /** It could not be read, and was dropped. */
-  readonly badFrame: () => void;
-}
-
 export interface SessionOptions {
   readonly address: ServerAddress;
   /** Kept across reconnects, since a job's frames go to the client that posted it and to nobody else. */
@@ -78,19 +66,9 @@ export function webSocketSession({
   listener,
 }: SessionOptions): Session {
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
-  const options: ClientOptions & { readonly closeTimeout: number } = {
-    headers: address.headers,
-    handshakeTimeout: timing.handshakeMs,
-    closeTimeout: timing.closeMs,
-    maxPayload: MAX_FRAME,
-    perMessageDeflate: false,
-  };
-  const throttled = throttledReport(report, clock);
-  const sparing: Report = (where, error) => {
-    listener?.badFrame();
-    throttled(where, error);
-  };
-  let endedAt: number | undefined;
+  const options = socketOptions(address, timing);
+  const sparing = throttledReport(report, clock);
+  const sockets = sessionSockets(listener);
   const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
 
   const connect: Session['connect'] = (reopen$, stop$) =>
@@ -100,33 +78,26 @@ export function webSocketSession({
       let asked: 'reopen' | 'stop' | undefined;
       let cause: Error | undefined;
       const pulse = pinging(socket, clock, timing);
-      const ended = (end: SocketEnd): void => {
-        if (opened) endedAt = performance.now();
-        listener?.ended(end, opened);
-      };
+      const life = sockets.start();
 
       socket.on('open', () => {
         opened = true;
-        listener?.opened(endedAt === undefined ? undefined : performance.now() - endedAt);
+        life.opened();
         // Must be the first message, or previews come without the job they belong to.
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
-        listener?.frame();
-        for (const event of events(data as Buffer, isBinary, origin(), sparing)) subscriber.next(event);
+        for (const event of events(data as Buffer, isBinary, origin(), sparing, listener)) subscriber.next(event);
       });
       socket.on('error', (error) => {
         cause = error;
       });
       socket.on('close', (code) => {
-        ended(endOf(code, opened, asked));
+        life.closed(code, asked);
         if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
-        else
-          subscriber.error(
-            new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }),
-          );
+        else subscriber.error(socketClosed(code, cause, asked === 'reopen'));
       });
       pulse.add(reopen$.subscribe(() => close('reopen')));
       pulse.add(stop$.subscribe(() => close('stop')));
@@ -138,24 +109,32 @@ export function webSocketSession({
       }
       return () => {
         pulse.unsubscribe();
-        if (socket.listenerCount('close') > 0 && socket.readyState !== WebSocket.CLOSED) ended('stopped');
-        socket.removeAllListeners();
-        // Closing a socket that is still connecting emits an error.
-        socket.on('error', () => undefined);
-        socket.close(1000);
+        life.closed(ABNORMAL, 'stop');
+        abandon(socket);
       };
     });
 
   return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
 
-/** `ws` for "cut off": no closing handshake took place. */
-const ABNORMAL = 1006;
+const socketClosed = (code: number, cause: Error | undefined, requested: boolean): SocketClosed =>
+  new SocketClosed(cause?.message ?? `closed with code ${code}`, requested, { cause });
 
-function endOf(code: number, opened: boolean, asked: 'reopen' | 'stop' | undefined): SocketEnd {
-  if (asked !== undefined) return asked === 'stop' ? 'stopped' : 'deaf';
-  return !opened ? 'refused' : code === ABNORMAL ? 'cut_off' : 'closed';
+/** Closes a socket of which nothing more is to be heard. */
+function abandon(socket: WebSocket): void {
+  socket.removeAllListeners();
+  // Closing a socket that is still connecting emits an error.
+  socket.on('error', () => undefined);
+  socket.close(1000);
 }
+
+const socketOptions = (
+  { headers }: ServerAddress,
+  { handshakeMs, closeMs }: SocketTiming,
+): ClientOptions & { readonly closeTimeout: number } => ({
+  ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
+  ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+});
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
 function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming): Subscription {
@@ -172,9 +151,18 @@ function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: 
 }
 
 /** What one message tells the board; first of all, that one came. */
-function events(message: Buffer, isBinary: boolean, origin: FrameOrigin, report: Report): readonly BoardEvent[] {
+function events(
+  message: Buffer,
+  isBinary: boolean,
+  origin: FrameOrigin,
+  report: Report,
+  listener?: SocketListener,
+): readonly BoardEvent[] {
   const { clientId, at } = origin;
-  return [{ tag: 'heard', clientId, at }, ...decoded(message, isBinary, origin, report)];
+  const told = decoded(message, isBinary, origin, report);
+  listener?.frame();
+  if (told[0]?.tag === 'garbled') listener?.badFrame();
+  return [{ tag: 'heard', clientId, at }, ...told];
 }
 
 /** What one message says: through the codecs and nothing else. */

@@ -5,7 +5,7 @@ import {
   concatMap,
   defer,
   filter,
-  interval,
+  ignoreElements,
   of,
   take,
   takeUntil,
@@ -17,7 +17,7 @@ import {
 import { cancelledBeforeRun, unreachable } from '../streams/job/failures';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
-import type { Failure } from '../streams/job/job-state';
+import type { Failure, NodeError } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
 import type { Prompt } from '../streams/job/workflow';
 import type { Lookup } from './looks/lookup';
@@ -37,6 +37,8 @@ export interface Submission {
   readonly wanted: () => boolean;
   /** Whether it may be posted now: not while another instance may be at it. */
   readonly mayPost: () => boolean;
+  /** Emits after any of these four may have become another; it may emit more often. */
+  readonly changed$: Observable<unknown>;
   /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
   readonly maybePosted: boolean;
   /** Told of each post that got no answer. */
@@ -69,96 +71,140 @@ export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
  * Posts a workflow until ComfyUI took it or refused it, and tells the board. Runs it once: where an answer was lost,
  * the job is looked for before it is posted again. Completes; never errors on account of the server.
  */
-export function submit(
-  { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
+export const submit = (
+  server: { readonly rest: Rest; readonly lookup: Lookup },
   submission: Submission,
   policy: SubmitPolicy,
   report: Report,
-): Observable<BoardEvent> {
-  const { promptId } = submission;
-  const { clock, backoff } = policy;
-  const wait = (n: number): Observable<never> => timer(backoff.delayMs(n), clock).pipe(concatMap(() => EMPTY));
-  const body = bodyOf(submission);
+): Observable<BoardEvent> => defer(() => new Posting(server, submission, policy, report).run());
 
-  return defer(() => {
-    const startedAt = clock.now();
-    const late = (): boolean => clock.now() - startedAt > policy.giveUpMs;
-    let postedAt = startedAt;
-    let maybeSent = submission.maybePosted;
+/** One workflow on its way to ComfyUI. `n` counts the tries, `good` the good looks that found it nowhere. */
+class Posting {
+  readonly #rest: Rest;
+  readonly #lookup: Lookup;
+  readonly #submission: Submission;
+  readonly #policy: SubmitPolicy;
+  readonly #report: Report;
+  readonly #body: string;
+  readonly #startedAt: number;
+  #postedAt: number;
+  /** Whether ComfyUI may have it, though its answer was not heard. */
+  #maybeSent: boolean;
 
-    const accepted = (id: string, nodeErrors: unknown = {}): Observable<BoardEvent> => {
-      const at = clock.now();
-      const refused = nodeErrorsOf(nodeErrors);
-      const taken: BoardEvent = {
-        tag: 'accepted',
-        promptId,
-        at,
-        postedAt,
-        ...(id !== promptId && { runId: id }),
-        ...(refused.length > 0 && { nodeErrors: refused }),
-      };
-      return of(taken);
-    };
-    const refused = (failure: Failure): Observable<BoardEvent> =>
-      of({ tag: 'refused', promptId, at: clock.now(), failure });
+  constructor(
+    { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
+    submission: Submission,
+    policy: SubmitPolicy,
+    report: Report,
+  ) {
+    this.#rest = rest;
+    this.#lookup = lookup;
+    this.#submission = submission;
+    this.#policy = policy;
+    this.#report = report;
+    this.#body = bodyOf(submission);
+    this.#startedAt = policy.clock.now();
+    this.#postedAt = this.#startedAt;
+    this.#maybeSent = submission.maybePosted;
+  }
 
-    const post = (n: number): Observable<BoardEvent> =>
-      concat(
-        once(() => submission.mayPost() || !submission.wanted() || submission.cancelAsked(), clock),
-        defer(() => {
-          if (!submission.wanted()) return EMPTY;
-          if (submission.cancelAsked()) return refused(cancelledBeforeRun);
-          postedAt = clock.now();
-          return rest.post('/prompt', body, policy.postMs).pipe(concatMap((answer) => verdict(answer)));
-        }),
-      ).pipe(catchError((error: unknown) => again(error, n)));
+  run(): Observable<BoardEvent> {
+    const { linkMs, clock } = this.#policy;
+    const linked$ = this.#once(() => this.#submission.linked()).pipe(takeUntil(timer(linkMs, clock)));
+    return concat(linked$, this.#submission.maybePosted ? this.#settle(1, 1) : this.#post(1));
+  }
 
-    const verdict = ({ status, json }: Answer): Observable<BoardEvent> => {
-      if (status === 200 && acceptedCodec.is(json)) return accepted(json.prompt_id, json.node_errors);
-      if (status < 400)
-        return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
-      return of({ tag: 'refused', promptId, at: clock.now(), ...rejection(status, json) });
-    };
+  #post(n: number): Observable<BoardEvent> {
+    const { wanted, cancelAsked, mayPost } = this.#submission;
+    const post$ = defer(() => {
+      if (!wanted()) return EMPTY;
+      if (cancelAsked()) return this.#refused(cancelledBeforeRun);
+      this.#postedAt = this.#policy.clock.now();
+      return this.#rest
+        .post('/prompt', this.#body, this.#policy.postMs)
+        .pipe(concatMap((answer) => this.#verdict(answer)));
+    });
+    return concat(
+      this.#once(() => mayPost() || !wanted() || cancelAsked()),
+      post$,
+    ).pipe(catchError((error: unknown) => this.#notTaken(error, n)));
+  }
 
-    const again = (error: unknown, n: number): Observable<BoardEvent> => {
-      if (!(error instanceof NoAnswer)) return throwError(() => error);
-      report('submit', error);
-      submission.onTrouble?.(error);
-      if (error instanceof Refusal) return refused(proxyRefusal(error));
-      maybeSent ||= error.maybeSent;
-      return unanswered(error, n, () => (error.maybeSent ? settle(n, 1) : whenHealthy(n)));
-    };
+  #verdict({ status, json }: Answer): Observable<BoardEvent> {
+    if (status === 200 && acceptedCodec.is(json)) return this.#accepted(json.prompt_id, json.node_errors);
+    if (status < 400)
+      return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
+    const { failure, nodeErrors } = rejection(status, json);
+    return this.#refused(failure, nodeErrors);
+  }
 
-    /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
-    const settle = (n: number, good: number): Observable<BoardEvent> =>
-      findPosted(lookup, promptId).pipe(
-        concatMap((id) => {
-          if (id !== undefined) return accepted(id);
-          if (good >= policy.looks) return post(n + 1);
-          return concat(timer(policy.looksMs, clock).pipe(concatMap(() => EMPTY)), settle(n, good + 1));
-        }),
-        catchError((error: unknown) => unanswered(error, n, () => settle(n + 1, good))),
-      );
+  #notTaken(error: unknown, n: number): Observable<BoardEvent> {
+    if (!(error instanceof NoAnswer)) return throwError(() => error);
+    this.#report('submit', error);
+    this.#submission.onTrouble?.(error);
+    if (error instanceof Refusal) return this.#refused(proxyRefusal(error));
+    this.#maybeSent ||= error.maybeSent;
+    return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
+  }
 
-    /** R10: no retry without a health check before it. */
-    const whenHealthy = (n: number): Observable<BoardEvent> =>
-      rest.get('/prompt').pipe(
-        concatMap(() => post(n + 1)),
-        catchError((error: unknown) => unanswered(error, n, () => whenHealthy(n + 1))),
-      );
+  /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
+  #settle(n: number, good: number): Observable<BoardEvent> {
+    const { looks, looksMs } = this.#policy;
+    return findPosted(this.#lookup, this.#submission.promptId).pipe(
+      concatMap((id) => {
+        if (id !== undefined) return this.#accepted(id);
+        return good >= looks ? this.#post(n + 1) : concat(this.#wait(looksMs), this.#settle(n, good + 1));
+      }),
+      catchError((error: unknown) => this.#unanswered(error, n, () => this.#settle(n + 1, good))),
+    );
+  }
 
-    const unanswered = (error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> => {
-      if (!(error instanceof NoAnswer)) return throwError(() => error);
-      if (submission.cancelAsked() && !maybeSent) return refused(cancelledBeforeRun);
-      if (!submission.wanted()) return EMPTY;
-      if (late()) return refused(unreachable(error.message));
-      return concat(wait(n), defer(next));
-    };
+  /** R10: no retry without a health check before it. */
+  #whenHealthy(n: number): Observable<BoardEvent> {
+    return this.#rest.get('/prompt').pipe(
+      concatMap(() => this.#post(n + 1)),
+      catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
+    );
+  }
 
-    const linked$ = once(submission.linked, clock).pipe(takeUntil(timer(policy.linkMs, clock)));
-    return concat(linked$, submission.maybePosted ? settle(1, 1) : post(1));
-  });
+  #unanswered(error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> {
+    if (!(error instanceof NoAnswer)) return throwError(() => error);
+    const { backoff, clock, giveUpMs } = this.#policy;
+    if (this.#submission.cancelAsked() && !this.#maybeSent) return this.#refused(cancelledBeforeRun);
+    if (!this.#submission.wanted()) return EMPTY;
+    if (clock.now() - this.#startedAt > giveUpMs) return this.#refused(unreachable(error.message));
+    return concat(this.#wait(backoff.delayMs(n)), defer(next));
+  }
+
+  #accepted(id: string, errors: unknown = {}): Observable<BoardEvent> {
+    const { promptId } = this.#submission;
+    const nodeErrors = nodeErrorsOf(errors);
+    return of<BoardEvent>({
+      ...{ tag: 'accepted', promptId, at: this.#policy.clock.now(), postedAt: this.#postedAt },
+      ...(id !== promptId && { runId: id }),
+      ...(nodeErrors.length > 0 && { nodeErrors }),
+      ...(isOutOfTurn(this.#submission) && { isOutOfTurn: true }),
+    });
+  }
+
+  #refused(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {
+    const { promptId } = this.#submission;
+    const at = this.#policy.clock.now();
+    return of({ tag: 'refused', promptId, at, failure, ...(nodeErrors !== undefined && { nodeErrors }) });
+  }
+
+  #wait(ms: number): Observable<never> {
+    return timer(ms, this.#policy.clock).pipe(ignoreElements());
+  }
+
+  /** Completes as soon as this is so: it is asked at once, and after each change. */
+  #once(isSo: () => boolean): Observable<never> {
+    return defer(() => (isSo() ? EMPTY : this.#submission.changed$.pipe(filter(isSo), take(1), ignoreElements())));
+  }
 }
+
+/** Whether it is not put last in the queue, or may not be. */
+const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
 
 /** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
 function bodyOf({ promptId, clientId, prompt }: Submission): string {
@@ -175,18 +221,6 @@ function bodyOf({ promptId, clientId, prompt }: Submission): string {
   const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
   return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
 }
-
-/** Completes as soon as this is so. */
-const once = (isSo: () => boolean, clock: SchedulerLike): Observable<never> =>
-  defer(() =>
-    isSo()
-      ? EMPTY
-      : interval(20, clock).pipe(
-          filter(isSo),
-          take(1),
-          concatMap(() => EMPTY),
-        ),
-  );
 
 /** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
 const findPosted = ({ queue, one, renamed }: Lookup, promptId: string): Observable<string | undefined> =>

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { lastValueFrom } from 'rxjs';
 import { redisStore } from '../../sinks/redis/redis-store';
-import { writeBehind } from '../../sinks/writing/write-behind';
+import { writeBehind } from '../../sinks/writing/queued-writes';
 import { aFullState } from '../../test/sinks/a-state';
 import { startRedis } from '../../test/support/redis/redis-server';
 

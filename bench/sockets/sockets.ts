@@ -1,7 +1,7 @@
 /**
  * `npm run bench:sockets [-- SOCKETS JOBS BASE_SECONDS STALL_SECONDS]`: sockets on jobs at two updates a second each, before
  * and while 100 others read nothing; exits 1 where a target is missed. States are written to a real Redis by this process,
- * as another instance would, and come to the service, a process as it ships, by the store's feed: decode, rooms, outboxes,
+ * as another instance would, and come to the service, a process as it ships, by the store's feed: decode, rooms, send queues,
  * sockets. A delivery is timed from the moment before the state is written until
  * a client in a third process has it, so Redis and the clients' own delay are in it.
  */

@@ -18,7 +18,7 @@ import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { Rooms } from '../sockets/rooms';
 import type { RefusalLog } from '../admission/refusal-log';
-import type { OutboxLimits } from '../sockets/send-queue';
+import type { SendQueueLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/nodes/node-histories';
 import { meRoute } from './routes/me';
 import { nodesRoute } from './routes/nodes/nodes';
@@ -49,7 +49,7 @@ export interface HttpOptions {
   readonly inputs: InputsOptions;
   readonly refusals: RefusalLog;
   /** What a slow reader of events may cost. */
-  readonly limits: OutboxLimits;
+  readonly limits: SendQueueLimits;
   readonly webhooks: Webhooks;
   readonly views: JobViews;
   readonly histories: NodeHistories;

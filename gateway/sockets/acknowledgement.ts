@@ -1,4 +1,4 @@
-import type { Outbox } from './send-queue';
+import type { SendQueue } from './send-queue';
 import type { Ack, Reply, WatchReply } from '../wire/protocol';
 
 /** The one answer to a request over a socket. */
@@ -10,7 +10,7 @@ export interface Answer<R> {
 /** Who sends no ack gets what was asked for as events, and no refusals. */
 export const answerTo = <R extends Reply | WatchReply>(
   ack: Ack<R> | undefined,
-  outbox: Outbox,
+  queue: SendQueue,
   asEvents: (granted: Extract<R, { readonly ok: true }>) => void,
 ): Answer<R> => {
   let given = false;
@@ -18,7 +18,7 @@ export const answerTo = <R extends Reply | WatchReply>(
     with(reply) {
       if (given) return false;
       given = true;
-      if (ack) outbox.answer(reply, ack);
+      if (ack) queue.answer(reply, ack);
       else if (reply.ok) asEvents(reply as Extract<R, { readonly ok: true }>);
       return true;
     },

@@ -26,9 +26,10 @@ import { maySee, type Viewer } from '../admission/auth/auth';
 
 /** How many jobs an answer holds. */
 const PAGE = 200;
-/** How often other instances' jobs are looked at while somebody watches, and for which part of the time at most. */
+/** How often other instances' jobs are looked at while somebody watches. */
 const LOOK_MS = 3_000;
-const LEISURE = 9;
+/** After a look that took t ms, at least so many t are waited: looks use 10 % of the time at most. */
+const PAUSES_PER_LOOK = 9;
 /** How many jobs that are listed no more are asked for at a time. */
 const AT_A_TIME = 8;
 
@@ -53,79 +54,98 @@ export interface AllJobs {
 
 type Source = Pick<Pipeline, 'states$' | 'live' | 'get'>;
 
-export function allJobs(pipeline: Source, clock: SchedulerLike): AllJobs {
-  const hearers = audience();
+class WatchedJobs implements AllJobs {
+  readonly #pipeline: Source;
+  readonly #clock: SchedulerLike;
+  readonly #listeners = audience();
   /** The newest of each live job, and of those that settled since the last look began. */
-  const known = new Map<string, JobState>();
+  readonly #known = new Map<string, JobState>();
+  /** Runs while somebody watches; emits after each look. */
+  readonly #kept$: Observable<unknown>;
+  #pauseMs = LOOK_MS;
+  /** Whether there was a look: before, nobody was told of anything. */
+  #whole = false;
 
-  const note = (state: JobState): boolean => {
-    const before = known.get(state.promptId);
-    if (before !== undefined && (isSettled(before) || !isNewer(state, before))) return false;
-    known.set(state.promptId, state);
-    return true;
-  };
-  const tell = (state: JobState): void => {
-    if (note(state)) hearers.tell(state);
-  };
-
-  let pauseMs = LOOK_MS;
-  let whole = false;
-  const look$ = defer(() => {
-    const began = clock.now();
-    const over = [...known.values()].filter(isSettled);
-    return pipeline.live().pipe(
-      toArray(),
-      mergeMap((listed) => concat(listed, unlisted(listed))),
-      toArray(),
-      // The first look tells nobody: whoever waits for it is given the whole.
-      map((states) => states.forEach(whole ? tell : note)),
+  constructor(pipeline: Source, clock: SchedulerLike) {
+    this.#pipeline = pipeline;
+    this.#clock = clock;
+    this.#kept$ = merge(
+      pipeline.states$.pipe(
+        tap((state) => this.#tell(state)),
+        ignoreElements(),
+      ),
+      defer(() => this.#look()).pipe(repeat({ delay: () => timer(this.#pauseMs, clock) })),
+    ).pipe(
       finalize(() => {
-        whole = true;
-        pauseMs = Math.max(LOOK_MS, LEISURE * (clock.now() - began));
+        this.#whole = false;
+        this.#known.clear();
+      }),
+      share({ connector: () => new ReplaySubject(1) }),
+    );
+  }
+
+  news(viewer: Viewer): Observable<WatchNews> {
+    return merge(
+      this.#listeners.heardBy(viewer).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
+      this.#kept$.pipe(
+        filter((_, n) => n === 0),
+        map((): WatchNews => ({ tag: 'live', live: this.#liveFor(viewer) })),
+      ),
+    );
+  }
+
+  #note(state: JobState): boolean {
+    const before = this.#known.get(state.promptId);
+    if (before !== undefined && (isSettled(before) || !isNewer(state, before))) return false;
+    this.#known.set(state.promptId, state);
+    return true;
+  }
+
+  #tell(state: JobState): void {
+    if (this.#note(state)) this.#listeners.tell(state);
+  }
+
+  #look(): Observable<unknown> {
+    const began = this.#clock.now();
+    const over = [...this.#known.values()].filter(isSettled);
+    return this.#pipeline.live().pipe(
+      toArray(),
+      mergeMap((listed) => concat(listed, this.#unlisted(listed))),
+      toArray(),
+      map((states) => {
+        // The first look tells nobody: whoever waits for it is given the whole.
+        for (const state of states)
+          if (this.#whole) this.#tell(state);
+          else this.#note(state);
+      }),
+      finalize(() => {
+        this.#whole = true;
+        this.#pauseMs = Math.max(LOOK_MS, PAUSES_PER_LOOK * (this.#clock.now() - began));
         // A look that began before a job settled may list it as live once more: its end is forgotten with the next.
-        over.forEach(({ promptId }) => known.delete(promptId));
+        over.forEach(({ promptId }) => this.#known.delete(promptId));
       }),
     );
-  });
+  }
 
   /** What became of the jobs that were live and are listed as live no more. */
-  const unlisted = (listed: readonly JobState[]): Observable<JobState> => {
+  #unlisted(listed: readonly JobState[]): Observable<JobState> {
     const ids = new Set(listed.map(({ promptId }) => promptId));
-    const gone = [...known.values()].filter((state) => !isSettled(state) && !ids.has(state.promptId));
+    const gone = [...this.#known.values()].filter((state) => !isSettled(state) && !ids.has(state.promptId));
     return from(gone).pipe(
-      mergeMap(async ({ promptId }) => ({ promptId, state: await pipeline.get(promptId) }), AT_A_TIME),
-      tap(({ promptId, state }) => state ?? known.delete(promptId)),
+      mergeMap(async ({ promptId }) => ({ promptId, state: await this.#pipeline.get(promptId) }), AT_A_TIME),
+      tap(({ promptId, state }) => state ?? this.#known.delete(promptId)),
       map(({ state }) => state),
       filter((state) => state !== undefined),
       // Of a store that does not answer the pipeline has told; the next look asks again.
       catchError(() => EMPTY),
     );
-  };
+  }
 
-  const kept$ = merge(
-    pipeline.states$.pipe(tap(tell), ignoreElements()),
-    look$.pipe(repeat({ delay: () => timer(pauseMs, clock) })),
-  ).pipe(
-    finalize(() => {
-      whole = false;
-      known.clear();
-    }),
-    share({ connector: () => new ReplaySubject(1) }),
-  );
-
-  const liveFor = (viewer: Viewer): LiveStates => {
-    const live = [...known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
+  #liveFor(viewer: Viewer): LiveStates {
+    const live = [...this.#known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
     return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
-  };
-
-  return {
-    news: (viewer) =>
-      merge(
-        hearers.heardBy(viewer).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
-        kept$.pipe(
-          filter((_, n) => n === 0),
-          map((): WatchNews => ({ tag: 'live', live: liveFor(viewer) })),
-        ),
-      ),
-  };
+  }
 }
+
+/** The live jobs of a pipeline and of all other instances on its store. */
+export const allJobs = (pipeline: Source, clock: SchedulerLike): AllJobs => new WatchedJobs(pipeline, clock);

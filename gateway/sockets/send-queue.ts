@@ -4,8 +4,8 @@ import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
 import { jsonOf } from './encoded-state';
 import type { Reply, WatchReply } from '../wire/protocol';
-import type { PublicJob } from '../wire/public-job';
 import type { CutKind } from '../metrics/gateway-event';
+import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs' previews wait, one each. */
 const MOST_PREVIEWS = 4;
@@ -13,10 +13,10 @@ const MOST_PREVIEWS = 4;
 const SLOWEST_BYTES_PER_MS = 32;
 /** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
 const REPEATS = 3;
-/** Of how many jobs the end may be under way, each. */
+/** How many unacknowledged ends are remembered; beyond that the oldest is not sent again. */
 const MOST_ENDS = 1_000;
 
-/** What an outbox needs of a connection. */
+/** What a send queue needs of a connection. */
 export interface Wire {
   /** Whether everything sent so far has left for the network. */
   isDrained(): boolean;
@@ -32,7 +32,7 @@ export interface Wire {
   dropped?(what: 'state' | 'preview'): void;
 }
 
-export interface OutboxLimits {
+export interface SendQueueLimits {
   /** How much may wait for a slow reader. */
   readonly waitingBytes: number;
   /** How long nothing may leave while something waits. */
@@ -44,7 +44,7 @@ export interface OutboxLimits {
  * so a slow reader sees fewer steps of a job and never misses its end, which is sent again until it is acknowledged. The
  * newest previews wait for an idle moment and are dropped first. A reader that is too slow is cut.
  */
-export interface Outbox {
+export interface SendQueue {
   state(job: PublicJob): void;
   /** An image that may be dropped. */
   preview(preview: Preview): void;
@@ -63,105 +63,132 @@ interface Parcel {
   readonly send: () => void;
 }
 
-export function outbox(wire: Wire, { waitingBytes, stallMs }: OutboxLimits, clock: SchedulerLike): Outbox {
+class WireQueue implements SendQueue {
+  readonly #wire: Wire;
+  readonly #limits: SendQueueLimits;
+  readonly #clock: SchedulerLike;
   /** States under their job's id, answers under a key of their own; in the order in which they wait. */
-  const waiting = new Map<unknown, Parcel>();
-  const previews = new Map<string, Preview>();
+  readonly #waiting = new Map<unknown, Parcel>();
+  readonly #previews = new Map<string, Preview>();
   /** How often the end of each of these may be sent again. */
-  const repeats = new Map<string, number>();
-  let bytes = 0;
-  let busySince = clock.now();
+  readonly #repeats = new Map<string, number>();
+  #bytes = 0;
+  #busySince: number;
   /** Of the preview that is on its way: nobody is slow for having asked for it. */
-  let previewBytes = 0;
+  #previewBytes = 0;
 
-  const isIdle = (): boolean => waiting.size === 0 && wire.isDrained();
-  const drop = (key: unknown): void => {
-    bytes -= waiting.get(key)?.bytes ?? 0;
-    waiting.delete(key);
-  };
-  const post = (key: unknown, value: object, send: () => void): void => {
-    if (isIdle()) {
-      busySince = clock.now();
+  constructor(wire: Wire, limits: SendQueueLimits, clock: SchedulerLike) {
+    this.#wire = wire;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#busySince = clock.now();
+  }
+
+  state(job: PublicJob): void {
+    if (isSettled(job)) this.#previews.delete(job.promptId);
+    this.#post(job.promptId, job, () => this.#send(job));
+  }
+
+  answer<R extends Reply | WatchReply>(reply: R, send: (reply: R) => void): void {
+    if ('job' in reply) this.#drop(reply.job.promptId);
+    this.#post(Symbol('answer'), reply, () => send(reply));
+  }
+
+  preview(preview: Preview): void {
+    if (preview.image.byteLength > bounds.previewBytes) return this.#wire.dropped?.('preview');
+    if (this.#previews.has(preview.promptId)) this.#wire.dropped?.('preview');
+    this.#previews.set(preview.promptId, preview);
+    for (const oldest of [...this.#previews.keys()].slice(0, -MOST_PREVIEWS)) {
+      this.#previews.delete(oldest);
+      this.#wire.dropped?.('preview');
+    }
+    this.#sendPreviews();
+  }
+
+  forget(promptId: string): void {
+    this.#previews.delete(promptId);
+    this.#repeats.delete(promptId);
+    this.#drop(promptId);
+  }
+
+  drained(): void {
+    this.#busySince = this.#clock.now();
+    this.#previewBytes = 0;
+    for (const [key, { send }] of this.#waiting) {
+      if (!this.#wire.isDrained()) return;
+      this.#drop(key);
+      send();
+    }
+    this.#sendPreviews();
+  }
+
+  inspect(): void {
+    const { stallMs } = this.#limits;
+    const patienceMs = stallMs + this.#previewBytes / SLOWEST_BYTES_PER_MS;
+    if (!this.#isIdle() && this.#clock.now() - this.#busySince > patienceMs)
+      this.#wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
+  }
+
+  #isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#wire.isDrained();
+  }
+
+  #drop(key: unknown): void {
+    this.#bytes -= this.#waiting.get(key)?.bytes ?? 0;
+    this.#waiting.delete(key);
+  }
+
+  /** Sends at once where nothing waits, else in turn; in place of what waits under the same key. */
+  #post(key: unknown, value: object, send: () => void): void {
+    if (this.#isIdle()) {
+      this.#busySince = this.#clock.now();
       send();
       return;
     }
+    const { waitingBytes } = this.#limits;
     const parcel = { bytes: sizeOf(value), send };
-    const before = waiting.get(key);
-    if (before !== undefined) wire.dropped?.('state');
-    bytes += parcel.bytes - (before?.bytes ?? 0);
-    waiting.set(key, parcel);
-    if (bytes + Math.max(0, wire.backlogBytes() - previewBytes) > waitingBytes)
-      wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
-  };
+    const before = this.#waiting.get(key);
+    if (before !== undefined) this.#wire.dropped?.('state');
+    this.#bytes += parcel.bytes - (before?.bytes ?? 0);
+    this.#waiting.set(key, parcel);
+    if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#previewBytes) > waitingBytes)
+      this.#wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
+  }
 
-  const send = (job: PublicJob): void => {
+  #send(job: PublicJob): void {
+    if (isSettled(job)) this.#sendEnd(job);
+    else this.#wire.state(job);
+  }
+
+  /** Sends the end of a job, `REPEATS` times again while it is not acknowledged. */
+  #sendEnd(job: PublicJob): void {
     const { promptId } = job;
-    if (!isSettled(job)) {
-      wire.state(job);
-      return;
-    }
-    repeats.set(promptId, repeats.get(promptId) ?? REPEATS);
-    const [oldest] = repeats.keys();
-    if (repeats.size > MOST_ENDS && oldest !== undefined) repeats.delete(oldest);
-    wire.end(job, (heard) => {
-      const left = repeats.get(promptId) ?? 0;
-      repeats.delete(promptId);
+    this.#repeats.set(promptId, this.#repeats.get(promptId) ?? REPEATS);
+    const [oldest] = this.#repeats.keys();
+    if (this.#repeats.size > MOST_ENDS && oldest !== undefined) this.#repeats.delete(oldest);
+    this.#wire.end(job, (heard) => {
+      const left = this.#repeats.get(promptId) ?? 0;
+      this.#repeats.delete(promptId);
       if (heard || left === 0) return;
-      repeats.set(promptId, left - 1);
-      post(promptId, job, () => send(job));
+      this.#repeats.set(promptId, left - 1);
+      this.#post(promptId, job, () => this.#send(job));
     });
-  };
+  }
 
-  const sendPreviews = (): void => {
-    for (const [promptId, preview] of previews) {
-      if (!isIdle()) return;
-      previews.delete(promptId);
-      busySince = clock.now();
-      previewBytes = preview.image.byteLength;
-      wire.preview(preview);
+  #sendPreviews(): void {
+    for (const [promptId, preview] of this.#previews) {
+      if (!this.#isIdle()) return;
+      this.#previews.delete(promptId);
+      this.#busySince = this.#clock.now();
+      this.#previewBytes = preview.image.byteLength;
+      this.#wire.preview(preview);
     }
-  };
-
-  return {
-    state(job) {
-      if (isSettled(job)) previews.delete(job.promptId);
-      post(job.promptId, job, () => send(job));
-    },
-    answer(reply, send) {
-      if ('job' in reply) drop(reply.job.promptId);
-      post(Symbol('answer'), reply, () => send(reply));
-    },
-    preview(preview) {
-      if (preview.image.byteLength > bounds.previewBytes) return wire.dropped?.('preview');
-      if (previews.has(preview.promptId)) wire.dropped?.('preview');
-      previews.set(preview.promptId, preview);
-      for (const oldest of [...previews.keys()].slice(0, -MOST_PREVIEWS)) {
-        previews.delete(oldest);
-        wire.dropped?.('preview');
-      }
-      sendPreviews();
-    },
-    forget(promptId) {
-      previews.delete(promptId);
-      repeats.delete(promptId);
-      drop(promptId);
-    },
-    drained() {
-      busySince = clock.now();
-      previewBytes = 0;
-      for (const [key, { send }] of waiting) {
-        if (!wire.isDrained()) return;
-        drop(key);
-        send();
-      }
-      sendPreviews();
-    },
-    inspect() {
-      const patienceMs = stallMs + previewBytes / SLOWEST_BYTES_PER_MS;
-      if (!isIdle() && clock.now() - busySince > patienceMs) wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
-    },
-  };
+  }
 }
+
+/** A queue before one connection. */
+export const sendQueue = (wire: Wire, limits: SendQueueLimits, clock: SchedulerLike): SendQueue =>
+  new WireQueue(wire, limits, clock);
 
 /** One state waits for many readers, and goes out to all of them: it is written as JSON once. */
 const sizeOf = (value: object): number => jsonOf(value).length;

@@ -6,16 +6,16 @@ import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Viewer } from '../admission/auth/auth';
 import type { RefusalLog } from '../admission/refusal-log';
-import { unknownSockets, type UnknownConnection } from '../admission/limits/unknown-sockets';
-import { crowd } from '../admission/limits/sockets-per-user';
+import { unknownSockets, type UnknownConnection, type UnknownSockets } from '../admission/limits/unknown-sockets';
+import { crowd, type Crowd } from '../admission/limits/sockets-per-user';
 import { encodedState } from './encoded-state';
 import { expiryOf } from '../admission/auth/token-expiry';
 import { allJobs } from './all-jobs';
-import { membership, refusal, type Followed } from './subscriptions';
+import { subscriptions, refusal, type Followed } from './subscriptions';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { observedWire } from './observed-wire';
-import { outbox, type OutboxLimits, type Wire } from './send-queue';
+import { sendQueue, type SendQueueLimits, type Wire } from './send-queue';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
@@ -32,7 +32,7 @@ export interface SocketsOptions {
   readonly rooms: Rooms;
   readonly admission: Admission;
   readonly policy: OriginPolicy;
-  readonly limits: OutboxLimits;
+  readonly limits: SendQueueLimits;
   readonly rates: Rates;
   readonly views: JobViews;
   readonly refusals: RefusalLog;
@@ -46,11 +46,37 @@ type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
-export function serveSockets(
-  http: HttpServer,
-  { pipeline, rooms, admission, policy, limits, rates, views, refusals, proxies, logger, tell }: SocketsOptions,
-): Io {
-  const unknown = unknownSockets(proxies);
+export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
+  const { pipeline, rooms, limits, rates, views, logger, tell } = options;
+  const unknown = unknownSockets(options.proxies);
+  const users = crowd<unknown>(rates.socketsPerUser);
+  const io = socketServer(http, unknown, options);
+  const parts = {
+    pipeline,
+    views,
+    rooms,
+    all: allJobs(pipeline, asyncScheduler),
+    throttle: throttle(rates),
+    inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
+    limits,
+    logger,
+    tell,
+  };
+  io.use(admitting(options, unknown, users));
+  io.on('connection', (socket) => {
+    const { viewer } = socket.data;
+    // Of several that came at once, all were let in before the first of them counted.
+    if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
+    users.add(viewer, socket);
+    socket.once('disconnect', () => users.remove(viewer, socket));
+    forgetRequest(socket);
+    serve(socket, parts);
+  });
+  return io;
+}
+
+/** A server that opens WebSockets of allowed origins alone, and so many at a time of whom it does not know yet. */
+function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refusals }: SocketsOptions): Io {
   const io: Io = new Server(http, {
     // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
     transports: ['websocket'],
@@ -65,23 +91,17 @@ export function serveSockets(
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
   });
-  const parts = {
-    pipeline,
-    views,
-    rooms,
-    all: allJobs(pipeline, asyncScheduler),
-    throttle: throttle(rates),
-    inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
-    limits,
-    logger,
-    tell,
-  };
-  const users = crowd<unknown>(rates.socketsPerUser);
   io.engine.on('connection', (connection: UnknownConnection) => unknown.add(connection));
   io.engine.on('connection_error', ({ context }: { context?: { transport?: unknown } }) => {
     if (typeof context?.transport === 'string') refusals.transport(context.transport);
   });
-  io.use((socket, next) => {
+  return io;
+}
+
+/** Lets a socket in whose token is taken and whose user has room for it. */
+const admitting =
+  ({ admission, logger }: SocketsOptions, unknown: UnknownSockets, users: Crowd<unknown>) =>
+  (socket: Peer, next: (error?: Error) => void): void => {
     /** The first refusal is the last word: who wants another knocks again, and is counted. */
     const refuse = (problem: Problem): void => {
       next(refusedFor(problem));
@@ -90,17 +110,13 @@ export function serveSockets(
     };
     admission.viewerOf(tokenOf(socket), socket.request).then(
       (viewer) => {
-        if (viewer === undefined) {
-          refuse(UNAUTHORIZED);
-          return;
+        if (viewer === undefined) refuse(UNAUTHORIZED);
+        else if (!users.hasRoomFor(viewer)) refuse(TOO_MANY_SOCKETS);
+        else {
+          unknown.remove(socket.conn);
+          socket.data.viewer = viewer;
+          next();
         }
-        if (!users.hasRoomFor(viewer)) {
-          refuse(TOO_MANY_SOCKETS);
-          return;
-        }
-        unknown.remove(socket.conn);
-        socket.data.viewer = viewer;
-        next();
       },
       (error: unknown) => {
         const problem = problemOf(error);
@@ -108,23 +124,12 @@ export function serveSockets(
         refuse(problem);
       },
     );
-  });
-  io.on('connection', (socket) => {
-    const { viewer } = socket.data;
-    // Of several that came at once, all were let in before the first of them counted.
-    if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
-    users.add(viewer, socket);
-    socket.once('disconnect', () => users.remove(viewer, socket));
-    forgetRequest(socket);
-    serve(socket, parts);
-  });
-  return io;
-}
+  };
 
 interface Parts extends Followed {
   readonly throttle: Throttle;
   readonly inspection$: Observable<unknown>;
-  readonly limits: OutboxLimits;
+  readonly limits: SendQueueLimits;
   readonly logger: Logger;
   readonly tell: GatewayTelemetry;
 }
@@ -132,12 +137,12 @@ interface Parts extends Followed {
 function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...jobs }: Parts): void {
   const { viewer } = socket.data;
   const wire = observedWire(wireTo(socket, logger), 'socket_io', tell);
-  const box = outbox(wire, limits, asyncScheduler);
+  const queue = sendQueue(wire, limits, asyncScheduler);
   const onBroken = (error: unknown): void => {
     logger.error({ err: error }, 'a socket cannot be served further');
     wire.cut('broken', 'broken');
   };
-  const member = membership(jobs, viewer, box, onBroken);
+  const member = subscriptions(jobs, viewer, queue, onBroken);
   // One after another, or a leave could overtake its join.
   let turn = Promise.resolve();
   socket.use(([event, ...args]: unknown[], next) => {
@@ -147,20 +152,20 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
         const ack = args.findLast(isAck);
         if (verdict === 'served') next();
         else if (verdict === 'flood') wire.cut('it sends too much', 'flood');
-        else if (ack) box.answer(refusal(TOO_MANY_MESSAGES), ack);
+        else if (ack) queue.answer(refusal(TOO_MANY_MESSAGES), ack);
       });
   });
   socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
   socket.on('job:leave', (promptId) => member.leave(promptId));
   socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
   socket.on('jobs:unwatch', () => member.unwatch());
-  const watching = inspection$.subscribe(() => box.inspect());
+  const watching = inspection$.subscribe(() => queue.inspect());
   tell({ tag: 'connected', kind: 'socket_io' });
   watching.add(() => tell({ tag: 'disconnected', kind: 'socket_io' }));
   watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired', 'token_expired')));
   watching.add(() => member.close());
   watching.add(() => forgetAcks(socket));
-  socket.conn.transport.on('ready', () => box.drained());
+  socket.conn.transport.on('ready', () => queue.drained());
   socket.once('disconnect', () => watching.unsubscribe());
 }
 

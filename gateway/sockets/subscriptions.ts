@@ -3,12 +3,12 @@ import type { Pipeline } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
 import { answerTo, type Answer } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
-import type { AllJobs } from './all-jobs';
-import type { Outbox } from './send-queue';
+import type { AllJobs, WatchNews } from './all-jobs';
+import type { SendQueue } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Ack, Refusal, Reply, WatchReply } from '../wire/protocol';
-import type { Rooms } from './rooms';
+import type { News, Rooms } from './rooms';
 import { isPromptId, visibleJob } from '../http/requests/visible-job';
 import type { JobViews } from '../wire/job-views';
 import type { PublicJob } from '../wire/public-job';
@@ -16,8 +16,8 @@ import type { PublicJob } from '../wire/public-job';
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
 
-/** The rooms that one socket is in. */
-export interface Membership {
+/** The jobs that one socket follows. */
+export interface Subscriptions {
   /** Follows a job: answers with its state, then posts each change, until it settles or is left. */
   join(promptId: unknown, ack: Ack | undefined): void;
   leave(promptId: unknown): void;
@@ -36,99 +36,125 @@ export interface Followed {
   readonly views: JobViews;
 }
 
-export function membership(
-  { pipeline, rooms, all, views }: Followed,
-  viewer: Viewer,
-  outbox: Outbox,
-  onBroken: (error: unknown) => void,
-): Membership {
-  const joined = new Map<string, Subscription>();
+class SocketSubscriptions implements Subscriptions {
+  readonly #followed: Followed;
+  readonly #viewer: Viewer;
+  readonly #queue: SendQueue;
+  readonly #onBroken: (error: unknown) => void;
+  readonly #joined = new Map<string, Subscription>();
   /** Those of the joined whose state was told: their changes come from their rooms. */
-  const told = new Set<string>();
-  let watching: Subscription | undefined;
+  readonly #told = new Set<string>();
+  #watching: Subscription | undefined;
 
-  const shown = (state: JobState): PublicJob => views.of(state, viewer);
+  constructor(followed: Followed, viewer: Viewer, queue: SendQueue, onBroken: (error: unknown) => void) {
+    this.#followed = followed;
+    this.#viewer = viewer;
+    this.#queue = queue;
+    this.#onBroken = onBroken;
+  }
 
-  const join = (promptId: string, answer: Answer<Reply>): void => {
-    const before = joined.get(promptId);
+  join(promptId: unknown, ack: Ack | undefined): void {
+    const answer = answerTo(ack, this.#queue, ({ job }) => this.#queue.state(job));
+    if (typeof promptId !== 'string') answer.with(refusal(NO_ID));
+    else if (!isPromptId(promptId)) answer.with(refusal(unknownJob()));
+    else if (this.#joined.size >= MOST_ROOMS && !this.#joined.has(promptId)) answer.with(refusal(TOO_MANY));
+    else this.#join(promptId, answer);
+  }
+
+  leave(promptId: unknown): void {
+    if (typeof promptId !== 'string') return;
+    this.#joined.get(promptId)?.unsubscribe();
+    // Who watches all still wants what waits.
+    if (this.#watching === undefined) this.#queue.forget(promptId);
+  }
+
+  watch(ack: Ack<WatchReply> | undefined): void {
+    const answer = answerTo(ack, this.#queue, ({ jobs }) => jobs.forEach((job) => this.#queue.state(job)));
+    const before = this.#watching;
+    this.#watching = this.#followed.all
+      .news(this.#viewer)
+      .pipe(finalize(() => answer.with(LEFT)))
+      .subscribe({ next: (news) => this.#tellOfAll(news, answer), error: this.#onBroken });
+    before?.unsubscribe();
+  }
+
+  unwatch(): void {
+    this.#watching?.unsubscribe();
+    this.#watching = undefined;
+  }
+
+  close(): void {
+    this.#watching?.unsubscribe();
+    [...this.#joined.values()].forEach((subscription) => subscription.unsubscribe());
+  }
+
+  #join(promptId: string, answer: Answer<Reply>): void {
+    const { pipeline, rooms } = this.#followed;
+    const before = this.#joined.get(promptId);
     const subscription = new Subscription();
-    joined.set(promptId, subscription);
+    this.#joined.set(promptId, subscription);
     // Only once this one is answered: that one has an answer to give, and a room that nobody is in closes and opens again.
     const relieve = (): void => before?.unsubscribe();
     subscription.add(relieve);
     const over = (): void => {
       relieve();
-      if (joined.get(promptId) === subscription) {
-        joined.delete(promptId);
-        told.delete(promptId);
-      }
+      this.#left(promptId, subscription);
       answer.with(LEFT);
     };
-    subscription.add(
-      // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
-      defer(() => visibleJob(pipeline, viewer, promptId))
-        .pipe(
-          mergeMap(() => rooms.news(promptId, viewer)),
-          finalize(over),
-        )
-        .subscribe({
-          next: (news) => {
-            if (news.tag === 'preview') {
-              outbox.preview(news.preview);
-              return;
-            }
-            const job = shown(news.job);
-            if (answer.with({ ok: true, job })) relieve();
-            else outbox.state(job);
-            told.add(promptId);
-          },
-          error: (error: unknown) => {
-            if (!answer.with(refusal(problemOf(error)))) onBroken(error);
-          },
-        }),
+    // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
+    const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
+      mergeMap(() => rooms.news(promptId, this.#viewer)),
+      finalize(over),
     );
-  };
-
-  const watch = (answer: Answer<WatchReply>): void => {
-    const before = watching;
-    watching = all
-      .news(viewer)
-      .pipe(finalize(() => answer.with(LEFT)))
-      .subscribe({
+    subscription.add(
+      news$.subscribe({
         next: (news) => {
-          if (news.tag === 'live') answer.with({ ok: true, ...news.live, jobs: news.live.jobs.map(shown) });
-          else if (!told.has(news.job.promptId)) outbox.state(shown(news.job));
+          if (this.#tell(promptId, news, answer)) relieve();
         },
-        error: onBroken,
-      });
-    before?.unsubscribe();
-  };
+        error: (error: unknown) => {
+          if (!answer.with(refusal(problemOf(error)))) this.#onBroken(error);
+        },
+      }),
+    );
+  }
 
-  return {
-    join(promptId, ack) {
-      const answer = answerTo(ack, outbox, ({ job }) => outbox.state(job));
-      if (typeof promptId !== 'string') answer.with(refusal(NO_ID));
-      else if (!isPromptId(promptId)) answer.with(refusal(unknownJob()));
-      else if (joined.size >= MOST_ROOMS && !joined.has(promptId)) answer.with(refusal(TOO_MANY));
-      else join(promptId, answer);
-    },
-    leave(promptId) {
-      if (typeof promptId !== 'string') return;
-      joined.get(promptId)?.unsubscribe();
-      // Who watches all still wants what waits.
-      if (watching === undefined) outbox.forget(promptId);
-    },
-    watch: (ack) => watch(answerTo(ack, outbox, ({ jobs }) => jobs.forEach((job) => outbox.state(job)))),
-    unwatch() {
-      watching?.unsubscribe();
-      watching = undefined;
-    },
-    close() {
-      watching?.unsubscribe();
-      [...joined.values()].forEach((subscription) => subscription.unsubscribe());
-    },
-  };
+  #left(promptId: string, subscription: Subscription): void {
+    if (this.#joined.get(promptId) !== subscription) return;
+    this.#joined.delete(promptId);
+    this.#told.delete(promptId);
+  }
+
+  /** Whether it was the answer to the join. */
+  #tell(promptId: string, news: News, answer: Answer<Reply>): boolean {
+    if (news.tag === 'preview') {
+      this.#queue.preview(news.preview);
+      return false;
+    }
+    const job = this.#shown(news.job);
+    const isAnswer = answer.with({ ok: true, job });
+    if (!isAnswer) this.#queue.state(job);
+    this.#told.add(promptId);
+    return isAnswer;
+  }
+
+  #tellOfAll(news: WatchNews, answer: Answer<WatchReply>): void {
+    if (news.tag === 'live')
+      answer.with({ ok: true, ...news.live, jobs: news.live.jobs.map((state) => this.#shown(state)) });
+    else if (!this.#told.has(news.job.promptId)) this.#queue.state(this.#shown(news.job));
+  }
+
+  #shown(state: JobState): PublicJob {
+    return this.#followed.views.of(state, this.#viewer);
+  }
 }
+
+/** What one socket follows. `onBroken` is called with an error that no answer can tell. */
+export const subscriptions = (
+  followed: Followed,
+  viewer: Viewer,
+  queue: SendQueue,
+  onBroken: (error: unknown) => void,
+): Subscriptions => new SocketSubscriptions(followed, viewer, queue, onBroken);
 
 /** As an acknowledgement has it. */
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });

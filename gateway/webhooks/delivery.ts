@@ -11,6 +11,7 @@ import {
   firstValueFrom,
   from,
   interval,
+  map,
   merge,
   mergeMap,
   of,
@@ -62,6 +63,8 @@ export interface Courier {
 const TICK_MS = 1_000;
 /** A job whose end nobody told of is looked at so often: its instance may have died. */
 const LOOK_MS = 30_000;
+/** What is told here is in the store by then, if that answers. */
+const STORED_MS = 2_000;
 /** Longer than an attempt takes. */
 const CLAIM_MS = 30_000;
 /** What waits here for its turn for so long is given back for about so long; an attempt still fits into its claim then. */
@@ -154,8 +157,10 @@ export function courier(options: CourierOptions): Courier {
     expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)),
   );
 
+  // Another instance may claim it before the end is in the store, and put it off for half a minute: it is hurried again.
   const settled$ = pipeline.states$.pipe(
     filter((state) => isSettled(state)),
+    mergeMap((state) => merge(of(state), timer(STORED_MS, clock).pipe(map(() => state)))),
     mergeMap(({ promptId }) => concat(quietly(hooks.hurry(promptId)), of(promptId))),
     share(),
   );

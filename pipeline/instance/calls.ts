@@ -22,7 +22,7 @@ import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
-import type { Answers } from '../reads/reads';
+import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import { tracedCall } from '../telemetry/spans';
 import type { JobStore } from '../../sinks/job-store';
@@ -43,7 +43,7 @@ export interface CallParts {
   readonly local: { readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
   readonly store: JobStore;
-  readonly reads: Answers;
+  readonly reads: Reads;
   readonly life: Life;
   readonly stop$: Observable<unknown>;
   readonly submit: Pipeline['submit'];
@@ -65,8 +65,8 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), whileOpen(submit)),
     track: whileOpen(track),
     cancel: whileOpen(cancelling(parts, env)),
-    get: whileOpen(reads.get),
-    list: whileOpen(reads.list),
+    get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
+    list: whileOpen((query) => reads.list(query)),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: () => readOpen(() => live(parts, env)),
     states$: life.states$,

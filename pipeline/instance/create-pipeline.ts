@@ -1,4 +1,4 @@
-import { Subject, ReplaySubject, asyncScheduler, mergeMap, type SchedulerLike } from 'rxjs';
+import { Subject, ReplaySubject, asyncScheduler, mergeMap, type Observable, type SchedulerLike } from 'rxjs';
 import type { Pipeline } from '../api';
 import { callsOf } from './calls';
 import { choosing } from '../posting/choose-server';
@@ -9,21 +9,21 @@ import { lifeOf } from './life';
 import { outages } from '../posting/outages';
 import { pictures } from '../reads/pictures';
 import { posting } from '../posting/posting';
-import { answers } from '../reads/reads';
-import { sessions } from '../sessions/sessions';
+import { readsOf } from '../reads/reads';
+import { sessions } from '../sessions/leased-sessions';
 import { submissions } from '../submit/submissions';
+import { observedServer, serverListener } from '../telemetry/observed-server';
+import { observedStore, tracedWrites } from '../telemetry/observed-store';
+import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
-import { writeBehind } from '../../sinks/writing/write-behind';
+import { writeBehind } from '../../sinks/writing/queued-writes';
 import { comfyUIServer } from '../../sources/comfyui-server';
 import { serverAddress, type ServerOptions } from '../../sources/server-address';
 import type { SocketTiming } from '../../sources/session';
-import { jobBoard, type Preview } from '../../streams/board/board';
+import { jobBoard, type BoardView, type Preview } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
-import { observedServer, serverListener } from '../telemetry/observed-server';
-import { observedStore } from '../telemetry/observed-store';
-import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
 import type { JobState } from '../../streams/job/job-state';
 import { defaultTiming, type Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
@@ -62,7 +62,7 @@ const CONFIRM_MS = 20_000;
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report = () => undefined, clock = asyncScheduler, random = Math.random, telemetry: tell } = options;
-  const store = observedStore(options.store, tell);
+  const store = tell === undefined ? options.store : observedStore(options.store, tell);
   const env: Env = {
     clock,
     random,
@@ -75,7 +75,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
-  const writer = writeBehind(store, {
+  const writer = writeBehind(tracedWrites(store), {
     clock,
     random,
     report,
@@ -88,18 +88,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const transit = inTransit();
   const kept = pictures(store, report);
 
-  const held = sessions(
-    { servers, store, writer, board, transit, told: (promptId) => local.states.changes(promptId), stop$, tell },
-    env,
-  );
-  const choice = choosing(servers, held.own, board);
-  const posts = posting({ choice, sessions: held, board, store, writer }, env);
-  const lettingGo$ = refused$.pipe(
-    mergeMap(({ promptId, epoch }): readonly Demand[] => {
-      const job = board.job(promptId);
-      return job !== undefined && job.state.epoch <= epoch ? [{ tag: 'letGo', promptId }] : [];
-    }),
-  );
+  const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
+
+  const held = sessions({ servers, store, writer, board, transit, told, stop$, tell }, env);
+  const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
+  const posts = posting({ choice, sessions: held, board, store, writer, told }, env);
   const life = lifeOf(
     {
       ...{
@@ -115,13 +108,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         stop$,
         tell,
       },
-      demand$: lettingGo$,
+      demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board))),
       outage$: outages(choice, board, env),
     },
     env,
   );
 
-  const reads = answers({
+  const reads = readsOf({
     ...{ board, local: local.states, writer, store, clock },
     attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
   });
@@ -142,6 +135,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const backlog = (): Backlog => ({ jobs: writer.pending(), oldestMs: writer.oldestMs() });
   tell?.({ tag: 'opened', pipeline: { servers: () => calls.servers(), backlog } });
   return calls;
+}
+
+/** A write of ours was refused: another instance has the job, unless it was taken up here again meanwhile. */
+function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly Demand[] {
+  const job = board.job(promptId);
+  return job !== undefined && job.state.epoch <= epoch ? [{ tag: 'letGo', promptId }] : [];
 }
 
 function serversOf({ servers, socketTiming, telemetry: tell }: PipelineOptions, { clock, backoff, report }: Env) {

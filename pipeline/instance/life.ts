@@ -31,13 +31,13 @@ import type { LearnedDurations } from './learned-durations';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
 import type { Sessions } from '../sessions/sessions';
-import type { Telemetry } from '../telemetry/telemetry-event';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import { SocketClosed } from '../../sources/session';
 import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
 import { jobChanges } from '../../streams/changes/job-changes';
+import type { Telemetry } from '../telemetry/telemetry-event';
 import type { JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
@@ -68,7 +68,7 @@ export interface LifeParts {
   /** What is demanded besides what sessions demand. */
   readonly demand$: Observable<Demand>;
   readonly outage$: Observable<BoardEvent>;
-  readonly tell: Telemetry | undefined;
+  readonly tell?: Telemetry | undefined;
 }
 
 /** A pipeline's life: the one subscription that everything runs on, and its end. */
@@ -82,91 +82,38 @@ export interface Life {
 }
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
-  const { servers, sessions, posting, board, local, pictures, durations, writer, store, stop$, tell } = parts;
-  const { clock, random, report } = env;
+  const { clock } = env;
   /** The only way back: what callers want done, and runs that are to be repeated. */
   const call$ = new Subject<Observable<BoardEvent>>();
+  const told$ = toldChanges(parts, call$, env);
   let over = false;
-
-  const fulfil = fulfilled(posting);
-  const command$ = merge(
-    call$,
-    merge(sessions.demand$, parts.demand$).pipe(map(fulfil)),
-    of(parts.outage$, posting.overdue$),
-  );
-  const policy = {
-    ...{ tickMs: TICK_MS, clock, isTransient },
-    reconnect: socketBackoff(random),
-    look: jittered({ firstMs: 1_000, maxMs: 8_000, steadyMs: 20_000 }, random),
-  };
-  const sources = { servers, session$: sessions.opened$, command$, stop$ };
-  const told$ = jobChanges(sources, board, policy, report).pipe(tap(carryOut), share());
-  const renewed$ = interval(RENEW_MS, clock).pipe(
-    mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
-    tap((promptId) => {
-      const job = board.job(promptId);
-      if (job !== undefined) writer.renew(job.state);
-    }),
-    ignoreElements(),
-    takeUntil(stop$),
-  );
-  const states$ = told$.pipe(
-    filter((change) => change.tag === 'state'),
-    map(({ state }) => state),
-  );
-
-  function carryOut(change: Change): void {
-    switch (change.tag) {
-      case 'state':
-        tell?.(change);
-        local.states.tell(change.state.promptId, change.state);
-        writer.put(change.state);
-        store.announce(change.state);
-        break;
-      case 'measured':
-        durations.learn(change);
-        break;
-      case 'pictured':
-        pictures.keep(change.picture);
-        break;
-      case 'preview':
-        local.previews.tell(change.preview.promptId, change.preview);
-        store.show(change.preview, board.job(change.preview.promptId)?.state.epoch ?? 0);
-        break;
-      case 'released':
-        tell?.(change);
-        local.states.release(change.promptId);
-        local.previews.release(change.promptId);
-        break;
-      case 'runAgain':
-        tell?.(change);
-        call$.next(posting.again(change.promptId, change.failure));
-        break;
-    }
-  }
 
   // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
   const ended = new Promise<Error | undefined>((resolve) => {
-    merge(told$, renewed$, durations.kept$.pipe(takeUntil(stop$))).subscribe({
+    const learnt$ = parts.durations.kept$.pipe(takeUntil(parts.stop$));
+    merge(told$, renewals(parts, env), learnt$).subscribe({
       error: (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
       complete: () => resolve(undefined),
     });
   });
   const closed = ended.then(async (error) => {
     over = true;
-    stop$.next();
+    parts.stop$.next();
     await atEnd(parts, env);
-    tell?.({ tag: 'closed' });
+    parts.tell?.({ tag: 'closed' });
     return error;
   });
 
   return {
-    states$,
+    states$: told$.pipe(
+      filter((change) => change.tag === 'state'),
+      map(({ state }) => state),
+    ),
     closed,
     isOver: () => over,
     close: async () => {
       over = true;
-      stop$.next();
+      parts.stop$.next();
       await closed;
     },
     run: async (command$) => {
@@ -176,6 +123,74 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     },
   };
 }
+
+/** Every change of every job here, carried out before anybody else hears of it. */
+function toldChanges(
+  parts: LifeParts,
+  call$: Subject<Observable<BoardEvent>>,
+  { clock, random, report }: Env,
+): Observable<Change> {
+  const { servers, sessions, posting, board, stop$ } = parts;
+  const command$ = merge(
+    call$,
+    merge(sessions.demand$, parts.demand$).pipe(map(fulfilled(posting))),
+    of(parts.outage$, posting.overdue$),
+  );
+  const policy = {
+    ...{ tickMs: TICK_MS, clock, isTransient },
+    reconnect: socketBackoff(random),
+    look: jittered({ firstMs: 1_000, maxMs: 8_000, steadyMs: 20_000 }, random),
+  };
+  const sources = { servers, session$: sessions.opened$, command$, stop$ };
+  return jobChanges(sources, board, policy, report).pipe(
+    tap((change) => carryOut(change, parts, call$)),
+    share(),
+  );
+}
+
+/** Tells watchers, the store and other instances of a change; or posts a job's next run. */
+function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>): void {
+  const { local, writer, store, durations, pictures, board, posting, tell } = parts;
+  switch (change.tag) {
+    case 'state':
+      tell?.(change);
+      local.states.tell(change.state.promptId, change.state);
+      writer.put(change.state);
+      store.announce(change.state);
+      break;
+    case 'measured':
+      durations.learn(change);
+      break;
+    case 'pictured':
+      pictures.keep(change.picture);
+      break;
+    case 'preview':
+      local.previews.tell(change.preview.promptId, change.preview);
+      store.show(change.preview, board.job(change.preview.promptId)?.state.epoch ?? 0);
+      break;
+    case 'released':
+      tell?.(change);
+      local.states.release(change.promptId);
+      local.previews.release(change.promptId);
+      break;
+    case 'runAgain':
+      tell?.(change);
+      call$.next(posting.again(change.promptId, change.failure));
+      break;
+  }
+}
+
+/** Has each live job's state written now and then, so that it lives on. */
+const renewals = ({ board, writer, stop$ }: LifeParts, { clock }: Env): Observable<never> =>
+  interval(RENEW_MS, clock).pipe(
+    mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
+    tap((promptId) => {
+      const job = board.job(promptId);
+      if (job !== undefined) writer.renew(job.state);
+    }),
+    ignoreElements(),
+    takeUntil(stop$),
+  );
 
 /** Does what is demanded, and tells the board. */
 const fulfilled =

@@ -46,57 +46,98 @@ export interface RecoveryParts {
 /** Claims unsettled jobs of the store that are ours to watch and not watched yet. What it emits was claimed in one go; waits for a store that is down. */
 export interface Recovery {
   /** Looks at all jobs of the store: of those that are known here, or to be watched elsewhere, nothing is read (R17). */
-  readonly ofAll: () => Observable<readonly StoredJob[]>;
+  ofAll(): Observable<readonly StoredJob[]>;
   /** Looks at the jobs that these sessions watch. */
-  readonly of: (clientIds: readonly string[]) => Observable<readonly StoredJob[]>;
+  of(clientIds: readonly string[]): Observable<readonly StoredJob[]>;
 }
 
-export function recovery(parts: RecoveryParts, env: Env): Recovery {
-  const { store, board, transit, isServed, isHeld, own, writer } = parts;
-  const { clock, backoff, report } = env;
-  const elsewhere = watchedElsewhere();
+class StoreRecovery implements Recovery {
+  readonly #parts: RecoveryParts;
+  readonly #env: Env;
+  readonly #elsewhere = new WatchedElsewhere();
 
-  // A job whose end is not written yet is stored as it was before: it has ended here all the same (R1).
-  const isHere = (promptId: string): boolean =>
-    board.job(promptId) !== undefined || transit.has(promptId) || writer.waiting(promptId) !== undefined;
-  const isOurs = ({ serverUrl, promptId }: JobState): boolean => isServed(serverUrl) && !isHere(promptId);
-  const ofSession = (clientId: string): Observable<JobState> => store.liveOf(clientId, isHere).pipe(filter(isOurs));
+  constructor(parts: RecoveryParts, env: Env) {
+    this.#parts = parts;
+    this.#env = env;
+  }
+
+  of(clientIds: readonly string[]): Observable<readonly StoredJob[]> {
+    const { store } = this.#parts;
+    const states$ = from(clientIds).pipe(
+      concatMap((clientId) => store.liveOf(clientId, (promptId) => this.#isHere(promptId))),
+      filter((state) => this.#isOurs(state)),
+    );
+    const claimed$ = this.#together(states$);
+    return this.#patiently(claimed$);
+  }
+
+  ofAll(): Observable<readonly StoredJob[]> {
+    const { report } = this.#env;
+    const look$ = defer(() => {
+      const others = new Set<string>();
+      const strays = new Map<string, SessionKey>();
+      this.#elsewhere.look();
+      const noted$ = defer(() => this.#noted(strays)).pipe(
+        tap({ complete: () => this.#elsewhere.add(others) }),
+        reporting('lease', report),
+        orNothing,
+      );
+      return this.#together(this.#mine(others, strays)).pipe(concatMap((jobs) => concat(noted$, of(jobs))));
+    });
+    return this.#patiently(look$);
+  }
+
+  /** A job whose end is not written yet is stored as it was before: it has ended here all the same (R1). */
+  #isHere(promptId: string): boolean {
+    const { board, transit, writer } = this.#parts;
+    return board.job(promptId) !== undefined || transit.has(promptId) || writer.waiting(promptId) !== undefined;
+  }
+
+  #isOurs({ serverUrl, promptId }: JobState): boolean {
+    return this.#parts.isServed(serverUrl) && !this.#isHere(promptId);
+  }
 
   /** The jobs whose session is held here; of the others, `others` and `strays` are told. */
-  const ofAll = (others: Set<string>, strays: Map<string, SessionKey>): Observable<JobState> =>
-    store
-      .live((promptId) => isHere(promptId) || elsewhere.has(promptId))
+  #mine(others: Set<string>, strays: Map<string, SessionKey>): Observable<JobState> {
+    const { store, isServed, isHeld, own } = this.#parts;
+    return store
+      .live((promptId) => this.#isHere(promptId) || this.#elsewhere.has(promptId))
       .pipe(
         tap((state) => {
           const { promptId, serverUrl } = state;
           const clientId = sessionOf(state);
           if (!isServed(serverUrl)) others.add(promptId);
-          if (!isOurs(state) || clientId === undefined || isHeld(clientId)) return;
+          if (!this.#isOurs(state) || clientId === undefined || isHeld(clientId)) return;
           others.add(promptId);
           strays.set(clientId, { clientId, serverUrl });
         }),
-        filter(isOurs),
+        filter((state) => this.#isOurs(state)),
         map((state) => (sessionOf(state) === undefined ? { ...state, session: own(state.serverUrl) } : state)),
         filter((state) => isHeld(sessionOf(state) ?? '')),
       );
+  }
 
   /**
    * An idle session is unregistered. An instance that was suspended may later post under it and die: its jobs then name a
    * session that no registry has, so it is registered again.
    */
-  const noted = (strays: ReadonlyMap<string, SessionKey>): Observable<never> =>
-    from(strays.values()).pipe(mergeMap((session) => store.leases.note(session), CLAIMS));
+  #noted(strays: ReadonlyMap<string, SessionKey>): Observable<never> {
+    return from(strays.values()).pipe(mergeMap((session) => this.#parts.store.leases.note(session), CLAIMS));
+  }
 
   /** Raises the epoch. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
-  const claimed = (state: JobState): Observable<StoredJob> =>
-    defer(() => {
+  #claimed(state: JobState): Observable<StoredJob> {
+    const { writer, store } = this.#parts;
+    const { clock, report } = this.#env;
+    return defer(() => {
       const at = clock.now();
       const ours = { ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at };
+      const workflow$ = store
+        .workflow(state.promptId)
+        .pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined));
       return writer.write(ours).pipe(
         filter((outcome) => outcome === 'stored'),
-        concatMap(() =>
-          store.workflow(state.promptId).pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined)),
-        ),
+        concatMap(() => workflow$),
         map((workflow): StoredJob => ({ state: ours, workflow })),
       );
     }).pipe(
@@ -107,63 +148,57 @@ export function recovery(parts: RecoveryParts, env: Env): Recovery {
         return EMPTY;
       }),
     );
+  }
 
   /** All that are claimed of these, together. */
-  const together = (state$: Observable<JobState>): Observable<readonly StoredJob[]> =>
-    defer(() => {
+  #together(state$: Observable<JobState>): Observable<readonly StoredJob[]> {
+    const { transit } = this.#parts;
+    return defer(() => {
       const mine = new Set<string>();
       return state$.pipe(
         tap(({ promptId }) => {
           transit.enter(promptId);
           mine.add(promptId);
         }),
-        mergeMap(claimed, CLAIMS),
+        mergeMap((state) => this.#claimed(state), CLAIMS),
         toArray(),
         finalize(() => mine.forEach((promptId) => transit.leave(promptId))),
       );
     });
-  const patiently = <T>(look$: Observable<T>): Observable<T> =>
-    look$.pipe(reporting('recovery', report), reconnecting({ backoff, clock, isTransient }));
+  }
 
-  return {
-    of: (clientIds) => patiently(together(from(clientIds).pipe(concatMap(ofSession)))),
-    ofAll: () =>
-      patiently(
-        defer(() => {
-          const others = new Set<string>();
-          const strays = new Map<string, SessionKey>();
-          elsewhere.look();
-          const noted$ = defer(() => noted(strays)).pipe(tap({ complete: () => elsewhere.add(others) }));
-          return together(ofAll(others, strays)).pipe(
-            concatMap((jobs) => concat(noted$.pipe(reporting('lease', report), orNothing), of(jobs))),
-          );
-        }),
-      ),
-  };
+  #patiently<T>(look$: Observable<T>): Observable<T> {
+    const { report, backoff, clock } = this.#env;
+    return look$.pipe(reporting('recovery', report), reconnecting({ backoff, clock, isTransient }));
+  }
 }
+
+/** Recovery of one instance's jobs from its store. */
+export const recovery = (parts: RecoveryParts, env: Env): Recovery => new StoreRecovery(parts, env);
 
 /**
  * The jobs that other instances watch, by their states. Their sessions are registered: whoever inherits one of those
  * looks at its jobs. Those that are listed no more are forgotten, and every now and then all.
  */
-function watchedElsewhere() {
-  let before: ReadonlySet<string> = new Set<string>();
-  let now = new Set<string>();
-  let looks = 0;
-  return {
-    /** A new look begins. */
-    look: () => {
-      looks += 1;
-      before = looks % FORGOTTEN_AFTER === 0 ? new Set() : now;
-      now = new Set();
-    },
-    has: (promptId: string): boolean => {
-      if (!before.has(promptId)) return false;
-      now.add(promptId);
-      return true;
-    },
-    add: (promptIds: Iterable<string>): void => {
-      for (const promptId of promptIds) now.add(promptId);
-    },
-  };
+class WatchedElsewhere {
+  #before: ReadonlySet<string> = new Set<string>();
+  #now = new Set<string>();
+  #looks = 0;
+
+  /** A new look begins. */
+  look(): void {
+    this.#looks += 1;
+    this.#before = this.#looks % FORGOTTEN_AFTER === 0 ? new Set() : this.#now;
+    this.#now = new Set();
+  }
+
+  has(promptId: string): boolean {
+    if (!this.#before.has(promptId)) return false;
+    this.#now.add(promptId);
+    return true;
+  }
+
+  add(promptIds: Iterable<string>): void {
+    for (const promptId of promptIds) this.#now.add(promptId);
+  }
 }

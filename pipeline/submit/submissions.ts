@@ -6,7 +6,7 @@ import { isTransient, type Env } from '../env';
 import { onlyOnce, type Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
-import type { Answers } from '../reads/reads';
+import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import type { Transit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
@@ -31,7 +31,7 @@ export interface SubmissionParts {
   readonly sessions: Pick<Sessions, 'own'>;
   readonly board: BoardView;
   readonly posting: Pick<Posting, 'first'>;
-  readonly reads: Pick<Answers, 'get' | 'present'>;
+  readonly reads: Pick<Reads, 'get' | 'present'>;
   readonly transit: Transit;
   readonly store: JobStore;
   readonly writer: Pick<WriteBehind, 'write'>;
@@ -44,48 +44,19 @@ export interface SubmissionParts {
 
 /** From a request to a job that is stored and posted. */
 export function submissions(parts: SubmissionParts, env: Env): (request: SubmitRequest) => Promise<JobState> {
-  const { choice, sessions, board, posting, reads, transit, store, writer, run } = parts;
-  const { clock, report, backoff } = env;
+  const { choice, posting, reads, transit, store, writer, run } = parts;
+  const { clock, report } = env;
+  const { bestEffort, untilStored } = storing(writer, env);
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
-  const once = onlyOnce({ store, get: reads.get, clock, attempted });
+  const once = onlyOnce({ store, get: (promptId) => reads.get(promptId), clock, attempted });
   const admitted = perUser(parts, attempted);
-
-  /** A job's first state. */
-  function firstState(request: SubmitRequest, url: string, as: Identity): JobState {
-    const { timeoutMs = parts.timeoutMs(request.type) } = request;
-    const retry = retryOf(request);
-    const clientId = sessions.own(url);
-    return {
-      ...newState(as.promptId, url, request, as.at),
-      clientId,
-      via: board.session(clientId)?.open === true ? 'websocket' : 'polling',
-      ...(retry !== undefined && { retry }),
-      ...(timeoutMs !== undefined && { deadlineAt: as.at + timeoutMs }),
-    };
-  }
-
-  /** Stored before it is posted, so that no crash can lose it; or else posted all the same, and stored when that can be (R12). */
-  const bestEffort = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
-    writer.write(state, workflow).pipe(
-      map(() => true),
-      reporting('store', report),
-      catchError(() => of(false)),
-    );
-
-  /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
-  const untilStored = (state: JobState, workflow: StoredWorkflow): Observable<boolean> =>
-    writer.write(state, workflow).pipe(
-      reporting('store', report),
-      reconnecting({ backoff, clock, isTransient }),
-      concatMap((outcome) => (outcome === 'stored' ? of(true) : EMPTY)),
-    );
 
   /** With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` posts. */
   async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
     const prompt = promptOf(request);
     const { url } = choice.asked(request.server, request.type);
     return admitted(request.userId, prompt.workflow.length, async (counted) => {
-      const state = firstState(request, url, as ?? { promptId: randomUUID(), at: clock.now() });
+      const state = firstState(request, url, as ?? { promptId: randomUUID(), at: clock.now() }, parts);
       const { promptId } = state;
       if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
       const workflow: StoredWorkflow = { tag: 'unposted', prompt };
@@ -104,6 +75,44 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
     if (request.once === undefined) return submitAs(request);
     choice.asked(request.server, request.type);
     return once(request.once, (as) => submitAs(request, as));
+  };
+}
+
+/** Stores a new job, before it is posted. Emits whether it is stored. */
+interface Storing {
+  /** So that no crash can lose it; where the store does not take it, it is posted all the same, and stored when that can be (R12). */
+  readonly bestEffort: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
+  /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
+  readonly untilStored: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
+}
+
+const storing = (writer: Pick<WriteBehind, 'write'>, { report, backoff, clock }: Env): Storing => ({
+  bestEffort: (state, workflow) =>
+    writer.write(state, workflow).pipe(
+      map(() => true),
+      reporting('store', report),
+      catchError(() => of(false)),
+    ),
+  untilStored: (state, workflow) =>
+    writer.write(state, workflow).pipe(
+      reporting('store', report),
+      reconnecting({ backoff, clock, isTransient }),
+      concatMap((outcome) => (outcome === 'stored' ? of(true) : EMPTY)),
+    ),
+});
+
+/** A job's first state, under the session in which it is posted to a server. */
+function firstState(request: SubmitRequest, url: string, as: Identity, parts: SubmissionParts): JobState {
+  const { sessions, board } = parts;
+  const { timeoutMs = parts.timeoutMs(request.type) } = request;
+  const retry = retryOf(request);
+  const clientId = sessions.own(url);
+  return {
+    ...newState(as.promptId, url, request, as.at),
+    clientId,
+    via: board.session(clientId)?.open === true ? 'websocket' : 'polling',
+    ...(retry !== undefined && { retry }),
+    ...(timeoutMs !== undefined && { deadlineAt: as.at + timeoutMs }),
   };
 }
 

@@ -2,7 +2,7 @@ import { concat, from, lastValueFrom, of, toArray, type Observable } from 'rxjs'
 import { UnknownJob, type JobRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
-import type { Answers } from '../reads/reads';
+import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import { newState } from './submissions';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
@@ -13,7 +13,7 @@ export interface TrackingParts {
   readonly choice: Choice;
   readonly sessions: Pick<Sessions, 'own'>;
   readonly board: BoardView;
-  readonly reads: Pick<Answers, 'get'>;
+  readonly reads: Pick<Reads, 'get'>;
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
 }
 

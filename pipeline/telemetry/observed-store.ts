@@ -11,23 +11,27 @@ const STORE = [
   ...(['keepFile', 'file', 'reserve', 'amend', 'learned', 'learn'] as const),
 ] as const satisfies readonly (keyof JobStore)[];
 
-/** A store whose answers are timed and whose feed's delay is told; writes of states are traced. */
-export function observedStore(store: JobStore, tell: Telemetry | undefined): JobStore {
-  const written: JobStore = {
-    ...store,
-    put: (state, workflow) =>
-      store.put(state, workflow).pipe(traced('jobstream.write', { 'jobstream.status': state.status })),
-  };
-  if (tell === undefined) return written;
+/** A span around each write of a state. */
+export const tracedWrites = (
+  store: Pick<JobStore, 'put' | 'get' | 'remove'>,
+): Pick<JobStore, 'put' | 'get' | 'remove'> => ({
+  put: (state, workflow) =>
+    store.put(state, workflow).pipe(traced('jobstream.write', { 'jobstream.status': state.status })),
+  get: (promptId) => store.get(promptId),
+  remove: (promptId) => store.remove(promptId),
+});
+
+/** A store whose answers are timed and whose feed's delay is told. */
+export function observedStore(store: JobStore, tell: Telemetry): JobStore {
   const counted: JobStore = {
-    ...written,
+    ...bound(store),
     put: (state, workflow) =>
-      written.put(state, workflow).pipe(tap((outcome) => outcome === 'stale' && tell({ tag: 'storeStale' }))),
+      store.put(state, workflow).pipe(tap((outcome) => outcome === 'stale' && tell({ tag: 'storeStale' }))),
   };
   return {
     ...counted,
     ...timedCalls(counted, STORE, '', tell),
-    leases: { ...store.leases, ...timedCalls(store.leases, LEASES, 'leases.', tell) },
+    leases: { ...bound(store.leases), ...timedCalls(store.leases, LEASES, 'leases.', tell) },
     changes: (promptId) => {
       const since = Date.now();
       // What was stored before comes first where the feed opens anew: that is no delay.
@@ -36,6 +40,18 @@ export function observedStore(store: JobStore, tell: Telemetry | undefined): Job
       return store.changes(promptId).pipe(tap(({ updatedAt }) => isNew(updatedAt) && delayed(updatedAt)));
     },
   };
+}
+
+/** All that an object has, its methods bound to it, whether they are its own or its class's. */
+function bound<S extends object>(of: S): S {
+  const names = new Set<string>();
+  for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== 'constructor') names.add(name);
+  const valueOf = (name: string): unknown => {
+    const value: unknown = Reflect.get(of, name);
+    return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+  };
+  return Object.fromEntries([...names].map((name) => [name, valueOf(name)])) as S;
 }
 
 type Call = (...given: readonly never[]) => Observable<unknown>;

@@ -1,6 +1,6 @@
 import type { ServerStatus } from '../api';
-import type { AskedRequest } from '../../sources/rest';
-import type { SocketEnd } from '../../sources/session';
+import type { AskedRequest } from '../../sources/telemetry/asked-requests';
+import type { SocketEnd } from '../../sources/telemetry/socket-listener';
 import type { Change } from '../../streams/board/board';
 import type { Failure } from '../../streams/job/job-state';
 

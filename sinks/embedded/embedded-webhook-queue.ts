@@ -1,7 +1,7 @@
 import { defer, ignoreElements, map, mergeMap, reduce, type Observable, type SchedulerLike } from 'rxjs';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
-import { dueLater } from './embedded-expiry';
-import type { Entry, LmdbFile, Txn } from './lmdb-file';
+import { lasting } from './file/expiry';
+import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
 
 const PREFIX = 'hook:';
 
@@ -11,70 +11,89 @@ type Kept = readonly [dueAt: number, claimedUntil: number, text: string | null];
 const keptIn = ({ text }: Entry): Kept => JSON.parse(text) as Kept;
 
 /** Hooks in a file. */
-export function embeddedHooks(file: LmdbFile, clock: SchedulerLike): Hooks {
-  const keyOf = (promptId: string): string => PREFIX + promptId;
-  const read = (txn: Pick<Txn, 'read'>, promptId: string): Kept | undefined => {
-    const entry = txn.read(keyOf(promptId));
-    return entry === undefined || entry.until <= clock.now() ? undefined : keptIn(entry);
-  };
-  const write = (txn: Txn, promptId: string, kept: Kept, seconds = HOOK_S): void => {
-    const until = clock.now() + seconds * 1000;
-    if (txn.read(keyOf(promptId)) === undefined) dueLater(txn, keyOf(promptId), until);
-    txn.write({ key: keyOf(promptId), text: JSON.stringify(kept), until });
-  };
+class EmbeddedHooks implements Hooks {
+  readonly #file: LmdbFile;
+  readonly #clock: SchedulerLike;
 
-  /** Rewrites a hook that is not done. */
-  const change = (promptId: string, next: (kept: Kept) => Kept): Observable<never> =>
-    file
+  constructor(file: LmdbFile, clock: SchedulerLike) {
+    this.#file = file;
+    this.#clock = clock;
+  }
+
+  add({ promptId, text }: Hook, inMs: number): Observable<never> {
+    return this.#file
       .transact((txn) => {
-        const kept = read(txn, promptId);
-        if (typeof kept?.[2] === 'string') write(txn, promptId, next(kept));
+        if (this.#read(txn, promptId) === undefined) this.#write(txn, promptId, [this.#clock.now() + inMs, 0, text]);
       })
       .pipe(ignoreElements());
+  }
 
-  const due = (entries: readonly Entry[]): readonly string[] =>
-    entries
-      .filter((entry) => entry.until > clock.now())
-      .filter((entry) => isDue(keptIn(entry), clock.now()))
-      .map(({ key }) => key.slice(PREFIX.length));
+  hurry(promptId: string): Observable<never> {
+    return this.#change(promptId, ([dueAt, claimedUntil, text]) => [
+      Math.min(dueAt, Math.max(this.#clock.now(), claimedUntil)),
+      claimedUntil,
+      text,
+    ]);
+  }
 
-  return {
-    add: ({ promptId, text }, inMs) =>
-      file
-        .transact((txn) => {
-          if (read(txn, promptId) === undefined) write(txn, promptId, [clock.now() + inMs, 0, text]);
-        })
-        .pipe(ignoreElements()),
-
-    hurry: (promptId) =>
-      change(promptId, ([dueAt, claimedUntil, text]) => [
-        Math.min(dueAt, Math.max(clock.now(), claimedUntil)),
-        claimedUntil,
-        text,
-      ]),
-
-    claim: (most, forMs) =>
-      defer(() => file.batches(PREFIX)).pipe(
-        map(due),
-        reduce((all: readonly string[], some) => [...all, ...some], []),
-        mergeMap((ids) =>
-          file.transact((txn) =>
-            ids.slice(0, most).flatMap((promptId): readonly Hook[] => {
-              const kept = read(txn, promptId);
-              if (kept === undefined || !isDue(kept, clock.now())) return [];
-              const until = clock.now() + forMs;
-              write(txn, promptId, [until, until, kept[2]]);
-              return [{ promptId, text: kept[2] }];
-            }),
-          ),
+  claim(most: number, forMs: number): Observable<readonly Hook[]> {
+    return defer(() => this.#file.batches(PREFIX)).pipe(
+      map((entries) => this.#due(entries)),
+      reduce((all: readonly string[], some) => [...all, ...some], []),
+      mergeMap((ids) =>
+        this.#file.transact((txn) =>
+          ids.slice(0, most).flatMap((promptId) => this.#claimed(txn, promptId, this.#clock.now() + forMs)),
         ),
       ),
+    );
+  }
 
-    later: ({ promptId, text }, inMs) => change(promptId, () => [clock.now() + inMs, 0, text]),
+  later({ promptId, text }: Hook, inMs: number): Observable<never> {
+    return this.#change(promptId, () => [this.#clock.now() + inMs, 0, text]);
+  }
 
-    done: (promptId) => file.transact((txn) => write(txn, promptId, [0, 0, null], HOOK_DONE_S)).pipe(ignoreElements()),
-  };
+  done(promptId: string): Observable<never> {
+    return this.#file.transact((txn) => this.#write(txn, promptId, [0, 0, null], HOOK_DONE_S)).pipe(ignoreElements());
+  }
+
+  #read(txn: Pick<Txn, 'read'>, promptId: string): Kept | undefined {
+    const entry = txn.read(keyOf(promptId));
+    return entry === undefined || entry.until <= this.#clock.now() ? undefined : keptIn(entry);
+  }
+
+  #write(txn: Txn, promptId: string, kept: Kept, seconds = HOOK_S): void {
+    lasting(txn, { key: keyOf(promptId), text: JSON.stringify(kept), until: this.#clock.now() + seconds * 1000 });
+  }
+
+  /** Rewrites a hook that is not done. */
+  #change(promptId: string, next: (kept: Kept) => Kept): Observable<never> {
+    return this.#file
+      .transact((txn) => {
+        const kept = this.#read(txn, promptId);
+        if (typeof kept?.[2] === 'string') this.#write(txn, promptId, next(kept));
+      })
+      .pipe(ignoreElements());
+  }
+
+  #due(entries: readonly Entry[]): readonly string[] {
+    const now = this.#clock.now();
+    return entries
+      .filter((entry) => entry.until > now && isDue(keptIn(entry), now))
+      .map(({ key }) => key.slice(PREFIX.length));
+  }
+
+  #claimed(txn: Txn, promptId: string, until: number): readonly Hook[] {
+    const kept = this.#read(txn, promptId);
+    if (kept === undefined || !isDue(kept, this.#clock.now())) return [];
+    this.#write(txn, promptId, [until, until, kept[2]]);
+    return [{ promptId, text: kept[2] }];
+  }
 }
+
+/** The hooks of a store in a file. */
+export const embeddedHooks = (file: LmdbFile, clock: SchedulerLike): Hooks => new EmbeddedHooks(file, clock);
+
+const keyOf = (promptId: string): string => PREFIX + promptId;
 
 const isDue = (kept: Kept, now: number): kept is readonly [number, number, string] =>
   kept[2] !== null && kept[0] <= now;

@@ -13,7 +13,7 @@ import {
   type Subscriber,
 } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
-import type { Leases, Request, SessionKey } from '../leases';
+import type { LeaseOutcome, Leases, Request, SessionKey } from '../leases';
 
 /** As in Redis, though nothing runs out here. */
 const TTL_MS = 10_000;
@@ -22,69 +22,81 @@ const TTL_MS = 10_000;
  * The leases of a store that one process has to itself: whatever it wants, it holds. The orphans are what the process
  * before it left: looked for once, in the stored jobs.
  */
-export function soleLeases(stored: () => Observable<JobState>): Leases {
-  const held = new Set<string>();
-  const askable = new Map<string, Set<Subscriber<Request>>>();
-  /** Those of the process before that were not taken yet; unknown until they are looked for. */
-  let left: readonly SessionKey[] | undefined;
+class SingleProcessLeases implements Leases {
+  readonly ttlMs = TTL_MS;
+  readonly released$ = NEVER;
+  readonly #stored: () => Observable<JobState>;
+  readonly #held = new Set<string>();
+  readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
+  /** Sessions of the process before that were not taken yet; unknown until they are looked for. */
+  #left: readonly SessionKey[] | undefined;
 
-  const found$ = defer(stored).pipe(
-    filter((state) => !isSettled(state)),
-    mergeMap(keyOf),
-    filter(({ clientId }) => !held.has(clientId)),
-    distinct(({ clientId }) => clientId),
-    toArray(),
-  );
+  constructor(stored: () => Observable<JobState>) {
+    this.#stored = stored;
+  }
 
-  return {
-    ttlMs: TTL_MS,
+  hold({ clientId }: SessionKey): Observable<LeaseOutcome> {
+    return defer(() => {
+      this.#held.add(clientId);
+      this.#left = this.#left?.filter((session) => session.clientId !== clientId);
+      return of<LeaseOutcome>('held');
+    });
+  }
 
-    hold: ({ clientId }) =>
-      defer(() => {
-        held.add(clientId);
-        left = left?.filter((session) => session.clientId !== clientId);
-        return of('held' as const);
-      }),
+  release({ clientId }: SessionKey): Observable<never> {
+    return defer(() => {
+      this.#held.delete(clientId);
+      return EMPTY;
+    });
+  }
 
-    release: ({ clientId }) =>
-      defer(() => {
-        held.delete(clientId);
-        return EMPTY;
-      }),
+  note(session: SessionKey): Observable<never> {
+    return defer(() => {
+      const isLeft = this.#left?.some(({ clientId }) => clientId === session.clientId) ?? false;
+      if (!this.#held.has(session.clientId) && !isLeft) this.#left = this.#left && [...this.#left, session];
+      return EMPTY;
+    });
+  }
 
-    note: (session) =>
-      defer(() => {
-        const isKnown = held.has(session.clientId) || left?.some(({ clientId }) => clientId === session.clientId);
-        if (isKnown !== true) left = left && [...left, session];
-        return EMPTY;
-      }),
+  orphans(): Observable<{ readonly sessions: readonly SessionKey[] }> {
+    return defer(() => (this.#left === undefined ? this.#inStore() : of(this.#left))).pipe(
+      tap((sessions) => (this.#left = sessions)),
+      map((sessions) => ({ sessions })),
+    );
+  }
 
-    orphans: () =>
-      defer(() => (left === undefined ? found$ : of(left))).pipe(
-        tap((sessions) => (left = sessions)),
-        map((sessions) => ({ sessions })),
-      ),
+  ask(clientId: string, request: Request): Observable<boolean> {
+    return defer(() => {
+      const listeners = [...(this.#listeners.get(clientId) ?? [])];
+      listeners.forEach((each) => each.next(request));
+      return of(listeners.length > 0);
+    });
+  }
 
-    released$: NEVER,
+  asked(clientId: string): Observable<Request> {
+    return new Observable((out) => {
+      const all = this.#listeners.get(clientId) ?? new Set();
+      this.#listeners.set(clientId, all.add(out));
+      return () => {
+        all.delete(out);
+        if (all.size === 0) this.#listeners.delete(clientId);
+      };
+    });
+  }
 
-    ask: (clientId, request) =>
-      defer(() => {
-        const asked = [...(askable.get(clientId) ?? [])];
-        asked.forEach((each) => each.next(request));
-        return of(asked.length > 0);
-      }),
-
-    asked: (clientId) =>
-      new Observable((out) => {
-        const all = askable.get(clientId) ?? new Set();
-        askable.set(clientId, all.add(out));
-        return () => {
-          all.delete(out);
-          if (all.size === 0) askable.delete(clientId);
-        };
-      }),
-  };
+  #inStore(): Observable<readonly SessionKey[]> {
+    return this.#stored().pipe(
+      filter((state) => !isSettled(state)),
+      mergeMap(keyOf),
+      filter(({ clientId }) => !this.#held.has(clientId)),
+      distinct(({ clientId }) => clientId),
+      toArray(),
+    );
+  }
 }
+
+/** Leases of one process, from the jobs that are `stored`. */
+export const singleProcessLeases = (stored: () => Observable<JobState>): Leases => new SingleProcessLeases(stored);
 
 function keyOf(state: JobState): Observable<SessionKey> {
   const clientId = sessionOf(state);

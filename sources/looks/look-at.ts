@@ -20,10 +20,10 @@ import type { Lookup } from './lookup';
 import { placesOf } from './places';
 
 /** Detail requests under way at once. */
-const AT_ONCE = 4;
+const CONCURRENT_DETAILS = 4;
 
 /** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
-const MANY = 3;
+const MIN_FOR_LIST = 3;
 
 /** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
 const QUEUE_PAUSE_MS = 60_000;
@@ -64,11 +64,11 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
       ),
     );
   const oneByOne = (some: readonly Job[], isQueueKnown: boolean): Observable<BoardEvent> =>
-    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), AT_ONCE));
+    from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), CONCURRENT_DETAILS));
   const details = (some: readonly Job[]): Observable<BoardEvent> => {
-    if (some.length < MANY) return oneByOne(some, true);
+    if (some.length < MIN_FOR_LIST) return oneByOne(some, true);
     return ends().pipe(
-      // Asked only to be spared the rest: one by one it can be told as well.
+      // An optimisation: where the list is no answer, each job is asked for.
       catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
       concatMap(({ ids, isAll }) => {
         const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));

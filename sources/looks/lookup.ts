@@ -31,83 +31,111 @@ export interface Lookup {
 }
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
-const FEW = 32;
+const MAX_HISTORY_ITEMS = 32;
+
+type Get = (path: string) => Observable<Answer>;
+type Parse<T> = (answer: Answer) => T | undefined;
 
 /**
  * Asks through the cheapest routes the server has: `/api/jobs` where there is one, else `/queue` and `/history/{id}`.
  * Which it has, the first answer tells.
  */
-export function lookup(get: (path: string) => Observable<Answer>): Lookup {
-  let legacy = false;
-  let endings = 'completed,failed,cancelled';
-
-  /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. */
-  const either = <T>(path: string, parse: (answer: Answer) => T | undefined, old: () => Observable<T>): Observable<T> =>
-    defer(() => {
-      if (legacy) return old();
-      return get(path).pipe(
-        concatMap((answer) => {
-          legacy = (answer.status === 404 || answer.status === 405) && answer.json === undefined;
-          return legacy ? old() : of(parsed(answer, path, parse));
-        }),
-      );
-    });
-  const asked = <T>(path: string, parse: (answer: Answer) => T | undefined): Observable<T> =>
-    get(path).pipe(map((answer) => parsed(answer, path, parse)));
-
+export function lookup(get: Get): Lookup {
+  const routes = new Routes(get);
   return {
-    queue: () =>
-      either(
-        '/api/jobs?status=in_progress,pending',
-        ({ json }) => jobListOf(json),
-        () => asked('/queue', ({ json }) => queueOf(json)),
-      ),
-    one: (promptId) =>
-      either<Found>(
-        `/api/jobs/${encodeURIComponent(promptId)}`,
-        ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
-        // Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4).
-        () =>
-          asked(`/history/${encodeURIComponent(promptId)}`, ({ status, json }) =>
-            status === 200 ? historyOf(json, promptId) : undefined,
-          ),
-      ),
-    ends: () =>
-      either<Ends>(
-        `/api/jobs?status=${endings}&limit=${FEW}`,
-        ({ status, json }) => {
-          // Up to 0.8 there is no `cancelled`, and a 400 for who asks for it.
-          if (status === 400 && isRefusal(json)) endings = 'completed,failed';
-          return endedListOf(json);
-        },
-        () =>
-          asked(`/history?max_items=${FEW}`, ({ status, json }) =>
-            status === 200 ? historyIdsOf(json, MARK, FEW) : undefined,
-          ),
-      ),
-    answers: () =>
-      get('/prompt').pipe(
-        map(({ status, json }) => {
-          if (status !== 200 || !isQueueInfo(json))
-            throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
-          return true;
-        }),
-      ),
-    renamed: (promptId) =>
-      defer(() => {
-        if (!legacy) return of(undefined);
-        // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
-        return get(`/history?max_items=${FEW}`).pipe(
-          map(({ status, json }) => {
-            if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
-            return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
-          }),
-        );
-      }),
+    queue: () => routes.queue(),
+    one: (promptId) => routes.one(promptId),
+    ends: () => routes.ends(),
+    answers: () => routes.answers(),
+    renamed: (promptId) => routes.renamed(promptId),
   };
 }
 
-function parsed<T>(answer: Answer, path: string, parse: (answer: Answer) => T | undefined): T {
+class Routes implements Lookup {
+  readonly #get: Get;
+  /** Whether the server lacks `/api/jobs`. */
+  #legacy = false;
+  #endings = 'completed,failed,cancelled';
+
+  constructor(get: Get) {
+    this.#get = get;
+  }
+
+  queue(): Observable<readonly Queued[]> {
+    return this.#either(
+      '/api/jobs?status=in_progress,pending',
+      ({ json }) => jobListOf(json),
+      () => this.#asked('/queue', ({ json }) => queueOf(json)),
+    );
+  }
+
+  one(promptId: string): Observable<Found> {
+    const id = encodeURIComponent(promptId);
+    return this.#either<Found>(
+      `/api/jobs/${id}`,
+      ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
+      // Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4).
+      () =>
+        this.#asked(`/history/${id}`, ({ status, json }) => (status === 200 ? historyOf(json, promptId) : undefined)),
+    );
+  }
+
+  ends(): Observable<Ends> {
+    return this.#either<Ends>(
+      `/api/jobs?status=${this.#endings}&limit=${MAX_HISTORY_ITEMS}`,
+      ({ status, json }) => {
+        // Up to 0.8 there is no `cancelled`, and a 400 for who asks for it.
+        if (status === 400 && isRefusal(json)) this.#endings = 'completed,failed';
+        return endedListOf(json);
+      },
+      () =>
+        this.#asked(`/history?max_items=${MAX_HISTORY_ITEMS}`, ({ status, json }) =>
+          status === 200 ? historyIdsOf(json, MARK, MAX_HISTORY_ITEMS) : undefined,
+        ),
+    );
+  }
+
+  answers(): Observable<true> {
+    return this.#get('/prompt').pipe(
+      map(({ status, json }) => {
+        if (status !== 200 || !isQueueInfo(json)) throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
+        return true;
+      }),
+    );
+  }
+
+  renamed(promptId: string): Observable<string | undefined> {
+    return defer(() => {
+      if (!this.#legacy) return of(undefined);
+      // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
+      return this.#get(`/history?max_items=${MAX_HISTORY_ITEMS}`).pipe(
+        map(({ status, json }) => {
+          if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
+          return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
+        }),
+      );
+    });
+  }
+
+  /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. */
+  #either<T>(path: string, parse: Parse<T>, old: () => Observable<T>): Observable<T> {
+    return defer(() => {
+      if (this.#legacy) return old();
+      return this.#get(path).pipe(
+        concatMap((answer) => {
+          this.#legacy = (answer.status === 404 || answer.status === 405) && answer.json === undefined;
+          return this.#legacy ? old() : of(parsed(answer, path, parse));
+        }),
+      );
+    });
+  }
+
+  #asked<T>(path: string, parse: Parse<T>): Observable<T> {
+    return this.#get(path).pipe(map((answer) => parsed(answer, path, parse)));
+  }
+}
+
+function parsed<T>(answer: Answer, path: string, parse: Parse<T>): T {
   const value = parse(answer);
   if (value !== undefined) return value;
   const message = `${path}: status ${answer.status} with a body that is not ComfyUI's`;

@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
 import type { Job } from '../job/job';
 import type { Failure, JobState } from '../job/job-state';
@@ -92,6 +93,8 @@ export interface BoardView {
   readonly countOfSession: (clientId: string) => number;
   /** How many jobs a server last said it has in hand. */
   readonly queueRemaining: (serverUrl: string) => number | undefined;
+  /** Emits after something happened to the job of this id, or to this session's socket as it opened; the event is wholly taken in by then. */
+  readonly changed: (promptIdOrClientId: string) => Observable<unknown>;
   /** Unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
 }

@@ -69,18 +69,24 @@ function groups(keyOf: (job: Job) => string | undefined): Groups {
   };
 }
 
+/** The groups that jobs are found by. */
+const allGroups = () => ({
+  /** Which job a run is of, where ComfyUI knows it under another id. */
+  runs: groups(({ state }) => state.runId),
+  byClient: groups(({ state }) => state.clientId),
+  running: groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined)),
+  atWork: groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined)),
+  bySession: groups(({ state }) => sessionOf(state)),
+  byServer: groups(({ state }) => state.serverUrl),
+  byUser: groups(({ state }) => state.userId),
+  movable: groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined)),
+});
+
 export function jobIndex(): JobIndex {
   const jobs = new Map<string, Job>();
-  /** Which job a run is of, where ComfyUI knows it under another id. */
-  const runs = groups(({ state }) => state.runId);
-  const byClient = groups(({ state }) => state.clientId);
-  const running = groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined));
-  const atWork = groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined));
-  const bySession = groups(({ state }) => sessionOf(state));
-  const byServer = groups(({ state }) => state.serverUrl);
-  const byUser = groups(({ state }) => state.userId);
-  const movable = groups(({ state }) => (state.retry?.onLost === 'resubmit' ? state.serverUrl : undefined));
-  const all = [atWork, byUser, movable, runs, byClient, running, bySession, byServer];
+  const grouped = allGroups();
+  const { runs, byClient, running, atWork, bySession, byServer, byUser, movable } = grouped;
+  const all = Object.values(grouped);
   const deadlines = dueTimes();
   const times = new Map<string, DueTimes>();
 

@@ -1,8 +1,10 @@
-import type { JobEvent } from '../job/job-event';
+import type { JobEvent, SessionEvent } from '../job/job-event';
 import { lookedUpAt, lookedUpBy, notWhole, type Job } from '../job/job';
-import type { JobState } from '../job/job-state';
+import { pictureNode, pictureOf } from '../job/job-outputs';
+import { runIdOf, type JobState } from '../job/job-state';
+import type { RunClock } from '../job/progress/run-clock';
 import type { Timing } from '../job/timing';
-import { addressedByJob } from './board-event';
+import { addressedByJob, type Change } from './board-event';
 
 /** The job with a state that the board itself changed, and that is told. */
 export const restated = (job: Job, state: JobState, at: number): Job => ({
@@ -27,3 +29,25 @@ export const linkedAt = (job: Job, at: number): Job => lookedUpAt({ ...job, link
 /** Its socket is gone: what comes from now on is not the whole of it, and polling takes over. */
 export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>
   lookedUpBy(notWhole({ ...job, linked: false }), at + takeoverMs);
+
+/** The run that ended well between `before` and `after` and was seen from its start on: what its nodes took is known. */
+export function measuredRun({ stage }: Job, { state }: Job): RunClock | undefined {
+  if (state.status !== 'completed' || stage.tag !== 'watched' || !stage.whole) return undefined;
+  return stage.run?.isLate === true ? undefined : stage.run;
+}
+
+/** A picture that a node made for the socket alone is an output: the file to be kept, and what to tell its job. A preview of any other is not. */
+export function pictureIn(
+  job: Job,
+  nodeId: string,
+  { mimeType, image, at }: SessionEvent & { tag: 'previewed' },
+): { readonly file: Change; readonly event: JobEvent } | undefined {
+  const own = pictureNode(job, nodeId, mimeType);
+  const output = own === undefined ? undefined : pictureOf(job, own, mimeType, image.length);
+  if (output === undefined) return undefined;
+  const { promptId } = job.state;
+  return {
+    file: { tag: 'pictured', picture: { promptId, filename: output.filename, mimeType, bytes: image } },
+    event: { tag: 'pictured', promptId: runIdOf(job.state), at, output, bytes: image.length },
+  };
+}

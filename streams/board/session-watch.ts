@@ -1,5 +1,6 @@
 import { heardAtOf, type Job } from '../job/job';
 import type { JobEvent, SessionEvent } from '../job/job-event';
+import type { JobState } from '../job/job-state';
 import type { Timing } from '../job/timing';
 
 /** What is known of one session's socket: is it open, and does it still hear anything? */
@@ -30,6 +31,57 @@ export const sessionWatch = (clientId: string): SessionWatch => ({
   trapPossible: false,
   quietMs: 0,
 });
+
+/** What is known of the sockets of all sessions here. */
+export class SessionWatches {
+  readonly #sessions = new Map<string, SessionWatch>();
+  readonly #timing: Timing;
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+  }
+
+  get(clientId: string): SessionWatch | undefined {
+    return this.#sessions.get(clientId);
+  }
+
+  /** Whether the job's session has an open socket. */
+  isLinked({ clientId }: JobState): boolean {
+    return clientId !== undefined && this.get(clientId)?.open === true;
+  }
+
+  told(event: SessionEvent): void {
+    this.#sessions.set(event.clientId, advanceSession(this.#of(event.clientId), event, this.#timing));
+  }
+
+  /** Notes an event about a job, which was `before` it and `after` it, with the job's session. */
+  jobTold(before: Job, after: Job, event: JobEvent): void {
+    const { clientId } = after.state;
+    if (clientId === undefined) return;
+    const session = this.#of(clientId);
+    const heard = hearing(session, before, after, event, this.#timing);
+    if (heard !== session) this.#sessions.set(clientId, heard);
+  }
+
+  /** What is to be done about the session's socket now. A `reopen` is told once: the session then counts as reopening. */
+  remedy(clientId: string, jobRuns: boolean, now: number): Remedy {
+    const session = this.get(clientId);
+    const todo = session === undefined ? 'none' : remedy(session, jobRuns, now);
+    if (session !== undefined && todo === 'reopen') this.#sessions.set(clientId, reopening(session, this.#timing));
+    return todo;
+  }
+
+  /** The session is ours no more. */
+  delete(clientId: string): void {
+    this.#sessions.delete(clientId);
+  }
+
+  #of(clientId: string): SessionWatch {
+    return this.get(clientId) ?? sessionWatch(clientId);
+  }
+}
+
+type Remedy = 'none' | 'ask' | 'reopen';
 
 /** The session after one more event. */
 export function advanceSession(session: SessionWatch, event: SessionEvent, timing: Timing): SessionWatch {
@@ -89,7 +141,7 @@ export const answered = (session: SessionWatch, at: number): SessionWatch => ({
  * job has been silent for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
  * deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
  */
-export function remedy(session: SessionWatch, jobRuns: boolean, now: number): 'none' | 'ask' | 'reopen' {
+export function remedy(session: SessionWatch, jobRuns: boolean, now: number): Remedy {
   const { open, expectBy, heardAt, quietMs, answeredAt } = session;
   const silent = open && (now >= expectBy || (jobRuns && now >= heardAt + quietMs));
   return !silent ? 'none' : answeredAt > heardAt ? 'reopen' : 'ask';

@@ -65,11 +65,12 @@ export type LookFact =
 
 /** Facts of our own making. */
 export type OwnFact =
-  /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part. */
+  /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part; `isOutOfTurn` where it was not put last. */
   | {
       readonly tag: 'accepted';
       readonly postedAt: number;
       readonly nodeErrors?: readonly NodeError[];
+      readonly isOutOfTurn?: boolean;
       /** The id that an old server gave the run in place of ours. */
       readonly runId?: string;
     }

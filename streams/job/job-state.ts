@@ -9,6 +9,7 @@ export type JobPhase = 'waiting' | 'loading' | 'running' | 'finishing' | 'settle
 /** How news of a job reaches us now. */
 export type Via = 'websocket' | 'polling';
 
+/** Kinds that this version knows; a stored state may have one of a newer version. */
 export type FailureKind =
   | 'rejected'
   | 'node_error'

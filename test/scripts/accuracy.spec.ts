@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { accuracyOf, distance } from '../../scripts/accuracy';
-import { recordingAt, recordingsIn } from '../../scripts/replay';
+import { recordingAt, recordingsIn } from '../../scripts/recording/recording-files';
 
 const LONG = join(__dirname, '../recordings-long/0.33.0');
 const SHORT = join(__dirname, '../recordings');

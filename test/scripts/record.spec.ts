@@ -1,6 +1,6 @@
 import { lastValueFrom, toArray } from 'rxjs';
 import { recorded } from '../../scripts/record';
-import { readRecording } from '../../scripts/recording.codec';
+import { readRecording } from '../../scripts/recording/recording.codec';
 import { replay } from '../../scripts/replay';
 import { startComfyUI } from '../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../support/comfyui/versions';

@@ -25,10 +25,17 @@ it.each([
   ['no base64', 'deflate:!!!'],
   ['nothing that was packed', `deflate:${Buffer.from('x'.repeat(99)).toString('base64')}`],
   ['no JSON', 'nothing'],
+  ['packed as only a newer version does', 'zstd:KLUv/QRYAQAAMQ=='],
+  ['kept for what only a newer version knows', '{"tag":"archived","prompt":{"workflow":"{}"}}'],
   [
     'more than any workflow has',
     `deflate:${deflateRawSync(Buffer.alloc(2 * bounds.promptBytes + 1, ' ')).toString('base64')}`,
   ],
 ])('R15: what is %s is as nothing', async (_, text) => {
   expect(await unpacked(text)).toBeUndefined();
+});
+
+it('what a newer version keeps beside a workflow does not make it unreadable', async () => {
+  const newer = JSON.stringify({ ...titled('t'), since: 5, prompt: { ...titled('t').prompt, priority: 'high' } });
+  expect(await unpacked(newer)).toMatchObject(titled('t'));
 });

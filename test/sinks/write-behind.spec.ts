@@ -2,7 +2,8 @@ import { defer, delay, lastValueFrom, map, of, throwError, type SchedulerLike } 
 import { TestScheduler } from 'rxjs/testing';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
-import { StaleState, Unwritten, writeBehind, type WriteBehind } from '../../sinks/writing/write-behind';
+import { writeBehind } from '../../sinks/writing/queued-writes';
+import { StaleState, Unwritten, type WriteBehind } from '../../sinks/writing/write-behind';
 import { isNewer, type JobState } from '../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../support/redis/redis-server';
 import { aState } from './a-state';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { asyncScheduler, lastValueFrom, NEVER, type Subscription } from 'rxjs';
+import { EMPTY, NEVER, Subject, asyncScheduler, lastValueFrom, type Subscription } from 'rxjs';
 import { lookup } from '../../sources/looks/lookup';
 import { rest, type Rest } from '../../sources/rest';
 import { serverAddress } from '../../sources/server-address';
@@ -73,6 +73,7 @@ function submitTo(
     wanted: () => true,
     mayPost: () => true,
     maybePosted: false,
+    changed$: EMPTY,
     cancelAsked: () => cancelOnTrouble && reports.length > 0,
     ...options.submission,
   };
@@ -270,10 +271,10 @@ describe.each(versions)('%s', (version) => {
     const state = queuedState({ promptId, type: 'image_generation', userId: 'ada', serverUrl: server.url, at: 0 });
     take({ tag: 'opened', job: jobOf({ ...state, clientId: CLIENT }, { graph: graphOf(workflow) }) });
     await done;
+    await until(() => states.at(-1)?.status === 'completed');
     socket.unsubscribe();
     expect(states.at(-1)).toMatchObject({
       promptId,
-      status: 'completed',
       progress: 100,
       outputs: [{ nodeId: '4', kind: 'images' }],
     });
@@ -333,19 +334,22 @@ describe('the socket', () => {
   test('is waited for, since frames before it would be missed', async () => {
     const server = await start();
     let linked = false;
+    const changed$ = new Subject<void>();
     const { done } = submitTo(server.url, short(), {
-      submission: { linked: () => linked },
+      submission: { linked: () => linked, changed$ },
       policy: { linkMs: 60_000 },
     });
-    await new Promise((resolve) => asyncScheduler.schedule(() => resolve(undefined), 60));
+    changed$.next();
+    expect(changed$.observed).toBe(true);
     expect(server.requests).toEqual([]);
     linked = true;
+    changed$.next();
     expect(await done).toMatchObject([{ tag: 'accepted' }]);
   });
 
   test('but not for ever', async () => {
     const server = await start();
-    const { done } = submitTo(server.url, short(), { submission: { linked: () => false } });
+    const { done } = submitTo(server.url, short(), { submission: { linked: () => false, changed$: NEVER } });
     expect(await done).toMatchObject([{ tag: 'accepted' }]);
   });
 });
@@ -354,22 +358,28 @@ describe('where another instance may be at it', () => {
   test('[R11] it is posted once that is known not to be so', async () => {
     const server = await start({ version: '0.33.0' });
     let [mine, asked] = [false, 0];
+    const changed$ = new Subject<void>();
     const mayPost = (): boolean => (asked += 1) > 0 && mine;
-    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost } });
-    await until(() => asked > 2);
+    const { promptId, done } = submitTo(server.url, short(), { submission: { mayPost, changed$ } });
+    changed$.next();
+    expect(asked).toBe(2);
     expect(posts(server)).toBe(0);
     mine = true;
+    changed$.next();
     expect((await done).map(({ tag }) => tag)).toEqual(['accepted']);
     expect(await executionsOf(server, promptId)).toEqual([1]);
   });
 
   test('[R11] it is not posted where it turned out so', async () => {
     const server = await start({ version: '0.33.0' });
-    let [wanted, asked] = [true, 0];
-    const mayPost = (): boolean => (asked += 1) < 0;
-    const { done } = submitTo(server.url, short(), { submission: { mayPost, wanted: () => wanted } });
-    await until(() => asked > 2);
+    let wanted = true;
+    const changed$ = new Subject<void>();
+    const { done } = submitTo(server.url, short(), {
+      submission: { mayPost: () => false, wanted: () => wanted, changed$ },
+    });
+    changed$.next();
     wanted = false;
+    changed$.next();
     expect(await done).toEqual([]);
     expect(posts(server)).toBe(0);
   });

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { isCursor, STATUSES, type JobFilter, type JobQuery } from '../../../sinks/job-page';
+import { isCursor, STATUSES, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
 import type { JobStatus } from '../../../streams/job/job-state';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 

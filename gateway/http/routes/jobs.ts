@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
-import { totalsOf } from '../../../sinks/job-page';
+import { totalsOf } from '../../../sinks/listing/job-page';
 import { isSettled } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';

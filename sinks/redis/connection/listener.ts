@@ -9,9 +9,10 @@ import {
   Subject,
   throttleTime,
   type Subscriber,
+  type Subscription,
 } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
-import { redisEar, type Heard, type RedisEar } from './subscriber';
+import { redisSubscriber, type Heard, type RedisSubscriber } from './subscriber';
 import type { RedisNodes } from './topology';
 
 /** How often a connection that only listens is asked for a sign of life. */
@@ -37,77 +38,93 @@ interface Listening {
   home?: string;
 }
 
+type Homes = Pick<RedisNodes, 'homeOf' | 'moved$' | 'lookAround'>;
+
 /**
  * Listens on connections of its own, to each channel where it is at home: with a cluster, a channel moves to another
  * node with its slot, and so do those who listen. A channel is subscribed while somebody listens, once for all who do.
  */
-export function redisListener(
-  { homeOf, moved$, lookAround }: Pick<RedisNodes, 'homeOf' | 'moved$' | 'lookAround'>,
-  report: Report,
-  heartbeatMs = HEARTBEAT_MS,
-): RedisListener {
-  const ears = new Map<string, RedisEar>();
-  const listening = new Map<string, Listening>();
-  const shared = new Map<string, Observable<string | undefined>>();
-  const astray$ = new Subject<void>();
+class HomeListener implements RedisListener {
+  readonly #homes: Homes;
+  readonly #report: Report;
+  readonly #heartbeatMs: number;
+  readonly #subscribers = new Map<string, RedisSubscriber>();
+  readonly #listening = new Map<string, Listening>();
+  readonly #shared = new Map<string, Observable<string | undefined>>();
+  readonly #astray$ = new Subject<void>();
+  readonly #moving: Subscription;
 
-  const earAt = (url: string): RedisEar => {
-    const ear = ears.get(url) ?? redisEar(url, heartbeatMs, hear, report);
-    ears.set(url, ear);
-    return ear;
-  };
-
-  const earOf = ({ home = '' }: Listening): RedisEar | undefined => ears.get(home);
-
-  function hear(heard: Heard): void {
-    if (heard.tag === 'astray') astray$.next();
-    else listening.get(heard.channel)?.out.next(heard.tag === 'message' ? heard.message : undefined);
+  constructor(homes: Homes, report: Report, heartbeatMs: number) {
+    this.#homes = homes;
+    this.#report = report;
+    this.#heartbeatMs = heartbeatMs;
+    this.#moving = homes.moved$.subscribe(() => this.#settleAll());
+    const look$ = this.#astray$.pipe(throttleTime(LOOK_MS, asyncScheduler, { leading: true, trailing: true }));
+    this.#moving.add(look$.subscribe(() => homes.lookAround()));
   }
 
-  function settle(channel: string, each: Listening): void {
-    const home = homeOf(channel);
-    if (home === undefined || home === each.home) return;
-    earOf(each)?.forget(channel);
-    each.home = home;
-    earAt(home).add(channel);
-  }
-
-  function settleAll(): void {
-    listening.forEach((each, channel) => settle(channel, each));
-    ears.forEach((ear, url) => {
-      if (ear.channels.size > 0) ear.retry();
-      else if (ears.delete(url)) ear.close().subscribe();
+  listen(channel: string): Observable<string | undefined> {
+    return defer(() => {
+      const heard$ = this.#shared.get(channel) ?? this.#heard(channel).pipe(share());
+      this.#shared.set(channel, heard$);
+      return heard$;
     });
   }
 
-  const moving = moved$.subscribe(settleAll);
-  moving.add(
-    astray$.pipe(throttleTime(LOOK_MS, asyncScheduler, { leading: true, trailing: true })).subscribe(lookAround),
-  );
+  close(): Observable<never> {
+    return defer(() => {
+      this.#moving.unsubscribe();
+      return from([...this.#subscribers.values()]).pipe(mergeMap((subscriber) => subscriber.close()));
+    }).pipe(ignoreElements());
+  }
 
-  const heard = (channel: string): Observable<string | undefined> =>
-    new Observable((out) => {
+  #heard(channel: string): Observable<string | undefined> {
+    return new Observable((out) => {
       const each: Listening = { out };
-      listening.set(channel, each);
-      settle(channel, each);
+      this.#listening.set(channel, each);
+      this.#settle(channel, each);
       return () => {
-        listening.delete(channel);
-        shared.delete(channel);
-        earOf(each)?.remove(channel);
+        this.#listening.delete(channel);
+        this.#shared.delete(channel);
+        this.#subscriberOf(each)?.remove(channel);
       };
     });
+  }
 
-  return {
-    listen: (channel) =>
-      defer(() => {
-        const heard$ = shared.get(channel) ?? heard(channel).pipe(share());
-        shared.set(channel, heard$);
-        return heard$;
-      }),
-    close: () =>
-      defer(() => {
-        moving.unsubscribe();
-        return from([...ears.values()]).pipe(mergeMap((ear) => ear.close()));
-      }).pipe(ignoreElements()),
-  };
+  #subscriberAt(url: string): RedisSubscriber {
+    const subscriber =
+      this.#subscribers.get(url) ?? redisSubscriber(url, this.#heartbeatMs, (heard) => this.#hear(heard), this.#report);
+    this.#subscribers.set(url, subscriber);
+    return subscriber;
+  }
+
+  #subscriberOf({ home = '' }: Listening): RedisSubscriber | undefined {
+    return this.#subscribers.get(home);
+  }
+
+  #hear(heard: Heard): void {
+    if (heard.tag === 'astray') this.#astray$.next();
+    else this.#listening.get(heard.channel)?.out.next(heard.tag === 'message' ? heard.message : undefined);
+  }
+
+  /** Subscribes a channel where it is at home now. */
+  #settle(channel: string, each: Listening): void {
+    const home = this.#homes.homeOf(channel);
+    if (home === undefined || home === each.home) return;
+    this.#subscriberOf(each)?.forget(channel);
+    each.home = home;
+    this.#subscriberAt(home).add(channel);
+  }
+
+  #settleAll(): void {
+    this.#listening.forEach((each, channel) => this.#settle(channel, each));
+    this.#subscribers.forEach((subscriber, url) => {
+      if (subscriber.channels.size > 0) subscriber.retry();
+      else if (this.#subscribers.delete(url)) subscriber.close().subscribe();
+    });
+  }
 }
+
+/** Hears what is published on one Redis, or on a cluster. */
+export const redisListener = (homes: Homes, report: Report, heartbeatMs = HEARTBEAT_MS): RedisListener =>
+  new HomeListener(homes, report, heartbeatMs);

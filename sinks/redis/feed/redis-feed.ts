@@ -49,77 +49,95 @@ export interface RedisFeed {
   previews(promptId: string): Observable<Preview>;
 }
 
+class PublishedFeed implements RedisFeed {
+  readonly #listener: RedisListener;
+  readonly #stored: (key: string) => Observable<string | null>;
+  readonly #report: Report;
+  readonly #shared = new Map<string, Observable<JobState>>();
+
+  constructor(listener: RedisListener, stored: (key: string) => Observable<string | null>, report: Report) {
+    this.#listener = listener;
+    this.#stored = stored;
+    this.#report = report;
+  }
+
+  changes(promptId: string): Observable<JobState> {
+    return defer(() => {
+      const heard$ = this.#heard(promptId).pipe(finalize(() => this.#shared.delete(promptId)));
+      const changes$ = this.#shared.get(promptId) ?? heard$.pipe(share());
+      this.#shared.set(promptId, changes$);
+      return changes$;
+    });
+  }
+
+  previews(promptId: string): Observable<Preview> {
+    return defer(() => this.#listener.listen(previewChannel(promptId))).pipe(
+      mergeMap((text) => {
+        const preview = text === undefined || text === '' ? undefined : decodePreview(promptId, text);
+        return preview === undefined ? EMPTY : of(preview);
+      }),
+    );
+  }
+
+  #heard(promptId: string): Observable<JobState> {
+    return defer(() => {
+      let last: JobState | undefined;
+      const isNews = (state: JobState): boolean => last === undefined || isNewer(state, last);
+      const isOther = (state: JobState): boolean => last === undefined || isAnother(state, last);
+      const message$ = this.#listener.listen(feedChannel(promptId)).pipe(share());
+      const published$ = message$.pipe(
+        filter((json) => json !== undefined),
+        mergeMap((json) => this.#readable(jobKey(promptId), json)),
+        filter(isOther),
+      );
+      const isBegun$ = message$.pipe(
+        map((json) => json === undefined),
+        filter((isBegun) => isBegun),
+      );
+      const present$ = isBegun$.pipe(
+        switchMap(() => this.#present(promptId)),
+        filter(isNews),
+      );
+      const polled$ = this.#polled(promptId, isBegun$).pipe(filter(isNews));
+      return merge(polled$, published$, present$).pipe(tap((state) => (last = state)));
+    });
+  }
+
+  /** The stored state, however long it takes: the connection that listens may be back before the one that asks. */
+  #present(promptId: string): Observable<JobState> {
+    const key = jobKey(promptId);
+    return defer(() => this.#stored(key)).pipe(
+      retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt)) }),
+      filter((json) => json !== null),
+      mergeMap((json) => this.#readable(key, json)),
+    );
+  }
+
+  /** The stored state, again and again until listening has begun, which it never does where the user may not. */
+  #polled(promptId: string, isBegun$: Observable<boolean>): Observable<JobState> {
+    const key = jobKey(promptId);
+    return isBegun$.pipe(
+      startWith(false),
+      switchMap((isBegun) => (isBegun ? EMPTY : interval(POLL_MS).pipe(exhaustMap(() => quietly(this.#stored(key)))))),
+      filter((json) => json !== null),
+      mergeMap((json) => this.#readable(key, json)),
+    );
+  }
+
+  #readable(key: string, json: string): Observable<JobState> {
+    const state = decodeJobState(key, json);
+    if (E.isRight(state)) return of(state.right);
+    this.#report('redis feed', state.left);
+    return EMPTY;
+  }
+}
+
 /** States as they are published, and, whenever listening has begun, as `stored` has them under a key. */
-export function redisFeed(
+export const redisFeed = (
   listener: RedisListener,
   stored: (key: string) => Observable<string | null>,
   report: Report,
-): RedisFeed {
-  const shared = new Map<string, Observable<JobState>>();
-
-  function readable(key: string, json: string): Observable<JobState> {
-    const state = decodeJobState(key, json);
-    if (E.isRight(state)) return of(state.right);
-    report('redis feed', state.left);
-    return EMPTY;
-  }
-
-  function heard(promptId: string): Observable<JobState> {
-    const key = jobKey(promptId);
-    let last: JobState | undefined;
-    // The connection that listens may be back before the one that asks.
-    const present$ = defer(() => stored(key)).pipe(
-      retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt)) }),
-      filter((json) => json !== null),
-      mergeMap((json) => readable(key, json)),
-      filter((state) => last === undefined || isNewer(state, last)),
-    );
-    const message$ = listener.listen(feedChannel(promptId)).pipe(share());
-    /** Until listening has begun, which it never does where the user may not. */
-    const polled$ = message$.pipe(
-      map((json) => json === undefined),
-      filter((isBegun) => isBegun),
-      startWith(false),
-      switchMap((isBegun) => (isBegun ? EMPTY : interval(POLL_MS).pipe(exhaustMap(() => quietly(stored(key)))))),
-      filter((json) => json !== null),
-      mergeMap((json) => readable(key, json)),
-      filter((state) => last === undefined || isNewer(state, last)),
-    );
-    return merge(
-      polled$,
-      message$.pipe(
-        filter((json) => json !== undefined),
-        mergeMap((json) => readable(key, json)),
-        filter((state) => last === undefined || isAnother(state, last)),
-      ),
-      message$.pipe(
-        filter((json) => json === undefined),
-        switchMap(() => present$),
-      ),
-    ).pipe(tap((state) => (last = state)));
-  }
-
-  return {
-    previews: (promptId) =>
-      defer(() => listener.listen(previewChannel(promptId))).pipe(
-        mergeMap((text) => {
-          const preview = text === undefined || text === '' ? undefined : decodePreview(promptId, text);
-          return preview === undefined ? EMPTY : of(preview);
-        }),
-      ),
-    changes: (promptId) =>
-      defer(() => {
-        const changes$ =
-          shared.get(promptId) ??
-          heard(promptId).pipe(
-            finalize(() => shared.delete(promptId)),
-            share(),
-          );
-        shared.set(promptId, changes$);
-        return changes$;
-      }),
-  };
-}
+): RedisFeed => new PublishedFeed(listener, stored, report);
 
 const quietly = (work$: Observable<string | null>): Observable<string | null> => work$.pipe(catchError(() => EMPTY));
 

@@ -1,37 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
-import {
-  catchError,
-  concatMap,
-  defer,
-  EMPTY,
-  filter,
-  from,
-  ignoreElements,
-  map,
-  mergeMap,
-  of,
-  reduce,
-  tap,
-  throwError,
-  type Observable,
-} from 'rxjs';
+import { defer, EMPTY, filter, ignoreElements, map, mergeMap, of, reduce, tap, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeLeaseOwner, decodeRegistration, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
-import type { LeaseScripts } from '../scripts/leases';
-import type { LeaseOutcome, Leases, SessionKey } from '../../leases';
-import { withSight, type Orphans, type Sight } from './sight';
+import type { LeaseOutcome, Leases, Request, SessionKey } from '../../leases';
 import { isGone, thisProcess } from '../../process-identity';
 import type { RedisListener } from '../connection/listener';
-
-/** Every session that may have jobs, by client id: whoever holds none of them can still find them. */
-export const SESSIONS_KEY = 'jobstream:sessions';
+import type { LeaseScripts } from '../scripts/leases';
+import { decodeLeaseOwner, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
+import { SessionRegistry, type RegistryCommands } from './session-registry';
+import { withSight, type Orphans, type Sight } from './sight';
 
 /** Where instances tell each other that a session was given back, with their own name. */
 export const RELEASED_CHANNEL = 'jobstream:released';
-
-/** How often a session that is held is registered again; sooner where a sweep does not find it, or its lease was gone. */
-const REGISTER_MS = 30_000;
 
 /** Leases looked at in one go. */
 const LOOKS = 256;
@@ -42,11 +22,10 @@ export const leaseKey = (clientId: string): string => `jobstream:lease:{${client
 export const askChannel = (clientId: string): string => `jobstream:ask:{${clientId}}`;
 
 /** The commands that leases are made of. */
-export type LeaseCommands = LeaseScripts & {
-  hgetall(key: string): Promise<Record<string, string>>;
-  hdel(key: string, field: string): Promise<number>;
-  spublish(channel: string, message: string): Promise<unknown>;
-};
+export type LeaseCommands = LeaseScripts &
+  RegistryCommands & {
+    spublish(channel: string, message: string): Promise<unknown>;
+  };
 
 export interface RedisLeasesOptions {
   readonly redis: LeaseCommands;
@@ -58,183 +37,173 @@ export interface RedisLeasesOptions {
 }
 
 /**
- * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and runs out by itself; the hash `jobstream:sessions`
- * names all sessions. A session is registered before its lease is taken and unregistered after it is deleted, so that
- * no crash in between loses one. An owner whose process is known to be gone, as on the same machine, counts as none.
+ * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and runs out by itself; a registry names all sessions.
+ * A session is registered before its lease is taken and unregistered after it is deleted, so that no crash in between
+ * loses one. An owner whose process is known to be gone, as on the same machine, counts as none.
  */
-export function redisLeases({ redis, ask, listener, ttlMs, report }: RedisLeasesOptions): Leases {
-  const here = thisProcess();
-  const self: LeaseOwner = { instance: randomUUID(), ...(here !== undefined && { process: here }) };
-  const selfJson = JSON.stringify(self);
-  const told = new Set<string>();
-  /** When each session was last registered here. */
-  const registeredAt = new Map<string, number>();
+class RedisLeases implements Leases {
+  readonly ttlMs: number;
+  readonly released$: Observable<unknown>;
+  readonly #redis: LeaseCommands;
+  readonly #ask: RedisLeasesOptions['ask'];
+  readonly #listener: RedisListener;
+  readonly #report: Report;
+  readonly #here = thisProcess();
+  readonly #self: LeaseOwner = { instance: randomUUID(), ...(this.#here !== undefined && { process: this.#here }) };
+  readonly #selfJson = JSON.stringify(this.#self);
+  readonly #registry: SessionRegistry;
   /** Until when another's lease need not be looked at, by its owner as stored. Only while we hear what is given back. */
-  const others = new Map<string, { readonly untilMs: number; readonly owner: string }>();
-  let hears = false;
+  readonly #others = new Map<string, { readonly untilMs: number; readonly owner: string }>();
+  #hears = false;
   /** Until when a lease that was taken or extended here is surely ours. */
-  const oursUntil = new Map<string, number>();
+  readonly #oursUntil = new Map<string, number>();
+  readonly #reported = new Set<string>();
 
-  /** Once: the same garbage is met at every sweep. */
-  function tell(unreadable: UnreadableLease): void {
-    if (!told.has(unreadable.key)) report('redis leases', unreadable);
-    told.add(unreadable.key);
+  constructor({ redis, ask, listener, ttlMs, report }: RedisLeasesOptions) {
+    this.ttlMs = ttlMs;
+    this.#redis = redis;
+    this.#ask = ask;
+    this.#listener = listener;
+    this.#report = report;
+    this.#registry = new SessionRegistry(redis, ask, (unreadable) => this.#tell(unreadable), report);
+    this.released$ = this.#released();
   }
 
-  const ownerGone = (json: string): boolean => {
-    const owner = decodeLeaseOwner('', json);
-    return E.isRight(owner) && owner.right.process !== undefined && isGone(owner.right.process, here);
-  };
-
-  const registered = ({ clientId, serverUrl }: SessionKey): Observable<unknown> =>
-    ask(() => redis.registerSession(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }))).pipe(
-      tap((outcome) => outcome === 'overwrote' && report('redis leases', overwritten(SESSIONS_KEY))),
-    );
-
-  /** Before its lease is taken, and now and then while it is held. Emits whether that was now. */
-  function lately(session: SessionKey): Observable<boolean> {
+  hold(session: SessionKey): Observable<LeaseOutcome> {
     return defer(() => {
-      const { clientId } = session;
-      if (Date.now() - (registeredAt.get(clientId) ?? 0) < REGISTER_MS) return of(false);
-      return registered(session).pipe(
-        tap(() => registeredAt.set(clientId, Date.now())),
-        map(() => true),
+      const startedAt = Date.now();
+      return this.#registry.lately(session).pipe(
+        mergeMap((isRegistered) =>
+          this.#taken(session).pipe(
+            mergeMap((outcome) =>
+              isHeld(outcome) || !this.#isOwnerGone(outcome) ? of(outcome) : this.#taken(session, outcome),
+            ),
+            mergeMap((outcome) => this.#noted(session, outcome, startedAt, isRegistered)),
+          ),
+        ),
+        map((outcome): LeaseOutcome => (isHeld(outcome) ? 'held' : 'taken')),
       );
     });
   }
 
-  function taken({ clientId }: SessionKey, owner = ''): Observable<string> {
+  release({ clientId }: SessionKey, forget = false): Observable<never> {
+    return defer(() => {
+      this.#registry.forget(clientId);
+      this.#oursUntil.delete(clientId);
+      return this.#ask(() => this.#redis.releaseLease(leaseKey(clientId), this.#selfJson));
+    }).pipe(
+      filter((outcome) => outcome === 1),
+      mergeMap((): Observable<unknown> => (forget ? this.#registry.remove(clientId) : this.#tellReleased())),
+      ignoreElements(),
+    );
+  }
+
+  note(session: SessionKey): Observable<never> {
+    return this.#registry.register(session).pipe(ignoreElements());
+  }
+
+  orphans(): Observable<Orphans> {
+    return this.#registry.sessions().pipe(
+      mergeMap((session) => this.#sight(session), LOOKS),
+      reduce(withSight, { sessions: [] } as Orphans),
+    );
+  }
+
+  ask(clientId: string, request: Request): Observable<boolean> {
+    return this.#ask(() => this.#redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(
+      map((receivers) => Number(receivers) > 0),
+    );
+  }
+
+  asked(clientId: string): Observable<Request> {
+    return defer(() => this.#listener.listen(askChannel(clientId))).pipe(
+      mergeMap((json) => {
+        const request = json === undefined ? undefined : decodeRequest(askChannel(clientId), json);
+        if (request === undefined) return EMPTY;
+        if (E.isRight(request)) return of(request.right);
+        this.#report('redis leases', request.left);
+        return EMPTY;
+      }),
+    );
+  }
+
+  #released(): Observable<unknown> {
+    return defer(() => this.#listener.listen(RELEASED_CHANNEL)).pipe(
+      tap((by) => {
+        this.#hears ||= by === undefined;
+        this.#others.clear();
+      }),
+      filter((by) => by !== undefined && by !== this.#self.instance),
+    );
+  }
+
+  #tellReleased(): Observable<unknown> {
+    return this.#ask(() => this.#redis.spublish(RELEASED_CHANNEL, this.#self.instance));
+  }
+
+  #taken({ clientId }: SessionKey, owner = ''): Observable<string> {
     const key = leaseKey(clientId);
-    return ask(() => redis.holdLease(key, selfJson, ttlMs, owner)).pipe(
-      tap((outcome) => outcome === 'overwrote' && report('redis leases', overwritten(key))),
+    return this.#ask(() => this.#redis.holdLease(key, this.#selfJson, this.ttlMs, owner)).pipe(
+      tap((outcome) => outcome === 'overwrote' && this.#report('redis leases', overwritten(key))),
     );
   }
 
   /** A lease that was not there to be extended ran out, or all was wiped: then the registry may be as well. */
-  function noted(session: SessionKey, outcome: string, startedAt: number, isRegistered: boolean): Observable<string> {
+  #noted(session: SessionKey, outcome: string, startedAt: number, isRegistered: boolean): Observable<string> {
     if (!isHeld(outcome)) return of(outcome);
-    oursUntil.set(session.clientId, startedAt + ttlMs / 2);
-    return outcome === 'held' || isRegistered ? of(outcome) : registered(session).pipe(map(() => outcome));
+    this.#oursUntil.set(session.clientId, startedAt + this.ttlMs / 2);
+    return outcome === 'held' || isRegistered ? of(outcome) : this.#registry.register(session).pipe(map(() => outcome));
   }
 
-  const released = (clientId: string, forget: boolean): Observable<never> =>
-    ask(() => redis.releaseLease(leaseKey(clientId), selfJson)).pipe(
-      filter((outcome) => outcome === 1),
-      mergeMap(() =>
-        ask(() => (forget ? redis.hdel(SESSIONS_KEY, clientId) : redis.spublish(RELEASED_CHANNEL, self.instance))),
-      ),
-      ignoreElements(),
-    );
-
   /** A lease of another runs out no sooner than it said, unless it is given back, or its process seen to be gone. */
-  function sight(session: SessionKey): Observable<Sight> {
+  #sight(session: SessionKey): Observable<Sight> {
     return defer(() => {
       const { clientId } = session;
-      if (Date.now() < (oursUntil.get(clientId) ?? 0)) return of<Sight>({ tag: 'ours' });
-      const seen = others.get(clientId);
+      if (Date.now() < (this.#oursUntil.get(clientId) ?? 0)) return of<Sight>({ tag: 'ours' });
+      const seen = this.#others.get(clientId);
       const leftMs = (seen?.untilMs ?? 0) - Date.now();
-      if (hears && seen !== undefined && leftMs > 0 && !ownerGone(seen.owner))
+      if (this.#hears && seen !== undefined && leftMs > 0 && !this.#isOwnerGone(seen.owner))
         return of<Sight>({ tag: 'another’s', leftMs });
-      others.delete(clientId);
-      return looked(session);
+      this.#others.delete(clientId);
+      return this.#lookedAt(session);
     });
   }
 
-  function looked(session: SessionKey): Observable<Sight> {
+  #lookedAt(session: SessionKey): Observable<Sight> {
     const key = leaseKey(session.clientId);
-    return ask(() => redis.lookAtLease(key, ttlMs)).pipe(
+    return this.#ask(() => this.#redis.lookAtLease(key, this.ttlMs)).pipe(
       map(([owner, leftMs = 0]): Sight => {
-        if (owner === undefined || ownerGone(owner)) return { tag: 'orphan', session };
-        const { instance } = instanceIn(key, owner);
+        if (owner === undefined || this.#isOwnerGone(owner)) return { tag: 'orphan', session };
+        const instance = this.#instanceIn(key, owner);
         if (instance === undefined) return { tag: 'orphan', session };
-        if (instance === self.instance) return { tag: 'ours' };
-        others.set(session.clientId, { untilMs: Date.now() + leftMs, owner });
+        if (instance === this.#self.instance) return { tag: 'ours' };
+        this.#others.set(session.clientId, { untilMs: Date.now() + leftMs, owner });
         return { tag: 'another’s', leftMs };
       }),
     );
   }
 
-  function instanceIn(key: string, json: string): Partial<LeaseOwner> {
+  #instanceIn(key: string, json: string): string | undefined {
     const owner = decodeLeaseOwner(key, json);
-    if (E.isRight(owner)) return owner.right;
-    tell(owner.left);
-    return {};
+    if (E.isRight(owner)) return owner.right.instance;
+    this.#tell(owner.left);
+    return undefined;
   }
 
-  function session([clientId, json]: readonly [string, string]): Observable<SessionKey> {
-    const registration = decodeRegistration(`${SESSIONS_KEY} ${clientId}`, json);
-    if (E.isRight(registration)) return of({ clientId, serverUrl: registration.right.serverUrl });
-    tell(registration.left);
-    return EMPTY;
+  #isOwnerGone(json: string): boolean {
+    const owner = decodeLeaseOwner('', json);
+    return E.isRight(owner) && owner.right.process !== undefined && isGone(owner.right.process, this.#here);
   }
 
-  const sessions$ = ask(() => redis.hgetall(SESSIONS_KEY)).pipe(
-    catchError((error: unknown) => {
-      if (!(error as Error).message.includes('WRONGTYPE')) return throwError(() => error);
-      tell(new UnreadableLease(SESSIONS_KEY, 'what is there is no hash'));
-      return of({});
-    }),
-    tap((registry) =>
-      [...registeredAt.keys()].forEach((clientId) => clientId in registry || registeredAt.delete(clientId)),
-    ),
-    concatMap((registry) => from(Object.entries(registry))),
-    concatMap(session),
-  );
-
-  const leases: Leases = {
-    ttlMs,
-
-    hold: (session) =>
-      defer(() => {
-        const startedAt = Date.now();
-        return lately(session).pipe(
-          mergeMap((isRegistered) =>
-            taken(session).pipe(
-              mergeMap((outcome) => (isHeld(outcome) || !ownerGone(outcome) ? of(outcome) : taken(session, outcome))),
-              mergeMap((outcome) => noted(session, outcome, startedAt, isRegistered)),
-            ),
-          ),
-          map((outcome): LeaseOutcome => (isHeld(outcome) ? 'held' : 'taken')),
-        );
-      }),
-
-    release: ({ clientId }, forget = false) =>
-      defer(() => {
-        registeredAt.delete(clientId);
-        oursUntil.delete(clientId);
-        return released(clientId, forget);
-      }),
-
-    note: (session) => registered(session).pipe(ignoreElements()),
-
-    orphans: () => sessions$.pipe(mergeMap(sight, LOOKS), reduce(withSight, { sessions: [] } as Orphans)),
-
-    released$: defer(() => listener.listen(RELEASED_CHANNEL)).pipe(
-      tap((by) => {
-        hears ||= by === undefined;
-        others.clear();
-      }),
-      filter((by) => by !== undefined && by !== self.instance),
-    ),
-
-    ask: (clientId, request) =>
-      ask(() => redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(
-        map((receivers) => Number(receivers) > 0),
-      ),
-
-    asked: (clientId) =>
-      defer(() => listener.listen(askChannel(clientId))).pipe(
-        mergeMap((json) => {
-          const request = json === undefined ? undefined : decodeRequest(askChannel(clientId), json);
-          if (request === undefined) return EMPTY;
-          if (E.isRight(request)) return of(request.right);
-          report('redis leases', request.left);
-          return EMPTY;
-        }),
-      ),
-  };
-  return leases;
+  /** Once: the same garbage is met at every sweep. */
+  #tell(unreadable: UnreadableLease): void {
+    if (!this.#reported.has(unreadable.key)) this.#report('redis leases', unreadable);
+    this.#reported.add(unreadable.key);
+  }
 }
+
+/** Leases that all instances on one Redis see. */
+export const redisLeases = (options: RedisLeasesOptions): Leases => new RedisLeases(options);
 
 const isHeld = (outcome: string): boolean => outcome === 'held' || outcome === 'took' || outcome === 'overwrote';
 

@@ -1,21 +1,17 @@
 import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../../job-page';
+import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
-import type { JobScripts } from '../scripts/jobs';
+import type { IndexPage, JobScripts } from '../scripts/jobs';
+import { FiledJobs, RENEW_S } from './filed-jobs';
 
-/** An entry of an unsettled job is renewed with the first write after so long, and so outlives the state. */
-const RENEW_S = 1200;
 const SLACK_S = 60;
 /** How long an entry lives that is not put again, s: longer than the state it leads to. */
 const LIVES = [STATE_TTL_S + RENEW_S + SLACK_S, STATE_TTL_S + SLACK_S] as const;
 
 /** What was put so lately is not stale, whatever is read: its state may be on its way. */
 const GUARD_S = 60;
-
-/** Jobs whose entries are known to be right; of others it is asked anew. */
-const KNOWN = 50_000;
 
 /** Sets of all jobs; no user's, whose names are percent-encoded. */
 const ALL = '@';
@@ -78,125 +74,129 @@ export interface RedisIndex {
   dropWatched(clientId: string, promptIds: readonly string[]): Observable<never>;
 }
 
-/** What is known to be in the index of a job that this instance writes. */
-interface Filed {
-  /** Absent where the sets do not agree. */
-  readonly status: JobStatus | undefined;
-  readonly session: string;
-  readonly atMs: number;
-  /** Put together with the state that is stored next. */
-  readonly isNew: boolean;
+type IndexCommands = JobScripts & Pick<Redis, 'zrange' | 'zrem'>;
+type Ask = <T>(command: () => Promise<T>) => Observable<T>;
+
+class ScriptedIndex implements RedisIndex {
+  readonly #redis: IndexCommands;
+  readonly #ask: Ask;
+  readonly #filed: FiledJobs;
+
+  constructor(redis: IndexCommands, ask: Ask, nowMs: () => number) {
+    this.#redis = redis;
+    this.#ask = ask;
+    this.#filed = new FiledJobs(nowMs);
+  }
+
+  before(state: JobState, workflowBytes?: number): Observable<never> {
+    return defer(() => {
+      if (workflowBytes === undefined && this.#filed.isFresh(state)) return EMPTY;
+      const bytes = workflowBytes === undefined ? '' : String(workflowBytes);
+      const watched$ = isSettled(state) ? of(undefined) : this.#watch(state);
+      const added$ = forkJoin(ownersOf(state).map((owner) => this.#put(owner, state, 'add', bytes)));
+      return forkJoin([added$, watched$]).pipe(
+        tap(([[ofUser, ofAll]]) => this.#filed.set(state, ofUser === ofAll ? ofUser : undefined, true)),
+      );
+    }).pipe(ignoreElements());
+  }
+
+  after(state: JobState, isNew = false): Observable<never> {
+    return defer(() => {
+      const { promptId } = state;
+      if (!isNew || this.#filed.get(promptId)?.isNew !== false) return this.#moved(state);
+      this.#filed.delete(promptId);
+      return concat(this.before(state), this.after(state));
+    }).pipe(ignoreElements());
+  }
+
+  heal(owner: string, state: JobState): Observable<never> {
+    return this.#put(owner, state, 'move', '', GUARD_S).pipe(ignoreElements());
+  }
+
+  drop(owner: string, promptIds: readonly string[]): Observable<never> {
+    return this.#dropped(owner, GUARD_S, promptIds).pipe(ignoreElements());
+  }
+
+  forget(state: JobState): Observable<never> {
+    return defer(() => {
+      this.#filed.delete(state.promptId);
+      const dropped = ownersOf(state).map((owner) => this.#dropped(owner, 0, [state.promptId]));
+      return forkJoin([...dropped, this.#unwatch(state)]);
+    }).pipe(ignoreElements());
+  }
+
+  entries({ owner, statuses, most, after, until }: EntriesQuery): Observable<Entries> {
+    const wanted = STATUSES.filter((status) => statuses.includes(status));
+    const place = [most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''];
+    const numbers = wanted.map((status) => STATUSES.indexOf(status) + 1).join('');
+    return this.#ask(() => this.#redis.pageOfIndex(...indexKeys(owner), ...place, numbers)).pipe(
+      map((page) => entriesOf(page, wanted, most)),
+    );
+  }
+
+  missing(promptIds: readonly string[]): Observable<readonly string[]> {
+    return this.#ask(() => this.#redis.missingInIndex(...indexKeys(ALL), ...promptIds));
+  }
+
+  watched(clientId: string): Observable<readonly string[]> {
+    return this.#ask(() => this.#redis.zrange(watchedKey(clientId), 0, '-1'));
+  }
+
+  dropWatched(clientId: string, promptIds: readonly string[]): Observable<never> {
+    return this.#ask(() => this.#redis.dropFromWatched(watchedKey(clientId), LIVES[0], GUARD_S, ...promptIds)).pipe(
+      ignoreElements(),
+    );
+  }
+
+  /** Files a job under its status, and ends its session's watch of it where it settled. */
+  #moved(state: JobState): Observable<unknown> {
+    const { promptId, status } = state;
+    const isFiled = this.#filed.get(promptId)?.status === status;
+    const moved = isFiled ? [] : ownersOf(state).map((owner) => this.#put(owner, state, 'move'));
+    const over = isSettled(state) ? [this.#unwatch(state)] : [];
+    const done = (): void => {
+      if (isSettled(state)) this.#filed.delete(promptId);
+      else if (!isFiled || this.#filed.get(promptId)?.isNew === true) this.#filed.set(state, status, false);
+    };
+    return forkJoin([...moved, ...over]).pipe(tap({ complete: done }));
+  }
+
+  #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStatus> {
+    const { promptId, startedAt, status } = state;
+    const args = [promptId, startedAt, STATUSES.indexOf(status) + 1, ...LIVES, how, bytes, guardS];
+    return this.#ask(() => this.#redis.putInIndex(...indexKeys(owner), ...args)).pipe(
+      map((at) => STATUSES[at - 1] ?? status),
+    );
+  }
+
+  #dropped(owner: string, guardS: number, promptIds: readonly string[]): Observable<unknown> {
+    return this.#ask(() => this.#redis.dropFromIndex(...indexKeys(owner), ...LIVES, guardS, ...promptIds));
+  }
+
+  #watch(state: JobState): Observable<unknown> {
+    return this.#ask(() => this.#redis.addToWatched(watchedKey(sessionOf(state) ?? ''), state.promptId, LIVES[0]));
+  }
+
+  #unwatch(state: JobState): Observable<unknown> {
+    return this.#ask(() => this.#redis.zrem(watchedKey(sessionOf(state) ?? ''), state.promptId));
+  }
 }
 
-type IndexCommands = JobScripts & Pick<Redis, 'zrange' | 'zrem'>;
+/** The index of all instances on one Redis. */
+export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number): RedisIndex =>
+  new ScriptedIndex(redis, ask, nowMs);
 
-export function redisIndex(
-  redis: IndexCommands,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
-  nowMs: () => number,
-): RedisIndex {
-  const known = new Map<string, Filed>();
+const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 
-  function remember(state: JobState, status: JobStatus | undefined, isNew: boolean): void {
-    known.delete(state.promptId);
-    known.set(state.promptId, { status, session: sessionOf(state) ?? '', atMs: nowMs(), isNew });
-    const oldest = known.keys().next();
-    if (known.size > KNOWN && oldest.done !== true) known.delete(oldest.value);
-  }
-
-  function put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStatus> {
-    const { promptId, startedAt, status } = state;
-    return ask(() =>
-      redis.putInIndex(
-        ...indexKeys(owner),
-        ...[promptId, startedAt, STATUSES.indexOf(status) + 1, ...LIVES, how, bytes, guardS],
-      ),
-    ).pipe(map((at) => STATUSES[at - 1] ?? status));
-  }
-
-  const watch = (state: JobState): Observable<unknown> =>
-    ask(() => redis.addToWatched(watchedKey(sessionOf(state) ?? ''), state.promptId, LIVES[0]));
-
-  const unwatch = (state: JobState): Observable<unknown> =>
-    ask(() => redis.zrem(watchedKey(sessionOf(state) ?? ''), state.promptId));
-
-  const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
-
-  const isFresh = (state: JobState, filed: Filed): boolean =>
-    filed.session === (sessionOf(state) ?? '') && nowMs() - filed.atMs < RENEW_S * 1000;
-
-  const index: RedisIndex = {
-    before: (state, workflowBytes) =>
-      defer(() => {
-        const filed = known.get(state.promptId);
-        if (filed !== undefined && workflowBytes === undefined && isFresh(state, filed)) return EMPTY;
-        const bytes = workflowBytes === undefined ? '' : String(workflowBytes);
-        const watched$ = isSettled(state) ? of(undefined) : watch(state);
-        const added$ = forkJoin(ownersOf(state).map((owner) => put(owner, state, 'add', bytes)));
-        return forkJoin([added$, watched$]).pipe(
-          tap(([[ofUser, ofAll]]) => remember(state, ofUser === ofAll ? ofUser : undefined, true)),
-        );
-      }).pipe(ignoreElements()),
-
-    after: (state, isNew = false) =>
-      defer(() => {
-        const { promptId, status } = state;
-        if (isNew && known.get(promptId)?.isNew === false) {
-          known.delete(promptId);
-          return concat(index.before(state), index.after(state));
-        }
-        const isFiled = known.get(promptId)?.status === status;
-        const moved$ = isFiled ? [] : ownersOf(state).map((owner) => put(owner, state, 'move'));
-        const over$ = isSettled(state) ? [unwatch(state)] : [];
-        const done = (): void => {
-          if (isSettled(state)) known.delete(promptId);
-          else if (!isFiled || known.get(promptId)?.isNew === true) remember(state, status, false);
-        };
-        return forkJoin([...moved$, ...over$]).pipe(tap({ complete: done }));
-      }).pipe(ignoreElements()),
-
-    heal: (owner, state) => put(owner, state, 'move', '', GUARD_S).pipe(ignoreElements()),
-
-    drop: (owner, promptIds) =>
-      ask(() => redis.dropFromIndex(...indexKeys(owner), ...LIVES, GUARD_S, ...promptIds)).pipe(ignoreElements()),
-
-    forget: (state) =>
-      defer(() => {
-        known.delete(state.promptId);
-        const dropped = (owner: string) =>
-          ask(() => redis.dropFromIndex(...indexKeys(owner), ...LIVES, 0, state.promptId));
-        return forkJoin([...ownersOf(state).map(dropped), unwatch(state)]);
-      }).pipe(ignoreElements()),
-
-    entries: ({ owner, statuses, most, after, until }) =>
-      ask(() =>
-        redis.pageOfIndex(
-          ...indexKeys(owner),
-          ...[most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''],
-          STATUSES.map((status, i) => (statuses.includes(status) ? i + 1 : '')).join(''),
-        ),
-      ).pipe(
-        map(([counts, bytes, ...lists]) => {
-          const wanted = STATUSES.filter((status) => statuses.includes(status));
-          const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
-          const [queued = 0, processing = 0, completed = 0, failed = 0] = counts;
-          return {
-            entries: found.slice(0, most),
-            more: found.length >= most,
-            totals: { queued, processing, completed, failed },
-            bytes: Number(bytes),
-          };
-        }),
-      ),
-
-    missing: (promptIds) => ask(() => redis.missingInIndex(...indexKeys(ALL), ...promptIds)),
-
-    watched: (clientId) => ask(() => redis.zrange(watchedKey(clientId), 0, '-1')),
-
-    dropWatched: (clientId, promptIds) =>
-      ask(() => redis.dropFromWatched(watchedKey(clientId), LIVES[0], GUARD_S, ...promptIds)).pipe(ignoreElements()),
+function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStatus[], most: number): Entries {
+  const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
+  const [queued = 0, processing = 0, completed = 0, failed = 0] = counts;
+  return {
+    entries: found.slice(0, most),
+    more: found.length >= most,
+    totals: { queued, processing, completed, failed },
+    bytes: Number(bytes),
   };
-  return index;
 }
 
 const entriesIn = (list: readonly string[], status: JobStatus): readonly IndexEntry[] =>

@@ -19,10 +19,12 @@ export interface Read {
 }
 
 /** Reads the states of so many jobs, in their order. What is unreadable is reported once and has no state. */
+export type Reads = (promptIds: readonly string[]) => Observable<Read>;
+
 export function storedStates(
   { ask, redis, values }: Pick<RedisNodes, 'ask' | 'redis' | 'values'>,
   report: Report,
-): (promptIds: readonly string[]) => Observable<Read> {
+): Reads {
   /** The same garbage is met at every look. */
   const reported = new Set<string>();
 

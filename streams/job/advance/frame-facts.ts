@@ -1,7 +1,8 @@
 import { lookedUpAt, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
 import type { JobState } from '../job-state';
-import { executed, executing, snapshot, stepped, withCached, type RunClock } from '../progress/run-clock';
+import { withCached, type RunClock } from '../progress/run-clock';
+import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
 import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
 import { completed, derived, failed, runOf } from './derive';

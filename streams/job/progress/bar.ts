@@ -22,14 +22,13 @@ export function shownAt(run: RunClock, at: number): Shown {
   const left = timeLeft(run, at);
   const leftMs = Math.max(1, left.ms);
   const since = Math.max(0, at - shown.at);
-  const gapMs = since < SAME_MS ? shown.gapMs : shown.gapMs + (Math.min(since, LONGEST_GAP_MS) - shown.gapMs) * 0.3;
   // What is shown stands until the next news: it is right in the middle of that time.
-  const elapsed = Math.max(0, at - startedAt) + Math.min(gapMs / 2, leftMs / 2);
+  const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, LONGEST_GAP_MS, leftMs) / 2;
   const total = Math.max(0, at - startedAt) + leftMs;
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at), gapMs } },
+    run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
     share,
     leftMs,
     isSure: left.sureMs >= SURE * leftMs,
@@ -40,6 +39,4 @@ export function shownAt(run: RunClock, at: number): Shown {
 const SURE = 0.6;
 /** How much more slowly than to the end the bar goes on that is ahead of its time. */
 const SLOWLY = 3;
-/** News that comes together is one. */
-const SAME_MS = 5;
 const LONGEST_GAP_MS = 1_000;

@@ -20,7 +20,7 @@ export function addNode(sums: Map<string, ClassToCome>, type: string, expected: 
   const key = sums.has(type) || sums.size < MOST_CLASSES ? type : OTHERS;
   const sum = sums.get(key) ?? nothing;
   if (expected.trust > 0) {
-    sums.set(key, { ...sum, knownMs: sum.knownMs + sign * totalMs(expected) });
+    sums.set(key, { ...sum, knownMs: sum.knownMs + sign * expected.alone * totalMs(expected) });
     return;
   }
   const steps = expected.stepMs > 0 ? expected.steps * expected.rounds : 0;

@@ -9,6 +9,8 @@ export interface NodeRun {
   readonly max: number;
   /** When its last step was told; its start before that. */
   readonly steppedAt: number;
+  /** The time between the last two that were told; 0 before. */
+  readonly toldMs: number;
   /** The first step that was told of this round, and when. */
   readonly firstValue: number;
   readonly firstAt: number;
@@ -32,7 +34,7 @@ export const newNodeRun = (
   displayId?: string,
 ): NodeRun => ({
   expected,
-  ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, firstValue: 0, firstAt: startedAt },
+  ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, toldMs: 0, firstValue: 0, firstAt: startedAt },
   ...{ rounds: 0, roundAt: startedAt, paceMs: 0 },
   ...(owner !== undefined && { owner }),
   ...(displayId !== undefined && { displayId }),
@@ -41,7 +43,7 @@ export const newNodeRun = (
 /** The node after a step. One whose value falls, or that counts anew to another number, has begun another round. */
 export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
   const [value, max] = [amount(told), amount(toldMax)];
-  const next = { ...node, value, max, steppedAt: at };
+  const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
   if (value < node.value || (max !== node.max && !isFirst && node.max > 1))
     return { ...next, rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at };

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,18 +97,15 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: sockets close, the state i
 
 test('a second signal exits at once', async () => {
   const running = await listening();
-  // A reader that keeps a request open for as long as the grace lasts.
-  const held = fetch(`${running.url}/jobs`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Content-Length': '100' },
-    body: new ReadableStream({ pull: () => new Promise(() => undefined) }),
-    duplex: 'half',
-  }).catch(() => undefined);
-  await eventually(() => expect(running.err).toContain('listening'));
+  // A sender that keeps a request open for as long as the grace lasts, and is told to go on once it is there.
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': 100, Expect: '100-continue' };
+  const held = request(`${running.url}/jobs`, { method: 'POST', headers }).on('error', () => 'as wanted');
+  held.flushHeaders();
+  await once(held, 'continue');
   running.child.kill('SIGTERM');
   await eventually(() => expect(running.err).toContain('draining'));
   running.child.kill('SIGTERM');
   expect((await running.exit)[0]).toBe(1);
   expect(running.err).not.toContain('drained');
-  await held;
+  held.destroy();
 });

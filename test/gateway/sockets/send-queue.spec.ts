@@ -1,5 +1,5 @@
 import { VirtualTimeScheduler } from 'rxjs';
-import { outbox, type Wire } from '../../../gateway/sockets/send-queue';
+import { sendQueue, type Wire } from '../../../gateway/sockets/send-queue';
 import { bounds } from '../../../streams/bounds';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 
@@ -12,7 +12,7 @@ const preview = (promptId: string, bytes = 1) => ({
   image: new Uint8Array(bytes),
 });
 
-/** An outbox whose connection drains when it is told to. */
+/** A send queue whose connection drains when it is told to. */
 function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const clock = new VirtualTimeScheduler();
   const sent: string[] = [];
@@ -37,7 +37,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
     },
     cut: (reason) => sent.push(`cut: ${reason}`),
   };
-  const box = outbox(wire, { waitingBytes, stallMs }, clock);
+  const box = sendQueue(wire, { waitingBytes, stallMs }, clock);
   const drain = () => {
     drained = true;
     box.drained();

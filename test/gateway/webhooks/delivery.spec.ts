@@ -1,4 +1,16 @@
-import { isObservable, lastValueFrom, map, of, Subject, timer, VirtualTimeScheduler, type Observable } from 'rxjs';
+import {
+  concat,
+  defer,
+  isObservable,
+  lastValueFrom,
+  map,
+  mergeMap,
+  of,
+  Subject,
+  timer,
+  VirtualTimeScheduler,
+  type Observable,
+} from 'rxjs';
 import { courier } from '../../../gateway/webhooks/delivery';
 import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
@@ -132,6 +144,33 @@ test('two on one store tell once; what one took and did not tell, the other does
   await pass(3_000);
   expect(other.sent.at(-1)?.message.id).toBe('msg_x');
   other.close();
+});
+
+test('tells within seconds what another looked at before the store had the job’s end', async () => {
+  let job = aState({ status: 'processing' });
+  const kept = hooks;
+  /** The other has it first, finds the job under way, and puts it off. */
+  const putOff$ = kept.claim(1, 30_000).pipe(mergeMap(([hook]) => kept.later(hook!, 30_000)));
+  let isFirst = true;
+  const hurry: Hooks['hurry'] = (promptId) =>
+    defer(() => {
+      const hurried$ = isFirst ? concat(kept.hurry(promptId), putOff$) : kept.hurry(promptId);
+      isFirst = false;
+      return hurried$;
+    });
+  hooks = { ...kept, hurry };
+  const { add, close, sent, states$ } = open(
+    () => delivered,
+    () => job,
+  );
+  await add(adas('job-1'), 'https://example.com/', ada);
+  job = ended;
+  states$.next(ended);
+  await pass(1_000);
+  expect(sent).toEqual([]);
+  await pass(4_000);
+  expect(sent).toHaveLength(1);
+  close();
 });
 
 test('gives up on a job that is nowhere after hours, not at once, and on what is no webhook', async () => {

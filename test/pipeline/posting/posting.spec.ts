@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EMPTY, VirtualTimeScheduler, concat, defer, lastValueFrom, of, type Observable } from 'rxjs';
+import { EMPTY, VirtualTimeScheduler, concat, defer, lastValueFrom, of, throwError, type Observable } from 'rxjs';
 import { UnknownServer } from '../../../pipeline/api';
 import type { Env } from '../../../pipeline/env';
 import { choosing } from '../../../pipeline/posting/choose-server';
@@ -11,8 +11,10 @@ import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
+import { NoAnswer } from '../../../sources/rest';
 import { jobBoard, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
+import { watchers } from '../../../streams/operators/keyed-watchers';
 import { runIdOf, type FailureKind, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming } from '../../../streams/job/timing';
 import type { Workflow } from '../../../streams/job/workflow';
@@ -52,6 +54,7 @@ describe('on virtual time', () => {
     const kept = new Map<string, Workflow>([['p', {}]]);
     const puts: JobState[] = [];
     const leases = { trusted: true };
+    const cancels = { answered: true };
     /** Whether each run that was handed to a server may be posted. */
     const mayPost: (() => boolean)[] = [];
     const aServer = (url: string): ComfyUIServer => {
@@ -65,7 +68,11 @@ describe('on virtual time', () => {
             posts.push({ at: clock.now(), url, runId: promptId });
             return of<BoardEvent>({ tag: 'accepted', promptId, at: clock.now(), postedAt: clock.now() });
           }),
-        cancel: (promptId) => defer(() => (done.push(`cancel ${promptId}`), EMPTY)),
+        cancel: (promptId) =>
+          defer(() => {
+            done.push(`cancel ${promptId}`);
+            return cancels.answered ? EMPTY : throwError(() => new NoAnswer('no answer', true));
+          }),
         free: () => defer(() => (done.push(`free ${url}`), EMPTY)),
         answeredAt: () => answeredAt.get(url) ?? 0,
       };
@@ -88,22 +95,30 @@ describe('on virtual time', () => {
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
     const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
-    const posts$ = posting({ choice, sessions, board, store, writer }, env);
-    const its = { ...posts$, ...choice, server: choice.asked, outage$: outages(choice, board, env) };
+    const states = watchers<JobState>();
+    const told = (promptId: string): Observable<JobState> => states.changes(promptId);
+    const its = posting({ choice, sessions, board, store, writer, told }, env);
     const take = (event: BoardEvent): void => {
       for (const change of board.take(event)) {
+        if (change.tag === 'state') states.tell(change.state.promptId, change.state);
+        if (change.tag === 'released') states.release(change.promptId);
         if (change.tag === 'runAgain') heed(its.again(change.promptId, change.failure));
       }
     };
     const heed = (event$: Observable<BoardEvent>): void => void event$.subscribe(take);
     return {
-      ...its,
+      ...{ first: its.first.bind(its), takenUp: its.takenUp.bind(its), stop: its.stop.bind(its) },
+      ...choice,
+      overdue$: its.overdue$,
+      server: choice.asked,
+      outage$: outages(choice, board, env),
       board,
       posts,
       done,
       puts,
       kept,
       leases,
+      cancels,
       mayPost,
       take,
       heed,
@@ -145,6 +160,35 @@ describe('on virtual time', () => {
       return mayPost[0]?.();
     });
     expect(may).toEqual(expected);
+  });
+
+  test('a server that does not answer is asked to stop a job until that has ended, and no longer', () => {
+    const { stop, open, take, done, cancels, pass } = aShop();
+    cancels.answered = false;
+    open();
+    const events: BoardEvent[] = [];
+    stop('p').subscribe((event) => {
+      events.push(event);
+      take(event);
+    });
+    expect(done).toEqual(['cancel p']);
+    pass(1_000);
+    expect(done).toEqual(['cancel p', 'cancel p']);
+    expect(events.map(({ tag }) => tag)).toEqual(['cancelAsked']);
+    take({ tag: 'broke', promptId: 'p', at: 1_000, failure: aFailure('node_error') });
+    expect(events.map(({ tag }) => tag)).toEqual(['cancelAsked', 'suspected']);
+    pass(60_000);
+    expect(done).toEqual(['cancel p', 'cancel p']);
+  });
+
+  test('a job that is let go is asked to stop no longer', () => {
+    const { stop, open, take, done, cancels, pass } = aShop();
+    cancels.answered = false;
+    open();
+    stop('p').subscribe(take);
+    take({ tag: 'released', promptId: 'p' });
+    pass(60_000);
+    expect(done).toEqual(['cancel p']);
   });
 
   describe('the server of a job', () => {

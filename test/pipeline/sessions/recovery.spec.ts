@@ -46,7 +46,13 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>) {
     claimed.forEach((promptId) => onBoard.add(promptId));
     return claimed;
   };
-  return { ...looks, look, read, noted };
+  return {
+    ofAll: () => looks.ofAll(),
+    of: (clientIds: readonly string[]) => looks.of(clientIds),
+    look,
+    read,
+    noted,
+  };
 }
 
 const jobs = [

@@ -1,5 +1,5 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Observable } from 'rxjs';
-import { InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/job-page';
+import { InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
 import { StoreUnavailable, Unstorable, type JobStore } from '../../../sinks/job-store';
 import type { LearnedEntry } from '../../../streams/job/progress/learned/learned';
 import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
-import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
+import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
 import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';

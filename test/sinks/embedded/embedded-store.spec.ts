@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
 import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, UnreadableState, Unstorable, type JobStore } from '../../../sinks/job-store';
-import { lmdbFile } from '../../../sinks/embedded/lmdb-file';
+import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
 import type { JobState } from '../../../streams/job/job-state';
 import { builtScript } from '../../support/programs/built';
 import { aState } from '../a-state';

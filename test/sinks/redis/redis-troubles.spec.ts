@@ -3,7 +3,7 @@ import { lastValueFrom } from 'rxjs';
 import { StoreUnavailable, UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { assertSuitable, warningsOf } from '../../../sinks/redis/redis-preflight';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { writeBehind } from '../../../sinks/writing/write-behind';
+import { writeBehind } from '../../../sinks/writing/queued-writes';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { tcpProxy } from '../../support/network/tcp-proxy';

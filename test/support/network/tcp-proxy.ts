@@ -44,11 +44,17 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
     for (const socket of pair) socket.on('error', () => undefined);
     const relay = (from: Socket, to: Socket): void => {
       let due = 0;
+      const waiting: (() => void)[] = [];
       const later = (bytes: number, act: () => void): void => {
         const now = Date.now();
         due = Math.max(due, now + latencyMs) + (bytes / bytesPerSecond) * 1000;
-        if (due > now) setTimeout(act, due - now);
-        else act();
+        if (due <= now && waiting.length === 0) {
+          act();
+          return;
+        }
+        // Timers of a busy machine are late and out of order; bytes are late only.
+        waiting.push(act);
+        setTimeout(() => waiting.shift()?.(), Math.max(0, due - now));
       };
       from.on('data', (chunk) => later(chunk.length, () => to.write(chunk)));
       from.on('end', () =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLeft } from 'fp-ts/Either';
-import { readRecording, type Recorded } from '../../../scripts/recording.codec';
+import { readRecording, type Recorded } from '../../../scripts/recording/recording.codec';
 import { readPython } from '../../../sources/codecs/python-json';
 import { recordings as scenarios } from './recording';
 

@@ -1,10 +1,10 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
-import { jsonOf } from '../../../sockets/encoded-state';
-import { outbox, type OutboxLimits, type Wire } from '../../../sockets/send-queue';
-import type { PublicJob } from '../../../wire/public-job';
 import type { GatewayTelemetry } from '../../../metrics/gateway-event';
+import { jsonOf } from '../../../sockets/encoded-state';
 import { observedWire } from '../../../sockets/observed-wire';
+import { sendQueue, type SendQueueLimits, type Wire } from '../../../sockets/send-queue';
+import type { PublicJob } from '../../../wire/public-job';
 
 /** One reader of server-sent events. */
 export interface EventStream {
@@ -21,7 +21,7 @@ export interface EventStream {
 /** Answers with an event stream. A slow reader is served and cut as a slow socket is. */
 export function eventStream(
   response: Response,
-  limits: OutboxLimits,
+  limits: SendQueueLimits,
   onCut: (reason: string) => void,
   tell: GatewayTelemetry,
 ): EventStream {
@@ -49,7 +49,7 @@ export function eventStream(
       response.destroy();
     },
   };
-  const box = outbox(observedWire(wire, 'event_stream', tell), limits, asyncScheduler);
+  const box = sendQueue(observedWire(wire, 'event_stream', tell), limits, asyncScheduler);
   response.status(200).set(HEADERS);
   write(RETRY);
   return {

@@ -7,7 +7,7 @@ import type { Viewer } from '../../../admission/auth/auth';
 import type { GatewayTelemetry } from '../../../metrics/gateway-event';
 import { eventStream } from './event-stream';
 import { expiryOf } from '../../../admission/auth/token-expiry';
-import type { OutboxLimits } from '../../../sockets/send-queue';
+import type { SendQueueLimits } from '../../../sockets/send-queue';
 import { Problem } from '../../../wire/problem';
 import type { JobViews } from '../../../wire/job-views';
 import type { Rooms } from '../../../sockets/rooms';
@@ -18,7 +18,7 @@ export interface EventsOptions {
   readonly pipeline: Pipeline;
   /** Shared with the sockets: a state is made public and written once for all who hear of it. */
   readonly rooms: Rooms;
-  readonly limits: OutboxLimits;
+  readonly limits: SendQueueLimits;
   readonly views: JobViews;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;

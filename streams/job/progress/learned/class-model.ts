@@ -59,9 +59,9 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
     Math.exp(solved(model.xx, xy).reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
   const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
   const fixedMs = Math.max(1, base.fixedMs) * predict(model.fixed);
-  if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust };
+  if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
-  return { fixedMs, stepMs: stepOf(base) * predict(model.step), steps, rounds: model.rounds, trust };
+  return { fixedMs, stepMs: stepOf(base) * predict(model.step), steps, rounds: model.rounds, alone: 1, trust };
 }
 
 const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;

@@ -2,7 +2,9 @@ import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } fr
 import { byName, type Durations } from '../plan/expected';
 import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
 import { hash, type PlanNode } from '../plan/plan';
-import { ended, type RunClock } from '../run-clock';
+import { sharesOfTime, type Span } from './side-by-side';
+import type { RunClock } from '../run-clock';
+import { ended } from '../run-events';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];
@@ -43,11 +45,12 @@ export function learned(): Learned {
       const server = hash(serverUrl);
       const through = ended(run, at);
       const kept = new Map<string, string | undefined>();
+      const shares = sharesOfTime(spansOf(through));
       let left = NODES_A_RUN;
       for (const [id, node] of run.plan.nodes) {
         const seen = through.nodes.get(id);
         if (seen?.doneAt === undefined || left-- <= 0) continue;
-        const measured = measuredOf(seen, seen.doneAt);
+        const measured = measuredOf(seen, seen.doneAt, shares.get(id));
         for (const key of keysOf(server, node, run.isCold)) {
           const before = nodes.get(key);
           const now = before === undefined ? measured : blended(before, measured);
@@ -73,6 +76,13 @@ export function learned(): Learned {
     },
   };
 }
+
+/** When the first of a run's nodes were at work. */
+const spansOf = ({ plan, nodes }: RunClock): readonly Span[] =>
+  [...plan.nodes.keys()].slice(0, NODES_A_RUN).flatMap((id) => {
+    const { startedAt = 0, doneAt } = nodes.get(id) ?? {};
+    return doneAt === undefined ? [] : [{ id, from: startedAt, to: doneAt }];
+  });
 
 /** Puts a value last, and tells what had to go for it. */
 function remember<V>(map: Map<string, V>, key: string, value: V, most: number): readonly string[] {

@@ -10,6 +10,8 @@ export interface Expected {
   /** Steps a round, and how often it counts through them. */
   readonly steps: number;
   readonly rounds: number;
+  /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
+  readonly alone: number;
   /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }
@@ -23,6 +25,8 @@ export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number =>
 const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
+const guess = { alone: 1, trust: 0 };
+
 /** What a node's class makes one expect, where nothing was measured. */
 export const byName = ({ type, steps, heft, prior }: PlanNode): Expected => {
   const { fixedMs, stepMs, rounds = 1 } = prior;
@@ -32,11 +36,11 @@ export const byName = ({ type, steps, heft, prior }: PlanNode): Expected => {
       stepMs: prior === unknown ? fixedMs / steps : fixedMs / 12,
       steps,
       rounds: 1,
-      trust: 0,
+      ...guess,
     };
-  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, trust: 0 };
+  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, ...guess };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);
   const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
-  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, trust: 0 };
+  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, ...guess };
 };

@@ -449,6 +449,12 @@ describe('on its way', () => {
     expect(state.updatedAt).toBe(1_000);
   });
 
+  test('keeps what a newer version stored with it', () => {
+    const state = { ...aState(), colour: 'red' };
+    const { state: end } = after(aJob({ state }), started, step(1), succeeded, { tag: 'ended', outcome: [] });
+    expect(end).toMatchObject({ status: 'completed', colour: 'red' });
+  });
+
   test('keeps what is not its own', () => {
     const state = aState({ characterId: 'k', metadata: { mine: true }, attempt: 3, epoch: 7 });
     const { state: end } = after(aJob({ state }), started, step(1), succeeded, { tag: 'ended', outcome: [] });

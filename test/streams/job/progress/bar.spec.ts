@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { shownAt } from '../../../../streams/job/progress/bar';
-import { executing, stepped } from '../../../../streams/job/progress/run-clock';
+import { executing, stepped } from '../../../../streams/job/progress/run-events';
 import { aRun, sampling, shownAtTimes } from './a-run';
 
 const seconds = (count: number, from = 0): readonly number[] =>
@@ -23,8 +23,25 @@ test('half the bar is over when half the time is, where the pace is what it was'
   expect(isSure).toBe(true);
 });
 
+test('a first step that came late holds the bar back until the second: it cannot go back', () => {
+  const [atLoad = 0] = shownAtTimes(executing(aRun(sampling), '2', 0), [8_000]).map(({ share }) => share);
+  const first = stepped(executing(aRun(sampling), '2', 0), '2', 1, 10, 10_000);
+  const [atFirst = 0] = shownAtTimes(first, [10_000]).map(({ share }) => share);
+  expect(atLoad).toBeLessThan(0.15);
+  expect(atFirst).toBeLessThan(0.15);
+  const second = stepped(first, '2', 2, 10, 10_500);
+  const [atSecond = 0] = shownAtTimes(second, [10_500]).map(({ share }) => share);
+  expect(atSecond).toBeGreaterThan(0.5);
+});
+
+test('what is shown until the next step is the middle of that time', () => {
+  const run = [1, 2].reduce((run, n) => stepped(run, '2', n, 10, n * 1_000), executing(aRun(sampling), '2', 0));
+  const { share, leftMs } = shownAt(run, 2_000);
+  expect(share).toBeCloseTo(2_500 / (2_000 + leftMs), 2);
+});
+
 test('what was shown too early is not taken back: the bar goes on more slowly, and is there at the end', () => {
-  const early = { ...aRun(sampling), shown: { share: 0.8, at: 0, gapMs: 0 } };
+  const early = { ...aRun(sampling), shown: { share: 0.8, at: 0 } };
   const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 10_000), executing(early, '2', 0));
   const shares = shownAtTimes(run, seconds(60, 30_000)).map(({ share }) => share);
   shares.forEach((share, n) => expect(share).toBeGreaterThan(shares[n - 1] ?? 0.8));

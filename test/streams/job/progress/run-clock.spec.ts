@@ -1,16 +1,13 @@
 import { timeLeft } from '../../../../streams/job/progress/time-left';
 import {
   runClock,
-  executed,
-  executing,
   isCounting,
-  snapshot,
-  stepped,
   withCached,
   withPlan,
   withTargets,
   type RunClock,
 } from '../../../../streams/job/progress/run-clock';
+import { executed, executing, snapshot, stepped } from '../../../../streams/job/progress/run-events';
 import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { emptyGraph } from '../../../../streams/job/workflow';
 import { aRun, finished, graph, running, sampling, type Nodes } from './a-run';

@@ -1,8 +1,9 @@
 import { learned, type LearnedEntry } from '../../../../../streams/job/progress/learned/learned';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
-import { executing, runClock, stepped } from '../../../../../streams/job/progress/run-clock';
+import { runClock } from '../../../../../streams/job/progress/run-clock';
+import { executing, snapshot, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
-import { graph, sampling, type Nodes } from '../a-run';
+import { finished, graph, running, sampling, type Nodes } from '../a-run';
 
 const ONE = 'http://one:8188';
 
@@ -15,6 +16,26 @@ function sampled(nodes: Nodes, stepMs: number) {
   run = executing(run, '3', 2_000 + steps * stepMs);
   return executing(run, '4', 3_000 + steps * stepMs);
 }
+const loading: Nodes = {
+  '1': ['UNETLoader', { unet_name: 'a.safetensors' }],
+  '4': ['SaveImage', { images: ['1', 0] }],
+};
+/** A run of `loading` that takes 1 s to save. */
+const loaded = (loadMs: number) =>
+  executing(executing(runClock(planOf(graph(loading)), { at: 0 }), '1', 0), '4', loadMs);
+
+const calls: Nodes = {
+  '1': ['ApiNode', { seconds: 10 }],
+  '2': ['ApiNode', { seconds: 5 }],
+  '3': ['SaveImage', { a: ['1', 0], b: ['2', 0] }],
+};
+/** A run of `calls` in which both were asked at once, and answered after 10 and 5 s. */
+const sideBySide = () => {
+  const begun = snapshot(runClock(planOf(graph(calls)), { at: 0 }), [running('1'), running('2')], 0);
+  const half = snapshot(begun, [running('1'), finished('2')], 5_000);
+  return snapshot(half, [finished('1'), finished('2'), finished('3')], 10_000);
+};
+
 const expectedMs = (known: ReturnType<typeof learned>, nodes: Nodes, server = ONE): number =>
   timeLeft(runClock(planOf(graph(nodes)), { at: 0, durations: known.durationsOn(server) }), 0).ms;
 
@@ -24,6 +45,30 @@ test('a workflow that ran before is expected to take as long again', () => {
   const known = learned();
   for (const stepMs of [900, 1_100]) known.learn(ONE, sampled(sampling, stepMs), 3_000 + 10 * stepMs);
   expect(expectedMs(known, sampling) / 13_000).toBeCloseTo(1, 1);
+});
+
+test('a run that once paid for an import says little of the next; that it was for once, the next says', () => {
+  for (const loads of [
+    [100, 9_000],
+    [9_000, 100],
+  ]) {
+    const known = learned();
+    for (const loadMs of loads) known.learn(ONE, loaded(loadMs), loadMs + 1_000);
+    expect(expectedMs(known, loading)).toBeLessThan(2_000);
+  }
+});
+
+test('a server that has become slow for good is known to be within some runs', () => {
+  const known = learned();
+  for (const loadMs of [100, 100, 100, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000])
+    known.learn(ONE, loaded(loadMs), loadMs + 1_000);
+  expect(expectedMs(known, loading)).toBeGreaterThan(7_000);
+});
+
+test('nodes that ran side by side take as long together as they took', () => {
+  const known = learned();
+  for (let n = 0; n < 2; n++) known.learn(ONE, sideBySide(), 10_000);
+  expect(expectedMs(known, calls) / 10_000).toBeCloseTo(1, 1);
 });
 
 test('twice the steps take twice the time of the steps', () => {
@@ -55,16 +100,17 @@ test('[R15] what is kept and no such thing is left out', () => {
     '{',
     '[]',
     '[1,2]',
-    '[-1,1,1,1,1]',
-    '["a",1,1,1,1]',
+    '[-1,1,1,1,1,1]',
+    '["a",1,1,1,1,1]',
+    '[1,1,1,1,1]',
     '[["a"],1,[1],[1],[1],true,1,1]',
     'null',
     '1e999',
   ];
   known.take(kept.flatMap(([key]) => bad.map((text): LearnedEntry => [key, text])));
   known.take([
-    ['', '[1,1,1,1,1]'],
-    ['x', '[1,1,1,1,1]'],
+    ['', '[1,1,1,1,1,1]'],
+    ['x', '[1,1,1,1,1,1]'],
   ]);
   expect(expectedMs(known, sampling)).toBe(before);
 });

@@ -1,6 +1,6 @@
 import { catchError, defer, EMPTY, expand, ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
-import { reporting, type Report } from '../../streams/operators/reporting';
-import { LAST, type LmdbFile, type Txn } from './lmdb-file';
+import { reporting, type Report } from '../../../streams/operators/reporting';
+import { LAST, type Entry, type LmdbFile, type Txn } from './lmdb-file';
 
 /** When entries are to be looked at: `due:<ms>:<key>`. */
 export const DUE_PREFIX = 'due:';
@@ -9,6 +9,21 @@ const DIGITS = 16;
 const BATCH = 256;
 
 const dueAt = (ms: number): string => `${DUE_PREFIX}${`${Math.max(0, Math.floor(ms))}`.padStart(DIGITS, '0')}`;
+
+/** What LMDB takes for a key: 1978 bytes. */
+const isKey = (key: string): boolean => Buffer.byteLength(key) < 1_950;
+
+/** An entry whose time is not over; none where the key is too long to be one. */
+export const alive = (from: Pick<Txn, 'read'>, key: string, clock: SchedulerLike): Entry | undefined => {
+  const entry = isKey(key) ? from.read(key) : undefined;
+  return entry !== undefined && entry.until > clock.now() ? entry : undefined;
+};
+
+/** Writes an entry that is to be swept out when its time is over. */
+export function lasting(txn: Txn, entry: Entry): void {
+  if (txn.read(entry.key) === undefined) dueLater(txn, entry.key, entry.until);
+  txn.write(entry);
+}
 
 /** Has an entry looked at when its time is over: to be called once, when it is made. */
 export const dueLater = (txn: Txn, key: string, until: number): void =>

@@ -1,6 +1,6 @@
-import { startTimes } from '../../../streams/board/start-times';
-import type { Job } from '../../../streams/job/job';
-import { aJob, aState } from '../job/a-job';
+import { startTimes } from '../../../../streams/board/queue/start-times';
+import type { Job } from '../../../../streams/job/job';
+import { aJob, aState } from '../../job/a-job';
 
 const SERVER = 'http://comfyui';
 
@@ -9,7 +9,7 @@ const waiting = (queuePosition: number, seconds: number, trust = 1): Job => ({
   ...aJob({ state: aState({ queuePosition }) }),
   // A graph of its own: what it takes is remembered by it.
   graph: new Map(aJob().graph),
-  durations: () => ({ fixedMs: (seconds * 1000) / 3, stepMs: 0, steps: 1, rounds: 1, trust }),
+  durations: () => ({ fixedMs: (seconds * 1000) / 3, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust }),
 });
 const inQueue = (...jobs: readonly Job[]) => startTimes(() => jobs);
 

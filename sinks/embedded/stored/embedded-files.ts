@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { defer, ignoreElements, of, type SchedulerLike } from 'rxjs';
-import { bounds } from '../../streams/bounds';
+import { bounds } from '../../../streams/bounds';
 import {
   assertStorable,
   assertStorableFile,
@@ -9,9 +9,9 @@ import {
   STATE_TTL_S,
   Unstorable,
   type JobStore,
-} from '../job-store';
-import { dueLater } from './embedded-expiry';
-import type { LmdbFile, Txn } from './lmdb-file';
+} from '../../job-store';
+import { dueLater } from '../file/expiry';
+import type { LmdbFile, Txn } from '../file/lmdb-file';
 
 /** Which files a job has: bytes by the names' digests. */
 type Sizes = Readonly<Record<string, number>>;

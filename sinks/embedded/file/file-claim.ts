@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { asyncScheduler, catchError, EMPTY, exhaustMap, interval } from 'rxjs';
-import type { Report } from '../../streams/operators/reporting';
-import { StoreUnavailable } from '../job-store';
-import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../process-identity';
+import type { Report } from '../../../streams/operators/reporting';
+import { StoreUnavailable } from '../../job-store';
+import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
 /** How the claim's keys begin: their times are no times to live, and no sweep looks at them. */

@@ -1,8 +1,8 @@
 import { defer, ignoreElements, map, tap, type Observable } from 'rxjs';
-import { bounds } from '../../streams/bounds';
-import { assertStorableFile, jobKey, STATE_TTL_S, Unstorable, type JobStore } from '../job-store';
-import { keyBeside } from './connection/key-slot';
-import type { JobScripts } from './scripts/jobs';
+import { bounds } from '../../../streams/bounds';
+import { assertStorableFile, jobKey, STATE_TTL_S, Unstorable, type JobStore } from '../../job-store';
+import { keyBeside } from '../connection/key-slot';
+import type { JobScripts } from '../scripts/jobs';
 
 /** The files of a job, in the slot of its state, and renewed with it: a hash of `m<name>`, the type, and `b<name>`, the bytes. */
 export const filesKey = (promptId: string): string => keyBeside(jobKey(promptId), 'files');

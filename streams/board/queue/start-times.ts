@@ -1,7 +1,8 @@
-import { isAtServer, runOfJob, type Job } from '../job/job';
-import { planOf } from '../job/progress/plan/plan';
-import { runClock } from '../job/progress/run-clock';
-import { timeLeft, type TimeLeft } from '../job/progress/time-left';
+import { isAtServer, runOfJob, type Job } from '../../job/job';
+import type { TimeLeft } from '../../job/progress/node-left';
+import { planOf } from '../../job/progress/plan/plan';
+import { runClock } from '../../job/progress/run-clock';
+import { timeLeft } from '../../job/progress/time-left';
 
 /** When waiting jobs will start, by what those before them are expected to take. */
 export interface StartTimes {
@@ -90,6 +91,19 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
       return ms + strangers * (mean ?? 0);
     },
   };
+}
+
+/** A waiting job with the time to its start in place of `etaMs`, where that is another by more than a tenth. `known` is the job before the look that told its place. */
+export function withStart(starts: StartTimes, job: Job, known: Job, at: number): Job {
+  const { etaMs: before, ...state } = job.state;
+  const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
+  if (state.status !== 'queued' || startsIn === before) return job;
+  const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
+  if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
+  // One change where the look changed something already.
+  const seq = job.state === known.state ? state.seq + 1 : state.seq;
+  const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq };
+  return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
 }
 
 /** How many stand before this place. */

@@ -1,4 +1,4 @@
-import type { JobState, JobStatus } from '../streams/job/job-state';
+import type { JobState, JobStatus } from '../../streams/job/job-state';
 
 /** Which states to give; an absent field matches all. */
 export interface JobFilter {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../job-page';
-import { LAST, type Entry, type LmdbFile, type Txn } from './lmdb-file';
+import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
+import { LAST, type Entry, type LmdbFile, type Txn } from '../file/lmdb-file';
 
 /** Keys of the index begin so; no other keys do. */
 export const INDEX_PREFIX = 'index:';

@@ -1,0 +1,80 @@
+/** Socket.IO clients, hundreds in one process, that note when a state came and when the frame was written that it shows. */
+import { WebSocket } from 'ws';
+import { answering, sinceMs, stamp, type Heard, type ListenerOrder } from './talk';
+
+interface Job {
+  at: number;
+  shown: number;
+}
+
+let ages: number[] = [];
+let gaps: number[] = [];
+const jobs = new Map<string, Job>();
+
+const numberAfter = (text: string, name: string): number => {
+  const start = text.indexOf(name);
+  return start === -1 ? Number.NaN : Number.parseFloat(text.slice(start + name.length, start + name.length + 20));
+};
+const idIn = (text: string): string => {
+  const start = text.indexOf('"promptId":"') + 12;
+  return text.slice(start, text.indexOf('"', start));
+};
+
+function note(text: string): void {
+  const value = numberAfter(text, '"value":');
+  if (!(value >= 100_000_000)) return;
+  const now = stamp();
+  const id = idIn(text);
+  const job = jobs.get(id);
+  ages.push(sinceMs(value, now));
+  if (job === undefined) jobs.set(id, { at: now, shown: value });
+  else {
+    gaps.push(sinceMs(job.at, now));
+    Object.assign(job, { at: now, shown: value });
+  }
+}
+
+/** Resolves once it is in all rooms. */
+function open(url: string, promptIds: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const address = `${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
+    const socket = new WebSocket(address, { perMessageDeflate: false });
+    let left = promptIds.length;
+    const answered = (text: string): void => {
+      if (text === '2') socket.send('3');
+      else if (text.startsWith('0')) socket.send('40');
+      else if (text.startsWith('40'))
+        promptIds.forEach((promptId, n) => socket.send(`42${n}${JSON.stringify(['job:join', promptId])}`));
+      else if (text.startsWith('43') && text.includes('"ok":true')) left -= 1;
+      else reject(new Error(text));
+      if (left === 0) resolve();
+    };
+    socket.on('error', reject);
+    socket.on('message', (bytes: Buffer) => {
+      const text = bytes.toString('latin1');
+      if (text.startsWith('42["job:state"')) note(text);
+      else answered(text);
+    });
+  });
+}
+
+async function carryOut(order: ListenerOrder): Promise<unknown> {
+  if (order.tag === 'join') {
+    for (const rooms of order.rooms) await open(order.url, rooms);
+    return undefined;
+  }
+  const [age, gap] = [Float64Array.from(ages).sort(), Float64Array.from(gaps).sort()];
+  const at = (sorted: Float64Array, share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? NaN;
+  const heard: Heard = {
+    states: age.length,
+    ...{ p50: at(age, 0.5), p99: at(age, 0.99), worst: at(age, 1) },
+    ...{ gapP99: at(gap, 0.99), gapWorst: at(gap, 1) },
+    newestWorst: Math.max(...[...jobs.values()].map((job) => sinceMs(job.shown, job.at))),
+    newestStamp: Math.min(...[...jobs.values()].map(({ shown }) => shown)),
+  };
+  [ages, gaps] = [[], []];
+  jobs.clear();
+  return heard;
+}
+
+answering(carryOut);

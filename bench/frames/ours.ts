@@ -1,0 +1,53 @@
+/** The whole pipeline with Redis and the gateway, as `gateway/cli/main.ts` has it, in the process that is measured. */
+import { pino } from 'pino';
+import { filter, firstValueFrom, scan } from 'rxjs';
+import { openAuth } from '../../gateway/admission/auth/auth';
+import { startGateway } from '../../gateway/server';
+import { createPipeline } from '../../pipeline/instance/create-pipeline';
+import { redisStore } from '../../sinks/redis/redis-store';
+import { heap } from '../heap';
+import { pause, type Contender, type ContenderOrder } from './talk';
+import { workflowOf } from './wire-frames';
+
+/** All jobs of the store under this client id are taken up before anything is measured. */
+export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & { tag: 'open' }): Promise<Contender> {
+  if (redis === undefined) throw new Error('the pipeline needs a Redis');
+  const report = (where: string, error: unknown): void => console.error(`reported by ${where}: ${String(error)}`);
+  const before = heap();
+  const began = performance.now();
+  const pipeline = createPipeline({ servers: [{ url, clientId }], store: redisStore({ url: redis, report }), report });
+  if (jobs > 0)
+    await firstValueFrom(
+      pipeline.recovered$.pipe(
+        scan((sum, { length }) => sum + length, 0),
+        filter((sum) => sum >= jobs),
+      ),
+    );
+  const takenUpMs = performance.now() - began;
+  const rates = { requestsPerMinute: 0, bytesPerMinute: 0, messagesPerSecond: 0, joinsPerSecond: 0, socketsPerUser: 0 };
+  const logger = pino({ level: 'warn' });
+  const gateway = await startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, rates });
+  const linked = (): boolean => pipeline.servers()[0]?.via === 'websocket';
+  while (!linked()) await pause(10);
+  const submitted: Promise<string>[] = [];
+  return {
+    opened: { gateway: gateway.url, takenUpMs, heapBytes: heap() - before },
+    came: async (_, end) => {
+      while (pipeline.servers()[0]?.queueRemaining !== end) await pause(5);
+    },
+    submit: async (many) => {
+      for (let n = 0; n < many; n += 1) {
+        const request = { type: 'bench', userId: `user ${n % 100}`, workflow: JSON.stringify(workflowOf(1)) };
+        submitted.push(pipeline.submit(request).then(({ promptId }) => promptId));
+        if (n % 50 === 49) await Promise.all(submitted);
+      }
+      await Promise.all(submitted);
+    },
+    settled: async () => {
+      for (const promptId of await Promise.all(submitted))
+        while ((await pipeline.get(promptId))?.status !== 'completed') await pause(20);
+      // What is to be stored is, and the index too.
+      await pause(1_000);
+    },
+  };
+}

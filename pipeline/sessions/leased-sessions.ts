@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import {
+  EMPTY,
+  Subject,
+  concat,
+  concatMap,
+  defer,
+  exhaustMap,
+  filter,
+  ignoreElements,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  of,
+  repeat,
+  share,
+  take,
+  takeUntil,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import type { Demand } from '../demand';
+import type { Env } from '../env';
+import {
+  defaultHoldingPolicy,
+  holding,
+  inheriting,
+  type Holding,
+  type HoldingEvent,
+  type HoldingPolicy,
+} from './lease-keeper';
+import { RecoveredJobs } from './recovered-jobs';
+import { recovery } from './recovery';
+import type { SessionParts, Sessions } from './sessions';
+import type { Session } from '../../streams/changes/job-changes';
+import type { JobState } from '../../streams/job/job-state';
+import { orNothing, reporting } from '../../streams/operators/reporting';
+
+/** How often is seen whether an inherited session still has jobs. */
+const IDLE_MS = 30_000;
+/** How often the store is searched for jobs nobody watches. An instance that lost its lease without noticing may still have posted some. */
+const LATECOMERS_MS = 10_000;
+/** How long is waited for a job that another instance asks for before it is known here. */
+const KNOWN_MS = 5_000;
+
+class LeasedSessions implements Sessions {
+  readonly opened$: Observable<Session>;
+  readonly demand$: Observable<Demand>;
+  readonly recovered$: Observable<readonly JobState[]>;
+  readonly #parts: SessionParts;
+  readonly #env: Env;
+  readonly #policy: HoldingPolicy;
+  readonly #held = new Map<string, Holding>();
+  readonly #own: Map<string, string>;
+  readonly #recovered: RecoveredJobs;
+  /** Sessions that were given back because they had no jobs left. */
+  readonly #idle$ = new Subject<string>();
+  readonly #held$: Observable<Extract<HoldingEvent, { readonly tag: 'held' }>>;
+  readonly #lost$: Observable<Extract<HoldingEvent, { readonly tag: 'lost' }>>;
+
+  constructor(parts: SessionParts, env: Env) {
+    const { servers, stop$ } = parts;
+    this.#parts = parts;
+    this.#env = env;
+    this.#policy = { ...defaultHoldingPolicy, clock: env.clock, random: env.random };
+    this.#own = new Map(servers.map(({ url, clientId }) => [url, clientId ?? randomUUID()]));
+    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
+    const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
+    const own = (serverUrl: string): string => this.own(serverUrl);
+    this.#recovered = new RecoveredJobs(recovery({ ...parts, isServed, isHeld, own }, env), isHeld, parts.tell);
+    const event$ = this.#events();
+    this.#held$ = event$.pipe(filter((event) => event.tag === 'held'));
+    this.#lost$ = event$.pipe(filter((event) => event.tag === 'lost'));
+    this.opened$ = this.#sockets();
+    this.demand$ = this.#demands();
+    this.recovered$ = this.#recovered.batch$.pipe(takeUntil(stop$));
+  }
+
+  own(serverUrl: string): string {
+    return this.#own.get(serverUrl) ?? '';
+  }
+
+  lease(clientId: string): 'none' | 'doubtful' | 'certain' {
+    const mine = this.#held.get(clientId);
+    return mine === undefined ? 'none' : mine.trusted() ? 'certain' : 'doubtful';
+  }
+
+  release(): Observable<never> {
+    const { leases } = this.#parts.store;
+    const { report } = this.#env;
+    return defer(() => [...this.#held.values()]).pipe(
+      mergeMap((each) => {
+        const idle = this.#isIdle(each);
+        // Held first: what was never registered, as in an outage of the store, nobody could find.
+        const kept$ = idle ? EMPTY : leases.hold(each);
+        return concat(kept$, leases.release(each, idle)).pipe(reporting('lease', report), orNothing);
+      }),
+      ignoreElements(),
+    );
+  }
+
+  #isServed(serverUrl: string): boolean {
+    return this.#parts.servers.some(({ url }) => url === serverUrl);
+  }
+
+  /** Sessions that are taken and lost. */
+  #events(): Observable<HoldingEvent> {
+    const { servers, store, stop$ } = this.#parts;
+    const { clock, report } = this.#env;
+    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
+    const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
+    // Begins when everybody listens: a shared stream repeats nothing.
+    return timer(0, clock).pipe(
+      concatMap(() =>
+        merge(
+          ...servers.map(({ url }) => this.#ours(url)),
+          inheriting(store.leases, isServed, isHeld, this.#policy, report),
+        ),
+      ),
+      tap((event) => {
+        if (event.tag === 'held') for (const each of event.holdings) this.#held.set(each.clientId, each);
+        else this.#forget(event.holding.clientId);
+      }),
+      takeUntil(stop$),
+      share(),
+    );
+  }
+
+  /** The session under which we post to a server; another one if it is ever lost. */
+  #ours(serverUrl: string): Observable<HoldingEvent> {
+    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
+    return defer(() => {
+      const session = { clientId: this.own(serverUrl), serverUrl };
+      const { leases } = this.#parts.store;
+      const mine = holding(leases, session, undefined, isHeld, this.#policy, this.#env.report);
+      const lost$ = mine.lost$.pipe(tap(() => this.#own.set(serverUrl, randomUUID())));
+      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), lost$);
+    }).pipe(repeat());
+  }
+
+  #forget(clientId: string): void {
+    this.#held.delete(clientId);
+    this.#recovered.forget(clientId);
+  }
+
+  #over(clientId: string): Observable<unknown> {
+    return merge(
+      this.#lost$.pipe(filter((event) => event.holding.clientId === clientId)),
+      this.#idle$.pipe(filter((id) => id === clientId)),
+    );
+  }
+
+  #sockets(): Observable<Session> {
+    return this.#held$.pipe(
+      mergeMap(({ holdings }) => holdings),
+      mergeMap(({ clientId, serverUrl, inherited, trusted }): readonly Session[] => {
+        const server = this.#parts.servers.find(({ url }) => url === serverUrl);
+        const end$ = this.#over(clientId).pipe(take(1));
+        return server === undefined ? [] : [{ ...server.session(clientId), inherited, mayOpen: trusted, end$ }];
+      }),
+    );
+  }
+
+  #demands(): Observable<Demand> {
+    const { board, store, stop$ } = this.#parts;
+    const takeUpAll$ = defer(() => this.#recovered.ofAll());
+    const first$ = this.#held$.pipe(take(1));
+    const inherited$ = this.#held$.pipe(
+      map(({ holdings }) => holdings.filter(({ inherited }) => inherited).map(({ clientId }) => clientId)),
+      filter((clientIds) => clientIds.length > 0),
+    );
+    const lost$ = this.#lost$.pipe(mergeMap(({ holding: { clientId } }) => board.ofSession(clientId)));
+    return merge(
+      // The first time for the jobs that are nobody's.
+      first$.pipe(concatMap(() => takeUpAll$)),
+      inherited$.pipe(concatMap((clientIds) => this.#recovered.of(clientIds))),
+      interval(LATECOMERS_MS, this.#env.clock).pipe(exhaustMap(() => takeUpAll$)),
+      // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
+      store.leases.released$.pipe(exhaustMap(() => takeUpAll$)),
+      lost$.pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId }))),
+      this.#requests(),
+      this.#forgotten(),
+    ).pipe(takeUntil(stop$));
+  }
+
+  /** What other instances ask for, once the job is known here. */
+  #requests(): Observable<Demand> {
+    const { leases } = this.#parts.store;
+    return this.#held$.pipe(
+      mergeMap(({ holdings }) => holdings),
+      mergeMap(({ clientId }) => leases.asked(clientId).pipe(takeUntil(this.#over(clientId)))),
+      mergeMap(({ promptId }) => this.#whenKnown(promptId)),
+    );
+  }
+
+  /** Another instance may ask for a job before it is taken up here. */
+  #whenKnown(promptId: string): Observable<Demand> {
+    const { board, told } = this.#parts;
+    const known$ = defer(() => (board.job(promptId) === undefined ? told(promptId) : EMPTY)).pipe(
+      take(1),
+      ignoreElements(),
+      takeUntil(timer(KNOWN_MS, this.#env.clock)),
+    );
+    return concat(known$, of<Demand>({ tag: 'cancel', promptId })).pipe(
+      filter(() => board.job(promptId) !== undefined),
+    );
+  }
+
+  /** Forgets inherited sessions whose jobs are all settled. */
+  #forgotten(): Observable<never> {
+    const { leases } = this.#parts.store;
+    const { clock, report } = this.#env;
+    return interval(IDLE_MS, clock).pipe(
+      mergeMap(() => [...this.#held.values()].filter((each) => each.inherited && this.#isIdle(each))),
+      mergeMap((each) => {
+        this.#forget(each.clientId);
+        this.#idle$.next(each.clientId);
+        return leases.release(each, true).pipe(reporting('lease', report), orNothing);
+      }),
+    );
+  }
+
+  #isIdle({ clientId, inherited }: Holding): boolean {
+    const { transit, board } = this.#parts;
+    return (
+      (!inherited || this.#recovered.isLoaded(clientId)) && transit.isEmpty() && board.countOfSession(clientId) === 0
+    );
+  }
+}
+
+/** The sessions of one instance. */
+export const sessions = (parts: SessionParts, env: Env): Sessions => new LeasedSessions(parts, env);

@@ -1,0 +1,56 @@
+import { ReplaySubject, mergeMap, tap, type Observable } from 'rxjs';
+import type { JobState } from '../../streams/job/job-state';
+import type { Demand, StoredJob } from '../demand';
+import { takingOver } from '../telemetry/taking-over';
+import type { Telemetry } from '../telemetry/telemetry-event';
+import type { Recovery } from './recovery';
+
+/** Batches of recovered jobs that a late subscriber is told of. */
+const BATCHES = 16;
+
+/** Jobs as they are taken up, and the sessions of which none is missing any more. */
+export class RecoveredJobs {
+  /** Jobs taken up in one go; the last `BATCHES` batches are repeated to late subscribers. */
+  readonly batch$: Observable<readonly JobState[]>;
+  readonly #batch$ = new ReplaySubject<readonly JobState[]>(BATCHES);
+  readonly #looks: Recovery;
+  readonly #isHeld: (clientId: string) => boolean;
+  /** Inherited sessions all of whose stored jobs have been loaded. Only for these does "no job on the board" mean "no job left". */
+  readonly #loaded = new Set<string>();
+  readonly #tell: Telemetry | undefined;
+
+  constructor(looks: Recovery, isHeld: (clientId: string) => boolean, tell?: Telemetry) {
+    this.#looks = looks;
+    this.#isHeld = isHeld;
+    this.#tell = tell;
+    this.batch$ = this.#batch$.asObservable();
+  }
+
+  /** Takes up what nobody watches. What it leaves out may be a job of a session that is inherited meanwhile. */
+  ofAll(): Observable<Demand> {
+    return this.#takenUp([], this.#looks.ofAll());
+  }
+
+  /** Takes up the jobs of sessions that are held here. */
+  of(clientIds: readonly string[]): Observable<Demand> {
+    return this.#takenUp(clientIds, this.#looks.of(clientIds).pipe(takingOver(clientIds.length, this.#tell)));
+  }
+
+  isLoaded(clientId: string): boolean {
+    return this.#loaded.has(clientId);
+  }
+
+  forget(clientId: string): void {
+    this.#loaded.delete(clientId);
+  }
+
+  #takenUp(clientIds: readonly string[], look$: Observable<readonly StoredJob[]>): Observable<Demand> {
+    return look$.pipe(
+      tap((jobs) => {
+        for (const clientId of clientIds) if (this.#isHeld(clientId)) this.#loaded.add(clientId);
+        if (jobs.length > 0) this.#batch$.next(jobs.map(({ state }) => state));
+      }),
+      mergeMap((jobs) => jobs.map((job): Demand => ({ tag: 'takeUp', job }))),
+    );
+  }
+}

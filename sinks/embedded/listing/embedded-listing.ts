@@ -1,0 +1,144 @@
+import * as E from 'fp-ts/Either';
+import {
+  asyncScheduler,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  expand,
+  filter,
+  from,
+  map,
+  of,
+  ReplaySubject,
+  scheduled,
+  share,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { bounds } from '../../../streams/bounds';
+import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
+import { decodeJobState } from '../../job-state.codec';
+import { jobKey, type JobStore } from '../../job-store';
+import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
+import { matches, STATUSES, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
+import { alive } from '../file/expiry';
+import type { LmdbFile } from '../file/lmdb-file';
+import type { EmbeddedIndex } from './embedded-index';
+import { indexing } from './indexing';
+
+/** States read in one go, between which the event loop goes on. */
+const CHUNK = 250;
+const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+
+export interface ListingParts {
+  readonly file: LmdbFile;
+  readonly index: EmbeddedIndex;
+  readonly clock: SchedulerLike;
+  readonly report: Report;
+}
+
+type IsKnown = (promptId: string) => boolean;
+
+/** Jobs by the index, which is committed with the states and so is never stale, but for those whose time is over. */
+export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'live' | 'liveOf' | 'usage'> {
+  const { index } = parts;
+  const readable = readableStates(parts);
+  const statesOf = chunkedStates(readable);
+  const indexed$ = indexing(parts).pipe(
+    share({ connector: () => new ReplaySubject<never>(1), resetOnComplete: false, resetOnRefCountZero: false }),
+  );
+
+  return {
+    page: (query) => defer(() => named(index, readable, query) ?? listed(index, readable, query)),
+    live: (isKnown) =>
+      concat(
+        indexed$,
+        statesOf<Position>(
+          (after) => index.entries({ statuses: UNSETTLED, most: CHUNK, after }),
+          ({ promptId }) => promptId,
+          isKnown,
+        ),
+      ),
+    liveOf: (clientId, isKnown) =>
+      concat(
+        indexed$,
+        statesOf<string>(
+          (after) => index.watched(clientId, CHUNK, after),
+          (promptId) => promptId,
+          isKnown,
+        ).pipe(filter((state) => (sessionOf(state) ?? '') === clientId)),
+      ),
+    usage: (userId) =>
+      defer(() => {
+        const { queued, processing } = index.totals(userId);
+        return of({ jobs: queued + processing, bytes: index.bytes(userId) });
+      }),
+  };
+}
+
+/** The state of a job, if one is there that can be read. */
+type Readable = (promptId: string) => readonly JobState[];
+
+/** Reports each unreadable value once: it is met at every look. */
+function readableStates({ file, clock, report }: ListingParts): Readable {
+  const reported = new Set<string>();
+  return (promptId) => {
+    const key = jobKey(promptId);
+    const entry = alive(file, key, clock);
+    const state = entry && decodeJobState(key, entry.text);
+    if (state === undefined || E.isRight(state)) return state === undefined ? [] : [state.right];
+    if (!reported.has(key) && reported.size < bounds.unreadableKeys) report('embedded list', state.left);
+    reported.add(key);
+    return [];
+  };
+}
+
+/** Whoever looks for a job by its whole id finds it, however old it is. */
+function named(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> | undefined {
+  const { text = '', cursor, userId } = query;
+  const jobs = text === '' || cursor !== undefined ? [] : readable(text).filter((state) => matches(state, query));
+  return jobs.length === 0 ? undefined : of({ jobs, totals: index.totals(userId) });
+}
+
+function listed(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> {
+  const { limit, userId, status: statuses = STATUSES, since = Number.NEGATIVE_INFINITY, until } = query;
+
+  function looked(before: Gathered, most: number): Gathered {
+    const positions = index.entries({ userId, statuses, most, after: before.after, until });
+    const wanted = positions.filter(({ startedAt }) => startedAt >= Math.floor(since));
+    const states = wanted.flatMap(({ promptId }) => readable(promptId));
+    const more = positions.length >= most && wanted.length === positions.length;
+    return gatheredWith(before, { positions, states, reads: wanted.length, totals: index.totals(userId), more }, query);
+  }
+
+  return gatheredPage(query, (before) =>
+    before.reads === 0
+      ? of(looked(before, limit + 1))
+      : scheduled([before], asyncScheduler).pipe(map(() => looked(before, CHUNK))),
+  );
+}
+
+/** The readable unsettled states of chunks of ids, each chunk found from where the one before ended. */
+const chunkedStates =
+  (readable: Readable) =>
+  <At>(
+    chunkAfter: (at?: At) => readonly At[],
+    idOf: (at: At) => string,
+    isKnown: IsKnown = () => false,
+  ): Observable<JobState> =>
+    defer(() => of(chunkAfter())).pipe(
+      expand((chunk) =>
+        chunk.length < CHUNK ? EMPTY : scheduled([chunk.at(-1)], asyncScheduler).pipe(map((at) => chunkAfter(at))),
+      ),
+      concatMap((chunk) =>
+        from(
+          chunk
+            .map(idOf)
+            .filter((promptId) => !isKnown(promptId))
+            .flatMap(readable),
+        ),
+      ),
+      filter((state) => !isSettled(state)),
+    );

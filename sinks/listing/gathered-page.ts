@@ -1,0 +1,56 @@
+import { defer, EMPTY, expand, last, map, type Observable } from 'rxjs';
+import { bounds } from '../../streams/bounds';
+import type { JobState } from '../../streams/job/job-state';
+import { cursorAt, matches, positionOf, type JobPage, type JobQuery, type JobTotals, type Position } from './job-page';
+
+/** How far a page has come. */
+export interface Gathered {
+  readonly jobs: readonly JobState[];
+  /** The last position that was looked at. */
+  readonly after: Position | undefined;
+  readonly totals: JobTotals;
+  /** States that were read for it. */
+  readonly reads: number;
+  readonly more: boolean;
+}
+
+/** What a look at the index found, with the states that were read of it. */
+export interface Found {
+  readonly positions: readonly Position[];
+  readonly states: readonly JobState[];
+  readonly reads: number;
+  readonly totals: JobTotals;
+  readonly more: boolean;
+}
+
+const NONE: JobTotals = { queued: 0, processing: 0, completed: 0, failed: 0 };
+
+/** Adds the states of a look that match. */
+export const gatheredWith = (before: Gathered, found: Found, query: JobQuery): Gathered => ({
+  jobs: [...before.jobs, ...found.states.filter((state) => matches(state, query))],
+  after: found.positions.at(-1) ?? before.after,
+  totals: found.totals,
+  reads: before.reads + found.reads,
+  more: found.more,
+});
+
+/**
+ * A page by looks at an index, until it is full, nothing is left or `bounds.pageReads` states were read. Errors with
+ * `InvalidCursor`.
+ */
+export const gatheredPage = (query: JobQuery, look: (before: Gathered) => Observable<Gathered>): Observable<JobPage> =>
+  defer(() => {
+    const { limit, cursor } = query;
+    const after = cursor === undefined ? undefined : positionOf(cursor);
+    const isDone = ({ jobs, more, reads }: Gathered): boolean =>
+      !more || jobs.length > limit || reads >= bounds.pageReads;
+    return look({ jobs: [], after, totals: NONE, reads: 0, more: true }).pipe(
+      expand((gathered) => (isDone(gathered) ? EMPTY : look(gathered))),
+      last(),
+      map((gathered): JobPage => {
+        const jobs = gathered.jobs.slice(0, limit);
+        const end = gathered.jobs.length > limit ? jobs.at(-1) : gathered.more ? gathered.after : undefined;
+        return { jobs, totals: gathered.totals, ...(end !== undefined && { cursor: cursorAt(end) }) };
+      }),
+    );
+  });

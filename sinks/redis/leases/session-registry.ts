@@ -1,0 +1,97 @@
+import * as E from 'fp-ts/Either';
+import { catchError, concatMap, defer, EMPTY, from, map, of, tap, throwError, type Observable } from 'rxjs';
+import type { Report } from '../../../streams/operators/reporting';
+import type { SessionKey } from '../../leases';
+import type { LeaseScripts } from '../scripts/leases';
+import { decodeRegistration, UnreadableLease } from './lease.codec';
+
+/** Every session that may have jobs, by client id: whoever holds none of them can still find them. */
+export const SESSIONS_KEY = 'jobstream:sessions';
+
+/** How often a session that is held is registered again; sooner where a sweep does not find it, or its lease was gone. */
+const REGISTER_MS = 30_000;
+
+/** The commands that the registry is made of. */
+export type RegistryCommands = Pick<LeaseScripts, 'registerSession'> & {
+  hgetall(key: string): Promise<Record<string, string>>;
+  hdel(key: string, field: string): Promise<number>;
+};
+
+/** All sessions, whoever holds them: the hash `jobstream:sessions`. */
+export class SessionRegistry {
+  readonly #redis: RegistryCommands;
+  readonly #ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly #tell: (unreadable: UnreadableLease) => void;
+  readonly #report: Report;
+  /** When each session was last registered here, ms. */
+  readonly #registeredAt = new Map<string, number>();
+
+  /** `tell` hears of each value that cannot be read. */
+  constructor(
+    redis: RegistryCommands,
+    ask: <T>(command: () => Promise<T>) => Observable<T>,
+    tell: (unreadable: UnreadableLease) => void,
+    report: Report,
+  ) {
+    this.#redis = redis;
+    this.#ask = ask;
+    this.#tell = tell;
+    this.#report = report;
+  }
+
+  /** Registers a session now. */
+  register({ clientId, serverUrl }: SessionKey): Observable<unknown> {
+    return this.#ask(() => this.#redis.registerSession(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }))).pipe(
+      tap((outcome) => {
+        if (outcome === 'overwrote')
+          this.#report('redis leases', new UnreadableLease(SESSIONS_KEY, 'what was there was written over'));
+      }),
+    );
+  }
+
+  /** Registers a session unless that was done here within `REGISTER_MS`. Emits whether that was now. */
+  lately(session: SessionKey): Observable<boolean> {
+    return defer(() => {
+      const { clientId } = session;
+      if (Date.now() - (this.#registeredAt.get(clientId) ?? 0) < REGISTER_MS) return of(false);
+      return this.register(session).pipe(
+        tap(() => this.#registeredAt.set(clientId, Date.now())),
+        map(() => true),
+      );
+    });
+  }
+
+  /** Forgets when a session was registered here. */
+  forget(clientId: string): void {
+    this.#registeredAt.delete(clientId);
+  }
+
+  /** Unregisters a session. */
+  remove(clientId: string): Observable<unknown> {
+    return this.#ask(() => this.#redis.hdel(SESSIONS_KEY, clientId));
+  }
+
+  /** Every readable session. What was registered here and is not there is registered again when it is next held. */
+  sessions(): Observable<SessionKey> {
+    return this.#ask(() => this.#redis.hgetall(SESSIONS_KEY)).pipe(
+      catchError((error: unknown) => {
+        if (!(error as Error).message.includes('WRONGTYPE')) return throwError(() => error);
+        this.#tell(new UnreadableLease(SESSIONS_KEY, 'what is there is no hash'));
+        return of({});
+      }),
+      tap((registry) => {
+        for (const clientId of this.#registeredAt.keys())
+          if (!(clientId in registry)) this.#registeredAt.delete(clientId);
+      }),
+      concatMap((registry) => from(Object.entries(registry))),
+      concatMap((entry) => this.#decoded(entry)),
+    );
+  }
+
+  #decoded([clientId, json]: readonly [string, string]): Observable<SessionKey> {
+    const registration = decodeRegistration(`${SESSIONS_KEY} ${clientId}`, json);
+    if (E.isRight(registration)) return of({ clientId, serverUrl: registration.right.serverUrl });
+    this.#tell(registration.left);
+    return EMPTY;
+  }
+}

@@ -1,0 +1,50 @@
+import { sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+
+/** An entry of an unsettled job is renewed with the first write after so long, and so outlives the state. */
+export const RENEW_S = 1200;
+
+/** Jobs whose entries are known to be right; of others it is asked anew. */
+const KNOWN = 50_000;
+
+/** What is known to be in the index of a job that this instance writes. */
+interface Filed {
+  /** Absent where the sets do not agree. */
+  readonly status: JobStatus | undefined;
+  readonly session: string;
+  readonly atMs: number;
+  /** Put together with the state that is stored next. */
+  readonly isNew: boolean;
+}
+
+/** What this instance put into the index, of `KNOWN` jobs at most. */
+export class FiledJobs {
+  readonly #filed = new Map<string, Filed>();
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  get(promptId: string): Filed | undefined {
+    return this.#filed.get(promptId);
+  }
+
+  set(state: JobState, status: JobStatus | undefined, isNew: boolean): void {
+    this.#filed.delete(state.promptId);
+    this.#filed.set(state.promptId, { status, session: sessionOf(state) ?? '', atMs: this.#nowMs(), isNew });
+    const oldest = this.#filed.keys().next();
+    if (this.#filed.size > KNOWN && oldest.done !== true) this.#filed.delete(oldest.value);
+  }
+
+  delete(promptId: string): void {
+    this.#filed.delete(promptId);
+  }
+
+  /** Whether a job's entries need no renewal. */
+  isFresh(state: JobState): boolean {
+    const filed = this.get(state.promptId);
+    return (
+      filed !== undefined && filed.session === (sessionOf(state) ?? '') && this.#nowMs() - filed.atMs < RENEW_S * 1000
+    );
+  }
+}

@@ -1,0 +1,24 @@
+import { concat, EMPTY, ignoreElements, map, type Observable } from 'rxjs';
+import { LEARNED_S, type JobStore } from '../../job-store';
+import type { RedisCommands } from '../connection/topology';
+
+/** A hash: what was learnt of nodes' durations, by key. */
+const LEARNED_KEY = 'jobstream:learned';
+
+/** What runs taught of nodes' durations; see `JobStore.learn`. */
+export const redisLearned = (
+  redis: Pick<RedisCommands, 'hgetall' | 'hset' | 'hdel' | 'expire'>,
+  ask: <T>(command: () => Promise<T>) => Observable<T>,
+): Pick<JobStore, 'learned' | 'learn'> => ({
+  learned: () => ask(() => redis.hgetall(LEARNED_KEY)).pipe(map((texts) => Object.entries(texts))),
+
+  learn: (entries) => {
+    const kept = entries.flatMap(([key, text]) => (text === undefined ? [] : [key, text]));
+    const forgotten = entries.flatMap(([key, text]) => (text === undefined ? [key] : []));
+    return concat(
+      kept.length === 0 ? EMPTY : ask(() => redis.hset(LEARNED_KEY, ...kept)),
+      forgotten.length === 0 ? EMPTY : ask(() => redis.hdel(LEARNED_KEY, ...forgotten)),
+      ask(() => redis.expire(LEARNED_KEY, LEARNED_S)),
+    ).pipe(ignoreElements());
+  },
+});

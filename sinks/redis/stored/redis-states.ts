@@ -1,0 +1,122 @@
+import * as E from 'fp-ts/Either';
+import { catchError, concat, concatMap, defer, EMPTY, map, of, tap, type Observable } from 'rxjs';
+import { isSettled, type JobState } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
+import { decodeJobState } from '../../job-state.codec';
+import {
+  assertStorable,
+  jobKey,
+  STATE_TTL_S,
+  StoreUnavailable,
+  UnreadableState,
+  type JobStore,
+  type PutOutcome,
+} from '../../job-store';
+import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
+import { keyBeside } from '../connection/key-slot';
+import type { RedisCommands } from '../connection/topology';
+import type { RedisAudience } from '../feed/redis-audience';
+import { feedChannel } from '../feed/redis-feed';
+import type { RedisIndex } from '../listing/redis-index';
+import { filesKey } from './redis-files';
+
+/** The workflow of a job that may be run again, in the slot of its state. */
+const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
+
+/** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
+export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
+
+export interface RedisStatesParts {
+  readonly redis: Pick<RedisCommands, 'putJobState' | 'get' | 'del'>;
+  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly index: RedisIndex;
+  readonly audience: Pick<RedisAudience, 'counted'>;
+  readonly report: Report;
+}
+
+/** States and workflows in Redis, filed in the index. */
+export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 'remove'> {
+  readonly #parts: RedisStatesParts;
+
+  constructor(parts: RedisStatesParts) {
+    this.#parts = parts;
+  }
+
+  put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
+    return defer(() => {
+      assertStorable(state.promptId);
+      if (workflow === undefined || isSettled(state)) return this.#put(state, undefined);
+      return packedWorkflow(workflow).pipe(concatMap((kept) => this.#put(state, kept)));
+    });
+  }
+
+  get(promptId: string): Observable<JobState | undefined> {
+    const { redis, ask } = this.#parts;
+    const key = jobKey(promptId);
+    return ask(() => redis.get(key)).pipe(
+      catchError((error: unknown) => {
+        throw isWrongType(error) ? new UnreadableState(key, 'it is not a string') : error;
+      }),
+      map((json) => {
+        const state = json === null ? undefined : decodeJobState(key, json);
+        if (state !== undefined && E.isLeft(state)) throw state.left;
+        return state?.right;
+      }),
+    );
+  }
+
+  workflow(promptId: string): Observable<StoredWorkflow | undefined> {
+    const { redis, ask } = this.#parts;
+    return ask(() => redis.get(workflowKey(promptId))).pipe(
+      concatMap((text) => (text === null ? of(undefined) : unpackedWorkflow(text))),
+    );
+  }
+
+  remove(promptId: string): Observable<boolean> {
+    const { redis, ask, index } = this.#parts;
+    return this.get(promptId).pipe(
+      catchError((error: unknown) => {
+        if (error instanceof UnreadableState) return of(undefined);
+        throw error;
+      }),
+      concatMap((state) => {
+        const keys = [jobKey(promptId), fenceKey(promptId), workflowKey(promptId), filesKey(promptId)];
+        const removed$ = ask(() => redis.del(...keys)).pipe(map((removed) => removed > 0));
+        return concat(state === undefined ? EMPTY : index.forget(state), removed$);
+      }),
+    );
+  }
+
+  /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
+  #put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
+    const { index } = this.#parts;
+    const put$ = this.#written(state, kept).pipe(
+      concatMap((outcome) =>
+        outcome === 'stale'
+          ? of<PutOutcome>('stale')
+          : concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored')),
+      ),
+    );
+    return concat(index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept)), put$);
+  }
+
+  #written(state: JobState, kept = '') {
+    const { redis, ask, audience, report } = this.#parts;
+    const { promptId, epoch, seq } = state;
+    const key = jobKey(promptId);
+    const keys = [key, fenceKey(promptId), feedChannel(promptId), workflowKey(promptId), filesKey(promptId)];
+    const args = [JSON.stringify(state), epoch, seq, STATE_TTL_S, isSettled(state) ? 1 : 0, kept, KEPT_S];
+    return ask(() => redis.putJobState(...keys, ...args)).pipe(
+      map(([outcome, listeners]) => {
+        if (listeners >= 0) audience.counted(promptId, isSettled(state) ? 0 : listeners);
+        return outcome;
+      }),
+      tap((outcome) => {
+        if (outcome === 'overwrote') report('redis put', new UnreadableState(key, 'it was written over'));
+      }),
+    );
+  }
+}
+
+const isWrongType = (error: unknown): boolean =>
+  error instanceof StoreUnavailable && error.message.includes('WRONGTYPE');

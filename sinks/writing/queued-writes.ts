@@ -1,0 +1,231 @@
+import {
+  asyncScheduler,
+  catchError,
+  defer,
+  EMPTY,
+  endWith,
+  filter,
+  ignoreElements,
+  merge,
+  of,
+  retry,
+  share,
+  Subject,
+  take,
+  tap,
+  throwError,
+  timeout,
+  timer,
+  type Observable,
+  type SchedulerLike,
+  type Subscription,
+} from 'rxjs';
+import { jittered, type Backoff } from '../../streams/operators/backoff';
+import { conflateMapBy } from '../../streams/operators/conflate-map-by';
+import { isNewer, type JobState } from '../../streams/job/job-state';
+import { pacingBy } from '../../streams/operators/throttle-by';
+import type { Report } from '../../streams/operators/reporting';
+import type { StoredWorkflow } from '../stored-workflow.codec';
+import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
+import { confirmations, type Confirmations } from './confirmations';
+import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
+import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
+
+/** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
+const CONCURRENT = 64;
+
+/** A state to be written, at once where that is `urgent`. */
+interface Write {
+  readonly state: JobState;
+  readonly urgent: boolean;
+}
+
+type WrittenStore = Pick<JobStore, 'put' | 'get' | 'remove'>;
+
+class QueuedWrites implements WriteBehind {
+  readonly #store: WrittenStore;
+  readonly #clock: SchedulerLike;
+  readonly #backoff: Backoff;
+  readonly #report: Report;
+  readonly #onStale: (state: JobState) => void;
+  /** States that the store has, or had: who holds one need not write it. */
+  readonly #known = new WeakSet<JobState>();
+  readonly #unwritten: UnwrittenStates;
+  readonly #workflows = new Map<string, StoredWorkflow>();
+  readonly #write$ = new Subject<Write>();
+  /** What a try to write ended with, well or not. */
+  readonly #tried$ = new Subject<JobState>();
+  /** The job of each write that has ended, one way or the other. */
+  readonly #ended$: Observable<string>;
+  readonly #confirming: Confirmations;
+  readonly #running: Subscription;
+  #failing = false;
+
+  constructor(store: WrittenStore, options: WriteBehindOptions) {
+    const { perSecond = 4, clock = asyncScheduler, random = Math.random, confirmMs = 0, report } = options;
+    this.#store = store;
+    this.#clock = clock;
+    this.#backoff = options.backoff ?? jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random);
+    this.#report = report;
+    this.#unwritten = unwrittenStates(clock);
+    this.#onStale = options.onStale ?? (() => undefined);
+    this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
+    this.#ended$ = this.#write$.pipe(
+      pacingBy(jobOf, 1000 / perSecond, isUrgent, clock),
+      conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
+      share(),
+    );
+    this.#running = this.#ended$.subscribe();
+  }
+
+  put(state: JobState): void {
+    if (!this.#known.has(state)) this.renew(state);
+  }
+
+  write(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
+    return defer(() => {
+      if (workflow !== undefined) this.#workflows.set(state.promptId, workflow);
+      return this.#putting(state);
+    });
+  }
+
+  keep(promptId: string, workflow: StoredWorkflow): void {
+    this.#workflows.set(promptId, workflow);
+  }
+
+  stored(state: JobState): Observable<never> {
+    return defer(() => {
+      const waiting = this.#unwritten.get(state.promptId);
+      if (waiting === undefined || this.#known.has(state) || this.#failing) return EMPTY;
+      const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
+      const done$ = this.#tried$.pipe(filter(isDone), take(1));
+      return merge(
+        done$,
+        defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY)),
+      );
+    }).pipe(ignoreElements());
+  }
+
+  renew(state: JobState): void {
+    const waiting = this.#unwritten.get(state.promptId);
+    if (this.#running.closed) this.#report('write-behind', new Unwritten(1));
+    else if (waiting === undefined || isNewer(state, waiting)) {
+      this.#confirming.noMore(state.promptId);
+      this.#unwritten.put(state);
+      this.#write$.next({ state, urgent: false });
+    }
+  }
+
+  waiting(promptId: string): JobState | undefined {
+    return this.#unwritten.get(promptId);
+  }
+
+  get(promptId: string): Observable<JobState | undefined> {
+    return defer(() => {
+      const waiting = this.#unwritten.get(promptId);
+      return waiting === undefined ? this.#store.get(promptId) : of(waiting);
+    });
+  }
+
+  remove(promptId: string): Observable<boolean> {
+    return defer(() => {
+      this.#unwritten.drop(promptId);
+      this.#workflows.delete(promptId);
+      return this.#store.remove(promptId);
+    });
+  }
+
+  unwritten(): readonly JobState[] {
+    return this.#unwritten.all();
+  }
+
+  pending(): number {
+    return this.#unwritten.size();
+  }
+
+  oldestMs(): number {
+    return this.#unwritten.oldestMs();
+  }
+
+  drain(timeoutMs: number): Observable<never> {
+    const isEmpty = (): boolean => this.#unwritten.size() === 0;
+    return defer(() => (isEmpty() ? EMPTY : this.#ended$.pipe(filter(isEmpty), take(1)))).pipe(
+      ignoreElements(),
+      timeout({
+        first: timeoutMs,
+        scheduler: this.#clock,
+        with: () => throwError(() => new Unwritten(this.#unwritten.size())),
+      }),
+    );
+  }
+
+  close(): void {
+    this.#running.unsubscribe();
+    this.#confirming.close();
+  }
+
+  /** Writes the job's newest state, which by the time the store takes it may be newer than the one that asked for it. */
+  #writing(write: Write): Observable<string> {
+    const promptId = jobOf(write);
+    return defer(() => {
+      const state = this.#unwritten.get(promptId);
+      return state === undefined ? EMPTY : this.#attempt(state);
+    }).pipe(
+      retry({ delay: (error: unknown, attempts) => this.#pause(error, attempts) }),
+      ignoreElements(),
+      endWith(promptId),
+    );
+  }
+
+  #attempt(state: JobState): Observable<unknown> {
+    return this.#putting(state).pipe(
+      tap((outcome) => this.#tell(state, outcome)),
+      catchError((error: unknown) => {
+        if (error instanceof StoreUnavailable) throw error;
+        // What can never be written, such as metadata that is no JSON, must not be tried for ever.
+        this.#report('write-behind', error);
+        this.#unwritten.tried(state);
+        return EMPTY;
+      }),
+      tap({ complete: () => this.#tried$.next(state) }),
+    );
+  }
+
+  /** Stores a state with the workflow that waits for it. */
+  #putting(state: JobState): Observable<PutOutcome> {
+    return defer(() => {
+      const workflow = this.#workflows.get(state.promptId);
+      return this.#store.put(state, workflow).pipe(
+        tap((outcome) => {
+          if (this.#workflows.get(state.promptId) === workflow) this.#workflows.delete(state.promptId);
+          if (outcome === 'stored') this.#known.add(state);
+        }),
+      );
+    });
+  }
+
+  #tell(state: JobState, outcome: PutOutcome): void {
+    this.#failing = false;
+    this.#unwritten.tried(state);
+    if (this.#confirming.isConfirmed(state)) return;
+    if (outcome === 'stored') this.#confirming.later(state);
+    else {
+      this.#report('write-behind', new StaleState(state));
+      this.#onStale(state);
+    }
+  }
+
+  #pause(error: unknown, attempts: number): Observable<unknown> {
+    if (!this.#failing) this.#report('write-behind', error);
+    this.#failing = true;
+    return timer(this.#backoff.delayMs(attempts, error), this.#clock);
+  }
+}
+
+/** A queue before the store. Begins at once. */
+export const writeBehind = (store: WrittenStore, options: WriteBehindOptions): WriteBehind =>
+  new QueuedWrites(store, options);
+
+const jobOf = ({ state }: Write): string => state.promptId;
+
+const isUrgent = (passed: Write, { state, urgent }: Write): boolean => urgent || passed.state.status !== state.status;

@@ -1,0 +1,148 @@
+import { isAtServer, isCancelAsked, type AtServer, type Job } from '../../job/job';
+import type { Timing } from '../../job/timing';
+
+/** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
+const PER_JOB_MS = 5;
+/** So many looks at a queue that strangers move may follow each other; from then on there is one every `auditMs` (R8). */
+const BURST = 5;
+
+/**
+ * One server's queue: what its `status` frames and our own jobs tell of it. Our jobs' places follow from what is ours; a
+ * look at the queue is due where a stranger came or went, for he may have gone in front.
+ */
+export class ServerQueue {
+  #remaining: number | undefined;
+  /** How many runs there were nobody's here, when it was last counted. */
+  #strangers: number | undefined;
+  /** Something of ours came or went out of turn: what is known says no more who stands where. */
+  #isMixedUp = false;
+  #countAt = Number.POSITIVE_INFINITY;
+  #notBefore = 0;
+  #wantsLook = false;
+  #isTooShort = false;
+  /** Until when looks are paid for: each costs `auditMs`, and `BURST` of them may be owed. */
+  #paidUntil = 0;
+  /** Runs of ours that have ended, in all; and how many had when a waiting job was given its place. */
+  #ended = 0;
+  #endedAtPlace = new Map<string, number>();
+  /** Our jobs that were taken since the last count, first come first. */
+  #newcomers: string[] = [];
+  #mayMove = false;
+
+  readonly #timing: Timing;
+  readonly #ours: () => readonly Job[];
+
+  /** `ours` gives our jobs on the server. */
+  constructor(timing: Timing, ours: () => readonly Job[]) {
+    this.#timing = timing;
+    this.#ours = ours;
+  }
+
+  /** Runs that the server has in hand, by its last `status`. */
+  get remaining(): number | undefined {
+    return this.#remaining;
+  }
+
+  /** A `status`: a queue that moved may have moved our jobs, and one that is shorter than they are ended one that no frame tells of. */
+  told(remaining: number, at: number, ours: number): void {
+    const moved = this.#remaining !== undefined && this.#remaining !== remaining;
+    this.#remaining = remaining;
+    if (moved || remaining < ours) this.#countBy(at + this.#timing.soonMs);
+  }
+
+  /** ComfyUI took a job of ours: it has at most all others before it. */
+  accepted(job: Job, at: number, isOutOfTurn: boolean, isTold: boolean): Job {
+    const { promptId } = job.state;
+    this.#newcomers.push(promptId);
+    this.#endedAtPlace.set(promptId, this.#ended);
+    this.#isMixedUp ||= isOutOfTurn;
+    this.#countBy(at + this.#timing.soonMs);
+    // The `status` that a new job causes may come before ComfyUI's answer to its post.
+    return this.#remaining === undefined || !isTold ? job : placed(job, this.#bounded(job), at);
+  }
+
+  /** A look told where a job stands. */
+  found({ state: { promptId } }: Job): void {
+    this.#endedAtPlace.set(promptId, this.#ended);
+    this.#newcomers = this.#newcomers.filter((id) => id !== promptId);
+  }
+
+  /** A run of ours is over: whoever waits behind it is one nearer. */
+  ended({ state: { promptId, status } }: Job): void {
+    this.#endedAtPlace.delete(promptId);
+    if (status === 'processing') this.#ended += 1;
+    else this.#isMixedUp = true;
+  }
+
+  /** The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. */
+  due(now: number): readonly Job[] {
+    if (this.#countAt <= now) this.#count(now);
+    if (!this.#wantsLook || (!this.#isTooShort && now < this.#paidUntil - (BURST - 1) * this.#timing.auditMs))
+      return [];
+    this.#wantsLook = false;
+    const concerned = this.#ours()
+      .filter(isAtServer)
+      .filter((job) => isConcerned(job, this.#isTooShort));
+    if (concerned.length > 0) this.#paidUntil = Math.max(this.#paidUntil, now) + this.#timing.auditMs;
+    return concerned;
+  }
+
+  /** Our waiting jobs whose places have changed by what is known, in their new places. */
+  moved(at: number): readonly Job[] {
+    const remaining = this.#remaining;
+    if (!this.#mayMove || remaining === undefined) return [];
+    this.#mayMove = false;
+    const waiting = this.#ours().filter((job) => isAtServer(job) && job.state.status === 'queued');
+    const later = new Map([...this.#newcomers].reverse().map((id, behind) => [id, behind]));
+    const moved = waiting.map((job) => {
+      const behind = later.get(job.state.promptId);
+      const place = behind === undefined ? this.#bounded(job) : Math.max(0, remaining - 1 - behind);
+      return place === undefined ? job : placed(job, place, at);
+    });
+    this.#endedAtPlace = new Map(waiting.map(({ state: { promptId } }) => [promptId, this.#ended]));
+    this.#newcomers = [];
+    return moved.filter((job, i) => job !== waiting[i]);
+  }
+
+  #countBy(time: number): void {
+    this.#countAt = Math.min(this.#countAt, Math.max(time, this.#notBefore));
+  }
+
+  /** Counts the strangers anew: where they are as many as before, nobody went in front of ours. */
+  #count(now: number): void {
+    const ours = this.#ours().filter(isAtServer).length;
+    const strangers = (this.#remaining ?? ours) - ours;
+    const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === this.#strangers);
+    if (!isExplained) this.#newcomers = [];
+    this.#strangers = strangers;
+    this.#isTooShort = strangers < 0;
+    this.#isMixedUp = false;
+    this.#countAt = Number.POSITIVE_INFINITY;
+    this.#notBefore = now + 2 * this.#timing.soonMs + ours * PER_JOB_MS;
+    this.#wantsLook ||= !isExplained;
+    this.#mayMove = true;
+  }
+
+  /** A place that was known, less the runs of ours that have ended since; no job has more before it than there are. */
+  #bounded({ state: { promptId, queuePosition } }: Job): number | undefined {
+    const since = this.#ended - (this.#endedAtPlace.get(promptId) ?? this.#ended);
+    const place = Math.min((queuePosition ?? Number.POSITIVE_INFINITY) - since, (this.#remaining ?? 0) - 1);
+    return Math.max(0, place);
+  }
+}
+
+/**
+ * Whether the queue's new length says something of a job: of one that waits or has no socket; of any where the queue is
+ * shorter than our jobs in it. One that was not found already is looked for in its own time (R4).
+ */
+function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
+  const isWanted = isCancelAsked(job);
+  const isOpen = isTooShort || isWanted || !job.linked || job.state.status === 'queued';
+  return isOpen && (isWanted || job.stage.absences.count === 0);
+}
+
+function placed(job: Job, queuePosition: number | undefined, at: number): Job {
+  const { status, queuePosition: before, updatedAt, seq } = job.state;
+  if (status !== 'queued' || queuePosition === undefined || queuePosition === before) return job;
+  return { ...job, state: { ...job.state, queuePosition, updatedAt: Math.max(at, updatedAt), seq: seq + 1 } };
+}

@@ -1,0 +1,55 @@
+import type { Job } from '../../job/job';
+import type { QueueEvent } from '../../job/job-event';
+import type { Timing } from '../../job/timing';
+import type { JobIndex } from '../job-index';
+import { ServerQueue } from './server-queue';
+
+/** The queues of all servers. */
+export class ServerQueues {
+  readonly #queues = new Map<string, ServerQueue>();
+  readonly #index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>;
+  readonly #timing: Timing;
+
+  constructor(index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>, timing: Timing) {
+    this.#index = index;
+    this.#timing = timing;
+  }
+
+  of(serverUrl: string): ServerQueue {
+    const known = this.#queues.get(serverUrl);
+    if (known !== undefined) return known;
+    const queue = new ServerQueue(this.#timing, () => this.#index.ofServer(serverUrl));
+    this.#queues.set(serverUrl, queue);
+    return queue;
+  }
+
+  /** How many jobs the server last said it has in hand. */
+  remaining(serverUrl: string): number | undefined {
+    return this.#queues.get(serverUrl)?.remaining;
+  }
+
+  told({ serverUrl, remaining, at }: QueueEvent): void {
+    this.of(serverUrl).told(remaining, at, this.#index.countOf(serverUrl));
+  }
+
+  /** Waiting jobs whose places have changed by what is known, in their new places. */
+  moved(at: number): readonly Job[] {
+    return [...this.#queues.values()].flatMap((queue) => queue.moved(at));
+  }
+
+  /** The server's jobs that are to be looked up now: those that are due, those its queue's move is about, and whoever comes along. Asking counts as looking. */
+  due(serverUrl: string, now: number): readonly Job[] {
+    const asked = this.#queues.get(serverUrl)?.due(now) ?? [];
+    const due = [...this.#index.due(serverUrl, now), ...asked];
+    if (due.length === 0) return [];
+    const along = this.#index
+      .due(serverUrl, now + alongMs(this.#timing))
+      .filter((job) => comesAlong(job, now, this.#timing));
+    return [...new Set([...due, ...along])];
+  }
+}
+
+/** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
+const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
+  stage.tag === 'watched' && stage.absences.count === 0 && stage.lookAt <= now + (linked ? auditMs : pollMs) / 2;
+const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

@@ -1,0 +1,118 @@
+import { hasCounted, type NodeRun } from './node-run';
+import type { Expected } from './plan/expected';
+import type { RunClock } from './run-clock';
+
+/** What is left of a run, or of a node. */
+export interface TimeLeft {
+  readonly ms: number;
+  /** Of that, what is known from this very run, or from earlier ones. */
+  readonly sureMs: number;
+  /** When the next news is expected: a step, or the end of a node. */
+  readonly newsMs: number;
+}
+
+/** How far something may be past what was expected before that shows: what was measured a little, a guess a lot. */
+export const spread = (trust: number): number => 0.12 + 0.3 * (1 - trust);
+/** Steps come regularly; a single one may be late. */
+const STEPS_SPREAD = 0.1;
+const STEP_SPREAD = 0.3;
+/** ComfyUI tells steps no more often than this, where it tells them by snapshots. */
+const SNAPSHOT_MS = 100;
+
+/** Nothing takes longer than a year, whatever numbers a node counts to. */
+export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
+
+/** What is left of a node at work. */
+export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, slowness: number): TimeLeft {
+  const { expected } = node;
+  const factor = expected.trust > 0 ? 1 : slowness;
+  if (hasCounted(node)) {
+    const ms = bounded(countingLeftMs(node, expected, factor, at, otherPace(run, id, node)));
+    const newsMs = Math.min(
+      ms,
+      node.max <= 1 && node.toldMs > 0
+        ? node.toldMs
+        : newsAfter(run.snapshots, node.max, paceOf(node, expected, factor, otherPace(run, id, node), 0)),
+    );
+    return { ms, sureMs: node.paceMs > 0 || expected.trust > 0 ? ms : 0, newsMs };
+  }
+  const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
+  const firstMs = expected.fixedMs * factor + newsAfter(run.snapshots, expected.steps, expected.stepMs * factor);
+  const newsMs = expected.stepMs > 0 ? Math.min(ms, Math.max(0, firstMs - (at - node.startedAt))) : ms;
+  return { ms, sureMs: expected.trust > 0 ? ms : 0, newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms) };
+}
+
+/** Steps that are quicker than snapshots come several at a time; a node that counts to one tells shares of it. */
+function newsAfter(snapshots: boolean, max: number, paceMs: number): number {
+  if (max <= 1) return SNAPSHOT_MS;
+  return snapshots && paceMs > 0 ? Math.max(1, Math.ceil(SNAPSHOT_MS / paceMs - 0.1)) * paceMs : paceMs;
+}
+
+/** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */
+function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
+  const { expected, startedAt } = node;
+  const { fixedMs, steps, rounds, trust } = expected;
+  const type = run.plan.nodes.get(id)?.type;
+  const pace = trust > 0 || type === undefined ? undefined : run.paces.get(type);
+  const stepMs = pace ?? expected.stepMs * factor;
+  const elapsed = at - startedAt;
+  const all = steps * rounds;
+  if (stepMs === 0 || all <= 1) return silentMs(fixedMs * factor + stepMs * all, elapsed, spread(trust));
+  const firstMs = fixedMs * factor + stepMs;
+  const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
+  return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1);
+}
+
+/** The pace of other nodes of its class in this run. */
+function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined {
+  const type = run.plan.nodes.get(id)?.type;
+  return type === undefined || node.expected.trust > 0 || node.paceMs > 0 ? undefined : run.paces.get(type);
+}
+
+/** What is left of a node that has counted. */
+export function countingLeftMs(
+  node: NodeRun,
+  expected: Expected,
+  factor: number,
+  at: number,
+  otherMs: number | undefined,
+): number {
+  const steps = Math.max(0, node.max - node.value);
+  const since = at - node.steppedAt;
+  const paceMs = paceOf(node, expected, factor, otherMs, since);
+  const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
+  const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
+  return roundLeft + roundsToCome(node, expected) * roundMs;
+}
+
+/** What is left of something that is silent: less and less, but never nothing; the longer past its time, the longer still. */
+export function silentMs(expectedMs: number, elapsedMs: number, share: number): number {
+  const ahead = expectedMs - elapsedMs;
+  const least = share * expectedMs;
+  const soft = (ahead + Math.sqrt(ahead * ahead + 4 * least * least)) / 2;
+  return Math.max(soft, elapsedMs > expectedMs ? share * elapsedMs : 0);
+}
+
+/** A step's time: what was seen, and what was expected while little was. */
+function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: number | undefined, since: number): number {
+  const seen = node.value - node.firstValue + node.rounds * node.max;
+  const perStep = expected.steps / node.max;
+  const wanted = otherMs ?? expected.stepMs * factor * perStep;
+  if (node.paceMs > 0) {
+    const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;
+    const paceMs = (node.paceMs * seen + wanted * doubt) / (seen + doubt);
+    // A step that is overdue is a long one, seen in part.
+    return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
+  }
+  if (wanted > 0 && (expected.trust > 0 || otherMs !== undefined)) return wanted;
+  // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
+  const firstMs = (node.firstAt - node.startedAt) / (node.firstValue || 1);
+  return node.max > 1 ? Math.max(firstMs, since) : firstMs;
+}
+
+/** Rounds after this one: as many as it took last time, or as its class is known for, else half as many as were seen. */
+function roundsToCome(node: NodeRun, { rounds, trust }: Expected): number {
+  const begun = node.rounds + 1;
+  if (trust > 0.5) return Math.max(0, rounds - begun);
+  return rounds > 1 ? Math.max(rounds - begun, node.rounds / 8) : node.rounds / 2;
+}

@@ -1,0 +1,122 @@
+import { jobBoard } from '../../../../streams/board/board';
+import { jobOf } from '../../../../streams/job/job';
+import { defaultTiming as timing } from '../../../../streams/job/timing';
+import { aState, sampling, type Fact } from '../../job/a-job';
+
+const SERVER = 'http://comfyui';
+const ended: Fact = { tag: 'ended', outcome: [] };
+
+/** A server's queue as its `status` frames and our jobs tell of it; time goes by in seconds. */
+function aServer() {
+  const board = jobBoard(timing);
+  let now = 0;
+  const told = (promptId: string, fact: Fact): unknown => board.take({ promptId, at: now, ...fact });
+  board.take({ tag: 'linked', clientId: 'c', at: now });
+  return {
+    told,
+    status: (remaining: number): unknown => board.take({ tag: 'queueLength', serverUrl: SERVER, remaining, at: now }),
+    submit: (promptId: string, more: Partial<Fact> = {}): void => {
+      board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { graph: sampling }) });
+      told(promptId, { tag: 'accepted', postedAt: now, ...more } as Fact);
+    },
+    /** Whom a look is about, of all those that come within so many seconds; places move with the clock meanwhile. */
+    looked: (seconds: number): readonly string[] => {
+      const about: string[] = [];
+      for (const until = now + seconds * 1_000; now < until; now += 250) {
+        about.push(...board.due(SERVER, now).map(({ state }) => state.promptId));
+        if (now % 1_000 === 0) board.take({ tag: 'clock', at: now });
+      }
+      return about;
+    },
+    place: (promptId: string): number | undefined => board.job(promptId)?.state.queuePosition,
+  };
+}
+
+/** Three jobs of ours on a server that has nothing else to do: the first runs. */
+function ours() {
+  const server = aServer();
+  for (const [n, id] of ['a', 'b', 'c'].entries()) {
+    server.status(n + 1);
+    server.submit(id);
+  }
+  server.told('a', { tag: 'started' });
+  return server;
+}
+
+describe('places in a queue', () => {
+  test('[R8] of our own jobs alone are known without a look', () => {
+    const { looked, told, status, place } = ours();
+    expect(looked(2)).toEqual([]);
+    expect([place('b'), place('c')]).toEqual([1, 2]);
+    told('a', ended);
+    status(2);
+    told('b', { tag: 'started' });
+    expect(looked(2)).toEqual([]);
+    expect(place('c')).toBe(1);
+    told('b', ended);
+    status(1);
+    expect(looked(2)).toEqual([]);
+    expect(place('c')).toBe(0);
+  });
+
+  test('are looked up within two seconds where a stranger came, for he may have gone in front', () => {
+    const { looked, told, status, place } = ours();
+    looked(2);
+    status(4);
+    expect(looked(2)).toEqual(['b', 'c']);
+    told('b', { tag: 'found', where: 'pending', ahead: 2 });
+    told('c', { tag: 'found', where: 'pending', ahead: 3 });
+    expect([place('b'), place('c')]).toEqual([2, 3]);
+  });
+
+  test('go on from a look as our jobs end', () => {
+    const { looked, told, status, place } = ours();
+    looked(2);
+    status(4);
+    looked(2);
+    told('b', { tag: 'found', where: 'pending', ahead: 2 });
+    told('c', { tag: 'found', where: 'pending', ahead: 3 });
+    told('a', ended);
+    status(3);
+    expect(looked(2)).toEqual([]);
+    expect([place('b'), place('c')]).toEqual([1, 2]);
+  });
+
+  test('[R8] that strangers move all the time are looked up a few times, then with the audit', () => {
+    const { looked, told, status } = ours();
+    looked(2);
+    let looks = 0;
+    for (let n = 0; n < 300; n += 1) {
+      status(4 + (n % 3));
+      const about = looked(1);
+      if (about.length > 0) looks += 1;
+      for (const id of about) told(id, { tag: 'found', where: 'pending', ahead: 3 });
+    }
+    expect(looks).toBeGreaterThanOrEqual(10);
+    expect(looks).toBeLessThanOrEqual(5 + 300 / 30 + 1);
+  });
+
+  test('are corrected where the `status` came before the one that counted the job', () => {
+    const { looked, status, submit, place } = aServer();
+    status(1);
+    submit('a');
+    status(1);
+    submit('b');
+    expect(place('b')).toBe(0);
+    status(2);
+    expect(looked(2)).toEqual([]);
+    expect(place('b')).toBe(1);
+  });
+
+  test('are looked up where a job of ours was put out of turn, or left the queue without having run', () => {
+    const { looked, told, status, submit } = ours();
+    looked(2);
+    submit('d', { isOutOfTurn: true });
+    status(4);
+    expect(looked(2)).toContain('b');
+    told('b', { tag: 'found', where: 'pending', ahead: 2 });
+    told('c', { tag: 'ended', outcome: [] });
+    status(3);
+    expect(looked(3)).toContain('b');
+  });
+});

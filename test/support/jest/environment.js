@@ -1,0 +1,51 @@
+const { ModernFakeTimers } = require('@jest/fake-timers');
+const { ModuleMocker } = require('jest-mock');
+
+const own = (object) =>
+  new Map(Reflect.ownKeys(object).map((key) => [key, Object.getOwnPropertyDescriptor(object, key)]));
+
+/**
+ * Runs specs in Node's own realm. Jest's usual one is made anew for each spec: each global name is then looked up through a
+ * proxy, and no library can be shared between specs, since what it makes is no `instanceof` what they know. What a spec puts
+ * into the global object, or puts in the place of what was there, goes when it ends.
+ */
+module.exports = class {
+  global = globalThis;
+  moduleMocker = new ModuleMocker(globalThis);
+  // Jest's older kind, which nothing uses.
+  fakeTimers = null;
+  fakeTimersModern;
+  #before = own(globalThis);
+  #exit = process.exit;
+
+  constructor({ projectConfig }) {
+    this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
+  }
+
+  exportConditions() {
+    return ['node', 'node-addons'];
+  }
+
+  // Jest insists on one; `runtime.js` compiles without it.
+  getVmContext() {
+    return globalThis;
+  }
+
+  async setup() {
+    // Jest asks for a hundred lines of each stack, which every error of a library then pays for.
+    Error.stackTraceLimit = 20;
+  }
+
+  async teardown() {
+    this.fakeTimersModern.dispose();
+    this.moduleMocker.restoreAllMocks();
+    // Jest wraps it for each spec.
+    process.exit = this.#exit;
+    // What cannot be taken away, such as undici's dispatcher, stays.
+    for (const key of own(globalThis).keys()) if (!this.#before.has(key)) Reflect.deleteProperty(globalThis, key);
+    for (const [key, was] of this.#before) {
+      const is = Object.getOwnPropertyDescriptor(globalThis, key);
+      if (is?.value !== was.value || is?.get !== was.get) Reflect.defineProperty(globalThis, key, was);
+    }
+  }
+};
