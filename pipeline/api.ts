@@ -110,7 +110,7 @@ export interface Pipeline {
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   /**
    * A page of the jobs of all instances, those submitted last first; where few match, it may hold fewer than `limit` and a
-   * cursor all the same. While the store does not answer, the jobs of this instance alone. Rejects with `InvalidCursor`.
+   * cursor all the same. While the store does not answer, the jobs of this instance alone, as `partial` says. Rejects with `InvalidCursor`.
    */
   list(query?: ListQuery): Promise<JobPage>;
   /**
@@ -121,10 +121,10 @@ export interface Pipeline {
   watch(promptId: string): Observable<JobState>;
   /** Every change of every job of this instance; hot, completes with the pipeline. What is called from a subscriber takes effect after the change is told to all. */
   readonly states$: Observable<JobState>;
-  /** Previews of a job that this instance watches, from now on; lossy. Completes with the pipeline, not with the job. */
+  /** Previews of a job, from now on; lossy. Completes when the job settles or is not known, or with the pipeline. */
   previews(promptId: string): Observable<Preview>;
-  /** All unsettled jobs of the store, once each, as they are now, then completes; this instance's alone where the store does not answer. */
-  live(): Observable<JobState>;
+  /** All unsettled jobs of the store, once each, as they are now, then completes; this instance's alone where the store does not answer, which `onPartial` is told. */
+  live(onPartial?: () => void): Observable<JobState>;
   /**
    * Opens the nth output of a job, or resolves `undefined` if there is no such job or output; of a `range`, as HTTP's
    * `Range` has it, a part where it is a single one that ComfyUI serves. Its `body` is to be read or destroyed. Rejects with `NoAnswer`, or as `get` does.

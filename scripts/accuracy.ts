@@ -18,9 +18,23 @@ export interface Accuracy {
   /** The longest time that nothing moved. */
   readonly stallSeconds: number;
   /** Of the times told from a fifth of the run on, the error relative to what was left; `undefined` where none was told. */
-  readonly eta?: { readonly median: number; readonly p90: number };
+  readonly eta?: Errors;
+  /** While it waited, the error of the times to its start, relative to the time to that. */
+  readonly start?: Errors;
   /** The mean distance of formulas in use elsewhere. */
   readonly elsewhere: Readonly<Record<string, number>>;
+}
+
+/** Errors of times that were told, each relative to the time that it was: 0.1 is a tenth too much or too little. */
+interface Errors {
+  readonly all: readonly number[];
+  readonly median: number;
+  readonly p90: number;
+}
+
+function errorsOf(all: readonly number[]): Errors | undefined {
+  const sorted = [...all].sort((a, b) => a - b);
+  return sorted.length === 0 ? undefined : { all: sorted, median: at(sorted, 0.5), p90: at(sorted, 0.9) };
 }
 
 /** Runs shorter than this say nothing: a frame's delay is a tenth of them. */
@@ -56,10 +70,18 @@ export function accuracyOf(file: string, recorded: readonly Recorded[], learn: r
     const own = states.filter(({ state, t }) => (state.runId ?? state.promptId) === promptId && t >= start && t < end);
     if (end - start < SHORTEST_MS) return [];
     const curve = own.map(({ t, state }): readonly [number, number] => [t, state.progress]);
-    const etas = own
-      .filter(({ t, state }) => state.etaMs !== undefined && t - start >= ETA_FROM * (end - start))
-      .map(({ t, state }) => Math.abs((state.etaMs ?? 0) - (end - t)) / (end - t))
-      .sort((a, b) => a - b);
+    const eta = errorsOf(
+      own
+        .filter(({ t, state }) => state.etaMs !== undefined && t - start >= ETA_FROM * (end - start))
+        .map(({ t, state }) => Math.abs((state.etaMs ?? 0) - (end - t)) / (end - t)),
+    );
+    const waits = errorsOf(
+      states
+        .filter(({ t, state }) => state.promptId === promptId && state.status === 'queued' && t < start)
+        .flatMap(({ t, state: { etaMs } }) =>
+          etaMs === undefined ? [] : [Math.abs(etaMs - (start - t)) / (start - t)],
+        ),
+    );
     const formulas = Object.entries(elsewhere).map(([name, formula]: [string, Formula]) => [
       name,
       distance(formula(recorded, promptId), start, end).mean,
@@ -70,7 +92,8 @@ export function accuracyOf(file: string, recorded: readonly Recorded[], learn: r
         stepsBack: curve.filter(([, percent], n) => percent < (curve[n - 1]?.[1] ?? 0)).length,
         over100: curve.filter(([, percent]) => percent > 99.9).length,
         stallSeconds: stallOf(curve, start, end) / 1000,
-        ...(etas.length > 0 && { eta: { median: at(etas, 0.5), p90: at(etas, 0.9) } }),
+        ...(eta !== undefined && { eta }),
+        ...(waits !== undefined && { start: waits }),
         elsewhere: Object.fromEntries(formulas) as Record<string, number>,
       },
     ];
@@ -118,9 +141,11 @@ export function main(args: readonly string[]): number {
       allowPositionals: true,
     });
     if (positionals.length === 0) throw new TypeError(USAGE);
-    const jobs = recordingsIn(positionals).flatMap((file) => accuracyOf(file, recordingAt(file), values.learn ?? []));
-    if (jobs.length === 0) throw new Error('no run of over 0.3 s that ended well');
-    if (values.json === true) console.log(JSON.stringify({ jobs, all: summaryOf(jobs) }));
+    const files = recordingsIn(positionals);
+    const jobs = files.flatMap((file) => accuracyOf(file, recordingAt(file), values.learn ?? []));
+    if (jobs.length === 0)
+      throw new Error(`no run of over 0.3 s that ended well in what was read: ${files.length} file(s)`);
+    if (values.json === true) console.log(JSON.stringify({ jobs: jobs.map(shown), all: summaryOf(jobs) }));
     else print(jobs);
     return 0;
   } catch (error) {
@@ -129,9 +154,17 @@ export function main(args: readonly string[]): number {
   }
 }
 
+/** A job's figures without each single error. */
+const shown = ({ eta, start, ...job }: Accuracy): unknown => ({
+  ...job,
+  ...(eta !== undefined && { eta: { median: eta.median, p90: eta.p90 } }),
+  ...(start !== undefined && { start: { median: start.median, p90: start.p90 } }),
+});
+
 function summaryOf(jobs: readonly Accuracy[]) {
   const mean = (of: (job: Accuracy) => number): number => jobs.reduce((sum, job) => sum + of(job), 0) / jobs.length;
-  const etas = jobs.flatMap(({ eta }) => (eta === undefined ? [] : [eta]));
+  const eta = errorsOf(jobs.flatMap((job) => job.eta?.all ?? []));
+  const start = errorsOf(jobs.flatMap((job) => job.start?.all ?? []));
   return {
     jobs: jobs.length,
     mean: mean((job) => job.mean),
@@ -140,14 +173,8 @@ function summaryOf(jobs: readonly Accuracy[]) {
     stepsBack: jobs.reduce((sum, { stepsBack }) => sum + stepsBack, 0),
     over100: jobs.reduce((sum, { over100 }) => sum + over100, 0),
     longestStallSeconds: Math.max(...jobs.map(({ stallSeconds }) => stallSeconds)),
-    etaMedian: at(
-      etas.map(({ median }) => median).sort((a, b) => a - b),
-      0.5,
-    ),
-    etaP90: at(
-      etas.map(({ p90 }) => p90).sort((a, b) => a - b),
-      0.5,
-    ),
+    ...(eta !== undefined && { etaMedian: eta.median, etaP90: eta.p90 }),
+    ...(start !== undefined && { startMedian: start.median, startP90: start.p90 }),
     elsewhere: Object.fromEntries(
       Object.keys(elsewhere).map((name) => [name, mean((job) => job.elsewhere[name] ?? 0)]),
     ),
@@ -171,9 +198,14 @@ function print(jobs: readonly Accuracy[]): void {
   console.log(
     `${all.stepsBack} steps back, ${all.over100} over 99.9, longest stall ${all.longestStallSeconds.toFixed(1)} s;`,
   );
-  console.log(
-    `ETA off by ${(all.etaMedian * 100).toFixed(0)} % of what is left (median), ${(all.etaP90 * 100).toFixed(0)} % (p90)`,
-  );
+  const off = (what: string, median: number | undefined, p90: number | undefined): void =>
+    console.log(
+      median === undefined || p90 === undefined
+        ? `${what}: none was told`
+        : `${what}: off by ${(median * 100).toFixed(0)} % of it (median), ${(p90 * 100).toFixed(0)} % (p90)`,
+    );
+  off('time to the end, from a fifth of the run on', all.etaMedian, all.etaP90);
+  off('time to the start, while waiting', all.startMedian, all.startP90);
   for (const [name, mean] of Object.entries(others)) console.log(`${name}: mean ${mean.toFixed(2)}`);
 }
 

@@ -122,8 +122,8 @@ class Replay {
       this.#open(promptId);
       const at = this.#clock.now();
       if (status === 200) this.#take({ tag: 'accepted', promptId, at, postedAt: at });
-      else if (status >= 400 && status < 500)
-        this.#take({ tag: 'refused', promptId, at, ...rejection(status, response) });
+      const rejected = status >= 400 ? rejection(response) : undefined;
+      if (rejected !== undefined) this.#take({ tag: 'refused', promptId, at, ...rejected });
     } else if (method === 'GET') {
       this.#answers.put(line);
       this.#look(path);

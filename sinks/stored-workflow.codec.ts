@@ -1,9 +1,11 @@
-import { deflateRaw, inflateRaw } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createDeflateRaw, inflateRaw } from 'node:zlib';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import { Observable, map, of } from 'rxjs';
+import { Observable, defer, from, map, of } from 'rxjs';
 import { bounds } from '../streams/bounds';
 import { outlineOf, type Prompt } from '../streams/job/workflow';
 
@@ -50,13 +52,46 @@ export const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =
 const PACKED_FROM = 64 << 10;
 const PACKED = 'deflate:';
 
-/** A workflow as text for a store that keeps all in memory. Another thread packs it. */
+/** Characters of a text that are written as JSON in one go: of 24 MiB that takes 0.1 s. */
+const PIECE = 64 << 10;
+
+/** A workflow as text. A long one is packed, piece by piece and by another thread, while the event loop goes on. */
 export function packedWorkflow(workflow: StoredWorkflow): Observable<string> {
-  const text = JSON.stringify(workflow);
-  if (text.length < PACKED_FROM) return of(text);
-  return zipped((done) => deflateRaw(text, { level: 1 }, done)).pipe(
-    map((bytes) => `${PACKED}${bytes.toString('base64')}`),
-  );
+  const { workflow: text, extraData = '' } = workflow.prompt;
+  if (text.length + extraData.length < PACKED_FROM) return of(JSON.stringify(workflow));
+  return defer(() => from(deflated(jsonOf(workflow)))).pipe(map((base64) => `${PACKED}${base64}`));
+}
+
+/** What `JSON.stringify` would make of it, in pieces. */
+function* jsonOf({ tag, prompt }: StoredWorkflow): Generator<string> {
+  yield `{"tag":${JSON.stringify(tag)},"prompt":{`;
+  const given = Object.entries(prompt).filter(([, value]) => value !== undefined);
+  for (const [n, [name, value]] of given.entries()) {
+    yield `${n === 0 ? '' : ','}${JSON.stringify(name)}:`;
+    if (typeof value !== 'string') yield JSON.stringify(value);
+    else {
+      yield '"';
+      // Half of a pair of surrogates is written as an escape, and so the pair may be cut in two.
+      for (let at = 0; at < value.length; at += PIECE) yield JSON.stringify(value.slice(at, at + PIECE)).slice(1, -1);
+      yield '"';
+    }
+  }
+  yield '}}';
+}
+
+async function deflated(pieces: Iterable<string>): Promise<string> {
+  const base64: string[] = [];
+  let rest = Buffer.alloc(0);
+  await pipeline(Readable.from(pieces), createDeflateRaw({ level: 1 }), async (packed: AsyncIterable<Buffer>) => {
+    for await (const chunk of packed) {
+      const bytes = Buffer.concat([rest, chunk]);
+      const whole = bytes.length - (bytes.length % 3);
+      base64.push(bytes.toString('base64', 0, whole));
+      rest = bytes.subarray(whole);
+    }
+  });
+  base64.push(rest.toString('base64'));
+  return base64.join('');
 }
 
 /** Reads what `packedWorkflow` made; nothing where somebody else wrote over it, or it unpacks to more than any workflow has. */

@@ -10,6 +10,7 @@ import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../streams/bounds';
 import { readPython } from './codecs/python-json';
+import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from './server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -37,10 +38,8 @@ export class NoAnswer extends Error {
  * other requests go on, and after a few of these a job settles.
  */
 export class Unreadable extends NoAnswer {}
-
-/** Not even asked: the server has not been answering, and is left alone for a while. */
+/** Not even asked: the server has not been answering. */
 export class NotAsked extends NoAnswer {}
-
 /** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
 export class Refusal extends NoAnswer {
   constructor(
@@ -159,10 +158,11 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
       const response = await request(`${url}${path}`, {
-        ...init,
+        method: init.method,
+        ...(init.body !== undefined && { body: sent(init.body) }),
         dispatcher,
         signal,
-        headers: { ...headers, ...type },
+        headers: { ...headers, ...type, ...lengthOf(init.body) },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       if (Number(length) > maxBytes) {

@@ -57,14 +57,8 @@ export interface SessionOptions {
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
-export function webSocketSession({
-  address,
-  clientId,
-  clock,
-  report,
-  timing = defaultSocketTiming,
-  listener,
-}: SessionOptions): Session {
+export function webSocketSession(session: SessionOptions): Session {
+  const { address, clientId, clock, report, timing = defaultSocketTiming, listener } = session;
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
   const options = socketOptions(address, timing);
   const sparing = throttledReport(report, clock);
@@ -88,6 +82,12 @@ export function webSocketSession({
         subscriber.next({ tag: 'linked', clientId, at: clock.now() });
       });
       socket.on('message', (data, isBinary) => {
+        if (!isBinary && (data as Buffer).length > bounds.lastFrameBytes) {
+          cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+          sparing('frame', cause);
+          socket.terminate();
+          return;
+        }
         for (const event of events(data as Buffer, isBinary, origin(), sparing, listener)) subscriber.next(event);
       });
       socket.on('error', (error) => {
@@ -134,6 +134,8 @@ const socketOptions = (
 ): ClientOptions & { readonly closeTimeout: number } => ({
   ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
   ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+  // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
+  skipUTF8Validation: true,
 });
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */

@@ -22,7 +22,7 @@ import type { Report } from '../streams/operators/reporting';
 import type { Prompt } from '../streams/job/workflow';
 import type { Lookup } from './looks/lookup';
 import { MARK, inQueueAs } from './looks/places';
-import { acceptedCodec, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
+import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {
@@ -134,15 +134,17 @@ class Posting {
     if (status === 200 && acceptedCodec.is(json)) return this.#accepted(json.prompt_id, json.node_errors);
     if (status < 400)
       return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
-    const { failure, nodeErrors } = rejection(status, json);
-    return this.#refused(failure, nodeErrors);
+    const rejected = rejection(json);
+    if (rejected === undefined)
+      return throwError(() => new Refusal('an answer that is not ComfyUI’s', status, undefined));
+    return this.#refused(rejected.failure, rejected.nodeErrors);
   }
 
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
     this.#report('submit', error);
     this.#submission.onTrouble?.(error);
-    if (error instanceof Refusal) return this.#refused(proxyRefusal(error));
+    if (error instanceof Refusal && isFinal(error.status)) return this.#refused(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
   }
@@ -161,7 +163,7 @@ class Posting {
 
   /** R10: no retry without a health check before it. */
   #whenHealthy(n: number): Observable<BoardEvent> {
-    return this.#rest.get('/prompt').pipe(
+    return this.#lookup.answers().pipe(
       concatMap(() => this.#post(n + 1)),
       catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
     );
@@ -172,7 +174,8 @@ class Posting {
     const { backoff, clock, giveUpMs } = this.#policy;
     if (this.#submission.cancelAsked() && !this.#maybeSent) return this.#refused(cancelledBeforeRun);
     if (!this.#submission.wanted()) return EMPTY;
-    if (clock.now() - this.#startedAt > giveUpMs) return this.#refused(unreachable(error.message));
+    if (clock.now() - this.#startedAt > giveUpMs)
+      return this.#refused(error instanceof Refusal ? proxyRefusal(error) : unreachable(error.message));
     return concat(this.#wait(backoff.delayMs(n)), defer(next));
   }
 

@@ -13,6 +13,8 @@ export const bounds = {
   bodiesAtOnce: 1,
   inputsAtOnce: 4,
   bodiesWaiting: 100,
+  /** Bytes of all bodies that an instance has in hand, read and not checked yet; twice the largest body where that is more. */
+  bodiesBytes: 96 << 20,
   /** After so long without a byte an upload is cut, and one that averages less than this is as well. */
   uploadStallMs: 10_000,
   uploadBytesPerSecond: 16_384,
@@ -57,18 +59,23 @@ export const bounds = {
   fileBytes: 32 << 20,
   filesBytes: 128 << 20,
   files: 200,
+  /** Bytes of those, of all jobs of an instance, that wait for a store that is away. */
+  filesWaitingBytes: 64 << 20,
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,
   /** Unsettled jobs of a user, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, `WORKFLOW_BYTES_PER_USER`. */
   jobsPerUser: 1_000,
   bytesPerUser: 256 << 20,
+  /** Nodes of all of a user's unsettled jobs that one instance watches: 1 KB of memory each. */
+  nodesPerUser: 150_000,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
   jobMs: 12 * 3_600_000,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
-  /** Bytes of a text frame and of any other, and how deep what ComfyUI writes may be nested. */
+  /** Bytes of a text frame, of one that ends the socket, and of any other; and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  lastFrameBytes: 16 << 20,
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */

@@ -67,7 +67,7 @@ function opened(serverUrl: string, clientId: string): Shared {
     clock: realClock,
     // Whose the jobs are, and how long they may take, is the application's to say.
     timeoutMs: Infinity,
-    userLimits: { jobs: Infinity, bytes: Infinity },
+    userLimits: { jobs: Infinity, bytes: Infinity, nodes: Infinity },
   };
   return { pipeline: createPipeline(options), serverUrl, clientId, folder, isNamed: false, holders: 0 };
 }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 const PATIENCE_MS = 9_500;
 
 /** How long a process that leaves may take, in seconds; then it is ended from outside. Nothing is lost by waiting once it is drained. */
-const TO_EXIT_S = 0.8;
+const TO_EXIT_S = 0.5;
 const DRAINED_TO_EXIT_S = 3;
 
 /**

@@ -31,6 +31,8 @@ export interface Jobstream {
    * service's are all. Never completes.
    */
   watchMine(): Observable<PublicJob>;
+  /** Whether what `watchMine` told as live may not be all: the gateway's store is away, and is asked for until it is back. */
+  readonly partial$: Observable<boolean>;
   /** Images of the job's running node. Lossy; completes when the job settles, errors as `watchJob` does. */
   previews(promptId: string): Observable<Preview>;
   /** How the connection is, from now on. */
@@ -69,10 +71,12 @@ export function jobstream({ url, token }: JobstreamOptions): Jobstream {
     }),
   );
   const room = rooms(link$, (job) => heard$.next(job));
-  const mine$ = mine(link$, heard$, room);
+  const partial$ = new BehaviorSubject(false);
+  const mine$ = mine(link$, heard$, room, (isPartial) => partial$.next(isPartial));
   return {
     watchJob: (promptId) => room(promptId).state$,
     watchMine: () => mine$,
+    partial$: partial$.pipe(distinctUntilChanged()),
     previews: (promptId) => room(promptId).preview$,
     status$: status$.pipe(
       map(({ status }) => status),
@@ -84,6 +88,7 @@ export function jobstream({ url, token }: JobstreamOptions): Jobstream {
       closed = true;
       tell('closed');
       status$.complete();
+      partial$.complete();
       closed$.error(new JobstreamError('closed', 'The jobstream was closed.'));
     },
   };

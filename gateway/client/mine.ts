@@ -13,6 +13,7 @@ import {
   share,
   skip,
   take,
+  tap,
 } from 'rxjs';
 import { isSettled } from '../../streams/job/job-state';
 import { neverBackward } from '../../streams/operators/never-backward';
@@ -27,17 +28,20 @@ import type { Room } from './room';
 const MOST_JOBS = 5_000;
 /** How many jobs are asked for at a time that may have ended while the connection was lost. */
 const AT_A_TIME = 4;
+/** How often a gateway whose store is away is asked again. */
+const AGAIN_MS = 5_000;
 
 type News = { readonly tag: 'live'; readonly live: LiveJobs } | { readonly tag: 'change'; readonly job: PublicJob };
 
 /**
  * All jobs that one may see: the live ones, then each change, each job never backward. What ended while the connection
- * was lost is asked for. Never completes.
+ * was lost is asked for. Never completes. Tells whether the live ones are those of one instance alone, as its store is away.
  */
 export function mine(
   link$: Observable<Link | undefined>,
   heard$: Observable<PublicJob>,
   room: (promptId: string) => Pick<Room, 'state$'>,
+  tellPartial: (isPartial: boolean) => void,
 ): Observable<PublicJob> {
   const newest = new Map<string, PublicJob>();
   const live = (): readonly PublicJob[] => [...newest.values()].filter((job) => !isSettled(job));
@@ -64,13 +68,15 @@ export function mine(
         return EMPTY;
       }),
     );
-  const missedIn = ({ jobs }: LiveJobs): Observable<never> => {
+  const missedIn = ({ jobs, partial }: LiveJobs): Observable<never> => {
+    if (partial) return EMPTY;
     const listed = new Set(jobs.map(({ promptId }) => promptId));
     return from(live().filter(({ promptId }) => !listed.has(promptId))).pipe(mergeMap(askFor, AT_A_TIME));
   };
 
   const told$ = overEach(link$, (link) =>
     watched(link).pipe(
+      tap((news) => news.tag === 'live' && tellPartial(news.live.partial === true)),
       patiently(),
       mergeMap((news) => (news.tag === 'change' ? from([news.job]) : merge(from(news.live.jobs), missedIn(news.live)))),
     ),
@@ -87,12 +93,19 @@ const watched = (link: Link): Observable<News> =>
   new Observable((out) => {
     const change = (job: PublicJob): void => out.next({ tag: 'change', job });
     link.on('job:state', change);
-    link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
-      if (failure) out.error(noAnswer(failure));
-      else if (reply.ok) out.next({ tag: 'live', live: reply });
-      else out.error(refusalOf(reply));
-    });
+    let waiting: ReturnType<typeof setTimeout> | undefined;
+    const ask = (): void =>
+      void link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
+        if (out.closed) return;
+        if (failure) out.error(noAnswer(failure));
+        else if (reply.ok) {
+          out.next({ tag: 'live', live: reply });
+          if (reply.partial) waiting = setTimeout(ask, AGAIN_MS);
+        } else out.error(refusalOf(reply));
+      });
+    ask();
     return () => {
+      clearTimeout(waiting);
       link.off('job:state', change);
       if (link.connected) link.emit('jobs:unwatch');
     };

@@ -64,7 +64,7 @@ export const originGuard =
   };
 
 const EXPOSED =
-  'Location, Retry-After, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Disposition, Content-Range, ETag';
+  'Location, Jobs-Partial, Retry-After, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Disposition, Content-Range, ETag';
 
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT',

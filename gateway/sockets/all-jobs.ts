@@ -41,6 +41,8 @@ export type WatchNews =
 export interface LiveStates {
   readonly jobs: readonly JobState[];
   readonly more: boolean;
+  /** Whether the store did not answer, so that these are the jobs of this instance alone. */
+  readonly partial?: true;
 }
 
 /**
@@ -65,6 +67,7 @@ class WatchedJobs implements AllJobs {
   #pauseMs = LOOK_MS;
   /** Whether there was a look: before, nobody was told of anything. */
   #whole = false;
+  #isPartial = false;
 
   constructor(pipeline: Source, clock: SchedulerLike) {
     this.#pipeline = pipeline;
@@ -108,7 +111,9 @@ class WatchedJobs implements AllJobs {
   #look(): Observable<unknown> {
     const began = this.#clock.now();
     const over = [...this.#known.values()].filter(isSettled);
-    return this.#pipeline.live().pipe(
+    this.#isPartial = false;
+    const live$ = this.#pipeline.live(() => (this.#isPartial = true));
+    return live$.pipe(
       toArray(),
       mergeMap((listed) => concat(listed, this.#unlisted(listed))),
       toArray(),
@@ -143,7 +148,8 @@ class WatchedJobs implements AllJobs {
 
   #liveFor(viewer: Viewer): LiveStates {
     const live = [...this.#known.values()].filter((state) => !isSettled(state) && maySee(viewer, state));
-    return { jobs: live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE), more: live.length > PAGE };
+    const jobs = live.sort((a, b) => b.startedAt - a.startedAt).slice(0, PAGE);
+    return { jobs, more: live.length > PAGE, ...(this.#isPartial && { partial: true }) };
   }
 }
 

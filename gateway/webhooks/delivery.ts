@@ -19,6 +19,7 @@ import {
   share,
   take,
   takeUntil,
+  tap,
   timer,
   type Observable,
   type SchedulerLike,
@@ -31,7 +32,7 @@ import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { reporting, type Report } from '../../streams/operators/reporting';
+import type { Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
 import { fairQueue, type Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
@@ -87,11 +88,20 @@ export function courier(options: CourierOptions): Courier {
   const stop$ = new ReplaySubject<void>(1);
   const queue = fairQueue<Carried>();
 
-  const quietly = <T>(work$: Observable<T>): Observable<T> =>
+  let isAway = false;
+  /** Of a store that is away it is told once: it is asked every second. */
+  const told = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
-      reporting('webhooks', report),
-      catchError(() => EMPTY),
+      tap({
+        complete: () => (isAway = false),
+        error: (error: unknown) => {
+          const isKnown = isAway && error instanceof StoreUnavailable;
+          isAway ||= error instanceof StoreUnavailable;
+          if (!isKnown) report('webhooks', error);
+        },
+      }),
     );
+  const quietly = <T>(work$: Observable<T>): Observable<T> => told(work$).pipe(catchError(() => EMPTY));
 
   const later = (promptId: string, webhook: Webhook, inMs: number): Observable<never> =>
     hooks.later({ promptId, text: JSON.stringify(webhook) }, inMs);
@@ -192,7 +202,7 @@ export function courier(options: CourierOptions): Courier {
         hurriedIfOver(promptId),
         of('kept'),
       ).pipe(
-        reporting('webhooks', report),
+        told,
         reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
         takeUntil(stop$),
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),

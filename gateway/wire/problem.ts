@@ -26,7 +26,7 @@ const KINDS = {
   internal: [500, 'The gateway failed'],
   'no-answer': [502, 'ComfyUI gave no usable answer'],
   'output-too-large': [502, 'The output is too large'],
-  busy: [503, 'Too many downloads'],
+  busy: [503, 'Too much is under way here'],
   'keys-unavailable': [503, 'Tokens cannot be checked right now'],
   closing: [503, 'The gateway is closing'],
   'store-unavailable': [503, 'Job states cannot be read right now'],

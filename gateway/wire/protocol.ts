@@ -23,6 +23,8 @@ export type Reply = { readonly ok: true; readonly job: PublicJob } | Refusal;
 export interface LiveJobs {
   readonly jobs: readonly PublicJob[];
   readonly more: boolean;
+  /** Where the gateway's store is away: these are the jobs of the asked instance alone. */
+  readonly partial?: true;
 }
 
 /** What `jobs:watch` comes back as. */

@@ -1,21 +1,27 @@
 import {
   EMPTY,
+  NEVER,
+  catchError,
   concat,
   defer,
+  endWith,
   filter,
   firstValueFrom,
   from,
+  ignoreElements,
   lastValueFrom,
   map,
   merge,
+  noop,
   repeat,
   takeUntil,
   takeWhile,
+  tap,
   throwError,
   timer,
   type Observable,
 } from 'rxjs';
-import { PipelineClosed, type Pipeline, type Preview, type ServerStatus } from '../api';
+import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
 import type { Env } from '../env';
@@ -68,7 +74,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
     list: whileOpen((query) => reads.list(query)),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
-    live: () => readOpen(() => live(parts, env)),
+    live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,
     previews: (promptId) => previews(promptId, parts),
     output: whileOpen(async (promptId, n, range) => {
@@ -109,22 +115,30 @@ function cancelling({ board, posting, store, reads, life }: CallParts, { clock }
   };
 }
 
-/** What comes here while the job is watched here, else what another instance shows of it. */
-function previews(promptId: string, { board, local, store, stop$ }: CallParts): Observable<Preview> {
+/** What comes here while the job is watched here, else what another instance shows of it; until the job settles. */
+function previews(promptId: string, { board, local, store, reads, stop$ }: CallParts): Observable<Preview> {
   const isHere = (): boolean => board.job(promptId) !== undefined;
   const here$ = defer(() => local.previews.changes(promptId));
   const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
+  const over$ = defer(() => reads.watch(promptId)).pipe(
+    ignoreElements(),
+    // A store that is away says nothing of the job.
+    catchError((error: unknown) => (error instanceof UnknownJob ? EMPTY : NEVER)),
+    endWith(true),
+  );
   return concat(
     defer(() => (isHere() ? here$ : EMPTY)),
-    merge(here$, elsewhere$),
+    merge(here$, elsewhere$).pipe(takeUntil(over$)),
   ).pipe(takeUntil(stop$));
 }
 
 /** The jobs here as they are now, then those that others watch as they are stored; the first alone where the store does not answer (R12). */
-function live({ board, store }: CallParts, { report }: Env): Observable<JobState> {
+function live({ board, store }: CallParts, { report }: Env, onPartial?: () => void): Observable<JobState> {
   const here = [...board.jobs.values()].map(({ state }) => state);
   const ids = new Set(here.map(({ promptId }) => promptId));
-  const elsewhere$ = store.live((promptId) => ids.has(promptId)).pipe(reporting('store', report), orNothing);
+  const elsewhere$ = store
+    .live((promptId) => ids.has(promptId))
+    .pipe(reporting('store', report), tap({ error: onPartial ?? noop }), orNothing);
   return concat(from(here), elsewhere$).pipe(map((state) => board.job(state.promptId)?.state ?? state));
 }
 

@@ -11,7 +11,7 @@ import { pictures } from '../reads/pictures';
 import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
 import { sessions } from '../sessions/leased-sessions';
-import { submissions } from '../submit/submissions';
+import { submissions, type UserLimits } from '../submit/submissions';
 import { observedServer, serverListener } from '../telemetry/observed-server';
 import { observedStore, tracedWrites } from '../telemetry/observed-store';
 import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
@@ -45,20 +45,27 @@ export interface PipelineOptions {
   readonly random?: () => number;
   /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
   readonly timeoutMs?: number;
-  /** What one user may have under way; 1,000 jobs and 256 MiB where absent. */
-  readonly userLimits?: { readonly jobs?: number; readonly bytes?: number };
+  /** What one user may have under way; 1,000 jobs, 256 MiB and 150,000 nodes where absent. */
+  readonly userLimits?: Partial<UserLimits>;
   /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
   readonly timing?: Partial<Timing>;
   /** Of WebSockets; `defaultSocketTiming` for what is absent. */
   readonly socketTiming?: Partial<SocketTiming>;
 }
 
+const defaultLimits: UserLimits = {
+  jobs: bounds.jobsPerUser,
+  bytes: bounds.bytesPerUser,
+  nodes: bounds.nodesPerUser,
+};
+
 /** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
 const CONFIRM_MS = 20_000;
 
 /**
  * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
- * for neither: what is away is tried again. Throws a `TypeError` for no servers and for a URL that is none.
+ * for neither: what is away is tried again. Throws a `TypeError` for no servers, for a URL
+ * that is none, and for a URL or name that two servers have.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report = () => undefined, clock = asyncScheduler, random = Math.random, telemetry: tell } = options;
@@ -71,7 +78,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
   const servers = serversOf(options, env);
   const durations = learnedDurations(store, env);
-  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn);
+  const kept = pictures(store, env);
+  const board = jobBoard({ ...defaultTiming, ...options.timing }, report, durations.durationsOn, kept.hasRoom);
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
@@ -86,7 +94,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     confirmMs: CONFIRM_MS,
   });
   const transit = inTransit();
-  const kept = pictures(store, report);
 
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
 
@@ -122,7 +129,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const submit = submissions(
     {
       ...{ choice, sessions: held, board, posting: posts, reads, transit, store, writer, run },
-      limits: { jobs: bounds.jobsPerUser, bytes: bounds.bytesPerUser, ...options.userLimits },
+      limits: { ...defaultLimits, ...options.userLimits },
       timeoutMs: timeoutOf(options.timeoutMs ?? bounds.jobMs),
     },
     env,
@@ -146,11 +153,25 @@ function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly De
 function serversOf({ servers, socketTiming, telemetry: tell }: PipelineOptions, { clock, backoff, report }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
-  return servers.map((server, position) => {
-    const address = serverAddress(server, position);
+  const addresses = servers.map(serverAddress);
+  refuseTwice(
+    'URL',
+    addresses.map(({ url }) => url),
+  );
+  refuseTwice(
+    'name',
+    addresses.map(({ name }) => name),
+  );
+  return addresses.map((address) => {
     const listener = tell && serverListener(address.name, tell);
     return observedServer(comfyUIServer(address, { ...policy, ...(listener && { listener }) }, report), tell);
   });
+}
+
+/** Two servers that are one would each count, ask and watch its jobs. */
+function refuseTwice(what: string, given: readonly string[]): void {
+  const twice = given.find((each, n) => given.indexOf(each) < n);
+  if (twice !== undefined) throw new TypeError(`two servers have the ${what} ${twice}; give each once`);
 }
 
 /** A training takes as long as it takes. */

@@ -38,7 +38,7 @@ import { SocketClosed } from '../../sources/session';
 import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
 import { jobChanges } from '../../streams/changes/job-changes';
 import type { Telemetry } from '../telemetry/telemetry-event';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { reporting } from '../../streams/operators/reporting';
@@ -155,6 +155,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
     case 'state':
       tell?.(change);
       local.states.tell(change.state.promptId, change.state);
+      if (isSettled(change.state)) local.previews.release(change.state.promptId);
       writer.put(change.state);
       store.announce(change.state);
       break;
@@ -207,7 +208,7 @@ const fulfilled =
   };
 
 /** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
-async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { report }: Env): Promise<void> {
+async function atEnd({ servers, sessions, local, pictures, writer, store }: LifeParts, { report }: Env): Promise<void> {
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
       reporting('closing', report),
@@ -216,8 +217,12 @@ async function atEnd({ servers, sessions, local, writer, store }: LifeParts, { r
   local.states.close();
   local.previews.close();
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));
-  const shut$ = defer(() => (writer.close(), store.close()));
-  await lastValueFrom(concat(quietly(writer.drain(DRAIN_MS)), quietly(released$), quietly(shut$)), {
+  const shut$ = defer(() => (writer.close(), pictures.close(), store.close()));
+  const drained$ = merge(
+    quietly(writer.drain(DRAIN_MS)),
+    quietly(pictures.drained$.pipe(timeout({ first: DRAIN_MS, with: () => EMPTY }))),
+  );
+  await lastValueFrom(concat(drained$, quietly(released$), quietly(shut$)), {
     defaultValue: undefined,
   });
   await Promise.all(servers.map((server) => server.close())).catch((error: unknown) => report('closing', error));

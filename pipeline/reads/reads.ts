@@ -119,7 +119,8 @@ class PresentReads implements Reads {
   #pageOfHere(query: JobQuery): JobPage {
     const { board, writer } = this.#parts;
     const here = [...writer.unwritten(), ...[...board.jobs.values()].map(({ state }) => state)];
-    return pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+    const page = pageOf([...new Map(here.map((state) => [state.promptId, state])).values()], query);
+    return { ...page, partial: true };
   }
 
   /** The states of a stored page as they are now, and those that belong on it and are not stored yet. */

@@ -24,6 +24,8 @@ export interface UserLimits {
   readonly jobs: number;
   /** Bytes of the workflows that are stored for them. */
   readonly bytes: number;
+  /** Nodes of those that this instance watches. */
+  readonly nodes: number;
 }
 
 export interface SubmissionParts {
@@ -158,6 +160,8 @@ function perUser(
       const here = { jobs: board.countOfUser(userId), bytes: 0 };
       const usage = await lastValueFrom(attempted(store.usage(userId)), { defaultValue: here });
       if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
+      if (board.nodesOfUser(userId) >= limits.nodes)
+        throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
       if (usage.bytes + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
       return await submit(counted);
     } finally {

@@ -6,6 +6,7 @@ import { readRecording, type Recorded } from './recording.codec';
 /** The files named, and all recordings in the folders named. */
 export const recordingsIn = (paths: readonly string[]): readonly string[] =>
   paths.flatMap((path) => {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) throw new Error(`${path}: no such file or directory`);
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
     return names

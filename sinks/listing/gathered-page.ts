@@ -1,7 +1,16 @@
 import { defer, EMPTY, expand, last, map, type Observable } from 'rxjs';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
-import { cursorAt, matches, positionOf, type JobPage, type JobQuery, type JobTotals, type Position } from './job-page';
+import {
+  cursorAt,
+  matches,
+  noJobs,
+  positionOf,
+  type JobPage,
+  type JobQuery,
+  type JobTotals,
+  type Position,
+} from './job-page';
 
 /** How far a page has come. */
 export interface Gathered {
@@ -23,8 +32,6 @@ export interface Found {
   readonly more: boolean;
 }
 
-const NONE: JobTotals = { queued: 0, processing: 0, completed: 0, failed: 0 };
-
 /** Adds the states of a look that match. */
 export const gatheredWith = (before: Gathered, found: Found, query: JobQuery): Gathered => ({
   jobs: [...before.jobs, ...found.states.filter((state) => matches(state, query))],
@@ -44,7 +51,7 @@ export const gatheredPage = (query: JobQuery, look: (before: Gathered) => Observ
     const after = cursor === undefined ? undefined : positionOf(cursor);
     const isDone = ({ jobs, more, reads }: Gathered): boolean =>
       !more || jobs.length > limit || reads >= bounds.pageReads;
-    return look({ jobs: [], after, totals: NONE, reads: 0, more: true }).pipe(
+    return look({ jobs: [], after, totals: noJobs, reads: 0, more: true }).pipe(
       expand((gathered) => (isDone(gathered) ? EMPTY : look(gathered))),
       last(),
       map((gathered): JobPage => {

@@ -1,8 +1,9 @@
-import type { JobState, JobStatus } from '../../streams/job/job-state';
+import { standingOf, type JobStanding, type JobState } from '../../streams/job/job-state';
 
 /** Which states to give; an absent field matches all. */
 export interface JobFilter {
-  readonly status?: readonly JobStatus[];
+  /** As they stand: `failed` are those that were not cancelled. */
+  readonly status?: readonly JobStanding[];
   readonly type?: string;
   readonly userId?: string;
   readonly characterId?: string;
@@ -19,14 +20,16 @@ export interface JobQuery extends JobFilter {
   readonly cursor?: string;
 }
 
-/** How many jobs there are of each status, of the query's user or of all, whatever else was asked for. */
-export type JobTotals = Readonly<Record<JobStatus, number>>;
+/** How many jobs there are of each standing, of the query's user or of all, whatever else was asked for. */
+export type JobTotals = Readonly<Record<JobStanding, number>>;
 
 /** A page of jobs, newest first, and where the next one starts. */
 export interface JobPage {
   readonly jobs: readonly JobState[];
   readonly cursor?: string;
   readonly totals: JobTotals;
+  /** Whether the store did not answer, so that these are the jobs of the asked instance alone. */
+  readonly partial?: true;
 }
 
 /** A cursor that no page gave. */
@@ -34,11 +37,11 @@ export class InvalidCursor extends Error {
   override readonly name = 'InvalidCursor';
 }
 
-export const STATUSES: readonly JobStatus[] = ['queued', 'processing', 'completed', 'failed'];
+export const STANDINGS: readonly JobStanding[] = ['queued', 'processing', 'completed', 'failed', 'cancelled'];
 
 /** Whether a state is one of those that were asked for. */
 export const matches = (state: JobState, wanted: JobFilter): boolean =>
-  (wanted.status === undefined || wanted.status.includes(state.status)) &&
+  (wanted.status === undefined || wanted.status.includes(standingOf(state))) &&
   (wanted.type === undefined || state.type === wanted.type) &&
   (wanted.userId === undefined || state.userId === wanted.userId) &&
   (wanted.characterId === undefined || state.characterId === wanted.characterId) &&
@@ -91,9 +94,11 @@ export const isCursor = (text: string): boolean => {
   }
 };
 
+export const noJobs: JobTotals = { queued: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };
+
 export const totalsOf = (states: readonly JobState[]): JobTotals => {
-  const totals = { queued: 0, processing: 0, completed: 0, failed: 0 };
-  for (const { status } of states) totals[status] += 1;
+  const totals: Record<JobStanding, number> = { ...noJobs };
+  for (const state of states) totals[standingOf(state)] += 1;
   return totals;
 };
 

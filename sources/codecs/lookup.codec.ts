@@ -11,6 +11,7 @@ export interface Queued {
   readonly promptId: string;
   readonly number: number;
   readonly running: boolean;
+  /** Read from the workflow when it is asked for: of strangers' jobs nobody does. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
   /** What the job was posted with besides the workflow. */
@@ -62,7 +63,9 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
   promptId,
   number: number ?? 0,
   running,
-  graph: graphOf(prompt),
+  get graph() {
+    return graphOf(prompt);
+  },
   ...(strings.is(targets) && { targets }),
   extraData: t.UnknownRecord.is(extra) ? extra : {},
 });

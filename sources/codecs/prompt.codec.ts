@@ -70,12 +70,11 @@ function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = '
   return own === '' || own === text || /^Node ID '#/.test(own) ? text : `${text}: ${own}`;
 }
 
-/** Why ComfyUI, or something before it, refused a workflow for good. */
+/** Why ComfyUI refused a workflow for good, or `undefined` where the answer is none of ComfyUI's, which says what is wrong as `error`. */
 export function rejection(
-  status: number,
   json: unknown,
-): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } {
-  if (!refusal.is(json)) return rejected(`The server refused the request with status ${status}.`, [], {});
+): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } | undefined {
+  if (!refusal.is(json)) return undefined;
   const nodeErrors = nodeErrorsOf(json.node_errors);
   const [first, ...others] = nodeErrors;
   if (first !== undefined) {
@@ -89,11 +88,18 @@ export function rejection(
   return rejected(message, node.nodeId === undefined ? [] : [{ ...node, nodeId: node.nodeId, message }], node);
 }
 
+/** Whether what stands before ComfyUI will say the same again: the request itself, or the address, is what it objects to. */
+export const isFinal = (status: number): boolean => status < 400 || finals.has(status);
+const finals: ReadonlySet<number> = new Set([
+  ...[400, 401, 402, 403, 406, 407, 411, 413, 414, 415, 416, 417, 422, 426, 431, 451],
+]);
+
 /** What a proxy's page says to whoever posted, and whether to try again: its status tells, its text is for browsers. */
 export function proxyRefusal({ status, location = '' }: { status: number; location: string | undefined }): Failure {
+  const isUp = isFinal(status);
   const [kind, retryable, why] = refusals[status] ?? [
-    'rejected' as const,
-    false,
+    isUp ? 'rejected' : 'unreachable',
+    !isUp,
     status < 400
       ? `the server's address redirects elsewhere: COMFYUI_URL should ${location.startsWith('https:') ? 'begin with https://' : 'be where it leads'}`
       : 'something before ComfyUI refuses the request',

@@ -99,8 +99,8 @@ export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
 
   const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
     const { found, missed, withoutGraph } = placesOf(jobs, entries);
-    const present = found.flatMap(({ runId, entry, ahead }) => {
-      const fact = inQueue(entry, ahead);
+    const present = found.flatMap(({ job, runId, entry, ahead }) => {
+      const fact = inQueue(entry, { ahead, wantsGraph: job.graph.size === 0 });
       return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
     });
     // Asked for the workflow alone: an answer that cannot be read is no news of the job.
@@ -136,13 +136,21 @@ const renamedTo = (runId: string, fact: LookFact): LookFact =>
   fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
 function factOf(found: Found): LookFact {
-  return found.tag === 'queued' ? inQueue(found.job) : found;
+  return found.tag === 'queued' ? inQueue(found.job, { wantsGraph: true }) : found;
 }
 
-const inQueue = ({ running, graph, targets }: Queued, ahead?: number): LookFact & { tag: 'found' } => ({
-  tag: 'found',
-  where: running ? 'running' : 'pending',
-  ...(ahead !== undefined && { ahead }),
-  ...(graph !== undefined && { graph }),
-  ...(targets !== undefined && { targets }),
-});
+/** The workflow's graph is read for a job alone that has none yet: a queue may hold a hundred of ten thousand nodes. */
+const inQueue = (
+  entry: Queued,
+  { ahead, wantsGraph }: { readonly ahead?: number; readonly wantsGraph: boolean },
+): LookFact & { tag: 'found' } => {
+  const { running, targets } = entry;
+  const graph = wantsGraph ? entry.graph : undefined;
+  return {
+    tag: 'found',
+    where: running ? 'running' : 'pending',
+    ...(ahead !== undefined && { ahead }),
+    ...(graph !== undefined && { graph }),
+    ...(targets !== undefined && { targets }),
+  };
+};

@@ -10,6 +10,7 @@ export const inQueueAs = (entries: readonly Queued[], runId: string): Queued | u
   entries.find(({ promptId, extraData }) => promptId === runId || extraData[MARK] === runId);
 
 interface Place {
+  readonly job: Job;
   readonly runId: string;
   readonly entry: Queued;
   readonly ahead: number;
@@ -30,9 +31,10 @@ export function placesOf(
     const place = byId.get(runId) ?? byMark.get(runId);
     if (place === undefined) missed.push(job);
     else {
-      found.push({ runId, ...place });
-      const { promptId, running, graph } = place.entry;
-      if (promptId === runId && running && job.graph.size === 0 && graph === undefined) withoutGraph.push(job);
+      found.push({ job, runId, ...place });
+      const { promptId, running } = place.entry;
+      if (promptId === runId && running && job.graph.size === 0 && place.entry.graph === undefined)
+        withoutGraph.push(job);
     }
   }
   return { found, missed, withoutGraph };

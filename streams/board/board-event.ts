@@ -86,6 +86,8 @@ export interface BoardView {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
+  /** Nodes of all workflows of a user's jobs. */
+  readonly nodesOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** The jobs whose time is up. */

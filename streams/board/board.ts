@@ -18,13 +18,14 @@ import { startTimes, withStart, type StartTimes } from './queue/start-times';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-/** An empty board. `durationsOn` gives what is known of nodes' durations on a server. */
+/** An empty board. `durationsOn` gives what is known of nodes' durations on a server, `hasRoom` whether a picture of so many bytes can be kept now. */
 export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
   durationsOn: (serverUrl: string) => Durations = () => byName,
+  hasRoom: (bytes: number) => boolean = () => true,
 ): Board {
-  const board = new JobBoard(timing, report, durationsOn);
+  const board = new JobBoard(timing, report, durationsOn, hasRoom);
   return {
     ...board.view,
     changed: (key) => board.changed(key),
@@ -46,11 +47,18 @@ class JobBoard {
   readonly #timing: Timing;
   readonly #report: Report;
   readonly #durationsOn: (serverUrl: string) => Durations;
+  readonly #hasRoom: (bytes: number) => boolean;
 
-  constructor(timing: Timing, report: Report, durationsOn: (serverUrl: string) => Durations) {
+  constructor(
+    timing: Timing,
+    report: Report,
+    durationsOn: (serverUrl: string) => Durations,
+    hasRoom: (bytes: number) => boolean,
+  ) {
     this.#timing = timing;
     this.#report = report;
     this.#durationsOn = durationsOn;
+    this.#hasRoom = hasRoom;
     this.#sessions = new SessionWatches(timing);
     this.#live = new LiveJobs(report);
     this.#queues = new ServerQueues(this.#live.index, timing);
@@ -62,6 +70,7 @@ class JobBoard {
     return {
       ...{ jobs: index.jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
       ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+      nodesOfUser: index.nodesOfUser,
       ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
@@ -244,7 +253,7 @@ class JobBoard {
   }
 
   #pictured(job: Job, nodeId: string, event: Previewed): readonly Change[] {
-    const picture = pictureIn(job, nodeId, event);
+    const picture = this.#hasRoom(event.image.length) ? pictureIn(job, nodeId, event) : undefined;
     return picture === undefined ? [] : [picture.file, ...this.#jobTold(picture.event)];
   }
 }

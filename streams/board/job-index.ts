@@ -18,6 +18,8 @@ export interface JobIndex {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
+  /** Nodes of all workflows of a user's jobs. */
+  readonly nodesOfUser: (userId: string) => number;
   /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** All jobs that run. */
@@ -133,6 +135,7 @@ export function jobIndex(): JobIndex {
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
     countOf: (serverUrl) => byServer.of(serverUrl).size,
     countOfUser: (userId) => byUser.of(userId).size,
+    nodesOfUser: (userId) => listed(byUser.of(userId)).reduce((sum, { graph }) => sum + graph.size, 0),
     mayRunAgain: (serverUrl) => listed(movable.of(serverUrl)),
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => (state.deadlineAt ?? now + 1) <= now),
     countRunning: (clientId) => running.of(clientId).size,

@@ -1,7 +1,7 @@
 import { bounds } from '../bounds';
 import { isAtServer, runOfJob, type Job } from './job';
 import { isFile, type FileOutput, type JobOutput } from './job-state';
-import { ownerById } from './progress/plan/plan';
+import { ownerById } from './progress/plan/owners';
 import type { Graph } from './workflow';
 
 /** Nodes that send their pictures over the socket, by their class: SaveImageWebsocket, ETN_SendImageWebSocket, … */

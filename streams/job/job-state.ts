@@ -137,6 +137,12 @@ export interface JobState {
 export const isSettled = ({ status }: Pick<JobState, 'status'>): boolean =>
   status === 'completed' || status === 'failed';
 
+/** How a job stands, as jobs are listed and counted: what was cancelled did not fail. */
+export type JobStanding = JobStatus | 'cancelled';
+
+export const standingOf = ({ status, failure }: Pick<JobState, 'status' | 'failure'>): JobStanding =>
+  status === 'failed' && failure?.kind === 'cancelled' ? 'cancelled' : status;
+
 /** The session that watches a job; absent where it is nobody's. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
 

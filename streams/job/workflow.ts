@@ -64,20 +64,34 @@ export const emptyGraph: Graph = new Map();
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
+  const once = interned();
   for (const id of Object.keys(workflow)) {
     const node = workflow[id];
     if (!isRecord(node) || typeof node['class_type'] !== 'string' || id.length > bounds.nodeIdLength) continue;
     const inputs = isRecord(node['inputs']) ? node['inputs'] : {};
     const meta = isRecord(node['_meta']) ? node['_meta'] : {};
     graph.set(id, {
-      type: shown(node['class_type'], bounds.classNameLength),
-      ...(typeof meta['title'] === 'string' && { title: shown(meta['title'], bounds.titleLength) }),
+      type: once(shown(node['class_type'], bounds.classNameLength)),
+      ...(typeof meta['title'] === 'string' && { title: once(shown(meta['title'], bounds.titleLength)) }),
       inputs: linkedNodes(inputs),
       links: linksOf(inputs),
       literals: literalsOf(inputs),
     });
   }
   return graph;
+}
+
+/** The same for all nodes that have none: an empty `Map` takes 200 bytes, and there are workflows of ten thousand nodes. */
+const none: ReadonlyMap<string, never> = new Map<string, never>();
+
+/** One copy of each text. */
+function interned(): (text: string) => string {
+  const texts = new Map<string, string>();
+  return (text) => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
 }
 
 /** The nodes that these inputs come from, each once. */
@@ -99,7 +113,7 @@ function linksOf(inputs: Record<string, unknown>): ReadonlyMap<string, string> {
     if (isLink(input) && name.length <= LITERAL_LENGTH) links.set(name, input[0]);
     if (links.size >= LITERALS) break;
   }
-  return links;
+  return links.size === 0 ? none : links;
 }
 
 function literalsOf(inputs: Record<string, unknown>): ReadonlyMap<string, number | string> {
@@ -109,7 +123,7 @@ function literalsOf(inputs: Record<string, unknown>): ReadonlyMap<string, number
     if (isTelling([name, value])) literals.set(name, value as number | string);
     if (literals.size >= LITERALS) break;
   }
-  return literals;
+  return literals.size === 0 ? none : literals;
 }
 
 /** The graph of a workflow as text; empty where that is no JSON. */

@@ -9,6 +9,7 @@ import type { Session } from '../../streams/changes/job-changes';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, submit, until } from '../support/comfyui/client/comfyui-client';
+import { talkingServer } from '../support/network/talking-server';
 import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
 import { loginProxy } from '../system/service/login-proxy';
 
@@ -111,6 +112,18 @@ function countingClock(): SchedulerLike & { waiting(): number } {
 }
 
 describe('a socket', () => {
+  test('[R16] ends with a text frame of 16 MiB, which no ComfyUI sends; a smaller one is dropped', async () => {
+    const server = await talkingServer();
+    const socket = await linked(listen(server.url));
+    server.say(`{"type":"${'x'.repeat(5 << 20)}"}`);
+    await until(() => socket.of('garbled').length === 1);
+    expect(socket.end()).toBeUndefined();
+    server.say(`{"type":"${'x'.repeat(17 << 20)}"}`);
+    expect(await socket.ended()).toMatchObject({ name: 'SocketClosed', requested: false });
+    expect(socket.of('garbled')).toHaveLength(1);
+    await server.close();
+  });
+
   test('its first message is feature_flags; it is its client’s, and asks for no compression and sends no Origin', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(server, 'listening');

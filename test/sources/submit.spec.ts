@@ -432,13 +432,46 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
     [413, 'rejected', false],
     [401, 'unreachable', false],
     [403, 'unreachable', false],
-    [404, 'unreachable', true],
     [301, 'rejected', false],
     [302, 'rejected', false],
   ])('[R10] with status %i is told at once, after one post', async (httpStatus, kind, retryable) => {
     const server = await start({ faults: { status: { httpStatus, body: '<html><title>No</title></html>' } } });
     const { done, promptId } = submitTo(server.url, short());
     expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind, retryable } }]);
+    expect(posts(server)).toBe(1);
+  });
+
+  test.each([
+    [404, 'text/html', '<html><title>404</title></html>'],
+    [404, 'text/plain', '404 page not found'],
+    [404, 'application/json', '{"message":"no Route matched with those values"}'],
+    [404, 'application/json', ''],
+    [405, 'text/html', '<html>405</html>'],
+    [408, 'text/plain', 'Request Timeout'],
+    [410, 'text/html', '<html>410</html>'],
+    [425, 'text/html', '<html>425</html>'],
+  ])('[R4, R10] with status %i as %s passes: %s', async (httpStatus, contentType, body) => {
+    const server = await start({ version: '0.33.0', faults: { status: { httpStatus, body, contentType } } });
+    const { done, promptId, reports } = submitTo(server.url, short());
+    await until(() => reports.length === 1 && server.requests.length >= 3);
+    server.faults.status = undefined;
+    expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+    expect(await executionsOf(server, promptId)).toEqual([1]);
+  });
+
+  test('[R10] that stays is told when it is given up', async () => {
+    const server = await start({ faults: { status: { httpStatus: 404, body: '<html>404</html>' } } });
+    const { done } = submitTo(server.url, short(), { policy: { giveUpMs: 300 } });
+    const message = expect.stringContaining('nothing is at the server’s address') as string;
+    expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'unreachable', retryable: true, message } }]);
+  });
+
+  test.each([404, 405])('[R10] a %i that ComfyUI itself says in JSON is final', async (httpStatus) => {
+    const status = { httpStatus, body: '{"error":"no such route"}', contentType: 'application/json' };
+    const server = await start({ faults: { status } });
+    const { done } = submitTo(server.url, short());
+    const failure = { kind: 'rejected', message: 'no such route', retryable: false };
+    expect(await done).toMatchObject([{ tag: 'refused', failure }]);
     expect(posts(server)).toBe(1);
   });
 

@@ -3,13 +3,15 @@ import type { Viewer } from '../auth/auth';
 
 /** A service joins for many. */
 const SERVICE_TIMES = 10;
+/** All sockets of a user together may send as much as so many that send all they may: a user has twenty. */
+const SOCKETS_TIMES = 4;
 /** Who goes on although this many seconds' worth of messages were refused within 10 s is cut. */
 const FLOOD = { times: 5, seconds: 10 };
 
 /** What becomes of a message: served, refused, or the last straw. */
 export type Verdict = 'served' | 'refused' | 'flood';
 
-/** Counts what each socket sends. */
+/** Counts what each socket sends, and all of each user. */
 export interface Throttle {
   /** Judges one message. */
   judge(socketId: string, viewer: Viewer, event: unknown): Promise<Verdict>;
@@ -20,21 +22,28 @@ const JOINS: ReadonlySet<unknown> = new Set(['job:join', 'jobs:watch']);
 
 export function throttle(rates: Rates): Throttle {
   const user = meters(rates);
-  const service = meters({
-    ...rates,
-    messagesPerSecond: rates.messagesPerSecond * SERVICE_TIMES,
-    joinsPerSecond: rates.joinsPerSecond * SERVICE_TIMES,
-  });
+  const service = meters(times(rates, SERVICE_TIMES));
+  const users = meters(times(rates, SOCKETS_TIMES));
+  const isGranted = async ({ messages, joins }: Meters, key: string, event: unknown): Promise<boolean> =>
+    (await messages.take(key)).granted && (!JOINS.has(event) || (await joins.take(key)).granted);
   return {
-    async judge(socketId, { role }, event) {
-      const { messages, joins, refusals } = role === 'service' ? service : user;
+    async judge(socketId, { role, userId }, event) {
+      const ofSocket = role === 'service' ? service : user;
       const isServed =
-        (await messages.take(socketId)).granted && (!JOINS.has(event) || (await joins.take(socketId)).granted);
+        (await isGranted(ofSocket, socketId, event)) && (role === 'service' || (await isGranted(users, userId, event)));
       if (isServed) return 'served';
-      return (await refusals.take(socketId)).granted ? 'refused' : 'flood';
+      return (await ofSocket.refusals.take(socketId)).granted ? 'refused' : 'flood';
     },
   };
 }
+
+const times = (rates: Rates, factor: number): Rates => ({
+  ...rates,
+  messagesPerSecond: rates.messagesPerSecond * factor,
+  joinsPerSecond: rates.joinsPerSecond * factor,
+});
+
+type Meters = ReturnType<typeof meters>;
 
 const meters = ({ messagesPerSecond, joinsPerSecond }: Rates) => ({
   messages: meter(messagesPerSecond, 1),

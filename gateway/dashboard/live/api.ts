@@ -1,4 +1,4 @@
-import type { JobStatus, NodeError } from '../../../streams/job/job-state';
+import type { JobStanding, NodeError } from '../../../streams/job/job-state';
 import type { Readiness } from '../../http/openapi/response-schemas.codec';
 import type { NodeHistory } from '../../wire/node-history';
 import type { PublicJob } from '../../wire/public-job';
@@ -8,11 +8,13 @@ export type Health = Readiness['checks'];
 export interface JobPage {
   readonly jobs: readonly PublicJob[];
   readonly cursor?: string;
-  /** How many jobs fit, whatever their status. */
+  /** How many jobs fit, however they stand. */
   readonly totals?: Totals;
+  /** Where the gateway's store is away: these are the jobs of one instance alone. */
+  readonly partial?: true;
 }
 
-export type Totals = Readonly<Record<JobStatus, number>>;
+export type Totals = Readonly<Record<JobStanding, number>>;
 
 /** Whom the gateway takes one for. */
 export interface Me {

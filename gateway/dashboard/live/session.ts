@@ -148,7 +148,7 @@ export function openSession(token: string | undefined, unauthorized: () => void)
   };
 }
 
-type Look = 'whole' | 'refused' | 'unanswered';
+type Look = 'whole' | 'partial' | 'refused' | 'unanswered';
 
 /** One look at the whole list; given up when nobody waits for it. */
 const looking = (jobs: Listing, refused: (error: unknown) => void): Observable<Look> =>
@@ -156,7 +156,7 @@ const looking = (jobs: Listing, refused: (error: unknown) => void): Observable<L
     const abort = new AbortController();
     return from(jobs.look(abort.signal)).pipe(finalize(() => abort.abort()));
   }).pipe(
-    map((): Look => 'whole'),
+    map((): Look => (jobs.partial.value ? 'partial' : 'whole')),
     catchError((error: unknown) => {
       // The next look is due in seconds, and the page shows that nothing comes.
       refused(error);

@@ -1,4 +1,4 @@
-import { isSettled, type JobStatus } from '../../../streams/job/job-state';
+import { isSettled, standingOf as standingIn, type JobStanding } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 
 /** How a job is, as people tell jobs apart: what was cancelled did not fail. */
@@ -23,22 +23,21 @@ export interface Wanted {
 export const anyJob: Wanted = { standings: [], type: '', user: '', character: '', text: '', within: '' };
 
 export const standingOf = ({ status, failure }: Pick<PublicJob, 'status' | 'failure'>): Standing => {
-  if (status === 'failed') return failure?.kind === 'cancelled' ? 'cancelled' : 'failed';
-  return status === 'processing' ? 'running' : status === 'queued' ? 'waiting' : status;
+  const standing = standingIn({ status, ...(failure && { failure }) });
+  return standing === 'processing' ? 'running' : standing === 'queued' ? 'waiting' : standing;
 };
 
-const STATUSES: Readonly<Record<Standing, JobStatus>> = {
+const STANDINGS: Readonly<Record<Standing, JobStanding>> = {
   running: 'processing',
   waiting: 'queued',
   completed: 'completed',
   failed: 'failed',
-  cancelled: 'failed',
+  cancelled: 'cancelled',
 };
 
-/** The gateway's statuses that jobs of these standings have; of none chosen, all. */
-export const statusesOf = (chosen: readonly Standing[]): readonly JobStatus[] => [
-  ...new Set((chosen.length === 0 ? standings : chosen).map((standing) => STATUSES[standing])),
-];
+/** What the gateway calls these standings; of none chosen, all. */
+export const statusesOf = (chosen: readonly Standing[]): readonly JobStanding[] =>
+  (chosen.length === 0 ? standings : chosen).map((standing) => STANDINGS[standing]);
 
 /** Whether a job is among those wanted, all but its standing. A text is looked for in everything a row shows, ids included. */
 export function fitsFields(

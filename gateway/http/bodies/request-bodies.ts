@@ -4,7 +4,9 @@ import type { Admission } from '../../admission/admission';
 import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 import type { Bodies } from './check';
+import { bounds } from '../../../streams/bounds';
 import { checking } from './checking';
+import { bytesInHand } from './in-hand';
 import { allOf } from './reading';
 import type { Turns } from './turns';
 
@@ -25,6 +27,7 @@ const SMALL_BYTES = 256 << 10;
 
 export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTurn: Turns): RequestBodies {
   const { check, close } = checking(mostBytes);
+  const holding = bytesInHand(Math.max(bounds.bodiesBytes, 2 * mostBytes));
   return {
     read: async (kind, request, viewer) => {
       if (request.is('application/json') === false) {
@@ -32,13 +35,22 @@ export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTu
       }
       refuseOtherCharsets(request);
       const work = async () => {
-        const chunks = await allOf(request, { mostBytes, weigh: (count) => weigh(viewer, count) });
-        return check({
-          kind,
-          chunks,
-          needsUser: viewer.role === 'service',
-          wantsDigest: request.headers['idempotency-key'] !== undefined,
-        });
+        const hold = holding();
+        const weighed = async (count: number): Promise<void> => {
+          hold.take(count);
+          await weigh(viewer, count);
+        };
+        try {
+          const chunks = await allOf(request, { mostBytes, weigh: weighed });
+          return await check({
+            kind,
+            chunks,
+            needsUser: viewer.role === 'service',
+            wantsDigest: request.headers['idempotency-key'] !== undefined,
+          });
+        } finally {
+          hold.release();
+        }
       };
       const checked = await (isSmall(request) ? work() : inTurn(viewer, work));
       if (checked.tag === 'refused') throw new Problem(checked.kind, checked.details);

@@ -13,10 +13,13 @@ interface Event {
   readonly ack?: JsonSchema;
 }
 
-const object = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema => ({
+const object = (
+  required: Readonly<Record<string, JsonSchema>>,
+  others: Readonly<Record<string, JsonSchema>> = {},
+): JsonSchema => ({
   type: 'object',
-  required: Object.keys(properties),
-  properties,
+  required: Object.keys(required),
+  properties: { ...required, ...others },
 });
 const text = { type: 'string' };
 const nothing = { type: 'null' };
@@ -28,7 +31,14 @@ const refusal = object({
     message: text,
   } satisfies Fields<Refusal['error']>),
 } satisfies Fields<Refusal>);
-const liveJobs: Fields<LiveJobs> = { jobs: { type: 'array', items: ref('Job') }, more: { type: 'boolean' } };
+const liveJobs: Fields<Omit<LiveJobs, 'partial'>> = {
+  jobs: { type: 'array', items: ref('Job') },
+  more: { type: 'boolean' },
+};
+/** What is there only while the store is away. */
+const partial: Fields<Pick<Required<LiveJobs>, 'partial'>> = {
+  partial: { const: true, description: 'These are the jobs of the asked instance alone: its store is away.' },
+};
 
 /** A schema for each field of a type, so that none is forgotten. */
 type Fields<T> = Readonly<Record<keyof T, JsonSchema>>;
@@ -43,7 +53,7 @@ const heard: Readonly<Record<keyof ClientEvents, Event>> = {
   'jobs:watch': {
     summary: 'Asks for all jobs one may see: the acknowledgement has the live ones, changes follow as `job:state`.',
     payload: nothing,
-    ack: { oneOf: [object({ ok: { const: true }, ...liveJobs }), refusal] },
+    ack: { oneOf: [object({ ok: { const: true }, ...liveJobs }, partial), refusal] },
   },
   'jobs:unwatch': { summary: 'Ends that.', payload: nothing },
 };

@@ -27,13 +27,8 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
 const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-const readsBody = [
-  'bad-request',
-  'malformed-json',
-  'body-too-slow',
-  'body-too-large',
-  'unsupported-media-type',
-] as const;
+const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
+const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 
 const submit = operation({
   id: 'submitJob',
@@ -60,7 +55,7 @@ const submit = operation({
     ),
     200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
   },
-  problems: [...readsBody, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
+  problems: [...readsJson, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
 });
 
 const file = { type: 'string', contentMediaType: 'application/octet-stream' };
@@ -87,18 +82,26 @@ const upload = operation({
     'application/octet-stream': file,
   },
   answers: { 201: json('It is there.', ref('Input'), undefined, examples.input) },
-  problems: [...readsBody.filter((kind) => kind !== 'malformed-json'), 'input-refused', 'no-answer'],
+  problems: [...readsBody, 'input-refused', 'no-answer'],
 });
+
+const partial = {
+  'Jobs-Partial': {
+    description: '`true` where the store is away; absent where all is well.',
+    schema: { type: 'string', const: 'true' },
+  },
+};
 
 const list = operation({
   id: 'listJobs',
   tag: 'jobs',
   summary: 'Lists jobs, the newest first',
   description:
-    'A user gets their own jobs only. `totals` counts by status the jobs that may be seen, of `userId` where that is asked ' +
-    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from.',
+    'A user gets their own jobs only. `totals` counts by standing the jobs that may be seen, of `userId` where that is asked ' +
+    'for, whatever the other filters. Where few jobs match, a page may hold fewer than `limit`, and a `cursor` to go on from. ' +
+    'While the store is away the page has `partial`, and the answer `Jobs-Partial`: it holds the jobs of the asked instance alone.',
   parameters: ofQuery(Query),
-  answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage')) },
+  answers: { 200: json('A page; `cursor` is there where another follows.', ref('JobPage'), partial) },
   problems: ['bad-request'],
 });
 
@@ -119,7 +122,7 @@ const track = operation({
   body: schemaOf(Track),
   example: examples.track,
   answers: { 200: json('The job, watched from now on or before.', ref('Job'), location) },
-  problems: [...readsBody, ...readsJobs, 'no-answer'],
+  problems: [...readsJson, ...readsJobs, 'no-answer'],
 });
 
 const cancel = operation({

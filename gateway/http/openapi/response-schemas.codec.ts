@@ -23,11 +23,17 @@ const Problem = t.intersection([
   }),
 ]);
 
-const JobTotals = t.type({ queued: t.number, processing: t.number, completed: t.number, failed: t.number });
+const JobTotals = t.type({
+  queued: t.number,
+  processing: t.number,
+  completed: t.number,
+  failed: t.number,
+  cancelled: t.number,
+});
 
 const JobPage = t.intersection([
   t.type({ jobs: t.readonlyArray(jobState), totals: JobTotals }),
-  t.partial({ cursor: t.string }),
+  t.partial({ cursor: t.string, partial: t.literal(true) }),
 ]);
 
 const Liveness = t.type({ status: t.literal('alive') });

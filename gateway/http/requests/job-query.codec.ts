@@ -1,23 +1,23 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { isCursor, STATUSES, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
-import type { JobStatus } from '../../../streams/job/job-state';
+import { isCursor, STANDINGS, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
+import type { JobStanding } from '../../../streams/job/job-state';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
 
-const Statuses = checked<readonly JobStatus[]>(
-  'Statuses',
+const Standings = checked<readonly JobStanding[]>(
+  'Standings',
   (value) => {
     const asked = typeof value === 'string' ? value.split(',') : [];
-    const known = STATUSES.filter((status) => asked.includes(status));
-    return asked.length > 0 && asked.every((status) => STATUSES.some((each) => each === status))
+    const known = STANDINGS.filter((standing) => asked.includes(standing));
+    return asked.length > 0 && asked.every((standing) => STANDINGS.some((each) => each === standing))
       ? E.right(known)
-      : E.left(`must be one of ${STATUSES.join(', ')}, or several with commas between`);
+      : E.left(`must be one of ${STANDINGS.join(', ')}, or several with commas between`);
   },
-  { type: 'string', pattern: `^(${STATUSES.join('|')})(,(${STATUSES.join('|')}))*$`, example: 'queued,processing' },
+  { type: 'string', pattern: `^(${STANDINGS.join('|')})(,(${STANDINGS.join('|')}))*$`, example: 'queued,processing' },
 );
 
 const Time = checked(
@@ -56,7 +56,7 @@ const Cursor = checked(
 
 /** What may be asked of a list of jobs. */
 export const Query = t.type({
-  status: optional(Statuses),
+  status: optional(Standings),
   type: optional(Once),
   userId: optional(Once),
   characterId: optional(Once),

@@ -63,6 +63,7 @@ const listing =
     const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
     if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
     const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
+    if (page.partial) response.set('Jobs-Partial', 'true');
     response.json({ ...page, jobs: page.jobs.map((job) => views.of(job, viewer)) });
   };
 

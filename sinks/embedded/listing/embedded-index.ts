@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
+import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { newestFirst, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import { LAST, type Entry, type LmdbFile, type Txn } from '../file/lmdb-file';
 
 /** Keys of the index begin so; no other keys do. */
@@ -16,7 +16,7 @@ const DIGITS = 16;
 interface Filed {
   readonly userId: string;
   readonly startedAt: number;
-  readonly status: JobStatus;
+  readonly status: JobStanding;
   readonly session?: string;
   /** Bytes of its workflow. */
   readonly bytes: number;
@@ -24,14 +24,14 @@ interface Filed {
 
 export interface EntriesQuery {
   readonly userId?: string | undefined;
-  readonly statuses: readonly JobStatus[];
+  readonly standings: readonly JobStanding[];
   readonly most: number;
   readonly after?: Position | undefined;
   /** Submitted before, ms. */
   readonly until?: number | undefined;
 }
 
-/** Which jobs there are: of each user, and of all, by status and the newest first; and which unsettled ones each session watches. */
+/** Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session watches. */
 export interface EmbeddedIndex {
   /** Files a job as its state says, with its state's transaction; `bytes` of its workflow where one comes with it. */
   put(txn: Txn, state: JobState, bytes?: number): void;
@@ -64,8 +64,8 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
     else txn.write({ key, text: `${sum}`, until: FOREVER });
   }
 
-  function ofStatus(owner: string, status: JobStatus, { most, after, until }: EntriesQuery): readonly Position[] {
-    const prefix = statusKey(owner, status);
+  function ofStanding(owner: string, standing: JobStanding, { most, after, until }: EntriesQuery): readonly Position[] {
+    const prefix = standingKey(owner, standing);
     const ends = [
       `${prefix}${LAST}`,
       ...(until === undefined ? [] : [`${prefix}${padded(until)}`]),
@@ -86,13 +86,14 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
     },
     remove: (txn, promptId) => change(txn, promptId, undefined),
     entries: (query) =>
-      query.statuses
-        .flatMap((status) => ofStatus(ownerOf(query.userId), status, query))
+      query.standings
+        .flatMap((standing) => ofStanding(ownerOf(query.userId), standing, query))
         .sort(newestFirst)
         .slice(0, query.most),
     totals: (userId) => {
-      const of = (status: JobStatus): number => counted(file, countKey(ownerOf(userId), status));
-      return { queued: of('queued'), processing: of('processing'), completed: of('completed'), failed: of('failed') };
+      const owner = ownerOf(userId);
+      const each = STANDINGS.map((standing) => [standing, counted(file, countKey(owner, standing))]);
+      return Object.fromEntries(each) as JobTotals;
     },
     bytes: (userId) => counted(file, bytesKey(ownerOf(userId))),
     watched: (clientId, most, after = '') => {
@@ -115,8 +116,9 @@ const padded = (ms: number): string =>
   `${Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.floor(ms)))}`.padStart(DIGITS, '0');
 
 const filedKey = (promptId: string): string => `${INDEX_PREFIX}of:${promptId}`;
-const statusKey = (owner: string, status: JobStatus): string => `${INDEX_PREFIX}${STATUSES.indexOf(status)}:${owner}:`;
-const countKey = (owner: string, status: JobStatus): string => `${INDEX_PREFIX}count:${owner}:${status}`;
+const standingKey = (owner: string, standing: JobStanding): string =>
+  `${INDEX_PREFIX}${STANDINGS.indexOf(standing)}:${owner}:`;
+const countKey = (owner: string, standing: JobStanding): string => `${INDEX_PREFIX}count:${owner}:${standing}`;
 const bytesKey = (owner: string): string => `${INDEX_PREFIX}bytes:${owner}`;
 const watchedKey = (clientId: string): string => `${INDEX_PREFIX}watched:${digest(clientId)}:`;
 
@@ -126,7 +128,7 @@ const filedIn = (entry: Entry | undefined): Filed | undefined =>
 const filing = (state: JobState, bytes: number): Filed => ({
   userId: state.userId,
   startedAt: state.startedAt,
-  status: state.status,
+  status: standingOf(state),
   ...(!isSettled(state) && { session: sessionOf(state) ?? '' }),
   bytes: isSettled(state) ? 0 : bytes,
 });
@@ -134,7 +136,7 @@ const filing = (state: JobState, bytes: number): Filed => ({
 const differ = (a: Filed, b: Filed): boolean => JSON.stringify(a) !== JSON.stringify(b);
 
 const keysOf = (promptId: string, { userId, startedAt, status, session }: Filed): readonly string[] => [
-  ...[ALL, ownerOf(userId)].map((owner) => `${statusKey(owner, status)}${padded(startedAt)}:${promptId}`),
+  ...[ALL, ownerOf(userId)].map((owner) => `${standingKey(owner, status)}${padded(startedAt)}:${promptId}`),
   ...(session === undefined ? [] : [`${watchedKey(session)}${promptId}`]),
 ];
 

@@ -17,12 +17,12 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { isSettled, sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../job-state.codec';
 import { jobKey, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
-import { matches, STATUSES, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
+import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { alive } from '../file/expiry';
 import type { LmdbFile } from '../file/lmdb-file';
 import type { EmbeddedIndex } from './embedded-index';
@@ -30,7 +30,7 @@ import { indexing } from './indexing';
 
 /** States read in one go, between which the event loop goes on. */
 const CHUNK = 250;
-const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 export interface ListingParts {
   readonly file: LmdbFile;
@@ -56,7 +56,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
       concat(
         indexed$,
         statesOf<Position>(
-          (after) => index.entries({ statuses: UNSETTLED, most: CHUNK, after }),
+          (after) => index.entries({ standings: UNSETTLED, most: CHUNK, after }),
           ({ promptId }) => promptId,
           isKnown,
         ),
@@ -103,10 +103,10 @@ function named(index: EmbeddedIndex, readable: Readable, query: JobQuery): Obser
 }
 
 function listed(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> {
-  const { limit, userId, status: statuses = STATUSES, since = Number.NEGATIVE_INFINITY, until } = query;
+  const { limit, userId, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
 
   function looked(before: Gathered, most: number): Gathered {
-    const positions = index.entries({ userId, statuses, most, after: before.after, until });
+    const positions = index.entries({ userId, standings, most, after: before.after, until });
     const wanted = positions.filter(({ startedAt }) => startedAt >= Math.floor(since));
     const states = wanted.flatMap(({ promptId }) => readable(promptId));
     const more = positions.length >= most && wanted.length === positions.length;

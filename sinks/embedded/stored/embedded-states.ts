@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/Either';
-import { defer, map, of, tap, type Observable, type SchedulerLike } from 'rxjs';
+import { concatMap, defer, map, of, tap, type Observable, type SchedulerLike } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Watchers } from '../../../streams/operators/keyed-watchers';
 import type { Report } from '../../../streams/operators/reporting';
@@ -13,7 +13,7 @@ import {
   type PutOutcome,
   type UnreadableState,
 } from '../../job-store';
-import { decodeStoredWorkflow, KEPT_S, type StoredWorkflow } from '../../stored-workflow.codec';
+import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
 import { alive, lasting } from '../file/expiry';
 import { CLAIM_PREFIX } from '../file/file-claim';
 import type { LmdbFile, Txn } from '../file/lmdb-file';
@@ -57,8 +57,9 @@ export class EmbeddedStates {
     return defer(() => {
       assertStorable(state.promptId);
       const text = JSON.stringify(state);
-      const kept = workflow === undefined || isSettled(state) ? undefined : JSON.stringify(workflow);
-      return this.#file.transact((txn) => this.#write(txn, state, text, kept));
+      const written = (kept?: string): Observable<Written> =>
+        this.#file.transact((txn) => this.#write(txn, state, text, kept));
+      return workflow === undefined || isSettled(state) ? written() : packedWorkflow(workflow).pipe(concatMap(written));
     }).pipe(
       tap(({ isNews, foreign }) => {
         if (foreign !== undefined) this.#report('embedded put', foreign);
@@ -83,7 +84,7 @@ export class EmbeddedStates {
   workflow(promptId: string): Observable<StoredWorkflow | undefined> {
     return defer(() => {
       const entry = alive(this.#file, workflowKey(promptId), this.#clock);
-      return of(entry && decodeStoredWorkflow(entry.text));
+      return entry === undefined ? of(undefined) : unpackedWorkflow(entry.text);
     });
   }
 

@@ -1,4 +1,4 @@
-import { sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 
 /** An entry of an unsettled job is renewed with the first write after so long, and so outlives the state. */
 export const RENEW_S = 1200;
@@ -9,7 +9,7 @@ const KNOWN = 50_000;
 /** What is known to be in the index of a job that this instance writes. */
 interface Filed {
   /** Absent where the sets do not agree. */
-  readonly status: JobStatus | undefined;
+  readonly standing: JobStanding | undefined;
   readonly session: string;
   readonly atMs: number;
   /** Put together with the state that is stored next. */
@@ -29,9 +29,9 @@ export class FiledJobs {
     return this.#filed.get(promptId);
   }
 
-  set(state: JobState, status: JobStatus | undefined, isNew: boolean): void {
+  set(state: JobState, standing: JobStanding | undefined, isNew: boolean): void {
     this.#filed.delete(state.promptId);
-    this.#filed.set(state.promptId, { status, session: sessionOf(state) ?? '', atMs: this.#nowMs(), isNew });
+    this.#filed.set(state.promptId, { standing, session: sessionOf(state) ?? '', atMs: this.#nowMs(), isNew });
     const oldest = this.#filed.keys().next();
     if (this.#filed.size > KNOWN && oldest.done !== true) this.#filed.delete(oldest.value);
   }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
-import { newestFirst, STATUSES, type JobTotals, type Position } from '../../listing/job-page';
+import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
 import type { IndexPage, JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
@@ -19,9 +19,9 @@ const ALL = '@';
 /** Whose sets: a user's, or those of all. */
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
-/** A user's six keys, in one slot. */
+/** A user's seven keys, in one slot. */
 export const indexKeys = (owner: string): readonly string[] =>
-  [...STATUSES, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
+  [...STANDINGS, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
 
 /** The unsettled jobs that a session watches. */
 export const watchedKey = (clientId: string): string => `jobstream:watched:{${encoded(clientId)}}`;
@@ -29,14 +29,14 @@ export const watchedKey = (clientId: string): string => `jobstream:watched:{${en
 /** Without braces and colons; what no UTF-8 can be made of is as good as lost. */
 const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).toString());
 
-/** An entry of the index; its state may be gone or have another status by now. */
+/** An entry of the index; its state may be gone or stand otherwise by now. */
 export interface IndexEntry extends Position {
-  readonly status: JobStatus;
+  readonly standing: JobStanding;
 }
 
 export interface EntriesQuery {
   readonly owner: string;
-  readonly statuses: readonly JobStatus[];
+  readonly standings: readonly JobStanding[];
   readonly most: number;
   readonly after?: Position | undefined;
   /** Submitted before, ms. */
@@ -52,7 +52,7 @@ export interface Entries {
 }
 
 /**
- * Which jobs there are: of each user, and of all, by status and the newest first; and which unsettled ones each session
+ * Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session
  * watches. A job is added before its state is first stored, and filed elsewhere after that: so whatever is stored is
  * found, and what is found may be stale. Whoever finds that heals it.
  */
@@ -61,7 +61,7 @@ export interface RedisIndex {
   before(state: JobState, workflowBytes?: number): Observable<never>;
   /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
   after(state: JobState, isNew?: boolean): Observable<never>;
-  /** Files a job that was found under another status, or not at all, unless that was put just now. */
+  /** Files a job that was found under another standing, or not at all, unless that was put just now. */
   heal(owner: string, state: JobState): Observable<never>;
   /** Drops entries of an owner that lead to no state. */
   drop(owner: string, promptIds: readonly string[]): Observable<never>;
@@ -125,10 +125,10 @@ class ScriptedIndex implements RedisIndex {
     }).pipe(ignoreElements());
   }
 
-  entries({ owner, statuses, most, after, until }: EntriesQuery): Observable<Entries> {
-    const wanted = STATUSES.filter((status) => statuses.includes(status));
+  entries({ owner, standings, most, after, until }: EntriesQuery): Observable<Entries> {
+    const wanted = STANDINGS.filter((standing) => standings.includes(standing));
     const place = [most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''];
-    const numbers = wanted.map((status) => STATUSES.indexOf(status) + 1).join('');
+    const numbers = wanted.map((standing) => STANDINGS.indexOf(standing) + 1).join('');
     return this.#ask(() => this.#redis.pageOfIndex(...indexKeys(owner), ...place, numbers)).pipe(
       map((page) => entriesOf(page, wanted, most)),
     );
@@ -148,24 +148,26 @@ class ScriptedIndex implements RedisIndex {
     );
   }
 
-  /** Files a job under its status, and ends its session's watch of it where it settled. */
+  /** Files a job as it stands, and ends its session's watch of it where it settled. */
   #moved(state: JobState): Observable<unknown> {
-    const { promptId, status } = state;
-    const isFiled = this.#filed.get(promptId)?.status === status;
+    const { promptId } = state;
+    const standing = standingOf(state);
+    const isFiled = this.#filed.get(promptId)?.standing === standing;
     const moved = isFiled ? [] : ownersOf(state).map((owner) => this.#put(owner, state, 'move'));
     const over = isSettled(state) ? [this.#unwatch(state)] : [];
     const done = (): void => {
       if (isSettled(state)) this.#filed.delete(promptId);
-      else if (!isFiled || this.#filed.get(promptId)?.isNew === true) this.#filed.set(state, status, false);
+      else if (!isFiled || this.#filed.get(promptId)?.isNew === true) this.#filed.set(state, standing, false);
     };
     return forkJoin([...moved, ...over]).pipe(tap({ complete: done }));
   }
 
-  #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStatus> {
-    const { promptId, startedAt, status } = state;
-    const args = [promptId, startedAt, STATUSES.indexOf(status) + 1, ...LIVES, how, bytes, guardS];
+  #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStanding> {
+    const { promptId, startedAt } = state;
+    const standing = standingOf(state);
+    const args = [promptId, startedAt, STANDINGS.indexOf(standing) + 1, ...LIVES, how, bytes, guardS];
     return this.#ask(() => this.#redis.putInIndex(...indexKeys(owner), ...args)).pipe(
-      map((at) => STATUSES[at - 1] ?? status),
+      map((at) => STANDINGS[at - 1] ?? standing),
     );
   }
 
@@ -188,16 +190,16 @@ export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number):
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 
-function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStatus[], most: number): Entries {
+function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStanding[], most: number): Entries {
   const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
-  const [queued = 0, processing = 0, completed = 0, failed = 0] = counts;
+  const each = STANDINGS.map((standing, i) => [standing, counts[i] ?? 0]);
   return {
     entries: found.slice(0, most),
     more: found.length >= most,
-    totals: { queued, processing, completed, failed },
+    totals: { ...noJobs, ...(Object.fromEntries(each) as JobTotals) },
     bytes: Number(bytes),
   };
 }
 
-const entriesIn = (list: readonly string[], status: JobStatus): readonly IndexEntry[] =>
-  list.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, startedAt: Number(list[i + 1]), status }] : []));
+const entriesIn = (list: readonly string[], standing: JobStanding): readonly IndexEntry[] =>
+  list.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, startedAt: Number(list[i + 1]), standing }] : []));

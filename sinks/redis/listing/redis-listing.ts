@@ -16,11 +16,11 @@ import {
   toArray,
   type Observable,
 } from 'rxjs';
-import { isSettled, sessionOf, type JobState, type JobStatus } from '../../../streams/job/job-state';
+import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { JOB_KEY_PREFIX, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
-import { matches, STATUSES, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
+import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { redisKeys } from '../connection/scan';
 import type { RedisNodes } from '../connection/topology';
 import { ownerOf, type IndexEntry, type RedisIndex } from './redis-index';
@@ -30,7 +30,7 @@ import { chunks, CHUNK, storedStates, type Read, type Reads } from './stored-sta
 const HEALS = 16;
 /** Entries of live jobs read in one go: of most, nothing else is. */
 const ENTRIES = 1_000;
-const UNSETTLED: readonly JobStatus[] = ['queued', 'processing'];
+const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 type IsKnown = (promptId: string) => boolean;
 const nobody: IsKnown = () => false;
@@ -55,7 +55,7 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
       ),
     usage: (userId) =>
       index
-        .entries({ owner: ownerOf(userId), statuses: [], most: 0 })
+        .entries({ owner: ownerOf(userId), standings: [], most: 0 })
         .pipe(map(({ totals, bytes }) => ({ jobs: totals.queued + totals.processing, bytes }))),
   };
 }
@@ -63,16 +63,18 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
 /** Healing is for the next reader: where it fails, this one has lost nothing. */
 const quietly = (work$: Observable<never>): Observable<never> => work$.pipe(catchError(() => EMPTY));
 
-/** Drops entries that lead to no state, and files anew those of another status. */
+/** Drops entries that lead to no state, and files anew those that stand otherwise. */
 function healed(
   index: RedisIndex,
   owner: string,
   found: readonly Read[],
   entries: readonly IndexEntry[],
 ): Observable<never> {
-  const filed = new Map(entries.map(({ promptId, status }) => [promptId, status]));
+  const filed = new Map(entries.map(({ promptId, standing }) => [promptId, standing]));
   const gone = found.filter(({ isGone }) => isGone).map(({ promptId }) => promptId);
-  const astray = found.flatMap(({ promptId, state }) => (state && filed.get(promptId) !== state.status ? [state] : []));
+  const astray = found.flatMap(({ promptId, state }) =>
+    state && filed.get(promptId) !== standingOf(state) ? [state] : [],
+  );
   return concat(
     gone.length === 0 ? EMPTY : quietly(index.drop(owner, gone)),
     from(astray).pipe(mergeMap((state) => quietly(index.heal(owner, state)), HEALS)),
@@ -88,7 +90,7 @@ function named(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Job
       state === undefined || !matches(state, query)
         ? listed(index, reads, query)
         : index
-            .entries({ owner: ownerOf(query.userId), statuses: [], most: 0 })
+            .entries({ owner: ownerOf(query.userId), standings: [], most: 0 })
             .pipe(map(({ totals }): JobPage => ({ jobs: [state], totals }))),
     ),
   );
@@ -96,13 +98,13 @@ function named(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Job
 
 function listed(index: RedisIndex, reads: Reads, query: JobQuery): Observable<JobPage> {
   const owner = ownerOf(query.userId);
-  const { limit, status: statuses = STATUSES, since = Number.NEGATIVE_INFINITY, until } = query;
+  const { limit, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
   const isNarrow = query.type !== undefined || query.characterId !== undefined || query.text !== undefined;
   const first = isNarrow ? Math.max(limit + 1, CHUNK) : limit + 1;
 
   const look = (before: Gathered): Observable<Gathered> => {
     const most = before.reads === 0 ? first : CHUNK;
-    return index.entries({ owner, statuses, most, after: before.after, until }).pipe(
+    return index.entries({ owner, standings, most, after: before.after, until }).pipe(
       concatMap(({ entries, more, totals }) => {
         const wanted = entries.filter(({ startedAt }) => startedAt >= since);
         return reads(wanted.map(({ promptId }) => promptId)).pipe(
@@ -126,7 +128,7 @@ function listed(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Jo
 
 function indexedLive(index: RedisIndex, reads: Reads, isKnown: IsKnown): Observable<JobState> {
   const owner = ownerOf(undefined);
-  const entriesAfter = (after?: Position) => index.entries({ owner, statuses: UNSETTLED, most: ENTRIES, after });
+  const entriesAfter = (after?: Position) => index.entries({ owner, standings: UNSETTLED, most: ENTRIES, after });
   return entriesAfter().pipe(
     expand(({ entries, more }) => (more ? entriesAfter(entries.at(-1)) : EMPTY)),
     concatMap(({ entries }) => from(chunks(entries.filter(({ promptId }) => !isKnown(promptId))))),

@@ -1,10 +1,10 @@
 import { lua, type Script } from './lua';
 
-/** What of the index a page needs: jobs by status, bytes of workflows, and for each status asked for promptIds and their `startedAt`. */
+/** What of the index a page needs: jobs by standing, bytes of workflows, and for each standing asked for promptIds and their `startedAt`. */
 export type IndexPage = readonly [
   counts: readonly number[],
   bytes: string,
-  ...ofStatuses: readonly (readonly string[])[],
+  ...ofStandings: readonly (readonly string[])[],
 ];
 
 /** What became of a state, and how many heard it; -1 where it was not published. */
@@ -23,7 +23,7 @@ export interface JobScripts {
   readonly probe: Script<string>;
 }
 
-const ofOwner = (name: string) => lua(6, 'index/of-owner', `index/${name}`);
+const ofOwner = (name: string) => lua(7, 'index/of-owner', `index/${name}`);
 
 export const JOB_SCRIPTS = {
   putJobState: lua(5, 'jobs/put'),

@@ -4,7 +4,7 @@ import type { Timing } from '../../job/timing';
 /** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
 const PER_JOB_MS = 5;
 /** So many looks at a queue that strangers move may follow each other; from then on there is one every `auditMs` (R8). */
-const BURST = 5;
+const BURST = 3;
 
 /**
  * One server's queue: what its `status` frames and our own jobs tell of it. Our jobs' places follow from what is ours; a
@@ -46,6 +46,7 @@ export class ServerQueue {
   /** A `status`: a queue that moved may have moved our jobs, and one that is shorter than they are ended one that no frame tells of. */
   told(remaining: number, at: number, ours: number): void {
     const moved = this.#remaining !== undefined && this.#remaining !== remaining;
+    this.#strangers ??= remaining - ours;
     this.#remaining = remaining;
     if (moved || remaining < ours) this.#countBy(at + this.#timing.soonMs);
   }

@@ -11,7 +11,8 @@ import {
 import type { Graph } from '../workflow';
 import { outputsOfJob } from '../job-outputs';
 import { shownAt, type Shown } from '../progress/bar';
-import { ownerById, planOf } from '../progress/plan/plan';
+import { ownerById } from '../progress/plan/owners';
+import { planOf } from '../progress/plan/plan';
 import { isCounting, runClock, withPlan, withTargets, type RunClock } from '../progress/run-clock';
 
 /** The most that a job shows before it is completed (R2). */

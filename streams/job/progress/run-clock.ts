@@ -2,7 +2,7 @@ import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node-run';
 import type { Plan } from './plan/plan';
-import { noVersions, type Versions } from './plan/versions';
+import { noVersions, versionsOf, type Versions } from './plan/versions';
 
 /** One run of a job as time passes: what is over, what goes on, and what is still to come. */
 export interface RunClock {
@@ -13,7 +13,7 @@ export interface RunClock {
   /** Whether its beginning was missed: what was done by then is not known to have taken any time. */
   readonly isLate: boolean;
   /** When the first of its nodes was heard of. */
-  readonly heardAt?: number;
+  readonly heardAt: number | undefined;
   readonly nodes: Versions<NodeRun>;
   /** The nodes at work. */
   readonly running: ReadonlySet<string>;
@@ -33,8 +33,11 @@ export interface RunClock {
   readonly hasBegun: boolean;
   /** Whether the server tells by snapshots when a node is done. */
   readonly snapshots: boolean;
+  /** How many nodes stand at the front of each snapshot that are done, and the last of them: they are looked at no more. */
+  readonly doneInFront: number;
+  readonly lastInFront: string | undefined;
   /** The node at work last. */
-  readonly current?: string;
+  readonly current: string | undefined;
   /** The share that was shown, and when. */
   readonly shown: { readonly share: number; readonly at: number };
 }
@@ -65,13 +68,17 @@ export const runClock = (
     slowness: { log: 0, count: 0 },
     hasBegun: false,
     snapshots: false,
+    doneInFront: 0,
+    lastInFront: undefined,
+    heardAt: undefined,
+    current: undefined,
     shown: { share, at },
   });
 
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */
 export function planned(run: RunClock): RunClock {
   const isCold = run.plan.loaders.some((id) => !run.cached.has(id));
-  let pending: Versions<Expected | undefined> = noVersions();
+  const pending = new Map<string, Expected | undefined>();
   const byClass = new Map<string, ClassToCome>();
   const open = [...run.targets];
   const seen = new Set(open);
@@ -80,8 +87,9 @@ export function planned(run: RunClock): RunClock {
     const at = run.nodes.get(id);
     if (node === undefined || run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
-      const expected = run.durations(node, isCold);
-      pending = pending.with(id, expected);
+      const known = isCold === run.isCold ? run.pending.get(id) : undefined;
+      const expected = known ?? run.durations(node, isCold);
+      pending.set(id, expected);
       addNode(byClass, node.type, expected, 1);
     }
     for (const input of node.inputs) {
@@ -90,12 +98,12 @@ export function planned(run: RunClock): RunClock {
       open.push(input);
     }
   }
-  return { ...run, isCold, pending, byClass };
+  return { ...run, isCold, pending: versionsOf(pending), byClass };
 }
 
 /** The run of a workflow that was not known before. */
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
-  run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs });
+  run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions() });
 
 /** Whether a node at work counts its steps, and is not through. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>

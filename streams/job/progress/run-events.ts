@@ -1,9 +1,9 @@
 import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
 import { addNode } from './classes-to-come';
-import { counted, newNodeRun } from './node-run';
+import { counted, newNodeRun, type NodeRun } from './node-run';
 import { totalMs, type Expected } from './plan/expected';
-import { needs, ownerOf } from './plan/plan';
+import { needs, ownerOf } from './plan/owners';
 import { planned, type RunClock } from './run-clock';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
@@ -28,20 +28,20 @@ function withPreviousDone(run: RunClock, next: string, at: number): RunClock {
 export function stepped(run: RunClock, nodeId: string | undefined, value: number, max: number, at: number): RunClock {
   const id = nodeId ?? run.current ?? likeliest(run, max) ?? '';
   const begun = started(run, id, at, { isUnderWay: true });
-  const before = begun.nodes.get(id);
-  if (before === undefined) return begun;
-  if (before.doneAt !== undefined || (before.value === value && before.max === max)) return { ...begun, current: id };
-  const node = counted(before, value, max, at);
-  const type = begun.plan.nodes.get(id)?.type;
-  return {
-    ...begun,
-    nodes: begun.nodes.with(id, node),
-    current: id,
-    hasBegun: true,
-    ...(type !== undefined &&
-      node.paceMs > 0 &&
-      isOther(begun.paces.get(type), node.paceMs) && { paces: new Map(begun.paces).set(type, node.paceMs) }),
-  };
+  const node = begun.nodes.get(id);
+  if (node === undefined) return begun;
+  if (node.doneAt === undefined && (node.value !== value || node.max !== max))
+    return withStep(begun, id, counted(node, value, max, at), id);
+  return begun.current === id ? begun : { ...begun, current: id };
+}
+
+/** The run in which a node has made a step. */
+function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
+  const type = run.plan.nodes.get(id)?.type;
+  const { paceMs } = node;
+  const isNews = type !== undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
+  const paces = isNews ? new Map(run.paces).set(type, paceMs) : run.paces;
+  return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
 }
 
 /** A pace that is another by a hundredth is news to those that wait. */
@@ -59,29 +59,43 @@ function likeliest(run: RunClock, max: number): string | undefined {
   return longest?.[0];
 }
 
-/** A snapshot of every node that has started. A node once done stays done; what did not change costs a comparison. */
+/** A snapshot of every node that has started, in the order they did. A node once done stays done: those in front are passed over. */
 export function snapshot(run: RunClock, seen: readonly NodeSnapshot[], at: number): RunClock {
+  const from = seen[run.doneInFront - 1]?.id === run.lastInFront ? run.doneInFront : 0;
   let next: RunClock = run.snapshots ? run : { ...run, snapshots: true };
   let last: string | undefined;
   let isStillRunning = false;
-  for (const { id, value, max, finished: isDone, parentId, displayId } of seen) {
-    if (!isDone) last = id;
-    if (!isDone && id === run.current) isStillRunning = true;
-    const known = next.nodes.get(id);
-    if (known?.doneAt !== undefined || (!isDone && known?.value === value && known.max === max)) continue;
-    if (known === undefined) {
-      const isUnderWay = !isDone && value > 0 && max > 1;
-      const made = {
-        ...(parentId !== undefined && { parent: parentId }),
-        ...(displayId !== undefined && { displayId }),
-      };
-      next = started(next, id, at, { ...made, isUnderWay });
+  let front = from;
+  for (let place = from; place < seen.length; place++) {
+    const told = seen[place];
+    if (told === undefined) continue;
+    if (told.finished) {
+      if (front === place) front = place + 1;
+    } else {
+      last = told.id;
+      if (told.id === run.current) isStillRunning = true;
     }
-    if (!isDone && value > 0) next = stepped(next, id, value, max, at);
-    if (isDone) next = finished(next, id, at, value, max);
+    next = toldOf(next, told, at);
   }
   const current = isStillRunning ? run.current : last;
-  return current === undefined || next.nodes.get(current) === undefined ? next : { ...next, current };
+  const named = current === undefined || next.nodes.get(current) === undefined ? next.current : current;
+  if (named === next.current && front === next.doneInFront) return next;
+  return { ...next, current: named, doneInFront: front, lastInFront: seen[front - 1]?.id };
+}
+
+/** What a snapshot tells of one node; the very run where that is nothing new. */
+function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, displayId }: NodeSnapshot, at: number) {
+  const known = run.nodes.get(id);
+  if (known === undefined) {
+    const isUnderWay = !isDone && value > 0 && max > 1;
+    const begun = started(run, id, at, { parent: parentId, displayId, isUnderWay });
+    if (isDone) return finished(begun, id, at, value, max);
+    return value > 0 ? stepped(begun, id, value, max, at) : begun;
+  }
+  if (known.doneAt !== undefined) return run;
+  if (isDone) return finished(run, id, at, value, max);
+  if (known.value === value && known.max === max) return run;
+  return value > 0 ? withStep(run, id, counted(known, value, max, at), run.current) : run;
 }
 
 /** A node is done, as `executed` tells. */
@@ -99,9 +113,13 @@ function started(
   run: RunClock,
   id: string,
   at: number,
-  { parent, displayId, isUnderWay = false }: { parent?: string; displayId?: string; isUnderWay?: boolean } = {},
+  {
+    parent,
+    displayId,
+    isUnderWay = false,
+  }: { parent?: string | undefined; displayId?: string | undefined; isUnderWay?: boolean } = {},
 ): RunClock {
-  if (run.nodes.get(id) !== undefined || run.nodes.size >= bounds.startedNodes) return run;
+  if (run.nodes.get(id) !== undefined || run.nodes.size() >= bounds.startedNodes) return run;
   const { heardAt = at } = run;
   const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
   const planNode = run.plan.nodes.get(id);

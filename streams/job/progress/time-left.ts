@@ -8,6 +8,9 @@ const MOST_SLOWNESS = Math.log(20);
 /** Of nodes at work at the same time, so many are looked at. */
 const AT_WORK = 64;
 
+/** Of a workflow that is not known, as much is expected to come as has been, and so much at least. */
+const UNKNOWN_MS = 10_000;
+
 /** What the run will still take, as far as can be told now. */
 export function timeLeft(run: RunClock, at: number): TimeLeft {
   const slowness = slownessOf(run, at);
@@ -22,11 +25,12 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     sureMs += knownMs + pacedMs;
   }
   // Nothing was heard of it yet: it goes on all the same.
-  if (run.nodes.size === 0) {
+  if (run.nodes.size() === 0) {
     const left = silentMs(ms, at - run.startedAt, spread(ms === 0 ? 0 : sureMs / ms));
     return { ms: left, sureMs: ms === 0 ? 0 : (sureMs / ms) * left, newsMs: 0 };
   }
   const longest = longestAtWork(run, at, slowness);
+  if (run.plan.nodes.size === 0) ms = Math.max(UNKNOWN_MS, at - run.startedAt);
   return { ms: bounded(ms) + longest.ms, sureMs: bounded(sureMs) + longest.sureMs, newsMs: longest.newsMs };
 }
 

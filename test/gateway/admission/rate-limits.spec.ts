@@ -101,6 +101,21 @@ describe('over sockets', () => {
     replies.map((reply) => (reply as { error?: { code: string } }).error?.code);
   const watch = (socket: Client): Promise<unknown> => new Promise((resolve) => socket.emit('jobs:watch', resolve));
 
+  test('all sockets of a user together may join four times as often as one; another user is not hampered', async () => {
+    await opened({ joinsPerSecond: 2 });
+    const { promptId } = await gateway!.pipeline.submit({ workflow: steps(), type: 'x', userId: 'ada' });
+    await settled(gateway!.pipeline, promptId);
+    const sockets = await Promise.all(Array.from({ length: 8 }, () => connected(gateway!, ada)));
+    const other = await connected(gateway!, bob);
+    const replies = await Promise.all(sockets.flatMap((socket) => [join(socket, promptId), join(socket, promptId)]));
+    const joined = codes(replies).filter((code) => code === undefined);
+    // A second may begin anew on the way.
+    expect(joined.length).toBeGreaterThanOrEqual(8);
+    expect(codes(replies)).toContain('too-many-requests');
+    expect(codes([await watch(other)])).toEqual([undefined]);
+    [...sockets, other].forEach((socket) => socket.disconnect());
+  });
+
   test('a socket may join so often a second; what is refused may be asked again', async () => {
     await opened({ joinsPerSecond: 3 });
     const { promptId } = await gateway!.pipeline.submit({ workflow: steps(), type: 'x', userId: 'ada' });

@@ -32,6 +32,9 @@ function end(): void {
       process.kill(process.pid, 'SIGTERM');
       process.kill(process.pid, 'SIGINT');
       break;
+    case 'patience that ran out':
+      process.kill(process.pid, 'SIGTERM');
+      break;
     case 'plain exit':
       process.exit(1);
 

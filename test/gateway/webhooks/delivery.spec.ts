@@ -7,6 +7,7 @@ import {
   mergeMap,
   of,
   Subject,
+  throwError,
   timer,
   VirtualTimeScheduler,
   type Observable,
@@ -14,6 +15,7 @@ import {
 import { courier } from '../../../gateway/webhooks/delivery';
 import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
+import { StoreUnavailable } from '../../../sinks/job-store';
 import type { Hooks } from '../../../sinks/webhook-queue';
 import type { JobState } from '../../../streams/job/job-state';
 import { jobViews } from '../../../gateway/wire/job-views';
@@ -92,6 +94,26 @@ test('tries for a day, less and less often, always the same, then gives up and s
   expect(sent.at(-1)!.atMs).toBeLessThan(24.1 * 3_600_000);
   expect(new Set(sent.map(({ message }) => JSON.stringify(message))).size).toBe(1);
   expect(reports).toEqual([expect.stringMatching(/gave up telling of job-1: it answered 500/)]);
+  close();
+});
+
+test('of a store that is away is told once an outage', async () => {
+  let isAway = false;
+  const kept = hooks;
+  const claim: Hooks['claim'] = (most, forMs) =>
+    isAway ? throwError(() => new StoreUnavailable('Redis is away')) : kept.claim(most, forMs);
+  hooks = { ...kept, claim };
+  const { add, close, sent } = open(() => delivered);
+  for (const outage of [1, 2]) {
+    isAway = true;
+    await pass(60_000);
+    expect(reports).toEqual(Array(outage).fill('StoreUnavailable: Redis is away'));
+    isAway = false;
+    await pass(5_000);
+  }
+  await add(adas('job-1'), 'https://example.com/', ada);
+  await pass(60_000);
+  expect(sent).toHaveLength(1);
   close();
 });
 

@@ -55,6 +55,20 @@ describe('a closed pipeline', () => {
   });
 });
 
+test('previews complete when their job settles, and of one that has, or is none, at once', async () => {
+  const comfy = await start();
+  const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore });
+  comfy.faults.mostSteps = 1;
+  const job = await run(lasting());
+  const all = (promptId: string) => lastValueFrom(pipeline.previews(promptId).pipe(toArray()));
+  const watched = all(job.promptId);
+  await pipeline.cancel(job.promptId);
+  await job.end;
+  expect(await watched).toEqual(expect.any(Array));
+  expect(await all(job.promptId)).toEqual([]);
+  expect(await all('no such job')).toEqual([]);
+});
+
 test('what is called while a change is being told comes after it, for all who listen', async () => {
   const comfy = await start();
   const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore });
@@ -114,6 +128,19 @@ describe('a user who has too much under way', () => {
     const more = () => pipeline.submit({ ...request, workflow: short() });
     await expect(more()).rejects.toThrow(TooManyJobs);
     await expect(more()).rejects.toMatchObject({ bound: 'unsettled jobs', most: 2 });
+    expect((await pipeline.submit({ ...request, userId: 'bob', workflow: short() })).status).toBe('queued');
+    comfy.faults.mostSteps = Infinity;
+    await job.end;
+    await until(async () => (await more().catch(() => undefined)) !== undefined);
+  });
+
+  test('is told of nodes as well, until a job of many has ended', async () => {
+    const comfy = await start();
+    const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { nodes: 4 } });
+    comfy.faults.mostSteps = 1;
+    const job = await run(lasting());
+    const more = () => pipeline.submit({ ...request, workflow: short() });
+    await expect(more()).rejects.toMatchObject({ bound: 'nodes in the workflows of unsettled jobs', most: 4 });
     expect((await pipeline.submit({ ...request, userId: 'bob', workflow: short() })).status).toBe('queued');
     comfy.faults.mostSteps = Infinity;
     await job.end;

@@ -227,18 +227,33 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         expect(await list({ text: 'its-id', userId: 'bob' })).toEqual([]);
       });
 
-      it('counts by status what its user has, whatever else was asked for', async () => {
+      it('counts by standing what its user has, whatever else was asked for', async () => {
         await put(aState({ promptId: 'a', userId: 'ann', status: 'queued' }));
         await put(aState({ promptId: 'b', userId: 'ann', status: 'processing' }));
         await put(aState({ promptId: 'b', userId: 'ann', status: 'completed', seq: 2 }));
         await put(aState({ promptId: 'c', userId: 'bob', status: 'failed' }));
-        const totals = { queued: 1, processing: 0, completed: 1, failed: 0 };
+        const totals = { queued: 1, processing: 0, completed: 1, failed: 0, cancelled: 0 };
         expect((await page({ userId: 'ann' })).totals).toEqual(totals);
         expect((await page({ userId: 'ann', status: ['failed'], text: 'x', limit: 1 })).totals).toEqual(totals);
         expect((await page()).totals).toEqual({ ...totals, failed: 1 });
         await remove('a');
         await remove('c');
-        expect((await page()).totals).toEqual({ queued: 0, processing: 0, completed: 1, failed: 0 });
+        expect((await page()).totals).toEqual({ queued: 0, processing: 0, completed: 1, failed: 0, cancelled: 0 });
+      });
+
+      it('counts and lists what was cancelled by itself, not among what failed', async () => {
+        const failure = { kind: 'cancelled', message: 'The job was cancelled.', retryable: false } as const;
+        await put(aState({ promptId: 'a', startedAt: 1, seq: 1 }));
+        await put(aState({ promptId: 'a', startedAt: 1, seq: 2, status: 'failed', failure }));
+        await put(aState({ promptId: 'b', startedAt: 2, status: 'failed' }));
+        await put(aState({ promptId: 'c', startedAt: 3, status: 'failed', failure }));
+        const ids = async (filter: JobFilter) => (await list(filter)).map(({ promptId }) => promptId);
+        expect((await page()).totals).toEqual({ queued: 0, processing: 0, completed: 0, failed: 1, cancelled: 2 });
+        expect(await ids({ status: ['cancelled'] })).toEqual(['c', 'a']);
+        expect(await ids({ status: ['failed'] })).toEqual(['b']);
+        expect(await ids({ status: ['failed', 'cancelled'] })).toEqual(['c', 'b', 'a']);
+        await remove('a');
+        expect((await page()).totals).toMatchObject({ failed: 1, cancelled: 1 });
       });
 
       it.each(['x', '%%%', 'MTIz', 'WzEsMl0'])('refuses %j as a cursor', async (cursor) => {

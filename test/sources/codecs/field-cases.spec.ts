@@ -138,7 +138,8 @@ describe('a proxy’s page', () => {
   /** What a submitter is told. */
   function failure({ status, contentType, headers, body }: Case): Failure {
     try {
-      return rejection(status, read(status, contentType, body, headers?.location).json).failure;
+      const { json } = read(status, contentType, body, headers?.location);
+      return rejection(json)?.failure ?? proxyRefusal({ status, location: undefined });
     } catch (error) {
       if (error instanceof Refusal) return proxyRefusal(error);
       throw error;
@@ -174,7 +175,7 @@ describe('a proxy’s page', () => {
     expect(failure(page(302, 'http://login/')).message).toContain('COMFYUI_URL should be where it leads (302)');
   });
 
-  test.each([403, 404, 407, 410, 451])('with %i is told at once, with its status', (status) => {
+  test.each([403, 404, 407, 410, 451])('with %i is told with its status', (status) => {
     expect(failure(page(status)).message).toContain(`(${status})`);
   });
 

@@ -3,12 +3,12 @@ import { acceptedCodec, nodeErrorsOf, rejection } from '../../../sources/codecs/
 import { exchangesOf, recordingOf, recordings } from '../../support/replay/recordings';
 
 /** What a recorded workflow was refused with. */
-function refused(version: string, scenario: string): ReturnType<typeof rejection> {
+function refused(version: string, scenario: string): NonNullable<ReturnType<typeof rejection>> {
   const post = exchangesOf(recordingOf(version, scenario)).find(
     ({ method, path }) => method === 'POST' && path === '/prompt',
   );
   expect(post?.status).toBe(400);
-  return rejection(400, post?.response);
+  return rejection(post?.response)!;
 }
 
 const invalidInput = "Failed to convert an input value to a INT value: x, invalid literal for int() with base 10: 'x'";
@@ -55,7 +55,7 @@ test('[R13] no refusal shows a traceback, a path or the server’s own words on 
   const all = recordings.flatMap(exchangesOf).filter(({ status, path }) => path === '/prompt' && status === 400);
   expect(all).toHaveLength(7);
   expect(JSON.stringify(all)).toContain('traceback');
-  const shown = JSON.stringify(all.map(({ response }) => rejection(400, response)));
+  const shown = JSON.stringify(all.map(({ response }) => rejection(response)));
   for (const secret of ['traceback', 'comfyui', 'received_value', 'KeyError']) expect(shown).not.toContain(secret);
 });
 
@@ -115,21 +115,16 @@ test('[R13] a complaint’s message is made fit for a person', () => {
 });
 
 test.each([undefined, null, '<html>', {}, { error: 7 }, { error: {} }])(
-  '[R10] a refusal by who knows what is one all the same: %j',
-  (json) => {
-    expect(rejection(413, json)).toEqual({
-      failure: { kind: 'rejected', message: 'The server refused the request with status 413.', retryable: false },
-      nodeErrors: [],
-    });
-  },
+  '[R10] an answer without ComfyUI’s error is none of its refusals: %j',
+  (json) => expect(rejection(json)).toBeUndefined(),
 );
 
 test('an error that is a text is told', () => {
-  expect(rejection(400, { error: 'No prompt provided' }).failure.message).toBe('No prompt provided');
+  expect(rejection({ error: 'No prompt provided' })?.failure.message).toBe('No prompt provided');
 });
 
 test('an error without anything but its message is told', () => {
-  expect(rejection(400, { error: { message: 'No.' } }).failure).toEqual({
+  expect(rejection({ error: { message: 'No.' } })?.failure).toEqual({
     kind: 'rejected',
     message: 'No.',
     retryable: false,
@@ -151,7 +146,7 @@ test('what ComfyUI says of an input that its node refuses itself is told with th
     error: { type: 'prompt_outputs_failed_validation', message: 'Prompt outputs failed validation', details: '' },
     node_errors: { '1': { errors: [{ ...error, extra_info: { input_name: 'image' } }], class_type: 'LoadImage' } },
   };
-  expect(rejection(400, answer).failure.message).toBe(
+  expect(rejection(answer)?.failure.message).toBe(
     'Node 1 (LoadImage), input image: Custom validation failed for node: Invalid image file: nope.png',
   );
 });

@@ -444,14 +444,18 @@ describe('a `status`', () => {
     expect(told('a', accepted(0))).toMatchObject([{ queuePosition }]);
   });
 
-  test('tells a place that somebody may have come in before: it is looked up soon', () => {
-    const { open, told, at, linked, queueLength, due } = aBoard();
+  test('tells the place of a job just taken as far back as it can be, and nobody looks', () => {
+    const { open, told, at, linked, queueLength, due, board, take } = aBoard();
     linked();
     at(1_000);
-    queueLength(4);
+    queueLength(3);
     open('a', {}, false);
     told('a', accepted(0));
-    expect(due(1_000 + timing.soonMs)).toEqual(['a']);
+    expect(board.job('a')?.state.queuePosition).toBe(2);
+    queueLength(4);
+    expect(due(1_000 + timing.soonMs)).toEqual([]);
+    take({ tag: 'clock', at: 1_000 + timing.soonMs });
+    expect(board.job('a')?.state.queuePosition).toBe(3);
   });
 
   test('[R4] that leaves no room for all our jobs has them looked up soon', () => {
@@ -689,7 +693,7 @@ test('a hundred thousand events do not make the board grow', () => {
     previewed({ promptId: id, nodeId: '2' });
   }
   expect([...board.jobs.keys()]).toEqual(['kept']);
-  expect(runOfJob(board.job('kept')!)?.nodes.size).toBe(1);
+  expect(runOfJob(board.job('kept')!)?.nodes.size()).toBe(1);
   expect(board.session('unheard')).toBeUndefined();
 });
 

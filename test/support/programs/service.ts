@@ -15,6 +15,8 @@ export interface Service {
   kill(): Promise<void>;
   /** SIGTERM. Resolves with its exit code. */
   terminate(): Promise<{ readonly code: number | null }>;
+  /** SIGINT. */
+  interrupt(): void;
 }
 
 /** A service that ended. */
@@ -58,6 +60,7 @@ export async function startService(settings: Environment): Promise<Service> {
       const { code } = await ended;
       return { code };
     },
+    interrupt: () => void child.kill('SIGINT'),
   };
 }
 

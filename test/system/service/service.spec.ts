@@ -138,7 +138,11 @@ test.concurrent.each(versions)('%s: a job’s life, over HTTP and Socket.IO alon
     expect((await ask('POST', `/jobs/${running}/cancel`)).status).toBeLessThan(300);
     expect(await jobWhere(service, running, isEnd)).toMatchObject({ failure: { kind: 'cancelled' } });
     expect(await jobWhere(service, waiting, isEnd)).toMatchObject({ status: 'completed' });
-    expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(3);
+    expect((await ask('GET', '/jobs?status=failed')).json['jobs']).toHaveLength(2);
+    expect((await ask('GET', '/jobs?status=cancelled')).json).toMatchObject({
+      jobs: [{ promptId: running, status: 'failed' }],
+      totals: { queued: 0, processing: 0, completed: 2, failed: 2, cancelled: 1 },
+    });
     expect(comfy.executions.size).toBe(4);
     for (const each of [socket, late]) each.disconnect();
   }),

@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { isSettled, type JobStatus } from '../../../../streams/job/job-state';
+import { isSettled, standingOf, type JobStanding } from '../../../../streams/job/job-state';
 import type { PublicJob } from '../../../wire/public-job';
 import { periods, statusesOf, type Wanted } from '../../model/wanted';
 import { Refused, type Api, type Totals } from '../api';
@@ -11,6 +11,8 @@ export interface Listing {
   readonly looked: ReadonlySignal<boolean>;
   /** Grows with each page. */
   readonly pages: ReadonlySignal<number>;
+  /** Whether the last page held one instance's jobs alone: the gateway's store is away. */
+  readonly partial: ReadonlySignal<boolean>;
   /** How many jobs there are of a user, or of all for an empty name, kept up by what is heard since. */
   totalsOf(user: string): Totals | undefined;
   /** Brings everything live and the newest that ended; what is live no more is asked for. */
@@ -50,6 +52,7 @@ interface Answered {
 export function listing(api: Api, board: Board): Listing {
   const looked = signal(false);
   const pages = signal(0);
+  const partial = signal(false);
   const answers = new Map<string, Answered>();
   const totals = new Map<string, { readonly at: number; counts: Totals }>();
 
@@ -58,6 +61,7 @@ export function listing(api: Api, board: Board): Listing {
     const answer = await api.list({ ...query, limit: PAGE, ...(cursor !== undefined && { cursor }) }, abort);
     if (answer.totals) totals.set(query['userId'] ?? '', { at: askedAt - board.clockSkewMs(), counts: answer.totals });
     for (const job of answer.jobs) board.take(job);
+    partial.value = answer.partial === true;
     return answer;
   };
 
@@ -69,7 +73,7 @@ export function listing(api: Api, board: Board): Listing {
       for (const { promptId } of jobs) ids.add(promptId);
       cursor = next;
     } while (cursor !== undefined && ids.size < MOST_LIVE);
-    return cursor === undefined ? ids : undefined;
+    return cursor === undefined && !partial.value ? ids : undefined;
   }
 
   /** Goes on from where the pages of a query ended, until there is something to see. */
@@ -118,6 +122,7 @@ export function listing(api: Api, board: Board): Listing {
   return {
     looked,
     pages,
+    partial,
     totalsOf: (user) => totals.get(user)?.counts,
     async look(abort) {
       const live = [...board.jobs.values()].filter((job) => !isSettled(job));
@@ -141,9 +146,9 @@ export function listing(api: Api, board: Board): Listing {
         if (user !== '' && user !== job.userId) continue;
         // Of an older one that was not known it cannot be told what it was counted as.
         if (before === undefined && job.startedAt <= at) continue;
-        const next: Record<JobStatus, number> = { ...counts };
-        if (before) next[before.status] = Math.max(0, next[before.status] - 1);
-        next[job.status] += 1;
+        const next: Record<JobStanding, number> = { ...counts };
+        if (before) next[standingOf(before)] = Math.max(0, next[standingOf(before)] - 1);
+        next[standingOf(job)] += 1;
         totals.set(user, { at, counts: next });
       }
     },
@@ -181,7 +186,7 @@ function queryOf(wanted: Wanted, now: number): Query {
   const statuses = statusesOf(standings);
   const period = periods[within];
   const fields = {
-    status: statuses.length === 4 ? '' : statuses.join(','),
+    status: statuses.length === 5 ? '' : statuses.join(','),
     type,
     userId: user.trim(),
     characterId: character.trim(),

@@ -2,9 +2,9 @@ import { now } from '../../live/now';
 import { clockTime, duration } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
-/** Since when nothing comes from the gateway, and what that means for what is seen. The region is always there, or it would not be read. */
+/** Since when nothing comes from the gateway, or that its store is away, and what that means for what is seen. The region is always there, or it would not be read. */
 export function OutageBanner() {
-  const { outages } = useSession();
+  const { outages, listing } = useSession();
   const since = outages.gatewaySince.value;
   return (
     <div role="status" aria-live="polite">
@@ -14,6 +14,12 @@ export function OutageBanner() {
           {/* Not read out each second. */}
           <span aria-hidden="true"> ({duration(now.value - since)})</span>: the connection to the gateway is lost. What
           you see is how things were then; jobs go on without this page, and it goes on by itself.
+        </p>
+      )}
+      {since === undefined && listing.partial.value && (
+        <p class="callout outage">
+          <strong>Not all jobs are here.</strong> The gateway’s store is away: these are the jobs of one of its
+          instances. The others show up by themselves once it is back.
         </p>
       )}
     </div>

@@ -48,7 +48,7 @@ export function surveyOf(
   }
   const counts =
     isOfUser(wanted) && totals
-      ? exactCounts(known, totals)
+      ? exactCounts(totals)
       : countsSoFar(known, (standing) => !isAll && (hasOlder || !isAmong(standing, wanted)));
   return { shown, counts, types: named(types), users: named(users), characters: named(characters) };
 }
@@ -75,16 +75,14 @@ function countsSoFar(known: Readonly<Record<Standing, number>>, hasMore: (standi
   return { ...(Object.fromEntries(each) as Record<Standing, Count>), all };
 }
 
-function exactCounts(known: Readonly<Record<Standing, number>>, totals: Totals): Counts {
+function exactCounts(totals: Totals): Counts {
   const exactly = (n: number): Count => ({ n, more: false });
-  // The gateway counts what was cancelled as failed.
-  const more = known.failed + known.cancelled < totals.failed;
   return {
-    all: exactly(totals.queued + totals.processing + totals.completed + totals.failed),
+    all: exactly(Object.values(totals).reduce((sum, n) => sum + n, 0)),
     running: exactly(totals.processing),
     waiting: exactly(totals.queued),
     completed: exactly(totals.completed),
-    failed: { n: known.failed, more },
-    cancelled: { n: known.cancelled, more },
+    failed: exactly(totals.failed),
+    cancelled: exactly(totals.cancelled),
   };
 }

@@ -1,6 +1,6 @@
--- The newest entries after a place, of each status that is asked for, and how many there are of each status.
--- ARGV: how many, startedAt and promptId of the place (empty: from the first), `until` (empty: none), statuses ('13')
--- Answers the four counts, the bytes of all workflows, and for each status asked for a list of promptId, startedAt, ...
+-- The newest entries after a place, of each standing that is asked for, and how many there are of each standing.
+-- ARGV: how many, startedAt and promptId of the place (empty: from the first), `until` (empty: none), standings ('13')
+-- Answers the five counts, the bytes of all workflows, and for each standing asked for a list of promptId, startedAt, ...
 local most, after, afterId, before, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 trim(256)
 
@@ -24,8 +24,8 @@ local function first(key)
   return math.max(rank, past)
 end
 
-local answer = { {}, redis.call('HGET', KEYS[6], '') or '0' }
-for i = 1, STATUSES do
+local answer = { {}, redis.call('HGET', BYTES, '') or '0' }
+for i = 1, STANDINGS do
   answer[1][i] = redis.call('ZCARD', KEYS[i])
   if most > 0 and string.find(wanted, tostring(i), 1, true) then
     local from = first(KEYS[i])

@@ -1,18 +1,18 @@
--- Adds a job that is in no set yet, or, to `move` it, puts it in that of its status. What was put less than `guard` seconds
+-- Adds a job that is in no set yet, or, to `move` it, puts it in that of its standing. What was put less than `guard` seconds
 -- ago is left alone.
--- ARGV: promptId, startedAt, status (1-4), life of an unsettled entry, of a settled one, `add` or `move`, bytes of the
--- workflow (empty: as before), guard. Answers the status it is filed under now.
-local id, status, guard = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[8])
+-- ARGV: promptId, startedAt, standing (1-5), life of an unsettled entry, of a settled one, `add` or `move`, bytes of the
+-- workflow (empty: as before), guard. Answers the standing it is filed under now.
+local id, standing, guard = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[8])
 local function life(at) return tonumber(at <= 2 and ARGV[4] or ARGV[5]) end
-local at = statusOf(id)
+local at = standingOf(id)
 if guard > 0 and at then
-  local goes = tonumber(redis.call('ZSCORE', KEYS[5], id) or '0')
+  local goes = tonumber(redis.call('ZSCORE', UNTIL, id) or '0')
   if goes - life(at) > now() - guard then return at end
 end
 if at and ARGV[6] == 'add' then
-  redis.call('ZADD', KEYS[5], now() + life(at), id)
+  redis.call('ZADD', UNTIL, now() + life(at), id)
 else
-  at = status
+  at = standing
   file(id, ARGV[2], at, life(at))
 end
 if at > 2 then setBytes(id, 0) elseif ARGV[7] ~= '' then setBytes(id, tonumber(ARGV[7])) end

@@ -1,4 +1,5 @@
 import type { Expected } from '../plan/expected';
+import { numbersOf } from '../plan/telling';
 import type { Measured } from './measured';
 import type { PlanNode } from '../plan/plan';
 import type { Prior } from '../plan/priors';
@@ -55,30 +56,49 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
 export function expectedBy(model: Model, node: PlanNode): Expected {
   const x = inputOf(model, node);
   const base = node.prior;
-  const predict = (xy: readonly number[]): number =>
-    Math.exp(solved(model.xx, xy).reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
+  const { ofFixed, ofStep } = coefficientsOf(model);
+  const predict = (coefficients: readonly number[]): number =>
+    Math.exp(coefficients.reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
   const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
-  const fixedMs = Math.max(1, base.fixedMs) * predict(model.fixed);
+  const fixedMs = Math.max(1, base.fixedMs) * predict(ofFixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
-  return { fixedMs, stepMs: stepOf(base) * predict(model.step), steps, rounds: model.rounds, alone: 1, trust };
+  return { fixedMs, stepMs: stepOf(base) * predict(ofStep), steps, rounds: model.rounds, alone: 1, trust };
 }
 
 const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
 
-function named({ numbers }: PlanNode): Model {
-  const names = [...numbers.keys()].filter((name) => !SKIPPED.test(name) && name.length <= 40).slice(0, MOST_NAMES);
+function named(node: PlanNode): Model {
+  const names = [...numbersOf(node).keys()]
+    .filter((name) => !SKIPPED.test(name) && name.length <= 40)
+    .slice(0, MOST_NAMES);
   const size = names.length + 1;
   const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
   return { ...emptyModel, names, xx: zeros(size * size), fixed: zeros(size), step: zeros(size) };
 }
 
 /** Logarithms, so that twice is twice wherever it starts. */
-const inputOf = ({ names }: Model, { numbers }: PlanNode): readonly number[] => [
-  1,
-  ...names.map((name) => Math.log(0.05 + (numbers.get(name) ?? 0))),
-];
+function inputOf({ names }: Model, node: PlanNode): readonly number[] {
+  const numbers = numbersOf(node);
+  return [1, ...names.map((name) => Math.log(0.05 + (numbers.get(name) ?? 0)))];
+}
+
+interface Coefficients {
+  readonly ofFixed: readonly number[];
+  readonly ofStep: readonly number[];
+}
+
+const solutions = new WeakMap<Model, Coefficients>();
+
+/** What the numbers count for; worked out once for each model. */
+function coefficientsOf(model: Model): Coefficients {
+  const known = solutions.get(model);
+  if (known !== undefined) return known;
+  const coefficients = { ofFixed: solved(model.xx, model.fixed), ofStep: solved(model.xx, model.step) };
+  solutions.set(model, coefficients);
+  return coefficients;
+}
 
 /** Solves (XᵀX + λ) b = Xᵀy by elimination; at most seven unknowns. */
 function solved(xx: readonly number[], xy: readonly number[]): readonly number[] {

@@ -1,7 +1,9 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
 import { byName, type Durations } from '../plan/expected';
 import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
-import { hash, type PlanNode } from '../plan/plan';
+import { hash } from '../plan/hash';
+import type { PlanNode } from '../plan/plan';
+import { namesOf } from '../plan/telling';
 import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
@@ -94,8 +96,13 @@ function remember<V>(map: Map<string, V>, key: string, value: V, most: number): 
   return [oldest.value];
 }
 
+/** Of a larger workflow the rest are known by their class: to name each would hold up everybody else. */
+const NAMED = 1_000;
+
 /** From the more telling to the less: this node of this workflow, a node of any with these inputs. */
-function keysOf(server: string, { inGraph, anywhere }: PlanNode, isCold: boolean): readonly string[] {
+function keysOf(server: string, node: PlanNode, isCold: boolean): readonly string[] {
+  if (node.place >= NAMED) return [];
+  const [inGraph, anywhere] = namesOf(node);
   const heat = isCold ? 'c' : 'w';
   return [`n${server}:${inGraph}${heat}`, `n${server}:${anywhere}${heat}`];
 }

@@ -28,7 +28,7 @@ const STEPS_EXPONENT = -0.5;
 const guess = { alone: 1, trust: 0 };
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, heft, prior }: PlanNode): Expected => {
+export const byName = ({ type, steps, context: { heft }, prior }: PlanNode): Expected => {
   const { fixedMs, stepMs, rounds = 1 } = prior;
   if (stepMs === undefined && steps !== undefined)
     return {

@@ -56,7 +56,4 @@ export const unknown: Prior = { fixedMs: 800 };
 export const priorOf = (type: string): Prior => byClass.find(([name]) => name.test(type))?.[1] ?? unknown;
 
 /** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. Of a class nobody knows, it may. */
-export function takesSteps(type: string): boolean {
-  const prior = priorOf(type);
-  return prior === unknown || prior.stepMs !== undefined;
-}
+export const takesSteps = (prior: Prior): boolean => prior === unknown || prior.stepMs !== undefined;

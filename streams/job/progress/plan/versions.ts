@@ -3,7 +3,7 @@
  * was changed since. (Baker's rerooting: each version but the newest holds its one difference from the next.)
  */
 export interface Versions<V> {
-  readonly size: number;
+  size(): number;
   get(key: string): V | undefined;
   /** The next version, with this value. */
   with(key: string, value: V): Versions<V>;
@@ -18,27 +18,35 @@ interface Version<V> extends Versions<V> {
   cell: Cell<V>;
 }
 
-export const noVersions = <V>(): Versions<V> => version<V>({ tag: 'newest', map: new Map() });
+/** The first version, with these values; the map is its own from then on. */
+export const versionsOf = <V>(map: Map<string, V>): Versions<V> => version<V>({ tag: 'newest', map });
+
+export const noVersions = <V>(): Versions<V> => versionsOf<V>(new Map());
 
 function version<V>(cell: Cell<V>): Version<V> {
-  const self: Version<V> = {
-    cell,
-    get size() {
-      return mapOf(self).size;
-    },
-    get: (key) => mapOf(self).get(key),
-    with: (key, value) => {
-      const map = mapOf(self);
-      const before = map.get(key);
-      if (before === value) return self;
-      map.set(key, value);
-      const next = version<V>({ tag: 'newest', map });
-      self.cell = { tag: 'older', key, value: before, next };
-      return next;
-    },
-    entries: () => mapOf(self).entries(),
-  };
-  return self;
+  return { cell, size: sizeOf, get: valueOf, with: followed, entries: entriesOf };
+}
+
+function sizeOf<V>(this: Version<V>): number {
+  return mapOf(this).size;
+}
+
+function valueOf<V>(this: Version<V>, key: string): V | undefined {
+  return mapOf(this).get(key);
+}
+
+function entriesOf<V>(this: Version<V>): IterableIterator<readonly [string, V]> {
+  return mapOf(this).entries();
+}
+
+function followed<V>(this: Version<V>, key: string, value: V): Versions<V> {
+  const map = mapOf(this);
+  const before = map.get(key);
+  if (before === value) return this;
+  map.set(key, value);
+  const next = version<V>({ tag: 'newest', map });
+  this.cell = { tag: 'older', key, value: before, next };
+  return next;
 }
 
 /** The map as this version has it: the differences on the way to the newest are turned round, one by one. */

@@ -93,7 +93,7 @@ describe('places in a queue', () => {
       for (const id of about) told(id, { tag: 'found', where: 'pending', ahead: 3 });
     }
     expect(looks).toBeGreaterThanOrEqual(10);
-    expect(looks).toBeLessThanOrEqual(5 + 300 / 30 + 1);
+    expect(looks).toBeLessThanOrEqual(3 + 300 / 30 + 1);
   });
 
   test('are corrected where the `status` came before the one that counted the job', () => {

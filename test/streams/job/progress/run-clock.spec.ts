@@ -117,6 +117,26 @@ describe('a snapshot', () => {
   });
 });
 
+describe('nodes that are done in front of a snapshot', () => {
+  const front = [finished('1'), finished('2')];
+  const after = snapshot(aRun(sampling), [...front, running('3')], 1_000);
+
+  test('are looked at no more', () => {
+    expect(after.doneInFront).toBe(2);
+    expect(snapshot(after, [...front, running('3')], 2_000)).toBe(after);
+  });
+
+  test('are looked at where they stand in another order', () => {
+    const others = snapshot(after, [running('3'), finished('4'), ...front], 2_000);
+    expect(doneOf(others)).toEqual(['1', '2', '4']);
+  });
+});
+
+test('a workflow that is not known is not nearly over, whatever its first node says', () => {
+  const run = stepped(executing(runClock(planOf(emptyGraph), { at: 0 }), '1', 0), '1', 9, 10, 9_000);
+  expect(timeLeft(run, 9_000).ms).toBeGreaterThan(9_000);
+});
+
 describe('a node', () => {
   test('whose value falls has begun another round: its first was not all of it', () => {
     const tiles: Nodes = { '1': ['UltimateSDUpscale', { steps: 20 }], '2': ['SaveImage', { images: ['1', 0] }] };

@@ -1,4 +1,5 @@
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { namesOf } from '../../../../../streams/job/progress/plan/telling';
 import { graphOf, graphOfPrompt, outlineOf } from '../../../../../streams/job/workflow';
 import { graph, sampling, workflow, type Nodes } from '../a-run';
 
@@ -43,11 +44,37 @@ describe('the steps of a node', () => {
 
 test('the same node with another seed or prompt is the same; with another size or model it is another', () => {
   const keyOf = (inputs: Record<string, unknown>): string | undefined =>
-    planOf(graph({ '1': ['KSampler', inputs] })).nodes.get('1')?.anywhere;
+    [...planOf(graph({ '1': ['KSampler', inputs] })).nodes.values()].map((node) => namesOf(node)[1])[0];
   const key = keyOf({ steps: 20, seed: 1, text: 'a cat' });
   expect(keyOf({ steps: 20, seed: 2, text: 'a dog' })).toBe(key);
   expect(keyOf({ steps: 30, seed: 1 })).not.toBe(key);
   expect(keyOf({ steps: 20, sampler_name: 'euler' })).not.toBe(key);
+});
+
+describe('the size of what a node works on', () => {
+  const sizesOf = (nodes: Nodes, id: string) =>
+    Object.fromEntries(planOf(graph(nodes)).nodes.get(id)?.context.sizes ?? []);
+
+  test('is the nearest that stands before it, however far', () => {
+    const chain = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, n) => [`${n + 2}`, ['ImageScale', { image: [`${n + 1}`, 0] }] as const]),
+    );
+    const nodes: Nodes = { '1': ['EmptyLatentImage', { width: 64, height: 32 }], ...chain };
+    expect(sizesOf(nodes, '10001')).toEqual({ '@width': 64, '@height': 32 });
+    const nearer: Nodes = { ...nodes, '10001': ['ImageScale', { image: ['10000', 0], width: 8 }] };
+    expect(sizesOf({ ...nearer, last: ['SaveImage', { images: ['10001', 0] }] }, 'last')).toEqual({
+      '@width': 8,
+      '@height': 32,
+    });
+  });
+
+  test('ends in a workflow that goes round in circles', () => {
+    const nodes: Nodes = {
+      '1': ['ImageScale', { image: ['2', 0], width: 8 }],
+      '2': ['ImageScale', { image: ['1', 0], height: 4 }],
+    };
+    expect(sizesOf(nodes, '1')).toMatchObject({ '@height': 4 });
+  });
 });
 
 describe('the graph of a workflow', () => {

@@ -1,0 +1,46 @@
+import type { Graph, GraphNode } from '../../workflow';
+import { asNumber, isSeed } from './numbers';
+
+/** Inputs by which samplers, schedulers and trainers declare how many steps they take. */
+const STEPS = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps', 'tiles'];
+/** How far a number or a scheduler is followed through reroutes and switches. */
+const HOPS = 12;
+
+/** The steps a node takes itself: those of a scheduler belong to the sampler that its `sigmas` lead to. */
+export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
+  const own = declaredSteps(graph, node) ?? sigmasOf(graph, node, HOPS);
+  if (own === undefined) return undefined;
+  const from = numberOf(graph, node, 'start_at_step') ?? 0;
+  const to = numberOf(graph, node, 'end_at_step') ?? own;
+  const taken = Math.min(own, to) - Math.min(own, from);
+  return taken >= 1 ? taken : own;
+}
+
+function declaredSteps(graph: Graph, node: GraphNode): number | undefined {
+  for (const name of STEPS) {
+    const steps = numberOf(graph, node, name);
+    if (steps !== undefined && steps >= 1) return steps;
+  }
+  return undefined;
+}
+
+function sigmasOf(graph: Graph, node: GraphNode, hops: number): number | undefined {
+  const scheduler = graph.get(node.links.get('sigmas') ?? '');
+  if (scheduler === undefined || hops === 0) return undefined;
+  return declaredSteps(graph, scheduler) ?? sigmasOf(graph, scheduler, hops - 1);
+}
+
+/** A number that a node declares, or that a primitive, reroute or switch before it does. */
+function numberOf(graph: Graph, node: GraphNode, name: string): number | undefined {
+  const literal = asNumber(node.literals.get(name));
+  if (literal !== undefined) return literal;
+  let from = graph.get(node.links.get(name) ?? '');
+  for (let hops = 0; from !== undefined && hops < HOPS; hops++) {
+    for (const [key, value] of from.literals) {
+      const number = isSeed(key) ? undefined : asNumber(value);
+      if (number !== undefined && /value|int|number|float|steps/i.test(key)) return number;
+    }
+    from = graph.get([...from.links.values()][0] ?? '');
+  }
+  return undefined;
+}
