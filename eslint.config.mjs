@@ -45,7 +45,19 @@ export default tseslint.config(
   },
   {
     // Each of these folders is within the bounds; those that are not listed yet are being split.
-    files: ['streams/**/*.ts', 'sources/**/*.ts', 'scripts/**/*.ts', 'compat/**/*.ts', 'examples/**/*.ts', 'index.ts'],
+    files: [
+      ...['streams', 'sources', 'sinks', 'pipeline', 'gateway', 'scripts', 'compat', 'examples'].map(
+        (folder) => `${folder}/**/*.ts`,
+      ),
+      'index.ts',
+    ],
+    ignores: [
+      'gateway/client/link.ts',
+      'pipeline/reads/pictures.ts',
+      'streams/board/board.ts',
+      'gateway/dashboard/live/session.ts',
+      'gateway/dashboard/live/jobs/{listing,job-cache,pictures}.ts',
+    ],
     rules: {
       'max-lines': ['error', { max: 250 }],
       'max-lines-per-function': ['error', { max: 60 }],

@@ -17,6 +17,7 @@ const base = {
 const unit = [
   'test/streams/**',
   'test/sources/codecs/**',
+  'test/sources/frames/**',
   'test/sources/server-address.spec.ts',
   'test/sinks/job-state.codec.spec.ts',
   'test/sinks/redis/url.spec.ts',

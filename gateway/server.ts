@@ -22,6 +22,7 @@ import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
 import { serveSockets } from './sockets/sockets';
 import type { Metrics } from './metrics';
+import type { GatewayTelemetry } from './metrics/gateway-event';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -70,11 +71,10 @@ const IDLE_TICK_MS = 50;
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0, metrics } = options;
-  const tell = metrics?.telemetry ?? (() => undefined);
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const views = jobViews(() => pipeline.servers());
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger, tell);
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger, telemetryOf(metrics));
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
@@ -90,7 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     limits: patience,
     rates,
-    tell,
+    tell: telemetryOf(metrics),
   };
   const histories = nodeHistories(pipeline.states$, closing$);
   const files = {
@@ -129,6 +129,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
   };
 }
+
+const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry => metrics?.telemetry ?? (() => undefined);
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
   `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

@@ -6,6 +6,8 @@ import { rejection } from '../sources/codecs/prompt.codec';
 import type { Recorded } from './recording/recording.codec';
 import { isHttp, isPost, openSockets, promptIdOf, recordedAnswers, type Http } from './recording/recorded-server';
 import { recordingAt, recordingsIn } from './recording/recording-files';
+import { newestFrames, type NewestFrames } from '../sources/frames/newest-frames';
+import { readingTime } from '../sources/frames/reading-time';
 import { decoded } from '../sources/session';
 import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
@@ -30,31 +32,35 @@ const BAR_MS = 1_000;
 /**
  * Feeds a recording's frames and `GET` answers through the decoding and the reduction that the service uses, on
  * virtual time, with the clock of its bars. Jobs are those that the recording posts, and any other that a frame names.
- * `knowledge` says what nodes take, and learns from the runs.
+ * `knowledge` says what nodes take, and learns from the runs. `readsEvery` reads also the frames that newer ones overtake.
  */
 export const replay = (
   recorded: readonly Recorded[],
   report: Report,
   knowledge: Learned = learned(),
-): readonly Replayed[] => new Replay(recorded, report, knowledge).run();
+  { readsEvery = false }: { readonly readsEvery?: boolean } = {},
+): readonly Replayed[] => new Replay(recorded, report, knowledge, readsEvery).run();
 
 class Replay {
   readonly #recorded: readonly Recorded[];
   readonly #report: Report;
   readonly #knowledge: Learned;
+  readonly #readsEvery: boolean;
   readonly #clock = new VirtualTimeScheduler();
   readonly #board: Board;
   readonly #replayed: Replayed[] = [];
   readonly #known = new Set<string>();
   readonly #posts: ReadonlyMap<string, Http>;
   readonly #sockets = openSockets();
+  readonly #texts = new Map<string, NewestFrames>();
   readonly #answers = recordedAnswers();
   readonly #routes = lookup(this.#answers.get);
 
-  constructor(recorded: readonly Recorded[], report: Report, knowledge: Learned) {
+  constructor(recorded: readonly Recorded[], report: Report, knowledge: Learned, readsEvery: boolean) {
     this.#recorded = recorded;
     this.#report = report;
     this.#knowledge = knowledge;
+    this.#readsEvery = readsEvery;
     this.#board = jobBoard(defaultTiming, report, knowledge.durationsOn);
     const posts = recorded.filter(isHttp).filter(isPost);
     this.#posts = new Map(posts.map((line) => [promptIdOf(line), line]));
@@ -104,15 +110,38 @@ class Replay {
     if (clientId === undefined) return;
     const at = this.#clock.now();
     if ('event' in line) {
+      this.#textsOf(clientId).flush();
       const clean = 'code' in line && line.code !== 1006;
       this.#take(line.event === 'open' ? { tag: 'linked', clientId, at } : { tag: 'unlinked', clientId, at, clean });
       return;
     }
     const message = 'text' in line ? Buffer.from(line.text) : Buffer.from(line.binary, 'base64');
-    for (const event of decoded(message, 'binary' in line, { clientId, serverUrl: SERVER, at }, this.#report)) {
+    if ('text' in line && !this.#readsEvery) this.#textsOf(clientId).take(message, 0, message.length);
+    else this.#tell(this.#read(message, 'binary' in line, clientId));
+  }
+
+  #read(frame: Buffer, isBinary: boolean, clientId: string): readonly BoardEvent[] {
+    return decoded(frame, isBinary, { clientId, serverUrl: SERVER, at: this.#clock.now() }, this.#report);
+  }
+
+  #tell(events: readonly BoardEvent[]): void {
+    for (const event of events) {
       if ('promptId' in event) this.#open(event.promptId);
       this.#take(event);
     }
+  }
+
+  #textsOf(clientId: string): NewestFrames {
+    const clock = this.#clock;
+    const made = (): NewestFrames =>
+      newestFrames({
+        read: (frame) => this.#read(frame, false, clientId),
+        tell: (events) => this.#tell(events),
+        ...{ clock, time: readingTime(() => clock.now()) },
+      });
+    const texts = this.#texts.get(clientId) ?? made();
+    this.#texts.set(clientId, texts);
+    return texts;
   }
 
   #feedHttp(line: Http): void {

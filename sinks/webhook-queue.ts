@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 
-/** Something to be told to somebody else's server about a job, in a text that only its courier reads. */
+/** Something to be told to somebody else's server about a job, in a text that only its delivery reads. */
 export interface Hook {
   readonly promptId: string;
   readonly text: string;

@@ -10,6 +10,7 @@ import { lookup } from './looks/lookup';
 import { rest } from './rest';
 import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
 import type { SocketListener } from './telemetry/socket-listener';
+import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
@@ -47,6 +48,8 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
+  /** Of the whole instance. */
+  readonly time?: ReadingTime;
   readonly listener?: ServerListener;
 }
 
@@ -57,12 +60,11 @@ export interface ServerListener extends SocketListener {
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming, listener }: ServerPolicy,
+  { clock, backoff, socketTiming, time, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = listener
-    ? askedRequests(rest(address, undefined, clock), listener.requested)
-    : rest(address, undefined, clock);
+  const plain = rest(address, undefined, clock);
+  const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {
@@ -72,11 +74,8 @@ export function comfyUIServer(
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
       webSocketSession({
-        address,
-        clientId,
-        clock,
-        report,
-        timing: { ...defaultSocketTiming, ...socketTiming },
+        ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
+        ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),
     look: lookAt(routes, clock),

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
@@ -9,6 +10,9 @@ import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
 import { MalformedFrame, decodeFrame } from './codecs/frame.codec';
+import { frameSocket } from './frames/frame-socket';
+import { newestFrames, type NewestFrames } from './frames/newest-frames';
+import { readingTime, type ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { ABNORMAL, sessionSockets, type SocketListener } from './telemetry/socket-listener';
 import { throttledReport } from './telemetry/throttled-report';
@@ -53,25 +57,23 @@ export interface SessionOptions {
   readonly clock: SchedulerLike;
   readonly report: Report;
   readonly timing?: SocketTiming;
+  /** Shared by all sessions of an instance. */
+  readonly time?: ReadingTime;
   readonly listener?: SocketListener;
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
-export function webSocketSession(session: SessionOptions): Session {
-  const { address, clientId, clock, report, timing = defaultSocketTiming, listener } = session;
-  const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
-  const options = socketOptions(address, timing);
-  const sparing = throttledReport(report, clock);
-  const sockets = sessionSockets(listener);
-  const origin = (): FrameOrigin => ({ clientId, serverUrl: address.url, at: clock.now() });
-
+export function webSocketSession(options: SessionOptions): Session {
+  const { address, clientId } = options;
+  const sparing = throttledReport(options.report, options.clock);
+  const sockets = sessionSockets(options.listener);
   const connect: Session['connect'] = (reopen$, stop$) =>
     new Observable<BoardEvent>((subscriber) => {
-      const socket = new WebSocket(url, options);
       let opened = false;
       let asked: 'reopen' | 'stop' | undefined;
       let cause: Error | undefined;
-      const pulse = pinging(socket, clock, timing);
+      const { socket, texts, pulse } = openSocket({ ...options, report: sparing }, (event) => subscriber.next(event));
+      const at = (): number => options.clock.now();
       const life = sockets.start();
 
       socket.on('open', () => {
@@ -79,23 +81,22 @@ export function webSocketSession(session: SessionOptions): Session {
         life.opened();
         // Must be the first message, or previews come without the job they belong to.
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
-        subscriber.next({ tag: 'linked', clientId, at: clock.now() });
+        subscriber.next({ tag: 'linked', clientId, at: at() });
       });
       socket.on('message', (data, isBinary) => {
-        if (!isBinary && (data as Buffer).length > bounds.lastFrameBytes) {
-          cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
-          sparing('frame', cause);
-          socket.terminate();
-          return;
-        }
-        for (const event of events(data as Buffer, isBinary, origin(), sparing, listener)) subscriber.next(event);
+        if (isBinary || (data as Buffer).length <= bounds.lastFrameBytes) return;
+        cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+        options.listener?.badFrame();
+        sparing('frame', cause);
+        socket.terminate();
       });
       socket.on('error', (error) => {
         cause = error;
       });
       socket.on('close', (code) => {
+        texts.flush();
         life.closed(code, asked);
-        if (opened) subscriber.next({ tag: 'unlinked', clientId, at: clock.now(), clean: code !== ABNORMAL });
+        if (opened) subscriber.next({ tag: 'unlinked', clientId, at: at(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
         else subscriber.error(socketClosed(code, cause, asked === 'reopen'));
       });
@@ -109,6 +110,7 @@ export function webSocketSession(session: SessionOptions): Session {
       }
       return () => {
         pulse.unsubscribe();
+        texts.close();
         life.closed(ABNORMAL, 'stop');
         abandon(socket);
       };
@@ -128,6 +130,42 @@ function abandon(socket: WebSocket): void {
   socket.close(1000);
 }
 
+/** Opens a socket that tells what its frames say, and before that, once a millisecond, that one came. */
+function openSocket(
+  { address, clientId, clock, report, timing = defaultSocketTiming, time = readingTime(), listener }: SessionOptions,
+  next: (event: BoardEvent) => void,
+): { readonly socket: WebSocket; readonly texts: NewestFrames; readonly pulse: Subscription } {
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let aliveAt = clock.now();
+  const tell = (events: readonly BoardEvent[]): void => {
+    const at = clock.now();
+    if (at !== heardAt) next({ tag: 'heard', clientId, at });
+    heardAt = at;
+    events.forEach(next);
+  };
+  const read = (frame: Buffer, isBinary: boolean): readonly BoardEvent[] => {
+    const events = decoded(frame, isBinary, { clientId, serverUrl: address.url, at: clock.now() }, report);
+    listener?.frame();
+    if (events[0]?.tag === 'garbled') listener?.badFrame();
+    return events;
+  };
+  const texts = newestFrames({ read: (frame) => read(frame, false), tell, clock, time });
+  const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
+  const socket = frameSocket(url, socketOptions(address, timing), {
+    texts,
+    onBinary: (frame) => {
+      tell(read(frame, true));
+    },
+    onRead: () => {
+      aliveAt = clock.now();
+    },
+    onFull: () => {
+      time.press(clock.now());
+    },
+  });
+  return { socket, texts, pulse: pinging(socket, () => aliveAt, clock, timing) };
+}
+
 const socketOptions = (
   { headers }: ServerAddress,
   { handshakeMs, closeMs }: SocketTiming,
@@ -139,32 +177,17 @@ const socketOptions = (
 });
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
-function pinging(socket: WebSocket, clock: SchedulerLike, { pingMs, silentMs }: SocketTiming): Subscription {
-  let aliveAt = clock.now();
-  const alive = (): void => {
-    aliveAt = clock.now();
-  };
-  for (const sign of ['open', 'message', 'pong', 'ping'] as const) socket.on(sign, alive);
+function pinging(
+  socket: WebSocket,
+  aliveAt: () => number,
+  clock: SchedulerLike,
+  { pingMs, silentMs }: SocketTiming,
+): Subscription {
   return interval(pingMs, clock).subscribe(() => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    if (clock.now() - aliveAt >= silentMs) socket.terminate();
+    if (clock.now() - aliveAt() >= silentMs) socket.terminate();
     else socket.ping();
   });
-}
-
-/** What one message tells the board; first of all, that one came. */
-function events(
-  message: Buffer,
-  isBinary: boolean,
-  origin: FrameOrigin,
-  report: Report,
-  listener?: SocketListener,
-): readonly BoardEvent[] {
-  const { clientId, at } = origin;
-  const told = decoded(message, isBinary, origin, report);
-  listener?.frame();
-  if (told[0]?.tag === 'garbled') listener?.badFrame();
-  return [{ tag: 'heard', clientId, at }, ...told];
 }
 
 /** What one message says: through the codecs and nothing else. */
@@ -182,6 +205,7 @@ export function decoded(
   const most = isBinary ? bounds.binaryFrameBytes : bounds.frameBytes;
   // Not read at all: whatever it says, it says for too long.
   if (message.length > most) return malformed(new MalformedFrame(`longer than ${most} bytes`));
+  if (!isBinary && !isUtf8(message)) return malformed(new MalformedFrame('no UTF-8'));
   return isBinary
     ? pipe(
         decodeBinaryFrame(message),

@@ -49,6 +49,8 @@ export const bounds = {
   outputsBytes: 512 << 10,
   textLength: 16_384,
   textsLength: 65_536,
+  /** States that an instance writes in a second: of 250 jobs four times each, of a thousand once. A new `status` is written at once. */
+  writesPerSecond: 1_000,
   /** Bytes of a state as JSON. */
   stateBytes: 1 << 20,
   /** Bytes of a promptId: what the key of an embedded store holds. */
@@ -78,6 +80,22 @@ export const bounds = {
   lastFrameBytes: 16 << 20,
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
+  /**
+   * Between two frames of one job's progress that are read, ms: some twelve a second, which is more than an eye tells apart
+   * and less often than ComfyUI sends them by itself. While more comes than can be taken, half as often. One that waits for
+   * its turn is read after so long without a newer one.
+   */
+  frameSpaceMs: 80,
+  pressedFrameSpaceMs: 160,
+  frameWaitMs: 60,
+  /** Share of the time that such frames may take while more comes than can be taken. */
+  readingShare: 0.15,
+  /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */
+  frameLanes: 20_000,
+  /** Bytes of a frame that is taken out of what a socket brings, without `ws`; longer ones go through it. */
+  splitFrameBytes: 128 << 10,
+  /** Bytes that one socket brings in one turn of the event loop. */
+  turnBytes: 512 << 10,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
   filenameLength: 500,
   /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */

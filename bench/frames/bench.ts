@@ -88,8 +88,8 @@ async function memory(feeder: Feeder): Promise<void> {
   console.log(`\nMemory and take-up (${load()})\n`);
   table('', '');
   for (const jobs of isQuick ? [10_000] : [100, 1_000, 10_000]) {
-    const { seconds, heapKbPerJob } = await takenUp(feeder, jobs);
-    row(`${jobs} jobs taken up from Redis`, `${seconds.toFixed(2)} s`);
+    const { seconds, cpuSeconds, heapKbPerJob } = await takenUp(feeder, jobs);
+    row(`${jobs} jobs taken up from Redis`, `${seconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU`);
     row(`heap of a live job, of ${jobs}`, `${heapKbPerJob.toFixed(1)} KB`);
   }
   const { heapKb, rssKb } = await perSocket(feeder, isQuick ? 500 : 2_000);

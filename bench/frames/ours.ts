@@ -14,7 +14,7 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
   if (redis === undefined) throw new Error('the pipeline needs a Redis');
   const report = (where: string, error: unknown): void => console.error(`reported by ${where}: ${String(error)}`);
   const before = heap();
-  const began = performance.now();
+  const [began, cpuBefore] = [performance.now(), process.cpuUsage()];
   const pipeline = createPipeline({ servers: [{ url, clientId }], store: redisStore({ url: redis, report }), report });
   if (jobs > 0)
     await firstValueFrom(
@@ -24,6 +24,7 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
       ),
     );
   const takenUpMs = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpuBefore);
   const rates = { requestsPerMinute: 0, bytesPerMinute: 0, messagesPerSecond: 0, joinsPerSecond: 0, socketsPerUser: 0 };
   const logger = pino({ level: 'warn' });
   const gateway = await startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, rates });
@@ -31,7 +32,7 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
   while (!linked()) await pause(10);
   const submitted: Promise<string>[] = [];
   return {
-    opened: { gateway: gateway.url, takenUpMs, heapBytes: heap() - before },
+    opened: { gateway: gateway.url, takenUpMs, takenUpCpuMs: (user + system) / 1_000, heapBytes: heap() - before },
     came: async (_, end) => {
       while (pipeline.servers()[0]?.queueRemaining !== end) await pause(5);
     },

@@ -50,7 +50,9 @@ export async function fill(
     const state = queuedState({ promptId: promptIdOf(n), type: 'bench', userId: `user ${n % 100}`, serverUrl, at });
     return { ...state, clientId, status: 'processing', phase: 'running', executionStartedAt: at };
   });
-  await lastValueFrom(from(states).pipe(mergeMap((state) => store.put(state, { tag: 'outline', prompt }), 64)));
+  await lastValueFrom(from(states).pipe(mergeMap((state) => store.put(state, { tag: 'outline', prompt }), 64)), {
+    defaultValue: undefined,
+  });
   await lastValueFrom(store.close(), { defaultValue: undefined });
 }
 

@@ -58,6 +58,7 @@ export type ContenderOrder =
 export interface Opened {
   readonly gateway?: string;
   readonly takenUpMs?: number;
+  readonly takenUpCpuMs?: number;
   readonly heapBytes: number;
 }
 

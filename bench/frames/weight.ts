@@ -6,6 +6,7 @@ import { promptIdOf, started, type Fed, type Opened } from './talk';
 
 export interface TakenUp {
   readonly seconds: number;
+  readonly cpuSeconds: number;
   readonly heapKbPerJob: number;
 }
 
@@ -28,8 +29,12 @@ export async function takenUp(feeder: Feeder, jobs: number): Promise<TakenUp> {
   await contender.cost(feed, 0);
   const { heapBytes } = await contender.process.ask<{ heapBytes: number }>({ tag: 'heap' });
   await contender.stop();
-  const seconds = (contender.opened.takenUpMs ?? 0) / 1_000;
-  return { seconds, heapKbPerJob: (heapBytes - empty) / jobs / 1024 };
+  const { takenUpMs = 0, takenUpCpuMs = 0 } = contender.opened;
+  return {
+    seconds: takenUpMs / 1_000,
+    cpuSeconds: takenUpCpuMs / 1_000,
+    heapKbPerJob: (heapBytes - empty) / jobs / 1024,
+  };
 }
 
 /** RSS and heap of a socket in a room of its own. */

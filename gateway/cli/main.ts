@@ -53,27 +53,10 @@ const refuse = (complaint: string): void => {
 };
 
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
-async function serve({
-  servers,
-  store: where,
-  storeStrict,
-  host,
-  port,
-  logLevel,
-  metrics: metricsAt,
-  auth,
-  origins,
-  rates,
-  bodyLimitBytes,
-  inputLimitBytes,
-  proxies,
-  webhooks,
-  basePath,
-  outputLimitBytes,
-  downloadsPerUser,
-  jobTimeoutMs,
-  userLimits,
-}: Settings): Promise<void> {
+async function serve(settings: Settings): Promise<void> {
+  const { servers, store: where, storeStrict, host, port, logLevel, metrics: metricsAt, auth, origins } = settings;
+  const { rates, bodyLimitBytes, inputLimitBytes, proxies, webhooks, basePath, outputLimitBytes } = settings;
+  const { downloadsPerUser, jobTimeoutMs, userLimits } = settings;
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   const report = reportTo(logger);

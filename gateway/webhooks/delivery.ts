@@ -1,5 +1,4 @@
 import {
-  catchError,
   concat,
   concatMap,
   defer,
@@ -19,8 +18,8 @@ import {
   share,
   take,
   takeUntil,
-  tap,
   timer,
+  type MonoTypeOperatorFunction,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -30,15 +29,15 @@ import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
-import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import type { Report } from '../../streams/operators/reporting';
+import { orNothing, type Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
+import { outageReports } from './outage-reports';
 import { fairQueue, type Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
-import type { Outcome, WebhookSender } from './sender';
+import { GaveUp, type Outcome, type WebhookSender } from './sender';
 
-export interface CourierOptions {
+export interface DeliveryOptions {
   readonly pipeline: Pick<Pipeline, 'get' | 'states$'>;
   readonly views: JobViews;
   readonly hooks: Hooks;
@@ -46,19 +45,14 @@ export interface CourierOptions {
   readonly clock: SchedulerLike;
   readonly random: () => number;
   readonly report: Report;
-  readonly tell?: GatewayTelemetry;
 }
 
 /** Tells other servers of settled jobs: at least once each, by one instance at a time, until it is taken or a day is over. */
-export interface Courier {
+export interface Delivery {
   /** Has a job's end told to a URL. Resolves once that is kept, or after 2 s in which the store does not answer; then it is tried on. */
-  readonly add: (
-    job: Pick<JobState, 'promptId' | 'userId'>,
-    url: string,
-    viewer: Pick<Viewer, 'role'>,
-  ) => Promise<void>;
+  add(job: Pick<JobState, 'promptId' | 'userId'>, url: string, viewer: Pick<Viewer, 'role'>): Promise<void>;
   /** Breaks attempts off; another instance, or the next run, makes them again. */
-  readonly close: () => void;
+  close(): void;
 }
 
 const TICK_MS = 1_000;
@@ -83,136 +77,161 @@ const DAY_MS = 24 * 3_600_000;
 /** No job is found for so long only if there is none. */
 const UNKNOWN_MS = 3 * 3_600_000;
 
-export function courier(options: CourierOptions): Courier {
-  const { pipeline, views, hooks, send, clock, random, report, tell } = options;
-  const stop$ = new ReplaySubject<void>(1);
-  const queue = fairQueue<Carried>();
+class HookDelivery implements Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #queue = fairQueue<Carried>();
+  readonly #stop$ = new ReplaySubject<void>(1);
+  readonly #told: <T>() => MonoTypeOperatorFunction<T>;
 
-  let isAway = false;
-  /** Of a store that is away it is told once: it is asked every second. */
-  const told = <T>(work$: Observable<T>): Observable<T> =>
-    work$.pipe(
-      tap({
-        complete: () => (isAway = false),
-        error: (error: unknown) => {
-          const isKnown = isAway && error instanceof StoreUnavailable;
-          isAway ||= error instanceof StoreUnavailable;
-          if (!isKnown) report('webhooks', error);
-        },
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#told = outageReports('webhooks', options.report);
+    this.#begin();
+  }
+
+  async add(
+    { promptId, userId }: Pick<JobState, 'promptId' | 'userId'>,
+    url: string,
+    { role }: Pick<Viewer, 'role'>,
+  ): Promise<void> {
+    const { hooks, clock, random } = this.#options;
+    const byService = role === 'service';
+    const webhook: Webhook = { url, at: clock.now(), attempts: 0, userId, ...(byService && { byService }) };
+    const hook = { promptId, text: JSON.stringify(webhook) };
+    const persistent: Backoff = { steadyMs: 0, delayMs: () => 500 + 500 * random() };
+    const kept$ = concat(
+      defer(() => hooks.add(hook, LOOK_MS)),
+      this.#hurriedIfOver(promptId),
+      of('kept'),
+    ).pipe(
+      this.#told(),
+      reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
+      takeUntil(this.#stop$),
+      share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
+    );
+    kept$.subscribe();
+    await firstValueFrom(merge(kept$, timer(PATIENCE_MS, clock)).pipe(take(1)), { defaultValue: undefined });
+  }
+
+  close(): void {
+    this.#stop$.next();
+  }
+
+  /** Claims every second, and whenever a job settles here; carries what is claimed in turn. */
+  #begin(): void {
+    const { pipeline, hooks, clock } = this.#options;
+    // Another instance may claim it before the end is in the store, and put it off for half a minute: it is hurried again.
+    const settled$ = pipeline.states$.pipe(
+      filter((state) => isSettled(state)),
+      mergeMap((state) => merge(of(state), timer(STORED_MS, clock).pipe(map(() => state)))),
+      mergeMap(({ promptId }) => concat(this.#quietly(hooks.hurry(promptId)), of(promptId))),
+      share(),
+    );
+    const begun$ = defer(() => from(this.#queue.begin()));
+    merge(interval(TICK_MS, clock), settled$)
+      .pipe(
+        exhaustMap(() => this.#round()),
+        mergeMap(() => begun$),
+        // Each that is over makes room for others.
+        expand((errand) => concat(this.#carriedOut(errand), begun$)),
+        takeUntil(this.#stop$),
+      )
+      .subscribe();
+  }
+
+  /** Gives back what waited for too long, and claims as often as what is claimed has to be given back. */
+  #round(): Observable<boolean> {
+    const { clock } = this.#options;
+    const overdue = this.#queue.overdue(clock.now(), WAITED_MS).map((each) => this.#postponed(each));
+    const claim$ = defer(() => this.#claimed());
+    return concat(...overdue, claim$).pipe(expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)));
+  }
+
+  #claimed(): Observable<boolean> {
+    const room = this.#queue.room();
+    if (room === 0) return EMPTY;
+    return this.#quietly(this.#options.hooks.claim(Math.min(room, BATCH), CLAIM_MS)).pipe(
+      mergeMap((hooks) => this.#taken(hooks)),
+    );
+  }
+
+  /** Takes what was claimed into the queue. Emits whether some of it had to be given back, so that more should be claimed. */
+  #taken(claimed: readonly Hook[]): Observable<boolean> {
+    const now = this.#options.clock.now();
+    const given$ = claimed.map((hook) => {
+      const errand = carriedOf(hook);
+      if (errand === undefined) return this.#quietly(this.#givenUp(hook.promptId, 'what is kept of it is no webhook'));
+      return this.#queue.offer(errand, now) ? EMPTY : this.#postponed(errand);
+    });
+    return concat(...given$, of(given$.some((work$) => work$ !== EMPTY)));
+  }
+
+  #carriedOut(errand: Carried): Observable<never> {
+    return this.#quietly(this.#carry(errand)).pipe(finalize(() => this.#queue.over(errand)));
+  }
+
+  #carry({ promptId, webhook }: Carried): Observable<never> {
+    return defer(() => this.#ready(promptId, webhook)).pipe(
+      concatMap((now) => {
+        if (now === 'waits') return this.#later(promptId, webhook, LOOK_MS);
+        if (now === 'unknown') return this.#givenUp(promptId, 'there is no such job');
+        // By its job: the same in every attempt of every instance.
+        return this.#options
+          .send({ id: `msg_${promptId}`, url: now.url, body: now.body, attempts: now.attempts })
+          .pipe(concatMap((outcome) => this.#after(promptId, now, outcome)));
       }),
     );
-  const quietly = <T>(work$: Observable<T>): Observable<T> => told(work$).pipe(catchError(() => EMPTY));
-
-  const later = (promptId: string, webhook: Webhook, inMs: number): Observable<never> =>
-    hooks.later({ promptId, text: JSON.stringify(webhook) }, inMs);
-
-  const givenUp = (promptId: string, reason: string): Observable<never> => {
-    report('webhooks', new Error(`gave up telling of ${promptId}: ${reason}`));
-    return hooks.done(promptId);
-  };
+  }
 
   /** The webhook with its job's last state, or nothing while that is not there. */
-  const ready = async (promptId: string, webhook: Webhook): Promise<Begun | 'waits' | 'unknown'> => {
+  async #ready(promptId: string, webhook: Webhook): Promise<Begun | 'waits' | 'unknown'> {
+    const { pipeline, clock, views } = this.#options;
     const { since = clock.now(), body, userId, byService = false } = webhook;
     if (body !== undefined) return { ...webhook, since, body };
     const job = await pipeline.get(promptId, (state) => userId === undefined || state.userId === userId);
     if (job === undefined) return clock.now() - webhook.at > UNKNOWN_MS ? 'unknown' : 'waits';
     if (!isSettled(job)) return 'waits';
     return { ...webhook, since, body: JSON.stringify(views.of(job, { role: byService ? 'service' : 'user' })) };
-  };
+  }
 
-  const after = (promptId: string, webhook: Begun, outcome: Outcome): Observable<never> => {
-    if (outcome.tag !== 'failed') {
-      if (webhook.attempts > 0) tell?.({ tag: 'webhookEnded', outcome: 'recovered' });
-      return hooks.done(promptId);
-    }
+  /** What follows an attempt: nothing where it was taken, else another, for a day. */
+  #after(promptId: string, webhook: Begun, outcome: Outcome): Observable<never> {
+    const { hooks, clock, random } = this.#options;
+    if (outcome.tag !== 'failed') return hooks.done(promptId);
     const waitMs = (WAITS_MS[webhook.attempts] ?? 3_600_000) * (0.8 + 0.2 * random());
-    if (clock.now() + waitMs - webhook.since > DAY_MS) {
-      tell?.({ tag: 'webhookEnded', outcome: 'exhausted' });
-      return givenUp(promptId, outcome.reason);
-    }
-    return later(promptId, { ...webhook, attempts: webhook.attempts + 1 }, waitMs);
-  };
+    if (clock.now() + waitMs - webhook.since > DAY_MS) return this.#givenUp(promptId, outcome.reason);
+    return this.#later(promptId, { ...webhook, attempts: webhook.attempts + 1 }, waitMs);
+  }
 
-  const carry = ({ promptId, webhook }: Carried): Observable<never> =>
-    defer(() => ready(promptId, webhook)).pipe(
-      concatMap((now) => {
-        if (now === 'waits') return later(promptId, webhook, LOOK_MS);
-        if (now === 'unknown') return givenUp(promptId, 'there is no such job');
-        // By its job: the same in every attempt of every instance.
-        return send({ id: `msg_${promptId}`, url: now.url, body: now.body }).pipe(
-          concatMap((outcome) => after(promptId, now, outcome)),
-        );
-      }),
-    );
+  #postponed({ promptId, webhook }: Carried): Observable<never> {
+    return this.#quietly(this.#later(promptId, webhook, AGAIN_MS * (1 + this.#options.random())));
+  }
 
-  const postponed = ({ promptId, webhook }: Carried): Observable<never> =>
-    quietly(later(promptId, webhook, AGAIN_MS * (1 + random())));
+  #later(promptId: string, webhook: Webhook, inMs: number): Observable<never> {
+    return this.#options.hooks.later({ promptId, text: JSON.stringify(webhook) }, inMs);
+  }
 
-  /** Takes what was claimed into the queue. Emits whether some of it had to be given back, so that more should be claimed. */
-  const taken = (claimed: readonly Hook[]): Observable<boolean> => {
-    const now = clock.now();
-    const given$ = claimed.map((hook) => {
-      const errand = carriedOf(hook);
-      if (errand === undefined) return quietly(givenUp(hook.promptId, 'what is kept of it is no webhook'));
-      return queue.offer(errand, now) ? EMPTY : postponed(errand);
-    });
-    return concat(...given$, of(given$.some((work$) => work$ !== EMPTY)));
-  };
-
-  const claim$ = defer(() =>
-    queue.room() > 0 ? quietly(hooks.claim(Math.min(queue.room(), BATCH), CLAIM_MS)) : EMPTY,
-  ).pipe(mergeMap(taken));
-  const round$ = defer(() => concat(...queue.overdue(clock.now(), WAITED_MS).map(postponed), claim$)).pipe(
-    expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)),
-  );
-
-  // Another instance may claim it before the end is in the store, and put it off for half a minute: it is hurried again.
-  const settled$ = pipeline.states$.pipe(
-    filter((state) => isSettled(state)),
-    mergeMap((state) => merge(of(state), timer(STORED_MS, clock).pipe(map(() => state)))),
-    mergeMap(({ promptId }) => concat(quietly(hooks.hurry(promptId)), of(promptId))),
-    share(),
-  );
-  const begun$ = defer(() => from(queue.begin()));
-  merge(interval(TICK_MS, clock), settled$)
-    .pipe(
-      exhaustMap(() => round$),
-      mergeMap(() => begun$),
-      // Each that is over makes room for others.
-      expand((errand) => concat(quietly(carry(errand)).pipe(finalize(() => queue.over(errand))), begun$)),
-      takeUntil(stop$),
-    )
-    .subscribe();
+  #givenUp(promptId: string, reason: string): Observable<never> {
+    const { hooks, report } = this.#options;
+    report('webhooks', new GaveUp(`gave up telling of ${promptId}: ${reason}`));
+    return hooks.done(promptId);
+  }
 
   /** Its end may have come before the hook did. */
-  const hurriedIfOver = (promptId: string): Observable<never> =>
-    defer(() => pipeline.get(promptId)).pipe(
+  #hurriedIfOver(promptId: string): Observable<never> {
+    const { pipeline, hooks } = this.#options;
+    return defer(() => pipeline.get(promptId)).pipe(
       mergeMap((job) => (job !== undefined && isSettled(job) ? hooks.hurry(promptId) : EMPTY)),
     );
+  }
 
-  const persistent: Backoff = { steadyMs: 0, delayMs: () => 500 + 500 * random() };
-  return {
-    async add({ promptId, userId }, url, { role }) {
-      const byService = role === 'service';
-      const webhook: Webhook = { url, at: clock.now(), attempts: 0, userId, ...(byService && { byService }) };
-      const hook = { promptId, text: JSON.stringify(webhook) };
-      const kept$ = concat(
-        defer(() => hooks.add(hook, LOOK_MS)),
-        hurriedIfOver(promptId),
-        of('kept'),
-      ).pipe(
-        told,
-        reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
-        takeUntil(stop$),
-        share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
-      );
-      kept$.subscribe();
-      await firstValueFrom(merge(kept$, timer(PATIENCE_MS, clock)).pipe(take(1)), { defaultValue: undefined });
-    },
-    close: () => stop$.next(),
-  };
+  #quietly<T>(work$: Observable<T>): Observable<T> {
+    return work$.pipe(this.#told(), orNothing);
+  }
 }
+
+/** Delivers the webhooks of a pipeline's jobs. Begins at once. */
+export const delivery = (options: DeliveryOptions): Delivery => new HookDelivery(options);
 
 /** A webhook that was claimed. */
 interface Carried extends Errand {

@@ -5,9 +5,9 @@ import type { Hooks } from '../../sinks/webhook-queue';
 import type { Auth } from '../admission/auth/auth';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { JobViews } from '../wire/job-views';
-import { courier, type Courier } from './delivery';
+import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
-import { webhookSender, type WebhookSender } from './sender';
+import { GaveUp, webhookSender, type WebhookSender } from './sender';
 
 export interface WebhookOptions {
   /** Where they are kept until they are delivered. */
@@ -23,7 +23,7 @@ export interface Webhooks {
   /** What stands against telling this URL, in words that follow its name. */
   readonly objectionTo: (url: string) => string | undefined;
   /** Has the end of a job told to a URL, on behalf of who asked for it. */
-  readonly add: Courier['add'];
+  readonly add: Delivery['add'];
   readonly close: () => Promise<void>;
 }
 
@@ -39,21 +39,23 @@ export function webhooksFor(
   const { hooks, secret, hosts } = options;
   const policy: WebhookPolicy = { hosts, allowsLoopback: !auth.required };
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
-  const { add, close } = courier({
+  const deliveries = delivery({
     pipeline,
     views,
     hooks,
     send: timedSend(sender.send, tell),
-    tell,
     clock: asyncScheduler,
     random: Math.random,
-    report: (where, error) => logger.warn({ where }, error instanceof Error ? error.message : String(error)),
+    report: (where, error) => {
+      if (error instanceof GaveUp) tell({ tag: 'webhookEnded', outcome: 'exhausted' });
+      logger.warn({ where }, error instanceof Error ? error.message : String(error));
+    },
   });
   return {
     objectionTo: (url) => objectionToUrl(url, policy),
-    add,
+    add: (job, url, viewer) => deliveries.add(job, url, viewer),
     close: async () => {
-      close();
+      deliveries.close();
       await sender.close();
     },
   };
@@ -66,7 +68,10 @@ const timedSend =
     defer(() => {
       const began = performance.now();
       return send(message).pipe(
-        tap(({ tag: outcome }) => tell({ tag: 'webhookTried', outcome, ms: performance.now() - began })),
+        tap(({ tag: outcome }) => {
+          tell({ tag: 'webhookTried', outcome, ms: performance.now() - began });
+          if (outcome !== 'failed' && (message.attempts ?? 0) > 0) tell({ tag: 'webhookEnded', outcome: 'recovered' });
+        }),
       );
     });
 

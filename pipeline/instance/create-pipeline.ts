@@ -19,7 +19,9 @@ import { tracking } from '../submit/tracking';
 import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { comfyUIServer } from '../../sources/comfyui-server';
+import { readingTime } from '../../sources/frames/reading-time';
 import { serverAddress, type ServerOptions } from '../../sources/server-address';
 import type { SocketTiming } from '../../sources/session';
 import { jobBoard, type BoardView, type Preview } from '../../streams/board/board';
@@ -74,6 +76,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     clock,
     random,
     report,
+    tell,
     backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
   };
   const servers = serversOf(options, env);
@@ -87,35 +90,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     clock,
     random,
     report,
-    onStale: (state) => {
-      tell?.({ tag: 'fenced' });
-      refused$.next(state);
-    },
+    onStale: (state) => refused$.next(state),
     confirmMs: CONFIRM_MS,
   });
   const transit = inTransit();
 
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
 
-  const held = sessions({ servers, store, writer, board, transit, told, stop$, tell }, env);
+  const held = sessions({ servers, store, writer, board, transit, told, stop$ }, env);
   const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
   const posts = posting({ choice, sessions: held, board, store, writer, told }, env);
   const life = lifeOf(
     {
-      ...{
-        servers,
-        sessions: held,
-        posting: posts,
-        board,
-        local,
-        pictures: kept,
-        durations,
-        writer,
-        store,
-        stop$,
-        tell,
-      },
-      demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board))),
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
+      demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
     },
     env,
@@ -139,20 +127,26 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, stop$, submit, track },
     env,
   );
+  return toldOf(calls, writer, env);
+}
+
+/** Tells that the pipeline is there, and what may be asked of it. */
+function toldOf(calls: Pipeline, writer: WriteBehind, { tell }: Env): Pipeline {
   const backlog = (): Backlog => ({ jobs: writer.pending(), oldestMs: writer.oldestMs() });
   tell?.({ tag: 'opened', pipeline: { servers: () => calls.servers(), backlog } });
   return calls;
 }
 
 /** A write of ours was refused: another instance has the job, unless it was taken up here again meanwhile. */
-function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly Demand[] {
+function lettingGo({ promptId, epoch }: JobState, board: BoardView, { tell }: Env): readonly Demand[] {
+  tell?.({ tag: 'fenced' });
   const job = board.job(promptId);
   return job !== undefined && job.state.epoch <= epoch ? [{ tag: 'letGo', promptId }] : [];
 }
 
-function serversOf({ servers, socketTiming, telemetry: tell }: PipelineOptions, { clock, backoff, report }: Env) {
+function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report, tell }: Env) {
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
-  const policy = { clock, backoff, ...(socketTiming !== undefined && { socketTiming }) };
+  const policy = { clock, backoff, time: readingTime(), ...(socketTiming !== undefined && { socketTiming }) };
   const addresses = servers.map(serverAddress);
   refuseTwice(
     'URL',

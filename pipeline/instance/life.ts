@@ -37,7 +37,6 @@ import type { ComfyUIServer } from '../../sources/comfyui-server';
 import { SocketClosed } from '../../sources/session';
 import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
 import { jobChanges } from '../../streams/changes/job-changes';
-import type { Telemetry } from '../telemetry/telemetry-event';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
@@ -68,7 +67,6 @@ export interface LifeParts {
   /** What is demanded besides what sessions demand. */
   readonly demand$: Observable<Demand>;
   readonly outage$: Observable<BoardEvent>;
-  readonly tell?: Telemetry | undefined;
 }
 
 /** A pipeline's life: the one subscription that everything runs on, and its end. */
@@ -100,7 +98,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     over = true;
     parts.stop$.next();
     await atEnd(parts, env);
-    parts.tell?.({ tag: 'closed' });
+    env.tell?.({ tag: 'closed' });
     return error;
   });
 
@@ -125,11 +123,8 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
 }
 
 /** Every change of every job here, carried out before anybody else hears of it. */
-function toldChanges(
-  parts: LifeParts,
-  call$: Subject<Observable<BoardEvent>>,
-  { clock, random, report }: Env,
-): Observable<Change> {
+function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, env: Env): Observable<Change> {
+  const { clock, random, report } = env;
   const { servers, sessions, posting, board, stop$ } = parts;
   const command$ = merge(
     call$,
@@ -143,14 +138,14 @@ function toldChanges(
   };
   const sources = { servers, session$: sessions.opened$, command$, stop$ };
   return jobChanges(sources, board, policy, report).pipe(
-    tap((change) => carryOut(change, parts, call$)),
+    tap((change) => carryOut(change, parts, call$, env)),
     share(),
   );
 }
 
 /** Tells watchers, the store and other instances of a change; or posts a job's next run. */
-function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>): void {
-  const { local, writer, store, durations, pictures, board, posting, tell } = parts;
+function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
+  const { local, writer, store, durations, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
       tell?.(change);

@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
 import type { Demand } from '../demand';
-import type { Telemetry } from '../telemetry/telemetry-event';
 import type { Transit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
@@ -21,7 +20,6 @@ export interface SessionParts {
   /** The changes of a job here, from now on. */
   readonly told: (promptId: string) => Observable<JobState>;
   readonly stop$: Observable<unknown>;
-  readonly tell?: Telemetry | undefined;
 }
 
 /** Which sessions this instance holds, and the jobs that come and go with them. */

@@ -20,6 +20,7 @@ import {
   type SchedulerLike,
   type Subscription,
 } from 'rxjs';
+import { bounds } from '../../streams/bounds';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import { conflateMapBy } from '../../streams/operators/conflate-map-by';
 import { isNewer, type JobState } from '../../streams/job/job-state';
@@ -71,7 +72,7 @@ class QueuedWrites implements WriteBehind {
     this.#onStale = options.onStale ?? (() => undefined);
     this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
-      pacingBy(jobOf, 1000 / perSecond, isUrgent, clock),
+      pacingBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
       conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
       share(),
     );

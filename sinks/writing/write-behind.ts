@@ -7,7 +7,7 @@ import type { StoredWorkflow } from '../stored-workflow.codec';
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
 export interface WriteBehind {
-  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second. What is stored, or no newer than what waits, is ignored. */
+  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second, of more than `bounds.writesPerSecond` / `perSecond` jobs less often. What is stored, or no newer than what waits, is ignored. */
   put(state: JobState): void;
   /**
    * Writes a state now, of a job nothing of which waits, with its workflow where one is given. Emits the outcome and

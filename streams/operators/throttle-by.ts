@@ -2,37 +2,53 @@ import { Observable, type MonoTypeOperatorFunction, type SchedulerLike, type Sub
 
 interface Lane<T> {
   readonly passed: T;
-  readonly timer: Subscription;
+  readonly restsUntil: number;
   readonly next?: { readonly value: T };
 }
 
 /**
- * Of each key, passes the first value at once, then the newest one every `spaceMs`. A value that is urgent after the
- * one that passed last passes at once too. When the source completes, what waits passes, then it completes.
+ * Of each key, passes the first value at once, then the newest one after each `spaceMs`, which may depend on how many keys
+ * there are. A value that is urgent after the one that passed last passes at once too. When the source completes, what
+ * waits passes, then it completes. One timer for all keys.
  */
 export const pacingBy =
   <T>(
     keyOf: (value: T) => string,
-    spaceMs: number,
+    spaceMs: (keys: number) => number,
     isUrgent: (passed: T, value: T) => boolean,
     clock: SchedulerLike,
   ): MonoTypeOperatorFunction<T> =>
   (source$) =>
     new Observable((out) => {
+      /** In the order in which they have rested: who passes goes to the end. */
       const lanes = new Map<string, Lane<T>>();
+      let timer: Subscription | undefined;
 
       const pass = (key: string, value: T): void => {
-        lanes.get(key)?.timer.unsubscribe();
-        lanes.set(key, { passed: value, timer: clock.schedule(() => rest(key), spaceMs) });
+        lanes.delete(key);
+        lanes.set(key, { passed: value, restsUntil: clock.now() + spaceMs(lanes.size + 1) });
+        watch();
         out.next(value);
       };
-      const rest = (key: string): void => {
-        const next = lanes.get(key)?.next;
-        lanes.delete(key);
-        if (next !== undefined) pass(key, next.value);
+      const watch = (): void => {
+        const [first] = lanes.values();
+        if (first !== undefined) timer ??= clock.schedule(rested, Math.max(0, first.restsUntil - clock.now()));
+      };
+      const rested = (): void => {
+        timer = undefined;
+        const over: (readonly [string, Lane<T>])[] = [];
+        for (const entry of lanes) {
+          if (entry[1].restsUntil > clock.now()) break;
+          over.push(entry);
+        }
+        for (const [key, { next }] of over) {
+          if (next === undefined) lanes.delete(key);
+          else pass(key, next.value);
+        }
+        watch();
       };
 
-      out.add(() => lanes.forEach(({ timer }) => timer.unsubscribe()));
+      out.add(() => timer?.unsubscribe());
       out.add(
         source$.subscribe({
           next: (value) => {

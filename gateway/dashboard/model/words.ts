@@ -118,6 +118,17 @@ export function leftWords(
   return left < 1000 ? 'any moment' : `~ ${duration(upToMinutes(left))} left`;
 }
 
+/** How long a job still waits, likewise. */
+export function startWords(
+  startsMs: number,
+  { updatedAt }: Pick<PublicJob, 'updatedAt'>,
+  now: number,
+): string | undefined {
+  const left = startsMs - Math.max(0, now - updatedAt);
+  if (left < -OVERDUE_MS) return undefined;
+  return left < 1000 ? 'starts any moment' : `starts in ~ ${duration(upToMinutes(left))}`;
+}
+
 const OVERDUE_MS = 5_000;
 
 /** Seconds of minutes would pretend to a precision that guesses lack. */

@@ -53,49 +53,62 @@ interface Waiting extends Downloader {
 
 const LOOK_MS = 500;
 
-export function downloads(limits: DownloadLimits, nowMs: () => number = Date.now): Downloads {
-  const running = new Set<Running>();
-  const waiting = new Set<Waiting>();
-  const perUser = limits.perUser === 0 ? Infinity : limits.perUser;
+class BoundedDownloads implements Downloads {
+  readonly #limits: DownloadLimits;
+  readonly #nowMs: () => number;
+  readonly #running = new Set<Running>();
+  readonly #waiting = new Set<Waiting>();
+
+  constructor(limits: DownloadLimits, nowMs: () => number) {
+    this.#limits = limits;
+    this.#nowMs = nowMs;
+  }
+
+  async turn(who: Downloader): Promise<Turn> {
+    if (this.#blocking(who).length === 0) return this.#start(who);
+    const beside = [...this.#waiting].filter(({ userId }) => userId === who.userId);
+    if (beside.length >= this.#limits.waiting) throw busy();
+    return this.#wait(who);
+  }
 
   /** Those who stand in this one's way, if any do. */
-  const blocking = ({ userId, serverUrl }: Downloader): readonly Running[] => {
-    const all = [...running];
+  #blocking({ userId, serverUrl }: Downloader): readonly Running[] {
+    const { perUser, perServer } = this.#limits;
+    const all = [...this.#running];
     const users = userId === undefined ? [] : all.filter((each) => each.userId === userId);
-    if (users.length >= perUser) return users;
+    if (perUser > 0 && users.length >= perUser) return users;
     const servers = all.filter((each) => each.serverUrl === serverUrl);
-    return servers.length >= limits.perServer ? servers : [];
-  };
-  const start = (who: Downloader): Turn => {
-    const own: Running = { ...who, progressedAt: nowMs() };
-    running.add(own);
+    return servers.length >= perServer ? servers : [];
+  }
+
+  #start(who: Downloader): Turn {
+    const own: Running = { ...who, progressedAt: this.#nowMs() };
+    this.#running.add(own);
     return {
-      progressed: () => void (own.progressedAt = nowMs()),
+      progressed: () => void (own.progressedAt = this.#nowMs()),
       over: () => {
-        if (running.delete(own)) letIn();
+        if (this.#running.delete(own)) this.#letIn();
       },
     };
-  };
-  const letIn = (): void => {
-    for (const next of [...waiting]) {
-      if (blocking(next).length > 0) continue;
-      waiting.delete(next);
-      next.enter(start(next));
-    }
-  };
-  const cutStalled = (who: Downloader): void => {
-    const [slowest] = [...blocking(who)].sort((a, b) => a.progressedAt - b.progressedAt);
-    if (slowest !== undefined && nowMs() - slowest.progressedAt >= limits.stallBesideOthersMs) slowest.cut();
-  };
+  }
 
-  const wait = (who: Downloader): Promise<Turn> =>
-    new Promise((resolve, reject) => {
-      const look = setInterval(() => cutStalled(own), Math.min(LOOK_MS, limits.stallBesideOthersMs));
+  #letIn(): void {
+    for (const next of [...this.#waiting]) {
+      if (this.#blocking(next).length > 0) continue;
+      this.#waiting.delete(next);
+      next.enter(this.#start(next));
+    }
+  }
+
+  #wait(who: Downloader): Promise<Turn> {
+    const { turnMs, stallBesideOthersMs } = this.#limits;
+    return new Promise((resolve, reject) => {
+      const look = setInterval(() => this.#cutStalled(own), Math.min(LOOK_MS, stallBesideOthersMs));
       const patience = setTimeout(() => {
-        waiting.delete(own);
+        this.#waiting.delete(own);
         clearInterval(look);
         reject(busy());
-      }, limits.turnMs);
+      }, turnMs);
       const own: Waiting = {
         ...who,
         enter: (turn) => {
@@ -104,19 +117,22 @@ export function downloads(limits: DownloadLimits, nowMs: () => number = Date.now
           resolve(turn);
         },
       };
-      waiting.add(own);
-      cutStalled(own);
+      this.#waiting.add(own);
+      this.#cutStalled(own);
     });
+  }
 
-  return {
-    turn: async (who) => {
-      if (blocking(who).length === 0) return start(who);
-      const beside = [...waiting].filter(({ userId }) => userId === who.userId);
-      if (beside.length >= limits.waiting) throw busy();
-      return wait(who);
-    },
-  };
+  /** Cuts the one in the way that has read nothing for longest, if for long enough. */
+  #cutStalled(who: Downloader): void {
+    const [slowest] = [...this.#blocking(who)].sort((a, b) => a.progressedAt - b.progressedAt);
+    if (slowest === undefined) return;
+    if (this.#nowMs() - slowest.progressedAt >= this.#limits.stallBesideOthersMs) slowest.cut();
+  }
 }
+
+/** Turns of one gateway's downloads. */
+export const downloads = (limits: DownloadLimits, nowMs: () => number = Date.now): Downloads =>
+  new BoundedDownloads(limits, nowMs);
 
 const busy = (): Problem =>
   new Problem('busy', { detail: 'Too many downloads are under way; try again soon.' }, { 'Retry-After': '5' });

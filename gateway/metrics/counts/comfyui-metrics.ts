@@ -10,7 +10,11 @@ type Tags = 'requested' | 'looked' | 'posted' | 'postFailed' | 'socketOpened' | 
 /** ComfyUI servers: what they are asked, and how their sockets do. */
 export function comfyuiMetrics(registry: Registry, labels: Labels, watched: Watched, retries: Retries): Handlers<Tags> {
   serverGauges(registry, labels, watched);
-  return { ...requestMetrics(registry, labels, retries), ...socketMetrics(registry, labels) };
+  return {
+    ...requestMetrics(registry, labels, retries),
+    ...frameMetrics(registry, labels),
+    ...socketMetrics(registry, labels),
+  };
 }
 
 function requestMetrics(
@@ -63,10 +67,7 @@ function requestMetrics(
   };
 }
 
-function socketMetrics(
-  registry: Registry,
-  labels: Labels,
-): Handlers<'socketOpened' | 'socketEnded' | 'frame' | 'badFrame'> {
+function frameMetrics(registry: Registry, labels: Labels): Handlers<'frame' | 'badFrame'> {
   const registers = [registry];
   const labelNames = ['server'] as const;
   /** Counted without the library, whose counters cost ten times as much, and read when they are asked for. */
@@ -87,6 +88,18 @@ function socketMetrics(
     labelNames,
     registers,
   });
+  return {
+    frame: (event) => {
+      const server = labels.server(event.server);
+      frames.set(server, (frames.get(server) ?? 0) + 1);
+    },
+    badFrame: ({ server }) => badFrames.inc({ server: labels.server(server) }),
+  };
+}
+
+function socketMetrics(registry: Registry, labels: Labels): Handlers<'socketOpened' | 'socketEnded'> {
+  const registers = [registry];
+  const labelNames = ['server'] as const;
   const open = new Gauge({
     name: 'jobstream_comfyui_sockets',
     help: 'Open WebSockets to ComfyUI, one a session.',
@@ -113,11 +126,6 @@ function socketMetrics(
     registers,
   });
   return {
-    frame: (event) => {
-      const server = labels.server(event.server);
-      frames.set(server, (frames.get(server) ?? 0) + 1);
-    },
-    badFrame: ({ server }) => badFrames.inc({ server: labels.server(server) }),
     socketOpened: (event) => {
       const server = labels.server(event.server);
       open.inc({ server });

@@ -55,8 +55,6 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
     else txn.write({ key: filedKey(promptId), text: JSON.stringify(next), until: FOREVER });
   }
 
-  const counted = (from: Pick<Txn, 'read'>, key: string): number => Number(from.read(key)?.text ?? 0);
-
   function count(txn: Txn, key: string, by: number): void {
     if (by === 0) return;
     const sum = counted(txn, key) + by;
@@ -104,6 +102,8 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
     },
   };
 }
+
+const counted = (from: Pick<Txn, 'read'>, key: string): number => Number(from.read(key)?.text ?? 0);
 
 /** Index entries go with their job, not by themselves. */
 const FOREVER = Number.MAX_SAFE_INTEGER;

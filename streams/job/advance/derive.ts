@@ -41,7 +41,13 @@ export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobStat
   const { executionStartedAt = at, progress } = state;
   const started =
     stage.run ??
-    runClock(plan, { at: executionStartedAt, durations, share: progress / 100, isLate: executionStartedAt < at });
+    runClock(plan, {
+      at: executionStartedAt,
+      durations,
+      share: progress / 100,
+      takenUpAt: at,
+      isLate: executionStartedAt < at,
+    });
   const known = withPlan(started, plan);
   return stage.targets === undefined ? known : withTargets(known, stage.targets);
 }

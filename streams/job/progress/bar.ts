@@ -20,7 +20,8 @@ export interface Shown {
 export function shownAt(run: RunClock, at: number): Shown {
   const { shown, startedAt } = run;
   const left = timeLeft(run, at);
-  const leftMs = Math.max(1, left.ms);
+  const isSure = left.sureMs >= SURE * left.ms;
+  const leftMs = Math.max(1, left.ms, isSure ? 0 : leftAsBefore(run, at));
   const since = Math.max(0, at - shown.at);
   // What is shown stands until the next news: it is right in the middle of that time.
   const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, LONGEST_GAP_MS, leftMs) / 2;
@@ -31,9 +32,13 @@ export function shownAt(run: RunClock, at: number): Shown {
     run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
     share,
     leftMs,
-    isSure: left.sureMs >= SURE * leftMs,
+    isSure,
   };
 }
+
+/** What is left as the bar had it when the run was taken up: guesses know less. */
+const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at: number): number =>
+  share < 0.01 ? 0 : ((1 - share) / share) * (since - startedAt) - (at - since);
 
 /** Of what is left, so much must be known for it to be told. */
 const SURE = 0.6;

@@ -38,6 +38,8 @@ export interface RunClock {
   readonly lastInFront: string | undefined;
   /** The node at work last. */
   readonly current: string | undefined;
+  /** What another instance had shown, and when this one went on from there. */
+  readonly takenUp: { readonly share: number; readonly at: number };
   /** The share that was shown, and when. */
   readonly shown: { readonly share: number; readonly at: number };
 }
@@ -46,15 +48,16 @@ export interface RunStart {
   readonly at: number;
   readonly durations?: Durations;
   readonly targets?: readonly string[];
-  /** What was shown before: the bar goes on from there. */
+  /** What was shown before, and when this run is taken up: the bar goes on from there. */
   readonly share?: number;
+  readonly takenUpAt?: number;
   readonly isLate?: boolean;
 }
 
 /** A run that begins. */
 export const runClock = (
   plan: Plan,
-  { at, durations = byName, targets = plan.outputs, share = 0, isLate = false }: RunStart,
+  { at, durations = byName, targets = plan.outputs, share = 0, takenUpAt = at, isLate = false }: RunStart,
 ): RunClock =>
   planned({
     ...{ plan, durations, startedAt: at, isLate, targets },
@@ -72,7 +75,7 @@ export const runClock = (
     lastInFront: undefined,
     heardAt: undefined,
     current: undefined,
-    shown: { share, at },
+    ...{ shown: { share, at: takenUpAt }, takenUp: { share, at: takenUpAt } },
   });
 
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */

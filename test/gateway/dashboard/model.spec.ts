@@ -9,6 +9,7 @@ import {
   detailWords,
   duration,
   leftWords,
+  startWords,
   percent,
   statusWords,
   stepWords,
@@ -312,6 +313,11 @@ test('words', () => {
     '~ 2 min left',
   ]);
   expect([6000, 60_000].map((time) => leftWords(2500, job(), time))).toEqual(['any moment', undefined]);
+  expect([3000, 6000, 60_000].map((time) => startWords(5000, job(), time))).toEqual([
+    'starts in ~ 3 s',
+    'starts any moment',
+    undefined,
+  ]);
   expect(stepWords(running('1', 0, { node: { id: '1', type: 'K', value: 12.5, max: 20 } }))).toBe('12 / 20');
   expect(
     [undefined, 0, 1, 3].map((queuePosition) =>

@@ -12,7 +12,7 @@ import {
   VirtualTimeScheduler,
   type Observable,
 } from 'rxjs';
-import { courier } from '../../../gateway/webhooks/delivery';
+import { delivery } from '../../../gateway/webhooks/delivery';
 import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
 import { StoreUnavailable } from '../../../sinks/job-store';
@@ -58,7 +58,7 @@ const open = (
 ) => {
   const sent: { readonly atMs: number; readonly message: Message }[] = [];
   const states$ = new Subject<JobState>();
-  const it = courier({
+  const it = delivery({
     pipeline: {
       get: (_promptId, isShown = () => true) => {
         const state = job();
@@ -77,7 +77,7 @@ const open = (
     random: () => 1,
     report: (_where, error) => reports.push(String(error)),
   });
-  return { ...it, sent, states$ };
+  return { add: (...given: Parameters<typeof it.add>) => it.add(...given), close: () => it.close(), sent, states$ };
 };
 
 test('tries for a day, less and less often, always the same, then gives up and says so', async () => {

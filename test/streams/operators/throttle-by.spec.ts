@@ -20,7 +20,7 @@ const values: Record<string, Value> = {
 const paced = (clock: SchedulerLike) =>
   pacingBy<Value>(
     ({ key }) => key,
-    4,
+    () => 4,
     (passed, value) => passed.status !== value.status,
     clock,
   );
@@ -108,12 +108,27 @@ test('an early unsubscribe ends the source', () => {
   });
 });
 
-test('an early unsubscribe leaves no timer', () => {
+test('the more keys there are, the longer each rests', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' axby-----------|', values);
+    const expected = '    ax--b----y-----|';
+    const byKeys = pacingBy<Value>(
+      ({ key }) => key,
+      (keys) => 4 * keys,
+      () => false,
+      clock,
+    );
+    expectObservable(source$.pipe(byKeys)).toBe(expected, values);
+  });
+});
+
+test('an early unsubscribe leaves no timer, of which there is one for all keys', () => {
   const clock = new VirtualTimeScheduler();
   const subscription = concat(from([values['a']!, values['b']!, values['x']!]), NEVER)
     .pipe(paced(clock))
     .subscribe();
-  expect(clock.actions).toHaveLength(2);
+  expect(clock.actions).toHaveLength(1);
   subscription.unsubscribe();
   expect(clock.actions).toHaveLength(0);
 });

@@ -2,18 +2,21 @@ import type { PublicJob } from '../../../wire/public-job';
 import { isSettled } from '../../../../streams/job/job-state';
 import { now } from '../../live/now';
 import { guessedLeftMs } from '../../../wire/node-history';
-import { ago, duration, leftWords } from '../../model/words';
+import { ago, duration, leftWords, startWords } from '../../model/words';
 import { useSession } from './session-context';
 import { useSilence } from './silence';
 
-/** What matters of a job's times now: what is left of it, how long it waits or runs, when it ended, or since when nothing is heard. */
+/** What matters of a job's times now: what is left of it or until it starts, how long it waits or runs, when it ended, or since when nothing is heard. */
 export function TimeWords({ job }: { readonly job: PublicJob }) {
   const { board } = useSession();
   const time = now.value - board.clockSkewMs();
   const silence = useSilence(job);
   if (isSettled(job)) return <>{ago(job.finishedAt ?? job.updatedAt, time)}</>;
   if (silence) return <span class="silent">no news for {duration(time - silence.since)}</span>;
-  if (job.status === 'queued') return <>waits {duration(time - job.startedAt)}</>;
+  if (job.status === 'queued') {
+    const starts = job.etaMs === undefined ? undefined : startWords(job.etaMs, job, time);
+    return <>{starts ?? `waits ${duration(time - job.startedAt)}`}</>;
+  }
   const history = board.historyOf(job.promptId);
   const leftMs = job.etaMs ?? (history && guessedLeftMs(history, job));
   const left = leftMs === undefined ? undefined : leftWords(leftMs, job, time);

@@ -38,48 +38,64 @@ export const eventsRoute = (options: EventsOptions): Router => {
   return router;
 };
 
-const streaming = ({
-  pipeline,
-  rooms,
-  limits,
-  views,
-  closing$,
-  logger,
-  tell,
-}: EventsOptions): ViewerHandler<{ promptId: string }> => {
-  const open = new Map<string, number>();
-  const inspection$ = interval(Math.min(1000, limits.stallMs / 2)).pipe(share());
-  const beat$ = interval(BEAT_MS).pipe(share());
+const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> => {
+  const { pipeline, rooms } = options;
+  const streams = new Streams(options);
+  return async ({ params, headers, method }, response) => {
+    const { viewer } = response.locals;
+    const job = await visibleJob(pipeline, viewer, params.promptId);
+    const seen = positionOf(headers['last-event-id']);
+    // To a browser's EventSource, this and nothing else means: do not return.
+    if (seen && isSettled(job) && !isNewerThan(seen)(job)) return void response.status(204).end();
+    if (!streams.hasRoomFor(viewer))
+      throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
+    if (response.destroyed) return;
+    if (method === 'HEAD') return void response.type('text/event-stream').end();
+    streams.follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewerThan(seen))));
+  };
+};
 
-  const follow = (response: Response, viewer: Viewer, job$: Observable<JobState>): void => {
-    const { userId } = viewer;
+/** The event streams that are open, counted by user. */
+class Streams {
+  readonly #options: EventsOptions;
+  readonly #open = new Map<string, number>();
+  readonly #inspection$: Observable<unknown>;
+  readonly #beat$ = interval(BEAT_MS).pipe(share());
+
+  constructor(options: EventsOptions) {
+    this.#options = options;
+    this.#inspection$ = interval(Math.min(1000, options.limits.stallMs / 2)).pipe(share());
+  }
+
+  hasRoomFor({ role, userId }: Viewer): boolean {
+    return role !== 'user' || (this.#open.get(userId) ?? 0) < MOST_STREAMS;
+  }
+
+  /** Answers with a job's states, until it settles, the reader leaves, the token expires or the gateway closes. */
+  follow(response: Response, viewer: Viewer, job$: Observable<JobState>): void {
+    const { limits, views, closing$, logger, tell } = this.#options;
     const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'), tell);
-    tell({ tag: 'connected', kind: 'event_stream' });
     let last: JobState | undefined;
-    open.set(userId, (open.get(userId) ?? 0) + 1);
-    merge(
-      job$.pipe(
-        tap({
-          next: (job) => stream.state(views.of((last = job), viewer)),
-          // The settled state ends the stream itself, once it has left.
-          complete: () => (last !== undefined && isSettled(last)) || stream.end(),
-        }),
-      ),
-      beat$.pipe(tap(() => stream.beat())),
-      inspection$.pipe(tap(() => stream.inspect())),
-      merge(closing$, expiryOf(viewer)).pipe(
-        take(1),
-        tap(() => stream.end()),
-      ),
-    )
+    const state$ = job$.pipe(
+      tap({
+        next: (job) => stream.state(views.of((last = job), viewer)),
+        // The settled state ends the stream itself, once it has left.
+        complete: () => (last !== undefined && isSettled(last)) || stream.end(),
+      }),
+    );
+    const over$ = merge(closing$, expiryOf(viewer)).pipe(
+      take(1),
+      tap(() => stream.end()),
+    );
+    const kept$ = merge(
+      this.#beat$.pipe(tap(() => stream.beat())),
+      this.#inspection$.pipe(tap(() => stream.inspect())),
+    );
+    this.#count(viewer, 1);
+    merge(state$, kept$, over$)
       .pipe(
         takeUntil(fromEvent(response, 'close')),
-        finalize(() => {
-          tell({ tag: 'disconnected', kind: 'event_stream' });
-          const others = (open.get(userId) ?? 1) - 1;
-          if (others > 0) open.set(userId, others);
-          else open.delete(userId);
-        }),
+        finalize(() => this.#count(viewer, -1)),
       )
       .subscribe({
         error: (error: unknown) => {
@@ -87,21 +103,15 @@ const streaming = ({
           response.destroy();
         },
       });
-  };
+  }
 
-  return async ({ params, headers, method }, response) => {
-    const { viewer } = response.locals;
-    const job = await visibleJob(pipeline, viewer, params.promptId);
-    const seen = positionOf(headers['last-event-id']);
-    // To a browser's EventSource, this and nothing else means: do not return.
-    if (seen && isSettled(job) && !isNewerThan(seen)(job)) return void response.status(204).end();
-    if (viewer.role === 'user' && (open.get(viewer.userId) ?? 0) >= MOST_STREAMS)
-      throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
-    if (response.destroyed) return;
-    if (method === 'HEAD') return void response.type('text/event-stream').end();
-    follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewerThan(seen))));
-  };
-};
+  #count({ userId }: Viewer, by: 1 | -1): void {
+    this.#options.tell({ tag: by > 0 ? 'connected' : 'disconnected', kind: 'event_stream' });
+    const open = (this.#open.get(userId) ?? 0) + by;
+    if (open > 0) this.#open.set(userId, open);
+    else this.#open.delete(userId);
+  }
+}
 
 const positionOf = (id: string | string[] | undefined): Position | undefined => {
   const [, epoch, seq] = /^(\d{1,16}):(\d{1,16})$/.exec(String(id)) ?? [];

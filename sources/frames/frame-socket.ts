@@ -1,0 +1,83 @@
+import { connect as tcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as tls, type ConnectionOptions } from 'node:tls';
+import WebSocket, { type ClientOptions } from 'ws';
+import { bounds } from '../../streams/bounds';
+import { mayBeOvertakable } from './frame-head';
+import { frameSplitter, type FrameSplitter } from './frame-splitter';
+import type { NewestFrames } from './newest-frames';
+
+export interface FrameSocketOptions {
+  /** Takes all text frames. */
+  readonly texts: NewestFrames;
+  readonly onBinary: (frame: Buffer) => void;
+  /** Something came. */
+  readonly onRead: () => void;
+  /** More came in one turn of the event loop than it may: the rest comes in the next. */
+  readonly onFull: () => void;
+}
+
+/** A WebSocket of `ws`, from whose connection the frames that newer ones may overtake are taken before `ws` makes messages of them. */
+export function frameSocket(url: string, options: ClientOptions, uses: FrameSocketOptions): WebSocket {
+  const { texts, onBinary, onRead, onFull } = uses;
+  const splitterTo = (pass: (bytes: Buffer) => void): FrameSplitter =>
+    frameSplitter({
+      mostBytes: bounds.splitFrameBytes,
+      isOvertakable: mayBeOvertakable,
+      take: texts.take,
+      settle: texts.settle,
+      pass,
+    });
+  const createConnection = splitConnection(url.startsWith('wss:'), splitterTo, (bytes) => {
+    onRead();
+    slice(bytes);
+  });
+  const socket = new WebSocket(url, { ...options, createConnection });
+  const slice = inSlices(socket, onFull);
+  socket.on('message', (data, isBinary) => {
+    const frame = data as Buffer;
+    if (isBinary) onBinary(frame);
+    else texts.take(frame, 0, frame.length);
+  });
+  return socket;
+}
+
+/** A connection that is read into one buffer over and over. What the splitter passes on, `ws` gets as if it had been read by itself. */
+const splitConnection = (
+  isSecure: boolean,
+  splitterTo: (pass: (bytes: Buffer) => void) => FrameSplitter,
+  onRead: (bytes: number) => void,
+): NonNullable<ClientOptions['createConnection']> =>
+  ((given: NetConnectOpts & ConnectionOptions): Socket => {
+    const splitter = splitterTo((bytes) => void socket.emit('data', bytes));
+    const onread = {
+      buffer: () => splitter.space(),
+      callback: (bytes: number) => {
+        onRead(bytes);
+        splitter.put(bytes);
+        return true;
+      },
+    };
+    // `ws` gives the path of the URL, which `net` would take for that of a Unix socket.
+    const options = { ...given, path: undefined, onread };
+    const { host = '', servername = isIP(host) === 0 ? host : '' } = given as ConnectionOptions;
+    const socket: Socket = isSecure
+      ? tls({ ...options, servername } as unknown as ConnectionOptions)
+      : tcp(options as unknown as NetConnectOpts);
+    return socket;
+  }) as unknown as NonNullable<ClientOptions['createConnection']>;
+
+/** Lets a socket bring so much in one turn of the event loop: timers and other sockets have theirs. */
+function inSlices(socket: WebSocket, onFull: () => void): (bytes: number) => void {
+  let brought = 0;
+  const next = (): void => {
+    brought = 0;
+    if (socket.isPaused) socket.resume();
+  };
+  return (bytes) => {
+    if (brought === 0) setImmediate(next);
+    brought += bytes;
+    if (brought < bounds.turnBytes || socket.isPaused) return;
+    socket.pause();
+    onFull();
+  };
+}

@@ -1,0 +1,153 @@
+import type { SchedulerLike, Subscription } from 'rxjs';
+import type { BoardEvent } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
+import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
+import { frameLanes, type Lane, type Lanes } from './lanes';
+import type { ReadingTime } from './reading-time';
+
+/**
+ * The text frames of one socket, in the order in which they are read. A `progress_state` says all that those before it
+ * said, so only the newest of a job is read, when its turn comes, and a `progress` beside it not at all. The first of a
+ * burst is read at once, and so is every other frame, after what waits of its job.
+ */
+export interface NewestFrames {
+  /** A frame came: from `start` to `end` of these bytes, which are not to change until `settle`. */
+  readonly take: (bytes: Buffer, start: number, end: number) => void;
+  /** What was taken so far is copied where it waits: its bytes are about to be written over. */
+  readonly settle: () => void;
+  /** Reads all that waits: nothing more will come. */
+  readonly flush: () => void;
+  readonly close: () => void;
+}
+
+export interface NewestFramesOptions {
+  /** What a frame says. */
+  readonly read: (frame: Buffer) => readonly BoardEvent[];
+  /** Told of what was read. */
+  readonly tell: (events: readonly BoardEvent[]) => void;
+  readonly clock: SchedulerLike;
+  readonly time: ReadingTime;
+}
+
+/** A server that tells of a step by `progress_state` tells of each so: its `progress` says nothing new. */
+const SAID_MS = 1_000;
+const TICK_MS = 20;
+
+export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): NewestFrames {
+  const lanes = frameLanes();
+  const line = waitingLine();
+  let tick: Subscription | undefined;
+
+  const readOne = (lane: Lane, frame: Buffer, now: number): void => {
+    line.leave(lane);
+    lane.readAt = now;
+    time.spend(() => {
+      told(read(frame), lane.promptId);
+    });
+  };
+  const readWaiting = (lane: Lane | undefined): void => {
+    if (lane?.waiting !== undefined) readOne(lane, lane.waiting.subarray(lane.start, lane.end), clock.now());
+  };
+  const flush = (): void => line.lanes().forEach(readWaiting);
+
+  const told = inOrder(lanes, tell, readWaiting, flush);
+
+  const readDue = (): void => {
+    const now = clock.now();
+    for (const lane of line.lanes()) {
+      if (!time.allows(now)) break;
+      if (lane.dueAt <= now) readWaiting(lane);
+    }
+    tick = line.isEmpty() ? undefined : clock.schedule(readDue, TICK_MS);
+  };
+
+  return {
+    take: (bytes, start, end) => {
+      const type = overtakable(bytes, start, end);
+      const now = clock.now();
+      const lane = type === undefined ? undefined : lanes.of(bytes, type, start, end, now);
+      if (lane === undefined) {
+        told(read(bytes.subarray(start, end)));
+        return;
+      }
+      if (type === 'progress_state') lane.stateAt = now;
+      else if (now - lane.stateAt < SAID_MS) return;
+      else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
+      if (now - lane.readAt >= time.spaceMs(now) && time.allows(now)) {
+        readOne(lane, bytes.subarray(start, end), now);
+        return;
+      }
+      lane.dueAt = Math.max(lane.readAt + time.spaceMs(now), now + bounds.frameWaitMs);
+      line.wait(lane, bytes, start, end);
+      tick ??= clock.schedule(readDue, TICK_MS);
+    },
+    settle: line.settle,
+    flush,
+    close: () => {
+      tick?.unsubscribe();
+      line.clear();
+      lanes.clear();
+    },
+  };
+}
+
+/** What was read is told after what waits of the same job; after all that waits, where any job may be meant. `reading` is the lane that is read. */
+const inOrder =
+  (lanes: Lanes, tell: NewestFramesOptions['tell'], readWaiting: (lane: Lane | undefined) => void, flush: () => void) =>
+  (events: readonly BoardEvent[], reading?: string): void => {
+    for (const event of events) {
+      if (event.tag === 'resumed' || event.tag === 'garbled') flush();
+      const promptId = event.tag !== 'previewed' && 'promptId' in event ? event.promptId : undefined;
+      if (promptId !== undefined && promptId !== reading) readWaiting(lanes.get(promptId));
+    }
+    tell(events);
+    for (const event of events) if (event.tag === 'succeeded' || event.tag === 'broke') lanes.forget(event.promptId);
+  };
+
+/** The lanes in which a frame waits, the longest first. */
+function waitingLine() {
+  const line = new Set<Lane>();
+  const lent: Lane[] = [];
+  return {
+    lanes: (): readonly Lane[] => [...line],
+    isEmpty: () => line.size === 0,
+    wait: (lane: Lane, bytes: Buffer, start: number, end: number): void => {
+      Object.assign(lane, { waiting: bytes, start, end });
+      line.add(lane);
+      if (lane.isLent) return;
+      lane.isLent = true;
+      lent.push(lane);
+    },
+    leave: (lane: Lane): void => {
+      lane.waiting = undefined;
+      line.delete(lane);
+    },
+    /** Only the last of those that came together is copied. */
+    settle: (): void => {
+      for (const lane of lent) {
+        lane.isLent = false;
+        if (lane.waiting === undefined) continue;
+        lane.waiting = Buffer.from(lane.waiting.subarray(lane.start, lane.end));
+        [lane.start, lane.end] = [0, lane.waiting.length];
+      }
+      lent.length = 0;
+    },
+    clear: (): void => {
+      for (const lane of line) lane.waiting = undefined;
+      line.clear();
+      lent.length = 0;
+    },
+  };
+}
+
+/** A step of another node does not overtake the one that waits. After the job's id, a `progress` names its node. */
+function isOfWaitingNode({ waiting, start: from, end: to }: Lane, bytes: Buffer, start: number, end: number): boolean {
+  if (waiting === undefined) return true;
+  const [node, before] = [nodeStart(bytes, start, end), nodeStart(waiting, from, to)];
+  return node !== -1 && before !== -1 && bytes.compare(waiting, before, to, node, end) === 0;
+}
+
+function nodeStart(bytes: Buffer, start: number, end: number): number {
+  const id = promptIdStart(bytes, 'progress', start, end);
+  return id === -1 ? -1 : promptIdEnd(bytes, id, end);
+}

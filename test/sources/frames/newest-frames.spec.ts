@@ -1,0 +1,211 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { VirtualTimeScheduler } from 'rxjs';
+import { publicJob } from '../../../gateway/wire/public-job';
+import { recorded, type NodeHistory } from '../../../gateway/wire/node-history';
+import type { Recorded } from '../../../scripts/recording/recording.codec';
+import { recordingAt } from '../../../scripts/recording/recording-files';
+import { replay, type Replayed } from '../../../scripts/replay';
+import { newestFrames } from '../../../sources/frames/newest-frames';
+import { readingTime } from '../../../sources/frames/reading-time';
+import { decoded } from '../../../sources/session';
+import type { BoardEvent } from '../../../streams/board/board';
+import { pythonJson } from '../../../bench/frames/wire-frames';
+import { runs } from '../../support/jest/runs';
+import { recordings } from '../../support/replay/recordings';
+
+const LONG = join(__dirname, '../../recordings-long/0.33.0');
+const all: readonly (readonly [name: string, lines: readonly Recorded[]])[] = [
+  ...recordings.map(({ name, lines }) => [name, lines] as const),
+  ...readdirSync(LONG).map((file) => [file, recordingAt(join(LONG, file))] as const),
+];
+
+/** The states of each job. */
+function byJob(changes: readonly Replayed[]): ReadonlyMap<string, readonly Replayed['state'][]> {
+  const states = new Map<string, Replayed['state'][]>();
+  for (const { state } of changes) states.set(state.promptId, [...(states.get(state.promptId) ?? []), state]);
+  return states;
+}
+
+/** The nodes in the order in which each first had its turn: of those at work side by side, steps that nobody reads alternate. */
+function nodesOf(states: readonly Replayed['state'][]): readonly string[] {
+  const history = states
+    .map((state) => publicJob(state, [], 'user'))
+    .reduce<NodeHistory | undefined>((before, job) => recorded(before, job), undefined);
+  return [...new Set((history?.turns ?? []).map(({ id, type, failed }) => `${id} ${type} ${String(failed)}`))];
+}
+
+const report = (where: string, error: unknown): never => {
+  throw new Error(where, { cause: error });
+};
+
+test.each(all)('%s: ends alike, whether overtaken frames are read or not', (name, lines) => {
+  const [every, newest] = [true, false].map((readsEvery) => byJob(replay(lines, report, undefined, { readsEvery })));
+  expect([...newest!.keys()]).toEqual([...every!.keys()]);
+  for (const [promptId, states] of newest!) {
+    const others = every!.get(promptId)!;
+    const [end, otherEnd] = [states.at(-1), others.at(-1)];
+    const said = ({ status, phase, outputs, failure, nodeErrors, attempt }: Partial<Replayed['state']>) => ({
+      ...{ status, phase, outputs, failure, nodeErrors, attempt },
+    });
+    expect(said(end!)).toEqual(said(otherEnd!));
+    // A run that breaks off is as far as its last step, which may have come at another time.
+    expect(Math.abs(end!.progress - otherEnd!.progress)).toBeLessThan(2);
+    // Of a job that somebody else posted only snapshots come: a node that was over within a window is in none that is read.
+    const seen = name.includes('broadcast') ? ['2 StepsWithProgress undefined'] : nodesOf(others);
+    expect(nodesOf(states)).toEqual(seen);
+    // [R2]
+    states.slice(1).forEach((state, n) => expect(state.progress).toBeGreaterThanOrEqual(states[n]!.progress));
+  }
+});
+
+/** A frame of one of three jobs, in their order as ComfyUI sends it, and how long after the one before. */
+interface Said {
+  readonly afterMs: number;
+  readonly text: string;
+}
+const jobs = ['a', 'b', 'c'];
+const frame = fc.oneof(
+  { weight: 8, arbitrary: fc.constant('progress_state') },
+  { weight: 4, arbitrary: fc.constant('progress') },
+  ...[
+    'executing',
+    'executed',
+    'execution_cached',
+    'status',
+    'resumed',
+    'garbled',
+    'execution_success',
+    'execution_error',
+  ].map((type) => ({ weight: 1, arbitrary: fc.constant(type) })),
+);
+const said: fc.Arbitrary<readonly Said[]> = fc
+  .array(
+    fc.record({
+      type: frame,
+      promptId: fc.constantFrom(...jobs),
+      node: fc.constantFrom('1', '2'),
+      afterMs: fc.oneof(fc.constant(0), fc.integer({ max: 30, min: 0 }), fc.integer({ max: 3_000, min: 0 })),
+    }),
+    { maxLength: 60 },
+  )
+  .map((many) =>
+    many.map(({ type, promptId, node, afterMs }, n) => ({ afterMs, text: textOf(type, promptId, node, n) })),
+  );
+
+function textOf(type: string, promptId: string, node: string, n: number): string {
+  switch (type) {
+    case 'progress_state':
+      return pythonJson({
+        type,
+        data: { prompt_id: promptId, nodes: { [node]: { value: n, max: 100, state: 'running' } } },
+      });
+    case 'progress':
+      return pythonJson({ type, data: { value: n, max: 100, prompt_id: promptId, node } });
+    case 'status':
+      return pythonJson({ type, data: { status: { exec_info: { queue_remaining: n } } } });
+    case 'resumed':
+      return pythonJson({ type: 'executing', data: { node } });
+    case 'garbled':
+      return `{"type": "progress_state", "data": {"prompt_id": 7}}`;
+    default:
+      return pythonJson({
+        type,
+        data: { prompt_id: promptId, node, nodes: [`${n}`], output: {}, exception_message: `${n}` },
+      });
+  }
+}
+
+/** Which events the frames led to, with what is read by `newestFrames` or each by itself; and when. */
+function eventsOf(frames: readonly Said[], isPressed: boolean): readonly (readonly [now: number, event: BoardEvent])[] {
+  const clock = new VirtualTimeScheduler();
+  const told: (readonly [number, BoardEvent])[] = [];
+  const time = readingTime(() => clock.now());
+  const texts = newestFrames({
+    read: (bytes) => decoded(bytes, false, { clientId: 'c', serverUrl: 's', at: clock.now() }, () => undefined),
+    tell: (events) => events.forEach((event) => told.push([clock.now(), event])),
+    clock,
+    time,
+  });
+  let at = 1;
+  for (const { afterMs, text } of frames) {
+    at += afterMs;
+    clock.schedule(() => {
+      if (isPressed) time.press(clock.now());
+      // As the socket lends its own bytes.
+      const lent = Buffer.from(text);
+      texts.take(lent, 0, lent.length);
+      texts.settle();
+      lent.fill(0);
+    }, at);
+  }
+  clock.flush();
+  return told;
+}
+
+const isProgress = ({ tag }: BoardEvent): boolean => tag === 'snapshot' || tag === 'stepped';
+
+test('of arbitrary frames at arbitrary times none but progress is left out, the newest of a job is told in time, and order is kept', () => {
+  fc.assert(
+    fc.property(said, fc.boolean(), (frames, isPressed) => {
+      const every = frames.flatMap(({ text }) =>
+        decoded(Buffer.from(text), false, { clientId: 'c', serverUrl: 's', at: 0 }, () => undefined),
+      );
+      const told = eventsOf(frames, isPressed);
+      const content = (event: BoardEvent) => ({ ...event, at: 0 });
+      const others = told.map(([, event]) => content(event)).filter((event) => !isProgress(event));
+      expect(others).toEqual(every.filter((event) => !isProgress(event)).map(content));
+      for (const promptId of jobs) {
+        const mine = told
+          .map(([, event]) => event)
+          .filter((event) => 'promptId' in event && event.promptId === promptId);
+        const all = every.filter((event) => 'promptId' in event && event.promptId === promptId);
+        // A subsequence of what was said, in which nothing but progress is missing.
+        let n = 0;
+        for (const event of all)
+          if (n < mine.length && JSON.stringify(content(mine[n]!)) === JSON.stringify(content(event))) n += 1;
+          else expect(isProgress(event)).toBe(true);
+        expect(n).toBe(mine.length);
+        // The newest snapshot of a run of them is among what was told.
+        const newest = all.findLast(({ tag }) => tag === 'snapshot');
+        if (newest !== undefined) expect(mine.map(content)).toContainEqual(content(newest));
+      }
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test('the first of a burst is told at once, then some twelve a second, and the last within a tenth of one', () => {
+  const burst = Array.from({ length: 1_000 }, (_, n): Said => ({
+    afterMs: 1,
+    text: textOf('progress_state', 'a', '1', n),
+  }));
+  const told = eventsOf(burst, false);
+  expect(told[0]?.[0]).toBe(2);
+  expect(told.length).toBeGreaterThanOrEqual(12);
+  expect(told.length).toBeLessThanOrEqual(14);
+  expect(told.at(-1)?.[0]).toBeLessThanOrEqual(1_001 + 100);
+  expect(told.at(-1)?.[1]).toMatchObject({ nodes: [{ value: 999 }] });
+});
+
+test('frames that come as often as ComfyUI sends them never wait', () => {
+  const frames = Array.from({ length: 20 }, (_, n): Said => ({
+    afterMs: 95,
+    text: textOf('progress_state', 'a', '1', n),
+  }));
+  expect(eventsOf(frames, false).map(([at]) => at)).toEqual(frames.map((_, n) => 1 + 95 * (n + 1)));
+});
+
+test('`progress` is read where no `progress_state` says the same, and of each node', () => {
+  const frames = [...Array(6).keys()].map((n): Said => ({
+    afterMs: 5,
+    text: textOf('progress', 'a', n < 3 ? '1' : '2', n),
+  }));
+  const told = eventsOf(frames, false).map(([, event]) => event);
+  expect(told).toMatchObject([
+    { tag: 'stepped', nodeId: '1', value: 0 },
+    { tag: 'stepped', nodeId: '1', value: 2 },
+    { tag: 'stepped', nodeId: '2', value: 5 },
+  ]);
+});
