@@ -76,3 +76,5 @@ export {
   type TextOutput,
   type Via,
 } from './streams/job/job-state';
+export type { Prompt, WorkflowNode } from './streams/job/workflow';
+export type { LearnedEntry } from './streams/job/progress/learned/learned';

@@ -21,14 +21,14 @@ const unit = [
   'test/sources/server-address.spec.ts',
   'test/sinks/job-state.codec.spec.ts',
   'test/sinks/redis/url.spec.ts',
-  'test/pipeline/posting/choose-server.spec.ts',
+  'test/pipeline/{posting/choose-server,reads/reads,submit/idempotent-submit}.spec.ts',
   'test/gateway/main/settings/**',
   'test/gateway/admission/{auth,origin-policy}.spec.ts',
   'test/gateway/wire/public-job.spec.ts',
   'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
   'test/gateway/webhooks/{address-policy,delivery}.spec.ts',
   'test/gateway/dashboard/model.spec.ts',
-  'test/gateway/main/compose.spec.ts',
+  'test/ops/{compose,kubernetes}.spec.ts',
   'test/scripts/recording/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */
@@ -64,7 +64,7 @@ module.exports = {
     { ...base, ...needing('global-setup'), displayName: 'faults', testMatch: specs(faults) },
   ],
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
-  testTimeout: 120_000,
+  testTimeout: 240_000,
   // Most tests wait for sockets and processes, so two cores carry six.
   maxWorkers: availableParallelism() * 3,
   reporters: ['default', '<rootDir>/test/support/jest/retried.js'],

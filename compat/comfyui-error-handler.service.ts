@@ -1,5 +1,6 @@
 import { ErrorCategory, type FallbackStrategy } from './error-category';
 
+/** How often and how long apart what failed is tried again. */
 export interface ComfyUIErrorHandlerConfig {
   /** Tries in all; 3 where absent. */
   readonly maxRetries?: number | undefined;

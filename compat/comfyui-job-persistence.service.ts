@@ -17,16 +17,23 @@ export interface JobState {
 
 /** What is asked of a Redis client; ioredis, or whatever else has these. */
 export interface RedisClient {
+  /** The value, or `null`. */
   get(key: string): Promise<string | null>;
+  /** Keeps a value for so many seconds. */
   set(key: string, value: string, unit: 'EX', seconds: number): Promise<unknown>;
+  /** How many keys went. */
   del(key: string): Promise<number>;
+  /** All keys that fit a glob pattern. */
   keys(pattern: string): Promise<string[]>;
+  /** Rejects where there is no connection. */
   ping(): Promise<unknown>;
+  /** Ends the connection. */
   disconnect?(): unknown;
   /** Used in place of `keys`, which holds a Redis up that others share. */
   scan?(cursor: string, match: 'MATCH', pattern: string, count: 'COUNT', most: number): Promise<[string, string[]]>;
 }
 
+/** Where, under which keys and for how long states are kept. */
 export interface ComfyUIJobPersistenceConfig {
   readonly redisClient: RedisClient;
   /** `comfyui:job:` where absent. */
@@ -75,6 +82,7 @@ export class ComfyUIJobPersistenceService {
     return readState(await this.redis.get(this.keyOf(promptId)));
   }
 
+  /** Forgets a job; one that is not there is fine. */
   deleteJobState(promptId: string): Promise<void> {
     return this.inTurn(promptId, async () => {
       await this.redis.del(this.keyOf(promptId));

@@ -6,16 +6,10 @@ import {
   type JobState,
 } from './comfyui-job-persistence.service';
 import { ComfyUIPodClient, type ComfyUIWorkflow } from './comfyui-pod-client';
-import type { ComfyUIJobResult } from './jobs/job-result';
+import { statusOf, type RunPodJobStatus } from './jobs/job-status';
 import type { BaseImageInput, BuiltPrompt, WorkflowFactory } from './workflow-factory';
 
-/** What has become of a job, in the application's words. */
-export interface RunPodJobStatus {
-  status: 'IN_QUEUE' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
-  output?: unknown;
-  error?: string;
-}
-
+/** The ComfyUI, the store and the workflows that a runner works with. */
 export interface ComfyUIJobRunnerConfig<Id extends string = string> {
   readonly comfyui: ComfyUIPodClient;
   readonly persistenceService?: ComfyUIJobPersistenceService | undefined;
@@ -62,6 +56,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     this.availableNodes = await this.comfyui.getAvailableNodes();
   }
 
+  /** Submits a base image. Resolves with its `promptId`. */
   submitBaseImages(input: { prompt: string; nsfw: boolean; seed?: number; useZImage?: boolean }): Promise<string> {
     const { prompt, nsfw, seed } = input;
     return this.submitBaseImageWithWorkflow({ prompt, nsfw, seed });
@@ -86,6 +81,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     return this.submit(workflow, 'image_generation');
   }
 
+  /** Submits the workflow that a built prompt recommends. Resolves with its `promptId`. */
   submitFromBuiltPrompt(
     built: BuiltPrompt,
     { seed, nsfw = false, workflowId }: { seed?: number; nsfw?: boolean; workflowId?: Id } = {},
@@ -119,6 +115,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     }
   }
 
+  /** Whether ComfyUI answers. */
   healthCheck(): Promise<boolean> {
     return this.comfyui.healthCheck();
   }
@@ -139,15 +136,18 @@ export class ComfyUIJobRunner<Id extends string = string> {
     return stale.length;
   }
 
+  /** Keeps a progress from 0 to 100, where jobs are kept. */
   async updateJobProgress(promptId: string, progress: number): Promise<void> {
     await this.persistence?.updateJobState(promptId, { progress, status: 'processing' });
   }
 
+  /** Keeps that the job is completed, where jobs are kept. */
   async markJobCompleted(promptId: string): Promise<void> {
     await this.persistence?.updateJobState(promptId, { status: 'completed', progress: 100 });
     this.forgetLater(promptId);
   }
 
+  /** Keeps that the job has failed, where jobs are kept. */
   async markJobFailed(promptId: string, _error: string): Promise<void> {
     await this.persistence?.updateJobState(promptId, { status: 'failed' });
     this.forgetLater(promptId);
@@ -219,19 +219,6 @@ export class ComfyUIJobRunner<Id extends string = string> {
     await work(this.persistence).catch((error: unknown) =>
       console.warn(`comfyui-jobstream: what Redis knows of ${what} is old: ${String(error)}`),
     );
-  }
-}
-
-function statusOf({ promptId, status, images, error }: ComfyUIJobResult): RunPodJobStatus {
-  switch (status) {
-    case 'queued':
-      return { status: 'IN_QUEUE' };
-    case 'processing':
-      return { status: 'IN_PROGRESS' };
-    case 'completed':
-      return { status: 'COMPLETED', output: { images, prompt_id: promptId } };
-    case 'failed':
-      return { status: 'FAILED', ...(error !== undefined && { error }) };
   }
 }
 

@@ -8,6 +8,7 @@ import { briefly, comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } fr
 import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
 import { realClock } from './jobs/real-clock';
 
+/** Which ComfyUI, and how it is asked. */
 export interface ComfyUIPodConfig {
   /** Credentials allowed. */
   readonly baseUrl: string;
@@ -47,6 +48,7 @@ export class ComfyUIPodClient {
     this.pod = podOf(this.baseUrl);
   }
 
+  /** The URL of ComfyUI, without an end slash. */
   getBaseUrl(): string {
     return this.baseUrl;
   }

@@ -5,6 +5,7 @@ import { holdNamed, type Held } from './jobs/held-pipeline';
 import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { realClock } from './jobs/real-clock';
 
+/** How a connection is opened, and opened again, ms. */
 export interface ComfyUIWebSocketConfig {
   /** Kept for its callers: `connect` names the server. */
   readonly serverUrl?: string | undefined;

@@ -6,12 +6,7 @@ export {
   type JobState,
   type RedisClient,
 } from './comfyui-job-persistence.service';
-export {
-  ComfyUIJobRunner,
-  createComfyUIJobRunner,
-  type ComfyUIJobRunnerConfig,
-  type RunPodJobStatus,
-} from './comfyui-job-runner';
+export { ComfyUIJobRunner, createComfyUIJobRunner, type ComfyUIJobRunnerConfig } from './comfyui-job-runner';
 export {
   ComfyUIPodClient,
   createComfyUIPodClient,
@@ -23,3 +18,4 @@ export { ErrorCategory, type FallbackStrategy, type RetryState } from './error-c
 export type { ComfyUIJobResult } from './jobs/job-result';
 export type { Models } from './jobs/pod-rest';
 export type { BaseImageInput, BuiltPrompt, WorkflowFactory, WorkflowParameters } from './workflow-factory';
+export type { RunPodJobStatus } from './jobs/job-status';

@@ -14,11 +14,13 @@ export interface WorkflowParameters {
 
 /** The application's own workflows. */
 export interface WorkflowFactory<Id extends string = string> {
+  /** The workflow of that id with these parameters, in API format. */
   buildWorkflow(id: Id, parameters: WorkflowParameters): ComfyUIWorkflow;
   /** Which of them suits a server with these node types. */
   getRecommendedWorkflow(availableNodes: string[]): Id;
 }
 
+/** A base image as the application asks for it. */
 export interface BaseImageInput<Id extends string = string> {
   prompt: string;
   negativePrompt?: string | undefined;

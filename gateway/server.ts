@@ -12,6 +12,7 @@ import { turns } from './http/bodies/turns';
 import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { serveUnder } from './http/base-path';
+import { ignoreOtherUpgrades } from './http/other-upgrades';
 import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
 import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/nodes/node-histories';
@@ -20,9 +21,9 @@ import { originPolicy } from './admission/origin-policy';
 import type { SendQueueLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
-import { serveSockets } from './sockets/sockets';
 import type { Metrics } from './metrics';
 import type { GatewayTelemetry } from './metrics/gateway-event';
+import { serveSockets, SOCKET_PATH } from './sockets/sockets';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
@@ -100,11 +101,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
-  const taking = { bodies, inputs, basePath, proxies };
-  const http = createServer(
-    httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$, ...(metrics && { metrics }) }),
-  );
+  const taking = { bodies, inputs, basePath, proxies, ...(metrics && { metrics }) };
+  const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
   const io = serveSockets(http, { ...common, proxies });
+  ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

@@ -10,12 +10,13 @@ import type { Workflow } from '../streams/job/workflow';
 export type { JobPage, OutputBody, Preview, Workflow };
 export { InputRefused, NoAnswer };
 
+/** Whose job it is, and what is kept with it. */
 export interface JobRequest {
   /** Any text; servers with `tags` take those types only. */
   readonly type: JobType;
   readonly userId: string;
   readonly characterId?: string;
-  /** Kept with the job and told with each state, untouched. Must be JSON; not bounded here. */
+  /** Kept with the job and told with each state, untouched. Must be JSON, at most 16,384 characters of it. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;
@@ -29,10 +30,11 @@ export interface SubmitOnce {
   readonly body: string;
 }
 
+/** A workflow that is to be run, and how. */
 export interface SubmitRequest extends JobRequest {
   /** Resolves with the job as it is now, where it was submitted before. */
   readonly once?: SubmitOnce;
-  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text, which is not checked here. */
+  /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
   /** Of a workflow as text, what `outlineOf` makes of it, where somebody has read it before. */
   readonly outline?: string;
@@ -66,6 +68,7 @@ export interface UploadedInput extends StoredInput {
   readonly server: string;
 }
 
+/** How one ComfyUI is, as this instance knows it. */
 export interface ServerStatus {
   readonly url: string;
   /** What users know it by, who are not told its URL. */
@@ -79,7 +82,7 @@ export interface ServerStatus {
 }
 
 export interface ListQuery extends JobFilter {
-  /** 50 where absent, 500 at most. */
+  /** From 1; 50 where absent, 500 at most. */
   readonly limit?: number;
   /** From the page before. */
   readonly cursor?: string;
@@ -94,7 +97,7 @@ export interface Pipeline {
    * `StoreUnavailable`; with `TooManyJobs` where the user has too much under way.
    */
   submit(request: SubmitRequest): Promise<JobState>;
-  /** Watches a job that somebody else posted. Rejects with `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
+  /** Watches a job that somebody else posted. Rejects with `InvalidRequest`, `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
   track(promptId: string, request: JobRequest): Promise<JobState>;
   /**
    * Stops this job and no other. Resolves with its state right after asking, mostly not settled yet, or `undefined` for an
@@ -110,7 +113,7 @@ export interface Pipeline {
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   /**
    * A page of the jobs of all instances, those submitted last first; where few match, it may hold fewer than `limit` and a
-   * cursor all the same. While the store does not answer, the jobs of this instance alone, as `partial` says. Rejects with `InvalidCursor`.
+   * cursor all the same. While the store does not answer, the jobs of this instance alone, as `partial` says. Rejects with `InvalidRequest` or `InvalidCursor`.
    */
   list(query?: ListQuery): Promise<JobPage>;
   /**
@@ -155,7 +158,7 @@ export class UnknownJob extends Error {
 export class UnknownServer extends Error {
   override readonly name = 'UnknownServer';
 }
-/** What is asked cannot be run: a workflow that is none, say, or is past a bound; which field of the request, and why. */
+/** What is asked cannot be done: a field that is not known, a workflow that is none, what is past a bound; which field, and why. */
 export class InvalidRequest extends Error {
   override readonly name = 'InvalidRequest';
   constructor(

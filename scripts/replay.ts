@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { EMPTY, VirtualTimeScheduler, catchError, concat, filter, map } from 'rxjs';
-import { lookAt } from '../sources/looks/look-at';
+import { lookUp } from '../sources/looks/look-up';
 import { lookup, type Lookup } from '../sources/looks/lookup';
 import { rejection } from '../sources/codecs/prompt.codec';
 import type { Recorded } from './recording/recording.codec';
@@ -178,7 +178,7 @@ function lookThrough(
   const named = /^\/(?:history|api\/jobs)\/([^/?]+)$/.exec(path ?? '')?.[1];
   const jobs = [...board.jobs.values()].filter((job) => named === undefined || job.state.promptId === named);
   if (jobs.length === 0) return;
-  const look$ = lookAt(routes, clock)(jobs);
+  const look$ = lookUp(routes, clock)(jobs);
   const ended$ = named === undefined ? EMPTY : routes.one(named).pipe(filter((found) => found.tag === 'ended'));
   concat(ended$.pipe(map((found): BoardEvent => ({ ...found, promptId: named ?? '', at: clock.now() }))), look$)
     .pipe(catchError(() => EMPTY))

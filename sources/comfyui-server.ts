@@ -5,7 +5,7 @@ import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './cancel';
-import { lookAt } from './looks/look-at';
+import { lookUp } from './looks/look-up';
 import { lookup } from './looks/lookup';
 import { rest } from './rest';
 import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
@@ -29,7 +29,7 @@ export interface ComfyUIServer {
   readonly clientId?: string;
   /** The session of this client id; a socket is opened when it is connected. */
   readonly session: (clientId: string) => Session;
-  readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;
@@ -78,7 +78,7 @@ export function comfyUIServer(
         ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),
-    look: lookAt(routes, clock),
+    lookUp: lookUp(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, promptId),

@@ -29,6 +29,7 @@ export class SocketClosed extends Error {
   }
 }
 
+/** When a socket to ComfyUI is tried again, pinged and given up, ms. */
 export interface SocketTiming {
   /** Between pings: proxies cut idle sockets. */
   readonly pingMs: number;

@@ -24,6 +24,14 @@ export const bounds = {
   inputNameLength: 200,
   /** Bad fields that a refusal names. */
   fieldErrors: 20,
+  /** Characters of a job's type, of whose it is and of which character, of the server asked for. */
+  typeLength: 100,
+  userIdLength: 200,
+  characterIdLength: 200,
+  serverLength: 2_000,
+  /** Runs that a job may ask for, and for how long. */
+  attempts: 10,
+  timeoutMs: 30 * 24 * 3_600_000,
   /** Characters of a job's metadata as JSON, which goes out with each of its states. */
   metadataLength: 16_384,
   /** Output nodes that a job may be confined to. */
@@ -81,13 +89,13 @@ export const bounds = {
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
   /**
-   * Between two frames of one job's progress that are read, ms: some twelve a second, which is more than an eye tells apart
-   * and less often than ComfyUI sends them by itself. While more comes than can be taken, half as often. One that waits for
-   * its turn is read after so long without a newer one.
+   * Between two frames of one job's progress that are read, ms: twenty-five a second, so that steps of a twentieth of a
+   * second are all told; a bar of half a second has no others. While more comes than can be taken, a quarter as often. One
+   * that waits for its turn is read after so long without a newer one.
    */
-  frameSpaceMs: 80,
+  frameSpaceMs: 40,
   pressedFrameSpaceMs: 160,
-  frameWaitMs: 60,
+  frameWaitMs: 30,
   /** Share of the time that such frames may take while more comes than can be taken. */
   readingShare: 0.15,
   /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */

@@ -6,6 +6,7 @@ export interface Pod {
   readonly get: (path: string, timeoutMs: number) => Promise<unknown>;
 }
 
+/** What a ComfyUI has in its folders of models, by name. */
 export interface Models {
   checkpoints: string[];
   loras: string[];

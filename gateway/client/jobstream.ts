@@ -17,8 +17,6 @@ import { outputUrls } from './output-urls';
 import { placeOf } from './place';
 import { rooms, type Preview } from './room';
 
-export type JobstreamOptions = LinkOptions;
-
 /** Live jobs of one gateway, over one socket that is open while somebody watches. */
 export interface Jobstream {
   /**
@@ -52,7 +50,7 @@ export interface Jobstream {
 const LINGER_MS = 2_000;
 
 /** Connects to a gateway as soon as something is watched. Throws a `JobstreamError` where the URL is none. */
-export function jobstream({ url, token }: JobstreamOptions): Jobstream {
+export function jobstream({ url, token }: LinkOptions): Jobstream {
   const place = placeOf(url);
   const status$ = new BehaviorSubject<Connection>({ status: 'idle', since: Date.now() });
   const tell = (status: Status, reason?: JobstreamError): void => {

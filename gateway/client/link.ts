@@ -8,6 +8,7 @@ import type { Place } from './place';
 /** A socket to a gateway. */
 export type Link = Socket<ServerEvents, ClientEvents>;
 
+/** A token, or where to get one. */
 export type Token = string | (() => string | Promise<string>);
 
 /** How the connection is: `idle` while nobody watches, `unauthorized` once the gateway refused the token. */
@@ -22,6 +23,7 @@ export interface Connection {
   readonly reason?: JobstreamError;
 }
 
+/** Which gateway, and as whom. */
 export interface LinkOptions {
   /** Where the gateway is; the path, if any, is the one it stands under. */
   readonly url: string;

@@ -66,7 +66,7 @@ export const httpApp = (options: HttpOptions): Express => {
   const app = express();
   app.disable('x-powered-by');
   app.use(underBase(options.basePath, options.proxies));
-  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), freshly());
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
   // Whoever watches over the gateway is never told to ask less.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), admission.http);
   app.use(
@@ -88,7 +88,7 @@ export const httpApp = (options: HttpOptions): Express => {
 };
 
 /** Answers are somebody's own and change at any moment. */
-const freshly = (): RequestHandler => (_request, response, next) => {
+const noStore = (): RequestHandler => (_request, response, next) => {
   response.set('Cache-Control', 'private, no-cache').vary('Authorization');
   next();
 };

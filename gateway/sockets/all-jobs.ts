@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
-import { audience } from './listeners-by-user';
+import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
 /** How many jobs an answer holds. */
@@ -59,7 +59,7 @@ type Source = Pick<Pipeline, 'states$' | 'live' | 'get'>;
 class WatchedJobs implements AllJobs {
   readonly #pipeline: Source;
   readonly #clock: SchedulerLike;
-  readonly #listeners = audience();
+  readonly #listeners = listenersByUser();
   /** The newest of each live job, and of those that settled since the last look began. */
   readonly #known = new Map<string, JobState>();
   /** Runs while somebody watches; emits after each look. */

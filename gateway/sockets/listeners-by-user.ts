@@ -2,8 +2,8 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 
-/** Who hears of all jobs they may see, found by the user: a change costs what its own hearers cost, not what all do. */
-export interface Audience {
+/** The viewers that watch all jobs they may see, by user: a change costs what its own listeners cost, not what all do. */
+export interface ListenersByUser {
   tell(state: JobState): void;
   /** What is told to this viewer from now on. */
   heardBy(viewer: Viewer): Observable<JobState>;
@@ -11,7 +11,7 @@ export interface Audience {
 
 type Hearers = Set<Subscriber<JobState>>;
 
-export function audience(): Audience {
+export function listenersByUser(): ListenersByUser {
   const services: Hearers = new Set();
   const users = new Map<string, Hearers>();
   const hearersLike = ({ role, userId }: Viewer): Hearers => {

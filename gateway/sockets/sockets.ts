@@ -7,7 +7,7 @@ import type { Admission } from '../admission/admission';
 import type { Viewer } from '../admission/auth/auth';
 import type { RefusalLog } from '../admission/refusal-log';
 import { unknownSockets, type UnknownConnection, type UnknownSockets } from '../admission/limits/unknown-sockets';
-import { crowd, type Crowd } from '../admission/limits/sockets-per-user';
+import { socketsPerUser, type SocketsPerUser } from '../admission/limits/sockets-per-user';
 import { encodedState } from './encoded-state';
 import { expiryOf } from '../admission/auth/token-expiry';
 import { allJobs } from './all-jobs';
@@ -49,7 +49,7 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   const { pipeline, rooms, limits, rates, views, logger, tell } = options;
   const unknown = unknownSockets(options.proxies);
-  const users = crowd<unknown>(rates.socketsPerUser);
+  const users = socketsPerUser<unknown>(rates.socketsPerUser);
   const io = socketServer(http, unknown, options);
   const parts = {
     pipeline,
@@ -75,6 +75,9 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   return io;
 }
 
+/** Where Socket.IO is. */
+export const SOCKET_PATH = '/socket.io/';
+
 /** A server that opens WebSockets of allowed origins alone, and so many at a time of whom it does not know yet. */
 function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refusals }: SocketsOptions): Io {
   const io: Io = new Server(http, {
@@ -86,6 +89,9 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
       if (objection === 'origin') refusals.origin(request.headers.origin);
       done(null, objection === undefined && unknown.hasRoomFor(request));
     },
+    path: SOCKET_PATH,
+    // What offers another protocol elsewhere is answered all the same.
+    destroyUpgrade: false,
     // Pages bring their own.
     serveClient: false,
     maxHttpBufferSize: 16_384,
@@ -100,7 +106,7 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
 
 /** Lets a socket in whose token is taken and whose user has room for it. */
 const admitting =
-  ({ admission, logger }: SocketsOptions, unknown: UnknownSockets, users: Crowd<unknown>) =>
+  ({ admission, logger }: SocketsOptions, unknown: UnknownSockets, users: SocketsPerUser<unknown>) =>
   (socket: Peer, next: (error?: Error) => void): void => {
     /** The first refusal is the last word: who wants another knocks again, and is counted. */
     const refuse = (problem: Problem): void => {

@@ -61,12 +61,10 @@ export const unauthorized = (refusal?: TokenRefused): Problem =>
 
 const RETRY_SOON = { 'Retry-After': '5' };
 
-const unknownServer = (): Problem =>
-  new Problem('bad-request', {
-    errors: [
-      { field: 'server', message: 'must be the name of one of this gateway’s servers; services may give its URL' },
-    ],
-  });
+const unknownServer = (): Problem => {
+  const message = 'must be the name of one of this gateway’s servers; services may give its URL';
+  return new Problem('bad-request', { detail: `server ${message}.`, errors: [{ field: 'server', message }] });
+};
 
 /** What express throws for the caller's fault: a path that is no UTF-8, say. */
 const ofExpress = (error: unknown): Problem | undefined => {

@@ -11,6 +11,7 @@ export type RefusalCode =
   | 'left'
   | (string & {});
 
+/** That something was not done, and why. */
 export interface Refusal {
   readonly ok: false;
   readonly error: { readonly code: RefusalCode; readonly message: string };
@@ -30,15 +31,18 @@ export interface LiveJobs {
 /** What `jobs:watch` comes back as. */
 export type WatchReply = ({ readonly ok: true } & LiveJobs) | Refusal;
 
+/** How an answer comes back. */
 export type Ack<R = Reply> = (reply: R) => void;
 
 /** What clients send. */
 export interface ClientEvents {
   /** Enters a job's room: the answer has its state, each change follows as `job:state`, until it settles. */
   readonly 'job:join': (promptId: string, ack: Ack) => void;
+  /** Leaves it. */
   readonly 'job:leave': (promptId: string) => void;
   /** Asks for all jobs one may see: the answer has the live ones, each change of any follows as `job:state`. */
   readonly 'jobs:watch': (ack: Ack<WatchReply>) => void;
+  /** Asks no more. */
   readonly 'jobs:unwatch': () => void;
 }
 
@@ -52,11 +56,13 @@ export interface PreviewHead {
   readonly mimeType: string;
 }
 
+/** What the gateway sends. */
 export interface ServerEvents {
   /**
    * A job in one of the rooms, or of those watched, as it is now. A settled one asks to be acknowledged, and comes again,
    * the same by (`epoch`, `seq`), every 5 s and four times in all, until it is.
    */
   readonly 'job:state': (job: PublicJob, seen?: () => void) => void;
+  /** An image of the running node. */
   readonly 'job:preview': (head: PreviewHead, image: Uint8Array) => void;
 }

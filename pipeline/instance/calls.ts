@@ -24,6 +24,7 @@ import {
 import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
+import { checkQuery } from '../submit/request';
 import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
@@ -72,7 +73,10 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     track: whileOpen(track),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
-    list: whileOpen((query) => reads.list(query)),
+    list: whileOpen(async (query = {}) => {
+      checkQuery(query);
+      return reads.list(query);
+    }),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,

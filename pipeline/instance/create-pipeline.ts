@@ -32,6 +32,7 @@ import { jittered } from '../../streams/operators/backoff';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting, type Report } from '../../streams/operators/reporting';
 
+/** What a pipeline is made of; all but `servers` and `store` has a default. */
 export interface PipelineOptions {
   /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
   readonly servers: readonly (string | ServerOptions)[];

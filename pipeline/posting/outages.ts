@@ -56,9 +56,9 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
     }),
     mergeMap((url) => {
       const began = since.get(url) ?? clock.now();
-      const untold = board.ofServer(url).filter(({ state }) => state.silentSince === undefined);
+      const unmarked = board.ofServer(url).filter(({ state }) => state.silentSince === undefined);
       told.set(url, board.countOf(url));
-      return from(untold.map(({ state }) => ({ promptId: state.promptId, since: began }))).pipe(
+      return from(unmarked.map(({ state }) => ({ promptId: state.promptId, since: began }))).pipe(
         bufferCount(AT_ONCE),
         concatMap((some) => of(some).pipe(delay(0, asapScheduler))),
         mergeMap((some) => some),

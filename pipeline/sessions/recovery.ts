@@ -75,14 +75,14 @@ class StoreRecovery implements Recovery {
     const { report } = this.#env;
     const look$ = defer(() => {
       const others = new Set<string>();
-      const strays = new Map<string, SessionKey>();
-      this.#elsewhere.look();
-      const noted$ = defer(() => this.#noted(strays)).pipe(
+      const unregistered = new Map<string, SessionKey>();
+      this.#elsewhere.nextLook();
+      const noted$ = defer(() => this.#noted(unregistered)).pipe(
         tap({ complete: () => this.#elsewhere.add(others) }),
         reporting('lease', report),
         orNothing,
       );
-      return this.#together(this.#mine(others, strays)).pipe(concatMap((jobs) => concat(noted$, of(jobs))));
+      return this.#together(this.#mine(others, unregistered)).pipe(concatMap((jobs) => concat(noted$, of(jobs))));
     });
     return this.#patiently(look$);
   }
@@ -97,8 +97,8 @@ class StoreRecovery implements Recovery {
     return this.#parts.isServed(serverUrl) && !this.#isHere(promptId);
   }
 
-  /** The jobs whose session is held here; of the others, `others` and `strays` are told. */
-  #mine(others: Set<string>, strays: Map<string, SessionKey>): Observable<JobState> {
+  /** The jobs whose session is held here; of the others, `others` and `unregistered` are told. */
+  #mine(others: Set<string>, unregistered: Map<string, SessionKey>): Observable<JobState> {
     const { store, isServed, isHeld, own } = this.#parts;
     return store
       .live((promptId) => this.#isHere(promptId) || this.#elsewhere.has(promptId))
@@ -109,7 +109,7 @@ class StoreRecovery implements Recovery {
           if (!isServed(serverUrl)) others.add(promptId);
           if (!this.#isOurs(state) || clientId === undefined || isHeld(clientId)) return;
           others.add(promptId);
-          strays.set(clientId, { clientId, serverUrl });
+          unregistered.set(clientId, { clientId, serverUrl });
         }),
         filter((state) => this.#isOurs(state)),
         map((state) => (sessionOf(state) === undefined ? { ...state, session: own(state.serverUrl) } : state)),
@@ -121,8 +121,8 @@ class StoreRecovery implements Recovery {
    * An idle session is unregistered. An instance that was suspended may later post under it and die: its jobs then name a
    * session that no registry has, so it is registered again.
    */
-  #noted(strays: ReadonlyMap<string, SessionKey>): Observable<never> {
-    return from(strays.values()).pipe(mergeMap((session) => this.#parts.store.leases.note(session), CLAIMS));
+  #noted(unregistered: ReadonlyMap<string, SessionKey>): Observable<never> {
+    return from(unregistered.values()).pipe(mergeMap((session) => this.#parts.store.leases.note(session), CLAIMS));
   }
 
   /** Raises the epoch. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
@@ -186,7 +186,7 @@ class WatchedElsewhere {
   #looks = 0;
 
   /** A new look begins. */
-  look(): void {
+  nextLook(): void {
     this.#looks += 1;
     this.#before = this.#looks % FORGOTTEN_AFTER === 0 ? new Set() : this.#now;
     this.#now = new Set();

@@ -6,8 +6,8 @@ import { decodeReservation, type Reservation } from './reservation.codec';
 import type { JobState } from '../../streams/job/job-state';
 
 /**
- * For so long after a key's first use a job that is not stored never was: a state outlives its last write by more. The
- * rest is for clocks that differ.
+ * For 7,000 s after a key's first use, "no state stored" proves that the job was never stored: a state lives 7,200 s.
+ * 200 s allow for clocks that differ.
  */
 const CERTAIN_MS = (STATE_TTL_S - 200) * 1000;
 
@@ -18,7 +18,7 @@ export interface OnceParts {
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
 }
 
-/** The job to submit: what two who submit the same agree on, so that only the first of them is taken. */
+/** The id and start time of the job: the same for every caller of one key, so that only one first state is stored. */
 export type Identity = Pick<Reservation, 'promptId' | 'at'>;
 
 /**
@@ -26,7 +26,7 @@ export type Identity = Pick<Reservation, 'promptId' | 'at'>;
  * job. The key is reserved with the job's id before anything else; `submit` must be safe to repeat under one identity,
  * and is shared while it goes on. Rejects with `KeyReused`, `KeySpent`, or `StoreUnavailable` where no key can be read.
  */
-export function onlyOnce({ store, get, clock, attempted }: OnceParts) {
+export function idempotentSubmit({ store, get, clock, attempted }: OnceParts) {
   const underWay = new Map<string, Promise<JobState>>();
 
   async function reserved({ key, body }: SubmitOnce): Promise<Reservation> {

@@ -11,8 +11,6 @@ import { InvalidRequest, type SubmitRequest } from '../api';
  */
 export function promptOf(request: SubmitRequest): Prompt {
   const { outline, front, number, partialExecutionTargets } = request;
-  refuse('metadata', objectionToMetadata(request.metadata));
-  refuse('partialExecutionTargets', objectionToTargets(partialExecutionTargets));
   return {
     workflow: workflowOf(request),
     ...(outline !== undefined && { outline }),
@@ -43,12 +41,20 @@ function textOf(field: string, json: unknown): string {
   if (typeof json === 'string') return withinBytes(field, json);
   let text: string | undefined;
   try {
-    text = stringify(json);
-  } catch {
-    throw new InvalidRequest(field, 'cannot be written as JSON: it refers to itself, or is nested too deep');
+    text = stringify(json, onlyNumbers);
+  } catch (error) {
+    const why = error instanceof RangeError && error.message === NO_NUMBER ? NO_NUMBER : NOT_WRITABLE;
+    throw new InvalidRequest(field, why);
   }
   return withinBytes(field, text ?? 'null');
 }
+
+const NOT_WRITABLE = 'cannot be written as JSON: it refers to itself, or is nested too deep';
+const NO_NUMBER = 'holds NaN or Infinity, which JSON would make null';
+const onlyNumbers = (_: string, value: unknown): unknown => {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(NO_NUMBER);
+  return value;
+};
 
 function withinBytes(field: string, text: string): string {
   const bytes = text.length > bounds.promptBytes / 3 ? Buffer.byteLength(text) : text.length;
@@ -71,17 +77,6 @@ function isObject(text: string): boolean {
     return false;
   }
 }
-
-function objectionToMetadata(metadata: SubmitRequest['metadata']): string | undefined {
-  const { length } = metadata === undefined ? '' : textOf('metadata', metadata);
-  if (length <= bounds.metadataLength) return undefined;
-  return `has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`;
-}
-
-const objectionToTargets = (targets: readonly string[] = []): string | undefined =>
-  targets.length <= bounds.executionTargets && targets.every((id) => id.length <= bounds.nodeIdLength)
-    ? undefined
-    : `must be at most ${bounds.executionTargets} ids of at most ${bounds.nodeIdLength} characters`;
 
 const refuse = (field: string, objection: string | undefined): void => {
   if (objection !== undefined) throw new InvalidRequest(field, objection);

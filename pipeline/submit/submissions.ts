@@ -3,9 +3,10 @@ import { EMPTY, catchError, concatMap, defer, from, lastValueFrom, map, of, tap,
 import { TooManyJobs, type JobRequest, type SubmitRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
-import { onlyOnce, type Identity } from './idempotent-submit';
+import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
+import { checkSubmission } from './request';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import type { Transit } from '../transit';
@@ -50,7 +51,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
   const { clock, report } = env;
   const { bestEffort, untilStored } = storing(writer, env);
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
-  const once = onlyOnce({ store, get: (promptId) => reads.get(promptId), clock, attempted });
+  const once = idempotentSubmit({ store, get: (promptId) => reads.get(promptId), clock, attempted });
   const admitted = perUser(parts, attempted);
 
   /** With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` posts. */
@@ -74,6 +75,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
   }
 
   return async (request) => {
+    checkSubmission(request);
     if (request.once === undefined) return submitAs(request);
     choice.asked(request.server, request.type);
     return once(request.once, (as) => submitAs(request, as));

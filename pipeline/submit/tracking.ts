@@ -4,6 +4,7 @@ import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
+import { checkTracking } from './request';
 import { newState } from './submissions';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { jobOf } from '../../streams/job/job';
@@ -21,6 +22,7 @@ export interface TrackingParts {
 export const tracking =
   ({ choice, sessions, board, reads, run }: TrackingParts, { clock }: Pick<Env, 'clock'>) =>
   async (promptId: string, request: JobRequest): Promise<JobState> => {
+    checkTracking(request);
     const known = (await reads.get(promptId)) ?? board.run(promptId)?.state;
     if (known !== undefined) return known;
     const servers = request.server === undefined ? choice.servers : [choice.asked(request.server, request.type)];
@@ -29,7 +31,7 @@ export const tracking =
       const session = sessions.own(server.url);
       const state: JobState = { ...newState(promptId, server.url, request, clock.now()), via: 'polling', session };
       const job = jobOf(state, { accepted: true });
-      const seen = await lastValueFrom(server.look([job]).pipe(toArray())).catch((error: unknown) => {
+      const seen = await lastValueFrom(server.lookUp([job]).pipe(toArray())).catch((error: unknown) => {
         if (!isTransient(error)) throw error;
         silent = error;
         return [];

@@ -32,6 +32,7 @@ export const SWEEP_MS = 60_000;
 
 const PROBE_KEY = 'probe';
 
+/** Where an embedded store keeps its file. */
 export interface EmbeddedStoreOptions {
   /** Where the file is kept: a folder on a local disk, of one process at a time. */
   readonly directory: string;

@@ -3,7 +3,7 @@ import type { Report } from '../../streams/operators/reporting';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
 import { redisNodes } from './connection/topology';
-import { redisAudience } from './feed/redis-audience';
+import { remoteListeners } from './feed/remote-listeners';
 import { redisFeed } from './feed/redis-feed';
 import { redisLeases } from './leases/redis-leases';
 import { redisIndex } from './listing/redis-index';
@@ -20,6 +20,7 @@ const LEASE_TTL_MS = 10_000;
 /** Written, read and removed in one script, to see that this can be done. */
 const PROBE_KEY = 'jobstream:probe';
 
+/** Which Redis, and how it is used. */
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; of a cluster several with commas, or one with `?cluster=1`. */
   readonly url: string;
@@ -39,8 +40,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const listener = redisListener(nodes, report);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
   const index = redisIndex(redis, ask, () => Date.now());
-  const audience = redisAudience(redis, ask, fenceKey);
-  const states = new RedisStates({ redis, ask, index, audience, report });
+  const listeners = remoteListeners(redis, ask, fenceKey);
+  const states = new RedisStates({ redis, ask, index, listeners, report });
 
   return {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
@@ -57,8 +58,8 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
 
     changes: (promptId) => feed.changes(promptId),
     previews: (promptId) => feed.previews(promptId),
-    announce: audience.announce,
-    show: audience.show,
+    announce: listeners.announce,
+    show: listeners.show,
 
     preflight: () => redisPreflight(nodes),
 

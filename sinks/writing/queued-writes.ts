@@ -24,7 +24,7 @@ import { bounds } from '../../streams/bounds';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import { conflateMapBy } from '../../streams/operators/conflate-map-by';
 import { isNewer, type JobState } from '../../streams/job/job-state';
-import { pacingBy } from '../../streams/operators/throttle-by';
+import { throttleBy } from '../../streams/operators/throttle-by';
 import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
@@ -72,7 +72,7 @@ class QueuedWrites implements WriteBehind {
     this.#onStale = options.onStale ?? (() => undefined);
     this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
-      pacingBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
+      throttleBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
       conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
       share(),
     );

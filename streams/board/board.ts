@@ -9,7 +9,7 @@ import type { Timing } from '../job/timing';
 import { watchers } from '../operators/keyed-watchers';
 import type { Report } from '../operators/reporting';
 import { RefusedRunId, type Board, type BoardEvent, type BoardView, type Change } from './board-event';
-import { strays } from './early-events';
+import { earlyEvents } from './early-events';
 import { linkedAt, measuredRun, pictureIn, restated, silenced, spoken, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
 import { ServerQueues } from './queue/server-queues';
@@ -40,7 +40,7 @@ type Previewed = SessionEvent & { tag: 'previewed' };
 class JobBoard {
   readonly #live: LiveJobs;
   readonly #sessions: SessionWatches;
-  readonly #unclaimed = strays();
+  readonly #early = earlyEvents();
   readonly #watched = watchers<undefined>();
   readonly #queues: ServerQueues;
   readonly #starts: StartTimes;
@@ -157,13 +157,13 @@ class JobBoard {
 
   /** What came of a run before its job was known. */
   #heardEarly(runId: string): readonly Change[] {
-    return this.#unclaimed.take(runId).flatMap((event) => this.#take(event));
+    return this.#early.take(runId).flatMap((event) => this.#take(event));
   }
 
   #jobTold(event: JobEvent): readonly Change[] {
     const before = this.#live.addressedBy(event);
     if (before === undefined) {
-      this.#unclaimed.keep(event);
+      this.#early.keep(event);
       return [];
     }
     return this.#live.guarded(before, event.at, () => this.#advanced(before, event));
@@ -227,10 +227,10 @@ class JobBoard {
         // R6: whatever was missed, one look each tells.
         return this.#live.each(index.ofClient(clientId), at, (job) => linkedAt(job, at));
       case 'unlinked':
-        this.#unclaimed.spoil();
+        this.#early.spoil();
         return this.#live.each(index.ofClient(clientId), at, (job) => unlinkedAt(job, at, this.#timing));
       case 'garbled':
-        this.#unclaimed.spoil();
+        this.#early.spoil();
         return this.#live.each(index.ofClient(clientId), at, notWhole);
       case 'resumed': {
         const job = index.theRunning(clientId);

@@ -8,7 +8,7 @@ const MAX_EVENTS = 256;
  * Events of jobs not known yet: a frame may come before the answer to the post that caused it. Bounded in jobs, events
  * and bytes; the oldest job goes first. Where some were missed, the rest no longer counts as the whole of it (R3).
  */
-export interface Strays {
+export interface EarlyEvents {
   keep(event: JobEvent): void;
   /** Something may have been missed of any of them. */
   spoil(): void;
@@ -20,7 +20,10 @@ interface Early {
   readonly bytes: number;
 }
 
-export function strays({ earlyJobs, earlyBytes }: Pick<typeof bounds, 'earlyJobs' | 'earlyBytes'> = bounds): Strays {
+export function earlyEvents({
+  earlyJobs,
+  earlyBytes,
+}: Pick<typeof bounds, 'earlyJobs' | 'earlyBytes'> = bounds): EarlyEvents {
   const byJob = new Map<string, Early>();
   let bytes = 0;
   const drop = (promptId: string): readonly JobEvent[] => {

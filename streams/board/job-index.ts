@@ -1,4 +1,4 @@
-import { lookAtOf, type Job } from '../job/job';
+import { nextLookAtOf, type Job } from '../job/job';
 import { sessionOf, type JobState } from '../job/job-state';
 import { dueTimes, type DueTimes } from './due-times';
 
@@ -106,7 +106,7 @@ export function jobIndex(): JobIndex {
     jobs.set(promptId, job);
     if (before === undefined || !isFiledAlike(before.state, job.state)) for (const each of all) each.move(before, job);
     if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
-    timesOf(serverUrl).set(promptId, lookAtOf(job));
+    timesOf(serverUrl).set(promptId, nextLookAtOf(job));
     if (before === undefined && job.state.deadlineAt !== undefined) deadlines.set(promptId, job.state.deadlineAt);
   };
   const remove = (promptId: string): void => {
@@ -140,6 +140,6 @@ export function jobIndex(): JobIndex {
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => (state.deadlineAt ?? now + 1) <= now),
     countRunning: (clientId) => running.of(clientId).size,
     countOfSession: (clientId) => bySession.of(clientId).size,
-    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => lookAtOf(job) <= time),
+    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => nextLookAtOf(job) <= time),
   };
 }

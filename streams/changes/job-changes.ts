@@ -29,7 +29,7 @@ import type { Board, BoardEvent, Change } from '../board/board';
 import type { Job } from '../job/job';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
-import { Overslept, unlessOverslept } from '../operators/error-after-sleep';
+import { Overslept, errorAfterSleep } from '../operators/error-after-sleep';
 
 /** One socket to one server under one client id. */
 export interface Session {
@@ -51,7 +51,7 @@ export interface Server {
   /** When it answered the last request; 0 where it did not, or was not asked yet. */
   readonly answeredAt: () => number;
   /** One look at the jobs given, in as few requests as the server allows. Completes; errors if there was no usable answer. */
-  readonly look: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
 }
 
 export interface Sources {
@@ -142,7 +142,7 @@ function frames(
   const socket$ = defer(() => (over ? EMPTY : allowed$)).pipe(
     concatMap(() =>
       connect(deaf$, end$).pipe(
-        unlessOverslept(() => !mayOpen(), tickMs, clock),
+        errorAfterSleep(() => !mayOpen(), tickMs, clock),
         catchError(cutOff),
         filter((event) => isFromItsServer(event, serverUrl, board)),
       ),
@@ -172,13 +172,13 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
 /** R15: where a mistake of ours breaks a look, each job is looked at by itself, and the one that breaks it fails. */
 function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }: Policy): Observable<BoardEvent> {
   const alone = (job: Job): Observable<BoardEvent> =>
-    defer(() => server.look([job])).pipe(
+    defer(() => server.lookUp([job])).pipe(
       catchError((error: unknown) => {
         if (isTransient(error)) throw error;
         return of<BoardEvent>({ tag: 'brokeHere', state: job.state, error, at: clock.now() });
       }),
     );
-  return defer(() => server.look(jobs)).pipe(
+  return defer(() => server.lookUp(jobs)).pipe(
     catchError((error: unknown) => {
       if (isTransient(error)) throw error;
       return from(jobs).pipe(concatMap(alone));

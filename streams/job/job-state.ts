@@ -1,6 +1,7 @@
 /** Kinds of work the application knows; any other string is the application's own. */
 export type JobType = 'image_generation' | 'lora_training' | 'face_swap' | 'character_sheet' | (string & {});
 
+/** `completed` and `failed` are ends, after which nothing changes. */
 export type JobStatus = 'queued' | 'processing' | 'completed' | 'failed';
 
 /** Finer than `status`: queued is `waiting`; processing goes `loading`, `running`, `finishing`; the end is `settled`. */
@@ -63,6 +64,7 @@ export interface TextOutput {
 /** What a job made. Under ComfyUI's key `text` there are texts, and files only where they have a name. */
 export type JobOutput = FileOutput | TextOutput;
 
+/** Whether an output is a file at ComfyUI, rather than a text. */
 export const isFile = (output: JobOutput): output is FileOutput => 'filename' in output;
 
 /** The node at work, and how far it is: `value` of `max` steps. */

@@ -66,7 +66,7 @@ export interface RunFacts {
   /** Looks in a row whose answer about it could not be read. */
   readonly unread: Row;
   /** When it is to be looked up next, in ms since 1970, if nothing is heard until then. */
-  readonly lookAt: number;
+  readonly nextLookAt: number;
   /** When its last frame came, in ms since 1970; 0 before. */
   readonly heardAt: number;
 }
@@ -84,7 +84,7 @@ export const isAtServer = (job: Job): job is Job<AtServer> =>
 export const runOfJob = (job: Job): RunClock | undefined => (isAtServer(job) ? job.stage.run : undefined);
 
 /** When it is to be looked up next, in ms since 1970; never (∞) where ComfyUI does not have it. */
-export const lookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.lookAt : Number.POSITIVE_INFINITY);
+export const nextLookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.nextLookAt : Number.POSITIVE_INFINITY);
 
 /** When the last frame of its run came, in ms since 1970; 0 where none did. */
 export const heardAtOf = (job: Job): number => (isAtServer(job) ? job.stage.heardAt : 0);
@@ -115,12 +115,12 @@ export const queuedState = ({
 });
 
 /** The job, to be looked up at this time if nothing is heard until then; no sooner than ComfyUI has it. */
-export const lookedUpAt = (job: Job, lookAt: number): Job =>
-  isAtServer(job) ? { ...job, stage: { ...job.stage, lookAt } } : job;
+export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
+  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
 
 /** The same, or sooner where that was planned. */
 export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
-  isAtServer(job) && time < job.stage.lookAt ? { ...job, stage: { ...job.stage, lookAt: time } } : job;
+  isAtServer(job) && time < job.stage.nextLookAt ? { ...job, stage: { ...job.stage, nextLookAt: time } } : job;
 
 /** The job, some of whose frames were missed. */
 export const notWhole = (job: Job): Job =>
@@ -150,11 +150,11 @@ function stageOf(state: JobState, accepted: boolean, failure: Failure | undefine
 }
 
 /** A run that ComfyUI has, of which nothing was heard yet. */
-export const watched = (lookAt: number, cancelAsked = false): Watched => ({
+export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   ...{ tag: 'watched', whole: false, cancelAsked },
   ...{ run: undefined, targets: undefined },
   ...{ outputs: new Map(), pictures: [], pictureBytes: 0 },
-  ...{ absences: never, unread: never, lookAt, heardAt: 0 },
+  ...{ absences: never, unread: never, nextLookAt, heardAt: 0 },
 });
 
 /** The same run, found somewhere after all, or heard of. */

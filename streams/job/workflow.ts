@@ -3,6 +3,7 @@ import { bounds } from '../bounds';
 /** A workflow in ComfyUI's API format: nodes by id. */
 export type Workflow = Readonly<Record<string, WorkflowNode>>;
 
+/** One node of a workflow. */
 export interface WorkflowNode {
   readonly class_type: string;
   /** Literals, or links `[nodeId, outputIndex]`. */

@@ -18,7 +18,7 @@ const END = Symbol('end');
  * Errors with `Overslept` when the process stood still and what was known `isDoubtful` by now, before anything is handed
  * on that has come in meanwhile: a socket that was asleep is full of old news.
  */
-export const unlessOverslept =
+export const errorAfterSleep =
   <T>(isDoubtful: () => boolean, tickMs: number, clock: SchedulerLike): MonoTypeOperatorFunction<T> =>
   (source$) =>
     defer(() => {

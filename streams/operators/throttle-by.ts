@@ -11,7 +11,7 @@ interface Lane<T> {
  * there are. A value that is urgent after the one that passed last passes at once too. When the source completes, what
  * waits passes, then it completes. One timer for all keys.
  */
-export const pacingBy =
+export const throttleBy =
   <T>(
     keyOf: (value: T) => string,
     spaceMs: (keys: number) => number,

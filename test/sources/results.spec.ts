@@ -7,8 +7,6 @@ import { start, stopAll } from '../support/comfyui/client/comfyui-client';
 import type { ComfyUIVersion } from '../support/comfyui/versions';
 import { anInstance, closeAll, type Instance } from '../support/pipeline/pipelines';
 
-jest.setTimeout(60_000);
-
 const folders: string[] = [];
 
 afterEach(async () => {

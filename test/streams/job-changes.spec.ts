@@ -156,7 +156,7 @@ function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
   const server = (letters$: Observable<string>, more: Partial<Server> = {}): Server => ({
     url: SERVER,
     answeredAt: () => 1,
-    look: () => looked(letters$),
+    lookUp: () => looked(letters$),
     ...more,
   });
   const policy: Policy = {

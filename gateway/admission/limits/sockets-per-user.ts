@@ -1,13 +1,13 @@
 import type { Viewer } from '../auth/auth';
 
 /** The connections of each user, who may have so many. Services are not counted: one token serves a whole backend. */
-export interface Crowd<Connection> {
+export interface SocketsPerUser<Connection> {
   hasRoomFor(viewer: Viewer): boolean;
   add(viewer: Viewer, connection: Connection): void;
   remove(viewer: Viewer, connection: Connection): void;
 }
 
-export function crowd<Connection>(most: number): Crowd<Connection> {
+export function socketsPerUser<Connection>(most: number): SocketsPerUser<Connection> {
   const connections = new Map<string, Set<Connection>>();
   return {
     hasRoomFor: ({ role, userId }) => most === 0 || role === 'service' || (connections.get(userId)?.size ?? 0) < most,

@@ -1,5 +1,5 @@
 /** How a long list lies in its viewport, in pixels. */
-export interface Lie {
+export interface ListGeometry {
   readonly count: number;
   readonly rowHeight: number;
   /** Where the viewport begins, from the list's top; negative while the list begins below it. */
@@ -11,7 +11,7 @@ export interface Lie {
 const OVERSCAN = 4;
 
 /** Which rows to have: from `first` up to, and without, `end`. */
-export function virtualWindow({ count, rowHeight, top, height }: Lie): {
+export function virtualWindow({ count, rowHeight, top, height }: ListGeometry): {
   readonly first: number;
   readonly end: number;
 } {
@@ -22,7 +22,11 @@ export function virtualWindow({ count, rowHeight, top, height }: Lie): {
 }
 
 /** Which row a key leads to from row `at`, if any. */
-export function rowAfter(key: string, at: number, { count, rowHeight, height }: Omit<Lie, 'top'>): number | undefined {
+export function rowAfter(
+  key: string,
+  at: number,
+  { count, rowHeight, height }: Omit<ListGeometry, 'top'>,
+): number | undefined {
   const page = Math.max(1, Math.floor(height / rowHeight) - 1);
   const steps: Readonly<Record<string, number>> = {
     ArrowDown: at + 1,

@@ -7,7 +7,7 @@ export function detailsOf(errors: readonly FieldError[]): ProblemDetails {
   const [first, ...others] = errors;
   const more = others.length > 0 ? `, and ${others.length} more` : '';
   return {
-    detail: `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`,
+    detail: `${first?.field ?? 'It'} ${first?.message ?? 'is wrong'}${more}.`.replace(/\?\.$/, '?'),
     errors: errors.slice(0, bounds.fieldErrors),
   };
 }

@@ -44,7 +44,7 @@ const Once = checked(
   (value) =>
     typeof value === 'string' && value !== '' && value.length <= LONGEST
       ? E.right(value)
-      : E.left('must be given once, and not empty'),
+      : E.left(`must be given once, with 1 to ${LONGEST} characters`),
   { type: 'string', minLength: 1, maxLength: LONGEST },
 );
 

@@ -4,22 +4,17 @@ import * as t from 'io-ts';
 import type { JobRequest, SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
 import { checked, decoded, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
-import { isWithin } from '../../../streams/workflow/shown-text';
+import { isPlain, isWithin } from '../../../streams/workflow/shown-text';
 import { objectionsToNames } from './unknown-fields';
 import { WorkflowFromJson } from './workflow.codec';
 
-const MOST_ATTEMPTS = 10;
 const MOST_URL = 2000;
-const MOST_TIMEOUT_MS = 30 * 24 * 3_600_000;
 
 const Text = (limit: number, more: JsonSchema = {}) =>
   checked(
     'Text',
-    (value) =>
-      typeof value === 'string' && value !== '' && isWithin(limit, value) && !/\p{Cc}/u.test(value)
-        ? E.right(value)
-        : E.left(`must be text of 1 to ${limit} characters`),
-    { type: 'string', minLength: 1, maxLength: limit, pattern: '^\\P{Cc}*$', ...more },
+    (value) => (isPlain(limit, value) ? E.right(value) : E.left(`must be text of 1 to ${limit} characters`)),
+    { type: 'string', minLength: 1, maxLength: limit, pattern: '^[^\\p{Cc}\\p{Cs}]*$', ...more },
   );
 
 const Metadata = checked(
@@ -48,10 +43,10 @@ const OnLost = checked(
 const Attempts = checked(
   'Attempts',
   (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_ATTEMPTS
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= bounds.attempts
       ? E.right(value)
-      : E.left(`must be a whole number from 1 to ${MOST_ATTEMPTS}`),
-  { type: 'integer', minimum: 1, maximum: MOST_ATTEMPTS },
+      : E.left(`must be a whole number from 1 to ${bounds.attempts}`),
+  { type: 'integer', minimum: 1, maximum: bounds.attempts },
 );
 
 const ExtraData = checked(
@@ -98,25 +93,30 @@ const isNodeId = (value: unknown): boolean => typeof value === 'string' && isWit
 const Timeout = checked(
   'Timeout',
   (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MOST_TIMEOUT_MS
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= bounds.timeoutMs
       ? E.right(value)
-      : E.left(`must be a whole number of milliseconds from 1 to ${MOST_TIMEOUT_MS}`),
+      : E.left(`must be a whole number of milliseconds from 1 to ${bounds.timeoutMs}`),
   {
     type: 'integer',
     minimum: 1,
-    maximum: MOST_TIMEOUT_MS,
+    maximum: bounds.timeoutMs,
     description: 'A job that takes longer is stopped, and fails as `timed_out`.',
   },
 );
 
 const request = {
-  type: Text(100, { examples: ['image_generation'] }),
+  type: Text(bounds.typeLength, { examples: ['image_generation'] }),
   userId: optional(
-    Text(200, { description: 'Whose job it is. A user’s token says so itself; others must.', examples: ['ada'] }),
+    Text(bounds.userIdLength, {
+      description: 'Whose job it is. A user’s token says so itself; others must.',
+      examples: ['ada'],
+    }),
   ),
-  characterId: optional(Text(200)),
+  characterId: optional(Text(bounds.characterIdLength)),
   metadata: optional(Metadata),
-  server: optional(Text(2000, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' })),
+  server: optional(
+    Text(bounds.serverLength, { description: 'Which ComfyUI is to run it: where its inputs were uploaded to, say.' }),
+  ),
 };
 
 /** A webhook's URL; where it may lead is not this codec's to say. */

@@ -15,7 +15,7 @@ import {
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands } from '../connection/topology';
-import type { RedisAudience } from '../feed/redis-audience';
+import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
 import { filesKey } from './redis-files';
@@ -30,7 +30,7 @@ export interface RedisStatesParts {
   readonly redis: Pick<RedisCommands, 'putJobState' | 'get' | 'del'>;
   readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
   readonly index: RedisIndex;
-  readonly audience: Pick<RedisAudience, 'counted'>;
+  readonly listeners: Pick<RemoteListeners, 'counted'>;
   readonly report: Report;
 }
 
@@ -101,14 +101,14 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
   }
 
   #written(state: JobState, kept = '') {
-    const { redis, ask, audience, report } = this.#parts;
+    const { redis, ask, listeners, report } = this.#parts;
     const { promptId, epoch, seq } = state;
     const key = jobKey(promptId);
     const keys = [key, fenceKey(promptId), feedChannel(promptId), workflowKey(promptId), filesKey(promptId)];
     const args = [JSON.stringify(state), epoch, seq, STATE_TTL_S, isSettled(state) ? 1 : 0, kept, KEPT_S];
     return ask(() => redis.putJobState(...keys, ...args)).pipe(
-      map(([outcome, listeners]) => {
-        if (listeners >= 0) audience.counted(promptId, isSettled(state) ? 0 : listeners);
+      map(([outcome, count]) => {
+        if (count >= 0) listeners.counted(promptId, isSettled(state) ? 0 : count);
         return outcome;
       }),
       tap((outcome) => {

@@ -51,5 +51,5 @@ export class ServerQueues {
 
 /** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
 const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  stage.tag === 'watched' && stage.absences.count === 0 && stage.lookAt <= now + (linked ? auditMs : pollMs) / 2;
+  stage.tag === 'watched' && stage.absences.count === 0 && stage.nextLookAt <= now + (linked ? auditMs : pollMs) / 2;
 const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

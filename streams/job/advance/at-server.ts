@@ -3,9 +3,9 @@ import { cancelledFailure } from '../failures';
 import type { Failure, JobOutput, JobState } from '../job-state';
 import type { Timing } from '../timing';
 
-/** The job, of whose run something says that ComfyUI has it; it is looked up at `lookAt` where nothing said so before. */
-export const atServer = (job: Job, lookAt: number): Job<AtServer> =>
-  isAtServer(job) ? job : { ...job, stage: watched(lookAt, isCancelAsked(job)) };
+/** The job, of whose run something says that ComfyUI has it; it is looked up at `nextLookAt` where nothing said so before. */
+export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
+  isAtServer(job) ? job : { ...job, stage: watched(nextLookAt, isCancelAsked(job)) };
 
 /** How long after a sign of life a job is looked up, in ms: the slow audit while its socket is open, else the poll (R8). */
 export const usualMs = ({ linked }: Job, { auditMs, pollMs }: Timing): number => (linked ? auditMs : pollMs);

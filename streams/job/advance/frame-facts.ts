@@ -69,7 +69,7 @@ const onRun = (job: Job<AtServer>, at: number, timing: Timing, change: (run: Run
 /** A frame came: the job runs, its socket works, and no look is needed for a while, but for outputs that are to be had. */
 function heard(job: Job<AtServer>, at: number, timing: Timing): Job {
   const stage = notAbsent(job.stage);
-  const lookAt = stage.tag === 'fetchingOutputs' ? stage.lookAt : at + usualMs(job, timing);
+  const nextLookAt = stage.tag === 'fetchingOutputs' ? stage.nextLookAt : at + usualMs(job, timing);
   const state: JobState = { ...running(begun(job.state, at)), via: 'websocket' };
-  return derived({ ...job, stage: { ...stage, heardAt: at, lookAt } }, state, at);
+  return derived({ ...job, stage: { ...stage, heardAt: at, nextLookAt } }, state, at);
 }

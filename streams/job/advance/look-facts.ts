@@ -39,12 +39,12 @@ function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: T
   const stage = notAbsent(job.stage);
   const isNews = targets !== undefined && targets.join() !== stage.targets?.join();
   // A job that said it succeeded stays in the queue until its history is written.
-  const lookAt = at + (stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs(job, timing));
+  const nextLookAt = at + (stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs(job, timing));
   const known: Job<AtServer> = {
     ...job,
     // Each look brings a graph of its own: the first stays, and what was counted by it.
     graph: job.graph.size > 0 ? job.graph : (event.graph ?? job.graph),
-    stage: { ...stage, lookAt, targets: isNews ? targets : stage.targets },
+    stage: { ...stage, nextLookAt, targets: isNews ? targets : stage.targets },
   };
   const state = event.where === 'running' ? running(begun(job.state, at)) : waiting(job.state, event.ahead);
   return derived(known, { ...state, via: job.linked ? 'websocket' : 'polling' }, at);
@@ -74,14 +74,14 @@ function absent(job: Job<AtServer>, at: number, timing: Timing): Job {
   const absences = oneMore(stage.absences, at);
   if (isEnough(absences, at, timing)) return failed(job, succeeded ? missingOutput : lost, at);
   const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
-  return { ...job, stage: { ...stage, absences, lookAt: at + again } };
+  return { ...job, stage: { ...stage, absences, nextLookAt: at + again } };
 }
 
 /** After three such answers over ten seconds the job ends: asked once more, the server would say the same. */
 function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   const unread = oneMore(stage.unread, at);
-  if (!isEnough(unread, at, timing)) return { ...job, stage: { ...stage, unread, lookAt: at + timing.suspectMs } };
+  if (!isEnough(unread, at, timing)) return { ...job, stage: { ...stage, unread, nextLookAt: at + timing.suspectMs } };
   const failure = stage.tag === 'fetchingOutputs' ? unreadableOutput : unreadableAnswer;
   return givenUp(job, failure, at, { outputs: heardOutputs(job) });
 }

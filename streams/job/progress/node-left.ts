@@ -1,3 +1,4 @@
+import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
 import type { Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
@@ -18,6 +19,8 @@ const STEPS_SPREAD = 0.1;
 const STEP_SPREAD = 0.3;
 /** ComfyUI tells steps no more often than this, where it tells them by snapshots. */
 const SNAPSHOT_MS = 100;
+/** A step that is late by this factor may have been missed. */
+const OVERDUE = 1.2;
 
 /** Nothing takes longer than a year, whatever numbers a node counts to. */
 export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
@@ -27,25 +30,26 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, s
   const { expected } = node;
   const factor = expected.trust > 0 ? 1 : slowness;
   if (hasCounted(node)) {
-    const ms = bounded(countingLeftMs(node, expected, factor, at, otherPace(run, id, node)));
-    const newsMs = Math.min(
-      ms,
-      node.max <= 1 && node.toldMs > 0
-        ? node.toldMs
-        : newsAfter(run.snapshots, node.max, paceOf(node, expected, factor, otherPace(run, id, node), 0)),
-    );
+    const otherMs = otherPace(run, id, node);
+    const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
+    const paceMs = paceOf(node, expected, factor, otherMs, 0);
+    const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
     return { ms, sureMs: node.paceMs > 0 || expected.trust > 0 ? ms : 0, newsMs };
   }
   const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
-  const firstMs = expected.fixedMs * factor + newsAfter(run.snapshots, expected.steps, expected.stepMs * factor);
-  const newsMs = expected.stepMs > 0 ? Math.min(ms, Math.max(0, firstMs - (at - node.startedAt))) : ms;
+  const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
+  const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
+  const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
   return { ms, sureMs: expected.trust > 0 ? ms : 0, newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms) };
 }
 
-/** Steps that are quicker than snapshots come several at a time; a node that counts to one tells shares of it. */
-function newsAfter(snapshots: boolean, max: number, paceMs: number): number {
-  if (max <= 1) return SNAPSHOT_MS;
-  return snapshots && paceMs > 0 ? Math.max(1, Math.ceil(SNAPSHOT_MS / paceMs - 0.1)) * paceMs : paceMs;
+/** When the next step is told; nobody knows once it is overdue. Steps that are quicker than snapshots come several at a time. */
+function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number, since: number): number {
+  const spaceMs = snapshots ? SNAPSHOT_MS : bounds.frameSpaceMs;
+  const together = paceMs > 0 ? Math.max(1, Math.ceil(spaceMs / paceMs - 0.1)) : 1;
+  // A node that counts to one tells shares of it.
+  const gapMs = max <= 1 ? toldMs || SNAPSHOT_MS : together * paceMs;
+  return since > OVERDUE * gapMs ? Infinity : Math.max(0, gapMs - since);
 }
 
 /** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */

@@ -18,8 +18,6 @@ import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-p
 import { settled, stateWhere } from '../support/settled';
 import { SECRET } from '../support/admission/tokens';
 
-jest.setTimeout(120_000);
-
 let redis: RedisServer;
 let comfy: ComfyUIStandIn;
 let pipeline: Pipeline;

@@ -10,8 +10,6 @@ import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 
-jest.setTimeout(30_000);
-
 const log: string[] = [];
 const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
 let gateway: RunningGateway;

@@ -11,8 +11,6 @@ import { jobIn, openScreen } from '../support/dashboard';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 
-jest.setTimeout(90_000);
-
 /** A reverse proxy that passes on what stands under a path, and nothing else; with `strips`, without that path. */
 async function pathProxy(
   target: string,

@@ -7,8 +7,6 @@ import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { builtScript } from '../../support/programs/built';
 import { canary } from '../../support/jest/canary';
 
-jest.setTimeout(60_000);
-
 const JWT_SECRET = canary('jwt-secret');
 const secret = new TextEncoder().encode(JWT_SECRET);
 

@@ -11,8 +11,6 @@ import { startRedis } from '../../support/redis/redis-server';
 import { eventually } from '../../support/until';
 import { asking } from '../support/http/asking';
 
-jest.setTimeout(240_000);
-
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'leaving-'));

@@ -22,9 +22,6 @@ import { jobViews } from '../../../gateway/wire/job-views';
 import { aState } from '../../sinks/a-state';
 import { memoryHooks } from '../support/webhooks/memory-hooks';
 
-// Days of virtual time, on a busy machine.
-jest.setTimeout(60_000);
-
 let clock: VirtualTimeScheduler;
 let hooks: Hooks;
 let reports: string[];

@@ -4,8 +4,6 @@ import { aStore } from '../../support/pipeline/stores';
 import { talkingServer, type TalkingServer } from '../../support/network/talking-server';
 import { runs } from '../../support/jest/runs';
 
-jest.setTimeout(120_000);
-
 let server: TalkingServer;
 beforeAll(async () => {
   server = await talkingServer();

@@ -6,8 +6,6 @@ import { steps } from '../../support/comfyui/workflows';
 import { aStore } from '../../support/pipeline/stores';
 import { anInstance, closeAll } from '../../support/pipeline/pipelines';
 
-jest.setTimeout(30_000);
-
 afterEach(async () => {
   await closeAll();
   await stopAll();

@@ -5,8 +5,6 @@ import { anInstance, closeAll, expectForward } from '../../support/pipeline/pipe
 import { aStore } from '../../support/pipeline/stores';
 import { talkingServer } from '../../support/network/talking-server';
 
-jest.setTimeout(30_000);
-
 afterEach(async () => {
   await closeAll();
   await stopAll();

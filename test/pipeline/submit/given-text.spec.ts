@@ -44,8 +44,8 @@ it.each<[field: string, what: string, more: object]>([
   ['extraData', 'extra data that is no JSON', { extraData: '{"a":1' }],
   ['extraData', 'extra data that is no object', { extraData: '["a"]' }],
   ['extraData', 'extra data that closes itself', { extraData: '{"a":1},"client_id":"x","y":{}' }],
-  ['metadata', 'metadata longer than is taken', { metadata: { a: 'x'.repeat(bounds.metadataLength) } }],
-  ['partialExecutionTargets', 'too many targets', { partialExecutionTargets: Array.from({ length: 1001 }, String) }],
+  ['workflow', 'a number that JSON has not', { workflow: { '1': { class_type: 'A', inputs: { x: Number.NaN } } } }],
+  ['extraData', 'a number that JSON has not', { extraData: { x: Infinity } }],
 ])('R16: %s is refused by name where it is %s', (field, _, more) => {
   expect(() => promptOf(request(more))).toThrow(InvalidRequest);
   expect(() => promptOf(request(more))).toThrow(expect.objectContaining({ field }) as Error);

@@ -1,5 +1,5 @@
 import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { lookAt } from '../../../sources/looks/look-at';
+import { lookUp } from '../../../sources/looks/look-up';
 import { lookup, type Lookup } from '../../../sources/looks/lookup';
 import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
 import { serverAddress } from '../../../sources/server-address';
@@ -59,7 +59,7 @@ const taken = (promptId: string, facts: Partial<RunFacts> = {}): Job => {
 };
 
 const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
-  lastValueFrom(lookAt(routes, asyncScheduler)(jobs).pipe(toArray()));
+  lastValueFrom(lookUp(routes, asyncScheduler)(jobs).pipe(toArray()));
 
 const answer = <T>(value$: Observable<T>): Promise<T> => lastValueFrom(value$);
 
@@ -211,7 +211,7 @@ describe.each(versions)('%s', (version) => {
       routes: [page],
     };
     const jobs = [broken, ...ended].map((id) => taken(id));
-    const looked = lookAt(lookup(client.get), asyncScheduler);
+    const looked = lookUp(lookup(client.get), asyncScheduler);
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked(jobs).pipe(toArray()));
       expect(events).toHaveLength(3);
@@ -230,7 +230,7 @@ describe.each(versions)('%s', (version) => {
     };
     const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
-      lookAt(
+      lookUp(
         routes,
         asyncScheduler,
       )([taken('a'), taken('b')]).subscribe({
@@ -344,7 +344,7 @@ describe('answers that cannot be read', () => {
     const ended = await submit(server, short());
     await finished(server, ended);
     const waiting = await submit(server, long());
-    const looked = lookAt(routes, asyncScheduler);
+    const looked = lookUp(routes, asyncScheduler);
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked([taken(ended), taken(waiting)]).pipe(toArray()));
       const tags = new Map(events.map((event) => ['promptId' in event && event.promptId, event.tag]));

@@ -1,12 +1,12 @@
 import type { JobEvent } from '../../../streams/job/job-event';
-import { strays } from '../../../streams/board/early-events';
+import { earlyEvents } from '../../../streams/board/early-events';
 import type { Fact } from '../job/a-job';
 
 const of = (promptId: string, fact: Fact = { tag: 'started' }, at = 0): JobEvent => ({ promptId, at, ...fact });
 const step: Fact = { tag: 'stepped', value: 1, max: 2 };
 
 test('what was kept is taken once, in order', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   kept.keep(of('a'));
   kept.keep(of('a', step));
   expect(kept.take('a')).toEqual([of('a'), of('a', step)]);
@@ -14,7 +14,7 @@ test('what was kept is taken once, in order', () => {
 });
 
 test('of many jobs the oldest goes first', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   for (let job = 0; job < 100; job++) kept.keep(of(String(job)));
   const left = Array.from({ length: 100 }, (_, job) => kept.take(String(job)).length);
   expect(left.reduce((sum, events) => sum + events)).toBe(64);
@@ -22,7 +22,7 @@ test('of many jobs the oldest goes first', () => {
 });
 
 test('a job that is told of again is not the oldest', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   kept.keep(of('a'));
   for (let job = 0; job < 63; job++) kept.keep(of(String(job)));
   kept.keep(of('a'));
@@ -32,19 +32,19 @@ test('a job that is told of again is not the oldest', () => {
 });
 
 test('of one job no more than 256 events are kept', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   for (let event = 0; event < 100_000; event++) kept.keep(of('a', step, event));
   expect(kept.take('a').length).toBeLessThanOrEqual(256);
 });
 
 test('[R3] what was not kept to the end does not count as the whole', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   for (let event = 0; event < 257; event++) kept.keep(of('a', event === 0 ? { tag: 'started' } : step));
   expect(kept.take('a')).not.toContainEqual(of('a'));
 });
 
 test('[R3] nor does what was kept while something may have been missed', () => {
-  const kept = strays();
+  const kept = earlyEvents();
   kept.keep(of('a'));
   kept.spoil();
   kept.keep(of('a', step));
@@ -52,7 +52,7 @@ test('[R3] nor does what was kept while something may have been missed', () => {
 });
 
 test('[R16] what is kept is bounded in bytes: the oldest job goes first, an event too large by itself is not kept', () => {
-  const kept = strays({ earlyJobs: 64, earlyBytes: 1_000 });
+  const kept = earlyEvents({ earlyJobs: 64, earlyBytes: 1_000 });
   const event = (promptId: string, length: number): JobEvent => ({
     ...{ tag: 'executing', promptId, at: 0, nodeId: 'x'.repeat(length) },
   });

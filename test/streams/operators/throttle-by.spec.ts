@@ -1,6 +1,6 @@
 import { concat, from, NEVER, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { pacingBy } from '../../../streams/operators/throttle-by';
+import { throttleBy } from '../../../streams/operators/throttle-by';
 
 interface Value {
   readonly key: string;
@@ -18,7 +18,7 @@ const values: Record<string, Value> = {
   y: { key: 'x', status: 'on', n: 2 },
 };
 const paced = (clock: SchedulerLike) =>
-  pacingBy<Value>(
+  throttleBy<Value>(
     ({ key }) => key,
     () => 4,
     (passed, value) => passed.status !== value.status,
@@ -113,7 +113,7 @@ test('the more keys there are, the longer each rests', () => {
   clock.run(({ hot, expectObservable }) => {
     const source$ = hot(' axby-----------|', values);
     const expected = '    ax--b----y-----|';
-    const byKeys = pacingBy<Value>(
+    const byKeys = throttleBy<Value>(
       ({ key }) => key,
       (keys) => 4 * keys,
       () => false,

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
 
@@ -10,6 +11,9 @@ const CACHE = join(ROOT, 'node_modules/.cache/jobstream');
 const FROM = ['gateway', 'pipeline', 'streams', 'sources', 'sinks', 'scripts', 'test'];
 const WITH = ['index.ts', 'package.json', 'package-lock.json'];
 const NO_SOURCE = new Set(['dist', 'recordings', 'node_modules']);
+const SERVICE = 'gateway/cli/main.ts';
+/** They find files of theirs beside their own: what is compiled of them, and the script of a thread. */
+const UNBUNDLED = new Set(['lmdb', 'piscina']);
 const KEPT_MS = 24 * 3_600_000;
 
 /** The script of a file of ours, such as `gateway/cli/main.ts`, as plain JavaScript: what starts often must not be compiled each time. */
@@ -43,6 +47,7 @@ function build(folder: string): void {
     platform: 'node',
     target: 'node20',
   });
+  bundleLibraries(join(making, 'node_modules'));
   for (const file of ['package.json', ...sources().filter((name) => name.endsWith('.lua'))])
     cpSync(join(ROOT, file), join(making, file));
   try {
@@ -52,6 +57,30 @@ function build(folder: string): void {
     rmSync(making, { recursive: true });
   }
   forgetOld(folder);
+}
+
+/**
+ * A file for each library of the service, where what was built finds it first: a service starts in three quarters of the
+ * processor time that its hundreds of modules take.
+ */
+function bundleLibraries(folder: string): void {
+  const how = { absWorkingDir: ROOT, bundle: true, format: 'cjs', platform: 'node', target: 'node20' } as const;
+  const { metafile } = buildSync({
+    ...how,
+    entryPoints: [SERVICE],
+    packages: 'external',
+    metafile: true,
+    write: false,
+  });
+  const wanted = Object.values(metafile.inputs).flatMap(({ imports }) => imports.filter(({ external }) => external));
+  for (const name of new Set(wanted.map(({ path }) => path)))
+    if (!isBuiltin(name) && !UNBUNDLED.has(name))
+      buildSync({
+        ...how,
+        // As Node would be asked for it: for its CommonJS, where it has both.
+        stdin: { contents: `module.exports = require('${name}')`, resolveDir: ROOT },
+        outfile: join(folder, `${name}.js`),
+      });
 }
 
 /** Of the folders that nobody has built for a day, none is needed any more. */

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { endWithUs, ensureProgram } from '../programs/program';
 
 const run = promisify(execFile);
 
@@ -35,7 +36,7 @@ export async function startRedis({ args = [] }: { readonly args?: readonly strin
     const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--daemonize', 'no'];
     const child = spawn('redis-server', [...fixed, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     server = child;
-    watchOver(child);
+    endWithUs(child, 'KILL');
     await readiness(child);
   }
 
@@ -65,7 +66,7 @@ export async function startRedis({ args = [] }: { readonly args?: readonly strin
 
 /** Makes sure there is a `redis-server` of version 7 or newer, installing Debian's if there is none. Rejects with what to do. */
 export async function ensureRedisServer(): Promise<void> {
-  if ((await installedMajor()) === undefined) await install();
+  await ensureProgram('redis-server', 'redis-server');
   const major = await installedMajor();
   if (major === undefined || major < OLDEST_MAJOR) {
     throw new Error(`The tests need redis-server ${OLDEST_MAJOR} or newer on the PATH; found ${major ?? 'none'}.`);
@@ -79,29 +80,6 @@ async function installedMajor(): Promise<number | undefined> {
   } catch {
     return undefined;
   }
-}
-
-async function install(): Promise<void> {
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    for (const command of [
-      ['apt-get', 'update'],
-      ['apt-get', 'install', '-y', 'redis-server'],
-    ]) {
-      const [program = '', ...args] = [...sudo, ...command];
-      await run(program, args, { env });
-    }
-  } catch (cause) {
-    throw new Error('The tests need redis-server, and apt-get could not install it: install it by hand.', { cause });
-  }
-}
-
-/** Ends the server with this process, however that ends: a jest that is killed runs no hook of ours. */
-function watchOver(server: ChildProcess): void {
-  const stdio = ['pipe', 'ignore', 'ignore'] as const;
-  const watcher = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0"', `${server.pid}`], { stdio: [...stdio] });
-  server.once('exit', () => watcher.kill('SIGKILL'));
 }
 
 /** Resolves once the server takes connections; rejects with its log if it ends before. */

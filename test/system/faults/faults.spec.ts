@@ -1,8 +1,6 @@
 import { faultBench } from './fault-bench';
 import { faultResults } from './fault-results';
 
-jest.setTimeout(240_000);
-
 /** Told in the name, so that a failure can be run again; set SEED to do so. */
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e6));
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastValueFrom } from 'rxjs';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
-import { files, idOn, inEarnest, long, onEach, progressed, short, steppedPast, until } from './scenarios';
+import { files, idOn, inEarnest, long, onEach, progressed, short, stepped, steppedPast, until } from './scenarios';
 import { stateWhere } from './world';
 
 const refuseSockets = { httpStatus: 502, body: '<html>', routes: ['/ws'] };
@@ -24,7 +24,7 @@ test.concurrent(
   '[R7] in earnest, a socket in the stale-socket trap is replaced',
   inEarnest({ proxied: true }, async ({ run, comfy, proxy, pipeline }) => {
     const job = await run(long(3_000));
-    await job.where(progressed);
+    await job.where(stepped);
     proxy.cutClients();
     await until(() => comfy.sockets() === 2);
     const before = job.states.at(-1)!;
@@ -115,7 +115,7 @@ test.concurrent(
   '[R7] a socket in the stale-socket trap: the old one’s end evicts the new one, which is replaced',
   onEach({ proxied: true }, async ({ run, comfy, proxy, pipeline }) => {
     const job = await run(long(3_000));
-    await job.where(progressed);
+    await job.where(stepped);
     proxy.cutClients();
     await until(() => comfy.sockets() === 2);
     const before = job.states.at(-1)!;

@@ -26,6 +26,8 @@ export async function idOn(server: ComfyUIStandIn, n: number): Promise<string> {
 }
 
 export const progressed = (state: JobState): boolean => state.progress > 10;
+/** Whether frames have told of some steps, which of a job of thousands is no progress yet. */
+export const stepped = ({ node }: JobState): boolean => (node?.value ?? 0) > 4;
 /** Whether frames have told of steps after that state; a progress may also be a guess. */
 export const steppedPast =
   ({ node }: JobState, by = 2) =>

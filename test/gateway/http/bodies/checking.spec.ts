@@ -1,7 +1,5 @@
 import { checking, type Checking } from '../../../../gateway/http/bodies/checking';
 
-jest.setTimeout(60_000);
-
 let thread: Checking;
 afterEach(() => thread.close());
 const check = (text: string) =>

@@ -10,8 +10,6 @@ import { runningGateway, type RunningGateway } from '../../support/running-gatew
 import { settled } from '../../support/settled';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
 
-jest.setTimeout(60_000);
-
 /** More than the buffers of a connection hold. */
 const LARGE = Buffer.alloc(48 << 20, 'x');
 

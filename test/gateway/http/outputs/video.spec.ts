@@ -11,8 +11,6 @@ import { runningGateway, type RunningGateway } from '../../support/running-gatew
 import { settled } from '../../support/settled';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
 
-jest.setTimeout(60_000);
-
 /** Six seconds, 96 by 72 pixels, VP8. */
 const VIDEO = readFileSync(join(__dirname, 'six-seconds.webm'));
 

@@ -35,11 +35,17 @@ describe('Idempotency-Key on POST /jobs:', () => {
     asking(gateway)('POST', '/jobs', { body, token, headers: { 'Idempotency-Key': key } });
   const idOf = ({ json }: { json: Readonly<Record<string, unknown>> }) => String(json['promptId']);
 
+  /** Until they are let go, no job ends, however long it takes to be asked of. */
+  const holdJobs = (): void => void (gateway.comfy.faults.mostSteps = 1);
+  const letJobsGo = (): void => void (gateway.comfy.faults.mostSteps = Infinity);
+
   test('the same again is the same job: 202 while it runs, 200 when it has ended', async () => {
     const before = runs(gateway.comfy);
     const body = request(steps({ steps: 20 }));
+    holdJobs();
     const first = await post('twice', body);
     const second = await post('twice', body);
+    letJobsGo();
     expect([first.status, second.status]).toEqual([202, 202]);
     expect(idOf(second)).toBe(idOf(first));
     expect(second.headers['location']).toBe(`/jobs/${idOf(first)}`);
@@ -52,7 +58,9 @@ describe('Idempotency-Key on POST /jobs:', () => {
   test('many at once are one job', async () => {
     const before = runs(gateway.comfy);
     const body = request();
+    holdJobs();
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('at-once', body)));
+    letJobsGo();
     expect(new Set(answers.map(idOf)).size).toBe(1);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
     await settled(gateway.pipeline, idOf(answers[0]!));

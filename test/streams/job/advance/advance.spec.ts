@@ -1,4 +1,4 @@
-import { lookAtOf, type Job } from '../../../../streams/job/job';
+import { nextLookAtOf, type Job } from '../../../../streams/job/job';
 import type { Failure } from '../../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
 import { graphOf } from '../../../../streams/job/workflow';
@@ -141,7 +141,7 @@ describe('the good end', () => {
     const job = after(aJob(), executed('3'), succeeded);
     expect(job.state).toMatchObject({ status: 'processing', phase: 'finishing' });
     expect(job.state.outputs).toBeUndefined();
-    expect(lookAtOf(job)).toBe(1);
+    expect(nextLookAtOf(job)).toBe(1);
     const outcome = [anOutput('3'), anOutput('4')];
     expect(advance(job, told({ tag: 'ended', outcome }, 2)).state).toMatchObject({
       status: 'completed',
@@ -153,12 +153,12 @@ describe('the good end', () => {
     const job = after(aJob(), succeeded);
     const again = advance(job, told(found('running'), 100));
     expect(again.state.status).toBe('processing');
-    expect(lookAtOf(again)).toBe(100 + timing.soonMs);
-    expect(lookAtOf(advance(job, told(absent, 100)))).toBe(100 + timing.soonMs);
+    expect(nextLookAtOf(again)).toBe(100 + timing.soonMs);
+    expect(nextLookAtOf(advance(job, told(absent, 100)))).toBe(100 + timing.soonMs);
   });
 
   test('[R3] is not put off by frames that follow a success', () => {
-    expect(lookAtOf(after(aJob(), succeeded, step(10)))).toBe(0);
+    expect(nextLookAtOf(after(aJob(), succeeded, step(10)))).toBe(0);
   });
 
   test('[R3] has its outputs in one order, whoever told of them', () => {
@@ -201,7 +201,7 @@ describe('a job that is found nowhere', () => {
   });
 
   test('[R4] is looked for as often as it takes', () => {
-    expect(lookAtOf(absences(aJob(), 0))).toBe(timing.suspectMs);
+    expect(nextLookAtOf(absences(aJob(), 0))).toBe(timing.suspectMs);
     expect(2 * timing.suspectMs).toBeGreaterThanOrEqual(timing.lostAfterMs);
   });
 
@@ -242,7 +242,7 @@ describe('a job that is found nowhere', () => {
 
 describe('when it is looked at next', () => {
   const at = 500;
-  const next = (job: Job, fact: Fact): number => lookAtOf(advance(job, told(fact, at))) - at;
+  const next = (job: Job, fact: Fact): number => nextLookAtOf(advance(job, told(fact, at))) - at;
 
   test('[R8] a frame puts the look off to the slow audit', () => {
     expect(next(aJob(), step(1))).toBe(timing.auditMs);
@@ -259,11 +259,11 @@ describe('when it is looked at next', () => {
     expect(next(aPosting({ linked: false }), { tag: 'accepted', postedAt: 0 })).toBe(timing.pollMs);
   });
   test('cancelled by us, soon', () => {
-    expect(next(knowing(aJob(), { lookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
+    expect(next(knowing(aJob(), { nextLookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
   });
   test('cancelled by us before ComfyUI took it, only once it did', () => {
     const asked = advance(aPosting(), told({ tag: 'cancelAsked' }));
-    expect(lookAtOf(asked)).toBe(Number.POSITIVE_INFINITY);
+    expect(nextLookAtOf(asked)).toBe(Number.POSITIVE_INFINITY);
     expect(next(asked, { tag: 'accepted', postedAt: 0 })).toBe(timing.soonMs);
   });
 });
@@ -319,7 +319,7 @@ describe('a job that may run again', () => {
     expect(job.state).not.toHaveProperty('failure');
     expect(job.state).not.toHaveProperty('node');
     expect(job.stage).toMatchObject({ tag: 'betweenRuns', failure: { kind: 'out_of_memory' } });
-    expect(lookAtOf(job)).toBe(Number.POSITIVE_INFINITY);
+    expect(nextLookAtOf(job)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('[R4] waits for its next run when the last was lost, where it may', () => {

@@ -40,6 +40,12 @@ test('what is shown until the next step is the middle of that time', () => {
   expect(share).toBeCloseTo(2_500 / (2_000 + leftMs), 2);
 });
 
+test('where a step is overdue, the next news is the clock’s', () => {
+  const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 1_000), executing(aRun(sampling), '2', 0));
+  const [late] = shownAtTimes(run, [4_500]);
+  expect(late?.share).toBeCloseTo((4_500 + 500) / (4_500 + (late?.leftMs ?? 0)), 2);
+});
+
 test('what was shown too early is not taken back: the bar goes on more slowly, and is there at the end', () => {
   const early = { ...aRun(sampling), shown: { share: 0.8, at: 0 } };
   const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 10_000), executing(early, '2', 0));

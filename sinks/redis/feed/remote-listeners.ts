@@ -10,7 +10,7 @@ import { feedChannel, previewChannel } from './redis-feed';
 const ASKED_MS = 1_000;
 
 /** Jobs that somebody listens to through another instance: they are told more than what is stored, and nobody else costs a command. */
-export interface RedisAudience {
+export interface RemoteListeners {
   /** So many heard a job's state as it was stored. */
   readonly counted: (promptId: string, listeners: number) => void;
   /** See `JobStore.announce`. */
@@ -31,12 +31,12 @@ interface Listened {
 
 type Tell = Pick<RedisCommands, 'announce'>;
 
-export function redisAudience(
+export function remoteListeners(
   redis: Tell,
   ask: <T>(command: () => Promise<T>) => Observable<T>,
   fenceOf: (promptId: string) => string,
   clock: SchedulerLike = asyncScheduler,
-): RedisAudience {
+): RemoteListeners {
   const listened = new Map<string, Listened>();
 
   /** Publishes, and hears how many listened. What fails is lost: the stored states tell. */

@@ -92,7 +92,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
  * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
  * each job is asked for by its id.
  */
-export function lookAt(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
+export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
   let unreadUntil = 0;
   const told: Told = (promptId, fact) => ({ promptId, at: clock.now(), ...fact });
   const { oneByOne, details } = pagesOf(routes, told);

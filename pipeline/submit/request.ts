@@ -1,0 +1,102 @@
+import { bounds } from '../../streams/bounds';
+import { cut, isPlain } from '../../streams/workflow/shown-text';
+import { InvalidRequest, type JobRequest, type ListQuery, type SubmitRequest } from '../api';
+
+/** Why a value cannot be taken, or `undefined`. */
+type Rule = (value: unknown) => string | undefined;
+type Rules<R> = { readonly [field in keyof R]-?: Rule };
+
+const unless =
+  (isGood: (value: unknown) => boolean, objection: string): Rule =>
+  (value) =>
+    isGood(value) ? undefined : objection;
+
+const optional =
+  (rule: Rule): Rule =>
+  (value) =>
+    value === undefined ? undefined : rule(value);
+
+/** Looked at where it is used. */
+const anything: Rule = () => undefined;
+
+const text = (most: number): Rule => unless((value) => isPlain(most, value), `must be text of 1 to ${most} characters`);
+
+const whole = (least: number, most: number): Rule =>
+  unless(
+    (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
+    `must be a whole number from ${least} to ${most}`,
+  );
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const metadata: Rule = (value) => {
+  if (!isRecord(value)) return 'must be an object';
+  try {
+    const { length } = JSON.stringify(value);
+    if (length <= bounds.metadataLength) return undefined;
+    return `has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`;
+  } catch {
+    return 'cannot be written as JSON: it holds a bigint, refers to itself, or is nested too deep';
+  }
+};
+
+const isTargets = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length <= bounds.executionTargets &&
+  value.every((id) => typeof id === 'string' && id.length <= bounds.nodeIdLength);
+
+const job: Rules<JobRequest> = {
+  type: text(bounds.typeLength),
+  userId: text(bounds.userIdLength),
+  characterId: optional(text(bounds.characterIdLength)),
+  metadata: optional(metadata),
+  server: optional(text(bounds.serverLength)),
+};
+
+const submission: Rules<SubmitRequest> = {
+  ...job,
+  once: optional(
+    unless(
+      (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
+      'must have a key and a body, both texts',
+    ),
+  ),
+  workflow: anything,
+  outline: anything,
+  extraData: anything,
+  front: optional(unless((value) => typeof value === 'boolean', 'must be true or false')),
+  number: optional(unless(Number.isFinite, 'must be a number')),
+  partialExecutionTargets: optional(
+    unless(isTargets, `must be at most ${bounds.executionTargets} ids of at most ${bounds.nodeIdLength} characters`),
+  ),
+  onLost: optional(unless((value) => value === 'resubmit', "must be 'resubmit', or absent")),
+  timeoutMs: optional(whole(1, bounds.timeoutMs)),
+  maxAttempts: optional(whole(1, bounds.attempts)),
+};
+
+const query: Rules<ListQuery> = {
+  ...{ status: anything, type: anything, userId: anything, characterId: anything, text: anything },
+  ...{ since: anything, until: anything, cursor: anything },
+  limit: optional(unless((value) => Number.isInteger(value) && Number(value) >= 1, 'must be a whole number from 1')),
+};
+
+/** Throws `InvalidRequest` for the first field that is not known, or cannot be taken (R16, R18). */
+const checking =
+  <R extends object>(rules: Rules<R>) =>
+  (asked: R): void => {
+    if (!isRecord(asked)) throw new InvalidRequest('request', 'must be an object');
+    const unknown = Object.keys(asked).find((name) => !Object.hasOwn(rules, name));
+    if (unknown !== undefined) throw new InvalidRequest(cut(unknown), 'is not known');
+    for (const [field, rule] of Object.entries<Rule>(rules)) {
+      const objection = rule(asked[field]);
+      if (objection !== undefined) throw new InvalidRequest(field, objection);
+    }
+  };
+
+/** What `submit` is given, apart from its workflow and extra data, which `promptOf` reads. */
+export const checkSubmission = checking(submission);
+/** What `track` is given. */
+export const checkTracking = checking(job);
+/** What `list` is given. */
+export const checkQuery = checking(query);

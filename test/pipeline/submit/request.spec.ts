@@ -1,0 +1,76 @@
+import { InvalidRequest, type JobRequest, type ListQuery, type SubmitRequest } from '../../../pipeline/api';
+import { checkQuery, checkSubmission, checkTracking } from '../../../pipeline/submit/request';
+import { bounds } from '../../../streams/bounds';
+
+const good = { type: 'image_generation', userId: 'ada' };
+const submission = (more: object) => ({ ...good, workflow: {}, ...more }) as SubmitRequest;
+const cyclic: Record<string, unknown> = {};
+cyclic['itself'] = cyclic;
+
+const refusal = (check: () => void): string | undefined => {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidRequest) return error.field;
+    throw error;
+  }
+};
+
+it.each<[field: string, what: string, more: object]>([
+  ['onlost', 'a slip', { onlost: 'resubmit' }],
+  ['__proto__', 'a name that objects have', JSON.parse('{"__proto__": 1}') as object],
+  ['type', 'missing', { type: undefined }],
+  ['type', 'empty', { type: '' }],
+  ['userId', 'a number', { userId: 42 }],
+  ['userId', 'missing', { userId: undefined }],
+  ['userId', 'half a pair of characters', { userId: '\ud800' }],
+  ['characterId', 'null', { characterId: null }],
+  ['metadata', 'a list', { metadata: [] }],
+  ['metadata', 'a bigint', { metadata: { seed: 1n } }],
+  ['metadata', 'what refers to itself', { metadata: cyclic }],
+  ['metadata', 'too long', { metadata: { a: 'x'.repeat(bounds.metadataLength) } }],
+  ['server', 'too long', { server: 'x'.repeat(bounds.serverLength + 1) }],
+])('[R18] submit and track refuse %s where it is %s', (field, _, more) => {
+  expect(refusal(() => checkSubmission(submission(more)))).toBe(field);
+  expect(refusal(() => checkTracking({ ...good, ...more }))).toBe(field);
+});
+
+it.each<[field: string, what: string, more: object]>([
+  ['once', 'without a body', { once: { key: 'k' } }],
+  ['front', 'text', { front: 'yes' }],
+  ['number', 'no number', { number: Number.NaN }],
+  ['partialExecutionTargets', 'too many', { partialExecutionTargets: Array.from({ length: 1001 }, String) }],
+  ['partialExecutionTargets', 'numbers', { partialExecutionTargets: [4] }],
+  ['onLost', 'something else', { onLost: 'again' }],
+  ['timeoutMs', 'negative', { timeoutMs: -1 }],
+  ['timeoutMs', 'no number', { timeoutMs: Number.NaN }],
+  ['timeoutMs', 'without an end', { timeoutMs: Infinity }],
+  ['maxAttempts', 'too many', { maxAttempts: bounds.attempts + 1 }],
+])('[R16] submit refuses %s where it is %s', (field, _, more) => {
+  expect(refusal(() => checkSubmission(submission(more)))).toBe(field);
+});
+
+it.each<[field: string, query: object]>([
+  ['limit', { limit: 0 }],
+  ['limit', { limit: -1 }],
+  ['limit', { limit: Number.NaN }],
+  ['user', { user: 'ada' }],
+])('[R18] list refuses %s in %p', (field, query) => {
+  expect(refusal(() => checkQuery(query as ListQuery))).toBe(field);
+});
+
+it('refuses what is no request at all', () => {
+  expect(refusal(() => checkSubmission(undefined as unknown as SubmitRequest))).toBe('request');
+  expect(refusal(() => checkTracking('ada' as unknown as JobRequest))).toBe('request');
+});
+
+it('takes all that a request may have', () => {
+  checkSubmission({
+    ...{ ...good, workflow: '{}', outline: '{}', extraData: {}, once: { key: 'k', body: 'b' }, characterId: 'c' },
+    ...{ metadata: { a: [1] }, server: 's', front: true, number: -1.5, partialExecutionTargets: ['1'] },
+    ...{ onLost: 'resubmit', timeoutMs: 1, maxAttempts: 10 },
+  });
+  checkTracking({ ...good, server: 's' });
+  checkQuery({ status: ['queued'], type: 't', userId: 'u', characterId: 'c', text: 'x', since: 0, until: 1, limit: 5 });
+});
