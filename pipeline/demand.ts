@@ -3,7 +3,7 @@ import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
 import type { JobState } from '../streams/job/job-state';
 
-/** A job that is ours from here on, and what is stored of its workflow. */
+/** A job that this instance has claimed, and its stored workflow. */
 export interface StoredJob {
   readonly state: JobState;
   readonly workflow: StoredWorkflow | undefined;
@@ -14,7 +14,7 @@ export type Demand =
   | { readonly tag: 'takeUp'; readonly job: StoredJob }
   /** Another instance passes on what its caller asked. */
   | { readonly tag: 'cancel'; readonly promptId: string }
-  /** Its lease is lost, or a write was refused: another instance has it. */
+  /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 
 /** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */

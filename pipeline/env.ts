@@ -18,7 +18,7 @@ export interface Env {
   readonly backoff: Backoff;
 }
 
-/** Whether an error is the outside's, which may be well again: anything else is a mistake of ours and is not tried again. */
+/** Whether an error comes from outside and may pass. Anything else is a mistake of ours, and is not tried again. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof NoAnswer ||
   error instanceof StoreUnavailable ||

@@ -22,13 +22,13 @@ const record = <T>(required: Codecs<Omit<T, OptionalKey<T>>>, optional: Codecs<P
   // JSON has no `undefined`: where `t.partial` says `string | undefined`, the field is there or it is not.
   t.intersection([t.type(required as t.Props), t.partial(optional as t.Props)]) as unknown as t.Type<T>;
 
-/** As long as a word of a newer version may be. */
+/** The longest word of a newer version that is read, in characters. */
 const WORD_LENGTH = 40;
 
 const isWord = (value: unknown): value is string =>
   typeof value === 'string' && /^[a-z_]+$/.test(value) && value.length <= WORD_LENGTH;
 
-/** One of these words, or one that only a newer version of ours knows: it is read, and told on, as it is. */
+/** One of these words, or one that only a newer version of ours knows, which is read and passed on as it is. */
 const wordOf = <K extends Readonly<Record<string, null>>>(known: K): t.KeyofC<K> => {
   const { name } = t.keyof(known);
   const validate: t.Validate<unknown, keyof K> = (value, context) =>

@@ -17,7 +17,7 @@ export const LEARNED_S = 90 * 24 * 3600;
 /** How long a name stays reserved, in seconds. */
 export const RESERVED_S = 24 * 3600;
 
-/** How every key that holds a state begins, and no other key of ours does: existing readers ask for `KEYS comfyui:job:*`. */
+/** The prefix of every key that holds a state, and of no other key of ours: existing readers ask for `KEYS comfyui:job:*`. */
 export const JOB_KEY_PREFIX = 'comfyui:job:';
 
 /** Where a job's state is stored. */
@@ -32,7 +32,7 @@ export interface Usage {
   readonly bytes: number;
 }
 
-/** What came of a job over the socket and is on no server's disk. */
+/** A job's file that came over the socket and is on no server's disk. */
 export interface StoredFile {
   readonly mimeType: string;
   readonly bytes: Uint8Array;
@@ -151,7 +151,7 @@ export class UnsuitableStore extends Error {
   override readonly name = 'UnsuitableStore';
 }
 
-/** What can never be stored as it is: its id or a part of it is too long, or not to be written as JSON. Trying again changes nothing. */
+/** The state can never be stored: its id or a part of it is too long, or cannot be written as JSON. Trying again changes nothing. */
 export class Unstorable extends Error {
   override readonly name = 'Unstorable';
 }

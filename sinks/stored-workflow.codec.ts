@@ -9,7 +9,7 @@ import { Observable, defer, from, map, of } from 'rxjs';
 import { bounds } from '../streams/bounds';
 import { outlineOf, type Prompt } from '../streams/job/workflow';
 
-/** How long a workflow is kept after its job was last written, in seconds: longer than the state, for whoever writes that late. */
+/** How long a workflow is kept after its job was last written, s: longer than the state, so that a late write finds it. */
 export const KEPT_S = 6 * 3600;
 
 /** A job's workflow as the store keeps it, for whoever takes the job up. */
@@ -40,7 +40,7 @@ const stored = t.type({
 });
 
 /** Reads what was kept; nothing where somebody else wrote over it. */
-export const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =>
+const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =>
   pipe(
     parse(json),
     E.flatMap((value) => stored.decode(value)),
@@ -48,11 +48,11 @@ export const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =
     E.getOrElse((): StoredWorkflow | undefined => undefined),
   );
 
-/** Longer texts are packed where memory is dear: of 8 MiB of titles 12 KiB are left, of a picture as base64 no more than it has. */
+/** Longer texts are compressed, in characters: 8 MiB of titles become 12 KiB, a picture as base64 its own size. */
 const PACKED_FROM = 64 << 10;
 const PACKED = 'deflate:';
 
-/** Characters of a text that are written as JSON in one go: of 24 MiB that takes 0.1 s. */
+/** Characters that are written as JSON in one turn of the event loop: 24 MiB at once would take 0.1 s. */
 const PIECE = 64 << 10;
 
 /** A workflow as text. A long one is packed, piece by piece and by another thread, while the event loop goes on. */

@@ -6,16 +6,16 @@ export interface Hook {
   readonly text: string;
 }
 
-/** How long a hook is kept after it was last touched, in seconds: longer than a job and all attempts to tell of it. */
+/** How long a hook is kept after it was last touched, s: longer than a job lasts and all attempts to deliver it. */
 export const HOOK_S = 72 * 3600;
-/** How long it is remembered that a hook is done, in seconds. */
+/** How long a delivered or given-up hook is remembered as done, s. */
 export const HOOK_DONE_S = 24 * 3600;
 
 /** What is still to be told, among all instances on one store. All error with `StoreUnavailable`. */
 export interface Hooks {
   /** Adds a job's hook, due in so many ms, unless the job has one or had one that is done. */
   add(hook: Hook, inMs: number): Observable<never>;
-  /** Makes a job's hook due now, or once whoever claimed it had his time. */
+  /** Makes a job's hook due now, or when the present claim runs out. */
   hurry(promptId: string): Observable<never>;
   /** Those due, `most` at most. Nobody else gets them for `forMs`; then they are due again. */
   claim(most: number, forMs: number): Observable<readonly Hook[]>;

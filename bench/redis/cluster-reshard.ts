@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
+import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { aState } from '../../test/sinks/a-state';
-import { startRedisCluster } from '../../test/support/redis/redis-cluster';
+import { startRedisCluster, type RedisCluster } from '../../test/support/redis/redis-cluster';
 
 /**
  * 3000 slots go from one master to another, by the operator's own tool, while 2000 jobs are written as fast as 32 at a
@@ -15,25 +16,28 @@ const WATCHED = 200;
 
 const quantile = (sorted: readonly number[], q: number): number => sorted[Math.floor(q * (sorted.length - 1))] ?? NaN;
 
-async function main(): Promise<void> {
-  const cluster = await startRedisCluster();
-  const reports = new Map<string, number>();
-  const store = redisStore({
-    url: cluster.url,
-    report: (where, error) => {
-      const text = `${where}: ${String(error)}`;
-      reports.set(text, (reports.get(text) ?? 0) + 1);
-    },
-  });
-  const promptIds = Array.from({ length: JOBS }, (_, i) => `job-${i}`);
+const promptIds = Array.from({ length: JOBS }, (_, i) => `job-${i}`);
+const watched = promptIds.slice(0, WATCHED);
+
+/** Watches some of the jobs: the newest number seen of each, and the jobs that went backward. */
+function watching(store: JobStore) {
   const seen = new Map<string, number>();
   const backward: string[] = [];
-  const watching = promptIds.slice(0, WATCHED).map((promptId) =>
+  const subscriptions = watched.map((promptId) =>
     store.changes(promptId).subscribe(({ seq }) => {
       if (seq < (seen.get(promptId) ?? 0)) backward.push(promptId);
       seen.set(promptId, seq);
     }),
   );
+  return {
+    backward,
+    behind: (seq: number): number => watched.filter((promptId) => seen.get(promptId) !== seq).length,
+    stop: () => subscriptions.forEach((each) => each.unsubscribe()),
+  };
+}
+
+/** Writes a state of each job, 32 at a time. */
+function writing(store: JobStore) {
   const latencies: number[] = [];
   let failed = 0;
   const put = async (promptId: string, seq: number) => {
@@ -45,45 +49,65 @@ async function main(): Promise<void> {
     }
     latencies.push(performance.now() - at);
   };
-  const putAll = (seq: number) =>
-    lastValueFrom(
-      from(promptIds).pipe(
-        mergeMap((promptId) => put(promptId, seq), 32),
-        toArray(),
+  return {
+    latencies,
+    failed: () => failed,
+    putAll: (seq: number) =>
+      lastValueFrom(
+        from(promptIds).pipe(
+          mergeMap((promptId) => put(promptId, seq), 32),
+          toArray(),
+        ),
       ),
-    );
-  await putAll(1);
-  latencies.length = 0;
+  };
+}
 
+/** Moves the slots by the operator's own tool. */
+async function reshard(cluster: RedisCluster): Promise<void> {
   const [source, target] = await cluster.masters();
-  const progress = { isOver: false };
-  const at = performance.now();
-  const moved = promisify(execFile)('redis-cli', [
+  await promisify(execFile)('redis-cli', [
     ...['--cluster', 'reshard', `127.0.0.1:${source!.server.port}`, '--cluster-from', source!.id],
     ...['--cluster-to', target!.id, '--cluster-slots', `${SLOTS}`, '--cluster-yes'],
-  ]).finally(() => (progress.isOver = true));
+  ]);
+}
+
+const listed = (store: JobStore) => lastValueFrom(store.live().pipe(toArray()));
+
+async function main(): Promise<void> {
+  const cluster = await startRedisCluster();
+  const reports = new Map<string, number>();
+  const report = (where: string, error: unknown): void => {
+    const text = `${where}: ${String(error)}`;
+    reports.set(text, (reports.get(text) ?? 0) + 1);
+  };
+  const store = redisStore({ url: cluster.url, report });
+  const watchers = watching(store);
+  const writes = writing(store);
   let seq = 1;
+  await writes.putAll(seq);
+  writes.latencies.length = 0;
+
+  const progress = { isOver: false };
+  const at = performance.now();
+  const moved = reshard(cluster).finally(() => (progress.isOver = true));
   const lists: number[] = [];
   while (!progress.isOver) {
-    await putAll(++seq);
-    lists.push((await lastValueFrom(store.live().pipe(toArray()))).length);
+    await writes.putAll(++seq);
+    lists.push((await listed(store)).length);
   }
   await moved;
   const tookMs = performance.now() - at;
-  const during = [...latencies].sort((a, b) => a - b);
-  const failedDuring = failed;
-  await putAll(++seq);
+  const during = [...writes.latencies].sort((a, b) => a - b);
+  const failed = writes.failed();
+  await writes.putAll(++seq);
   const lastPutAt = performance.now();
-  const behind = () => promptIds.slice(0, WATCHED).filter((promptId) => seen.get(promptId) !== seq).length;
-  while (behind() > 0 && performance.now() - lastPutAt < 10_000)
+  while (watchers.behind(seq) > 0 && performance.now() - lastPutAt < 10_000)
     await new Promise((resolve) => setTimeout(resolve, 10));
-  const stored = await lastValueFrom(store.live().pipe(toArray()));
+  const caughtUpMs = performance.now() - lastPutAt;
+  const stored = await listed(store);
 
   console.log({
-    slots: SLOTS,
-    tookMs: Math.round(tookMs),
-    writes: during.length,
-    failed: failedDuring,
+    ...{ slots: SLOTS, tookMs: Math.round(tookMs), writes: during.length, failed },
     p50Ms: quantile(during, 0.5).toFixed(1),
     p99Ms: quantile(during, 0.99).toFixed(1),
     maxMs: quantile(during, 1).toFixed(1),
@@ -91,12 +115,12 @@ async function main(): Promise<void> {
     shortLists: lists.filter((length) => length !== JOBS).length,
     notNewest: stored.filter((state) => state.seq !== seq).length,
     missing: JOBS - stored.length,
-    watchersBehind: behind(),
-    watchersBackward: backward.length,
-    watchersCaughtUpMs: Math.round(performance.now() - lastPutAt),
+    watchersBehind: watchers.behind(seq),
+    watchersBackward: watchers.backward.length,
+    watchersCaughtUpMs: Math.round(caughtUpMs),
     reports: Object.fromEntries(reports),
   });
-  watching.forEach((each) => each.unsubscribe());
+  watchers.stop();
   await lastValueFrom(store.close(), { defaultValue: undefined });
   await cluster.stop();
 }

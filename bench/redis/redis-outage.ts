@@ -1,9 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { lastValueFrom } from 'rxjs';
+import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { aFullState } from '../../test/sinks/a-state';
-import { startRedis } from '../../test/support/redis/redis-server';
+import { startRedis, type RedisServer } from '../../test/support/redis/redis-server';
 
 /**
  * Redis is away while jobs go on, ten updates a second each: killed, or frozen so that its connections stay open.
@@ -27,72 +29,88 @@ function memory(): number {
   return heapUsed + external;
 }
 
-async function main(): Promise<void> {
-  let unhandled = 0;
-  process.on('unhandledRejection', () => unhandled++);
-  const server = await startRedis({ args: ['--appendonly', 'yes'] });
-  const reports = new Map<string, number>();
-  const report = (where: string, error: unknown): void => {
-    const text = `${where}: ${String(error)}`;
-    reports.set(text, (reports.get(text) ?? 0) + 1);
-  };
-  const store = redisStore({ url: server.url, report });
-  const writer = writeBehind(store, { report });
-  const promptIds = Array.from({ length: JOBS }, (_, i) => `job-${i}`);
-  let puts: number[] = [];
-  let seq = 0;
+const promptIds = Array.from({ length: JOBS }, (_, i) => `job-${i}`);
 
-  /** All jobs' next states, a tenth of them at a time, as frames come spread over time. */
+/** All jobs' next states, a tenth of them at a time, as frames come spread over time. */
+function updating(writer: Pick<WriteBehind, 'put'>) {
+  const made: { seq: number; puts: number[] } = { seq: 0, puts: [] };
   let part = 0;
-  const updating = setInterval(() => {
-    if (part === 0) seq++;
+  const ticking = setInterval(() => {
+    if (part === 0) made.seq++;
     for (let i = part; i < JOBS; i += 10) {
-      const state = aFullState({ promptId: promptIds[i]!, seq, progress: (seq % 1000) / 10 });
+      const state = aFullState({ promptId: promptIds[i]!, seq: made.seq, progress: (made.seq % 1000) / 10 });
       const at = performance.now();
       writer.put(state);
-      puts.push(performance.now() - at);
+      made.puts.push(performance.now() - at);
     }
     part = (part + 1) % 10;
   }, UPDATE_MS / 10);
+  return { made, stop: () => clearInterval(ticking) };
+}
 
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  await wait(BEFORE_MS);
-  const before = { memory: memory(), rss: process.memoryUsage().rss };
-  puts = [];
-  delay.enable();
-  if (form === 'frozen') server.pause();
-  else await server.kill();
-
-  let mostMemory = before.memory;
-  let mostRss = before.rss;
+/** The most memory that this process holds during the outage. */
+async function highestRss(): Promise<number> {
+  let most = process.memoryUsage().rss;
   const until = performance.now() + OUTAGE_MS;
   while (performance.now() < until) {
     await wait(1000);
-    mostRss = Math.max(mostRss, process.memoryUsage().rss);
+    most = Math.max(most, process.memoryUsage().rss);
   }
-  delay.disable();
-  const waiting = writer.pending();
-  const sorted = puts.sort((a, b) => a - b);
-  puts = [];
-  mostMemory = Math.max(mostMemory, memory());
+  return most;
+}
 
-  const returned = performance.now();
-  if (form === 'frozen') server.resume();
-  else await server.start();
-  // Jobs go on: what is flushed is what waited when Redis came back.
-  const owed = new Map(promptIds.map((promptId) => [promptId, seq]));
-  while (owed.size > 0) {
+/** Resolves once the store has each job's state of this number, or a newer one: jobs go on, so what is flushed is what waited. */
+async function flushed(store: JobStore, seq: number): Promise<void> {
+  const stored = (promptId: string) => lastValueFrom(store.get(promptId)).catch(() => undefined);
+  const owed = [...promptIds];
+  while (owed.length > 0) {
     await wait(20);
-    const states = await lastValueFrom(store.get([...owed.keys()][0]!)).catch(() => undefined);
-    for (const [promptId, wanted] of owed) {
-      if (states === undefined) break;
-      const state = await lastValueFrom(store.get(promptId)).catch(() => undefined);
-      if (state === undefined || state.seq < wanted) break;
-      owed.delete(promptId);
+    for (let state = await stored(owed[0]!); state !== undefined && state.seq >= seq; state = await stored(owed[0]!)) {
+      owed.shift();
+      if (owed.length === 0) break;
     }
   }
+}
+
+const gone = (server: RedisServer): unknown => (form === 'frozen' ? server.pause() : server.kill());
+const back = (server: RedisServer): unknown => (form === 'frozen' ? server.resume() : server.start());
+
+/** Counts what is reported, by its words, and the promises whose rejection nobody handles. */
+function troubles() {
+  const counted = { unhandled: 0, reports: new Map<string, number>() };
+  process.on('unhandledRejection', () => counted.unhandled++);
+  const report = (where: string, error: unknown): void => {
+    const text = `${where}: ${String(error)}`;
+    counted.reports.set(text, (counted.reports.get(text) ?? 0) + 1);
+  };
+  return { counted, report };
+}
+
+async function main(): Promise<void> {
+  const { counted, report } = troubles();
+  const server = await startRedis({ args: ['--appendonly', 'yes'] });
+  const store = redisStore({ url: server.url, report });
+  const writer = writeBehind(store, { report });
+  const updates = updating(writer);
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  await wait(BEFORE_MS);
+  const before = { memory: memory(), rss: process.memoryUsage().rss };
+  updates.made.puts = [];
+  delay.enable();
+  await gone(server);
+
+  const mostRss = await highestRss();
+  delay.disable();
+  const waiting = writer.pending();
+  const sorted = updates.made.puts.sort((a, b) => a - b);
+  updates.made.puts = [];
+  const mostMemory = Math.max(before.memory, memory());
+
+  const returned = performance.now();
+  await back(server);
+  await flushed(store, updates.made.seq);
   const flushMs = performance.now() - returned;
-  clearInterval(updating);
+  updates.stop();
   await lastValueFrom(writer.drain(10_000), { defaultValue: undefined });
 
   console.log({
@@ -105,11 +123,11 @@ async function main(): Promise<void> {
     waiting,
     putP99Ms: Number(quantile(sorted, 0.99).toFixed(3)),
     putMaxMs: Number(quantile(sorted, 1).toFixed(1)),
-    unhandled,
+    unhandled: counted.unhandled,
     eventLoopP99Ms: inMs(delay.percentile(99)),
     eventLoopMaxMs: inMs(delay.max),
     flushMs: Math.round(flushMs),
-    reports: Object.fromEntries(reports),
+    reports: Object.fromEntries(counted.reports),
   });
   writer.close();
   await lastValueFrom(store.close(), { defaultValue: undefined });

@@ -80,7 +80,7 @@ export function webhookSender(
 }
 
 /** `v1,` and the HMAC-SHA256 of id, time and body. */
-export const signatureOf = (secret: Uint8Array, id: string, timestamp: string, body: string): string =>
+const signatureOf = (secret: Uint8Array, id: string, timestamp: string, body: string): string =>
   `v1,${createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
 
 const outcomeOf = (status: number): Outcome => {

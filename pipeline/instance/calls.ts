@@ -38,7 +38,7 @@ import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/j
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How long, and how often, the holder of a job's session is looked for. */
+/** For how long, and how often, `cancel` looks for the instance that holds the job's session, ms. */
 const ANSWER_MS = 10_000;
 const ASKED_AGAIN_MS = 250;
 
@@ -126,7 +126,7 @@ function previews(promptId: string, { board, local, store, reads, stop$ }: CallP
   const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
   const over$ = defer(() => reads.watch(promptId)).pipe(
     ignoreElements(),
-    // A store that is away says nothing of the job.
+    // While the store is away, nothing is known of a job that another instance watches.
     catchError((error: unknown) => (error instanceof UnknownJob ? EMPTY : NEVER)),
     endWith(true),
   );

@@ -19,9 +19,9 @@ import type { Durations } from '../../streams/job/progress/plan/expected';
 import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How long what was learnt waits to be kept, together with what comes meanwhile. */
+/** How long new durations are collected before they are written together, ms. */
 const KEPT_AFTER_MS = 5_000;
-/** How often is read what other instances learnt. */
+/** How often the durations that other instances learnt are read, ms. */
 const READ_MS = 300_000;
 
 /** What runs teach of nodes' durations, shared with all instances on the store. */
@@ -43,7 +43,7 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const written$ = news$.pipe(
     bufferTime(KEPT_AFTER_MS, clock),
     filter((news) => news.length > 0),
-    // Of several texts under one key the last counts.
+    // The last of several texts under one key counts.
     concatMap((news) => attempted(defer(() => store.learn([...new Map(news.flat()).entries()])))),
   );
   return {

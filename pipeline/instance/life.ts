@@ -44,7 +44,7 @@ import { reporting } from '../../streams/operators/reporting';
 
 /** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
 const ANSWER_MS = 10_000;
-/** How often is seen whether a look or a new socket is due. Costs no request. */
+/** How often due looks and sockets are compared with the clock. Costs no request. */
 const TICK_MS = 250;
 /** A state lives for two hours after its last write, and a node may be silent for longer. */
 const RENEW_MS = 600_000;
@@ -64,7 +64,7 @@ export interface LifeParts {
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
-  /** What is demanded besides what sessions demand. */
+  /** Demands of other parts than the sessions. */
   readonly demand$: Observable<Demand>;
   readonly outage$: Observable<BoardEvent>;
 }

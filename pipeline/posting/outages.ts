@@ -19,13 +19,13 @@ import { lost } from '../../streams/job/failures';
 import { runsAgain } from '../../streams/job/advance/derive';
 import type { JobState } from '../../streams/job/job-state';
 
-/** A server that has not answered for so long stays away, as far as its jobs that may run elsewhere go. */
+/** After 60 s without an answer, a server's jobs that may run elsewhere are given up there. */
 const AWAY_MS = 60_000;
-/** A server that neither keeps a socket nor answers for so long is silent: its jobs say so. */
+/** After 5 s with neither socket nor answer, a server is silent, and its jobs say `silentSince`. */
 const SILENT_MS = 5_000;
-/** How often is seen which servers answer. Costs no request. */
+/** How often the servers' last answers are compared with the clock. Costs no request. */
 const TICK_MS = 1_000;
-/** Jobs told of a silence in one turn of the event loop. */
+/** How many jobs are marked silent in one turn of the event loop. */
 const AT_ONCE = 50;
 
 /** What servers that do not answer mean for their jobs: one look at the servers a second, at their jobs only when something is due. */
@@ -46,7 +46,7 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
   const longerThan = (ms: number, now: number): readonly string[] =>
     [...since].filter(([, began]) => now - began >= ms).map(([url]) => url);
 
-  /** How many of a silent server's jobs were told: where that is all of them, nothing is to be done. */
+  /** How many jobs each silent server had when they were marked: while that is so, there is nothing to do. */
   const told = new Map<string, number>();
   const silent$ = tick$.pipe(
     mergeMap((now) => {

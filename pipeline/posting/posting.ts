@@ -33,9 +33,9 @@ import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How often is seen whether a job's time is up. Costs no request. */
+/** How often deadlines and leases are compared with the clock. Costs no request. */
 const TICK_MS = 250;
-/** How long the next run waits to be stored: a store that is away holds up no job (R12). */
+/** The next run is posted after 10 s even if the store has not taken it: a store that is away holds up no job (R12). */
 const STORED_MS = 10_000;
 
 export interface PostingParts extends StoppingParts {
@@ -67,7 +67,7 @@ interface Run {
   readonly runId: string;
   readonly clientId: string;
   readonly prompt: Prompt;
-  /** Whether others may know of it, by the store. */
+  /** Whether the store has the job, so that another instance may take it up. */
   readonly stored: boolean;
   readonly maybePosted: boolean;
 }
@@ -77,7 +77,7 @@ class Posts implements Posting {
   readonly #parts: PostingParts;
   readonly #env: Env;
   readonly #stopping: Stopping;
-  /** Runs whose jobs' time was up: one that is on its way to its server is stopped when it has arrived. */
+  /** Runs whose job timed out while they were being posted: each is stopped once its server accepted it. */
   readonly #expired = new Set<string>();
 
   constructor(parts: PostingParts, env: Env) {
@@ -127,7 +127,7 @@ class Posts implements Posting {
   }
 
   #takenUp({ state, workflow }: StoredJob): Observable<BoardEvent> {
-    // What was seen to run was posted, whether or not the answer to that was heard.
+    // A job that is not `queued` was posted, whether or not the server's answer was heard.
     if (workflow?.tag === 'unposted' && state.status === 'queued' && !waitsForRun(state))
       return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true });
     const graph = graphOfPrompt(workflow?.prompt);
@@ -178,7 +178,7 @@ class Posts implements Posting {
     return before !== undefined && choice.isHealthy(before) ? before : (choice.preferred(type) ?? before);
   }
 
-  /** Stored before it is posted: whoever takes the job up after a crash looks for this run, and makes no other. */
+  /** Completes when the run is stored, which comes before its post: whoever takes the job up after a crash looks for this run and makes no other. */
   #stored(runId: string): Observable<never> {
     const { board, writer } = this.#parts;
     return defer(() => {
@@ -212,7 +212,7 @@ class Posts implements Posting {
       },
       /** A run whose frames came before its answer needs no other post. */
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
-      // What nobody else knows of, nobody else posts.
+      // No other instance can take over a job that is not in the store, so posting it needs no lease.
       mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
       // A lease becomes doubtful, and certain again, by the clock.
       changed$: merge(board.changed(clientId), board.changed(run.promptId), interval(TICK_MS, this.#env.clock)),
@@ -224,9 +224,9 @@ class Posts implements Posting {
     if (this.#expired.delete(promptId)) return this.#stopping.run(at, id);
     const job = this.#jobOfRun(run);
     if (job === undefined) return EMPTY;
-    // Taken over while it was on its way here from the store.
+    // Another instance took the session while the job was being posted.
     if (!this.#isHeld(run)) return of<BoardEvent>({ tag: 'released', promptId });
-    // From here on, who takes the job up has no need to post it.
+    // Whoever takes the job up from here on must not post it again.
     if (isAtServer(job)) this.#parts.writer.keep(promptId, oncePosted(run.prompt, job.state.retry !== undefined));
     return isCancelAsked(job) ? this.stop(promptId) : EMPTY;
   }

@@ -12,13 +12,13 @@ export const wholeOf = (workflow: StoredWorkflow | undefined): Prompt | undefine
 /** How long a job's next run waits, ms: the second 1 s, the next ones 2, 4, 8, 16. */
 export const rerunMs = (attempt = 2): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
 
-/** What a job that waits for its next run failed of: its state no longer says. */
+/** Why a job's last run failed, where it ran out of memory: its state no longer says. */
 export const ranOutOfMemory: Failure = {
   kind: 'out_of_memory',
   message: 'The last run ran out of memory, and the workflow is no longer kept to be run again.',
   retryable: true,
 };
-/** Likewise. */
+/** Why a job's last run failed, where its server forgot it. */
 export const wasLost: Failure = {
   kind: 'lost',
   message: 'The last run was lost, and the workflow is no longer kept to be run again.',

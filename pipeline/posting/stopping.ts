@@ -8,7 +8,7 @@ import { reporting } from '../../streams/operators/reporting';
 import { isTransient, type Env } from '../env';
 import type { Choice } from './choose-server';
 
-/** How long the run of a job whose time was up is asked to stop. */
+/** For how long a server is asked to stop the run of a job that timed out. */
 const STOPPING_MS = 60_000;
 
 export interface StoppingParts {

@@ -39,7 +39,7 @@ export interface Pictures {
   readonly close: () => void;
 }
 
-/** One that waits for the store. */
+/** A picture that the store has not taken yet. */
 interface Waiting extends StoredFile {
   readonly promptId: string;
   readonly filename: string;
@@ -48,73 +48,90 @@ interface Waiting extends StoredFile {
 /** Pictures written at a time. */
 const AT_ONCE = 16;
 
-export function pictures(
-  store: Pick<JobStore, 'keepFile' | 'file'>,
-  { clock, random, report }: Pick<Env, 'clock' | 'random' | 'report'>,
-): Pictures {
-  const backoff = jittered({ firstMs: 100, maxMs: 2_000, steadyMs: 0 }, random);
-  const waiting = new Map<string, Waiting>();
+type FileStore = Pick<JobStore, 'keepFile' | 'file'>;
+type PicturesEnv = Pick<Env, 'clock' | 'random' | 'report'>;
+
+export function pictures(store: FileStore, env: PicturesEnv): Pictures {
+  const waiting = waitingPictures();
   const picture$ = new Subject<Waiting>();
   const written$ = new Subject<void>();
-  let bytesWaiting = 0;
-  let isAway = false;
-
-  /** Of a store that is away it is told once, and tried again until it is back. */
-  const paused = (error: unknown, attempts: number): Observable<unknown> => {
-    if (!isAway || !(error instanceof StoreUnavailable)) report('store', error);
-    if (!(error instanceof StoreUnavailable)) return throwError(() => error);
-    isAway = true;
-    return timer(backoff.delayMs(attempts, error), clock);
-  };
-  /** Of two under one name, which runs of one job may make, the later one counts. */
-  const forget = (file: Waiting): void => {
-    const key = keyOf(file.promptId, file.filename);
-    if (waiting.get(key) !== file) return;
-    waiting.delete(key);
-    bytesWaiting -= file.bytes.length;
-  };
-  const written = (file: Waiting): Observable<never> =>
-    defer(() => {
-      const { promptId, filename } = file;
-      return waiting.get(keyOf(promptId, filename)) === file ? store.keepFile(promptId, filename, file) : EMPTY;
-    }).pipe(
-      tap({ complete: () => (isAway = false) }),
-      retry({ delay: paused }),
-      orNothing,
-      finalize(() => {
-        forget(file);
-        written$.next();
-      }),
-    );
-  const writing = picture$.pipe(mergeMap(written, AT_ONCE)).subscribe();
+  const written = writingTo(store, waiting, env);
+  const writing = picture$
+    .pipe(mergeMap((file) => written(file).pipe(finalize(() => written$.next())), AT_ONCE))
+    .subscribe();
 
   return {
-    hasRoom: (bytes) => bytesWaiting + bytes <= bounds.filesWaitingBytes,
+    hasRoom: (bytes) => waiting.bytes() + bytes <= bounds.filesWaitingBytes,
     keep: (picture) => {
       // A frame's bytes are a part of what the socket received: kept by themselves.
       const file = { ...picture, bytes: Uint8Array.from(picture.bytes) };
-      const key = keyOf(file.promptId, file.filename);
-      const before = waiting.get(key);
-      if (before !== undefined) forget(before);
-      waiting.set(key, file);
-      bytesWaiting += file.bytes.length;
+      waiting.add(file);
       picture$.next(file);
     },
     open: async (promptId, { filename }) => {
-      const here = waiting.get(keyOf(promptId, filename));
+      const here = waiting.get(promptId, filename);
       return here === undefined ? firstValueFrom(store.file(promptId, filename).pipe(map(bodyOf))) : bodyOf(here);
     },
     drained$: defer(() =>
-      waiting.size === 0
+      waiting.isEmpty()
         ? EMPTY
         : written$.pipe(
-            filter(() => waiting.size === 0),
+            filter(() => waiting.isEmpty()),
             take(1),
             ignoreElements(),
           ),
     ),
     close: () => writing.unsubscribe(),
   };
+}
+
+/** The pictures that the store does not have yet, one under each name: runs of one job may make the same name, and the later picture counts. */
+function waitingPictures() {
+  const files = new Map<string, Waiting>();
+  let bytes = 0;
+  const isNewest = (file: Waiting): boolean => files.get(keyOf(file.promptId, file.filename)) === file;
+  const remove = (file: Waiting): void => {
+    if (!isNewest(file)) return;
+    files.delete(keyOf(file.promptId, file.filename));
+    bytes -= file.bytes.length;
+  };
+  return {
+    add: (file: Waiting): void => {
+      const key = keyOf(file.promptId, file.filename);
+      const before = files.get(key);
+      if (before !== undefined) remove(before);
+      files.set(key, file);
+      bytes += file.bytes.length;
+    },
+    remove,
+    isNewest,
+    get: (promptId: string, filename: string): Waiting | undefined => files.get(keyOf(promptId, filename)),
+    bytes: (): number => bytes,
+    isEmpty: (): boolean => files.size === 0,
+  };
+}
+
+/** Writes one picture and then removes it from those that wait. A store that is away is reported once, and tried again until it is back. */
+function writingTo(
+  store: FileStore,
+  waiting: ReturnType<typeof waitingPictures>,
+  { clock, random, report }: PicturesEnv,
+): (file: Waiting) => Observable<never> {
+  const backoff = jittered({ firstMs: 100, maxMs: 2_000, steadyMs: 0 }, random);
+  let isAway = false;
+  const paused = (error: unknown, attempts: number): Observable<unknown> => {
+    if (!isAway || !(error instanceof StoreUnavailable)) report('store', error);
+    if (!(error instanceof StoreUnavailable)) return throwError(() => error);
+    isAway = true;
+    return timer(backoff.delayMs(attempts, error), clock);
+  };
+  return (file) =>
+    defer(() => (waiting.isNewest(file) ? store.keepFile(file.promptId, file.filename, file) : EMPTY)).pipe(
+      tap({ complete: () => (isAway = false) }),
+      retry({ delay: paused }),
+      orNothing,
+      finalize(() => waiting.remove(file)),
+    );
 }
 
 /** No id of a job has a space in it. */

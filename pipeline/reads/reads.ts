@@ -22,7 +22,7 @@ import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
-/** How long a reader waits for a state to be stored that is about to be told. */
+/** A reader waits up to 500 ms for a state to be stored before it is given it. */
 const STORED_MS = 500;
 
 export interface ReadParts {
@@ -37,7 +37,7 @@ export interface ReadParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Reads {
-  /** As `get`, for whoever acts on it and passes nothing on. */
+  /** The present state like `get`, without its wait for the store: for callers that act on it and show it to nobody. */
   present(promptId: string): Promise<JobState | undefined>;
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   list(query?: ListQuery): Promise<JobPage>;
@@ -91,7 +91,7 @@ class PresentReads implements Reads {
         const live = board.job(promptId);
         return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
       });
-      // Elsewhere, or from its end here on: what is taken up here later is told here as well.
+      // The job is watched elsewhere, or was let go here: it may also be taken up here later.
       const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), this.#known(promptId)));
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
@@ -101,7 +101,7 @@ class PresentReads implements Reads {
     return this.#parts.board.job(promptId)?.state ?? this.#parts.writer.waiting(promptId);
   }
 
-  /** What somebody was told is stored before: after a crash, whoever takes the job up tells no less. Not waited for where the store is slow. */
+  /** Waits up to 500 ms until the state is stored, so that after a crash whoever takes the job up shows no less than a reader saw. */
   #stored(state: JobState): Observable<JobState> {
     const { writer, clock } = this.#parts;
     return concat(writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock))), of(state));

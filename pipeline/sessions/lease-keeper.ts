@@ -55,9 +55,9 @@ export const defaultHoldingPolicy: Omit<HoldingPolicy, 'clock' | 'random'> = {
   sweepMs: 2_000,
 };
 
-/** An instance alone takes half of the orphans at a sweep, but at least so many: the rest is for the others. */
+/** Per sweep an instance takes at most half of the orphaned sessions, and never fewer than two, so that instances share them. */
 const AT_LEAST = 2;
-/** A sweep that left something, or heard of something given back, is followed by another this soon. */
+/** The next sweep comes after 200 ms where one left orphans, or an instance gave a session back. */
 const AGAIN_MS = 200;
 /** Between attempts to extend a lease while the store does not answer. */
 const RETRY_MS = 500;
@@ -82,7 +82,7 @@ export function holding(
   const failed$ = new Subject<void>();
   let failing = false;
   const failed = (error: unknown): Observable<never> => {
-    // An outage is told of once.
+    // Reported once an outage.
     if (!failing) report('lease', error);
     failing = true;
     failed$.next();
@@ -131,7 +131,7 @@ export function inheriting(
         waitMs = graceUntil - clock.now();
         return EMPTY;
       }
-      // From anywhere: instances that sweep at the same moment are not all to ask for the same half.
+      // Begins at a random place: instances that sweep at the same moment would otherwise all ask for the same half.
       const first = Math.floor(random() * wanted.length);
       const some = [...wanted.slice(first), ...wanted.slice(0, first)].slice(
         0,

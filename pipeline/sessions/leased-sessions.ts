@@ -38,11 +38,11 @@ import type { Session } from '../../streams/changes/job-changes';
 import type { JobState } from '../../streams/job/job-state';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How often is seen whether an inherited session still has jobs. */
+/** How often inherited sessions without jobs are looked for. */
 const IDLE_MS = 30_000;
 /** How often the store is searched for jobs nobody watches. An instance that lost its lease without noticing may still have posted some. */
 const LATECOMERS_MS = 10_000;
-/** How long is waited for a job that another instance asks for before it is known here. */
+/** How long a request of another instance waits for a job that is not taken up here yet. */
 const KNOWN_MS = 5_000;
 
 class LeasedSessions implements Sessions {
@@ -93,7 +93,7 @@ class LeasedSessions implements Sessions {
     return defer(() => [...this.#held.values()]).pipe(
       mergeMap((each) => {
         const idle = this.#isIdle(each);
-        // Held first: what was never registered, as in an outage of the store, nobody could find.
+        // Taken once more before it is released: a session that was never registered, because the store was away, could be found by nobody.
         const kept$ = idle ? EMPTY : leases.hold(each);
         return concat(kept$, leases.release(each, idle)).pipe(reporting('lease', report), orNothing);
       }),
@@ -177,7 +177,7 @@ class LeasedSessions implements Sessions {
       first$.pipe(concatMap(() => takeUpAll$)),
       inherited$.pipe(concatMap((clientIds) => this.#recovered.of(clientIds))),
       interval(LATECOMERS_MS, this.#env.clock).pipe(exhaustMap(() => takeUpAll$)),
-      // What was given back may belong to a session that is held here: a job posted by an instance cut off from the store.
+      // An instance that was cut off from the store may have posted jobs under a session that is held here: they come to light when it gives its sessions back.
       store.leases.released$.pipe(exhaustMap(() => takeUpAll$)),
       lost$.pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId }))),
       this.#requests(),

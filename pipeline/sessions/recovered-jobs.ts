@@ -8,7 +8,7 @@ import type { Recovery } from './recovery';
 /** Batches of recovered jobs that a late subscriber is told of. */
 const BATCHES = 16;
 
-/** Jobs as they are taken up, and the sessions of which none is missing any more. */
+/** The jobs that are taken up, and the sessions whose jobs have all been. */
 export class RecoveredJobs {
   /** Jobs taken up in one go; the last `BATCHES` batches are repeated to late subscribers. */
   readonly batch$: Observable<readonly JobState[]>;
@@ -26,7 +26,7 @@ export class RecoveredJobs {
     this.batch$ = this.#batch$.asObservable();
   }
 
-  /** Takes up what nobody watches. What it leaves out may be a job of a session that is inherited meanwhile. */
+  /** Takes up every stored job that nobody watches, but for those of sessions that are inherited while it reads. */
   ofAll(): Observable<Demand> {
     return this.#takenUp([], this.#looks.ofAll());
   }

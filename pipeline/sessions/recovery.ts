@@ -28,7 +28,7 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. */
 const CLAIMS = 500;
-/** After so many looks, what others watch is read anew. */
+/** Every 30th look reads anew the jobs that other instances watch. */
 const FORGOTTEN_AFTER = 30;
 
 export interface RecoveryParts {
@@ -87,7 +87,7 @@ class StoreRecovery implements Recovery {
     return this.#patiently(look$);
   }
 
-  /** A job whose end is not written yet is stored as it was before: it has ended here all the same (R1). */
+  /** Whether the job is on the board, on its way to it, or has ended here with its end still to be written: the store then has an older state (R1). */
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
     return board.job(promptId) !== undefined || transit.has(promptId) || writer.waiting(promptId) !== undefined;
@@ -150,7 +150,7 @@ class StoreRecovery implements Recovery {
     );
   }
 
-  /** All that are claimed of these, together. */
+  /** Claims these jobs, `CLAIMS` at a time, and emits all that it got as one batch. */
   #together(state$: Observable<JobState>): Observable<readonly StoredJob[]> {
     const { transit } = this.#parts;
     return defer(() => {

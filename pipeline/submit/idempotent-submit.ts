@@ -46,7 +46,7 @@ export function idempotentSubmit({ store, get, clock, attempted }: OnceParts) {
     if (held.job !== undefined) return held.job;
     if (clock.now() - held.at > CERTAIN_MS) throw new KeySpent('what became of the key’s job is not known any more');
     const job = await submit(held);
-    // The job is forgotten before the key is.
+    // The state expires before the key does: the key keeps the job for later callers.
     attempted(store.amend(key, JSON.stringify({ ...held, job }))).subscribe();
     return job;
   }

@@ -21,7 +21,7 @@ export function promptOf(request: SubmitRequest): Prompt {
   };
 }
 
-/** Who gives its outline has read it, which holds everybody up where it is large. */
+/** Text is parsed here only where no outline comes with it: parsing a large one holds up the event loop. */
 function workflowOf({ workflow, outline }: SubmitRequest): string {
   const text = textOf('workflow', workflow);
   if (outline !== undefined) return text;

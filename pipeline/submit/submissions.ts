@@ -64,7 +64,7 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
       if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
       const workflow: StoredWorkflow = { tag: 'unposted', prompt };
       const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
-      // From here on the store counts it.
+      // The store counts the job from here on.
       const posted$ = stored$.pipe(
         tap(counted),
         concatMap((isStored) => posting.first(state, prompt, isStored)),
@@ -84,9 +84,9 @@ export function submissions(parts: SubmissionParts, env: Env): (request: SubmitR
 
 /** Stores a new job, before it is posted. Emits whether it is stored. */
 interface Storing {
-  /** So that no crash can lose it; where the store does not take it, it is posted all the same, and stored when that can be (R12). */
+  /** Tries once, so that no crash can lose the job. Where the store does not take it, the job is posted all the same and stored later (R12). */
   readonly bestEffort: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
-  /** Only who stores the state first posts it: while the store does not answer, it is asked again. */
+  /** Tries until the store answers: only the caller that stored the state first may post the job. */
   readonly untilStored: (state: JobState, workflow: StoredWorkflow) => Observable<boolean>;
 }
 

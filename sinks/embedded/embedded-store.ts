@@ -27,7 +27,7 @@ import { EmbeddedStates } from './stored/embedded-states';
 import { embeddedLearned } from './stored/learned-entries';
 import { embeddedReservations } from './stored/reservations';
 
-/** How often what has expired is swept out; until then it is only hidden. */
+/** How often expired entries are removed, ms; until then they are hidden. */
 export const SWEEP_MS = 60_000;
 
 const PROBE_KEY = 'probe';

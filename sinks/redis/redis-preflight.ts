@@ -4,7 +4,7 @@ import { UnsuitableStore } from '../job-store';
 import { missingRights } from './redis-rights';
 import type { RedisNodes } from './connection/topology';
 
-/** Sharded pub/sub came with it. */
+/** The oldest version of Redis that has sharded pub/sub. */
 const OLDEST_MAJOR = 7;
 
 /** What a node says of itself. What it does not tell us is absent. */

@@ -1,7 +1,7 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 
-/** Settled states that are written once more, after a while: a Redis that dies, or fails over, may lose what it acknowledged. */
+/** Settled states that are written a second time later: a Redis that dies, or fails over, may lose a write that it acknowledged. */
 export interface Confirmations {
   /** A settled state was written. */
   readonly later: (state: JobState) => void;
@@ -12,7 +12,7 @@ export interface Confirmations {
   readonly close: () => void;
 }
 
-/** Hands each settled state to `write` after so long; never where `afterMs` is 0. */
+/** Calls `write` with each settled state after `afterMs`; never where that is 0. */
 export function confirmations(write: (state: JobState) => void, afterMs: number, clock: SchedulerLike): Confirmations {
   const confirmed = new WeakSet<JobState>();
   const waiting = new Map<string, Subscription>();

@@ -32,7 +32,7 @@ import { confirmations, type Confirmations } from './confirmations';
 import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
-/** Writes under way at once: in an outage, also how many jobs' writes are tried again and again while the others wait. */
+/** Writes under way at once; in an outage, as many jobs' writes are tried again while all others wait. */
 const CONCURRENT = 64;
 
 /** A state to be written, at once where that is `urgent`. */
@@ -49,7 +49,7 @@ class QueuedWrites implements WriteBehind {
   readonly #backoff: Backoff;
   readonly #report: Report;
   readonly #onStale: (state: JobState) => void;
-  /** States that the store has, or had: who holds one need not write it. */
+  /** States that the store has taken: none of them is written again. */
   readonly #known = new WeakSet<JobState>();
   readonly #unwritten: UnwrittenStates;
   readonly #workflows = new Map<string, StoredWorkflow>();
@@ -183,7 +183,7 @@ class QueuedWrites implements WriteBehind {
       tap((outcome) => this.#tell(state, outcome)),
       catchError((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
-        // What can never be written, such as metadata that is no JSON, must not be tried for ever.
+        // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#unwritten.tried(state);
         return EMPTY;

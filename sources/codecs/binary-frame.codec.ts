@@ -13,7 +13,7 @@ export interface PreviewFrame {
 
 const metadata = t.type({ prompt_id: t.string, node_id: t.string, image_type: t.string });
 
-/** Longer metadata is no picture's. */
+/** The most bytes of metadata that a picture comes with; a frame with more is malformed. */
 const METADATA_BYTES = 65_536;
 
 /** Reads a binary frame (big-endian uint32 event type first): a preview, `undefined` where it is none of our business, or how it is malformed. */

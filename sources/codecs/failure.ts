@@ -2,7 +2,7 @@ import { bounds } from '../../streams/bounds';
 import type { Failure } from '../../streams/job/job-state';
 import type { Broke } from './frame.codec';
 
-/** By these names of exceptions and words of messages, whoever ran out of memory says so: the GPU or the machine, under any driver. */
+/** Names of exceptions and words of messages that mean “out of memory”, of the GPU or the machine, under any driver. */
 const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[] } = {
   // torch.OutOfMemoryError, torch.cuda.OutOfMemoryError, Python's MemoryError, NumPy's _ArrayMemoryError.
   types: /OutOfMemory|MemoryError$/i,

@@ -15,7 +15,7 @@ export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]
 const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
   new t.Type<T>(name, is, (value, context) => (is(value) ? t.success(value) : t.failure(value, context)), t.identity);
 
-/** A million dots are no node. */
+/** An id of a node or prompt is at most `bounds.nodeIdLength` characters long. */
 const nodeId = checked(
   'nodeId',
   (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
@@ -24,9 +24,9 @@ const promptId = checked(
   'promptId',
   (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
 );
-/** `1e999` is JSON, and no number of steps. */
+/** A finite number: JSON may say `1e999`, which `JSON.parse` reads as `Infinity`. */
 const finite = checked('finite', (value): value is number => Number.isFinite(value));
-/** Where Python's number is none (`NaN`), nothing is counted. */
+/** A number, or `null` where Python had `NaN`: then nothing is counted. */
 const counted = nullable(finite);
 
 const status = t.type({ status: t.type({ exec_info: t.type({ queue_remaining: finite }) }) });
@@ -93,7 +93,7 @@ export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | unde
   const { type, data } = frame;
   if (!Object.hasOwn(codecs, type)) return E.right(undefined);
   const codec = codecs[type as keyof Codecs] as t.Type<unknown>;
-  // To tell whether is cheaper by half than to tell why not.
+  // `is` costs half of what `decode` does: only a malformed frame is decoded to tell what is wrong with it.
   if (codec.is(data)) return E.right({ type, data } as Frame);
   return pipe(
     codec.decode(data),

@@ -11,7 +11,7 @@ export interface Queued {
   readonly promptId: string;
   readonly number: number;
   readonly running: boolean;
-  /** Read from the workflow when it is asked for: of strangers' jobs nobody does. */
+  /** Read from the workflow at the first access: nobody asks for that of strangers' jobs. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
   /** What the job was posted with besides the workflow. */
@@ -23,7 +23,7 @@ export type Found = { readonly tag: 'queued'; readonly job: Queued } | Ended | {
 export interface Ended {
   readonly tag: 'ended';
   readonly outcome: readonly JobOutput[] | Failure;
-  /** What a job had finished that failed after all. */
+  /** The outputs that a failed job had made before it failed. */
   readonly outputs?: readonly JobOutput[];
   /** When ComfyUI began to run it, where it says. */
   readonly startedAt?: number;
@@ -34,7 +34,7 @@ const strings = t.array(t.string);
 
 /** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]` */
 type Entry = readonly [number | null, string, unknown, unknown, unknown];
-/** Somebody may have posted with the number `NaN`. */
+/** The number is `null` where a client posted the job with `NaN`. */
 const isEntry = (entry: unknown): entry is Entry =>
   Array.isArray(entry) &&
   entry.length >= 5 &&

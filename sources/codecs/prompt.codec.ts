@@ -60,7 +60,7 @@ const nodeErrorOf = (nodeId: string, type: unknown, error: t.TypeOf<typeof compl
   };
 };
 
-/** The complaint and what ComfyUI adds to it, but for the input's name, which is told beside it, and the list of all that it would have taken. */
+/** ComfyUI's message and its details, without the input's name, which stands beside it, and without the list of all values it would take. */
 function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = ''): string {
   const text = readable(message);
   if (typeof details !== 'string') return text;
@@ -88,13 +88,13 @@ export function rejection(
   return rejected(message, node.nodeId === undefined ? [] : [{ ...node, nodeId: node.nodeId, message }], node);
 }
 
-/** Whether what stands before ComfyUI will say the same again: the request itself, or the address, is what it objects to. */
+/** Whether a proxy would answer a second try with this status too, because it objects to the request or the address. */
 export const isFinal = (status: number): boolean => status < 400 || finals.has(status);
 const finals: ReadonlySet<number> = new Set([
   ...[400, 401, 402, 403, 406, 407, 411, 413, 414, 415, 416, 417, 422, 426, 431, 451],
 ]);
 
-/** What a proxy's page says to whoever posted, and whether to try again: its status tells, its text is for browsers. */
+/** The failure of a job whose post a proxy answered: by the status, for the page's text is written for browsers. */
 export function proxyRefusal({ status, location = '' }: { status: number; location: string | undefined }): Failure {
   const isUp = isFinal(status);
   const [kind, retryable, why] = refusals[status] ?? [

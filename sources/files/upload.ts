@@ -40,7 +40,7 @@ export interface Uploads {
 }
 
 const CONNECTIONS = 8;
-/** A server that takes nothing for so long, or does not answer for so long after the last byte, is given up. */
+/** An upload fails when the server takes no byte for 30 s, or gives no answer within 30 s after the last byte. */
 const PATIENCE_MS = 30_000;
 
 /** Uploads to one server, over connections of their own. */
@@ -85,7 +85,7 @@ const jsonOf = (text: string): unknown => {
   }
 };
 
-/** The same chunks, with a signal for when nobody asks for the next one in time, and what they threw. */
+/** The same chunks; `signal` aborts when the server takes no chunk for `PATIENCE_MS`, and what the source threw is kept. */
 function watched(chunks: AsyncIterable<Uint8Array>) {
   const abort = new AbortController();
   let thrown: Error | undefined;

@@ -35,11 +35,11 @@ import { Overslept, errorAfterSleep } from '../operators/error-after-sleep';
 export interface Session {
   readonly clientId: string;
   readonly serverUrl: string;
-  /** Opened before by another instance, or an earlier run: an older socket may still be there to evict ours. */
+  /** Another instance, or an earlier run, opened a socket under this client id: ComfyUI may still have it, and its end evicts ours. */
   readonly inherited: boolean;
   /** Whether a socket may be opened now: not while another instance may hold the session. */
   readonly mayOpen: () => boolean;
-  /** Emits once when the session is ours no more. */
+  /** Emits once when another instance has the session, or it was given back. */
   readonly end$: Observable<unknown>;
   /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
   readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
@@ -73,7 +73,7 @@ export interface Policy {
   readonly isTransient: (error: unknown) => boolean;
 }
 
-/** How often the bars of running jobs go on by the clock. */
+/** How often the progress of running jobs goes on by the clock, ms. */
 const BAR_MS = 1_000;
 
 /** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */

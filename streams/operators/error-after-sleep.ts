@@ -1,10 +1,10 @@
 import { defer, endWith, ignoreElements, interval, merge, takeWhile, tap, type SchedulerLike } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 
-/** A tick that comes more than 2 s late means that the process stood still: a busy event loop is not late by so much. */
+/** A tick that is more than 2 s late means that the process was suspended (SIGSTOP, a paused machine): a busy event loop stays below that. */
 const ASLEEP_MS = 2_000;
 
-/** The process stood still for a while: stopped, or on a machine that was. */
+/** The process was suspended for a while, and another instance may have taken its jobs. */
 export class Overslept extends Error {
   override readonly name = 'Overslept';
   constructor(ms: number) {

@@ -1,11 +1,11 @@
 import { EMPTY, catchError, tap, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
 
-/** Where all trouble that ends nothing is told: `where` names the part, in one or two words. */
+/** Takes every error that ends nothing; `where` names the part that met it, in one or two words. */
 export type Report = (where: string, error: unknown) => void;
 
-/** Reports an error and passes it on. */
+/** Calls `report(where, error)` when the source errors, and passes the error on unchanged. */
 export const reporting = <T>(where: string, report: Report): MonoTypeOperatorFunction<T> =>
   tap({ error: (error: unknown) => report(where, error) });
 
-/** Completes in place of an error: to stand after `reporting`, which has told of it. */
+/** Completes where the source errors. Use it after `reporting`, which has reported the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -33,7 +33,7 @@ export const statusWords = (job: Pick<PublicJob, 'status' | 'failure' | 'nodeErr
   STANDINGS[standingOf(job)] + (isPartial(job) ? ' in part' : '');
 
 /** What a live job is doing beyond its status; empty where that says it all. */
-export function doingWords({ phase, status, queuePosition, node }: PublicJob): string {
+function doingWords({ phase, status, queuePosition, node }: PublicJob): string {
   if (status === 'queued') return queueWords(queuePosition);
   if (phase === 'loading') return 'Starting';
   if (phase === 'finishing') return 'Fetching outputs';
@@ -62,7 +62,7 @@ export const wasWaiting = ({ executionStartedAt, progress, node, outputs }: Publ
   executionStartedAt === undefined && progress === 0 && node === undefined && outputs === undefined;
 
 /** How long an ended job ran and how long it waited before: `ran 0.5 s · waited 19 s`. */
-export function timesWords({ startedAt, executionStartedAt, finishedAt }: PublicJob): string {
+function timesWords({ startedAt, executionStartedAt, finishedAt }: PublicJob): string {
   if (finishedAt === undefined) return '';
   if (executionStartedAt === undefined) return `${fineDuration(finishedAt - startedAt)} with its waiting`;
   const ran = `ran ${fineDuration(finishedAt - executionStartedAt)}`;
@@ -76,7 +76,7 @@ const WORTH_TELLING_MS = 100;
 export const stepWords = ({ phase, node }: Pick<PublicJob, 'phase' | 'node'>): string =>
   phase === 'running' && node && node.max > 1 ? `${Math.min(Math.floor(node.value), node.max)} / ${node.max}` : '';
 
-export const queueWords = (position: number | undefined): string => {
+const queueWords = (position: number | undefined): string => {
   if (position === undefined) return '';
   return position === 0 ? 'next in line' : `${count(position, 'job')} ahead`;
 };

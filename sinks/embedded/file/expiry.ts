@@ -25,11 +25,11 @@ export function lasting(txn: Txn, entry: Entry): void {
   txn.write(entry);
 }
 
-/** Has an entry looked at when its time is over: to be called once, when it is made. */
+/** Schedules an entry's first look for the end of its time; call it once, when the entry is made. */
 export const dueLater = (txn: Txn, key: string, until: number): void =>
   txn.write({ key: `${dueAt(until)}:${key}`, text: '', until });
 
-/** Removes what has had its time, by `remove`, and reads nothing else. What was renewed meanwhile is looked at again when that is over. */
+/** Removes expired entries by `remove`, and reads nothing else. An entry that was renewed is looked at again when its new time is over. */
 export function expired(
   file: LmdbFile,
   clock: SchedulerLike,

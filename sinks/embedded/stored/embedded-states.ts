@@ -98,7 +98,7 @@ export class EmbeddedStates {
     });
   }
 
-  /** Removes what has had its time, and with a state all that is kept of its job. */
+  /** Removes expired entries, and with a state all that is kept of its job. */
   removeExpired(txn: Txn, key: string): void {
     // Files of before have the claim among what is due.
     if (key.startsWith(CLAIM_PREFIX)) return;

@@ -23,10 +23,10 @@ type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
   readonly scripts?: Record<string, { readonly lua: string; readonly numberOfKeys: number }>;
 };
 
-/** How often the same trouble with a node of a cluster is told, which knows no end of it. */
+/** How often the same trouble with a cluster's node is reported, ms: ioredis tells of no end of it. */
 const REMIND_MS = 60_000;
 
-/** Hangs up at the latest this long after asking, and finds a half-open link out: `commandTimeout` alone had not after 20 s. */
+/** `disconnectTimeout`, and `socketTimeout`, which finds half-open links: `commandTimeout` alone did not notice one within 20 s. */
 const HANG_UP_MS = 500;
 const LINK: Settings = {
   socketTimeout: 3000,
@@ -43,7 +43,7 @@ export const IMPATIENT: Settings = {
   reconnectOnError: (error) => error.message.includes('READONLY'),
 };
 
-/** For subscriptions: waits as long as it takes. Whoever listens subscribes again by himself, and so knows what he missed. */
+/** For subscriptions: waits as long as it takes. The listener subscribes again itself, and so knows when it missed something. */
 export const PATIENT: Settings = {
   ...LINK,
   lazyConnect: true,
@@ -150,7 +150,7 @@ const withoutSecret =
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
 
-/** ioredis says that its stream is not writeable; why not says more. */
+/** The reason why ioredis’s stream is not writeable says more than that it is not. */
 const orReason = (error: Error, reason = new Error('not connected')): Error =>
   /enableOfflineQueue|is closed|max retries/.test(error.message) ? reason : error;
 

@@ -15,10 +15,10 @@ import type { Report } from '../../../streams/operators/reporting';
 import { redisSubscriber, type Heard, type RedisSubscriber } from './subscriber';
 import type { RedisNodes } from './topology';
 
-/** How often a connection that only listens is asked for a sign of life. */
+/** How often a connection that only listens is pinged, ms. */
 const HEARTBEAT_MS = 10_000;
 
-/** A cluster that changes is looked at no more often. */
+/** The shortest time between two looks at a changing cluster, ms. */
 const LOOK_MS = 200;
 
 /** Hears what is published on sharded channels. */

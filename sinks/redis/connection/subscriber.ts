@@ -17,7 +17,7 @@ export interface RedisSubscriber {
   readonly channels: ReadonlySet<string>;
   add(channel: string): void;
   remove(channel: string): void;
-  /** Removes what is another node's now, to which this one would say nothing but that. */
+  /** Removes a channel whose slot is another node's now: this node would refuse it. */
   forget(channel: string): void;
   /** Listens again to what it should hear and does not. */
   retry(): void;
@@ -108,7 +108,7 @@ class NodeSubscriber implements RedisSubscriber {
   #complain(error: unknown): void {
     // A lost connection tells so itself, and all is subscribed again when it is back.
     if (!this.#isReady() || isAstray(error)) return;
-    // Who may not listen to one channel may listen to none: it is told once, and tried again at each heartbeat.
+    // A user who may not listen to one channel may listen to none: reported once, and tried again at each heartbeat.
     if (isRefused(error) && this.#refused) return;
     this.#refused ||= isRefused(error);
     this.#report('redis listener', this.#connection.told(error));

@@ -28,11 +28,11 @@ import { keyBeside } from '../connection/key-slot';
 import type { RedisListener } from '../connection/listener';
 import { decodePreview } from './preview.codec';
 
-/** The stored state is asked for again ever later, where it did not come. */
+/** Waits between two tries to read a stored state that did not come. */
 const FIRST_MS = 100;
 const MOST_MS = 2000;
 
-/** How often who cannot listen asks. */
+/** How often the stored state is read while the connection cannot listen, ms. */
 const POLL_MS = 3000;
 
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */

@@ -6,12 +6,12 @@ import type { RedisCommands } from '../connection/topology';
 import { encodePreview } from './preview.codec';
 import { feedChannel, previewChannel } from './redis-feed';
 
-/** How often it is asked whether somebody wants a job's previews. */
+/** How often Redis is asked whether somebody listens to a job's previews, ms. */
 const ASKED_MS = 1_000;
 
-/** Jobs that somebody listens to through another instance: they are told more than what is stored, and nobody else costs a command. */
+/** Jobs that somebody listens to through another instance: only for these, states between two writes and previews are published. */
 export interface RemoteListeners {
-  /** So many heard a job's state as it was stored. */
+  /** Takes how many subscribers Redis counted as it published a stored state. */
   readonly counted: (promptId: string, listeners: number) => void;
   /** See `JobStore.announce`. */
   readonly announce: (state: JobState) => void;
@@ -39,7 +39,7 @@ export function remoteListeners(
 ): RemoteListeners {
   const listened = new Map<string, Listened>();
 
-  /** Publishes, and hears how many listened. What fails is lost: the stored states tell. */
+  /** Publishes a message and calls `heard` with the number of subscribers. A message that fails is lost: the stored states follow. */
   function tell(promptId: string, epoch: number, channel: string, text: string, heard: (n: number) => void): void {
     const job = listened.get(promptId);
     if (job === undefined || job.underWay >= bounds.announcedAtOnce) return;

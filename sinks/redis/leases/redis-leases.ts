@@ -10,7 +10,7 @@ import { decodeLeaseOwner, decodeRequest, UnreadableLease, type LeaseOwner } fro
 import { SessionRegistry, type RegistryCommands } from './session-registry';
 import { withSight, type Orphans, type Sight } from './sight';
 
-/** Where instances tell each other that a session was given back, with their own name. */
+/** The channel on which an instance publishes its name when it gives a session back. */
 export const RELEASED_CHANNEL = 'jobstream:released';
 
 /** Leases looked at in one go. */

@@ -1,9 +1,9 @@
 import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 
-/** An entry of an unsettled job is renewed with the first write after so long, and so outlives the state. */
+/** The first write after this time renews an unsettled job's entries, so that they outlive the state. */
 export const RENEW_S = 1200;
 
-/** Jobs whose entries are known to be right; of others it is asked anew. */
+/** The most jobs whose index entries are remembered to be right; others are put again. */
 const KNOWN = 50_000;
 
 /** What is known to be in the index of a job that this instance writes. */

@@ -7,10 +7,10 @@ import type { IndexPage, JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
 
 const SLACK_S = 60;
-/** How long an entry lives that is not put again, s: longer than the state it leads to. */
+/** The time to live of an entry, s: longer than that of the state it leads to. */
 const LIVES = [STATE_TTL_S + RENEW_S + SLACK_S, STATE_TTL_S + SLACK_S] as const;
 
-/** What was put so lately is not stale, whatever is read: its state may be on its way. */
+/** An entry younger than this is never stale: its state may be on its way. */
 const GUARD_S = 60;
 
 /** Sets of all jobs; no user's, whose names are percent-encoded. */
@@ -20,7 +20,7 @@ const ALL = '@';
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
 /** A user's seven keys, in one slot. */
-export const indexKeys = (owner: string): readonly string[] =>
+const indexKeys = (owner: string): readonly string[] =>
   [...STANDINGS, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
 
 /** The unsettled jobs that a session watches. */

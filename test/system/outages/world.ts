@@ -11,20 +11,11 @@ import type { Timing } from '../../../streams/job/timing';
 import { startComfyUI, type ComfyUIStandIn, type StandInOptions } from '../../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../../support/comfyui/versions';
 import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
+import { hurried } from '../../support/pipeline/pipelines';
 import { PATIENCE_MS, until } from '../../support/until';
 
 /** In earnest, but some ten times as fast. */
-export const fast: Partial<Timing> = {
-  auditMs: 2_000,
-  takeoverMs: 300,
-  pollMs: 300,
-  suspectMs: 400,
-  soonMs: 150,
-  lostAfterMs: 1_000,
-  deafMs: 1_000,
-  quietMs: 1_500,
-  trapQuietMs: 800,
-};
+export const fast: Partial<Timing> = { ...hurried, trapQuietMs: 800 };
 
 /** A job as one watcher sees it. */
 export interface Followed {
@@ -175,7 +166,7 @@ export function following(pipeline: Pick<Pipeline, 'watch'>, promptId: string): 
 }
 
 /** [R1] [R2] What a watcher sees never goes backward, and ends once. */
-export function expectOrder(states: readonly JobState[]): void {
+function expectOrder(states: readonly JobState[]): void {
   states.forEach((state, n) => {
     const before = states[n - 1];
     expect(state.progress === 100).toBe(state.status === 'completed');

@@ -5,7 +5,7 @@ import { fuller, interrupted, recorded, type NodeHistory } from '../../../wire/n
 import { kept, keep } from '../tab-storage';
 
 /** Every job this page knows. Read `version` to be told of changes; they come in batches. */
-export interface Board {
+export interface JobCache {
   readonly version: ReadonlySignal<number>;
   readonly jobs: ReadonlyMap<string, PublicJob>;
   historyOf(promptId: string): NodeHistory | undefined;
@@ -32,50 +32,30 @@ const KEPT = 'histories';
 /** Is told of each state that is taken: what the job was before, if it was known, and whether it is news. */
 export type Heard = (job: PublicJob, before: PublicJob | undefined, isNews: boolean) => void;
 
-export function emptyBoard(heard: Heard): Board {
-  const jobs = new Map<string, PublicJob>();
-  const histories = new Map(
-    (kept(KEPT) as [string, NodeHistory][] | undefined)?.map(([id, history]) => [id, interrupted(history)]),
-  );
-  const version = signal(0);
+export function jobCache(heard: Heard): JobCache {
+  const known = knownJobs();
+  const histories = keptHistories();
+  const batches = batchedVersion();
   let skewMs = Number.POSITIVE_INFINITY;
-  let pending: ReturnType<typeof setTimeout> | undefined;
-  let endedCount = 0;
 
-  const changed = (): void => {
-    pending ??= setTimeout(() => {
-      pending = undefined;
-      version.value += 1;
-    }, BATCH_MS);
-  };
   const remove = (promptId: string): void => {
-    const job = jobs.get(promptId);
-    if (job === undefined) return;
-    if (isSettled(job)) endedCount -= 1;
-    jobs.delete(promptId);
+    if (!known.remove(promptId)) return;
     histories.delete(promptId);
-    changed();
-  };
-  /** By insertion: an ended job is put last when it ends, so the first ended one is the one known for longest. */
-  const forgetOldest = (): void => {
-    for (const job of jobs.values()) {
-      if (endedCount <= MOST_ENDED) return;
-      if (isSettled(job)) remove(job.promptId);
-    }
+    batches.changed();
   };
 
   return {
-    version,
-    jobs,
+    version: batches.version,
+    jobs: known.jobs,
     historyOf: (promptId) => histories.get(promptId),
     learn(promptId, history) {
       histories.set(promptId, fuller(histories.get(promptId), history));
-      changed();
+      batches.changed();
     },
     clockSkewMs: () => (Number.isFinite(skewMs) ? skewMs : 0),
     take(job, isNews = false) {
       const { promptId } = job;
-      const before = jobs.get(promptId);
+      const before = known.jobs.get(promptId);
       if (before !== undefined && (isSettled(before) || !isNewer(job, before))) return;
       if (isNews) skewMs = Math.min(skewMs, Date.now() - job.updatedAt);
       const progress = Math.max(job.progress, before?.progress ?? 0);
@@ -83,28 +63,75 @@ export function emptyBoard(heard: Heard): Board {
       if (before !== undefined || histories.has(promptId) || !isSettled(job)) {
         histories.set(promptId, recorded(histories.get(promptId), job));
       }
-      if (isSettled(job)) {
-        jobs.delete(promptId);
-        endedCount += 1;
-      }
-      jobs.set(promptId, progress === job.progress ? job : { ...job, progress });
-      if (isSettled(job)) forgetOldest();
-      changed();
+      known.put(progress === job.progress ? job : { ...job, progress });
+      for (const oldest of known.endedBeyond(MOST_ENDED)) remove(oldest);
+      batches.changed();
       heard(job, before, isNews);
     },
     remove,
     missed() {
       for (const [id, history] of histories) {
-        const job = jobs.get(id);
+        const job = known.jobs.get(id);
         if (job !== undefined && !isSettled(job)) histories.set(id, interrupted(history));
       }
-      changed();
+      batches.changed();
     },
-    keepHistories() {
-      keep(
-        KEPT,
-        [...histories].filter(([, { turns, began }]) => turns.length > 0 || began !== undefined).slice(-MOST_KEPT),
-      );
+    keepHistories: () => keepHistories(histories),
+  };
+}
+
+/** The jobs in the order in which they were first seen, or ended; the ended ones are counted. */
+function knownJobs() {
+  const jobs = new Map<string, PublicJob>();
+  let ended = 0;
+  return {
+    jobs: jobs as ReadonlyMap<string, PublicJob>,
+    /** Puts a job in the place of what was known of it, which had not ended. */
+    put(job: PublicJob): void {
+      if (isSettled(job)) {
+        jobs.delete(job.promptId);
+        ended += 1;
+      }
+      jobs.set(job.promptId, job);
+    },
+    /** Whether there was such a job. */
+    remove(promptId: string): boolean {
+      const job = jobs.get(promptId);
+      if (job !== undefined && isSettled(job)) ended -= 1;
+      return jobs.delete(promptId);
+    },
+    /** The ids of ended jobs beyond so many. A job is put last when it ends: the first of them has been over for longest. */
+    endedBeyond(most: number): readonly string[] {
+      const over: string[] = [];
+      for (const job of jobs.values()) {
+        if (over.length >= ended - most) break;
+        if (isSettled(job)) over.push(job.promptId);
+      }
+      return over;
     },
   };
 }
+
+/** A number that grows at most once in `BATCH_MS`, after whatever changed. */
+function batchedVersion() {
+  const version = signal(0);
+  let pending: ReturnType<typeof setTimeout> | undefined;
+  return {
+    version: version as ReadonlySignal<number>,
+    changed(): void {
+      pending ??= setTimeout(() => {
+        pending = undefined;
+        version.value += 1;
+      }, BATCH_MS);
+    },
+  };
+}
+
+/** The histories that this tab kept before it was reloaded: what happened meanwhile was missed. */
+const keptHistories = (): Map<string, NodeHistory> =>
+  new Map((kept(KEPT) as [string, NodeHistory][] | undefined)?.map(([id, history]) => [id, interrupted(history)]));
+
+const keepHistories = (histories: ReadonlyMap<string, NodeHistory>): void => {
+  const worthKeeping = [...histories].filter(([, { turns, began }]) => turns.length > 0 || began !== undefined);
+  keep(KEPT, worthKeeping.slice(-MOST_KEPT));
+};

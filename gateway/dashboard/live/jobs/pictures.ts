@@ -25,50 +25,21 @@ const AT_A_TIME = 2;
 const MOST_WAITING = 12;
 
 export function picturesOf(stream: Jobstream, api: Api): Pictures {
-  const known = new Map<string, Signal<string | undefined>>();
-  const following = new Set<Subscription>();
   const asked = new Set<string>();
-  const waiting: PublicJob[] = [];
-  let drawing = 0;
-
-  const of = (promptId: string): Signal<string | undefined> => {
-    const picture = known.get(promptId) ?? signal<string | undefined>(undefined);
-    known.delete(promptId);
-    known.set(promptId, picture);
-    for (const [id, { value }] of known) {
-      if (known.size <= MOST_KEPT) break;
-      if (value !== undefined) URL.revokeObjectURL(value);
-      known.delete(id);
-      asked.delete(id);
-    }
-    return picture;
-  };
-  const show = (promptId: string, blob: Blob): void => {
-    const picture = of(promptId);
-    const before = picture.value;
-    picture.value = URL.createObjectURL(blob);
-    if (before !== undefined) URL.revokeObjectURL(before);
-  };
-  const drawNext = (): void => {
-    const job = drawing < AT_A_TIME ? waiting.pop() : undefined;
-    if (job === undefined) return;
-    drawing += 1;
-    void smallCopy(api, job)
-      .then((blob) => blob && show(job.promptId, blob))
-      // What is gone from ComfyUI has no picture; its page says so.
-      .catch(() => undefined)
-      .finally(() => {
-        drawing -= 1;
-        drawNext();
-      });
-  };
+  const shown = shownPictures((promptId) => asked.delete(promptId));
+  const following = new Set<Subscription>();
+  const copies = smallCopies(
+    (job) => smallCopy(api, job),
+    shown.show,
+    (promptId) => asked.delete(promptId),
+  );
 
   return {
-    of,
+    of: shown.of,
     follow(promptId) {
       if (following.size >= MOST_FOLLOWED) return () => undefined;
       const previews = stream.previews(promptId).subscribe({
-        next: ({ image, mimeType }) => show(promptId, new Blob([image], { type: mimeType })),
+        next: ({ image, mimeType }) => shown.show(promptId, new Blob([image], { type: mimeType })),
         // The list and the job's page tell of a job that is gone.
         error: () => following.delete(previews),
         complete: () => following.delete(previews),
@@ -82,13 +53,73 @@ export function picturesOf(stream: Jobstream, api: Api): Pictures {
     fetchSmall(job) {
       if (asked.has(job.promptId)) return;
       asked.add(job.promptId);
-      waiting.push(job);
-      for (const { promptId } of waiting.splice(0, waiting.length - MOST_WAITING)) asked.delete(promptId);
-      drawNext();
+      copies.add(job);
     },
     close() {
       for (const previews of following) previews.unsubscribe();
+      shown.clear();
+      copies.clear();
+    },
+  };
+}
+
+/** An object URL for each job's newest picture; the one that was looked at longest ago goes first, and `forgotten` is told. */
+function shownPictures(forgotten: (promptId: string) => void) {
+  const known = new Map<string, Signal<string | undefined>>();
+  const of = (promptId: string): Signal<string | undefined> => {
+    const picture = known.get(promptId) ?? signal<string | undefined>(undefined);
+    known.delete(promptId);
+    known.set(promptId, picture);
+    for (const [id, { value }] of known) {
+      if (known.size <= MOST_KEPT) break;
+      if (value !== undefined) URL.revokeObjectURL(value);
+      known.delete(id);
+      forgotten(id);
+    }
+    return picture;
+  };
+  return {
+    of,
+    show: (promptId: string, blob: Blob): void => {
+      const picture = of(promptId);
+      const before = picture.value;
+      picture.value = URL.createObjectURL(blob);
+      if (before !== undefined) URL.revokeObjectURL(before);
+    },
+    clear(): void {
       for (const { value } of known.values()) if (value !== undefined) URL.revokeObjectURL(value);
+    },
+  };
+}
+
+/** Draws small copies, `AT_A_TIME` at a time and the newest asked for first. What is asked for beyond `MOST_WAITING` is dropped, and `dropped` is told. */
+function smallCopies(
+  draw: (job: PublicJob) => Promise<Blob | undefined>,
+  show: (promptId: string, blob: Blob) => void,
+  dropped: (promptId: string) => void,
+) {
+  const waiting: PublicJob[] = [];
+  let drawing = 0;
+  const drawNext = (): void => {
+    const job = drawing < AT_A_TIME ? waiting.pop() : undefined;
+    if (job === undefined) return;
+    drawing += 1;
+    void draw(job)
+      .then((blob) => blob && show(job.promptId, blob))
+      // What is gone from ComfyUI has no picture; its page says so.
+      .catch(() => undefined)
+      .finally(() => {
+        drawing -= 1;
+        drawNext();
+      });
+  };
+  return {
+    add(job: PublicJob): void {
+      waiting.push(job);
+      for (const { promptId } of waiting.splice(0, waiting.length - MOST_WAITING)) dropped(promptId);
+      drawNext();
+    },
+    clear(): void {
       waiting.length = 0;
     },
   };

@@ -13,7 +13,7 @@ export type Reading =
 
 export const unfit = (why: string): Reading => ({ tag: 'unfit', why });
 
-export const WAY_OUT =
+const WAY_OUT =
   'Open it in ComfyUI and choose Workflow → Export (API), in older versions Save (API Format); or drop a picture that ComfyUI saved: it holds that format too.';
 
 /** Reads a workflow. A whole body for ComfyUI's `/prompt` is taken for the workflow inside. */

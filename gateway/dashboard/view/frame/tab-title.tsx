@@ -5,18 +5,18 @@ import { useSession } from '../parts/session-context';
 
 /** The tab's title: how many jobs run, and on a job's page how far that is. Shows nothing in the page itself. */
 export function TabTitle() {
-  const { board } = useSession();
+  const { cache } = useSession();
   const place = here.value;
   // Each batch of changes may move the number.
-  const version = board.version.value;
+  const version = cache.version.value;
   useEffect(() => {
     let running = 0;
-    for (const { status } of board.jobs.values()) if (status === 'processing') running += 1;
-    const job = place.tag === 'job' ? board.jobs.get(place.promptId) : undefined;
+    for (const { status } of cache.jobs.values()) if (status === 'processing') running += 1;
+    const job = place.tag === 'job' ? cache.jobs.get(place.promptId) : undefined;
     const name = job
       ? `${job.status === 'processing' ? `${percent(job.progress)} ` : ''}${typeWords(job.type)} · `
       : '';
     document.title = `${running > 0 ? `(${running}) ` : ''}${name}ComfyUI jobs`;
-  }, [version, place, board]);
+  }, [version, place, cache]);
   return null;
 }

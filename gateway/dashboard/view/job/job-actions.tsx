@@ -8,7 +8,7 @@ import { useSession } from '../parts/session-context';
 
 /** Cancel while it lives, which asks twice; run again once it has ended. */
 export function JobActions({ job }: { readonly job: PublicJob }) {
-  const { api, board } = useSession();
+  const { api, cache } = useSession();
   const [step, setStep] = useState<'idle' | 'sure' | 'asked'>('idle');
   const first = useRef<HTMLButtonElement>(null);
   const { promptId } = job;
@@ -16,7 +16,7 @@ export function JobActions({ job }: { readonly job: PublicJob }) {
   const cancel = (): void => {
     setStep('asked');
     api.cancel(promptId).then(
-      (after) => board.take(after, true),
+      (after) => cache.take(after, true),
       (error: unknown) => {
         setStep('idle');
         notify(`Not cancelled: ${error instanceof Error ? error.message : String(error)}`);

@@ -48,11 +48,11 @@ export function JobPage({ promptId }: { readonly promptId: string }) {
 
 /** Nothing moves meanwhile, and that is no standstill of the job. */
 function Silence({ job }: { readonly job: PublicJob }) {
-  const { board, outages } = useSession();
+  const { cache, outages } = useSession();
   // Of the gateway's own silence the page tells above.
   const heard = outages.gatewaySince.value === undefined;
   const silence = useSilence(job);
-  const skewMs = board.clockSkewMs();
+  const skewMs = cache.clockSkewMs();
   return (
     <div role="status" aria-live="polite">
       {heard && silence && (

@@ -8,11 +8,11 @@ import { useSilence } from '../parts/silence';
 
 /** A job's nodes, one after the other, each where it lies in the job's time. */
 export function NodesOverTime({ job }: { readonly job: PublicJob }) {
-  const { board } = useSession();
-  const history = board.historyOf(job.promptId);
+  const { cache } = useSession();
+  const history = cache.historyOf(job.promptId);
   const silence = useSilence(job);
   const until =
-    job.finishedAt ?? (isSettled(job) ? job.updatedAt : (silence?.since ?? now.value - board.clockSkewMs()));
+    job.finishedAt ?? (isSettled(job) ? job.updatedAt : (silence?.since ?? now.value - cache.clockSkewMs()));
   const turns = history?.turns ?? [];
   return (
     <section class="nodes" aria-labelledby="nodes-title">

@@ -20,15 +20,15 @@ const TROUBLES: Readonly<Record<string, string>> = {
   gone: 'The job was there, and is no more: states are kept for two hours after the last change.',
 };
 
-/** A job as it is, from the board at once and from its own room while one looks at it. */
+/** A job as it is, from the cache at once and from its own room while one looks at it. */
 export function useWatchedJob(promptId: string): WatchedJob {
-  const { api, board, stream, link } = useSession();
+  const { api, cache, stream, link } = useSession();
   const [trouble, setTrouble] = useState<string>();
   // Each batch of changes may be of this job.
-  drawnBy(board.version);
+  drawnBy(cache.version);
   useEffect(() => {
     const watching = stream.watchJob(promptId).subscribe({
-      next: (job) => board.take(job),
+      next: (job) => cache.take(job),
       error: (error: unknown) => {
         const code = error instanceof JobstreamError ? error.code : '';
         if (code !== 'unauthorized' && code !== 'closed')
@@ -36,8 +36,8 @@ export function useWatchedJob(promptId: string): WatchedJob {
       },
     });
     return () => watching.unsubscribe();
-  }, [promptId, stream, board]);
-  const job = board.jobs.get(promptId);
+  }, [promptId, stream, cache]);
+  const job = cache.jobs.get(promptId);
   const isThere = job !== undefined;
   const isOver = isThere && isSettled(job);
   const isLinked = link.value === 'connected';
@@ -47,12 +47,12 @@ export function useWatchedJob(promptId: string): WatchedJob {
     if (!isThere) return;
     const soon = setTimeout(() => {
       api.nodes(promptId).then(
-        (history) => board.learn(promptId, history),
+        (history) => cache.learn(promptId, history),
         // Then what this tab saw is what there is.
         () => undefined,
       );
     }, NODES_MS);
     return () => clearTimeout(soon);
-  }, [promptId, isThere, isOver, isLinked, nodeId, api, board]);
+  }, [promptId, isThere, isOver, isLinked, nodeId, api, cache]);
   return { ...(job && { job }), ...(trouble !== undefined && { trouble }) };
 }

@@ -28,12 +28,7 @@ const PERIODS: readonly (readonly [string, string])[] = [
 
 /** Which jobs are wanted: how they are, of which type, whose, since when, with which text. Kept in the address. */
 export function Filters({ wanted, counts, types, users, characters, hasUsers }: Props) {
-  const turn = (part: Partial<Wanted>): void => turnTo({ tag: 'list', wanted: { ...wanted, ...part } });
-  const toggle = (standing: Standing): void => {
-    const { standings: chosen } = wanted;
-    turn({ standings: chosen.includes(standing) ? chosen.filter((one) => one !== standing) : [...chosen, standing] });
-  };
-  const offered = [...new Set([...knownTypes, ...types, ...(wanted.type === '' ? [] : [wanted.type])])];
+  const turn: Turn = (part) => turnTo({ tag: 'list', wanted: { ...wanted, ...part } });
   const jump = (event: SubmitEvent): void => {
     event.preventDefault();
     const promptId = idIn(wanted.text);
@@ -41,46 +36,12 @@ export function Filters({ wanted, counts, types, users, characters, hasUsers }: 
   };
   return (
     <form class="filters" role="search" aria-label="Filter jobs" onSubmit={jump}>
-      <fieldset class="segments">
-        <legend class="unseen">Status</legend>
-        <Segment
-          name="All"
-          count={counts.all}
-          checked={wanted.standings.length === 0}
-          choose={() => turn({ standings: [] })}
-        />
-        {standings.map((standing) => (
-          <Segment
-            key={standing}
-            name={standingWords(standing)}
-            count={counts[standing]}
-            checked={wanted.standings.includes(standing)}
-            choose={() => toggle(standing)}
-          />
-        ))}
-      </fieldset>
+      <Segments chosen={wanted.standings} counts={counts} turn={turn} />
       <div class="fields">
-        <select aria-label="Type" value={wanted.type} onChange={(event) => turn({ type: event.currentTarget.value })}>
-          <option value="">All types</option>
-          {offered.map((type) => (
-            <option key={type} value={type}>
-              {typeWords(type)}
-            </option>
-          ))}
-        </select>
+        <TypeChoice chosen={wanted.type} known={types} turn={turn} />
         {hasUsers && <Named name="User" value={wanted.user} known={users} turn={(user) => turn({ user })} />}
         <Named name="Character" value={wanted.character} known={characters} turn={(character) => turn({ character })} />
-        <select
-          aria-label="Submitted"
-          value={wanted.within}
-          onChange={(event) => turn({ within: event.currentTarget.value })}
-        >
-          {PERIODS.map(([within, words]) => (
-            <option key={within} value={within}>
-              {words}
-            </option>
-          ))}
-        </select>
+        <PeriodChoice chosen={wanted.within} turn={turn} />
         <input
           type="search"
           aria-label="Text"
@@ -97,6 +58,67 @@ export function Filters({ wanted, counts, types, users, characters, hasUsers }: 
     </form>
   );
 }
+
+/** Changes a part of what is wanted. */
+type Turn = (part: Partial<Wanted>) => void;
+
+interface SegmentsProps {
+  readonly chosen: readonly Standing[];
+  readonly counts: Props['counts'];
+  readonly turn: Turn;
+}
+
+/** How the jobs stand: all, or some of the standings. */
+function Segments({ chosen, counts, turn }: SegmentsProps) {
+  const toggle = (standing: Standing): void =>
+    turn({ standings: chosen.includes(standing) ? chosen.filter((one) => one !== standing) : [...chosen, standing] });
+  return (
+    <fieldset class="segments">
+      <legend class="unseen">Status</legend>
+      <Segment name="All" count={counts.all} checked={chosen.length === 0} choose={() => turn({ standings: [] })} />
+      {standings.map((standing) => (
+        <Segment
+          key={standing}
+          name={standingWords(standing)}
+          count={counts[standing]}
+          checked={chosen.includes(standing)}
+          choose={() => toggle(standing)}
+        />
+      ))}
+    </fieldset>
+  );
+}
+
+interface TypeChoiceProps {
+  readonly chosen: string;
+  /** The types of the jobs that are here. */
+  readonly known: readonly string[];
+  readonly turn: Turn;
+}
+
+function TypeChoice({ chosen, known, turn }: TypeChoiceProps) {
+  const offered = [...new Set([...knownTypes, ...known, ...(chosen === '' ? [] : [chosen])])];
+  return (
+    <select aria-label="Type" value={chosen} onChange={(event) => turn({ type: event.currentTarget.value })}>
+      <option value="">All types</option>
+      {offered.map((type) => (
+        <option key={type} value={type}>
+          {typeWords(type)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+const PeriodChoice = ({ chosen, turn }: { readonly chosen: string; readonly turn: Turn }) => (
+  <select aria-label="Submitted" value={chosen} onChange={(event) => turn({ within: event.currentTarget.value })}>
+    {PERIODS.map(([within, words]) => (
+      <option key={within} value={within}>
+        {words}
+      </option>
+    ))}
+  </select>
+);
 
 interface SegmentProps {
   readonly name: string;

@@ -14,14 +14,14 @@ const TYPING_MS = 250;
 
 /** All jobs, as wanted. */
 export function ListPage({ wanted }: { readonly wanted: Wanted }) {
-  const { board, listing, token } = useSession();
+  const { cache, listing, token } = useSession();
   // Batches of changes and pages draw it anew.
-  drawnBy(board.version, listing.pages);
+  drawnBy(cache.version, listing.pages);
   const asking = useAsked(wanted);
   const looked = listing.looked.value;
   const hasOlder = listing.hasOlder(wanted);
-  const { shown, ...survey } = surveyOf(board.jobs.values(), wanted, {
-    now: now.peek() - board.clockSkewMs(),
+  const { shown, ...survey } = surveyOf(cache.jobs.values(), wanted, {
+    now: now.peek() - cache.clockSkewMs(),
     isFound: (promptId) => wanted.text !== '' && listing.isFound(wanted, promptId),
     totals: listing.totalsOf(wanted.user.trim()),
     hasOlder,

@@ -1,3 +1,4 @@
+import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
 import { rowAfter, virtualWindow } from '../../model/virtual-window';
@@ -9,54 +10,32 @@ const ROW_PX = { wide: 56, narrow: 76 };
 /** Where one was in the list, for when one comes back to it. */
 const left: { promptId: string | undefined; scrollY: number } = { promptId: undefined, scrollY: 0 };
 
+interface Props {
+  readonly jobs: readonly PublicJob[];
+  readonly label: string;
+}
+
 /**
  * Thousands of jobs, of which those in sight are in the page, and the one that has the focus. Each says its place among
  * all. Arrows, Page, Home and End move, Enter opens.
  */
-export function VirtualList({ jobs, label }: { readonly jobs: readonly PublicJob[]; readonly label: string }) {
+export function VirtualList({ jobs, label }: Props) {
   const list = useRef<HTMLUListElement>(null);
-  const [activeId, setActiveId] = useState(left.promptId);
-  const wantsFocus = useRef(left.promptId !== undefined);
   const { scrollY, height } = useViewport();
   const rowHeight = useNarrow() ? ROW_PX.narrow : ROW_PX.wide;
   const count = jobs.length;
   const top = scrollY - topOf(list.current);
   const { first, end } = virtualWindow({ count, rowHeight, top, height });
-  const activeAt = Math.max(
-    0,
-    jobs.findIndex(({ promptId }) => promptId === activeId),
-  );
-
-  useLayoutEffect(() => {
-    if (left.promptId !== undefined) scrollTo({ top: left.scrollY, behavior: 'instant' });
-    left.promptId = undefined;
-  }, []);
-  useLayoutEffect(() => {
-    if (!wantsFocus.current) return;
-    const link = list.current?.querySelector<HTMLElement>(`[data-index="${activeAt}"]`);
-    link?.focus({ preventScroll: true });
-    wantsFocus.current = link === null;
-  });
+  useScrollRestored();
+  const { activeAt, setActiveId, moveTo } = useActiveRow(jobs, list, rowHeight);
 
   const press = (event: KeyboardEvent): void => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const to = rowAfter(event.key, activeAt, { count, rowHeight, height });
     if (to === undefined) return;
     event.preventDefault();
-    setActiveId(jobs[to]?.promptId);
-    wantsFocus.current = true;
-    bringIntoSight(list.current, to, rowHeight);
+    moveTo(to);
   };
-  const focused = (event: FocusEvent): void => {
-    setActiveId((event.target as HTMLElement).closest<HTMLElement>('[data-job]')?.dataset['job']);
-  };
-  const leave = (event: MouseEvent): void => {
-    const row = (event.target as HTMLElement).closest<HTMLElement>('[data-job]');
-    if (row === null) return;
-    left.promptId = row.dataset['job'];
-    left.scrollY = window.scrollY;
-  };
-
   const shown = jobs.slice(first, end).map((job, n) => ({ job, index: first + n }));
   const active = jobs[activeAt];
   if (active && (activeAt < first || activeAt >= end)) shown.push({ job: active, index: activeAt });
@@ -68,8 +47,8 @@ export function VirtualList({ jobs, label }: { readonly jobs: readonly PublicJob
       ref={list}
       style={{ height: `${count * rowHeight}px` }}
       onKeyDown={press}
-      onFocusIn={focused}
-      onClick={leave}
+      onFocusIn={(event) => setActiveId(rowOf(event)?.dataset['job'])}
+      onClick={rememberPlace}
     >
       {shown.map(({ job, index }) => (
         <JobRow
@@ -83,6 +62,43 @@ export function VirtualList({ jobs, label }: { readonly jobs: readonly PublicJob
       ))}
     </ul>
   );
+}
+
+/** The row that the keys start from, the first where none was chosen. It gets the focus once it is drawn. */
+function useActiveRow(jobs: readonly PublicJob[], list: RefObject<HTMLUListElement | null>, rowHeight: number) {
+  const [activeId, setActiveId] = useState(left.promptId);
+  const wantsFocus = useRef(left.promptId !== undefined);
+  const found = jobs.findIndex(({ promptId }) => promptId === activeId);
+  const activeAt = Math.max(0, found);
+  useLayoutEffect(() => {
+    if (!wantsFocus.current) return;
+    const link = list.current?.querySelector<HTMLElement>(`[data-index="${activeAt}"]`);
+    link?.focus({ preventScroll: true });
+    wantsFocus.current = link === null;
+  });
+  const moveTo = (index: number): void => {
+    setActiveId(jobs[index]?.promptId);
+    wantsFocus.current = true;
+    bringIntoSight(list.current, index, rowHeight);
+  };
+  return { activeAt, setActiveId, moveTo };
+}
+
+/** Scrolls to where one was when one left the list. */
+function useScrollRestored(): void {
+  useLayoutEffect(() => {
+    if (left.promptId !== undefined) scrollTo({ top: left.scrollY, behavior: 'instant' });
+    left.promptId = undefined;
+  }, []);
+}
+
+const rowOf = ({ target }: Event): HTMLElement | null => (target as HTMLElement).closest<HTMLElement>('[data-job]');
+
+function rememberPlace(event: MouseEvent): void {
+  const row = rowOf(event);
+  if (row === null) return;
+  left.promptId = row.dataset['job'];
+  left.scrollY = window.scrollY;
 }
 
 const topOf = (list: HTMLElement | null): number =>

@@ -4,8 +4,8 @@ import { useSession } from './session-context';
 
 /** Since when nothing can be heard of a live job, on the gateway's clock, and why. */
 export function useSilence(job: PublicJob): Silence | undefined {
-  const { outages, lastHealth, board } = useSession();
-  const skewMs = board.clockSkewMs();
+  const { outages, lastHealth, cache } = useSession();
+  const skewMs = cache.clockSkewMs();
   const gateway = outages.gatewaySince.value;
   return silenceOf(job, {
     gatewaySilentSince: gateway === undefined ? undefined : gateway - skewMs,

@@ -8,8 +8,8 @@ import { useSilence } from './silence';
 
 /** What matters of a job's times now: what is left of it or until it starts, how long it waits or runs, when it ended, or since when nothing is heard. */
 export function TimeWords({ job }: { readonly job: PublicJob }) {
-  const { board } = useSession();
-  const time = now.value - board.clockSkewMs();
+  const { cache } = useSession();
+  const time = now.value - cache.clockSkewMs();
   const silence = useSilence(job);
   if (isSettled(job)) return <>{ago(job.finishedAt ?? job.updatedAt, time)}</>;
   if (silence) return <span class="silent">no news for {duration(time - silence.since)}</span>;
@@ -17,7 +17,7 @@ export function TimeWords({ job }: { readonly job: PublicJob }) {
     const starts = job.etaMs === undefined ? undefined : startWords(job.etaMs, job, time);
     return <>{starts ?? `waits ${duration(time - job.startedAt)}`}</>;
   }
-  const history = board.historyOf(job.promptId);
+  const history = cache.historyOf(job.promptId);
   const leftMs = job.etaMs ?? (history && guessedLeftMs(history, job));
   const left = leftMs === undefined ? undefined : leftWords(leftMs, job, time);
   if (left !== undefined) return <>{left}</>;

@@ -21,60 +21,17 @@ interface Props {
 
 export function SubmissionFields({ fields, change, hasSeeds, ownUser }: Props) {
   const { lastHealth } = useSession();
-  const id = useId();
   const urls = lastHealth.value?.servers.flatMap(({ url }) => (url === undefined ? [] : [url])) ?? [];
   const set =
     (name: keyof Fields) =>
-    ({ currentTarget }: { readonly currentTarget: HTMLInputElement | HTMLSelectElement }): void =>
-      change({ ...fields, [name]: currentTarget.value });
+    (value: string): void =>
+      change({ ...fields, [name]: value });
   return (
     <div class="grid">
-      <label for={`${id}-type`}>Type</label>
-      <input
-        id={`${id}-type`}
-        required
-        maxLength={100}
-        list={`${id}-types`}
-        value={fields.type}
-        onInput={set('type')}
-      />
-      <datalist id={`${id}-types`}>
-        {knownTypes.map((type) => (
-          <option key={type} value={type}>
-            {typeWords(type)}
-          </option>
-        ))}
-      </datalist>
-      <label for={`${id}-user`}>User</label>
-      <input
-        id={`${id}-user`}
-        required
-        maxLength={200}
-        readOnly={ownUser !== undefined}
-        value={fields.userId}
-        onInput={set('userId')}
-      />
-      <label for={`${id}-character`}>Character</label>
-      <input
-        id={`${id}-character`}
-        maxLength={200}
-        placeholder="optional"
-        value={fields.characterId}
-        onInput={set('characterId')}
-      />
-      {urls.length > 1 && (
-        <>
-          <label for={`${id}-server`}>Server</label>
-          <select id={`${id}-server`} value={fields.server} onChange={set('server')}>
-            <option value="">Any that takes the type</option>
-            {urls.map((url) => (
-              <option key={url} value={url}>
-                {url}
-              </option>
-            ))}
-          </select>
-        </>
-      )}
+      <TypeField value={fields.type} set={set('type')} />
+      <TextField label="User" required readOnly={ownUser !== undefined} value={fields.userId} set={set('userId')} />
+      <TextField label="Character" placeholder="optional" value={fields.characterId} set={set('characterId')} />
+      {urls.length > 1 && <ServerChoice urls={urls} value={fields.server} set={set('server')} />}
       {hasSeeds && (
         <label class="check">
           <input
@@ -86,5 +43,72 @@ export function SubmissionFields({ fields, change, hasSeeds, ownUser }: Props) {
         </label>
       )}
     </div>
+  );
+}
+
+interface FieldProps {
+  readonly value: string;
+  readonly set: (value: string) => void;
+}
+
+function TypeField({ value, set }: FieldProps) {
+  const id = useId();
+  return (
+    <>
+      <label for={id}>Type</label>
+      <input
+        id={id}
+        required
+        maxLength={100}
+        list={`${id}-types`}
+        value={value}
+        onInput={({ currentTarget }) => set(currentTarget.value)}
+      />
+      <datalist id={`${id}-types`}>
+        {knownTypes.map((type) => (
+          <option key={type} value={type}>
+            {typeWords(type)}
+          </option>
+        ))}
+      </datalist>
+    </>
+  );
+}
+
+interface TextFieldProps extends FieldProps {
+  readonly label: string;
+  readonly required?: boolean;
+  readonly readOnly?: boolean;
+  readonly placeholder?: string;
+}
+
+function TextField({ label, set, ...input }: TextFieldProps) {
+  const id = useId();
+  return (
+    <>
+      <label for={id}>{label}</label>
+      <input id={id} maxLength={200} {...input} onInput={({ currentTarget }) => set(currentTarget.value)} />
+    </>
+  );
+}
+
+interface ServerChoiceProps extends FieldProps {
+  readonly urls: readonly string[];
+}
+
+function ServerChoice({ urls, value, set }: ServerChoiceProps) {
+  const id = useId();
+  return (
+    <>
+      <label for={id}>Server</label>
+      <select id={id} value={value} onChange={({ currentTarget }) => set(currentTarget.value)}>
+        <option value="">Any that takes the type</option>
+        {urls.map((url) => (
+          <option key={url} value={url}>
+            {url}
+          </option>
+        ))}
+      </select>
+    </>
   );
 }

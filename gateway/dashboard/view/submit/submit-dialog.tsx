@@ -9,6 +9,9 @@ import { asked, readFiles, type AskedSubmission, type DroppedFile } from './aske
 import { useSession } from '../parts/session-context';
 import { SubmissionFields, type Fields } from './submission-fields';
 import { submitAll, type Outcome, type Tried } from './submitting';
+import type { Submission } from '../../live/api';
+
+type Metadata = Submission['metadata'];
 
 const LAST = 'last-submission';
 const firstFields: Fields = { type: 'image_generation', userId: '', characterId: '', server: '', newSeeds: false };
@@ -39,78 +42,34 @@ function focusNext(dialog: HTMLDialogElement): void {
 }
 
 function Form({ submission }: { readonly submission: AskedSubmission }) {
-  const session = useSession();
   const { again } = submission;
-  const holder = holderOf(session.token);
+  const holder = holderOf(useSession().token);
   const ownUser = holder.isService ? undefined : holder.userId;
   const [fields, setFields] = useState<Fields>(() => fieldsFor(submission, ownUser));
-  const [files, setFiles] = useState<readonly DroppedFile[]>(submission.files ?? []);
-  const [busy, setBusy] = useState(false);
-  const [trouble, setTrouble] = useState('');
-  const tried = useRef<Tried>(new Map());
-  // Dropped while the dialog was open.
-  useEffect(() => {
-    if (submission.files) setFiles(submission.files);
-  }, [submission.files]);
-  // A workflow of megabytes is not read with every keystroke.
-  const read = useMemo(() => filesRead(files, again?.workflow), [files, again?.workflow]);
+  const { files, setFiles, read } = useFiles(submission);
+  const { busy, trouble, submit } = useSubmit(read, fields, again?.metadata);
   const ready = read.some(({ reading }) => reading.tag === 'workflow');
-  const seeds = read.some(({ reading }) => reading.tag === 'workflow' && reading.seeds > 0);
+  const hasSeeds = read.some(({ reading }) => reading.tag === 'workflow' && reading.seeds > 0);
 
-  const submit = async (event: SubmitEvent): Promise<void> => {
+  const submitted = (event: SubmitEvent): void => {
     event.preventDefault();
-    if (!ready || busy) return;
-    setBusy(true);
-    setTrouble('');
-    const outcome = await submitAll(session.api, read, fields, again?.metadata, tried.current);
-    const { ids, troubles } = outcome;
-    setBusy(false);
-    keep(LAST, { ...fields, newSeeds: false });
-    if (troubles.length > 0) {
-      setTrouble(troubles.join(' '));
-      return;
-    }
-    asked.value = undefined;
-    const [promptId] = ids;
-    if (ids.length === 1 && promptId !== undefined) goTo({ tag: 'job', promptId });
-    notify(outcomeWords(outcome, fields.type));
+    if (ready && !busy) void submit();
   };
-
   return (
-    <form onSubmit={(event) => void submit(event)}>
+    <form onSubmit={submitted}>
       <h2 id="submit-title">{again ? 'Run it again' : 'Submit a workflow'}</h2>
       {again && !again.workflow && files.length === 0 && (
         <p class="hint">
           The service keeps no workflows, and this one was not submitted from this tab: bring its file.
         </p>
       )}
-      <label class="file">
-        <span>
-          {read.length > 0
-            ? 'Choose another file'
-            : 'Choose a workflow (JSON, or a picture, film or sound that ComfyUI saved), or drop it here'}
-        </span>
-        <input
-          type="file"
-          accept=".json,application/json,image/png,image/webp,image/jpeg,audio/*,video/*"
-          multiple
-          onChange={(event) => void readFiles(event.currentTarget.files ?? []).then(setFiles)}
-        />
-      </label>
+      <FileChoice hasFile={read.length > 0} choose={setFiles} />
       <ul class="files" aria-label="Files" aria-live="polite">
-        {read.map(({ name, reading }, n) => (
-          <li key={n} data-fit={reading.tag === 'workflow'}>
-            <strong>{name}</strong>{' '}
-            <span>{reading.tag === 'workflow' ? count(reading.nodes, 'node') : reading.why}</span>
-          </li>
+        {read.map((file, n) => (
+          <ReadFile key={n} file={file} />
         ))}
       </ul>
-      <SubmissionFields
-        fields={fields}
-        change={setFields}
-        hasSeeds={seeds}
-        {...(ownUser !== undefined && { ownUser })}
-      />
+      <SubmissionFields {...{ fields, hasSeeds }} change={setFields} {...(ownUser !== undefined && { ownUser })} />
       <p class="trouble" role="alert">
         {trouble}
       </p>
@@ -125,6 +84,70 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
     </form>
   );
 }
+
+/** The files that were chosen or dropped, and what is to be submitted: they, or the workflow that is to run again. */
+function useFiles({ files: dropped, again }: AskedSubmission) {
+  const [files, setFiles] = useState<readonly DroppedFile[]>(dropped ?? []);
+  // Dropped while the dialog was open.
+  useEffect(() => {
+    if (dropped) setFiles(dropped);
+  }, [dropped]);
+  // A workflow of megabytes is not read with every keystroke.
+  const read = useMemo(() => filesRead(files, again?.workflow), [files, again?.workflow]);
+  return { files, setFiles, read };
+}
+
+/** Submits the workflows that were read; on success the dialog closes, and the page of a single job opens. */
+function useSubmit(read: readonly DroppedFile[], fields: Fields, metadata: Metadata) {
+  const { api } = useSession();
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState('');
+  const tried = useRef<Tried>(new Map());
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setTrouble('');
+    const outcome = await submitAll(api, read, fields, metadata, tried.current);
+    const { ids, troubles } = outcome;
+    setBusy(false);
+    keep(LAST, { ...fields, newSeeds: false });
+    if (troubles.length > 0) {
+      setTrouble(troubles.join(' '));
+      return;
+    }
+    asked.value = undefined;
+    const [promptId] = ids;
+    if (ids.length === 1 && promptId !== undefined) goTo({ tag: 'job', promptId });
+    notify(outcomeWords(outcome, fields.type));
+  };
+  return { busy, trouble, submit };
+}
+
+interface FileChoiceProps {
+  readonly hasFile: boolean;
+  readonly choose: (files: readonly DroppedFile[]) => void;
+}
+
+const FileChoice = ({ hasFile, choose }: FileChoiceProps) => (
+  <label class="file">
+    <span>
+      {hasFile
+        ? 'Choose another file'
+        : 'Choose a workflow (JSON, or a picture, film or sound that ComfyUI saved), or drop it here'}
+    </span>
+    <input
+      type="file"
+      accept=".json,application/json,image/png,image/webp,image/jpeg,audio/*,video/*"
+      multiple
+      onChange={(event) => void readFiles(event.currentTarget.files ?? []).then(choose)}
+    />
+  </label>
+);
+
+const ReadFile = ({ file: { name, reading } }: { readonly file: DroppedFile }) => (
+  <li data-fit={reading.tag === 'workflow'}>
+    <strong>{name}</strong> <span>{reading.tag === 'workflow' ? count(reading.nodes, 'node') : reading.why}</span>
+  </li>
+);
 
 /** The files dropped, or else the workflow that is to be run again. */
 function filesRead(files: readonly DroppedFile[], again: string | undefined): readonly DroppedFile[] {

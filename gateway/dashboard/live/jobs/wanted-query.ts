@@ -1,0 +1,42 @@
+import { periods, statusesOf, type Wanted } from '../../model/wanted';
+
+/** The parameters of one `GET /jobs`. */
+export type Query = Readonly<Record<string, string>>;
+
+/** Every job that has ended. */
+export const ENDED: Wanted = {
+  standings: ['completed', 'failed', 'cancelled'],
+  type: '',
+  user: '',
+  character: '',
+  text: '',
+  within: '',
+};
+
+/** All that is live is here already: without a choice, what is asked for has ended. */
+const withoutLive = (wanted: Wanted): Wanted =>
+  Object.entries(wanted).every(([name, value]) => name === 'standings' || value === '') && wanted.standings.length === 0
+    ? ENDED
+    : wanted;
+
+/** The same query has the same name, whenever it is asked. */
+export const nameOf = (wanted: Wanted): string => {
+  const { standings, ...fields } = withoutLive(wanted);
+  return JSON.stringify([statusesOf(standings), fields]);
+};
+
+/** What the gateway is asked for, `now` in its own clock; ms since 1970. */
+export function queryOf(wanted: Wanted, now: number): Query {
+  const { standings, type, user, character, text, within } = withoutLive(wanted);
+  const statuses = statusesOf(standings);
+  const period = periods[within];
+  const fields = {
+    status: statuses.length === 5 ? '' : statuses.join(','),
+    type,
+    userId: user.trim(),
+    characterId: character.trim(),
+    text: text.trim(),
+    since: period === undefined ? '' : String(now - period),
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''));
+}

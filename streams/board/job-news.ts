@@ -1,0 +1,137 @@
+import { advance } from '../job/advance/advance';
+import type { JobEvent } from '../job/job-event';
+import { isAtServer, type Job } from '../job/job';
+import { runIdOf } from '../job/job-state';
+import { isRunId } from '../job/run-id';
+import type { Durations } from '../job/progress/plan/expected';
+import type { Timing } from '../job/timing';
+import type { Report } from '../operators/reporting';
+import { RefusedRunId, type BoardEvent, type Change } from './board-event';
+import type { EarlyEvents } from './early-events';
+import { measuredRun, restated, silenced, spoken } from './job-updates';
+import type { LiveJobs } from './live-jobs';
+import type { ServerQueues } from './queue/server-queues';
+import { startTimes, withStart, type StartTimes } from './queue/start-times';
+import type { SessionWatches } from './session-watch';
+
+interface Parts {
+  readonly live: LiveJobs;
+  readonly sessions: SessionWatches;
+  readonly early: EarlyEvents;
+  readonly queues: ServerQueues;
+  readonly timing: Timing;
+  readonly report: Report;
+  /** What is known of nodes' durations on a server. */
+  readonly durationsOn: (serverUrl: string) => Durations;
+}
+
+/** What is told of one job: the job advances, and its place in the queue, its session and the measured runs follow. */
+export class JobNews {
+  readonly #parts: Parts;
+  readonly #live: LiveJobs;
+  readonly #starts: StartTimes;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#live = parts.live;
+    this.#starts = startTimes(parts.live.index.ofServer);
+  }
+
+  /** A job is taken up; what came of its run before it was known is made good. */
+  open(job: Job): readonly Change[] {
+    const { promptId, updatedAt, serverUrl } = job.state;
+    const runId = runIdOf(job.state);
+    // Taken up already: what is known of it is newer.
+    if (this.#live.get(promptId) !== undefined) return [];
+    if (this.#live.index.run(runId) !== undefined) return this.#live.broke(job, new RefusedRunId(promptId), updatedAt);
+    const taken = {
+      ...job,
+      durations: this.#parts.durationsOn(serverUrl),
+      linked: this.#parts.sessions.isLinked(job.state),
+    };
+    return [...this.#live.keep(undefined, taken), ...this.#heardEarly(runId)];
+  }
+
+  /** The job’s server has been silent. */
+  silent({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] {
+    const job = this.#live.get(promptId);
+    if (job === undefined || job.state.silentSince !== undefined) return [];
+    return this.#live.keep(job, silenced(job, since, at));
+  }
+
+  /** The bars of the jobs that run go on by the clock, and those that wait move up. */
+  ticked(at: number): readonly Change[] {
+    const running = this.#live.index.running();
+    const moved = this.#parts.queues.moved(at).flatMap((job) => {
+      const before = this.#live.get(job.state.promptId);
+      if (before === undefined) return [];
+      return this.#live.guarded(before, at, () => this.#live.keep(before, withStart(this.#starts, job, before, at)));
+    });
+    return [...moved, ...running.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }))];
+  }
+
+  /** A job of ours is told something; what is told of an unknown run is kept for a while. */
+  told(event: JobEvent): readonly Change[] {
+    const before = this.#live.addressedBy(event);
+    if (before === undefined) {
+      this.#parts.early.keep(event);
+      return [];
+    }
+    return this.#live.guarded(before, event.at, () => this.#advanced(before, event));
+  }
+
+  /** What came of a run before its job was known. */
+  #heardEarly(runId: string): readonly Change[] {
+    return this.#parts.early.take(runId).flatMap((event) => this.told(event));
+  }
+
+  #advanced(before: Job, event: JobEvent): readonly Change[] {
+    const given = 'runId' in event && event.tag !== 'posting' ? event.runId : undefined;
+    const known = this.#claimed(before, given, event.at);
+    const after = spoken(this.#relinked(advance(known, event, this.#parts.timing), event), event);
+    this.#parts.sessions.jobTold(before, after, event);
+    const placed = this.#inQueue(before, after, event);
+    const started = event.tag === 'found' ? withStart(this.#starts, placed, before, event.at) : placed;
+    const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event.at)];
+    return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
+  }
+
+  /** An old server's id is believed only of the run that was posted, and only where no other job goes by it. */
+  #claimed(job: Job, runId: string | undefined, at: number): Job {
+    if (runId === undefined || runId === runIdOf(job.state)) return job;
+    const other = this.#live.index.run(runId) ?? this.#live.get(runId);
+    if (!isRunId(runId) || (other !== undefined && other !== job)) {
+      this.#parts.report('run id', new RefusedRunId(job.state.promptId));
+      return job;
+    }
+    return restated(job, { ...job.state, runId }, at);
+  }
+
+  /** A run that is posted anew is heard of by the session it is posted under. */
+  #relinked(job: Job, { tag }: JobEvent): Job {
+    if (tag !== 'posting') return job;
+    return {
+      ...job,
+      linked: this.#parts.sessions.isLinked(job.state),
+      durations: this.#parts.durationsOn(job.state.serverUrl),
+    };
+  }
+
+  /** What the event says of the server's queue; and the job, in the place that follows. */
+  #inQueue(before: Job, after: Job, event: JobEvent): Job {
+    const { clientId, serverUrl } = after.state;
+    if (isAtServer(before) && !isAtServer(after)) this.#parts.queues.of(before.state.serverUrl).ended(before);
+    if (event.tag === 'found') this.#parts.queues.of(serverUrl).found(after);
+    if (event.tag !== 'accepted' || !isAtServer(after)) return after;
+    const isTold = clientId !== undefined && (this.#parts.sessions.get(clientId)?.heardAt ?? 0) >= event.postedAt;
+    return this.#parts.queues.of(serverUrl).accepted(after, event.at, event.isOutOfTurn === true, isTold);
+  }
+
+  #measured(before: Job, after: Job, at: number): readonly Change[] {
+    const run = measuredRun(before, after);
+    if (run === undefined) return [];
+    const { serverUrl } = after.state;
+    this.#starts.took(serverUrl, at - run.startedAt);
+    return [{ tag: 'measured', serverUrl, run, at }];
+  }
+}
