@@ -5,14 +5,18 @@ export {
   KeyReused,
   KeySpent,
   NoAnswer,
+  NotReported,
   PipelineClosed,
   TooManyJobs,
   UnknownJob,
   UnknownServer,
+  type Curves,
   type InputUpload,
   type JobPage,
+  type JobReport,
   type JobRequest,
   type ListQuery,
+  type OpenRequest,
   type OutputBody,
   type Pipeline,
   type Preview,
@@ -36,6 +40,8 @@ export type {
 export type { AskedRequest } from './sources/telemetry/asked-requests';
 export type { SocketEnd } from './sources/telemetry/socket-listener';
 export type { Report } from './streams/operators/reporting';
+export type { CurvePoint } from './streams/reports/curves';
+export { REPORTED_URL, type Metrics, type ReportedFailure, type Reporting } from './streams/reports/job-report';
 export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
 export type { InputFile, StoredInput } from './sources/files/upload';

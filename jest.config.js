@@ -21,7 +21,7 @@ const unit = [
   'test/sources/server-address.spec.ts',
   'test/sinks/job-state.codec.spec.ts',
   'test/sinks/redis/url.spec.ts',
-  'test/pipeline/{posting/choose-server,reads/reads,submit/idempotent-submit}.spec.ts',
+  'test/pipeline/{instance/end,posting/choose-server,reads/reads,submit/{idempotent-submit,submissions}}.spec.ts',
   'test/gateway/main/settings/**',
   'test/gateway/admission/{auth,origin-policy}.spec.ts',
   'test/gateway/wire/public-job.spec.ts',

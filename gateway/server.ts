@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
+import { reportTokens } from './admission/auth/report-tokens';
 import type { Auth } from './admission/auth/auth';
 import { bounds } from '../streams/bounds';
 import { turns } from './http/bodies/turns';
@@ -54,7 +55,7 @@ export interface GatewayOptions {
   readonly outputLimitBytes?: number;
   /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
   readonly downloads?: Partial<DownloadLimits>;
-  /** What URLs of outputs are signed with; where absent, with a key of this process. */
+  /** What URLs of outputs are signed with, and tokens for reports where it is a secret; where absent, with a key of this process. */
   readonly urlKeys?: UrlKeys;
   /** What all paths begin with, such as `/comfy`; the root where absent. */
   readonly basePath?: string;
@@ -94,10 +95,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tell: telemetryOf(metrics),
   };
   const histories = nodeHistories(pipeline.states$, closing$);
+  const { urlKeys = { secret: randomBytes(32) } } = options;
   const files = {
     sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },
     downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
-    signer: urlSigner(options.urlKeys ?? { secret: randomBytes(32) }),
+    signer: urlSigner(urlKeys),
+    ...('secret' in urlKeys && { reportTokens: reportTokens(urlKeys.secret) }),
   };
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };

@@ -4,10 +4,12 @@ import type { OutputBody } from '../sources/comfyui-server';
 import { NoAnswer } from '../sources/rest';
 import { InputRefused, type InputFile, type StoredInput } from '../sources/files/upload';
 import type { Preview } from '../streams/board/board';
+import type { Curves } from '../streams/reports/curves';
+import type { JobReport } from '../streams/reports/job-report';
 import type { JobState, JobType } from '../streams/job/job-state';
 import type { Workflow } from '../streams/job/workflow';
 
-export type { JobPage, OutputBody, Preview, Workflow };
+export type { Curves, JobPage, JobReport, OutputBody, Preview, Workflow };
 export { InputRefused, NoAnswer };
 
 /** Whose job it is, and what is kept with it. */
@@ -52,6 +54,15 @@ export interface SubmitRequest extends JobRequest {
   readonly timeoutMs?: number;
   /** Runs in all, also after it ran out of memory; 1 where absent, 3 with `onLost`. */
   readonly maxAttempts?: number;
+}
+
+/** A job that no ComfyUI runs: the program that does reports of it. */
+export interface OpenRequest extends Omit<JobRequest, 'server'> {
+  /** `steps` where it is known how many there will be; it has failed after `silentMs` without a report, five minutes where absent. */
+  readonly reported?: { readonly steps?: number; readonly silentMs?: number };
+  /** As in `SubmitRequest`. */
+  readonly timeoutMs?: number;
+  readonly once?: SubmitOnce;
 }
 
 /** A file for workflows to read, by `LoadImage` say. */
@@ -99,6 +110,20 @@ export interface Pipeline {
   submit(request: SubmitRequest): Promise<JobState>;
   /** Watches a job that somebody else posted. Rejects with `InvalidRequest`, `UnknownJob` if no server knows it, `NoAnswer` if none could say. */
   track(promptId: string, request: JobRequest): Promise<JobState>;
+  /**
+   * Opens a job that reports itself, in whichever process runs it. Rejects with `InvalidRequest` past a bound, `TooManyJobs`
+   * where the user has too much under way, and with `once` as `submit` does.
+   */
+  open(request: OpenRequest): Promise<JobState>;
+  /**
+   * Takes what the program that runs such a job tells of it, at any instance; resolves with the job as it is then. A `count`
+   * no greater than the last changes nothing. Once the state is settled, ended by a report, cancelled or timed out, the
+   * program is to stop. An end is resolved when it is stored, and not before. A job that is not shown is none (R14). Rejects with `InvalidRequest`,
+   * `UnknownJob`, `NotReported`, and `StoreUnavailable` where it is to be sent again.
+   */
+  report(promptId: string, report: JobReport, isShown?: (state: JobState) => boolean): Promise<JobState>;
+  /** A job's metrics over time, thinned to some 200 points. Rejects with `StoreUnavailable`. */
+  curves(promptId: string): Promise<Curves>;
   /**
    * Stops this job and no other. Resolves with its state right after asking, mostly not settled yet, or `undefined` for an
    * unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, and as long for another instance that watches
@@ -153,6 +178,10 @@ export interface Pipeline {
 /** No job of that id, or none that may be seen. */
 export class UnknownJob extends Error {
   override readonly name = 'UnknownJob';
+}
+/** The job is one that ComfyUI runs: nobody may report of it. */
+export class NotReported extends Error {
+  override readonly name = 'NotReported';
 }
 /** The server asked for is none of this pipeline's, or none takes jobs of this type. */
 export class UnknownServer extends Error {

@@ -1,6 +1,7 @@
 import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
+import type { JobReport } from '../streams/reports/job-report';
 import type { JobState } from '../streams/job/job-state';
 
 /** A job that this instance has claimed, and its stored workflow. */
@@ -14,6 +15,8 @@ export type Demand =
   | { readonly tag: 'takeUp'; readonly job: StoredJob }
   /** Another instance passes on what its caller asked. */
   | { readonly tag: 'cancel'; readonly promptId: string }
+  /** Likewise a report that came to it. */
+  | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
   /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 

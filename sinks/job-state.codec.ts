@@ -12,6 +12,7 @@ import type {
   RetryPolicy,
   TextOutput,
 } from '../streams/job/job-state';
+import type { Metrics, Reporting } from '../streams/reports/job-report';
 import { jobKey, UnreadableState } from './job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
@@ -43,7 +44,7 @@ export const currentNode = record<CurrentNode>(
 
 const fileOutput = record<FileOutput>(
   { nodeId: t.string, kind: t.string, filename: t.string, subfolder: t.string, type: t.string },
-  {},
+  { url: t.string },
 );
 
 const textOutput = record<TextOutput>({ nodeId: t.string, kind: t.literal('text'), text: t.string }, {});
@@ -77,6 +78,13 @@ export const failure = record<Failure>(
 
 const retry = record<RetryPolicy>({ maxAttempts: t.number }, { onLost: wordOf({ resubmit: null }) });
 
+const metrics: t.Type<Metrics> = t.record(t.string, t.number);
+
+const reporting = record<Reporting>(
+  { silentMs: t.number, count: t.number, heardAt: t.number },
+  { steps: t.number, first: t.type({ value: t.number, at: t.number }) },
+);
+
 /** A job's state as it is stored. */
 export const jobState = record<JobState>(
   {
@@ -89,7 +97,7 @@ export const jobState = record<JobState>(
     serverUrl: t.string,
     phase: wordOf({ waiting: null, loading: null, running: null, finishing: null, settled: null }),
     updatedAt: t.number,
-    via: wordOf({ websocket: null, polling: null }),
+    via: wordOf({ websocket: null, polling: null, report: null }),
     attempt: t.number,
     epoch: t.number,
     seq: t.number,
@@ -101,6 +109,10 @@ export const jobState = record<JobState>(
     session: t.string,
     queuePosition: t.number,
     node: currentNode,
+    stage: t.string,
+    message: t.string,
+    metrics,
+    reported: reporting,
     silentSince: t.number,
     deadlineAt: t.number,
     etaMs: t.number,

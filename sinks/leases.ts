@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { JobReport } from '../streams/reports/job-report';
 
 /** A session: one ComfyUI client id on one server. Whoever holds it watches its jobs. */
 export interface SessionKey {
@@ -7,10 +8,11 @@ export interface SessionKey {
 }
 
 /** What the holder of a session is asked to do by an instance that does not hold it. */
-export interface Request {
-  readonly tag: 'cancel';
-  readonly promptId: string;
-}
+export type Request = { readonly promptId: string } & (
+  | { readonly tag: 'cancel' }
+  /** To take a report that came to another instance. */
+  | { readonly tag: 'report'; readonly report: JobReport }
+);
 
 /** What became of a lease: held for so long from the start of the attempt, or somebody else's. */
 export type LeaseOutcome = 'held' | 'taken';

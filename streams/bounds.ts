@@ -129,6 +129,20 @@ export const bounds = {
   sharedPreviewBytes: 256 << 10,
   sharedPreviewsPerSecond: 5,
   announcedAtOnce: 32,
+  /** Of a report: its metrics, characters of a metric's name and of a stage; outputs at its end, and characters of each. */
+  metrics: 20,
+  metricNameLength: 64,
+  stageLength: 100,
+  reportedOutputs: 100,
+  reportedOutputLength: 2_000,
+  /** Reports of one job that are taken in a second, at one instance. */
+  reportsPerSecond: 10,
+  /** How long a job may be silent that reports itself: where nobody says, at least, at most. */
+  silentMs: 5 * 60_000,
+  leastSilentMs: 1_000,
+  mostSilentMs: 24 * 3_600_000,
+  /** How long the token of a job that reports itself is good, where the job has no deadline. */
+  reportTokenMs: 30 * 24 * 3_600_000,
   /** Webhooks under way, of an instance: in all, to one host, for one user. */
   webhooks: 50,
   webhooksPerHost: 4,

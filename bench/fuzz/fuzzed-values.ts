@@ -73,6 +73,7 @@ export function valueOf(given: Json, chance: Chance): unknown {
   const ref = /^#\/components\/schemas\/(\w+)$/.exec(String(given['$ref']))?.[1];
   const { schemas } = document['components'] as { schemas: Record<string, Json> };
   const schema = ref === undefined ? given : schemas[ref]!;
+  if ('anyOf' in schema) return valueOf(chance.pick(schema['anyOf'] as Json[]), chance);
   if ('enum' in schema) return chance.pick(schema['enum'] as unknown[]);
   switch (schema['type']) {
     case 'string': {
@@ -114,8 +115,7 @@ export function realistic(schema: Json, chance: Chance): unknown {
   const { server: _, ...others } = body;
   return {
     ...others,
-    type: 'image_generation',
-    userId: chance.pick(['ada', 'bob']),
+    ...('type' in body && { type: 'image_generation', userId: chance.pick(['ada', 'bob']) }),
     ...('workflow' in body && { workflow }),
   };
 }

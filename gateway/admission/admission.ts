@@ -52,6 +52,11 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
       throw new Problem('too-many-requests', { detail }, { 'Retry-After': String(seconds(inMs)) });
     },
     http: async (request, response, next) => {
+      // The reports of a job are counted by themselves.
+      if (response.locals['isReporter'] === true) {
+        next();
+        return;
+      }
       // Who came by a signed URL is known already; what needs no token is answered to a bad one too.
       const signed = response.locals['viewer'] as Viewer | undefined;
       const viewer =

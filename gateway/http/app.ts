@@ -21,6 +21,8 @@ import type { RefusalLog } from '../admission/refusal-log';
 import type { SendQueueLimits } from '../sockets/send-queue';
 import type { NodeHistories } from './routes/nodes/node-histories';
 import { meRoute } from './routes/me';
+import type { ReportTokens } from '../admission/auth/report-tokens';
+import { reporters, reportsRoute } from './routes/reports/reports';
 import { nodesRoute } from './routes/nodes/nodes';
 import { outputsRoute, signedViewers } from './routes/outputs';
 import { Problem, sendProblem } from '../wire/problem';
@@ -42,6 +44,7 @@ export interface HttpOptions {
   readonly sending: SendingLimits;
   readonly downloads: Downloads;
   readonly signer: UrlSigner;
+  readonly reportTokens?: ReportTokens;
   /** What all paths begin with; empty at the root. */
   readonly basePath: string;
   readonly proxies: number;
@@ -62,18 +65,19 @@ export interface HttpOptions {
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
 export const httpApp = (options: HttpOptions): Express => {
-  const { pipeline, auth, admission, policy, refusals, webhooks, views, histories, bodies, inputs, logger } = options;
+  const { pipeline, auth, admission, policy, refusals, histories, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   app.use(underBase(options.basePath, options.proxies));
   app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
   // Whoever watches over the gateway is never told to ask less.
-  app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), admission.http);
+  app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), reporters(options.reportTokens), admission.http);
   app.use(
     selfRoutes(auth.required),
     meRoute(auth.required),
     metricsRoute(options.metrics),
-    jobsRoutes(pipeline, webhooks, views, bodies),
+    jobsRoutes(options),
+    reportsRoute(options),
     inputsRoute(pipeline, inputs),
     eventsRoute(options),
   );

@@ -4,6 +4,7 @@ import {
   KeyReused,
   KeySpent,
   NoAnswer,
+  NotReported,
   PipelineClosed,
   TooManyJobs,
   UnknownJob,
@@ -24,6 +25,8 @@ export const problemOf = (error: unknown): Problem => {
   if (error instanceof InputRefused)
     return new Problem('input-refused', { detail: `It answered with status ${error.status}.` });
   if (error instanceof KeyReused) return new Problem('key-reused', { detail: 'Take another key for another request.' });
+  if (error instanceof NotReported)
+    return new Problem('not-reported', { detail: 'ComfyUI runs it, and nobody may report of it.' });
   if (error instanceof KeySpent)
     return new Problem('key-spent', { detail: 'Its job is forgotten, and is not run again. Take another key.' });
   if (error instanceof TooManyJobs)

@@ -16,6 +16,7 @@ const KINDS = {
   'unsupported-media-type': [415, 'The body is of a kind that is not taken'],
   'body-too-slow': [408, 'The body came too slowly'],
   'key-spent': [409, 'The Idempotency-Key was used up'],
+  'not-reported': [409, 'The job does not report itself'],
   'workflow-refused': [422, 'ComfyUI refused the workflow'],
   'input-refused': [422, 'ComfyUI refused the file'],
   'key-reused': [422, 'The Idempotency-Key stands for another request'],

@@ -6,6 +6,7 @@ import {
   type JobState,
   type NodeError,
 } from '../../streams/job/job-state';
+import { REPORTED_NAME, REPORTED_URL, type Reporting } from '../../streams/reports/job-report';
 import { redact } from './redact';
 
 /** A job as it is sent to callers: to users without `serverUrl`. */
@@ -32,18 +33,22 @@ const ELSEWHERE = 'another server';
 export const publicJob = (state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob => {
   const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =
     state;
-  const { executionStartedAt, silentSince, deadlineAt, runId } = state;
+  const { executionStartedAt, silentSince, deadlineAt, runId, stage, message, metrics, reported } = state;
   const { etaMs, updatedAt, finishedAt, via, outputs, failure, nodeErrors, attempt, epoch, seq, metadata } = state;
   const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
   const told = (text: string): string => redact(role === 'service' ? text : namesOnly(text, servers));
   return {
     ...always,
-    server: servers.find(({ url }) => url === serverUrl)?.name ?? ELSEWHERE,
+    server: serverName(serverUrl, servers),
     ...(role === 'service' && { serverUrl: withoutSecrets(serverUrl) }),
     ...(characterId !== undefined && { characterId }),
     ...(executionStartedAt !== undefined && { executionStartedAt }),
     ...(queuePosition !== undefined && { queuePosition }),
     ...(node && { node: publicNode(node) }),
+    ...(stage !== undefined && { stage: told(stage) }),
+    ...(message !== undefined && { message: told(message) }),
+    ...(metrics && { metrics }),
+    ...(reported && { reported: publicReporting(reported) }),
     ...(silentSince !== undefined && { silentSince }),
     ...(deadlineAt !== undefined && { deadlineAt }),
     ...(runId !== undefined && { runId }),
@@ -56,6 +61,17 @@ export const publicJob = (state: JobState, servers: readonly KnownServer[], role
   };
 };
 
+const serverName = (serverUrl: string, servers: readonly KnownServer[]): string =>
+  serverUrl === REPORTED_URL ? REPORTED_NAME : (servers.find(({ url }) => url === serverUrl)?.name ?? ELSEWHERE);
+
+const publicReporting = ({ steps, silentMs, count, heardAt, first }: Reporting): Reporting => ({
+  ...(steps !== undefined && { steps }),
+  silentMs,
+  count,
+  heardAt,
+  ...(first && { first: { value: first.value, at: first.at } }),
+});
+
 const publicNode = ({ id, type, title, value, max }: CurrentNode): CurrentNode => ({
   id,
   type,
@@ -64,11 +80,12 @@ const publicNode = ({ id, type, title, value, max }: CurrentNode): CurrentNode =
   max,
 });
 
-/** A text output is the job's own work and is sent as it is; of a file, absolute paths lose all but their last name. */
+/** A text output is the job's own work and is sent as it is, as is the URL of a reported one; of a file, absolute paths lose all but their last name. */
 function publicOutput(output: JobOutput): JobOutput {
   if (!isFile(output)) return { nodeId: output.nodeId, kind: output.kind, text: output.text };
-  const { nodeId, kind, filename, subfolder, type } = output;
-  return { nodeId, kind, filename: relative(filename), subfolder: relative(subfolder), type };
+  const { nodeId, kind, filename, subfolder, type, url } = output;
+  const file = { nodeId, kind, filename: relative(filename), subfolder: relative(subfolder), type };
+  return url === undefined ? file : { ...file, url };
 }
 
 const publicFailure = (
@@ -107,6 +124,7 @@ const namesOnly = (text: string, servers: readonly KnownServer[]): string =>
   servers.reduce((told, { url, name }) => told.replaceAll(url, name).replaceAll(new URL(url).host, name), text);
 
 const withoutSecrets = (url: string): string => {
+  if (url === REPORTED_URL) return url;
   if (!URL.canParse(url)) return '';
   const { origin, pathname } = new URL(url);
   return pathname === '/' ? origin : origin + pathname;

@@ -29,6 +29,7 @@ import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
+import type { KeptCurves } from '../reports/kept-curves';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import { tracedCall } from '../telemetry/spans';
@@ -55,6 +56,9 @@ export interface CallParts {
   readonly stop$: Observable<unknown>;
   readonly submit: Pipeline['submit'];
   readonly track: Pipeline['track'];
+  readonly open: Pipeline['open'];
+  readonly report: Pipeline['report'];
+  readonly curves: Pick<KeptCurves, 'of'>;
 }
 
 /** What a pipeline's owner may call. */
@@ -71,6 +75,9 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
   return {
     submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), whileOpen(submit)),
     track: whileOpen(track),
+    open: whileOpen(parts.open),
+    report: whileOpen(parts.report),
+    curves: whileOpen(parts.curves.of),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
     list: whileOpen(async (query = {}) => {

@@ -8,10 +8,15 @@ import { learnedDurations } from './learned-durations';
 import { lifeOf } from './life';
 import { outages } from '../posting/outages';
 import { pictures } from '../reads/pictures';
+import { keptCurves } from '../reports/kept-curves';
+import { opening } from '../reports/opening';
+import { reports } from '../reports/reports';
+import { beginnings, type UserLimits } from '../submit/beginnings';
+import { reportedServer } from '../../sources/reports/reported-session';
 import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
 import { sessions } from '../sessions/leased-sessions';
-import { submissions, type UserLimits } from '../submit/submissions';
+import { submissions } from '../submit/submissions';
 import { observedServer, serverListener } from '../telemetry/observed-server';
 import { observedStore, tracedWrites } from '../telemetry/observed-store';
 import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
@@ -98,12 +103,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
 
-  const held = sessions({ servers, store, writer, board, transit, told, stop$ }, env);
+  const held = sessions({ servers: [...servers, reportedServer], store, writer, board, transit, told, stop$ }, env);
   const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
   const posts = posting({ choice, sessions: held, board, store, writer, told }, env);
+  const curves = keptCurves(store, env);
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, writer, store, stop$ },
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves },
+      ...{ writer, store, stop$ },
       demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
     },
@@ -115,17 +122,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
   });
   const { run } = life;
-  const submit = submissions(
-    {
-      ...{ choice, sessions: held, board, posting: posts, reads, transit, store, writer, run },
-      limits: { ...defaultLimits, ...options.userLimits },
-      timeoutMs: timeoutOf(options.timeoutMs ?? bounds.jobMs),
-    },
-    env,
-  );
+  const timeoutMs = timeoutOf(options.timeoutMs ?? bounds.jobMs);
+  const limits = { ...defaultLimits, ...options.userLimits };
+  const begun = beginnings({ board, reads, transit, store, writer, limits, run }, env);
+  const submit = submissions({ choice, sessions: held, board, posting: posts, beginnings: begun, timeoutMs });
+  const open = opening({ sessions: held, beginnings: begun, timeoutMs });
+  const take = reports({ board, reads, store, writer, run }, env);
   const track = tracking({ choice, sessions: held, board, reads, run }, env);
   const calls = callsOf(
-    { choice, sessions: held, board, posting: posts, local, pictures: kept, store, reads, life, stop$, submit, track },
+    {
+      ...{ choice, sessions: held, board, posting: posts, local, pictures: kept, curves, store, reads, life, stop$ },
+      ...{ submit, open, report: take, track },
+    },
     env,
   );
   return toldOf(calls, writer, env);

@@ -28,12 +28,14 @@ import { PipelineClosed } from '../api';
 import type { Demand } from '../demand';
 import { isTransient, type Env } from '../env';
 import type { LearnedDurations } from './learned-durations';
+import type { KeptCurves } from '../reports/kept-curves';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
+import { reportEvent } from '../../sources/reports/reported-session';
 import { SocketClosed } from '../../sources/session';
 import type { Board, BoardEvent, Change, Preview } from '../../streams/board/board';
 import { jobChanges } from '../../streams/changes/job-changes';
@@ -61,6 +63,7 @@ export interface LifeParts {
   readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
   readonly durations: LearnedDurations;
+  readonly curves: KeptCurves;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -88,8 +91,8 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
 
   // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
   const ended = new Promise<Error | undefined>((resolve) => {
-    const learnt$ = parts.durations.kept$.pipe(takeUntil(parts.stop$));
-    merge(told$, renewals(parts, env), learnt$).subscribe({
+    const kept$ = merge(parts.durations.kept$, parts.curves.kept$).pipe(takeUntil(parts.stop$));
+    merge(told$, renewals(parts, env), kept$).subscribe({
       error: (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
       complete: () => resolve(undefined),
     });
@@ -128,7 +131,7 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
   const { servers, sessions, posting, board, stop$ } = parts;
   const command$ = merge(
     call$,
-    merge(sessions.demand$, parts.demand$).pipe(map(fulfilled(posting))),
+    merge(sessions.demand$, parts.demand$).pipe(map(fulfilled(posting, clock))),
     of(parts.outage$, posting.overdue$),
   );
   const policy = {
@@ -145,7 +148,7 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
 
 /** Tells watchers, the store and other instances of a change; or posts a job's next run. */
 function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
-  const { local, writer, store, durations, pictures, board, posting } = parts;
+  const { local, writer, store, durations, curves, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
       tell?.(change);
@@ -153,6 +156,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       if (isSettled(change.state)) local.previews.release(change.state.promptId);
       writer.put(change.state);
       store.announce(change.state);
+      curves.take(change.state);
       break;
     case 'measured':
       durations.learn(change);
@@ -168,6 +172,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       tell?.(change);
       local.states.release(change.promptId);
       local.previews.release(change.promptId);
+      curves.forget(change.promptId);
       break;
     case 'runAgain':
       tell?.(change);
@@ -190,20 +195,23 @@ const renewals = ({ board, writer, stop$ }: LifeParts, { clock }: Env): Observab
 
 /** Does what is demanded, and tells the board. */
 const fulfilled =
-  (posting: Pick<Posting, 'takenUp' | 'stop'>) =>
+  (posting: Pick<Posting, 'takenUp' | 'stop'>, clock: SchedulerLike) =>
   (demand: Demand): Observable<BoardEvent> => {
     switch (demand.tag) {
       case 'takeUp':
         return posting.takenUp(demand.job);
       case 'cancel':
         return posting.stop(demand.promptId);
+      case 'report':
+        return of(reportEvent(demand.promptId, demand.report, clock.now()));
       case 'letGo':
         return of({ tag: 'released', promptId: demand.promptId });
     }
   };
 
 /** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
-async function atEnd({ servers, sessions, local, pictures, writer, store }: LifeParts, { report }: Env): Promise<void> {
+async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
+  const { servers, sessions, local, pictures, curves, writer, store } = parts;
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
       reporting('closing', report),
@@ -214,7 +222,7 @@ async function atEnd({ servers, sessions, local, pictures, writer, store }: Life
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));
   const shut$ = defer(() => (writer.close(), pictures.close(), store.close()));
   const drained$ = merge(
-    quietly(writer.drain(DRAIN_MS)),
+    quietly(concat(writer.drain(DRAIN_MS), curves.flush().pipe(timeout(DRAIN_MS)))),
     quietly(pictures.drained$.pipe(timeout({ first: DRAIN_MS, with: () => EMPTY }))),
   );
   await lastValueFrom(concat(drained$, quietly(released$), quietly(shut$)), {

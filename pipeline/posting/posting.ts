@@ -15,6 +15,7 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Choice } from './choose-server';
+import { overdue, type Overdue } from './overdue';
 import { ranOutOfMemory, rerunMs, waitsForRun, wasLost, wholeOf } from './reruns';
 import { Stopping, type StoppingParts } from './stopping';
 import { endingJob, type StoredJob } from '../demand';
@@ -26,7 +27,7 @@ import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { Submission } from '../../sources/submit';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
-import { timedOut } from '../../streams/job/failures';
+import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
@@ -84,10 +85,7 @@ class Posts implements Posting {
     this.#parts = parts;
     this.#env = env;
     this.#stopping = new Stopping(parts, env);
-    this.overdue$ = interval(TICK_MS, env.clock).pipe(
-      mergeMap(() => parts.board.overdue(env.clock.now())),
-      mergeMap((job) => this.#timedOut(job)),
-    );
+    this.overdue$ = overdue(parts.board, parts.sessions, env.clock).pipe(mergeMap((each) => this.#timedOut(each)));
   }
 
   first(state: JobState, prompt: Prompt, stored: boolean): Observable<BoardEvent> {
@@ -117,16 +115,17 @@ class Posts implements Posting {
     return this.#stopping.job(promptId);
   }
 
-  #timedOut(job: Job): Observable<BoardEvent> {
+  #timedOut({ job, failure }: Overdue): Observable<BoardEvent> {
     const { promptId, serverUrl } = job.state;
-    const ended: BoardEvent = { tag: 'refused', promptId, at: this.#env.clock.now(), failure: timedOut };
+    const ended: BoardEvent = { tag: 'refused', promptId, at: this.#env.clock.now(), failure };
     if (isAtServer(job))
       return concat(of(ended), this.#stopping.run(this.#parts.choice.of(serverUrl), runIdOf(job.state)));
-    this.#expired.add(promptId);
+    if (job.stage.tag !== 'reporting') this.#expired.add(promptId);
     return of(ended);
   }
 
   #takenUp({ state, workflow }: StoredJob): Observable<BoardEvent> {
+    if (state.reported !== undefined) return of({ tag: 'opened', job: reportedJob(state) });
     // A job that is not `queued` was posted, whether or not the server's answer was heard.
     if (workflow?.tag === 'unposted' && state.status === 'queued' && !waitsForRun(state))
       return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true });

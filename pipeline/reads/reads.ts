@@ -37,8 +37,8 @@ export interface ReadParts {
 
 /** What any instance answers about any job: its own as they are now, others as they are stored. */
 export interface Reads {
-  /** The present state like `get`, without its wait for the store: for callers that act on it and show it to nobody. */
-  present(promptId: string): Promise<JobState | undefined>;
+  /** The present state like `get`, without its wait for the store: for callers that act on it. */
+  present(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   list(query?: ListQuery): Promise<JobPage>;
   watch(promptId: string): Observable<JobState>;
@@ -53,8 +53,9 @@ class PresentReads implements Reads {
     this.#parts = parts;
   }
 
-  async present(promptId: string): Promise<JobState | undefined> {
-    return this.#here(promptId) ?? firstValueFrom(this.#parts.store.get(promptId));
+  async present(promptId: string, isShown: IsShown = () => true): Promise<JobState | undefined> {
+    const state = this.#here(promptId);
+    return state !== undefined && isShown(state) ? state : firstValueFrom(this.#shown(promptId, isShown));
   }
 
   get(promptId: string, isShown: IsShown = () => true): Promise<JobState | undefined> {
@@ -62,9 +63,7 @@ class PresentReads implements Reads {
       const state = this.#here(promptId);
       if (state !== undefined && isShown(state)) return this.#stored(state);
       // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
-      return this.#parts.store
-        .get(promptId)
-        .pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
+      return this.#shown(promptId, isShown);
     });
     return firstValueFrom(state$);
   }
@@ -95,6 +94,12 @@ class PresentReads implements Reads {
       const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), this.#known(promptId)));
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
+  }
+
+  #shown(promptId: string, isShown: IsShown): Observable<JobState | undefined> {
+    return this.#parts.store
+      .get(promptId)
+      .pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
   }
 
   #here(promptId: string): JobState | undefined {

@@ -21,6 +21,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
+import type { Request } from '../../sinks/leases';
 import type { Demand } from '../demand';
 import type { Env } from '../env';
 import {
@@ -191,21 +192,20 @@ class LeasedSessions implements Sessions {
     return this.#held$.pipe(
       mergeMap(({ holdings }) => holdings),
       mergeMap(({ clientId }) => leases.asked(clientId).pipe(takeUntil(this.#over(clientId)))),
-      mergeMap(({ promptId }) => this.#whenKnown(promptId)),
+      mergeMap((request) => this.#whenKnown(request)),
     );
   }
 
   /** Another instance may ask for a job before it is taken up here. */
-  #whenKnown(promptId: string): Observable<Demand> {
+  #whenKnown(request: Request): Observable<Demand> {
+    const { promptId } = request;
     const { board, told } = this.#parts;
     const known$ = defer(() => (board.job(promptId) === undefined ? told(promptId) : EMPTY)).pipe(
       take(1),
       ignoreElements(),
       takeUntil(timer(KNOWN_MS, this.#env.clock)),
     );
-    return concat(known$, of<Demand>({ tag: 'cancel', promptId })).pipe(
-      filter(() => board.job(promptId) !== undefined),
-    );
+    return concat(known$, of<Demand>(request)).pipe(filter(() => board.job(promptId) !== undefined));
   }
 
   /** Forgets inherited sessions whose jobs are all settled. */

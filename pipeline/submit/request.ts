@@ -1,6 +1,7 @@
 import { bounds } from '../../streams/bounds';
+import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain } from '../../streams/workflow/shown-text';
-import { InvalidRequest, type JobRequest, type ListQuery, type SubmitRequest } from '../api';
+import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
 
 /** Why a value cannot be taken, or `undefined`. */
 type Rule = (value: unknown) => string | undefined;
@@ -54,14 +55,26 @@ const job: Rules<JobRequest> = {
   server: optional(text(bounds.serverLength)),
 };
 
+const once = optional(
+  unless(
+    (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
+    'must have a key and a body, both texts',
+  ),
+);
+
+const reported: Rule = (value) => {
+  const [first] = objectionsToOpening(value);
+  return first === undefined ? undefined : [first.field, first.message].filter(Boolean).join(' ');
+};
+
+const opening: Rules<OpenRequest> = {
+  ...{ type: job.type, userId: job.userId, characterId: job.characterId, metadata: job.metadata },
+  ...{ once, reported: optional(reported), timeoutMs: optional(whole(1, bounds.timeoutMs)) },
+};
+
 const submission: Rules<SubmitRequest> = {
   ...job,
-  once: optional(
-    unless(
-      (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
-      'must have a key and a body, both texts',
-    ),
-  ),
+  once,
   workflow: anything,
   outline: anything,
   extraData: anything,
@@ -96,6 +109,8 @@ const checking =
 
 /** What `submit` is given, apart from its workflow and extra data, which `promptOf` reads. */
 export const checkSubmission = checking(submission);
+/** What `open` is given. */
+export const checkOpening = checking(opening);
 /** What `track` is given. */
 export const checkTracking = checking(job);
 /** What `list` is given. */

@@ -117,6 +117,7 @@ export interface Board extends BoardView {
 /** What we do to a job ourselves is addressed to the job, whichever run it is in. */
 export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
   'cancelAsked',
+  'reported',
   'posting',
   'refused',
   'abandoned',

@@ -1,5 +1,6 @@
 import { nextLookAtOf, type Job } from '../job/job';
 import { sessionOf, type JobState } from '../job/job-state';
+import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
 
 /** The live jobs of an instance, found by whatever their news names: nothing visits jobs that it is not about (R17). */
@@ -107,7 +108,8 @@ export function jobIndex(): JobIndex {
     if (before === undefined || !isFiledAlike(before.state, job.state)) for (const each of all) each.move(before, job);
     if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
     timesOf(serverUrl).set(promptId, nextLookAtOf(job));
-    if (before === undefined && job.state.deadlineAt !== undefined) deadlines.set(promptId, job.state.deadlineAt);
+    if (before === undefined || before.state.reported !== job.state.reported)
+      deadlines.set(promptId, timeUpAt(job.state));
   };
   const remove = (promptId: string): void => {
     const job = jobs.get(promptId);
@@ -137,7 +139,7 @@ export function jobIndex(): JobIndex {
     countOfUser: (userId) => byUser.of(userId).size,
     nodesOfUser: (userId) => listed(byUser.of(userId)).reduce((sum, { graph }) => sum + graph.size, 0),
     mayRunAgain: (serverUrl) => listed(movable.of(serverUrl)),
-    overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => (state.deadlineAt ?? now + 1) <= now),
+    overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => timeUpAt(state) <= now),
     countRunning: (clientId) => running.of(clientId).size,
     countOfSession: (clientId) => bySession.of(clientId).size,
     due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => nextLookAtOf(job) <= time),

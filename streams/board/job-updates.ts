@@ -32,7 +32,8 @@ export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>
 
 /** The run that ended well between `before` and `after` and was seen from its start on: what its nodes took is known. */
 export function measuredRun({ stage }: Job, { state }: Job): RunClock | undefined {
-  if (state.status !== 'completed' || stage.tag !== 'watched' || !stage.whole) return undefined;
+  const isWhole = stage.tag === 'reporting' || (stage.tag === 'watched' && stage.whole);
+  if (state.status !== 'completed' || !isWhole) return undefined;
   return stage.run?.isLate === true ? undefined : stage.run;
 }
 

@@ -17,6 +17,13 @@ export const timedOut: Failure = {
   retryable: true,
 };
 
+/** A job that reports itself, and did not for so long. */
+export const silentTooLong = (silentMs: number): Failure => ({
+  kind: 'timed_out',
+  message: `The program that runs this job was not heard of for ${Math.round(silentMs / 100) / 10} s, and was given up.`,
+  retryable: true,
+});
+
 /** Cancelled while it waited: no node of it ever ran. */
 export const cancelledBeforeRun: Failure = {
   kind: 'cancelled',

@@ -1,4 +1,5 @@
 import type { Failure, FileOutput, JobOutput, NodeError } from './job-state';
+import type { JobReport } from '../reports/job-report';
 import type { Graph } from './workflow';
 
 /** One node in a `progress_state` snapshot. */
@@ -65,6 +66,8 @@ export type LookFact =
 
 /** Facts of our own making. */
 export type OwnFact =
+  /** The program that runs the job told of it. */
+  | { readonly tag: 'reported'; readonly report: JobReport }
   /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part; `isOutOfTurn` where it was not put last. */
   | {
       readonly tag: 'accepted';

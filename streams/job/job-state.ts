@@ -1,3 +1,5 @@
+import type { Metrics, Reporting } from '../reports/job-report';
+
 /** Kinds of work the application knows; any other string is the application's own. */
 export type JobType = 'image_generation' | 'lora_training' | 'face_swap' | 'character_sheet' | (string & {});
 
@@ -7,8 +9,8 @@ export type JobStatus = 'queued' | 'processing' | 'completed' | 'failed';
 /** Finer than `status`: queued is `waiting`; processing goes `loading`, `running`, `finishing`; the end is `settled`. */
 export type JobPhase = 'waiting' | 'loading' | 'running' | 'finishing' | 'settled';
 
-/** How news of a job reaches us now. */
-export type Via = 'websocket' | 'polling';
+/** How news of a job reaches us now; `report` where the program that runs it tells us itself. */
+export type Via = 'websocket' | 'polling' | 'report';
 
 /** Kinds that this version knows; a stored state may have one of a newer version. */
 export type FailureKind =
@@ -50,8 +52,10 @@ export interface FileOutput {
   readonly kind: string;
   readonly filename: string;
   readonly subfolder: string;
-  /** ComfyUI's folder: `output`, `temp` or `input`; `websocket` where it came over the socket and is kept with the job. */
+  /** ComfyUI's folder: `output`, `temp` or `input`; `websocket` where it came over the socket and is kept with the job, `reported` where its job told of it. */
   readonly type: string;
+  /** Where a reported one is, if its job told that: http or https. It is not to be had from us. */
+  readonly url?: string;
 }
 
 /** A text that a node showed: a caption, say. Long ones are cut. */
@@ -101,12 +105,17 @@ export interface JobState {
   readonly clientId?: string;
   /** The session that watches a job which somebody else posted; a job of ours is watched by its `clientId`. */
   readonly session?: string;
-  /** The server's URL, without credentials. */
+  /** The server's URL, without credentials; `reported:self` of a job that reports itself. */
   readonly serverUrl: string;
   readonly phase: JobPhase;
   /** How many jobs must end before this one starts, 0 for the next; only while waiting, and only where known. */
   readonly queuePosition?: number;
   readonly node?: CurrentNode;
+  /** Of a job that reports itself: what it does, a line for whoever watches, and its newest figures by name. */
+  readonly stage?: string;
+  readonly message?: string;
+  readonly metrics?: Metrics;
+  readonly reported?: Reporting;
   /** Milliseconds from `updatedAt` until the end, of a waiting job until its start; absent until that means something. */
   readonly etaMs?: number;
   /** When the state last changed; never falls. */

@@ -15,7 +15,7 @@ export interface Job<S extends Stage = Stage> {
 }
 
 /** Where the job's present run is; each stage holds what is known then, and nothing else. */
-export type Stage = Posting | Watched | FetchingOutputs | BetweenRuns | Settled;
+export type Stage = Posting | Watched | FetchingOutputs | BetweenRuns | ReportingItself | Settled;
 
 /** ComfyUI has not taken the run yet: not to be found means nothing, and it is not looked up. */
 export interface Posting {
@@ -39,6 +39,13 @@ export interface FetchingOutputs extends RunFacts {
 export interface BetweenRuns {
   readonly tag: 'betweenRuns';
   readonly failure: Failure;
+}
+
+/** No ComfyUI has the run: the program that runs it tells of it, and it is never looked up. */
+export interface ReportingItself {
+  readonly tag: 'reporting';
+  /** How far it is; `undefined` until it has begun, or been taken up. */
+  readonly run: RunClock | undefined;
 }
 
 /** The job has ended: `state` is all there is to know. */
@@ -81,7 +88,7 @@ export const isAtServer = (job: Job): job is Job<AtServer> =>
   job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
 
 /** How far its run is; `undefined` where none has begun. */
-export const runOfJob = (job: Job): RunClock | undefined => (isAtServer(job) ? job.stage.run : undefined);
+export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);
 
 /** When it is to be looked up next, in ms since 1970; never (∞) where ComfyUI does not have it. */
 export const nextLookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.nextLookAt : Number.POSITIVE_INFINITY);

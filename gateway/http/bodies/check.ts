@@ -4,6 +4,8 @@ import { parse } from 'lossless-json';
 import { outlineOf as outlineOfPrompt } from '../../../streams/job/workflow';
 import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
+import type { JobReport } from '../../../pipeline/api';
+import { reportRequest } from '../requests/report-request.codec';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
 import { detailsOf } from '../requests/bad-fields';
 import { cut } from '../../../streams/workflow/shown-text';
@@ -13,6 +15,7 @@ import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 export interface Bodies {
   readonly submit: SubmitBody;
   readonly track: TrackBody;
+  readonly report: JobReport;
 }
 
 export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
@@ -70,12 +73,14 @@ export function checkedBody<K extends keyof Bodies>({
 const reading = {
   submit: submitRequest,
   track: trackRequest,
+  report: reportRequest,
 };
 
 /** A large workflow is read once, here, and nowhere else. */
 const LARGE_BYTES = 256 << 10;
 function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
-  if (bytes < LARGE_BYTES || !('request' in body) || typeof body.request.workflow !== 'string') return body;
+  if (bytes < LARGE_BYTES || !('tag' in body) || body.tag !== 'workflow' || typeof body.request.workflow !== 'string')
+    return body;
   const { workflow: outline } = outlineOfPrompt({ workflow: body.request.workflow });
   return { ...body, request: { ...body.request, outline } };
 }

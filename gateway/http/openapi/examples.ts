@@ -16,6 +16,10 @@ const workflow = {
 export const examples = {
   submit: { type: 'image_generation', userId: 'ada', workflow, metadata: { order: 7 } },
   track: { type: 'lora_training', userId: 'ada' },
+  report: {
+    ...{ count: 620, value: 620, max: 1500, stage: 'training', message: 'epoch 5 of 12' },
+    metrics: { loss: 0.0831, lr: 0.0001 },
+  },
   job: {
     promptId: '6b3d5a2e-0d6c-4c55-9a55-8d0e3c1f2a10',
     type: 'image_generation',

@@ -4,7 +4,8 @@ import type { Described, JsonSchema } from '../../wire/described.codec';
 import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
 import { InputQuery } from '../requests/input-request.codec';
 import { Query } from '../requests/job-query.codec';
-import { Submit, Track } from '../requests/job-request.codec';
+import { Report } from '../requests/report-request.codec';
+import { Open, Submit, Track } from '../requests/job-request.codec';
 import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
 import { PROMPT_ID } from '../requests/visible-job';
@@ -33,10 +34,11 @@ const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 const submit = operation({
   id: 'submitJob',
   tag: 'jobs',
-  summary: 'Runs a workflow',
+  summary: 'Runs a workflow, or opens a job that reports itself',
   description:
     'With an `Idempotency-Key` it may be repeated for 24 h: the same body under the same key is the same job, however ' +
-    'often and through whichever instance it is sent.',
+    'often and through whichever instance it is sent. With `reported` no ComfyUI runs the job: the answer’s `report` says where and with which token the program ' +
+    'that does tells of it.',
   parameters: [
     ofHeader(
       'Idempotency-Key',
@@ -44,16 +46,16 @@ const submit = operation({
       'The caller’s own name for this submission, such as a UUID. Keys of different callers do not meet.',
     ),
   ],
-  body: schemaOf(Submit),
+  body: { anyOf: [schemaOf(Submit), schemaOf(Open)].map((each) => ({ ...each, additionalProperties: false })) },
   example: examples.submit,
   answers: {
     202: json(
-      'ComfyUI has it, or will; or it was submitted under this key and has not ended.',
-      ref('Job'),
+      'ComfyUI has it, or will; it was opened; or it was submitted under this key and has not ended.',
+      ref('BegunJob'),
       location,
       examples.job,
     ),
-    200: json('It was submitted under this key before, and has ended.', ref('Job'), location),
+    200: json('It was submitted under this key before, and has ended.', ref('BegunJob'), location),
   },
   problems: [...readsJson, 'workflow-refused', 'too-much-under-way', 'key-reused', 'key-spent', 'store-unavailable'],
 });
@@ -134,6 +136,31 @@ const cancel = operation({
     200: json('It has ended, by this or before.', ref('Job')),
     202: json('ComfyUI is asked; the job ends soon.', ref('Job')),
   },
+  problems: readsJobs,
+});
+
+const report = operation({
+  id: 'reportJob',
+  tag: 'jobs',
+  summary: 'Tells of a job that reports itself',
+  description:
+    'By the program that runs it, with the token of its opening, or one that may see the job. Ten a second are taken, at any instance. A ' +
+    '`count` no greater than the last changes nothing. With `outputs` or a `failure` the job ends, which is answered once it is stored: after ' +
+    'a 503 the same is to be sent again. A job that has settled, because it was cancelled say, stays as it is: the program is to stop.',
+  parameters: [promptId],
+  body: schemaOf(Report),
+  example: examples.report,
+  answers: { 200: json('The job as it is now.', ref('Job')) },
+  problems: [...readsBody, ...readsJobs, 'not-reported'],
+});
+
+const curves = operation({
+  id: 'readCurves',
+  tag: 'jobs',
+  summary: 'The metrics of a job that reports itself, over time',
+  description: 'Thinned to some 200 points, evenly over its time; without points where it told of none.',
+  parameters: [promptId],
+  answers: { 200: json('The points, in the order of time; `at` is ms since 1970, `value` the step.', ref('Curves')) },
   problems: readsJobs,
 });
 
@@ -233,6 +260,8 @@ export const jobPaths = {
   '/inputs': { post: upload },
   '/jobs/{promptId}': { get: read, put: track },
   '/jobs/{promptId}/cancel': { post: cancel },
+  '/jobs/{promptId}/report': { post: report },
+  '/jobs/{promptId}/curves': { get: curves },
   '/jobs/{promptId}/events': { get: watch },
   '/jobs/{promptId}/nodes': { get: nodes },
   '/jobs/{promptId}/outputs/{n}': { get: output },

@@ -36,7 +36,9 @@ export const operation = ({ id, tag, summary, description, parameters, isOpen, .
 
 const bodyOf = ({ body, example, files = {} }: Pick<Operation, 'body' | 'example' | 'files'>) => {
   const content = {
-    ...(body && { 'application/json': { schema: { ...body, additionalProperties: false }, example } }),
+    ...(body && {
+      'application/json': { schema: 'anyOf' in body ? body : { ...body, additionalProperties: false }, example },
+    }),
     ...Object.fromEntries(Object.entries(files).map(([type, schema]) => [type, { schema }])),
   };
   return Object.keys(content).length === 0 ? {} : { requestBody: { required: true, content } };

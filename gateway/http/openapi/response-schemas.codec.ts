@@ -73,6 +73,15 @@ const Nodes = t.intersection([
 ]);
 export type Nodes = t.TypeOf<typeof Nodes>;
 
+/** Where, and with which token, a job is told of. */
+const ReportAccess = t.intersection([t.type({ url: t.string }), t.partial({ token: t.string, expiresAt: t.number })]);
+
+const CurvePoint = t.intersection([
+  t.type({ at: t.number, metrics: t.record(t.string, t.number) }),
+  t.partial({ value: t.number }),
+]);
+const Curves = t.type({ points: t.readonlyArray(CurvePoint) });
+
 /** A URL that needs no token. */
 const OutputUrl = t.type({ url: t.string, expiresAt: t.number });
 const Input = t.type({ name: t.string, subfolder: t.string, type: t.literal('input'), server: t.string });
@@ -81,6 +90,9 @@ const components = {
   Input,
   Job: jobState,
   JobPage,
+  ReportAccess,
+  Curves,
+  CurvePoint,
   Node: currentNode,
   Output: jobOutput,
   OutputUrl,
@@ -97,7 +109,7 @@ const components = {
 };
 
 /** The names under which other schemas refer to these. */
-export type ComponentName = keyof typeof components;
+export type ComponentName = keyof typeof components | 'BegunJob';
 
 const named = new Map<t.Mixed, string>(Object.entries(components).map(([name, codec]) => [codec, name]));
 
@@ -117,6 +129,13 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   progress: { minimum: 0, maximum: 100, description: 'Never falls; 100 when completed and only then.' },
   startedAt: { type: 'integer', description: 'When it was submitted or first tracked; ms since 1970.' },
   executionStartedAt: { type: 'integer', description: 'When ComfyUI began to run it; ms since 1970.' },
+  stage: { description: 'Of a job that reports itself: what it does now.' },
+  message: { description: 'Of a job that reports itself: a line for whoever watches.' },
+  metrics: { description: 'Of a job that reports itself: its newest figures by name, such as `loss`.' },
+  reported: {
+    description:
+      'Of a job that reports itself: the `count` of the last report and when it came, and after how many ms of silence it fails.',
+  },
   silentSince: { type: 'integer', description: 'Since when no news of it can come; ms since 1970.' },
   deadlineAt: { type: 'integer', description: 'When its time is up; ms since 1970.' },
   runId: { description: 'ComfyUI’s `prompt_id` of this run, where it is not the `promptId`.' },
@@ -139,9 +158,24 @@ export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
     Object.entries(components).map(([name, codec]) => [name, inlineSchemaOf(codec, named)]),
   ) as Record<ComponentName, JsonSchema>),
   Job: jobSchema(),
+  BegunJob: begunSchema(),
 });
 
-const SERVER = { type: 'string', description: 'The name of the ComfyUI server that has it.' };
+/** A job, and how it is told of where it reports itself. */
+function begunSchema(): JsonSchema {
+  const job = jobSchema();
+  const report = {
+    $ref: '#/components/schemas/ReportAccess',
+    description:
+      'Of a job that reports itself: where it is told of, and a token good for that alone. No other answer has it.',
+  };
+  return { ...job, properties: { ...(job['properties'] as JsonSchema), report } };
+}
+
+const SERVER = {
+  type: 'string',
+  description: 'The name of the ComfyUI server that has it; `reported` of a job that reports itself.',
+};
 
 function jobSchema(): JsonSchema {
   const schema = inlineSchemaOf(jobState, named);

@@ -1,11 +1,12 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import type { JobRequest, SubmitRequest } from '../../../pipeline/api';
+import type { JobRequest, OpenRequest, SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
-import { checked, decoded, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { objectionsToOpening } from '../../../streams/reports/objections';
 import { isPlain, isWithin } from '../../../streams/workflow/shown-text';
-import { objectionsToNames } from './unknown-fields';
+import { decodedBody } from './decoded-body.codec';
 import { WorkflowFromJson } from './workflow.codec';
 
 const MOST_URL = 2000;
@@ -154,13 +155,47 @@ export const Submit = t.type({
   webhook: optional(WebhookAsked),
 });
 
+const reportedSchema: JsonSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    steps: { type: 'integer', minimum: 1, description: 'How many there will be, where that is known.' },
+    silentMs: {
+      ...{ type: 'integer', minimum: bounds.leastSilentMs, maximum: bounds.mostSilentMs, default: bounds.silentMs },
+      description: 'Once nothing was heard for so long, it has failed as `timed_out`.',
+    },
+  },
+  description: 'No ComfyUI runs it: the program that does reports of it.',
+};
+
+const Reported = checked<NonNullable<OpenRequest['reported']>>(
+  'Reported',
+  (value) => {
+    const [first] = objectionsToOpening(value);
+    if (first === undefined) return E.right(value as NonNullable<OpenRequest['reported']>);
+    return E.left(first.field === '' ? first.message : `has a field ${first.field} that ${first.message}`);
+  },
+  reportedSchema,
+);
+
+/** A job that reports itself. */
+export const Open = t.type({
+  type: request.type,
+  userId: request.userId,
+  characterId: request.characterId,
+  metadata: request.metadata,
+  reported: Reported,
+  timeoutMs: optional(Timeout),
+  webhook: optional(WebhookAsked),
+});
+
 /** Whoever sends it may leave out whose job it is. */
 type Anybodys<R extends JobRequest> = Omit<R, 'userId'> & { readonly userId?: string };
 export type TrackBody = Anybodys<JobRequest>;
-export interface SubmitBody {
-  readonly request: Anybodys<Omit<SubmitRequest, 'once'>>;
-  readonly webhookUrl?: string;
-}
+export type SubmitBody = { readonly webhookUrl?: string } & (
+  | { readonly tag: 'workflow'; readonly request: Anybodys<Omit<SubmitRequest, 'once'>> }
+  | { readonly tag: 'reported'; readonly request: Anybodys<Omit<OpenRequest, 'once'>> }
+);
 
 /** The text of a member of the body, as its sender wrote it. */
 export type TextOf = (member: 'workflow' | 'extraData') => string;
@@ -171,9 +206,27 @@ export const trackRequest = (body: unknown): E.Either<readonly FieldError[], Tra
 
 /** The body of `POST /jobs`; of what goes to ComfyUI the text, not what was read from it (R18). */
 export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
+  t.UnknownRecord.is(body) && Object.hasOwn(body, 'reported') ? openRequest(body) : workflowRequest(body, textOf);
+
+const openRequest = (body: unknown): E.Either<readonly FieldError[], SubmitBody> =>
+  pipe(
+    decodedBody(Open, body),
+    E.map(({ reported, timeoutMs, webhook, ...fields }) => ({
+      tag: 'reported',
+      request: {
+        ...present({ ...fields, server: undefined }),
+        reported,
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      },
+      ...(webhook && { webhookUrl: webhook.url }),
+    })),
+  );
+
+const workflowRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
   pipe(
     decodedBody(Submit, body),
     E.map(({ workflow, extraData, webhook, ...fields }) => ({
+      tag: 'workflow',
       request: {
         ...present(fields),
         ...ofRun(fields),
@@ -183,22 +236,6 @@ export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly 
       ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
-
-const decodedBody = <P extends t.Props>(
-  codec: t.TypeC<P>,
-  body: unknown,
-): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
-  const unknown =
-    t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
-  const known = decoded(codec, body);
-  const errors = [
-    ...unknown,
-    ...(E.isLeft(known)
-      ? known.left.map(({ field, message }) => ({ field: field === '' ? 'body' : field, message }))
-      : []),
-  ];
-  return errors.length > 0 || E.isLeft(known) ? E.left(errors.slice(0, bounds.fieldErrors)) : known;
-};
 
 const present = ({
   type,

@@ -3,6 +3,7 @@ import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { totalsOf } from '../../../sinks/listing/job-page';
 import { isSettled } from '../../../streams/job/job-state';
+import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';
 import { badFields } from '../requests/bad-fields';
@@ -20,13 +21,23 @@ import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
 
+export interface JobsOptions {
+  readonly pipeline: Pipeline;
+  readonly webhooks: Webhooks;
+  readonly views: JobViews;
+  readonly bodies: RequestBodies;
+  /** None where nothing is at hand to sign with: then programs report with a token of the job's user, or of a service. */
+  readonly reportTokens?: ReportTokens;
+}
+
 /** `/jobs` and `/jobs/:promptId`: submit, list, read, track, cancel. */
-export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): Router => {
+export const jobsRoutes = (options: JobsOptions): Router => {
+  const { pipeline, views, bodies } = options;
   const router = Router();
   router
     .route('/jobs')
     .get(authenticated, listing(pipeline, views))
-    .post(authenticated, submitting(pipeline, webhooks, views, bodies))
+    .post(authenticated, submitting(options))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
@@ -38,21 +49,30 @@ export const jobsRoutes = (pipeline: Pipeline, webhooks: Webhooks, views: JobVie
 };
 
 const submitting =
-  (pipeline: Pipeline, webhooks: Webhooks, views: JobViews, bodies: RequestBodies): ViewerHandler =>
+  ({ pipeline, webhooks, views, bodies, reportTokens }: JobsOptions): ViewerHandler =>
   async (asking, response) => {
     const { viewer } = response.locals;
     const { body, digest } = await bodies.read('submit', asking, viewer);
-    const once = onceOf(asking.headers, viewer, digest);
+    const given = onceOf(asking.headers, viewer, digest);
     const { webhookUrl } = body;
-    const request = { ...body.request, userId: body.request.userId ?? viewer.userId };
-    refuseOtherUsers(viewer, request);
+    const userId = body.request.userId ?? viewer.userId;
+    refuseOtherUsers(viewer, { userId });
     if (webhookUrl !== undefined) refuseUrl(webhooks.objectionTo(webhookUrl));
-    refuseUrlOfServer(viewer, request.server, pipeline);
-    const job = await pipeline.submit({ ...request, ...(once && { once }) });
+    const once = given && { once: given };
+    if (body.tag === 'workflow') refuseUrlOfServer(viewer, body.request.server, pipeline);
+    const job =
+      body.tag === 'workflow'
+        ? await pipeline.submit({ ...body.request, userId, ...once })
+        : await pipeline.open({ ...body.request, userId, ...once });
     if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
     response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(views.of(job, viewer));
-    response.status(once && isSettled(job) ? 200 : 202).json(views.of(job, viewer));
+    response.status(once && isSettled(job) ? 200 : 202);
+    const view = views.of(job, viewer);
+    if (body.tag === 'workflow') return void response.json(view);
+    const token = await reportTokens?.sign(job);
+    const url = `${prefixOf(response)}/jobs/${job.promptId}/report`;
+    response.json({ ...view, report: { url, ...token } });
   };
 
 const listing =
@@ -106,7 +126,7 @@ const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
   throw badFields(request.left);
 };
 
-const refuseOtherUsers = ({ role, userId }: Viewer, request: JobRequest): void => {
+const refuseOtherUsers = ({ role, userId }: Viewer, request: Pick<JobRequest, 'userId'>): void => {
   if (role === 'service' || request.userId === userId) return;
   const errors = [{ field: 'userId', message: 'must be the user that the token names' }];
   throw new Problem('forbidden', { detail: 'A user may act for nobody else.', errors });

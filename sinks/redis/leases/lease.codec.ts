@@ -2,6 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
+import type { JobReport } from '../../../streams/reports/job-report';
 import type { Request } from '../../leases';
 import type { ProcessIdentity } from '../../process-identity';
 
@@ -33,7 +34,30 @@ const leaseOwner = t.intersection([t.type({ instance: t.string }), t.partial({ p
 
 const registration = t.type({ serverUrl: t.string });
 
-const request: t.Type<Request> = t.type({ tag: t.literal('cancel'), promptId: t.string });
+/** Whoever passes a report on has checked it. */
+const report = t.intersection([
+  t.type({ count: t.number }),
+  t.partial({
+    value: t.number,
+    max: t.number,
+    stage: t.string,
+    message: t.string,
+    metrics: t.record(t.string, t.number),
+    outputs: t.readonlyArray(t.string),
+    failure: t.intersection([
+      t.type({ message: t.string }),
+      t.partial({
+        kind: t.keyof({ node_error: null, out_of_memory: null, interrupted: null, missing_output: null }),
+        retryable: t.boolean,
+      }),
+    ]),
+  }),
+]) as unknown as t.Type<JobReport>;
+
+const request: t.Type<Request> = t.union([
+  t.type({ tag: t.literal('cancel'), promptId: t.string }),
+  t.type({ tag: t.literal('report'), promptId: t.string, report }),
+]);
 
 const decoded =
   <A>(codec: t.Decoder<unknown, A>, what: string) =>

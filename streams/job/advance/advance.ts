@@ -1,9 +1,10 @@
 import { cancelledFailure, lost } from '../failures';
-import { isAtServer, isCancelAsked, lookedUpBy, type Job } from '../job';
+import { isAtServer, isCancelAsked, lookedUpBy, type Job, type ReportingItself } from '../job';
 import type { JobEvent, OwnFact } from '../job-event';
 import type { Timing } from '../timing';
 import { derived, failed, givenUp, runsAgain, withState } from './derive';
 import { afterFrame } from './frame-facts';
+import { reporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
 import { atServer, usualMs } from './at-server';
 
@@ -14,6 +15,8 @@ export function advance(job: Job, event: JobEvent, timing: Timing): Job {
       return job;
     case 'betweenRuns':
       return betweenRuns(job, event);
+    case 'reporting':
+      return reporting(job as Job<ReportingItself>, event);
     case 'posting':
     case 'watched':
     case 'fetchingOutputs':
@@ -63,6 +66,7 @@ function inRun(job: Job, event: JobEvent, timing: Timing): Job {
     case 'cancelAsked':
     case 'ticked':
     case 'abandoned':
+    case 'reported':
       return afterOwn(job, event, timing);
   }
 }
@@ -77,7 +81,9 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
       const { nodeErrors = job.state.nodeErrors } = event;
       return derived(lookedUpBy(taken, at + soon), { ...job.state, ...(nodeErrors && { nodeErrors }) }, at);
     }
+    // Nobody but ComfyUI tells of these.
     case 'posting':
+    case 'reported':
       return job;
     case 'refused':
       return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors });

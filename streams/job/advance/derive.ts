@@ -1,4 +1,4 @@
-import { isCancelAsked, type AtServer, type Job } from '../job';
+import { isCancelAsked, type AtServer, type Job, type ReportingItself } from '../job';
 import {
   isSettled,
   type CurrentNode,
@@ -20,8 +20,12 @@ const ALMOST = 99.9;
 
 /** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
 export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
-  if (state.status === 'queued') return withState(job, state, at);
-  const shown = shownAt(runOf(job, state, at), at);
+  return state.status === 'queued' ? withState(job, state, at) : withRun(job, runOf(job, state, at), state, at);
+}
+
+/** The same, of a run that is known. */
+export function withRun(job: Job<AtServer | ReportingItself>, run: RunClock, state: JobState, at: number): Job {
+  const shown = shownAt(run, at);
   const stage = { ...job.stage, run: shown.run };
   const node = currentNode(job.graph, shown.run);
   const { etaMs: _, ...rest } = state;
@@ -142,6 +146,7 @@ function sameState(a: JobState, b: JobState): boolean {
     a.executionStartedAt === b.executionStartedAt &&
     a.clientId === b.clientId &&
     a.serverUrl === b.serverUrl &&
+    a.reported === b.reported &&
     !isSettled(b) &&
     sameNode(a.node, b.node)
   );

@@ -101,6 +101,14 @@ async function useAll({ url }: Service): Promise<void> {
     await ask('GET', `/jobs/${id}/events`, { token: ada });
     await ask('GET', `/jobs/${id}/outputs/0`, { token: servant });
   }
+  const reported = await ask('POST', '/jobs', { token: ada, body: { type: 'lora_training', reported: {} } });
+  const { url: where, token } = reported.json['report'] as { readonly url: string; readonly token: string };
+  // The one answer that tells it is behind us.
+  watchFor(token.split('.')[2]!);
+  await ask('POST', where, { token, body: { count: 1, value: 1, max: 2, message: `key=${canary('reported-key')}` } });
+  await ask('POST', where, { token, body: { count: 2, nonsense: canary('reported-field') } });
+  await ask('POST', where, { token: `${token}x`, body: { count: 3 } });
+  await ask('POST', where, { token, body: { count: 4, failure: { message: `Bearer ${canary('reported-bearer')}` } } });
   for (const token of [forged, canary('no-jwt'), undefined]) {
     await ask('GET', '/jobs', { ...(token !== undefined && { token }) });
     const stranger = client({ url }, token);

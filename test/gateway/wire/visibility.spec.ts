@@ -37,6 +37,8 @@ test.each<[string, string, object]>([
   ['PUT', '', { body: tracked('bob') }],
   ['POST', '/cancel', {}],
   ['GET', '/nodes', {}],
+  ['GET', '/curves', {}],
+  ['POST', '/report', { body: { count: 1 } }],
   ['GET', '/outputs/0', {}],
   ['GET', '/outputs/99', {}],
   ['GET', '/outputs/x', {}],

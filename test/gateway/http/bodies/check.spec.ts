@@ -18,6 +18,7 @@ const fields = (checked: Checked) => errors(checked).map(({ field }) => field);
 const request = (text: string) => {
   const checked = checkedBody({ kind: 'submit', chunks: [Buffer.from(text)], needsUser: false, wantsDigest: false });
   if (checked.tag === 'refused') throw new Error(JSON.stringify(checked));
+  if (checked.body.tag !== 'workflow') throw new Error('no workflow');
   return checked.body.request;
 };
 

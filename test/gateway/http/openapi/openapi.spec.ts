@@ -8,6 +8,7 @@ import { jobViews } from '../../../../gateway/wire/job-views';
 import { httpApp } from '../../../../gateway/http/app';
 import { defaultDownloadLimits, downloads } from '../../../../gateway/http/outputs/downloads';
 import { urlSigner } from '../../../../gateway/http/outputs/signed-urls';
+import { reportRequest } from '../../../../gateway/http/requests/report-request.codec';
 import { submitRequest, trackRequest } from '../../../../gateway/http/requests/job-request.codec';
 import { examples } from '../../../../gateway/http/openapi/examples';
 import { openApi } from '../../../../gateway/http/openapi/openapi';
@@ -155,20 +156,30 @@ const values: readonly unknown[] = [
   { prompt: { '1': { class_type: 'X', inputs: {} } } },
 ];
 
+const [workflows, openings] = operationFor('POST', '/jobs')!.body!['anyOf'] as Schema[];
+type Schema = Readonly<Record<string, unknown>>;
+const whose = { type: 'face_swap', userId: 'ada' };
+
 test.each([
-  ['POST', '/jobs', submitRequest],
-  ['PUT', '/jobs/x', trackRequest],
-] as const)('the schema of %s %s takes what its codec takes, field by field', (method, path, decode) => {
-  const schema = operationFor(method, path)!.body!;
-  const workflow = { '1': { class_type: 'X', inputs: {} } };
-  const good = { type: 'face_swap', userId: 'ada', ...(method === 'POST' && { workflow }) };
+  [
+    'a workflow that is submitted',
+    workflows!,
+    { ...whose, workflow: { '1': { class_type: 'X', inputs: {} } } },
+    submitRequest,
+  ],
+  ['a job that is opened', openings!, { ...whose, reported: {} }, submitRequest],
+  ['a job that is tracked', operationFor('PUT', '/jobs/x')!.body!, whose, trackRequest],
+  ['a report', operationFor('POST', '/jobs/x/report')!.body!, { count: 1 }, reportRequest],
+] as const)('the schema of %s takes what its codec takes, field by field', (_, schema, good, decode) => {
   const takes = (body: unknown) => {
     const sent = JSON.parse(JSON.stringify(body)) as Readonly<Record<string, unknown>>;
     return [decode(sent, () => '')._tag === 'Right', fits(schema, sent).length === 0];
   };
   const fields = Object.keys(schema['properties'] as object);
   expect(fields.length).toBeGreaterThanOrEqual(5);
-  for (const field of [...fields, 'unknown'])
+  // That they go together, or with no others, no schema of a field says.
+  const alone = new Set(['value', 'max', 'outputs', 'failure', 'reported', 'workflow']);
+  for (const field of [...fields.filter((each) => each in good || !alone.has(each)), 'unknown'])
     for (const value of values) {
       const [byCodec, bySchema] = takes({ ...good, [field]: value });
       expect([field, value, byCodec]).toEqual([field, value, bySchema]);
@@ -246,6 +257,12 @@ describe('every real answer is as documented:', () => {
     await ask('PUT', nowhere, { body: { type: 'face_swap', userId: 'ada' } });
     await ask('PUT', nowhere, { body: { type: 7, userId: 'ada' } });
     await ask('PUT', nowhere, { body: '{' });
+    const opened = await ask('POST', '/jobs', { body: { type: 'lora_training', userId: 'ada', reported: {} } });
+    const reported = `/jobs/${String(opened.json['promptId'])}`;
+    await ask('POST', `${reported}/report`, { body: { count: 1, value: 1, max: 2, metrics: { loss: 0.5 } } });
+    await ask('POST', `${reported}/report`, { body: { count: 2, outputs: ['a.safetensors', 'https://x.example/a'] } });
+    await ask('GET', `${reported}/curves`);
+    await ask('GET', reported);
     gateway.comfy.faults.status = { httpStatus: 502, body: '<html>' };
     await ask('PUT', nowhere, { body: { type: 'face_swap', userId: 'ada' } });
     gateway.comfy.faults.status = undefined;

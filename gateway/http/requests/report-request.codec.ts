@@ -1,0 +1,80 @@
+import * as E from 'fp-ts/Either';
+import * as t from 'io-ts';
+import type { JobReport } from '../../../pipeline/api';
+import { bounds } from '../../../streams/bounds';
+import { reportedKinds, type Metrics, type ReportedFailure } from '../../../streams/reports/job-report';
+import { METRIC_NAME, objectionsByField, objectionsToWhole } from '../../../streams/reports/objections';
+import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { decodedBody } from './decoded-body.codec';
+
+/** A field of a report: what it may be stands with the reports themselves, its schema here. */
+const field = <A>(name: keyof JobReport, schema: JsonSchema) =>
+  checked<A>(
+    name,
+    (value) => {
+      const objection = objectionsByField[name]?.(value);
+      return objection === undefined ? E.right(value as A) : E.left(objection);
+    },
+    schema,
+  );
+
+const text = (maxLength: number, description: string): JsonSchema => ({
+  ...{ type: 'string', minLength: 1, maxLength },
+  description,
+});
+
+const failure: JsonSchema = {
+  type: 'object',
+  required: ['message'],
+  additionalProperties: false,
+  properties: {
+    message: { type: 'string', minLength: 1, maxLength: bounds.messageLength },
+    kind: { type: 'string', enum: [...reportedKinds] },
+    retryable: { type: 'boolean' },
+  },
+  description: 'It has failed. `kind` is `node_error` where it is absent.',
+};
+
+/** What the program that runs a job tells of it. */
+export const Report = t.type({
+  count: field<number>('count', {
+    ...{ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+    description: 'Grows with each report: one that is no greater than the last changes nothing.',
+  }),
+  value: optional(
+    field<number>('value', { type: 'number', minimum: 0, description: 'Steps done, of the whole run; with `max`.' }),
+  ),
+  max: optional(field<number>('max', { type: 'number', exclusiveMinimum: 0, description: 'Steps in all.' })),
+  stage: optional(field<string>('stage', text(bounds.stageLength, 'What it does now, in a word or two.'))),
+  message: optional(field<string>('message', text(bounds.messageLength, 'A line for whoever watches.'))),
+  metrics: optional(
+    field<Metrics>('metrics', {
+      type: 'object',
+      maxProperties: bounds.metrics,
+      propertyNames: { maxLength: bounds.metricNameLength, pattern: METRIC_NAME.source },
+      additionalProperties: { type: 'number' },
+      description: 'Figures by name. Those that are absent stay as they were.',
+      examples: [{ loss: 0.0831 }],
+    }),
+  ),
+  outputs: optional(
+    field<readonly string[]>('outputs', {
+      type: 'array',
+      maxItems: bounds.reportedOutputs,
+      items: { type: 'string', minLength: 1, maxLength: bounds.reportedOutputLength },
+      description: 'It has ended well: what it made, by names or http(s) URLs.',
+    }),
+  ),
+  failure: optional(field<ReportedFailure>('failure', failure)),
+});
+
+/** The body of `POST /jobs/:promptId/report`. */
+export const reportRequest = (body: unknown): E.Either<readonly FieldError[], JobReport> => {
+  const fields = decodedBody(Report, body);
+  if (E.isLeft(fields)) return fields;
+  const objections = objectionsToWhole(fields.right);
+  return objections.length > 0 ? E.left(objections) : E.right(present(fields.right));
+};
+
+const present = (fields: t.TypeOf<typeof Report>): JobReport =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as JobReport;

@@ -1,0 +1,21 @@
+import * as E from 'fp-ts/Either';
+import { pipe } from 'fp-ts/function';
+import { parse } from 'fp-ts/Json';
+import * as t from 'io-ts';
+import { noCurves, type Curves } from '../../streams/reports/curves';
+
+const point = t.intersection([
+  t.type({ at: t.number, metrics: t.record(t.string, t.number) }),
+  t.partial({ value: t.number }),
+]);
+const curves = t.type({ points: t.readonlyArray(point), everyMs: t.number }) as unknown as t.Type<Curves>;
+
+/** Reads curves as they are kept; none where they are anything else. */
+export const decodeCurves = (bytes: Uint8Array): Curves =>
+  pipe(
+    parse(new TextDecoder().decode(bytes)),
+    E.flatMap((value) => curves.decode(value)),
+    E.getOrElse(() => noCurves),
+  );
+
+export const encodeCurves = (curves: Curves): Uint8Array => new TextEncoder().encode(JSON.stringify(curves));

@@ -1,0 +1,51 @@
+import { of } from 'rxjs';
+import type { OpenRequest } from '../api';
+import type { Sessions } from '../sessions/sessions';
+import type { Beginnings } from '../submit/beginnings';
+import type { Identity } from '../submit/idempotent-submit';
+import { checkOpening } from '../submit/request';
+import { newState } from '../submit/submissions';
+import type { BoardEvent } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
+import type { JobState } from '../../streams/job/job-state';
+import { REPORTED_URL } from '../../streams/reports/job-report';
+import { reportedJob } from '../../streams/reports/reported-job';
+
+export interface OpeningParts {
+  readonly sessions: Pick<Sessions, 'own'>;
+  readonly beginnings: Beginnings;
+  /** How long a job may take in all where its request does not say; no bound where `undefined`. */
+  readonly timeoutMs: (type: string) => number | undefined;
+}
+
+/** Opens jobs that report themselves: stored, and watched over by whoever holds our session for them. */
+export function opening({
+  sessions,
+  beginnings,
+  timeoutMs,
+}: OpeningParts): (request: OpenRequest) => Promise<JobState> {
+  const stateOf = (request: OpenRequest, { promptId, at }: Identity): JobState => {
+    const { steps, silentMs = bounds.silentMs } = request.reported ?? {};
+    const givenMs = request.timeoutMs ?? timeoutMs(request.type);
+    return {
+      ...newState(promptId, REPORTED_URL, request, at),
+      session: sessions.own(REPORTED_URL),
+      via: 'report',
+      reported: { silentMs, count: 0, heardAt: at, ...(steps !== undefined && { steps }) },
+      ...(givenMs !== undefined && { deadlineAt: at + givenMs }),
+    };
+  };
+  const openAs = (request: OpenRequest, as?: Identity): Promise<JobState> =>
+    beginnings.begin(
+      {
+        ...{ userId: request.userId, bytes: 0 },
+        stateOf: (identity) => stateOf(request, identity),
+        first: (state) => of<BoardEvent>({ tag: 'opened', job: reportedJob(state) }),
+      },
+      as,
+    );
+  return async (request) => {
+    checkOpening(request);
+    return request.once === undefined ? openAs(request) : beginnings.once(request.once, (as) => openAs(request, as));
+  };
+}

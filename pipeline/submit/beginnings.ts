@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { EMPTY, catchError, concatMap, defer, from, map, of, tap, lastValueFrom, type Observable } from 'rxjs';
+import { TooManyJobs, type SubmitOnce } from '../api';
+import { isTransient, type Env } from '../env';
+import { idempotentSubmit, type Identity } from './idempotent-submit';
+import type { Reads } from '../reads/reads';
+import type { Transit } from '../transit';
+import type { JobStore } from '../../sinks/job-store';
+import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import type { JobState } from '../../streams/job/job-state';
+import { reconnecting } from '../../streams/operators/reconnecting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
+
+/** What one user may have under way. */
+export interface UserLimits {
+  /** Unsettled jobs. */
+  readonly jobs: number;
+  /** Bytes of the workflows that are stored for them. */
+  readonly bytes: number;
+  /** Nodes of those that this instance watches. */
+  readonly nodes: number;
+}
+
+export interface BeginningParts {
+  readonly board: BoardView;
+  readonly reads: Pick<Reads, 'get' | 'present'>;
+  readonly transit: Transit;
+  readonly store: JobStore;
+  readonly writer: Pick<WriteBehind, 'write'>;
+  readonly limits: UserLimits;
+  /** Runs a command to its end, or for as long as a caller waits. */
+  readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
+}
+
+/** A job that is to begin. */
+export interface NewJob {
+  readonly userId: string;
+  readonly stateOf: (as: Identity) => JobState;
+  readonly workflow?: StoredWorkflow;
+  /** Of that. */
+  readonly bytes: number;
+  /** Has it watched, `stored` where others may take it up. Its first event puts it on the board. */
+  readonly first: (state: JobState, stored: boolean) => Observable<BoardEvent>;
+}
+
+export interface Beginnings {
+  /** Stores a job within its user's bounds, and has it watched. With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` goes on. */
+  readonly begin: (job: NewJob, as?: Identity) => Promise<JobState>;
+  /** The same under a caller's key. */
+  readonly once: (once: SubmitOnce, begin: (as: Identity) => Promise<JobState>) => Promise<JobState>;
+}
+
+export function beginnings(parts: BeginningParts, env: Env): Beginnings {
+  const { reads, transit, store, writer, run } = parts;
+  const { clock, report, backoff } = env;
+  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
+  const admitted = perUser(parts, attempted);
+
+  /** Stored before it begins, so that no crash can lose it; or else begun all the same, and stored when that can be (R12). */
+  const bestEffort = (state: JobState, workflow: StoredWorkflow | undefined): Observable<boolean> =>
+    writer.write(state, workflow).pipe(
+      map(() => true),
+      reporting('store', report),
+      catchError(() => of(false)),
+    );
+
+  /** Only who stores the state first goes on: while the store does not answer, it is asked again. */
+  const untilStored = (state: JobState, workflow: StoredWorkflow | undefined): Observable<boolean> =>
+    writer.write(state, workflow).pipe(
+      reporting('store', report),
+      reconnecting({ backoff, clock, isTransient }),
+      concatMap((outcome) => (outcome === 'stored' ? of(true) : EMPTY)),
+    );
+
+  return {
+    begin: ({ userId, bytes, stateOf, workflow, first }, as) =>
+      admitted(userId, bytes, async (counted) => {
+        const state = stateOf(as ?? { promptId: randomUUID(), at: clock.now() });
+        const { promptId } = state;
+        if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
+        const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
+        // From here on the store counts it.
+        const begun$ = stored$.pipe(
+          tap(counted),
+          concatMap((isStored) => first(state, isStored)),
+        );
+        await run(begun$.pipe(untilOpened(promptId, transit)));
+        return (await reads.present(promptId)) ?? state;
+      }),
+    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), clock, attempted }),
+  };
+}
+
+/** Counts a job as being on its way until the board has it. */
+const untilOpened =
+  (promptId: string, transit: Transit) =>
+  (event$: Observable<BoardEvent>): Observable<BoardEvent> =>
+    defer(() => {
+      let inside = true;
+      transit.enter(promptId);
+      const arrived = (): void => {
+        if (inside) transit.leave(promptId);
+        inside = false;
+      };
+      return event$.pipe(
+        concatMap((event, n) => (n === 0 ? from([event]).pipe(tap({ complete: arrived })) : of(event))),
+        tap({ finalize: arrived }),
+      );
+    });
+
+/** Lets a user submit within bounds, those included that are being submitted just now. */
+function perUser(
+  { store, board, limits }: Pick<BeginningParts, 'store' | 'board' | 'limits'>,
+  attempted: <T>(work$: Observable<T>) => Observable<T>,
+) {
+  const submitting = new Map<string, number>();
+  return async (
+    userId: string,
+    bytes: number,
+    submit: (counted: () => void) => Promise<JobState>,
+  ): Promise<JobState> => {
+    const before = submitting.get(userId) ?? 0;
+    submitting.set(userId, before + 1);
+    let counts = true;
+    const counted = (): void => {
+      if (!counts) return;
+      counts = false;
+      const left = (submitting.get(userId) ?? 1) - 1;
+      if (left === 0) submitting.delete(userId);
+      else submitting.set(userId, left);
+    };
+    try {
+      const here = { jobs: board.countOfUser(userId), bytes: 0 };
+      const usage = await lastValueFrom(attempted(store.usage(userId)), { defaultValue: here });
+      if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
+      if (board.nodesOfUser(userId) >= limits.nodes)
+        throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
+      if (usage.bytes + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
+      return await submit(counted);
+    } finally {
+      counted();
+    }
+  };
+}

@@ -1,0 +1,29 @@
+import { NEVER, ignoreElements, take, type Observable } from 'rxjs';
+import type { BoardEvent } from '../../streams/board/board';
+import type { Session } from '../../streams/changes/job-changes';
+import { REPORTED_URL, type JobReport } from '../../streams/reports/job-report';
+
+/**
+ * Where jobs that report themselves are at home: a server without socket and without looks. So its sessions have leases as
+ * any other's, and whoever holds one watches over the jobs that were opened under it.
+ */
+export const reportedServer = {
+  url: REPORTED_URL,
+  session: (clientId: string): Session => ({
+    clientId,
+    serverUrl: REPORTED_URL,
+    inherited: false,
+    mayOpen: () => true,
+    end$: NEVER,
+    // Never open, hence never deaf: reports come by themselves.
+    connect: (_reopen$, stop$): Observable<BoardEvent> => stop$.pipe(take(1), ignoreElements()),
+  }),
+};
+
+/** What a report tells the board. */
+export const reportEvent = (promptId: string, report: JobReport, at: number): BoardEvent => ({
+  tag: 'reported',
+  promptId,
+  report,
+  at,
+});

@@ -1,0 +1,110 @@
+import { bounds } from '../bounds';
+import { completed, givenUp, withRun, withState } from '../job/advance/derive';
+import { cancelledBeforeRun, cancelledFailure } from '../job/failures';
+import type { Job, ReportingItself } from '../job/job';
+import type { JobEvent } from '../job/job-event';
+import type { CurrentNode, Failure, FileOutput, JobState } from '../job/job-state';
+import { shownAt } from '../job/progress/bar';
+import type { RunClock } from '../job/progress/run-clock';
+import { executing, stepped } from '../job/progress/run-events';
+import { REPORTED_NODE, type JobReport, type Metrics, type ReportedFailure, type Reporting } from './job-report';
+import { resumedRun } from './resumed-run';
+
+type ReportedJob = Job<ReportingItself>;
+
+/** A job that reports itself after one more event; those that ComfyUI would cause are none of its. */
+export function reporting(job: ReportedJob, event: JobEvent): Job {
+  const { at } = event;
+  const { state } = job;
+  switch (event.tag) {
+    case 'reported':
+      return state.reported === undefined ? job : takeReport(job, event.report, state.reported, at);
+    case 'ticked':
+      return state.status === 'processing' ? drawn(job, runOf(job, state, at), state, at) : job;
+    case 'refused':
+      return givenUp(job, event.failure, at);
+    case 'cancelAsked':
+      // Nobody is asked: the program that runs it hears of it in the answer to its next report.
+      return givenUp(job, state.status === 'queued' ? cancelledBeforeRun : cancelledFailure, at);
+    default:
+      return job;
+  }
+}
+
+/** While nothing is known of how long it takes, its bar stands: what comes before the first step may take any time. */
+const drawn = (job: ReportedJob, run: RunClock, state: JobState, at: number): Job =>
+  run.hasBegun || shownAt(run, at).isSure
+    ? withRun(job, run, state, at)
+    : withState({ ...job, stage: { ...job.stage, run } }, { ...state, phase: 'loading' }, at);
+
+/** One that is no newer than the last changes nothing. */
+function takeReport(job: ReportedJob, report: JobReport, before: Reporting, at: number): Job {
+  if (report.count <= before.count) return job;
+  const { state, run } = progressed(withNews(job, report, before, at), report, at);
+  const told: ReportedJob = { ...job, stage: { ...job.stage, run } };
+  if (report.failure !== undefined) return givenUp({ ...told, state }, failureOf(report.failure), at);
+  if (report.outputs !== undefined) return completed({ ...told, state }, report.outputs.map(outputOf), at);
+  return drawn(told, run, { ...state, status: 'processing', via: 'report' }, at);
+}
+
+/** The job with what it says beside its steps. */
+function withNews(job: ReportedJob, report: JobReport, before: Reporting, at: number): ReportedJob {
+  const { count, stage, message, metrics } = report;
+  const state: JobState = {
+    ...job.state,
+    executionStartedAt: job.state.executionStartedAt ?? at,
+    reported: { ...before, count, heardAt: at },
+    ...(stage !== undefined && { stage }),
+    ...(message !== undefined && { message }),
+    ...(metrics !== undefined && { metrics: newest(job.state.metrics, metrics) }),
+  };
+  return { ...job, state };
+}
+
+/** The newest of each name; past the bound, those that were told of first are forgotten. */
+const newest = (before: Metrics = {}, now: Metrics): Metrics =>
+  Object.fromEntries(Object.entries({ ...before, ...now }).slice(-bounds.metrics));
+
+const runOf = ({ stage, graph, durations }: ReportedJob, state: JobState, at: number): RunClock =>
+  stage.run ?? resumedRun(state, graph, durations, at);
+
+/** What its steps make of its state and its run. */
+function progressed(
+  job: ReportedJob,
+  { value, max }: JobReport,
+  at: number,
+): { readonly state: JobState; readonly run: RunClock } {
+  const { state } = job;
+  const { reported } = state;
+  const run = executing(runOf(job, state, at), REPORTED_NODE, state.executionStartedAt ?? at);
+  if (value === undefined || max === undefined || reported === undefined) return { state, run };
+  // It went back to what it had saved, or counts another way: the pace is measured anew, and what it took teaches nothing.
+  if (isAnew(state.node, value, max)) {
+    const node: CurrentNode = { id: REPORTED_NODE, type: state.type, value, max };
+    const anew: JobState = { ...state, node, reported: { ...reported, first: { value, at } } };
+    return { state: anew, run: { ...resumedRun(anew, job.graph, job.durations, at), isLate: true } };
+  }
+  const first = reported.first ?? (value > 0 ? { value, at } : undefined);
+  return {
+    state: { ...state, ...(first !== undefined && { reported: { ...reported, first } }) },
+    run: stepped(run, REPORTED_NODE, value, max, at),
+  };
+}
+
+const isAnew = (node: CurrentNode | undefined, value: number, max: number): boolean =>
+  node !== undefined && node.value > 0 && (value < node.value || max !== node.max);
+
+const failureOf = ({ kind = 'node_error', message, retryable = false }: ReportedFailure): Failure => ({
+  kind,
+  message,
+  retryable,
+});
+
+/** An output is known by its name; where it is, only a URL tells. */
+function outputOf(text: string): FileOutput {
+  const isUrl = /^https?:\/\/./i.test(text);
+  const path = isUrl ? text.replace(/[?#].*$/s, '') : text;
+  const filename = path.split(/[\\/]+/).findLast((name) => name !== '') ?? text;
+  const named = { nodeId: REPORTED_NODE, kind: 'files', filename: filename.slice(0, bounds.filenameLength) };
+  return { ...named, subfolder: '', type: 'reported', ...(isUrl && { url: text }) };
+}

@@ -1,0 +1,171 @@
+import { EMPTY, VirtualTimeScheduler, defer, finalize, of, throwError, type Observable } from 'rxjs';
+import { TooManyJobs, type SubmitRequest } from '../../../pipeline/api';
+import { beginnings, type BeginningParts } from '../../../pipeline/submit/beginnings';
+import { submissions, type SubmissionParts } from '../../../pipeline/submit/submissions';
+import { inTransit } from '../../../pipeline/transit';
+import { StoreUnavailable, type PutOutcome } from '../../../sinks/job-store';
+import type { BoardEvent } from '../../../streams/board/board';
+import { jobOf } from '../../../streams/job/job';
+import type { JobState } from '../../../streams/job/job-state';
+
+const REQUEST: SubmitRequest = {
+  type: 'image_generation',
+  userId: 'ada',
+  workflow: { '1': { class_type: 'X', inputs: {} } },
+};
+
+/** A store that answers each write as it is told to, or not at all; a server; a user with so much under way. */
+function aDesk({ limits = { jobs: 10, bytes: 1_000, nodes: 10 }, ...more }: Partial<SubmissionParts & BeginningParts> = {}) {
+  const clock = new VirtualTimeScheduler();
+  const done: string[] = [];
+  const reports: unknown[] = [];
+  const transit = inTransit();
+  const used = { jobs: 0, bytes: 0 };
+  const here = { jobs: 0, nodes: 0 };
+  const how: { outcome: PutOutcome | 'away'; usage: 'known' | 'away' } = { outcome: 'stored', usage: 'known' };
+  const away = () => throwError(() => new StoreUnavailable('away'));
+  const keys = new Map<string, string>();
+  const parts = {
+    choice: { asked: () => ({ url: 'http://one' }) },
+    sessions: { own: () => 'client' },
+    board: { session: () => undefined, countOfUser: () => here.jobs, nodesOfUser: () => here.nodes },
+    posting: {
+      first: (state: JobState, _prompt: unknown, isStored: boolean) =>
+        defer(() => {
+          done.push(
+            `post at ${clock.now()}${isStored ? '' : ' unstored'}${transit.has(state.promptId) ? '' : ' seen'}`,
+          );
+          return of<BoardEvent>({ tag: 'opened', job: jobOf(state) });
+        }),
+    },
+    reads: { get: () => Promise.resolve(undefined), present: () => Promise.resolve(undefined) },
+    transit,
+    store: {
+      usage: () => defer(() => (how.usage === 'away' ? away() : of({ ...used }))),
+      reserve: (key: string, text: string) => of(keys.get(key) ?? (keys.set(key, text), text)),
+      amend: () => EMPTY,
+    },
+    writer: {
+      write: () =>
+        defer(() => {
+          done.push(`write at ${clock.now()}`);
+          return how.outcome === 'away' ? away() : of(how.outcome);
+        }),
+    },
+    limits,
+    timeoutMs: () => undefined,
+    run: (command$: Observable<BoardEvent>) =>
+      new Promise<void>((resolve) => command$.pipe(finalize(resolve)).subscribe()),
+    ...more,
+  };
+  const begun = beginnings(parts as unknown as BeginningParts, {
+    clock,
+    random: () => 0.5,
+    report: (_where, error) => reports.push(error),
+    backoff: { steadyMs: 0, delayMs: () => 1_000 },
+  });
+  const submit = submissions({ ...(parts as unknown as SubmissionParts), beginnings: begun });
+  /** What was asked for before is begun; then virtual time goes on. */
+  const pass = async (ms: number): Promise<void> => {
+    await new Promise(setImmediate);
+    clock.maxFrames = clock.frame + ms;
+    clock.schedule(() => 'now', ms);
+    clock.flush();
+    await new Promise(setImmediate);
+  };
+  return { submit, done, reports, transit, used, here, how, pass };
+}
+
+test('a job is stored, then posted, and is on its way until the board has it', async () => {
+  const { submit, done, transit } = aDesk();
+  const state = await submit(REQUEST);
+  expect(done).toEqual(['write at 0', 'post at 0']);
+  expect(state).toMatchObject({ status: 'queued', serverUrl: 'http://one', clientId: 'client', via: 'polling' });
+  expect(transit.isEmpty()).toBe(true);
+});
+
+test('[R12] a job that the store does not take is posted all the same', async () => {
+  const { submit, done, reports, how, transit } = aDesk();
+  how.outcome = 'away';
+  await submit(REQUEST);
+  expect(done).toEqual(['write at 0', 'post at 0 unstored']);
+  expect(reports).toEqual([expect.any(StoreUnavailable)]);
+  expect(transit.isEmpty()).toBe(true);
+});
+
+describe('under a key', () => {
+  const once = { ...REQUEST, once: { key: 'k', body: 'digest' } };
+
+  test('a job is posted once it is stored: while the store does not answer it is asked again', async () => {
+    const { submit, done, how, pass } = aDesk();
+    how.outcome = 'away';
+    const submitted = submit(once);
+    await pass(2_500);
+    expect(done).toEqual(['write at 0', 'write at 1000', 'write at 2000']);
+    how.outcome = 'stored';
+    await pass(500);
+    await submitted;
+    expect(done.slice(3)).toEqual(['write at 3000', 'post at 3000']);
+  });
+
+  test('a job that another instance stored first is not posted', async () => {
+    const { submit, done, how, transit } = aDesk();
+    how.outcome = 'stale';
+    await submit(once);
+    expect(done).toEqual(['write at 0']);
+    expect(transit.isEmpty()).toBe(true);
+  });
+});
+
+describe('[R16] what a user may have under way', () => {
+  test('counts jobs that are being submitted just now, until the store counts them', async () => {
+    const { submit, used } = aDesk({ limits: { jobs: 2, bytes: 1_000, nodes: 10 } });
+    const three = await Promise.allSettled([submit(REQUEST), submit(REQUEST), submit(REQUEST)]);
+    expect(three.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(three[2]).toMatchObject({ reason: expect.any(TooManyJobs) as unknown });
+    await submit({ ...REQUEST, userId: 'bob' });
+    used.jobs = 2;
+    await expect(submit(REQUEST)).rejects.toThrow('a user may have 2 unsettled jobs');
+    used.jobs = 1;
+    await submit(REQUEST);
+  });
+
+  test('one that was refused leaves room for the next', async () => {
+    const { submit, used } = aDesk({ limits: { jobs: 1, bytes: 100, nodes: 10 } });
+    used.bytes = 100;
+    await expect(submit(REQUEST)).rejects.toThrow(TooManyJobs);
+    used.bytes = 0;
+    await submit(REQUEST);
+  });
+
+  test('is counted here while the store is away', async () => {
+    const { submit, here, how, done } = aDesk({ limits: { jobs: 2, bytes: 1_000, nodes: 10 } });
+    how.usage = 'away';
+    here.jobs = 2;
+    await expect(submit(REQUEST)).rejects.toThrow(TooManyJobs);
+    here.jobs = 1;
+    await submit(REQUEST);
+    expect(done).toHaveLength(2);
+  });
+
+  test('is a matter of bytes and nodes too; what is too much is neither stored nor posted', async () => {
+    const { submit, used, here, done } = aDesk({ limits: { jobs: 10, bytes: 100, nodes: 10 } });
+    used.bytes = 99;
+    await expect(submit(REQUEST)).rejects.toThrow('bytes of stored workflows');
+    used.bytes = 0;
+    here.nodes = 10;
+    await expect(submit(REQUEST)).rejects.toThrow('nodes in the workflows');
+    expect(done).toEqual([]);
+  });
+});
+
+test('a job’s time and its runs are what its request says, else what its type has and one run', async () => {
+  const { submit } = aDesk({ timeoutMs: (type) => (type === 'lora_training' ? undefined : 60_000) });
+  expect(await submit({ ...REQUEST, timeoutMs: 5_000 })).toMatchObject({ deadlineAt: 5_000 });
+  expect(await submit({ ...REQUEST, onLost: 'resubmit' })).toMatchObject({
+    deadlineAt: 60_000,
+    retry: { maxAttempts: 3, onLost: 'resubmit' },
+  });
+  const training = await submit({ ...REQUEST, type: 'lora_training' });
+  expect([training.deadlineAt, training.retry]).toEqual([undefined, undefined]);
+});
