@@ -75,6 +75,7 @@ export {
   type JobOutput,
   type JobPhase,
   type JobState,
+  type JobStanding,
   type JobStatus,
   type JobType,
   type NodeError,
@@ -82,5 +83,6 @@ export {
   type TextOutput,
   type Via,
 } from './streams/job/job-state';
+export type { UserLimits } from './pipeline/submit/beginnings';
 export type { Prompt, WorkflowNode } from './streams/job/workflow';
 export type { LearnedEntry } from './streams/job/progress/learned/learned';

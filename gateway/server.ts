@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -109,11 +109,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
-  const connections = new Set<Socket>();
-  http.on('connection', (connection) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
+  const connections = connectionsTo(http);
   http.listen(port, host);
   await once(http, 'listening');
   return {
@@ -131,6 +127,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await bodies.close();
     },
   };
+}
+
+/** The connections that are open, as they come and go. */
+function connectionsTo(http: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>();
+  http.on('connection', (connection) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
+  return connections;
 }
 
 const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry => metrics?.telemetry ?? (() => undefined);

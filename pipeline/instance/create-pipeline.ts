@@ -92,13 +92,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
-  const writer = writeBehind(tracedWrites(store), {
-    clock,
-    random,
-    report,
-    onStale: (state) => refused$.next(state),
-    confirmMs: CONFIRM_MS,
-  });
+  const onStale = (state: JobState): void => refused$.next(state);
+  const writer = writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS });
   const transit = inTransit();
 
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
@@ -154,6 +149,7 @@ function lettingGo({ promptId, epoch }: JobState, board: BoardView, { tell }: En
 }
 
 function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report, tell }: Env) {
+  if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, time: readingTime(), ...(socketTiming !== undefined && { socketTiming }) };
   const addresses = servers.map(serverAddress);

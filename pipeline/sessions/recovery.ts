@@ -169,7 +169,13 @@ class StoreRecovery implements Recovery {
 
   #patiently<T>(look$: Observable<T>): Observable<T> {
     const { report, backoff, clock } = this.#env;
-    return look$.pipe(reporting('recovery', report), reconnecting({ backoff, clock, isTransient }));
+    let isAway = false;
+    // An outage is told of once.
+    const failed = (error: unknown): void => {
+      if (!isAway) report('recovery', error);
+      isAway = true;
+    };
+    return look$.pipe(tap({ error: failed }), reconnecting({ backoff, clock, isTransient }));
   }
 }
 

@@ -1,3 +1,4 @@
+import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
 import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain } from '../../streams/workflow/shown-text';
@@ -88,9 +89,22 @@ const submission: Rules<SubmitRequest> = {
   maxAttempts: optional(whole(1, bounds.attempts)),
 };
 
+const someText = optional(unless((value) => typeof value === 'string', 'must be text'));
+const someTime = optional(
+  unless((value) => typeof value === 'number' && !Number.isNaN(value), 'must be a time in ms since 1970'),
+);
+const areStandings = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((each) => STANDINGS.some((standing) => standing === each));
+
 const query: Rules<ListQuery> = {
-  ...{ status: anything, type: anything, userId: anything, characterId: anything, text: anything },
-  ...{ since: anything, until: anything, cursor: anything },
+  status: optional(unless(areStandings, `must be a list of some of ${STANDINGS.join(', ')}`)),
+  type: someText,
+  userId: someText,
+  characterId: someText,
+  text: someText,
+  since: someTime,
+  until: someTime,
+  cursor: someText,
   limit: optional(unless((value) => Number.isInteger(value) && Number(value) >= 1, 'must be a whole number from 1')),
 };
 

@@ -2,6 +2,8 @@ import { jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import type { JobState } from '../../../streams/job/job-state';
 import { KeysUnavailable, publishedKeys } from './jwks';
 import { refusalOf, TokenRefused } from './token-refused';
+import { bounds } from '../../../streams/bounds';
+import { isPlain } from '../../../streams/workflow/shown-text';
 
 /** Who asks. A `user` has their own jobs, a `service` has all. */
 export interface Viewer {
@@ -111,9 +113,7 @@ function viewerFrom({ sub, exp = 0, role }: JWTPayload, toleranceS: number, now:
 function userOf(sub: unknown): string {
   const name = Number.isSafeInteger(sub) ? String(sub) : sub;
   if (typeof name !== 'string' || name === '') throw new TokenRefused('The token’s sub names no user.');
-  if (name.length > MOST_NAME || /\p{Cc}/u.test(name))
-    throw new TokenRefused(`The token’s sub has more than ${MOST_NAME} characters, or control characters.`);
+  if (!isPlain(bounds.userIdLength, name))
+    throw new TokenRefused(`The token’s sub has more than ${bounds.userIdLength} characters, or control characters.`);
   return name;
 }
-/** As `userId` of a job. */
-const MOST_NAME = 200;

@@ -53,6 +53,7 @@ test.each<[string, () => Promise<string>, RegExp]>([
   ['a service’s with such a `sub`', () => tokenOf({ role: 'service', sub: {} as never }), /sub names no user/],
   ['one with a `sub` that no job can have', () => tokenOf({ sub: 'a'.repeat(201) }), /200 characters/],
   ['one with a line break in it', () => tokenOf({ sub: 'a\nb' }), /control characters/],
+  ['one with half a pair of characters', () => tokenOf({ sub: '\ud800' }), /control characters/],
   ['one of an unknown role without `sub`', () => tokenOf({ role: 'admin' }), /sub names no user/],
   ['one not valid yet', () => tokenOf({ sub: 'ada', nbf: inSeconds(600) }), /not valid yet/],
   ['one without an end', () => new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg: 'HS256' }).sign(SECRET), /no exp/],

@@ -1,17 +1,19 @@
-import { EMPTY, from, of, type Observable } from 'rxjs';
+import { EMPTY, defer, from, of, throwError, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { recovery } from '../../../pipeline/sessions/recovery';
 import { inTransit } from '../../../pipeline/transit';
 import type { SessionKey } from '../../../sinks/leases';
-import type { JobStore } from '../../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 
 /** A store that notes which states were read and which sessions were made known. */
-function scene(states: readonly JobState[], held: ReadonlySet<string>) {
+function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor = 0) {
   const clock = new TestScheduler(() => true);
   const read: string[] = [];
   const noted: string[] = [];
+  const reports: string[] = [];
+  let asked = 0;
   const onBoard = new Set<string>();
   const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
     const unknown = some.filter(({ promptId }) => !isKnown(promptId));
@@ -19,7 +21,10 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>) {
     return from(unknown);
   };
   const store = {
-    live: (isKnown) => reading(states, isKnown),
+    live: (isKnown) =>
+      defer(() =>
+        asked++ < awayFor ? throwError(() => new StoreUnavailable('the store is away')) : reading(states, isKnown),
+      ),
     liveOf: (clientId, isKnown) =>
       reading(
         states.filter((state) => state.clientId === clientId),
@@ -38,7 +43,12 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>) {
       isHeld: (clientId) => held.has(clientId),
       own: () => 'own',
     },
-    { clock, random: () => 0.5, report: () => undefined, backoff: { steadyMs: 0, delayMs: () => 100 } },
+    {
+      clock,
+      random: () => 0.5,
+      report: (where) => void reports.push(where),
+      backoff: { steadyMs: 0, delayMs: () => 100 },
+    },
   );
   const look = (look$: ReturnType<typeof looks.ofAll>): readonly string[] => {
     const claimed: string[] = [];
@@ -52,6 +62,8 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>) {
     look,
     read,
     noted,
+    reports,
+    clock,
   };
 }
 
@@ -81,4 +93,12 @@ test('a job that was seen elsewhere is claimed by who inherits its session', () 
   look(ofAll());
   held.add('theirs');
   expect(look(ofSessions(['theirs']))).toEqual(['theirs']);
+});
+
+test('an outage of the store is told of once, however often it is asked in it', () => {
+  const { ofAll, look, reports, read, clock } = scene(jobs, new Set(['held', 'own']), 5);
+  look(ofAll());
+  clock.flush();
+  expect(read).toEqual(['mine', 'theirs', 'nobodys']);
+  expect(reports).toEqual(['recovery']);
 });

@@ -56,6 +56,10 @@ it.each<[field: string, query: object]>([
   ['limit', { limit: -1 }],
   ['limit', { limit: Number.NaN }],
   ['user', { user: 'ada' }],
+  ['status', { status: 'queued' }],
+  ['status', { status: ['waiting'] }],
+  ['since', { since: Number.NaN }],
+  ['text', { text: /x/ }],
 ])('[R18] list refuses %s in %p', (field, query) => {
   expect(refusal(() => checkQuery(query as ListQuery))).toBe(field);
 });
