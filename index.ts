@@ -63,6 +63,7 @@ export {
   type JobOutput,
   type JobPhase,
   type JobState,
+  type JobStanding,
   type JobStatus,
   type JobType,
   type NodeError,
@@ -70,5 +71,6 @@ export {
   type TextOutput,
   type Via,
 } from './streams/job/job-state';
+export type { UserLimits } from './pipeline/submit/beginnings';
 export type { Prompt, WorkflowNode } from './streams/job/workflow';
 export type { LearnedEntry } from './streams/job/progress/learned/learned';

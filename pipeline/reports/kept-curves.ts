@@ -59,16 +59,11 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
   const ended$ = new Subject<string>();
   const writing = new Set<string>();
 
-  const stored = (promptId: string): Observable<Curves> =>
-    store.file(promptId, FILE).pipe(
-      map((file) => (file === undefined ? noCurves : decodeCurves(file.bytes))),
-      defaultIfEmpty(noCurves),
-    );
   const whole = (promptId: string): Observable<Curves> =>
     defer(() => {
       const entry = entries.get(promptId);
       if (entry?.isWhole === true) return of(entry.curves);
-      return stored(promptId).pipe(map((kept) => joined(kept, entries.get(promptId)?.curves ?? noCurves)));
+      return storedCurves(store, promptId).pipe(map((kept) => joined(kept, entries.get(promptId)?.curves ?? noCurves)));
     });
 
   const written = (promptId: string): Observable<never> =>
@@ -79,13 +74,10 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         const now: Entry = { ...entry, curves, isWhole: true, isKept: true };
         entries.set(promptId, now);
         const file = { mimeType: 'application/json', bytes: encodeCurves(curves) };
-        return store.keepFile(promptId, FILE, file).pipe(
-          tap({
-            complete: () => {
-              if (now.hasEnded && entries.get(promptId) === now) entries.delete(promptId);
-            },
-          }),
-        );
+        const forgotten = (): void => {
+          if (now.hasEnded && entries.get(promptId) === now) entries.delete(promptId);
+        };
+        return store.keepFile(promptId, FILE, file).pipe(tap({ complete: forgotten }));
       }),
     );
   const write = (promptId: string): Observable<never> =>
@@ -102,29 +94,24 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         finalize(() => writing.delete(promptId)),
       );
     });
-  const grown = (): readonly string[] => [...entries].filter(([, { isKept }]) => !isKept).map(([id]) => id);
 
   return {
     take: (state) => {
-      const { promptId, epoch, startedAt, reported } = state;
-      if (reported === undefined) return;
-      const before = entries.get(promptId);
-      const entry = before ?? { curves: noCurves, isWhole: epoch === startedAt, isKept: true, hasEnded: false };
-      const curves = drawn(entry.curves, state);
-      const hasEnded = isSettled(state);
-      if (curves === entry.curves && !(hasEnded && before !== undefined)) return;
-      entries.set(promptId, { ...entry, curves, isKept: false, hasEnded });
-      if (!hasEnded) return;
+      const { promptId } = state;
+      const entry = entryAfter(entries.get(promptId), state);
+      if (entry === undefined) return;
+      entries.set(promptId, entry);
+      if (!entry.hasEnded) return;
       ended$.next(promptId);
       bound(entries);
     },
     forget: (promptId) => void entries.delete(promptId),
     of: (promptId) => firstValueFrom(whole(promptId)),
-    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(grown)), ended$).pipe(
+    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => unkept(entries))), ended$).pipe(
       mergeMap(write, AT_ONCE),
       ignoreElements(),
     ),
-    flush: () => defer(() => from(grown())).pipe(mergeMap(write, AT_ONCE)),
+    flush: () => defer(() => from(unkept(entries))).pipe(mergeMap(write, AT_ONCE)),
   };
 }
 
@@ -133,3 +120,23 @@ function bound(entries: Map<string, Entry>): void {
   const ended = [...entries].filter(([, { hasEnded }]) => hasEnded);
   for (const [promptId] of ended.slice(0, Math.max(0, ended.length - MOST_ENDED))) entries.delete(promptId);
 }
+
+/** What is known of a job's curves after one more state; `undefined` where that tells nothing of them. */
+function entryAfter(before: Entry | undefined, state: JobState): Entry | undefined {
+  const { epoch, startedAt, reported } = state;
+  if (reported === undefined) return undefined;
+  const entry = before ?? { curves: noCurves, isWhole: epoch === startedAt, isKept: true, hasEnded: false };
+  const curves = drawn(entry.curves, state);
+  const hasEnded = isSettled(state);
+  if (curves === entry.curves && !(hasEnded && before !== undefined)) return undefined;
+  return { ...entry, curves, isKept: false, hasEnded };
+}
+
+const storedCurves = (store: Pick<JobStore, 'file'>, promptId: string): Observable<Curves> =>
+  store.file(promptId, FILE).pipe(
+    map((file) => (file === undefined ? noCurves : decodeCurves(file.bytes))),
+    defaultIfEmpty(noCurves),
+  );
+
+const unkept = (entries: ReadonlyMap<string, Entry>): readonly string[] =>
+  [...entries].filter(([, { isKept }]) => !isKept).map(([promptId]) => promptId);

@@ -4,7 +4,6 @@ import type { Described, JsonSchema } from '../../wire/described.codec';
 import { IDEMPOTENCY_KEY } from '../requests/idempotency-key';
 import { InputQuery } from '../requests/input-request.codec';
 import { Query } from '../requests/job-query.codec';
-import { Report } from '../requests/report-request.codec';
 import { Open, Submit, Track } from '../requests/job-request.codec';
 import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
@@ -25,10 +24,10 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
     schema: schemaOf(field),
   }));
 
-const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
+export const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
-const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
+export const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
+export const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
 const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 
 const submit = operation({
@@ -139,31 +138,6 @@ const cancel = operation({
   problems: readsJobs,
 });
 
-const report = operation({
-  id: 'reportJob',
-  tag: 'jobs',
-  summary: 'Tells of a job that reports itself',
-  description:
-    'By the program that runs it, with the token of its opening, or one that may see the job. Ten a second are taken, at any instance. A ' +
-    '`count` no greater than the last changes nothing. With `outputs` or a `failure` the job ends, which is answered once it is stored: after ' +
-    'a 503 the same is to be sent again. A job that has settled, because it was cancelled say, stays as it is: the program is to stop.',
-  parameters: [promptId],
-  body: schemaOf(Report),
-  example: examples.report,
-  answers: { 200: json('The job as it is now.', ref('Job')) },
-  problems: [...readsBody, ...readsJobs, 'not-reported'],
-});
-
-const curves = operation({
-  id: 'readCurves',
-  tag: 'jobs',
-  summary: 'The metrics of a job that reports itself, over time',
-  description: 'Thinned to some 200 points, evenly over its time; without points where it told of none.',
-  parameters: [promptId],
-  answers: { 200: json('The points, in the order of time; `at` is ms since 1970, `value` the step.', ref('Curves')) },
-  problems: readsJobs,
-});
-
 const watch = operation({
   id: 'watchJob',
   tag: 'live',
@@ -260,8 +234,6 @@ export const jobPaths = {
   '/inputs': { post: upload },
   '/jobs/{promptId}': { get: read, put: track },
   '/jobs/{promptId}/cancel': { post: cancel },
-  '/jobs/{promptId}/report': { post: report },
-  '/jobs/{promptId}/curves': { get: curves },
   '/jobs/{promptId}/events': { get: watch },
   '/jobs/{promptId}/nodes': { get: nodes },
   '/jobs/{promptId}/outputs/{n}': { get: output },

@@ -1,5 +1,6 @@
 import { answerSchemas } from './response-schemas.codec';
 import { json, operation, ref } from './operation';
+import { reportPaths } from './report-operations.codec';
 import { jobPaths } from './job-operations.codec';
 
 /** The version of the API, not of the package: it changes when requests or answers do. */
@@ -113,7 +114,7 @@ export const openApi = (tokensRequired: boolean, prefix = '') => ({
     { name: 'health' },
     { name: 'self', description: 'What describes the API itself.' },
   ],
-  paths: { ...jobPaths, ...selfPaths },
+  paths: { ...jobPaths, ...reportPaths, ...selfPaths },
   webhooks: { settled },
   components: {
     schemas: answerSchemas(),

@@ -4,9 +4,9 @@ import * as t from 'io-ts';
 import type { JobRequest, OpenRequest, SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
 import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
-import { objectionsToOpening } from '../../../streams/reports/objections';
 import { isPlain, isWithin } from '../../../streams/workflow/shown-text';
 import { decodedBody } from './decoded-body.codec';
+import { Reported } from './report-request.codec';
 import { WorkflowFromJson } from './workflow.codec';
 
 const MOST_URL = 2000;
@@ -154,29 +154,6 @@ export const Submit = t.type({
   maxAttempts: optional(Attempts),
   webhook: optional(WebhookAsked),
 });
-
-const reportedSchema: JsonSchema = {
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    steps: { type: 'integer', minimum: 1, description: 'How many there will be, where that is known.' },
-    silentMs: {
-      ...{ type: 'integer', minimum: bounds.leastSilentMs, maximum: bounds.mostSilentMs, default: bounds.silentMs },
-      description: 'Once nothing was heard for so long, it has failed as `timed_out`.',
-    },
-  },
-  description: 'No ComfyUI runs it: the program that does reports of it.',
-};
-
-const Reported = checked<NonNullable<OpenRequest['reported']>>(
-  'Reported',
-  (value) => {
-    const [first] = objectionsToOpening(value);
-    if (first === undefined) return E.right(value as NonNullable<OpenRequest['reported']>);
-    return E.left(first.field === '' ? first.message : `has a field ${first.field} that ${first.message}`);
-  },
-  reportedSchema,
-);
 
 /** A job that reports itself. */
 export const Open = t.type({

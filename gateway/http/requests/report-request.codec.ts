@@ -1,9 +1,14 @@
 import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
-import type { JobReport } from '../../../pipeline/api';
+import type { JobReport, OpenRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
 import { reportedKinds, type Metrics, type ReportedFailure } from '../../../streams/reports/job-report';
-import { METRIC_NAME, objectionsByField, objectionsToWhole } from '../../../streams/reports/objections';
+import {
+  METRIC_NAME,
+  objectionsByField,
+  objectionsToOpening,
+  objectionsToWhole,
+} from '../../../streams/reports/objections';
 import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
 import { decodedBody } from './decoded-body.codec';
 
@@ -78,3 +83,27 @@ export const reportRequest = (body: unknown): E.Either<readonly FieldError[], Jo
 
 const present = (fields: t.TypeOf<typeof Report>): JobReport =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as JobReport;
+
+const reportedSchema: JsonSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    steps: { type: 'integer', minimum: 1, description: 'How many there will be, where that is known.' },
+    silentMs: {
+      ...{ type: 'integer', minimum: bounds.leastSilentMs, maximum: bounds.mostSilentMs, default: bounds.silentMs },
+      description: 'Once nothing was heard for so long, it has failed as `timed_out`.',
+    },
+  },
+  description: 'No ComfyUI runs it: the program that does reports of it.',
+};
+
+/** How a job says that it will report itself. */
+export const Reported = checked<NonNullable<OpenRequest['reported']>>(
+  'Reported',
+  (value) => {
+    const [first] = objectionsToOpening(value);
+    if (first === undefined) return E.right(value as NonNullable<OpenRequest['reported']>);
+    return E.left(first.field === '' ? first.message : `has a field ${first.field} that ${first.message}`);
+  },
+  reportedSchema,
+);

@@ -15,7 +15,10 @@ const REQUEST: SubmitRequest = {
 };
 
 /** A store that answers each write as it is told to, or not at all; a server; a user with so much under way. */
-function aDesk({ limits = { jobs: 10, bytes: 1_000, nodes: 10 }, ...more }: Partial<SubmissionParts & BeginningParts> = {}) {
+function aDesk({
+  limits = { jobs: 10, bytes: 1_000, nodes: 10 },
+  ...more
+}: Partial<SubmissionParts & BeginningParts> = {}) {
   const clock = new VirtualTimeScheduler();
   const done: string[] = [];
   const reports: unknown[] = [];
