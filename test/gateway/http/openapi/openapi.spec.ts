@@ -269,6 +269,7 @@ describe('every real answer is as documented:', () => {
       await ask(method, there, { token: 'none', ...body });
       await ask(method, there, { headers: { Origin: 'https://evil.example' }, ...body });
       if (path.includes('{promptId}')) await ask(method, there, { token: ada, ...body });
+      if (path.includes('{promptId}')) await ask(method, `${there}?odd=1`, body);
       if (path.includes('{promptId}')) await ask(method, there.replace(/\/jobs\/[\w-]+/, '/jobs/%E0%A4%A'), body);
     }
   });
@@ -291,6 +292,7 @@ describe('every real answer is as documented:', () => {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
       await ask('GET', '/me', { token });
+      await ask('GET', '/me?odd=1', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }

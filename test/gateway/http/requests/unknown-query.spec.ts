@@ -14,6 +14,9 @@ it.each([
   ['POST', '/jobs/no-such-job/cancel'],
   ['GET', '/jobs/no-such-job/events'],
   ['GET', '/jobs/no-such-job/nodes'],
+  ['POST', '/jobs/no-such-job/outputs/0/url'],
+  ['POST', '/jobs/no-such-job/report'],
+  ['GET', '/jobs/no-such-job/curves'],
   ['GET', '/me'],
 ])('[R18] %s %s refuses by name what its query says, whether or not there is such a job', async (method, path) => {
   const { status, json } = await asking(gateway)(method, `${path}?fields=status&__proto__=1`);
