@@ -96,8 +96,12 @@ export const bounds = {
   frameSpaceMs: 40,
   pressedFrameSpaceMs: 160,
   frameWaitMs: 30,
+  /** The same where an instance reads more than so many of them a second. */
+  busyReadsPerSecond: 5_000,
+  busyFrameSpaceMs: 80,
+  busyFrameWaitMs: 60,
   /** Share of the time that such frames may take while more comes than can be taken. */
-  readingShare: 0.15,
+  readingShare: 0.1,
   /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */
   frameLanes: 20_000,
   /** Bytes of a frame that is taken out of what a socket brings, without `ws`; longer ones go through it. */

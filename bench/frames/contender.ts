@@ -4,7 +4,7 @@ import { Client } from '@stable-canvas/comfyui-client';
 import WebSocket from 'ws';
 import { heap } from '../heap';
 import { ours } from './ours';
-import { answering, pause, type ContenderOrder, type Contender, type Cost, type Way } from './talk';
+import { answering, pause, type ContenderOrder, type Contender, type Cost, type Left, type Way } from './talk';
 
 /** What every contender has time for after the last frame: what it put off is its cost too. */
 const REST_MS = 300;
@@ -12,6 +12,15 @@ const REST_MS = 300;
 let contender: Contender | undefined;
 let came: Promise<void> = Promise.resolve();
 let before = { cpu: process.cpuUsage(), at: 0 };
+
+let warnings = 0;
+process.on('warning', () => (warnings += 1));
+
+function resources(): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
 
 async function carryOut(order: ContenderOrder): Promise<unknown> {
   switch (order.tag) {
@@ -31,7 +40,14 @@ async function carryOut(order: ContenderOrder): Promise<unknown> {
       return { cpuMs: (user + system) / 1_000, wallMs } satisfies Cost;
     }
     case 'heap':
-      return { heapBytes: heap(), rssBytes: process.memoryUsage().rss };
+      // What is on its way to be closed has had its time.
+      await pause(2_000);
+      return {
+        heapBytes: heap(),
+        rssBytes: process.memoryUsage().rss,
+        resources: resources(),
+        warnings,
+      } satisfies Left;
     case 'submit':
       return contender!.submit?.(order.jobs);
     case 'settled':

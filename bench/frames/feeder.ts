@@ -23,13 +23,18 @@ function answerTo(method: string | undefined, url: string, body: Buffer): unknow
   if (method === 'POST' && url === '/prompt') {
     const { prompt_id, client_id } = JSON.parse(body.toString()) as { prompt_id: string; client_id: string };
     posted.set(client_id, [...(posted.get(client_id) ?? []), prompt_id]);
+    // A queue that grew is told of: a socket that hears nothing of its own post is taken for deaf.
+    if (sockets.has(client_id)) rawOf(client_id).write(statusFrame(posted.get(client_id)?.length ?? 0));
     return { prompt_id, number: 1, node_errors: {} };
   }
   const [, id] = /^\/api\/jobs\/([^/?]+)/.exec(url) ?? [];
   if (id !== undefined && done.has(id)) return { id, status: 'completed', outputs: outputs(id) };
   if (id !== undefined) return { id, status: 'in_progress' };
-  if (url.startsWith('/api/jobs'))
-    return { jobs: [], pagination: { offset: 0, limit: null, total: 0, has_more: false } };
+  if (url.startsWith('/api/jobs')) {
+    const jobs = [...posted.values()].flat().filter((posted) => !done.has(posted));
+    const listed = jobs.map((job, place) => ({ id: job, status: 'in_progress', priority: place, create_time: place }));
+    return { jobs: listed, pagination: { offset: 0, limit: null, total: jobs.length, has_more: false } };
+  }
   if (url.startsWith('/system_stats')) return { system: { os: 'posix' }, devices: [] };
   return { exec_info: { queue_remaining: 0 } };
 }
@@ -51,7 +56,14 @@ function rawOf(clientId: string): Socket {
 }
 
 async function written(socket: Socket, bytes: Buffer): Promise<void> {
-  if (!socket.write(bytes)) await once(socket, 'drain');
+  if (socket.write(bytes)) return;
+  const over = new AbortController();
+  const drained = once(socket, 'drain', { signal: over.signal });
+  const closed = once(socket, 'close', { signal: over.signal });
+  await Promise.race([drained, closed]);
+  // Whoever still listens hears that it is over, as an error.
+  for (const waiting of [drained, closed]) waiting.catch(() => undefined);
+  over.abort();
 }
 
 async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'flood' }): Promise<Fed> {
@@ -91,12 +103,14 @@ async function pace({ clientId, load, perSecond, seconds, end }: FeederOrder & {
 }
 
 async function live({ clientId, steps }: FeederOrder & { tag: 'live' }): Promise<Fed> {
-  const [socket, ids] = [rawOf(clientId), posted.get(clientId) ?? []];
+  const ids = posted.get(clientId) ?? [];
   const began = performance.now();
   let sent = 0;
   const say = async (of: (id: string) => unknown): Promise<void> => {
     sent += ids.length;
-    await written(socket, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
+    const socket = rawOf(clientId);
+    // What a closed socket does not bring, the history tells.
+    if (socket.writable) await written(socket, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
   };
   await say((id) => ({ type: 'execution_start', data: { prompt_id: id } }));
   for (let value = 1; value <= steps; value += 1) {
@@ -112,7 +126,17 @@ async function live({ clientId, steps }: FeederOrder & { tag: 'live' }): Promise
   }));
   ids.forEach((id) => done.add(id));
   await say((id) => ({ type: 'execution_success', data: { prompt_id: id } }));
+  posted.delete(clientId);
   return { frames: sent, seconds: (performance.now() - began) / 1_000 };
+}
+
+/** Resolves once the socket is open anew. */
+async function dropped(clientId: string): Promise<Fed> {
+  const before = sockets.get(clientId);
+  before?.terminate();
+  done.clear();
+  while (sockets.get(clientId) === before) await pause(50);
+  return { frames: 0, seconds: 0 };
 }
 
 const outputsOfNode = (id: string): unknown => ({ images: [{ filename: `${id}.png`, subfolder: '', type: 'output' }] });
@@ -125,6 +149,8 @@ answering((order: FeederOrder) => {
       return pace(order);
     case 'live':
       return live(order);
+    case 'drop':
+      return dropped(order.clientId);
   }
 });
 

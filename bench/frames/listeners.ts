@@ -1,4 +1,5 @@
 /** Socket.IO clients, hundreds in one process, that note when a state came and when the frame was written that it shows. */
+import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { answering, sinceMs, stamp, type Heard, type ListenerOrder } from './talk';
 
@@ -10,6 +11,7 @@ interface Job {
 let ages: number[] = [];
 let gaps: number[] = [];
 const jobs = new Map<string, Job>();
+let sockets: WebSocket[] = [];
 
 const numberAfter = (text: string, name: string): number => {
   const start = text.indexOf(name);
@@ -39,6 +41,7 @@ function open(url: string, promptIds: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const address = `${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
     const socket = new WebSocket(address, { perMessageDeflate: false });
+    sockets.push(socket);
     let left = promptIds.length;
     const answered = (text: string): void => {
       if (text === '2') socket.send('3');
@@ -52,7 +55,9 @@ function open(url: string, promptIds: readonly string[]): Promise<void> {
     socket.on('error', reject);
     socket.on('message', (bytes: Buffer) => {
       const text = bytes.toString('latin1');
-      if (text.startsWith('42["job:state"')) note(text);
+      // An end is told as an event that wants an acknowledgement.
+      if (/^42\d+/.test(text)) socket.send(`43${/^42(\d+)/.exec(text)?.[1] ?? ''}[]`);
+      else if (text.startsWith('42["job:state"')) note(text);
       else answered(text);
     });
   });
@@ -61,6 +66,13 @@ function open(url: string, promptIds: readonly string[]): Promise<void> {
 async function carryOut(order: ListenerOrder): Promise<unknown> {
   if (order.tag === 'join') {
     for (const rooms of order.rooms) await open(order.url, rooms);
+    return undefined;
+  }
+  if (order.tag === 'leave') {
+    const closed = sockets.map((socket) => once(socket, 'close'));
+    for (const socket of sockets) socket.close();
+    sockets = [];
+    await Promise.all(closed);
     return undefined;
   }
   const [age, gap] = [Float64Array.from(ages).sort(), Float64Array.from(gaps).sort()];

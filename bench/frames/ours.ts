@@ -30,23 +30,25 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
   const gateway = await startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, rates });
   const linked = (): boolean => pipeline.servers()[0]?.via === 'websocket';
   while (!linked()) await pause(10);
-  const submitted: Promise<string>[] = [];
+  const submitted: string[] = [];
   return {
     opened: { gateway: gateway.url, takenUpMs, takenUpCpuMs: (user + system) / 1_000, heapBytes: heap() - before },
     came: async (_, end) => {
       while (pipeline.servers()[0]?.queueRemaining !== end) await pause(5);
     },
     submit: async (many) => {
-      for (let n = 0; n < many; n += 1) {
-        const request = { type: 'bench', userId: `user ${n % 100}`, workflow: JSON.stringify(workflowOf(1)) };
-        submitted.push(pipeline.submit(request).then(({ promptId }) => promptId));
-        if (n % 50 === 49) await Promise.all(submitted);
+      for (let n = 0; n < many; n += 50) {
+        const some = Array.from({ length: Math.min(50, many - n) }, (_, k) => ({
+          ...{ type: 'bench', userId: `user ${(n + k) % 100}`, workflow: JSON.stringify(workflowOf(1)) },
+        }));
+        const jobs = await Promise.all(some.map((request) => pipeline.submit(request)));
+        submitted.push(...jobs.map(({ promptId }) => promptId));
       }
-      await Promise.all(submitted);
+      return [...submitted];
     },
     settled: async () => {
-      for (const promptId of await Promise.all(submitted))
-        while ((await pipeline.get(promptId))?.status !== 'completed') await pause(20);
+      for (const promptId of submitted.splice(0))
+        while ((await pipeline.get(promptId))?.phase !== 'settled') await pause(20);
       // What is to be stored is, and the index too.
       await pause(1_000);
     },

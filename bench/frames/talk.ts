@@ -28,7 +28,18 @@ export type FeederOrder =
       readonly end: number;
     }
   /** The life of each of so many jobs that were posted: its start, steps, an output and its end. */
-  | { readonly tag: 'live'; readonly clientId: string; readonly steps: number };
+  | { readonly tag: 'live'; readonly clientId: string; readonly steps: number }
+  /** Cuts the socket off. */
+  | { readonly tag: 'drop'; readonly clientId: string };
+
+export interface Left {
+  readonly heapBytes: number;
+  readonly rssBytes: number;
+  /** What keeps the process going, by its kind. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Warnings of Node so far, of too many listeners say. */
+  readonly warnings: number;
+}
 
 export interface Fed {
   readonly frames: number;
@@ -73,12 +84,14 @@ export interface Contender {
   readonly opened: Opened;
   /** Resolves once all frames have come, the last of which is a `status` with `end`. */
   readonly came: (frames: number, end: number) => Promise<void>;
-  readonly submit?: (jobs: number) => Promise<void>;
+  readonly submit?: (jobs: number) => Promise<readonly string[]>;
   readonly settled?: () => Promise<void>;
 }
 
 export type ListenerOrder =
   | { readonly tag: 'join'; readonly url: string; readonly rooms: readonly (readonly string[])[] }
+  /** Closes all sockets. */
+  | { readonly tag: 'leave' }
   /** What was heard since the last time. */
   | { readonly tag: 'heard' };
 

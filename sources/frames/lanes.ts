@@ -14,6 +14,8 @@ export interface Lane {
   start: number;
   end: number;
   isLent: boolean;
+  /** The bytes that it was copied to last, to be used again. */
+  kept: Buffer | undefined;
   /** When what waits is to be read. */
   dueAt: number;
 }
@@ -30,21 +32,32 @@ export interface Lanes {
 /** A job of which nothing came for so long is forgotten. */
 const IDLE_MS = 10_000;
 
+/** Characters of most ids: ComfyUI's are UUIDs. */
+const UUID = 36;
+const QUOTE = 0x22;
+
 export function frameLanes(): Lanes {
   const lanes = new Map<string, Lane>();
-  let last: Lane | undefined;
+  /** The lane that an id with this digest was found in last: no string is made of it again, and none is hashed. */
+  const found = new Map<number, Lane>();
   let sweptAt = Number.NEGATIVE_INFINITY;
 
+  const remove = (lane: Lane): void => {
+    const { promptId, idBytes } = lane;
+    lanes.delete(promptId);
+    const digest = promptId.length === UUID ? digestOf(idBytes, UUID) : 0;
+    if (found.get(digest) === lane) found.delete(digest);
+  };
   const opened = (promptId: string, now: number): Lane | undefined => {
     if (now - sweptAt > IDLE_MS) {
       sweptAt = now;
-      for (const [id, lane] of lanes) if (lane.waiting === undefined && now - lane.readAt > IDLE_MS) lanes.delete(id);
+      for (const lane of lanes.values()) if (lane.waiting === undefined && now - lane.readAt > IDLE_MS) remove(lane);
     }
     if (lanes.size >= bounds.frameLanes) return undefined;
     const idBytes = Uint8Array.from(Buffer.from(`${promptId}"`));
     const lane: Lane = {
       ...{ promptId, idBytes, readAt: Number.NEGATIVE_INFINITY, stateAt: Number.NEGATIVE_INFINITY },
-      ...{ waiting: undefined, start: 0, end: 0, isLent: false, dueAt: 0 },
+      ...{ waiting: undefined, kept: undefined, start: 0, end: 0, isLent: false, dueAt: 0 },
     };
     lanes.set(promptId, lane);
     return lane;
@@ -55,21 +68,30 @@ export function frameLanes(): Lanes {
     of: (bytes, type, start, end, now) => {
       const id = promptIdStart(bytes, type, start, end);
       if (id === -1) return undefined;
-      // Most frames are of the job that the one before was of: no string is made of its id again.
-      if (last !== undefined && isAt(bytes, id, last.idBytes)) return last;
+      const digest = bytes[id + UUID] === QUOTE ? digestOf(bytes, id + UUID) : 0;
+      const before = found.get(digest);
+      if (before !== undefined && isAt(bytes, id, before.idBytes)) return before;
       const idEnd = promptIdEnd(bytes, id, end);
       if (idEnd === -1) return undefined;
       const promptId = bytes.toString('latin1', id, idEnd);
-      last = lanes.get(promptId) ?? opened(promptId, now);
-      return last;
+      const lane = lanes.get(promptId) ?? opened(promptId, now);
+      if (lane !== undefined && (found.size < bounds.frameLanes || found.has(digest))) found.set(digest, lane);
+      return lane;
     },
     forget: (promptId) => {
-      lanes.delete(promptId);
-      if (last?.promptId === promptId) last = undefined;
+      const lane = lanes.get(promptId);
+      if (lane !== undefined) remove(lane);
     },
     clear: () => {
       lanes.clear();
-      last = undefined;
+      found.clear();
     },
   };
+}
+
+/** Of the last characters before `end`, by which ids differ. */
+function digestOf(bytes: Uint8Array, end: number): number {
+  let digest = 0;
+  for (let at = end - 12; at < end; at += 1) digest = (Math.imul(digest, 31) + (bytes[at] ?? 0)) | 0;
+  return digest;
 }

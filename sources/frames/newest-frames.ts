@@ -1,6 +1,5 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
-import { bounds } from '../../streams/bounds';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
 import { frameLanes, type Lane, type Lanes } from './lanes';
 import type { ReadingTime } from './reading-time';
@@ -32,6 +31,9 @@ export interface NewestFramesOptions {
 /** A server that tells of a step by `progress_state` tells of each so: its `progress` says nothing new. */
 const SAID_MS = 1_000;
 const TICK_MS = 20;
+/** Of the bytes that a waiting frame was copied to: so many more than it has, and kept for the next one up to so many. */
+const ROOM_BYTES = 16;
+const KEPT_BYTES = 1_024;
 
 export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): NewestFrames {
   const lanes = frameLanes();
@@ -73,11 +75,12 @@ export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): 
       if (type === 'progress_state') lane.stateAt = now;
       else if (now - lane.stateAt < SAID_MS) return;
       else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
-      if (now - lane.readAt >= time.spaceMs(now) && time.allows(now)) {
+      const { spaceMs, waitMs } = time.pace(now);
+      if (now - lane.readAt >= spaceMs && time.allows(now)) {
         readOne(lane, bytes.subarray(start, end), now);
         return;
       }
-      lane.dueAt = Math.max(lane.readAt + time.spaceMs(now), now + bounds.frameWaitMs);
+      lane.dueAt = Math.max(lane.readAt + spaceMs, now + waitMs);
       line.wait(lane, bytes, start, end);
       tick ??= clock.schedule(readDue, TICK_MS);
     },
@@ -112,23 +115,34 @@ function waitingLine() {
     lanes: (): readonly Lane[] => [...line],
     isEmpty: () => line.size === 0,
     wait: (lane: Lane, bytes: Buffer, start: number, end: number): void => {
-      Object.assign(lane, { waiting: bytes, start, end });
-      line.add(lane);
+      if (lane.waiting === undefined) line.add(lane);
+      lane.waiting = bytes;
+      lane.start = start;
+      lane.end = end;
       if (lane.isLent) return;
       lane.isLent = true;
       lent.push(lane);
     },
     leave: (lane: Lane): void => {
+      if (lane.waiting === undefined) return;
       lane.waiting = undefined;
       line.delete(lane);
+      // What many jobs hold for their next frame is not to be much.
+      if (lane.kept !== undefined && lane.kept.length > KEPT_BYTES) lane.kept = undefined;
     },
     /** Only the last of those that came together is copied. */
     settle: (): void => {
       for (const lane of lent) {
         lane.isLent = false;
         if (lane.waiting === undefined) continue;
-        lane.waiting = Buffer.from(lane.waiting.subarray(lane.start, lane.end));
-        [lane.start, lane.end] = [0, lane.waiting.length];
+        const length = lane.end - lane.start;
+        // Frames of a job grow by some bytes while a node counts.
+        if (lane.kept === undefined || lane.kept.length < length)
+          lane.kept = Buffer.allocUnsafeSlow(length + ROOM_BYTES);
+        lane.waiting.copy(lane.kept, 0, lane.start, lane.end);
+        lane.waiting = lane.kept;
+        lane.start = 0;
+        lane.end = length;
       }
       lent.length = 0;
     },

@@ -1,0 +1,45 @@
+import { readingTime } from '../../../sources/frames/reading-time';
+import { bounds } from '../../../streams/bounds';
+
+/** A clock that goes on by what each reading takes. */
+function timed() {
+  let at = 0;
+  const time = readingTime(() => at);
+  return {
+    time,
+    read: (ms: number): void => {
+      time.spend(() => (at += ms));
+    },
+  };
+}
+
+test('where many frames are read, those of one job are read less often, and as often again once they are few', () => {
+  const { time, read } = timed();
+  const spaceAt = (now: number): number => time.pace(now).spaceMs;
+  expect(spaceAt(1_000)).toBe(bounds.frameSpaceMs);
+  for (let n = 0; n < bounds.busyReadsPerSecond; n += 1) read(0);
+  expect(spaceAt(1_500)).toBe(bounds.busyFrameSpaceMs);
+  // Half as many are read now that each job is read half as often: that is no less at work.
+  for (let n = 0; n < bounds.busyReadsPerSecond * 0.3; n += 1) read(0);
+  expect(spaceAt(2_000)).toBe(bounds.busyFrameSpaceMs);
+  read(0);
+  expect(spaceAt(2_500)).toBe(bounds.frameSpaceMs);
+});
+
+test('while a socket is too full, reading takes its share of the time and no more; else as much as it likes', () => {
+  const { time, read } = timed();
+  read(1_000);
+  expect(time.allows(1_000)).toBe(true);
+  let spent = 0;
+  for (let now = 20_000; now < 30_000; now += 1) {
+    time.press(now);
+    expect(time.pace(now).spaceMs).toBe(bounds.pressedFrameSpaceMs);
+    while (time.allows(now)) {
+      read(0.5);
+      spent += 0.5;
+    }
+  }
+  expect(spent / 10_000).toBeGreaterThan(bounds.readingShare * 0.9);
+  expect(spent / 10_000).toBeLessThan(bounds.readingShare * 1.1);
+  expect([time.allows(31_000), time.pace(31_000).spaceMs]).toEqual([true, bounds.frameSpaceMs]);
+});
