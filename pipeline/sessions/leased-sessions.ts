@@ -88,6 +88,11 @@ class LeasedSessions implements Sessions {
     return mine === undefined ? 'none' : mine.trusted() ? 'certain' : 'doubtful';
   }
 
+  leaseChanged(clientId: string): Observable<unknown> {
+    const renewed$ = defer(() => this.#held.get(clientId)?.renewed$ ?? EMPTY);
+    return merge(renewed$, this.#lost$.pipe(filter(({ holding }) => holding.clientId === clientId)));
+  }
+
   release(): Observable<never> {
     const { leases } = this.#parts.store;
     const { report } = this.#env;

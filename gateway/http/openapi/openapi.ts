@@ -52,7 +52,7 @@ const selfPaths = {
       summary: 'Who the caller is to the gateway',
       description: '`tokens` tells whether the gateway wants any; `expiresAt`, in ms since 1970, when this one ends.',
       answers: { 200: json('Whom the token names.', ref('Me')) },
-      problems: [],
+      problems: ['bad-request'],
     }),
   },
   '/openapi.json': {

@@ -11,7 +11,7 @@ import type { SendQueueLimits } from '../../../sockets/send-queue';
 import { Problem } from '../../../wire/problem';
 import type { JobViews } from '../../../wire/job-views';
 import type { Rooms } from '../../../sockets/rooms';
-import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 import { visibleJob } from '../../requests/visible-job';
 
 export interface EventsOptions {
@@ -34,7 +34,10 @@ const MOST_STREAMS = 64;
 /** `/jobs/:promptId/events`: a job's states as server-sent events, until it settles. */
 export const eventsRoute = (options: EventsOptions): Router => {
   const router = Router();
-  router.route('/jobs/:promptId/events').get(authenticated, streaming(options)).all(onlyMethods('GET, HEAD'));
+  router
+    .route('/jobs/:promptId/events')
+    .get(authenticated, withoutQuery, streaming(options))
+    .all(onlyMethods('GET, HEAD'));
   return router;
 };
 

@@ -272,6 +272,7 @@ describe('every real answer is as documented:', () => {
       await ask(method, there, { token: 'none', ...body });
       await ask(method, there, { headers: { Origin: 'https://evil.example' }, ...body });
       if (path.includes('{promptId}')) await ask(method, there, { token: ada, ...body });
+      if (path.includes('{promptId}')) await ask(method, `${there}?odd=1`, body);
       if (path.includes('{promptId}')) await ask(method, there.replace(/\/jobs\/[\w-]+/, '/jobs/%E0%A4%A'), body);
     }
   });
@@ -295,6 +296,7 @@ describe('every real answer is as documented:', () => {
       await ask('GET', '/readyz', { token });
       await ask('GET', '/me', { token });
       await ask('GET', '/metrics', { token });
+      await ask('GET', '/me?odd=1', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }
