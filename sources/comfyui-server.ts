@@ -4,15 +4,15 @@ import type { BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
-import { cancel } from './cancel';
+import { cancel } from './rest/cancel';
 import { lookUp } from './looks/look-up';
 import { lookup } from './looks/lookup';
-import { rest } from './rest';
+import { rest } from './rest/rest';
 import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
-import { defaultSubmitPolicy, submit, type Submission } from './submit';
+import { defaultSubmitPolicy, submit, type Submission } from './rest/submit';
 import { view, type FileName, type OutputBody } from './files/view';
 
 export type { OutputBody };

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
 import { decoded, type FieldError } from '../../wire/described.codec';
-import { objectionsToNames } from './unknown-fields';
+import { objectionsToNames } from './fields/unknown-fields';
 
 /** A body of these fields and no others; of what is wrong at most `bounds.fieldErrors`. */
 export const decodedBody = <P extends t.Props>(
