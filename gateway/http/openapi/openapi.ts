@@ -30,6 +30,21 @@ const selfPaths = {
       isOpen: true,
     }),
   },
+  '/metrics': {
+    get: operation({
+      id: 'metrics',
+      tag: 'health',
+      summary: 'What happened, in the text format of Prometheus',
+      description: 'For services alone: others are answered 403. Every metric is named in docs/metrics.md.',
+      answers: {
+        200: {
+          description: 'All metrics of this instance.',
+          content: { 'text/plain': { schema: { type: 'string' } } },
+        },
+      },
+      problems: ['too-many-requests'],
+    }),
+  },
   '/me': {
     get: operation({
       id: 'me',
