@@ -41,6 +41,8 @@ export interface Submission {
   readonly changed$: Observable<unknown>;
   /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
   readonly maybePosted: boolean;
+  /** Told of each post that got no answer. */
+  readonly onTrouble?: (error: NoAnswer) => void;
 }
 
 export interface SubmitPolicy {
@@ -141,6 +143,7 @@ class Posting {
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
     this.#report('submit', error);
+    this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refused(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));

@@ -40,9 +40,10 @@ export const newNodeRun = (
   ...(displayId !== undefined && { displayId }),
 });
 
-/** The node after a step. One whose value falls, or that counts anew to another number, has begun another round. */
+/** The node after a step; the very node where it is none. One whose value falls, or that counts anew to another number, has begun another round. */
 export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
   const [value, max] = [amount(told), amount(toldMax)];
+  if (value === node.value && max === node.max) return node;
   const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
   if (value < node.value || (max !== node.max && !isFirst && node.max > 1))

@@ -30,8 +30,8 @@ export function stepped(run: RunClock, nodeId: string | undefined, value: number
   const begun = started(run, id, at, { isUnderWay: true });
   const node = begun.nodes.get(id);
   if (node === undefined) return begun;
-  if (node.doneAt === undefined && (node.value !== value || node.max !== max))
-    return withStep(begun, id, counted(node, value, max, at), id);
+  const next = node.doneAt === undefined ? counted(node, value, max, at) : node;
+  if (next !== node) return withStep(begun, id, next, id);
   return begun.current === id ? begun : { ...begun, current: id };
 }
 
@@ -94,8 +94,8 @@ function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, dis
   }
   if (known.doneAt !== undefined) return run;
   if (isDone) return finished(run, id, at, value, max);
-  if (known.value === value && known.max === max) return run;
-  return value > 0 ? withStep(run, id, counted(known, value, max, at), run.current) : run;
+  const next = value > 0 ? counted(known, value, max, at) : known;
+  return next === known ? run : withStep(run, id, next, run.current);
 }
 
 /** A node is done, as `executed` tells. */

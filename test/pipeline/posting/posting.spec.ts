@@ -1,7 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EMPTY, VirtualTimeScheduler, concat, defer, lastValueFrom, of, throwError, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  VirtualTimeScheduler,
+  concat,
+  defer,
+  lastValueFrom,
+  of,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { UnknownServer } from '../../../pipeline/api';
 import type { Env } from '../../../pipeline/env';
 import { choosing } from '../../../pipeline/posting/choose-server';
@@ -94,7 +104,7 @@ describe('on virtual time', () => {
       ...{ clock, random: () => 0.5, report: () => 'as wanted' },
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
-    const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
+    const sessions = { own, leaseChanged: () => NEVER, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
     const states = watchers<JobState>();
     const told = (promptId: string): Observable<JobState> => states.changes(promptId);
     const its = posting({ choice, sessions, board, store, writer, told }, env);

@@ -3,6 +3,8 @@ import { asNumber, isSeed } from './numbers';
 
 /** Inputs by which samplers, schedulers and trainers declare how many steps they take. */
 const STEPS = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps', 'tiles'];
+/** No node makes more: a number past this is none of steps. */
+const MOST_STEPS = 1e9;
 /** How far a number or a scheduler is followed through reroutes and switches. */
 const HOPS = 12;
 
@@ -19,7 +21,7 @@ export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
 function declaredSteps(graph: Graph, node: GraphNode): number | undefined {
   for (const name of STEPS) {
     const steps = numberOf(graph, node, name);
-    if (steps !== undefined && steps >= 1) return steps;
+    if (steps !== undefined && steps >= 1 && steps <= MOST_STEPS) return steps;
   }
   return undefined;
 }
