@@ -24,7 +24,7 @@ import type { JobStore } from '../../sinks/job-store';
 import { oncePosted } from '../../sinks/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
-import type { Submission } from '../../sources/submit';
+import type { Submission } from '../../sources/rest/submit';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';

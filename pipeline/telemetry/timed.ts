@@ -1,5 +1,5 @@
 import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
-import { NoAnswer } from '../../sources/rest';
+import { NoAnswer } from '../../sources/rest/rest';
 import { StoreUnavailable } from '../../sinks/job-store';
 import type { CallOutcome } from './telemetry-event';
 

@@ -1,5 +1,5 @@
 import { defer, tap, type Observable } from 'rxjs';
-import { NotAsked, type Answer, type Rest } from '../rest';
+import { NotAsked, type Answer, type Rest } from '../rest/rest';
 
 /** One request: answered, not answered, or not even sent because the server has not been answering. */
 export interface AskedRequest {

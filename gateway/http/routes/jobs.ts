@@ -6,7 +6,7 @@ import { isSettled } from '../../../streams/job/job-state';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';
-import { badFields } from '../requests/bad-fields';
+import { badFields } from '../requests/fields/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';

@@ -3,7 +3,7 @@ import type { Viewer } from '../../admission/auth/auth';
 import type { TokenRefused } from '../../admission/auth/token-refused';
 import { bounds } from '../../../streams/bounds';
 import { cut } from '../../../streams/workflow/shown-text';
-import { badFields } from '../requests/bad-fields';
+import { badFields } from '../requests/fields/bad-fields';
 import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
 

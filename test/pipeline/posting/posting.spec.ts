@@ -21,7 +21,7 @@ import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
-import { NoAnswer } from '../../../sources/rest';
+import { NoAnswer } from '../../../sources/rest/rest';
 import { jobBoard, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
 import { watchers } from '../../../streams/operators/keyed-watchers';

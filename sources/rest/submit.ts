@@ -14,15 +14,15 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { cancelledBeforeRun, unreachable } from '../streams/job/failures';
-import type { Backoff } from '../streams/operators/backoff';
-import type { BoardEvent } from '../streams/board/board';
-import type { Failure, NodeError } from '../streams/job/job-state';
-import type { Report } from '../streams/operators/reporting';
-import type { Prompt } from '../streams/job/workflow';
-import type { Lookup } from './looks/lookup';
-import { MARK, inQueueAs } from './looks/places';
-import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
+import { cancelledBeforeRun, unreachable } from '../../streams/job/failures';
+import type { Backoff } from '../../streams/operators/backoff';
+import type { BoardEvent } from '../../streams/board/board';
+import type { Failure, NodeError } from '../../streams/job/job-state';
+import type { Report } from '../../streams/operators/reporting';
+import type { Prompt } from '../../streams/job/workflow';
+import type { Lookup } from '../looks/lookup';
+import { MARK, inQueueAs } from '../looks/places';
+import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {

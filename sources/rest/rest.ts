@@ -8,10 +8,10 @@ import {
 } from 'cockatiel';
 import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
-import { bounds } from '../streams/bounds';
-import { readPython } from './codecs/python-json';
+import { bounds } from '../../streams/bounds';
+import { readPython } from '../codecs/python-json';
 import { lengthOf, sent } from './request-body';
-import type { ServerAddress } from './server-address';
+import type { ServerAddress } from '../server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
 export interface Answer {
