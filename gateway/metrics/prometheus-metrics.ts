@@ -9,6 +9,7 @@ import { liveMetrics } from './counts/live-metrics';
 import { retryMetrics } from './counts/retry-metrics';
 import { storeMetrics } from './counts/store-metrics';
 
+/** Where metrics are added, and which job types they tell apart. */
 export interface MetricsOptions {
   /** Of prom-client, to which the metrics are added; one of its own where absent. */
   readonly registry?: Registry;

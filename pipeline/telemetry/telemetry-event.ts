@@ -17,7 +17,9 @@ export interface Backlog {
 
 /** What one may ask of a running pipeline at any time: cheap, and from memory. */
 export interface PipelineView {
+  /** The servers as they are now. */
   readonly servers: () => readonly ServerStatus[];
+  /** What waits for the store. */
   readonly backlog: () => Backlog;
 }
 
@@ -58,4 +60,5 @@ export type InstanceEvent =
 /** What happened, for whoever counts it: told at once, in the thread of what happened, so a listener is to be quick and must not throw. */
 export type TelemetryEvent = InstanceEvent | ServerEvent | StoreEvent;
 
+/** Who is told of what happens. */
 export type Telemetry = (event: TelemetryEvent) => void;
