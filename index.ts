@@ -27,6 +27,18 @@ export {
   type Workflow,
 } from './pipeline/api';
 export { JobBroke, RefusedRunId } from './streams/board/board-event';
+export type {
+  Backlog,
+  CallOutcome,
+  InstanceEvent,
+  PipelineView,
+  ServerEvent,
+  StoreEvent,
+  Telemetry,
+  TelemetryEvent,
+} from './pipeline/telemetry/telemetry-event';
+export type { AskedRequest } from './sources/telemetry/asked-requests';
+export type { SocketEnd } from './sources/telemetry/socket-listener';
 export type { Report } from './streams/operators/reporting';
 export type { CurvePoint } from './streams/reports/curves';
 export { REPORTED_URL, type Metrics, type ReportedFailure, type Reporting } from './streams/reports/job-report';

@@ -7,10 +7,12 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { aContender, aFeeder, type Feeder, type Measured } from './frames/stage';
-import { started, type Fed, type Left, type ListenerOrder, type Process } from './frames/talk';
+import { pause, started, type Fed, type Left, type ListenerOrder, type Process } from './frames/talk';
 
 const MOST_MB = 1;
 const STEPS = 50;
+/** An end is kept for 20 s, to be written once more. */
+const CONFIRMED_MS = 22_000;
 
 interface Round {
   readonly minutes: number;
@@ -37,6 +39,7 @@ async function oneRound(
   await subject.ask({ tag: 'settled' });
   await listeners.ask({ tag: 'leave' });
   await feeder.ask<Fed>({ tag: 'drop', clientId });
+  await pause(CONFIRMED_MS);
   return subject.ask<Left>({ tag: 'heap' });
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -22,6 +22,8 @@ import { originPolicy } from './admission/origin-policy';
 import type { SendQueueLimits } from './sockets/send-queue';
 import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
+import type { Metrics } from './metrics';
+import type { GatewayTelemetry } from './metrics/gateway-event';
 import { serveSockets, SOCKET_PATH } from './sockets/sockets';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
@@ -35,6 +37,8 @@ export interface GatewayOptions {
   /** Web origins, besides its own, whose pages may call it. */
   readonly origins?: readonly string[];
   readonly logger: Logger;
+  /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
+  readonly metrics?: Metrics;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
   readonly limits?: Partial<SendQueueLimits>;
   /** How often others may ask; `defaultRates` where absent. */
@@ -68,11 +72,11 @@ const IDLE_TICK_MS = 50;
 
 /** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0 } = options;
+  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0, metrics } = options;
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const views = jobViews(() => pipeline.servers());
-  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger);
+  const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger, telemetryOf(metrics));
   const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
   const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
@@ -88,6 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     limits: patience,
     rates,
+    tell: telemetryOf(metrics),
   };
   const histories = nodeHistories(pipeline.states$, closing$);
   const { urlKeys = { secret: randomBytes(32) } } = options;
@@ -99,16 +104,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
-  const taking = { bodies, inputs, basePath, proxies };
+  const taking = { bodies, inputs, basePath, proxies, ...(metrics && { metrics }) };
   const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
-  const connections = new Set<Socket>();
-  http.on('connection', (connection) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
+  const connections = connectionsTo(http);
   http.listen(port, host);
   await once(http, 'listening');
   return {
@@ -127,6 +128,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
   };
 }
+
+/** The connections that are open, as they come and go. */
+function connectionsTo(http: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>();
+  http.on('connection', (connection) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
+  return connections;
+}
+
+const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry => metrics?.telemetry ?? (() => undefined);
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
   `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

@@ -1,9 +1,10 @@
 import type { SchedulerLike } from 'rxjs';
 import { StoreUnavailable } from '../sinks/job-store';
-import { NoAnswer } from '../sources/rest';
+import { NoAnswer } from '../sources/rest/rest';
 import { SocketClosed } from '../sources/session';
 import type { Backoff } from '../streams/operators/backoff';
 import { Overslept } from '../streams/operators/error-after-sleep';
+import type { Telemetry } from './telemetry/telemetry-event';
 import type { Report } from '../streams/operators/reporting';
 
 /** What every part of the pipeline needs besides its own. */
@@ -11,6 +12,8 @@ export interface Env {
   readonly clock: SchedulerLike;
   readonly random: () => number;
   readonly report: Report;
+  /** Told what happens; absent where nobody counts it. */
+  readonly tell?: Telemetry | undefined;
   /** Between tries at a server or a store. */
   readonly backoff: Backoff;
 }

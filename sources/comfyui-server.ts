@@ -4,15 +4,17 @@ import type { BoardEvent } from '../streams/board/board';
 import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
-import { cancel } from './cancel';
+import { cancel } from './rest/cancel';
 import { lookUp } from './looks/look-up';
 import { lookup } from './looks/lookup';
-import { rest } from './rest';
+import { rest } from './rest/rest';
+import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
+import type { SocketListener } from './telemetry/socket-listener';
 import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
-import { defaultSubmitPolicy, submit, type Submission } from './submit';
+import { defaultSubmitPolicy, submit, type Submission } from './rest/submit';
 import { view, type FileName, type OutputBody } from './files/view';
 
 export type { OutputBody };
@@ -48,14 +50,21 @@ export interface ServerPolicy {
   readonly socketTiming?: Partial<SocketTiming>;
   /** Of the whole instance. */
   readonly time?: ReadingTime;
+  readonly listener?: ServerListener;
+}
+
+/** Told of a server's sockets, and of each question to it, submits and cancels included; not of files. */
+export interface ServerListener extends SocketListener {
+  readonly requested: (request: AskedRequest) => void;
 }
 
 export function comfyUIServer(
   address: ServerAddress,
-  { clock, backoff, socketTiming, time }: ServerPolicy,
+  { clock, backoff, socketTiming, time, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
-  const client = rest(address, undefined, clock);
+  const plain = rest(address, undefined, clock);
+  const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
   const routes = lookup(client.get);
   return {
@@ -67,6 +76,7 @@ export function comfyUIServer(
       webSocketSession({
         ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
         ...(time !== undefined && { time }),
+        ...(listener && { listener }),
       }),
     lookUp: lookUp(routes, clock),
     submit: (submission) =>

@@ -14,7 +14,8 @@ import { frameSocket } from './frames/frame-socket';
 import { newestFrames, type NewestFrames } from './frames/newest-frames';
 import { readingTime, type ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
-import { throttledReport } from './throttled-report';
+import { ABNORMAL, sessionSockets, type SocketListener } from './telemetry/socket-listener';
+import { throttledReport } from './telemetry/throttled-report';
 
 /** The socket is gone, or never was. `requested` where we closed it to open it anew. */
 export class SocketClosed extends Error {
@@ -59,12 +60,14 @@ export interface SessionOptions {
   readonly timing?: SocketTiming;
   /** Shared by all sessions of an instance. */
   readonly time?: ReadingTime;
+  readonly listener?: SocketListener;
 }
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
 export function webSocketSession(options: SessionOptions): Session {
   const { address, clientId } = options;
   const sparing = throttledReport(options.report, options.clock);
+  const sockets = sessionSockets(options.listener);
   const connect: Session['connect'] = (reopen$, stop$) =>
     new Observable<BoardEvent>((subscriber) => {
       let opened = false;
@@ -72,9 +75,11 @@ export function webSocketSession(options: SessionOptions): Session {
       let cause: Error | undefined;
       const { socket, texts, pulse } = openSocket({ ...options, report: sparing }, (event) => subscriber.next(event));
       const at = (): number => options.clock.now();
+      const life = sockets.start();
 
       socket.on('open', () => {
         opened = true;
+        life.opened();
         // Must be the first message, or previews come without the job they belong to.
         socket.send(JSON.stringify({ type: 'feature_flags', data: { supports_preview_metadata: true } }));
         subscriber.next({ tag: 'linked', clientId, at: at() });
@@ -82,6 +87,7 @@ export function webSocketSession(options: SessionOptions): Session {
       socket.on('message', (data, isBinary) => {
         if (isBinary || (data as Buffer).length <= bounds.lastFrameBytes) return;
         cause = new MalformedFrame(`longer than ${bounds.lastFrameBytes} bytes`);
+        options.listener?.badFrame();
         sparing('frame', cause);
         socket.terminate();
       });
@@ -90,12 +96,10 @@ export function webSocketSession(options: SessionOptions): Session {
       });
       socket.on('close', (code) => {
         texts.flush();
+        life.closed(code, asked);
         if (opened) subscriber.next({ tag: 'unlinked', clientId, at: at(), clean: code !== ABNORMAL });
         if (asked === 'stop') subscriber.complete();
-        else
-          subscriber.error(
-            new SocketClosed(cause?.message ?? `closed with code ${code}`, asked === 'reopen', { cause }),
-          );
+        else subscriber.error(socketClosed(code, cause, asked === 'reopen'));
       });
       pulse.add(reopen$.subscribe(() => close('reopen')));
       pulse.add(stop$.subscribe(() => close('stop')));
@@ -108,19 +112,28 @@ export function webSocketSession(options: SessionOptions): Session {
       return () => {
         pulse.unsubscribe();
         texts.close();
-        socket.removeAllListeners();
-        // Closing a socket that is still connecting emits an error.
-        socket.on('error', () => undefined);
-        socket.close(1000);
+        life.closed(ABNORMAL, 'stop');
+        abandon(socket);
       };
     });
 
   return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
 }
 
+const socketClosed = (code: number, cause: Error | undefined, requested: boolean): SocketClosed =>
+  new SocketClosed(cause?.message ?? `closed with code ${code}`, requested, { cause });
+
+/** Closes a socket of which nothing more is to be heard. */
+function abandon(socket: WebSocket): void {
+  socket.removeAllListeners();
+  // Closing a socket that is still connecting emits an error.
+  socket.on('error', () => undefined);
+  socket.close(1000);
+}
+
 /** Opens a socket that tells what its frames say, and before that, once a millisecond, that one came. */
 function openSocket(
-  { address, clientId, clock, report, timing = defaultSocketTiming, time = readingTime() }: SessionOptions,
+  { address, clientId, clock, report, timing = defaultSocketTiming, time = readingTime(), listener }: SessionOptions,
   next: (event: BoardEvent) => void,
 ): { readonly socket: WebSocket; readonly texts: NewestFrames; readonly pulse: Subscription } {
   let heardAt = Number.NEGATIVE_INFINITY;
@@ -131,8 +144,12 @@ function openSocket(
     heardAt = at;
     events.forEach(next);
   };
-  const read = (frame: Buffer, isBinary: boolean): readonly BoardEvent[] =>
-    decoded(frame, isBinary, { clientId, serverUrl: address.url, at: clock.now() }, report);
+  const read = (frame: Buffer, isBinary: boolean): readonly BoardEvent[] => {
+    const events = decoded(frame, isBinary, { clientId, serverUrl: address.url, at: clock.now() }, report);
+    listener?.frame();
+    if (events[0]?.tag === 'garbled') listener?.badFrame();
+    return events;
+  };
   const texts = newestFrames({ read: (frame) => read(frame, false), tell, clock, time });
   const url = `${address.url.replace(/^http/, 'ws')}/ws?clientId=${encodeURIComponent(clientId)}`;
   const socket = frameSocket(url, socketOptions(address, timing), {
@@ -159,9 +176,6 @@ const socketOptions = (
   // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
   skipUTF8Validation: true,
 });
-
-/** `ws` for "cut off": no closing handshake took place. */
-const ABNORMAL = 1006;
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */
 function pinging(

@@ -18,7 +18,8 @@ interface Shared {
   readonly pipeline: Pipeline;
   readonly serverUrl: string;
   readonly clientId: string;
-  readonly folder: string;
+  /** Where its store's file is, on systems that do not remove what is open. */
+  readonly folderLeft: string | undefined;
   /** Whether somebody was given its client id for his own. */
   isNamed: boolean;
   holders: number;
@@ -52,7 +53,7 @@ function held(shared: Shared): Held {
     if (shared.holders > 0) return;
     open.delete(shared);
     await shared.pipeline.close();
-    rmSync(shared.folder, { recursive: true, force: true });
+    if (shared.folderLeft !== undefined) removed(shared.folderLeft);
   };
   return { pipeline: shared.pipeline, clientId: shared.clientId, release: () => (released ??= release()) };
 }
@@ -60,16 +61,28 @@ function held(shared: Shared): Held {
 /** Its store is as short-lived as the pipeline: what is to outlive the process is the application's to keep. */
 function opened(serverUrl: string, clientId: string): Shared {
   const folder = mkdtempSync(join(tmpdir(), 'comfyui-jobstream-'));
+  const store = embeddedStore({ directory: folder, clock: realClock, report });
+  const folderLeft = removed(folder) ? undefined : folder;
   const options: PipelineOptions = {
     servers: [{ url: serverUrl, clientId }],
-    store: embeddedStore({ directory: folder, clock: realClock, report }),
+    store,
     report,
     clock: realClock,
     // Whose the jobs are, and how long they may take, is the application's to say.
     timeoutMs: Infinity,
     userLimits: { jobs: Infinity, bytes: Infinity, nodes: Infinity },
   };
-  return { pipeline: createPipeline(options), serverUrl, clientId, folder, isNamed: false, holders: 0 };
+  return { pipeline: createPipeline(options), serverUrl, clientId, folderLeft, isNamed: false, holders: 0 };
+}
+
+/** An open file is used on after its name is gone, and a process that is killed leaves nothing behind. Whether it could be. */
+function removed(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const report: Report = (where, error) =>

@@ -14,6 +14,9 @@ import { crashLoudly, leave, onSignal } from './leaving';
 import { makeToken } from './token';
 import { version } from './version';
 import { startGateway } from '../server';
+import { prometheusMetrics, type Metrics } from '../metrics';
+import { processMetrics } from '../metrics/counts/process-metrics';
+import { serveMetrics } from '../metrics/metrics-server';
 import { complaintOf, settingsOf, type Settings } from './settings/settings';
 
 async function main(): Promise<void> {
@@ -50,32 +53,18 @@ const refuse = (complaint: string): void => {
 };
 
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
-async function serve({
-  servers,
-  store: where,
-  storeStrict,
-  host,
-  port,
-  logLevel,
-  auth,
-  origins,
-  rates,
-  bodyLimitBytes,
-  inputLimitBytes,
-  proxies,
-  webhooks,
-  basePath,
-  outputLimitBytes,
-  downloadsPerUser,
-  jobTimeoutMs,
-  userLimits,
-}: Settings): Promise<void> {
+async function serve(settings: Settings): Promise<void> {
+  const { servers, store: where, storeStrict, host, port, logLevel, metrics: metricsAt, auth, origins } = settings;
+  const { rates, bodyLimitBytes, inputLimitBytes, proxies, webhooks, basePath, outputLimitBytes } = settings;
+  const { downloadsPerUser, jobTimeoutMs, userLimits } = settings;
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   const report = reportTo(logger);
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);
-  const pipeline = createPipeline({ servers, store, report, timeoutMs: jobTimeoutMs, userLimits });
+  const metrics = metricsOf(servers);
+  const { telemetry } = metrics;
+  const pipeline = createPipeline({ servers, store, report, telemetry, timeoutMs: jobTimeoutMs, userLimits });
   pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
     pipeline,
@@ -94,7 +83,9 @@ async function serve({
     urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,
+    metrics,
   });
+  const scraped = metricsAt && (await serveMetrics(metrics, metricsAt));
   void pipeline.closed.then((error) => {
     if (error === undefined) return;
     logger.fatal({ err: error }, 'a bug');
@@ -103,7 +94,10 @@ async function serve({
   onSignal(logger, async () => {
     await gateway.close();
     await pipeline.close();
+    // Until the end: what the last jobs came to is told by the last scrape.
+    await scraped?.close();
   });
+  if (scraped) logger.info({ url: scraped.url }, 'metrics');
   logger.info({ url: gateway.url, servers: servers.length, store: where.tag, tokens: auth !== undefined }, 'listening');
   process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
 }
@@ -133,6 +127,13 @@ const reportTo =
     if (error instanceof JobBroke) logger.error({ where, err: error }, message);
     else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
+
+/** The types that servers are there for are told apart. */
+function metricsOf(servers: Settings['servers']): Metrics {
+  const metrics = prometheusMetrics({ types: servers.flatMap(({ tags = [] }) => tags) });
+  processMetrics(metrics.registry, version());
+  return metrics;
+}
 
 const storeOf = (store: Settings['store'], report: Report) =>
   store.tag === 'redis'

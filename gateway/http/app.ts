@@ -30,6 +30,9 @@ import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
 import { onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
+import type { GatewayTelemetry } from '../metrics/gateway-event';
+import type { Metrics } from '../metrics';
+import { metricsRoute } from '../metrics/metrics-route';
 import type { Webhooks } from '../webhooks/webhooks';
 
 export interface HttpOptions {
@@ -56,6 +59,8 @@ export interface HttpOptions {
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
+  readonly tell: GatewayTelemetry;
+  readonly metrics?: Metrics;
 }
 
 /** The gateway's HTTP side: jobs, outputs, health and the dashboard. Every error is a problem document. */
@@ -70,6 +75,7 @@ export const httpApp = (options: HttpOptions): Express => {
   app.use(
     selfRoutes(auth.required),
     meRoute(auth.required),
+    metricsRoute(options.metrics),
     jobsRoutes(options),
     reportsRoute(options),
     inputsRoute(pipeline, inputs),

@@ -4,6 +4,7 @@ import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
 import { jsonOf } from './encoded-state';
 import type { Reply, WatchReply } from '../wire/protocol';
+import type { CutKind } from '../metrics/gateway-event';
 import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs' previews wait, one each. */
@@ -26,7 +27,9 @@ export interface Wire {
   end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
   /** Breaks the connection at once; what is unsent is gone. */
-  cut(reason: string): void;
+  cut(reason: string, why: CutKind): void;
+  /** Told of what a slow reader does not get. */
+  dropped?(what: 'state' | 'preview'): void;
 }
 
 export interface SendQueueLimits {
@@ -92,9 +95,13 @@ class WireQueue implements SendQueue {
   }
 
   preview(preview: Preview): void {
-    if (preview.image.byteLength > bounds.previewBytes) return;
+    if (preview.image.byteLength > bounds.previewBytes) return this.#wire.dropped?.('preview');
+    if (this.#previews.has(preview.promptId)) this.#wire.dropped?.('preview');
     this.#previews.set(preview.promptId, preview);
-    for (const oldest of [...this.#previews.keys()].slice(0, -MOST_PREVIEWS)) this.#previews.delete(oldest);
+    for (const oldest of [...this.#previews.keys()].slice(0, -MOST_PREVIEWS)) {
+      this.#previews.delete(oldest);
+      this.#wire.dropped?.('preview');
+    }
     this.#sendPreviews();
   }
 
@@ -119,7 +126,7 @@ class WireQueue implements SendQueue {
     const { stallMs } = this.#limits;
     const patienceMs = stallMs + this.#previewBytes / SLOWEST_BYTES_PER_MS;
     if (!this.#isIdle() && this.#clock.now() - this.#busySince > patienceMs)
-      this.#wire.cut(`nothing left for ${stallMs} ms`);
+      this.#wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
   }
 
   #isIdle(): boolean {
@@ -140,10 +147,12 @@ class WireQueue implements SendQueue {
     }
     const { waitingBytes } = this.#limits;
     const parcel = { bytes: sizeOf(value), send };
-    this.#bytes += parcel.bytes - (this.#waiting.get(key)?.bytes ?? 0);
+    const before = this.#waiting.get(key);
+    if (before !== undefined) this.#wire.dropped?.('state');
+    this.#bytes += parcel.bytes - (before?.bytes ?? 0);
     this.#waiting.set(key, parcel);
     if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#previewBytes) > waitingBytes)
-      this.#wire.cut(`over ${waitingBytes} bytes wait for it`);
+      this.#wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
   }
 
   #send(job: PublicJob): void {

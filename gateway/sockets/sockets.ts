@@ -13,6 +13,8 @@ import { expiryOf } from '../admission/auth/token-expiry';
 import { allJobs } from './all-jobs';
 import { subscriptions, refusal, type Followed } from './subscriptions';
 import type { OriginPolicy } from '../admission/origin-policy';
+import type { GatewayTelemetry } from '../metrics/gateway-event';
+import { observedWire } from './observed-wire';
 import { sendQueue, type SendQueueLimits, type Wire } from './send-queue';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
@@ -37,6 +39,7 @@ export interface SocketsOptions {
   /** How many proxies stand before us. */
   readonly proxies: number;
   readonly logger: Logger;
+  readonly tell: GatewayTelemetry;
 }
 
 type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
@@ -44,7 +47,7 @@ type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 
 /** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
 export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
-  const { pipeline, rooms, limits, rates, views, logger } = options;
+  const { pipeline, rooms, limits, rates, views, logger, tell } = options;
   const unknown = unknownSockets(options.proxies);
   const users = socketsPerUser<unknown>(rates.socketsPerUser);
   const io = socketServer(http, unknown, options);
@@ -57,6 +60,7 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
     inspection$: interval(Math.min(1000, limits.stallMs / 2)).pipe(share()),
     limits,
     logger,
+    tell,
   };
   io.use(admitting(options, unknown, users));
   io.on('connection', (socket) => {
@@ -133,15 +137,16 @@ interface Parts extends Followed {
   readonly inspection$: Observable<unknown>;
   readonly limits: SendQueueLimits;
   readonly logger: Logger;
+  readonly tell: GatewayTelemetry;
 }
 
-function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }: Parts): void {
+function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...jobs }: Parts): void {
   const { viewer } = socket.data;
-  const wire = wireTo(socket, logger);
+  const wire = observedWire(wireTo(socket, logger), 'socket_io', tell);
   const queue = sendQueue(wire, limits, asyncScheduler);
   const onBroken = (error: unknown): void => {
     logger.error({ err: error }, 'a socket cannot be served further');
-    wire.cut('broken');
+    wire.cut('broken', 'broken');
   };
   const member = subscriptions(jobs, viewer, queue, onBroken);
   // One after another, or a leave could overtake its join.
@@ -152,7 +157,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }:
       .then((verdict) => {
         const ack = args.findLast(isAck);
         if (verdict === 'served') next();
-        else if (verdict === 'flood') wire.cut('it sends too much');
+        else if (verdict === 'flood') wire.cut('it sends too much', 'flood');
         else if (ack) queue.answer(refusal(TOO_MANY_MESSAGES), ack);
       });
   });
@@ -161,7 +166,9 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, ...jobs }:
   socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
   socket.on('jobs:unwatch', () => member.unwatch());
   const watching = inspection$.subscribe(() => queue.inspect());
-  watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired')));
+  tell({ tag: 'connected', kind: 'socket_io' });
+  watching.add(() => tell({ tag: 'disconnected', kind: 'socket_io' }));
+  watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired', 'token_expired')));
   watching.add(() => member.close());
   watching.add(() => forgetAcks(socket));
   socket.conn.transport.on('ready', () => queue.drained());

@@ -35,7 +35,7 @@ import type { JobViews } from '../wire/job-views';
 import { outageReports } from './outage-reports';
 import { fairQueue, type Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
-import type { Outcome, WebhookSender } from './sender';
+import { GaveUp, type Outcome, type WebhookSender } from './sender';
 
 export interface DeliveryOptions {
   readonly pipeline: Pick<Pipeline, 'get' | 'states$'>;
@@ -177,7 +177,7 @@ class HookDelivery implements Delivery {
         if (now === 'unknown') return this.#givenUp(promptId, 'there is no such job');
         // By its job: the same in every attempt of every instance.
         return this.#options
-          .send({ id: `msg_${promptId}`, url: now.url, body: now.body })
+          .send({ id: `msg_${promptId}`, url: now.url, body: now.body, attempts: now.attempts })
           .pipe(concatMap((outcome) => this.#after(promptId, now, outcome)));
       }),
     );
@@ -213,7 +213,7 @@ class HookDelivery implements Delivery {
 
   #givenUp(promptId: string, reason: string): Observable<never> {
     const { hooks, report } = this.#options;
-    report('webhooks', new Error(`gave up telling of ${promptId}: ${reason}`));
+    report('webhooks', new GaveUp(`gave up telling of ${promptId}: ${reason}`));
     return hooks.done(promptId);
   }
 

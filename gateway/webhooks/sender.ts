@@ -8,6 +8,13 @@ export interface Message {
   readonly id: string;
   readonly url: string;
   readonly body: string;
+  /** How many came before it. */
+  readonly attempts?: number;
+}
+
+/** A webhook is given up for good. */
+export class GaveUp extends Error {
+  override readonly name = 'GaveUp';
 }
 
 /** What became of it: taken, told never to come again, or not taken, and why: fit for a log, without the URL. */

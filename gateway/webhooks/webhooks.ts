@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
-import { asyncScheduler } from 'rxjs';
+import { asyncScheduler, defer, tap } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
 import type { Auth } from '../admission/auth/auth';
+import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { JobViews } from '../wire/job-views';
 import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
-import { webhookSender } from './sender';
+import { GaveUp, webhookSender, type WebhookSender } from './sender';
 
 export interface WebhookOptions {
   /** Where they are kept until they are delivered. */
@@ -32,6 +33,7 @@ export function webhooksFor(
   options: WebhookOptions | undefined,
   views: JobViews,
   logger: Logger,
+  tell: GatewayTelemetry,
 ): Webhooks {
   if (options === undefined) return none;
   const { hooks, secret, hosts } = options;
@@ -41,10 +43,13 @@ export function webhooksFor(
     pipeline,
     views,
     hooks,
-    send: sender.send,
+    send: timedSend(sender.send, tell),
     clock: asyncScheduler,
     random: Math.random,
-    report: (where, error) => logger.warn({ where }, error instanceof Error ? error.message : String(error)),
+    report: (where, error) => {
+      if (error instanceof GaveUp) tell({ tag: 'webhookEnded', outcome: 'exhausted' });
+      logger.warn({ where }, error instanceof Error ? error.message : String(error));
+    },
   });
   return {
     objectionTo: (url) => objectionToUrl(url, policy),
@@ -55,6 +60,20 @@ export function webhooksFor(
     },
   };
 }
+
+/** Sends, and tells how each attempt ended. */
+const timedSend =
+  (send: WebhookSender['send'], tell: GatewayTelemetry): WebhookSender['send'] =>
+  (message) =>
+    defer(() => {
+      const began = performance.now();
+      return send(message).pipe(
+        tap(({ tag: outcome }) => {
+          tell({ tag: 'webhookTried', outcome, ms: performance.now() - began });
+          if (outcome !== 'failed' && (message.attempts ?? 0) > 0) tell({ tag: 'webhookEnded', outcome: 'recovered' });
+        }),
+      );
+    });
 
 const none: Webhooks = {
   objectionTo: () => 'cannot be told: this gateway has no WEBHOOK_SECRET',

@@ -32,6 +32,7 @@ import type { Posting } from '../posting/posting';
 import type { KeptCurves } from '../reports/kept-curves';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
+import { tracedCall } from '../telemetry/spans';
 import type { JobStore } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
@@ -72,7 +73,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
   const readOpen = <T>(read: () => Observable<T>): Observable<T> =>
     defer(() => (life.isOver() ? throwError(() => new PipelineClosed('the pipeline is closed')) : read()));
   return {
-    submit: whileOpen(submit),
+    submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), whileOpen(submit)),
     track: whileOpen(track),
     open: whileOpen(parts.open),
     report: whileOpen(parts.report),

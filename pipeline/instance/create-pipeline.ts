@@ -17,10 +17,14 @@ import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
 import { sessions } from '../sessions/leased-sessions';
 import { submissions } from '../submit/submissions';
+import { observedServer, serverListener } from '../telemetry/observed-server';
+import { observedStore, tracedWrites } from '../telemetry/observed-store';
+import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../transit';
 import type { JobStore } from '../../sinks/job-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { comfyUIServer } from '../../sources/comfyui-server';
 import { readingTime } from '../../sources/frames/reading-time';
 import { serverAddress, type ServerOptions } from '../../sources/server-address';
@@ -41,6 +45,8 @@ export interface PipelineOptions {
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
   readonly report?: Report;
+  /** Told what happens, for metrics; nobody by default. OpenTelemetry spans need none: they go to the SDK that is registered. */
+  readonly telemetry?: Telemetry;
   /** `asyncScheduler` where absent; another one for tests in virtual time. */
   readonly clock?: SchedulerLike;
   /** For jitter: 0–1; `Math.random` where absent. */
@@ -70,11 +76,13 @@ const CONFIRM_MS = 20_000;
  * that is none, and for a URL or name that two servers have.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { store, report = () => undefined, clock = asyncScheduler, random = Math.random } = options;
+  const { report = () => undefined, clock = asyncScheduler, random = Math.random, telemetry: tell } = options;
+  const store = tell === undefined ? options.store : observedStore(options.store, tell);
   const env: Env = {
     clock,
     random,
     report,
+    tell,
     backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
   };
   const servers = serversOf(options, env);
@@ -84,13 +92,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
   const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
-  const writer = writeBehind(store, {
-    clock,
-    random,
-    report,
-    onStale: (state) => refused$.next(state),
-    confirmMs: CONFIRM_MS,
-  });
+  const onStale = (state: JobState): void => refused$.next(state);
+  const writer = writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS });
   const transit = inTransit();
 
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
@@ -103,7 +106,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     {
       ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves },
       ...{ writer, store, stop$ },
-      demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board))),
+      demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
     },
     env,
@@ -121,22 +124,31 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const open = opening({ sessions: held, beginnings: begun, timeoutMs });
   const take = reports({ board, reads, store, writer, run }, env);
   const track = tracking({ choice, sessions: held, board, reads, run }, env);
-  return callsOf(
+  const calls = callsOf(
     {
       ...{ choice, sessions: held, board, posting: posts, local, pictures: kept, curves, store, reads, life, stop$ },
       ...{ submit, open, report: take, track },
     },
     env,
   );
+  return toldOf(calls, writer, env);
+}
+
+/** Tells that the pipeline is there, and what may be asked of it. */
+function toldOf(calls: Pipeline, writer: WriteBehind, { tell }: Env): Pipeline {
+  const backlog = (): Backlog => ({ jobs: writer.pending(), oldestMs: writer.oldestMs() });
+  tell?.({ tag: 'opened', pipeline: { servers: () => calls.servers(), backlog } });
+  return calls;
 }
 
 /** A write of ours was refused: another instance has the job, unless it was taken up here again meanwhile. */
-function lettingGo({ promptId, epoch }: JobState, board: BoardView): readonly Demand[] {
+function lettingGo({ promptId, epoch }: JobState, board: BoardView, { tell }: Env): readonly Demand[] {
+  tell?.({ tag: 'fenced' });
   const job = board.job(promptId);
   return job !== undefined && job.state.epoch <= epoch ? [{ tag: 'letGo', promptId }] : [];
 }
 
-function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report }: Env) {
+function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff, report, tell }: Env) {
   if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   const policy = { clock, backoff, time: readingTime(), ...(socketTiming !== undefined && { socketTiming }) };
@@ -149,7 +161,10 @@ function serversOf({ servers, socketTiming }: PipelineOptions, { clock, backoff,
     'name',
     addresses.map(({ name }) => name),
   );
-  return addresses.map((address) => comfyUIServer(address, policy, report));
+  return addresses.map((address) => {
+    const listener = tell && serverListener(address.name, tell);
+    return observedServer(comfyUIServer(address, { ...policy, ...(listener && { listener }) }, report), tell);
+  });
 }
 
 /** Two servers that are one would each count, ask and watch its jobs. */

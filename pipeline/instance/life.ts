@@ -101,6 +101,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
     over = true;
     parts.stop$.next();
     await atEnd(parts, env);
+    env.tell?.({ tag: 'closed' });
     return error;
   });
 
@@ -125,11 +126,8 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
 }
 
 /** Every change of every job here, carried out before anybody else hears of it. */
-function toldChanges(
-  parts: LifeParts,
-  call$: Subject<Observable<BoardEvent>>,
-  { clock, random, report }: Env,
-): Observable<Change> {
+function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, env: Env): Observable<Change> {
+  const { clock, random, report } = env;
   const { servers, sessions, posting, board, stop$ } = parts;
   const command$ = merge(
     call$,
@@ -143,16 +141,17 @@ function toldChanges(
   };
   const sources = { servers, session$: sessions.opened$, command$, stop$ };
   return jobChanges(sources, board, policy, report).pipe(
-    tap((change) => carryOut(change, parts, call$)),
+    tap((change) => carryOut(change, parts, call$, env)),
     share(),
   );
 }
 
 /** Tells watchers, the store and other instances of a change; or posts a job's next run. */
-function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>): void {
+function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
   const { local, writer, store, durations, curves, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
+      tell?.(change);
       local.states.tell(change.state.promptId, change.state);
       if (isSettled(change.state)) local.previews.release(change.state.promptId);
       writer.put(change.state);
@@ -170,11 +169,13 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       store.show(change.preview, board.job(change.preview.promptId)?.state.epoch ?? 0);
       break;
     case 'released':
+      tell?.(change);
       local.states.release(change.promptId);
       local.previews.release(change.promptId);
       curves.forget(change.promptId);
       break;
     case 'runAgain':
+      tell?.(change);
       call$.next(posting.again(change.promptId, change.failure));
       break;
   }

@@ -4,7 +4,6 @@ import {
   concat,
   concatMap,
   defer,
-  interval,
   map,
   merge,
   mergeMap,
@@ -25,7 +24,7 @@ import type { JobStore } from '../../sinks/job-store';
 import { oncePosted } from '../../sinks/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
-import type { Submission } from '../../sources/submit';
+import type { Submission } from '../../sources/rest/submit';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
@@ -34,14 +33,12 @@ import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How often deadlines and leases are compared with the clock. Costs no request. */
-const TICK_MS = 250;
 /** The next run is posted after 10 s even if the store has not taken it: a store that is away holds up no job (R12). */
 const STORED_MS = 10_000;
 
 export interface PostingParts extends StoppingParts {
   readonly choice: Choice;
-  readonly sessions: Pick<Sessions, 'own' | 'lease'>;
+  readonly sessions: Pick<Sessions, 'own' | 'lease' | 'leaseChanged'>;
   readonly board: BoardView;
   readonly store: Pick<JobStore, 'workflow'>;
   readonly writer: Pick<WriteBehind, 'keep' | 'stored'>;
@@ -213,8 +210,7 @@ class Posts implements Posting {
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
       // No other instance can take over a job that is not in the store, so posting it needs no lease.
       mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
-      // A lease becomes doubtful, and certain again, by the clock.
-      changed$: merge(board.changed(clientId), board.changed(run.promptId), interval(TICK_MS, this.#env.clock)),
+      changed$: merge(board.changed(clientId), board.changed(run.promptId), sessions.leaseChanged(clientId)),
     };
   }
 

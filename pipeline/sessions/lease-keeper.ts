@@ -33,6 +33,8 @@ export interface Holding extends SessionKey {
    * margin: a slow answer must not extend it. A session that was never registered is nobody else's.
    */
   readonly trusted: () => boolean;
+  /** Emits each time the lease was extended, when `trusted` is true again. */
+  readonly renewed$: Observable<void>;
 }
 
 export type HoldingEvent =
@@ -78,8 +80,12 @@ export function holding(
 ): { readonly holding: Holding; readonly lost$: Observable<HoldingEvent> } {
   const trustMs = leases.ttlMs - marginMs;
   let trustedUntil = inheritedAt === undefined ? Number.POSITIVE_INFINITY : inheritedAt + trustMs;
-  const held: Holding = { ...session, inherited: inheritedAt !== undefined, trusted: () => clock.now() < trustedUntil };
+  const extended$ = new Subject<void>();
   const failed$ = new Subject<void>();
+  const held: Holding = {
+    ...{ ...session, inherited: inheritedAt !== undefined, renewed$: extended$ },
+    trusted: () => clock.now() < trustedUntil,
+  };
   let failing = false;
   const failed = (error: unknown): Observable<never> => {
     // Reported once an outage.
@@ -93,7 +99,9 @@ export function holding(
     return leases.hold(session).pipe(
       tap((outcome) => {
         failing = false;
-        if (outcome === 'held') trustedUntil = startedAt + trustMs;
+        if (outcome !== 'held') return;
+        trustedUntil = startedAt + trustMs;
+        extended$.next();
       }),
     );
   }).pipe(catchError(failed));

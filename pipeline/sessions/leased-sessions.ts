@@ -70,7 +70,7 @@ class LeasedSessions implements Sessions {
     const isHeld = (clientId: string): boolean => this.#held.has(clientId);
     const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
     const own = (serverUrl: string): string => this.own(serverUrl);
-    this.#recovered = new RecoveredJobs(recovery({ ...parts, isServed, isHeld, own }, env), isHeld);
+    this.#recovered = new RecoveredJobs(recovery({ ...parts, isServed, isHeld, own }, env), isHeld, env.tell);
     const event$ = this.#events();
     this.#held$ = event$.pipe(filter((event) => event.tag === 'held'));
     this.#lost$ = event$.pipe(filter((event) => event.tag === 'lost'));
@@ -86,6 +86,11 @@ class LeasedSessions implements Sessions {
   lease(clientId: string): 'none' | 'doubtful' | 'certain' {
     const mine = this.#held.get(clientId);
     return mine === undefined ? 'none' : mine.trusted() ? 'certain' : 'doubtful';
+  }
+
+  leaseChanged(clientId: string): Observable<unknown> {
+    const renewed$ = defer(() => this.#held.get(clientId)?.renewed$ ?? EMPTY);
+    return merge(renewed$, this.#lost$.pipe(filter(({ holding }) => holding.clientId === clientId)));
   }
 
   release(): Observable<never> {

@@ -1,6 +1,8 @@
 import { ReplaySubject, mergeMap, tap, type Observable } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
 import type { Demand, StoredJob } from '../demand';
+import { takingOver } from '../telemetry/taking-over';
+import type { Telemetry } from '../telemetry/telemetry-event';
 import type { Recovery } from './recovery';
 
 /** Batches of recovered jobs that a late subscriber is told of. */
@@ -15,10 +17,12 @@ export class RecoveredJobs {
   readonly #isHeld: (clientId: string) => boolean;
   /** Inherited sessions all of whose stored jobs have been loaded. Only for these does "no job on the board" mean "no job left". */
   readonly #loaded = new Set<string>();
+  readonly #tell: Telemetry | undefined;
 
-  constructor(looks: Recovery, isHeld: (clientId: string) => boolean) {
+  constructor(looks: Recovery, isHeld: (clientId: string) => boolean, tell?: Telemetry) {
     this.#looks = looks;
     this.#isHeld = isHeld;
+    this.#tell = tell;
     this.batch$ = this.#batch$.asObservable();
   }
 
@@ -29,7 +33,7 @@ export class RecoveredJobs {
 
   /** Takes up the jobs of sessions that are held here. */
   of(clientIds: readonly string[]): Observable<Demand> {
-    return this.#takenUp(clientIds, this.#looks.of(clientIds));
+    return this.#takenUp(clientIds, this.#looks.of(clientIds).pipe(takingOver(clientIds.length, this.#tell)));
   }
 
   isLoaded(clientId: string): boolean {

@@ -28,6 +28,8 @@ export interface Sessions {
   own(serverUrl: string): string;
   /** Whether a session is held here, and whether it is certain that no other instance can hold it now. */
   lease(clientId: string): 'none' | 'doubtful' | 'certain';
+  /** Emits after a session's lease was extended, and after another instance took it. */
+  leaseChanged(clientId: string): Observable<unknown>;
   /** Sessions as they are held: sockets to be opened. */
   readonly opened$: Observable<Session>;
   /** Jobs to be taken up and let go, and what other instances ask for. */

@@ -1,5 +1,5 @@
 import { defer, of, throwError, type Observable } from 'rxjs';
-import { NoAnswer, read, type Answer } from '../../sources/rest';
+import { NoAnswer, read, type Answer } from '../../sources/rest/rest';
 import type { Recorded } from './recording.codec';
 
 /** A request of a recording, with its answer. */

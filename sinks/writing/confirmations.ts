@@ -1,7 +1,7 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 
-/** Settled states that are written a second time later: a Redis that dies, or fails over, may lose a write that it acknowledged. */
+/** Settled states that are written once more, after a while: a Redis that dies, or fails over, may lose what it acknowledged. */
 export interface Confirmations {
   /** A settled state was written. */
   readonly later: (state: JobState) => void;
@@ -12,26 +12,38 @@ export interface Confirmations {
   readonly close: () => void;
 }
 
-/** Calls `write` with each settled state after `afterMs`; never where that is 0. */
+/** Hands each settled state to `write` after so long; never where `afterMs` is 0. One timer for all: each waits as long. */
 export function confirmations(write: (state: JobState) => void, afterMs: number, clock: SchedulerLike): Confirmations {
   const confirmed = new WeakSet<JobState>();
-  const waiting = new Map<string, Subscription>();
-  const noMore = (promptId: string): void => {
-    waiting.get(promptId)?.unsubscribe();
-    waiting.delete(promptId);
+  /** In the order in which they are due. */
+  const waiting = new Map<string, { readonly state: JobState; readonly dueAt: number }>();
+  let timer: Subscription | undefined;
+  const watch = (): void => {
+    const [first] = waiting.values();
+    if (first !== undefined) timer ??= clock.schedule(confirm, Math.max(0, first.dueAt - clock.now()));
+  };
+  const confirm = (): void => {
+    timer = undefined;
+    for (const [promptId, { state, dueAt }] of waiting) {
+      if (dueAt > clock.now()) break;
+      waiting.delete(promptId);
+      confirmed.add(state);
+      write(state);
+    }
+    watch();
   };
   return {
     isConfirmed: (state) => confirmed.has(state),
     later: (state) => {
       if (afterMs === 0 || !isSettled(state)) return;
-      const confirm = clock.schedule(() => {
-        waiting.delete(state.promptId);
-        confirmed.add(state);
-        write(state);
-      }, afterMs);
-      waiting.set(state.promptId, confirm);
+      waiting.delete(state.promptId);
+      waiting.set(state.promptId, { state, dueAt: clock.now() + afterMs });
+      watch();
     },
-    noMore,
-    close: () => [...waiting.keys()].forEach(noMore),
+    noMore: (promptId) => void waiting.delete(promptId),
+    close: () => {
+      waiting.clear();
+      timer?.unsubscribe();
+    },
   };
 }

@@ -29,6 +29,7 @@ import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
+import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
 /** Writes under way at once; in an outage, as many jobs' writes are tried again while all others wait. */
@@ -50,7 +51,7 @@ class QueuedWrites implements WriteBehind {
   readonly #onStale: (state: JobState) => void;
   /** States that the store has taken: none of them is written again. */
   readonly #known = new WeakSet<JobState>();
-  readonly #unwritten = new Map<string, JobState>();
+  readonly #unwritten: UnwrittenStates;
   readonly #workflows = new Map<string, StoredWorkflow>();
   readonly #write$ = new Subject<Write>();
   /** What a try to write ended with, well or not. */
@@ -67,6 +68,7 @@ class QueuedWrites implements WriteBehind {
     this.#clock = clock;
     this.#backoff = options.backoff ?? jittered({ firstMs: 100, maxMs: 2000, steadyMs: 0 }, random);
     this.#report = report;
+    this.#unwritten = unwrittenStates(clock);
     this.#onStale = options.onStale ?? (() => undefined);
     this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
@@ -110,7 +112,7 @@ class QueuedWrites implements WriteBehind {
     if (this.#running.closed) this.#report('write-behind', new Unwritten(1));
     else if (waiting === undefined || isNewer(state, waiting)) {
       this.#confirming.noMore(state.promptId);
-      this.#unwritten.set(state.promptId, state);
+      this.#unwritten.put(state);
       this.#write$.next({ state, urgent: false });
     }
   }
@@ -128,28 +130,32 @@ class QueuedWrites implements WriteBehind {
 
   remove(promptId: string): Observable<boolean> {
     return defer(() => {
-      this.#unwritten.delete(promptId);
+      this.#unwritten.drop(promptId);
       this.#workflows.delete(promptId);
       return this.#store.remove(promptId);
     });
   }
 
   unwritten(): readonly JobState[] {
-    return [...this.#unwritten.values()];
+    return this.#unwritten.all();
   }
 
   pending(): number {
-    return this.#unwritten.size;
+    return this.#unwritten.size();
+  }
+
+  oldestMs(): number {
+    return this.#unwritten.oldestMs();
   }
 
   drain(timeoutMs: number): Observable<never> {
-    const isEmpty = (): boolean => this.#unwritten.size === 0;
+    const isEmpty = (): boolean => this.#unwritten.size() === 0;
     return defer(() => (isEmpty() ? EMPTY : this.#ended$.pipe(filter(isEmpty), take(1)))).pipe(
       ignoreElements(),
       timeout({
         first: timeoutMs,
         scheduler: this.#clock,
-        with: () => throwError(() => new Unwritten(this.#unwritten.size)),
+        with: () => throwError(() => new Unwritten(this.#unwritten.size())),
       }),
     );
   }
@@ -179,7 +185,7 @@ class QueuedWrites implements WriteBehind {
         if (error instanceof StoreUnavailable) throw error;
         // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
-        this.#forget(state);
+        this.#unwritten.tried(state);
         return EMPTY;
       }),
       tap({ complete: () => this.#tried$.next(state) }),
@@ -201,7 +207,7 @@ class QueuedWrites implements WriteBehind {
 
   #tell(state: JobState, outcome: PutOutcome): void {
     this.#failing = false;
-    this.#forget(state);
+    this.#unwritten.tried(state);
     if (this.#confirming.isConfirmed(state)) return;
     if (outcome === 'stored') this.#confirming.later(state);
     else {
@@ -214,10 +220,6 @@ class QueuedWrites implements WriteBehind {
     if (!this.#failing) this.#report('write-behind', error);
     this.#failing = true;
     return timer(this.#backoff.delayMs(attempts, error), this.#clock);
-  }
-
-  #forget(state: JobState): void {
-    if (this.#unwritten.get(state.promptId) === state) this.#unwritten.delete(state.promptId);
   }
 }
 

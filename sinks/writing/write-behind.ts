@@ -30,6 +30,8 @@ export interface WriteBehind {
   unwritten(): readonly JobState[];
   /** How many they are. */
   pending(): number;
+  /** For how many ms the job has waited that has waited longest; 0 where none waits. */
+  oldestMs(): number;
   /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
   drain(timeoutMs: number): Observable<never>;
   /** Stops, at once: `drain` first. What is put later is reported. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { storedCodec } from '../codecs/upload.codec';
-import { NoAnswer } from '../rest';
+import { NoAnswer } from '../rest/rest';
 import type { ServerAddress } from '../server-address';
 
 /** A file that a workflow is to read. */

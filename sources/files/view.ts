@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { NoAnswer, type Rest } from '../rest';
+import { NoAnswer, type Rest } from '../rest/rest';
 
 /** A job's output on its way from ComfyUI. */
 export interface OutputBody {

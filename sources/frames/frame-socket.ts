@@ -36,7 +36,8 @@ export function frameSocket(url: string, options: ClientOptions, uses: FrameSock
   socket.on('message', (data, isBinary) => {
     const frame = data as Buffer;
     if (isBinary) onBinary(frame);
-    else texts.take(frame, 0, frame.length);
+    // A longer one ends its session.
+    else if (frame.length <= bounds.lastFrameBytes) texts.take(frame, 0, frame.length);
   });
   return socket;
 }

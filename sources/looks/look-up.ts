@@ -15,7 +15,7 @@ import type { BoardEvent } from '../../streams/board/board';
 import type { LookFact } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Ends, Found, Queued } from '../codecs/lookup.codec';
-import { NoAnswer, Unreadable } from '../rest';
+import { NoAnswer, Unreadable } from '../rest/rest';
 import type { Lookup } from './lookup';
 import { placesOf } from './places';
 

@@ -13,7 +13,7 @@ import {
   type Found,
   type Queued,
 } from '../codecs/lookup.codec';
-import { NoAnswer, Unreadable, type Answer } from '../rest';
+import { NoAnswer, Unreadable, type Answer } from '../rest/rest';
 import { MARK } from './places';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */

@@ -23,6 +23,7 @@ export type Metrics = Readonly<Record<string, number>>;
 /** The ends that a program may tell of itself; `node_error` where it does not say. */
 export const reportedKinds = ['node_error', 'out_of_memory', 'interrupted', 'missing_output'] as const;
 
+/** Why a job that reports itself has failed, in its own words. */
 export interface ReportedFailure {
   readonly message: string;
   readonly kind?: (typeof reportedKinds)[number];

@@ -48,6 +48,16 @@ test('every setting that a gateway is given is one', () => {
   }
 });
 
+test('Prometheus asks each gateway where it serves metrics, and Grafana asks Prometheus', () => {
+  const [{ targets }] = parse(readFileSync('ops/prometheus/targets.yml', 'utf8')) as [{ targets: string[] }];
+  const { METRICS_PORT, METRICS_HOST } = gateways[0]?.environment ?? {};
+  expect(METRICS_HOST).toBe('0.0.0.0');
+  expect(targets).toEqual([`gateway-1:${METRICS_PORT ?? ''}`, `gateway-2:${METRICS_PORT ?? ''}`]);
+  const source = readFileSync('ops/grafana/provisioning/datasources/prometheus.yml', 'utf8');
+  expect(source).toContain('url: ${PROMETHEUS_URL}');
+  expect(services['grafana']?.environment?.['PROMETHEUS_URL']).toBe('http://prometheus:9090');
+});
+
 test('nothing is published beyond this machine, and the start needs secrets', () => {
   const published = all.flatMap(([, { ports = [] }]) => ports);
   expect(published.length).toBeGreaterThan(0);

@@ -71,7 +71,11 @@ test('probes ask what the gateway answers, on the port that it listens on', () =
   expect(gateway.readinessProbe.httpGet.path).toBe('/readyz');
   const routes = readFileSync('gateway/http/routes/health.ts', 'utf8');
   for (const path of ['/livez', '/readyz']) expect(routes).toContain(`'${path}'`);
-  expect(gateway.ports).toEqual([{ name: 'http', containerPort: 8787 }]);
+  expect(gateway.ports).toEqual([
+    { name: 'http', containerPort: 8787 },
+    { name: 'metrics', containerPort: 9464 },
+  ]);
+  expect(gateway.env).toContainEqual({ name: 'METRICS_PORT', value: '9464' });
   expect(gateway.env).toContainEqual({ name: 'PORT', value: '8787' });
   expect(ofKind('Service').spec['ports']).toEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
 });

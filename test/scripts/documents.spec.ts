@@ -90,6 +90,13 @@ test('the page of operation explains every part that the log names', () => {
   expect([...new Set(named)].filter((where) => !page.includes(`\`${where}\``))).toEqual([]);
 });
 
+test('the page of operation says what to do at every alert, and at no other', () => {
+  const alerts = [...textOf('ops/prometheus/rules.yml').matchAll(/- alert: (\w+)/g)].map(([, name = '']) => name);
+  const told = [...textOf('docs/operations.md').matchAll(/^\| `(Jobstream\w+)` \|/gm)].map(([, name = '']) => name);
+  expect(alerts.length).toBeGreaterThan(5);
+  expect(told.sort()).toEqual(alerts.sort());
+});
+
 test('the page of keys names every key', () => {
   const written = textOf('docs/jobs/keys.md');
   const keys = ['comfyui:job:', 'jobstream:sessions', 'jobstream:lease:', 'jobstream:jobs:', 'jobstream:watched:'];

@@ -1,7 +1,7 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { MalformedFrame } from '../../sources/codecs/frame.codec';
 import { decoded } from '../../sources/session';
-import { throttledReport } from '../../sources/throttled-report';
+import { throttledReport } from '../../sources/telemetry/throttled-report';
 import { bounds } from '../../streams/bounds';
 
 function reporting() {

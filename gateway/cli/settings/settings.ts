@@ -43,6 +43,8 @@ export interface Settings {
   /** 0 takes a free one. */
   readonly port: number;
   readonly logLevel: string;
+  /** Where `/metrics` is served besides, without a token; absent where it is not. */
+  readonly metrics?: { readonly host: string; readonly port: number };
   /** Absent: everybody on this machine may do everything. */
   readonly auth?: AuthSettings;
   /** Web origins, besides the gateway's own, whose pages may call it. */
@@ -85,6 +87,8 @@ const Variables = t.type({
   HOST: optional(Host),
   PORT: optional(Port),
   LOG_LEVEL: optional(LogLevel),
+  METRICS_PORT: optional(Port),
+  METRICS_HOST: optional(Host),
   ...AuthVariables.props,
   ORIGINS: optional(Origins),
   MAX_BODY_BYTES: optional(BodyBytes),
@@ -138,6 +142,9 @@ const contradictions = (environment: Environment): readonly FieldError[] => [
   ...(environment['WEBHOOK_HOSTS'] !== undefined && environment['WEBHOOK_SECRET'] === undefined
     ? [{ field: 'WEBHOOK_HOSTS', message: 'means nothing without WEBHOOK_SECRET' }]
     : []),
+  ...(environment['METRICS_HOST'] !== undefined && environment['METRICS_PORT'] === undefined
+    ? [{ field: 'METRICS_HOST', message: 'means nothing without METRICS_PORT' }]
+    : []),
 ];
 
 const contradictionsOfAuth = ({
@@ -179,6 +186,9 @@ const settingsFrom = (variables: Variables): Settings => ({
   host: variables.HOST ?? '127.0.0.1',
   port: variables.PORT ?? 8787,
   logLevel: variables.LOG_LEVEL ?? 'info',
+  ...(variables.METRICS_PORT !== undefined && {
+    metrics: { host: variables.METRICS_HOST ?? '127.0.0.1', port: variables.METRICS_PORT },
+  }),
   ...authFrom(variables),
   origins: variables.ORIGINS ?? [],
   rates: ratesFrom(variables),

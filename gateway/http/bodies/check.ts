@@ -7,7 +7,7 @@ import type { ProblemDetails, ProblemKind } from '../../wire/problem';
 import type { JobReport } from '../../../pipeline/api';
 import { reportRequest } from '../requests/report-request.codec';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
-import { detailsOf } from '../requests/bad-fields';
+import { detailsOf } from '../requests/fields/bad-fields';
 import { cut } from '../../../streams/workflow/shown-text';
 import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 

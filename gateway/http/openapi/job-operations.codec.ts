@@ -28,7 +28,9 @@ export const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 export const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
 export const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
-const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
+/** Of a route without parameters, which refuses what its query names. */
+export const readsNoQuery = ['bad-request'] as const;
+export const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 
 const submit = operation({
   id: 'submitJob',
@@ -112,7 +114,7 @@ const read = operation({
   summary: 'Reads a job',
   parameters: [promptId],
   answers: { 200: json('The job as it is now.', ref('Job'), undefined, examples.job) },
-  problems: readsJobs,
+  problems: [...readsNoQuery, ...readsJobs],
 });
 
 const track = operation({
@@ -135,7 +137,7 @@ const cancel = operation({
     200: json('It has ended, by this or before.', ref('Job')),
     202: json('ComfyUI is asked; the job ends soon.', ref('Job')),
   },
-  problems: readsJobs,
+  problems: [...readsNoQuery, ...readsJobs],
 });
 
 const watch = operation({
@@ -157,7 +159,7 @@ const watch = operation({
     },
     204: { description: 'The job has settled, and `Last-Event-ID` is its last state.' },
   },
-  problems: [...readsJobs, 'too-many-jobs'],
+  problems: [...readsNoQuery, ...readsJobs, 'too-many-jobs'],
 });
 
 const nth = ofPath('n', { type: 'integer', minimum: 0, maximum: 999_999 });
@@ -213,7 +215,7 @@ const signOutput = operation({
   answers: {
     200: json('The URL, from the root of the gateway’s host, and when it ends; ms since 1970.', ref('OutputUrl')),
   },
-  problems: [...readsJobs, 'unknown-output'],
+  problems: [...readsNoQuery, ...readsJobs, 'unknown-output'],
 });
 
 const nodes = operation({
@@ -225,7 +227,7 @@ const nodes = operation({
     'run unseen; of more than 200 turns the first are `dropped`.',
   parameters: [promptId],
   answers: { 200: json('The turns that nodes took, the running one without `to`.', ref('Nodes')) },
-  problems: readsJobs,
+  problems: [...readsNoQuery, ...readsJobs],
 });
 
 /** The operations on jobs, by path. */

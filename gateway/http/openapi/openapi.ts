@@ -30,6 +30,21 @@ const selfPaths = {
       isOpen: true,
     }),
   },
+  '/metrics': {
+    get: operation({
+      id: 'metrics',
+      tag: 'health',
+      summary: 'What happened, in the text format of Prometheus',
+      description: 'For services alone: others are answered 403. Every metric is named in docs/metrics.md.',
+      answers: {
+        200: {
+          description: 'All metrics of this instance.',
+          content: { 'text/plain': { schema: { type: 'string' } } },
+        },
+      },
+      problems: ['too-many-requests'],
+    }),
+  },
   '/me': {
     get: operation({
       id: 'me',
@@ -37,7 +52,7 @@ const selfPaths = {
       summary: 'Who the caller is to the gateway',
       description: '`tokens` tells whether the gateway wants any; `expiresAt`, in ms since 1970, when this one ends.',
       answers: { 200: json('Whom the token names.', ref('Me')) },
-      problems: [],
+      problems: ['bad-request'],
     }),
   },
   '/openapi.json': {

@@ -1,6 +1,6 @@
 import { Report } from '../requests/report-request.codec';
 import { examples } from './examples';
-import { promptId, readsBody, readsJobs } from './job-operations.codec';
+import { promptId, readsJson, readsJobs, readsNoQuery } from './job-operations.codec';
 import { schemaOf } from './json-schema.codec';
 import { json, operation, ref } from './operation';
 
@@ -16,7 +16,7 @@ const report = operation({
   body: schemaOf(Report),
   example: examples.report,
   answers: { 200: json('The job as it is now.', ref('Job')) },
-  problems: [...readsBody, ...readsJobs, 'not-reported'],
+  problems: [...readsJson, ...readsJobs, 'not-reported'],
 });
 
 const curves = operation({
@@ -26,7 +26,7 @@ const curves = operation({
   description: 'Thinned to some 200 points, evenly over its time; without points where it told of none.',
   parameters: [promptId],
   answers: { 200: json('The points, in the order of time; `at` is ms since 1970, `value` the step.', ref('Curves')) },
-  problems: readsJobs,
+  problems: [...readsNoQuery, ...readsJobs],
 });
 
 /** The operations of jobs that report themselves, by path. */

@@ -2,13 +2,14 @@ import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
 import { decoded, type FieldError } from '../../wire/described.codec';
-import { objectionsToNames } from './unknown-fields';
+import { objectionsToNames } from './fields/unknown-fields';
 
 /** A body of these fields and no others; of what is wrong at most `bounds.fieldErrors`. */
 export const decodedBody = <P extends t.Props>(
   codec: t.TypeC<P>,
   body: unknown,
 ): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
+  if (isWorkflow(body)) return E.left([{ field: 'body', message: BARE }]);
   const unknown =
     t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];
   const known = decoded(codec, body);
@@ -19,4 +20,11 @@ export const decodedBody = <P extends t.Props>(
       : []),
   ];
   return errors.length > 0 || E.isLeft(known) ? E.left(errors.slice(0, bounds.fieldErrors)) : known;
+};
+
+const BARE = 'is a workflow itself; send it as {"workflow": …, "type": …}';
+/** What newcomers send first: ComfyUI's export as it is. */
+const isWorkflow = (body: unknown): boolean => {
+  const nodes = t.UnknownRecord.is(body) ? Object.values(body) : [];
+  return nodes.length > 0 && nodes.every((node) => t.UnknownRecord.is(node) && typeof node['class_type'] === 'string');
 };

@@ -5,7 +5,7 @@ import { bounds } from '../../../streams/bounds';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 import { mediaExtensions } from '../bodies/media-type';
 import { isWithin } from '../../../streams/workflow/shown-text';
-import { objectionsToNames } from './unknown-fields';
+import { objectionsToNames } from './fields/unknown-fields';
 
 /** One name of a file or folder: no path, nothing hidden, nothing that a system or ComfyUI reads otherwise. */
 const NAME = "[\\p{L}\\p{N}_][\\p{L}\\p{M}\\p{N} _.()+,'=@~#-]*";

@@ -8,7 +8,7 @@ import { filePart, type FilePart } from '../bodies/file-part';
 import { asNamed } from '../bodies/media-type';
 import { chunksOf } from '../bodies/reading';
 import type { Turns } from '../bodies/turns';
-import { badFields } from '../requests/bad-fields';
+import { badFields } from '../requests/fields/bad-fields';
 import { refuseUrlOfServer } from '../requests/server-name';
 import { inputQuery, type InputQuery } from '../requests/input-request.codec';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';

@@ -6,13 +6,13 @@ import { isSettled } from '../../../streams/job/job-state';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';
-import { badFields } from '../requests/bad-fields';
+import { badFields } from '../requests/fields/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
 import { prefixOf } from '../base-path';
 import type { RequestBodies } from '../bodies/request-bodies';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './middleware';
 import type { JobViews } from '../../wire/job-views';
 import type { PublicJob } from '../../wire/public-job';
 import { refuseUrlOfServer } from '../requests/server-name';
@@ -37,14 +37,17 @@ export const jobsRoutes = (options: JobsOptions): Router => {
   router
     .route('/jobs')
     .get(authenticated, listing(pipeline, views))
-    .post(authenticated, submitting(options))
+    .post(authenticated, withoutQuery, submitting(options))
     .all(onlyMethods('GET, HEAD, POST'));
   router
     .route('/jobs/:promptId')
-    .get(authenticated, reading(pipeline, views))
-    .put(authenticated, tracking(pipeline, views, bodies))
+    .get(authenticated, withoutQuery, reading(pipeline, views))
+    .put(authenticated, withoutQuery, tracking(pipeline, views, bodies))
     .all(onlyMethods('GET, HEAD, PUT'));
-  router.route('/jobs/:promptId/cancel').post(authenticated, cancelling(pipeline, views)).all(onlyMethods('POST'));
+  router
+    .route('/jobs/:promptId/cancel')
+    .post(authenticated, withoutQuery, cancelling(pipeline, views))
+    .all(onlyMethods('POST'));
   return router;
 };
 

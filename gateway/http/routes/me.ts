@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { Me } from '../openapi/response-schemas.codec';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './middleware';
 
 /** `/me`: who the caller is to the gateway. */
 export const meRoute = (tokensRequired: boolean): Router => {
@@ -14,6 +14,6 @@ export const meRoute = (tokensRequired: boolean): Router => {
       ...(expiresAt !== undefined && { expiresAt }),
     } satisfies Me);
   };
-  router.route('/me').get(authenticated, telling).all(onlyMethods('GET, HEAD'));
+  router.route('/me').get(authenticated, withoutQuery, telling).all(onlyMethods('GET, HEAD'));
   return router;
 };

@@ -11,7 +11,7 @@ import { isOfSame, rangeOf, wantedOf } from '../outputs/ranges';
 import { send, type SendingLimits } from '../outputs/sending';
 import type { UrlSigner } from '../outputs/signed-urls';
 import { visibleJob } from '../requests/visible-job';
-import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './middleware';
 
 export interface OutputsOptions {
   readonly pipeline: Pipeline;
@@ -31,7 +31,7 @@ const PATH = '/jobs/:promptId/outputs/:n';
 export const outputsRoute = (options: OutputsOptions): Router => {
   const router = Router();
   router.route(PATH).get(refusingSignatures, authenticated, reading(options)).all(onlyMethods('GET, HEAD'));
-  router.route(`${PATH}/url`).post(authenticated, signing(options)).all(onlyMethods('POST'));
+  router.route(`${PATH}/url`).post(authenticated, withoutQuery, signing(options)).all(onlyMethods('POST'));
   return router;
 };
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
+import { prometheusMetrics } from '../../../gateway/metrics';
 import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
@@ -47,13 +48,16 @@ export async function runningGateway({
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   const report = () => undefined;
   const store = embeddedStore({ directory, report });
-  const pipeline = createPipeline({ servers: [comfy.url], store, report, userLimits });
+  const metrics = prometheusMetrics();
+  const { telemetry } = metrics;
+  const pipeline = createPipeline({ servers: [comfy.url], store, report, telemetry, userLimits });
   const gateway = await startGateway({
     pipeline,
     host: '127.0.0.1',
     port: 0,
     auth: openAuth,
     logger: quiet(heard),
+    metrics,
     ...options,
   });
   return {

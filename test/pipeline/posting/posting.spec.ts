@@ -1,7 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EMPTY, VirtualTimeScheduler, concat, defer, lastValueFrom, of, throwError, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  VirtualTimeScheduler,
+  concat,
+  defer,
+  lastValueFrom,
+  of,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { UnknownServer } from '../../../pipeline/api';
 import type { Env } from '../../../pipeline/env';
 import { choosing } from '../../../pipeline/posting/choose-server';
@@ -11,7 +21,7 @@ import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
-import { NoAnswer } from '../../../sources/rest';
+import { NoAnswer } from '../../../sources/rest/rest';
 import { jobBoard, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
 import { watchers } from '../../../streams/operators/keyed-watchers';
@@ -94,7 +104,7 @@ describe('on virtual time', () => {
       ...{ clock, random: () => 0.5, report: () => 'as wanted' },
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
-    const sessions = { own, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
+    const sessions = { own, leaseChanged: () => NEVER, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
     const states = watchers<JobState>();
     const told = (promptId: string): Observable<JobState> => states.changes(promptId);
     const its = posting({ choice, sessions, board, store, writer, told }, env);

@@ -120,7 +120,9 @@ function aWorld(random = 0.5) {
       holds$: (session: SessionKey, inheritedAt?: number) => {
         const mine = holding(its, session, inheritedAt, isHeld, policy, report);
         held.set(session.clientId, mine.holding);
-        return { trusted: mine.holding.trusted, subscription: heed(mine.lost$) };
+        const renewals: boolean[] = [];
+        mine.holding.renewed$.subscribe(() => renewals.push(mine.holding.trusted()));
+        return { trusted: mine.holding.trusted, renewals, subscription: heed(mine.lost$) };
       },
       inherits: (isServed: (serverUrl: string) => boolean = () => true) =>
         heed(inheriting(its, isServed, isHeld, policy, report)),
@@ -197,13 +199,16 @@ describe('a session that is held', () => {
   it('[R11] is trusted anew by a slow renewal, from its start too, which no other attempt joins', () => {
     const { instance, pass } = aWorld();
     const one = instance('one');
-    const { trusted } = one.holds$(key());
+    const { trusted, renewals } = one.holds$(key());
     pass(1);
     one.link.answerMs = 7_000;
     pass(TRUST_MS - 1);
     expect(trusted()).toBe(false);
+    expect(renewals).toEqual([true]);
     pass(1_500);
     expect(trusted()).toBe(true);
+    // Whoever waits for certainty hears of it.
+    expect(renewals).toEqual([true, true]);
     expect(one.holds).toEqual([0, 3_000]);
     one.link.down = true;
     pass(3_000 + TRUST_MS - 10_000 - 1);
@@ -367,7 +372,7 @@ describe('orphans', () => {
     const { instance, pass, registry } = aWorld();
     const one = instance('one');
     registry.set('c', key());
-    one.held.set('c', { ...key(), inherited: false, trusted: () => false });
+    one.held.set('c', { ...key(), inherited: false, trusted: () => false, renewed$: EMPTY });
     one.inherits();
     pass(10_000);
     expect([one.holds, one.events]).toEqual([[], []]);

@@ -8,7 +8,7 @@ import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { queueOf } from '../../../sources/codecs/lookup.codec';
 import { proxyRefusal, rejection } from '../../../sources/codecs/prompt.codec';
 import { TooDeep, readPython } from '../../../sources/codecs/python-json';
-import { Refusal, read } from '../../../sources/rest';
+import { Refusal, read } from '../../../sources/rest/rest';
 import type { Failure } from '../../../streams/job/job-state';
 
 const text = (name: string): string => readFileSync(join(__dirname, '../cases', name), 'utf8');

@@ -1,7 +1,7 @@
 import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
 import { lookUp } from '../../../sources/looks/look-up';
 import { lookup, type Lookup } from '../../../sources/looks/lookup';
-import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest';
+import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jobOf, queuedState, watched, type Job, type RunFacts } from '../../../streams/job/job';
 import type { BoardEvent } from '../../../streams/board/board';

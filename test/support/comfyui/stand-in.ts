@@ -59,34 +59,33 @@ export interface ComfyUIStandIn {
   stop(): Promise<void>;
 }
 
+interface Execution {
+  readonly promptId: string;
+  readonly extraData: ExecutedWorkflow['extraData'];
+  readonly prompt: Prompt;
+}
+
+/** Every job that was started, in order, and how often. */
+function executed() {
+  const executions = new Map<string, number>();
+  const executedWorkflows: ExecutedWorkflow[] = [];
+  const onExecution = ({ promptId, extraData, prompt }: Execution): void => {
+    const { client_id } = extraData;
+    const clientId = typeof client_id === 'string' ? client_id : undefined;
+    executions.set(promptId, (executions.get(promptId) ?? 0) + 1);
+    executedWorkflows.push({ promptId, clientId, extraData, workflow: prompt });
+  };
+  return { executions, executedWorkflows, onExecution };
+}
+
 /** Starts a ComfyUI of that version. */
 export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStandIn> {
   const { version, port = 0, host = '127.0.0.1', timeScale = 1 } = options;
   const faults = Object.assign(new Faults(), options.faults);
   const requests: SeenRequest[] = [];
   const posted: string[] = [];
-  const executions = new Map<string, number>();
-  const executedWorkflows: ExecutedWorkflow[] = [];
-  const setting = {
-    traits: traitsOf(version),
-    faults,
-    files: new Files(),
-    timeScale,
-    onExecution: ({
-      promptId,
-      extraData,
-      prompt,
-    }: {
-      promptId: string;
-      extraData: ExecutedWorkflow['extraData'];
-      prompt: Prompt;
-    }) => {
-      const { client_id } = extraData;
-      const clientId = typeof client_id === 'string' ? client_id : undefined;
-      executions.set(promptId, (executions.get(promptId) ?? 0) + 1);
-      executedWorkflows.push({ promptId, clientId, extraData, workflow: prompt });
-    },
-  };
+  const { executions, executedWorkflows, onExecution } = executed();
+  const setting = { traits: traitsOf(version), faults, files: new Files(), timeScale, onExecution };
 
   let process = new ServerProcess(setting, emptyMemory());
   let listener: Listener | undefined = await listen(process, { host, port }, requests, posted);

@@ -25,105 +25,127 @@ export interface TcpProxy {
 
 /** Starts a proxy to an `http://host:port` URL on a free port. */
 export async function tcpProxy(target: string): Promise<TcpProxy> {
-  const { hostname, port } = new URL(target);
-  const pairs = new Set<readonly [client: Socket, server: Socket]>();
-  const orphans = new Set<Socket>();
-  let refusing = false;
-  let paused = false;
-  let latencyMs = 0;
-  let bytesPerSecond = Number.POSITIVE_INFINITY;
-
-  const listener = createServer((client) => {
-    if (refusing) {
-      client.resetAndDestroy();
-      return;
-    }
-    const server = connect(Number(port), hostname);
-    const pair = [client, server] as const;
-    pairs.add(pair);
-    for (const socket of pair) socket.on('error', () => undefined);
-    const relay = (from: Socket, to: Socket): void => {
-      let due = 0;
-      const waiting: (() => void)[] = [];
-      const later = (bytes: number, act: () => void): void => {
-        const now = Date.now();
-        due = Math.max(due, now + latencyMs) + (bytes / bytesPerSecond) * 1000;
-        if (due <= now && waiting.length === 0) {
-          act();
-          return;
-        }
-        // Timers of a busy machine are late and out of order; bytes are late only.
-        waiting.push(act);
-        setTimeout(() => waiting.shift()?.(), Math.max(0, due - now));
-      };
-      from.on('data', (chunk) => later(chunk.length, () => to.write(chunk)));
-      from.on('end', () =>
-        later(0, () => {
-          if (!orphans.has(to)) to.end();
-        }),
-      );
-    };
-    relay(client, server);
-    relay(server, client);
-    if (paused) for (const socket of pair) socket.pause();
-    client.on('close', () => {
-      pairs.delete(pair);
-      if (!orphans.has(server)) server.destroy();
-    });
-    server.on('close', () => {
-      orphans.delete(server);
-      client.destroy();
-    });
-  });
+  const link = new ProxiedLink(target);
+  const listener = createServer((client) => link.take(client));
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  const { port: own } = listener.address() as AddressInfo;
-
-  const each = (act: (client: Socket, server: Socket) => void): void => {
-    for (const [client, server] of [...pairs]) act(client, server);
-  };
+  const { port } = listener.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${own}`,
-    open: () => pairs.size,
-    reset: () =>
-      each((client, server) => {
-        client.resetAndDestroy();
-        server.resetAndDestroy();
-      }),
-    cutClients: () =>
-      each((client, server) => {
-        orphans.add(server);
-        client.resetAndDestroy();
-      }),
-    releaseServers: () => {
-      for (const server of [...orphans]) server.destroy();
-    },
+    url: `http://127.0.0.1:${port}`,
+    open: () => link.pairs.size,
+    reset: () => link.each((...sockets) => sockets.forEach((socket) => socket.resetAndDestroy())),
+    cutClients: () => link.cutClients(),
+    releaseServers: () => link.releaseServers(),
     refuse: () => {
-      refusing = true;
+      link.isRefusing = true;
     },
     accept: () => {
-      refusing = false;
+      link.isRefusing = false;
     },
-    slow: (latency, bandwidth = Number.POSITIVE_INFINITY) => {
-      latencyMs = latency;
-      bytesPerSecond = bandwidth;
+    slow: (latencyMs, bytesPerSecond = Number.POSITIVE_INFINITY) => {
+      link.pace = { latencyMs, bytesPerSecond };
     },
     pause: () => {
-      paused = true;
-      each((...sockets) => sockets.forEach((socket) => socket.pause()));
+      link.isPaused = true;
+      link.each((...sockets) => sockets.forEach((socket) => socket.pause()));
     },
     resume: () => {
-      paused = false;
-      each((...sockets) => sockets.forEach((socket) => socket.resume()));
+      link.isPaused = false;
+      link.each((...sockets) => sockets.forEach((socket) => socket.resume()));
     },
     close: async () => {
-      each((client, server) => {
-        client.destroy();
-        server.destroy();
-      });
-      for (const server of [...orphans]) server.destroy();
+      link.each((...sockets) => sockets.forEach((socket) => socket.destroy()));
+      link.releaseServers();
       listener.close();
       await once(listener, 'close');
     },
+  };
+}
+
+interface Pace {
+  readonly latencyMs: number;
+  readonly bytesPerSecond: number;
+}
+
+/** The connections through a proxy, and what is done to them. */
+class ProxiedLink {
+  readonly pairs = new Set<readonly [client: Socket, server: Socket]>();
+  isRefusing = false;
+  isPaused = false;
+  pace: Pace = { latencyMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY };
+  /** Servers' sides whose client was cut off. */
+  readonly #orphans = new Set<Socket>();
+  readonly #hostname: string;
+  readonly #port: number;
+
+  constructor(target: string) {
+    const { hostname, port } = new URL(target);
+    this.#hostname = hostname;
+    this.#port = Number(port);
+  }
+
+  take(client: Socket): void {
+    if (this.isRefusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect(this.#port, this.#hostname);
+    const pair = [client, server] as const;
+    this.pairs.add(pair);
+    for (const socket of pair) socket.on('error', () => undefined);
+    this.#relay(client, server);
+    this.#relay(server, client);
+    if (this.isPaused) for (const socket of pair) socket.pause();
+    client.on('close', () => {
+      this.pairs.delete(pair);
+      if (!this.#orphans.has(server)) server.destroy();
+    });
+    server.on('close', () => {
+      this.#orphans.delete(server);
+      client.destroy();
+    });
+  }
+
+  each(act: (client: Socket, server: Socket) => void): void {
+    for (const [client, server] of [...this.pairs]) act(client, server);
+  }
+
+  cutClients(): void {
+    this.each((client, server) => {
+      this.#orphans.add(server);
+      client.resetAndDestroy();
+    });
+  }
+
+  releaseServers(): void {
+    for (const server of [...this.#orphans]) server.destroy();
+  }
+
+  #relay(from: Socket, to: Socket): void {
+    const later = delayed(() => this.pace);
+    from.on('data', (chunk) => later(chunk.length, () => to.write(chunk)));
+    from.on('end', () =>
+      later(0, () => {
+        if (!this.#orphans.has(to)) to.end();
+      }),
+    );
+  }
+}
+
+/** Does one thing after the other, each when its bytes have passed at the link's pace. */
+function delayed(pace: () => Pace): (bytes: number, act: () => void) => void {
+  let due = 0;
+  const waiting: (() => void)[] = [];
+  return (bytes, act) => {
+    const { latencyMs, bytesPerSecond } = pace();
+    const now = Date.now();
+    due = Math.max(due, now + latencyMs) + (bytes / bytesPerSecond) * 1000;
+    if (due <= now && waiting.length === 0) {
+      act();
+      return;
+    }
+    // Timers of a busy machine are late and out of order; bytes are late only.
+    waiting.push(act);
+    setTimeout(() => waiting.shift()?.(), Math.max(0, due - now));
   };
 }

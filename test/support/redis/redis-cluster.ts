@@ -44,25 +44,7 @@ export async function startRedisCluster({
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes']);
 
-  async function views(): Promise<readonly (ClusterNode & { readonly isMaster: boolean; readonly isWell: boolean })[]> {
-    const seen = await Promise.all(
-      nodes.map(async (node) => {
-        const asked = Promise.all([node.admin.cluster('NODES') as Promise<string>, node.admin.info('replication')]);
-        const [text = '', info = ''] = await asked.catch(() => []);
-        const own = text
-          .split('\n')
-          .find((line) => line.includes('myself'))
-          ?.split(' ');
-        if (own === undefined) return [];
-        const [id = '', , flags = ''] = own;
-        const isMaster = flags.includes('master');
-        const isWell = isMaster ? !text.includes('fail') : info.includes('master_link_status:up');
-        return [{ ...node, id, isMaster, isWell, slots: own.slice(8).filter(isRange).map(rangeOf) }];
-      }),
-    );
-    return seen.flat();
-  }
-
+  const views = () => viewsOf(nodes);
   const cluster: RedisCluster = {
     url: addresses.map((address) => `redis://${address}`).join(),
     masters: async () => (await views()).filter(({ isMaster, slots }) => isMaster && slots.length > 0),
@@ -98,6 +80,33 @@ export async function startRedisCluster({
   };
   await cluster.settled();
   return cluster;
+}
+
+interface Node {
+  readonly server: RedisServer;
+  readonly admin: Redis;
+}
+
+/** Each node as it sees itself now; one that does not answer is left out. */
+async function viewsOf(
+  nodes: readonly Node[],
+): Promise<readonly (ClusterNode & { readonly isMaster: boolean; readonly isWell: boolean })[]> {
+  const seen = await Promise.all(
+    nodes.map(async (node) => {
+      const asked = Promise.all([node.admin.cluster('NODES') as Promise<string>, node.admin.info('replication')]);
+      const [text = '', info = ''] = await asked.catch(() => []);
+      const own = text
+        .split('\n')
+        .find((line) => line.includes('myself'))
+        ?.split(' ');
+      if (own === undefined) return [];
+      const [id = '', , flags = ''] = own;
+      const isMaster = flags.includes('master');
+      const isWell = isMaster ? !text.includes('fail') : info.includes('master_link_status:up');
+      return [{ ...node, id, isMaster, isWell, slots: own.slice(8).filter(isRange).map(rangeOf) }];
+    }),
+  );
+  return seen.flat();
 }
 
 /** `startRedis` takes another port where one is taken; the port of the cluster bus is ours to choose. */

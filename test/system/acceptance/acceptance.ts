@@ -56,7 +56,42 @@ async function main(): Promise<void> {
 
 async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise<Run> {
   const startedAt = Date.now();
-  const plan = orders(
+  const plan = planned(bench, chance);
+  const known = truth();
+  const trouble = troubles(bench, known, chance);
+  const callers = callersOf(bench);
+  const submitted = plan.map(async (order) => {
+    await sleep(order.at);
+    await callers.submit(order);
+  });
+  const list = chance.shuffled(
+    Object.entries(TROUBLES).flatMap(([kind, times]) => Array.from({ length: times }, () => kind as TroubleKind)),
+  );
+  const every = (TROUBLED_MS - 8_000) / list.length;
+  const troubled = list.map(async (kind, n) => {
+    await sleep(8_000 + n * every);
+    await trouble.run(kind);
+  });
+  const say = setInterval(() => void progress(bench, startedAt, plan.length), 15_000);
+  await Promise.all([...submitted, ...troubled]);
+  const states = await settledStates(bench, startedAt);
+  clearInterval(say);
+  await sleep(1_000);
+  for (const { comfy } of bench.servers) await known.read(comfy);
+  callers.watchers.forEach((each) => each.close());
+  const records = callers.watchers.flatMap((each) => each.records);
+  const { cancelled, unanswered } = callers;
+  return {
+    ...{ bench, plan, states, truth: known, trouble, records, cancelled, unanswered },
+    longMs: (LONG_SECONDS - 2) * 1000,
+    violations: records.flatMap(violations),
+    contradictions: contradictions(records),
+    seconds: (Date.now() - startedAt) / 1000,
+  };
+}
+
+const planned = (bench: Bench, chance: ReturnType<typeof seeded>): readonly Order[] =>
+  orders(
     {
       count: JOBS,
       long: 4 * bench.servers.length,
@@ -68,8 +103,9 @@ async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise
     },
     chance,
   );
-  const known = truth();
-  const trouble = troubles(bench, known, chance);
+
+/** Who submits, cancels and watches through all instances. */
+function callersOf(bench: Bench) {
   const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name));
   const cancelled = new Set<number>();
   const unanswered: number[] = [];
@@ -96,45 +132,17 @@ async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise
       unanswered.push(n);
     }
   }
+  return { watchers, cancelled, unanswered, submit };
+}
 
-  const submitted = plan.map(async (order) => {
-    await sleep(order.at);
-    await submit(order);
-  });
-  const list = chance.shuffled(
-    Object.entries(TROUBLES).flatMap(([kind, times]) => Array.from({ length: times }, () => kind as TroubleKind)),
-  );
-  const every = (TROUBLED_MS - 8_000) / list.length;
-  const troubled = list.map(async (kind, n) => {
-    await sleep(8_000 + n * every);
-    await trouble.run(kind);
-  });
-  const say = setInterval(() => void progress(bench, startedAt, plan.length), 15_000);
-  await Promise.all([...submitted, ...troubled]);
+/** All states, once every job has ended, or when `LIMIT_MS` are over. */
+async function settledStates({ ask }: Bench, startedAt: number): Promise<readonly JobState[]> {
   let states: readonly JobState[] = [];
   do {
     await sleep(500);
-    states = await storedStates(bench.ask);
+    states = await storedStates(ask);
   } while (!states.every(isSettled) && Date.now() - startedAt < LIMIT_MS);
-  clearInterval(say);
-  await sleep(1_000);
-  for (const { comfy } of bench.servers) await known.read(comfy);
-  watchers.forEach((each) => each.close());
-  const records = watchers.flatMap((each) => each.records);
-  return {
-    bench,
-    plan,
-    states,
-    truth: known,
-    trouble,
-    records,
-    cancelled,
-    unanswered,
-    longMs: (LONG_SECONDS - 2) * 1000,
-    violations: records.flatMap(violations),
-    contradictions: contradictions(records),
-    seconds: (Date.now() - startedAt) / 1000,
-  };
+  return states;
 }
 
 async function progress({ ask }: Bench, startedAt: number, of: number): Promise<void> {

@@ -32,64 +32,15 @@ const POLL_MS = 2_000;
 
 /** The success table. */
 export function results(run: Run): readonly Row[] {
-  const { bench, plan, states, truth, trouble, records, cancelled, unanswered } = run;
-  const statesOf = grouped(states, (state) => Number(state.metadata?.['order']));
-  const recordsOf = grouped(records, (record) => Number(record.order));
-  const executions = grouped(
-    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
-    ({ order }) => order,
-  );
-  // What a killed service never took nor stored is the caller's to submit again.
-  const taken = plan.filter(({ n }) => !unanswered.includes(n) || statesOf.has(n) || executions.has(n));
-  const restarts = trouble.happened.filter(({ what }) => what === 'ComfyUI restart');
-  const fates = new Map(
-    taken.map((order): [number, Fate] => {
-      const forgotten = restarts.filter(({ struck }) => struck.includes(order.n)).length;
-      return [
-        order.n,
-        {
-          ...{ order, forgotten, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
-          unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
-            isForgotten(truth.endings.get(runId), trouble.happened),
-          ),
-        },
-      ];
-    }),
-  );
-  const wrong = new Map(
-    [...fates].flatMap(([n, fate]) => {
-      const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executions.get(n) ?? []);
-      return why === undefined ? [] : [[n, why] as const];
-    }),
-  );
-  const twice = [...fates].filter(([n, fate]) => accidents(fate, executions.get(n) ?? [], truth.endings) > 0);
-  const isRight = (n: number): boolean => !wrong.has(n);
-
-  const watched = taken.filter(({ meant }) => meant !== 'be refused').map(({ n }) => n);
-  const overSocket = watched.filter((n) => isOverSocket(statesOf.get(n)?.[0], recordsOf.get(n) ?? []));
-  const stricken = struckBy(trouble.happened, ['kill -9', 'SIGTERM']).filter((n) => fates.has(n));
-  // Whose submitter was killed before it answered ran all the same, watched by nobody.
-  const long = taken.filter(
-    ({ n, long }) => long && !unanswered.includes(n) && statesOf.get(n)?.[0]?.status === 'completed',
-  );
-  const visible = long.filter(({ n }) => values(recordsOf.get(n) ?? []) >= 3);
-  const transient = troubledBy(trouble.happened, states).filter((n) => fates.has(n));
+  const found = findings(run);
+  const { taken, fates, wrong, twice, watched, overSocket, stricken, long, visible, transient } = found;
+  const { bench, plan, states, truth, trouble } = run;
   const requests = bench.servers.reduce((sum, { comfy }) => sum + truth.requests(comfy), 0);
   const lifetimes = states.reduce((sum, state) => sum + ((state.finishedAt ?? Date.now()) - state.startedAt), 0);
-
-  if (process.env['TIMELINE'] !== undefined) timeline(run, [...wrong.keys()]);
-  for (const [n, why] of wrong)
-    console.log(
-      `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), unanswered.includes(n)])}`,
-    );
-  for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
-  for (const { n } of long.filter((order) => !visible.includes(order)))
-    console.log(`  no visible progress: order ${n}, ${JSON.stringify(recordsOf.get(n))}`);
-  for (const n of watched.filter((each) => !overSocket.includes(each)))
-    console.log(`  not over WebSocket: order ${n}, ${JSON.stringify(statesOf.get(n)?.map(brief))}`);
-  for (const each of run.violations.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
-
+  const isRight = (n: number): boolean => !wrong.has(n);
   const kinds = grouped(trouble.happened, ({ what }) => what);
+  if (process.env['TIMELINE'] !== undefined) timeline(run, [...wrong.keys()]);
+  sayWhatIsWrong(run, found);
   return [
     atLeast('jobs', 500, taken.length),
     noted('  of each type', TYPES.map((type) => taken.filter(({ request }) => request.type === type).length).join(' ')),
@@ -112,6 +63,70 @@ export function results(run: Run): readonly Row[] {
     atMost('watchers that saw states out of order', 0, run.violations.length),
     atMost('jobs that ended differently for two watchers', 0, run.contradictions.length),
   ];
+}
+
+/** What a run's orders, watchers and servers show when they are compared. */
+function findings(run: Run) {
+  const { bench, plan, states, truth, trouble, records, unanswered } = run;
+  const statesOf = grouped(states, (state) => Number(state.metadata?.['order']));
+  const recordsOf = grouped(records, (record) => Number(record.order));
+  const executions = grouped(
+    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
+    ({ order }) => order,
+  );
+  // What a killed service never took nor stored is the caller's to submit again.
+  const taken = plan.filter(({ n }) => !unanswered.includes(n) || statesOf.has(n) || executions.has(n));
+  const fates = fatesOf(run, taken, executions);
+  const wrong = new Map(
+    [...fates].flatMap(([n, fate]) => {
+      const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executions.get(n) ?? []);
+      return why === undefined ? [] : [[n, why] as const];
+    }),
+  );
+  const watched = taken.filter(({ meant }) => meant !== 'be refused').map(({ n }) => n);
+  // Whose submitter was killed before it answered ran all the same, watched by nobody.
+  const long = taken.filter(
+    ({ n, long }) => long && !unanswered.includes(n) && statesOf.get(n)?.[0]?.status === 'completed',
+  );
+  return {
+    ...{ statesOf, recordsOf, executions, taken, fates, wrong, watched, long },
+    twice: [...fates].filter(([n, fate]) => accidents(fate, executions.get(n) ?? [], truth.endings) > 0),
+    overSocket: watched.filter((n) => isOverSocket(statesOf.get(n)?.[0], recordsOf.get(n) ?? [])),
+    stricken: struckBy(trouble.happened, ['kill -9', 'SIGTERM']).filter((n) => fates.has(n)),
+    visible: long.filter(({ n }) => values(recordsOf.get(n) ?? []) >= 3),
+    transient: troubledBy(trouble.happened, states).filter((n) => fates.has(n)),
+  };
+}
+
+/** What happened to each order that was taken. */
+function fatesOf(
+  { trouble, cancelled, truth }: Run,
+  taken: readonly Order[],
+  executions: ReadonlyMap<number, readonly { readonly runId: string }[]>,
+): ReadonlyMap<number, Fate> {
+  const restarts = trouble.happened.filter(({ what }) => what === 'ComfyUI restart');
+  const fateOf = (order: Order): Fate => ({
+    ...{ order, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
+    forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
+    unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
+      isForgotten(truth.endings.get(runId), trouble.happened),
+    ),
+  });
+  return new Map(taken.map((order) => [order.n, fateOf(order)]));
+}
+
+function sayWhatIsWrong({ unanswered, violations }: Run, found: ReturnType<typeof findings>): void {
+  const { wrong, twice, long, visible, watched, overSocket, statesOf, recordsOf, executions } = found;
+  for (const [n, why] of wrong)
+    console.log(
+      `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), unanswered.includes(n)])}`,
+    );
+  for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
+  for (const { n } of long.filter((order) => !visible.includes(order)))
+    console.log(`  no visible progress: order ${n}, ${JSON.stringify(recordsOf.get(n))}`);
+  for (const n of watched.filter((each) => !overSocket.includes(each)))
+    console.log(`  not over WebSocket: order ${n}, ${JSON.stringify(statesOf.get(n)?.map(brief))}`);
+  for (const each of violations.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
 }
 
 /** All that happened, and what ComfyUI and the service say of these orders. */

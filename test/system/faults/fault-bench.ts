@@ -88,19 +88,8 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
   }, 20_000);
   await doings.until(end, everyMs);
   await load.stop();
-  const calm = Date.now() + CALM_MS;
-  let states = await storedStates(bench.ask);
-  // What was answered while Redis could not be reached is stored only later.
-  const ordersStored = (): number => new Set(states.map(({ metadata }) => metadata?.['order'])).size;
-  const isOver = (): boolean =>
-    states.every(isSettled) && ordersStored() >= load.orders.length - load.unanswered.length;
-  while (!isOver() && Date.now() < calm) {
-    await sleep(500);
-    states = await storedStates(bench.ask);
-  }
+  const states = await calmed(bench, load);
   clearInterval(saying);
-  await sleep(1_500);
-  states = await storedStates(bench.ask);
   for (const { comfy } of bench.servers) await known.read(comfy);
   await guard.stop();
   for (const { what, server, from, to } of process.env['TIMELINE'] === undefined ? [] : doings.happened)
@@ -117,6 +106,22 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
     refused: lines.filter((line) => line.includes('a newer state than epoch')).length,
     crashes: lines.filter((line) => line.includes('"level":60') || line.includes('UnhandledPromise')),
   };
+}
+
+/** All states, once every job has ended, or `CALM_MS` after the torment. */
+async function calmed(bench: Bench, load: Workload): Promise<readonly JobState[]> {
+  const calm = Date.now() + CALM_MS;
+  let states = await storedStates(bench.ask);
+  // What was answered while Redis could not be reached is stored only later.
+  const ordersStored = (): number => new Set(states.map(({ metadata }) => metadata?.['order'])).size;
+  const isOver = (): boolean =>
+    states.every(isSettled) && ordersStored() >= load.orders.length - load.unanswered.length;
+  while (!isOver() && Date.now() < calm) {
+    await sleep(500);
+    states = await storedStates(bench.ask);
+  }
+  await sleep(1_500);
+  return storedStates(bench.ask);
 }
 
 /** All jobs are made one instance's: the others are away while they are submitted. */

@@ -19,50 +19,13 @@ const short = ({ promptId, status, attempt, epoch, seq, updatedAt, clientId, ser
 
 /** The report of a run. */
 export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
-  const { bench, load, truth, feed, mischief, vigil, records, states, takeOvers, refused, crashes } = run;
-  const statesOf = grouped(states, ({ metadata }) => Number(metadata?.['order']));
-  const executions = grouped(
-    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
-    ({ order }) => order,
-  );
-  const taken = load.orders.filter(({ n }) => !load.unanswered.includes(n) || statesOf.has(n) || executions.has(n));
-  const restarts = mischief.happened.filter(({ what }) => what === 'ComfyUI restart');
-  const fates = taken.map((order): Fate => ({
-    ...{ order, cancelled: false, deleted: false },
-    forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
-    unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
-      isForgotten(truth.endings.get(runId), mischief.happened),
-    ),
-  }));
-  const wrong = fates.flatMap((fate) => {
-    const { n } = fate.order;
-    const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executions.get(n) ?? []);
-    return why === undefined
-      ? []
-      : [
-          `order ${n}: ${why} ${JSON.stringify([statesOf.get(n)?.map(short), executions.get(n), load.unanswered.includes(n)])}`,
-        ];
-  });
-  const twice = fates.filter((fate) => accidents(fate, executions.get(fate.order.n) ?? [], truth.endings) > 0);
-  const disorders = records.flatMap(violations);
-  const ends = new Map(states.map((state) => [state.promptId, state.status]));
-  const lostEnds = records.filter(({ promptId, sights }) => {
-    const last = sights.at(-1);
-    return last !== undefined && isSettled(last) && ends.get(promptId) !== last.status;
-  });
-  const gone = new Set(lostEnds.map(({ promptId }) => promptId));
+  const { bench, load, feed, mischief, vigil, records, takeOvers, refused, crashes } = run;
+  const found = findings(run);
   const saw = (some: string): number => records.filter(({ by }) => by === some).length;
-
-  for (const each of wrong.slice(0, 40)) console.log(`  wrong end: ${each}`);
-  for (const { order } of twice) console.log(`  executed twice: ${order.n} ${JSON.stringify(executions.get(order.n))}`);
-  for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
-  for (const each of feed.backward.slice(0, 5)) console.log(`  an older write was accepted: ${JSON.stringify(each)}`);
-  for (const each of crashes.slice(0, 5)) console.log(`  ${each}`);
-  for (const each of lostEnds.slice(0, 5))
-    console.log(`  an end was lost: ${JSON.stringify([each, statesOf.get(Number(each.order))])}`);
   const kinds = grouped(mischief.happened, ({ what }) => what);
+  sayWhatIsWrong(run, found);
   return [
-    noted('jobs', `${taken.length}, and ${load.orders.length - taken.length} not answered and not taken`),
+    noted('jobs', `${found.fates.length}, and ${load.orders.length - found.fates.length} not answered and not taken`),
     noted('troubles', [...kinds].map(([what, some]) => `${some.length} ${what}`).join(', ')),
     noted(
       'watchers',
@@ -70,14 +33,17 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     ),
     atLeast('accepted writes', targets.writes, vigil.writes()),
     atLeast('kills and stops', targets.killsAndStops, mischief.killsAndStops()),
-    atMost('states out of order, of all watchers', 0, disorders.length),
+    atMost('states out of order, of all watchers', 0, found.disorders.length),
     atMost('jobs that ended differently for two watchers', 0, contradictions(records).length),
     atMost('longest that a job had no watcher', 20, vigil.longestMs() / 1000, ' s'),
     noted('  with Redis’s own absences', `${(vigil.longestInAllMs() / 1000).toFixed(1)} s, job ${vigil.longestOf()}`),
-    atMost('terminal states lost', 0, new Set([...gone, ...feed.unsettled]).size),
-    atMost('wrong ends', 0, wrong.length),
-    noted('  forgotten by ComfyUI before anybody could ask', `${fates.filter(({ unknowable }) => unknowable).length}`),
-    atMost('executed twice by accident', 0, twice.length),
+    atMost('terminal states lost', 0, new Set([...found.gone, ...feed.unsettled]).size),
+    atMost('wrong ends', 0, found.wrong.length),
+    noted(
+      '  forgotten by ComfyUI before anybody could ask',
+      `${found.fates.filter(({ unknowable }) => unknowable).length}`,
+    ),
+    atMost('executed twice by accident', 0, found.twice.length),
     ...takeOvers.map(({ how, jobs, ms }) =>
       atMost(`take-over of ${jobs} jobs after ${how}`, how === 'SIGTERM' ? 2 : 15, ms / 1000, ' s'),
     ),
@@ -85,4 +51,49 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     noted('  refused', `${refused}`),
     atMost('crashes of the service', 0, crashes.length),
   ];
+}
+
+/** What a run's jobs, watchers and servers show when they are compared. */
+function findings({ bench, load, truth, mischief, records, states }: FaultRun) {
+  const statesOf = grouped(states, ({ metadata }) => Number(metadata?.['order']));
+  const executions = grouped(
+    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
+    ({ order }) => order,
+  );
+  const executed = (n: number) => executions.get(n) ?? [];
+  const taken = load.orders.filter(({ n }) => !load.unanswered.includes(n) || statesOf.has(n) || executions.has(n));
+  const restarts = mischief.happened.filter(({ what }) => what === 'ComfyUI restart');
+  const fates = taken.map((order): Fate => ({
+    ...{ order, cancelled: false, deleted: false },
+    forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
+    unknowable: executed(order.n).some(({ runId }) => isForgotten(truth.endings.get(runId), mischief.happened)),
+  }));
+  const wrong = fates.flatMap((fate) => {
+    const { n } = fate.order;
+    const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executed(n));
+    const seen = [statesOf.get(n)?.map(short), executions.get(n), load.unanswered.includes(n)];
+    return why === undefined ? [] : [`order ${n}: ${why} ${JSON.stringify(seen)}`];
+  });
+  const ends = new Map(states.map((state) => [state.promptId, state.status]));
+  const lostEnds = records.filter(({ promptId, sights }) => {
+    const last = sights.at(-1);
+    return last !== undefined && isSettled(last) && ends.get(promptId) !== last.status;
+  });
+  return {
+    ...{ fates, wrong, executions, statesOf, lostEnds },
+    twice: fates.filter((fate) => accidents(fate, executed(fate.order.n), truth.endings) > 0),
+    disorders: records.flatMap(violations),
+    gone: new Set(lostEnds.map(({ promptId }) => promptId)),
+  };
+}
+
+function sayWhatIsWrong({ feed, crashes }: FaultRun, found: ReturnType<typeof findings>): void {
+  const { wrong, twice, executions, disorders, lostEnds, statesOf } = found;
+  for (const each of wrong.slice(0, 40)) console.log(`  wrong end: ${each}`);
+  for (const { order } of twice) console.log(`  executed twice: ${order.n} ${JSON.stringify(executions.get(order.n))}`);
+  for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
+  for (const each of feed.backward.slice(0, 5)) console.log(`  an older write was accepted: ${JSON.stringify(each)}`);
+  for (const each of crashes.slice(0, 5)) console.log(`  ${each}`);
+  for (const each of lostEnds.slice(0, 5))
+    console.log(`  an end was lost: ${JSON.stringify([each, statesOf.get(Number(each.order))])}`);
 }

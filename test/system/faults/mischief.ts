@@ -4,6 +4,7 @@ import type { Bench, Server } from '../service/bench';
 import type { Feed } from '../watching/feed';
 import type { Instance } from '../service/instance';
 import type { Chance } from '../seeded';
+import { onInstance, onRedis, onServer } from './doings';
 import type { Trouble } from './troubles';
 import type { Truth } from '../verdicts/truth';
 
@@ -38,9 +39,6 @@ const KILLS_AND_STOPS: ReadonlySet<string> = new Set<Kind>([
 /** Between the decision to kill a server and its end, jobs may still reach it. */
 const SOON_MS = 300;
 
-/** Leases run out after 10 s: whoever sleeps for longer wakes up as a zombie. */
-const ZOMBIE_MS = [12_500, 15_000] as const;
-
 /** What is done to everything that runs, at random. */
 export interface Mischief {
   readonly happened: readonly Trouble[];
@@ -52,150 +50,106 @@ export interface Mischief {
 }
 
 export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance): Mischief {
-  const happened: Trouble[] = [];
-  const asleep = new Set<number>();
-  const busy = new Set<unknown>();
+  const doing = new Doing(bench, truth, feed, chance);
+  return {
+    happened: doing.happened,
+    isAwake: (pid) =>
+      !doing.asleep.has(pid) && bench.instances.some((instance) => instance.isUp && instance.pid === pid),
+    killsAndStops: () => doing.happened.filter(({ what }) => KILLS_AND_STOPS.has(what)).length,
+    until: async (end, everyMs) => {
+      const acts: Promise<void>[] = [];
+      while (Date.now() < end) {
+        acts.push(doing.act(anyKind(chance)));
+        await sleep(everyMs * chance.between(0.7, 1.3));
+      }
+      await Promise.all(acts);
+    },
+  };
+}
 
-  const struckAt = (server: Server, until = Number.POSITIVE_INFINITY): number[] =>
-    [...feed.latest.values()]
-      .filter((state) => !isSettled(state) && state.serverUrl === server.url && state.startedAt <= until)
-      .map(({ metadata }) => Number(metadata?.['order']));
+const TOTAL = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
 
-  const restartLater = async (instance: Instance): Promise<void> => {
-    await sleep(chance.between(200, 3_000));
-    await instance.start();
-  };
-  const onInstance: Partial<Record<Kind, (instance: Instance) => Promise<void>>> = {
-    'kill -9': async (instance) => {
-      await instance.kill();
-      await restartLater(instance);
-    },
-    SIGTERM: async (instance) => {
-      await instance.terminate();
-      await restartLater(instance);
-    },
-    'SIGSTOP instance': async (instance) => {
-      const { pid } = instance;
-      instance.pause();
-      asleep.add(pid);
-      await sleep(chance.between(...ZOMBIE_MS));
-      instance.resume();
-      asleep.delete(pid);
-    },
-  };
-  const onRedis: Partial<Record<Kind, () => Promise<void>>> = {
-    'kill -9 Redis': async () => {
-      await bench.redis.kill();
-      await sleep(chance.between(200, 4_000));
-      await bench.redis.start();
-    },
-    'SIGSTOP Redis': async () => {
-      bench.redis.pause();
-      await sleep(chance.between(2_000, 8_000));
-      bench.redis.resume();
-    },
-    'Redis link reset': () => {
-      bench.redisLink.reset();
-      return Promise.resolve();
-    },
-    'Redis link slow': async () => {
-      bench.redisLink.slow(chance.between(20, 150));
-      await sleep(chance.between(2_000, 6_000));
-      bench.redisLink.slow(0);
-    },
-    'Redis link half-open': async () => {
-      bench.redisLink.pause();
-      await sleep(chance.between(2_000, 6_000));
-      bench.redisLink.resume();
-    },
-  };
-  const onServer: Partial<Record<Kind, (server: Server) => Promise<void>>> = {
-    'ComfyUI outage': async ({ link }) => {
-      link.refuse();
-      link.reset();
-      await sleep(chance.between(3_000, 10_000));
-      link.accept();
-    },
-    'ComfyUI restart': async ({ comfy }) => {
-      await truth.read(comfy);
-      await comfy.kill();
-      await sleep(chance.between(500, 5_000));
-      await comfy.restart();
-    },
-    'ComfyUI link reset': ({ link }) => {
-      link.reset();
-      return Promise.resolve();
-    },
-    'ComfyUI stale sockets': async ({ link }) => {
-      link.cutClients();
-      await sleep(chance.between(1_000, 4_000));
-      link.releaseServers();
-    },
-    'ComfyUI link slow': async ({ link }) => {
-      link.slow(chance.between(100, 600), chance.between(20_000, 200_000));
-      await sleep(chance.between(2_000, 6_000));
-      link.slow(0);
-    },
-    'ComfyUI link frozen': async ({ link }) => {
-      link.pause();
-      await sleep(chance.between(1_000, 5_000));
-      link.resume();
-    },
-  };
-
-  /** Whom it is done to; nobody where all of them have trouble already, or would be left with nobody to take over. */
-  function victim(kind: Kind): Instance | Server | Bench['redis'] | undefined {
-    const free = <T>(some: readonly T[]): readonly T[] => some.filter((one) => !busy.has(one));
-    if (kind in onRedis) return isAnybodyDown() ? undefined : free([bench.redis])[0];
-    if (kind in onServer) return any(free(bench.servers));
-    // What an instance was told while Redis was away it alone knows (R12): killed then, it takes that along for good.
-    const isAlone = busy.has(bench.redis) && kind !== 'SIGSTOP instance';
-    return isAlone || (kind === 'SIGSTOP instance' && asleep.size > 0) ? undefined : any(free(bench.instances));
+function anyKind(chance: Chance): Kind {
+  let left = chance.number() * TOTAL;
+  for (const [name, weight] of Object.entries(WEIGHTS)) {
+    left -= weight;
+    if (left < 0) return name as Kind;
   }
-  const isAnybodyDown = (): boolean => bench.instances.some(({ isUp }) => !isUp);
-  const any = <T>(some: readonly T[]): T | undefined => (some.length === 0 ? undefined : chance.pick(some));
+  return 'kill -9';
+}
 
-  async function act(kind: Kind): Promise<void> {
-    const whom = victim(kind);
+type Victim = Instance | Server | Bench['redis'];
+type Acts<T> = Partial<Record<Kind, (whom: T) => Promise<void>>>;
+
+class Doing {
+  readonly happened: Trouble[] = [];
+  readonly asleep = new Set<number>();
+  readonly #busy = new Set<Victim>();
+  readonly #bench: Bench;
+  readonly #feed: Feed;
+  readonly #chance: Chance;
+  readonly #onInstance: Acts<Instance>;
+  readonly #onServer: Acts<Server>;
+  readonly #onRedis: Acts<Bench['redis']>;
+
+  constructor(bench: Bench, truth: Truth, feed: Feed, chance: Chance) {
+    this.#bench = bench;
+    this.#feed = feed;
+    this.#chance = chance;
+    this.#onInstance = onInstance(chance, this.asleep);
+    this.#onServer = onServer(truth, chance);
+    this.#onRedis = onRedis(bench, chance);
+  }
+
+  async act(kind: Kind): Promise<void> {
+    const whom = this.#victim(kind);
     if (whom === undefined) return;
-    busy.add(whom);
-    const server = kind in onServer ? (whom as Server) : undefined;
+    this.#busy.add(whom);
+    const server = kind in this.#onServer ? (whom as Server) : undefined;
     const from = Date.now();
-    const struck = new Set(server === undefined ? [] : struckAt(server));
-    await (onInstance[kind]?.(whom as Instance) ?? onServer[kind]?.(whom as Server) ?? onRedis[kind]?.());
+    const struck = new Set(server === undefined ? [] : this.#liveAt(server));
+    await this.#done(kind, whom);
     // What came just before is told only later.
-    if (server !== undefined) for (const order of struckAt(server, from + SOON_MS)) struck.add(order);
-    happened.push({
+    if (server !== undefined) for (const order of this.#liveAt(server, from + SOON_MS)) struck.add(order);
+    this.happened.push({
       what: kind,
       ...(server !== undefined && { server: server.url }),
       from,
       to: Date.now(),
       struck: [...struck],
     });
-    busy.delete(whom);
+    this.#busy.delete(whom);
   }
 
-  const total = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
-  function kind(): Kind {
-    let left = chance.number() * total;
-    for (const [name, weight] of Object.entries(WEIGHTS)) {
-      left -= weight;
-      if (left < 0) return name as Kind;
-    }
-    return 'kill -9';
+  async #done(kind: Kind, whom: Victim): Promise<void> {
+    await this.#onInstance[kind]?.(whom as Instance);
+    await this.#onServer[kind]?.(whom as Server);
+    await this.#onRedis[kind]?.(whom as Bench['redis']);
   }
 
-  return {
-    happened,
-    isAwake: (pid) => !asleep.has(pid) && bench.instances.some((instance) => instance.isUp && instance.pid === pid),
-    killsAndStops: () => happened.filter(({ what }) => KILLS_AND_STOPS.has(what)).length,
-    until: async (end, everyMs) => {
-      const acts: Promise<void>[] = [];
-      while (Date.now() < end) {
-        acts.push(act(kind()));
-        await sleep(everyMs * chance.between(0.7, 1.3));
-      }
-      await Promise.all(acts);
-    },
-  };
+  /** Whom it is done to; nobody where all of them have trouble already, or would be left with nobody to take over. */
+  #victim(kind: Kind): Victim | undefined {
+    const { redis, servers, instances } = this.#bench;
+    if (kind in this.#onRedis) return instances.some(({ isUp }) => !isUp) ? undefined : this.#free([redis])[0];
+    if (kind in this.#onServer) return this.#any(this.#free(servers));
+    // What an instance was told while Redis was away it alone knows (R12): killed then, it takes that along for good.
+    const isAlone = this.#busy.has(redis) && kind !== 'SIGSTOP instance';
+    if (isAlone || (kind === 'SIGSTOP instance' && this.asleep.size > 0)) return undefined;
+    return this.#any(this.#free(instances));
+  }
+
+  #free<T extends Victim>(some: readonly T[]): readonly T[] {
+    return some.filter((one) => !this.#busy.has(one));
+  }
+
+  #any<T>(some: readonly T[]): T | undefined {
+    return some.length === 0 ? undefined : this.#chance.pick(some);
+  }
+
+  /** The orders of the unsettled jobs at a server that were submitted until then. */
+  #liveAt(server: Server, until = Number.POSITIVE_INFINITY): number[] {
+    return [...this.#feed.latest.values()]
+      .filter((state) => !isSettled(state) && state.serverUrl === server.url && state.startedAt <= until)
+      .map(({ metadata }) => Number(metadata?.['order']));
+  }
 }

@@ -76,120 +76,123 @@ interface Tools {
   readonly deleted: Set<number>;
 }
 
-function kinds(bench: Bench, truth: Truth, chance: Chance, { heldBy, unfinished, restarted, deleted }: Tools) {
-  /** Something that is on for a while. */
-  const spell =
-    (
-      what: string,
-      seconds: readonly [least: number, most: number],
-      on: (server: Server) => void,
-      off: (server: Server) => void,
-    ) =>
-    async (server: Server): Promise<Trouble> => {
-      const from = Date.now();
-      on(server);
-      await sleep(1000 * chance.between(...seconds));
-      off(server);
-      return { what, server: server.url, from, to: Date.now(), struck: [] };
-    };
-  const again = async (instance: Instance): Promise<void> => {
-    await sleep(chance.between(500, 3000));
-    await instance.start();
+function kinds(bench: Bench, truth: Truth, chance: Chance, tools: Tools) {
+  return {
+    ...shortSpells(chance),
+    ...linkSpells(chance),
+    ...comfySpells(chance),
+    ...queueTroubles(bench, truth, chance, tools),
+    ...instanceTroubles(chance, tools),
+  };
+}
+
+/** Something that is on for so many seconds. */
+const spell =
+  (
+    chance: Chance,
+    what: string,
+    seconds: readonly [least: number, most: number],
+    on: (server: Server) => void,
+    off: (server: Server) => void = () => undefined,
+  ) =>
+  async (server: Server): Promise<Trouble> => {
+    const from = Date.now();
+    on(server);
+    await sleep(1000 * chance.between(...seconds));
+    off(server);
+    return { what, server: server.url, from, to: Date.now(), struck: [] };
   };
 
+/** What is over as soon as it has happened. */
+const shortSpells = (chance: Chance) => ({
+  'socket cut off': spell(chance, 'socket cut off', [0, 0], ({ link }) => link.reset()),
+  'socket closed': spell(chance, 'socket closed', [0, 0], ({ comfy }) => comfy.dropSockets('clean')),
+});
+
+const linkSpells = (chance: Chance) => ({
+  'link down': spell(
+    chance,
+    'link down',
+    [4, 8],
+    ({ link }) => {
+      link.refuse();
+      link.reset();
+    },
+    ({ link }) => link.accept(),
+  ),
+  'stale socket': spell(
+    chance,
+    'stale socket',
+    [2, 4],
+    ({ link }) => link.cutClients(),
+    ({ link }) => link.releaseServers(),
+  ),
+  'proxy page': spell(
+    chance,
+    'proxy page',
+    [2, 6],
+    ({ comfy, link }) => {
+      comfy.faults.status = chance.pick(PAGES);
+      link.reset();
+    },
+    ({ comfy }) => (comfy.faults.status = undefined),
+  ),
+});
+
+const comfySpells = (chance: Chance) => ({
+  'answer lost before': spell(chance, 'answer lost before', [1, 2], ({ comfy }) =>
+    Object.assign(comfy.faults, { loseAnswer: 'before', loseAnswerTimes: 1 }),
+  ),
+  'answer lost after': spell(chance, 'answer lost after', [1, 2], ({ comfy }) =>
+    Object.assign(comfy.faults, { loseAnswer: 'after', loseAnswerTimes: 1 }),
+  ),
+  'server busy': spell(chance, 'server busy', [3, 5], ({ comfy }) => comfy.faults.busy(4)),
+  'bad frames': spell(
+    chance,
+    'bad frames',
+    [2, 3],
+    ({ comfy }) => (comfy.faults.malformedFrames = true),
+    ({ comfy }) => (comfy.faults.malformedFrames = false),
+  ),
+});
+
+/** What makes a ComfyUI forget jobs. */
+const queueTroubles = (bench: Bench, truth: Truth, chance: Chance, { unfinished, restarted, deleted }: Tools) => ({
+  'ComfyUI restart': async (server: Server): Promise<Trouble> => {
+    const from = Date.now();
+    const struck = await unfinished(({ serverUrl }) => serverUrl === server.url);
+    await truth.read(server.comfy);
+    const dying = server.comfy.kill();
+    restarted.add(server.url);
+    await dying;
+    await sleep(chance.between(500, 4000));
+    await server.comfy.restart();
+    return { what: 'ComfyUI restart', server: server.url, from, to: Date.now(), struck };
+  },
+  'deleted from the queue': async (server: Server): Promise<Trouble> => {
+    const from = Date.now();
+    const states = await storedStates(bench.ask);
+    const waiting = states.find((state) => state.serverUrl === server.url && (state.queuePosition ?? 0) > 4);
+    if (waiting !== undefined && server.comfy.deleteFromQueue(waiting.runId ?? waiting.promptId))
+      deleted.add(Number(waiting.metadata?.['order']));
+    return { what: 'deleted from the queue', server: server.url, from, to: Date.now(), struck: [] };
+  },
+});
+
+/** An instance ends in some way, and starts again. */
+function instanceTroubles(chance: Chance, { heldBy }: Tools) {
+  const ended =
+    (what: string, end: (instance: Instance) => Promise<unknown>) =>
+    async (_: Server, instance: Instance): Promise<Trouble> => {
+      const from = Date.now();
+      const struck = await heldBy(instance);
+      await end(instance);
+      await sleep(chance.between(500, 3000));
+      await instance.start();
+      return { what, from, to: Date.now(), struck };
+    };
   return {
-    'socket cut off': spell(
-      'socket cut off',
-      [0, 0],
-      ({ link }) => link.reset(),
-      () => undefined,
-    ),
-    'socket closed': spell(
-      'socket closed',
-      [0, 0],
-      ({ comfy }) => comfy.dropSockets('clean'),
-      () => undefined,
-    ),
-    'link down': spell(
-      'link down',
-      [4, 8],
-      ({ link }) => {
-        link.refuse();
-        link.reset();
-      },
-      ({ link }) => link.accept(),
-    ),
-    'stale socket': spell(
-      'stale socket',
-      [2, 4],
-      ({ link }) => link.cutClients(),
-      ({ link }) => link.releaseServers(),
-    ),
-    'answer lost before': spell(
-      'answer lost before',
-      [1, 2],
-      ({ comfy }) => Object.assign(comfy.faults, { loseAnswer: 'before', loseAnswerTimes: 1 }),
-      () => undefined,
-    ),
-    'answer lost after': spell(
-      'answer lost after',
-      [1, 2],
-      ({ comfy }) => Object.assign(comfy.faults, { loseAnswer: 'after', loseAnswerTimes: 1 }),
-      () => undefined,
-    ),
-    'proxy page': spell(
-      'proxy page',
-      [2, 6],
-      ({ comfy, link }) => {
-        comfy.faults.status = chance.pick(PAGES);
-        link.reset();
-      },
-      ({ comfy }) => (comfy.faults.status = undefined),
-    ),
-    'server busy': spell(
-      'server busy',
-      [3, 5],
-      ({ comfy }) => comfy.faults.busy(4),
-      () => undefined,
-    ),
-    'bad frames': spell(
-      'bad frames',
-      [2, 3],
-      ({ comfy }) => (comfy.faults.malformedFrames = true),
-      ({ comfy }) => (comfy.faults.malformedFrames = false),
-    ),
-    'ComfyUI restart': async (server: Server): Promise<Trouble> => {
-      const from = Date.now();
-      const struck = await unfinished(({ serverUrl }) => serverUrl === server.url);
-      await truth.read(server.comfy);
-      const dying = server.comfy.kill();
-      restarted.add(server.url);
-      await dying;
-      await sleep(chance.between(500, 4000));
-      await server.comfy.restart();
-      return { what: 'ComfyUI restart', server: server.url, from, to: Date.now(), struck };
-    },
-    'kill -9': async (_: Server, instance: Instance): Promise<Trouble> => {
-      const from = Date.now();
-      const struck = await heldBy(instance);
-      await instance.kill();
-      await again(instance);
-      return { what: 'kill -9', from, to: Date.now(), struck };
-    },
-    SIGTERM: async (_: Server, instance: Instance): Promise<Trouble> => {
-      const from = Date.now();
-      const struck = await heldBy(instance);
-      await instance.terminate();
-      await again(instance);
-      return { what: 'SIGTERM', from, to: Date.now(), struck };
-    },
-    'deleted from the queue': async (server: Server): Promise<Trouble> => {
-      const from = Date.now();
-      const states = await storedStates(bench.ask);
-      const waiting = states.find((state) => state.serverUrl === server.url && (state.queuePosition ?? 0) > 4);
-      if (waiting !== undefined && server.comfy.deleteFromQueue(waiting.runId ?? waiting.promptId))
-        deleted.add(Number(waiting.metadata?.['order']));
-      return { what: 'deleted from the queue', server: server.url, from, to: Date.now(), struck: [] };
-    },
+    'kill -9': ended('kill -9', (instance) => instance.kill()),
+    SIGTERM: ended('SIGTERM', (instance) => instance.terminate()),
   };
 }

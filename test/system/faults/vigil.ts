@@ -28,72 +28,86 @@ interface Gap {
 
 /** Looks again and again who holds the sessions of the live jobs, and whether that process runs. `isAwake` knows the stopped ones. */
 export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolean): Vigil {
-  const gaps = new Map<string, Gap>();
-  const longest: Gap & { promptId: string } = { promptId: '', ms: 0, inAllMs: 0 };
-  let held: ReadonlyMap<string, number> = new Map();
-  let published = 0;
-  let publishedBefore = 0;
+  const watch = new VigilWatch(bench, feed, isAwake);
   const life = new AbortController();
-  let at = Date.now();
-
-  const inTime = <T>(answer: Promise<T>): Promise<T | undefined> =>
-    Promise.race([
-      answer.catch(() => undefined),
-      new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), PATIENCE_MS)),
-    ]);
-
-  async function look(): Promise<void> {
-    const now = await inTime(Promise.all([holders(bench.ask), bench.ask.info('commandstats')]));
-    const ms = Date.now() - at;
-    at = Date.now();
-    if (now !== undefined) {
-      held = now[0];
-      count(now[1]);
-    }
-    const live = new Map<string, JobState>();
-    for (const state of feed.latest.values()) if (!isSettled(state)) live.set(state.promptId, state);
-    for (const promptId of gaps.keys()) if (!live.has(promptId)) gaps.delete(promptId);
-    for (const [promptId, state] of live) {
-      const pid = held.get(sessionOf(state) ?? '');
-      if (pid !== undefined && isAwake(pid)) gaps.delete(promptId);
-      else note(promptId, now === undefined ? 0 : ms, ms);
-    }
-    const doubtful = [...gaps].filter(([, gap]) => gap.ms > DOUBTFUL_MS).map(([promptId]) => promptId);
-    for (const promptId of doubtful)
-      if ((await inTime(bench.ask.exists(jobKey(promptId)))) === 0) feed.forget(promptId);
-  }
-
-  function note(promptId: string, ms: number, inAllMs: number): void {
-    const gap = gaps.get(promptId) ?? { ms: 0, inAllMs: 0 };
-    gap.ms += ms;
-    gap.inAllMs += inAllMs;
-    gaps.set(promptId, gap);
-    if (gap.ms > longest.ms) longest.promptId = promptId;
-    longest.ms = Math.max(longest.ms, gap.ms);
-    longest.inAllMs = Math.max(longest.inAllMs, gap.inAllMs);
-  }
-
-  /** Each accepted write publishes once, and a repeated one never; Redis forgets its count when it is restarted. */
-  function count(commandstats: string): void {
-    const calls = Number(/cmdstat_spublish:calls=(\d+)/.exec(commandstats)?.[1] ?? 0);
-    published += calls >= publishedBefore ? calls - publishedBefore : calls;
-    publishedBefore = calls;
-  }
-
   const running = (async () => {
     while (!life.signal.aborted) {
-      await look();
+      await watch.look();
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
   })();
   return {
-    longestMs: () => longest.ms,
-    longestOf: () => longest.promptId,
-    longestInAllMs: () => longest.inAllMs,
-    writes: () => published,
+    longestMs: () => watch.longest.ms,
+    longestOf: () => watch.longest.promptId,
+    longestInAllMs: () => watch.longest.inAllMs,
+    writes: () => watch.published,
     stop: () => {
       life.abort();
       return running;
     },
   };
+}
+
+/** The answer, or nothing where it fails or takes longer than `PATIENCE_MS`. */
+const inTime = <T>(answer: Promise<T>): Promise<T | undefined> =>
+  Promise.race([
+    answer.catch(() => undefined),
+    new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), PATIENCE_MS)),
+  ]);
+
+class VigilWatch {
+  readonly longest: Gap & { promptId: string } = { promptId: '', ms: 0, inAllMs: 0 };
+  published = 0;
+  readonly #gaps = new Map<string, Gap>();
+  readonly #bench: Bench;
+  readonly #feed: Feed;
+  readonly #isAwake: (pid: number) => boolean;
+  #held: ReadonlyMap<string, number> = new Map();
+  #publishedBefore = 0;
+  #at = Date.now();
+
+  constructor(bench: Bench, feed: Feed, isAwake: (pid: number) => boolean) {
+    this.#bench = bench;
+    this.#feed = feed;
+    this.#isAwake = isAwake;
+  }
+
+  async look(): Promise<void> {
+    const { ask } = this.#bench;
+    const now = await inTime(Promise.all([holders(ask), ask.info('commandstats')]));
+    const ms = Date.now() - this.#at;
+    this.#at = Date.now();
+    if (now !== undefined) {
+      this.#held = now[0];
+      this.#count(now[1]);
+    }
+    const live = new Map<string, JobState>();
+    for (const state of this.#feed.latest.values()) if (!isSettled(state)) live.set(state.promptId, state);
+    for (const promptId of this.#gaps.keys()) if (!live.has(promptId)) this.#gaps.delete(promptId);
+    for (const [promptId, state] of live) {
+      const pid = this.#held.get(sessionOf(state) ?? '');
+      if (pid !== undefined && this.#isAwake(pid)) this.#gaps.delete(promptId);
+      else this.#note(promptId, now === undefined ? 0 : ms, ms);
+    }
+    const doubtful = [...this.#gaps].filter(([, gap]) => gap.ms > DOUBTFUL_MS).map(([promptId]) => promptId);
+    for (const promptId of doubtful)
+      if ((await inTime(ask.exists(jobKey(promptId)))) === 0) this.#feed.forget(promptId);
+  }
+
+  #note(promptId: string, ms: number, inAllMs: number): void {
+    const gap = this.#gaps.get(promptId) ?? { ms: 0, inAllMs: 0 };
+    gap.ms += ms;
+    gap.inAllMs += inAllMs;
+    this.#gaps.set(promptId, gap);
+    if (gap.ms > this.longest.ms) this.longest.promptId = promptId;
+    this.longest.ms = Math.max(this.longest.ms, gap.ms);
+    this.longest.inAllMs = Math.max(this.longest.inAllMs, gap.inAllMs);
+  }
+
+  /** Each accepted write publishes once, and a repeated one never; Redis forgets its count when it is restarted. */
+  #count(commandstats: string): void {
+    const calls = Number(/cmdstat_spublish:calls=(\d+)/.exec(commandstats)?.[1] ?? 0);
+    this.published += calls >= this.#publishedBefore ? calls - this.#publishedBefore : calls;
+    this.#publishedBefore = calls;
+  }
 }

@@ -22,6 +22,9 @@ export interface Deployment {
   /** Past everything. */
   readonly redis: Redis;
   readonly redisProgram: Program;
+  /** Where each gateway serves its metrics. */
+  readonly metrics: readonly string[];
+  readonly directory: string;
   close(): Promise<void>;
 }
 
@@ -66,8 +69,15 @@ async function deploy(
     PROXIES: '1',
     ...settings,
   };
+  const ports = [await freePort(), await freePort()];
   const gateways = await Promise.all(
-    ['gateway-1', 'gateway-2'].map((name) => startInstance(name, environment, join(directory, `${name}.log`))),
+    ports.map((metricsPort, n) =>
+      startInstance(
+        `gateway-${n + 1}`,
+        { ...environment, METRICS_PORT: `${metricsPort}` },
+        join(directory, `gateway-${n + 1}.log`),
+      ),
+    ),
   );
   endings.push(() => Promise.all(gateways.map((gateway) => gateway.kill())));
   const { program: nginx, url } = await nginxIn(directory, gateways);
@@ -75,7 +85,8 @@ async function deploy(
     await nginx.stop();
     lookThrough('nginx’s log', nginx.output());
   });
-  return { url, comfy, gateways, nginx, redis, redisProgram };
+  const metrics = ports.map((metricsPort) => `127.0.0.1:${metricsPort}`);
+  return { url, comfy, gateways, nginx, redis, redisProgram, metrics, directory };
 }
 
 async function redisIn(directory: string): Promise<{ readonly program: Program; readonly port: number }> {
@@ -120,4 +131,31 @@ export async function holderOf(promptId: string, { redis, gateways }: Deployment
   const lease = clientId === undefined ? null : await redis.get(`jobstream:lease:{${clientId}}`);
   const { process: owner } = JSON.parse(lease ?? '{}') as { readonly process?: { readonly pid: number } };
   return gateways.find(({ pid }) => pid === owner?.pid);
+}
+
+/** Debian's Prometheus with our configuration and rules, asking these gateways. Resolves with where it answers. */
+export async function startPrometheus({
+  directory,
+  metrics,
+}: Deployment): Promise<{ readonly program: Program; readonly url: string }> {
+  const path = await ensureProgram('prometheus', 'prometheus');
+  const [port, folder] = [await freePort(), join(directory, 'prometheus')];
+  await mkdir(folder);
+  for (const name of ['prometheus.yml', 'rules.yml']) await copyFile(join(OPS, 'prometheus', name), join(folder, name));
+  await writeFile(join(folder, 'targets.yml'), JSON.stringify([{ targets: metrics }]));
+  const url = `http://127.0.0.1:${port}`;
+  const program = await startProgram(path, {
+    args: [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    logFile: join(folder, 'log'),
+    isReady: () =>
+      fetch(`${url}/-/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+  });
+  return { program, url };
 }

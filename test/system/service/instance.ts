@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { builtScript } from '../../support/programs/built';
 
@@ -31,69 +31,85 @@ export async function startInstance(
   environment: Readonly<Record<string, string>>,
   logFile: string,
 ): Promise<Instance> {
-  let child: ChildProcess | undefined;
-  let leaving: Promise<unknown> = Promise.resolve();
-  process.once('exit', () => child?.kill('SIGKILL'));
-  let url = '';
-  let upAt = 0;
-  const log = createWriteStream(logFile, { flags: 'a' });
+  const instance = new ServiceProcess(name, environment, logFile);
+  await instance.start();
+  return instance;
+}
 
-  async function start(): Promise<void> {
-    // The one before may still be on its port.
-    await leaving;
-    const port = url === '' ? '0' : new URL(url).port;
-    const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...environment };
+class ServiceProcess implements Instance {
+  readonly name: string;
+  url = '';
+  upAt = 0;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #logFile: string;
+  readonly #log: WriteStream;
+  #child: ChildProcess | undefined;
+  /** The end of the process before, which may still be on its port. */
+  #leaving: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, environment: Readonly<Record<string, string>>, logFile: string) {
+    this.name = name;
+    this.#environment = environment;
+    this.#logFile = logFile;
+    this.#log = createWriteStream(logFile, { flags: 'a' });
+    process.once('exit', () => this.#child?.kill('SIGKILL'));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get isUp(): boolean {
+    return this.#child !== undefined;
+  }
+
+  async start(): Promise<void> {
+    await this.#leaving;
+    const port = this.url === '' ? '0' : new URL(this.url).port;
+    const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...this.#environment };
     const started = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: ROOT,
     });
-    child = started;
-    started.stderr.pipe(log, { end: false });
-    url = await new Promise<string>((found, lost) => {
+    this.#child = started;
+    started.stderr.pipe(this.#log, { end: false });
+    this.url = await new Promise<string>((found, lost) => {
       let out = '';
       started.stdout.on('data', (text: Buffer) => {
         out += text.toString();
         const address = /http:\S+/.exec(out)?.[0];
         if (address !== undefined) found(address);
       });
-      started.once('exit', (code) => lost(new Error(`${name} ended with ${code}, see ${logFile}`)));
+      started.once('exit', (code) => lost(new Error(`${this.name} ended with ${code}, see ${this.#logFile}`)));
     });
-    upAt = Date.now();
+    this.upAt = Date.now();
   }
 
-  async function gone(signal: NodeJS.Signals): Promise<number | null> {
-    const ending = child;
-    child = undefined;
+  async kill(): Promise<void> {
+    await this.#gone('SIGKILL');
+  }
+
+  terminate(): Promise<number | null> {
+    return this.#gone('SIGTERM');
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  async #gone(signal: NodeJS.Signals): Promise<number | null> {
+    const ending = this.#child;
+    this.#child = undefined;
     if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return ending?.exitCode ?? null;
     const exit = once(ending, 'exit');
-    leaving = exit;
+    this.#leaving = exit;
     ending.kill(signal);
     const [code] = (await exit) as [number | null];
     return code;
   }
-
-  await start();
-  return {
-    name,
-    get url() {
-      return url;
-    },
-    get pid() {
-      return child?.pid ?? 0;
-    },
-    get isUp() {
-      return child !== undefined;
-    },
-    get upAt() {
-      return upAt;
-    },
-    start,
-    kill: async () => {
-      await gone('SIGKILL');
-    },
-    terminate: () => gone('SIGTERM'),
-    pause: () => void child?.kill('SIGSTOP'),
-    resume: () => void child?.kill('SIGCONT'),
-  };
 }

@@ -1,6 +1,8 @@
 import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
+import type { GatewayTelemetry } from '../../../metrics/gateway-event';
 import { jsonOf } from '../../../sockets/encoded-state';
+import { observedWire } from '../../../sockets/observed-wire';
 import { sendQueue, type SendQueueLimits, type Wire } from '../../../sockets/send-queue';
 import type { PublicJob } from '../../../wire/public-job';
 
@@ -17,7 +19,12 @@ export interface EventStream {
 }
 
 /** Answers with an event stream. A slow reader is served and cut as a slow socket is. */
-export function eventStream(response: Response, limits: SendQueueLimits, onCut: (reason: string) => void): EventStream {
+export function eventStream(
+  response: Response,
+  limits: SendQueueLimits,
+  onCut: (reason: string) => void,
+  tell: GatewayTelemetry,
+): EventStream {
   let unsent = 0;
   const write = (text: string): void => {
     if (response.destroyed || response.writableEnded) return;
@@ -42,7 +49,7 @@ export function eventStream(response: Response, limits: SendQueueLimits, onCut: 
       response.destroy();
     },
   };
-  const box = sendQueue(wire, limits, asyncScheduler);
+  const box = sendQueue(observedWire(wire, 'event_stream', tell), limits, asyncScheduler);
   response.status(200).set(HEADERS);
   write(RETRY);
   return {

@@ -4,13 +4,14 @@ import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, t
 import type { Pipeline } from '../../../../pipeline/api';
 import { isNewer, isSettled, type JobState, type Position } from '../../../../streams/job/job-state';
 import type { Viewer } from '../../../admission/auth/auth';
+import type { GatewayTelemetry } from '../../../metrics/gateway-event';
 import { eventStream } from './event-stream';
 import { expiryOf } from '../../../admission/auth/token-expiry';
 import type { SendQueueLimits } from '../../../sockets/send-queue';
 import { Problem } from '../../../wire/problem';
 import type { JobViews } from '../../../wire/job-views';
 import type { Rooms } from '../../../sockets/rooms';
-import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 import { visibleJob } from '../../requests/visible-job';
 
 export interface EventsOptions {
@@ -22,6 +23,7 @@ export interface EventsOptions {
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
   readonly logger: Logger;
+  readonly tell: GatewayTelemetry;
 }
 
 /** Proxies cut what is silent for longer than this and a bit. */
@@ -32,7 +34,10 @@ const MOST_STREAMS = 64;
 /** `/jobs/:promptId/events`: a job's states as server-sent events, until it settles. */
 export const eventsRoute = (options: EventsOptions): Router => {
   const router = Router();
-  router.route('/jobs/:promptId/events').get(authenticated, streaming(options)).all(onlyMethods('GET, HEAD'));
+  router
+    .route('/jobs/:promptId/events')
+    .get(authenticated, withoutQuery, streaming(options))
+    .all(onlyMethods('GET, HEAD'));
   return router;
 };
 
@@ -71,8 +76,8 @@ class Streams {
 
   /** Answers with a job's states, until it settles, the reader leaves, the token expires or the gateway closes. */
   follow(response: Response, viewer: Viewer, job$: Observable<JobState>): void {
-    const { limits, views, closing$, logger } = this.#options;
-    const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'));
+    const { limits, views, closing$, logger, tell } = this.#options;
+    const stream = eventStream(response, limits, (reason) => logger.info({ reason }, 'cut an event stream'), tell);
     let last: JobState | undefined;
     const state$ = job$.pipe(
       tap({
@@ -104,6 +109,7 @@ class Streams {
   }
 
   #count({ userId }: Viewer, by: 1 | -1): void {
+    this.#options.tell({ tag: by > 0 ? 'connected' : 'disconnected', kind: 'event_stream' });
     const open = (this.#open.get(userId) ?? 0) + by;
     if (open > 0) this.#open.set(userId, open);
     else this.#open.delete(userId);

@@ -3,13 +3,16 @@ import type { Pipeline } from '../../../../pipeline/api';
 import type { Nodes } from '../../openapi/response-schemas.codec';
 import type { NodeHistories } from './node-histories';
 import { newHistory } from '../../../wire/node-history';
-import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 import { visibleJob } from '../../requests/visible-job';
 
 /** `/jobs/:promptId/nodes`: a job's nodes over time, as far as this instance saw them. */
 export const nodesRoute = (pipeline: Pipeline, histories: NodeHistories): Router => {
   const router = Router();
-  router.route('/jobs/:promptId/nodes').get(authenticated, telling(pipeline, histories)).all(onlyMethods('GET, HEAD'));
+  router
+    .route('/jobs/:promptId/nodes')
+    .get(authenticated, withoutQuery, telling(pipeline, histories))
+    .all(onlyMethods('GET, HEAD'));
   return router;
 };
 

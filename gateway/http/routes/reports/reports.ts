@@ -8,7 +8,7 @@ import type { JobViews } from '../../../wire/job-views';
 import { Problem, unknownJob } from '../../../wire/problem';
 import type { RequestBodies } from '../../bodies/request-bodies';
 import { isPromptId, unreadableTo, visibleJob } from '../../requests/visible-job';
-import { authenticated, onlyMethods, type ViewerHandler } from '../middleware';
+import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 
 export interface ReportsOptions {
   readonly pipeline: Pipeline;
@@ -23,8 +23,11 @@ const PATH = '/jobs/:promptId/report';
 /** `/jobs/:promptId/report`, for the program that runs a job; `/jobs/:promptId/curves`, its metrics over time. */
 export const reportsRoute = (options: ReportsOptions): Router => {
   const router = Router();
-  router.route(PATH).post(authenticated, reporting(options)).all(onlyMethods('POST'));
-  router.route('/jobs/:promptId/curves').get(authenticated, drawing(options.pipeline)).all(onlyMethods('GET, HEAD'));
+  router.route(PATH).post(authenticated, withoutQuery, reporting(options)).all(onlyMethods('POST'));
+  router
+    .route('/jobs/:promptId/curves')
+    .get(authenticated, withoutQuery, drawing(options.pipeline))
+    .all(onlyMethods('GET, HEAD'));
   return router;
 };
 

@@ -21,6 +21,7 @@ import { document, fits, operationFor, operations, undocumented } from '../../su
 import { runningGateway, type RunningGateway } from '../../support/running-gateway';
 import { settled } from '../../support/settled';
 import { SECRET, testAuth, tokenOf } from '../../support/admission/tokens';
+import { prometheusMetrics } from '../../../../gateway/metrics';
 
 test('the document is valid OpenAPI 3.1, with tokens and without', async () => {
   for (const tokens of [true, false]) {
@@ -105,6 +106,8 @@ test('it has every route that the gateway serves, and no other', () => {
     histories: { of: () => undefined },
     webhooks: { objectionTo: () => undefined, add: () => Promise.resolve(), close: () => Promise.resolve() },
     logger: pino({ level: 'silent' }),
+    tell: () => undefined,
+    metrics: prometheusMetrics(),
   });
   const served = new Set(routesIn((app.router as Router & { stack: readonly Layer[] }).stack));
   const documented = operations.map(({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
@@ -269,6 +272,7 @@ describe('every real answer is as documented:', () => {
       await ask(method, there, { token: 'none', ...body });
       await ask(method, there, { headers: { Origin: 'https://evil.example' }, ...body });
       if (path.includes('{promptId}')) await ask(method, there, { token: ada, ...body });
+      if (path.includes('{promptId}')) await ask(method, `${there}?odd=1`, body);
       if (path.includes('{promptId}')) await ask(method, there.replace(/\/jobs\/[\w-]+/, '/jobs/%E0%A4%A'), body);
     }
   });
@@ -291,6 +295,8 @@ describe('every real answer is as documented:', () => {
       await ask('GET', '/livez', { token });
       await ask('GET', '/readyz', { token });
       await ask('GET', '/me', { token });
+      await ask('GET', '/metrics', { token });
+      await ask('GET', '/me?odd=1', { token });
       expect((await ask('GET', '/openapi.json', { token })).json).toEqual(document);
       await ask('GET', '/asyncapi.json', { token });
     }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
-import { rest } from '../../../../sources/rest';
+import { rest } from '../../../../sources/rest/rest';
 import { serverAddress } from '../../../../sources/server-address';
 import type { FileOutput, JobState } from '../../../../streams/job/job-state';
 import { steps } from '../../../support/comfyui/workflows';

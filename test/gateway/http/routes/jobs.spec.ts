@@ -95,6 +95,11 @@ test('the UI format is told from the API format, with the way out', async () => 
   expect(answer.json['detail']).toMatch(/workflow is in the UI format; export it .*Save \(API Format\)/);
   const whole = await ask('POST', '/jobs', { body: request({ prompt: steps(), client_id: 'x' }) });
   expect(whole.json['detail']).toContain('send what is under its "prompt"');
+  const bare = await ask('POST', '/jobs', { body: steps() });
+  expect([bare.status, bare.json['detail']]).toEqual([
+    400,
+    expect.stringContaining('body is a workflow itself; send it'),
+  ]);
 });
 
 test('other bad bodies: no JSON, not JSON, none, too large, too large when unpacked', async () => {

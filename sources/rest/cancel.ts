@@ -1,5 +1,5 @@
 import { EMPTY, catchError, concat, concatMap, defer, of, type Observable } from 'rxjs';
-import { interruptsById, isRefusal, queueOf } from './codecs/lookup.codec';
+import { interruptsById, isRefusal, queueOf } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable, type Answer, type Rest } from './rest';
 
 /**

@@ -14,15 +14,15 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { cancelledBeforeRun, unreachable } from '../streams/job/failures';
-import type { Backoff } from '../streams/operators/backoff';
-import type { BoardEvent } from '../streams/board/board';
-import type { Failure, NodeError } from '../streams/job/job-state';
-import type { Report } from '../streams/operators/reporting';
-import type { Prompt } from '../streams/job/workflow';
-import type { Lookup } from './looks/lookup';
-import { MARK, inQueueAs } from './looks/places';
-import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from './codecs/prompt.codec';
+import { cancelledBeforeRun, unreachable } from '../../streams/job/failures';
+import type { Backoff } from '../../streams/operators/backoff';
+import type { BoardEvent } from '../../streams/board/board';
+import type { Failure, NodeError } from '../../streams/job/job-state';
+import type { Report } from '../../streams/operators/reporting';
+import type { Prompt } from '../../streams/job/workflow';
+import type { Lookup } from '../looks/lookup';
+import { MARK, inQueueAs } from '../looks/places';
+import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {
@@ -41,6 +41,8 @@ export interface Submission {
   readonly changed$: Observable<unknown>;
   /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
   readonly maybePosted: boolean;
+  /** Told of each post that got no answer. */
+  readonly onTrouble?: (error: NoAnswer) => void;
 }
 
 export interface SubmitPolicy {
@@ -141,6 +143,7 @@ class Posting {
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
     this.#report('submit', error);
+    this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refused(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));

@@ -8,10 +8,10 @@ import {
 } from 'cockatiel';
 import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
-import { bounds } from '../streams/bounds';
-import { readPython } from './codecs/python-json';
+import { bounds } from '../../streams/bounds';
+import { readPython } from '../codecs/python-json';
 import { lengthOf, sent } from './request-body';
-import type { ServerAddress } from './server-address';
+import type { ServerAddress } from '../server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
 export interface Answer {
@@ -38,7 +38,8 @@ export class NoAnswer extends Error {
  * other requests go on, and after a few of these a job settles.
  */
 export class Unreadable extends NoAnswer {}
-
+/** Not even asked: the server has not been answering. */
+export class NotAsked extends NoAnswer {}
 /** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
 export class Refusal extends NoAnswer {
   constructor(
@@ -231,7 +232,7 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   if (error instanceof NoAnswer) return error;
   const [route = path] = path.split('?');
   if (error instanceof BrokenCircuitError)
-    return new NoAnswer(`${route}: not asked, the server has not been answering`, false);
+    return new NotAsked(`${route}: not asked, the server has not been answering`, false);
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
   const code = codeOf(error);
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });

@@ -1,12 +1,12 @@
 import { asyncScheduler, lastValueFrom } from 'rxjs';
-import { cancel } from '../../sources/cancel';
-import { NoAnswer, rest, type Rest } from '../../sources/rest';
-import { serverAddress } from '../../sources/server-address';
-import { jittered } from '../../streams/operators/backoff';
-import { reconnecting } from '../../streams/operators/reconnecting';
-import type { ComfyUIStandIn, StandInOptions } from '../support/comfyui/stand-in';
-import type { ComfyUIVersion } from '../support/comfyui/versions';
-import { steps } from '../support/comfyui/workflows';
+import { cancel } from '../../../sources/rest/cancel';
+import { NoAnswer, rest, type Rest } from '../../../sources/rest/rest';
+import { serverAddress } from '../../../sources/server-address';
+import { jittered } from '../../../streams/operators/backoff';
+import { reconnecting } from '../../../streams/operators/reconnecting';
+import type { ComfyUIStandIn, StandInOptions } from '../../support/comfyui/stand-in';
+import type { ComfyUIVersion } from '../../support/comfyui/versions';
+import { steps } from '../../support/comfyui/workflows';
 import {
   Client,
   finished,
@@ -16,7 +16,7 @@ import {
   submit,
   until,
   type Queue,
-} from '../support/comfyui/client/comfyui-client';
+} from '../../support/comfyui/client/comfyui-client';
 
 const isTransient = (error: unknown): boolean => error instanceof NoAnswer;
 

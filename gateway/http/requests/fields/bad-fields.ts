@@ -1,6 +1,6 @@
-import { bounds } from '../../../streams/bounds';
-import type { FieldError } from '../../wire/described.codec';
-import { Problem, type ProblemDetails } from '../../wire/problem';
+import { bounds } from '../../../../streams/bounds';
+import type { FieldError } from '../../../wire/described.codec';
+import { Problem, type ProblemDetails } from '../../../wire/problem';
 
 /** What is told of bad fields: the first in words, and not more than a person reads. */
 export function detailsOf(errors: readonly FieldError[]): ProblemDetails {

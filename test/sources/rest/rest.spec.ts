@@ -2,11 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { inspect } from 'node:util';
 import { lastValueFrom } from 'rxjs';
-import { NoAnswer, read, rest, type Answer, type Rest, type RestLimits } from '../../sources/rest';
-import { serverAddress } from '../../sources/server-address';
-import { start, stopAll, until } from '../support/comfyui/client/comfyui-client';
-import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
-import { loginProxy } from '../system/service/login-proxy';
+import { NoAnswer, read, rest, type Answer, type Rest, type RestLimits } from '../../../sources/rest/rest';
+import { serverAddress } from '../../../sources/server-address';
+import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
+import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
+import { loginProxy } from '../../system/service/login-proxy';
 
 const clients: Rest[] = [];
 const proxies: Pick<TcpProxy, 'close'>[] = [];

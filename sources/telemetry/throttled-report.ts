@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import type { Report } from '../streams/operators/reporting';
+import type { Report } from '../../streams/operators/reporting';
 
 /** Between two reports of one kind. */
 const EVERY_MS = 1_000;

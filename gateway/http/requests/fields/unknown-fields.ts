@@ -1,6 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
-import type { FieldError } from '../../wire/described.codec';
-import { cut } from '../../../streams/workflow/shown-text';
+import type { FieldError } from '../../../wire/described.codec';
+import { cut } from '../../../../streams/workflow/shown-text';
 
 /** What ComfyUI's own API calls otherwise, or what a field of a body is not. */
 const ELSEWHERE: Readonly<Record<string, string>> = {

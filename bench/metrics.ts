@@ -1,0 +1,112 @@
+/** `npm run bench:metrics`: what a frame costs from the socket to what a reader is sent, with metrics beside without, in one run. */
+import { prometheusMetrics } from '../gateway/metrics';
+import { encodedState } from '../gateway/sockets/encoded-state';
+import { observedWire } from '../gateway/sockets/observed-wire';
+import type { Wire } from '../gateway/sockets/send-queue';
+import { jobViews } from '../gateway/wire/job-views';
+import { serverListener } from '../pipeline/telemetry/observed-server';
+import type { SocketListener } from '../sources/telemetry/socket-listener';
+import type { Telemetry } from '../pipeline/telemetry/telemetry-event';
+import { decoded } from '../sources/session';
+import { jobBoard } from '../streams/board/board';
+import { jobOf, queuedState } from '../streams/job/job';
+import { defaultTiming } from '../streams/job/timing';
+import { graphOf, type Workflow } from '../streams/job/workflow';
+import { exchangesOf, framesOf, recordingOf } from '../test/support/replay/recordings';
+
+const ROUNDS = 100;
+const LIVES_A_ROUND = 25;
+
+const recording = recordingOf('0.33.0', 'reconnect-same-client');
+const post = exchangesOf(recording).find(({ path }) => path === '/prompt');
+const { prompt } = post?.body as { readonly prompt: Workflow };
+const { prompt_id: promptId } = post?.response as { readonly prompt_id: string };
+/** Small ones: what metrics cost shows most. */
+const frames = framesOf(recording)
+  .filter((frame) => typeof frame === 'string' && frame.includes('"progress'))
+  .map((text) => Buffer.from(text as string));
+const origin = { clientId: 'c', serverUrl: 'http://comfyui', at: 0 };
+const report = (where: string, error: unknown): never => {
+  throw new Error(where, { cause: error });
+};
+
+let sent = 0;
+const wire: Wire = {
+  isDrained: () => true,
+  backlogBytes: () => 0,
+  state: (job) => {
+    sent += encodedState(job).text.length;
+  },
+  end: () => undefined,
+  preview: () => undefined,
+  cut: () => undefined,
+};
+
+const metrics = prometheusMetrics();
+const ways: Readonly<Record<'with' | 'without', Way>> = {
+  without: { tell: undefined, listener: undefined, wire },
+  with: {
+    tell: metrics.telemetry,
+    listener: serverListener('server-1', metrics.telemetry),
+    wire: observedWire(wire, 'socket_io', metrics.telemetry),
+  },
+};
+
+interface Way {
+  readonly tell: Telemetry | undefined;
+  readonly listener: SocketListener | undefined;
+  readonly wire: Wire;
+}
+
+/** One job's life: its frames, from the socket's message to a reader's. */
+function live({ tell, listener, wire }: Way): void {
+  const board = jobBoard(defaultTiming);
+  const views = jobViews(() => [{ url: origin.serverUrl, name: 'server-1' }]);
+  const state = queuedState({ promptId, type: 'bench', userId: 'u', serverUrl: origin.serverUrl, at: 0 });
+  const job = jobOf({ ...state, clientId: 'c' }, { graph: graphOf(prompt), accepted: true });
+  board.take({ tag: 'opened', job });
+  for (const frame of frames) {
+    listener?.frame();
+    for (const event of [{ tag: 'heard' as const, clientId: 'c', at: 0 }, ...decoded(frame, false, origin, report)])
+      for (const change of board.take(event)) {
+        if (change.tag !== 'state') continue;
+        tell?.(change);
+        wire.state(views.of(change.state, { role: 'user' }));
+      }
+  }
+  tell?.({ tag: 'released', promptId });
+}
+
+/** Microseconds of processor time a frame: what else the machine does is not counted. */
+function cost(way: Way): number {
+  // Nobody pays for the other's garbage.
+  globalThis.gc?.();
+  const before = process.cpuUsage();
+  for (let life = 0; life < LIVES_A_ROUND; life++) live(way);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / (LIVES_A_ROUND * frames.length);
+}
+
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+
+for (let warm = 0; warm < 5; warm++) Object.values(ways).forEach(cost);
+// In turns, so that whatever else the machine does befalls both alike, and the first of a pair now one, now the other.
+const pairs = Array.from({ length: ROUNDS }, (_, round) => {
+  const first = round % 2 === 0 ? cost(ways.without) : undefined;
+  const counted = cost(ways.with);
+  return { without: first ?? cost(ways.without), with: counted };
+});
+const ratio = median(pairs.map((pair) => pair.with / pair.without));
+console.log(`${frames.length} frames a job, ${ROUNDS} pairs of rounds, ${sent} bytes for readers`);
+console.log(
+  `  without  ${median(pairs.map((pair) => pair.without))
+    .toFixed(2)
+    .padStart(7)} µs a frame`,
+);
+console.log(
+  `  with     ${median(pairs.map((pair) => pair.with))
+    .toFixed(2)
+    .padStart(7)} µs a frame`,
+);
+console.log(`  ratio    ${ratio.toFixed(3).padStart(7)}, median of the pairs; 1.02 at most`);

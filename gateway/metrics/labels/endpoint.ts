@@ -1,0 +1,12 @@
+/** ComfyUI's routes that are asked, without ids and queries; whatever else there may be is `other`. */
+const ROUTES: readonly (readonly [RegExp, string])[] = [
+  [/^\/api\/jobs\/[^/]+\/cancel$/, '/api/jobs/{id}/cancel'],
+  [/^\/api\/jobs\/[^/]+$/, '/api/jobs/{id}'],
+  [/^\/history\/[^/]+$/, '/history/{id}'],
+  [/^\/(api\/jobs|prompt|queue|history|interrupt|free|system_stats|view|upload\/(image|mask))$/, ''],
+];
+
+export const endpointOf = (method: string, path: string): string => {
+  for (const [pattern, name] of ROUTES) if (pattern.test(path)) return `${method} ${name === '' ? path : name}`;
+  return 'other';
+};

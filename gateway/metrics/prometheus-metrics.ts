@@ -1,0 +1,50 @@
+import { Registry } from 'prom-client';
+import type { Telemetry } from '../../pipeline/telemetry/telemetry-event';
+import { comfyuiMetrics } from './counts/comfyui-metrics';
+import type { GatewayTelemetry } from './gateway-event';
+import type { Handlers, MetricsEvent } from './handlers';
+import { jobMetrics } from './counts/job-metrics';
+import { labelsOf, type Watched } from './labels/labels';
+import { liveMetrics } from './counts/live-metrics';
+import { retryMetrics } from './counts/retry-metrics';
+import { storeMetrics } from './counts/store-metrics';
+
+/** Where metrics are added, and which job types they tell apart. */
+export interface MetricsOptions {
+  /** Of prom-client, to which the metrics are added; one of its own where absent. */
+  readonly registry?: Registry;
+  /** Job types that are told apart besides those that are known by name; of all others the label is `other`. */
+  readonly types?: readonly string[];
+}
+
+/** The metrics of one pipeline, and of the gateway before it. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** To be given to one `createPipeline`, as `telemetry`. */
+  readonly telemetry: Telemetry & GatewayTelemetry;
+}
+
+/** Counts what happens as Prometheus wants it, in seconds and bytes, without an id in any label. Throws where the registry has one of the names already. */
+export function prometheusMetrics({ registry = new Registry(), types = [] }: MetricsOptions = {}): Metrics {
+  const labels = labelsOf(types);
+  const watched: Watched = { view: undefined };
+  const retries = retryMetrics(registry);
+  const jobs = jobMetrics(registry, labels, retries);
+  const handlers: Handlers = {
+    ...jobs,
+    ...comfyuiMetrics(registry, labels, watched, retries),
+    ...storeMetrics(registry, watched),
+    ...liveMetrics(registry, retries),
+    opened: ({ pipeline }) => {
+      watched.view = pipeline;
+    },
+    closed: (event) => {
+      watched.view = undefined;
+      jobs.closed(event);
+    },
+  };
+  return {
+    registry,
+    telemetry: (event: MetricsEvent) => (handlers[event.tag] as (event: MetricsEvent) => void)(event),
+  };
+}

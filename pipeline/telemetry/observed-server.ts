@@ -1,0 +1,78 @@
+import { defer, tap } from 'rxjs';
+import type { ComfyUIServer, ServerListener } from '../../sources/comfyui-server';
+import { NoAnswer } from '../../sources/rest/rest';
+import { traced } from './spans';
+import type { ServerEvent, Telemetry } from './telemetry-event';
+import { timed } from './timed';
+
+/** A server whose looks and posts are told of and traced, and whose files are counted as requests. */
+export function observedServer(server: ComfyUIServer, tell: Telemetry | undefined): ComfyUIServer {
+  const { name } = server;
+  const attributes = { 'jobstream.server': name };
+  const lookUp: ComfyUIServer['lookUp'] = (jobs) =>
+    server.lookUp(jobs).pipe(traced('jobstream.look', { ...attributes, 'jobstream.jobs': jobs.length }));
+  const submit: ComfyUIServer['submit'] = (submission) =>
+    server.submit(submission).pipe(traced('jobstream.post', attributes));
+  if (tell === undefined) return { ...server, lookUp, submit };
+  return {
+    ...server,
+    lookUp: (jobs) =>
+      lookUp(jobs).pipe(timed((outcome, ms) => tell({ tag: 'looked', server: name, jobs: jobs.length, outcome, ms }))),
+    submit: (submission) =>
+      defer(() => {
+        let failedTries = 0;
+        const onTrouble = (error: NoAnswer): void => {
+          failedTries += 1;
+          tell({ tag: 'postFailed', server: name });
+          submission.onTrouble?.(error);
+        };
+        return submit({ ...submission, onTrouble }).pipe(
+          tap((event) => {
+            if (event.tag === 'accepted') tell({ tag: 'posted', server: name, failure: undefined, failedTries });
+            if (event.tag === 'refused')
+              tell({ tag: 'posted', server: name, failure: event.failure.kind, failedTries });
+          }),
+        );
+      }),
+    view: (file, range) => asked('GET', '/view', name, tell, () => server.view(file, range)),
+    upload: (file) =>
+      asked('POST', file.maskOf === undefined ? '/upload/image' : '/upload/mask', name, tell, () =>
+        server.upload(file),
+      ),
+  };
+}
+
+/** A request whose body is none of the questions'. */
+async function asked<T>(
+  method: 'GET' | 'POST',
+  path: string,
+  server: string,
+  tell: Telemetry,
+  ask: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  const told = (outcome: 'answered' | 'unanswered'): void =>
+    tell({ tag: 'requested', server, method, path, outcome, ms: performance.now() - began });
+  try {
+    const answer = await ask();
+    told('answered');
+    return answer;
+  } catch (error) {
+    told(error instanceof NoAnswer ? 'unanswered' : 'answered');
+    throw error;
+  }
+}
+
+/** Tells what a server, by its name, and its sockets do. */
+export function serverListener(server: string, tell: Telemetry): ServerListener {
+  // The same value for each frame: nothing is made for it.
+  const frame: ServerEvent = { tag: 'frame', server };
+  const badFrame: ServerEvent = { tag: 'badFrame', server };
+  return {
+    requested: (request) => tell({ tag: 'requested', server, ...request }),
+    opened: (gapMs) => tell({ tag: 'socketOpened', server, gapMs }),
+    ended: (end, wasOpen) => tell({ tag: 'socketEnded', server, end, wasOpen }),
+    frame: () => tell(frame),
+    badFrame: () => tell(badFrame),
+  };
+}

@@ -1,0 +1,74 @@
+import { tap, type Observable } from 'rxjs';
+import type { JobStore } from '../../sinks/job-store';
+import type { Leases } from '../../sinks/leases';
+import { traced } from './spans';
+import type { Telemetry } from './telemetry-event';
+import { timed } from './timed';
+
+const LEASES = ['hold', 'release', 'note', 'orphans', 'ask'] as const satisfies readonly (keyof Leases)[];
+const STORE = [
+  ...(['put', 'get', 'workflow', 'page', 'live', 'liveOf', 'usage'] as const),
+  ...(['keepFile', 'file', 'reserve', 'amend', 'learned', 'learn'] as const),
+] as const satisfies readonly (keyof JobStore)[];
+
+/** A span around each write of a state. */
+export const tracedWrites = (
+  store: Pick<JobStore, 'put' | 'get' | 'remove'>,
+): Pick<JobStore, 'put' | 'get' | 'remove'> => ({
+  put: (state, workflow) =>
+    store.put(state, workflow).pipe(traced('jobstream.write', { 'jobstream.status': state.status })),
+  get: (promptId) => store.get(promptId),
+  remove: (promptId) => store.remove(promptId),
+});
+
+/** A store whose answers are timed and whose feed's delay is told. */
+export function observedStore(store: JobStore, tell: Telemetry): JobStore {
+  const counted: JobStore = {
+    ...bound(store),
+    put: (state, workflow) =>
+      store.put(state, workflow).pipe(tap((outcome) => outcome === 'stale' && tell({ tag: 'storeStale' }))),
+  };
+  return {
+    ...counted,
+    ...timedCalls(counted, STORE, '', tell),
+    leases: { ...bound(store.leases), ...timedCalls(store.leases, LEASES, 'leases.', tell) },
+    changes: (promptId) => {
+      const since = Date.now();
+      // What was stored before comes first where the feed opens anew: that is no delay.
+      const isNew = (updatedAt: number): boolean => updatedAt >= since;
+      const delayed = (at: number): void => tell({ tag: 'fed', delayMs: Math.max(0, Date.now() - at) });
+      return store.changes(promptId).pipe(tap(({ updatedAt }) => isNew(updatedAt) && delayed(updatedAt)));
+    },
+  };
+}
+
+/** All that an object has, its methods bound to it, whether they are its own or its class's. */
+function bound<S extends object>(of: S): S {
+  const names = new Set<string>();
+  for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== 'constructor') names.add(name);
+  const valueOf = (name: string): unknown => {
+    const value: unknown = Reflect.get(of, name);
+    return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+  };
+  return Object.fromEntries([...names].map((name) => [name, valueOf(name)])) as S;
+}
+
+type Call = (...given: readonly never[]) => Observable<unknown>;
+
+/** These calls of a store, each timed under its name. */
+function timedCalls<S, K extends keyof S & string>(
+  of: S,
+  names: readonly K[],
+  prefix: string,
+  tell: Telemetry,
+): Pick<S, K> {
+  const calls = of as Record<K, Call>;
+  const timedCall =
+    (name: K): Call =>
+    (...given) =>
+      calls[name](...given).pipe(
+        timed((outcome, ms) => tell({ tag: 'storeCalled', operation: `${prefix}${name}`, outcome, ms })),
+      );
+  return Object.fromEntries(names.map((name) => [name, timedCall(name)])) as unknown as Pick<S, K>;
+}

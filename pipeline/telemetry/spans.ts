@@ -1,0 +1,52 @@
+import { context, SpanStatusCode, trace, type Attributes, type Span } from '@opentelemetry/api';
+import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
+
+const tracer = trace.getTracer('comfyui-jobstream');
+
+/** A span for each subscription; what the source does is within it. Nothing where no OpenTelemetry SDK is registered. */
+export const traced =
+  <T>(name: string, attributes: Attributes = {}): MonoTypeOperatorFunction<T> =>
+  (source$) =>
+    new Observable((out) => {
+      const span = tracer.startSpan(name, { attributes });
+      out.add(() => span.end());
+      const inside = trace.setSpan(context.active(), span);
+      out.add(
+        context.with(inside, () =>
+          source$.subscribe({
+            next: (value) => out.next(value),
+            error: (error: unknown) => {
+              failed(span, error);
+              out.error(error);
+            },
+            complete: () => out.complete(),
+          }),
+        ),
+      );
+    });
+
+/** Likewise for a call. */
+export const tracedCall =
+  <A extends readonly unknown[], T>(
+    name: string,
+    attributesOf: (...given: A) => Attributes,
+    call: (...given: A) => Promise<T>,
+  ) =>
+  (...given: A): Promise<T> =>
+    tracer.startActiveSpan(name, { attributes: attributesOf(...given) }, async (span) => {
+      try {
+        return await call(...given);
+      } catch (error) {
+        failed(span, error);
+        throw error;
+      } finally {
+        span.end();
+      }
+    });
+
+/** By the error's name alone: its message may hold what a user gave. */
+function failed(span: Span, error: unknown): void {
+  const message = error instanceof Error ? error.name : 'Error';
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+  span.setAttribute('error.type', message);
+}

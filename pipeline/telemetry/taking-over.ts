@@ -1,0 +1,14 @@
+import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
+import { traced } from './spans';
+import type { Telemetry } from './telemetry-event';
+
+/** Around the taking up of what so many inherited sessions watched: how many jobs, and how long it took from the lease on. */
+export const takingOver =
+  <T>(sessions: number, tell: Telemetry | undefined): MonoTypeOperatorFunction<readonly T[]> =>
+  (jobs$) =>
+    defer(() => {
+      const began = performance.now();
+      return jobs$.pipe(
+        tap((jobs) => tell?.({ tag: 'tookOver', sessions, jobs: jobs.length, ms: performance.now() - began })),
+      );
+    }).pipe(traced('jobstream.take_over', { 'jobstream.sessions': sessions }));

@@ -1,0 +1,45 @@
+import type { SchedulerLike } from 'rxjs';
+import type { JobState } from '../../streams/job/job-state';
+
+/** The newest state of each job that is not stored yet, and since when a job has had one. */
+export interface UnwrittenStates {
+  readonly get: (promptId: string) => JobState | undefined;
+  readonly put: (state: JobState) => void;
+  /** A try to write this state has ended: what is newer waits from now on. */
+  readonly tried: (state: JobState) => void;
+  readonly drop: (promptId: string) => void;
+  readonly all: () => readonly JobState[];
+  readonly size: () => number;
+  /** How long the job has waited that has waited longest, in ms; 0 where none waits. */
+  readonly oldestMs: () => number;
+}
+
+export function unwrittenStates(clock: SchedulerLike): UnwrittenStates {
+  const states = new Map<string, JobState>();
+  /** In the order in which they began to wait: the first has waited longest. */
+  const since = new Map<string, number>();
+  const drop = (promptId: string): void => {
+    states.delete(promptId);
+    since.delete(promptId);
+  };
+  return {
+    get: (promptId) => states.get(promptId),
+    put: (state) => {
+      states.set(state.promptId, state);
+      if (!since.has(state.promptId)) since.set(state.promptId, clock.now());
+    },
+    tried: (state) => {
+      const { promptId } = state;
+      const isNewest = states.get(promptId) === state;
+      if (isNewest) drop(promptId);
+      else if (since.delete(promptId)) since.set(promptId, clock.now());
+    },
+    drop,
+    all: () => [...states.values()],
+    size: () => states.size,
+    oldestMs: () => {
+      const [oldest] = since.values();
+      return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest);
+    },
+  };
+}

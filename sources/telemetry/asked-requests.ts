@@ -1,0 +1,32 @@
+import { defer, tap, type Observable } from 'rxjs';
+import { NotAsked, type Answer, type Rest } from '../rest/rest';
+
+/** One request: answered, not answered, or not even sent because the server has not been answering. */
+export interface AskedRequest {
+  readonly method: 'GET' | 'POST';
+  /** Without its query. */
+  readonly path: string;
+  readonly outcome: 'answered' | 'unanswered' | 'not_sent';
+  readonly ms: number;
+}
+
+/** A server's REST side, of which each question that was not given up is told; files are not. */
+export function askedRequests(rest: Rest, asked: (request: AskedRequest) => void): Rest {
+  const timed = (method: 'GET' | 'POST', path: string, answer$: Observable<Answer>): Observable<Answer> =>
+    defer(() => {
+      const began = performance.now();
+      const told = (outcome: AskedRequest['outcome']): void =>
+        asked({ method, path: path.split('?')[0] ?? path, outcome, ms: performance.now() - began });
+      return answer$.pipe(
+        tap({
+          next: () => told('answered'),
+          error: (error: unknown) => told(error instanceof NotAsked ? 'not_sent' : 'unanswered'),
+        }),
+      );
+    });
+  return {
+    ...rest,
+    get: (path) => timed('GET', path, rest.get(path)),
+    post: (path, json, timeoutMs) => timed('POST', path, rest.post(path, json, timeoutMs)),
+  };
+}

@@ -1,0 +1,50 @@
+/** How a socket ended: never opened, cut off, closed by the server, by us because it was deaf, or for good. */
+export type SocketEnd = 'refused' | 'cut_off' | 'closed' | 'deaf' | 'stopped';
+
+/** Told of a server's sockets, as they come and go and at each of their frames. */
+export interface SocketListener {
+  /** So many ms after the session's socket before it ended; `undefined` for its first. */
+  readonly opened: (gapMs: number | undefined) => void;
+  readonly ended: (end: SocketEnd, wasOpen: boolean) => void;
+  readonly frame: () => void;
+  /** It could not be read, and was dropped. */
+  readonly badFrame: () => void;
+}
+
+/** One session's sockets, one after the other. */
+export interface SessionSockets {
+  readonly opened: () => void;
+  /** Only the first call after the start of a socket counts. */
+  readonly closed: (code: number, asked: 'reopen' | 'stop' | undefined) => void;
+}
+
+/** `ws` for "cut off": no closing handshake took place. */
+export const ABNORMAL = 1006;
+
+/** Watches a session's sockets for a listener; `start` for each of them. */
+export function sessionSockets(listener: SocketListener | undefined): { readonly start: () => SessionSockets } {
+  let endedAt: number | undefined;
+  return {
+    start: () => {
+      let wasOpen = false;
+      let isOver = false;
+      return {
+        opened: () => {
+          wasOpen = true;
+          listener?.opened(endedAt === undefined ? undefined : performance.now() - endedAt);
+        },
+        closed: (code, asked) => {
+          if (isOver) return;
+          isOver = true;
+          if (wasOpen) endedAt = performance.now();
+          listener?.ended(endOf(code, wasOpen, asked), wasOpen);
+        },
+      };
+    },
+  };
+}
+
+function endOf(code: number, wasOpen: boolean, asked: 'reopen' | 'stop' | undefined): SocketEnd {
+  if (asked !== undefined) return asked === 'stop' ? 'stopped' : 'deaf';
+  return !wasOpen ? 'refused' : code === ABNORMAL ? 'cut_off' : 'closed';
+}
