@@ -8,6 +8,7 @@ import './style/list.css';
 import './style/list-narrow.css';
 import './style/job.css';
 import './style/nodes.css';
+import './style/reported.css';
 import './style/dialog.css';
 
 const root = document.getElementById('app');

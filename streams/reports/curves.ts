@@ -25,7 +25,10 @@ const MOST_POINTS = 200;
 const FEWEST_POINTS = 40;
 
 /** The curves with what a state tells; the same where it tells nothing new. */
-export function drawn(curves: Curves, { metrics, node, reported }: JobState): Curves {
+export function drawn(
+  curves: Curves,
+  { metrics, node, reported }: Pick<JobState, 'metrics' | 'node' | 'reported'>,
+): Curves {
   const last = curves.points.at(-1);
   if (metrics === undefined || reported === undefined || metrics === last?.metrics) return curves;
   // An end names no step.

@@ -1,4 +1,5 @@
 import type { JobStanding, NodeError } from '../../../streams/job/job-state';
+import type { Curves } from '../../../streams/reports/curves';
 import type { Readiness } from '../../http/openapi/response-schemas.codec';
 import type { NodeHistory } from '../../wire/node-history';
 import type { PublicJob } from '../../wire/public-job';
@@ -64,6 +65,8 @@ export interface Api {
   submit(submission: Submission, key: string): Promise<PublicJob>;
   /** Its nodes over time, as far as the gateway saw them. */
   nodes(promptId: string): Promise<NodeHistory>;
+  /** Its metrics over time. */
+  curves(promptId: string): Promise<Pick<Curves, 'points'>>;
   /** One output's bytes. */
   output(promptId: string, n: number): Promise<Blob>;
   /** Where a `<video>` can have an output from, which sends no token; `undefined` where the gateway has no such address. */
@@ -111,6 +114,7 @@ export function gatewayApi(token: string | undefined): Api {
         signal: AbortSignal.timeout(SUBMIT_MS),
       }),
     nodes: (promptId) => json(`${pathOf(promptId)}/nodes`),
+    curves: (promptId) => json(`${pathOf(promptId)}/curves`),
     output: async (promptId, n) => (await ask(`${pathOf(promptId)}/outputs/${n}`, { signal: null })).blob(),
     outputUrl: async (promptId, n) => {
       const path = `${pathOf(promptId)}/outputs/${n}`;

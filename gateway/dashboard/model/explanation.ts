@@ -69,11 +69,44 @@ const CANCELLED_WAITING: Explanation = {
   remedy: 'Run it again if that was a mistake.',
 };
 
+/** Of jobs that report themselves: what the program that runs them says, or no longer does. */
+const REPORTED: Partial<Readonly<Record<FailureKind, Explanation>>> = {
+  node_error: {
+    title: 'The program failed',
+    why: 'The program that ran it stopped with an error.',
+    remedy: 'Its message says what it could not do. Start it again once that is mended.',
+  },
+  out_of_memory: {
+    title: 'Out of memory',
+    why: 'The memory did not suffice for the program that ran it.',
+    remedy: 'Make it smaller: a smaller batch, a lower resolution, a lighter model. Then start it again.',
+  },
+  interrupted: {
+    title: 'Interrupted',
+    why: 'Somebody stopped the program where it ran, not from here.',
+    remedy: 'Nothing is wrong with it: start it again.',
+  },
+  missing_output: {
+    title: 'Output missing',
+    why: 'The program made no file.',
+    remedy: 'See what it says where it ran, then start it again.',
+  },
+  timed_out: {
+    title: 'Timed out',
+    why: 'The program took longer than it may, or no longer told how it goes.',
+    remedy: 'See whether it still runs, and stop it; then start it again, with more time if it needs that.',
+  },
+};
+
 /** Of a failed job. A kind that is newer than this page is told as it is named. */
-export function explanationOf({ failure }: Pick<PublicJob, 'failure'>, wasWaiting = false): Explanation {
+export function explanationOf(
+  { failure, reported }: Pick<PublicJob, 'failure' | 'reported'>,
+  wasWaiting = false,
+): Explanation {
   if (failure?.kind === 'cancelled' && wasWaiting) return CANCELLED_WAITING;
+  const known: Partial<typeof KINDS> = reported ? { ...KINDS, ...REPORTED } : KINDS;
   return (
-    (failure && (KINDS as Partial<typeof KINDS>)[failure.kind]) ?? {
+    (failure && known[failure.kind]) ?? {
       title: 'Failed',
       why: `It failed${failure ? ` (${failure.kind})` : ''}.`,
       remedy: failure?.retryable === false ? 'Change the workflow before it is run again.' : 'Run it again.',

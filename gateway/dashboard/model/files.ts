@@ -1,4 +1,4 @@
-import { isFile, type JobOutput } from '../../../streams/job/job-state';
+import { isFile, type FileOutput, type JobOutput } from '../../../streams/job/job-state';
 
 /** What a browser can do with an output. */
 export type FileKind = 'image' | 'video' | 'audio' | 'file';
@@ -15,4 +15,13 @@ export const extensionOf = (filename: string): string => /\.([a-z0-9]{1,12})$/i.
 
 /** Which of a job's outputs is its first picture; -1 where it has none. */
 export const firstImage = (outputs: readonly JobOutput[] = []): number =>
-  outputs.findIndex((output) => isFile(output) && kindOf(output.filename) === 'image');
+  outputs.findIndex((output) => isFile(output) && !isReported(output) && kindOf(output.filename) === 'image');
+
+/** Whether it is known by name only: the program that made it told of it, and the gateway does not have it. */
+export const isReported = ({ type }: FileOutput): boolean => type === 'reported';
+
+/** Where a reported output is, if a browser may be sent there. */
+export function linkOf({ url = '' }: FileOutput): URL | undefined {
+  const link = URL.canParse(url) ? new URL(url) : undefined;
+  return link?.protocol === 'https:' || link?.protocol === 'http:' ? link : undefined;
+}

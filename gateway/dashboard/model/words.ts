@@ -33,8 +33,9 @@ export const statusWords = (job: Pick<PublicJob, 'status' | 'failure' | 'nodeErr
   STANDINGS[standingOf(job)] + (isPartial(job) ? ' in part' : '');
 
 /** What a live job is doing beyond its status; empty where that says it all. */
-function doingWords({ phase, status, queuePosition, node }: PublicJob): string {
+function doingWords({ phase, status, queuePosition, node, stage, reported }: PublicJob): string {
   if (status === 'queued') return queueWords(queuePosition);
+  if (reported) return stage ?? '';
   if (phase === 'loading') return 'Starting';
   if (phase === 'finishing') return 'Fetching outputs';
   return phase === 'running' && node ? node.title || node.type : '';

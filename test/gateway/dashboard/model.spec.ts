@@ -1,3 +1,5 @@
+import { curveOf, figure } from '../../../gateway/dashboard/model/curves';
+import { firstImage, linkOf } from '../../../gateway/dashboard/model/files';
 import { complaintsByNode, explanationOf } from '../../../gateway/dashboard/model/explanation';
 import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '../../../gateway/wire/node-history';
 import { hashOf, placeOf } from '../../../gateway/dashboard/model/place';
@@ -339,4 +341,44 @@ test('a job that runs in part says so until it has failed', () => {
   expect(statusWords(job({ status: 'processing', nodeErrors }))).toBe('Running in part');
   expect(statusWords(job({ status: 'completed', nodeErrors }))).toBe('Completed in part');
   expect(statusWords(job({ status: 'failed', nodeErrors }))).toBe('Failed');
+});
+
+test('a metric is a line within its box, and words', () => {
+  const points = [0.4, 0.2, 0.3].map((loss, n) => ({ at: 1000 * n, metrics: { loss } }));
+  expect(curveOf('loss', 0.3, points)).toEqual({
+    ...{ name: 'loss', newest: '0.3', line: '0.0,0.0 50.0,30.0 100.0,15.0' },
+    words: 'from 0.4 · lowest 0.2 · highest 0.4',
+  });
+  expect(curveOf('loss', 0.4, points.slice(0, 1))).toMatchObject({ line: '', words: '' });
+  expect(curveOf('lr', 1, points)).toMatchObject({ newest: '1', line: '' });
+  const of = (...values: readonly number[]) =>
+    curveOf(
+      'x',
+      values.at(-1)!,
+      values.map((x, at) => ({ at, metrics: { x } })),
+    ).line;
+  expect(of(7, 7)).toBe('0.0,15.0 100.0,15.0');
+  expect(of(-1.7e308, 1.7e308)).toBe('0.0,30.0 100.0,0.0');
+  expect([0.083123, 1e-7, 12_345, 0].map(figure)).toEqual(['0.08312', '1e-7', '12350', '0']);
+});
+
+test('[R13] a browser is sent to http and https alone, and no picture is fetched that the gateway does not have', () => {
+  const output = { nodeId: 'report', kind: 'files', filename: 'a.png', subfolder: '', type: 'reported' };
+  expect(linkOf({ ...output, url: 'https://files.example/a.png' })?.host).toBe('files.example');
+  for (const url of ['javascript:alert(1)', 'data:text/html,x', '//files.example/a', 'a.png'])
+    expect(linkOf({ ...output, url })).toBeUndefined();
+  expect(linkOf(output)).toBeUndefined();
+  expect(firstImage([output, { ...output, type: 'output' }])).toBe(1);
+});
+
+test('of a job that reports itself, nothing is said of nodes or servers', () => {
+  const reported = { silentMs: 1, count: 1, heardAt: 1 };
+  const live = { status: 'processing', phase: 'loading', via: 'report', reported } as const;
+  expect(detailWords(job({ ...live, stage: 'caching latents' }))).toBe('caching latents');
+  expect(detailWords(job(live))).toBe('');
+  for (const kind of ['node_error', 'out_of_memory', 'interrupted', 'missing_output', 'timed_out'] as const) {
+    const failure = { kind, message: 'no', retryable: true };
+    const { title, why, remedy } = explanationOf(job({ status: 'failed', failure, reported }));
+    expect([kind, `${title} ${why} ${remedy}`]).not.toEqual([kind, expect.stringMatching(/node|ComfyUI|server/i)]);
+  }
 });

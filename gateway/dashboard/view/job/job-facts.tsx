@@ -2,6 +2,8 @@ import type { PublicJob } from '../../../wire/public-job';
 import { standingOf } from '../../model/wanted';
 import { fineDuration, standingWords } from '../../model/words';
 
+const WATCHED: Readonly<Record<string, string>> = { websocket: 'WebSocket', polling: 'polling', report: 'its reports' };
+
 /** What a job was asked as, where it runs, and since when. */
 export function JobFacts({ job }: { readonly job: PublicJob }) {
   const { promptId, userId, characterId, startedAt, executionStartedAt, finishedAt, attempt, via, metadata } = job;
@@ -12,7 +14,7 @@ export function JobFacts({ job }: { readonly job: PublicJob }) {
     ['User', userId],
     ['Character', characterId],
     ['Server', job.server],
-    ['Watched by', isLive ? (via === 'websocket' ? 'WebSocket' : 'polling') : undefined],
+    ['Watched by', isLive ? WATCHED[via] : undefined],
     ['Submitted', timeOf(startedAt)],
     ['Began', executionStartedAt === undefined ? undefined : timeOf(executionStartedAt)],
     [standingWords(standing), finishedAt === undefined ? undefined : timeOf(finishedAt)],

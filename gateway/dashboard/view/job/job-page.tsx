@@ -8,6 +8,7 @@ import { Bar } from '../parts/bar';
 import { FailureCard } from './failure-card';
 import { JobActions } from './job-actions';
 import { JobFacts } from './job-facts';
+import { MetricsOverTime } from './metrics-over-time';
 import { NodesOverTime } from './nodes-over-time';
 import { Outputs } from './outputs';
 import { LivePreview } from './live-preview';
@@ -82,16 +83,19 @@ function Whole({ job }: { readonly job: PublicJob }) {
           </span>
         </p>
         <Bar job={job} label="Progress" />
-        <JobActions job={job} />
+        {job.message !== undefined && !isSettled(job) && <p class="message">{job.message}</p>}
+        {/* The service cannot start again what it has not started. */}
+        {!(job.reported && isSettled(job)) && <JobActions job={job} />}
       </div>
       <Silence job={job} />
       {job.status === 'failed' && <FailureCard job={job} />}
       {job.status !== 'failed' && job.nodeErrors && <PartlyRefused job={job} />}
       <div class="columns">
-        {job.status === 'processing' && <LivePreview job={job} />}
+        {job.status === 'processing' && !job.reported && <LivePreview job={job} />}
         <div class="main">
           {job.outputs && job.outputs.length > 0 && <Outputs job={job} />}
-          <NodesOverTime job={job} />
+          {job.metrics && <MetricsOverTime key={job.promptId} job={job} />}
+          {!job.reported && <NodesOverTime job={job} />}
         </div>
         <JobFacts job={job} />
       </div>

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
 import { isFile, type FileOutput, type JobOutput } from '../../../../streams/job/job-state';
-import { extensionOf, kindOf } from '../../model/files';
+import { extensionOf, isReported, kindOf, linkOf } from '../../model/files';
 import type { Api } from '../../live/api';
 import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
@@ -23,10 +23,10 @@ export function Outputs({ job }: { readonly job: PublicJob }) {
       <ul class="tiles">
         {outputs.slice(0, most).map((output, n) => (
           <li key={n} data-text={!isFile(output)}>
-            {isFile(output) ? (
+            {!isFile(output) && <Words text={output.text} />}
+            {isFile(output) && isReported(output) && <ReportedTile output={output} />}
+            {isFile(output) && !isReported(output) && (
               <Tile promptId={promptId} output={output} n={n} open={setViewed} />
-            ) : (
-              <Words text={output.text} />
             )}
           </li>
         ))}
@@ -53,6 +53,26 @@ const Words = ({ text }: { readonly text: string }) => (
     {text}
   </pre>
 );
+
+/** A file that the gateway does not have: a link where it is told where it is, else its name. */
+function ReportedTile({ output }: { readonly output: FileOutput }) {
+  const link = linkOf(output);
+  const face = (
+    <>
+      <span class="ending">{extensionOf(output.filename)}</span>
+      <span class="name">
+        {output.filename}
+        {link && <small> at {link.host}</small>}
+      </span>
+    </>
+  );
+  if (link === undefined) return <div class="tile reported">{face}</div>;
+  return (
+    <a class="tile reported" href={link.href} target="_blank" rel="noopener noreferrer">
+      {face}
+    </a>
+  );
+}
 
 interface TileProps {
   readonly promptId: string;
