@@ -2,7 +2,7 @@ import type { JobState } from '../job/job-state';
 import type { Durations } from '../job/progress/plan/expected';
 import { planOf } from '../job/progress/plan/plan';
 import { runClock, type RunClock } from '../job/progress/run-clock';
-import { executing, stepped } from '../job/progress/run-events';
+import { executing, heardAgain, stepped } from '../job/progress/run-events';
 import type { Graph } from '../job/workflow';
 import { REPORTED_NODE } from './job-report';
 
@@ -17,7 +17,8 @@ export function resumedRun(state: JobState, graph: Graph, durations: Durations, 
   );
   if (first === undefined || node === undefined) return begun;
   const paced = stepped(begun, REPORTED_NODE, first.value, node.max, first.at);
-  return node.value > first.value ? stepped(paced, REPORTED_NODE, node.value, node.max, heardAt) : paced;
+  const told = node.value > first.value ? stepped(paced, REPORTED_NODE, node.value, node.max, heardAt) : paced;
+  return heardAgain(told, REPORTED_NODE, at);
 }
 
 /** The bar goes on from where it was, from now on. */

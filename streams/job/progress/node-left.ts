@@ -83,7 +83,7 @@ export function countingLeftMs(
 ): number {
   const steps = Math.max(0, node.max - node.value);
   const since = at - node.steppedAt;
-  const paceMs = paceOf(node, expected, factor, otherMs, since);
+  const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
   return roundLeft + roundsToCome(node, expected) * roundMs;

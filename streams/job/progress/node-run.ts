@@ -9,6 +9,8 @@ export interface NodeRun {
   readonly max: number;
   /** When its last step was told; its start before that. */
   readonly steppedAt: number;
+  /** Where nobody could hear it for a while: when that was over. A step that did not come meanwhile is not late. */
+  readonly heardFrom?: number;
   /** The time between the last two that were told; 0 before. */
   readonly toldMs: number;
   /** The first step that was told of this round, and when. */

@@ -35,6 +35,12 @@ export function stepped(run: RunClock, nodeId: string | undefined, value: number
   return begun.current === id ? begun : { ...begun, current: id };
 }
 
+/** Until now nobody could hear the node. */
+export function heardAgain(run: RunClock, id: string, at: number): RunClock {
+  const node = run.nodes.get(id);
+  return node === undefined ? run : { ...run, nodes: run.nodes.with(id, { ...node, heardFrom: at }) };
+}
+
 /** The run in which a node has made a step. */
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
   const type = run.plan.nodes.get(id)?.type;

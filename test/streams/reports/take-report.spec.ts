@@ -64,6 +64,13 @@ test('the time left is told from the pace of the steps', () => {
   expect(progress).toBeLessThan(42);
 });
 
+test('what nobody could hear is no step that is late: after an outage the time left is as if it had gone on', () => {
+  const kept = trained(40).state;
+  const { state } = advance(opened(kept), { tag: 'ticked', promptId: 'p', at: 52_000 });
+  expect(state.etaMs).toBeGreaterThan(46_000);
+  expect(state.etaMs).toBeLessThan(52_000);
+});
+
 test('[R2] whoever takes it up goes on at its pace and its bar, from its state alone', () => {
   const before = trained(40);
   const after = reportedJob({ ...before.state, epoch: 41_000 });

@@ -1,0 +1,143 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { jobstream, type JobState } from '../../gateway/client/index'; // in an application: 'comfyui-jobstream/client'
+import { openStage, trainLora, type Stage } from './stage';
+import { complaints, etaWords, longestSilence, type Restart } from './verdict';
+import { clock, viewerOf, type Viewer } from './viewer';
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '40' }, trainer: { type: 'string' } },
+});
+const TRAINING_SECONDS = 5_400;
+const SECONDS = Number(values.seconds);
+const SCALE = TRAINING_SECONDS / SECONDS;
+/** Each takes 18 s, as it is told. */
+const STEPS = 300;
+const SECONDS_PER_STEP = SECONDS / STEPS;
+const USER = 'ada';
+/** How a time is told. */
+const scaled = (ms: number): string => clock(ms * SCALE);
+/** A story that takes so long comes to no end. */
+const LIMIT_MS = 3_000 * SECONDS + 60_000;
+/** After which share of the steps what goes wrong; while Redis is away, so much of the training must be seen to go on. */
+const SIGTERM_AT = 0.2;
+const REDIS_AT = 0.45;
+const REDIS_AWAY = 0.1;
+const SIGKILL_AT = 0.65;
+
+async function story(stage: Stage): Promise<readonly string[]> {
+  const jobs = jobstream({ url: stage.url, token: stage.token });
+  const said = jobs.status$.subscribe((status) => console.log(`${' '.repeat(9)}the user’s page is ${status}`));
+  try {
+    const trained = await post(stage, { workflow: trainLora(STEPS, SECONDS_PER_STEP) });
+    const reported = await post(stage, { reported: { steps: STEPS } });
+    const viewers = [
+      viewerOf('ComfyUI', jobs.watchJob(trained.promptId), SCALE),
+      viewerOf('reported', jobs.watchJob(reported.promptId), SCALE),
+    ];
+    const trainer = train(`${stage.url}${reported.report?.url ?? ''}`, reported.report?.token ?? '');
+    const [restarts] = await Promise.all([troubles(stage, viewers), ...viewers.map(({ ended }) => ended)]);
+    const code = await trainer;
+    const found = viewers.flatMap((viewer) => summary(viewer, restarts));
+    const runs = stage.executions();
+    return [
+      ...found,
+      ...(code === 0 ? [] : [`the trainer ended with ${code}`]),
+      ...(runs === 1 ? [] : [`ComfyUI ran it ${runs} times`]),
+    ];
+  } finally {
+    said.unsubscribe();
+    jobs.close();
+  }
+}
+
+/** What goes wrong, one after the other, each once both trainings are that far and have been heard of again. */
+async function troubles(stage: Stage, viewers: readonly Viewer[]): Promise<readonly Restart[]> {
+  const allAt = async (share: number): Promise<void> => {
+    while (viewers.some((viewer) => viewer.done() < share)) await sleep(20);
+  };
+  const restart = async (signal: 'SIGTERM' | 'SIGKILL', name: string): Promise<Restart> => {
+    console.log(`\n${name}: the service ends …`);
+    const from = Date.now();
+    await stage.restart(signal);
+    const to = Date.now();
+    console.log(`… and is back after ${scaled(to - from)}\n`);
+    return { name, from, to };
+  };
+  await allAt(SIGTERM_AT);
+  const first = await restart('SIGTERM', 'SIGTERM');
+  await allAt(REDIS_AT);
+  console.log('\nRedis is killed …');
+  const from = Date.now();
+  await stage.killRedis();
+  await allAt(REDIS_AT + REDIS_AWAY);
+  await stage.startRedis();
+  console.log(`… and is back after ${scaled(Date.now() - from)}; the bars went on meanwhile\n`);
+  await allAt(SIGKILL_AT);
+  return [first, await restart('SIGKILL', 'kill -9')];
+}
+
+/** Prints how well a job was told of. Returns what was wrong with it. */
+function summary({ name, seen }: Viewer, restarts: readonly Restart[]): readonly string[] {
+  console.log(`\n${name}: ${seen.length} states seen; ${scaled(longestSilence(seen))} at most without news`);
+  for (const restart of restarts) console.log(`  ${etaWords(seen, restart, scaled)}`);
+  return complaints(seen, restarts, scaled).map((complaint) => `${name}: ${complaint}`);
+}
+
+interface Opened extends JobState {
+  readonly report?: { readonly url: string; readonly token: string };
+}
+
+async function post({ url, token }: Stage, body: object): Promise<Opened> {
+  const answer = await fetch(`${url}/jobs`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ type: 'lora_training', userId: USER, ...body }),
+  });
+  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as Opened;
+}
+
+/** Runs the program that trains, in Python where there is one. Resolves with its exit code. */
+async function train(url: string, token: string): Promise<number | null> {
+  const inPython = values.trainer !== 'node' && spawnSync('python3', ['--version']).status === 0;
+  const script = inPython
+    ? ['python3', join(__dirname, '../trainer/train.py')]
+    : [process.execPath, join(__dirname, 'trainer.mjs')];
+  const [program = '', file = ''] = script;
+  const child = spawn(program, [file, url, token, String(STEPS), String(SECONDS_PER_STEP)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const leave = (): void => void child.kill();
+  process.once('exit', leave);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  process.off('exit', leave);
+  return code;
+}
+
+async function main(): Promise<void> {
+  console.log(
+    `A LoRA is trained for ${clock(TRAINING_SECONDS * 1000)}, told in ${SECONDS} s, at ComfyUI and by a program that reports.\n`,
+  );
+  const stage = await openStage(USER);
+  const limit = setTimeout(() => {
+    console.error('It comes to no end.');
+    process.exit(1);
+  }, LIMIT_MS);
+  try {
+    const wrong = await story(stage);
+    console.log(wrong.length === 0 ? '\nAll is well.' : `\n${wrong.join('\n')}`);
+    process.exitCode = wrong.length === 0 ? 0 : 1;
+  } finally {
+    clearTimeout(limit);
+    await stage.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { JobState } from '../../../gateway/client/index';
+import { complaints, type Restart, type Seen } from '../../../examples/lora-training/verdict';
+
+const run = promisify(execFile);
+const root = join(__dirname, '../../..');
+
+const story = async (trainer: string): Promise<string> => {
+  const args = ['--import', 'tsx', 'examples/lora-training/story.ts', '--trainer', trainer];
+  return (await run(process.execPath, args, { cwd: root })).stdout;
+};
+
+test('[R2] [R12] a long training is seen to its end through two restarts and a Redis that is killed', async () => {
+  for (const told of await Promise.all(['python', 'node'].map(story))) {
+    expect(told).toMatch(/All is well\.\n$/);
+    for (const name of ['ComfyUI', 'reported']) {
+      const shown = [...told.matchAll(new RegExp(`^[\\d:]+  ${name} .* ([\\d.]+) %`, 'gm'))].map(([, n]) => Number(n));
+      expect(shown.length).toBeGreaterThan(10);
+      expect(shown).toEqual([...shown].sort((a, b) => a - b));
+      expect(shown.at(-1)).toBe(100);
+    }
+  }
+});
+
+/** Twenty seconds of a training, each told. */
+const good: readonly Seen[] = Array.from({ length: 21 }, (_, n) => {
+  const etaMs = 20_000 - n * 1_000;
+  const settled = { status: 'completed', finishedAt: 20_000, outputs: [{}] };
+  const job = { progress: 5 * n, updatedAt: n * 1_000, epoch: n < 10 ? 1 : 2, etaMs, status: 'processing' };
+  return { at: n * 1_000, job: { ...job, ...(n === 20 && settled) } as unknown as JobState };
+});
+const restart: Restart = { name: 'SIGTERM', from: 9_500, to: 9_900 };
+const wrong = (seen: readonly Seen[], restarts = [restart]) => complaints(seen, restarts, (ms) => `${ms / 1_000} s`);
+const but = (n: number, more: Partial<JobState>): readonly Seen[] =>
+  good.map((each, at) => (at === n ? { ...each, job: { ...each.job, ...more } } : each));
+
+test('the story finds a gap, a step back, an ETA that is wrong, and a wrong end', () => {
+  expect(wrong(good)).toEqual([]);
+  const gap = good.filter((_, n) => n < 4 || n > 10);
+  expect(wrong(gap, [])).toEqual(['no news for 8 s at 15 %']);
+  expect(wrong(gap, [{ ...restart, from: 3_500 }])).toEqual([]);
+  expect(wrong(but(12, { progress: 54 }))).toEqual(['a step back from 55 % to 54 %']);
+  expect(wrong(but(10, { etaMs: 13_000 }))).toEqual(['after SIGTERM: 13 s left was told, it took 10 s: off by 30 %']);
+  expect(wrong(but(20, { status: 'failed', outputs: [] }))).toEqual(['it ended as failed, at 100 %, with 0 outputs']);
+  expect(wrong([])).toEqual(['nothing was seen']);
+});
