@@ -7,7 +7,7 @@ import {
   type NodeError,
 } from '../../streams/job/job-state';
 import { REPORTED_NAME, REPORTED_URL, type Reporting } from '../../streams/reports/job-report';
-import { redact } from './redact';
+import { redact } from '../../streams/redact';
 
 /** A job as it is sent to callers: to users without `serverUrl`. */
 export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl'> & {

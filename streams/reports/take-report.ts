@@ -7,6 +7,7 @@ import type { CurrentNode, Failure, FileOutput, JobState } from '../job/job-stat
 import { shownAt } from '../job/progress/bar';
 import type { RunClock } from '../job/progress/run-clock';
 import { executing, stepped } from '../job/progress/run-events';
+import { redact } from '../redact';
 import { REPORTED_NODE, type JobReport, type Metrics, type ReportedFailure, type Reporting } from './job-report';
 import { resumedRun } from './resumed-run';
 
@@ -54,8 +55,8 @@ function withNews(job: ReportedJob, report: JobReport, before: Reporting, at: nu
     ...job.state,
     executionStartedAt: job.state.executionStartedAt ?? at,
     reported: { ...before, count, heardAt: at },
-    ...(stage !== undefined && { stage }),
-    ...(message !== undefined && { message }),
+    ...(stage !== undefined && { stage: redact(stage) }),
+    ...(message !== undefined && { message: redact(message) }),
     ...(metrics !== undefined && { metrics: newest(job.state.metrics, metrics) }),
   };
   return { ...job, state };
@@ -96,7 +97,7 @@ const isAnew = (node: CurrentNode | undefined, value: number, max: number): bool
 
 const failureOf = ({ kind = 'node_error', message, retryable = false }: ReportedFailure): Failure => ({
   kind,
-  message,
+  message: redact(message),
   retryable,
 });
 

@@ -29,6 +29,7 @@ function aLife({ isAway = false } = {}) {
     local: { states, previews: watchers<Preview>() },
     pictures: { keep: () => undefined, drained$: EMPTY, close: () => undefined },
     durations: { kept$: NEVER, learn: () => undefined },
+    curves: { kept$: NEVER, flush: () => EMPTY },
     writer: { drain: () => noting('writes'), close: () => done.push('writer') },
     store: { close: () => noting('store') },
     stop$: new ReplaySubject<void>(1),

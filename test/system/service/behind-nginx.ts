@@ -108,7 +108,7 @@ async function nginxIn(
 ): Promise<{ readonly program: Program; readonly url: string }> {
   const path = await ensureProgram('nginx', 'nginx-light');
   const port = await freePort();
-  const servers = gateways.map(({ url }) => `server ${new URL(url).host} max_fails=1 fail_timeout=2s;\n`);
+  const servers = gateways.map(({ url }) => `server ${new URL(url).host} max_fails=0;\n`);
   await copyFile(join(OPS, 'nginx/nginx.conf'), join(directory, 'nginx.conf'));
   await writeFile(join(directory, 'gateways.conf'), servers.join(''));
   await writeFile(join(directory, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
