@@ -22,6 +22,7 @@ import type { JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
+import { takenOver } from '../../streams/job/job';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
@@ -130,8 +131,7 @@ class StoreRecovery implements Recovery {
     const { writer, store } = this.#parts;
     const { clock, report } = this.#env;
     return defer(() => {
-      const at = clock.now();
-      const ours = { ...state, epoch: Math.max(state.epoch + 1, at), updatedAt: at };
+      const ours = takenOver(state, clock.now());
       const workflow$ = store
         .workflow(state.promptId)
         .pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined));

@@ -121,6 +121,12 @@ export const queuedState = ({
   seq: 1,
 });
 
+/** The state of a job that another watched before, under its new owner (R11). What was left of it is less by the time since. */
+export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobState {
+  const leftMs = etaMs - Math.max(0, at - state.updatedAt);
+  return { ...state, ...(leftMs > 0 && { etaMs: leftMs }), epoch: Math.max(state.epoch + 1, at), updatedAt: at };
+}
+
 /** The job, to be looked up at this time if nothing is heard until then; no sooner than ComfyUI has it. */
 export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
   isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
