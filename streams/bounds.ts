@@ -14,7 +14,7 @@ export const bounds = {
   inputsAtOnce: 4,
   bodiesWaiting: 100,
   /** Bytes of all bodies that an instance has in hand, read and not checked yet; twice the largest body where that is more. */
-  bodiesBytes: 96 << 20,
+  bodiesBytes: 64 << 20,
   /** After so long without a byte an upload is cut, and one that averages less than this is as well. */
   uploadStallMs: 10_000,
   uploadBytesPerSecond: 16_384,
@@ -74,11 +74,11 @@ export const bounds = {
   fileNameLength: 300,
   /** Unreadable values of which it is remembered that they were reported. */
   unreadableKeys: 1_000,
-  /** Unsettled jobs of a user, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, `WORKFLOW_BYTES_PER_USER`. */
+  /** Unsettled jobs of a user, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, `WORKFLOW_BYTES_PER_USER`; an only one may be larger. */
   jobsPerUser: 1_000,
-  bytesPerUser: 256 << 20,
+  bytesPerUser: 16 << 20,
   /** Nodes of all of a user's unsettled jobs that one instance watches: 1 KB of memory each. */
-  nodesPerUser: 150_000,
+  nodesPerUser: 60_000,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
   jobMs: 12 * 3_600_000,
   /** Characters of an id that a server gives a run. */

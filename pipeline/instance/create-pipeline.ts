@@ -53,7 +53,7 @@ export interface PipelineOptions {
   readonly random?: () => number;
   /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
   readonly timeoutMs?: number;
-  /** What one user may have under way; 1,000 jobs, 256 MiB and 150,000 nodes where absent. */
+  /** What one user may have under way; 1,000 jobs, 16 MiB and 60,000 nodes where absent. */
   readonly userLimits?: Partial<UserLimits>;
   /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
   readonly timing?: Partial<Timing>;

@@ -137,7 +137,9 @@ function perUser(
       if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
       if (board.nodesOfUser(userId) >= limits.nodes)
         throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
-      if (usage.bytes + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
+      // An only workflow may be as large as a body may.
+      if ((usage.bytes > 0 || before > 0) && usage.bytes + bytes > limits.bytes)
+        throw new TooManyJobs('bytes of stored workflows', limits.bytes);
       return await submit(counted);
     } finally {
       counted();

@@ -3,8 +3,9 @@ import type { Timing } from '../../job/timing';
 
 /** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
 const PER_JOB_MS = 5;
-/** So many looks at a queue that strangers move may follow each other; from then on there is one every `auditMs` (R8). */
-const BURST = 3;
+/** A look at a queue that strangers move is earned in so many `auditMs`; one is there at the start, and so many are saved up (R8). */
+const AUDITS_PER_LOOK = 2;
+const SAVED = 3;
 
 /**
  * One server's queue: what its `status` frames and our own jobs tell of it. Our jobs' places follow from what is ours; a
@@ -20,8 +21,10 @@ export class ServerQueue {
   #notBefore = 0;
   #wantsLook = false;
   #isTooShort = false;
-  /** Until when looks are paid for: each costs `auditMs`, and `BURST` of them may be owed. */
-  #paidUntil = 0;
+  /** A look that may not wait: we know that somebody's place is wrong. */
+  #isUrgent = false;
+  /** Until when looks are paid for: each costs its time, and `SAVED` of them may be ahead of it. */
+  #paidUntil: number | undefined;
   /** Runs of ours that have ended, in all; and how many had when a waiting job was given its place. */
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
@@ -78,13 +81,15 @@ export class ServerQueue {
   /** The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. */
   due(now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
-    if (!this.#wantsLook || (!this.#isTooShort && now < this.#paidUntil - (BURST - 1) * this.#timing.auditMs))
-      return [];
+    if (!this.#wantsLook) return [];
+    const lookMs = AUDITS_PER_LOOK * this.#timing.auditMs;
+    const paidUntil = Math.max(this.#paidUntil ?? now + (SAVED - 1) * lookMs, now);
+    if (!this.#isUrgent && now < paidUntil - (SAVED - 1) * lookMs) return [];
     this.#wantsLook = false;
     const concerned = this.#ours()
       .filter(isAtServer)
       .filter((job) => isConcerned(job, this.#isTooShort));
-    if (concerned.length > 0) this.#paidUntil = Math.max(this.#paidUntil, now) + this.#timing.auditMs;
+    if (concerned.length > 0) this.#paidUntil = paidUntil + lookMs;
     return concerned;
   }
 
@@ -117,6 +122,7 @@ export class ServerQueue {
     if (!isExplained) this.#newcomers = [];
     this.#strangers = strangers;
     this.#isTooShort = strangers < 0;
+    this.#isUrgent = this.#isTooShort || this.#isMixedUp || (this.#wantsLook && this.#isUrgent);
     this.#isMixedUp = false;
     this.#countAt = Number.POSITIVE_INFINITY;
     this.#notBefore = now + 2 * this.#timing.soonMs + ours * PER_JOB_MS;

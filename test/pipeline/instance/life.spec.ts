@@ -145,10 +145,15 @@ describe('a user who has too much under way', () => {
     await until(async () => (await more().catch(() => undefined)) !== undefined);
   });
 
-  test('is told of bytes as well, and many at once are counted', async () => {
+  test('is told of bytes as well, but for an only workflow, and many at once are counted', async () => {
     const comfy = await start();
+    comfy.faults.mostSteps = 1;
     const { pipeline } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { jobs: 3, bytes: 2_000 } });
-    const big = { ...short(), note: { class_type: 'Note', inputs: { text: 'x'.repeat(3_000) } } };
+    const big = Object.fromEntries(
+      Object.entries(short()).map(([id, node]) => [id, { ...node, _meta: { title: 'x'.repeat(3_000) } }]),
+    );
+    expect((await pipeline.submit({ ...request, userId: 'bob', workflow: big })).status).not.toBe('failed');
+    await pipeline.submit({ ...request, workflow: lasting() });
     await expect(pipeline.submit({ ...request, workflow: big })).rejects.toMatchObject({ most: 2_000 });
     const many = Array.from({ length: 8 }, () => pipeline.submit({ ...request, workflow: short() }));
     const outcomes = await Promise.allSettled(many);

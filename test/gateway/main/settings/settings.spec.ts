@@ -32,7 +32,7 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     outputLimitBytes: 2 ** 30,
     downloadsPerUser: 16,
     jobTimeoutMs: 12 * 3_600_000,
-    userLimits: { jobs: 1_000, bytes: 256 << 20 },
+    userLimits: { jobs: 1_000, bytes: 16 << 20 },
   });
 });
 
