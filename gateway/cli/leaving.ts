@@ -9,10 +9,11 @@ const TO_EXIT_S = 0.5;
 const DRAINED_TO_EXIT_S = 8;
 
 /**
- * Ends the process, within a second whatever it is at; a clean end may take eight, on a machine that is busy. `process.exit` waits for libuv's threads, and one that writes an
- * LMDB transaction waits for a callback that does not come any more: 3 of 6 exits never ended. So a shell that outlives us
- * sends SIGKILL; where there is no shell, we send it ourselves. A container's first process is deaf to that signal, so it
- * breaks off where its end cannot be clean. Logs must be written synchronously.
+ * Ends the process: within a second whatever it is at; a clean end may take eight, on a machine that is busy.
+ * `process.exit` waits for libuv's threads, and one that writes an LMDB transaction waits for a callback that does not come
+ * any more: 3 of 6 exits never ended. So a shell that outlives us sends SIGKILL; where there is no shell, we send it
+ * ourselves. A container's first process is deaf to that signal, so it breaks off where its end cannot be clean. Logs must
+ * be written synchronously.
  */
 export function leave(code: number): never {
   if (process.pid === 1 && code !== 0) process.abort();
