@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ensurePromtool } from '../support/programs/promtool';
+import { ensureProgram } from '../support/programs/program';
 
 jest.setTimeout(300_000);
 
@@ -11,7 +11,7 @@ const folder = join(__dirname, '../../ops/prometheus');
 
 let promtool: string;
 beforeAll(async () => {
-  promtool = await ensurePromtool();
+  promtool = await ensureProgram('promtool', 'prometheus');
 });
 
 /** What promtool says; rejects where something is wrong. */

@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { until } from '../until';
@@ -14,16 +15,12 @@ const PATH = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sb
 export async function ensureProgram(name: string, debianPackage: string): Promise<string> {
   const path = whereIs(name);
   if (path !== undefined) return path;
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo -n ';
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${debianPackage}`;
   try {
-    for (const command of [
-      ['apt-get', 'update'],
-      ['apt-get', 'install', '-y', '--no-install-recommends', debianPackage],
-    ]) {
-      const [program = '', ...args] = [...sudo, ...command];
-      await run(program, args, { env });
-    }
+    // One worker at a time: apt-get does not wait for another to be done with its lists.
+    await run('flock', [join(tmpdir(), 'jobstream-apt.lock'), 'sh', '-c', install], { env });
   } catch (cause) {
     throw new Error(`The tests need ${name}, and apt-get could not install ${debianPackage}: do it by hand.`, {
       cause,
