@@ -104,7 +104,7 @@ const behindPages = (): Promise<readonly Row[]> => {
     }
     comfy.faults.status = undefined;
     comfy.faults.hangRoutes = [];
-    await settled(scene, Number(process.env['SETTLE'] ?? 150_000));
+    await settled(scene, Number(process.env['SETTLE'] ?? 300_000));
     if (process.env['SHOW'])
       console.log(comfy.requests.slice(-20), [...states.values()].slice(0, 4), comfy.sockets(), comfy.executions.size);
     const ends = [...states.values()];
