@@ -9,7 +9,11 @@ import { complaints, etaWords, longestSilence, type Restart } from './verdict';
 import { clock, viewerOf, type Viewer } from './viewer';
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '40' }, trainer: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '40' },
+    trainer: { type: 'string' },
+    busy: { type: 'boolean', default: false },
+  },
 });
 const TRAINING_SECONDS = 5_400;
 const SECONDS = Number(values.seconds);
@@ -84,7 +88,7 @@ async function troubles(stage: Stage, viewers: readonly Viewer[]): Promise<reado
 function summary({ name, seen }: Viewer, restarts: readonly Restart[]): readonly string[] {
   console.log(`\n${name}: ${seen.length} states seen; ${scaled(longestSilence(seen))} at most without news`);
   for (const restart of restarts) console.log(`  ${etaWords(seen, restart, scaled)}`);
-  return complaints(seen, restarts, scaled).map((complaint) => `${name}: ${complaint}`);
+  return complaints(seen, restarts, scaled, values.busy).map((complaint) => `${name}: ${complaint}`);
 }
 
 interface Opened extends JobState {

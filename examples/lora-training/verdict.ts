@@ -15,24 +15,29 @@ export interface Restart {
 
 /** A running job is told of once a second; the rest is for a machine that is busy. */
 const QUIET_MS = 6_000;
+const BUSY_QUIET_MS = 60_000;
 /** The client tries again after 10 s at most. */
 const RECONNECT_MS = 10_000;
 /** On top of a tenth of what was left: a step takes an eighth of a second here, and 18 s in a training that is not scaled. */
 const SCALED_MS = 1_500;
 const ETA_SHARE = 0.1;
 
-/** What is wrong with what a user saw of a job, from the first state to the last. `told` is how a time is told. */
+/**
+ * What is wrong with what a user saw of a job, from the first state to the last. `told` is how a time is told. On a machine
+ * that is busy with other things, steps change their pace: there no ETA is judged, and a minute without news is none.
+ */
 export function complaints(
   seen: readonly Seen[],
   restarts: readonly Restart[],
   told: (ms: number) => string,
+  isBusy = false,
 ): readonly string[] {
   const end = seen.at(-1)?.job;
   if (end === undefined) return ['nothing was seen'];
   const pairs = seen.slice(1).map((next, n) => [seen[n] ?? next, next] as const);
   return [
     ...pairs
-      .filter(([before, next]) => calmBetween(before.at, next.at, restarts) > QUIET_MS)
+      .filter(([before, next]) => calmBetween(before.at, next.at, restarts) > (isBusy ? BUSY_QUIET_MS : QUIET_MS))
       .map(([before, next]) => `no news for ${told(next.at - before.at)} at ${before.job.progress} %`),
     ...pairs
       .filter(([before, next]) => next.job.progress < before.job.progress)
@@ -41,7 +46,7 @@ export function complaints(
       ? []
       : [`it ended as ${end.status}, at ${end.progress} %, with ${end.outputs?.length ?? 0} outputs`]),
     ...restarts.flatMap((restart) =>
-      etaAfter(seen, restart)?.isGood === false ? [etaWords(seen, restart, told)] : [],
+      !isBusy && etaAfter(seen, restart)?.isGood === false ? [etaWords(seen, restart, told)] : [],
     ),
   ];
 }

@@ -8,9 +8,10 @@ const run = promisify(execFile);
 const root = join(__dirname, '../../..');
 
 const story = async (trainer: string): Promise<string> => {
-  const args = ['--import', 'tsx', 'examples/lora-training/story.ts', '--trainer', trainer];
+  const args = ['--import', 'tsx', 'examples/lora-training/story.ts', '--trainer', trainer, '--busy'];
   // One that does not go well says why.
-  return (await run(process.execPath, args, { cwd: root }).catch((error: { readonly stdout: string }) => error)).stdout;
+  const unwell = (error: unknown) => error as { readonly stdout: string };
+  return (await run(process.execPath, args, { cwd: root }).catch(unwell)).stdout;
 };
 
 test('[R2] [R12] a long training is seen to its end through two restarts and a Redis that is killed', async () => {
