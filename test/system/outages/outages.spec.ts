@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastValueFrom } from 'rxjs';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
-import { files, idOn, inEarnest, long, onEach, progressed, short, stepped, steppedPast, until } from './scenarios';
+import { files, idOn, inEarnest, inTheTrap, long, onEach, progressed, short, steppedPast, until } from './scenarios';
 import { stateWhere } from './world';
 
 const refuseSockets = { httpStatus: 502, body: '<html>', routes: ['/ws'] };
@@ -22,17 +22,10 @@ test.concurrent(
 
 test.concurrent(
   '[R7] in earnest, a socket in the stale-socket trap is replaced',
-  inEarnest({ proxied: true }, async ({ run, comfy, proxy, pipeline }) => {
-    const job = await run(long(3_000));
-    await job.where(stepped);
-    proxy.cutClients();
-    await until(() => comfy.sockets() === 2);
-    const before = job.states.at(-1)!;
-    await job.where(steppedPast(before));
-    proxy.releaseServers();
-    await until(() => comfy.sockets() === 1);
+  inEarnest({ proxied: true }, async (world) => {
+    const job = await inTheTrap(world);
     await job.where(steppedPast(job.states.at(-1)!, 4));
-    await pipeline.cancel(job.promptId);
+    await world.pipeline.cancel(job.promptId);
     expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
   }),
 );
@@ -113,18 +106,11 @@ test.concurrent(
 
 test.concurrent(
   '[R7] a socket in the stale-socket trap: the old one’s end evicts the new one, which is replaced',
-  onEach({ proxied: true }, async ({ run, comfy, proxy, pipeline }) => {
-    const job = await run(long(3_000));
-    await job.where(stepped);
-    proxy.cutClients();
-    await until(() => comfy.sockets() === 2);
-    const before = job.states.at(-1)!;
-    await job.where(steppedPast(before));
-    proxy.releaseServers();
-    await until(() => comfy.sockets() === 1);
+  onEach({ proxied: true }, async (world) => {
+    const job = await inTheTrap(world);
     // In the trap the new one hears nothing: what comes now comes over a third.
     expect(await job.where(steppedPast(job.states.at(-1)!, 4))).toMatchObject({ status: 'processing' });
-    await pipeline.cancel(job.promptId);
+    await world.pipeline.cancel(job.promptId);
     expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' }, via: 'websocket' });
   }),
 );

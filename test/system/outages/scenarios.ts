@@ -1,11 +1,12 @@
-import { isFile } from '../../../streams/job/job-state';
-import type { JobState } from '../../../streams/job/job-state';
+import { isFile, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming } from '../../../streams/job/timing';
 import type { ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { get, type Queue } from '../../support/comfyui/client/comfyui-client';
-export { until } from '../../support/until';
-import { inWorld, inWorlds, type World, type WorldOptions } from './world';
+import { until } from '../../support/until';
+import { inWorld, inWorlds, type Followed, type World, type WorldOptions } from './world';
+
+export { until };
 
 type Scenario = (world: World) => Promise<void>;
 /** On all versions of ComfyUI, side by side. */
@@ -33,6 +34,18 @@ export const steppedPast =
   ({ node }: JobState, by = 2) =>
   (state: JobState): boolean =>
     state.via === 'websocket' && (state.node?.value ?? 0) >= (node?.value ?? 0) + by;
+
+/** A job whose socket is in the stale-socket trap: the client is back on a second one, and the first one's end evicted it. */
+export async function inTheTrap({ run, comfy, proxy }: World): Promise<Followed> {
+  const job = await run(long(3_000));
+  await job.where(stepped);
+  proxy.cutClients();
+  await until(() => comfy.sockets() === 2);
+  await job.where(steppedPast(job.states.at(-1)!));
+  proxy.releaseServers();
+  await until(() => comfy.sockets() === 1);
+  return job;
+}
 
 /** The files a job made: node, kind, folder. */
 export const files = ({ outputs = [] }: JobState) =>
