@@ -33,18 +33,23 @@ beforeAll(async () => {
     startKeyPublisher(),
   ]);
   const report = () => undefined;
-  pipeline = createPipeline({ servers: [comfy.url], store: redisStore({ url: redis.url, report }), report });
+  const pipelineHere = () =>
+    createPipeline({ servers: [comfy.url], store: redisStore({ url: redis.url, report }), report });
+  pipeline = pipelineHere();
   const common = { pipeline, host: '127.0.0.1', port: 0, logger: pino({ level: 'silent' }) };
   const rates = { requestsPerMinute: 0, joinsPerSecond: 0 };
   gateways = {
     secret: await startGateway({ ...common, rates, auth: tokenAuth({ secret: SECRET, ...EXPECTED }) }),
     keys: await startGateway({ ...common, rates, auth: tokenAuth({ jwksUrl: publisher.url, ...EXPECTED }) }),
   };
-  const submit = async (workflow: ReturnType<typeof steps>): Promise<string> =>
-    (await pipeline.submit({ workflow, type: 'image_generation', userId: 'ada' })).promptId;
-  ended = await submit(steps());
-  await settled(pipeline, ended);
-  live = await submit(steps({ steps: 3000, secondsPerStep: 0.5 }));
+  const submitTo = async (instance: Pipeline, workflow: ReturnType<typeof steps>): Promise<string> =>
+    (await instance.submit({ workflow, type: 'image_generation', userId: 'ada' })).promptId;
+  // By another instance: the one that ran it writes its end once more, and knows it for as long as that waits.
+  const another = pipelineHere();
+  ended = await submitTo(another, steps());
+  await settled(another, ended);
+  await another.close();
+  live = await submitTo(pipeline, steps({ steps: 3000, secondsPerStep: 0.5 }));
   await stateWhere(pipeline, live, ({ status }) => status === 'processing');
 });
 afterAll(async () => {
