@@ -145,7 +145,13 @@ class JobBoard {
       case 'resumed': {
         const job = index.theRunning(clientId);
         if (job === undefined) return [];
-        return this.#news.told({ tag: 'executing', nodeId: event.nodeId, promptId: runIdOf(job.state), at });
+        return this.#news.told({
+          tag: 'executing',
+          nodeId: event.nodeId,
+          isGreeting: true,
+          promptId: runIdOf(job.state),
+          at,
+        });
       }
       case 'previewed':
         return this.#previewed(event);

@@ -169,11 +169,11 @@ export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafM
   }
 }
 
-/** The session after an event about one of its jobs, which was `before` it and `after` it. */
+/** The session after an event about one of its jobs, which was `before` it and `after` it. A greeting is no flow. */
 export function hearing(session: SessionWatch, before: Job, after: Job, event: JobEvent, timing: Timing): SessionWatch {
   const heard = isNews(session, before, event, timing)
     ? expecting(session, event.at + timing.deafMs)
-    : heardAtOf(after) > heardAtOf(before)
+    : heardAtOf(after) > heardAtOf(before) && !('isGreeting' in event)
       ? flowing(session, timing)
       : session;
   return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;

@@ -22,7 +22,8 @@ export type FrameFact =
   /** `execution_start`: from here on, the session brings every frame. */
   | { readonly tag: 'started' }
   | { readonly tag: 'cached'; readonly nodeIds: readonly string[] }
-  | { readonly tag: 'executing'; readonly nodeId: string; readonly displayId?: string }
+  /** `isGreeting` where ComfyUI told a new socket which node runs; a socket that it drops right after hears that too. */
+  | { readonly tag: 'executing'; readonly nodeId: string; readonly displayId?: string; readonly isGreeting?: true }
   /** `progress`; 0.3.30 names no node when it broadcasts. */
   | { readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number }
   | { readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] }

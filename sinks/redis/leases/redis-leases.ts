@@ -38,8 +38,9 @@ export interface RedisLeasesOptions {
 
 /**
  * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and runs out by itself; a registry names all sessions.
- * A session is registered before its lease is taken and unregistered after it is deleted, so that no crash in between
- * loses one. An owner whose process is known to be gone, as on the same machine, counts as none.
+ * A session is registered after its lease is taken, so that nobody who sweeps in between finds it without an owner, and
+ * unregistered after its lease is deleted. A crash in between leaves jobs that name a session which no registry has:
+ * a look at all jobs registers it. An owner whose process is known to be gone, as on the same machine, counts as none.
  */
 class RedisLeases implements Leases {
   readonly ttlMs: number;
@@ -72,15 +73,11 @@ class RedisLeases implements Leases {
   hold(session: SessionKey): Observable<LeaseOutcome> {
     return defer(() => {
       const startedAt = Date.now();
-      return this.#registry.lately(session).pipe(
-        mergeMap((isRegistered) =>
-          this.#taken(session).pipe(
-            mergeMap((outcome) =>
-              isHeld(outcome) || !this.#isOwnerGone(outcome) ? of(outcome) : this.#taken(session, outcome),
-            ),
-            mergeMap((outcome) => this.#noted(session, outcome, startedAt, isRegistered)),
-          ),
+      return this.#taken(session).pipe(
+        mergeMap((outcome) =>
+          isHeld(outcome) || !this.#isOwnerGone(outcome) ? of(outcome) : this.#taken(session, outcome),
         ),
+        mergeMap((outcome) => this.#noted(session, outcome, startedAt)),
         map((outcome): LeaseOutcome => (isHeld(outcome) ? 'held' : 'taken')),
       );
     });
@@ -148,11 +145,11 @@ class RedisLeases implements Leases {
     );
   }
 
-  /** A lease that was not there to be extended ran out, or all was wiped: then the registry may be as well. */
-  #noted(session: SessionKey, outcome: string, startedAt: number, isRegistered: boolean): Observable<string> {
+  /** Registers a session that is held: from time to time, and where its lease was not there to be extended: it ran out, or all was wiped, the registry too. */
+  #noted(session: SessionKey, outcome: string, startedAt: number): Observable<string> {
     if (!isHeld(outcome)) return of(outcome);
     this.#oursUntil.set(session.clientId, startedAt + this.ttlMs / 2);
-    return outcome === 'held' || isRegistered ? of(outcome) : this.#registry.register(session).pipe(map(() => outcome));
+    return this.#registry.held(session, outcome !== 'held').pipe(map(() => outcome));
   }
 
   /** A lease of another runs out no sooner than it said, unless it is given back, or its process seen to be gone. */

@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concatMap, defer, EMPTY, from, map, of, tap, throwError, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, EMPTY, from, of, tap, throwError, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import type { SessionKey } from '../../leases';
 import type { LeaseScripts } from '../scripts/leases';
@@ -49,15 +49,12 @@ export class SessionRegistry {
     );
   }
 
-  /** Registers a session unless that was done here within `REGISTER_MS`. Emits whether that was now. */
-  lately(session: SessionKey): Observable<boolean> {
+  /** Registers a session that is held: now if asked to, else unless that was done here within `REGISTER_MS`. */
+  held(session: SessionKey, now: boolean): Observable<unknown> {
     return defer(() => {
       const { clientId } = session;
-      if (Date.now() - (this.#registeredAt.get(clientId) ?? 0) < REGISTER_MS) return of(false);
-      return this.register(session).pipe(
-        tap(() => this.#registeredAt.set(clientId, Date.now())),
-        map(() => true),
-      );
+      if (!now && Date.now() - (this.#registeredAt.get(clientId) ?? 0) < REGISTER_MS) return of(undefined);
+      return this.register(session).pipe(tap(() => this.#registeredAt.set(clientId, Date.now())));
     });
   }
 

@@ -219,13 +219,25 @@ describe('with a real Redis', () => {
     expect((await admin.keys('*')).sort()).toEqual(['jobstream:lease:{client-1}', 'jobstream:sessions']);
   });
 
-  it('are registered before they are held, and again if the registry was lost', async () => {
+  it('are registered when they are held, and again if the registry was lost', async () => {
     const [one, other] = [open(), open()];
     await hold(one);
     await admin.flushall();
     expect(await hold(one)).toBe('held');
     await admin.del(leaseKey(session.clientId));
     expect(await orphans(other)).toEqual({ sessions: [session] });
+  });
+
+  it('are found by nobody before they have an owner: leases are taken before they are registered', async () => {
+    const monitor = await admin.duplicate().monitor();
+    const touched: string[] = [];
+    monitor.on('monitor', (_, args: string[]) => {
+      for (const key of [leaseKey(session.clientId), SESSIONS_KEY]) if (args.includes(key)) touched.push(key);
+    });
+    await hold(open());
+    await until(() => touched.includes(SESSIONS_KEY));
+    monitor.disconnect();
+    expect(touched.indexOf(leaseKey(session.clientId))).toBe(0);
   });
 
   it('may have their commands sent twice, as ioredis does', async () => {
