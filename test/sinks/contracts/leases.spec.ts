@@ -229,7 +229,8 @@ describe('with a real Redis', () => {
   });
 
   it('are found by nobody before they have an owner: leases are taken before they are registered', async () => {
-    const monitor = await admin.duplicate().monitor();
+    const connection = admin.duplicate();
+    const monitor = await connection.monitor();
     const touched: string[] = [];
     monitor.on('monitor', (_, args: string[]) => {
       for (const key of [leaseKey(session.clientId), SESSIONS_KEY]) if (args.includes(key)) touched.push(key);
@@ -237,6 +238,7 @@ describe('with a real Redis', () => {
     await hold(open());
     await until(() => touched.includes(SESSIONS_KEY));
     monitor.disconnect();
+    connection.disconnect();
     expect(touched.indexOf(leaseKey(session.clientId))).toBe(0);
   });
 
