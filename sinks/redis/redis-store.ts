@@ -39,7 +39,7 @@ export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStor
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
-  const index = redisIndex(redis, ask, () => Date.now());
+  const index = redisIndex(redis, ask, () => Date.now(), report);
   const listeners = remoteListeners(redis, ask, fenceKey);
   const states = new RedisStates({ redis, ask, index, listeners, report });
 

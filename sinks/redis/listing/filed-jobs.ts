@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 
 /** The first write after this time renews an unsettled job's entries, so that they outlive the state. */
@@ -21,8 +22,10 @@ export class FiledJobs {
   readonly #filed = new Map<string, Filed>();
   readonly #nowMs: () => number;
 
-  constructor(nowMs: () => number) {
+  /** `damaged$` emits when parts of the index were lost: nothing is known then. */
+  constructor(nowMs: () => number, damaged$: Observable<unknown>) {
     this.#nowMs = nowMs;
+    damaged$.subscribe(() => this.#filed.clear());
   }
 
   get(promptId: string): Filed | undefined {

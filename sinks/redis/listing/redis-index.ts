@@ -1,10 +1,12 @@
 import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import type { Report } from '../../../streams/operators/reporting';
 import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
 import type { IndexPage, JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
+import { WholeKeys, type TypedKey } from './whole-keys';
 
 const SLACK_S = 60;
 /** The time to live of an entry, s: longer than that of the state it leads to. */
@@ -20,8 +22,11 @@ const ALL = '@';
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
 /** A user's seven keys, in one slot. */
-const indexKeys = (owner: string): readonly string[] =>
-  [...STANDINGS, 'until', 'bytes'].map((name) => `jobstream:jobs:{${owner}}:${name}`);
+const indexKeys = (owner: string): readonly TypedKey[] =>
+  [...STANDINGS, 'until', 'bytes'].map((name) => [
+    `jobstream:jobs:{${owner}}:${name}`,
+    name === 'bytes' ? 'hash' : 'zset',
+  ]);
 
 /** The unsettled jobs that a session watches. */
 export const watchedKey = (clientId: string): string => `jobstream:watched:{${encoded(clientId)}}`;
@@ -72,20 +77,24 @@ export interface RedisIndex {
   /** Who a session watches. */
   watched(clientId: string): Observable<readonly string[]>;
   dropWatched(clientId: string, promptIds: readonly string[]): Observable<never>;
+  /** Emits after a part of the index was lost, since somebody had written over it: jobs are missing. */
+  readonly damaged$: Observable<unknown>;
 }
 
 type IndexCommands = JobScripts & Pick<Redis, 'zrange' | 'zrem'>;
 type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
 class ScriptedIndex implements RedisIndex {
+  readonly damaged$: Observable<unknown>;
   readonly #redis: IndexCommands;
-  readonly #ask: Ask;
+  readonly #keys: WholeKeys;
   readonly #filed: FiledJobs;
 
-  constructor(redis: IndexCommands, ask: Ask, nowMs: () => number) {
+  constructor(redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report) {
     this.#redis = redis;
-    this.#ask = ask;
-    this.#filed = new FiledJobs(nowMs);
+    this.#keys = new WholeKeys(redis, ask, report);
+    this.#filed = new FiledJobs(nowMs, this.#keys.damaged$);
+    this.damaged$ = this.#keys.damaged$;
   }
 
   before(state: JobState, workflowBytes?: number): Observable<never> {
@@ -129,23 +138,24 @@ class ScriptedIndex implements RedisIndex {
     const wanted = STANDINGS.filter((standing) => standings.includes(standing));
     const place = [most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''];
     const numbers = wanted.map((standing) => STANDINGS.indexOf(standing) + 1).join('');
-    return this.#ask(() => this.#redis.pageOfIndex(...indexKeys(owner), ...place, numbers)).pipe(
+    return this.#ofOwner(owner, (keys) => this.#redis.pageOfIndex(...keys, ...place, numbers)).pipe(
       map((page) => entriesOf(page, wanted, most)),
     );
   }
 
   missing(promptIds: readonly string[]): Observable<readonly string[]> {
-    return this.#ask(() => this.#redis.missingInIndex(...indexKeys(ALL), ...promptIds));
+    return this.#ofOwner(ALL, (keys) => this.#redis.missingInIndex(...keys, ...promptIds));
   }
 
   watched(clientId: string): Observable<readonly string[]> {
-    return this.#ask(() => this.#redis.zrange(watchedKey(clientId), 0, '-1'));
+    return this.#ofSession(clientId, (key) => this.#redis.zrange(key, 0, '-1'));
   }
 
   dropWatched(clientId: string, promptIds: readonly string[]): Observable<never> {
-    return this.#ask(() => this.#redis.dropFromWatched(watchedKey(clientId), LIVES[0], GUARD_S, ...promptIds)).pipe(
-      ignoreElements(),
+    const dropped$ = this.#ofSession(clientId, (key) =>
+      this.#redis.dropFromWatched(key, LIVES[0], GUARD_S, ...promptIds),
     );
+    return dropped$.pipe(ignoreElements());
   }
 
   /** Files a job as it stands, and ends its session's watch of it where it settled. */
@@ -166,27 +176,37 @@ class ScriptedIndex implements RedisIndex {
     const { promptId, startedAt } = state;
     const standing = standingOf(state);
     const args = [promptId, startedAt, STANDINGS.indexOf(standing) + 1, ...LIVES, how, bytes, guardS];
-    return this.#ask(() => this.#redis.putInIndex(...indexKeys(owner), ...args)).pipe(
+    return this.#ofOwner(owner, (keys) => this.#redis.putInIndex(...keys, ...args)).pipe(
       map((at) => STANDINGS[at - 1] ?? standing),
     );
   }
 
   #dropped(owner: string, guardS: number, promptIds: readonly string[]): Observable<unknown> {
-    return this.#ask(() => this.#redis.dropFromIndex(...indexKeys(owner), ...LIVES, guardS, ...promptIds));
+    return this.#ofOwner(owner, (keys) => this.#redis.dropFromIndex(...keys, ...LIVES, guardS, ...promptIds));
   }
 
   #watch(state: JobState): Observable<unknown> {
-    return this.#ask(() => this.#redis.addToWatched(watchedKey(sessionOf(state) ?? ''), state.promptId, LIVES[0]));
+    return this.#ofSession(sessionOf(state) ?? '', (key) => this.#redis.addToWatched(key, state.promptId, LIVES[0]));
   }
 
   #unwatch(state: JobState): Observable<unknown> {
-    return this.#ask(() => this.#redis.zrem(watchedKey(sessionOf(state) ?? ''), state.promptId));
+    return this.#ofSession(sessionOf(state) ?? '', (key) => this.#redis.zrem(key, state.promptId));
+  }
+
+  #ofOwner<T>(owner: string, command: (keys: readonly string[]) => Promise<T>): Observable<T> {
+    const keys = indexKeys(owner);
+    return this.#keys.run(keys, () => command(keys.map(([key]) => key)));
+  }
+
+  #ofSession<T>(clientId: string, command: (key: string) => Promise<T>): Observable<T> {
+    const key = watchedKey(clientId);
+    return this.#keys.run([[key, 'zset']], () => command(key));
   }
 }
 
 /** The index of all instances on one Redis. */
-export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number): RedisIndex =>
-  new ScriptedIndex(redis, ask, nowMs);
+export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report): RedisIndex =>
+  new ScriptedIndex(redis, ask, nowMs, report);
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 

@@ -157,18 +157,21 @@ function watchedBy(index: RedisIndex, reads: Reads, clientId: string, isKnown: I
   );
 }
 
-/** Indexes what older writers, and others, left without an index. Once: nothing reads the keyspace again (R17). */
-const adopted = (nodes: RedisNodes, index: RedisIndex, reads: Reads): Observable<never> =>
-  redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
+/** Indexes what older writers, and others, left without an index: once, and all anew where a part of the index was lost (R17). */
+function adopted(nodes: RedisNodes, index: RedisIndex, reads: Reads): Observable<never> {
+  let isDamaged = false;
+  index.damaged$.subscribe(() => (isDamaged = true));
+  return redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
     concatMap((keys) => from(chunks(keys.map((key) => key.slice(JOB_KEY_PREFIX.length))))),
-    concatMap((promptIds) => index.missing(promptIds)),
+    concatMap((promptIds) => (isDamaged ? of(promptIds) : index.missing(promptIds))),
     concatMap(reads),
     mergeMap(({ state }) => (state === undefined ? EMPTY : concat(index.before(state), index.after(state))), HEALS),
     ignoreElements(),
     share({
       connector: () => new ReplaySubject<never>(1),
-      resetOnComplete: false,
+      resetOnComplete: () => index.damaged$,
       resetOnError: true,
       resetOnRefCountZero: false,
     }),
   );
+}

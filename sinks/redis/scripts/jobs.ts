@@ -18,6 +18,7 @@ export interface JobScripts {
   readonly dropFromIndex: Script<number>;
   readonly pageOfIndex: Script<IndexPage>;
   readonly missingInIndex: Script<readonly string[]>;
+  readonly dropForeign: Script<number>;
   readonly addToWatched: Script<number>;
   readonly dropFromWatched: Script<number>;
   readonly probe: Script<string>;
@@ -33,6 +34,7 @@ export const JOB_SCRIPTS = {
   dropFromIndex: ofOwner('drop'),
   pageOfIndex: ofOwner('page'),
   missingInIndex: ofOwner('missing'),
+  dropForeign: lua(1, 'index/drop-foreign'),
   addToWatched: lua(1, 'jobs/watch-add'),
   dropFromWatched: lua(1, 'jobs/watch-drop'),
   probe: lua(1, 'jobs/probe'),

@@ -7,7 +7,6 @@ import {
   assertStorable,
   jobKey,
   STATE_TTL_S,
-  StoreUnavailable,
   UnreadableState,
   type JobStore,
   type PutOutcome,
@@ -15,6 +14,7 @@ import {
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands } from '../connection/topology';
+import { isWrongType } from '../connection/wrong-type';
 import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
@@ -117,6 +117,3 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     );
   }
 }
-
-const isWrongType = (error: unknown): boolean =>
-  error instanceof StoreUnavailable && error.message.includes('WRONGTYPE');

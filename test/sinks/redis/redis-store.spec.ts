@@ -182,6 +182,31 @@ describe('what other programs put under our keys', () => {
     expect(await put(open())).toBe('stored');
   });
 
+  it.each([
+    ...['queued', 'processing', 'completed', 'failed', 'cancelled', 'until', 'bytes'].flatMap((name) =>
+      ['ada', '@'].map((owner) => `jobstream:jobs:{${owner}}:${name}`),
+    ),
+    'jobstream:watched:{client-1}',
+  ])('[R15] an index is written over and reported: %s', async (key) => {
+    const store = open();
+    const own = { userId: 'ada', clientId: 'client-1', status: 'processing' } as const;
+    await put(store, own);
+    await list(store);
+    await admin.set(key, 'no index');
+
+    await put(store, { ...own, promptId: 'job-2' });
+
+    const ids = (jobs: readonly JobState[]) => jobs.map(({ promptId }) => promptId).sort();
+    const page = (userId?: string) =>
+      lastValueFrom(store.page({ limit: 10, ...(userId !== undefined && { userId }) })).then(({ jobs }) => ids(jobs));
+    const watched = async () => ids(await lastValueFrom(store.liveOf('client-1').pipe(toArray())));
+    await list(store);
+    expect(ids(await list(store))).toEqual(['job-1', 'job-2']);
+    expect([await page(), await page('ada'), await watched()]).toEqual(Array(3).fill(['job-1', 'job-2']));
+    expect(await lastValueFrom(store.usage('ada'))).toMatchObject({ jobs: 2 });
+    expect(errors()).toEqual([`ForeignKey: ${key} was no index and is removed`]);
+  });
+
   it('what is published of a job and is no state is reported and passed over', async () => {
     const store = open();
     const seen: number[] = [];

@@ -1,0 +1,70 @@
+import {
+  catchError,
+  concatMap,
+  filter,
+  from,
+  mergeMap,
+  Subject,
+  tap,
+  throwError,
+  toArray,
+  type Observable,
+} from 'rxjs';
+import type { Report } from '../../../streams/operators/reporting';
+import { isWrongType } from '../connection/wrong-type';
+import type { JobScripts } from '../scripts/jobs';
+
+type Ask = <T>(command: () => Promise<T>) => Observable<T>;
+
+/** Somebody wrote something else to a key of the index, which was removed. */
+export class ForeignKey extends Error {
+  override readonly name = 'ForeignKey';
+  constructor(readonly key: string) {
+    super(`${key} was no index and is removed`);
+  }
+}
+
+/** A key, and the type that Redis is to have there. */
+export type TypedKey = readonly [key: string, type: 'zset' | 'hash'];
+
+/**
+ * Commands on the keys of the index. Where one fails since somebody wrote something else to a key, that key is removed
+ * and reported, and the command runs once more: trouble of one key is not to end all writes of its owner (R15).
+ */
+export class WholeKeys {
+  /** Emits after keys were removed: what they had held is gone from the index. */
+  readonly damaged$: Observable<unknown>;
+  readonly #damaged$ = new Subject<void>();
+  readonly #redis: Pick<JobScripts, 'dropForeign'>;
+  readonly #ask: Ask;
+  readonly #report: Report;
+
+  constructor(redis: Pick<JobScripts, 'dropForeign'>, ask: Ask, report: Report) {
+    this.#redis = redis;
+    this.#ask = ask;
+    this.#report = report;
+    this.damaged$ = this.#damaged$.asObservable();
+  }
+
+  /** Runs a command on these keys. */
+  run<T>(keys: readonly TypedKey[], command: () => Promise<T>): Observable<T> {
+    return this.#ask(command).pipe(
+      catchError((error: unknown) =>
+        isWrongType(error) ? this.#mended(keys).pipe(concatMap(() => this.#ask(command))) : throwError(() => error),
+      ),
+    );
+  }
+
+  #mended(keys: readonly TypedKey[]): Observable<unknown> {
+    return from(keys).pipe(
+      mergeMap(([key, type]) =>
+        this.#ask(() => this.#redis.dropForeign(key, type)).pipe(
+          filter((removed) => removed === 1),
+          tap(() => this.#report('redis index', new ForeignKey(key))),
+        ),
+      ),
+      toArray(),
+      tap(() => this.#damaged$.next()),
+    );
+  }
+}
