@@ -18,8 +18,8 @@ const TIME_SCALE = 0.2;
 /** Jobs come, and troubles happen, for so long. */
 const SPREAD_MS = 150_000;
 const TROUBLED_MS = 185_000;
-/** After so long, whatever is not settled is not going to be. */
-const LIMIT_MS = 230_000;
+/** Once troubles are over and no job has settled for so long, whatever is not settled is not going to be: a queue may be long. */
+const STILL_MS = 60_000;
 
 const TROUBLES: Readonly<Record<TroubleKind, number>> = {
   'socket cut off': 3,
@@ -135,13 +135,18 @@ function callersOf(bench: Bench) {
   return { watchers, cancelled, unanswered, submit };
 }
 
-/** All states, once every job has ended, or when `LIMIT_MS` are over. */
+/** All states, once every job has ended, or none has for `STILL_MS`. */
 async function settledStates({ ask }: Bench, startedAt: number): Promise<readonly JobState[]> {
   let states: readonly JobState[] = [];
+  let settled = 0;
+  let movedAt = startedAt + TROUBLED_MS;
   do {
     await sleep(500);
     states = await storedStates(ask);
-  } while (!states.every(isSettled) && Date.now() - startedAt < LIMIT_MS);
+    const now = states.filter(isSettled).length;
+    if (now > settled) movedAt = Math.max(movedAt, Date.now());
+    settled = now;
+  } while (settled < states.length && Date.now() - movedAt < STILL_MS);
   return states;
 }
 
