@@ -1,3 +1,4 @@
+export { betweenStates } from '../wire/between-states';
 export { jobstream, type Jobstream } from './jobstream';
 export { JobstreamError, type JobstreamErrorCode } from './jobstream-error';
 export type { Connection, LinkOptions as JobstreamOptions, Status, Token } from './link';
