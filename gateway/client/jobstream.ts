@@ -12,10 +12,10 @@ import {
 import type { PublicJob } from '../wire/public-job';
 import { JobstreamError } from './jobstream-error';
 import { link, type Connection, type LinkOptions, type Status } from './link';
-import { mine } from './mine';
+import { mine } from './rooms/mine';
 import { outputUrls } from './output-urls';
 import { placeOf } from './place';
-import { rooms, type Preview } from './room';
+import { rooms, type Preview } from './rooms/room';
 
 /** Live jobs of one gateway, over one socket that is open while somebody watches. */
 export interface Jobstream {

@@ -1,4 +1,4 @@
-import type { PublicJob } from './public-job';
+import type { PublicJob } from '../wire/public-job';
 
 /** A running job is told of at least once a second: a bar goes on by itself for so long. */
 const STATES_MS = 1_000;

@@ -15,13 +15,13 @@ import {
   take,
   tap,
 } from 'rxjs';
-import { isSettled } from '../../streams/job/job-state';
-import { neverBackward } from '../../streams/operators/never-backward';
-import type { LiveJobs } from '../wire/protocol';
-import type { PublicJob } from '../wire/public-job';
+import { isSettled } from '../../../streams/job/job-state';
+import { neverBackward } from '../../../streams/operators/never-backward';
+import type { LiveJobs } from '../../wire/protocol';
+import type { PublicJob } from '../../wire/public-job';
 import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
-import { JobstreamError } from './jobstream-error';
-import type { Link } from './link';
+import { JobstreamError } from '../jobstream-error';
+import type { Link } from '../link';
 import type { Room } from './room';
 
 /** How many jobs are remembered, live and ended: the one unheard of for longest is forgotten first. */

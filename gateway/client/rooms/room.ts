@@ -16,13 +16,13 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import { isSettled } from '../../streams/job/job-state';
-import { neverBackward } from '../../streams/operators/never-backward';
-import type { PreviewHead, ServerEvents } from '../wire/protocol';
-import type { PublicJob } from '../wire/public-job';
+import { isSettled } from '../../../streams/job/job-state';
+import { neverBackward } from '../../../streams/operators/never-backward';
+import type { PreviewHead, ServerEvents } from '../../wire/protocol';
+import type { PublicJob } from '../../wire/public-job';
 import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
-import { JobstreamError } from './jobstream-error';
-import type { Link } from './link';
+import { JobstreamError } from '../jobstream-error';
+import type { Link } from '../link';
 
 /** An image of a running node, made while it works. */
 export interface Preview extends PreviewHead {

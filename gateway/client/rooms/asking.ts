@@ -1,7 +1,7 @@
 import { EMPTY, retry, switchMap, throwError, timer, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
-import type { Refusal } from '../wire/protocol';
-import { JobstreamError } from './jobstream-error';
-import type { Link } from './link';
+import type { Refusal } from '../../wire/protocol';
+import { JobstreamError } from '../jobstream-error';
+import type { Link } from '../link';
 
 /** How long the gateway may take to answer before it is asked again. */
 export const ANSWER_MS = 10_000;
