@@ -43,8 +43,9 @@ export const bounds = {
   /** Links into one node, and in a whole workflow. */
   linksPerNode: 1_000,
   links: 50_000,
-  /** Characters of a node's id, class name and title; a title is cut. */
+  /** Characters of a node's id, class name and title; a title is cut. Nodes that a loop makes as it runs have longer ids, some characters more a round. */
   nodeIdLength: 200,
+  madeNodeIdLength: 2_000,
   classNameLength: 300,
   titleLength: 200,
   /** Complaints of ComfyUI's validation kept with a job, and characters of each. */

@@ -11,6 +11,7 @@ import type { Report } from '../../streams/operators/reporting';
 import { openAuth, tokenAuth } from '../admission/auth/auth';
 import { commandOf, HELP } from './arguments';
 import { crashLoudly, leave, onSignal } from './leaving';
+import { sparingHeap } from './sparing-heap';
 import { makeToken } from './token';
 import { version } from './version';
 import { startGateway } from '../server';
@@ -54,6 +55,7 @@ const refuse = (complaint: string): void => {
 
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
 async function serve(settings: Settings): Promise<void> {
+  sparingHeap();
   const { servers, store: where, storeStrict, host, port, logLevel, metrics: metricsAt, auth, origins } = settings;
   const { rates, bodyLimitBytes, inputLimitBytes, proxies, webhooks, basePath, outputLimitBytes } = settings;
   const { downloadsPerUser, jobTimeoutMs, userLimits } = settings;

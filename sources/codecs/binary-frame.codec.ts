@@ -59,7 +59,7 @@ function withMetadata(frame: Buffer): E.Either<MalformedFrame, PreviewFrame | un
   }
   if (!metadata.is(decoded)) return E.left(new MalformedFrame('binary 4: metadata lacks a field'));
   const { prompt_id, node_id, image_type } = decoded;
-  if (prompt_id.length > bounds.nodeIdLength || node_id.length > bounds.nodeIdLength)
+  if (prompt_id.length > bounds.nodeIdLength || node_id.length > bounds.madeNodeIdLength)
     return E.left(new MalformedFrame('binary 4: an id too long'));
   if (!/^image\/[a-z0-9.+-]{1,50}$/.test(image_type)) return E.left(new MalformedFrame('binary 4: no image type'));
   if (start === frame.length) return E.left(new MalformedFrame('binary 4: no image'));

@@ -72,6 +72,6 @@ const at = (
   nodeId: string | null | undefined,
   nodeType: string | null | undefined,
 ): { nodeId?: string; nodeType?: string } => ({
-  ...(typeof nodeId === 'string' && nodeId.length <= bounds.nodeIdLength && { nodeId }),
+  ...(typeof nodeId === 'string' && nodeId.length <= bounds.madeNodeIdLength && { nodeId }),
   ...(typeof nodeType === 'string' && { nodeType: nodeType.slice(0, bounds.classNameLength) }),
 });

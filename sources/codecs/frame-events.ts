@@ -1,4 +1,5 @@
 import type { BoardEvent } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
 import type { FrameFact } from '../../streams/job/job-event';
 import { interruption, isBlockedBranch, nodeFailure } from './failure';
 import type { Frame } from './frame.codec';
@@ -38,7 +39,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
       return of(prompt_id, { tag: 'stepped', value, max, ...(typeof node === 'string' && { nodeId: node }) });
     }
     case 'progress_state':
-      return of(frame.data.prompt_id, { tag: 'snapshot', nodes: Object.entries(frame.data.nodes).map(nodeSnapshot) });
+      return of(frame.data.prompt_id, { tag: 'snapshot', nodes: snapshotsOf(frame.data.nodes) });
     case 'executed':
       return of(frame.data.prompt_id, {
         tag: 'executed',
@@ -57,6 +58,12 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
 }
 
 type NodeState = (Frame & { type: 'progress_state' })['data']['nodes'][string];
+
+/** What is under too long an id is left out: no state is to hold it. */
+const snapshotsOf = (nodes: Readonly<Record<string, NodeState>>) =>
+  Object.entries(nodes)
+    .filter(([id]) => id.length <= bounds.madeNodeIdLength)
+    .map(nodeSnapshot);
 
 const nodeSnapshot = ([id, { value, max, state, parent_node_id, display_node_id }]: [string, NodeState]) => ({
   id,

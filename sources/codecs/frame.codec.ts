@@ -15,11 +15,11 @@ export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]
 const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
   new t.Type<T>(name, is, (value, context) => (is(value) ? t.success(value) : t.failure(value, context)), t.identity);
 
-/** An id of a node or prompt is at most `bounds.nodeIdLength` characters long. */
 const nodeId = checked(
   'nodeId',
-  (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
+  (value): value is string => typeof value === 'string' && value.length <= bounds.madeNodeIdLength,
 );
+/** At most as long as the id of a node of a workflow. */
 const promptId = checked(
   'promptId',
   (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,

@@ -31,7 +31,7 @@ export function outputsOf(nodeId: string, output: unknown): readonly JobOutput[]
 export function allOutputsOf(outputs: Readonly<Record<string, unknown>>): readonly JobOutput[] {
   const found: JobOutput[] = [];
   for (const nodeId of Object.keys(outputs)) {
-    if (nodeId.length > bounds.nodeIdLength) continue;
+    if (nodeId.length > bounds.madeNodeIdLength) continue;
     for (const output of outputsOf(nodeId, outputs[nodeId])) found.push(output);
     if (found.length >= bounds.outputs) break;
   }

@@ -87,6 +87,14 @@ test('`progress_state` is a snapshot of the nodes that have started', () => {
   ]);
 });
 
+test('[R16] `progress_state` of a node under an id that is too long is left out, and the others are not', () => {
+  const running = { value: 1, max: 2, state: 'running' };
+  const nodes = { ['.'.repeat(2_001)]: running, ['.'.repeat(2_000)]: running, '2': running };
+  expect(told('progress_state', { prompt_id: 'p', nodes })).toMatchObject([
+    { nodes: [{ id: '2' }, { id: '.'.repeat(2_000) }] },
+  ]);
+});
+
 test('`progress_state` of a node in any other state is of one that is not finished', () => {
   const nodes = { '2': { value: 3, max: 10, state: 'error' } };
   expect(told('progress_state', { prompt_id: 'p', nodes })).toMatchObject([{ nodes: [{ id: '2', finished: false }] }]);
