@@ -1,6 +1,19 @@
 import type { Redis } from 'ioredis';
-import { defer, forkJoin, map, of, switchMap, type Observable } from 'rxjs';
-import { UnsuitableStore } from '../job-store';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  forkJoin,
+  ignoreElements,
+  map,
+  of,
+  switchMap,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { StoreUnavailable, UnsuitableStore } from '../job-store';
 import { missingRights } from './redis-rights';
 import type { RedisNodes } from './connection/topology';
 
@@ -21,6 +34,7 @@ export function redisPreflight(redis: RedisNodes): Observable<readonly string[]>
   const { ask, masters, isCluster } = redis;
   const nodes$ = defer(() => ask(() => Promise.resolve(masters())));
   return nodes$.pipe(
+    concatMap((nodes) => concat(...nodes.map((node) => lettingIn(ask(() => node.ping()))), of(nodes))),
     switchMap((nodes) => forkJoin(nodes.map((node) => ask(() => factsOf(node))))),
     map((facts) => {
       facts.forEach((each) => assertSuitable(each, isCluster));
@@ -33,6 +47,23 @@ export function redisPreflight(redis: RedisNodes): Observable<readonly string[]>
         : missingRights(redis).pipe(map((missing) => [...warnings, ...missing])),
     ),
   );
+}
+
+/** Completes unless Redis lets nobody in, which is no outage: it does not end by itself. */
+const lettingIn = (ping$: Observable<unknown>): Observable<never> =>
+  ping$.pipe(
+    ignoreElements(),
+    catchError((error: unknown) => {
+      const refusal = refusalOf(error);
+      return refusal === undefined ? EMPTY : throwError(() => new UnsuitableStore(refusal));
+    }),
+  );
+
+/** How Redis keeps us out, in our words: its own may quote what was sent. */
+function refusalOf(error: unknown): string | undefined {
+  const [code] = /WRONGPASS|NOAUTH/.exec(error instanceof StoreUnavailable ? error.message : '') ?? [];
+  if (code === 'WRONGPASS') return 'Redis refuses the user or the password in its URL (WRONGPASS)';
+  return code && 'Redis wants a password, and its URL has none (NOAUTH)';
 }
 
 /** Hosted services and careful administrators forbid some of these commands: what is refused is unknown. */

@@ -3,14 +3,7 @@ import { catchError, concat, concatMap, defer, EMPTY, map, of, tap, type Observa
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../job-state.codec';
-import {
-  assertStorable,
-  jobKey,
-  STATE_TTL_S,
-  UnreadableState,
-  type JobStore,
-  type PutOutcome,
-} from '../../job-store';
+import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands } from '../connection/topology';

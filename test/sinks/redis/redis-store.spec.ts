@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, NEVER, noop, toArray } from 'rxjs';
-import { StoreUnavailable, UnreadableState, type JobStore } from '../../../sinks/job-store';
+import { StoreUnavailable, UnreadableState, UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { feedChannel, redisFeed } from '../../../sinks/redis/feed/redis-feed';
 import { redisListener } from '../../../sinks/redis/connection/listener';
 import { redisStore } from '../../../sinks/redis/redis-store';
@@ -403,6 +403,14 @@ describe('the password', () => {
   it('opens the store', async () => {
     const store = open(urlWith(SECRET));
     expect(await put(store)).toBe('stored');
+  });
+
+  it('is asked for at once: a Redis that lets nobody in is unsuitable, and not away', async () => {
+    const preflight = (url: string) => lastValueFrom(open(url).preflight());
+    const wrong = preflight(urlWith('another'));
+    await expect(wrong).rejects.toThrow(UnsuitableStore);
+    await expect(wrong).rejects.toThrow('Redis refuses the user or the password in its URL (WRONGPASS)');
+    await expect(preflight(locked.url)).rejects.toThrow('Redis wants a password, and its URL has none (NOAUTH)');
   });
 
   it('is in no error and no report where it is wrong', async () => {

@@ -221,9 +221,10 @@ describe('who may not', () => {
     const server = await start('--requirepass', 'another');
     const store = open(server.url.replace('redis://', prefix));
     await until(() => reports.length > 0);
-    for (const use of [put(store), get(store), preflight(store), lastValueFrom(store.leases.orphans())]) {
+    for (const use of [put(store), get(store), lastValueFrom(store.leases.orphans())]) {
       expect(await failureOf(use)).toMatch(new RegExp(`^StoreUnavailable: Redis: ${why}`));
     }
+    expect(await failureOf(preflight(store))).toMatch(new RegExp(`^UnsuitableStore: Redis .*\\(${why}\\)$`));
     expect(reports.join()).toContain(why);
     expect(reports.join()).not.toContain(SECRET);
   });
