@@ -1,4 +1,5 @@
-import { isSettled, runIdOf, type JobState } from '../../../streams/job/job-state';
+import { isSettled, runIdOf } from '../../../streams/job/job-state';
+import type { KnownState } from '../watching/watching';
 import type { Order } from './orders';
 import type { Ending, Execution } from './truth';
 
@@ -16,7 +17,7 @@ export interface Fate {
 
 /** What is wrong with how a job ended, if anything: against what ComfyUI says and what was done to it. */
 export function wrongEnd(
-  states: readonly JobState[],
+  states: readonly KnownState[],
   fate: Fate,
   endings: ReadonlyMap<string, Ending>,
   executions: readonly Execution[],
@@ -33,16 +34,17 @@ export function wrongEnd(
   return mayFailSo(state, ending, fate) ? undefined : `failed: ${state.failure?.kind}, ComfyUI says ${ending?.how}`;
 }
 
-function wrongCompletion({ outputs = [] }: JobState, ending: Ending | undefined, fate: Fate): string | undefined {
+function wrongCompletion({ outputs = [] }: KnownState, ending: Ending | undefined, fate: Fate): string | undefined {
   // Between our last question and the death of its ComfyUI it may have ended, unknown to us.
   if (ending === undefined && fate.forgotten > 0 && outputs.length > 0) return undefined;
   if (ending?.how !== 'success') return `completed, ComfyUI says ${ending?.how}`;
   return outputs.length === ending.files ? undefined : `${outputs.length} outputs of ${ending.files}`;
 }
 
-function mayFailSo({ failure, attempt, retry }: JobState, ending: Ending | undefined, fate: Fate): boolean {
+function mayFailSo({ failure, attempt }: KnownState, ending: Ending | undefined, fate: Fate): boolean {
   const { order, cancelled, deleted, forgotten } = fate;
-  const spent = attempt >= (retry?.maxAttempts ?? 1);
+  const { onLost, maxAttempts = onLost === undefined ? 1 : 3 } = order.request;
+  const spent = attempt >= maxAttempts;
   switch (failure?.kind) {
     case 'rejected':
       return order.meant === 'be refused';
@@ -53,7 +55,7 @@ function mayFailSo({ failure, attempt, retry }: JobState, ending: Ending | undef
     case 'cancelled':
       return cancelled && (ending === undefined || ending.how === 'interrupted');
     case 'lost':
-      return (deleted || forgotten > 0) && ending === undefined && (retry?.onLost === undefined || spent);
+      return (deleted || forgotten > 0) && ending === undefined && (onLost === undefined || spent);
     default:
       return false;
   }

@@ -3,6 +3,9 @@ import type { Reply } from '../../../gateway/wire/protocol';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 
+/** A job's state as those who watch it are told. */
+export type KnownState = Omit<JobState, 'clientId' | 'session' | 'retry'>;
+
 /** What one watcher saw at one moment. */
 export interface Sight extends Pick<
   JobState,
