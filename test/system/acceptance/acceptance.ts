@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { startBench, storedStates, type Bench } from '../service/bench';
+import { startRedisBench, storedStates, type RedisBench } from '../service/bench';
 import { contradictions, violations } from '../verdicts/order';
 import { orders, type Order } from '../verdicts/orders';
 import { option, seeded } from '../seeded';
@@ -40,7 +40,7 @@ const TROUBLES: Readonly<Record<TroubleKind, number>> = {
 async function main(): Promise<void> {
   console.log(`Acceptance with ${JOBS} jobs, seed ${SEED}`);
   const chance = seeded(SEED);
-  const bench = await startBench({
+  const bench = await startRedisBench({
     versions: ['0.33.0', '0.3.64', '0.3.30', '0.33.0', '0.3.64', '0.3.30'],
     timeScale: TIME_SCALE,
     instances: 3,
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise<Run> {
+async function running(bench: RedisBench, chance: ReturnType<typeof seeded>): Promise<Run> {
   const startedAt = Date.now();
   const plan = planned(bench, chance);
   const known = truth();
@@ -90,7 +90,7 @@ async function running(bench: Bench, chance: ReturnType<typeof seeded>): Promise
   };
 }
 
-const planned = (bench: Bench, chance: ReturnType<typeof seeded>): readonly Order[] =>
+const planned = (bench: RedisBench, chance: ReturnType<typeof seeded>): readonly Order[] =>
   orders(
     {
       count: JOBS,
@@ -105,7 +105,7 @@ const planned = (bench: Bench, chance: ReturnType<typeof seeded>): readonly Orde
   );
 
 /** Who submits, cancels and watches through all instances. */
-function callersOf(bench: Bench) {
+function callersOf(bench: RedisBench) {
   const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name));
   const cancelled = new Set<number>();
   const unanswered: number[] = [];
@@ -136,7 +136,7 @@ function callersOf(bench: Bench) {
 }
 
 /** All states, once every job has ended, or none has for `STILL_MS`. */
-async function settledStates({ ask }: Bench, startedAt: number): Promise<readonly JobState[]> {
+async function settledStates({ ask }: RedisBench, startedAt: number): Promise<readonly JobState[]> {
   let states: readonly JobState[] = [];
   let settled = 0;
   let movedAt = startedAt + TROUBLED_MS;
@@ -150,7 +150,7 @@ async function settledStates({ ask }: Bench, startedAt: number): Promise<readonl
   return states;
 }
 
-async function progress({ ask }: Bench, startedAt: number, of: number): Promise<void> {
+async function progress({ ask }: RedisBench, startedAt: number, of: number): Promise<void> {
   const states = await storedStates(ask);
   const settled = states.filter(isSettled).length;
   console.log(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSettled, sessionOf } from '../../../streams/job/job-state';
-import { holders, storedStates, type Bench, type Server } from '../service/bench';
+import { holders, storedStates, type RedisBench, type Server } from '../service/bench';
 import type { Instance } from '../service/instance';
 import type { Chance } from '../seeded';
 import type { Truth } from '../verdicts/truth';
@@ -26,7 +26,7 @@ const PAGES = [
 ];
 
 /** Everything that is done to the parts of a bench while it works. */
-export function troubles(bench: Bench, truth: Truth, chance: Chance) {
+export function troubles(bench: RedisBench, truth: Truth, chance: Chance) {
   const happened: Trouble[] = [];
   const restarted = new Set<string>();
   const deleted = new Set<number>();
@@ -76,7 +76,7 @@ interface Tools {
   readonly deleted: Set<number>;
 }
 
-function kinds(bench: Bench, truth: Truth, chance: Chance, tools: Tools) {
+function kinds(bench: RedisBench, truth: Truth, chance: Chance, tools: Tools) {
   return {
     ...shortSpells(chance),
     ...linkSpells(chance),
@@ -157,7 +157,7 @@ const comfySpells = (chance: Chance) => ({
 });
 
 /** What makes a ComfyUI forget jobs. */
-const queueTroubles = (bench: Bench, truth: Truth, chance: Chance, { unfinished, restarted, deleted }: Tools) => ({
+const queueTroubles = (bench: RedisBench, truth: Truth, chance: Chance, { unfinished, restarted, deleted }: Tools) => ({
   'ComfyUI restart': async (server: Server): Promise<Trouble> => {
     const from = Date.now();
     const struck = await unfinished(({ serverUrl }) => serverUrl === server.url);

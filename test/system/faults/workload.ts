@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSettled } from '../../../streams/job/job-state';
 import type { Bench } from '../service/bench';
+import type { Instance } from '../service/instance';
 import type { Feed } from '../watching/feed';
 import { steadyOrder, type Order } from '../verdicts/orders';
 
@@ -25,9 +26,10 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
 
   const liveNow = (): number => [...feed.latest.values()].filter((state) => !isSettled(state)).length;
 
+  const listening = (): readonly Instance[] => bench.instances.filter(({ isListening }) => isListening);
+
   async function submit(order: Order): Promise<void> {
-    const up = bench.instances.filter(({ isUp }) => isUp);
-    if (up.length === 0) return void unanswered.push(order.n);
+    const up = listening();
     try {
       const answer = await fetch(`${up[order.n % up.length]!.url}/jobs`, {
         method: 'POST',
@@ -35,6 +37,8 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
         body: JSON.stringify(order.request),
         signal: AbortSignal.timeout(20_000),
       });
+      // From one that drains: the order is its caller's to submit again.
+      if (answer.status === 503) return void unanswered.push(order.n);
       const { promptId } = (await answer.json()) as { promptId: string };
       feed.follow(promptId);
       watch(promptId);
@@ -45,7 +49,8 @@ export function workload(bench: Bench, feed: Feed, live: number, watch: (promptI
 
   void (async () => {
     while (!life.signal.aborted) {
-      const missing = Math.min(live - liveNow() - posting, AT_ONCE - posting);
+      // While nobody listens nothing is submitted, or thousands of orders would come to nothing.
+      const missing = listening().length === 0 ? 0 : Math.min(live - liveNow() - posting, AT_ONCE - posting);
       for (let n = 0; n < missing; n += 1) {
         const order = steadyOrder(orders.length);
         orders.push(order);

@@ -18,31 +18,55 @@ export interface Server {
   readonly link: TcpProxy;
 }
 
-/** Everything that a bench tries out together: simulated ComfyUIs behind proxies, one Redis, instances of the service. */
+/** Everything that a bench tries out together: simulated ComfyUIs behind proxies, and instances of the service. */
 export interface Bench {
   readonly servers: readonly Server[];
+  readonly instances: readonly Instance[];
+  readonly directory: string;
+  close(): Promise<void>;
+}
+
+/** The instances share one Redis. */
+export interface RedisBench extends Bench {
   readonly redis: RedisServer;
   /** The link from the instances to Redis. */
   readonly redisLink: TcpProxy;
-  readonly instances: readonly Instance[];
   /** For looking into Redis past all links. */
   readonly ask: Redis;
-  readonly directory: string;
-  close(): Promise<void>;
 }
 
 export interface BenchOptions {
   readonly versions: readonly ComfyUIVersion[];
   readonly timeScale: number;
   readonly instances: number;
-  /** Without it each instance has a store of its own in a directory of its own. */
-  readonly withRedis?: boolean;
 }
 
-export async function startBench({ versions, timeScale, instances }: BenchOptions): Promise<Bench> {
-  const directory = await mkdtemp(join(tmpdir(), 'jobstream-bench-'));
+export async function startRedisBench(options: BenchOptions): Promise<RedisBench> {
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
   const redisLink = await tcpProxy(redis.url.replace('redis:', 'http:'));
+  const bench = await startBench(options, () => ({ REDIS_URL: redisLink.url.replace('http:', 'redis:') }));
+  const ask = new Redis(redis.url, { maxRetriesPerRequest: null });
+  ask.on('error', () => undefined);
+  return {
+    ...{ ...bench, redis, redisLink, ask },
+    close: async () => {
+      ask.disconnect();
+      await bench.close();
+      await redisLink.close();
+      await redis.stop();
+    },
+  };
+}
+
+/** One instance, whose embedded store outlives its restarts. */
+export const startEmbeddedBench = (options: Omit<BenchOptions, 'instances'>): Promise<Bench> =>
+  startBench({ ...options, instances: 1 }, (directory) => ({ DATA_DIR: join(directory, 'data') }));
+
+async function startBench(
+  { versions, timeScale, instances }: BenchOptions,
+  storeIn: (directory: string) => Readonly<Record<string, string>>,
+): Promise<Bench> {
+  const directory = await mkdtemp(join(tmpdir(), 'jobstream-bench-'));
   const servers = await Promise.all(
     versions.map(async (version, n): Promise<Server> => {
       const comfy = await startComfyUI({ version, timeScale });
@@ -50,22 +74,12 @@ export async function startBench({ versions, timeScale, instances }: BenchOption
       return { name: `comfy${n} ${version}`, url: link.url, comfy, link };
     }),
   );
-  const environment = {
-    COMFYUI_URL: servers.map(({ url }) => url).join(','),
-    REDIS_URL: redisLink.url.replace('http:', 'redis:'),
-  };
+  const environment = { COMFYUI_URL: servers.map(({ url }) => url).join(','), ...storeIn(directory) };
   const running = await Promise.all(
     Array.from({ length: instances }, (_, n) => startInstance(`i${n}`, environment, join(directory, `i${n}.log`))),
   );
-  const ask = new Redis(redis.url, { maxRetriesPerRequest: null });
-  ask.on('error', () => undefined);
   return {
-    servers,
-    redis,
-    redisLink,
-    instances: running,
-    ask,
-    directory,
+    ...{ servers, instances: running, directory },
     close: async () => {
       await Promise.all(
         running.map((instance) => {
@@ -73,10 +87,7 @@ export async function startBench({ versions, timeScale, instances }: BenchOption
           return instance.kill();
         }),
       );
-      ask.disconnect();
       await Promise.all(servers.flatMap(({ comfy, link }) => [link.close(), comfy.stop()]));
-      await redisLink.close();
-      await redis.stop();
       if (process.env['KEEP_LOGS'] === undefined) await rm(directory, { recursive: true, force: true });
       else console.log(`Logs are in ${directory}`);
     },

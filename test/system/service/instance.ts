@@ -13,6 +13,8 @@ export interface Instance {
   readonly url: string;
   readonly pid: number;
   readonly isUp: boolean;
+  /** Whether it takes connections: it is up, and its start is over. */
+  readonly isListening: boolean;
   /** When it last took connections. */
   readonly upAt: number;
   start(): Promise<void>;
@@ -40,6 +42,8 @@ class ServiceProcess implements Instance {
   readonly name: string;
   url = '';
   upAt = 0;
+  /** The process that said where it listens. */
+  #listening: ChildProcess | undefined;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #logFile: string;
   readonly #log: WriteStream;
@@ -63,6 +67,10 @@ class ServiceProcess implements Instance {
     return this.#child !== undefined;
   }
 
+  get isListening(): boolean {
+    return this.#child !== undefined && this.#child === this.#listening;
+  }
+
   async start(): Promise<void> {
     await this.#leaving;
     const port = this.url === '' ? '0' : new URL(this.url).port;
@@ -83,6 +91,7 @@ class ServiceProcess implements Instance {
       });
       started.once('exit', (code) => lost(new Error(`${this.name} ended with ${code}, see ${this.#logFile}`)));
     });
+    this.#listening = started;
     this.upAt = Date.now();
   }
 
