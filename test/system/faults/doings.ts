@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bench, Server } from '../service/bench';
+import type { Server } from '../service/bench';
 import type { Instance } from '../service/instance';
 import type { Chance } from '../seeded';
 import type { Truth } from '../verdicts/truth';
@@ -32,34 +32,6 @@ export const onInstance = (chance: Chance, asleep: Set<number>) => {
     },
   };
 };
-
-/** What can be done to Redis, and to the link between it and all instances. */
-export const onRedis = ({ redis, redisLink }: Bench, chance: Chance) => ({
-  'kill -9 Redis': async (): Promise<void> => {
-    await redis.kill();
-    await sleep(chance.between(200, 4_000));
-    await redis.start();
-  },
-  'SIGSTOP Redis': async (): Promise<void> => {
-    redis.pause();
-    await sleep(chance.between(2_000, 8_000));
-    redis.resume();
-  },
-  'Redis link reset': (): Promise<void> => {
-    redisLink.reset();
-    return Promise.resolve();
-  },
-  'Redis link slow': async (): Promise<void> => {
-    redisLink.slow(chance.between(20, 150));
-    await sleep(chance.between(2_000, 6_000));
-    redisLink.slow(0);
-  },
-  'Redis link half-open': async (): Promise<void> => {
-    redisLink.pause();
-    await sleep(chance.between(2_000, 6_000));
-    redisLink.resume();
-  },
-});
 
 /** What can be done to a ComfyUI, and to the link to it. */
 export const onServer = (truth: Truth, chance: Chance) => ({

@@ -1,21 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { filter, merge } from 'rxjs';
-import { redisStore } from '../../../sinks/redis/redis-store';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { neverBackward } from '../../../streams/operators/never-backward';
-import { startBench, storedStates, type Bench } from '../service/bench';
-import { takeOver, type TakeOver } from './drill';
-import { feedOf, type Feed } from '../watching/feed';
+import { isSettled } from '../../../streams/job/job-state';
+import type { Bench } from '../service/bench';
 import { mischief, type Mischief } from './mischief';
 import { workload, type Workload } from './workload';
 import { seeded } from '../seeded';
 import { truth, type Truth } from '../verdicts/truth';
-import { vigil, type Vigil } from './vigil';
-import { sightOf, watchersAt, type Record, type Watchers } from '../watching/watching';
+import type { TakeOver } from './stores/take-over';
+import type { StartStore, StoreFindings, TestedStore, Vigil } from './stores/tested-store';
+import { watchersAt, type KnownState, type Record } from '../watching/watching';
 
 export interface FaultBenchOptions {
+  /** Starts the instances, on the store that they have. */
+  readonly start: StartStore;
   readonly seed: number;
   /** How long everything is tormented. */
   readonly ms: number;
@@ -27,17 +25,15 @@ export interface FaultBenchOptions {
 
 /** All that is known after a run. */
 export interface FaultRun {
-  readonly bench: Bench;
+  readonly store: TestedStore;
   readonly load: Workload;
   readonly truth: Truth;
-  readonly feed: Feed;
   readonly mischief: Mischief;
   readonly vigil: Vigil;
   readonly records: readonly Record[];
-  readonly states: readonly JobState[];
+  readonly states: readonly KnownState[];
   readonly takeOvers: readonly TakeOver[];
-  /** Writes of zombies, and of others whose jobs were taken over, that Redis refused. */
-  readonly refused: number;
+  readonly ofStore: StoreFindings;
   /** What the service says of itself that it never should: crashes and bugs. */
   readonly crashes: readonly string[];
 }
@@ -45,37 +41,34 @@ export interface FaultRun {
 /** How long all that is live may take to end after the torment. */
 const CALM_MS = 100_000;
 
-/** Torments three instances, their Redis and three ComfyUIs, and hands all that is known of it to `tell` before it ends. */
+/** Torments instances, their store and three ComfyUIs, and hands all that is known of it to `tell` before it ends. */
 export async function faultBench<T>(options: FaultBenchOptions, tell: (run: FaultRun) => T): Promise<T> {
-  const bench = await startBench({ versions: ['0.33.0', '0.3.64', '0.3.30'], timeScale: 0.1, instances: 3 });
+  const store = await options.start({ versions: ['0.33.0', '0.3.64', '0.3.30'], timeScale: 0.1 });
   try {
-    return tell(await tormented(bench, options));
+    return tell(await tormented(store, options));
   } finally {
-    await bench.close();
+    await store.close();
   }
 }
 
-async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBenchOptions): Promise<FaultRun> {
+async function tormented(store: TestedStore, { seed, ms, live, everyMs, say }: FaultBenchOptions): Promise<FaultRun> {
+  const { bench, feed } = store;
   const chance = seeded(seed);
   const known = truth();
-  const feed = feedOf(bench.redis.url);
   const renamed = (from: string, to: string): void => {
     feed.forget(from);
     feed.follow(to);
   };
-  const watchers = bench.instances.map(({ url, name }) => watchersAt(url, name, renamed));
-  const inProcess = watchersInProcess(bench);
-  const doings = mischief(bench, known, feed, chance);
-  const guard = vigil(bench, feed, (pid) => doings.isAwake(pid));
-  const load = workload(bench, feed, live, (promptId) =>
-    [...watchers, inProcess].forEach((each) => each.watch(promptId)),
-  );
+  const watchers = [...bench.instances.map(({ url, name }) => watchersAt(url, name, renamed)), store.others];
+  const doings = mischief(store, known, chance);
+  const guard = store.vigil((pid) => doings.isAwake(pid));
+  const load = workload(bench, feed, live, (promptId) => watchers.forEach((each) => each.watch(promptId)));
 
   say(`${live} jobs are live, instances are ended one by one`);
   await load.full();
   const takeOvers: TakeOver[] = [];
   for (const how of ['kill -9', 'SIGTERM'] as const) {
-    const takenOver = await drilled(bench, feed, load, how);
+    const takenOver = await store.drilled(() => load.full(), how);
     say(`${takenOver.how}: ${takenOver.jobs} jobs taken over in ${takenOver.ms} ms`);
     takeOvers.push(takenOver);
   }
@@ -88,70 +81,41 @@ async function tormented(bench: Bench, { seed, ms, live, everyMs, say }: FaultBe
   }, 20_000);
   await doings.until(end, everyMs);
   await load.stop();
-  const states = await calmed(bench, load);
+  const states = await calmed(store, load);
   clearInterval(saying);
   for (const { comfy } of bench.servers) await known.read(comfy);
   await guard.stop();
   for (const { what, server, from, to } of process.env['TIMELINE'] === undefined ? [] : doings.happened)
     say(`${from} ${to} ${what} ${server ?? ''}`);
-  [...watchers, inProcess].forEach((each) => each.close());
+  watchers.forEach((each) => each.close());
   feed.close();
-  const logs = await Promise.all(
-    bench.instances.map(({ name }) => readFile(join(bench.directory, `${name}.log`), 'utf8')),
-  );
-  const lines = logs.join('\n').split('\n');
+  const log = await logOf(bench);
   return {
-    ...{ bench, load, truth: known, feed, mischief: doings, vigil: guard, states, takeOvers },
-    records: [...watchers, inProcess].flatMap((each) => each.records),
-    refused: lines.filter((line) => line.includes('a newer state than epoch')).length,
-    crashes: lines.filter((line) => line.includes('"level":60') || line.includes('UnhandledPromise')),
+    ...{ store, load, truth: known, mischief: doings, vigil: guard, states, takeOvers },
+    records: watchers.flatMap((each) => each.records),
+    ofStore: store.findings(log),
+    crashes: log.filter((line) => line.includes('"level":60') || line.includes('UnhandledPromise')),
   };
 }
 
+/** The lines that all instances logged. */
+async function logOf({ instances, directory }: Bench): Promise<readonly string[]> {
+  const logs = await Promise.all(instances.map(({ name }) => readFile(join(directory, `${name}.log`), 'utf8')));
+  return logs.join('\n').split('\n');
+}
+
 /** All states, once every job has ended, or `CALM_MS` after the torment. */
-async function calmed(bench: Bench, load: Workload): Promise<readonly JobState[]> {
+async function calmed(store: TestedStore, load: Workload): Promise<readonly KnownState[]> {
   const calm = Date.now() + CALM_MS;
-  let states = await storedStates(bench.ask);
-  // What was answered while Redis could not be reached is stored only later.
+  let states = await store.states();
+  // What was answered while the store could not be reached is stored only later.
   const ordersStored = (): number => new Set(states.map(({ metadata }) => metadata?.['order'])).size;
   const isOver = (): boolean =>
     states.every(isSettled) && ordersStored() >= load.orders.length - load.unanswered.length;
   while (!isOver() && Date.now() < calm) {
     await sleep(500);
-    states = await storedStates(bench.ask);
+    states = await store.states();
   }
   await sleep(1_500);
-  return storedStates(bench.ask);
-}
-
-/** All jobs are made one instance's: the others are away while they are submitted. */
-async function drilled(bench: Bench, feed: Feed, load: Workload, how: 'kill -9' | 'SIGTERM'): Promise<TakeOver> {
-  const [victim, ...others] = bench.instances;
-  await Promise.all(others.map((each) => each.terminate()));
-  await sleep(2_000);
-  await load.full();
-  await Promise.all(others.map((each) => each.start()));
-  await sleep(1_500);
-  const done = await takeOver(bench, feed, victim!, how);
-  while (victim!.isUp) await sleep(20);
-  await victim!.start();
-  return done;
-}
-
-/** Watchers of this process, by the same store and operators as the service's own. */
-function watchersInProcess(bench: Bench): Watchers {
-  const store = redisStore({ url: bench.redisLink.url.replace('http:', 'redis:'), report: () => undefined });
-  const records: Record[] = [];
-  return {
-    records,
-    watch: (promptId) => {
-      const record: Record = { by: 'in process', promptId, sights: [] };
-      records.push(record);
-      const present$ = store.get(promptId).pipe(filter((state) => state !== undefined));
-      merge(store.changes(promptId), present$)
-        .pipe(neverBackward())
-        .subscribe({ next: (state) => record.sights.push(sightOf(state)), error: () => undefined });
-    },
-    close: () => void store.close().subscribe({ error: () => undefined }),
-  };
+  return store.states();
 }

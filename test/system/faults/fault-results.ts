@@ -1,4 +1,4 @@
-import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { isSettled } from '../../../streams/job/job-state';
 import type { FaultRun } from './fault-bench';
 import { contradictions, violations } from '../verdicts/order';
 import { atLeast, atMost, noted, type Row } from '../table';
@@ -6,6 +6,7 @@ import { executionsOf } from '../verdicts/truth';
 import { accidents, wrongEnd, type Fate } from '../verdicts/verdicts';
 import { grouped } from '../verdicts/grouped';
 import { isForgotten } from '../verdicts/forgotten';
+import type { KnownState } from '../watching/watching';
 
 /** What a run of the bench must reach. */
 export interface Targets {
@@ -13,13 +14,15 @@ export interface Targets {
   readonly killsAndStops: number;
 }
 
-const short = ({ promptId, status, attempt, epoch, seq, updatedAt, clientId, serverUrl, failure }: JobState) => ({
-  ...{ promptId, status, attempt, epoch, seq, updatedAt, clientId, serverUrl, failure: failure?.kind },
+/** The state without its outputs and metadata; with its session, where the store tells it. */
+const short = ({ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure, ...rest }: KnownState) => ({
+  ...{ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure: failure?.kind },
+  ...('clientId' in rest && { clientId: rest.clientId }),
 });
 
 /** The report of a run. */
 export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
-  const { bench, load, feed, mischief, vigil, records, takeOvers, refused, crashes } = run;
+  const { store, load, mischief, vigil, records, takeOvers, ofStore, crashes } = run;
   const found = findings(run);
   const saw = (some: string): number => records.filter(({ by }) => by === some).length;
   const kinds = grouped(mischief.happened, ({ what }) => what);
@@ -27,17 +30,14 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
   return [
     noted('jobs', `${found.fates.length}, and ${load.orders.length - found.fates.length} not answered and not taken`),
     noted('troubles', [...kinds].map(([what, some]) => `${some.length} ${what}`).join(', ')),
-    noted(
-      'watchers',
-      [...bench.instances.map(({ name }) => name), 'in process'].map((by) => `${by} ${saw(by)}`).join(', '),
-    ),
-    atLeast('accepted writes', targets.writes, vigil.writes()),
+    noted('watchers', [...store.bench.instances, store.others].map(({ name: by }) => `${by} ${saw(by)}`).join(', ')),
+    atLeast(store.targets.writes, targets.writes, vigil.writes()),
     atLeast('kills and stops', targets.killsAndStops, mischief.killsAndStops()),
     atMost('states out of order, of all watchers', 0, found.disorders.length),
     atMost('jobs that ended differently for two watchers', 0, contradictions(records).length),
     atMost('longest that a job had no watcher', 20, vigil.longestMs() / 1000, ' s'),
-    noted('  with Redis’s own absences', `${(vigil.longestInAllMs() / 1000).toFixed(1)} s, job ${vigil.longestOf()}`),
-    atMost('terminal states lost', 0, new Set([...found.gone, ...feed.unsettled]).size),
+    ...vigil.details(),
+    atMost('terminal states lost', 0, new Set([...found.gone, ...store.feed.unsettled]).size),
     atMost('wrong ends', 0, found.wrong.length),
     noted(
       '  forgotten by ComfyUI before anybody could ask',
@@ -45,33 +45,34 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     ),
     atMost('executed twice by accident', 0, found.twice.length),
     ...takeOvers.map(({ how, jobs, ms }) =>
-      atMost(`take-over of ${jobs} jobs after ${how}`, how === 'SIGTERM' ? 2 : 15, ms / 1000, ' s'),
+      atMost(`take-over of ${jobs} jobs after ${how}`, store.targets.takeOverMs[how] / 1000, ms / 1000, ' s'),
     ),
-    atMost('older writes accepted (zombies’ and others’)', 0, feed.backward.length),
-    noted('  refused', `${refused}`),
+    ...ofStore.rows,
     atMost('crashes of the service', 0, crashes.length),
   ];
 }
 
 /** What a run's jobs, watchers and servers show when they are compared. */
-function findings({ bench, load, truth, mischief, records, states }: FaultRun) {
+function findings({ store, load, truth, mischief, records, states }: FaultRun) {
   const statesOf = grouped(states, ({ metadata }) => Number(metadata?.['order']));
   const executions = grouped(
-    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
+    store.bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
     ({ order }) => order,
   );
   const executed = (n: number) => executions.get(n) ?? [];
   const taken = load.orders.filter(({ n }) => !load.unanswered.includes(n) || statesOf.has(n) || executions.has(n));
   const restarts = mischief.happened.filter(({ what }) => what === 'ComfyUI restart');
+  const outages = store.outages(mischief.happened);
   const fates = taken.map((order): Fate => ({
     ...{ order, cancelled: false, deleted: false },
     forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
-    unknowable: executed(order.n).some(({ runId }) => isForgotten(truth.endings.get(runId), mischief.happened)),
+    unknowable: executed(order.n).some(({ runId }) => isForgotten(truth.endings.get(runId), outages)),
   }));
   const wrong = fates.flatMap((fate) => {
     const { n } = fate.order;
     const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executed(n));
-    const seen = [statesOf.get(n)?.map(short), executions.get(n), load.unanswered.includes(n)];
+    const runs = executed(n).map((run) => ({ ...run, endedAt: truth.endings.get(run.runId)?.at }));
+    const seen = [statesOf.get(n)?.map(short), runs, load.unanswered.includes(n)];
     return why === undefined ? [] : [`order ${n}: ${why} ${JSON.stringify(seen)}`];
   });
   const ends = new Map(states.map((state) => [state.promptId, state.status]));
@@ -87,12 +88,12 @@ function findings({ bench, load, truth, mischief, records, states }: FaultRun) {
   };
 }
 
-function sayWhatIsWrong({ feed, crashes }: FaultRun, found: ReturnType<typeof findings>): void {
+function sayWhatIsWrong({ ofStore, crashes }: FaultRun, found: ReturnType<typeof findings>): void {
   const { wrong, twice, executions, disorders, lostEnds, statesOf } = found;
   for (const each of wrong.slice(0, 40)) console.log(`  wrong end: ${each}`);
   for (const { order } of twice) console.log(`  executed twice: ${order.n} ${JSON.stringify(executions.get(order.n))}`);
   for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
-  for (const each of feed.backward.slice(0, 5)) console.log(`  an older write was accepted: ${JSON.stringify(each)}`);
+  for (const each of ofStore.wrong) console.log(`  ${each}`);
   for (const each of crashes.slice(0, 5)) console.log(`  ${each}`);
   for (const each of lostEnds.slice(0, 5))
     console.log(`  an end was lost: ${JSON.stringify([each, statesOf.get(Number(each.order))])}`);

@@ -1,18 +1,36 @@
 import { faultBench } from './fault-bench';
 import { faultResults } from './fault-results';
-import { option } from '../seeded';
+import { embeddedFaults } from './stores/embedded/embedded-faults';
+import { redisFaults } from './stores/redis/redis-faults';
+import type { StartStore } from './stores/tested-store';
+import { option, word } from '../seeded';
 import { printed } from '../table';
 
-/** `npm run faults -- [--minutes 10] [--seed N] [--live 210] [--every 5]` */
+/** The client is told of less than Redis accepts: it is away while the only instance is, and a while after. */
+const STORES: Readonly<Record<string, { readonly start: StartStore; readonly writesPerMinute: number }>> = {
+  redis: { start: redisFaults, writesPerMinute: 5_000 },
+  embedded: { start: embeddedFaults, writesPerMinute: 1_000 },
+};
+
+/** `npm run faults -- [--store redis|embedded] [--minutes 10] [--seed N] [--live 210] [--every 5]` */
 async function main(): Promise<void> {
   const minutes = option('minutes') ?? 10;
   const seed = option('seed') ?? Math.floor(Math.random() * 1e6);
-  console.log(`Fault bench, ${minutes} min, seed ${seed}`);
+  const store = word('store') ?? 'redis';
+  const tested = STORES[store];
+  if (tested === undefined) throw new RangeError(`--store is one of ${Object.keys(STORES).join(', ')}`);
+  console.log(`Fault bench of the ${store} store, ${minutes} min, seed ${seed}`);
   const options = {
-    ...{ seed, ms: minutes * 60_000, live: option('live') ?? 210, everyMs: (option('every') ?? 5) * 1_000 },
+    ...{
+      start: tested.start,
+      seed,
+      ms: minutes * 60_000,
+      live: option('live') ?? 210,
+      everyMs: (option('every') ?? 5) * 1_000,
+    },
     say: (line: string) => console.log(`  ${line}`),
   };
-  const targets = { writes: minutes * 5_000, killsAndStops: Math.floor(minutes * 4) };
+  const targets = { writes: minutes * tested.writesPerMinute, killsAndStops: Math.floor(minutes * 4) };
   const isMet = await faultBench(options, (run) => printed(faultResults(run, targets)));
   if (!isMet) process.exitCode = 1;
 }

@@ -1,23 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSettled } from '../../../streams/job/job-state';
-import type { Bench, Server } from '../service/bench';
-import type { Feed } from '../watching/feed';
+import type { Server } from '../service/bench';
 import type { Instance } from '../service/instance';
 import type { Chance } from '../seeded';
-import { onInstance, onRedis, onServer } from './doings';
+import { onInstance, onServer } from './doings';
+import type { StoreTrouble, TestedStore } from './stores/tested-store';
 import type { Trouble } from './troubles';
 import type { Truth } from '../verdicts/truth';
 
-/** How often each kind comes, of all together. */
-const WEIGHTS = {
-  'kill -9': 5,
-  SIGTERM: 4,
-  'SIGSTOP instance': 3,
-  'kill -9 Redis': 1.2,
-  'SIGSTOP Redis': 1.2,
-  'Redis link reset': 1,
-  'Redis link half-open': 1,
-  'Redis link slow': 0.8,
+/** How often each kind comes, of all together; those of the store are its own. */
+const ON_INSTANCES = { 'kill -9': 5, SIGTERM: 4, 'SIGSTOP instance': 3 };
+const ON_SERVERS = {
   'ComfyUI outage': 1.5,
   'ComfyUI restart': 0.8,
   'ComfyUI link reset': 1,
@@ -25,12 +18,9 @@ const WEIGHTS = {
   'ComfyUI link frozen': 1,
   'ComfyUI link slow': 1,
 };
-type Kind = keyof typeof WEIGHTS;
 
-const KILLS_AND_STOPS: ReadonlySet<string> = new Set<Kind>([
-  'kill -9',
-  'SIGTERM',
-  'SIGSTOP instance',
+const KILLS_AND_STOPS: ReadonlySet<string> = new Set([
+  ...Object.keys(ON_INSTANCES),
   'kill -9 Redis',
   'SIGSTOP Redis',
   'ComfyUI restart',
@@ -49,17 +39,17 @@ export interface Mischief {
   until(end: number, everyMs: number): Promise<void>;
 }
 
-export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance): Mischief {
-  const doing = new Doing(bench, truth, feed, chance);
+export function mischief(store: TestedStore, truth: Truth, chance: Chance): Mischief {
+  const doing = new Doing(store, truth, chance);
+  const { instances } = store.bench;
   return {
     happened: doing.happened,
-    isAwake: (pid) =>
-      !doing.asleep.has(pid) && bench.instances.some((instance) => instance.isUp && instance.pid === pid),
+    isAwake: (pid) => !doing.asleep.has(pid) && instances.some((instance) => instance.isUp && instance.pid === pid),
     killsAndStops: () => doing.happened.filter(({ what }) => KILLS_AND_STOPS.has(what)).length,
     until: async (end, everyMs) => {
       const acts: Promise<void>[] = [];
       while (Date.now() < end) {
-        acts.push(doing.act(anyKind(chance)));
+        acts.push(doing.act(doing.anyKind()));
         await sleep(everyMs * chance.between(0.7, 1.3));
       }
       await Promise.all(acts);
@@ -67,41 +57,41 @@ export function mischief(bench: Bench, truth: Truth, feed: Feed, chance: Chance)
   };
 }
 
-const TOTAL = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
-
-function anyKind(chance: Chance): Kind {
-  let left = chance.number() * TOTAL;
-  for (const [name, weight] of Object.entries(WEIGHTS)) {
-    left -= weight;
-    if (left < 0) return name as Kind;
-  }
-  return 'kill -9';
-}
-
-type Victim = Instance | Server | Bench['redis'];
-type Acts<T> = Partial<Record<Kind, (whom: T) => Promise<void>>>;
+/** A store has one thing done to it at a time, as each instance and each server. */
+type Victim = Instance | Server | TestedStore;
+type Acts<T> = Readonly<Record<string, (whom: T) => Promise<void>>>;
 
 class Doing {
   readonly happened: Trouble[] = [];
   readonly asleep = new Set<number>();
   readonly #busy = new Set<Victim>();
-  readonly #bench: Bench;
-  readonly #feed: Feed;
+  readonly #store: TestedStore;
   readonly #chance: Chance;
   readonly #onInstance: Acts<Instance>;
   readonly #onServer: Acts<Server>;
-  readonly #onRedis: Acts<Bench['redis']>;
+  readonly #onStore: Readonly<Record<string, StoreTrouble>>;
+  readonly #weights: readonly (readonly [kind: string, weight: number])[];
 
-  constructor(bench: Bench, truth: Truth, feed: Feed, chance: Chance) {
-    this.#bench = bench;
-    this.#feed = feed;
+  constructor(store: TestedStore, truth: Truth, chance: Chance) {
+    this.#store = store;
     this.#chance = chance;
     this.#onInstance = onInstance(chance, this.asleep);
     this.#onServer = onServer(truth, chance);
-    this.#onRedis = onRedis(bench, chance);
+    this.#onStore = store.troubles(chance);
+    const ofStore = Object.entries(this.#onStore).map(([kind, { weight }]) => [kind, weight] as const);
+    this.#weights = [...Object.entries(ON_INSTANCES), ...ofStore, ...Object.entries(ON_SERVERS)];
   }
 
-  async act(kind: Kind): Promise<void> {
+  anyKind(): string {
+    let left = this.#chance.number() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [kind, weight] of this.#weights) {
+      left -= weight;
+      if (left < 0) return kind;
+    }
+    return 'kill -9';
+  }
+
+  async act(kind: string): Promise<void> {
     const whom = this.#victim(kind);
     if (whom === undefined) return;
     this.#busy.add(whom);
@@ -121,19 +111,19 @@ class Doing {
     this.#busy.delete(whom);
   }
 
-  async #done(kind: Kind, whom: Victim): Promise<void> {
+  async #done(kind: string, whom: Victim): Promise<void> {
     await this.#onInstance[kind]?.(whom as Instance);
     await this.#onServer[kind]?.(whom as Server);
-    await this.#onRedis[kind]?.(whom as Bench['redis']);
+    await this.#onStore[kind]?.act();
   }
 
   /** Whom it is done to; nobody where all of them have trouble already, or would be left with nobody to take over. */
-  #victim(kind: Kind): Victim | undefined {
-    const { redis, servers, instances } = this.#bench;
-    if (kind in this.#onRedis) return instances.some(({ isUp }) => !isUp) ? undefined : this.#free([redis])[0];
+  #victim(kind: string): Victim | undefined {
+    const { servers, instances } = this.#store.bench;
+    if (kind in this.#onStore) return instances.some(({ isUp }) => !isUp) ? undefined : this.#free([this.#store])[0];
     if (kind in this.#onServer) return this.#any(this.#free(servers));
-    // What an instance was told while Redis was away it alone knows (R12): killed then, it takes that along for good.
-    const isAlone = this.#busy.has(redis) && kind !== 'SIGSTOP instance';
+    // What an instance was told while its store was away it alone knows (R12): killed then, it takes that along for good.
+    const isAlone = this.#busy.has(this.#store) && kind !== 'SIGSTOP instance';
     if (isAlone || (kind === 'SIGSTOP instance' && this.asleep.size > 0)) return undefined;
     return this.#any(this.#free(instances));
   }
@@ -148,7 +138,7 @@ class Doing {
 
   /** The orders of the unsettled jobs at a server that were submitted until then. */
   #liveAt(server: Server, until = Number.POSITIVE_INFINITY): number[] {
-    return [...this.#feed.latest.values()]
+    return [...this.#store.feed.latest.values()]
       .filter((state) => !isSettled(state) && state.serverUrl === server.url && state.startedAt <= until)
       .map(({ metadata }) => Number(metadata?.['order']));
   }

@@ -2,7 +2,7 @@ import type { Trouble } from '../faults/troubles';
 import type { Ending } from './truth';
 
 /** How long after an outage the service may take to ask again. */
-const ASKS_WITHIN_MS = 15_000;
+export const ASKS_WITHIN_MS = 15_000;
 
 /** Whether a run ended in an outage after which its ComfyUI was restarted before the service had to have asked. */
 export function isForgotten(ending: Ending | undefined, happened: readonly Trouble[]): boolean {

@@ -1,20 +1,9 @@
-import { jobKey } from '../../../sinks/job-store';
-import { isSettled, sessionOf, type JobState } from '../../../streams/job/job-state';
-import { holders, type Bench } from '../service/bench';
-import type { Feed } from '../watching/feed';
-
-/** For how long jobs had nobody to watch them. */
-export interface Vigil {
-  /** The longest time, in ms, in which a job's session was held by no process that ran; Redis's own absences apart. */
-  longestMs(): number;
-  /** The job it was. */
-  longestOf(): string;
-  /** The same with Redis's absences. */
-  longestInAllMs(): number;
-  /** Accepted writes, by Redis's own count. */
-  writes(): number;
-  stop(): Promise<void>;
-}
+import { jobKey } from '../../../../../sinks/job-store';
+import { isSettled, sessionOf, type JobState } from '../../../../../streams/job/job-state';
+import { holders, type RedisBench } from '../../../service/bench';
+import { noted } from '../../../table';
+import type { Vigil } from '../tested-store';
+import type { RedisFeed } from './feed';
 
 const EVERY_MS = 200;
 const PATIENCE_MS = 400;
@@ -26,8 +15,8 @@ interface Gap {
   inAllMs: number;
 }
 
-/** Looks again and again who holds the sessions of the live jobs, and whether that process runs. `isAwake` knows the stopped ones. */
-export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolean): Vigil {
+/** Looks again and again who holds the sessions of the live jobs, and whether that process runs. `isAwake` knows the stopped ones. Redis's own absences are apart. */
+export function vigil(bench: RedisBench, feed: RedisFeed, isAwake: (pid: number) => boolean): Vigil {
   const watch = new VigilWatch(bench, feed, isAwake);
   const life = new AbortController();
   const running = (async () => {
@@ -38,8 +27,11 @@ export function vigil(bench: Bench, feed: Feed, isAwake: (pid: number) => boolea
   })();
   return {
     longestMs: () => watch.longest.ms,
-    longestOf: () => watch.longest.promptId,
-    longestInAllMs: () => watch.longest.inAllMs,
+    details: () => {
+      const { inAllMs, promptId } = watch.longest;
+      return [noted('  with Redis’s own absences', `${(inAllMs / 1000).toFixed(1)} s, job ${promptId}`)];
+    },
+    // By Redis's own count.
     writes: () => watch.published,
     stop: () => {
       life.abort();
@@ -59,14 +51,14 @@ class VigilWatch {
   readonly longest: Gap & { promptId: string } = { promptId: '', ms: 0, inAllMs: 0 };
   published = 0;
   readonly #gaps = new Map<string, Gap>();
-  readonly #bench: Bench;
-  readonly #feed: Feed;
+  readonly #bench: RedisBench;
+  readonly #feed: RedisFeed;
   readonly #isAwake: (pid: number) => boolean;
   #held: ReadonlyMap<string, number> = new Map();
   #publishedBefore = 0;
   #at = Date.now();
 
-  constructor(bench: Bench, feed: Feed, isAwake: (pid: number) => boolean) {
+  constructor(bench: RedisBench, feed: RedisFeed, isAwake: (pid: number) => boolean) {
     this.#bench = bench;
     this.#feed = feed;
     this.#isAwake = isAwake;
