@@ -99,7 +99,7 @@ export const bounds = {
   frameWaitMs: 30,
   /** The same where an instance reads more than so many of them a second. */
   busyReadsPerSecond: 5_000,
-  busyFrameSpaceMs: 80,
+  busyFrameSpaceMs: 250,
   busyFrameWaitMs: 60,
   /** Share of the time that such frames may take while more comes than can be taken. */
   readingShare: 0.1,
