@@ -99,8 +99,8 @@ export const bounds = {
   frameWaitMs: 30,
   /** The same where an instance reads more than so many of them a second. */
   busyReadsPerSecond: 5_000,
-  busyFrameSpaceMs: 80,
-  busyFrameWaitMs: 60,
+  busyFrameSpaceMs: 250,
+  busyFrameWaitMs: 100,
   /** Share of the time that such frames may take while more comes than can be taken. */
   readingShare: 0.1,
   /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */

@@ -1,4 +1,3 @@
-import type { Response } from 'express';
 import type { NodeError } from '../../streams/job/job-state';
 import type { FieldError } from './described.codec';
 
@@ -69,7 +68,3 @@ export class Problem extends Error {
 /** One text for all, so that nobody learns which jobs exist (R14). */
 export const unknownJob = (): Problem =>
   new Problem('unknown-job', { detail: 'There is no job of that id, or none that you may see.' });
-
-export const sendProblem = (response: Response, problem: Problem): void => {
-  response.status(problem.status).set(problem.headers).type('application/problem+json').send(JSON.stringify(problem));
-};

@@ -6,8 +6,9 @@ export interface Lane {
   readonly promptId: string;
   /** The id with the quote after it, as it stands in a frame. */
   readonly idBytes: Uint8Array;
-  /** When one of its frames was last read, and when its last `progress_state` came. */
+  /** When one of its frames was last read, from when on another may be, and when its last `progress_state` came. */
   readAt: number;
+  nextAt: number;
   stateAt: number;
   /** The frame that waits: from `start` to `end` of these bytes, which are the socket's own as long as it is `lent`. */
   waiting: Buffer | undefined;
@@ -56,7 +57,13 @@ export function frameLanes(): Lanes {
     if (lanes.size >= bounds.frameLanes) return undefined;
     const idBytes = Uint8Array.from(Buffer.from(`${promptId}"`));
     const lane: Lane = {
-      ...{ promptId, idBytes, readAt: Number.NEGATIVE_INFINITY, stateAt: Number.NEGATIVE_INFINITY },
+      ...{
+        promptId,
+        idBytes,
+        readAt: Number.NEGATIVE_INFINITY,
+        nextAt: Number.NEGATIVE_INFINITY,
+        stateAt: Number.NEGATIVE_INFINITY,
+      },
       ...{ waiting: undefined, kept: undefined, start: 0, end: 0, isLent: false, dueAt: 0 },
     };
     lanes.set(promptId, lane);

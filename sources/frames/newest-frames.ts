@@ -26,6 +26,8 @@ export interface NewestFramesOptions {
   readonly tell: (events: readonly BoardEvent[]) => void;
   readonly clock: SchedulerLike;
   readonly time: ReadingTime;
+  /** 0–1. */
+  readonly random?: () => number;
 }
 
 /** A server that tells of a step by `progress_state` tells of each so: its `progress` says nothing new. */
@@ -35,14 +37,16 @@ const TICK_MS = 20;
 const ROOM_BYTES = 16;
 const KEPT_BYTES = 1_024;
 
-export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): NewestFrames {
+export function newestFrames({ read, tell, clock, time, random = Math.random }: NewestFramesOptions): NewestFrames {
   const lanes = frameLanes();
   const line = waitingLine();
   let tick: Subscription | undefined;
 
   const readOne = (lane: Lane, frame: Buffer, now: number): void => {
     line.leave(lane);
+    const { spaceMs, spreadMs } = time.pace(now);
     lane.readAt = now;
+    lane.nextAt = now + spaceMs + spreadMs * (random() - 0.5);
     time.spend(() => {
       told(read(frame), lane.promptId);
     });
@@ -75,12 +79,11 @@ export function newestFrames({ read, tell, clock, time }: NewestFramesOptions): 
       if (type === 'progress_state') lane.stateAt = now;
       else if (now - lane.stateAt < SAID_MS) return;
       else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
-      const { spaceMs, waitMs } = time.pace(now);
-      if (now - lane.readAt >= spaceMs && time.allows(now)) {
+      if (now >= lane.nextAt && time.allows(now)) {
         readOne(lane, bytes.subarray(start, end), now);
         return;
       }
-      lane.dueAt = Math.max(lane.readAt + spaceMs, now + waitMs);
+      lane.dueAt = Math.max(lane.nextAt, now + time.pace(now).waitMs);
       line.wait(lane, bytes, start, end);
       tick ??= clock.schedule(readDue, TICK_MS);
     },

@@ -12,18 +12,27 @@ export interface ReadingTime {
   readonly spend: (reading: () => void) => void;
 }
 
-/** Ms between two of these frames of one job that are read, and how long one waits for a newer one. */
+/**
+ * Ms between two of these frames of one job that are read, and how long one waits for a newer one. Where many jobs are
+ * read, the space is up to half of `spreadMs` longer or shorter: jobs that began together would be read together for good.
+ */
 export interface Pace {
   readonly spaceMs: number;
+  readonly spreadMs: number;
   readonly waitMs: number;
 }
 
-const calm: Pace = { spaceMs: bounds.frameSpaceMs, waitMs: bounds.frameWaitMs };
-const busy: Pace = { spaceMs: bounds.busyFrameSpaceMs, waitMs: bounds.busyFrameWaitMs };
-const pressed: Pace = { spaceMs: bounds.pressedFrameSpaceMs, waitMs: bounds.busyFrameWaitMs };
+const calm: Pace = { spaceMs: bounds.frameSpaceMs, spreadMs: 0, waitMs: bounds.frameWaitMs };
+const many = { spreadMs: bounds.busyFrameSpaceMs / 2, waitMs: bounds.busyFrameWaitMs };
+const busy: Pace = { spaceMs: bounds.busyFrameSpaceMs, ...many };
+const pressed: Pace = { spaceMs: bounds.pressedFrameSpaceMs, ...many };
+
+/** Jobs that are read less often for being many are as many as before. */
+const LESS_OFTEN = bounds.frameSpaceMs / bounds.busyFrameSpaceMs;
 
 /** For so long what is read is counted, to tell whether it is much. */
 const COUNTED_MS = 200;
+const MUCH = (bounds.busyReadsPerSecond * COUNTED_MS) / 1_000;
 
 /** For so long after a socket was too full, more comes than can be taken. */
 const PRESSED_MS = 100;
@@ -46,9 +55,8 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
     pace: (now) => {
       if (isPressed(now)) return pressed;
       if (now - countedFrom >= COUNTED_MS) {
-        // Jobs that are read half as often for being many are as many as before.
         const much = (bounds.busyReadsPerSecond * (now - countedFrom)) / 1_000;
-        isBusy = reads > (isBusy ? much / 2 : much);
+        isBusy = reads > (isBusy ? much * LESS_OFTEN : much);
         [reads, countedFrom] = [0, now];
       }
       return isBusy ? busy : calm;
@@ -61,6 +69,8 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
     },
     spend: (reading) => {
       reads += 1;
+      // Seen at once, and not when they are counted: a thousand jobs may begin to tell together.
+      isBusy ||= reads > MUCH;
       const began = nowMs();
       reading();
       spentMs += nowMs() - began;

@@ -65,7 +65,6 @@ export const emptyGraph: Graph = new Map();
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
-  const once = interned();
   for (const id of Object.keys(workflow)) {
     const node = workflow[id];
     if (!isRecord(node) || typeof node['class_type'] !== 'string' || id.length > bounds.nodeIdLength) continue;
@@ -85,14 +84,17 @@ export function graphOf(workflow: unknown): Graph {
 /** The same for all nodes that have none: an empty `Map` takes 200 bytes, and there are workflows of ten thousand nodes. */
 const none: ReadonlyMap<string, never> = new Map<string, never>();
 
+/** Class names and titles, of which all jobs have the same few hundred. */
+const texts = new Map<string, string>();
+const MOST_TEXTS = 5_000;
+
 /** One copy of each text. */
-function interned(): (text: string) => string {
-  const texts = new Map<string, string>();
-  return (text) => {
-    const known = texts.get(text);
-    if (known === undefined) texts.set(text, text);
-    return known ?? text;
-  };
+function once(text: string): string {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  if (texts.size >= MOST_TEXTS) texts.clear();
+  texts.set(text, text);
+  return text;
 }
 
 /** The nodes that these inputs come from, each once. */

@@ -54,6 +54,11 @@ export interface RunStart {
   readonly isLate?: boolean;
 }
 
+/** Shared by all runs: an empty `Set` takes 200 bytes. */
+const noIds: ReadonlySet<string> = new Set();
+const noPaces: ReadonlyMap<string, number> = new Map();
+const noClasses: ReadonlyMap<string, ClassToCome> = new Map();
+
 /** A run that begins. */
 export const runClock = (
   plan: Plan,
@@ -62,12 +67,12 @@ export const runClock = (
   planned({
     ...{ plan, durations, startedAt: at, isLate, targets },
     nodes: noVersions(),
-    running: new Set(),
+    running: noIds,
     pending: noVersions(),
-    byClass: new Map(),
-    cached: new Set(),
+    byClass: noClasses,
+    cached: noIds,
     isCold: true,
-    paces: new Map(),
+    paces: noPaces,
     slowness: { log: 0, count: 0 },
     hasBegun: false,
     snapshots: false,
@@ -117,7 +122,7 @@ export const isCounting = ({ running, nodes }: RunClock): boolean =>
 
 /** `execution_cached`: these nodes do not run, and what only they need does not either. */
 export const withCached = (run: RunClock, ids: readonly string[]): RunClock =>
-  planned({ ...run, cached: new Set(ids) });
+  planned({ ...run, cached: ids.length === 0 ? noIds : new Set(ids) });
 
 /** The output nodes that run, as the queue names them. */
 export const withTargets = (run: RunClock, targets: readonly string[]): RunClock =>

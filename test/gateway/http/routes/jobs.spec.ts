@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { JobState } from '../../../../streams/job/job-state';
 import { rejected, steps } from '../../../support/comfyui/workflows';
@@ -123,6 +125,20 @@ test('other bad bodies: no JSON, not JSON, none, too large, too large when unpac
   });
   expect(bomb.status).toBe(413);
   expect(bomb.headers.get('content-type')).toContain('application/problem+json');
+});
+
+test('a body that is too large is answered before its connection is closed, as a proxy asks for', async () => {
+  const body = Buffer.alloc(48 << 20, ' ');
+  const answers = Array.from({ length: 4 }, async () => {
+    const headers = { 'content-type': 'application/json', connection: 'close' };
+    const asked = httpRequest(`${gateway.url}/jobs`, { method: 'POST', headers, agent: false });
+    asked.end(body);
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    const [text] = await Promise.all([response.toArray(), once(asked, 'close')]);
+    return [response.statusCode, JSON.parse(Buffer.concat(text as Buffer[]).toString())] as const;
+  });
+  for (const [status, problem] of await Promise.all(answers))
+    expect([status, problem]).toEqual([413, expect.objectContaining({ title: 'The body is too large' })]);
 });
 
 test('unknown routes are 404, wrong methods 405 with what is allowed', async () => {
