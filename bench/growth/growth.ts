@@ -83,7 +83,8 @@ async function idle(): Promise<void> {
   const states = Array.from({ length: JOBS }, (_, n) => stateOf(n, urls[n % SERVERS] ?? ''));
   const close = await takenUp(states, urls);
   if (!process.argv.includes('--taken-up')) {
-    await pause(10_000);
+    // What the first looks told is stored by then.
+    await pause(30_000);
     console.log(`  ${await costOf(2 * LOOKED_MS)}`);
   }
   await close();
