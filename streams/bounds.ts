@@ -97,7 +97,7 @@ export const bounds = {
   frameSpaceMs: 40,
   pressedFrameSpaceMs: 160,
   frameWaitMs: 30,
-  /** The same where an instance reads more than so many of them a second. */
+  /** The same where an instance reads more than so many of them a second, for many jobs: four a second each. */
   busyReadsPerSecond: 5_000,
   busyFrameSpaceMs: 250,
   busyFrameWaitMs: 100,
