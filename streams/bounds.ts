@@ -111,8 +111,10 @@ export const bounds = {
   turnBytes: 512 << 10,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
   filenameLength: 500,
-  /** Nodes of a run whose progress is noted: those of the workflow, and those that its loops make. */
-  startedNodes: 50_000,
+  /** Nodes that a run made, in loops say, whose progress is noted beside that of the workflow's own: half a KB of memory each. */
+  madeNodes: 4_000,
+  /** Bytes of the outputs that a run holds until its end; of one that has more, history tells. */
+  heldOutputsBytes: 1 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */
   earlyJobs: 64,
   earlyBytes: 8 << 20,

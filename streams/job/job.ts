@@ -65,6 +65,8 @@ export interface RunFacts {
   readonly targets: readonly string[] | undefined;
   /** What `executed` frames named, by node. */
   readonly outputs: ReadonlyMap<string, readonly JobOutput[]>;
+  /** About the bytes of those outputs. */
+  readonly outputBytes: number;
   /** Pictures that came over the socket, which nothing else tells of, and their bytes in all. */
   readonly pictures: readonly FileOutput[];
   readonly pictureBytes: number;
@@ -170,7 +172,7 @@ const noPictures: readonly FileOutput[] = [];
 export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   ...{ tag: 'watched', whole: false, cancelAsked },
   ...{ run: undefined, targets: undefined },
-  ...{ outputs: noOutputs, pictures: noPictures, pictureBytes: 0 },
+  ...{ outputs: noOutputs, outputBytes: 0, pictures: noPictures, pictureBytes: 0 },
   ...{ absences: never, unread: never, nextLookAt, heardAt: 0 },
 });
 

@@ -1,6 +1,7 @@
+import { bounds } from '../../bounds';
 import { lookedUpAt, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
-import type { JobState } from '../job-state';
+import { isFile, type JobOutput, type JobState } from '../job-state';
 import { withCached, type RunClock } from '../progress/run-clock';
 import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
@@ -21,10 +22,8 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
       return onRun(job, at, timing, (run) => stepped(run, event.nodeId, event.value, event.max, at));
     case 'snapshot':
       return onRun(job, at, timing, (run) => snapshot(run, event.nodes, at));
-    case 'executed': {
-      const outputs = new Map(job.stage.outputs).set(event.nodeId, event.outputs);
-      return onRun(knowing(job, { outputs }), at, timing, (run) => executed(run, event.nodeId, at));
-    }
+    case 'executed':
+      return onRun(given(job, event), at, timing, (run) => executed(run, event.nodeId, at));
     case 'pictured':
       return heard(pictured(job, event), at, timing);
     case 'succeeded':
@@ -49,6 +48,24 @@ function succeeded(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { tag: _t, whole: _w, ...facts } = { whole: false, ...stage };
   return lookedUpAt(heard({ ...job, stage: { ...facts, tag: 'fetchingOutputs' } }, at, timing), at);
 }
+
+/** The job with what a node gave. Where that is more than a run holds, the frames are not the whole of it: its outputs are had from history (R3, R16). */
+function given(job: Job<AtServer>, { nodeId, outputs }: FrameFact & { tag: 'executed' }): Job<AtServer> {
+  const { stage } = job;
+  const before = stage.outputs.get(nodeId);
+  const outputBytes = stage.outputBytes + bytesOf(nodeId, outputs) - (before ? bytesOf(nodeId, before) : 0);
+  if (outputBytes <= bounds.heldOutputsBytes)
+    return knowing(job, { outputs: new Map(stage.outputs).set(nodeId, outputs), outputBytes });
+  return stage.tag === 'watched' ? { ...job, stage: { ...stage, whole: false } } : job;
+}
+
+const bytesOf = (nodeId: string, outputs: readonly JobOutput[]): number =>
+  outputs.reduce(
+    (sum, output) => sum + OUTPUT_BYTES + (isFile(output) ? output.filename + output.subfolder : output.text).length,
+    NODE_BYTES + nodeId.length,
+  );
+/** What a node with outputs, and an output, take beside their texts. */
+const [NODE_BYTES, OUTPUT_BYTES] = [100, 100];
 
 /** The job with a picture more, where it is another. */
 function pictured(job: Job<AtServer>, { output, bytes }: FrameFact & { tag: 'pictured' }): Job<AtServer> {

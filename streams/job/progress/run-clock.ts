@@ -1,3 +1,4 @@
+import { bounds } from '../../bounds';
 import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node-run';
@@ -120,9 +121,12 @@ export const isCounting = ({ running, nodes }: RunClock): boolean =>
     return value > 0 && value < max;
   });
 
-/** `execution_cached`: these nodes do not run, and what only they need does not either. */
-export const withCached = (run: RunClock, ids: readonly string[]): RunClock =>
-  planned({ ...run, cached: ids.length === 0 ? noIds : new Set(ids) });
+/** `execution_cached`: these nodes do not run, and what only they need does not either. Of a workflow that is not known, as many as it may have. */
+export function withCached(run: RunClock, ids: readonly string[]): RunClock {
+  const { nodes } = run.plan;
+  const known = nodes.size === 0 ? ids.slice(0, bounds.nodes) : ids.filter((id) => nodes.has(id));
+  return planned({ ...run, cached: known.length === 0 ? noIds : new Set(known) });
+}
 
 /** The output nodes that run, as the queue names them. */
 export const withTargets = (run: RunClock, targets: readonly string[]): RunClock =>

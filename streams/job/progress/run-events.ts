@@ -125,10 +125,10 @@ function started(
     isUnderWay = false,
   }: { parent?: string | undefined; displayId?: string | undefined; isUnderWay?: boolean } = {},
 ): RunClock {
-  if (run.nodes.get(id) !== undefined || run.nodes.size() >= bounds.startedNodes) return run;
+  const planNode = run.plan.nodes.get(id);
+  if (run.nodes.get(id) !== undefined || (planNode === undefined && hasMadeMany(run))) return run;
   const { heardAt = at } = run;
   const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
-  const planNode = run.plan.nodes.get(id);
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
   const begun: RunClock = {
     ...run,
@@ -143,6 +143,9 @@ function started(
   addNode(byClass, planNode.type, expected, -1);
   return { ...begun, pending: run.pending.with(id, undefined), byClass };
 }
+
+/** A node that is not of the workflow is noted no more, or a server's frames would fill the memory (R16). */
+const hasMadeMany = ({ nodes, plan }: RunClock): boolean => nodes.size() >= plan.nodes.size + bounds.madeNodes;
 
 function finished(run: RunClock, id: string, at: number, value?: number, max?: number): RunClock {
   const node = run.nodes.get(id);

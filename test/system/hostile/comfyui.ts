@@ -15,12 +15,29 @@ interface Posted {
 
 const DEEP = '['.repeat(3 << 20);
 const DOTS = '.'.repeat(1_000_000);
+const IDS = Array.from({ length: 400_000 }, (_, n) => `${n}`);
+const LONG_NAMED = Array.from({ length: 3_000 }, (_, n) => ({
+  ...{ filename: `${n}${'f'.repeat(450)}.png`, subfolder: 's'.repeat(450), type: 'output' },
+}));
+/** Nodes that a loop might have made, under ids as long as there may be. */
+const made = (of: number): object =>
+  Object.fromEntries(
+    Array.from({ length: 1_500 }, (_, n) => [
+      `2.${'0.'.repeat(990)}${of}.${n}`,
+      { value: 1, max: 2, state: 'running' },
+    ]),
+  );
 const OUTPUTS = Array.from({ length: 400_000 }, (_, n) => ({ filename: `${n}.png`, subfolder: '', type: 'output' }));
+
+let sent = 0;
 
 /** What it sends over a job's socket, one after the other, for as long as the job is not given up. */
 const frames = ({ promptId }: Posted, victim: string): readonly string[] => [
   frame('execution_start', { prompt_id: promptId }),
   DEEP,
+  frame('execution_cached', { prompt_id: promptId, nodes: IDS }),
+  frame('progress_state', { prompt_id: promptId, nodes: made(sent++) }),
+  frame('executed', { prompt_id: promptId, node: `9.${sent}`, output: { images: LONG_NAMED } }),
   frame('progress_state', { prompt_id: promptId, nodes: { [DOTS]: { value: 1, max: 2, state: 'running' } } }),
   frame('executing', { prompt_id: promptId, node: DOTS, display_node: DOTS }),
   frame('executed', { prompt_id: promptId, node: '9', output: { images: OUTPUTS } }),

@@ -1,3 +1,4 @@
+import { bounds } from '../../../../streams/bounds';
 import { nextLookAtOf, type Job } from '../../../../streams/job/job';
 import type { Failure } from '../../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
@@ -122,6 +123,18 @@ describe('progress', () => {
 });
 
 describe('the good end', () => {
+  test('[R3, R16] of which frames told more than a run holds is had from history, and so much is held', () => {
+    const outputs = Array.from({ length: 2_000 }, (_, n) => anOutput('3', `${n}${'x'.repeat(400)}.png`));
+    const floods = Array.from({ length: 40 }, (_, n): Fact => ({ tag: 'executed', nodeId: `${n}`, outputs }));
+    const flooded = after(aJob(), started, ...floods);
+    const held = 'outputs' in flooded.stage ? [...flooded.stage.outputs.values()].flat() : [];
+    expect(JSON.stringify(held).length).toBeLessThan(2 * bounds.heldOutputsBytes);
+    expect(after(flooded, succeeded).stage.tag).toBe('fetchingOutputs');
+    const nothings = Array.from({ length: 20_000 }, (_, n): Fact => ({ tag: 'executed', nodeId: `${n}`, outputs: [] }));
+    const emptied = after(aJob(), started, ...nothings);
+    expect('outputs' in emptied.stage && emptied.stage.outputs.size).toBeLessThan(bounds.heldOutputsBytes / 100);
+  });
+
   test('[R3] is not the first `executed`', () => {
     expect(after(aJob(), started, executed('3')).state.status).toBe('processing');
   });

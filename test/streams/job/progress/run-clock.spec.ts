@@ -1,3 +1,4 @@
+import { bounds } from '../../../../streams/bounds';
 import { timeLeft } from '../../../../streams/job/progress/time-left';
 import {
   runClock,
@@ -35,6 +36,19 @@ describe('what is still to come', () => {
   test('leaves out what is cached, and what only that needs', () => {
     expect(pendingOf(withCached(aRun(sampling), ['2']))).toEqual(['3', '4']);
     expect(pendingOf(withCached(aRun(sampling), ['1', '2', '3', '4']))).toEqual([]);
+  });
+
+  test('[R16] holds no more cached nodes than there are, or may be', () => {
+    const many = Array.from({ length: 100_000 }, (_, n) => `${n}`);
+    expect([...withCached(aRun(sampling), many).cached]).toEqual(['1', '2', '3', '4']);
+    expect(withCached(aRun({}), many).cached.size).toBe(bounds.nodes);
+  });
+
+  test('[R16] notes so many nodes that the run made, and all of the workflow', () => {
+    const made = Array.from({ length: 2 * bounds.madeNodes }, (_, n) => running(`2.0.0.${n}`));
+    const run = snapshot(snapshot(aRun(sampling), made, 1_000), [...made, running('4')], 2_000);
+    expect(run.nodes.size()).toBeLessThanOrEqual(bounds.madeNodes + 5);
+    expect(run.nodes.get('4')).toBeDefined();
   });
 
   test('is what the queue names as outputs', () => {
