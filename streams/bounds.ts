@@ -111,8 +111,12 @@ export const bounds = {
   turnBytes: 512 << 10,
   /** Characters of an output's file name and of its folder: a file with longer ones is left out. */
   filenameLength: 500,
-  /** Nodes that a run made, in loops say, whose progress is noted beside that of the workflow's own: half a KB of memory each. */
+  /**
+   * Nodes that a run made, in loops say, whose progress is noted beside that of the workflow's own: half a KB of memory
+   * each; and how long the id of one may be, times the nodes before it.
+   */
   madeNodes: 4_000,
+  madeIdsLength: 400_000,
   /** Bytes of the outputs that a run holds until its end; of one that has more, history tells. */
   heldOutputsBytes: 1 << 20,
   /** Events of jobs that are not known yet: jobs, and bytes in all. */

@@ -126,7 +126,7 @@ function started(
   }: { parent?: string | undefined; displayId?: string | undefined; isUnderWay?: boolean } = {},
 ): RunClock {
   const planNode = run.plan.nodes.get(id);
-  if (run.nodes.get(id) !== undefined || (planNode === undefined && hasMadeMany(run))) return run;
+  if (run.nodes.get(id) !== undefined || (planNode === undefined && hasMadeMany(run, id))) return run;
   const { heardAt = at } = run;
   const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
@@ -145,7 +145,8 @@ function started(
 }
 
 /** A node that is not of the workflow is noted no more, or a server's frames would fill the memory (R16). */
-const hasMadeMany = ({ nodes, plan }: RunClock): boolean => nodes.size() >= plan.nodes.size + bounds.madeNodes;
+const hasMadeMany = ({ nodes, plan }: RunClock, id: string): boolean =>
+  nodes.size() >= plan.nodes.size + bounds.madeNodes || id.length * nodes.size() > bounds.madeIdsLength;
 
 function finished(run: RunClock, id: string, at: number, value?: number, max?: number): RunClock {
   const node = run.nodes.get(id);

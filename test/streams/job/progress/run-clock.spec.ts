@@ -49,6 +49,9 @@ describe('what is still to come', () => {
     const run = snapshot(snapshot(aRun(sampling), made, 1_000), [...made, running('4')], 2_000);
     expect(run.nodes.size()).toBeLessThanOrEqual(bounds.madeNodes + 5);
     expect(run.nodes.get('4')).toBeDefined();
+    const long = Array.from({ length: bounds.madeNodes }, (_, n) => running(`${'2.0.'.repeat(450)}${n}`));
+    const ids = [...snapshot(aRun(sampling), long, 1_000).nodes.entries()].map(([id]) => id);
+    expect(ids.join('').length).toBeLessThan(2 * bounds.madeIdsLength);
   });
 
   test('is what the queue names as outputs', () => {
