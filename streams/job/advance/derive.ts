@@ -1,3 +1,4 @@
+import { bounds } from '../../bounds';
 import { isCancelAsked, type AtServer, type Job, type ReportingItself } from '../job';
 import {
   isSettled,
@@ -129,6 +130,8 @@ function currentNode(graph: Graph, run: RunClock): CurrentNode | undefined {
   if (node === undefined) return undefined;
   const { value, max } = node;
   const id = node.owner ?? (graph.has(current) ? current : (ownerById(graph, current) ?? current));
+  // No node of a workflow: what a server makes up is shown as long as one, and no longer.
+  if (id.length > bounds.nodeIdLength) return undefined;
   const { type = '', title } = graph.get(id) ?? {};
   return { id, type, ...(title !== undefined && { title }), value, max };
 }

@@ -135,6 +135,11 @@ describe('the good end', () => {
     expect('outputs' in emptied.stage && emptied.stage.outputs.size).toBeLessThan(bounds.heldOutputsBytes / 100);
   });
 
+  test('[R16] shows no node under an id that is longer than a workflow’s', () => {
+    const shows = (id: string) => after(aJob(), started, snapshot(running(id, 1, 2))).state.node?.id;
+    expect([shows('9'.repeat(200)), shows('9'.repeat(201))]).toEqual(['9'.repeat(200), undefined]);
+  });
+
   test('[R3] is not the first `executed`', () => {
     expect(after(aJob(), started, executed('3')).state.status).toBe('processing');
   });
