@@ -84,8 +84,9 @@ export const bounds = {
   jobMs: 12 * 3_600_000,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
-  /** Bytes of a text frame, of one that ends the socket, and of any other; and how deep what ComfyUI writes may be nested. */
+  /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
+  frameValues: 150_000,
   lastFrameBytes: 16 << 20,
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import { bounds } from '../../streams/bounds';
-import { TooDeep, readPython } from './python-json';
+import { TooMuch, readPython } from './python-json';
 
 /** A frame that is not what ComfyUI sends: reported, counted, dropped (R9). */
 export class MalformedFrame extends Error {
@@ -84,10 +84,10 @@ export type Frame = { [K in keyof Codecs]: { readonly type: K; readonly data: t.
 export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | undefined> {
   let frame: unknown;
   try {
-    frame = readPython(text);
+    frame = readPython(text, bounds.frameValues);
   } catch (error) {
     // The message of a syntax error would show some of the text.
-    return E.left(new MalformedFrame(error instanceof TooDeep ? error.message : 'no JSON'));
+    return E.left(new MalformedFrame(error instanceof TooMuch ? error.message : 'no JSON'));
   }
   if (!envelope.is(frame)) return E.left(new MalformedFrame('no `type`'));
   const { type, data } = frame;

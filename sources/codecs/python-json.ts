@@ -1,16 +1,16 @@
 import { bounds } from '../../streams/bounds';
 
-/** A text nested deeper than any that ComfyUI writes: reading it would hold the event loop for seconds. */
-export class TooDeep extends Error {
-  override readonly name = 'TooDeep';
+/** A text nested deeper than any that ComfyUI writes, or of more values: reading it would hold the event loop for long. */
+export class TooMuch extends Error {
+  override readonly name = 'TooMuch';
 }
 
 /**
  * What `json.dumps` of Python wrote. It writes `NaN`, `Infinity` and `-Infinity`, which JSON has not: they are read as
- * `null`. Throws what `JSON.parse` throws, or `TooDeep`.
+ * `null`. Throws what `JSON.parse` throws, or `TooMuch`.
  */
-export function readPython(text: string): unknown {
-  if (text.length > SHALLOW) assertNotTooDeep(text);
+export function readPython(text: string, mostValues = Number.POSITIVE_INFINITY): unknown {
+  if (text.length > SHALLOW) assertNotTooMuch(text, mostValues);
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
@@ -23,18 +23,21 @@ export function readPython(text: string): unknown {
 const SHALLOW = 16_384;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const opening = new Set([0x5b, 0x7b]);
 const closing = new Set([0x5d, 0x7d]);
 
-function assertNotTooDeep(text: string): void {
+function assertNotTooMuch(text: string, mostValues: number): void {
   let depth = 0;
+  let values = 1;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at);
     else if (opening.has(code) && ++depth > bounds.jsonDepth)
-      throw new TooDeep(`nested deeper than ${bounds.jsonDepth}`);
+      throw new TooMuch(`nested deeper than ${bounds.jsonDepth}`);
     else if (closing.has(code)) depth--;
+    else if (code === COMMA && ++values > mostValues) throw new TooMuch(`more than ${mostValues} values`);
   }
 }
 

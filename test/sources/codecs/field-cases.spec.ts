@@ -7,7 +7,7 @@ import { frameEvents } from '../../../sources/codecs/frame-events';
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { queueOf } from '../../../sources/codecs/lookup.codec';
 import { proxyRefusal, rejection } from '../../../sources/codecs/prompt.codec';
-import { TooDeep, readPython } from '../../../sources/codecs/python-json';
+import { TooMuch, readPython } from '../../../sources/codecs/python-json';
 import { Refusal, read } from '../../../sources/rest/rest';
 import type { Failure } from '../../../streams/job/job-state';
 
@@ -89,7 +89,7 @@ describe('what Python writes', () => {
   );
 
   test('twenty million brackets are not read', () => {
-    expect(() => readPython('['.repeat(20_000_000))).toThrow(TooDeep);
+    expect(() => readPython('['.repeat(20_000_000))).toThrow(TooMuch);
   });
 });
 

@@ -1,3 +1,4 @@
+import { bounds } from '../../../streams/bounds';
 import { isLeft, isRight } from 'fp-ts/Either';
 import { decodeFrame, MalformedFrame, type Frame } from '../../../sources/codecs/frame.codec';
 import { framesOf, recordings } from '../../support/replay/recordings';
@@ -147,6 +148,15 @@ describe('what JavaScript might trip over', () => {
     expect(read(`{"type": "executed", "data": {"node": "1", "prompt_id": "p", "output": ${output}}}`)?.type).toBe(
       'executed',
     );
+  });
+
+  test('[R16] more values than a run has are not read at all; commas in a text are none', () => {
+    const cached = (count: number) =>
+      frame('execution_cached', { prompt_id: 'p', nodes: Array.from({ length: count }, (_, n) => `${n}`) });
+    expect(complaint(cached(bounds.frameValues))).toBe(`more than ${bounds.frameValues} values`);
+    expect(read(cached(bounds.frameValues - 10))?.type).toBe('execution_cached');
+    const text = ','.repeat(2 * bounds.frameValues);
+    expect(read(frame('executed', { node: '1', prompt_id: 'p', output: { text: [text] } }))?.type).toBe('executed');
   });
 
   test('bytes that are no UTF-8', () => {
