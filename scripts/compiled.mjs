@@ -1,6 +1,6 @@
 /** Compiles everything as it is shipped and runs one file of it: `compiled.mjs [node's options] bench/growth/growth [its own]`. */
 import { spawnSync } from 'node:child_process';
-import { cpSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -20,4 +20,7 @@ cpSync(join(root, 'sinks', 'redis', 'scripts'), join(out, 'sinks', 'redis', 'scr
   recursive: true,
   filter: (from) => !from.endsWith('.ts'),
 });
+// Benches that play recordings read them beside the tests.
+rmSync(join(out, 'test', 'recordings'), { recursive: true, force: true });
+cpSync(join(root, 'test', 'recordings'), join(out, 'test', 'recordings'), { recursive: true });
 run([...args.slice(0, at), join(out, `${args[at]}.js`), ...args.slice(at + 1)]);

@@ -3,7 +3,7 @@ import type { PublicJob } from '../wire/public-job';
 import type { Wire } from './send-queue';
 
 /** Of so many states that leave for a reader, one is asked for its age: a histogram costs as much as a tenth of a small frame. */
-const SAMPLED = 8;
+const SAMPLED = 32;
 
 /** A connection of which is told how old the states are that leave, what is dropped, and why it is cut. */
 export function observedWire(wire: Wire, kind: LiveKind, tell: GatewayTelemetry): Wire {
