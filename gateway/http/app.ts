@@ -111,10 +111,14 @@ const answeringErrors =
   (logger: Logger): ErrorRequestHandler =>
   (error: unknown, { method, path }, response, next) => {
     const problem = problemOf(error);
-    // A bug of ours needs its stack. What a ComfyUI or a bound refuses is said in a line; an outage of the store, which is told of once, in one a request only to who wants to see each.
+    // A bug of ours needs its stack. What a ComfyUI or a bound refuses is said in a line; an outage of the store is told of
+    // once, and in a line a request only to whoever wants to see each.
     if (problem.kind === 'internal') logger.error({ err: error, method, path }, problem.message);
     else if (problem.status >= 500)
-      logger[problem.status === 503 ? 'debug' : 'warn']({ method, path, problem: problem.kind }, messageOf(error));
+      logger[problem.kind === 'store-unavailable' ? 'debug' : 'warn'](
+        { method, path, problem: problem.kind },
+        messageOf(error),
+      );
     if (response.headersSent) next(error);
     else sendProblem(response, problem);
   };
