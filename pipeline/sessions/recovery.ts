@@ -29,8 +29,6 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. */
 const CLAIMS = 500;
-/** Whoever submitted a job has the lease of its session by then, and needs nobody who registers it: a sweep in between would take it from him. */
-const LEASED_MS = 8_000;
 /** Every 30th look reads anew the jobs that other instances watch. */
 const FORGOTTEN_AFTER = 30;
 
@@ -111,7 +109,6 @@ class StoreRecovery implements Recovery {
           const clientId = sessionOf(state);
           if (!isServed(serverUrl)) others.add(promptId);
           if (!this.#isOurs(state) || clientId === undefined || isHeld(clientId)) return;
-          if (this.#env.clock.now() - state.startedAt < LEASED_MS) return;
           others.add(promptId);
           unregistered.set(clientId, { clientId, serverUrl });
         }),

@@ -68,24 +68,14 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
 }
 
 const jobs = [
-  aState({ startedAt: -60_000, promptId: 'mine', clientId: 'held' }),
-  aState({ startedAt: -60_000, promptId: 'theirs', clientId: 'theirs' }),
-  aState({ startedAt: -60_000, promptId: 'nobodys', clientId: 'own' }),
+  aState({ promptId: 'mine', clientId: 'held' }),
+  aState({ promptId: 'theirs', clientId: 'theirs' }),
+  aState({ promptId: 'nobodys', clientId: 'own' }),
 ];
 
 test('the jobs of sessions held here are claimed, and the sessions of the others made known', () => {
   const { ofAll, look, noted } = scene(jobs, new Set(['held', 'own']));
   expect(look(ofAll())).toEqual(['mine', 'nobodys']);
-  expect(noted).toEqual(['theirs']);
-});
-
-test('[R1] the session of a job that was submitted just now is made known by its holder, who may not have its lease yet', () => {
-  const young = [aState({ promptId: 'young', clientId: 'theirs', startedAt: 0 })];
-  const { ofAll, look, noted, clock } = scene(young, new Set(['held']));
-  look(ofAll());
-  expect(noted).toEqual([]);
-  clock.frame = 15_000;
-  look(ofAll());
   expect(noted).toEqual(['theirs']);
 });
 
