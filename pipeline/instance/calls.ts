@@ -70,12 +70,18 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
       if (life.isOver()) throw new PipelineClosed('the pipeline is closed');
       return call(...given);
     };
+  /** A call that may store a job. */
+  const begins = <A extends readonly unknown[], T>(call: (...given: A) => Promise<T>) =>
+    whileOpen(async (...given: A): Promise<T> => {
+      await lastValueFrom(sessions.ready(), { defaultValue: undefined });
+      return call(...given);
+    });
   const readOpen = <T>(read: () => Observable<T>): Observable<T> =>
     defer(() => (life.isOver() ? throwError(() => new PipelineClosed('the pipeline is closed')) : read()));
   return {
-    submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), whileOpen(submit)),
-    track: whileOpen(track),
-    open: whileOpen(parts.open),
+    submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), begins(submit)),
+    track: begins(track),
+    open: begins(parts.open),
     report: whileOpen(parts.report),
     curves: whileOpen(parts.curves.of),
     cancel: whileOpen(cancelling(parts, env)),

@@ -38,7 +38,7 @@ const STORED_MS = 10_000;
 
 export interface PostingParts extends StoppingParts {
   readonly choice: Choice;
-  readonly sessions: Pick<Sessions, 'own' | 'lease' | 'leaseChanged'>;
+  readonly sessions: Pick<Sessions, 'own' | 'ready' | 'lease' | 'leaseChanged'>;
   readonly board: BoardView;
   readonly store: Pick<JobStore, 'workflow'>;
   readonly writer: Pick<WriteBehind, 'keep' | 'stored'>;
@@ -94,7 +94,7 @@ class Posts implements Posting {
   }
 
   again(promptId: string, failure: Failure): Observable<BoardEvent> {
-    const { board, store } = this.#parts;
+    const { board, store, sessions } = this.#parts;
     const { clock, backoff, report } = this.#env;
     const state = board.job(promptId)?.state;
     if (state === undefined) return EMPTY;
@@ -102,7 +102,7 @@ class Posts implements Posting {
       .workflow(promptId)
       .pipe(reporting('store', report), reconnecting({ backoff, clock, isTransient }), map(wholeOf));
     return timer(rerunMs(state.attempt), clock).pipe(
-      concatMap(() => workflow$),
+      concatMap(() => concat(sessions.ready(), workflow$)),
       concatMap((prompt) => this.#nextRun(promptId, failure, prompt)),
       endingJob(state, clock),
     );

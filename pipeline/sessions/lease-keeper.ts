@@ -9,6 +9,7 @@ import {
   exhaustMap,
   filter,
   from,
+  ignoreElements,
   map,
   merge,
   mergeMap,
@@ -69,6 +70,14 @@ const RETRY_MS = 500;
  */
 const GRACE_MS = 4_000;
 
+/** A session as it is held. */
+interface Kept {
+  readonly holding: Holding;
+  /** Completes once the lease was extended, or the store did not answer, after `lost$` was subscribed to. */
+  readonly tried$: Observable<never>;
+  readonly lost$: Observable<HoldingEvent>;
+}
+
 /** Holds a session until it is lost, or held no more: extends the lease, and goes on trying while the store does not answer (R12). */
 export function holding(
   leases: Leases,
@@ -77,7 +86,7 @@ export function holding(
   isHeld: (clientId: string) => boolean,
   { renewMs, marginMs, clock }: HoldingPolicy,
   report: Report,
-): { readonly holding: Holding; readonly lost$: Observable<HoldingEvent> } {
+): Kept {
   const trustMs = leases.ttlMs - marginMs;
   let trustedUntil = inheritedAt === undefined ? Number.POSITIVE_INFINITY : inheritedAt + trustMs;
   const extended$ = new Subject<void>();
@@ -114,7 +123,7 @@ export function holding(
     take(1),
     map((): HoldingEvent => ({ tag: 'lost', holding: held })),
   );
-  return { holding: held, lost$ };
+  return { holding: held, tried$: merge(extended$, failed$).pipe(take(1), ignoreElements()), lost$ };
 }
 
 /** Takes over orphans of the servers it serves as they appear, and holds them. Emits what was taken in one sweep together. */
@@ -158,7 +167,7 @@ export function inheriting(
     }),
   );
 
-  function taking(session: SessionKey): Observable<ReturnType<typeof holding>> {
+  function taking(session: SessionKey): Observable<Kept> {
     const startedAt = clock.now();
     return leases.hold(session).pipe(
       filter((outcome) => outcome === 'held'),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   EMPTY,
   Subject,
@@ -13,7 +12,6 @@ import {
   merge,
   mergeMap,
   of,
-  repeat,
   share,
   take,
   takeUntil,
@@ -24,14 +22,8 @@ import {
 import type { Request } from '../../sinks/leases';
 import type { Demand } from '../demand';
 import type { Env } from '../env';
-import {
-  defaultHoldingPolicy,
-  holding,
-  inheriting,
-  type Holding,
-  type HoldingEvent,
-  type HoldingPolicy,
-} from './lease-keeper';
+import { defaultHoldingPolicy, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './lease-keeper';
+import { OwnSessions } from './own-sessions';
 import { RecoveredJobs } from './recovered-jobs';
 import { recovery } from './recovery';
 import type { SessionParts, Sessions } from './sessions';
@@ -54,7 +46,7 @@ class LeasedSessions implements Sessions {
   readonly #env: Env;
   readonly #policy: HoldingPolicy;
   readonly #held = new Map<string, Holding>();
-  readonly #own: Map<string, string>;
+  readonly #own: OwnSessions;
   readonly #recovered: RecoveredJobs;
   /** Sessions that were given back because they had no jobs left. */
   readonly #idle$ = new Subject<string>();
@@ -62,12 +54,12 @@ class LeasedSessions implements Sessions {
   readonly #lost$: Observable<Extract<HoldingEvent, { readonly tag: 'lost' }>>;
 
   constructor(parts: SessionParts, env: Env) {
-    const { servers, stop$ } = parts;
+    const { stop$ } = parts;
     this.#parts = parts;
     this.#env = env;
     this.#policy = { ...defaultHoldingPolicy, clock: env.clock, random: env.random };
-    this.#own = new Map(servers.map(({ url, clientId }) => [url, clientId ?? randomUUID()]));
     const isHeld = (clientId: string): boolean => this.#held.has(clientId);
+    this.#own = new OwnSessions({ ...parts, leases: parts.store.leases, isHeld }, this.#policy, env.report);
     const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
     const own = (serverUrl: string): string => this.own(serverUrl);
     this.#recovered = new RecoveredJobs(recovery({ ...parts, isServed, isHeld, own }, env), isHeld, env.tell);
@@ -80,7 +72,11 @@ class LeasedSessions implements Sessions {
   }
 
   own(serverUrl: string): string {
-    return this.#own.get(serverUrl) ?? '';
+    return this.#own.of(serverUrl);
+  }
+
+  ready(): Observable<never> {
+    return this.#own.ready();
   }
 
   lease(clientId: string): 'none' | 'doubtful' | 'certain' {
@@ -113,18 +109,13 @@ class LeasedSessions implements Sessions {
 
   /** Sessions that are taken and lost. */
   #events(): Observable<HoldingEvent> {
-    const { servers, store, stop$ } = this.#parts;
+    const { store, stop$ } = this.#parts;
     const { clock, report } = this.#env;
     const isHeld = (clientId: string): boolean => this.#held.has(clientId);
     const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
     // Begins when everybody listens: a shared stream repeats nothing.
     return timer(0, clock).pipe(
-      concatMap(() =>
-        merge(
-          ...servers.map(({ url }) => this.#ours(url)),
-          inheriting(store.leases, isServed, isHeld, this.#policy, report),
-        ),
-      ),
+      concatMap(() => merge(this.#own.events(), inheriting(store.leases, isServed, isHeld, this.#policy, report))),
       tap((event) => {
         if (event.tag === 'held') for (const each of event.holdings) this.#held.set(each.clientId, each);
         else this.#forget(event.holding.clientId);
@@ -132,18 +123,6 @@ class LeasedSessions implements Sessions {
       takeUntil(stop$),
       share(),
     );
-  }
-
-  /** The session under which we post to a server; another one if it is ever lost. */
-  #ours(serverUrl: string): Observable<HoldingEvent> {
-    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
-    return defer(() => {
-      const session = { clientId: this.own(serverUrl), serverUrl };
-      const { leases } = this.#parts.store;
-      const mine = holding(leases, session, undefined, isHeld, this.#policy, this.#env.report);
-      const lost$ = mine.lost$.pipe(tap(() => this.#own.set(serverUrl, randomUUID())));
-      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), lost$);
-    }).pipe(repeat());
   }
 
   #forget(clientId: string): void {
@@ -180,7 +159,7 @@ class LeasedSessions implements Sessions {
     const lost$ = this.#lost$.pipe(mergeMap(({ holding: { clientId } }) => board.ofSession(clientId)));
     return merge(
       // The first time for the jobs that are nobody's.
-      first$.pipe(concatMap(() => takeUpAll$)),
+      first$.pipe(concatMap(() => concat(this.ready(), takeUpAll$))),
       inherited$.pipe(concatMap((clientIds) => this.#recovered.of(clientIds))),
       interval(LATECOMERS_MS, this.#env.clock).pipe(exhaustMap(() => takeUpAll$)),
       // An instance that was cut off from the store may have posted jobs under a session that is held here: they come to light when it gives its sessions back.

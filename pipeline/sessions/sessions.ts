@@ -26,6 +26,11 @@ export interface SessionParts {
 export interface Sessions {
   /** The client id under which new jobs are posted to a server. */
   own(serverUrl: string): string;
+  /**
+   * Completes once each own session was leased, or the store did not answer. No job is stored before: an instance that
+   * found it, and nobody with a lease, would take the session.
+   */
+  ready(): Observable<never>;
   /** Whether a session is held here, and whether it is certain that no other instance can hold it now. */
   lease(clientId: string): 'none' | 'doubtful' | 'certain';
   /** Emits after a session's lease was extended, and after another instance took it. */

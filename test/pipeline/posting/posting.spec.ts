@@ -104,7 +104,8 @@ describe('on virtual time', () => {
       ...{ clock, random: () => 0.5, report: () => 'as wanted' },
       backoff: { steadyMs: 0, delayMs: () => 1_000 },
     };
-    const sessions = { own, leaseChanged: () => NEVER, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
+    const ready = (): Observable<never> => EMPTY;
+    const sessions = { own, ready, leaseChanged: () => NEVER, lease: () => (leases.trusted ? 'certain' : 'doubtful') };
     const states = watchers<JobState>();
     const told = (promptId: string): Observable<JobState> => states.changes(promptId);
     const its = posting({ choice, sessions, board, store, writer, told }, env);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { lastValueFrom } from 'rxjs';
+import { Subject, concat, lastValueFrom } from 'rxjs';
 import type { Workflow } from '../../../pipeline/api';
+import type { SessionKey } from '../../../sinks/leases';
 import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
 import { SESSIONS_KEY } from '../../../sinks/redis/leases/session-registry';
 import { redisStore } from '../../../sinks/redis/redis-store';
@@ -88,6 +89,29 @@ describe('a session that another instance took', () => {
     expect(await job.end).toMatchObject({ status: 'completed', epoch: job.states[0]!.epoch });
     expect((await b.pipeline.get(job.promptId))?.epoch).toBe(job.states[0]!.epoch);
   });
+});
+
+test('[R1] no job is stored before the lease of its session is taken: whoever finds it finds its holder', async () => {
+  const opened$ = new Subject<never>();
+  const a = instance({
+    store: (report) => {
+      const store = redisStore({ url: one.redis.url, report });
+      const hold = store.leases.hold.bind(store.leases);
+      Object.assign(store.leases, { hold: (session: SessionKey) => concat(opened$, hold(session)) });
+      return store;
+    },
+  });
+  const b = instance();
+  const submitted = a.run(lasting(1));
+  await (
+    await b.run(short())
+  ).end;
+  const stored = await one.admin.keys('comfyui:job:*');
+  opened$.complete();
+  const job = await submitted;
+  await job.end;
+  expect(stored).not.toContain(`comfyui:job:${job.promptId}`);
+  expect(new Set(job.states.map(({ epoch }) => epoch)).size).toBe(1);
 });
 
 test('three instances share what one leaves, each job watched by one', async () => {
