@@ -16,6 +16,7 @@ import { redisReservations } from './stored/redis-reservations';
 import { fenceKey, RedisStates } from './stored/redis-states';
 
 const LEASE_TTL_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 1_000;
 
 /** Written, read and removed in one script, to see that this can be done. */
 const PROBE_KEY = 'jobstream:probe';
@@ -27,6 +28,8 @@ export interface RedisStoreOptions {
   readonly report: Report;
   /** How many ms a session stays an instance's after it last said so; 10,000 where absent. */
   readonly leaseTtlMs?: number;
+  /** How many ms a command waits for its answer before the store counts as away; 1,000 where absent. */
+  readonly commandTimeoutMs?: number;
 }
 
 /**
@@ -34,8 +37,13 @@ export interface RedisStoreOptions {
  * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
  * `StoreUnavailable`. Throws `InvalidRedisUrl`.
  */
-export function redisStore({ url, report, leaseTtlMs = LEASE_TTL_MS }: RedisStoreOptions): JobStore {
-  const nodes = redisNodes(url, report);
+export function redisStore({
+  url,
+  report,
+  leaseTtlMs = LEASE_TTL_MS,
+  commandTimeoutMs = COMMAND_TIMEOUT_MS,
+}: RedisStoreOptions): JobStore {
+  const nodes = redisNodes(url, commandTimeoutMs, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);

@@ -17,8 +17,6 @@ import {
 import type { Report } from '../../../streams/operators/reporting';
 import { redisUrl, type RedisUrl } from './url';
 
-const COMMAND_TIMEOUT_MS = 1000;
-
 type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
   readonly scripts?: Record<string, { readonly lua: string; readonly numberOfKeys: number }>;
 };
@@ -35,13 +33,16 @@ const LINK: Settings = {
 };
 
 /** For commands: fails at once rather than queue (R12: the newest states wait elsewhere, 24 MB instead of 1,132). */
-export const IMPATIENT: Settings = {
+export const impatient = (commandTimeoutMs: number): Settings => ({
   ...LINK,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
-  commandTimeout: COMMAND_TIMEOUT_MS,
+  commandTimeout: commandTimeoutMs,
   reconnectOnError: (error) => error.message.includes('READONLY'),
-};
+});
+
+/** How long the first attempt of a connection for subscriptions may take before it counts as failed. */
+const LISTENER_TRY_MS = 1_000;
 
 /** For subscriptions: waits as long as it takes. The listener subscribes again itself, and so knows when it missed something. */
 export const PATIENT: Settings = {
@@ -77,7 +78,7 @@ export function connect(url: string, settings: Settings, where: string, report: 
     if (trouble.message !== before) report(where, trouble);
   });
   redis.on('ready', () => (trouble = undefined));
-  return tended(redis, (error) => orReason(shown(error), trouble));
+  return tended(redis, settings, (error) => orReason(shown(error), trouble));
 }
 
 /** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
@@ -107,6 +108,7 @@ export function connectCluster(
     .subscribe((error) => report(where, error));
   return tended(
     redis,
+    settings,
     (error) => orReason(shown(error), trouble),
     () => telling.unsubscribe(),
   );
@@ -114,6 +116,7 @@ export function connectCluster(
 
 function tended<Client extends Redis | Cluster>(
   redis: Client,
+  { commandTimeout = LISTENER_TRY_MS }: Settings,
   told: (error: unknown) => Error,
   tearDown: () => void = noop,
 ): RedisConnection<Client> {
@@ -132,7 +135,7 @@ function tended<Client extends Redis | Cluster>(
 
   const connection: RedisConnection<Client> = {
     redis,
-    tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(COMMAND_TIMEOUT_MS)).pipe(take(1)))),
+    tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(commandTimeout)).pipe(take(1)))),
     told,
     hangUp: () => defer(() => (gone ??= disconnect())).pipe(ignoreElements()),
   };

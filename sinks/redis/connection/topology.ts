@@ -6,7 +6,7 @@ import { keySlot, SLOTS } from './key-slot';
 import { LEASE_SCRIPTS, type LeaseScripts } from '../scripts/leases';
 import { JOB_SCRIPTS, type JobScripts } from '../scripts/jobs';
 import { asking, type Asking } from './commands';
-import { connect, connectCluster, IMPATIENT } from './connection';
+import { connect, connectCluster, impatient } from './connection';
 import { redisUrl, urlOfNode } from './url';
 
 const SCRIPTS = { ...JOB_SCRIPTS, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
@@ -57,8 +57,8 @@ export interface RedisNodes extends Asking {
 }
 
 /** Connects at once, for commands that fail rather than wait. Throws `InvalidRedisUrl`. */
-export function redisNodes(url: string, report: Report): RedisNodes {
-  const settings = { ...IMPATIENT, scripts: SCRIPTS };
+export function redisNodes(url: string, commandTimeoutMs: number, report: Report): RedisNodes {
+  const settings = { ...impatient(commandTimeoutMs), scripts: SCRIPTS };
   const address = redisUrl(url);
   if (!address.isCluster) {
     const connection = connect(url, settings, 'redis', report);

@@ -9,7 +9,7 @@ import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { jobStoreContract } from './job-store.contract';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 
 jobStoreContract('the embedded store', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-'));
@@ -45,7 +45,11 @@ describe('with a real Redis', () => {
     await admin.flushall();
     const reports: unknown[] = [];
     return {
-      store: redisStore({ url: server.url, report: (_where, error) => reports.push(error) }),
+      store: redisStore({
+        url: server.url,
+        report: (_where, error) => reports.push(error),
+        commandTimeoutMs: PATIENCE_MS,
+      }),
       reports,
       listening: (promptId) =>
         until(async () => {

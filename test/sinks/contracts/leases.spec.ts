@@ -15,7 +15,7 @@ import { builtScript } from '../../support/programs/built';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { aState } from '../a-state';
 import { leasesContract } from './leases.contract';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 
 const close = (store: JobStore) => lastValueFrom(store.close(), { defaultValue: undefined });
 const session: SessionKey = { clientId: 'client-1', serverUrl: 'http://comfy:8188' };
@@ -103,7 +103,12 @@ describe('with a real Redis', () => {
   afterEach(() => Promise.all(stores.map(close)));
 
   function open(leaseTtlMs = TTL_MS) {
-    const store = redisStore({ url: server.url, report: (_where, error) => reports.push(error), leaseTtlMs });
+    const store = redisStore({
+      url: server.url,
+      report: (_where, error) => reports.push(error),
+      leaseTtlMs,
+      commandTimeoutMs: PATIENCE_MS,
+    });
     stores.push(store);
     return store.leases;
   }

@@ -11,7 +11,7 @@ import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../su
 import { aState } from '../a-state';
 import { jobStoreContract } from '../contracts/job-store.contract';
 import { leasesContract } from '../contracts/leases.contract';
-import { eventually, until } from '../../support/until';
+import { PATIENCE_MS, eventually, until } from '../../support/until';
 
 let cluster: RedisCluster;
 let reports: unknown[];
@@ -30,7 +30,7 @@ beforeEach(async () => {
 afterEach(() => Promise.all(stores.map((store) => lastValueFrom(store.close(), { defaultValue: undefined }))));
 
 function open(url = cluster.url): JobStore {
-  const store = redisStore({ url, report: (_where, error) => reports.push(error) });
+  const store = redisStore({ url, report: (_where, error) => reports.push(error), commandTimeoutMs: PATIENCE_MS });
   stores.push(store);
   return store;
 }

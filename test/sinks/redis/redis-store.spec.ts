@@ -11,7 +11,7 @@ import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { tcpProxy } from '../../support/network/tcp-proxy';
 import { aFullState, aState } from '../a-state';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 
 const KEY = 'comfyui:job:job-1';
 const TTL_MS = 7_200_000;
@@ -41,8 +41,8 @@ afterEach(async () => {
 });
 
 const report = (where: string, error: unknown) => void reports.push({ where, error });
-const open = (url = server.url): JobStore => {
-  const store = redisStore({ url, report });
+const open = (url = server.url, commandTimeoutMs = PATIENCE_MS): JobStore => {
+  const store = redisStore({ url, report, commandTimeoutMs });
   stores.push(store);
   return store;
 };
@@ -352,7 +352,7 @@ describe('[R12] an outage', () => {
   });
 
   it('that freezes Redis fails commands in time, blocks nobody, and ends', async () => {
-    const store = open();
+    const store = open(server.url, 1_000);
     await put(store, { seq: 1 });
     server.pause();
     let ticks = 0;
@@ -363,7 +363,7 @@ describe('[R12] an outage', () => {
       list(store),
       lastValueFrom(store.remove('x')),
     ]);
-    const again = await Promise.allSettled([put(open(), { seq: 3 })]);
+    const again = await Promise.allSettled([put(open(server.url, 1_000), { seq: 3 })]);
     clearInterval(ticking);
     server.resume();
     expect([...used, ...again].map(({ status }) => status)).toEqual(Array(5).fill('rejected'));
@@ -373,7 +373,7 @@ describe('[R12] an outage', () => {
   });
 
   it('that freezes Redis does not keep the store from closing', async () => {
-    const store = open();
+    const store = open(server.url, 1_000);
     await put(store);
     server.pause();
     await lastValueFrom(store.close(), { defaultValue: undefined });
