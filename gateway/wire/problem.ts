@@ -16,7 +16,7 @@ const KINDS = {
   'body-too-slow': [408, 'The body came too slowly'],
   'key-spent': [409, 'The Idempotency-Key was used up'],
   'not-reported': [409, 'The job does not report itself'],
-  'workflow-refused': [422, 'ComfyUI refused the workflow'],
+  'workflow-refused': [422, 'The workflow was refused'],
   'input-refused': [422, 'ComfyUI refused the file'],
   'key-reused': [422, 'The Idempotency-Key stands for another request'],
   'too-many-jobs': [429, 'Too many jobs joined'],

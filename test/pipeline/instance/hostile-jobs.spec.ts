@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { anInstance, closeAll, takenUp } from '../../support/pipeline/pipelines';
+import type { JobStore } from '../../../sinks/job-store';
+import { anInstance, closeAll, takenUp, type Instance } from '../../support/pipeline/pipelines';
 import { aStore } from '../../support/pipeline/stores';
 import { talkingServer, type TalkingServer } from '../../support/network/talking-server';
 import { runs } from '../../support/jest/runs';
@@ -63,9 +64,12 @@ const frame = fc.record({
 });
 
 const request = { type: 'image_generation', userId: 'ada' };
+/** The server lists no jobs; a machine that is busy must not take them for lost before they are told of. */
+const timing = { lostAfterMs: 600_000 };
+const instance = (store: () => JobStore = aStore) => anInstance({ servers: [server.url], store, timing });
 
 /** Two jobs of one pipeline and one session: what is said of the first is arbitrary, the second is run as it should be. */
-async function both(run: ReturnType<typeof anInstance>['run'], hostile: string, frames: readonly string[]) {
+async function both(run: Instance['run'], hostile: string, frames: readonly string[]) {
   const victim = await run({ '1': { class_type: 'KSampler', inputs: { steps: 3 } } }, request);
   // With an outline it is not looked at, as what an older instance has stored is not.
   const { promptId } = await run(hostile as unknown as object, { ...request, outline: hostile });
@@ -86,7 +90,7 @@ async function both(run: ReturnType<typeof anInstance>['run'], hostile: string, 
 }
 
 test('[R15] whatever one job’s workflow and frames hold, the job beside it ends right, and the pipeline goes on', async () => {
-  const { pipeline, run } = anInstance({ servers: [server.url], store: aStore });
+  const { pipeline, run } = instance();
   const framesOfIt = fc.array(
     frame.map(({ type, data }) => JSON.stringify({ type, data: { ...data, prompt_id: '$id' } })),
     { maxLength: 8 },
@@ -111,14 +115,14 @@ test.each([
   ['20,000 nodes in a row', () => Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => inARow(n)))],
 ])('[R15] a job of %s harms no other, nor whoever takes it up', async (_, hostile) => {
   const store = `hostile-${_}`;
-  const one = anInstance({ servers: [server.url], store: () => aStore(undefined, store) });
+  const one = instance(() => aStore(undefined, store));
   const { victim, promptId } = await both(one.run, JSON.stringify(hostile()), [
     JSON.stringify({ type: 'execution_start', data: { prompt_id: '$id' } }),
     JSON.stringify({ type: 'progress', data: { prompt_id: '$id', node: '1', value: 1, max: 2 } }),
   ]);
   expect(victim).toMatchObject({ status: 'completed' });
   await one.pipeline.close();
-  const other = anInstance({ servers: [server.url], store: () => aStore(undefined, store) });
+  const other = instance(() => aStore(undefined, store));
   await takenUp(other.pipeline, promptId);
   expect(await both(other.run, '{}', [])).toMatchObject({ victim: { status: 'completed' } });
 });
