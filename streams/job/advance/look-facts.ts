@@ -77,11 +77,12 @@ function absent(job: Job<AtServer>, at: number, timing: Timing): Job {
   return { ...job, stage: { ...stage, absences, nextLookAt: at + again } };
 }
 
-/** After three such answers over ten seconds the job ends: asked once more, the server would say the same. */
+/** Something is there, so the job is not absent. After three such answers over ten seconds it ends: asked once more, the server would say the same. */
 function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   const unread = oneMore(stage.unread, at);
-  if (!isEnough(unread, at, timing)) return { ...job, stage: { ...stage, unread, nextLookAt: at + timing.suspectMs } };
+  const next = { ...notAbsent(stage), unread, nextLookAt: at + timing.suspectMs };
+  if (!isEnough(unread, at, timing)) return { ...job, stage: next };
   const failure = stage.tag === 'fetchingOutputs' ? unreadableOutput : unreadableAnswer;
   return givenUp(job, failure, at, { outputs: heardOutputs(job) });
 }

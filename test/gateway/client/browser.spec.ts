@@ -140,7 +140,10 @@ test('in Chromium: a job is watched through kill -9 and a restart to its end, an
   await until(({ states }) => Number(states.at(-1)?.step) > 5);
   await service.kill();
   await until(({ statuses }) => statuses.at(-1) === 'reconnecting');
+  await eventually(() => expect(comfy.sockets()).toBe(0));
   service = await start(new URL(service.url).port);
+  // Its own, and the one under which the job was posted.
+  await eventually(() => expect(comfy.sockets()).toBe(2));
   comfy.faults.mostSteps = 40;
   await until(({ states, previews }) => Number(states.at(-1)?.step) > 10 && previews.length > 0);
   comfy.faults.mostSteps = Infinity;

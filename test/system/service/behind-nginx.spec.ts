@@ -68,7 +68,7 @@ function aStream(promptId: string) {
 test('a gateway is killed: who watches sees a reconnection, no step back, previews again, and the end', async () => {
   const { comfy, gateways } = deployment;
   comfy.faults.mostSteps = 10;
-  const promptId = await submitted();
+  const promptId = await submitted(200);
   // As many sockets on each.
   const [pages, stream, other] = [[aPage(promptId), aPage(promptId)], aStream(promptId), aStream(promptId)];
   await eventually(() => {
@@ -80,10 +80,15 @@ test('a gateway is killed: who watches sees a reconnection, no step back, previe
 
   const successor = gateways.find((gateway) => gateway !== holder)!;
   await eventually(async () => expect(await holderOf(promptId, deployment)).toBe(successor));
+  // Its own, and the one under which the job was posted.
+  await eventually(() => expect(comfy.sockets()).toBe(2));
   await eventually(() => pages.forEach(({ statuses }) => expect(statuses.at(-1)).toBe('connected')));
   const seen = pages.map(({ images }) => images.length);
-  comfy.faults.mostSteps = 20;
-  await eventually(() => pages.forEach(({ images }, n) => expect(images.length).toBeGreaterThan(seen[n]!)));
+  // Step by step: pages that are connected have yet to join the room.
+  await eventually(() => {
+    comfy.faults.mostSteps += 1;
+    pages.forEach(({ images }, n) => expect(images.length).toBeGreaterThan(seen[n]!));
+  });
   comfy.faults.mostSteps = Infinity;
 
   await Promise.all([...pages, stream, other].map(({ end }) => end));

@@ -96,7 +96,7 @@ test('[R2] a training in Python goes on through a kill -9 and a restart of the s
 });
 
 test('a trainer that is killed in the middle is timed out in time, also where the service is killed after it', async () => {
-  const promptId = await training(1_000, 0.05, 2_000);
+  const promptId = await training(1_000, 0.05, 10_000);
   await until(async () => (await asked('GET', `/jobs/${promptId}`)).node !== undefined);
   trainer!.kill('SIGKILL');
   await service!.kill();

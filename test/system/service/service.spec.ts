@@ -164,7 +164,8 @@ test.concurrent.each(versions)(
       const second = await start();
       const socket = await joined(second, running);
       const states = statesOf(socket);
-      // Its frames came again, and not only its end.
+      // Its frames came again, and not only its end: over the session under which the job was posted, beside its own.
+      await until(() => comfy.sockets() === 2);
       comfy.faults.mostSteps = 40;
       await until(() => states.some(({ via, node }) => via === 'websocket' && Number(node?.value) > 10));
       comfy.faults.mostSteps = Infinity;

@@ -521,6 +521,13 @@ describe('an answer about a job that cannot be read', () => {
     });
   });
 
+  test('[R4] is none that finds it nowhere: what was counted of those begins anew', () => {
+    const missed = (job: Job, ...times: readonly number[]): Job =>
+      times.reduce((job, at) => advance(job, told(absent, at)), job);
+    expect(missed(read(missed(aJob(), 0), 5_100), 10_200, 15_300).state.status).not.toBe('failed');
+    expect(missed(read(missed(aJob(), 0), 5_100), 10_200, 15_300, 20_400).state.failure?.kind).toBe('lost');
+  });
+
   test('is a success without its outputs where success was heard, and keeps those that frames named', () => {
     const job = after(aJob(), { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] }, { tag: 'succeeded' });
     expect(read(job, 10, 5_100, 10_200).state).toMatchObject({
