@@ -94,6 +94,7 @@ export function connectCluster(
     enableOfflineQueue: false,
     retryDelayOnFailover: 200,
     maxRedirections: 30,
+    ...(settings.commandTimeout !== undefined && { slotsRefreshTimeout: settings.commandTimeout }),
     redisOptions: { ...settings, ...credentials, ...(isTls && { tls: {} }) },
   });
   redis.setMaxListeners(0);
