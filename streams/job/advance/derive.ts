@@ -21,7 +21,9 @@ const ALMOST = 99.9;
 
 /** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
 export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
-  return state.status === 'queued' ? withState(job, state, at) : withShown(job, shownAt(runOf(job, state, at), at), state, at);
+  return state.status === 'queued'
+    ? withState(job, state, at)
+    : withShown(job, shownAt(runOf(job, state, at), at), state, at);
 }
 
 /** The same, of a run whose bar is known. */
