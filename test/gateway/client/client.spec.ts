@@ -200,14 +200,16 @@ test('a server that is no gateway is told, whatever it answers', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = jobstream({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  clients.push(client);
-  await expect(client.outputUrl('a', 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'no-answer' });
-  client.watchMine().subscribe({ error: () => undefined });
-  const { reason } = await firstValueFrom(client.connection$.pipe(filter((each) => each.reason !== undefined)));
-  expect(reason).toMatchObject({ code: 'no-gateway' });
-  client.close();
-  server.close();
-  server.closeAllConnections();
+  try {
+    await expect(client.outputUrl('a', 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'no-answer' });
+    client.watchMine().subscribe({ error: () => undefined });
+    const { reason } = await firstValueFrom(client.connection$.pipe(filter((each) => each.reason !== undefined)));
+    expect(reason).toMatchObject({ code: 'no-gateway' });
+  } finally {
+    client.close();
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 test.each(['', 'jobs.example.com', 'ftp://jobs.example.com', 'http://'])('%p is no URL of a gateway', (url) => {
