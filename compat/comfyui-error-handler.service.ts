@@ -1,4 +1,5 @@
 import { ErrorCategory, type FallbackStrategy } from './error-category';
+import { podOf } from './jobs/pod-rest';
 
 /** How often and how long apart what failed is tried again. */
 export interface ComfyUIErrorHandlerConfig {
@@ -41,12 +42,12 @@ export class ComfyUIErrorHandlerService {
     return Math.round(Math.min(this.backoffBase * 2 ** (attempt - 1), this.backoffMax));
   }
 
-  /** Whether the server answers `GET /system_stats` in time. */
+  /** Whether the server answers `GET /system_stats` in time. Its URL may hold a login. */
   async checkHealth(serverUrl: string): Promise<boolean> {
     const giveUp = new AbortController();
     const timer = setTimeout(() => giveUp.abort(), this.healthCheckTimeout);
     try {
-      return (await fetch(`${serverUrl}/system_stats`, { method: 'GET', signal: giveUp.signal })).ok;
+      return (await podOf(serverUrl).ask('/system_stats', giveUp.signal)).ok;
     } catch {
       return false;
     } finally {

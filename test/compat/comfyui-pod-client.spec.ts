@@ -11,8 +11,13 @@ import {
 } from '../support/comfyui/client/comfyui-client';
 import { freePort } from '../support/redis/redis-server';
 import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
-import { ComfyUIWebSocketClient, createComfyUIPodClient, ComfyUIPodClient } from '../../compat';
-import { aPod, closeAll, expectOnce, expectRising, posts, onEach } from './support';
+import {
+  ComfyUIErrorHandlerService,
+  ComfyUIPodClient,
+  ComfyUIWebSocketClient,
+  createComfyUIPodClient,
+} from '../../compat';
+import { aPod, closeAll, expectOnce, expectRising, posts, onEach, withLogin } from './support';
 
 const proxies: TcpProxy[] = [];
 afterEach(async () => {
@@ -142,6 +147,19 @@ onEach(
   },
   ['0.3.30', '0.33.0'],
 );
+
+test.each([
+  ['without a login', (url: string) => url],
+  ['with a login', withLogin],
+])('%s, images of a finished job that cannot be had for a moment are asked for again', async (_how, urlOf) => {
+  const server = await start({ faults: { status: { httpStatus: 503, body: 'busy', routes: ['/view', '/api/view'] } } });
+  const errorHandler = new ComfyUIErrorHandlerService({ backoffBase: 100, maxRetries: 5 });
+  const result = aPod(urlOf(server.url), { errorHandler }).executeWorkflow(steps({ steps: 2 }));
+  await until(() => server.requests.some(({ path }) => path.includes('/view?')));
+  server.faults.status = undefined;
+  expect(await result).toMatchObject({ status: 'completed', images: [expect.stringMatching(DATA_URL)] });
+  expectOnce(server);
+});
 
 test('a workflow that is refused is told with its nodes, and does not run', async () => {
   const server = await start();
