@@ -1,3 +1,4 @@
+import { PipelineClosed } from '../index';
 import { ErrorCategory, type FallbackStrategy } from './error-category';
 import { podOf } from './jobs/pod-rest';
 
@@ -61,6 +62,7 @@ export class ComfyUIErrorHandlerService {
     const message = error.message.toLowerCase();
     const says = (words: readonly string[]): boolean => words.some((word) => message.includes(word));
     const status = statusIn(message);
+    if (error instanceof PipelineClosed) return ErrorCategory.PERMANENT;
     if (NETWORK_NAMES.some((word) => name.includes(word)) || says(NETWORK_WORDS)) return ErrorCategory.TRANSIENT;
     // Before all that a message about a workflow may have in it by chance: a node's number, say.
     if (message.includes('workflow') && says(['invalid', 'validation'])) return ErrorCategory.FATAL;

@@ -1,6 +1,6 @@
 import { filter, firstValueFrom, interval, map, merge, timer, type Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../index';
-import { followingIn } from './jobs/following';
+import { following } from './jobs/following';
 import { holdNamed, type Held } from './jobs/held-pipeline';
 import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { realClock } from './jobs/real-clock';
@@ -90,7 +90,7 @@ export class ComfyUIWebSocketClient {
     const connection = this.connections.get(clientId);
     if (connection === undefined) return;
     this.connections.delete(clientId);
-    for (const following of connection.jobs.values()) following.unsubscribe();
+    for (const followed of connection.jobs.values()) followed.unsubscribe();
     void connection.release();
   }
 
@@ -104,11 +104,11 @@ export class ComfyUIWebSocketClient {
   /** Which server has the job is known once one does. It may not have been posted yet. */
   private follow(connection: Connection, promptId: string): void {
     if (connection.jobs.has(promptId)) return;
-    const following = followingIn(connection, promptId, { patient: true }).subscribe({
+    const followed = following(connection, promptId, { patient: true }).subscribe({
       next: (state) => this.tell(connection, promptId, state),
       error: () => connection.jobs.delete(promptId),
     });
-    connection.jobs.set(promptId, following);
+    connection.jobs.set(promptId, followed);
   }
 
   private tell(connection: Connection, promptId: string, state: JobState): void {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ComfyUIErrorHandlerService, ErrorCategory } from '../../compat';
+import { PipelineClosed } from '../../index';
 import { start, stopAll } from '../support/comfyui/client/comfyui-client';
 import { withLogin } from './support';
 
@@ -30,6 +31,10 @@ test.each([
 
 test('what gets no answer may be asked again, whatever it says', () => {
   expect(of('/history/404: status 400', 'NoAnswer')).toBe(ErrorCategory.TRANSIENT);
+});
+
+test('what was closed is not asked again', () => {
+  expect(handler.shouldRetry(new PipelineClosed())).toBe(false);
 });
 
 test('is tried again only while the server is well, and rejects with the operation’s own error', async () => {

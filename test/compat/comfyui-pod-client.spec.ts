@@ -124,6 +124,32 @@ onEach('no time-out posts again, and the job is told of to its end', async (vers
   expectOnce(server);
 });
 
+test('a client that is closed lets go of a job that it runs, which goes on', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const { pod, progress, result } = running(server.url, long());
+  await until(() => progress.length > 1);
+  await pod.close();
+  await until(() => server.sockets() === 0);
+  const { promptId, status, error } = await result;
+  expect([status, error]).toEqual(['failed', 'The client was closed']);
+  server.faults.mostSteps = Infinity;
+  await finished(server, promptId);
+  expect(await pod.getJobStatus(promptId)).toMatchObject({ status: 'completed' });
+  expectOnce(server);
+});
+
+test('a client that is closed while it posts follows nothing of that', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const pod = aPod(server.url);
+  const runs = pod.executeWorkflow(long());
+  const queues = pod.queueWorkflow(long());
+  await pod.close();
+  expect(await runs).toMatchObject({ status: 'failed', error: 'The client was closed' });
+  await queues;
+  await until(() => server.sockets() === 0);
+  expect(posts(server)).toBe(2);
+});
+
 test('an answer that is lost after the workflow was queued has nothing posted twice', async () => {
   const server = await start({ faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
   expect(await running(server.url, twoOutputs()).result).toMatchObject({ status: 'completed' });
