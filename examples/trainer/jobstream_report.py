@@ -29,13 +29,17 @@ import urllib.error
 import urllib.request
 
 SETTLED = ("completed", "failed")
-# What the service says for good: no token, no such job, no job that reports itself, a report that it does not take.
-FINAL = (400, 401, 403, 404, 409, 413, 415)
+# What the service says for good: no token, no such job, no job that reports itself.
+FINAL = (401, 403, 404, 409)
+# A report that it does not take: the training goes on, and the next is sent.
+REFUSED = (400, 413, 415)
 METRICS = 20
+# What a metric's name may hold beside letters and digits, with which it begins.
+SIGNS = " ._/@%:()+-"
 
 
 class Reporter:
-    """Tells of one job. `stopped` is true once the job has settled: then the training is to stop."""
+    """Tells of one job. `stopped` is true once the job has settled: then the training is to stop. `refused` is what the service last did not take, and why."""
 
     def __init__(self, url, token=None, every=0.5, beat=30.0, patience=600.0, timeout=10.0):
         """`url`: of the job's reports. Seconds: `every` between reports, `beat` between signs of life, `patience` for the end."""
@@ -43,6 +47,7 @@ class Reporter:
         self.every, self.beat, self.patience, self.timeout = every, beat, patience, timeout
         self.job = None
         self.error = None
+        self.refused = None
         self._count = 0
         self._next = {}
         self._end = None
@@ -108,6 +113,8 @@ class Reporter:
         self._thread.join(self.patience + self.timeout)
         if self.error is not None:
             raise self.error
+        if self.refused is not None and not self.stopped:
+            raise RuntimeError(self.refused)
         if self._thread.is_alive() or not self.stopped:
             raise TimeoutError("the end of the training could not be told")
         return self.job
@@ -141,6 +148,7 @@ class Reporter:
         """The same report again and again: however often it arrives, it counts once."""
         until = time.monotonic() + self.patience
         pause = 0.5
+        self.refused = None
         while not self.stopped and time.monotonic() < until:
             waited = self._try(report)
             if waited is None:
@@ -159,8 +167,11 @@ class Reporter:
                 self.job = json.loads(answer.read())
                 return None
         except urllib.error.HTTPError as error:
-            if error.code in FINAL:
-                self.error = RuntimeError("the report was refused with %d: %s" % (error.code, error.read(2000).decode("utf-8", "replace")))
+            if error.code in FINAL + REFUSED:
+                why = "the report was refused with %d: %s" % (error.code, error.read(2000).decode("utf-8", "replace"))
+                if error.code in FINAL:
+                    self.error = RuntimeError(why)
+                self.refused = why
                 return None
             return _seconds(error.headers.get("Retry-After"))
         except (OSError, ValueError):
@@ -198,24 +209,32 @@ def hugging_face_callback(report):
 
 
 def _told(metrics=None, **fields):
-    told = {name: value for name, value in fields.items() if value is not None}
+    # What the service would not take is left out: a training is not to suffer for what is told of it.
+    told = {}
     for name, length in (("stage", 100), ("message", 2000)):
-        if name in told:
-            told[name] = str(told[name])[:length]
+        if fields.get(name) is not None and str(fields[name]) != "":
+            told[name] = str(fields[name])[:length]
+    value, most = _number(fields.get("value")), _number(fields.get("max"))
+    if value is not None and most is not None and 0 < most <= 1e12:
+        told["value"], told["max"] = min(max(value, 0), most), most
     # JSON has no NaN: a loss that is none is left out. Tensors of one number are numbers.
     numbers = {str(name)[:64]: _number(value) for name, value in (metrics or {}).items()}
-    finite = {name: value for name, value in numbers.items() if value is not None}
+    finite = {name: value for name, value in numbers.items() if value is not None and _is_name(name)}
     if finite:
         told["metrics"] = dict(list(finite.items())[:METRICS])
     return told
 
 
+def _is_name(text):
+    return text[:1].isalnum() and all(each.isalnum() or each in SIGNS for each in text)
+
+
 def _number(value):
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = value if isinstance(value, int) else float(value)
+        return number if math.isfinite(number) else None
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
 
 
 def _seconds(retry_after):

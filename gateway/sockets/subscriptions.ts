@@ -1,6 +1,6 @@
 import { defer, finalize, mergeMap, Subscription } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import { answerTo, type Answer } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
 import type { AllJobs, WatchNews } from './all-jobs';
@@ -15,6 +15,8 @@ import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
+/** How many more it may ask for at a time that have ended: who follows 64 may have missed the ends of others. */
+const MOST_ENDS = 8;
 
 /** The jobs that one socket follows. */
 export interface Subscriptions {
@@ -57,8 +59,9 @@ class SocketSubscriptions implements Subscriptions {
     const answer = answerTo(ack, this.#queue, ({ job }) => this.#queue.state(job));
     if (typeof promptId !== 'string') answer.with(refusal(NO_ID));
     else if (!isPromptId(promptId)) answer.with(refusal(unknownJob()));
-    else if (this.#joined.size >= MOST_ROOMS && !this.#joined.has(promptId)) answer.with(refusal(TOO_MANY));
-    else this.#join(promptId, answer);
+    else if (this.#joined.has(promptId) || this.#joined.size < MOST_ROOMS) this.#join(promptId, answer);
+    else if (this.#joined.size < MOST_ROOMS + MOST_ENDS) this.#join(promptId, answer, true);
+    else answer.with(refusal(TOO_MANY));
   }
 
   leave(promptId: unknown): void {
@@ -88,7 +91,8 @@ class SocketSubscriptions implements Subscriptions {
     [...this.#joined.values()].forEach((subscription) => subscription.unsubscribe());
   }
 
-  #join(promptId: string, answer: Answer<Reply>): void {
+  /** `onlyEnded` where there is no room for a job that is still to be followed. */
+  #join(promptId: string, answer: Answer<Reply>, onlyEnded = false): void {
     const { pipeline, rooms } = this.#followed;
     const before = this.#joined.get(promptId);
     const subscription = new Subscription();
@@ -103,7 +107,10 @@ class SocketSubscriptions implements Subscriptions {
     };
     // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
-      mergeMap(() => rooms.news(promptId, this.#viewer)),
+      mergeMap((job) => {
+        if (onlyEnded && !isSettled(job)) throw TOO_MANY;
+        return rooms.news(promptId, this.#viewer);
+      }),
       finalize(over),
     );
     subscription.add(

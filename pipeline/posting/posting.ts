@@ -4,7 +4,7 @@ import {
   concat,
   concatMap,
   defer,
-  map,
+  filter,
   merge,
   mergeMap,
   of,
@@ -15,10 +15,10 @@ import {
 } from 'rxjs';
 import type { Choice } from './choose-server';
 import { overdue, type Overdue } from './overdue';
-import { ranOutOfMemory, rerunMs, waitsForRun, wasLost, wholeOf } from './reruns';
+import { ranOutOfMemory, rerunMs, serverOfNextRun, waitsForRun, wasLost, workflowOf } from './reruns';
 import { Stopping, type StoppingParts } from './stopping';
 import { endingJob, type StoredJob } from '../demand';
-import { isTransient, type Env } from '../env';
+import type { Env } from '../env';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
 import { oncePosted } from '../../sinks/stored-workflow.codec';
@@ -30,7 +30,6 @@ import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
-import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** The next run is posted after 10 s even if the store has not taken it: a store that is away holds up no job (R12). */
@@ -41,7 +40,7 @@ export interface PostingParts extends StoppingParts {
   readonly sessions: Pick<Sessions, 'own' | 'ready' | 'lease' | 'leaseChanged'>;
   readonly board: BoardView;
   readonly store: Pick<JobStore, 'workflow'>;
-  readonly writer: Pick<WriteBehind, 'keep' | 'stored'>;
+  readonly writer: Pick<WriteBehind, 'keep' | 'stored' | 'waitingWorkflow'>;
 }
 
 /** Posting jobs to servers, once or again, and stopping them. */
@@ -94,15 +93,12 @@ class Posts implements Posting {
   }
 
   again(promptId: string, failure: Failure): Observable<BoardEvent> {
-    const { board, store, sessions } = this.#parts;
-    const { clock, backoff, report } = this.#env;
+    const { board, sessions } = this.#parts;
+    const { clock } = this.#env;
     const state = board.job(promptId)?.state;
     if (state === undefined) return EMPTY;
-    const workflow$ = store
-      .workflow(promptId)
-      .pipe(reporting('store', report), reconnecting({ backoff, clock, isTransient }), map(wholeOf));
     return timer(rerunMs(state.attempt), clock).pipe(
-      concatMap(() => concat(sessions.ready(), workflow$)),
+      concatMap(() => concat(sessions.ready(), workflowOf(promptId, this.#parts, this.#env))),
       concatMap((prompt) => this.#nextRun(promptId, failure, prompt)),
       endingJob(state, clock),
     );
@@ -148,11 +144,11 @@ class Posts implements Posting {
 
   /** The next run of a job, from its workflow. */
   #nextRun(promptId: string, failure: Failure, prompt: Prompt | undefined): Observable<BoardEvent> {
-    const { sessions, board, writer } = this.#parts;
+    const { choice, sessions, board, writer } = this.#parts;
     const { clock, report } = this.#env;
     const job = board.job(promptId);
     if (job?.stage.tag !== 'betweenRuns') return EMPTY;
-    const at = this.#serverOfNextRun(job.state);
+    const at = serverOfNextRun(job.state, choice);
     if (at === undefined || prompt === undefined) return of({ tag: 'refused', promptId, at: clock.now(), failure });
     const runId = randomUUID();
     const clientId = sessions.own(at.url);
@@ -164,14 +160,6 @@ class Posts implements Posting {
     const { attempt } = job.state;
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
     return concat(freed$, next$, this.#stored(runId), this.#posted(at, run));
-  }
-
-  /** The server before if it is well; else another, where there is one for this type. */
-  #serverOfNextRun({ serverUrl, type }: JobState): ComfyUIServer | undefined {
-    const { choice } = this.#parts;
-    const before = choice.of(serverUrl);
-    // The server asked for may be one that is not for this type.
-    return before !== undefined && choice.isHealthy(before) ? before : (choice.preferred(type) ?? before);
   }
 
   /** Completes when the run is stored, which comes before its post: whoever takes the job up after a crash looks for this run and makes no other. */
@@ -186,19 +174,23 @@ class Posts implements Posting {
 
   /** Posts one run of a job, and stops it right away if that was asked for meanwhile. */
   #posted(at: ComfyUIServer, run: Run): Observable<BoardEvent> {
-    let id = run.runId;
+    let id: string | undefined;
     const note = (event: BoardEvent): void => {
-      if (event.tag === 'accepted') id = event.runId ?? id;
+      if (event.tag === 'accepted') id = event.runId ?? run.runId;
     };
     return concat(
-      at.submit(this.#submission(run)).pipe(tap(note)),
+      at.submit(this.#submission(run)).pipe(
+        tap(note),
+        // What a server says so late that its run was given up says nothing of the next.
+        filter(() => !this.#isSuperseded(run)),
+      ),
       defer(() => this.#afterPost(at, run, id)),
     );
   }
 
   #submission(run: Run): Submission {
-    const { board, sessions } = this.#parts;
-    const { runId, clientId, prompt, maybePosted } = run;
+    const { board, sessions, writer } = this.#parts;
+    const { promptId, runId, clientId, prompt, maybePosted } = run;
     return {
       ...{ promptId: runId, clientId, prompt, maybePosted },
       linked: () => board.session(clientId)?.open === true,
@@ -208,15 +200,19 @@ class Posts implements Posting {
       },
       /** A run whose frames came before its answer needs no other post. */
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
-      // No other instance can take over a job that is not in the store, so posting it needs no lease.
-      mayPost: () => !run.stored || sessions.lease(clientId) === 'certain',
+      // No other instance can take over a job that is not in the store, so posting it needs no lease; until it is stored.
+      mayPost: () =>
+        (!run.stored && writer.waitingWorkflow(promptId) !== undefined) || sessions.lease(clientId) === 'certain',
       changed$: merge(board.changed(clientId), board.changed(run.promptId), sessions.leaseChanged(clientId)),
     };
   }
 
-  #afterPost(at: ComfyUIServer, run: Run, id: string): Observable<BoardEvent> {
-    const { promptId } = run;
-    if (this.#expired.delete(promptId)) return this.#stopping.run(at, id);
+  /** `accepted` is the id under which the server took it, if it did. */
+  #afterPost(at: ComfyUIServer, run: Run, accepted: string | undefined): Observable<BoardEvent> {
+    const { promptId, runId } = run;
+    if (this.#expired.delete(promptId)) return this.#stopping.run(at, accepted ?? runId);
+    if (this.#isSuperseded(run))
+      return accepted === undefined || this.#hasEnded(promptId) ? EMPTY : this.#stopping.run(at, accepted);
     const job = this.#jobOfRun(run);
     if (job === undefined) return EMPTY;
     // Another instance took the session while the job was being posted.
@@ -229,6 +225,17 @@ class Posts implements Posting {
   #jobOfRun({ promptId, attempt }: Run): Job | undefined {
     const job = this.#parts.board.job(promptId);
     return job?.state.attempt === attempt ? job : undefined;
+  }
+
+  /** Whether a later run of its job has begun. */
+  #isSuperseded({ promptId, attempt }: Run): boolean {
+    return (this.#parts.board.job(promptId)?.state.attempt ?? attempt) > attempt;
+  }
+
+  /** Whether a job's last run is known to be over, and not just given up. */
+  #hasEnded(promptId: string): boolean {
+    const stage = this.#parts.board.job(promptId)?.stage;
+    return stage?.tag === 'betweenRuns' && stage.failure.kind === 'out_of_memory';
   }
 
   #isHeld({ clientId }: Run): boolean {

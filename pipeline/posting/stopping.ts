@@ -4,7 +4,7 @@ import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { isAtServer } from '../../streams/job/job';
 import { isSettled, runIdOf, type JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { reporting } from '../../streams/operators/reporting';
+import { orNothing, reporting } from '../../streams/operators/reporting';
 import { isTransient, type Env } from '../env';
 import type { Choice } from './choose-server';
 
@@ -61,8 +61,9 @@ export class Stopping {
     return told(promptId).pipe(filter(isSettled), endWith(undefined));
   }
 
+  /** What can never be asked is told, and ends nothing (R15). */
   #patiently(cancel$: Observable<never>): Observable<never> {
     const { clock, backoff, report } = this.#env;
-    return cancel$.pipe(reporting('cancel', report), reconnecting({ backoff, clock, isTransient }));
+    return cancel$.pipe(reporting('cancel', report), reconnecting({ backoff, clock, isTransient }), orNothing);
   }
 }

@@ -24,22 +24,22 @@ export function opening({
   beginnings,
   timeoutMs,
 }: OpeningParts): (request: OpenRequest) => Promise<JobState> {
-  const stateOf = (request: OpenRequest, { promptId, at }: Identity): JobState => {
+  const stateOf = (request: OpenRequest, { promptId, at }: Identity, now: number): JobState => {
     const { steps, silentMs = bounds.silentMs } = request.reported ?? {};
     const givenMs = request.timeoutMs ?? timeoutMs(request.type);
     return {
       ...newState(promptId, REPORTED_URL, request, at),
       session: sessions.own(REPORTED_URL),
       via: 'report',
-      reported: { silentMs, count: 0, heardAt: at, ...(steps !== undefined && { steps }) },
-      ...(givenMs !== undefined && { deadlineAt: at + givenMs }),
+      reported: { silentMs, count: 0, heardAt: now, ...(steps !== undefined && { steps }) },
+      ...(givenMs !== undefined && { deadlineAt: now + givenMs }),
     };
   };
   const openAs = (request: OpenRequest, as?: Identity): Promise<JobState> =>
     beginnings.begin(
       {
         ...{ userId: request.userId, bytes: 0 },
-        stateOf: (identity) => stateOf(request, identity),
+        stateOf: (identity, now) => stateOf(request, identity, now),
         first: (state) => of<BoardEvent>({ tag: 'opened', job: reportedJob(state) }),
       },
       as,

@@ -34,7 +34,7 @@ const FORGOTTEN_AFTER = 30;
 
 export interface RecoveryParts {
   readonly store: Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'leases'>;
-  readonly writer: Pick<WriteBehind, 'write' | 'waiting'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'isConfirming'>;
   readonly board: Pick<BoardView, 'job'>;
   readonly transit: Transit;
   readonly isServed: (serverUrl: string) => boolean;
@@ -88,10 +88,11 @@ class StoreRecovery implements Recovery {
     return this.#patiently(look$);
   }
 
-  /** Whether the job is on the board, on its way to it, or has ended here with its end still to be written: the store then has an older state (R1). */
+  /** Whether the job is on the board, on its way to it, or has ended here with its end still to be written, or written once more: the store may then have an older state (R1). */
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
-    return board.job(promptId) !== undefined || transit.has(promptId) || writer.waiting(promptId) !== undefined;
+    if (board.job(promptId) !== undefined || transit.has(promptId)) return true;
+    return writer.waiting(promptId) !== undefined || writer.isConfirming(promptId);
   }
 
   #isOurs({ serverUrl, promptId }: JobState): boolean {
@@ -129,12 +130,16 @@ class StoreRecovery implements Recovery {
   /** Raises the epoch. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
   #claimed(state: JobState): Observable<StoredJob> {
     const { writer, store } = this.#parts;
-    const { clock, report } = this.#env;
+    const { clock, report, backoff } = this.#env;
     return defer(() => {
       const ours = takenOver(state, clock.now());
-      const workflow$ = store
-        .workflow(state.promptId)
-        .pipe(reporting('recovery', report), orNothing, defaultIfEmpty(undefined));
+      const workflow$ = store.workflow(state.promptId).pipe(
+        reporting('recovery', report),
+        // Without it, a job that was never posted would be taken for one that was.
+        reconnecting({ backoff, clock, isTransient }),
+        orNothing,
+        defaultIfEmpty(undefined),
+      );
       return writer.write(ours).pipe(
         filter((outcome) => outcome === 'stored'),
         concatMap(() => workflow$),

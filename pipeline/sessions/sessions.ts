@@ -14,7 +14,7 @@ export interface SessionParts {
     readonly session: (clientId: string) => Session;
   }[];
   readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'write' | 'waiting'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'isConfirming'>;
   readonly board: BoardView;
   readonly transit: Transit;
   /** The changes of a job here, from now on. */

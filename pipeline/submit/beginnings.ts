@@ -37,7 +37,8 @@ export interface BeginningParts {
 /** A job that is to begin. */
 export interface NewJob {
   readonly userId: string;
-  readonly stateOf: (as: Identity) => JobState;
+  /** `now` is when it begins, which under a caller's key may be long after that was first heard. */
+  readonly stateOf: (as: Identity, now: number) => JobState;
   readonly workflow?: StoredWorkflow;
   /** Of that. */
   readonly bytes: number;
@@ -77,7 +78,8 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
   return {
     begin: ({ userId, bytes, stateOf, workflow, first }, as) =>
       admitted(userId, bytes, async (counted) => {
-        const state = stateOf(as ?? { promptId: randomUUID(), at: clock.now() });
+        const now = clock.now();
+        const state = stateOf(as ?? { promptId: randomUUID(), at: now }, now);
         const { promptId } = state;
         if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
         const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);

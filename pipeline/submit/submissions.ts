@@ -25,7 +25,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
   const { choice, sessions, board, posting, beginnings } = parts;
 
   /** A job's first state. */
-  function firstState(request: SubmitRequest, url: string, as: Identity): JobState {
+  function firstState(request: SubmitRequest, url: string, as: Identity, now: number): JobState {
     const { timeoutMs = parts.timeoutMs(request.type) } = request;
     const retry = retryOf(request);
     const clientId = sessions.own(url);
@@ -34,7 +34,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
       clientId,
       via: board.session(clientId)?.open === true ? 'websocket' : 'polling',
       ...(retry !== undefined && { retry }),
-      ...(timeoutMs !== undefined && { deadlineAt: as.at + timeoutMs }),
+      ...(timeoutMs !== undefined && { deadlineAt: now + timeoutMs }),
     };
   }
 
@@ -44,7 +44,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
     return beginnings.begin(
       {
         ...{ userId: request.userId, bytes: prompt.workflow.length, workflow: { tag: 'unposted', prompt } },
-        stateOf: (identity) => firstState(request, url, identity),
+        stateOf: (identity, now) => firstState(request, url, identity, now),
         first: (state, isStored) => posting.first(state, prompt, isStored),
       },
       as,

@@ -7,6 +7,8 @@ export interface Confirmations {
   readonly later: (state: JobState) => void;
   /** Whether a state was written before, and this is the second time. */
   readonly isConfirmed: (state: JobState) => boolean;
+  /** Whether a job's end is still to be written for the second time. */
+  readonly awaits: (promptId: string) => boolean;
   /** A job is not to be confirmed any more. */
   readonly noMore: (promptId: string) => void;
   readonly close: () => void;
@@ -40,6 +42,7 @@ export function confirmations(write: (state: JobState) => void, afterMs: number,
       waiting.set(state.promptId, { state, dueAt: clock.now() + afterMs });
       watch();
     },
+    awaits: (promptId) => waiting.has(promptId),
     noMore: (promptId) => void waiting.delete(promptId),
     close: () => {
       waiting.clear();

@@ -94,6 +94,14 @@ class QueuedWrites implements WriteBehind {
     this.#workflows.set(promptId, workflow);
   }
 
+  waitingWorkflow(promptId: string): StoredWorkflow | undefined {
+    return this.#workflows.get(promptId);
+  }
+
+  isConfirming(promptId: string): boolean {
+    return this.#confirming.awaits(promptId);
+  }
+
   stored(state: JobState): Observable<never> {
     return defer(() => {
       const waiting = this.#unwritten.get(state.promptId);

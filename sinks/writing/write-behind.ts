@@ -16,6 +16,10 @@ export interface WriteBehind {
   write(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome>;
   /** Has a workflow stored with the job's next state that is written, in place of one that waits for it already. */
   keep(promptId: string, workflow: StoredWorkflow): void;
+  /** The workflow that waits to be stored with the job's next state. */
+  waitingWorkflow(promptId: string): StoredWorkflow | undefined;
+  /** Whether the job ended here, and its end is still to be written once more. */
+  isConfirming(promptId: string): boolean;
   /** Completes when this state, or a newer one, is stored; at once where it is already, never will be, or the store is away. Has it written now if it waits. */
   stored(state: JobState): Observable<never>;
   /** Writes a state again, so that it lives on. */

@@ -6,6 +6,7 @@ import {
   defer,
   filter,
   ignoreElements,
+  map,
   of,
   take,
   takeUntil,
@@ -23,7 +24,7 @@ import type { Prompt } from '../../streams/job/workflow';
 import type { Lookup } from '../looks/lookup';
 import { MARK, inQueueAs } from '../looks/places';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
+import { NoAnswer, Refusal, Unreadable, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
@@ -226,11 +227,24 @@ function bodyOf({ promptId, clientId, prompt }: Submission): string {
 }
 
 /** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
-const findPosted = ({ queue, one, renamed }: Lookup, promptId: string): Observable<string | undefined> =>
-  queue().pipe(
-    concatMap((entries) => {
-      const queued = inQueueAs(entries, promptId);
-      if (queued !== undefined) return of(queued.promptId);
-      return one(promptId).pipe(concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))));
+function findPosted({ queue, one, renamed }: Lookup, promptId: string): Observable<string | undefined> {
+  const alone = (): Observable<string | undefined> =>
+    one(promptId).pipe(concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))));
+  return queue().pipe(
+    // Strangers' workflows may make it too large to be read: what has ended is found all the same, and nothing is called absent.
+    catchError((error: unknown) => {
+      if (!(error instanceof Unreadable)) throw error;
+      return alone().pipe(
+        map((id) => {
+          if (id === undefined) throw error;
+          return { id };
+        }),
+      );
+    }),
+    concatMap((found) => {
+      if ('id' in found) return of(found.id);
+      const queued = inQueueAs(found, promptId);
+      return queued === undefined ? alone() : of(queued.promptId);
     }),
   );
+}

@@ -1,10 +1,10 @@
 import { bounds } from '../bounds';
-import { completed, givenUp, withRun, withState } from '../job/advance/derive';
+import { completed, givenUp, withShown, withState } from '../job/advance/derive';
 import { cancelledBeforeRun, cancelledFailure } from '../job/failures';
 import type { Job, ReportingItself } from '../job/job';
 import type { JobEvent } from '../job/job-event';
 import type { CurrentNode, Failure, FileOutput, JobState } from '../job/job-state';
-import { shownAt } from '../job/progress/bar';
+import { shownAt, standing } from '../job/progress/bar';
 import type { RunClock } from '../job/progress/run-clock';
 import { executing, stepped } from '../job/progress/run-events';
 import { redact } from '../redact';
@@ -32,11 +32,22 @@ export function reporting(job: ReportedJob, event: JobEvent): Job {
   }
 }
 
+/** A first step that is told so soon after the first report was made before it: how long it took, nobody knows. */
+const MADE_BEFORE_MS = 1_000;
+
 /** While nothing is known of how long it takes, its bar stands: what comes before the first step may take any time. */
-const drawn = (job: ReportedJob, run: RunClock, state: JobState, at: number): Job =>
-  run.hasBegun || shownAt(run, at).isSure
-    ? withRun(job, run, state, at)
-    : withState({ ...job, stage: { ...job.stage, run } }, { ...state, phase: 'loading' }, at);
+function drawn(job: ReportedJob, run: RunClock, state: JobState, at: number): Job {
+  const shown = shownAt(run, at);
+  if (shown.isSure || isPaced(run)) return withShown(job, shown, state, at);
+  if (run.hasBegun) return withShown(job, standing(run), state, at);
+  return withState({ ...job, stage: { ...job.stage, run } }, { ...state, phase: 'loading' }, at);
+}
+
+function isPaced({ nodes }: RunClock): boolean {
+  const { value, paceMs, firstAt, startedAt } = nodes.get(REPORTED_NODE) ?? noSteps;
+  return paceMs > 0 || (value > 0 && firstAt - startedAt >= MADE_BEFORE_MS);
+}
+const noSteps = { value: 0, paceMs: 0, firstAt: 0, startedAt: 0 };
 
 /** One that is no newer than the last changes nothing. */
 function takeReport(job: ReportedJob, report: JobReport, before: Reporting, at: number): Job {

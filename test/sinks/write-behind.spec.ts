@@ -174,6 +174,18 @@ describe('a settled state that is to be confirmed', () => {
       };
     }, CONFIRM_MS));
 
+  test('is known to wait for that', () =>
+    play(({ writer, at }) => {
+      const known: boolean[] = [];
+      const look = (): void => void known.push(writer.isConfirming('job-1'));
+      at(0, () => writer.put(settled()));
+      at(WRITE_MS - 1, look);
+      at(WRITE_MS + 1, look);
+      at(WRITE_MS + CONFIRM_MS - 1, look);
+      at(2 * (WRITE_MS + CONFIRM_MS), look);
+      return () => expect(known).toEqual([false, true, true, false]);
+    }, CONFIRM_MS));
+
   test('is back where a master took it along', () =>
     play(({ store, writer, at }) => {
       at(0, () => writer.put(settled()));

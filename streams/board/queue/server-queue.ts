@@ -29,7 +29,7 @@ export class ServerQueue {
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
   /** Our jobs that were taken since the last count, first come first. */
-  #newcomers: string[] = [];
+  readonly #newcomers = new Set<string>();
   #mayMove = false;
 
   readonly #timing: Timing;
@@ -57,7 +57,8 @@ export class ServerQueue {
   /** ComfyUI took a job of ours: it has at most all others before it. */
   accepted(job: Job, at: number, isOutOfTurn: boolean, isTold: boolean): Job {
     const { promptId } = job.state;
-    this.#newcomers.push(promptId);
+    this.#newcomers.delete(promptId);
+    this.#newcomers.add(promptId);
     this.#endedAtPlace.set(promptId, this.#ended);
     this.#isMixedUp ||= isOutOfTurn;
     this.#countBy(at + this.#timing.soonMs);
@@ -68,14 +69,20 @@ export class ServerQueue {
   /** A look told where a job stands. */
   found({ state: { promptId } }: Job): void {
     this.#endedAtPlace.set(promptId, this.#ended);
-    this.#newcomers = this.#newcomers.filter((id) => id !== promptId);
+    this.#newcomers.delete(promptId);
   }
 
   /** A run of ours is over: whoever waits behind it is one nearer. */
   ended({ state: { promptId, status } }: Job): void {
-    this.#endedAtPlace.delete(promptId);
+    this.forget(promptId);
     if (status === 'processing') this.#ended += 1;
     else this.#isMixedUp = true;
+  }
+
+  /** A job is not on the board any more. */
+  forget(promptId: string): void {
+    this.#endedAtPlace.delete(promptId);
+    this.#newcomers.delete(promptId);
   }
 
   /** The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. */
@@ -106,7 +113,7 @@ export class ServerQueue {
       return place === undefined ? job : placed(job, place, at);
     });
     this.#endedAtPlace = new Map(waiting.map(({ state: { promptId } }) => [promptId, this.#ended]));
-    this.#newcomers = [];
+    this.#newcomers.clear();
     return moved.filter((job, i) => job !== waiting[i]);
   }
 
@@ -119,7 +126,7 @@ export class ServerQueue {
     const ours = this.#ours().filter(isAtServer).length;
     const strangers = (this.#remaining ?? ours) - ours;
     const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === this.#strangers);
-    if (!isExplained) this.#newcomers = [];
+    if (!isExplained) this.#newcomers.clear();
     this.#strangers = strangers;
     this.#isTooShort = strangers < 0;
     this.#isUrgent = this.#isTooShort || this.#isMixedUp || (this.#wantsLook && this.#isUrgent);

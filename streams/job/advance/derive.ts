@@ -21,12 +21,13 @@ const ALMOST = 99.9;
 
 /** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
 export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
-  return state.status === 'queued' ? withState(job, state, at) : withRun(job, runOf(job, state, at), state, at);
+  return state.status === 'queued'
+    ? withState(job, state, at)
+    : withShown(job, shownAt(runOf(job, state, at), at), state, at);
 }
 
-/** The same, of a run that is known. */
-export function withRun(job: Job<AtServer | ReportingItself>, run: RunClock, state: JobState, at: number): Job {
-  const shown = shownAt(run, at);
+/** The same, of a run whose bar is known. */
+export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, state: JobState, at: number): Job {
   const stage = { ...job.stage, run: shown.run };
   const node = currentNode(job.graph, shown.run);
   const { etaMs: _, ...rest } = state;

@@ -20,7 +20,8 @@ export interface Shown {
 export function shownAt(run: RunClock, at: number): Shown {
   const { shown, startedAt } = run;
   const left = timeLeft(run, at);
-  const isSure = left.sureMs >= SURE * left.ms;
+  // That nothing is left is known of no run that goes on.
+  const isSure = left.ms > 0 && left.sureMs >= SURE * left.ms;
   const leftMs = Math.max(1, left.ms, isSure ? 0 : leftAsBefore(run, at));
   const since = Math.max(0, at - shown.at);
   // What is shown stands until the next news: it is right in the middle of that time.
@@ -35,6 +36,9 @@ export function shownAt(run: RunClock, at: number): Shown {
     isSure,
   };
 }
+
+/** The run with its bar where it is, of which nothing can be told. */
+export const standing = (run: RunClock): Shown => ({ run, share: 0, leftMs: 1, isSure: false });
 
 /** What is left as the bar had it when the run was taken up: guesses know less. */
 const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at: number): number =>

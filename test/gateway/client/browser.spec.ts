@@ -131,7 +131,7 @@ async function until(fits: (now: Seen) => boolean): Promise<Seen> {
 }
 
 test('in Chromium: a job is watched through kill -9 and a restart to its end, and never goes backward', async () => {
-  const workflow = steps({ steps: 70, secondsPerStep: 0.1, previewEvery: 5 });
+  const workflow = steps({ steps: 400, secondsPerStep: 0.02, previewEvery: 5 });
   const body = { workflow, type: 'image_generation', userId: 'ada' };
   comfy.faults.mostSteps = 10;
   const { json } = await asking(service)('POST', '/jobs', { body });
@@ -144,8 +144,11 @@ test('in Chromium: a job is watched through kill -9 and a restart to its end, an
   service = await start(new URL(service.url).port);
   // Its own, and the one under which the job was posted.
   await eventually(() => expect(comfy.sockets()).toBe(2));
-  comfy.faults.mostSteps = 40;
-  await until(({ states, previews }) => Number(states.at(-1)?.step) > 10 && previews.length > 0);
+  // Step by step: the page has yet to join the room again.
+  await until(({ states, previews }) => {
+    comfy.faults.mostSteps += 1;
+    return Number(states.at(-1)?.step) > 10 && previews.length > 0;
+  });
   comfy.faults.mostSteps = Infinity;
   const { states, previews, mine, statuses, ended } = await until((now) => now.ended !== undefined);
   expect(ended).toBe('complete');

@@ -141,7 +141,9 @@ test('what no client should send does no harm: no ack, odd acks, unknown events,
   await eventually(() => expect(lastOf(states)).toMatchObject({ promptId, status: 'completed' }));
 });
 
-test('a socket follows 64 jobs and no more, until one is left or settles', async () => {
+test('a socket follows 64 jobs and no more, until one is left or settles; ends are told beyond', async () => {
+  const { promptId: ended } = await submit();
+  await eventually(async () => expect((await gateway.pipeline.get(ended))?.status).toBe('completed'));
   holdAt(5);
   // The first outlives the test, and the others wait behind it: one that settled would make room.
   const ids = await Promise.all(
@@ -151,6 +153,7 @@ test('a socket follows 64 jobs and no more, until one is left or settles', async
   expect(replies.filter(({ ok }) => ok)).toHaveLength(64);
   const refusedJoin = replies.findIndex(({ ok }) => !ok);
   expect(replies[refusedJoin]).toMatchObject({ error: { code: 'too-many-jobs' } });
+  expect(await join(socket, ended)).toMatchObject({ ok: true, job: { status: 'completed' } });
   socket.emit('job:leave', ids[refusedJoin === 0 ? 1 : 0]);
   expect(await join(socket, ids[refusedJoin])).toMatchObject({ ok: true });
   await Promise.all(ids.map((id) => gateway.pipeline.cancel(id)));

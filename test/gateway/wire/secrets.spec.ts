@@ -205,7 +205,8 @@ test('settings that are wrong are named, and not told', async () => {
   const closed = await endOfService(
     await settings({ REDIS_URL: `redis://:${password}@127.0.0.1:1`, STORE_STRICT: '1' }),
   );
-  expect(closed.code).toBe(1);
+  // On a busy machine it may be ended from outside before it has left by itself.
+  expect(closed.code).not.toBe(0);
   expect(leaks()).toEqual([]);
 });
 

@@ -19,6 +19,7 @@ import { outages } from '../../../pipeline/posting/outages';
 import { posting } from '../../../pipeline/posting/posting';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
+import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
 import { NoAnswer } from '../../../sources/rest/rest';
@@ -63,6 +64,8 @@ describe('on virtual time', () => {
     const answeredAt = new Map([ONE, OTHER].map((url) => [url, 0]));
     const kept = new Map<string, Workflow>([['p', {}]]);
     const puts: JobState[] = [];
+    /** What waits to be stored. */
+    const waiting = new Map<string, StoredWorkflow>();
     const leases = { trusted: true };
     const cancels = { answered: true };
     /** Whether each run that was handed to a server may be posted. */
@@ -96,6 +99,7 @@ describe('on virtual time', () => {
     } as unknown as JobStore;
     const writer = {
       keep: () => undefined,
+      waitingWorkflow: (promptId: string) => waiting.get(promptId),
       stored: (state: JobState) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), EMPTY)),
     };
     const own = (url: string): string => `client of ${url}`;
@@ -128,6 +132,7 @@ describe('on virtual time', () => {
       done,
       puts,
       kept,
+      waiting,
       leases,
       cancels,
       mayPost,
@@ -161,10 +166,12 @@ describe('on virtual time', () => {
   const resubmit = { maxAttempts: 9, onLost: 'resubmit' as const };
 
   test.each([
-    ['that others can find is posted only while its lease is certain', true, [true, false]],
-    ['that is stored nowhere is posted whatever its lease is', false, [true, true]],
-  ] as const)('[R11] a job %s', (_, stored, expected) => {
-    const { heed, first, leases, mayPost } = aShop();
+    ['that others can find is posted only while its lease is certain', true, false, [true, false]],
+    ['that is stored nowhere is posted whatever its lease is', false, true, [true, true]],
+    ['that was stored after it was submitted is posted only while its lease is certain', false, false, [true, false]],
+  ] as const)('[R11] a job %s', (_, stored, waits, expected) => {
+    const { heed, first, leases, mayPost, waiting } = aShop();
+    if (waits) waiting.set('p', { tag: 'unposted', prompt: { workflow: '{}' } });
     heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, stored));
     const may = [true, false].map((trusted) => {
       leases.trusted = trusted;
@@ -246,6 +253,17 @@ describe('on virtual time', () => {
   });
 
   describe('the next run', () => {
+    test('[R12] is of the workflow that waits to be stored, where the store has none yet', () => {
+      const { open, breaks, pass, posts, kept, waiting, link } = aShop();
+      link(ONE);
+      kept.clear();
+      waiting.set('p', { tag: 'whole', prompt: { workflow: '{}' } });
+      open({ retry });
+      breaks('out_of_memory');
+      pass(20_000);
+      expect(posts).toHaveLength(1);
+    });
+
     test('[R10] comes after 1, 2, 4, 8, then 16 s, each under an id of its own', () => {
       const { open, breaks, pass, posts, link, now } = aShop();
       link(ONE);

@@ -4,6 +4,7 @@ import { recovery } from '../../../pipeline/sessions/recovery';
 import { inTransit } from '../../../pipeline/transit';
 import type { SessionKey } from '../../../sinks/leases';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
+import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 
@@ -15,6 +16,9 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
   const reports: string[] = [];
   let asked = 0;
   const onBoard = new Set<string>();
+  /** Jobs that ended here, whose end may have been lost. */
+  const confirming = new Set<string>();
+  const workflows = { awayFor: 0 };
   const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
     const unknown = some.filter(({ promptId }) => !isKnown(promptId));
     read.push(...unknown.map(({ promptId }) => promptId));
@@ -30,13 +34,22 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
         states.filter((state) => state.clientId === clientId),
         isKnown,
       ),
-    workflow: () => of(undefined),
+    workflow: () =>
+      defer(() =>
+        workflows.awayFor-- > 0
+          ? throwError(() => new StoreUnavailable('the store is away'))
+          : of<StoredWorkflow>({ tag: 'unposted', prompt: { workflow: '{}' } }),
+      ),
     leases: { note: ({ clientId }: SessionKey) => (noted.push(clientId), EMPTY) },
   } as Pick<JobStore, 'live' | 'liveOf' | 'workflow'> as JobStore;
   const looks = recovery(
     {
       store,
-      writer: { write: () => of('stored'), waiting: () => undefined },
+      writer: {
+        write: () => of('stored'),
+        waiting: () => undefined,
+        isConfirming: (promptId) => confirming.has(promptId),
+      },
       board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
       transit: inTransit(),
       isServed: () => true,
@@ -64,6 +77,8 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
     noted,
     reports,
     clock,
+    confirming,
+    workflows,
   };
 }
 
@@ -85,6 +100,23 @@ test('[R17] a second look reads nothing of jobs that are known, here or elsewher
   read.length = 0;
   expect(look(ofAll())).toEqual([]);
   expect(read).toEqual([]);
+});
+
+test('[R1] what ended here is not claimed until its end was written once more: a failover may have lost it', () => {
+  const { ofAll, look, confirming } = scene(jobs, new Set(['held', 'own']));
+  confirming.add('mine');
+  expect(look(ofAll())).toEqual(['nobodys']);
+  confirming.clear();
+  expect(look(ofAll())).toEqual(['mine']);
+});
+
+test('a job is taken up with its workflow, however long that takes to be read', () => {
+  const { of: ofSessions, workflows, clock } = scene(jobs, new Set(['held']));
+  workflows.awayFor = 5;
+  const claimed: unknown[] = [];
+  ofSessions(['held']).subscribe((some) => claimed.push(...some.map(({ workflow }) => workflow?.tag)));
+  clock.flush();
+  expect(claimed).toEqual(['unposted']);
 });
 
 test('a job that was seen elsewhere is claimed by who inherits its session', () => {

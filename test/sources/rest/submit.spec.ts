@@ -54,15 +54,20 @@ interface Options {
   /** A cancel is asked for as soon as something goes wrong. */
   readonly cancelOnTrouble?: boolean;
   readonly onEvent?: (event: BoardEvent) => void;
+  readonly client?: Rest;
+}
+
+function aClient(url: string): Rest {
+  const client = rest(serverAddress(url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 20 });
+  clients.push(client);
+  return client;
 }
 
 function submitTo(
   url: string,
   workflow: object,
-  { onEvent, cancelOnTrouble = false, ...options }: Options = {},
+  { onEvent, cancelOnTrouble = false, client = aClient(url), ...options }: Options = {},
 ): Submitting {
-  const client = rest(serverAddress(url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 20 });
-  clients.push(client);
   const promptId = randomUUID();
   const reports: unknown[] = [];
   const submission: Submission = {
@@ -485,6 +490,20 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
     server.faults.status = undefined;
     expect(await lastValueFrom(client.get('/prompt'))).toMatchObject({ status: 200 });
   });
+});
+
+test('a run whose answer was lost is found by its own page where the queue is too large to be read', async () => {
+  const server = await start({ version: '0.3.64' });
+  const before = submitTo(server.url, short());
+  await before.done;
+  await finished(server, before.promptId);
+  server.faults.giantQueue = 10;
+  const client = rest(serverAddress(server.url), { timeoutMs: 10_000, maxBytes: 100_000, breakAfter: 20 });
+  clients.push(client);
+  const { promptId } = before;
+  const { done } = submitTo(server.url, short(), { client, submission: { promptId, maybePosted: true } });
+  expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+  expect(posts(server)).toBe(1);
 });
 
 test('[R18] integers reach ComfyUI with all their digits', async () => {

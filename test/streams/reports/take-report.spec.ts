@@ -64,6 +64,25 @@ test('the time left is told from the pace of the steps', () => {
   expect(progress).toBeLessThan(42);
 });
 
+test.each([
+  [1, 10],
+  [620, 1_500],
+])('a training that begins its reports with step %i of %i tells no time before it tells another', (value, max) => {
+  const at = (count: number, more: Partial<JobReport>): JobReport => ({ count, max, ...more });
+  const first = told(opened(), at(1, { value }), 1_000);
+  expect(first.state).toMatchObject({ progress: 0, phase: 'running', node: { value, max } });
+  expect(first.state.etaMs).toBeUndefined();
+  const ticked = [1_040, 2_000, 60_000].reduce(
+    (job, now) => advance(job, { tag: 'ticked', promptId: 'p', at: now }),
+    first,
+  );
+  expect(ticked.state.progress).toBe(0);
+  const second = told(ticked, at(2, { value: value + 1 }), 61_000);
+  const leftMs = (max - value - 1) * 60_000;
+  expect(second.state.etaMs).toBeGreaterThan(0.9 * leftMs);
+  expect(second.state.etaMs).toBeLessThan(1.1 * leftMs);
+});
+
 test('what nobody could hear is no step that is late: after an outage the time left is as if it had gone on', () => {
   const kept = trained(40).state;
   const { state } = advance(opened(kept), { tag: 'ticked', promptId: 'p', at: 52_000 });

@@ -105,6 +105,29 @@ test('a trainer that is killed in the middle is timed out in time, also where th
   expect(await asked('GET', `/jobs/${promptId}`)).toMatchObject({ failure: { kind: 'timed_out', retryable: true } });
 });
 
+test('what the service would not take of a report is left out, and the training goes on', async () => {
+  const { promptId, report } = await asked('POST', '/jobs', { type: 'lora_training', reported: {} });
+  watchFor(report!.token);
+  const loop = `
+import sys
+sys.path.insert(0, sys.argv[1])
+from jobstream_report import Reporter
+with Reporter(sys.argv[2], sys.argv[3], every=0) as report:
+    report.step(11, 10, stage="", message="", metrics={"_step": 1, "loss": 0.5, "": 2, "lr": float("nan"), "x\\n": 3})
+    report.step("3", 2e12, metrics={"__proto__": 1})
+    while report.job is None: pass
+    report._next["unknown"] = 1
+    report.step(4, 10)
+    while report.refused is None: pass
+    report.step(5, 10)
+    assert not report.stopped and report.error is None and "unknown" in report.refused
+    report.completed(["a.safetensors"])`;
+  const args = ['-c', loop, join(trainPy, '..'), `http://127.0.0.1:${port}${report!.url}`, report!.token];
+  trainer = spawn('python3', args, { stdio: 'inherit' });
+  expect(await once(trainer, 'exit')).toEqual([0, null]);
+  expect(await asked('GET', `/jobs/${promptId}`)).toMatchObject({ status: 'completed', metrics: { loss: 0.5 } });
+});
+
 test('a cancel stops the trainer', async () => {
   const promptId = await training(1_000, 0.05, 60_000);
   const ended = once(trainer!, 'exit');

@@ -1,7 +1,12 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { jobBoard } from '../../../../streams/board/board';
+import { ServerQueue } from '../../../../streams/board/queue/server-queue';
 import { jobOf } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
 import { aState, sampling, type Fact } from '../../job/a-job';
+
+setFlagsFromString('--expose-gc');
 
 const SERVER = 'http://comfyui';
 const ended: Fact = { tag: 'ended', outcome: [] };
@@ -118,4 +123,23 @@ describe('places in a queue', () => {
     status(3);
     expect(looked(3)).toContain('b');
   });
+});
+
+test('[R16] of a server that never tells how long its queue is, jobs that have ended are forgotten', () => {
+  const collect = runInNewContext('gc') as () => void;
+  const queue = new ServerQueue(timing, () => []);
+  const pass = (from: number, count: number): void => {
+    for (let n = from; n < from + count; n++) {
+      const state = aState({ promptId: `${n}-${'x'.repeat(36)}`, status: 'processing' });
+      const job = jobOf(state, { accepted: true });
+      queue.accepted(job, n, false, false);
+      queue.ended(job);
+    }
+    collect();
+  };
+  pass(0, 1_000);
+  const before = process.memoryUsage().heapUsed;
+  pass(1_000, 30_000);
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(1.5e6);
+  expect(queue.remaining).toBeUndefined();
 });
