@@ -48,6 +48,8 @@ const FORWARDED = [
 
 const withoutPort = (host: string): string => host.toLowerCase().replace(/:\d*$/, '');
 
-/** Schemes may differ: TLS may end at a proxy before us. */
-const isOwn = (origin: string, host: string | undefined): boolean =>
-  URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+/** Schemes may differ: TLS may end at a proxy before us. Some proxies name the port that browsers leave out. */
+const isOwn = (origin: string, host = ''): boolean => {
+  const named = host.toLowerCase();
+  return URL.canParse(origin) && [named, named.replace(/:(80|443)?$/, '')].includes(new URL(origin).host);
+};

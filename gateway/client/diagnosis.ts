@@ -22,7 +22,7 @@ export async function diagnosis({ url, origin, path }: Place, cause: Error): Pro
         )
       : as('unreachable', `Nothing answers at ${url}.`);
   }
-  const body = (await answer.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
+  const body = ((await answer.json().catch(() => undefined)) ?? {}) as Readonly<Record<string, unknown>>;
   if (answer.ok && body['status'] === 'alive')
     return as(
       'no-websocket',

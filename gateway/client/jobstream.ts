@@ -33,7 +33,7 @@ export interface Jobstream {
   readonly partial$: Observable<boolean>;
   /** Images of the job's running node. Lossy; completes when the job settles, errors as `watchJob` does. */
   previews(promptId: string): Observable<Preview>;
-  /** How the connection is, from now on. */
+  /** How the connection is, from now on; ends with `closed`, which is told to whoever asks later too. */
   readonly status$: Observable<Status>;
   /** The same, with why there is no connection: a gateway that is away, a page that is not allowed, and so on. */
   readonly connection$: Observable<Connection>;
@@ -52,12 +52,15 @@ const LINGER_MS = 2_000;
 /** Connects to a gateway as soon as something is watched. Throws a `JobstreamError` where the URL is none. */
 export function jobstream({ url, token }: LinkOptions): Jobstream {
   const place = placeOf(url);
-  const status$ = new BehaviorSubject<Connection>({ status: 'idle', since: Date.now() });
+  // Who asks after the end is told `closed` too, where a `BehaviorSubject` would only complete.
+  const status$ = new ReplaySubject<Connection>(1);
+  let present: Connection | undefined;
   const tell = (status: Status, reason?: JobstreamError): void => {
-    const { value } = status$;
-    const since = value.status === status ? value.since : Date.now();
-    status$.next({ status, since, ...(reason && { reason }) });
+    const since = present?.status === status ? present.since : Date.now();
+    present = { status, since, ...(reason && { reason }) };
+    status$.next(present);
   };
+  tell('idle');
   const closed$ = new ReplaySubject<never>(1);
   let closed = false;
   const heard$ = new Subject<PublicJob>();

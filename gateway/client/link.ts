@@ -11,6 +11,15 @@ export type Link = Socket<ServerEvents, ClientEvents>;
 /** A token, or where to get one. */
 export type Token = string | (() => string | Promise<string>);
 
+/** The token as it is now; rejects with `no-token` where its function fails. */
+export const tokenFrom = async (token: Token | undefined): Promise<string | undefined> => {
+  try {
+    return await (typeof token === 'function' ? token() : token);
+  } catch (cause) {
+    throw new JobstreamError('no-token', 'The token could not be had.', { cause });
+  }
+};
+
 /** How the connection is: `idle` while nobody watches, `unauthorized` once the gateway refused the token. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'unauthorized' | 'closed';
 
@@ -105,12 +114,11 @@ class ReconnectingSocket {
 
   async #authenticate(answer: (fields: object) => void): Promise<void> {
     const mine = (this.#attempt += 1);
-    const token = this.#token;
     try {
-      const given = await (typeof token === 'function' ? token() : token);
+      const given = await tokenFrom(this.#token);
       if (mine === this.#attempt) answer(given === undefined ? {} : { token: given });
-    } catch (cause) {
-      this.#tell(this.#status, new JobstreamError('no-token', 'The token could not be had.', { cause }));
+    } catch (error) {
+      this.#tell(this.#status, error as JobstreamError);
       // Socket.IO would wait for the token forever: closing its connection makes it open another, later and later.
       if (mine === this.#attempt) this.#socket.io.engine.close();
     }

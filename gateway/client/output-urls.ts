@@ -1,5 +1,5 @@
 import { JobstreamError } from './jobstream-error';
-import type { Token } from './link';
+import { tokenFrom, type Token } from './link';
 import type { Place } from './place';
 
 const PATIENCE_MS = 15_000;
@@ -8,7 +8,7 @@ const PATIENCE_MS = 15_000;
 export const outputUrls =
   ({ url, origin }: Place, token: Token | undefined) =>
   async (promptId: string, n: number): Promise<string> => {
-    const given = await (typeof token === 'function' ? token() : token);
+    const given = await tokenFrom(token);
     const answer = await fetch(`${url}/jobs/${encodeURIComponent(promptId)}/outputs/${n}/url`, {
       method: 'POST',
       signal: AbortSignal.timeout(PATIENCE_MS),
@@ -16,7 +16,7 @@ export const outputUrls =
     }).catch((cause: unknown) => {
       throw new JobstreamError('no-answer', 'The gateway does not answer.', { cause });
     });
-    const body = (await answer.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
+    const body = ((await answer.json().catch(() => undefined)) ?? {}) as Readonly<Record<string, unknown>>;
     if (answer.ok && typeof body['url'] === 'string') return urlOf(body['url'], url, origin);
     throw problemIn(body, answer.status);
   };

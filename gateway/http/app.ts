@@ -5,7 +5,7 @@ import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Auth } from '../admission/auth/auth';
 import type { RequestBodies } from './bodies/request-bodies';
-import { originGuard, safeHeaders } from './security-headers';
+import { originGuard, safeHeaders, UNKEPT } from './security-headers';
 import { underBase } from './base-path';
 import type { Downloads } from './outputs/downloads';
 import type { SendingLimits } from './outputs/sending';
@@ -94,7 +94,7 @@ export const httpApp = (options: HttpOptions): Express => {
 
 /** Answers are somebody's own and change at any moment. */
 const noStore = (): RequestHandler => (_request, response, next) => {
-  response.set('Cache-Control', 'private, no-cache').vary('Authorization');
+  response.set('Cache-Control', UNKEPT).vary('Authorization');
   next();
 };
 

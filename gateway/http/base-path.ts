@@ -9,10 +9,18 @@ export function serveUnder(basePath: string, http: Server): void {
   if (basePath === '') return;
   const strip = (request: IncomingMessage): void => {
     const url = request.url ?? '/';
-    if (url.startsWith(`${basePath}/`)) request.url = url.slice(basePath.length);
+    if (!url.startsWith(`${basePath}/`)) return;
+    asked.set(request, url);
+    request.url = url.slice(basePath.length);
   };
   http.prependListener('request', strip).prependListener('upgrade', strip);
 }
+
+/** What was asked for before the path was taken off: of `/jobs/jobs` under `/jobs` there is left what reads as the path itself. */
+const asked = new WeakMap<IncomingMessage, string>();
+
+/** The URL of a request as it came. */
+export const askedUrl = (request: IncomingMessage): string => asked.get(request) ?? request.url ?? '/';
 
 /** What a proxy that is ours may say of the path that it took off. */
 const FORWARDED = /^(\/[\w.~-]+){1,10}\/?$/;
@@ -24,7 +32,7 @@ export const underBase =
     const forwarded = proxies > 0 && basePath === '' ? request.get('X-Forwarded-Prefix') : undefined;
     const isPath = forwarded !== undefined && forwarded.length <= 200 && FORWARDED.test(forwarded);
     response.locals['prefix'] = isPath ? forwarded.replace(/\/$/, '') : basePath;
-    if (basePath !== '' && request.path === basePath) response.redirect(308, `${basePath}/`);
+    if (basePath !== '' && askedUrl(request).split('?', 1)[0] === basePath) response.redirect(308, `${basePath}/`);
     else next();
   };
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { askedUrl } from './base-path';
 
 /** What offers the other protocol, and belongs to the connection: not said again. */
 const OFFER = new Set(['upgrade', 'connection', 'http2-settings']);
@@ -17,11 +18,12 @@ export function ignoreOtherUpgrades(http: Server, isForSocket: (path: string) =>
   });
 }
 
-function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+function headWithoutOffer(request: IncomingMessage): Buffer {
+  const { method, httpVersion, rawHeaders } = request;
   const isName = (at: number): boolean => at % 2 === 0;
   const headers = rawHeaders.flatMap((name, at) =>
     isName(at) && !OFFER.has(name.toLowerCase()) ? [`${name}: ${rawHeaders[at + 1] ?? ''}`] : [],
   );
-  const lines = [`${method} ${url} HTTP/${httpVersion}`, ...headers, 'Connection: close', '', ''];
+  const lines = [`${method} ${askedUrl(request)} HTTP/${httpVersion}`, ...headers, 'Connection: close', '', ''];
   return Buffer.from(lines.join('\r\n'), 'latin1');
 }

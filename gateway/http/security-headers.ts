@@ -4,6 +4,9 @@ import type { OriginPolicy } from '../admission/origin-policy';
 import type { RefusalLog } from '../admission/refusal-log';
 import { Problem } from '../wire/problem';
 
+/** `Cache-Control` of answers that are somebody's own and change at any moment. */
+export const UNKEPT = 'private, no-cache';
+
 /** Headers that keep the dashboard to itself: its own scripts, styles and sockets, and images it made. */
 export const safeHeaders = (): RequestHandler =>
   helmet({
@@ -69,6 +72,6 @@ const EXPOSED =
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT',
   'Access-Control-Allow-Headers':
-    'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range',
+    'Authorization, Content-Type, Idempotency-Key, If-Modified-Since, If-None-Match, If-Range, Last-Event-ID, Range',
   'Access-Control-Max-Age': '600',
 };

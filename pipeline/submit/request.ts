@@ -1,7 +1,7 @@
 import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
 import { objectionsToOpening } from '../../streams/reports/objections';
-import { cut, isPlain } from '../../streams/workflow/shown-text';
+import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
 import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
 
 /** Why a value cannot be taken, or `undefined`. */
@@ -35,18 +35,24 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';
   try {
-    const { length } = JSON.stringify(value);
-    if (length <= bounds.metadataLength) return undefined;
-    return `has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`;
+    const json = JSON.stringify(value, finite);
+    if (isWithin(bounds.metadataLength, json)) return undefined;
+    return `has ${Array.from(json).length} characters of JSON; at most ${bounds.metadataLength} are taken`;
   } catch {
-    return 'cannot be written as JSON: it holds a bigint, refers to itself, or is nested too deep';
+    return 'cannot be written as JSON: it holds a bigint, NaN or an infinite number, refers to itself, or is nested too deep';
   }
+};
+
+/** JSON would have `null` in place of a number that is none. */
+const finite = (_key: string, value: unknown): unknown => {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('no number');
+  return value;
 };
 
 const isTargets = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.length <= bounds.executionTargets &&
-  value.every((id) => typeof id === 'string' && id.length <= bounds.nodeIdLength);
+  value.every((id) => typeof id === 'string' && isWithin(bounds.nodeIdLength, id));
 
 const job: Rules<JobRequest> = {
   type: text(bounds.typeLength),

@@ -50,17 +50,20 @@ export const view =
     throw new NoAnswer(`/view: status ${answer.statusCode}`, true);
   };
 
-const UNPACKED: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-};
+const UNPACKED: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = new Map<
+  string,
+  () => NodeJS.ReadWriteStream & Readable
+>([
+  ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+]);
 
 function whole(answer: Opened): OutputBody {
   const coding = codingOf(answer);
   if (coding === undefined) return { ...described(answer), body: answer.body };
-  const unpack = UNPACKED[coding]?.();
+  const unpack = UNPACKED.get(coding)?.();
   if (!unpack) {
     answer.body.destroy();
     throw new NoAnswer('/view: a content coding that nobody asked for', true);

@@ -16,7 +16,10 @@ export interface Curve {
 
 /** The curve of the metric of that name, whose newest value is given. */
 export function curveOf(name: string, value: number, points: readonly CurvePoint[]): Curve {
-  const told = points.flatMap(({ at, metrics }) => (metrics[name] === undefined ? [] : [{ at, value: metrics[name] }]));
+  const told = points.flatMap(({ at, metrics }) => {
+    const then = Object.hasOwn(metrics, name) ? metrics[name] : undefined;
+    return then === undefined ? [] : [{ at, value: then }];
+  });
   const first = told[0];
   const last = told.at(-1);
   if (first === undefined || last === undefined || first.at === last.at)

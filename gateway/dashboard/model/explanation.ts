@@ -106,7 +106,7 @@ export function explanationOf(
   if (failure?.kind === 'cancelled' && wasWaiting) return CANCELLED_WAITING;
   const known: Partial<typeof KINDS> = reported ? { ...KINDS, ...REPORTED } : KINDS;
   return (
-    (failure && known[failure.kind]) ?? {
+    (failure && Object.hasOwn(known, failure.kind) ? known[failure.kind] : undefined) ?? {
       title: 'Failed',
       why: `It failed${failure ? ` (${failure.kind})` : ''}.`,
       remedy: failure?.retryable === false ? 'Change the workflow before it is run again.' : 'Run it again.',

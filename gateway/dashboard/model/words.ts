@@ -2,12 +2,12 @@ import type { PublicJob } from '../../wire/public-job';
 import { explanationOf } from './explanation';
 import { standingOf, type Standing } from './wanted';
 
-const TYPES: Readonly<Record<string, string>> = {
-  image_generation: 'Image',
-  lora_training: 'LoRA training',
-  face_swap: 'Face swap',
-  character_sheet: 'Character sheet',
-};
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ['image_generation', 'Image'],
+  ['lora_training', 'LoRA training'],
+  ['face_swap', 'Face swap'],
+  ['character_sheet', 'Character sheet'],
+]);
 const STANDINGS: Readonly<Record<Standing, string>> = {
   waiting: 'Waiting',
   running: 'Running',
@@ -17,11 +17,11 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
 };
 
 /** Types that are known without having been seen. */
-export const knownTypes: readonly string[] = Object.keys(TYPES);
+export const knownTypes: readonly string[] = [...TYPES.keys()];
 
 /** What kind of job it is: `face_swap` → `Face swap`. */
 export const typeWords = (type: string): string =>
-  TYPES[type] ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+  TYPES.get(type) ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
 
 export const standingWords = (standing: Standing): string => STANDINGS[standing];
 

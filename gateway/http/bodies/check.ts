@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import * as E from 'fp-ts/Either';
-import { parse } from 'lossless-json';
 import { outlineOf as outlineOfPrompt } from '../../../streams/job/workflow';
 import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
@@ -100,9 +99,7 @@ function objections(
     ...(isObject && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
-    ...(metadata.length <= MOST_METADATA && holdsLargeIntegers(metadata)
-      ? [{ field: 'metadata', message: 'holds an integer over 2^53: give it as text, or a digit of it would change' }]
-      : []),
+    ...(metadata.length <= MOST_METADATA ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
   ];
 }
 
@@ -115,16 +112,25 @@ function firstTwice(members: readonly Member[]): string | undefined {
 /** Longer ones are refused for their length. */
 const MOST_METADATA = 100_000;
 
-function holdsLargeIntegers(json: string): boolean {
-  if (!/\d{16}/.test(json)) return false;
-  let found = false;
-  const parseNumber = (digits: string): number => {
-    found ||= /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
-    return Number(digits);
-  };
-  parse(json, undefined, parseNumber);
-  return found;
+/** Why JavaScript would keep a number of this JSON as another one. */
+function unkeptIn(json: string): readonly string[] {
+  if (!/\d{16}|e[+-]?\d{3}/i.test(json)) return [];
+  const numbers = json.replace(TEXTS, '').match(NUMBERS) ?? [];
+  if (numbers.some(isLargeInteger))
+    return ['holds an integer over 2^53: give it as text, or a digit of it would change'];
+  return numbers.some(isBeyond)
+    ? ['holds a number that is too large or too small: give it as text, or it would be lost']
+    : [];
 }
+
+const TEXTS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+const NUMBERS = /-?\d[\d.e+-]*/gi;
+
+const isLargeInteger = (digits: string): boolean => /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
+
+/** Infinite, which JSON has no word for, or nothing although a digit of it is not. */
+const isBeyond = (digits: string): boolean =>
+  !Number.isFinite(Number(digits)) || (Number(digits) === 0 && /^-?[0.]*[1-9]/.test(digits));
 
 /** Empty where there is none. */
 function memberText(text: string, members: readonly Member[], name: string): string {

@@ -65,7 +65,7 @@ const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
 
 /** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
 function unpacked(request: IncomingMessage): Readable {
-  const unpacking = unpackings[(request.headers['content-encoding'] ?? 'identity').toLowerCase()];
+  const unpacking = unpackings.get((request.headers['content-encoding'] ?? 'identity').toLowerCase());
   if (unpacking === undefined) {
     const detail = 'Send UTF-8, plain or compressed with gzip, deflate or br.';
     throw new Problem('unsupported-media-type', { detail });
@@ -76,12 +76,13 @@ function unpacked(request: IncomingMessage): Readable {
   return stream;
 }
 
-const unpackings: Readonly<Record<string, ((packed: Readable) => Readable) | undefined>> = {
-  identity: (plain) => plain,
-  gzip: (packed) => packed.pipe(createGunzip()),
-  deflate: (packed) => packed.pipe(createInflate()),
-  br: (packed) => packed.pipe(createBrotliDecompress()),
-};
+/** A map, as in an object `constructor` would be found too. */
+const unpackings: ReadonlyMap<string, (packed: Readable) => Readable> = new Map([
+  ['identity', (plain: Readable) => plain],
+  ['gzip', (packed: Readable) => packed.pipe(createGunzip())],
+  ['deflate', (packed: Readable) => packed.pipe(createInflate())],
+  ['br', (packed: Readable) => packed.pipe(createBrotliDecompress())],
+]);
 
 const unreadable = (): Problem =>
   new Problem('bad-request', { detail: 'The body could not be read: it ended early, or is not packed as it says.' });

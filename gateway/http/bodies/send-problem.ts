@@ -9,12 +9,14 @@ const LINGER_MS = 5_000;
 export function sendProblem(response: Response, problem: Problem): void {
   const { req: request } = response;
   const text = JSON.stringify(problem);
-  response.status(problem.status).set(problem.headers).type('application/problem+json');
+  response.status(problem.status).set(problem.headers).type('application/problem+json; charset=utf-8');
+  // Past `send`, which would tag it as if somebody could ask for it again.
+  response.set('Content-Length', String(Buffer.byteLength(text)));
   if (request.complete || response.shouldKeepAlive || problem.headers['Connection'] === 'close') {
-    response.send(text);
+    response.end(text);
     return;
   }
-  response.set('Content-Length', String(Buffer.byteLength(text))).write(text);
+  response.write(text);
   const done = merge(fromEvent(request, 'end'), fromEvent(request, 'close'), timer(LINGER_MS)).pipe(take(1));
   done.subscribe(() => response.end());
   request.resume();

@@ -62,6 +62,7 @@ const submit = operation({
 });
 
 const file = { type: 'string', contentMediaType: 'application/octet-stream' };
+const media = ['image/*', 'video/*', 'audio/*'];
 const upload = operation({
   id: 'uploadInput',
   tag: 'jobs',
@@ -82,7 +83,12 @@ const upload = operation({
         image: { ...file, description: 'The file, under any name; after the fields.' },
       },
     },
-    'application/octet-stream': file,
+    ...Object.fromEntries(
+      [...media, 'application/octet-stream'].map((contentMediaType) => [
+        contentMediaType,
+        { ...file, contentMediaType },
+      ]),
+    ),
   },
   answers: { 201: json('It is there.', ref('Input'), undefined, examples.input) },
   problems: [...readsBody, 'input-refused', 'no-answer'],
@@ -169,9 +175,7 @@ const fileHeaders = Object.fromEntries(
     { schema: { type: 'string' } },
   ]),
 );
-const fileContent = Object.fromEntries(
-  ['image/*', 'video/*', 'audio/*', 'text/plain', 'application/octet-stream'].map((type) => [type, {}]),
-);
+const fileContent = Object.fromEntries([...media, 'text/plain', 'application/octet-stream'].map((type) => [type, {}]));
 
 const output = operation({
   id: 'readOutput',
@@ -187,6 +191,7 @@ const output = operation({
     ofHeader('Range', { type: 'string' }, 'A part of it, such as `bytes=0-1023`.'),
     ofHeader('If-Range', { type: 'string' }, 'The `ETag` or `Last-Modified` of what was read so far.'),
     ofHeader('If-None-Match', { type: 'string' }, 'The `ETag` of what is known already.'),
+    ofHeader('If-Modified-Since', { type: 'string' }, 'The `Last-Modified` of what is known already.'),
   ],
   answers: {
     200: {
@@ -210,7 +215,7 @@ const signOutput = operation({
   summary: 'A URL of an output for `<img>` and `<video>`',
   description:
     'Good without a token for five to ten minutes, for this output alone, and at every instance on the same store. ' +
-    'Whoever has it may read the output.',
+    'Whoever has it may read the output. What a job reported that no ComfyUI ran is not here to be read.',
   parameters: [promptId, nth],
   answers: {
     200: json('The URL, from the root of the gateway’s host, and when it ends; ms since 1970.', ref('OutputUrl')),

@@ -2,7 +2,8 @@ import type { Request, Response } from 'express';
 import type { OutputBody } from '../../../pipeline/api';
 import { isFile, type JobOutput, type JobState } from '../../../streams/job/job-state';
 import type { OriginPolicy } from '../../admission/origin-policy';
-import type { Wanted } from './ranges';
+import { UNKEPT } from '../security-headers';
+import type { Sent } from './ranges';
 
 /** What a browser shows by itself and cannot be a page; SVG can hold scripts. */
 export const safeType = (contentType: string): string => {
@@ -45,12 +46,16 @@ export function describe(response: Response, output: OutputBody & { readonly fil
   });
 }
 
+/** Takes back what describes the file, where a problem is sent in its place: nobody is to keep that, or take it for the file. */
+export function undescribe(response: Response): void {
+  for (const name of ['Content-Disposition', 'ETag', 'Last-Modified']) response.removeHeader(name);
+  response.set('Cache-Control', UNKEPT);
+}
+
 /** Status and headers of what is sent of it. */
-export function announce(response: Response, wanted: Wanted, length: number | undefined): void {
+export function announce(response: Response, wanted: Sent, length: number | undefined): void {
   if (wanted.tag === 'whole') {
     if (length !== undefined) response.set('Content-Length', String(length));
-  } else if (wanted.tag === 'none') {
-    response.status(416).set('Content-Range', `bytes */${wanted.size}`);
   } else {
     const { first, last, size = '*' } = wanted;
     response.status(206).set({

@@ -8,6 +8,9 @@ export type Wanted =
   | { readonly tag: 'part'; readonly first: number; readonly last: number; readonly size?: number }
   | { readonly tag: 'none'; readonly size: number };
 
+/** What of it is sent, where anything is. */
+export type Sent = Exclude<Wanted, { readonly tag: 'none' }>;
+
 const WHOLE: Wanted = { tag: 'whole' };
 
 /** The `Range` that is asked for. To a method other than GET it means nothing (RFC 9110, 14.2). */

@@ -3,7 +3,7 @@ import { pipeline as flow } from 'node:stream/promises';
 import type { Response } from 'express';
 import type { OutputBody } from '../../../pipeline/api';
 import type { Turn } from './downloads';
-import { slice, type Wanted } from './ranges';
+import { slice, type Sent } from './ranges';
 
 export interface SendingLimits {
   readonly bytes: number;
@@ -18,7 +18,7 @@ export interface SendingLimits {
 export async function send(
   response: Response,
   { body, part }: OutputBody,
-  wanted: Wanted,
+  wanted: Sent,
   { bytes, stallMs }: SendingLimits,
   turn: Turn,
 ): Promise<void> {

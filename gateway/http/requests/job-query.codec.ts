@@ -3,6 +3,7 @@ import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import { isCursor, STANDINGS, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
 import type { JobStanding } from '../../../streams/job/job-state';
+import { isWithin } from '../../../streams/workflow/shown-text';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
 
 const DEFAULT_LIMIT = 50;
@@ -42,7 +43,7 @@ const LONGEST = 500;
 const Once = checked(
   'Once',
   (value) =>
-    typeof value === 'string' && value !== '' && value.length <= LONGEST
+    typeof value === 'string' && value !== '' && isWithin(LONGEST, value)
       ? E.right(value)
       : E.left(`must be given once, with 1 to ${LONGEST} characters`),
   { type: 'string', minLength: 1, maxLength: LONGEST },

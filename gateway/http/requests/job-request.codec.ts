@@ -22,10 +22,10 @@ const Metadata = checked(
   'Metadata',
   (value) => {
     if (!t.UnknownRecord.is(value) || Array.isArray(value)) return E.left('must be an object');
-    const { length } = JSON.stringify(value);
-    return length > bounds.metadataLength
-      ? E.left(`has ${length} characters of JSON; at most ${bounds.metadataLength} are taken`)
-      : E.right(value);
+    const json = JSON.stringify(value);
+    return isWithin(bounds.metadataLength, json)
+      ? E.right(value)
+      : E.left(`has ${Array.from(json).length} characters of JSON; at most ${bounds.metadataLength} are taken`);
   },
   {
     type: 'object',

@@ -6,7 +6,7 @@ import type { OriginPolicy } from '../../admission/origin-policy';
 import { Problem, unknownJob } from '../../wire/problem';
 import { prefixOf } from '../base-path';
 import type { Downloads, Turn } from '../outputs/downloads';
-import { announce, describe, safeType, share, tagOf } from '../outputs/headers';
+import { announce, describe, safeType, share, tagOf, undescribe } from '../outputs/headers';
 import { isOfSame, rangeOf, wantedOf } from '../outputs/ranges';
 import { send, type SendingLimits } from '../outputs/sending';
 import type { UrlSigner } from '../outputs/signed-urls';
@@ -60,7 +60,9 @@ const signing =
   async ({ params }, response) => {
     const job = await visibleJob(pipeline, response.locals.viewer, params.promptId);
     const n = numberIn(params.n);
-    if (n === undefined || job.outputs?.[n] === undefined) throw unknownOutput();
+    const output = n === undefined ? undefined : job.outputs?.[n];
+    // What was only told of is not here to be read.
+    if (n === undefined || output === undefined || isReported(output)) throw unknownOutput();
     const { promptId, userId } = job;
     const { signature, until } = await signer.sign({ promptId, userId, n });
     const path = `/jobs/${encodeURIComponent(promptId)}/outputs/${n}`;
@@ -110,12 +112,15 @@ async function answer(
   delete request.headers['cache-control'];
   const isKnown = request.fresh;
   const wanted = isKnown ? ({ tag: 'whole' } as const) : wantedOf(rangeOf(request), output);
+  if (wanted.tag === 'none') {
+    body.destroy();
+    undescribe(response);
+    throw noSuchRange(wanted.size);
+  }
   if (isKnown) response.status(304).removeHeader('Content-Type');
   else announce(response, wanted, length);
-  if (!isKnown && request.method === 'GET' && wanted.tag !== 'none')
-    return send(response, output, wanted, sending, turn);
+  if (!isKnown && request.method === 'GET') return send(response, output, wanted, sending, turn);
   body.destroy();
-  if (wanted.tag === 'none') throw noSuchRange(wanted.size);
   response.end();
 }
 
@@ -148,6 +153,8 @@ const tagged = (job: JobState, n: number, output: OutputBody): OutputBody => {
 
 const filenameOf = (output: JobOutput | undefined): string | undefined =>
   output !== undefined && isFile(output) ? output.filename : undefined;
+
+const isReported = (output: JobOutput): boolean => isFile(output) && output.type === 'reported';
 
 /** Some outputs are text, and in the state itself. */
 const textOf = ({ outputs }: JobState, n: number): string | undefined => {

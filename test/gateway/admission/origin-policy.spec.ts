@@ -39,6 +39,19 @@ test.each([
 });
 
 test.each([
+  ['https://jobs.example.com', 'jobs.example.com:443', undefined],
+  ['https://jobs.example.com:443', 'JOBS.example.com', undefined],
+  ['http://jobs.example.com', 'jobs.example.com:80', undefined],
+  ['http://jobs.example.com:443', 'jobs.example.com:443', undefined],
+  ['https://[::1]', '[::1]:443', undefined],
+  ['https://jobs.example.com', 'jobs.example.com:4430', 'origin'],
+  ['https://jobs.example.com:8443', 'jobs.example.com:443', 'origin'],
+  ['https://jobs.example.com.evil.example', 'jobs.example.com:443', 'origin'],
+])('a port that goes without saying makes no other origin: %s at Host %s', (origin, host, objection) => {
+  expect(guarded.objectionTo({ host, origin })).toBe(objection);
+});
+
+test.each([
   'Forwarded',
   'X-Forwarded-For',
   'X-Forwarded-Host',

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
 import {
   jobstream,
@@ -191,6 +194,22 @@ test('a token that cannot be had is told', async () => {
   expect(told).toMatchObject({ status: 'connecting', reason: { code: 'no-token', cause: { message: 'no session' } } });
 });
 
+test('a server that is no gateway is told, whatever it answers', async () => {
+  const server = createServer((_asked, answer) => answer.setHeader('Content-Type', 'application/json').end('null'));
+  server.on('upgrade', (_asked, socket) => socket.destroy());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = jobstream({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  clients.push(client);
+  await expect(client.outputUrl('a', 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'no-answer' });
+  client.watchMine().subscribe({ error: () => undefined });
+  const { reason } = await firstValueFrom(client.connection$.pipe(filter((each) => each.reason !== undefined)));
+  expect(reason).toMatchObject({ code: 'no-gateway' });
+  client.close();
+  server.close();
+  server.closeAllConnections();
+});
+
 test.each(['', 'jobs.example.com', 'ftp://jobs.example.com', 'http://'])('%p is no URL of a gateway', (url) => {
   expect(() => jobstream({ url })).toThrow(expect.objectContaining({ code: 'bad-url' }) as Error);
 });
@@ -205,4 +224,11 @@ test('an output’s URL needs no token; of another’s there is none', async () 
   await expect(bob.outputUrl(promptId, 0)).rejects.toMatchObject({ name: 'JobstreamError', code: 'unknown-job' });
   await expect(ada.outputUrl(promptId, 9)).rejects.toMatchObject({ code: 'unknown-output' });
   await expect(clientWith().outputUrl(promptId, 0)).rejects.toMatchObject({ code: 'unauthorized' });
+  const failing = () => {
+    throw new Error('no session');
+  };
+  for (const token of [failing, () => Promise.reject(new Error('no session'))])
+    await expect(clientWith(token).outputUrl(promptId, 0)).rejects.toMatchObject({
+      ...{ name: 'JobstreamError', code: 'no-token', cause: { message: 'no session' } },
+    });
 });

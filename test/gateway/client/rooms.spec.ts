@@ -241,6 +241,8 @@ test('close ends everything by name, and nothing begins after it', async () => {
   expect([job.error?.code, mine.error?.code, statuses.completed]).toEqual(['closed', 'closed', true]);
   expect(statuses.values.at(-1)).toBe('closed');
   expect(seen(client.watchJob('b')).error?.code).toBe('closed');
+  expect(seen(client.status$)).toMatchObject({ values: ['closed'], completed: true });
+  expect(seen(client.connection$)).toMatchObject({ values: [{ status: 'closed' }], completed: true });
   await eventually(() => expect(io.engine.clientsCount).toBe(0));
 });
 

@@ -18,6 +18,8 @@ import {
   typeWords,
 } from '../../../gateway/dashboard/model/words';
 import type { PublicJob } from '../../../gateway/wire/public-job';
+import type { CurvePoint } from '../../../streams/reports/curves';
+import type { Metrics } from '../../../streams/reports/job-report';
 
 const job = (fields: Partial<PublicJob> = {}): PublicJob => ({
   promptId: 'a',
@@ -360,6 +362,17 @@ test('a metric is a line within its box, and words', () => {
   expect(of(7, 7)).toBe('0.0,15.0 100.0,15.0');
   expect(of(-1.7e308, 1.7e308)).toBe('0.0,30.0 100.0,0.0');
   expect([0.083123, 1e-7, 12_345, 0].map(figure)).toEqual(['0.08312', '1e-7', '12350', '0']);
+});
+
+test('what is called as every object’s own things is told as any other', () => {
+  const points: readonly CurvePoint[] = [
+    { at: 1, metrics: { loss: 1 } },
+    { at: 2, metrics: JSON.parse('{"constructor":0.5}') as Metrics },
+  ];
+  expect(curveOf('constructor', 0.5, points)).toEqual({ name: 'constructor', newest: '0.5', line: '', words: '' });
+  expect(['constructor', 'toString'].map(typeWords)).toEqual(['Constructor', 'ToString']);
+  const failure = { kind: 'constructor' as 'lost', message: 'no', retryable: true };
+  expect(explanationOf({ failure })).toMatchObject({ title: 'Failed', why: 'It failed (constructor).' });
 });
 
 test('[R13] a browser is sent to http and https alone, and no picture is fetched that the gateway does not have', () => {

@@ -130,6 +130,36 @@ test('who forgets the slash is sent to the dashboard', async () => {
   await gateway.close();
 });
 
+test.each(['/jobs', '/me', '/inputs', '/metrics'])(
+  '%s may be the path, and what stands under it is served',
+  async (basePath) => {
+    const gateway = await runningGateway({ basePath });
+    const ask = asking(gateway);
+    const posted = await ask('POST', `${basePath}/jobs`, { body });
+    const promptId = String(posted.json['promptId']);
+    expect(posted).toMatchObject({ status: 202, headers: { location: `${basePath}/jobs/${promptId}` } });
+    expect(await ask('GET', `${basePath}/jobs?limit=1`)).toMatchObject({ status: 200, json: { jobs: [{ promptId }] } });
+    expect(await ask('GET', `${basePath}/me`)).toMatchObject({ status: 200, json: { service: true } });
+    expect((await ask('GET', `${basePath}/metrics`)).text).toContain('jobstream_');
+    expect(await ask('POST', `${basePath}/inputs`)).toMatchObject({ status: 400 });
+    const bare = await fetch(`${gateway.url}${basePath}?x=1`, { redirect: 'manual' });
+    expect([bare.status, bare.headers.get('location')]).toEqual([308, `${basePath}/`]);
+    await gateway.close();
+  },
+);
+
+test('the path is taken off once, also of a request that offers another protocol', async () => {
+  const gateway = await runningGateway({ basePath: '/jobs' });
+  const { hostname, port, host } = new URL(gateway.url);
+  const socket = connect(Number(port), hostname);
+  const offer = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAAAAIAAAAA'];
+  socket.write(['GET /jobs/jobs HTTP/1.1', `Host: ${host}`, ...offer, '', ''].join('\r\n'));
+  let answer = '';
+  for await (const bytes of socket) answer += String(bytes);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  await gateway.close();
+});
+
 test('what a stranger says of the path is believed of a proxy only, and only where it is a path', async () => {
   const auth = testAuth;
   const [open, proxied] = [await runningGateway({ auth }), await runningGateway({ auth, proxies: 1 })];

@@ -86,7 +86,7 @@ test('an allowed page may ask and read', async () => {
       'access-control-allow-origin': FRIEND,
       'access-control-allow-methods': 'GET, HEAD, POST, PUT',
       'access-control-allow-headers':
-        'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range',
+        'Authorization, Content-Type, Idempotency-Key, If-Modified-Since, If-None-Match, If-Range, Last-Event-ID, Range',
     },
   });
   expect(await ask('GET', '/jobs', { headers: { Origin: FRIEND } })).toMatchObject({

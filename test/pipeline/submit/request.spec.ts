@@ -28,6 +28,8 @@ it.each<[field: string, what: string, more: object]>([
   ['characterId', 'null', { characterId: null }],
   ['metadata', 'a list', { metadata: [] }],
   ['metadata', 'a bigint', { metadata: { seed: 1n } }],
+  ['metadata', 'no number', { metadata: { list: [{ loss: NaN }] } }],
+  ['metadata', 'without end', { metadata: { least: -Infinity } }],
   ['metadata', 'what refers to itself', { metadata: cyclic }],
   ['metadata', 'too long', { metadata: { a: 'x'.repeat(bounds.metadataLength) } }],
   ['server', 'too long', { server: 'x'.repeat(bounds.serverLength + 1) }],
@@ -74,6 +76,11 @@ it('takes all that a request may have', () => {
     ...{ ...good, workflow: '{}', outline: '{}', extraData: {}, once: { key: 'k', body: 'b' }, characterId: 'c' },
     ...{ metadata: { a: [1] }, server: 's', front: true, number: -1.5, partialExecutionTargets: ['1'] },
     ...{ onLost: 'resubmit', timeoutMs: 1, maxAttempts: 10 },
+  });
+  // Characters count as Unicode has them.
+  checkSubmission({
+    ...{ ...good, workflow: '{}', metadata: { a: '🎨'.repeat(bounds.metadataLength - 8) } },
+    partialExecutionTargets: ['🎨'.repeat(bounds.nodeIdLength)],
   });
   checkTracking({ ...good, server: 's' });
   checkQuery({ status: ['queued'], type: 't', userId: 'u', characterId: 'c', text: 'x', since: 0, until: 1, limit: 5 });

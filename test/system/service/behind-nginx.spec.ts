@@ -17,7 +17,7 @@ let token: string;
 const clients: Jobstream[] = [];
 
 beforeAll(async () => {
-  deployment = await startDeployment({ REQUESTS_PER_MINUTE: `${REQUESTS}`, JOBS_PER_USER: '0' });
+  deployment = await startDeployment({ REQUESTS_PER_MINUTE: `${REQUESTS}`, JOBS_PER_USER: '0', BASE_PATH: '/comfy' });
   token = await tokenOf({ sub: 'ada' });
 });
 afterEach(() => {
@@ -34,6 +34,9 @@ async function submitted(count = 40): Promise<string> {
   expect(status).toBe(202);
   return json['promptId'] as string;
 }
+
+/** What a PNG begins with. */
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Of a page at the gateway that stays, and of one at the gateway that dies. */
 const JOURNEYS = ['connecting connected', 'connecting connected reconnecting connected'];
@@ -148,6 +151,14 @@ test('a body over the bound gets the gateway’s own answer', async () => {
   });
 });
 
+test.each(['', '/comfy'])('under %j an input may be larger than any other body', async (base) => {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'image/png' };
+  const body = new Uint8Array(36 << 20);
+  body.set(PNG);
+  const answer = await fetch(`${deployment.url}${base}/inputs?filename=large.png`, { method: 'POST', headers, body });
+  expect([answer.status, await answer.json()]).toEqual([201, expect.objectContaining({ type: 'input' })]);
+});
+
 test('strangers are counted by their own address, whatever they claim', async () => {
   const from = (localAddress: string, claimed: string): Promise<number> =>
     new Promise((resolve, reject) => {
@@ -166,7 +177,9 @@ test('strangers are counted by their own address, whatever they claim', async ()
 });
 
 test('nginx keeps metrics and signatures to itself, and nobody reads a password in the list of processes', async () => {
-  expect((await ask('GET', '/metrics')).status).toBe(404);
+  const service = await tokenOf({ sub: 'backend', role: 'service' });
+  for (const path of ['/metrics', '/comfy/metrics', '/comfy/metrics/', '/METRICS', '//metrics', '/%6detrics'])
+    expect([path, (await ask('GET', path, { token: service })).status]).toEqual([path, 404]);
   await ask('GET', '/jobs/x/outputs/0?signature=that-nobody-may-read');
   await eventually(() => expect(deployment.nginx.output()).toContain('"path":"/jobs/x/outputs/0"'));
   expect(deployment.nginx.output()).not.toContain('that-nobody-may-read');

@@ -58,7 +58,7 @@ const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> 
   };
 };
 
-/** The event streams that are open, counted by user. */
+/** The event streams that are open, counted by user; a service’s are nobody’s, whatever it is called. */
 class Streams {
   readonly #options: EventsOptions;
   readonly #open = new Map<string, number>();
@@ -108,8 +108,9 @@ class Streams {
       });
   }
 
-  #count({ userId }: Viewer, by: 1 | -1): void {
+  #count({ role, userId }: Viewer, by: 1 | -1): void {
     this.#options.tell({ tag: by > 0 ? 'connected' : 'disconnected', kind: 'event_stream' });
+    if (role !== 'user') return;
     const open = (this.#open.get(userId) ?? 0) + by;
     if (open > 0) this.#open.set(userId, open);
     else this.#open.delete(userId);

@@ -49,7 +49,7 @@ const reporting = ({ pipeline, views, bodies }: ReportsOptions): ViewerHandler<O
     const { promptId } = asking.params;
     if (!isPromptId(promptId)) throw unknownJob();
     // By who asks, too: nobody uses up what another's job may report.
-    const { granted, most, inMs } = await reports.take(JSON.stringify([promptId, viewer.userId]));
+    const { granted, most, inMs } = await reports.take(JSON.stringify([promptId, viewer.role, viewer.userId]));
     if (!granted) {
       const retry = { 'Retry-After': String(Math.ceil(inMs / 1000)) };
       throw new Problem('too-many-requests', { detail: `Of one job, ${most} reports a second are taken.` }, retry);

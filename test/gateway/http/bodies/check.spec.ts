@@ -94,6 +94,38 @@ describe('[R18] what goes to ComfyUI is the text that was sent:', () => {
   });
 });
 
+test.each([
+  ['too large', '1e400', 'too large or too small'],
+  ['too large, within', '[{"a": -1.5E+400}]', 'too large or too small'],
+  ['too large, in digits', `${'9'.repeat(400)}.5`, 'too large or too small'],
+  ['too small', '1e-400', 'too large or too small'],
+  ['too small, in digits', `0.${'0'.repeat(400)}1`, 'too large or too small'],
+  ['an integer over 2^53, of a key that is given twice', '9007199254740993, "n": 1', 'over 2^53'],
+  ['an integer that no double holds', `1${'0'.repeat(400)}`, 'over 2^53'],
+])('[R18] metadata holds no number that would be kept as another: %s', (_what, value, why) => {
+  const text = `{"type":"t","userId":"u","workflow":{"1":{"class_type":"X","inputs":{}}},"metadata":{"n":${value}}}`;
+  expect(errors(check(text))).toEqual([{ field: 'metadata', message: expect.stringContaining(why) as string }]);
+});
+
+test.each(['1e308', '-5e-324', '0e999', '-0.0E-400', '1e0010', '0.1234567890123456789', '"1e400 and \\"1e400"'])(
+  'metadata is taken with %s',
+  (value) => {
+    const text = `{"type":"t","userId":"u","workflow":{"1":{"class_type":"X","inputs":{}}},"metadata":{"1e400":${value}}}`;
+    expect(check(text).tag).toBe('good');
+  },
+);
+
+test('metadata is as long as Unicode counts its characters', () => {
+  const long = (character: string, more: number) =>
+    check(body({ '1': node }, { metadata: { a: character.repeat(bounds.metadataLength - 8 + more) } }));
+  for (const character of ['x', '🎨']) {
+    expect(long(character, 0).tag).toBe('good');
+    expect(errors(long(character, 1))).toEqual([
+      { field: 'metadata', message: expect.stringContaining(`has ${bounds.metadataLength + 1} characters`) as string },
+    ]);
+  }
+});
+
 describe('[R18] what is not known is refused by name:', () => {
   test.each([
     [{ extra_data: {} }, 'extra_data', 'did you mean extraData?'],

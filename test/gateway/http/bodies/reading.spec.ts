@@ -64,6 +64,7 @@ test.each([
   ['not packed as it says', 'x', { 'Content-Encoding': 'gzip' }, 'bad-request'],
   ['packed in part', gzipSync(long).subarray(0, 50), { 'Content-Encoding': 'gzip' }, 'bad-request'],
   ['packed in a way nobody knows', 'x', { 'Content-Encoding': 'zstd' }, 'unsupported-media-type'],
+  ['packed as every object is', 'x', { 'Content-Encoding': 'constructor' }, 'unsupported-media-type'],
 ])('one that is %s is refused', async (_how, body, headers, kind) => expect(await answered(body, headers)).toBe(kind));
 
 test('[R16] a sender who falls silent is cut', async () => {

@@ -8,6 +8,7 @@ import { jobViews } from '../../../../gateway/wire/job-views';
 import { httpApp } from '../../../../gateway/http/app';
 import { defaultDownloadLimits, downloads } from '../../../../gateway/http/outputs/downloads';
 import { urlSigner } from '../../../../gateway/http/outputs/signed-urls';
+import { jobQuery } from '../../../../gateway/http/requests/job-query.codec';
 import { reportRequest } from '../../../../gateway/http/requests/report-request.codec';
 import { submitRequest, trackRequest } from '../../../../gateway/http/requests/job-request.codec';
 import { examples } from '../../../../gateway/http/openapi/examples';
@@ -185,6 +186,20 @@ test.each([
       expect([field, value, byCodec]).toEqual([field, value, bySchema]);
     }
   for (const body of [null, [], 'text', 7, {}]) expect(takes(body)).toEqual([false, false]);
+});
+
+test.each(['type', 'userId', 'characterId', 'text'])('the schema of a list’s %s takes what its codec takes', (name) => {
+  const { schema } = operationFor('GET', '/jobs')!.parameters.find((parameter) => parameter.name === name)!;
+  for (const value of ['', 'a', 'x'.repeat(500), 'x'.repeat(501), '🎨'.repeat(500), '🎨'.repeat(501)]) {
+    const byCodec = jobQuery({ [name]: value })._tag === 'Right';
+    expect([value, byCodec]).toEqual([value, fits(schema, value).length === 0]);
+  }
+});
+
+test('an input comes as a form, as image, video or audio, or as bytes', () => {
+  const { requestBody } = document.paths['/inputs']!['post']!;
+  const types = ['multipart/form-data', 'image/*', 'video/*', 'audio/*', 'application/octet-stream'];
+  expect(Object.keys((requestBody as { content: object }).content)).toEqual(types);
 });
 
 describe('every real answer is as documented:', () => {

@@ -73,7 +73,18 @@ describe.each<Viewing>(['aiohttp', 'without ranges', 'without validators'])('a C
   });
 
   test.each(['bytes=300000-', 'bytes=999999999-999999999', 'bytes=-0'])('%s is beyond its end', async (range) => {
-    expect(await get({ range })).toMatchObject({ status: 416, headers: { 'content-range': `bytes */${SIZE}` } });
+    const answer = await get({ range });
+    expect(answer).toMatchObject({
+      status: 416,
+      headers: {
+        'content-range': `bytes */${SIZE}`,
+        'content-type': 'application/problem+json; charset=utf-8',
+        'cache-control': 'private, no-cache',
+      },
+    });
+    // They are the file's, and this is none.
+    for (const name of ['etag', 'last-modified', 'content-disposition'])
+      expect(answer.headers).not.toHaveProperty(name);
   });
 
   test.each(['bytes=0-9,100-109', 'bytes=5-4', 'bytes=', 'bytes=a-b', 'lines=0-5', 'bytes', 'bytes=1-2x'])(
@@ -141,6 +152,11 @@ test('what was compressed on the way comes unpacked', async () => {
     expect(whole.headers['etag']).toMatch(/^W\//);
     expect(isFile(whole)).toBe(true);
   }
+});
+
+test('what was compressed in a way that nobody knows is no answer', async () => {
+  gateway.comfy.faults.viewing = 'oddly compressed';
+  expect(await get()).toMatchObject({ status: 502 });
 });
 
 test('of a file of unknown size the whole comes', async () => {

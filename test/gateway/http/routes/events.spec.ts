@@ -111,6 +111,22 @@ describe('over a real pipeline', () => {
     await settled(gateway.pipeline, promptId);
   });
 
+  test('a service’s streams use up nothing of a user of the same name', async () => {
+    holdAt(10);
+    const promptId = await submit(steps({ steps: 20 }));
+    const namesake = { Authorization: `Bearer ${await tokenOf({ sub: 'ada', role: 'service' })}` };
+    const of = (count: number, header: { Authorization: string }) =>
+      Promise.all(Array.from({ length: count }, () => readEvents(gateway, promptId, header)));
+    const services = await of(70, namesake);
+    const users = await of(64, bearer.ada);
+    expect(new Set([...services, ...users].map(({ status }) => status))).toEqual(new Set([200]));
+    services.forEach((reader) => reader.abort());
+    await Promise.all(services.map((reader) => reader.end));
+    expect((await readEvents(gateway, promptId, bearer.ada)).status).toBe(429);
+    holdAt(Infinity);
+    await Promise.all(users.map((reader) => reader.end));
+  });
+
   test('HEAD answers without a stream, other methods not at all', async () => {
     const promptId = await submit();
     const head = await asking(gateway)('HEAD', `/jobs/${promptId}/events`, { headers: bearer.ada });

@@ -69,7 +69,12 @@ test('a job that reports itself is opened, told of and ended by its own token', 
   await eventually(() => expect(states.at(-1)).toMatchObject({ promptId, status: 'completed' }));
   const { points } = (await ask('GET', `/jobs/${promptId}/curves`, { token: ada })).json as { points: unknown[] };
   expect(points).toEqual([{ at: expect.any(Number) as number, value: 12, metrics: { loss: 0.4 } }]);
-  expect((await ask('GET', `/jobs/${promptId}/outputs/0`, { token: ada })).status).toBe(404);
+  for (const n of [0, 1]) {
+    const path = `/jobs/${promptId}/outputs/${n}`;
+    const unknown = { status: 404, json: { type: 'urn:comfyui-jobstream:problem:unknown-output' } };
+    expect(await ask('GET', path, { token: ada })).toMatchObject(unknown);
+    expect(await ask('POST', `${path}/url`, { token: ada })).toMatchObject(unknown);
+  }
   socket.close();
 });
 
@@ -133,6 +138,12 @@ test('[R16] of one job so many reports a second are taken, of another still', as
   expect(refused.length).toBeGreaterThan(0);
   expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' } });
   expect((await calm.report({ count: 1 })).status).toBe(200);
+  // Nor does a service of the user's name use up what the job may report.
+  const token = await tokenOf({ sub: 'ada', role: 'service' });
+  const asService = (n: number) => ask('POST', `/jobs/${calm.promptId}/report`, { body: { count: n + 2 }, token });
+  const served = await Promise.all(Array.from({ length: bounds.reportsPerSecond + 5 }, (_, n) => asService(n)));
+  expect(served.some(({ status }) => status === 429)).toBe(true);
+  expect((await calm.report({ count: 99 })).status).toBe(200);
 });
 
 test('[R13] what a program says is shown without secrets and paths', async () => {
