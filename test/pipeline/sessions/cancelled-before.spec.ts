@@ -5,7 +5,7 @@ import { lasting, onOneRedis, progressed } from './one-redis';
 const one = onOneRedis();
 
 test('a cancel that was taken while its server was away is obeyed by whoever takes the job up', async () => {
-  const a = one.instance();
+  const a = one.instance({ clock: hurriedClock(8) });
   one.holdJobs();
   const running = await a.run(lasting(3));
   await running.where(progressed);
