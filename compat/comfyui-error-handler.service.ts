@@ -1,4 +1,6 @@
+import { PipelineClosed } from '../index';
 import { ErrorCategory, type FallbackStrategy } from './error-category';
+import { podOf } from './jobs/pod-rest';
 
 /** How often and how long apart what failed is tried again. */
 export interface ComfyUIErrorHandlerConfig {
@@ -41,12 +43,12 @@ export class ComfyUIErrorHandlerService {
     return Math.round(Math.min(this.backoffBase * 2 ** (attempt - 1), this.backoffMax));
   }
 
-  /** Whether the server answers `GET /system_stats` in time. */
+  /** Whether the server answers `GET /system_stats` in time. Its URL may hold a login. */
   async checkHealth(serverUrl: string): Promise<boolean> {
     const giveUp = new AbortController();
     const timer = setTimeout(() => giveUp.abort(), this.healthCheckTimeout);
     try {
-      return (await fetch(`${serverUrl}/system_stats`, { method: 'GET', signal: giveUp.signal })).ok;
+      return (await podOf(serverUrl).ask('/system_stats', giveUp.signal)).ok;
     } catch {
       return false;
     } finally {
@@ -60,6 +62,7 @@ export class ComfyUIErrorHandlerService {
     const message = error.message.toLowerCase();
     const says = (words: readonly string[]): boolean => words.some((word) => message.includes(word));
     const status = statusIn(message);
+    if (error instanceof PipelineClosed) return ErrorCategory.PERMANENT;
     if (NETWORK_NAMES.some((word) => name.includes(word)) || says(NETWORK_WORDS)) return ErrorCategory.TRANSIENT;
     // Before all that a message about a workflow may have in it by chance: a node's number, say.
     if (message.includes('workflow') && says(['invalid', 'validation'])) return ErrorCategory.FATAL;

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { withoutLogin } from './jobs/pod-rest';
 
 /** A job as the application keeps it in Redis. */
 export interface JobState {
@@ -12,6 +13,7 @@ export interface JobState {
   /** In ms since 1970. */
   startedAt: number;
   clientId?: string;
+  /** Kept without a login. */
   serverUrl: string;
 }
 
@@ -67,12 +69,15 @@ export class ComfyUIJobPersistenceService {
     return this.inTurn(jobState.promptId, () => this.write(jobState));
   }
 
-  /** Changes a state that is stored; one that is not stays so. A job that has ended stays as it is (R1), and progress never falls (R2). */
+  /**
+   * Changes a state that is stored; one that is not stays so. A job that has ended stays as it is (R1), and progress never
+   * falls (R2) and is a whole number.
+   */
   updateJobState(promptId: string, updates: Partial<JobState>): Promise<void> {
     return this.inTurn(promptId, async () => {
       const before = await this.getJobState(promptId);
       if (before === null || hasEnded(before)) return;
-      const progress = Math.max(before.progress, updates.progress ?? 0);
+      const progress = Math.floor(Math.max(before.progress, updates.progress ?? 0));
       await this.write({ ...before, ...updates, promptId, progress });
     });
   }
@@ -122,7 +127,8 @@ export class ComfyUIJobPersistenceService {
   }
 
   private async write(state: JobState): Promise<void> {
-    await this.redis.set(this.keyOf(state.promptId), JSON.stringify(state), 'EX', this.ttl);
+    const kept = { ...state, serverUrl: withoutLogin(state.serverUrl) };
+    await this.redis.set(this.keyOf(state.promptId), JSON.stringify(kept), 'EX', this.ttl);
   }
 
   private inTurn(promptId: string, work: () => Promise<void>): Promise<void> {
@@ -157,7 +163,7 @@ export class ComfyUIJobPersistenceService {
   }
 }
 
-/** Of the Redis that `REDIS_URL` names, or else `REDIS_HOST`, `REDIS_PORT` and `REDIS_PASSWORD`. Connects when it is first asked. */
+/** Of the Redis that `REDIS_URL` names, with its user and database, or else `REDIS_HOST`, `REDIS_PORT` and `REDIS_PASSWORD`. Connects when it is first asked. */
 export function createComfyUIJobPersistenceService(): ComfyUIJobPersistenceService {
   const redisClient = redisOf(process.env);
   // What a command meets, its caller is told.
@@ -166,20 +172,23 @@ export function createComfyUIJobPersistenceService(): ComfyUIJobPersistenceServi
 }
 
 function redisOf(env: NodeJS.ProcessEnv): Redis {
-  const { REDIS_URL: given = '', REDIS_HOST: host = 'localhost', REDIS_PORT: port, REDIS_PASSWORD: password } = env;
+  const { REDIS_URL: given = '', REDIS_HOST: host = 'localhost', REDIS_PORT: port, REDIS_PASSWORD: secret } = env;
   const shared = { lazyConnect: true, maxRetriesPerRequest: 3 };
   if (!URL.canParse(given))
-    return new Redis({ ...shared, host, port: Number(port) || 6379, ...(password ? { password } : {}) });
+    return new Redis({ ...shared, host, port: Number(port) || 6379, ...(secret ? { password: secret } : {}) });
   const url = new URL(given);
   // A login without a password is the password.
-  const login = decodeURIComponent(url.password || url.username);
+  const username = url.password === '' ? '' : decodeURIComponent(url.username);
+  const password = decodeURIComponent(url.password || url.username);
   const isTls = url.protocol === 'rediss:' || url.hostname.endsWith('upstash.io');
   return new Redis({
     ...shared,
-    host: url.hostname,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || 6379,
-    ...(login === '' ? {} : { password: login }),
-    ...(isTls ? { tls: {} } : {}),
+    db: Number(url.pathname.slice(1)) || 0,
+    ...(username !== '' && { username }),
+    ...(password !== '' && { password }),
+    ...(isTls && { tls: {} }),
   });
 }
 

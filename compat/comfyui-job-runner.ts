@@ -1,13 +1,24 @@
-import { asyncScheduler, concatMap, tap, throttleTime, type Subscription } from 'rxjs';
+import {
+  ReplaySubject,
+  Subscription,
+  asyncScheduler,
+  concatMap,
+  finalize,
+  takeUntil,
+  tap,
+  throttleTime,
+  type Observable,
+} from 'rxjs';
 import { NoAnswer, isSettled } from '../index';
 import {
   createComfyUIJobPersistenceService,
   type ComfyUIJobPersistenceService,
   type JobState,
 } from './comfyui-job-persistence.service';
-import { ComfyUIPodClient, type ComfyUIWorkflow } from './comfyui-pod-client';
+import { ComfyUIPodClient } from './comfyui-pod-client';
 import { statusOf, type RunPodJobStatus } from './jobs/job-status';
-import type { BaseImageInput, BuiltPrompt, WorkflowFactory } from './workflow-factory';
+import { withoutLogin } from './jobs/pod-rest';
+import { parametersOf, type BaseImageInput, type BuiltPrompt, type WorkflowFactory } from './workflow-factory';
 
 /** The ComfyUI, the store and the workflows that a runner works with. */
 export interface ComfyUIJobRunnerConfig<Id extends string = string> {
@@ -27,8 +38,6 @@ const STALE_MS = 600_000;
 const KEPT_MS = 60_000;
 /** Between two writes of a job's progress. */
 const WRITE_MS = 1_000;
-const UNWANTED = 'deformed, blurry, bad anatomy, ugly, low quality';
-const UNWANTED_UNLESS_NSFW = `${UNWANTED}, nsfw, nude, naked`;
 
 /** Runs the application's workflows, follows each to its end, and keeps where it is: also those of the process before. */
 export class ComfyUIJobRunner<Id extends string = string> {
@@ -37,6 +46,8 @@ export class ComfyUIJobRunner<Id extends string = string> {
   private readonly workflows: WorkflowFactory<Id>;
   private readonly pending = new Map<string, PendingJob>();
   private availableNodes: string[] = [];
+  /** Emits at the next `close`: what began before it is not followed any more. */
+  private closed$ = new ReplaySubject<void>(1);
   /** Resolves once the jobs of the process before are followed. */
   readonly recovered: Promise<void>;
 
@@ -62,23 +73,23 @@ export class ComfyUIJobRunner<Id extends string = string> {
     return this.submitBaseImageWithWorkflow({ prompt, nsfw, seed });
   }
 
-  /** Resolves with the job's id once ComfyUI took it; with `onProgress`, once it ended. */
+  /**
+   * Resolves with the job's id once ComfyUI took it; with `onProgress`, once it ended, timed out or was let go of:
+   * `getJobStatus` tells what it came to.
+   */
   async submitBaseImageWithWorkflow(
     input: BaseImageInput<Id>,
     onProgress?: (progress: number) => void,
   ): Promise<string> {
-    const { prompt, nsfw, width = 1024, height = 1024, steps, cfg, workflowId } = input;
-    const workflow = this.workflows.buildWorkflow(
-      workflowId ?? this.workflows.getRecommendedWorkflow(this.availableNodes),
-      {
-        ...{ prompt, width, height, steps, cfg },
-        negativePrompt: input.negativePrompt ?? (nsfw ? UNWANTED : UNWANTED_UNLESS_NSFW),
-        seed: input.seed ?? Math.floor(Math.random() * 1_000_000),
-        filenamePrefix: 'ryla_gen',
-      },
-    );
-    if (onProgress !== undefined) return (await this.comfyui.executeWorkflow(workflow, 2_000, onProgress)).promptId;
-    return this.submit(workflow, 'image_generation');
+    const id = input.workflowId ?? this.workflows.getRecommendedWorkflow(this.availableNodes);
+    const workflow = this.workflows.buildWorkflow(id, parametersOf(input));
+    const { closed$ } = this;
+    const queued = (promptId: string): Promise<void> => this.keep(promptId, 'image_generation', closed$);
+    if (onProgress !== undefined)
+      return (await this.comfyui.executeWorkflow(workflow, 2_000, onProgress, queued)).promptId;
+    const promptId = await this.comfyui.queueWorkflow(workflow);
+    await queued(promptId);
+    return promptId;
   }
 
   /** Submits the workflow that a built prompt recommends. Resolves with its `promptId`. */
@@ -155,25 +166,25 @@ export class ComfyUIJobRunner<Id extends string = string> {
 
   /** Follows no job any more; what runs goes on running, and is recovered by the next runner. */
   async close(): Promise<void> {
-    for (const { following } of this.pending.values()) following.unsubscribe();
-    this.pending.clear();
+    this.closed$.next();
+    this.closed$ = new ReplaySubject(1);
     await this.comfyui.close();
   }
 
-  private async submit(workflow: ComfyUIWorkflow, type: JobState['type']): Promise<string> {
-    const promptId = await this.comfyui.queueWorkflow(workflow);
-    const serverUrl = this.comfyui.getBaseUrl();
+  private async keep(promptId: string, type: JobState['type'], closed$: Observable<void>): Promise<void> {
+    const serverUrl = withoutLogin(this.comfyui.getBaseUrl());
     const queued: JobState = {
       ...{ promptId, type, userId: '', status: 'queued', progress: 0, startedAt: Date.now(), serverUrl },
     };
     // It runs already: a Redis that is down must not have the caller submit it again.
     await this.kept(promptId, (service) => service.saveJobState(queued));
-    this.followOn(queued);
-    return promptId;
+    this.followOn(queued, closed$);
   }
 
-  private followOn({ promptId, startedAt }: JobState): void {
-    const following = this.comfyui
+  private followOn({ promptId, startedAt }: JobState, closed$: Observable<void>): void {
+    const following = new Subscription();
+    this.pending.set(promptId, { startedAt, following });
+    const followed = this.comfyui
       .follow(promptId)
       .pipe(
         throttleTime(WRITE_MS, asyncScheduler, { leading: true, trailing: true }),
@@ -183,21 +194,15 @@ export class ComfyUIJobRunner<Id extends string = string> {
           return state;
         }),
         tap((state) => {
-          if (isSettled(state)) this.ended(promptId);
+          if (isSettled(state)) this.forgetLater(promptId);
         }),
+        takeUntil(closed$),
+        finalize(() => this.pending.delete(promptId)),
       )
       .subscribe({
-        error: (error: unknown) => {
-          this.pending.delete(promptId);
-          void this.kept(promptId, () => this.markJobFailed(promptId, String(error)));
-        },
+        error: (error: unknown) => void this.kept(promptId, () => this.markJobFailed(promptId, String(error))),
       });
-    this.pending.set(promptId, { startedAt, following });
-  }
-
-  private ended(promptId: string): void {
-    this.pending.delete(promptId);
-    this.forgetLater(promptId);
+    following.add(followed);
   }
 
   private forgetLater(promptId: string): void {
@@ -206,10 +211,12 @@ export class ComfyUIJobRunner<Id extends string = string> {
   }
 
   private async recover(): Promise<void> {
+    const { closed$ } = this;
+    const serverUrl = withoutLogin(this.comfyui.getBaseUrl());
     await this.kept('recovery', async (service) => {
       if (!(await service.isAvailable())) throw new Error('Redis does not answer');
       for (const state of await service.recoverActiveJobs())
-        if (state.serverUrl === this.comfyui.getBaseUrl()) this.followOn(state);
+        if (withoutLogin(state.serverUrl) === serverUrl) this.followOn(state, closed$);
     });
   }
 
@@ -222,7 +229,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
   }
 }
 
-/** Of the pod that `COMFYUI_POD_URL` names, and the Redis that `REDIS_URL` or `REDIS_HOST` names, where it answers. */
+/** Of the pod that `COMFYUI_POD_URL` names, and the Redis that `REDIS_URL` or `REDIS_HOST` names; one that does not answer keeps no job. */
 export async function createComfyUIJobRunner<Id extends string>(
   workflows: WorkflowFactory<Id>,
 ): Promise<ComfyUIJobRunner<Id>> {
@@ -231,5 +238,11 @@ export async function createComfyUIJobRunner<Id extends string>(
   const comfyui = new ComfyUIPodClient({ baseUrl });
   const persistenceService = createComfyUIJobPersistenceService();
   const isThere = await persistenceService.isAvailable();
+  if (!isThere) {
+    persistenceService.close();
+    console.warn(
+      'comfyui-jobstream: Redis does not answer: no job is kept, and none of the process before is taken up',
+    );
+  }
   return new ComfyUIJobRunner({ comfyui, workflows, ...(isThere && { persistenceService }) });
 }

@@ -1,12 +1,13 @@
-import { lastValueFrom, takeUntil, tap, timer, type Observable } from 'rxjs';
+import { ReplaySubject, defer, finalize, lastValueFrom, takeUntil, type Observable } from 'rxjs';
 import { UnknownJob, isSettled, type JobState } from '../index';
 import { ComfyUIErrorHandlerService } from './comfyui-error-handler.service';
 import type { ComfyUIWebSocketClient } from './comfyui-websocket-client';
+import { executed, leftAlone, unlessClosed } from './jobs/execution';
+import { Failures } from './jobs/failures';
 import { anonymous, following, tracked } from './jobs/following';
 import { hold, type Held } from './jobs/held-pipeline';
-import { briefly, comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
+import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
-import { realClock } from './jobs/real-clock';
 
 /** Which ComfyUI, and how it is asked. */
 export interface ComfyUIPodConfig {
@@ -25,8 +26,6 @@ export type ComfyUIWorkflow = object;
 
 /** How often what a finished job made is asked for, where the server does not answer. */
 const DOWNLOADS = 5;
-/** Failed jobs that are remembered. */
-const MOST_FAILED = 1_000;
 
 /** One ComfyUI: workflows in, images out. Each workflow is posted once, whatever becomes of the network. */
 export class ComfyUIPodClient {
@@ -37,8 +36,11 @@ export class ComfyUIPodClient {
   private readonly pod: Pod;
   /** What was queued or asked for here and has not ended: followed, so that to ask again costs nothing. */
   private readonly followed = new Map<string, Held>();
-  /** How jobs failed: ComfyUI itself forgets those that were lost, or taken out of its queue. */
-  private readonly failed = new Map<string, ComfyUIJobResult>();
+  /** What is held for those who wait for a job's end. */
+  private readonly awaited = new Set<Held>();
+  /** Emits at the next `close`: what began before it ends by it. */
+  private closed$ = new ReplaySubject<void>(1);
+  private readonly failed = new Failures();
 
   constructor(config: ComfyUIPodConfig) {
     this.baseUrl = config.baseUrl.replace(/\/+$/, '');
@@ -58,10 +60,11 @@ export class ComfyUIPodClient {
    * where ComfyUI refuses it, or a part of it, which then does not run.
    */
   async queueWorkflow(workflow: ComfyUIWorkflow): Promise<string> {
+    const { closed$ } = this;
     const held = hold(this.baseUrl);
     try {
       const state = await this.submit(held, workflow);
-      this.watchOver(state);
+      this.watchOver(state, closed$);
       return comfyUIIdOf(state);
     } finally {
       await held.release();
@@ -78,31 +81,44 @@ export class ComfyUIPodClient {
   }
 
   /**
-   * Runs a workflow to its end. Where that takes longer than `timeout`, resolves as `failed` and leaves the job running:
-   * `getJobStatus` tells of its end. How often the server is asked is not the caller's to say any more: `_pollIntervalMs`
-   * is kept for its callers.
+   * Runs a workflow to its end. Where that takes longer than `timeout`, or the client is closed, resolves as `failed` and
+   * leaves the job running: `getJobStatus` tells of its end. How often the server is asked is not the caller's to say any
+   * more: `_pollIntervalMs` is kept for its callers. `onQueued` is told the job's id once ComfyUI took it, and awaited.
    */
   executeWorkflow(
     workflow: ComfyUIWorkflow,
     _pollIntervalMs = 2_000,
     onProgress?: (progress: number) => void,
+    onQueued?: (promptId: string) => Promise<void>,
   ): Promise<ComfyUIJobResult> {
-    if (this.hasWebSocket && onProgress !== undefined) return this.executeWorkflowWithWebSocket(workflow, onProgress);
-    return this.execute(workflow, this.timeout, () => undefined);
+    if (this.hasWebSocket && onProgress !== undefined)
+      return this.executeWorkflowWithWebSocket(workflow, onProgress, onQueued);
+    return this.execute(workflow, this.timeout, () => undefined, onQueued);
   }
 
   /** The same, telling of progress, 0–100, as it grows; waits for twice the `timeout`: once for the socket, once for polling. */
   executeWorkflowWithWebSocket(
     workflow: ComfyUIWorkflow,
     onProgress: (progress: number) => void = () => undefined,
+    onQueued?: (promptId: string) => Promise<void>,
   ): Promise<ComfyUIJobResult> {
     const tell = this.hasWebSocket ? onProgress : () => undefined;
-    return this.execute(workflow, this.hasWebSocket ? 2 * this.timeout : this.timeout, tell);
+    return this.execute(workflow, this.hasWebSocket ? 2 * this.timeout : this.timeout, tell, onQueued);
   }
 
-  /** A job's states from now to its end, whoever posted it; waits for a server that does not answer. Errors with `UnknownJob`. */
+  /**
+   * A job's states from now to its end, whoever posted it, or until the client is closed; waits for a server that does not
+   * answer. Errors with `UnknownJob`.
+   */
   follow(promptId: string): Observable<JobState> {
-    return following(this.baseUrl, promptId);
+    return defer(() => {
+      const held = hold(this.baseUrl);
+      this.awaited.add(held);
+      return following(held, promptId).pipe(
+        takeUntil(this.closed$),
+        finalize(() => void this.released(held)),
+      );
+    });
   }
 
   /** Whether it is a ComfyUI that answers. */
@@ -141,31 +157,31 @@ export class ComfyUIPodClient {
 
   /** Follows no job any more; what runs goes on running. */
   async close(): Promise<void> {
-    await Promise.all([...this.followed.keys()].map((promptId) => this.letGo(promptId)));
+    const all = [...this.awaited, ...this.followed.values()];
+    this.closed$.next();
+    this.closed$ = new ReplaySubject(1);
+    this.followed.clear();
+    await Promise.all(all.map((held) => held.release()));
   }
 
-  private watchOver({ promptId, status }: JobState): void {
+  private watchOver({ promptId, status }: JobState, closed$: Observable<void>): void {
     if (isSettled({ status }) || this.followed.has(promptId)) return;
     const held = hold(this.baseUrl);
     this.followed.set(promptId, held);
-    void lastValueFrom(held.pipeline.watch(promptId))
-      .then((last) => this.remember(last))
+    void lastValueFrom(held.pipeline.watch(promptId).pipe(takeUntil(closed$)))
+      .then((last) => this.failed.add(last))
       .catch(() => undefined)
-      .then(() => this.letGo(promptId));
+      .then(() => this.letGo(promptId, held));
   }
 
-  private remember(state: JobState): void {
-    if (state.status !== 'failed') return;
-    const promptId = comfyUIIdOf(state);
-    this.failed.set(promptId, briefly(state, promptId));
-    const [oldest] = this.failed.keys();
-    if (this.failed.size > MOST_FAILED && oldest !== undefined) this.failed.delete(oldest);
+  private async letGo(promptId: string, held: Held): Promise<void> {
+    if (this.followed.get(promptId) === held) this.followed.delete(promptId);
+    await held.release();
   }
 
-  private async letGo(promptId: string): Promise<void> {
-    const held = this.followed.get(promptId);
-    this.followed.delete(promptId);
-    await held?.release();
+  private async released(held: Held): Promise<void> {
+    await held.release();
+    this.awaited.delete(held);
   }
 
   /** Resolves with the job once ComfyUI took it, or could not be asked for 10 s: it is posted as soon as it can. */
@@ -180,10 +196,11 @@ export class ComfyUIPodClient {
   private async look(promptId: string): Promise<ComfyUIJobResult> {
     const failed = this.failed.get(promptId);
     if (failed !== undefined) return { ...failed };
+    const { closed$ } = this;
     const held = hold(this.baseUrl);
     try {
       const state = await tracked(held.pipeline, promptId);
-      this.watchOver(state);
+      this.watchOver(state, closed$);
       return await resultOf(held.pipeline, state, promptId);
     } catch (error) {
       if (error instanceof UnknownJob) return { promptId, status: 'queued' };
@@ -197,28 +214,23 @@ export class ComfyUIPodClient {
     workflow: ComfyUIWorkflow,
     limitMs: number,
     onProgress: (progress: number) => void,
+    onQueued?: (promptId: string) => Promise<void>,
   ): Promise<ComfyUIJobResult> {
+    const waiting = { limitMs, onProgress, closed$: this.closed$ };
     const held = hold(this.baseUrl);
     const { pipeline } = held;
     try {
+      // `close` does not cut a post short: whether the workflow runs could not be told.
       const submitted = await this.submit(held, workflow);
-      let told = -1;
-      const state$ = pipeline.watch(submitted.promptId).pipe(
-        tap((state) => {
-          const progress = Math.floor(state.progress);
-          if (state.status === 'failed' || progress <= told) return;
-          told = progress;
-          onProgress(progress);
-        }),
-        takeUntil(timer(limitMs, realClock)),
-      );
-      const state = await lastValueFrom(state$, { defaultValue: submitted });
-      const promptId = comfyUIIdOf(state);
-      if (!isSettled(state)) return { promptId, status: 'failed', error: `Timeout after ${limitMs}ms` };
-      this.remember(state);
-      return await this.downloading(() => resultOf(pipeline, state, promptId));
+      this.awaited.add(held);
+      await onQueued?.(comfyUIIdOf(submitted));
+      const { state, left } = await executed(pipeline, submitted, waiting);
+      if (left !== undefined) return leftAlone(state, left);
+      this.failed.add(state);
+      const result = this.downloading(() => resultOf(pipeline, state, comfyUIIdOf(state)));
+      return await unlessClosed(state, result, waiting);
     } finally {
-      await held.release();
+      await this.released(held);
     }
   }
 

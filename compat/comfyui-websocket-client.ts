@@ -1,6 +1,6 @@
 import { filter, firstValueFrom, interval, map, merge, timer, type Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../index';
-import { followingIn } from './jobs/following';
+import { following } from './jobs/following';
 import { holdNamed, type Held } from './jobs/held-pipeline';
 import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { realClock } from './jobs/real-clock';
@@ -17,6 +17,7 @@ export interface ComfyUIWebSocketConfig {
 }
 
 interface Connection extends Held {
+  readonly serverUrl: string;
   /** What is followed here. */
   readonly jobs: Map<string, Subscription>;
 }
@@ -34,7 +35,7 @@ const OPEN_TICK_MS = 10;
 
 /** Progress and ends of jobs by ComfyUI's WebSocket, healed by its REST API where the socket missed something. */
 export class ComfyUIWebSocketClient {
-  private readonly connections = new Map<string, Connection>();
+  private readonly connections = new Set<Connection>();
   private readonly handlers = new Map<string, Handlers>();
   private readonly connectionTimeout: number;
 
@@ -44,21 +45,26 @@ export class ComfyUIWebSocketClient {
 
   /**
    * Opens a socket and resolves with its client id: jobs that are posted with this `client_id` are heard. Rejects with
-   * `WebSocket connection timeout`.
+   * `WebSocket connection timeout`. One that is open to that server under that id is used again.
    */
   async connect(serverUrl: string, wanted?: string): Promise<string> {
-    if (wanted !== undefined && this.connections.has(wanted)) return wanted;
-    const held = holdNamed(serverUrl.replace(/\/+$/, ''), wanted);
+    const url = serverUrl.replace(/\/+$/, '');
+    if (wanted !== undefined && this.isConnected(url, wanted)) return wanted;
+    const held = holdNamed(url, wanted);
     const { clientId } = held;
-    if (!(await this.opens(held)) || this.connections.has(clientId)) {
+    if (!(await this.opens(held)) || this.isConnected(url, clientId)) {
       void held.release();
-      if (!this.connections.has(clientId)) throw new Error('WebSocket connection timeout');
+      if (!this.isConnected(url, clientId)) throw new Error('WebSocket connection timeout');
       return clientId;
     }
-    const connection: Connection = { ...held, jobs: new Map() };
-    this.connections.set(clientId, connection);
+    const connection: Connection = { ...held, serverUrl: url, jobs: new Map() };
+    this.connections.add(connection);
     for (const promptId of this.handlers.keys()) this.follow(connection, promptId);
     return clientId;
+  }
+
+  private isConnected(serverUrl: string, clientId: string): boolean {
+    return [...this.connections].some((each) => each.serverUrl === serverUrl && each.clientId === clientId);
   }
 
   /** Whether its socket is open in time. */
@@ -85,30 +91,31 @@ export class ComfyUIWebSocketClient {
     this.expect(promptId).error = handler;
   }
 
-  /** Closes a connection; what is not connected stays so. */
+  /** Closes the connections under a client id, to whichever servers; what is not connected stays so. */
   disconnect(clientId: string): void {
-    const connection = this.connections.get(clientId);
-    if (connection === undefined) return;
-    this.connections.delete(clientId);
-    for (const following of connection.jobs.values()) following.unsubscribe();
-    void connection.release();
+    for (const connection of this.connections) {
+      if (connection.clientId !== clientId) continue;
+      this.connections.delete(connection);
+      for (const followed of connection.jobs.values()) followed.unsubscribe();
+      void connection.release();
+    }
   }
 
   private expect(promptId: string): Handlers {
     const handlers: Handlers = this.handlers.get(promptId) ?? { told: -1 };
     this.handlers.set(promptId, handlers);
-    for (const connection of this.connections.values()) this.follow(connection, promptId);
+    for (const connection of this.connections) this.follow(connection, promptId);
     return handlers;
   }
 
   /** Which server has the job is known once one does. It may not have been posted yet. */
   private follow(connection: Connection, promptId: string): void {
     if (connection.jobs.has(promptId)) return;
-    const following = followingIn(connection, promptId, { patient: true }).subscribe({
+    const followed = following(connection, promptId, { patient: true }).subscribe({
       next: (state) => this.tell(connection, promptId, state),
       error: () => connection.jobs.delete(promptId),
     });
-    connection.jobs.set(promptId, following);
+    connection.jobs.set(promptId, followed);
   }
 
   private tell(connection: Connection, promptId: string, state: JobState): void {
@@ -124,7 +131,7 @@ export class ComfyUIWebSocketClient {
 
   private async end(connection: Connection, promptId: string, state: JobState, handlers: Handlers): Promise<void> {
     this.handlers.delete(promptId);
-    for (const { jobs } of this.connections.values()) {
+    for (const { jobs } of this.connections) {
       jobs.get(promptId)?.unsubscribe();
       jobs.delete(promptId);
     }

@@ -33,6 +33,20 @@ export interface BaseImageInput<Id extends string = string> {
   workflowId?: Id | undefined;
 }
 
+const UNWANTED = 'deformed, blurry, bad anatomy, ugly, low quality';
+const UNWANTED_UNLESS_NSFW = `${UNWANTED}, nsfw, nude, naked`;
+
+/** What the workflow of a base image is built of. */
+export function parametersOf(input: BaseImageInput): WorkflowParameters {
+  const { prompt, nsfw, width = 1024, height = 1024, steps, cfg } = input;
+  return {
+    ...{ prompt, width, height, steps, cfg },
+    negativePrompt: input.negativePrompt ?? (nsfw ? UNWANTED : UNWANTED_UNLESS_NSFW),
+    seed: input.seed ?? Math.floor(Math.random() * 1_000_000),
+    filenamePrefix: 'ryla_gen',
+  };
+}
+
 /** A prompt of the application's library. */
 export interface BuiltPrompt {
   prompt: string;

@@ -115,6 +115,7 @@ export const jobState = record<JobState>(
     reported: reporting,
     silentSince: t.number,
     deadlineAt: t.number,
+    cancelAskedAt: t.number,
     etaMs: t.number,
     finishedAt: t.number,
     outputs: t.readonlyArray(jobOutput),

@@ -1,6 +1,6 @@
-import { defer, finalize, retry, switchMap, takeWhile, throwError, timer, type Observable } from 'rxjs';
+import { defer, retry, switchMap, takeWhile, throwError, timer, type Observable } from 'rxjs';
 import { NoAnswer, UnknownJob, isSettled, type JobRequest, type JobState, type Pipeline } from '../../index';
-import { hold, type Held } from './held-pipeline';
+import type { Held } from './held-pipeline';
 import { realClock } from './real-clock';
 
 /** Whose the jobs are is the application's to know. */
@@ -25,18 +25,10 @@ export function tracked(pipeline: Pipeline, promptId: string): Promise<JobState>
 }
 
 /**
- * A job's states from the present one to its end, whoever posted it. Waits for a server that does not answer; errors with
- * `UnknownJob` where it goes on not to know the job, `patient` or at once never.
+ * A job's states from the present one to its end, whoever posted it, in a pipeline that is held. Waits for a server that
+ * does not answer; errors with `UnknownJob` where it goes on not to know the job, `patient` never.
  */
-export function following(serverUrl: string, promptId: string, { patient = false } = {}): Observable<JobState> {
-  return defer(() => {
-    const held = hold(serverUrl);
-    return followingIn(held, promptId, { patient }).pipe(finalize(() => void held.release()));
-  });
-}
-
-/** The same in a pipeline that is held. */
-export function followingIn({ pipeline }: Held, promptId: string, { patient = false } = {}): Observable<JobState> {
+export function following({ pipeline }: Held, promptId: string, { patient = false } = {}): Observable<JobState> {
   return defer(() => {
     let missed = 0;
     const delay = (error: unknown, tries: number): Observable<unknown> => {

@@ -2,6 +2,8 @@
 export interface Pod {
   /** Without credentials. */
   readonly url: string;
+  /** What is answered at a path, whatever its status. Rejects where nothing is. */
+  readonly ask: (path: string, signal: AbortSignal) => Promise<Response>;
   /** The JSON at a path. Rejects where there is none in time. */
   readonly get: (path: string, timeoutMs: number) => Promise<unknown>;
 }
@@ -18,16 +20,22 @@ export interface Models {
 /** What is said of all nodes has some MB. */
 const MODELS_MS = 30_000;
 
+/** A server's URL as it is shown and stored. A password may have an `@` in it. */
+export const withoutLogin = (url: string | undefined): string => url?.replace(/^(https?:\/\/)[^/?#]*@/i, '$1') ?? '';
+
 /** The ComfyUI at that URL, which may hold a login. */
 export function podOf(baseUrl: string): Pod {
   const { username, password } = URL.canParse(baseUrl) ? new URL(baseUrl) : { username: '', password: '' };
-  const url = baseUrl.replace(/^(https?:\/\/)[^/@]*@/, '$1');
+  const url = withoutLogin(baseUrl);
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const headers = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  // `fetch` refuses a URL with a login in it: that goes into a header.
+  const ask: Pod['ask'] = (path, signal) => fetch(`${url}${path}`, { method: 'GET', headers, signal });
   return {
     url,
+    ask,
     get: async (path, timeoutMs) => {
-      const answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) });
+      const answer = await ask(path, AbortSignal.timeout(timeoutMs));
       if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
       return answer.json();
     },

@@ -33,7 +33,8 @@ const ELSEWHERE = 'another server';
 export const publicJob = (state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob => {
   const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =
     state;
-  const { executionStartedAt, silentSince, deadlineAt, runId, stage, message, metrics, reported } = state;
+  const { executionStartedAt, silentSince, deadlineAt, cancelAskedAt, runId, stage, message, metrics, reported } =
+    state;
   const { etaMs, updatedAt, finishedAt, via, outputs, failure, nodeErrors, attempt, epoch, seq, metadata } = state;
   const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
   const told = (text: string): string => redact(role === 'service' ? text : namesOnly(text, servers));
@@ -51,6 +52,7 @@ export const publicJob = (state: JobState, servers: readonly KnownServer[], role
     ...(reported && { reported: publicReporting(reported) }),
     ...(silentSince !== undefined && { silentSince }),
     ...(deadlineAt !== undefined && { deadlineAt }),
+    ...(cancelAskedAt !== undefined && { cancelAskedAt }),
     ...(runId !== undefined && { runId }),
     ...(etaMs !== undefined && { etaMs }),
     ...(finishedAt !== undefined && { finishedAt }),

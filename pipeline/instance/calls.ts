@@ -128,6 +128,10 @@ function cancelling({ board, posting, store, reads, life }: CallParts, { clock }
   return async (promptId: string): Promise<JobState | undefined> => {
     if (board.job(promptId) !== undefined) await life.run(posting.stop(promptId));
     else await askOwner(promptId);
+    const state = await reads.get(promptId);
+    if (state?.reported === undefined || !isSettled(state) || (await reads.stands(promptId).catch(() => true)))
+      return state;
+    await askOwner(promptId);
     return reads.get(promptId);
   };
 }

@@ -128,7 +128,9 @@ class Posts implements Posting {
       const failed = state.retry?.onLost === undefined ? ranOutOfMemory : wasLost;
       return of({ tag: 'opened', job: jobOf(state, { graph, failed }) });
     }
-    return of({ tag: 'opened', job: jobOf(state, { graph, accepted: true }) });
+    const opened: BoardEvent = { tag: 'opened', job: jobOf(state, { graph, accepted: true }) };
+    // Whoever had it before was asked to stop it.
+    return state.cancelAskedAt === undefined ? of(opened) : concat(of(opened), this.stop(state.promptId));
   }
 
   #opened(state: JobState, prompt: Prompt, how: Pick<Run, 'stored' | 'maybePosted'>): Observable<BoardEvent> {

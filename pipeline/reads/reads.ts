@@ -16,7 +16,7 @@ import { isOnPage, pageOf, positionOf, type JobPage, type JobQuery } from '../..
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { Board } from '../../streams/board/board';
-import type { JobState } from '../../streams/job/job-state';
+import { isSettled, type JobState } from '../../streams/job/job-state';
 import { neverBackward } from '../../streams/operators/never-backward';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 
@@ -41,6 +41,11 @@ export interface Reads {
   present(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   list(query?: ListQuery): Promise<JobPage>;
+  /**
+   * Whether an end that was reached here, and written, is the job's: not where another instance had taken the job, so that
+   * the end was refused (R11). Rejects with `StoreUnavailable`.
+   */
+  stands(promptId: string): Promise<boolean>;
   watch(promptId: string): Observable<JobState>;
 }
 
@@ -81,6 +86,11 @@ class PresentReads implements Reads {
     const { jobs, cursor } = pageOf(this.#asTheyAre(stored, query), { ...wanted, limit: query.limit });
     const next = cursor ?? stored.cursor;
     return { jobs, totals: stored.totals, ...(next !== undefined && { cursor: next }) };
+  }
+
+  async stands(promptId: string): Promise<boolean> {
+    const stored = await firstValueFrom(this.#parts.store.get(promptId));
+    return stored === undefined || isSettled(stored);
   }
 
   watch(promptId: string): Observable<JobState> {

@@ -28,7 +28,7 @@ const ASKED_AGAIN_MS = 250;
 
 export interface ReportParts {
   readonly board: Pick<BoardView, 'job'>;
-  readonly reads: Pick<Reads, 'present' | 'watch'>;
+  readonly reads: Pick<Reads, 'present' | 'stands' | 'watch'>;
   readonly store: Pick<JobStore, 'leases'>;
   readonly writer: Pick<WriteBehind, 'stored' | 'waiting'>;
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
@@ -88,6 +88,11 @@ export function reports(
       else await takenElsewhere(sessionOf(state) ?? '', promptId, report);
     }
     const now = (await reads.present(promptId)) ?? state;
-    return isSettled(now) ? kept(now) : now;
+    if (!isSettled(now)) return now;
+    const end = await kept(now);
+    if (await reads.stands(promptId)) return end;
+    // We were suspended, say, and another instance has the job: the end is its to take.
+    await takenElsewhere(sessionOf(state) ?? '', promptId, report);
+    return (await reads.present(promptId)) ?? end;
   };
 }

@@ -124,6 +124,8 @@ export interface JobState {
   readonly finishedAt?: number;
   /** When it is stopped if it has not ended, all its runs together. */
   readonly deadlineAt?: number;
+  /** When a cancel was first asked for that is still to be obeyed; gone at the end. */
+  readonly cancelAskedAt?: number;
   readonly via: Via;
   /** Since when no news can come: the server neither keeps a socket open nor answers. */
   readonly silentSince?: number;

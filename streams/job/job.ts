@@ -161,7 +161,8 @@ export const jobOf = (
 function stageOf(state: JobState, accepted: boolean, failure: Failure | undefined): Stage {
   if (isSettled(state)) return { tag: 'settled' };
   if (failure !== undefined) return { tag: 'betweenRuns', failure };
-  return accepted ? watched(state.updatedAt) : { tag: 'posting', cancelAsked: false };
+  const cancelAsked = state.cancelAskedAt !== undefined;
+  return accepted ? watched(state.updatedAt, cancelAsked) : { tag: 'posting', cancelAsked };
 }
 
 /** Shared by all runs: an empty `Map` takes 200 bytes. */

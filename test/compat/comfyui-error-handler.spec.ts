@@ -1,5 +1,9 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { ComfyUIErrorHandlerService, ErrorCategory } from '../../compat';
+import { PipelineClosed } from '../../index';
 import { start, stopAll } from '../support/comfyui/client/comfyui-client';
+import { withLogin } from './support';
 
 afterEach(stopAll);
 
@@ -29,6 +33,10 @@ test('what gets no answer may be asked again, whatever it says', () => {
   expect(of('/history/404: status 400', 'NoAnswer')).toBe(ErrorCategory.TRANSIENT);
 });
 
+test('what was closed is not asked again', () => {
+  expect(handler.shouldRetry(new PipelineClosed())).toBe(false);
+});
+
 test('is tried again only while the server is well, and rejects with the operation’s own error', async () => {
   const server = await start();
   const quick = new ComfyUIErrorHandlerService({ backoffBase: 1, maxRetries: 3 });
@@ -40,6 +48,21 @@ test('is tried again only while the server is well, and rejects with the operati
   await server.kill();
   await expect(quick.executeWithRetry(operation, server.url)).rejects.toThrow('fetch failed');
   expect(operation).toHaveBeenCalledTimes(4);
+});
+
+test('a server that wants a login is asked with the one in its URL', async () => {
+  const wanted = `Basic ${Buffer.from('ada:p@ss/word').toString('base64')}`;
+  const server = createServer(({ url, headers }, answer) => {
+    answer.statusCode = url === '/system_stats' && headers.authorization === wanted ? 200 : 401;
+    answer.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  expect(await handler.checkHealth(withLogin(url))).toBe(true);
+  expect(await handler.checkHealth(url)).toBe(false);
+  expect(await handler.checkHealth(url.replace('://', '://ada:100%@'))).toBe(false);
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('a server that hangs is not well', async () => {

@@ -6,6 +6,7 @@ import {
   type RedisClient,
 } from '../../compat';
 import { startRedis, type RedisServer } from '../support/redis/redis-server';
+import { withLogin } from './support';
 
 let redisServer: RedisServer;
 let redis: Redis;
@@ -37,16 +38,24 @@ test('a state is a string under comfyui:job:, gone 7,200 s after its last write'
   expect(await redis.keys('*')).toEqual([]);
 });
 
-test('[R1, R2] a job that has ended stays as it is, and progress never falls', async () => {
+test('[R1, R2] a job that has ended stays as it is, and progress never falls and is a whole number', async () => {
   await service.saveJobState(job('a'));
   await service.updateJobState('a', { progress: 10 });
   expect(await service.getJobState('a')).toMatchObject({ progress: 40 });
+  await service.updateJobState('a', { progress: 57.9 });
+  expect(await service.getJobState('a')).toMatchObject({ progress: 57 });
   await Promise.all([
     service.updateJobState('a', { progress: 70 }),
     service.updateJobState('a', { status: 'completed', progress: 100 }),
     service.updateJobState('a', { status: 'processing', progress: 80 }),
   ]);
   expect(await service.getJobState('a')).toMatchObject({ status: 'completed', progress: 100 });
+});
+
+test('a login in the server’s URL is not kept', async () => {
+  await service.saveJobState(job('a', { serverUrl: withLogin('http://pod:8188') }));
+  await service.updateJobState('a', { progress: 50 });
+  expect(JSON.parse((await redis.get('comfyui:job:a')) ?? '')).toMatchObject({ serverUrl: 'http://pod:8188' });
 });
 
 test.each(['scan', 'keys'])('by %s, jobs are recovered that have not ended and are not too old', async (how) => {
@@ -75,18 +84,35 @@ test('states older than their time to live are cleaned up', async () => {
   expect(await redis.keys('*')).toEqual(['comfyui:job:recent']);
 });
 
+/** The service that these settings make. */
+function made(env: Record<string, string>): ComfyUIJobPersistenceService {
+  const before = { ...process.env };
+  Object.assign(process.env, env);
+  try {
+    return createComfyUIJobPersistenceService();
+  } finally {
+    process.env = before;
+  }
+}
+
 test('whether Redis answers is told, and where it is comes from the environment', async () => {
   expect(await service.isAvailable()).toBe(true);
-  const before = process.env['REDIS_URL'];
-  process.env['REDIS_URL'] = redisServer.url;
-  try {
-    const made = createComfyUIJobPersistenceService();
-    await made.saveJobState(job('a'));
-    expect(await redis.exists('comfyui:job:a')).toBe(1);
-    made.close();
-    expect(await made.isAvailable()).toBe(false);
-  } finally {
-    if (before === undefined) delete process.env['REDIS_URL'];
-    else process.env['REDIS_URL'] = before;
-  }
+  const asked = made({ REDIS_URL: redisServer.url });
+  await asked.saveJobState(job('a'));
+  expect(await redis.exists('comfyui:job:a')).toBe(1);
+  asked.close();
+  expect(await asked.isAvailable()).toBe(false);
+});
+
+test('the database and the user that REDIS_URL names are used', async () => {
+  await redis.call('ACL', 'SETUSER', 'application', 'on', '>its password', '~comfyui:job:*', '+@all');
+  const { host } = new URL(redisServer.url);
+  const asked = made({ REDIS_URL: `redis://application:its%20password@${host}/2` });
+  await asked.saveJobState(job('a'));
+  expect(await redis.keys('*')).toEqual([]);
+  await redis.select(2);
+  expect(await redis.keys('*')).toEqual(['comfyui:job:a']);
+  await redis.select(0);
+  expect(await redis.call('CLIENT', 'LIST')).toContain('user=application');
+  asked.close();
 });

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
-import { ComfyUIJobPersistenceService, ComfyUIWebSocketClient } from '../../compat';
+import { ComfyUIJobPersistenceService, ComfyUIWebSocketClient, createComfyUIJobRunner } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, until } from '../support/comfyui/client/comfyui-client';
-import { startRedis, type RedisServer } from '../support/redis/redis-server';
-import { aPod, aRunner, closeAll, expectOnce } from './support';
+import { freePort, startRedis, type RedisServer } from '../support/redis/redis-server';
+import { aPod, aRunner, closeAll, expectOnce, withLogin } from './support';
 
 let redisServer: RedisServer;
 let redis: Redis;
@@ -132,12 +132,79 @@ test('[R12] jobs go on while Redis is down', async () => {
   warnings.mockRestore();
 });
 
-test('progress is told to who asks for it', async () => {
-  const server = await start();
+test('a runner that is closed while it takes jobs up follows none', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const before = aRunner(aPod(server.url), long, service);
+  const id = await before.submitBaseImages(portrait);
+  await before.close();
+  const runner = aRunner(aPod(server.url), long, service);
+  const submitted = runner.submitBaseImages(portrait);
+  await runner.close();
+  await runner.recovered;
+  await submitted;
+  expect(runner.getPendingJobCount()).toBe(0);
+  await until(() => server.sockets() === 0);
+  // The next runner takes both up.
+  expect((await service.recoverActiveJobs()).map(({ promptId }) => promptId).sort()).toEqual(
+    [id, await submitted].sort(),
+  );
+});
+
+test('jobs are taken up under whichever login, and none is kept', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const before = aRunner(aPod(withLogin(server.url)), long, service);
+  const id = await before.submitBaseImages(portrait);
+  await before.close();
+  const key = `comfyui:job:${id}`;
+  const kept = JSON.parse((await redis.get(key)) ?? '') as object;
+  expect(kept).toMatchObject({ serverUrl: server.url });
+  // As an earlier version kept it.
+  await redis.set(key, JSON.stringify({ ...kept, serverUrl: server.url.replace('://', '://ada:former@') }));
+  const runner = aRunner(aPod(withLogin(server.url)), long, service);
+  await runner.recovered;
+  expect(runner.getPendingJobCount()).toBe(1);
+  await until(async () => (await redis.get(key))?.includes(`"${server.url}"`) === true);
+});
+
+test('progress is told to who asks for it, and kept as of any other job', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
   const progress: number[] = [];
-  const runner = aRunner(aPod(server.url, { websocketClient: new ComfyUIWebSocketClient() }), long);
-  const id = await runner.submitBaseImageWithWorkflow(portrait, (each) => progress.push(each));
+  const runner = aRunner(aPod(server.url, { websocketClient: new ComfyUIWebSocketClient() }), long, service);
+  const ended = runner.submitBaseImageWithWorkflow(portrait, (each) => progress.push(each));
+  await until(() => progress.length > 1);
+  expect(runner.getPendingJobCount()).toBe(1);
+  expect(await service.recoverActiveJobs()).toMatchObject([{ promptId: [...server.executions.keys()][0] }]);
+  server.faults.mostSteps = Infinity;
+  const id = await ended;
   expect([...server.executions.keys()]).toEqual([id]);
   expect(progress.at(-1)).toBe(100);
+  await until(() => runner.getPendingJobCount() === 0);
+  expect(await service.getJobState(id)).toMatchObject({ status: 'completed', progress: 100 });
   expectOnce(server);
+});
+
+test('a job that fails while its progress is told is kept as failed, and told of by its id', async () => {
+  const server = await start();
+  const runner = aRunner(aPod(server.url, { websocketClient: new ComfyUIWebSocketClient() }), nodeError, service);
+  const id = await runner.submitBaseImageWithWorkflow(portrait, () => undefined);
+  expect(await runner.getJobStatus(id)).toMatchObject({ status: 'FAILED' });
+  await until(async () => (await service.getJobState(id))?.status === 'failed');
+});
+
+test('a runner that finds no Redis says so once, and runs jobs without', async () => {
+  const warnings = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const server = await start();
+  const before = { ...process.env };
+  Object.assign(process.env, { COMFYUI_POD_URL: server.url, REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+  const made = createComfyUIJobRunner({
+    buildWorkflow: () => steps({ steps: 2 }),
+    getRecommendedWorkflow: () => 'one',
+  });
+  process.env = before;
+  const runner = await made;
+  const id = await runner.submitBaseImages(portrait);
+  await until(async () => (await runner.getJobStatus(id)).status === 'COMPLETED');
+  await runner.close();
+  expect(warnings.mock.calls).toEqual([[expect.stringContaining('Redis does not answer')]]);
+  warnings.mockRestore();
 });

@@ -11,8 +11,13 @@ import {
 } from '../support/comfyui/client/comfyui-client';
 import { freePort } from '../support/redis/redis-server';
 import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
-import { ComfyUIWebSocketClient, createComfyUIPodClient, ComfyUIPodClient } from '../../compat';
-import { aPod, closeAll, expectOnce, expectRising, posts, onEach } from './support';
+import {
+  ComfyUIErrorHandlerService,
+  ComfyUIPodClient,
+  ComfyUIWebSocketClient,
+  createComfyUIPodClient,
+} from '../../compat';
+import { aPod, closeAll, expectOnce, expectRising, posts, onEach, withLogin } from './support';
 
 const proxies: TcpProxy[] = [];
 afterEach(async () => {
@@ -119,6 +124,32 @@ onEach('no time-out posts again, and the job is told of to its end', async (vers
   expectOnce(server);
 });
 
+test('a client that is closed lets go of a job that it runs, which goes on', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const { pod, progress, result } = running(server.url, long());
+  await until(() => progress.length > 1);
+  await pod.close();
+  await until(() => server.sockets() === 0);
+  const { promptId, status, error } = await result;
+  expect([status, error]).toEqual(['failed', 'The client was closed']);
+  server.faults.mostSteps = Infinity;
+  await finished(server, promptId);
+  expect(await pod.getJobStatus(promptId)).toMatchObject({ status: 'completed' });
+  expectOnce(server);
+});
+
+test('a client that is closed while it posts follows nothing of that', async () => {
+  const server = await start({ faults: { mostSteps: 5 } });
+  const pod = aPod(server.url);
+  const runs = pod.executeWorkflow(long());
+  const queues = pod.queueWorkflow(long());
+  await pod.close();
+  expect(await runs).toMatchObject({ status: 'failed', error: 'The client was closed' });
+  await queues;
+  await until(() => server.sockets() === 0);
+  expect(posts(server)).toBe(2);
+});
+
 test('an answer that is lost after the workflow was queued has nothing posted twice', async () => {
   const server = await start({ faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
   expect(await running(server.url, twoOutputs()).result).toMatchObject({ status: 'completed' });
@@ -142,6 +173,19 @@ onEach(
   },
   ['0.3.30', '0.33.0'],
 );
+
+test.each([
+  ['without a login', (url: string) => url],
+  ['with a login', withLogin],
+])('%s, images of a finished job that cannot be had for a moment are asked for again', async (_how, urlOf) => {
+  const server = await start({ faults: { status: { httpStatus: 503, body: 'busy', routes: ['/view', '/api/view'] } } });
+  const errorHandler = new ComfyUIErrorHandlerService({ backoffBase: 100, maxRetries: 5 });
+  const result = aPod(urlOf(server.url), { errorHandler }).executeWorkflow(steps({ steps: 2 }));
+  await until(() => server.requests.some(({ path }) => path.includes('/view?')));
+  server.faults.status = undefined;
+  expect(await result).toMatchObject({ status: 'completed', images: [expect.stringMatching(DATA_URL)] });
+  expectOnce(server);
+});
 
 test('a workflow that is refused is told with its nodes, and does not run', async () => {
   const server = await start();

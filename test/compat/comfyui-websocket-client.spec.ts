@@ -88,6 +88,19 @@ test('each connection has a client id of its own, and one that is there is used 
   one.socket.disconnect('nobody');
 });
 
+test('under one client id there is a connection to each server, until it is closed', async () => {
+  const [one, another] = await Promise.all([start(), start()]);
+  const { socket, id } = await connected(one.url, 'my client');
+  expect(await socket.connect(another.url, id)).toBe(id);
+  expect([one.sockets(), another.sockets()]).toEqual([1, 1]);
+  const promptId = await submit(another, steps({ steps: 2 }), { client_id: id });
+  const { ends } = heard(socket, promptId);
+  await until(() => ends.length > 0);
+  expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
+  socket.disconnect(id);
+  await until(() => one.sockets() + another.sockets() === 0);
+});
+
 test('a handler that throws harms nobody', async () => {
   const server = await start();
   const errors = jest.spyOn(console, 'error').mockImplementation(() => undefined);

@@ -20,6 +20,9 @@ export function aPod(url: string, more: Partial<ComfyUIPodConfig> = {}): ComfyUI
   return pod;
 }
 
+/** The server's URL with a login in it, whose password has what URLs are divided by. */
+export const withLogin = (url: string): string => url.replace('://', '://ada:p@ss%2Fword@');
+
 /** A client that is connected until `closeAll`. */
 export async function connected(url: string, clientId?: string) {
   const socket = new ComfyUIWebSocketClient();

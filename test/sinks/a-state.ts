@@ -27,6 +27,7 @@ export const aFullState = (own: Partial<JobState> = {}): JobState =>
     queuePosition: 0,
     node: { id: '3', type: 'KSampler', title: 'Sampler "β" 🎨', value: 4, max: 20 },
     etaMs: 12_000,
+    cancelAskedAt: 1_700_000_090_000,
     finishedAt: 1_700_000_100_000,
     outputs: [{ nodeId: '9', kind: 'images', filename: 'a.png', subfolder: 'x/y', type: 'output' }],
     failure: { kind: 'node_error', message: 'It broke.', nodeId: '3', nodeType: 'KSampler', retryable: false },

@@ -138,6 +138,10 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   },
   silentSince: { type: 'integer', description: 'Since when no news of it can come; ms since 1970.' },
   deadlineAt: { type: 'integer', description: 'When its time is up; ms since 1970.' },
+  cancelAskedAt: {
+    type: 'integer',
+    description: 'When a cancel was asked for that is still to be obeyed; ms since 1970.',
+  },
   runId: { description: 'ComfyUI’s `prompt_id` of this run, where it is not the `promptId`.' },
   updatedAt: { type: 'integer', description: 'ms since 1970.' },
   finishedAt: { type: 'integer', description: 'When it settled; ms since 1970.' },

@@ -88,10 +88,12 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
     case 'refused':
       return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors });
     case 'cancelAsked': {
-      if (isAtServer(job))
-        return lookedUpBy({ ...job, stage: { ...job.stage, cancelAsked: true } }, at + timing.soonMs);
+      // Kept in its state, so that whoever takes it up goes on asking.
+      const asked = withState(job, { ...job.state, cancelAskedAt: job.state.cancelAskedAt ?? at }, at);
+      if (isAtServer(asked))
+        return lookedUpBy({ ...asked, stage: { ...asked.stage, cancelAsked: true } }, at + timing.soonMs);
       // Not taken yet, it is nowhere to be found.
-      return { ...job, stage: { tag: 'posting', cancelAsked: true } };
+      return { ...asked, stage: { tag: 'posting', cancelAsked: true } };
     }
     case 'ticked':
       return isAtServer(job) && job.state.status === 'processing' ? derived(job, job.state, at) : job;

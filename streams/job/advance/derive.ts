@@ -100,7 +100,7 @@ export const givenUp = (job: Job, failure: Failure, at: number, { nodeErrors, ou
   );
 
 function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at: number): Job {
-  const { node: _n, queuePosition: _q, etaMs: _e, ...state } = job.state;
+  const { node: _n, queuePosition: _q, etaMs: _e, cancelAskedAt: _c, ...state } = job.state;
   const stage = { tag: 'settled' } as const;
   return withState({ ...job, stage }, { ...state, phase: 'settled', finishedAt: at, ...end }, at);
 }
@@ -151,6 +151,7 @@ function sameState(a: JobState, b: JobState): boolean {
     a.clientId === b.clientId &&
     a.serverUrl === b.serverUrl &&
     a.reported === b.reported &&
+    a.cancelAskedAt === b.cancelAskedAt &&
     !isSettled(b) &&
     sameNode(a.node, b.node)
   );

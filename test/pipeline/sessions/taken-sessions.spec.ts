@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Subject, concat, lastValueFrom } from 'rxjs';
+import { NEVER, Subject, concat, defer, lastValueFrom } from 'rxjs';
 import type { Workflow } from '../../../pipeline/api';
 import type { SessionKey } from '../../../sinks/leases';
 import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
@@ -112,6 +112,41 @@ test('[R1] no job is stored before the lease of its session is taken: whoever fi
   await job.end;
   expect(stored).not.toContain(`comfyui:job:${job.promptId}`);
   expect(new Set(job.states.map(({ epoch }) => epoch)).size).toBe(1);
+});
+
+describe('[R11] of a job that reports itself, whose holder does not know yet that another took its session', () => {
+  async function takenUnnoticed() {
+    let isSuspended = false;
+    const a = instance({
+      store: (report) => {
+        const store = redisStore({ url: one.redis.url, report });
+        const hold = store.leases.hold.bind(store.leases);
+        const held = (session: SessionKey) => defer(() => (isSuspended ? NEVER : hold(session)));
+        return Object.assign(store, { leases: Object.assign(store.leases, { hold: held }) });
+      },
+    });
+    const reported = { steps: 10, silentMs: 60_000 };
+    const { promptId, session = '' } = await a.pipeline.open({ type: 'lora_training', userId: 'ada', reported });
+    await a.pipeline.report(promptId, { count: 1, value: 1, max: 10 });
+    isSuspended = true;
+    const b = instance();
+    await stolen(session);
+    await takenUp(b.pipeline, promptId);
+    return { a, b, promptId };
+  }
+
+  test('the end is taken by that', async () => {
+    const { a, b, promptId } = await takenUnnoticed();
+    const end = await a.pipeline.report(promptId, { count: 2, outputs: ['ada.safetensors'] });
+    expect(end).toMatchObject({ status: 'completed' });
+    expect(await b.pipeline.get(promptId)).toMatchObject({ status: 'completed', outputs: end.outputs });
+  });
+
+  test('the cancel is', async () => {
+    const { a, b, promptId } = await takenUnnoticed();
+    await a.pipeline.cancel(promptId);
+    expect((await b.watch(promptId).end).failure?.kind).toBe('cancelled');
+  });
 });
 
 test('three instances share what one leaves, each job watched by one', async () => {

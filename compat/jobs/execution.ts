@@ -1,0 +1,63 @@
+import { firstValueFrom, from, lastValueFrom, map, merge, scan, takeWhile, tap, timer, type Observable } from 'rxjs';
+import { isSettled, type JobState, type Pipeline } from '../../index';
+import { comfyUIIdOf, type ComfyUIJobResult } from './job-result';
+import { realClock } from './real-clock';
+
+/** A job as it was last seen. */
+export interface Execution {
+  readonly state: JobState;
+  /** Why it was left to itself, where that is not its end. */
+  readonly left?: string;
+}
+
+/** How a job is waited for. */
+export interface Waiting {
+  readonly limitMs: number;
+  /** Emits once nobody waits any more. */
+  readonly closed$: Observable<void>;
+  readonly onProgress: (progress: number) => void;
+}
+
+/** Resolves at the job's end, or once it is left to itself. Tells progress in whole numbers, as it grows. */
+export function executed(
+  pipeline: Pipeline,
+  submitted: JobState,
+  { limitMs, closed$, onProgress }: Waiting,
+): Promise<Execution> {
+  const left$ = merge(
+    closed$.pipe(map(() => CLOSED)),
+    timer(limitMs, realClock).pipe(map(() => `Timeout after ${limitMs}ms`)),
+  );
+  const state$ = pipeline.watch(submitted.promptId).pipe(tap(telling(onProgress)));
+  const execution$ = merge(left$.pipe(map((left) => ({ left }))), state$.pipe(map((state) => ({ state })))).pipe(
+    scan((before: Execution, each: Partial<Execution>): Execution => ({ ...before, ...each }), { state: submitted }),
+    takeWhile(({ state, left }) => left === undefined && !isSettled(state), true),
+  );
+  return lastValueFrom(execution$);
+}
+
+/** The result of a job that was left to itself: it has failed for who waited, and runs on. */
+export const leftAlone = (state: JobState, error: string): ComfyUIJobResult => ({
+  ...{ promptId: comfyUIIdOf(state), status: 'failed', error },
+});
+
+/** What a job came to, unless nobody waits any more before it is there. */
+export function unlessClosed(
+  state: JobState,
+  result: Promise<ComfyUIJobResult>,
+  { closed$ }: Waiting,
+): Promise<ComfyUIJobResult> {
+  return firstValueFrom(merge(from(result), closed$.pipe(map(() => leftAlone(state, CLOSED)))));
+}
+
+const CLOSED = 'The client was closed';
+
+function telling(onProgress: (progress: number) => void): (state: JobState) => void {
+  let told = -1;
+  return (state) => {
+    const progress = Math.floor(state.progress);
+    if (state.status === 'failed' || progress <= told) return;
+    told = progress;
+    onProgress(progress);
+  };
+}
