@@ -61,8 +61,13 @@ class LeasedSessions implements Sessions {
     const isHeld = (clientId: string): boolean => this.#held.has(clientId);
     this.#own = new OwnSessions({ ...parts, leases: parts.store.leases, isHeld }, this.#policy, env.report);
     const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
+    const isCertain = (clientId: string): boolean => this.lease(clientId) === 'certain';
     const own = (serverUrl: string): string => this.own(serverUrl);
-    this.#recovered = new RecoveredJobs(recovery({ ...parts, isServed, isHeld, own }, env), isHeld, env.tell);
+    this.#recovered = new RecoveredJobs(
+      recovery({ ...parts, isServed, isHeld, isCertain, own }, env),
+      isHeld,
+      env.tell,
+    );
     const event$ = this.#events();
     this.#held$ = event$.pipe(filter((event) => event.tag === 'held'));
     this.#lost$ = event$.pipe(filter((event) => event.tag === 'lost'));

@@ -18,7 +18,7 @@ import {
 import type { StoredJob } from '../demand';
 import { isTransient, type Env } from '../env';
 import type { Transit } from '../transit';
-import type { JobStore } from '../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
@@ -40,6 +40,8 @@ export interface RecoveryParts {
   readonly isServed: (serverUrl: string) => boolean;
   /** Whether a session is held here. */
   readonly isHeld: (clientId: string) => boolean;
+  /** Whether it is certain that nobody else holds it now: who was suspended may not know yet that it is lost. */
+  readonly isCertain: (clientId: string) => boolean;
   /** The session under which jobs of a server are watched that have none. */
   readonly own: (serverUrl: string) => string;
 }
@@ -63,10 +65,12 @@ class StoreRecovery implements Recovery {
   }
 
   of(clientIds: readonly string[]): Observable<readonly StoredJob[]> {
-    const { store } = this.#parts;
+    const { store, isHeld } = this.#parts;
     const states$ = from(clientIds).pipe(
+      filter(isHeld),
       concatMap((clientId) => store.liveOf(clientId, (promptId) => this.#isHere(promptId))),
       filter((state) => this.#isOurs(state)),
+      tap(({ promptId }) => this.#elsewhere.delete(promptId)),
     );
     const claimed$ = this.#together(states$);
     return this.#patiently(claimed$);
@@ -127,11 +131,13 @@ class StoreRecovery implements Recovery {
     return from(unregistered.values()).pipe(mergeMap((session) => this.#parts.store.leases.note(session), CLAIMS));
   }
 
-  /** Raises the epoch. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
+  /** Raises the epoch, under a lease that is certain. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
   #claimed(state: JobState): Observable<StoredJob> {
-    const { writer, store } = this.#parts;
+    const { writer, store, isCertain } = this.#parts;
     const { clock, report, backoff } = this.#env;
     return defer(() => {
+      if (!isCertain(sessionOf(state) ?? ''))
+        throw new StoreUnavailable('whether its session is still held here is not known');
       const ours = takenOver(state, clock.now());
       const workflow$ = store.workflow(state.promptId).pipe(
         reporting('recovery', report),
@@ -192,7 +198,7 @@ export const recovery = (parts: RecoveryParts, env: Env): Recovery => new StoreR
  * looks at its jobs. Those that are listed no more are forgotten, and every now and then all.
  */
 class WatchedElsewhere {
-  #before: ReadonlySet<string> = new Set<string>();
+  #before = new Set<string>();
   #now = new Set<string>();
   #looks = 0;
 
@@ -207,6 +213,12 @@ class WatchedElsewhere {
     if (!this.#before.has(promptId)) return false;
     this.#now.add(promptId);
     return true;
+  }
+
+  /** A job is this instance's now. */
+  delete(promptId: string): void {
+    this.#before.delete(promptId);
+    this.#now.delete(promptId);
   }
 
   add(promptIds: Iterable<string>): void {

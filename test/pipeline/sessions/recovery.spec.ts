@@ -19,6 +19,8 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
   /** Jobs that ended here, whose end may have been lost. */
   const confirming = new Set<string>();
   const workflows = { awayFor: 0 };
+  /** Sessions that may be another instance's by now. */
+  const doubtful = new Set<string>();
   const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
     const unknown = some.filter(({ promptId }) => !isKnown(promptId));
     read.push(...unknown.map(({ promptId }) => promptId));
@@ -54,6 +56,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
       transit: inTransit(),
       isServed: () => true,
       isHeld: (clientId) => held.has(clientId),
+      isCertain: (clientId) => !doubtful.has(clientId),
       own: () => 'own',
     },
     {
@@ -79,6 +82,8 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
     clock,
     confirming,
     workflows,
+    doubtful,
+    onBoard,
   };
 }
 
@@ -125,6 +130,33 @@ test('a job that was seen elsewhere is claimed by who inherits its session', () 
   look(ofAll());
   held.add('theirs');
   expect(look(ofSessions(['theirs']))).toEqual(['theirs']);
+});
+
+test('[R11] nor is one that it has lost again meanwhile left alone: a look finds it', () => {
+  const held = new Set(['held', 'own']);
+  const { ofAll, of: ofSessions, look, onBoard } = scene(jobs, held);
+  look(ofAll());
+  held.add('theirs');
+  look(ofSessions(['theirs']));
+  // Another instance had claimed it, and did not hold its session any more.
+  onBoard.delete('theirs');
+  expect(look(ofAll())).toEqual(['theirs']);
+});
+
+test('[R11] nothing is claimed under a lease that may be another instance’s by now', () => {
+  const held = new Set(['held', 'own']);
+  const { ofAll, of: ofSessions, doubtful, clock } = scene(jobs, held);
+  doubtful.add('held');
+  const claimed: string[] = [];
+  for (const look$ of [ofAll(), ofSessions(['held'])])
+    look$.subscribe((some) => claimed.push(...some.map(({ state }) => state.promptId)));
+  expect(claimed).toEqual([]);
+  clock.schedule(() => {
+    doubtful.clear();
+    held.delete('held');
+  }, 250);
+  clock.flush();
+  expect(claimed).toEqual(['nobodys']);
 });
 
 test('an outage of the store is told of once, however often it is asked in it', () => {
