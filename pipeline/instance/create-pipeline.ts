@@ -21,7 +21,7 @@ import { observedServer, serverListener } from '../telemetry/observed-server';
 import { observedStore, tracedWrites } from '../telemetry/observed-store';
 import type { Backlog, Telemetry } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
-import { inTransit } from '../transit';
+import { inTransit } from '../sessions/transit';
 import type { JobStore } from '../../sinks/job-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
 import type { WriteBehind } from '../../sinks/writing/write-behind';

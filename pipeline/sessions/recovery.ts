@@ -17,7 +17,7 @@ import {
 } from 'rxjs';
 import type { StoredJob } from '../demand';
 import { isTransient, type Env } from '../env';
-import type { Transit } from '../transit';
+import type { Transit } from './transit';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
 import type { WriteBehind } from '../../sinks/writing/write-behind';

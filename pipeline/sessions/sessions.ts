@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Demand } from '../demand';
-import type { Transit } from '../transit';
+import type { Transit } from './transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';

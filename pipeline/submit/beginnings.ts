@@ -4,7 +4,7 @@ import { TooManyJobs, type SubmitOnce } from '../api';
 import { isTransient, type Env } from '../env';
 import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { Reads } from '../reads/reads';
-import type { Transit } from '../transit';
+import type { Transit } from '../sessions/transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';

@@ -1,7 +1,7 @@
 import { EMPTY, defer, from, of, throwError, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { recovery } from '../../../pipeline/sessions/recovery';
-import { inTransit } from '../../../pipeline/transit';
+import { inTransit } from '../../../pipeline/sessions/transit';
 import type { SessionKey } from '../../../sinks/leases';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';

@@ -2,7 +2,7 @@ import { EMPTY, VirtualTimeScheduler, defer, finalize, of, throwError, type Obse
 import { TooManyJobs, type SubmitRequest } from '../../../pipeline/api';
 import { beginnings, type BeginningParts } from '../../../pipeline/submit/beginnings';
 import { submissions, type SubmissionParts } from '../../../pipeline/submit/submissions';
-import { inTransit } from '../../../pipeline/transit';
+import { inTransit } from '../../../pipeline/sessions/transit';
 import { StoreUnavailable, type PutOutcome } from '../../../sinks/job-store';
 import type { BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
