@@ -106,6 +106,8 @@ export const bounds = {
   readingShare: 0.1,
   /** Jobs of one socket whose frames are told apart by their first bytes; what all others send is read whole. */
   frameLanes: 20_000,
+  /** Bytes of the frames of one socket that wait for their turn; past that, one that comes is read at once. */
+  waitingFramesBytes: 32 << 20,
   /** Bytes of a frame that is taken out of what a socket brings, without `ws`; longer ones go through it. */
   splitFrameBytes: 128 << 10,
   /** Bytes that one socket brings in one turn of the event loop. */

@@ -17,6 +17,8 @@ export interface Lane {
   isLent: boolean;
   /** The bytes that it was copied to last, to be used again. */
   kept: Buffer | undefined;
+  /** Bytes of the longest frame that waited since one was read: so many are held for it. */
+  heldBytes: number;
   /** When what waits is to be read. */
   dueAt: number;
 }
@@ -64,7 +66,7 @@ export function frameLanes(): Lanes {
         nextAt: Number.NEGATIVE_INFINITY,
         stateAt: Number.NEGATIVE_INFINITY,
       },
-      ...{ waiting: undefined, kept: undefined, start: 0, end: 0, isLent: false, dueAt: 0 },
+      ...{ waiting: undefined, kept: undefined, heldBytes: 0, start: 0, end: 0, isLent: false, dueAt: 0 },
     };
     lanes.set(promptId, lane);
     return lane;

@@ -1,5 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
 import { frameLanes, type Lane, type Lanes } from './lanes';
 import type { ReadingTime } from './reading-time';
@@ -33,6 +34,8 @@ export interface NewestFramesOptions {
 /** A server that tells of a step by `progress_state` tells of each so: its `progress` says nothing new. */
 const SAID_MS = 1_000;
 const TICK_MS = 20;
+/** What waited is read for so long in one turn of the event loop; the rest is in the next. */
+const TURN_MS = 5;
 /** Of the bytes that a waiting frame was copied to: so many more than it has, and kept for the next one up to so many. */
 const ROOM_BYTES = 16;
 const KEPT_BYTES = 1_024;
@@ -42,29 +45,29 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
   const line = waitingLine();
   let tick: Subscription | undefined;
 
-  const readOne = (lane: Lane, frame: Buffer, now: number): void => {
+  const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend): number => {
     line.leave(lane);
     const { spaceMs, spreadMs } = time.pace(now);
     lane.readAt = now;
     lane.nextAt = now + spaceMs + spreadMs * (random() - 0.5);
-    time.spend(() => {
+    return spend(() => {
       told(read(frame), lane.promptId);
     });
   };
-  const readWaiting = (lane: Lane | undefined): void => {
-    if (lane?.waiting !== undefined) readOne(lane, lane.waiting.subarray(lane.start, lane.end), clock.now());
-  };
+  const readWaiting = (lane: Lane | undefined): number =>
+    lane?.waiting === undefined ? 0 : readOne(lane, lane.waiting.subarray(lane.start, lane.end), clock.now());
   const flush = (): void => line.lanes().forEach(readWaiting);
 
   const told = inOrder(lanes, tell, readWaiting, flush);
 
   const readDue = (): void => {
     const now = clock.now();
+    let spentMs = 0;
     for (const lane of line.lanes()) {
-      if (!time.allows(now)) break;
-      if (lane.dueAt <= now) readWaiting(lane);
+      if (spentMs >= TURN_MS || !time.allows(now)) break;
+      if (lane.dueAt <= now) spentMs += readWaiting(lane);
     }
-    tick = line.isEmpty() ? undefined : clock.schedule(readDue, TICK_MS);
+    tick = line.isEmpty() ? undefined : clock.schedule(readDue, spentMs < TURN_MS ? TICK_MS : 0);
   };
 
   return {
@@ -79,8 +82,9 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
       if (type === 'progress_state') lane.stateAt = now;
       else if (now - lane.stateAt < SAID_MS) return;
       else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
-      if (now >= lane.nextAt && time.allows(now)) {
-        readOne(lane, bytes.subarray(start, end), now);
+      const hasRoom = line.hasRoom(lane, end - start);
+      if (!hasRoom || (now >= lane.nextAt && time.allows(now))) {
+        readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
         return;
       }
       lane.dueAt = Math.max(lane.nextAt, now + time.pace(now).waitMs);
@@ -97,9 +101,20 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
   };
 }
 
+/** A server that fills its room does not use up the time of the others: its own connection waits while it is read. */
+const unspent = (reading: () => void): number => {
+  reading();
+  return 0;
+};
+
 /** What was read is told after what waits of the same job; after all that waits, where any job may be meant. `reading` is the lane that is read. */
 const inOrder =
-  (lanes: Lanes, tell: NewestFramesOptions['tell'], readWaiting: (lane: Lane | undefined) => void, flush: () => void) =>
+  (
+    lanes: Lanes,
+    tell: NewestFramesOptions['tell'],
+    readWaiting: (lane: Lane | undefined) => unknown,
+    flush: () => void,
+  ) =>
   (events: readonly BoardEvent[], reading?: string): void => {
     for (const event of events) {
       if (event.tag === 'resumed' || event.tag === 'garbled') flush();
@@ -114,11 +129,17 @@ const inOrder =
 function waitingLine() {
   const line = new Set<Lane>();
   const lent: Lane[] = [];
+  let heldBytes = 0;
   return {
     lanes: (): readonly Lane[] => [...line],
     isEmpty: () => line.size === 0,
+    hasRoom: (lane: Lane, bytes: number): boolean =>
+      heldBytes + Math.max(0, bytes - lane.heldBytes) <= bounds.waitingFramesBytes,
     wait: (lane: Lane, bytes: Buffer, start: number, end: number): void => {
       if (lane.waiting === undefined) line.add(lane);
+      const longest = Math.max(lane.heldBytes, end - start);
+      heldBytes += longest - lane.heldBytes;
+      lane.heldBytes = longest;
       lane.waiting = bytes;
       lane.start = start;
       lane.end = end;
@@ -130,6 +151,8 @@ function waitingLine() {
       if (lane.waiting === undefined) return;
       lane.waiting = undefined;
       line.delete(lane);
+      heldBytes -= lane.heldBytes;
+      lane.heldBytes = 0;
       // What many jobs hold for their next frame is not to be much.
       if (lane.kept !== undefined && lane.kept.length > KEPT_BYTES) lane.kept = undefined;
     },

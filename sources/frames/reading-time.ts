@@ -8,8 +8,8 @@ export interface ReadingTime {
   readonly pace: (now: number) => Pace;
   /** Whether another may be read now. */
   readonly allows: (now: number) => boolean;
-  /** Reads one, and all that follows from it. */
-  readonly spend: (reading: () => void) => void;
+  /** Reads one, and all that follows from it; how many ms that took. */
+  readonly spend: (reading: () => void) => number;
 }
 
 /**
@@ -73,7 +73,9 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
       isBusy ||= reads > MUCH;
       const began = nowMs();
       reading();
-      spentMs += nowMs() - began;
+      const tookMs = nowMs() - began;
+      spentMs += tookMs;
+      return tookMs;
     },
   };
 }

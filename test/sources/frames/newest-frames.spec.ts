@@ -11,6 +11,7 @@ import { newestFrames } from '../../../sources/frames/newest-frames';
 import { readingTime } from '../../../sources/frames/reading-time';
 import { decoded } from '../../../sources/session';
 import type { BoardEvent } from '../../../streams/board/board';
+import { bounds } from '../../../streams/bounds';
 import { pythonJson } from '../../../bench/frames/wire-frames';
 import { runs } from '../../support/jest/runs';
 import { recordings } from '../../support/replay/recordings';
@@ -208,4 +209,51 @@ test('`progress` is read where no `progress_state` says the same, and of each no
     { tag: 'stepped', nodeId: '1', value: 2 },
     { tag: 'stepped', nodeId: '2', value: 5 },
   ]);
+});
+
+/** A socket that is too full, of whose frames each takes a millisecond to read. */
+function slowlyRead() {
+  const clock = new VirtualTimeScheduler();
+  let spentMs = 0;
+  const turns = jest.spyOn(clock, 'schedule');
+  /** Bytes of each frame that was read, and after how many turns were asked for. */
+  const reads: { readonly bytes: number; readonly turn: number }[] = [];
+  const time = readingTime(() => spentMs);
+  const texts = newestFrames({
+    read: ({ length }) => {
+      spentMs += 1;
+      reads.push({ bytes: length, turn: turns.mock.calls.length });
+      return [];
+    },
+    ...{ tell: () => undefined, clock, time },
+  });
+  const take = (job: number, bytes: number): void => {
+    time.press(clock.now());
+    const frame = Buffer.from(textOf('progress_state', `job-${job}`, '1', 1).padEnd(bytes));
+    texts.take(frame, 0, bytes);
+    texts.settle();
+  };
+  return { clock, reads, take };
+}
+
+test('[R16] frames of many jobs that wait hold so many bytes of one socket and no more, those of overtaken ones too', () => {
+  const { clock, reads, take } = slowlyRead();
+  const [long, short] = [128 << 10, 1 << 10];
+  const jobs = (1.5 * bounds.waitingFramesBytes) / long;
+  for (let job = 0; job < jobs; job += 1) for (const bytes of [long, short]) take(job, bytes);
+  const mostWaiting = bounds.waitingFramesBytes / long;
+  expect(reads.filter(({ bytes }) => bytes === long).length).toBeGreaterThanOrEqual(jobs - mostWaiting);
+  clock.flush();
+  expect(reads.filter(({ bytes }) => bytes === short)).toHaveLength(jobs);
+});
+
+test('[R16] what waits is read some milliseconds a turn of the event loop', () => {
+  const { clock, reads, take } = slowlyRead();
+  for (let job = 0; job < 500; job += 1) take(job, 1 << 10);
+  const before = reads.length;
+  clock.flush();
+  expect(reads).toHaveLength(500);
+  const inTurn = new Map<number, number>();
+  for (const { turn } of reads.slice(before)) inTurn.set(turn, (inTurn.get(turn) ?? 0) + 1);
+  expect(Math.max(...inTurn.values())).toBe(5);
 });
