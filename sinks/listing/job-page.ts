@@ -1,3 +1,4 @@
+import { bounds } from '../../streams/bounds';
 import { standingOf, type JobStanding, type JobState } from '../../streams/job/job-state';
 
 /** Which states to give; an absent field matches all. */
@@ -78,8 +79,11 @@ export const cursorAt = ({ startedAt, promptId }: Position): string =>
 export function positionOf(cursor: string): Position {
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(position) && typeof position[0] === 'number' && typeof position[1] === 'string')
-      return { startedAt: position[0], promptId: position[1] };
+    if (Array.isArray(position) && typeof position[0] === 'number' && typeof position[1] === 'string') {
+      const [startedAt, promptId] = [position[0], position[1]];
+      // A longer id is no job's, and no key that a store could look for.
+      if (Buffer.byteLength(promptId) <= bounds.promptIdBytes) return { startedAt, promptId };
+    }
   } catch {
     // It is none, whatever it is.
   }

@@ -1,5 +1,5 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Observable } from 'rxjs';
-import { InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
+import { cursorAt, InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
 import { StoreUnavailable, Unstorable, type JobStore } from '../../../sinks/job-store';
 import type { LearnedEntry } from '../../../streams/job/progress/learned/learned';
 import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
@@ -258,6 +258,13 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
 
       it.each(['x', '%%%', 'MTIz', 'WzEsMl0'])('refuses %j as a cursor', async (cursor) => {
         await expect(page({ cursor })).rejects.toThrow(InvalidCursor);
+      });
+
+      it('refuses a cursor whose id is longer than any job’s, and takes one of the longest', async () => {
+        const at = (length: number) => cursorAt({ startedAt: 9e15, promptId: 'x'.repeat(length) });
+        await put(aState());
+        await expect(page({ cursor: at(bounds.promptIdBytes + 1) })).rejects.toThrow(InvalidCursor);
+        expect((await page({ cursor: at(bounds.promptIdBytes) })).jobs).toHaveLength(1);
       });
 
       it.each(['a:b', '{}', 'ann}', '@', '../', 'ü 🎨', '\ud800', '*'])(
