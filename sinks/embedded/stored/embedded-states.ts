@@ -102,7 +102,7 @@ export class EmbeddedStates {
   removeExpired(txn: Txn, key: string): void {
     // Files of before have the claim among what is due.
     if (key.startsWith(CLAIM_PREFIX)) return;
-    if (key.startsWith(JOB_KEY_PREFIX)) this.#forget(txn, key.slice(JOB_KEY_PREFIX.length));
+    if (key.startsWith(JOB_KEY_PREFIX)) this.#expire(txn, key.slice(JOB_KEY_PREFIX.length));
     else if (!key.startsWith(FILES_PREFIX)) txn.remove(key);
     else if (alive(txn, jobKey(key.slice(FILES_PREFIX.length)), this.#clock) === undefined)
       removeFiles(txn, key.slice(FILES_PREFIX.length));
@@ -115,10 +115,13 @@ export class EmbeddedStates {
     const held = entry !== undefined && isNews ? decodeJobState(key, entry.text) : undefined;
     if (held !== undefined && E.isRight(held) && (isSettled(held.right) || !isNewer(state, held.right)))
       return { outcome: 'stale', isNews: false };
+    // It outlives the state, so that a late write finds it, and lives on with its job; it may be megabytes, and is read once an hour.
+    const isDue = entry === undefined || hourOf(entry.until - STATE_TTL_S * 1000) !== hourOf(this.#clock.now());
+    const given = workflow ?? (isDue ? alive(txn, workflowKey(state.promptId), this.#clock)?.text : undefined);
     if (entry === undefined) this.#forget(txn, state.promptId);
     lasting(txn, { key, text, until: this.#clock.now() + STATE_TTL_S * 1000 });
-    this.#index.put(txn, state, workflow === undefined ? undefined : Buffer.byteLength(workflow));
-    this.#writeWorkflow(txn, state, workflow);
+    this.#index.put(txn, state, given === undefined ? undefined : Buffer.byteLength(given));
+    this.#writeWorkflow(txn, state, given);
     return { outcome: 'stored', isNews, ...(held !== undefined && E.isLeft(held) && { foreign: held.left }) };
   }
 
@@ -126,6 +129,13 @@ export class EmbeddedStates {
     const key = workflowKey(state.promptId);
     if (isSettled(state)) txn.remove(key);
     else if (workflow !== undefined) txn.write({ key, text: workflow, until: this.#clock.now() + KEPT_S * 1000 });
+  }
+
+  /** Removes a state whose time is over and all that is kept of its job, but for a workflow, which has its own time. */
+  #expire(txn: Txn, promptId: string): void {
+    const workflow = alive(txn, workflowKey(promptId), this.#clock);
+    this.#forget(txn, promptId);
+    if (workflow !== undefined) lasting(txn, workflow);
   }
 
   /** Removes all that is kept of a job. */
@@ -136,5 +146,7 @@ export class EmbeddedStates {
     this.#index.remove(txn, promptId);
   }
 }
+
+const hourOf = (ms: number): number => Math.floor(ms / 3_600_000);
 
 const workflowKey = (promptId: string): string => `workflow:${promptId}`;

@@ -8,6 +8,7 @@ import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
 import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, UnreadableState, Unstorable, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
+import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
 import type { JobState } from '../../../streams/job/job-state';
 import { builtScript } from '../../support/programs/built';
 import { aState } from '../a-state';
@@ -133,6 +134,42 @@ describe('the time to live', () => {
     await put(store, { epoch: 9 });
     passing(clock, TTL_MS);
     expect(await put(store, { epoch: 1 })).toBe('stored');
+    await close(store);
+  });
+
+  it('of a workflow is six hours from the last write of its job, whether the state was there or not', async () => {
+    const clock = new VirtualTimeScheduler();
+    const store = embeddedStore({ directory, clock, report });
+    const workflow: StoredWorkflow = { tag: 'whole', prompt: { workflow: '{"1":{"class_type":"A","inputs":{}}}' } };
+    const kept = () => lastValueFrom(store.workflow('job-1'));
+    const own = { userId: 'ada', status: 'processing' } as const;
+    await lastValueFrom(store.put(aState(own), workflow));
+    const bytes = (await lastValueFrom(store.usage('ada'))).bytes;
+    for (let minute = 0; minute < 420; minute += 10) {
+      passing(clock, 600_000);
+      await put(store, own);
+    }
+    expect(await kept()).toEqual(workflow);
+
+    passing(clock, TTL_MS);
+    await until(async () => {
+      passing(clock, SWEEP_MS);
+      return (await lastValueFrom(store.usage('ada'))).jobs === 0;
+    });
+    expect(await kept()).toEqual(workflow);
+    await put(store, { ...own, seq: 3 });
+    expect(await kept()).toEqual(workflow);
+    expect(await lastValueFrom(store.usage('ada'))).toEqual({ jobs: 1, bytes });
+
+    passing(clock, 6 * 3_600_000);
+    expect(await kept()).toBeUndefined();
+    const file = lmdbFile(directory);
+    await until(async () => {
+      passing(clock, SWEEP_MS);
+      const keys = (await lastValueFrom(file.batches().pipe(toArray()))).flat().map(({ key }) => key);
+      return !keys.some((key) => key.includes('job-1'));
+    });
+    await close(file);
     await close(store);
   });
 
