@@ -29,8 +29,8 @@ export interface JobIndex {
   readonly overdue: (now: number) => readonly Job[];
   readonly countRunning: (clientId: string) => number;
   readonly countOfSession: (clientId: string) => number;
-  /** The server's jobs that are to be looked up by this time. */
-  readonly due: (serverUrl: string, time: number) => readonly Job[];
+  /** The server's jobs that are to be looked up by this time, or after `beyond`: later than any look is planned. */
+  readonly due: (serverUrl: string, time: number, beyond?: number) => readonly Job[];
 }
 
 /** Ids of jobs by one of their properties. */
@@ -71,6 +71,11 @@ function groups(keyOf: (job: Job) => string | undefined): Groups {
     of: (key) => byKey.get(key) ?? nobody,
   };
 }
+
+const isDue =
+  (time: number, beyond = Number.POSITIVE_INFINITY) =>
+  (job: Job): boolean =>
+    nextLookAtOf(job) <= time || nextLookAtOf(job) > beyond;
 
 /** The groups that jobs are found by. */
 const allGroups = () => ({
@@ -142,6 +147,6 @@ export function jobIndex(): JobIndex {
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => timeUpAt(state) <= now),
     countRunning: (clientId) => running.of(clientId).size,
     countOfSession: (clientId) => bySession.of(clientId).size,
-    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => nextLookAtOf(job) <= time),
+    due: (serverUrl, time, beyond) => listed(timesOf(serverUrl).until(time, beyond)).filter(isDue(time, beyond)),
   };
 }

@@ -87,7 +87,11 @@ function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   return givenUp(job, failure, at, { outputs: heardOutputs(job) });
 }
 
-const oneMore = ({ count, since }: Row, at: number): Row => ({ count: count + 1, since: count === 0 ? at : since });
+/** A clock that is set back begins the time anew. */
+const oneMore = ({ count, since }: Row, at: number): Row => ({
+  count: count + 1,
+  since: count === 0 ? at : Math.min(since, at),
+});
 
 const isEnough = ({ count, since }: Row, at: number, { lostAfterMs }: Timing): boolean =>
   count >= LOST_AFTER_LOOKS && at - since >= lostAfterMs;
