@@ -1,11 +1,11 @@
 import * as E from 'fp-ts/Either';
 import { concatMap, EMPTY, from, map, of, type Observable } from 'rxjs';
-import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../job-state.codec';
 import { jobKey, UnreadableState } from '../../job-store';
 import type { RedisNodes } from '../connection/topology';
+import { toldOnce } from '../stored/told-once';
 
 /** States read in one go. */
 export const CHUNK = 250;
@@ -25,15 +25,7 @@ export function storedStates(
   { ask, redis, values }: Pick<RedisNodes, 'ask' | 'redis' | 'values'>,
   report: Report,
 ): Reads {
-  /** The same garbage is met at every look. */
-  const reported = new Set<string>();
-
-  function tell(unreadable: UnreadableState): void {
-    if (reported.has(unreadable.key)) return;
-    if (reported.size >= bounds.unreadableKeys) reported.clear();
-    reported.add(unreadable.key);
-    report('redis list', unreadable);
-  }
+  const tell = toldOnce('redis list', report);
 
   function readOf(promptId: string, json: string | null): Observable<Read> {
     if (json === null) return unreadOf(promptId);

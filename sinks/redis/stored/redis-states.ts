@@ -12,6 +12,7 @@ import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
 import { filesKey } from './redis-files';
+import { toldOnce } from './told-once';
 
 /** The workflow of a job that may be run again, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
@@ -30,9 +31,11 @@ export interface RedisStatesParts {
 /** States and workflows in Redis, filed in the index. */
 export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 'remove'> {
   readonly #parts: RedisStatesParts;
+  readonly #tellOnce: (unreadable: UnreadableState) => void;
 
   constructor(parts: RedisStatesParts) {
     this.#parts = parts;
+    this.#tellOnce = toldOnce('redis workflow', parts.report);
   }
 
   put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
@@ -60,7 +63,14 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
 
   workflow(promptId: string): Observable<StoredWorkflow | undefined> {
     const { redis, ask } = this.#parts;
-    return ask(() => redis.get(workflowKey(promptId))).pipe(
+    const key = workflowKey(promptId);
+    return ask(() => redis.get(key)).pipe(
+      // An error would count as an outage, and whoever claims the job would wait for its end, all others with it (R15).
+      catchError((error: unknown) => {
+        if (!isWrongType(error)) throw error;
+        this.#tellOnce(new UnreadableState(key, 'it is not a string'));
+        return of(null);
+      }),
       concatMap((text) => (text === null ? of(undefined) : unpackedWorkflow(text))),
     );
   }

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, NEVER, noop, toArray } from 'rxjs';
 import { StoreUnavailable, UnreadableState, UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { feedChannel, redisFeed } from '../../../sinks/redis/feed/redis-feed';
+import { keyBeside } from '../../../sinks/redis/connection/key-slot';
 import { redisListener } from '../../../sinks/redis/connection/listener';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { fenceKey } from '../../../sinks/redis/stored/redis-states';
@@ -205,6 +206,15 @@ describe('what other programs put under our keys', () => {
     expect([await page(), await page('ada'), await watched()]).toEqual(Array(3).fill(['job-1', 'job-2']));
     expect(await lastValueFrom(store.usage('ada'))).toMatchObject({ jobs: 2 });
     expect(errors()).toEqual([`ForeignKey: ${key} was no index and is removed`]);
+  });
+
+  it('[R15] a workflow of another type is none, and reported once', async () => {
+    const store = open();
+    await put(store, { status: 'processing' });
+    const key = keyBeside(KEY, 'workflow');
+    await admin.sadd(key, 'secret');
+    for (let n = 0; n < 2; n++) expect(await lastValueFrom(store.workflow('job-1'))).toBeUndefined();
+    expect(errors()).toEqual([`UnreadableState: ${key} holds no job state: it is not a string`]);
   });
 
   it('what is published of a job and is no state is reported and passed over', async () => {
