@@ -53,9 +53,9 @@ export function redisStore({
 
   return {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
-    hooks: redisHooks(redis, ask),
+    hooks: redisHooks(redis, ask, report),
     ...redisListing(nodes, index, report),
-    ...redisFiles(redis, ask),
+    ...redisFiles(redis, ask, report),
     ...redisReservations(redis, ask),
     ...redisLearned(redis, ask),
 

@@ -1,24 +1,64 @@
-import { ignoreElements, map, type Observable } from 'rxjs';
+import { catchError, concatMap, from, ignoreElements, map, mergeMap, of, toArray, type Observable } from 'rxjs';
+import type { Report } from '../../streams/operators/reporting';
+import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
+import { WholeKeys } from './connection/whole-keys';
+import type { JobScripts } from './scripts/jobs';
 import type { HookScripts } from './scripts/webhook-queue';
-import { HOOK_DONE_S, HOOK_S, type Hooks } from '../webhook-queue';
 
 /** One slot for all: a hook is small, and few jobs have one. */
 const DUE_KEY = 'jobstream:{hooks}:due';
 const HOOK_PREFIX = 'jobstream:{hooks}:of:';
 
-const keysOf = (promptId: string): readonly [string, string] => [DUE_KEY, HOOK_PREFIX + promptId];
+type Keys = readonly [due: string, hook: string];
+
+/** What became of a claim: somebody else may have the hook, or its key not answer. */
+type Claimed = { readonly hook: Hook } | { readonly error: unknown } | undefined;
 
 /** Hooks in Redis, claimed by one instance at a time. */
-export function redisHooks(redis: HookScripts, ask: <T>(command: () => Promise<T>) => Observable<T>): Hooks {
-  const told = (command: () => Promise<unknown>): Observable<never> => ask(command).pipe(ignoreElements());
+export function redisHooks(
+  redis: HookScripts & Pick<JobScripts, 'dropForeign'>,
+  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  report: Report,
+): Hooks {
+  const whole = new WholeKeys(redis, ask, 'webhook', report);
+  const due = [DUE_KEY, 'zset'] as const;
+
+  function answered<T>(promptId: string, command: (keys: Keys) => Promise<T>): Observable<T> {
+    const key = HOOK_PREFIX + promptId;
+    return whole.run([due, [key, 'hash']], () => command([DUE_KEY, key]));
+  }
+
+  const told = (promptId: string, command: (keys: Keys) => Promise<unknown>): Observable<never> =>
+    answered(promptId, command).pipe(ignoreElements());
+
+  const claimed = (promptId: string, forMs: number): Observable<Claimed> =>
+    answered(promptId, (keys) => redis.claimHook(...keys, promptId, forMs)).pipe(
+      map((text): Claimed => (text === null ? undefined : { hook: { promptId, text } })),
+      catchError((error: unknown) => of<Claimed>({ error })),
+    );
+
   return {
-    add: ({ promptId, text }, inMs) => told(() => redis.addHook(...keysOf(promptId), promptId, text, inMs, HOOK_S)),
-    hurry: (promptId) => told(() => redis.hurryHook(...keysOf(promptId), promptId)),
+    add: ({ promptId, text }, inMs) => told(promptId, (keys) => redis.addHook(...keys, promptId, text, inMs, HOOK_S)),
+    hurry: (promptId) => told(promptId, (keys) => redis.hurryHook(...keys, promptId)),
+    // All claims are sent at once, and answered in one round trip.
     claim: (most, forMs) =>
-      ask(() => redis.claimHooks(DUE_KEY, most, forMs, HOOK_PREFIX)).pipe(
-        map((pairs) => pairs.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, text: pairs[i + 1] ?? '' }] : []))),
-      ),
-    later: ({ promptId, text }, inMs) => told(() => redis.laterHook(...keysOf(promptId), promptId, text, inMs, HOOK_S)),
-    done: (promptId) => told(() => redis.doneHook(...keysOf(promptId), promptId, HOOK_DONE_S)),
+      whole
+        .run([due], () => redis.dueHooks(DUE_KEY, most))
+        .pipe(
+          concatMap((ids) => from(ids).pipe(mergeMap((promptId) => claimed(promptId, forMs)))),
+          toArray(),
+          map(hooksOf),
+        ),
+    later: ({ promptId, text }, inMs) =>
+      told(promptId, (keys) => redis.laterHook(...keys, promptId, text, inMs, HOOK_S)),
+    done: (promptId) => told(promptId, (keys) => redis.doneHook(...keys, promptId, HOOK_DONE_S)),
   };
+}
+
+/** The hooks that were claimed; those that could not be stay due, and hold up no other (R15). Throws where there is nothing but trouble. */
+function hooksOf(all: readonly Claimed[]): readonly Hook[] {
+  const hooks = all.flatMap((each) => (each !== undefined && 'hook' in each ? [each.hook] : []));
+  const trouble = all.find((each) => each !== undefined && 'error' in each);
+  if (hooks.length === 0 && trouble !== undefined) throw trouble.error;
+  return hooks;
 }

@@ -4,9 +4,9 @@ import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } fro
 import type { Report } from '../../../streams/operators/reporting';
 import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
+import { WholeKeys, type TypedKey } from '../connection/whole-keys';
 import type { IndexPage, JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
-import { WholeKeys, type TypedKey } from './whole-keys';
 
 const SLACK_S = 60;
 /** The time to live of an entry, s: longer than that of the state it leads to. */
@@ -92,7 +92,7 @@ class ScriptedIndex implements RedisIndex {
 
   constructor(redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report) {
     this.#redis = redis;
-    this.#keys = new WholeKeys(redis, ask, report);
+    this.#keys = new WholeKeys(redis, ask, 'index', report);
     this.#filed = new FiledJobs(nowMs, this.#keys.damaged$);
     this.damaged$ = this.#keys.damaged$;
   }

@@ -1,13 +1,14 @@
 import { lua, type Script } from './lua';
 
 /**
- * Every hook is in one slot, so that a script sees both the order in which they are due and each of them. Times are
+ * Every hook is in one slot, so that a script sees both the order in which they are due and one of them. Times are
  * Redis's own, in ms. A hash that has no `text` is a hook that is done.
  */
 export interface HookScripts {
   readonly addHook: Script<number>;
   readonly hurryHook: Script<number>;
-  readonly claimHooks: Script<string[]>;
+  readonly dueHooks: Script<readonly string[]>;
+  readonly claimHook: Script<string | null>;
   readonly laterHook: Script<number>;
   readonly doneHook: Script<number>;
 }
@@ -15,7 +16,8 @@ export interface HookScripts {
 export const HOOK_SCRIPTS = {
   addHook: lua(2, 'webhooks/add'),
   hurryHook: lua(2, 'webhooks/hurry'),
-  claimHooks: lua(1, 'webhooks/claim'),
+  dueHooks: lua(1, 'webhooks/due'),
+  claimHook: lua(2, 'webhooks/claim'),
   laterHook: lua(2, 'webhooks/later'),
   doneHook: lua(2, 'webhooks/done'),
 } satisfies Record<keyof HookScripts, object>;

@@ -1,5 +1,5 @@
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
-import { jobKey, type JobStore } from '../../../sinks/job-store';
+import { jobKey, StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { keyBeside, keySlot } from '../../../sinks/redis/connection/key-slot';
 import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
 import { askChannel } from '../../../sinks/redis/leases/redis-leases';
@@ -137,6 +137,28 @@ describe('while slots move under load', () => {
     expect(reports).toEqual([]);
     watching.forEach((each) => each.unsubscribe());
     await cluster.moveSlots(moving, to, from$);
+  });
+});
+
+describe('while the slot of the webhooks moves', () => {
+  it('none is lost where the list of what is due is moved before them', async () => {
+    const store = open();
+    const due = 'jobstream:{hooks}:due';
+    const claimed = async () => (await lastValueFrom(store.hooks.claim(50, 60_000))).map(({ promptId }) => promptId);
+    for (const promptId of ids(5))
+      await lastValueFrom(store.hooks.add({ promptId, text: promptId }, 0), { defaultValue: undefined });
+    const from$ = await cluster.masterOf(due);
+    const to = (await cluster.masters()).find(({ id }) => id !== from$.id)!;
+    const slot = keySlot(due);
+    await to.admin.cluster('SETSLOT', slot, 'IMPORTING', from$.id);
+    await from$.admin.cluster('SETSLOT', slot, 'MIGRATING', to.id);
+    await from$.admin.call('MIGRATE', '127.0.0.1', to.server.port, due, 0, PATIENCE_MS);
+
+    await expect(claimed()).rejects.toThrow(StoreUnavailable);
+
+    await cluster.moveSlots([slot], from$, to);
+    expect((await claimed()).sort()).toEqual(ids(5));
+    await cluster.moveSlots([slot], to, from$);
   });
 });
 

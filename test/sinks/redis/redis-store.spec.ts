@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
-import { from, lastValueFrom, mergeMap, NEVER, noop, toArray } from 'rxjs';
+import { from, lastValueFrom, mergeMap, NEVER, noop, toArray, type Observable } from 'rxjs';
 import { StoreUnavailable, UnreadableState, UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { feedChannel, redisFeed } from '../../../sinks/redis/feed/redis-feed';
 import { keyBeside } from '../../../sinks/redis/connection/key-slot';
@@ -50,6 +50,7 @@ const open = (url = server.url, commandTimeoutMs = PATIENCE_MS): JobStore => {
 const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 const get = (store: JobStore, promptId = 'job-1') => lastValueFrom(store.get(promptId));
 const list = (store: JobStore) => lastValueFrom(store.live().pipe(toArray()));
+const done = (work$: Observable<never>) => lastValueFrom(work$, { defaultValue: undefined });
 const healthy = (store: JobStore) => lastValueFrom(store.healthy());
 const errors = () => reports.map(({ error }) => String(error));
 const watchersOf = async (promptId: string) => {
@@ -215,6 +216,44 @@ describe('what other programs put under our keys', () => {
     await admin.sadd(key, 'secret');
     for (let n = 0; n < 2; n++) expect(await lastValueFrom(store.workflow('job-1'))).toBeUndefined();
     expect(errors()).toEqual([`UnreadableState: ${key} holds no job state: it is not a string`]);
+  });
+
+  it('[R15] one webhook is removed and reported, and all others are claimed', async () => {
+    const store = open();
+    const hook = (promptId: string) => ({ promptId, text: promptId });
+    for (const id of ['a', 'b', 'c']) await done(store.hooks.add(hook(id), 0));
+    await admin.set('jobstream:{hooks}:of:b', 'secret');
+    const claimed = await lastValueFrom(store.hooks.claim(10, 60_000));
+    expect(claimed.map(({ promptId }) => promptId).sort()).toEqual(['a', 'c']);
+    expect(errors()).toEqual(['ForeignKey: jobstream:{hooks}:of:b was no webhook and is removed']);
+    expect(await admin.zrange('jobstream:{hooks}:due', 0, '-1')).toEqual(expect.not.arrayContaining(['b']));
+    await admin.set('jobstream:{hooks}:of:a', 'secret');
+    await done(store.hooks.later(hook('a'), 0));
+    await admin.set('jobstream:{hooks}:of:d', 'secret');
+    await done(store.hooks.add(hook('d'), 0));
+    expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([hook('d')]);
+  });
+
+  it('the list of webhooks that are due is removed and reported, and those that come are claimed', async () => {
+    const store = open();
+    await admin.set('jobstream:{hooks}:due', 'secret');
+    expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([]);
+    await done(store.hooks.add({ promptId: 'a', text: 'text' }, 0));
+    expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([{ promptId: 'a', text: 'text' }]);
+    expect(errors()).toEqual(['ForeignKey: jobstream:{hooks}:due was no webhook and is removed']);
+  });
+
+  it('[R15] files are removed and reported, and a picture is kept in their place', async () => {
+    const store = open();
+    await put(store);
+    const key = keyBeside(KEY, 'files');
+    await admin.set(key, 'secret');
+    const file = { mimeType: 'image/png', bytes: Buffer.of(1) };
+    await done(store.keepFile('job-1', 'a.png', file));
+    expect(await lastValueFrom(store.file('job-1', 'a.png'))).toEqual(file);
+    await admin.set(key, 'secret');
+    expect(await lastValueFrom(store.file('job-1', 'a.png'))).toBeUndefined();
+    expect(errors()).toEqual(Array(2).fill(`ForeignKey: ${key} was no file and is removed`));
   });
 
   it('what is published of a job and is no state is reported and passed over', async () => {

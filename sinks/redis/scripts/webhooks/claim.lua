@@ -1,17 +1,15 @@
--- KEYS: due. ARGV: how many, for how many ms, how a hook's key begins.
+-- Claims a hook, unless somebody else has it by now; one whose hash is gone goes. While a cluster moves the slot, Redis
+-- runs this only where both keys are (TRYAGAIN), so that a hash is not taken for gone.
+-- KEYS: due, hook. ARGV: promptId, for how many ms. Answers its text, or nothing.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local claimed = {}
-for _, promptId in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local key = ARGV[3] .. promptId
-  local text = redis.call('HGET', key, 'text')
-  if text then
-    redis.call('HSET', key, 'until', now + ARGV[2])
-    redis.call('ZADD', KEYS[1], now + ARGV[2], promptId)
-    claimed[#claimed + 1] = promptId
-    claimed[#claimed + 1] = text
-  else
-    redis.call('ZREM', KEYS[1], promptId)
-  end
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due or tonumber(due) > now then return false end
+local text = redis.call('HGET', KEYS[2], 'text')
+if not text then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return false
 end
-return claimed
+redis.call('HSET', KEYS[2], 'until', now + ARGV[2])
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+return text

@@ -11,16 +11,19 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
-import { isWrongType } from '../connection/wrong-type';
+import { isWrongType } from './wrong-type';
 import type { JobScripts } from '../scripts/jobs';
 
 type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
-/** Somebody wrote something else to a key of the index, which was removed. */
+/** Somebody wrote something else to a key of ours, which was removed. */
 export class ForeignKey extends Error {
   override readonly name = 'ForeignKey';
-  constructor(readonly key: string) {
-    super(`${key} was no index and is removed`);
+  constructor(
+    readonly key: string,
+    what: string,
+  ) {
+    super(`${key} was no ${what} and is removed`);
   }
 }
 
@@ -28,20 +31,22 @@ export class ForeignKey extends Error {
 export type TypedKey = readonly [key: string, type: 'zset' | 'hash'];
 
 /**
- * Commands on the keys of the index. Where one fails since somebody wrote something else to a key, that key is removed
- * and reported, and the command runs once more: trouble of one key is not to end all writes of its owner (R15).
+ * Commands on keys of an index, of webhooks, of files. Where one fails since somebody wrote something else to a key, that
+ * key is removed and reported, and the command runs once more: trouble of one key is not to end all other writes (R15).
  */
 export class WholeKeys {
-  /** Emits after keys were removed: what they had held is gone from the index. */
+  /** Emits after keys were removed: what they had held is gone. */
   readonly damaged$: Observable<unknown>;
   readonly #damaged$ = new Subject<void>();
   readonly #redis: Pick<JobScripts, 'dropForeign'>;
   readonly #ask: Ask;
+  readonly #what: 'index' | 'webhook' | 'file';
   readonly #report: Report;
 
-  constructor(redis: Pick<JobScripts, 'dropForeign'>, ask: Ask, report: Report) {
+  constructor(redis: Pick<JobScripts, 'dropForeign'>, ask: Ask, what: 'index' | 'webhook' | 'file', report: Report) {
     this.#redis = redis;
     this.#ask = ask;
+    this.#what = what;
     this.#report = report;
     this.damaged$ = this.#damaged$.asObservable();
   }
@@ -60,7 +65,7 @@ export class WholeKeys {
       mergeMap(([key, type]) =>
         this.#ask(() => this.#redis.dropForeign(key, type)).pipe(
           filter((removed) => removed === 1),
-          tap(() => this.#report('redis index', new ForeignKey(key))),
+          tap(() => this.#report(`redis ${this.#what}`, new ForeignKey(key, this.#what))),
         ),
       ),
       toArray(),
