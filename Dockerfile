@@ -11,6 +11,9 @@ COPY sources sources
 COPY sinks sinks
 COPY gateway gateway
 COPY compat compat
+# They go into the client's package.
+COPY LICENSE ./
+COPY docs/interfaces/client.md docs/interfaces/client.md
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24.11.1-bookworm-slim

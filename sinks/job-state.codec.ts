@@ -119,6 +119,7 @@ export const jobState = record<JobState>(
     etaMs: t.number,
     finishedAt: t.number,
     outputs: t.readonlyArray(jobOutput),
+    pictures: t.readonlyArray(fileOutput),
     failure,
     nodeErrors: t.readonlyArray(nodeError),
     metadata: t.UnknownRecord,

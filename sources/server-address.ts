@@ -1,3 +1,5 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+
 /** Where a ComfyUI server is, and what every request to it carries. */
 export interface ServerAddress {
   /** As it is shown and stored: no credentials, no trailing slash. */
@@ -41,6 +43,7 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');
   if (url.search !== '' || url.hash !== '') throw new TypeError('a server URL must have no query and no fragment');
+  for (const [header, value] of Object.entries(headers)) checkHeader(header, value);
   const login = loginIn(url);
   const authorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
   const basic = login === ':' || authorized ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
@@ -51,6 +54,16 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
     ...(tags !== undefined && { tags }),
     ...(clientId !== undefined && { clientId }),
   };
+}
+
+/** Names the header and never its value, which may be a secret. */
+function checkHeader(header: string, value: string): void {
+  try {
+    validateHeaderName(header);
+    validateHeaderValue(header, value);
+  } catch {
+    throw new TypeError(`a server’s header ${JSON.stringify(header.slice(0, 64))} is none that HTTP can carry`);
+  }
 }
 
 function loginIn({ username, password }: URL): string {

@@ -21,6 +21,7 @@ Whatever raises inside `with` is told as the failure. Reports are sent by a thre
 the loop waits for nothing; the end is sent until it is answered, for `patience` seconds.
 """
 
+import http.client
 import json
 import math
 import threading
@@ -71,7 +72,7 @@ class Reporter:
 
     def completed(self, outputs, metrics=None):
         """It ended well. Returns the job once that is stored; raises what stands against it after `patience`."""
-        return self._finish({"outputs": [str(each)[:2000] for each in outputs][:100], **_told(metrics=metrics)})
+        return self._finish({"outputs": _names(outputs), **_told(metrics=metrics)})
 
     def failed(self, message, kind="node_error", retryable=False):
         """It failed. `kind`: `node_error`, `out_of_memory`, `interrupted` or `missing_output`."""
@@ -98,11 +99,7 @@ class Reporter:
 
     def _tell(self, **fields):
         with self._wake:
-            told = _told(**fields)
-            metrics = {**self._next.get("metrics", {}), **told.get("metrics", {})}
-            self._next.update(told)
-            if metrics:
-                self._next["metrics"] = dict(list(metrics.items())[-METRICS:])
+            self._next = _merged(self._next, _told(**fields))
             self._wake.notify_all()
 
     def _finish(self, end):
@@ -132,11 +129,11 @@ class Reporter:
                     self._wake.wait(self.beat)
                 if self._closed and self._end is None:
                     return
-                unsent = {**unsent, **self._next}
+                unsent = _merged(unsent, self._next)
                 self._next = {}
                 end = self._end
             if end is not None:
-                self._send_end(self._numbered({**unsent, **end}))
+                self._send_end(self._numbered(_merged(unsent, end)))
                 return
             waited = self._try(self._numbered(unsent))
             unsent = {} if waited is None else unsent
@@ -168,13 +165,13 @@ class Reporter:
                 return None
         except urllib.error.HTTPError as error:
             if error.code in FINAL + REFUSED:
-                why = "the report was refused with %d: %s" % (error.code, error.read(2000).decode("utf-8", "replace"))
+                why = "the report was refused with %d: %s" % (error.code, _text_of(error))
                 if error.code in FINAL:
                     self.error = RuntimeError(why)
                 self.refused = why
                 return None
             return _seconds(error.headers.get("Retry-After"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             # Not there just now, or no answer of its own: a restart, a network.
             return 1.0
 
@@ -225,13 +222,31 @@ def _told(metrics=None, **fields):
     return told
 
 
+def _merged(before, now):
+    metrics = {**before.get("metrics", {}), **now.get("metrics", {})}
+    both = {**before, **now}
+    return {**both, "metrics": dict(list(metrics.items())[-METRICS:])} if metrics else both
+
+
+def _names(outputs):
+    names = ("".join(c if c.isprintable() else "_" for c in str(each))[:2000] for each in outputs)
+    return [name for name in names if name][:100]
+
+
+def _text_of(error):
+    try:
+        return error.read(2000).decode("utf-8", "replace")
+    except (OSError, ValueError, http.client.HTTPException):
+        return ""
+
+
 def _is_name(text):
     return text[:1].isalnum() and all(each.isalnum() or each in SIGNS for each in text)
 
 
 def _number(value):
     try:
-        number = value if isinstance(value, int) else float(value)
+        number = value if isinstance(value, int) and not isinstance(value, bool) else float(value)
         return number if math.isfinite(number) else None
     except (TypeError, ValueError, OverflowError):
         return None

@@ -10,7 +10,7 @@ import { REPORTED_NAME, REPORTED_URL, type Reporting } from '../../streams/repor
 import { redact } from '../../streams/redact';
 
 /** A job as it is sent to callers: to users without `serverUrl`. */
-export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl'> & {
+export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl' | 'pictures'> & {
   /** The server's name. */
   readonly server: string;
   /** Its URL, without credentials; to services only, for whoever has it may well use the server. */

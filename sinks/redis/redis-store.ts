@@ -3,6 +3,7 @@ import type { Report } from '../../streams/operators/reporting';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
 import { redisNodes } from './connection/topology';
+import { WholeKeys } from './connection/whole-keys';
 import { remoteListeners } from './feed/remote-listeners';
 import { redisFeed } from './feed/redis-feed';
 import { redisLeases } from './leases/redis-leases';
@@ -10,6 +11,7 @@ import { redisIndex } from './listing/redis-index';
 import { redisListing } from './listing/redis-listing';
 import { redisPreflight } from './redis-preflight';
 import { redisHooks } from './redis-webhook-queue';
+import { fileLink } from './stored/file-link';
 import { redisFiles } from './stored/redis-files';
 import { redisLearned } from './stored/redis-learned';
 import { redisReservations } from './stored/redis-reservations';
@@ -46,6 +48,8 @@ export function redisStore({
   const nodes = redisNodes(url, commandTimeoutMs, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
+  // What ails this connection ails the other, which tells of it.
+  const files = fileLink(() => redisNodes(url, undefined, () => undefined), commandTimeoutMs);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
   const index = redisIndex(redis, ask, () => Date.now(), report);
   const listeners = remoteListeners(redis, ask, fenceKey);
@@ -55,7 +59,7 @@ export function redisStore({
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
     hooks: redisHooks(redis, ask, report),
     ...redisListing(nodes, index, report),
-    ...redisFiles(redis, ask, report),
+    ...redisFiles(files, new WholeKeys(redis, ask, 'file', report)),
     ...redisReservations(redis, ask),
     ...redisLearned(redis, ask),
 
@@ -77,6 +81,6 @@ export function redisStore({
         catchError(() => of(false)),
       ),
 
-    close: () => merge(nodes.close(), listener.close()),
+    close: () => merge(nodes.close(), files.close(), listener.close()),
   };
 }

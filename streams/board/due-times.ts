@@ -6,8 +6,8 @@ export interface DueTimes {
   /** Sets, or moves, the time of a key; a key that is due at no time (∞) is forgotten. */
   set(key: string, at: number): void;
   delete(key: string): void;
-  /** The keys of all seconds up to this time: of the last one, some may be due a little later. */
-  until(time: number): readonly string[];
+  /** The keys of all seconds up to this time, and of those after `beyond`: of the last one, some may be due a little later. */
+  until(time: number, beyond?: number): readonly string[];
 }
 
 export function dueTimes(): DueTimes {
@@ -31,10 +31,10 @@ export function dueTimes(): DueTimes {
       slots.set(slot, (slots.get(slot) ?? new Set()).add(key));
     },
     delete: remove,
-    until: (time) => {
-      const last = Math.floor(time / SLOT_MS);
+    until: (time, beyond = Number.POSITIVE_INFINITY) => {
+      const [last, first] = [time, beyond].map((at) => Math.floor(at / SLOT_MS)) as [number, number];
       // Jobs that wait for the same server are due within some 30 s of each other: there are few slots.
-      return [...slots].flatMap(([slot, keys]) => (slot <= last ? [...keys] : []));
+      return [...slots].flatMap(([slot, keys]) => (slot <= last || slot >= first ? [...keys] : []));
     },
   };
 }

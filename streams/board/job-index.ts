@@ -1,4 +1,4 @@
-import { nextLookAtOf, type Job } from '../job/job';
+import { heardAtOf, nextLookAtOf, type Job } from '../job/job';
 import { sessionOf, type JobState } from '../job/job-state';
 import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
@@ -12,7 +12,10 @@ export interface JobIndex {
   readonly delete: (promptId: string) => void;
   /** The jobs whose frames come to this client id. */
   readonly ofClient: (clientId: string) => readonly Job[];
-  /** The one of them that runs. Where it may be either of two, a guess might show one user's work to another (R5, R13). */
+  /**
+   * The one of them that runs: of two, whose end or beginning was missed, that of which the last frame was, since ComfyUI runs one
+   * at a time. Where none tells, a guess might show one user's work to another (R5, R13).
+   */
   readonly theRunning: (clientId: string) => Job | undefined;
   /** The jobs that this session watches, its own and those that somebody else posted. */
   readonly ofSession: (clientId: string) => readonly Job[];
@@ -29,8 +32,8 @@ export interface JobIndex {
   readonly overdue: (now: number) => readonly Job[];
   readonly countRunning: (clientId: string) => number;
   readonly countOfSession: (clientId: string) => number;
-  /** The server's jobs that are to be looked up by this time. */
-  readonly due: (serverUrl: string, time: number) => readonly Job[];
+  /** The server's jobs that are to be looked up by this time, or after `beyond`: later than any look is planned. */
+  readonly due: (serverUrl: string, time: number, beyond?: number) => readonly Job[];
 }
 
 /** Ids of jobs by one of their properties. */
@@ -41,8 +44,11 @@ interface Groups {
 
 const nobody: ReadonlySet<string> = new Set();
 
-/** Whether a state changes nothing of where its job is found: of most frames, none does. */
-const isFiledAlike = (a: JobState, b: JobState): boolean =>
+/** Whether a change is none of where the job is found: of most frames, none is. */
+const isFiledAlike = (before: Job, after: Job): boolean =>
+  before.stage.tag === after.stage.tag && isStateFiledAlike(before.state, after.state);
+
+const isStateFiledAlike = (a: JobState, b: JobState): boolean =>
   a === b ||
   (a.status === b.status &&
     a.runId === b.runId &&
@@ -51,6 +57,13 @@ const isFiledAlike = (a: JobState, b: JobState): boolean =>
     a.serverUrl === b.serverUrl &&
     a.userId === b.userId &&
     a.retry === b.retry);
+
+/** The job of which the last frame was, if one is. */
+function lastHeard([first, ...others]: readonly Job[]): Job | undefined {
+  if (first === undefined || others.length === 0) return first;
+  const [last, before] = [first, ...others].sort((a, b) => heardAtOf(b) - heardAtOf(a));
+  return last !== undefined && before !== undefined && heardAtOf(last) > heardAtOf(before) ? last : undefined;
+}
 
 function groups(keyOf: (job: Job) => string | undefined): Groups {
   const byKey = new Map<string, Set<string>>();
@@ -72,12 +85,20 @@ function groups(keyOf: (job: Job) => string | undefined): Groups {
   };
 }
 
+const isDue =
+  (time: number, beyond = Number.POSITIVE_INFINITY) =>
+  (job: Job): boolean =>
+    nextLookAtOf(job) <= time || nextLookAtOf(job) > beyond;
+
 /** The groups that jobs are found by. */
 const allGroups = () => ({
   /** Which job a run is of, where ComfyUI knows it under another id. */
   runs: groups(({ state }) => state.runId),
   byClient: groups(({ state }) => state.clientId),
-  running: groups(({ state }) => (state.status === 'processing' ? state.clientId : undefined)),
+  /** One that said that it succeeded is at work no more. */
+  running: groups(({ state, stage }) =>
+    state.status === 'processing' && stage.tag !== 'fetchingOutputs' ? state.clientId : undefined,
+  ),
   atWork: groups(({ state }) => (state.status === 'processing' ? 'processing' : undefined)),
   bySession: groups(({ state }) => sessionOf(state)),
   byServer: groups(({ state }) => state.serverUrl),
@@ -105,7 +126,7 @@ export function jobIndex(): JobIndex {
     const { promptId, serverUrl } = job.state;
     const before = jobs.get(promptId);
     jobs.set(promptId, job);
-    if (before === undefined || !isFiledAlike(before.state, job.state)) for (const each of all) each.move(before, job);
+    if (before === undefined || !isFiledAlike(before, job)) for (const each of all) each.move(before, job);
     if (before !== undefined && before.state.serverUrl !== serverUrl) timesOf(before.state.serverUrl).delete(promptId);
     timesOf(serverUrl).set(promptId, nextLookAtOf(job));
     if (before === undefined || before.state.reported !== job.state.reported)
@@ -132,7 +153,7 @@ export function jobIndex(): JobIndex {
     },
     ofClient: (clientId) => listed(byClient.of(clientId)),
     running: () => listed(atWork.of('processing')),
-    theRunning: (clientId) => (running.of(clientId).size === 1 ? listed(running.of(clientId))[0] : undefined),
+    theRunning: (clientId) => lastHeard(listed(running.of(clientId))),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
     countOf: (serverUrl) => byServer.of(serverUrl).size,
@@ -142,6 +163,6 @@ export function jobIndex(): JobIndex {
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => timeUpAt(state) <= now),
     countRunning: (clientId) => running.of(clientId).size,
     countOfSession: (clientId) => bySession.of(clientId).size,
-    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => nextLookAtOf(job) <= time),
+    due: (serverUrl, time, beyond) => listed(timesOf(serverUrl).until(time, beyond)).filter(isDue(time, beyond)),
   };
 }

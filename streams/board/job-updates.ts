@@ -1,5 +1,5 @@
 import type { JobEvent, SessionEvent } from '../job/job-event';
-import { lookedUpAt, lookedUpBy, notWhole, type Job } from '../job/job';
+import { lookedUpBy, notWhole, owingLook, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { runIdOf, type JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
@@ -24,7 +24,7 @@ export const spoken = (job: Job, { tag, at }: JobEvent): Job => {
 };
 
 /** R6: whatever was missed before its socket opened, one look tells. */
-export const linkedAt = (job: Job, at: number): Job => lookedUpAt({ ...job, linked: true }, at);
+export const linkedAt = (job: Job, at: number): Job => owingLook({ ...job, linked: true }, at);
 
 /** Its socket is gone: what comes from now on is not the whole of it, and polling takes over. */
 export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>

@@ -130,6 +130,8 @@ export interface JobState {
   /** Since when no news can come: the server neither keeps a socket open nor answers. */
   readonly silentSince?: number;
   readonly outputs?: readonly JobOutput[];
+  /** Pictures that came over the socket so far; at the end they are among the outputs. */
+  readonly pictures?: readonly FileOutput[];
   readonly failure?: Failure;
   /** What ComfyUI's validation refused: of a rejected job, or of one that runs only in part. */
   readonly nodeErrors?: readonly NodeError[];

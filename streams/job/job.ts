@@ -76,6 +76,8 @@ export interface RunFacts {
   readonly unread: Row;
   /** When it is to be looked up next, in ms since 1970, if nothing is heard until then. */
   readonly nextLookAt: number;
+  /** Whether that look asks what no frame tells: a workflow, or what a lost connection missed (R6). */
+  readonly lookOwed: boolean;
   /** When its last frame came, in ms since 1970; 0 before. */
   readonly heardAt: number;
 }
@@ -126,12 +128,21 @@ export const queuedState = ({
 /** The state of a job that another watched before, under its new owner (R11). What was left of it is less by the time since. */
 export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobState {
   const leftMs = etaMs - Math.max(0, at - state.updatedAt);
-  return { ...state, ...(leftMs > 0 && { etaMs: leftMs }), epoch: Math.max(state.epoch + 1, at), updatedAt: at };
+  return {
+    ...state,
+    ...(leftMs > 0 && { etaMs: leftMs }),
+    epoch: Math.max(state.epoch + 1, at),
+    updatedAt: Math.max(at, state.updatedAt),
+  };
 }
 
 /** The job, to be looked up at this time if nothing is heard until then; no sooner than ComfyUI has it. */
 export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
   isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
+
+/** The job, to be looked up now, whatever frames come before that. */
+export const owingLook = (job: Job, at: number): Job =>
+  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt: at, lookOwed: true } } : job;
 
 /** The same, or sooner where that was planned. */
 export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
@@ -162,7 +173,8 @@ function stageOf(state: JobState, accepted: boolean, failure: Failure | undefine
   if (isSettled(state)) return { tag: 'settled' };
   if (failure !== undefined) return { tag: 'betweenRuns', failure };
   const cancelAsked = state.cancelAskedAt !== undefined;
-  return accepted ? watched(state.updatedAt, cancelAsked) : { tag: 'posting', cancelAsked };
+  if (!accepted) return { tag: 'posting', cancelAsked };
+  return { ...watched(state.updatedAt, cancelAsked), pictures: state.pictures ?? noPictures };
 }
 
 /** Shared by all runs: an empty `Map` takes 200 bytes. */
@@ -174,7 +186,7 @@ export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   ...{ tag: 'watched', whole: false, cancelAsked },
   ...{ run: undefined, targets: undefined },
   ...{ outputs: noOutputs, outputBytes: 0, pictures: noPictures, pictureBytes: 0 },
-  ...{ absences: never, unread: never, nextLookAt, heardAt: 0 },
+  ...{ absences: never, unread: never, nextLookAt, lookOwed: false, heardAt: 0 },
 });
 
 /** The same run, found somewhere after all, or heard of. */

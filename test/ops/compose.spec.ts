@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { isSetting } from './declared';
@@ -120,6 +120,13 @@ test('an image gets what the Dockerfile copies, and nothing that lies about', ()
   expect(ignored.filter((line) => line !== '' && !line.startsWith('#'))[0]).toBe('*');
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) => names!.split(' '));
   for (const name of copied) expect(ignored).toContain(`!${name}`);
+  // What the build copies into packages is there.
+  const scripts = readdirSync('scripts').filter((name) => name.endsWith('.mjs'));
+  const wanted = scripts.flatMap((name) =>
+    [...readFileSync(`scripts/${name}`, 'utf8').matchAll(/copyFileSync\('([^']+)'/g)].map(([, file]) => file),
+  );
+  expect(wanted).toContain('LICENSE');
+  for (const file of wanted) expect(copied).toContain(file);
 });
 
 function megabytes(limit = ''): number {

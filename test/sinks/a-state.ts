@@ -30,6 +30,7 @@ export const aFullState = (own: Partial<JobState> = {}): JobState =>
     cancelAskedAt: 1_700_000_090_000,
     finishedAt: 1_700_000_100_000,
     outputs: [{ nodeId: '9', kind: 'images', filename: 'a.png', subfolder: 'x/y', type: 'output' }],
+    pictures: [{ nodeId: '8', kind: 'images', filename: 'p.png', subfolder: '', type: 'websocket' }],
     failure: { kind: 'node_error', message: 'It broke.', nodeId: '3', nodeType: 'KSampler', retryable: false },
     nodeErrors: [{ nodeId: '3', nodeType: 'KSampler', input: 'model', message: 'Missing.' }],
     runId: 'run-2',

@@ -22,6 +22,17 @@ test.each([
   expect(serverAddress(text)).toEqual({ url: 'http://comfy:8188', name: 'server-1', headers: basic(login) });
 });
 
+test.each([
+  ['Authorization', 'Bearer …secret'],
+  ['x key', '1'],
+  ['x-a', 'b\r\nc'],
+])('a header that HTTP cannot carry is named, and its value is not: %s', (header, value) => {
+  const refused = (): unknown => serverAddress({ url: 'http://comfy:8188', headers: { [header]: value } });
+  expect(refused).toThrow(TypeError);
+  expect(refused).toThrow(header);
+  expect(refused).not.toThrow(value);
+});
+
 test('headers of one’s own are kept, beside the login and in its place', () => {
   const { headers } = serverAddress({ url: 'http://ada:secret@comfy:8188', headers: { 'x-pod': '7' } });
   expect(headers).toEqual({ ...basic('ada:secret'), 'x-pod': '7' });

@@ -118,6 +118,7 @@ const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
   clientId: true,
   session: true,
   retry: true,
+  pictures: true,
 };
 
 /** Descriptions and bounds of a job's fields, which the codec of a stored state cannot say. */

@@ -1,5 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { buckets } from './buckets';
+import type { FailureKind } from '../../../streams/job/job-state';
 import type { Labels } from '../labels/labels';
 
 /** What is counted of jobs that come and end. */
@@ -75,14 +76,20 @@ function recoveryCounters(registry: Registry): Pick<JobCounters, 'recovered' | '
   };
 }
 
+/** The failures that alerts count: all but what somebody wanted. */
+const FAILURES: readonly Exclude<FailureKind, 'cancelled' | 'rejected'>[] = [
+  ...(['node_error', 'out_of_memory', 'interrupted', 'lost', 'unreachable'] as const),
+  ...(['missing_output', 'timed_out', 'internal_error'] as const),
+];
+
 /** `increase` does not see a first value: what an alert waits for is there from the start. */
 function zero({ submitted, settled, progress, recovered, recoveredSettled }: JobCounters, { types }: Labels): void {
   for (const type of types) {
     submitted.inc({ type }, 0);
     recovered.inc({ type }, 0);
-    for (const transport of ['websocket', 'polling']) {
+    for (const transport of ['websocket', 'polling', 'report']) {
       settled.inc({ type, transport, status: 'completed', failure: 'none' }, 0);
-      settled.inc({ type, transport, status: 'failed', failure: 'lost' }, 0);
+      for (const failure of FAILURES) settled.inc({ type, transport, status: 'failed', failure }, 0);
     }
   }
   for (const visible of ['true', 'false']) progress.inc({ visible }, 0);

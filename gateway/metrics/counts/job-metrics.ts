@@ -68,10 +68,11 @@ function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string
     labelNames: ['type', 'status', 'transport'],
     registers,
     collect() {
+      this.reset();
       // At 0 where there are none: who averages over time would else average over the times at which there were some.
       for (const type of labels.types)
         for (const status of ['queued', 'processing'])
-          for (const transport of ['websocket', 'polling']) this.set({ type, status, transport }, 0);
+          for (const transport of ['websocket', 'polling', 'report']) this.set({ type, status, transport }, 0);
       for (const { state } of live.values())
         this.inc({ type: labels.type(state.type), status: state.status, transport: state.via });
     },

@@ -1,5 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
-import { catchError, concat, ignoreElements, mergeMap, noop, throwError, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  firstValueFrom,
+  ignoreElements,
+  mergeMap,
+  noop,
+  race,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
 
@@ -10,6 +21,9 @@ export interface Asking {
   /** Completes when what was asked is answered, as far as it is at all, and the connections are gone. */
   readonly close: () => Observable<never>;
 }
+
+/** A link that is half open does not answer QUIT, and not every connection has a time-out of its own. */
+const QUIT_MS = 1_000;
 
 /** Knows which commands are under way: a cluster that is told to quit drops those that wait for a node. */
 export function asking({ redis, tried$, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
@@ -25,7 +39,7 @@ export function asking({ redis, tried$, told, hangUp }: RedisConnection<Redis | 
 
   async function quit(): Promise<void> {
     await Promise.all(underWay);
-    if (redis.status !== 'end') await redis.quit().catch(noop);
+    if (redis.status !== 'end') await firstValueFrom(race(redis.quit().catch(noop), timer(QUIT_MS)));
   }
 
   return {

@@ -41,6 +41,12 @@ export const impatient = (commandTimeoutMs: number): Settings => ({
   reconnectOnError: (error) => error.message.includes('READONLY'),
 });
 
+/** The same for commands that take as long as they take: whoever asks gives up, and hangs up. */
+export const unhurried = (): Settings => {
+  const { socketTimeout: _orUploadsAreCut, commandTimeout: _ofEachAlike, ...settings } = impatient(0);
+  return settings;
+};
+
 /** How long the first attempt of a connection for subscriptions may take before it counts as failed. */
 const LISTENER_TRY_MS = 1_000;
 

@@ -6,7 +6,7 @@ import { keySlot, SLOTS } from './key-slot';
 import { LEASE_SCRIPTS, type LeaseScripts } from '../scripts/leases';
 import { JOB_SCRIPTS, type JobScripts } from '../scripts/jobs';
 import { asking, type Asking } from './commands';
-import { connect, connectCluster, impatient } from './connection';
+import { connect, connectCluster, impatient, unhurried } from './connection';
 import { redisUrl, urlOfNode } from './url';
 
 const SCRIPTS = { ...JOB_SCRIPTS, ...LEASE_SCRIPTS, ...HOOK_SCRIPTS };
@@ -23,6 +23,7 @@ export type RedisCommands = Pick<
   | 'hset'
   | 'hdel'
   | 'hmgetBuffer'
+  | 'hstrlen'
   | 'mget'
   | 'spublish'
   | 'zrange'
@@ -52,13 +53,16 @@ export interface RedisNodes extends Asking {
   readonly homeOf: (key: string) => string | undefined;
   /** Emits whenever homes may have changed. */
   readonly moved$: Observable<unknown>;
+  /** Drops the connections and fails what is under way; they come back by themselves. */
+  readonly startOver: () => void;
   /** Asks where keys live now; `moved$` tells. */
   readonly lookAround: () => void;
 }
 
-/** Connects at once, for commands that fail rather than wait. Throws `InvalidRedisUrl`. */
-export function redisNodes(url: string, commandTimeoutMs: number, report: Report): RedisNodes {
-  const settings = { ...impatient(commandTimeoutMs), scripts: SCRIPTS };
+/** Connects at once, for commands that fail rather than wait: for their answers, so many ms at most. Throws `InvalidRedisUrl`. */
+export function redisNodes(url: string, commandTimeoutMs: number | undefined, report: Report): RedisNodes {
+  const patience = commandTimeoutMs === undefined ? unhurried() : impatient(commandTimeoutMs);
+  const settings = { ...patience, scripts: SCRIPTS };
   const address = redisUrl(url);
   if (!address.isCluster) {
     const connection = connect(url, settings, 'redis', report);
@@ -72,6 +76,7 @@ export function redisNodes(url: string, commandTimeoutMs: number, report: Report
       values: (keys) => redis.mget([...keys]),
       homeOf: () => url,
       moved$: NEVER,
+      startOver: () => redis.disconnect(true),
       lookAround: () => undefined,
     };
   }
@@ -93,6 +98,7 @@ export function redisNodes(url: string, commandTimeoutMs: number, report: Report
       return home === '' ? undefined : urlOfNode(address, home);
     },
     moved$: fromEvent(cluster, 'refresh'),
+    startOver: () => cluster.disconnect(true),
     lookAround: () => cluster.refreshSlotsCache(),
   };
 }

@@ -53,9 +53,14 @@ export class WholeKeys {
 
   /** Runs a command on these keys. */
   run<T>(keys: readonly TypedKey[], command: () => Promise<T>): Observable<T> {
-    return this.#ask(command).pipe(
+    return this.whole(keys, this.#ask(command));
+  }
+
+  /** The answer to a command on these keys that is run whenever this is subscribed to. */
+  whole<T>(keys: readonly TypedKey[], answer$: Observable<T>): Observable<T> {
+    return answer$.pipe(
       catchError((error: unknown) =>
-        isWrongType(error) ? this.#mended(keys).pipe(concatMap(() => this.#ask(command))) : throwError(() => error),
+        isWrongType(error) ? this.#mended(keys).pipe(concatMap(() => answer$)) : throwError(() => error),
       ),
     );
   }

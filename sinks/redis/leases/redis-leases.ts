@@ -156,10 +156,13 @@ class RedisLeases implements Leases {
   #sight(session: SessionKey): Observable<Sight> {
     return defer(() => {
       const { clientId } = session;
-      if (Date.now() < (this.#oursUntil.get(clientId) ?? 0)) return of<Sight>({ tag: 'ours' });
+      const oursMs = (this.#oursUntil.get(clientId) ?? 0) - Date.now();
+      if (oursMs > 0 && oursMs <= this.ttlMs) return of<Sight>({ tag: 'ours' });
       const seen = this.#others.get(clientId);
       const leftMs = (seen?.untilMs ?? 0) - Date.now();
-      if (this.#hears && seen !== undefined && leftMs > 0 && !this.#isOwnerGone(seen.owner))
+      // More than a lease has: the clock was set back.
+      const isKnown = leftMs > 0 && leftMs <= this.ttlMs;
+      if (this.#hears && seen !== undefined && isKnown && !this.#isOwnerGone(seen.owner))
         return of<Sight>({ tag: 'another’s', leftMs });
       this.#others.delete(clientId);
       return this.#lookedAt(session);

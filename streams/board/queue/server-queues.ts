@@ -40,7 +40,7 @@ export class ServerQueues {
   /** The server's jobs that are to be looked up now: those that are due, those its queue's move is about, and whoever comes along. Asking counts as looking. */
   due(serverUrl: string, now: number): readonly Job[] {
     const asked = this.#queues.get(serverUrl)?.due(now) ?? [];
-    const due = [...this.#index.due(serverUrl, now), ...asked];
+    const due = [...this.#index.due(serverUrl, now, now + tooLongMs(this.#timing)), ...asked];
     if (due.length === 0) return [];
     const along = this.#index
       .due(serverUrl, now + alongMs(this.#timing))
@@ -52,4 +52,7 @@ export class ServerQueues {
 /** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
 const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
   stage.tag === 'watched' && stage.absences.count === 0 && stage.nextLookAt <= now + (linked ? auditMs : pollMs) / 2;
+/** Looks are planned within half of this: one that is further off was planned before the clock was set back. */
+const tooLongMs = ({ auditMs, takeoverMs, pollMs, suspectMs, soonMs }: Timing): number =>
+  2 * Math.max(auditMs, takeoverMs, pollMs, suspectMs, soonMs);
 const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

@@ -63,7 +63,7 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
         const position = job.state.status === 'processing' ? 0 : job.state.queuePosition;
         if (position === undefined) return [];
         const { ms, sureMs } = leftOf(job, at);
-        return [{ position, ms, isSure: sureMs >= SURE * ms }];
+        return [{ position, ms, isSure: ms > 0 && sureMs >= SURE * ms }];
       })
       .sort((a, b) => a.position - b.position);
     let [sum, areSure] = [0, true];

@@ -65,7 +65,15 @@ export const completed = (job: Job, outputs: readonly JobOutput[], at: number): 
 /** The job after a run that failed: at its end, with what it had finished, or waiting for the next run where its policy allows one. */
 export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
   if (isCancelAsked(job) || !runsAgain(job.state, failure)) return givenUp(job, failure, at, { outputs });
-  const { node: _n, queuePosition: _q, etaMs: _e, runId: _r, executionStartedAt: _x, ...state } = job.state;
+  const {
+    node: _n,
+    queuePosition: _q,
+    etaMs: _e,
+    runId: _r,
+    executionStartedAt: _x,
+    pictures: _p,
+    ...state
+  } = job.state;
   return withState(
     { ...job, stage: { tag: 'betweenRuns', failure } },
     // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
@@ -100,7 +108,7 @@ export const givenUp = (job: Job, failure: Failure, at: number, { nodeErrors, ou
   );
 
 function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at: number): Job {
-  const { node: _n, queuePosition: _q, etaMs: _e, cancelAskedAt: _c, ...state } = job.state;
+  const { node: _n, queuePosition: _q, etaMs: _e, cancelAskedAt: _c, pictures: _p, ...state } = job.state;
   const stage = { tag: 'settled' } as const;
   return withState({ ...job, stage }, { ...state, phase: 'settled', finishedAt: at, ...end }, at);
 }
@@ -152,6 +160,7 @@ function sameState(a: JobState, b: JobState): boolean {
     a.serverUrl === b.serverUrl &&
     a.reported === b.reported &&
     a.cancelAskedAt === b.cancelAskedAt &&
+    a.pictures === b.pictures &&
     !isSettled(b) &&
     sameNode(a.node, b.node)
   );

@@ -1,5 +1,5 @@
 import { bounds } from '../../bounds';
-import { lookedUpAt, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
+import { lookedUpAt, notAbsent, owingLook, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
 import { isFile, type JobOutput, type JobState } from '../job-state';
 import { withCached, type RunClock } from '../progress/run-clock';
@@ -25,7 +25,7 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
     case 'executed':
       return onRun(given(job, event), at, timing, (run) => executed(run, event.nodeId, at));
     case 'pictured':
-      return heard(pictured(job, event), at, timing);
+      return pictured(job, event, timing);
     case 'succeeded':
       return succeeded(job, at, timing);
     case 'broke':
@@ -38,7 +38,7 @@ function started(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   const whole = stage.tag === 'watched' ? { ...stage, whole: true } : stage;
   const after = heard({ ...job, stage: whole }, at, timing);
-  return job.graph.size === 0 ? lookedUpAt(after, at) : after;
+  return job.graph.size === 0 ? owingLook(after, at) : after;
 }
 
 /** R3: outputs are known where no frame was missed; else they are had from history, from now on. */
@@ -67,11 +67,16 @@ const bytesOf = (nodeId: string, outputs: readonly JobOutput[]): number =>
 /** What a node with outputs, and an output, take beside their texts. */
 const [NODE_BYTES, OUTPUT_BYTES] = [100, 100];
 
-/** The job with a picture more, where it is another. */
-function pictured(job: Job<AtServer>, { output, bytes }: FrameFact & { tag: 'pictured' }): Job<AtServer> {
+/** The job with a picture more, where it is another; in its state too, for whoever takes it up: nothing else tells of them. */
+function pictured(
+  job: Job<AtServer>,
+  { output, bytes, at }: JobEvent & FrameFact & { tag: 'pictured' },
+  timing: Timing,
+): Job {
   const { pictures, pictureBytes } = job.stage;
-  if (pictures.some(({ filename }) => filename === output.filename)) return job;
-  return knowing(job, { pictures: [...pictures, output], pictureBytes: pictureBytes + bytes });
+  if (pictures.some(({ filename }) => filename === output.filename)) return heard(job, at, timing);
+  const known = [...pictures, output];
+  return heard(knowing(job, { pictures: known, pictureBytes: pictureBytes + bytes }), at, timing, { pictures: known });
 }
 
 const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> => ({
@@ -83,10 +88,11 @@ const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> =>
 const onRun = (job: Job<AtServer>, at: number, timing: Timing, change: (run: RunClock) => RunClock): Job =>
   heard(knowing(job, { run: change(runOf(job, begun(job.state, at), at)) }), at, timing);
 
-/** A frame came: the job runs, its socket works, and no look is needed for a while, but for outputs that are to be had. */
-function heard(job: Job<AtServer>, at: number, timing: Timing): Job {
+/** A frame came: the job runs, its socket works, and no look is needed for a while; but one that is owed, for outputs say, is made all the same. */
+function heard(job: Job<AtServer>, at: number, timing: Timing, news: Pick<JobState, 'pictures'> = {}): Job {
   const stage = notAbsent(job.stage);
-  const nextLookAt = stage.tag === 'fetchingOutputs' ? stage.nextLookAt : at + usualMs(job, timing);
-  const state: JobState = { ...running(begun(job.state, at)), via: 'websocket' };
+  const isOwed = stage.tag === 'fetchingOutputs' || stage.lookOwed;
+  const nextLookAt = isOwed ? stage.nextLookAt : at + usualMs(job, timing);
+  const state: JobState = { ...running(begun(job.state, at)), via: 'websocket', ...news };
   return derived({ ...job, stage: { ...stage, heardAt: at, nextLookAt } }, state, at);
 }

@@ -17,8 +17,9 @@ import { completed, derived, failed, givenUp } from './derive';
 const LOST_AFTER_LOOKS = 3;
 
 /** The job after a look at its server told of it. Of a run that ComfyUI has not taken yet, only that it has it is news. */
-export function afterLook(job: Job, event: JobEvent & LookFact, timing: Timing): Job {
+export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timing): Job {
   const { at } = event;
+  const job = isAtServer(before) && before.stage.lookOwed ? paid(before) : before;
   if (event.tag === 'found') return found(atServer(job, at), event, timing);
   if (event.tag === 'ended') return ended(job, event);
   if (!isAtServer(job)) return job;
@@ -33,6 +34,9 @@ export function afterLook(job: Job, event: JobEvent & LookFact, timing: Timing):
       return unreadable(job, at, timing);
   }
 }
+
+/** The look that was owed is made. */
+const paid = (job: Job<AtServer>): Job => ({ ...job, stage: { ...job.stage, lookOwed: false } });
 
 function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
   const { targets, at } = event;
@@ -87,7 +91,11 @@ function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   return givenUp(job, failure, at, { outputs: heardOutputs(job) });
 }
 
-const oneMore = ({ count, since }: Row, at: number): Row => ({ count: count + 1, since: count === 0 ? at : since });
+/** A clock that is set back begins the time anew. */
+const oneMore = ({ count, since }: Row, at: number): Row => ({
+  count: count + 1,
+  since: count === 0 ? at : Math.min(since, at),
+});
 
 const isEnough = ({ count, since }: Row, at: number, { lostAfterMs }: Timing): boolean =>
   count >= LOST_AFTER_LOOKS && at - since >= lostAfterMs;

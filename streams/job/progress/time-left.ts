@@ -26,8 +26,10 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
   }
   // Nothing was heard of it yet: it goes on all the same.
   if (run.nodes.size() === 0) {
-    const left = silentMs(ms, at - run.startedAt, spread(ms === 0 ? 0 : sureMs / ms));
-    return { ms: left, sureMs: ms === 0 ? 0 : (sureMs / ms) * left, newsMs: 0 };
+    const all = bounded(ms);
+    const share = all === 0 ? 0 : bounded(sureMs) / all;
+    const left = silentMs(all, at - run.startedAt, spread(share));
+    return { ms: left, sureMs: share * left, newsMs: 0 };
   }
   const longest = longestAtWork(run, at, slowness);
   if (run.plan.nodes.size === 0) ms = Math.max(UNKNOWN_MS, at - run.startedAt);

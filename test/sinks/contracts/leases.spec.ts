@@ -177,6 +177,21 @@ describe('with a real Redis', () => {
     }
   });
 
+  it('that ran out are noticed by whoever held and by whoever saw them, though the clock was set back meanwhile', async () => {
+    const [one, other] = [open(), open()];
+    const listening = other.released$.subscribe();
+    await until(async () => (await listenersTo(RELEASED_CHANNEL)) === 1);
+    await hold(one);
+    expect((await orphans(other)).sessions).toEqual([]);
+    const before = Date.now() - 3_600_000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(before);
+    await admin.del(leaseKey(session.clientId));
+    expect(await orphans(other)).toEqual({ sessions: [session] });
+    expect(await orphans(one)).toEqual({ sessions: [session] });
+    clock.mockRestore();
+    listening.unsubscribe();
+  });
+
   it('announce the earliest end only', async () => {
     const one = open();
     await hold(open(5_000), { ...session, clientId: 'soon' });

@@ -170,6 +170,50 @@ describe('[R12] a link that is half open', () => {
   });
 });
 
+describe('[R12] a slow link', () => {
+  it('takes a file that needs longer than a command may, and passes on all else meanwhile', async () => {
+    const server = await start();
+    const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
+    const store = open(proxy.url.replace('http:', 'redis:'));
+    await put(store, { seq: 1 });
+    proxy.slow(0, 4 << 20);
+    const bytes = new Uint8Array(16 << 20);
+    const upload = { isOver: false };
+    const kept = lastValueFrom(store.keepFile('job-1', 'a.png', { mimeType: 'image/png', bytes }), {
+      defaultValue: undefined,
+    }).finally(() => (upload.isOver = true));
+    let held = 0;
+    while (!upload.isOver) {
+      expect(await lastValueFrom(store.leases.hold({ clientId: 'c', serverUrl: 's' }))).toBe('held');
+      held += 1;
+    }
+    await kept;
+    expect(held).toBeGreaterThan(10);
+    expect(await adminOf(server).hstrlen('{comfyui:job:job-1}:files', 'ba.png')).toBe(bytes.length);
+    await lastValueFrom(store.close(), { defaultValue: undefined });
+    await proxy.close();
+  });
+
+  it('that takes too long all the same is cut, and used again', async () => {
+    const server = await start();
+    const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
+    const store = open(proxy.url.replace('http:', 'redis:'));
+    await put(store, { seq: 1 });
+    const keep = () =>
+      lastValueFrom(store.keepFile('job-1', 'a.png', { mimeType: 'image/png', bytes: new Uint8Array(1_000) }), {
+        defaultValue: 'kept',
+      });
+    expect(await keep()).toBe('kept');
+    proxy.pause();
+    expect(await failureOf(keep())).toMatch(/^StoreUnavailable: Redis: .*timed out/);
+    proxy.reset();
+    proxy.resume();
+    await until(async () => (await failureOf(keep())) === 'none');
+    await lastValueFrom(store.close(), { defaultValue: undefined });
+    await proxy.close();
+  });
+});
+
 describe('[R12] a frozen Redis', () => {
   it('is waited for by what is to be written, and by nobody else', async () => {
     const server = await start();

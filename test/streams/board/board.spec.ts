@@ -337,6 +337,20 @@ describe('what was missed', () => {
     expect(due(13_000 + timing.auditMs - 1)).toEqual([]);
   });
 
+  test('[R8] after the clock was set back, a job is looked up at once, and then as often as before', () => {
+    const { open, told, at, due } = aBoard();
+    const hour = 3_600_000;
+    at(2 * hour);
+    open('a');
+    told('a', foundRunning);
+    expect(due(2 * hour)).toEqual([]);
+    expect(due(hour)).toEqual(['a']);
+    at(hour);
+    told('a', foundRunning);
+    expect(due(hour + timing.pollMs - 1)).toEqual([]);
+    expect(due(hour + timing.pollMs)).toEqual(['a']);
+  });
+
   test('[R8] a look that is due takes along the jobs whose audit comes up soon: one request for all', () => {
     const { open, told, at, linked, due } = aBoard();
     linked();

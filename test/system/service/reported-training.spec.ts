@@ -121,11 +121,15 @@ with Reporter(sys.argv[2], sys.argv[3], every=0) as report:
     while report.refused is None: pass
     report.step(5, 10)
     assert not report.stopped and report.error is None and "unknown" in report.refused
-    report.completed(["a.safetensors"])`;
+    report.completed(["a\\nb.safetensors", ""], metrics={"lr": 1})`;
   const args = ['-c', loop, join(trainPy, '..'), `http://127.0.0.1:${port}${report!.url}`, report!.token];
   trainer = spawn('python3', args, { stdio: 'inherit' });
   expect(await once(trainer, 'exit')).toEqual([0, null]);
-  expect(await asked('GET', `/jobs/${promptId}`)).toMatchObject({ status: 'completed', metrics: { loss: 0.5 } });
+  expect(await asked('GET', `/jobs/${promptId}`)).toMatchObject({
+    status: 'completed',
+    metrics: { loss: 0.5, lr: 1 },
+    outputs: [{ filename: 'a_b.safetensors' }],
+  });
 });
 
 test('a cancel stops the trainer', async () => {

@@ -7,8 +7,14 @@ import type { Fields } from './submission-fields';
 /** A request that got no answer is repeated under the same key, which runs nothing twice. */
 const TRIES = 3;
 
-/** What was tried and got no answer: tried once more it is the same, seeds and key included. */
-export type Tried = Map<string, { readonly key: string; readonly submission: Submission }>;
+/** What was tried: once more it is the same, seeds and key included. What runs by then, beside another that does not, is not posted again. */
+export type Tried = Map<string, Attempt>;
+
+interface Attempt {
+  readonly key: string;
+  readonly submission: Submission;
+  readonly promptId?: string;
+}
 
 export interface Outcome {
   /** The jobs that there are now, refused ones among them. */
@@ -30,14 +36,24 @@ export async function submitAll(
   const ids: string[] = [];
   let refused = 0;
   const troubles: string[] = [];
-  for (const { name, reading } of files) {
+  for (const [n, { name, reading }] of files.entries()) {
     if (reading.tag !== 'workflow') continue;
-    const what = JSON.stringify([fields, reading.workflow]);
-    const attempt = tried.get(what) ?? { key: newKey(), submission: submissionOf(reading.workflow, fields, metadata) };
+    // One file may be there twice, to be run twice.
+    const alike = files.slice(0, n).filter((other) => isAlike(other, reading.workflow)).length;
+    const what = JSON.stringify([fields, reading.workflow, alike]);
+    const attempt: Attempt = tried.get(what) ?? {
+      key: newKey(),
+      submission: submissionOf(reading.workflow, fields, metadata),
+    };
+    if (attempt.promptId !== undefined) {
+      ids.push(attempt.promptId);
+      continue;
+    }
     tried.set(what, attempt);
     try {
       const { promptId, isRefused } = await submitted(api, attempt.submission, attempt.key);
-      tried.delete(what);
+      if (isRefused) tried.delete(what);
+      else tried.set(what, { ...attempt, promptId });
       keepSubmission(promptId, attempt.submission);
       ids.push(promptId);
       if (isRefused) refused += 1;
@@ -46,8 +62,12 @@ export async function submitAll(
       troubles.push(files.length > 1 ? `${name}: ${why}` : why);
     }
   }
+  if (troubles.length === 0) tried.clear();
   return { ids, refused, troubles };
 }
+
+const isAlike = ({ reading }: DroppedFile, workflow: string): boolean =>
+  reading.tag === 'workflow' && reading.workflow === workflow;
 
 const submissionOf = (
   workflow: string,

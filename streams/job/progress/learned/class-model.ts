@@ -24,6 +24,8 @@ export interface Model {
 
 /** Numbers that a model looks at. */
 const MOST_NAMES = 6;
+/** A node is expected to take thirty times what its class takes on average, at most, or a thirtieth: two runs that differ say nothing of a hundredth of a second, or of a year. */
+const FARTHEST = Math.log(30);
 /** How strongly a number is taken to say nothing, until runs say otherwise. */
 const RIDGE = 0.15;
 
@@ -57,13 +59,17 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
   const x = inputOf(model, node);
   const base = node.prior;
   const { ofFixed, ofStep } = coefficientsOf(model);
-  const predict = (coefficients: readonly number[]): number =>
-    Math.exp(coefficients.reduce((sum, coefficient, i) => sum + coefficient * (x[i] ?? 0), 0));
+  const { xx, fixed, step } = model;
+  const predict = (coefficients: readonly number[], [sum = 0]: readonly number[]): number => {
+    const mean = sum / Math.max(1, xx[0] ?? 1);
+    const told = coefficients.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
+    return Math.exp(mean + Math.max(-FARTHEST, Math.min(FARTHEST, told - mean)));
+  };
   const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
-  const fixedMs = Math.max(1, base.fixedMs) * predict(ofFixed);
+  const fixedMs = Math.max(1, base.fixedMs) * predict(ofFixed, fixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
-  return { fixedMs, stepMs: stepOf(base) * predict(ofStep), steps, rounds: model.rounds, alone: 1, trust };
+  return { fixedMs, stepMs: stepOf(base) * predict(ofStep, step), steps, rounds: model.rounds, alone: 1, trust };
 }
 
 const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;

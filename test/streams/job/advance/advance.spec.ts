@@ -218,6 +218,12 @@ describe('a job that is found nowhere', () => {
     expect(absences(aJob(), 0, 100, 200, 300, 9_999).state.status).toBe('queued');
   });
 
+  test('[R4] is lost ten seconds after the clock was set back', () => {
+    const job = absences(aJob(), 3_600_000, 0, 5_100);
+    expect(job.state.status).toBe('queued');
+    expect(absences(job, 10_200).state.failure?.kind).toBe('lost');
+  });
+
   test('[R4] is looked for as often as it takes', () => {
     expect(nextLookAtOf(absences(aJob(), 0))).toBe(timing.suspectMs);
     expect(2 * timing.suspectMs).toBeGreaterThanOrEqual(timing.lostAfterMs);
