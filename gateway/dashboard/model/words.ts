@@ -62,12 +62,17 @@ export function detailWords(job: PublicJob): string {
 export const wasWaiting = ({ executionStartedAt, progress, node, outputs }: PublicJob): boolean =>
   executionStartedAt === undefined && progress === 0 && node === undefined && outputs === undefined;
 
+/** How long a job waited before it ran; unknown of one that ran before, whose earlier runs are in that time too. */
+export const waitedMsOf = ({ attempt, startedAt, executionStartedAt }: PublicJob): number | undefined =>
+  attempt > 1 || executionStartedAt === undefined ? undefined : executionStartedAt - startedAt;
+
 /** How long an ended job ran and how long it waited before: `ran 0.5 s · waited 19 s`. */
-function timesWords({ startedAt, executionStartedAt, finishedAt }: PublicJob): string {
+function timesWords(job: PublicJob): string {
+  const { startedAt, executionStartedAt, finishedAt } = job;
   if (finishedAt === undefined) return '';
   if (executionStartedAt === undefined) return `${fineDuration(finishedAt - startedAt)} with its waiting`;
   const ran = `ran ${fineDuration(finishedAt - executionStartedAt)}`;
-  const waitedMs = executionStartedAt - startedAt;
+  const waitedMs = waitedMsOf(job) ?? 0;
   return waitedMs < WORTH_TELLING_MS ? ran : `${ran} · waited ${fineDuration(waitedMs)}`;
 }
 

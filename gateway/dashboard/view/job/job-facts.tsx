@@ -1,6 +1,6 @@
 import type { PublicJob } from '../../../wire/public-job';
 import { standingOf } from '../../model/wanted';
-import { fineDuration, standingWords } from '../../model/words';
+import { fineDuration, standingWords, waitedMsOf } from '../../model/words';
 
 const WATCHED: Readonly<Record<string, string>> = { websocket: 'WebSocket', polling: 'polling', report: 'its reports' };
 
@@ -9,6 +9,7 @@ export function JobFacts({ job }: { readonly job: PublicJob }) {
   const { promptId, userId, characterId, startedAt, executionStartedAt, finishedAt, attempt, via, metadata } = job;
   const standing = standingOf(job);
   const isLive = standing === 'waiting' || standing === 'running';
+  const waitedMs = waitedMsOf(job);
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Id', promptId],
     ['User', userId],
@@ -18,7 +19,7 @@ export function JobFacts({ job }: { readonly job: PublicJob }) {
     ['Submitted', timeOf(startedAt)],
     ['Began', executionStartedAt === undefined ? undefined : timeOf(executionStartedAt)],
     [standingWords(standing), finishedAt === undefined ? undefined : timeOf(finishedAt)],
-    ['Waited', executionStartedAt === undefined ? undefined : fineDuration(executionStartedAt - startedAt)],
+    ['Waited', waitedMs === undefined ? undefined : fineDuration(waitedMs)],
     ['Ran', between(executionStartedAt, finishedAt)],
     ['In all', executionStartedAt === undefined ? between(startedAt, finishedAt) : undefined],
     ['Attempt', attempt > 1 ? String(attempt) : undefined],

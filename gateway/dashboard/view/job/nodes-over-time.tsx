@@ -50,7 +50,7 @@ function wordsFor(job: PublicJob, history: NodeHistory | undefined): string {
   const began = job.executionStartedAt ?? history.began;
   const words = [
     job.attempt > 1 ? `Attempt ${job.attempt}.` : '',
-    began === undefined ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran.`,
+    began === undefined || job.attempt > 1 ? '' : `Waited ${fineDuration(began - job.startedAt)} before it ran.`,
     missed.before ? 'It ran already when it was first watched: earlier nodes are not known.' : '',
     missed.between ? 'For a while nobody watched: nodes that ran meanwhile may be missing.' : '',
     dropped === 0 ? '' : `The first ${dropped} are left out.`,
