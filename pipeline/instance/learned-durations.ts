@@ -23,6 +23,8 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 const KEPT_AFTER_MS = 5_000;
 /** How often the durations that other instances learnt are read, ms. */
 const READ_MS = 300_000;
+/** So many are forgotten at each read, at most: the rest goes at the next ones. */
+const FORGOTTEN = 10_000;
 
 /** What runs teach of nodes' durations, shared with all instances on the store. */
 export interface LearnedDurations {
@@ -36,9 +38,14 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const known = learned();
   const news$ = new Subject<readonly LearnedEntry[]>();
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
+  // Two instances each keep what the other has dropped: what there is no room for goes from the store, too (R16).
+  const taken = (entries: readonly LearnedEntry[]): void => {
+    const gone = known.take(entries).slice(0, FORGOTTEN);
+    if (gone.length > 0) news$.next(gone);
+  };
   const read$ = interval(READ_MS, clock).pipe(
     startWith(0),
-    exhaustMap(() => attempted(defer(() => store.learned()).pipe(tap(known.take)))),
+    exhaustMap(() => attempted(defer(() => store.learned()).pipe(tap(taken)))),
   );
   const written$ = news$.pipe(
     bufferTime(KEPT_AFTER_MS, clock),
@@ -49,6 +56,6 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   return {
     durationsOn: known.durationsOn,
     learn: ({ serverUrl, run, at }) => news$.next(known.learn(serverUrl, run, at)),
-    kept$: merge(read$, written$).pipe(ignoreElements()),
+    kept$: merge(written$, read$).pipe(ignoreElements()),
   };
 }

@@ -17,8 +17,8 @@ export interface Learned {
   readonly durationsOn: (serverUrl: string) => Durations;
   /** Takes in a run that has ended well, and tells what is to be kept. */
   readonly learn: (serverUrl: string, run: RunClock, at: number) => readonly LearnedEntry[];
-  /** Takes in what was kept, by others too. What is no such thing is left out. */
-  readonly take: (entries: readonly LearnedEntry[]) => void;
+  /** Takes in what was kept, by others too, and tells what had to go for it. What is no such thing is left out. */
+  readonly take: (entries: readonly LearnedEntry[]) => readonly LearnedEntry[];
 }
 
 /** Nodes and classes remembered: some 70 and 400 bytes each as they are kept. */
@@ -68,13 +68,18 @@ export function learned(): Learned {
       return [...kept];
     },
     take: (entries) => {
+      const gone = new Set<string>();
       for (const [key, text] of entries) {
         const value = parsed(text);
         const measured = measuredFrom(value);
         const model = measured === undefined ? modelFrom(value) : undefined;
-        if (key.startsWith('n') && measured !== undefined) remember(nodes, key, measured, MOST_NODES);
-        if (key.startsWith('c') && model !== undefined) remember(classes, key, model, MOST_CLASSES);
+        if (key.startsWith('n') && measured !== undefined)
+          remember(nodes, key, measured, MOST_NODES).forEach((each) => gone.add(each));
+        if (key.startsWith('c') && model !== undefined)
+          remember(classes, key, model, MOST_CLASSES).forEach((each) => gone.add(each));
       }
+      // What went may have come again.
+      return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
     },
   };
 }

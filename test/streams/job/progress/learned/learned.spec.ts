@@ -91,6 +91,17 @@ test('what one instance learnt another knows by what was kept', () => {
   expect(expectedMs(other, sampling) / expectedMs(one, sampling)).toBeCloseTo(1, 2);
 });
 
+test('[R16] what others keep beyond the bound is told, to be forgotten', () => {
+  const known = learned();
+  const kept = learned().learn(ONE, sampled(sampling, 700), 10_000);
+  const [, text] = kept.find(([key]) => key.startsWith('n'))!;
+  const many = (from: number): readonly LearnedEntry[] =>
+    Array.from({ length: 8_000 }, (_, n) => [`n${from + n}`, text]);
+  expect(known.take(many(0))).toEqual([]);
+  expect(known.take(many(0))).toEqual([]);
+  expect(known.take(many(5))).toEqual(Array.from({ length: 5 }, (_, n) => [`n${n}`, undefined]));
+});
+
 test('[R15] what is kept and no such thing is left out', () => {
   const known = learned();
   const before = expectedMs(known, sampling);

@@ -1,0 +1,48 @@
+import { defer, EMPTY, of, VirtualTimeScheduler } from 'rxjs';
+import { learnedDurations } from '../../../pipeline/instance/learned-durations';
+import type { Env } from '../../../pipeline/env';
+import type { JobStore } from '../../../sinks/job-store';
+import { planOf } from '../../../streams/job/progress/plan/plan';
+import { runClock } from '../../../streams/job/progress/run-clock';
+import { executed, executing } from '../../../streams/job/progress/run-events';
+import { graphOf } from '../../../streams/job/workflow';
+
+/** A run of 250 nodes whose inputs no other run has. */
+function aRun(n: number) {
+  const nodes = Object.fromEntries(
+    Array.from({ length: 250 }, (_, id) => [id, { class_type: 'KSampler', inputs: { cfg: n + id / 1_000 } }]),
+  );
+  return Object.keys(nodes).reduce(
+    (run, id) => executed(executing(run, id, Number(id) * 100), id, Number(id) * 100 + 50),
+    runClock(planOf(graphOf(nodes)), { at: 0 }),
+  );
+}
+
+test.each([1, 2])('[R16] what %i instances learn stays bounded in their store', (instances) => {
+  const stored = new Map<string, string>();
+  const store: Pick<JobStore, 'learned' | 'learn'> = {
+    learned: () => defer(() => of([...stored])),
+    learn: (entries) =>
+      defer(() => {
+        for (const [key, text] of entries)
+          if (text === undefined) stored.delete(key);
+          else stored.set(key, text);
+        return EMPTY;
+      }),
+  };
+  const clock = new VirtualTimeScheduler();
+  const reports: unknown[] = [];
+  const env = { clock, random: () => 1, report: (_where: string, error: unknown) => reports.push(error) };
+  const all = Array.from({ length: instances }, () => learnedDurations(store, env as unknown as Env));
+  const keeping = all.map(({ kept$ }) => kept$.subscribe());
+  for (let n = 0, read = 0; read < 20; read++) {
+    for (const { learn } of all)
+      for (let run = 0; run < 3; run++) learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(n++), at: 30_000 });
+    clock.maxFrames = (read + 1) * 300_000 + 10_000;
+    clock.flush();
+  }
+  keeping.forEach((each) => each.unsubscribe());
+  expect(reports).toEqual([]);
+  expect(stored.size).toBeGreaterThan(7_000);
+  expect(stored.size).toBeLessThanOrEqual(8_400);
+});
