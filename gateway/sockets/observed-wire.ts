@@ -8,8 +8,14 @@ const SAMPLED = 32;
 /** A connection of which is told how old the states are that leave, what is dropped, and why it is cut. */
 export function observedWire(wire: Wire, kind: LiveKind, tell: GatewayTelemetry): Wire {
   let sent = 0;
-  const leaving = ({ updatedAt }: PublicJob): void =>
-    tell({ tag: 'stateSent', ageMs: Math.max(0, Date.now() - updatedAt) });
+  let isCut = false;
+  const openedAt = Date.now();
+  /** Ends of which it was told: each comes again until it is acknowledged. */
+  const ended = new WeakSet<PublicJob>();
+  /** What was there before it came is not late. */
+  const leaving = ({ updatedAt }: PublicJob): void => {
+    if (updatedAt >= openedAt) tell({ tag: 'stateSent', ageMs: Math.max(0, Date.now() - updatedAt) });
+  };
   return {
     ...wire,
     state(job) {
@@ -19,12 +25,14 @@ export function observedWire(wire: Wire, kind: LiveKind, tell: GatewayTelemetry)
     },
     end(job, told) {
       wire.end(job, told);
-      leaving(job);
+      if (!ended.has(job)) leaving(job);
+      ended.add(job);
     },
     dropped: (what) => tell({ tag: 'dropped', what }),
     cut(reason, why) {
       wire.cut(reason, why);
-      tell({ tag: 'cut', kind, why });
+      if (!isCut) tell({ tag: 'cut', kind, why });
+      isCut = true;
     },
   };
 }

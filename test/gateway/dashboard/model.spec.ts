@@ -333,8 +333,8 @@ test('words', () => {
 test('waiting and running are told apart', () => {
   const done = job({ status: 'completed', startedAt: 1000, executionStartedAt: 20_000, finishedAt: 20_500 });
   expect(detailWords(done)).toBe('ran 0.5 s · waited 19 s');
-    // Earlier runs are in that time too.
-    expect(detailWords({ ...done, attempt: 2 })).toBe('ran 0.5 s');
+  // Earlier runs are in that time too.
+  expect(detailWords({ ...done, attempt: 2 })).toBe('ran 0.5 s');
   expect(detailWords({ ...done, executionStartedAt: 1010 })).toBe('ran 19 s');
   const { executionStartedAt: _, ...unknown } = done;
   expect(detailWords(unknown)).toBe('20 s with its waiting');
