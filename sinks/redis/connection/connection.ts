@@ -47,8 +47,8 @@ export const unhurried = (): Settings => {
   return settings;
 };
 
-/** How long the first attempt of a connection for subscriptions may take before it counts as failed. */
-const LISTENER_TRY_MS = 1_000;
+/** How long the first attempt of a connection may take whose commands have no bound, before it counts as failed. */
+const FIRST_TRY_MS = 1_000;
 
 /** For subscriptions: waits as long as it takes. The listener subscribes again itself, and so knows when it missed something. */
 export const PATIENT: Settings = {
@@ -123,7 +123,7 @@ export function connectCluster(
 
 function tended<Client extends Redis | Cluster>(
   redis: Client,
-  { commandTimeout = LISTENER_TRY_MS }: Settings,
+  { commandTimeout = FIRST_TRY_MS }: Settings,
   told: (error: unknown) => Error,
   tearDown: () => void = noop,
 ): RedisConnection<Client> {

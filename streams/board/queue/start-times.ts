@@ -1,5 +1,5 @@
 import { isAtServer, runOfJob, type Job } from '../../job/job';
-import type { TimeLeft } from '../../job/progress/node-left';
+import { isSureOf, type TimeLeft } from '../../job/progress/node-left';
 import { planOf } from '../../job/progress/plan/plan';
 import { runClock } from '../../job/progress/run-clock';
 import { timeLeft } from '../../job/progress/time-left';
@@ -29,8 +29,6 @@ interface Placed {
 const SAME_LOOK_MS = 200;
 /** What a waiting workflow takes is added up again after so long: more was learnt. */
 const TOTAL_MS = 30_000;
-/** Of the time to the start, so much must be known. */
-const SURE = 0.6;
 /** Newer runs weigh more. */
 const RECENT = 0.2;
 
@@ -62,8 +60,8 @@ export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): Sta
       .flatMap((job) => {
         const position = job.state.status === 'processing' ? 0 : job.state.queuePosition;
         if (position === undefined) return [];
-        const { ms, sureMs } = leftOf(job, at);
-        return [{ position, ms, isSure: ms > 0 && sureMs >= SURE * ms }];
+        const left = leftOf(job, at);
+        return [{ position, ms: left.ms, isSure: isSureOf(left) }];
       })
       .sort((a, b) => a.position - b.position);
     let [sum, areSure] = [0, true];

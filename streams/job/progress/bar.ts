@@ -1,3 +1,4 @@
+import { isSureOf } from './node-left';
 import type { RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
@@ -20,8 +21,7 @@ export interface Shown {
 export function shownAt(run: RunClock, at: number): Shown {
   const { shown, startedAt } = run;
   const left = timeLeft(run, at);
-  // That nothing is left is known of no run that goes on.
-  const isSure = left.ms > 0 && left.sureMs >= SURE * left.ms;
+  const isSure = isSureOf(left);
   const leftMs = Math.max(1, left.ms, isSure ? 0 : leftAsBefore(run, at));
   const since = Math.max(0, at - shown.at);
   // What is shown stands until the next news: it is right in the middle of that time.
@@ -44,8 +44,6 @@ export const standing = (run: RunClock): Shown => ({ run, share: 0, leftMs: 1, i
 const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at: number): number =>
   share < 0.01 ? 0 : ((1 - share) / share) * (since - startedAt) - (at - since);
 
-/** Of what is left, so much must be known for it to be told. */
-const SURE = 0.6;
 /** How much more slowly than to the end the bar goes on that is ahead of its time. */
 const SLOWLY = 3;
 const LONGEST_GAP_MS = 1_000;

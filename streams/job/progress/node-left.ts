@@ -12,6 +12,11 @@ export interface TimeLeft {
   readonly newsMs: number;
 }
 
+/** Of what is left, so much must be known for it to be told. */
+const SURE = 0.6;
+/** Whether what is left means something. That nothing is left is known of no run that goes on. */
+export const isSureOf = ({ ms, sureMs }: Pick<TimeLeft, 'ms' | 'sureMs'>): boolean => ms > 0 && sureMs >= SURE * ms;
+
 /** How far something may be past what was expected before that shows: what was measured a little, a guess a lot. */
 export const spread = (trust: number): number => 0.12 + 0.3 * (1 - trust);
 /** Steps come regularly; a single one may be late. */
