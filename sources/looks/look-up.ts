@@ -37,14 +37,15 @@ interface Pages {
   readonly details: (some: readonly Job[]) => Observable<BoardEvent>;
 }
 
-function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
+function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: SchedulerLike): Pages {
   const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
     const runId = runIdOf(job.state);
+    const askedAt = clock.now();
     return one(runId).pipe(
       concatMap((found) => {
         if (found.tag !== 'absent') return of(told(runId, factOf(found)));
         if (!isQueueKnown && !hasSucceeded(job)) return of(told(runId, { tag: 'unended' }));
-        return wasNeverHeardOf(job) ? nowhere(runId) : of(told(runId, { tag: 'absent' }));
+        return wasNeverHeardOf(job) ? nowhere(runId, askedAt) : of(told(runId, { tag: 'absent', askedAt }));
       }),
       catchError((error: unknown) => {
         if (!(error instanceof NoAnswer)) throw error;
@@ -55,11 +56,11 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
       }),
     );
   };
-  const nowhere = (runId: string): Observable<BoardEvent> =>
+  const nowhere = (runId: string, askedAt: number): Observable<BoardEvent> =>
     renamed(runId).pipe(
       concatMap((as) =>
         as === undefined
-          ? of(told(runId, { tag: 'absent' }))
+          ? of(told(runId, { tag: 'absent', askedAt }))
           : one(as).pipe(map((found) => told(runId, renamedTo(as, factOf(found))))),
       ),
     );
@@ -67,12 +68,13 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
     from(some).pipe(mergeMap((job) => detail(job, isQueueKnown), CONCURRENT_DETAILS));
   const details = (some: readonly Job[]): Observable<BoardEvent> => {
     if (some.length < MIN_FOR_LIST) return oneByOne(some, true);
+    const askedAt = clock.now();
     return ends().pipe(
       // An optimisation: where the list is no answer, each job is asked for.
       catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
       concatMap(({ ids, isAll }) => {
         const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
-        const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent' }));
+        const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent', askedAt }));
         return concat(
           from(gone),
           oneByOne(
@@ -95,7 +97,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told): Pages {
 export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
   let unreadUntil = 0;
   const told: Told = (promptId, fact) => ({ promptId, at: clock.now(), ...fact });
-  const { oneByOne, details } = pagesOf(routes, told);
+  const { oneByOne, details } = pagesOf(routes, told, clock);
 
   const placed = (jobs: readonly Job[], entries: readonly Queued[]): Observable<BoardEvent> => {
     const { found, missed, withoutGraph } = placesOf(jobs, entries);

@@ -62,8 +62,8 @@ export type LookFact =
   | { readonly tag: 'unanswered' }
   /** A server that answers as ComfyUI does says something of this job that cannot be read. */
   | { readonly tag: 'unreadable' }
-  /** In no queue and in no history. */
-  | { readonly tag: 'absent' };
+  /** In no queue and in no history; asked at `askedAt`, in ms since 1970, where its answer came later than that. */
+  | { readonly tag: 'absent'; readonly askedAt?: number };
 
 /** Facts of our own making. */
 export type OwnFact =

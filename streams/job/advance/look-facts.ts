@@ -29,7 +29,7 @@ export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timin
     case 'unanswered':
       return lookedUpAt(job, at + timing.pollMs);
     case 'absent':
-      return absent(job, at, timing);
+      return absent(job, event, timing);
     case 'unreadable':
       return unreadable(job, at, timing);
   }
@@ -71,12 +71,14 @@ function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
 const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure => 'kind' in outcome;
 
 /** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
-function absent(job: Job<AtServer>, at: number, timing: Timing): Job {
+function absent(job: Job<AtServer>, event: JobEvent & { tag: 'absent' }, timing: Timing): Job {
   const { stage } = job;
+  const { at, askedAt = at } = event;
   const succeeded = stage.tag === 'fetchingOutputs';
   if (stage.cancelAsked && !succeeded) return givenUp(job, cancelled(job.state), at);
   const absences = oneMore(stage.absences, at);
-  if (isEnough(absences, at, timing)) return failed(job, succeeded ? missingOutput : lost, at);
+  // What a slow server answers after ten seconds, it may have looked up before them.
+  if (isEnough(absences, Math.min(askedAt, at), timing)) return failed(job, succeeded ? missingOutput : lost, at);
   const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
   return { ...job, stage: { ...stage, absences, nextLookAt: at + again } };
 }

@@ -115,7 +115,10 @@ describe.each(versions)('%s', (version) => {
     const [first, second] = await three(server);
     await answer(routes.queue());
     paths();
+    const askedAfter = Date.now();
     const events = await look(routes, [taken(ended), taken(first), taken(second), taken('nowhere')]);
+    const { askedAt = 0, at } = events.find(({ tag }) => tag === 'absent') as BoardEvent & { tag: 'absent' };
+    expect([askedAfter <= askedAt, askedAt <= at]).toEqual([true, true]);
     const detail = isNew ? '/api/jobs' : '/history';
     // One that was never heard of may go by an id of an old server's own.
     const renamed = isNew ? [] : ['/history?max_items=32'];

@@ -218,6 +218,13 @@ describe('a job that is found nowhere', () => {
     expect(absences(aJob(), 0, 100, 200, 300, 9_999).state.status).toBe('queued');
   });
 
+  test('[R4] is not lost by a look that a slow server answered after ten seconds, but was asked for within them', () => {
+    const job = absences(aJob(), 0, 5_100);
+    const late = advance(job, told({ tag: 'absent', askedAt: 9_900 }, 15_000));
+    expect(late.state.status).toBe('queued');
+    expect(advance(late, told({ tag: 'absent', askedAt: 20_100 }, 20_200)).state.failure?.kind).toBe('lost');
+  });
+
   test('[R4] is lost ten seconds after the clock was set back', () => {
     const job = absences(aJob(), 3_600_000, 0, 5_100);
     expect(job.state.status).toBe('queued');
