@@ -100,7 +100,7 @@ const looks$ = (session: Updated, isLinked$: Observable<boolean>): Observable<Up
 };
 
 /** The gateway's checks each three seconds, while somebody looks. */
-const health$ = ({ api, health, lastHealth, outages }: Updated): Observable<Update> =>
+const health$ = ({ api, cache, health, lastHealth, outages }: Updated): Observable<Update> =>
   timer(0, HEALTH_MS).pipe(
     filter(() => !document.hidden),
     exhaustMap(() => from(api.health().catch(() => undefined))),
@@ -108,6 +108,7 @@ const health$ = ({ api, health, lastHealth, outages }: Updated): Observable<Upda
       health.value = checks;
       lastHealth.value = checks ?? lastHealth.value;
       if (checks) outages.checked(checks.servers);
+      cache.expire();
     }),
   );
 

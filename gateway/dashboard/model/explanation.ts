@@ -63,6 +63,14 @@ const KINDS: Readonly<Record<FailureKind | 'internal_error', Explanation>> = {
   },
 };
 
+/** Of a refusal that names no node: it may not have been ComfyUI that refused. */
+const REFUSED: Explanation = {
+  title: 'Refused',
+  why: 'ComfyUI, or a proxy before it, did not take the workflow.',
+  remedy:
+    'Its message says why. Ask whoever runs the server where it speaks of access or size; else correct the workflow.',
+};
+
 const CANCELLED_WAITING: Explanation = {
   title: 'Cancelled while waiting',
   why: 'It was cancelled before its turn came; no node ran.',
@@ -100,10 +108,11 @@ const REPORTED: Partial<Readonly<Record<FailureKind, Explanation>>> = {
 
 /** Of a failed job. A kind that is newer than this page is told as it is named. */
 export function explanationOf(
-  { failure, reported }: Pick<PublicJob, 'failure' | 'reported'>,
+  { failure, reported, nodeErrors = [] }: Pick<PublicJob, 'failure' | 'reported' | 'nodeErrors'>,
   wasWaiting = false,
 ): Explanation {
   if (failure?.kind === 'cancelled' && wasWaiting) return CANCELLED_WAITING;
+  if (failure?.kind === 'rejected' && failure.nodeId === undefined && nodeErrors.length === 0) return REFUSED;
   const known: Partial<typeof KINDS> = reported ? { ...KINDS, ...REPORTED } : KINDS;
   return (
     (failure && Object.hasOwn(known, failure.kind) ? known[failure.kind] : undefined) ?? {

@@ -50,13 +50,16 @@ export function fitsFields(
   if (character !== '' && job.characterId !== character.trim()) return false;
   const period = periods[within];
   if (period !== undefined && job.startedAt < now - period) return false;
-  return (
-    text === '' ||
-    [job.promptId, job.type, job.userId, job.characterId, job.node?.type, job.node?.title, job.failure?.kind].some(
-      (field) => field !== undefined && holds(field, text),
-    )
-  );
+  return text === '' || textsOf(job).some((field) => holds(field, text));
 }
+
+/** What the gateway looks into (`GET /jobs?text=`), and what a row shows. */
+const textsOf = (job: PublicJob): readonly string[] =>
+  [
+    ...[job.promptId, job.runId, job.type, job.userId, job.characterId],
+    ...[job.node?.type, job.node?.title, job.failure?.kind],
+    ...Object.values(job.metadata ?? {}),
+  ].filter((field): field is string => typeof field === 'string');
 
 /** Whether a job is among those wanted. */
 export const fits = (job: PublicJob, wanted: Wanted, now: number): boolean =>

@@ -69,6 +69,8 @@ describe('the list', () => {
       characterId: 'Zelda',
       userId: 'Ada',
       node: { id: '5', type: 'KSampler', value: 0, max: 1 },
+      runId: 'b7',
+      metadata: { album: 'Hyrule', pages: 12 },
     });
     const yes = [
       { standings: ['waiting'] },
@@ -80,6 +82,8 @@ describe('the list', () => {
       { text: 'zeld' },
       { text: '4F3' },
       { text: ' ksampler ' },
+      { text: 'hyrule' },
+      { text: 'B7' },
     ] as const;
     const no = [
       { standings: ['running', 'failed'] },
@@ -87,6 +91,7 @@ describe('the list', () => {
       { user: 'Ad' },
       { character: 'zelda' },
       { text: 'nowhere' },
+      { text: '12' },
     ] as const;
     for (const part of yes) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, true]);
     for (const part of no) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, false]);
@@ -263,6 +268,13 @@ describe('failures', () => {
     for (const { why, remedy } of told) expect([why, remedy].join(' ').length).toBeGreaterThan(30);
     expect(new Set(told.map(({ title }) => title)).size).toBe(kinds.length);
     expect(told.at(-1)?.why).toContain('of tomorrow');
+  });
+
+  test('a refusal that names no node may be a proxy’s', () => {
+    const failure = { kind: 'rejected', message: 'HTTP 413', retryable: false } as const;
+    const { why, remedy } = explanationOf({ failure });
+    expect([why, remedy].join(' ')).toMatch(/proxy.*access or size/s);
+    expect(explanationOf({ failure, nodeErrors: [{ nodeId: '5', message: 'no' }] }).title).toBe('Refused by ComfyUI');
   });
 
   test('of a job that was cancelled while it waited no node is said to have run', () => {

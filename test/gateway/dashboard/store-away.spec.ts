@@ -22,12 +22,15 @@ afterAll(async () => {
   await Promise.all([comfy.stop(), redis.stop()]);
 });
 
-test('[R12] a page that is opened while the store is away says that not all jobs are here, until they are', async () => {
+test('[R12] a page says that the store is away, and one that is opened then that not all jobs are here, until they are', async () => {
   const body = { workflow: steps({ steps: 1_000, secondsPerStep: 1 }), type: 'image_generation', userId: 'ada' };
   const { json } = await asking(service)('POST', '/jobs', { body });
-  await redis.kill();
   const { page, troubles } = await openScreen(browser);
   await page.goto(service.url);
+  await jobIn(page, String(json['promptId'])).waitFor();
+  await redis.kill();
+  await page.getByText('Some jobs may stand still here.').waitFor();
+  await page.reload();
   await page.getByText('Not all jobs are here.').waitFor();
   await jobIn(page, String(json['promptId'])).waitFor();
   await redis.start();

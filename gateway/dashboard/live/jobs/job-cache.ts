@@ -16,6 +16,8 @@ export interface JobCache {
   /** `changed` where it is news and not what was found. Older than what is known is dropped. */
   take(job: PublicJob, changed?: boolean): void;
   remove(promptId: string): void;
+  /** Forgets what ended longer ago than the gateway keeps it: it could not be opened any more. */
+  expire(): void;
   /** Nothing was heard for a while. */
   missed(): void;
   /** Lets this tab know after a reload what it knows now. */
@@ -26,6 +28,8 @@ export interface JobCache {
 const BATCH_MS = 100;
 /** Ended jobs beyond these are forgotten, the oldest first. */
 const MOST_ENDED = 3000;
+/** How long the gateway keeps a job that has ended; ms. */
+const ENDED_MS = 7_200_000;
 const MOST_KEPT = 60;
 const KEPT = 'histories';
 
@@ -38,6 +42,7 @@ export function jobCache(heard: Heard): JobCache {
   const batches = batchedVersion();
   let skewMs = Number.POSITIVE_INFINITY;
 
+  const clockSkewMs = (): number => (Number.isFinite(skewMs) ? skewMs : 0);
   const remove = (promptId: string): void => {
     if (!known.remove(promptId)) return;
     histories.delete(promptId);
@@ -52,7 +57,7 @@ export function jobCache(heard: Heard): JobCache {
       histories.set(promptId, fuller(histories.get(promptId), history));
       batches.changed();
     },
-    clockSkewMs: () => (Number.isFinite(skewMs) ? skewMs : 0),
+    clockSkewMs,
     take(job, isNews = false) {
       const { promptId } = job;
       const before = known.jobs.get(promptId);
@@ -69,6 +74,10 @@ export function jobCache(heard: Heard): JobCache {
       heard(job, before, isNews);
     },
     remove,
+    expire() {
+      const before = Date.now() - clockSkewMs() - ENDED_MS;
+      for (const job of [...known.jobs.values()]) if (isSettled(job) && job.updatedAt < before) remove(job.promptId);
+    },
     missed() {
       for (const [id, history] of histories) {
         const job = known.jobs.get(id);

@@ -4,8 +4,10 @@ import { useSession } from '../parts/session-context';
 
 /** Since when nothing comes from the gateway, or that its store is away, and what that means for what is seen. The region is always there, or it would not be read. */
 export function OutageBanner() {
-  const { outages, listing } = useSession();
+  const { outages, listing, health } = useSession();
   const since = outages.gatewaySince.value;
+  const isPartial = listing.partial.value;
+  const isStoreAway = isPartial || health.value?.store.healthy === false;
   return (
     <div role="status" aria-live="polite">
       {since !== undefined && (
@@ -16,10 +18,11 @@ export function OutageBanner() {
           you see is how things were then; jobs go on without this page, and it goes on by itself.
         </p>
       )}
-      {since === undefined && listing.partial.value && (
+      {since === undefined && isStoreAway && (
         <p class="callout outage">
-          <strong>Not all jobs are here.</strong> The gateway’s store is away: these are the jobs of one of its
-          instances. The others show up by themselves once it is back.
+          <strong>{isPartial ? 'Not all jobs are here.' : 'Some jobs may stand still here.'}</strong> The gateway’s
+          store is away: this page hears of the jobs of one of its instances. The others go on, and show up by
+          themselves once it is back.
         </p>
       )}
     </div>

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
 import { isFile, type FileOutput, type JobOutput } from '../../../../streams/job/job-state';
 import { extensionOf, isReported, kindOf, linkOf } from '../../model/files';
-import type { Api } from '../../live/api';
+import { Refused, type Api } from '../../live/api';
 import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
 import { Viewer, type Viewed } from './viewer';
@@ -88,7 +88,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
   const kind = kindOf(filename);
   const place = useRef<HTMLButtonElement>(null);
   const [url, setUrl] = useState<string>();
-  const [missing, setMissing] = useState(false);
+  const [missing, setMissing] = useState<string>();
 
   useEffect(() => {
     if (kind !== 'image' || place.current === null) return;
@@ -100,7 +100,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
       // Fetched and not linked: an <img> could not send the token.
       api.output(promptId, n).then(
         (blob) => !over && setUrl((made = URL.createObjectURL(blob))),
-        () => !over && setMissing(true),
+        (error: unknown) => !over && setMissing(whyMissing(error)),
       );
     });
     sight.observe(place.current);
@@ -112,13 +112,19 @@ function Tile({ promptId, output, n, open }: TileProps) {
   }, [api, promptId, n, kind]);
 
   const view = (): void => {
-    viewedOf(api, promptId, n, filename).then(open, () => setMissing(true));
+    viewedOf(api, promptId, n, filename).then(
+      (viewed) => {
+        setMissing(undefined);
+        open(viewed);
+      },
+      (error: unknown) => setMissing(whyMissing(error)),
+    );
   };
   return (
-    <button type="button" class="tile" data-kind={kind} data-missing={missing} ref={place} onClick={view}>
-      {missing && <span class="gone">ComfyUI has it no more</span>}
-      {!missing && kind === 'image' && url !== undefined && <img src={url} alt="" decoding="async" />}
-      {!missing && kind !== 'image' && <span class="ending">{extensionOf(filename)}</span>}
+    <button type="button" class="tile" data-kind={kind} data-missing={missing !== undefined} ref={place} onClick={view}>
+      {missing !== undefined && <span class="gone">{missing}</span>}
+      {missing === undefined && kind === 'image' && url !== undefined && <img src={url} alt="" decoding="async" />}
+      {missing === undefined && kind !== 'image' && <span class="ending">{extensionOf(filename)}</span>}
       <span class="name">
         {filename}
         {type === 'temp' && <small> temporary</small>}
@@ -133,3 +139,8 @@ async function viewedOf(api: Api, promptId: string, n: number, filename: string)
   const url = kind === 'video' || kind === 'audio' ? await api.outputUrl(promptId, n) : undefined;
   return { filename, kind, ...(url === undefined ? { blob: await api.output(promptId, n) } : { url }) };
 }
+
+const whyMissing = (error: unknown): string =>
+  error instanceof Refused && error.status === 404
+    ? 'ComfyUI has it no more'
+    : 'It could not be fetched now. Press to try again';
