@@ -23,6 +23,8 @@ const entry = join(BUILT, ENTRY);
 if (!existsSync(entry) || statSync(entry).mtimeMs < newest) {
   // Made elsewhere and put in place file by file, the page last: a gateway that runs from here meanwhile always has a whole one.
   const making = `node_modules/.cache/dashboard-${process.pid}`;
+  // Under a test runner Vite would build the page as for its developers: with the places of its source, under this machine's paths.
+  process.env.NODE_ENV = 'production';
   const { build } = await import('vite');
   await build({
     configFile: 'gateway/dashboard/vite.config.mts',

@@ -37,6 +37,14 @@ test('the dashboard may load its own scripts, styles and sockets, and nothing el
   expect(headers).not.toHaveProperty('x-powered-by');
 });
 
+test('the dashboard is served as it is shipped: with no path of the machine that built it', async () => {
+  const [, script = ''] = /src="\.(\/assets\/index-[\w-]+\.js)"/.exec((await ask('GET', '/')).text) ?? [];
+  const { status, text } = await ask('GET', script);
+  expect(status).toBe(200);
+  expect(text.length).toBeGreaterThan(10_000);
+  expect(text).not.toContain('gateway/dashboard');
+});
+
 test('a Host that is no host adds nothing to the policy', async () => {
   const guarded = await runningGateway({ auth: testAuth });
   for (const host of ['evil.example *', "x;script-src 'unsafe-inline'", '*']) {
