@@ -4,6 +4,8 @@ import { timeLeft } from './time-left';
 
 /** The most that is shown before the end. */
 const MOST = 0.999;
+/** What is read of a clock and what is told beside it may differ by so much. */
+export const CLOCKS_DIFFER_MS = 1_000;
 
 /** The run with its bar at `at`, and what is left of it. */
 export interface Shown {
@@ -30,7 +32,11 @@ export function shownAt(run: RunClock, at: number): Shown {
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
+    run: {
+      ...run,
+      wentBack: run.wentBack || at < shown.at - CLOCKS_DIFFER_MS,
+      shown: { share, at: Math.max(at, shown.at) },
+    },
     share,
     leftMs,
     isSure,

@@ -1,6 +1,6 @@
 import type { Expected } from '../plan/expected';
 import { numbersOf } from '../plan/telling';
-import type { Measured } from './measured';
+import type { Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
 import type { Prior } from '../plan/priors';
 
@@ -37,7 +37,7 @@ export const emptyModel: Model = {
 const SKIPPED = /^@steps$|seed|noise$/;
 
 /** The model after one more run of a node. */
-export function learnt(before: Model, node: PlanNode, measured: Measured): Model {
+export function learnt(before: Model, node: PlanNode, { beforeMs, stepMs, steps, rounds, afterMs }: Taken): Model {
   const model = before.runs === 0 ? named(node) : before;
   const x = inputOf(model, node);
   const keep = model.runs >= 200 ? 0.995 : 1;
@@ -46,11 +46,11 @@ export function learnt(before: Model, node: PlanNode, measured: Measured): Model
     ...model,
     runs: model.runs + 1,
     xx: model.xx.map((sum, i) => keep * sum + (x[Math.floor(i / x.length)] ?? 0) * (x[i % x.length] ?? 0)),
-    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.fixedMs, base.fixedMs)),
-    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.stepMs, stepOf(base))),
-    stepping: measured.stepMs > 0,
-    steps: measured.steps,
-    rounds: measured.rounds,
+    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(beforeMs + afterMs, base.fixedMs)),
+    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(stepMs, stepOf(base))),
+    stepping: stepMs > 0,
+    steps,
+    rounds,
   };
 }
 

@@ -1,12 +1,13 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
 import { byName, type Durations } from '../plan/expected';
-import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
+import { expectedFrom, measuredFrom, measuredToText, takenBy, withRun, type Measured } from './measured';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';
 import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
+import { CLOCKS_DIFFER_MS } from '../bar';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];
@@ -44,6 +45,8 @@ export function learned(): Learned {
       };
     },
     learn: (serverUrl, run, at) => {
+      // What lay between two readings of a clock that was set back nobody knows.
+      if (run.wentBack || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
       const server = hash(serverUrl);
       const through = ended(run, at);
       const kept = new Map<string, string | undefined>();
@@ -52,15 +55,14 @@ export function learned(): Learned {
       for (const [id, node] of run.plan.nodes) {
         const seen = through.nodes.get(id);
         if (seen?.doneAt === undefined || left-- <= 0) continue;
-        const measured = measuredOf(seen, seen.doneAt, shares.get(id));
+        const taken = takenBy(seen, seen.doneAt, shares.get(id));
         for (const key of keysOf(server, node, run.isCold)) {
-          const before = nodes.get(key);
-          const now = before === undefined ? measured : blended(before, measured);
+          const now = withRun(nodes.get(key), taken);
           kept.set(key, measuredToText(now));
           for (const gone of remember(nodes, key, now, MOST_NODES)) kept.set(gone, undefined);
         }
         for (const key of [classKey(server, node), classKey('', node)]) {
-          const model = learnt(classes.get(key) ?? emptyModel, node, measured);
+          const model = learnt(classes.get(key) ?? emptyModel, node, taken);
           kept.set(key, modelToText(model));
           for (const gone of remember(classes, key, model, MOST_CLASSES)) kept.set(gone, undefined);
         }
