@@ -2,6 +2,7 @@ import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
 import type { Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
+import type { Corrections } from './this-run';
 
 /** What is left of a run, or of a node. */
 export interface TimeLeft {
@@ -31,9 +32,9 @@ const OVERDUE = 1.2;
 export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
 
 /** What is left of a node at work. */
-export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, slowness: number): TimeLeft {
+export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
   const { expected } = node;
-  const factor = expected.trust > 0 ? 1 : slowness;
+  const factor = factorOf(run, id, expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
@@ -46,6 +47,13 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, s
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
   return { ms, sureMs: expected.trust > 0 ? ms : 0, newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms) };
+}
+
+/** By which factor what was expected is corrected. */
+function factorOf({ plan }: RunClock, id: string, { trust, stepMs }: Expected, corrections: Corrections): number {
+  if (trust > 0) return 1;
+  const node = stepMs > 0 ? undefined : plan.nodes.get(id);
+  return node === undefined ? corrections.slowness : corrections.silent(node.type, node.prior);
 }
 
 /** When the next step is told; nobody knows once it is overdue. Steps that are quicker than snapshots come several at a time. */
@@ -66,7 +74,7 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
-  if (stepMs === 0 || all <= 1) return silentMs(fixedMs * factor + stepMs * all, elapsed, spread(trust));
+  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all, elapsed, trust);
   const firstMs = fixedMs * factor + stepMs;
   const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
   return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1);
@@ -92,6 +100,15 @@ export function countingLeftMs(
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
   return roundLeft + roundsToCome(node, expected) * roundMs;
+}
+
+/** What was measured is past its time only after half as long again. */
+const AGAIN = 0.5;
+
+/** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */
+function overdueMs(expectedMs: number, elapsedMs: number, trust: number): number {
+  const again = Math.min(elapsedMs, 2 * (elapsedMs - (1 + AGAIN * trust) * expectedMs));
+  return Math.max(silentMs(expectedMs, elapsedMs, spread(trust)), again);
 }
 
 /** What is left of something that is silent: less and less, but never nothing; the longer past its time, the longer still. */
