@@ -1,10 +1,12 @@
-import { totalMs, type Expected } from './plan/expected';
+import { sureShare, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 
 /** Nodes of one class that are still to come: of those measured before, what they take; of the others, what is guessed. */
 export interface ClassToCome {
   readonly knownMs: number;
+  /** Of that, what counts as sure. */
+  readonly sureMs: number;
   /** Of nodes that do not count, and beside the steps of those that do. */
   readonly silentMs: number;
   readonly besideStepsMs: number;
@@ -14,7 +16,7 @@ export interface ClassToCome {
   readonly prior: Prior | undefined;
 }
 
-const nothing = { knownMs: 0, silentMs: 0, besideStepsMs: 0, steppingMs: 0, steps: 0 };
+const nothing = { knownMs: 0, sureMs: 0, silentMs: 0, besideStepsMs: 0, steppingMs: 0, steps: 0 };
 
 /** So many classes have a sum of their own, since each frame adds them up; the rest share one. */
 const MOST_CLASSES = 64;
@@ -31,8 +33,10 @@ export function addNode(
   const key = isOwn ? type : OTHERS;
   const sum = sums.get(key) ?? { ...nothing, prior: isOwn ? prior : undefined };
   const { trust, alone, stepMs, fixedMs, steps, rounds } = expected;
-  if (trust > 0) sums.set(key, { ...sum, knownMs: sum.knownMs + sign * alone * totalMs(expected) });
-  else if (stepMs === 0) sums.set(key, { ...sum, silentMs: sum.silentMs + sign * fixedMs });
+  if (trust > 0) {
+    const ms = sign * alone * totalMs(expected);
+    sums.set(key, { ...sum, knownMs: sum.knownMs + ms, sureMs: sum.sureMs + ms * sureShare(trust) });
+  } else if (stepMs === 0) sums.set(key, { ...sum, silentMs: sum.silentMs + sign * fixedMs });
   else
     sums.set(key, {
       ...sum,

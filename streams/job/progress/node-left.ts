@@ -1,6 +1,6 @@
 import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
-import type { Expected } from './plan/expected';
+import { sureShare, type Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
 import type { Corrections } from './this-run';
 
@@ -40,18 +40,22 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
     const paceMs = paceOf(node, expected, factor, otherMs, 0);
     const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
-    return { ms, sureMs: node.paceMs > 0 || expected.trust > 0 ? ms : 0, newsMs };
+    return { ms, sureMs: node.paceMs > 0 ? ms : sureShare(expected.trust) * ms, newsMs };
   }
   const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
-  return { ms, sureMs: expected.trust > 0 ? ms : 0, newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms) };
+  return {
+    ms,
+    sureMs: sureShare(expected.trust) * ms,
+    newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms),
+  };
 }
 
 /** By which factor what was expected is corrected. */
 function factorOf({ plan }: RunClock, id: string, { trust, stepMs }: Expected, corrections: Corrections): number {
-  if (trust > 0) return 1;
+  if (trust > 0) return corrections.known;
   const node = stepMs > 0 ? undefined : plan.nodes.get(id);
   return node === undefined ? corrections.slowness : corrections.silent(node.type, node.prior);
 }

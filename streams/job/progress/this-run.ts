@@ -10,6 +10,15 @@ export interface ThisRun {
   readonly slowness: { readonly log: number; readonly count: number };
   /** The same by class, and by what was guessed of a class: for those that do not count. */
   readonly kinds: ReadonlyMap<string | Prior, Kind>;
+  /** What was measured before: logarithms weighed by what nodes were expected to take, and the sum of that. */
+  readonly known: Weighed;
+}
+
+interface Weighed {
+  readonly log: number;
+  readonly ms: number;
+  /** How much of that may be wrong in its own way, so that it says nothing of the rest. */
+  readonly doubtMs: number;
 }
 
 /** Nodes of one kind that are done: what they took ÷ what was guessed. */
@@ -22,7 +31,11 @@ interface Kind {
 }
 
 const noKinds: ThisRun['kinds'] = new Map();
-export const nothingDone: ThisRun = { slowness: { log: 0, count: 0 }, kinds: noKinds };
+export const nothingDone: ThisRun = {
+  slowness: { log: 0, count: 0 },
+  kinds: noKinds,
+  known: { log: 0, ms: 0, doubtMs: 0 },
+};
 
 /** What one node says of all others, at most: three times as long, or as short. */
 const MOST = Math.log(3);
@@ -31,8 +44,12 @@ const MOST_KINDS = 100;
 
 /** A node is done that took so long. */
 export function withDone(before: ThisRun, node: PlanNode, expected: Expected, tookMs: number): ThisRun {
-  if (expected.trust > 0) return before;
+  if (expected.trust > 0) {
+    const ms = totalMs(expected);
+    return { ...before, known: weighed(before.known, expected, expected.alone * ms, tookMs / Math.max(1, ms)) };
+  }
   return {
+    ...before,
     slowness: compared(before.slowness, expected, tookMs),
     kinds: expected.stepMs > 0 ? before.kinds : withKinds(before.kinds, node, tookMs / Math.max(1, totalMs(expected))),
   };
@@ -44,6 +61,26 @@ function compared(slowness: ThisRun['slowness'], expected: Expected, tookMs: num
   return {
     log: slowness.log + Math.max(-MOST, Math.min(MOST, Math.log(tookMs / totalMs(expected)))),
     count: slowness.count + 1,
+  };
+}
+
+/** Of one measurement no more is believed than that all takes ten times as long. */
+const MOST_KNOWN = Math.log(10);
+/** What is quicker says nothing. */
+const QUICK_MS = 50;
+
+/** So much of what is known is taken to go as it did before, whatever the first nodes say: where it was measured, and where a class tells. */
+const AS_BEFORE = 0.1;
+const AS_ITS_CLASS = 1;
+const MEASURED_TRUST = 0.55;
+
+function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
+  if (expectedMs < QUICK_MS) return before;
+  const log = Math.log(Math.max(1e-4, ratio));
+  return {
+    log: before.log + expectedMs * Math.max(-MOST_KNOWN, Math.min(MOST_KNOWN, log)),
+    ms: before.ms + expectedMs,
+    doubtMs: before.doubtMs + expectedMs * (trust < MEASURED_TRUST ? AS_ITS_CLASS : AS_BEFORE),
   };
 }
 
@@ -70,6 +107,8 @@ const MOST_SLOWNESS = Math.log(20);
 export interface Corrections {
   /** How much slower than guessed this server is, by the nodes that are done and those whose pace can be seen. */
   readonly slowness: number;
+  /** How much longer nodes take in this run than in earlier ones. */
+  readonly known: number;
   /** The same of nodes that do not count, by those of their class and those of which as much was guessed. */
   readonly silent: (type: string, prior: Prior | undefined) => number;
 }
@@ -77,7 +116,7 @@ export interface Corrections {
 export function correctionsAt(run: RunClock, at: number): Corrections {
   const slowness = slownessOf(run, at);
   const kinds = withOverdue(run, at, slowness);
-  return { slowness, silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
+  return { slowness, known: knownFactor(run, at), silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
 }
 
 /** What was guessed counts as two nodes of which as much was guessed. */
@@ -124,4 +163,28 @@ function slownessOf(run: RunClock, at: number): number {
     count += 1;
   }
   return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
+}
+
+/** Factors up to this, e to it, are usual from run to run, and tell little. */
+const USUAL = 0.3;
+
+function knownFactor(run: RunClock, at: number): number {
+  let { known } = run.thisRun;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const node = run.nodes.get(id);
+    if (node === undefined || node.expected.trust === 0) continue;
+    const { expected, max, paceMs, startedAt } = node;
+    const ratio = (at - startedAt) / totalMs(expected);
+    const steps = node.value - node.firstValue;
+    const expectedMs = (expected.stepMs * expected.steps * steps) / max;
+    if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
+    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
+  }
+  if (known.ms === 0) return 1;
+  let toCome = 0;
+  for (const { knownMs } of run.byClass.values()) toCome += knownMs;
+  const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
+  return Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
 }

@@ -8,7 +8,7 @@ const UNKNOWN_MS = 10_000;
 /** What the run will still take, as far as can be told now. */
 export function timeLeft(run: RunClock, at: number): TimeLeft {
   const corrections = correctionsAt(run, at);
-  const { slowness } = corrections;
+  const { slowness, known } = corrections;
   let ms = 0;
   let sureMs = 0;
   for (const [type, sum] of run.byClass) {
@@ -17,8 +17,9 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     const paceMs = run.paces.get(type);
     const pacedMs = paceMs === undefined ? 0 : steps * paceMs;
     const untoldMs = sum.silentMs === 0 ? 0 : sum.silentMs * corrections.silent(type, sum.prior);
-    ms += knownMs + untoldMs + besideStepsMs * slowness + (paceMs === undefined ? steppingMs * slowness : pacedMs);
-    sureMs += knownMs + pacedMs;
+    ms +=
+      knownMs * known + untoldMs + besideStepsMs * slowness + (paceMs === undefined ? steppingMs * slowness : pacedMs);
+    sureMs += sum.sureMs * known + pacedMs;
   }
   // Nothing was heard of it yet: it goes on all the same.
   if (run.nodes.size() === 0) {

@@ -40,8 +40,11 @@ export function learned(): Learned {
           const measured = nodes.get(key);
           if (measured !== undefined) return expectedFrom(measured, node);
         }
-        const model = classes.get(classKey(server, node)) ?? classes.get(classKey('', node));
-        return model === undefined ? byName(node) : expectedBy(model, node);
+        const here = classes.get(classKey(server, node));
+        if (here !== undefined) return expectedBy(here, node);
+        // What it took elsewhere is a guess: this server may be three times as slow.
+        const elsewhere = classes.get(classKey('', node));
+        return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node), trust: 0 };
       };
     },
     learn: (serverUrl, run, at) => {

@@ -21,6 +21,9 @@ export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
 export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number => fixedMs + stepMs * steps * rounds;
 
+/** How much of that counts as sure: of what only its class tells, less than all. */
+export const sureShare = (trust: number): number => Math.min(1, 2 * trust);
+
 /** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
 const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
