@@ -50,7 +50,7 @@ export function withDone(before: ThisRun, node: PlanNode, expected: Expected, to
   }
   return {
     ...before,
-    slowness: compared(before.slowness, expected, tookMs),
+    slowness: node.prior.isApart === true ? before.slowness : compared(before.slowness, expected, tookMs),
     kinds: expected.stepMs > 0 ? before.kinds : withKinds(before.kinds, node, tookMs / Math.max(1, totalMs(expected))),
   };
 }
@@ -157,7 +157,7 @@ function slownessOf(run: RunClock, at: number): number {
     const node = run.nodes.get(id);
     if (node === undefined || node.paceMs === 0) continue;
     const { expected } = node;
-    if (expected.trust > 0) continue;
+    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
     const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;

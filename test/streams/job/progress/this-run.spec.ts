@@ -60,7 +60,12 @@ test('a node at work that is overdue counts with what it has taken', () => {
 });
 
 test('a node that has taken twice what was guessed is expected to take about as long again', () => {
-  const run = executing(aRun(chain(['KlingThing'])), '0', 0);
+  const run = executing(aRun(chain(['Thing'])), '0', 0);
   expect(timeLeft(run, 60_000).ms).toBeGreaterThan(45_000);
   expect(shownAt(run, 60_000).share).toBeLessThan(0.6);
+});
+
+test('a download says nothing of how quick the server is', () => {
+  const types = ['DownloadAndLoadModel', 'TextThing', 'KSampler'];
+  expect(leftAfter(types, [300_000]) / leftAfter(types, [3_500])).toBeCloseTo(1, 5);
 });
