@@ -1,6 +1,6 @@
 import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
-import { sureShare, type Expected } from './plan/expected';
+import { MEASURED_TRUST, sureShare, type Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
 import type { Corrections } from './this-run';
 
@@ -98,12 +98,23 @@ export function countingLeftMs(
   at: number,
   otherMs: number | undefined,
 ): number {
-  const steps = Math.max(0, node.max - node.value);
+  const steps = stepsLeft(node, expected);
   const since = at - node.steppedAt;
   const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
-  return roundLeft + roundsToCome(node, expected) * roundMs;
+  const toCome = roundsToCome(node, expected) * roundMs;
+  const afterMs = (expected.afterMs ?? 0) * factor;
+  if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
+  return Math.max(roundLeft, overdueMs(afterMs, since, expected.trust));
+}
+
+/** Steps to the end of the round. One that ended early before does again, or soon; where the end itself moves on, as many come as have. */
+function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected): number {
+  const toMax = Math.max(0, max - value);
+  if (grows === true) return Math.max(toMax, value);
+  if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
+  return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
 }
 
 /** What was measured is past its time only after half as long again. */

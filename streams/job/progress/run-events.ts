@@ -155,7 +155,11 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   const running = new Set(run.running);
   running.delete(id);
   const planNode = run.plan.nodes.get(id);
-  const through = { ...node, doneAt: at, ...(value !== undefined && max !== undefined && { value, max }) };
+  const through = {
+    ...node,
+    doneAt: at,
+    ...(value !== undefined && max !== undefined && { value, max, toldValue: node.value }),
+  };
   const done: RunClock = {
     ...run,
     running,

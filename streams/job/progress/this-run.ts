@@ -1,5 +1,5 @@
 import { bounded, countingLeftMs } from './node-left';
-import { totalMs, type Expected } from './plan/expected';
+import { MEASURED_TRUST, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 import type { RunClock } from './run-clock';
@@ -44,13 +44,15 @@ const MOST_KINDS = 100;
 
 /** A node is done that took so long. */
 export function withDone(before: ThisRun, node: PlanNode, expected: Expected, tookMs: number): ThisRun {
+  const isApart = node.prior.isApart === true;
   if (expected.trust > 0) {
+    if (isApart) return before;
     const ms = totalMs(expected);
     return { ...before, known: weighed(before.known, expected, expected.alone * ms, tookMs / Math.max(1, ms)) };
   }
   return {
     ...before,
-    slowness: node.prior.isApart === true ? before.slowness : compared(before.slowness, expected, tookMs),
+    slowness: isApart ? before.slowness : compared(before.slowness, expected, tookMs),
     kinds: expected.stepMs > 0 ? before.kinds : withKinds(before.kinds, node, tookMs / Math.max(1, totalMs(expected))),
   };
 }
@@ -72,7 +74,6 @@ const QUICK_MS = 50;
 /** So much of what is known is taken to go as it did before, whatever the first nodes say: where it was measured, and where a class tells. */
 const AS_BEFORE = 0.1;
 const AS_ITS_CLASS = 1;
-const MEASURED_TRUST = 0.55;
 
 function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
   if (expectedMs < QUICK_MS) return before;
@@ -174,7 +175,7 @@ function knownFactor(run: RunClock, at: number): number {
   for (const id of run.running) {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
-    if (node === undefined || node.expected.trust === 0) continue;
+    if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
     const { expected, max, paceMs, startedAt } = node;
     const ratio = (at - startedAt) / totalMs(expected);
     const steps = node.value - node.firstValue;

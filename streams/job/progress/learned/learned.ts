@@ -1,6 +1,6 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
-import { byName, type Durations } from '../plan/expected';
-import { expectedFrom, measuredFrom, measuredToText, takenBy, withRun, type Measured } from './measured';
+import { byName, type Durations, type Expected } from '../plan/expected';
+import { expectedFrom, inOtherHeat, measuredFrom, measuredToText, takenBy, withRun, type Measured } from './measured';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';
@@ -33,20 +33,7 @@ export function learned(): Learned {
   const classes = new Map<string, Model>();
 
   return {
-    durationsOn: (serverUrl) => {
-      const server = hash(serverUrl);
-      return (node, isCold) => {
-        for (const key of keysOf(server, node, isCold)) {
-          const measured = nodes.get(key);
-          if (measured !== undefined) return expectedFrom(measured, node);
-        }
-        const here = classes.get(classKey(server, node));
-        if (here !== undefined) return expectedBy(here, node);
-        // What it took elsewhere is a guess: this server may be three times as slow.
-        const elsewhere = classes.get(classKey('', node));
-        return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node), trust: 0 };
-      };
-    },
+    durationsOn: (serverUrl) => durationsBy(hash(serverUrl), nodes, classes),
     learn: (serverUrl, run, at) => {
       // What lay between two readings of a clock that was set back nobody knows.
       if (run.wentBack || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
@@ -86,6 +73,32 @@ export function learned(): Learned {
       // What went may have come again.
       return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
     },
+  };
+}
+
+/** From the more telling to the less: the very node, with models loaded or not; its class here, and elsewhere; its name. */
+function durationsBy(
+  server: string,
+  nodes: ReadonlyMap<string, Measured>,
+  classes: ReadonlyMap<string, Model>,
+): Durations {
+  const measuredOn = (node: PlanNode, isCold: boolean): Expected | undefined => {
+    for (const key of keysOf(server, node, isCold)) {
+      const measured = nodes.get(key);
+      if (measured !== undefined) return expectedFrom(measured, node);
+    }
+    return undefined;
+  };
+  return (node, isCold) => {
+    const known = measuredOn(node, isCold);
+    if (known !== undefined) return known;
+    const other = measuredOn(node, !isCold);
+    if (other !== undefined) return inOtherHeat(other, node, isCold);
+    const here = classes.get(classKey(server, node));
+    if (here !== undefined) return expectedBy(here, node);
+    // What it took elsewhere is a guess: this server may be three times as slow.
+    const elsewhere = classes.get(classKey('', node));
+    return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node), trust: 0 };
   };
 }
 
