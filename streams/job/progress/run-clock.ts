@@ -42,8 +42,8 @@ export interface RunClock {
   readonly current: string | undefined;
   /** What another instance had shown, and when this one went on from there. */
   readonly takenUp: { readonly share: number; readonly at: number };
-  /** Whether the clock was set back in the midst of it. */
-  readonly wentBack: boolean;
+  /** Whether the clock was set in the midst of it. */
+  readonly clockWasSet: boolean;
   /** The share that was shown, and when. */
   readonly shown: { readonly share: number; readonly at: number };
 }
@@ -84,7 +84,7 @@ export const runClock = (
     lastInFront: undefined,
     heardAt: undefined,
     current: undefined,
-    wentBack: false,
+    clockWasSet: false,
     ...{ shown: { share, at: takenUpAt }, takenUp: { share, at: takenUpAt } },
   });
 

@@ -35,8 +35,8 @@ export function learned(): Learned {
   return {
     durationsOn: (serverUrl) => durationsBy(hash(serverUrl), nodes, classes),
     learn: (serverUrl, run, at) => {
-      // What lay between two readings of a clock that was set back nobody knows.
-      if (run.wentBack || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
+      // What lay between two readings of a clock that was set nobody knows.
+      if (run.clockWasSet || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
       const server = hash(serverUrl);
       const through = ended(run, at);
       const kept = new Map<string, string | undefined>();
