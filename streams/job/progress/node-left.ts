@@ -40,7 +40,8 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
     const paceMs = paceOf(node, expected, factor, otherMs, 0);
     const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
-    return { ms, sureMs: node.paceMs > 0 ? ms : sureShare(expected.trust) * ms, newsMs };
+    const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
+    return { ms, sureMs: isOpen(node, expected) ? 0 : share * ms, newsMs };
   }
   const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
@@ -151,9 +152,13 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
 }
 
-/** Rounds after this one: as many as it took last time, or as its class is known for, else half as many as were seen. */
+/** Whether nobody knows how many rounds are still to come: it counts again, and was not measured to, or not so often. */
+const isOpen = (node: NodeRun, { rounds, trust }: Expected): boolean =>
+  node.rounds > 0 && (trust < MEASURED_TRUST || node.rounds >= rounds);
+
+/** Rounds after this one: as many as it took last time, or as its class is known for; past that, half as many as were seen. */
 function roundsToCome(node: NodeRun, { rounds, trust }: Expected): number {
   const begun = node.rounds + 1;
-  if (trust > 0.5) return Math.max(0, rounds - begun);
-  return rounds > 1 ? Math.max(rounds - begun, node.rounds / 8) : node.rounds / 2;
+  const isKnown = rounds > 1 || trust > 0.5;
+  return isKnown && begun <= rounds ? rounds - begun : node.rounds / 2;
 }
