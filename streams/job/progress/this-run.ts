@@ -1,8 +1,6 @@
-import { bounded, countingLeftMs } from './node-left';
 import { MEASURED_TRUST, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
-import type { RunClock } from './run-clock';
 
 /** How nodes that are done compare with what was expected of them. */
 export interface ThisRun {
@@ -14,7 +12,8 @@ export interface ThisRun {
   readonly known: Weighed;
 }
 
-interface Weighed {
+/** Logarithms of took ÷ expected, weighed by what was expected. */
+export interface Weighed {
   readonly log: number;
   readonly ms: number;
   /** How much of that may be wrong in its own way, so that it says nothing of the rest. */
@@ -75,7 +74,8 @@ const QUICK_MS = 50;
 const AS_BEFORE = 0.1;
 const AS_ITS_CLASS = 1;
 
-function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
+/** With what one more node tells that was expected to take so long, and took `ratio` times that. */
+export function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
   if (expectedMs < QUICK_MS) return before;
   const log = Math.log(Math.max(1e-4, ratio));
   return {
@@ -85,7 +85,8 @@ function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio
   };
 }
 
-function withKinds(before: ThisRun['kinds'], { type, prior }: PlanNode, ratio: number): ThisRun['kinds'] {
+/** With one more node that took `ratio` times what was guessed. */
+export function withKinds(before: ThisRun['kinds'], { type, prior }: PlanNode, ratio: number): ThisRun['kinds'] {
   const kinds = new Map(before);
   for (const key of [type, prior])
     if (kinds.has(key) || kinds.size < MOST_KINDS) kinds.set(key, withOne(kinds.get(key), ratio));
@@ -98,12 +99,6 @@ function withOne(kind: Kind | undefined, ratio: number): Kind {
   return { ...kind, others: kind.others + log, sum: kind.sum + ratio, count: kind.count + 1 };
 }
 
-/** Of nodes at work at the same time, so many are looked at. */
-export const AT_WORK = 64;
-/** Slowness counts as so many observations of "as expected". */
-const DOUBT = 3;
-const MOST_SLOWNESS = Math.log(20);
-
 /** By which factor guesses are corrected at one moment of a run. */
 export interface Corrections {
   /** How much slower than guessed this server is, by the nodes that are done and those whose pace can be seen. */
@@ -114,78 +109,22 @@ export interface Corrections {
   readonly silent: (type: string, prior: Prior | undefined) => number;
 }
 
-export function correctionsAt(run: RunClock, at: number): Corrections {
-  const slowness = slownessOf(run, at);
-  const kinds = withOverdue(run, at, slowness);
-  return { slowness, known: knownFactor(run, at), silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
-}
-
 /** What was guessed counts as two nodes of which as much was guessed. */
 const GUESS = 2;
 /** A node of the same class says as much as all of that if it is the first, and fifteen times as much after. */
 const OTHER = 15;
 
-function silentFactor(kinds: ThisRun['kinds'], type: string, prior: Prior | undefined, slowness: number): number {
+/** By which factor the guess of a node is corrected that does not count. */
+export function silentFactor(
+  kinds: ThisRun['kinds'],
+  type: string,
+  prior: Prior | undefined,
+  slowness: number,
+): number {
   const alike = prior === undefined ? undefined : kinds.get(prior);
   const base = alike === undefined ? slowness : (GUESS * slowness + alike.sum) / (GUESS + alike.count);
   const same = kinds.get(type);
   if (same === undefined) return base;
   const weight = 1 + OTHER * (same.count - 1);
   return Math.exp((Math.log(base) + same.first + OTHER * same.others) / (1 + weight));
-}
-
-/** With the nodes at work that are past what is expected of them: they take that long at least. */
-function withOverdue(run: RunClock, at: number, slowness: number): ThisRun['kinds'] {
-  let { kinds } = run.thisRun;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const [node, planned] = [run.nodes.get(id), run.plan.nodes.get(id)];
-    if (node === undefined || planned === undefined) continue;
-    const { expected, startedAt } = node;
-    const ratio = (at - startedAt) / Math.max(1, totalMs(expected));
-    if (expected.trust > 0 || expected.stepMs > 0 || node.value > 0 || ratio < 1) continue;
-    if (ratio > silentFactor(kinds, planned.type, planned.prior, slowness)) kinds = withKinds(kinds, planned, ratio);
-  }
-  return kinds;
-}
-
-function slownessOf(run: RunClock, at: number): number {
-  let { log, count } = run.thisRun.slowness;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const node = run.nodes.get(id);
-    if (node === undefined || node.paceMs === 0) continue;
-    const { expected } = node;
-    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
-    log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
-    count += 1;
-  }
-  return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
-}
-
-/** Factors up to this, e to it, are usual from run to run, and tell little. */
-const USUAL = 0.3;
-
-function knownFactor(run: RunClock, at: number): number {
-  let { known } = run.thisRun;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const node = run.nodes.get(id);
-    if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const { expected, max, paceMs, startedAt } = node;
-    const ratio = (at - startedAt) / totalMs(expected);
-    const steps = node.value - node.firstValue;
-    const expectedMs = (expected.stepMs * expected.steps * steps) / max;
-    if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
-    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
-  }
-  if (known.ms === 0) return 1;
-  let toCome = 0;
-  for (const { knownMs } of run.byClass.values()) toCome += knownMs;
-  const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
-  return Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
 }

@@ -1,6 +1,7 @@
-import { bounded, nodeLeft, silentMs, spread, type TimeLeft } from './node-left';
+import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node-left';
+import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
-import { AT_WORK, correctionsAt, type Corrections } from './this-run';
+import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';
 
 /** Of a workflow that is not known, as much is expected to come as has been, and so much at least. */
 const UNKNOWN_MS = 10_000;
@@ -47,4 +48,72 @@ function longestAtWork(run: RunClock, at: number, corrections: Corrections): Tim
     newsMs = Math.min(newsMs, left.newsMs);
   }
   return { ...longest, newsMs: Math.min(longest.ms, newsMs) };
+}
+
+/** Of nodes at work at the same time, so many are looked at. */
+const AT_WORK = 64;
+/** Slowness counts as so many observations of "as expected". */
+const DOUBT = 3;
+const MOST_SLOWNESS = Math.log(20);
+
+function correctionsAt(run: RunClock, at: number): Corrections {
+  const slowness = slownessOf(run, at);
+  const kinds = withOverdue(run, at, slowness);
+  return { slowness, known: knownFactor(run, at), silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
+}
+
+/** With the nodes at work that are past what is expected of them: they take that long at least. */
+function withOverdue(run: RunClock, at: number, slowness: number): ThisRun['kinds'] {
+  let { kinds } = run.thisRun;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const [node, planned] = [run.nodes.get(id), run.plan.nodes.get(id)];
+    if (node === undefined || planned === undefined) continue;
+    const { expected, startedAt } = node;
+    const ratio = (at - startedAt) / Math.max(1, totalMs(expected));
+    if (expected.trust > 0 || expected.stepMs > 0 || node.value > 0 || ratio < 1) continue;
+    if (ratio > silentFactor(kinds, planned.type, planned.prior, slowness)) kinds = withKinds(kinds, planned, ratio);
+  }
+  return kinds;
+}
+
+function slownessOf(run: RunClock, at: number): number {
+  let { log, count } = run.thisRun.slowness;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const node = run.nodes.get(id);
+    if (node === undefined || node.paceMs === 0) continue;
+    const { expected } = node;
+    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
+    const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
+    log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
+    count += 1;
+  }
+  return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
+}
+
+/** Factors up to this, e to it, are usual from run to run, and tell little. */
+const USUAL = 0.3;
+
+function knownFactor(run: RunClock, at: number): number {
+  let { known } = run.thisRun;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const node = run.nodes.get(id);
+    if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
+    const { expected, max, paceMs, startedAt } = node;
+    const ratio = (at - startedAt) / totalMs(expected);
+    const steps = node.value - node.firstValue;
+    const expectedMs = (expected.stepMs * expected.steps * steps) / max;
+    if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
+    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
+  }
+  if (known.ms === 0) return 1;
+  let toCome = 0;
+  for (const { knownMs } of run.byClass.values()) toCome += knownMs;
+  const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
+  return Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
 }
