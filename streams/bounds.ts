@@ -82,6 +82,8 @@ export const bounds = {
   nodesPerUser: 60_000,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
   jobMs: 12 * 3_600_000,
+  /** Cancels of jobs that other instances watch, which an instance passes on at a time. */
+  cancels: 1_000,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
   /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */
