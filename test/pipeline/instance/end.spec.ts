@@ -31,7 +31,7 @@ function aLife({ isAway = false } = {}) {
     durations: { kept$: NEVER, learn: () => undefined },
     curves: { kept$: NEVER, flush: () => EMPTY },
     writer: { drain: () => noting('writes'), close: () => done.push('writer') },
-    store: { close: () => noting('store') },
+    store: { close: () => noting('store'), mayHaveLost$: NEVER },
     stop$: new ReplaySubject<void>(1),
     demand$: NEVER,
     outage$: NEVER,

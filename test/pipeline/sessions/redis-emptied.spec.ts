@@ -1,0 +1,41 @@
+import { until } from '../../support/until';
+import { lasting, onOneRedis } from './one-redis';
+
+const one = onOneRedis();
+
+/** It came back without what it had. */
+const restarted = async (): Promise<void> => {
+  await one.redis.kill();
+  await one.redis.start();
+};
+/** Nobody's connection was lost. */
+const flushed = async (): Promise<void> => {
+  await one.admin.flushall();
+};
+
+test.each([
+  ['came back empty', restarted],
+  ['was emptied', flushed],
+])('[R12] jobs that do not change are in the store again soon after Redis %s', async (_how, empty) => {
+  one.holdJobs();
+  const before = { prompt: lasting(3), client_id: 'stranger' };
+  await fetch(`${one.comfy.url}/prompt`, { method: 'POST', body: JSON.stringify(before) });
+  const a = one.instance();
+  const b = one.instance();
+  const waiting = await a.run(lasting(1));
+  await waiting.where(({ queuePosition }) => queuePosition !== undefined);
+  const reported = await a.pipeline.open({ type: 'lora_training', userId: 'ada', reported: { steps: 100 } });
+  const ids = [waiting.promptId, reported.promptId];
+  const areStored = async (): Promise<boolean> =>
+    (await Promise.all(ids.map((promptId) => one.stored(promptId)))).every((state) => state !== undefined);
+  await until(areStored);
+  await empty();
+  await until(areStored);
+  await until(() => b.pipeline.storeHealthy());
+  expect((await b.pipeline.list()).totals).toMatchObject({ queued: 2 });
+  expect(await b.pipeline.get(waiting.promptId)).toMatchObject({ status: 'queued' });
+  const report = { count: 2, value: 20, max: 100 };
+  expect(await b.pipeline.report(reported.promptId, report)).toMatchObject({ promptId: reported.promptId });
+  one.letJobsGo();
+  expect(await waiting.end).toMatchObject({ status: 'completed' });
+});
