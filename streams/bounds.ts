@@ -84,6 +84,9 @@ export const bounds = {
   jobMs: 12 * 3_600_000,
   /** Cancels of jobs that other instances watch, which an instance passes on at a time. */
   cancels: 1_000,
+  /** Callers' keys, and webhooks, of unsettled jobs, which an instance remembers beside the store. */
+  keys: 10_000,
+  hooks: 10_000,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
   /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */

@@ -28,6 +28,7 @@ import { renewals } from './renewals';
 import type { KeptCurves } from '../reports/kept-curves';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
+import type { RememberedKeys } from '../submit/remembered-keys';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
@@ -57,6 +58,7 @@ export interface LifeParts {
   readonly pictures: Pictures;
   readonly durations: LearnedDurations;
   readonly curves: KeptCurves;
+  readonly keys: Pick<RememberedKeys, 'renewed' | 'forget'>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -141,12 +143,15 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
 
 /** Tells watchers, the store and other instances of a change; or posts a job's next run. */
 function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
-  const { local, writer, store, durations, curves, pictures, board, posting } = parts;
+  const { local, writer, store, durations, curves, keys, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
       tell?.(change);
       local.states.tell(change.state.promptId, change.state);
-      if (isSettled(change.state)) local.previews.release(change.state.promptId);
+      if (isSettled(change.state)) {
+        local.previews.release(change.state.promptId);
+        keys.forget(change.state.promptId);
+      }
       writer.put(change.state);
       store.announce(change.state);
       curves.take(change.state);
@@ -166,6 +171,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       local.states.release(change.promptId);
       local.previews.release(change.promptId);
       curves.forget(change.promptId);
+      keys.forget(change.promptId);
       break;
     case 'runAgain':
       tell?.(change);

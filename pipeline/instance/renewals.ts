@@ -1,8 +1,11 @@
 import {
   auditTime,
+  defer,
+  filter,
   from,
   ignoreElements,
   interval,
+  map,
   merge,
   mergeMap,
   takeUntil,
@@ -12,6 +15,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Env } from '../env';
+import type { RememberedKeys } from '../submit/remembered-keys';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
@@ -23,27 +27,39 @@ const LOST_MS = 1_000;
 /** Jobs renewed in one turn of the event loop. */
 const AT_ONCE = 100;
 
+/** Keys reserved again at once. */
+const KEYS_AT_ONCE = 64;
+
 export interface RenewalParts {
   readonly board: Pick<BoardView, 'job' | 'jobs'>;
   readonly writer: Pick<WriteBehind, 'renew'>;
+  readonly keys: Pick<RememberedKeys, 'renewed'>;
   readonly store: Pick<JobStore, 'mayHaveLost$'>;
   readonly stop$: Observable<unknown>;
 }
 
-/** Has each live job's state written now and then, so that it lives on; and where the store may have lost it, for a job that waits may not change for long. */
-export const renewals = (
-  { board, writer, store, stop$ }: RenewalParts,
+/**
+ * Has each live job's state written now and then, so that it lives on; and where the store may have lost it, with its key:
+ * a job that waits may not change for long.
+ */
+export function renewals(
+  { board, writer, keys, store, stop$ }: RenewalParts,
   { clock }: Pick<Env, 'clock'>,
-): Observable<never> =>
-  merge(interval(RENEW_MS, clock), store.mayHaveLost$.pipe(auditTime(LOST_MS, clock))).pipe(
-    mergeMap(() => inSlices([...board.jobs.keys()], AT_ONCE, clock)),
-    tap((promptId) => {
-      const job = board.job(promptId);
-      if (job !== undefined) writer.renew(job.state);
-    }),
-    ignoreElements(),
-    takeUntil(stop$),
+): Observable<never> {
+  const renewed$ = defer(() => inSlices([...board.jobs.keys()], AT_ONCE, clock)).pipe(
+    map((promptId) => board.job(promptId)?.state),
+    filter((state) => state !== undefined),
+    tap((state) => writer.renew(state)),
   );
+  const rescued$ = renewed$.pipe(mergeMap((state) => keys.renewed(state), KEYS_AT_ONCE));
+  return merge(
+    interval(RENEW_MS, clock).pipe(mergeMap(() => renewed$)),
+    store.mayHaveLost$.pipe(
+      auditTime(LOST_MS, clock),
+      mergeMap(() => rescued$),
+    ),
+  ).pipe(ignoreElements(), takeUntil(stop$));
+}
 
 /** Many values, some in each turn of the event loop. */
 const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>

@@ -55,11 +55,12 @@ export function redisStore({
   const listeners = remoteListeners(redis, ask, fenceKey);
   const states = new RedisStates({ redis, ask, index, listeners, report });
   const leaseGone$ = new Subject<void>();
+  const mayHaveLost$ = merge(nodes.back$, leaseGone$);
 
   return {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report, onGone: () => leaseGone$.next() }),
-    mayHaveLost$: merge(nodes.back$, leaseGone$),
-    hooks: redisHooks(redis, ask, report),
+    hooks: redisHooks(redis, ask, mayHaveLost$, report),
+    mayHaveLost$,
     ...redisListing(nodes, index, report),
     ...redisFiles(files, new WholeKeys(redis, ask, 'file', report)),
     ...redisReservations(redis, ask),

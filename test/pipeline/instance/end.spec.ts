@@ -30,6 +30,7 @@ function aLife({ isAway = false } = {}) {
     pictures: { keep: () => undefined, drained$: EMPTY, close: () => undefined },
     durations: { kept$: NEVER, learn: () => undefined },
     curves: { kept$: NEVER, flush: () => EMPTY },
+    keys: { renewed: () => EMPTY, forget: () => undefined },
     writer: { drain: () => noting('writes'), close: () => done.push('writer') },
     store: { close: () => noting('store'), mayHaveLost$: NEVER },
     stop$: new ReplaySubject<void>(1),

@@ -1,5 +1,7 @@
+import { KeyReused } from '../../../pipeline/api';
+import { hurriedClock } from '../../support/pipeline/hurried-clock';
 import { until } from '../../support/until';
-import { lasting, onOneRedis } from './one-redis';
+import { lasting, onOneRedis, progressed } from './one-redis';
 
 const one = onOneRedis();
 
@@ -20,7 +22,7 @@ test.each([
   one.holdJobs();
   const before = { prompt: lasting(3), client_id: 'stranger' };
   await fetch(`${one.comfy.url}/prompt`, { method: 'POST', body: JSON.stringify(before) });
-  const a = one.instance();
+  const a = one.instance({ clock: hurriedClock(4) });
   const b = one.instance();
   const waiting = await a.run(lasting(1));
   await waiting.where(({ queuePosition }) => queuePosition !== undefined);
@@ -38,4 +40,24 @@ test.each([
   expect(await b.pipeline.report(reported.promptId, report)).toMatchObject({ promptId: reported.promptId });
   one.letJobsGo();
   expect(await waiting.end).toMatchObject({ status: 'completed' });
+});
+
+test('[R12] a key stands for the same job where Redis was emptied meanwhile: here at once, elsewhere soon', async () => {
+  one.holdJobs();
+  const [a, b] = [one.instance({ clock: hurriedClock(4) }), one.instance()];
+  const workflow = lasting(3);
+  const once = { key: 'ada:1', body: 'digest' };
+  const first = await a.run(workflow, { once });
+  await first.where(progressed);
+  await flushed();
+  expect((await a.run(workflow, { once })).promptId).toBe(first.promptId);
+  await flushed();
+  await until(async () => (await one.admin.exists('jobstream:reserved:ada:1')) === 1);
+  expect(await b.pipeline.submit({ type: 'image_generation', userId: 'ada', workflow, once })).toMatchObject({
+    promptId: first.promptId,
+  });
+  await expect(a.run(workflow, { once: { ...once, body: 'another' } })).rejects.toThrow(KeyReused);
+  one.letJobsGo();
+  expect(await first.end).toMatchObject({ status: 'completed' });
+  expect(one.comfy.posted).toHaveLength(1);
 });
