@@ -32,26 +32,29 @@ const KEYS_AT_ONCE = 64;
 
 export interface RenewalParts {
   readonly board: Pick<BoardView, 'job' | 'jobs'>;
-  readonly writer: Pick<WriteBehind, 'renew'>;
+  readonly writer: Pick<WriteBehind, 'renew' | 'rescue'>;
   readonly keys: Pick<RememberedKeys, 'renewed'>;
   readonly store: Pick<JobStore, 'mayHaveLost$'>;
   readonly stop$: Observable<unknown>;
 }
 
 /**
- * Has each live job's state written now and then, so that it lives on; and where the store may have lost it, with its key:
+ * Has each live job's state written now and then, so that it lives on; and where the store may have lost it, with its key and workflow:
  * a job that waits may not change for long.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,
   { clock }: Pick<Env, 'clock'>,
 ): Observable<never> {
-  const renewed$ = defer(() => inSlices([...board.jobs.keys()], AT_ONCE, clock)).pipe(
+  const live$ = defer(() => inSlices([...board.jobs.keys()], AT_ONCE, clock)).pipe(
     map((promptId) => board.job(promptId)?.state),
     filter((state) => state !== undefined),
-    tap((state) => writer.renew(state)),
   );
-  const rescued$ = renewed$.pipe(mergeMap((state) => keys.renewed(state), KEYS_AT_ONCE));
+  const renewed$ = live$.pipe(tap((state) => writer.renew(state)));
+  const rescued$ = live$.pipe(
+    tap((state) => writer.rescue(state)),
+    mergeMap((state) => keys.renewed(state), KEYS_AT_ONCE),
+  );
   return merge(
     interval(RENEW_MS, clock).pipe(mergeMap(() => renewed$)),
     store.mayHaveLost$.pipe(

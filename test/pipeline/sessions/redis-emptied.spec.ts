@@ -61,3 +61,18 @@ test('[R12] a key stands for the same job where Redis was emptied meanwhile: her
   expect(await first.end).toMatchObject({ status: 'completed' });
   expect(one.comfy.posted).toHaveLength(1);
 });
+
+test('[R12] a job that may be run again is, though Redis was emptied while it ran', async () => {
+  one.holdJobs();
+  const a = one.instance({ clock: hurriedClock(4) });
+  const job = await a.run(lasting(1), { onLost: 'resubmit' });
+  await job.where(progressed);
+  const isKept = async (): Promise<boolean> => (await one.admin.exists(`{comfyui:job:${job.promptId}}:workflow`)) === 1;
+  await until(isKept);
+  await flushed();
+  await until(isKept);
+  await one.comfy.kill();
+  one.letJobsGo();
+  await one.comfy.start();
+  expect(await job.end).toMatchObject({ status: 'completed', attempt: 2 });
+});
