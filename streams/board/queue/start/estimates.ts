@@ -27,12 +27,23 @@ export interface Live {
 const TRUSTED = 0.6;
 const SEEN_TRUST = 0.8;
 
+/** An estimate stands for so long where nothing new was seen. */
+const SAME_MS = 5_000;
+
+/** A workflow after another. */
 interface After {
-  /** Held no longer than others hold it: each would hold the one before it, and so all that ever ran. */
-  readonly before: WeakRef<Graph> | undefined;
+  /** The number of the one before it: to hold that would hold the one before that, too, and so all that ever ran. */
+  readonly before: number;
   readonly like: ReadonlySet<string> | undefined;
   readonly cached: readonly string[];
   readonly heat: string;
+}
+
+interface Known {
+  readonly after: After;
+  readonly at: number;
+  readonly seen: number;
+  readonly estimate: Estimate;
 }
 
 /**
@@ -42,7 +53,10 @@ interface After {
 export class Estimates {
   readonly #observed: Observed;
   readonly #plans: Plans;
+  readonly #numbers = new WeakMap<Graph, number>();
+  #numbered = 0;
   readonly #after = new WeakMap<Graph, After>();
+  readonly #known = new WeakMap<Graph, Known>();
 
   constructor(observed: Observed, plans: Plans) {
     this.#observed = observed;
@@ -52,8 +66,19 @@ export class Estimates {
   /** `before` is the workflow that runs before it, where that is known. */
   of(work: Work, before: Graph | undefined, at: number, live?: Live): Estimate | undefined {
     const { graph } = work;
-    if (graph.size === 0 || (!this.#after.has(graph) && !this.#plans.hasTime)) return undefined;
-    const { cached, heat } = this.#afterOf(work, before);
+    const known = this.#known.get(graph);
+    const isFresh = known?.seen === this.#observed.count() && at >= known.at && at - known.at < SAME_MS;
+    if (isFresh && known.after.before === this.#numberOf(before) && known.after.heat !== live?.heat)
+      return known.estimate;
+    if (graph.size === 0 || (!this.#after.has(graph) && !this.#plans.hasTime(graph.size))) return undefined;
+    const after = this.#afterOf(work, before);
+    const estimate = this.#estimated(work, after, at, live);
+    if (estimate !== undefined && after.heat !== live?.heat)
+      this.#known.set(graph, { after, at, seen: this.#observed.count(), estimate });
+    return estimate;
+  }
+
+  #estimated(work: Work, { heat, cached }: After, at: number, live: Live | undefined): Estimate | undefined {
     const planned = this.#plans.of(heat, work, cached, at);
     const plan = planned !== undefined && planned.trust >= TRUSTED ? [planned.ms] : [];
     const running = live?.heat === heat ? [live.ms] : [];
@@ -68,6 +93,15 @@ export class Estimates {
     return { heat, isCold: cached.length === 0 };
   }
 
+  #numberOf(graph: Graph | undefined): number {
+    if (graph === undefined) return 0;
+    const known = this.#numbers.get(graph);
+    if (known !== undefined) return known;
+    this.#numbered += 1;
+    this.#numbers.set(graph, this.#numbered);
+    return this.#numbered;
+  }
+
   /** What others of its kind took, for which more or less was cached, by as much more or less as their plans say. */
   #likeOthers(planned: Planned, work: Work, at: number): Planned | undefined {
     const other = this.#observed.ofKind(kindOf(work.graph));
@@ -80,16 +114,12 @@ export class Estimates {
   /** What of it the workflow before has left as it is wanted; worked out once for each pair. */
   #afterOf({ graph, targets }: Work, before: Graph | undefined): After {
     const known = this.#after.get(graph);
-    const like =
-      before !== undefined && kindOf(graph) === kindOf(before) ? this.#observed.cachedOf(kindOf(graph)) : undefined;
-    if (known !== undefined && known.before?.deref() === before && known.like === like) return known;
+    const isLike = before !== undefined && kindOf(graph) === kindOf(before);
+    const like = isLike ? this.#observed.cachedOf(kindOf(graph)) : undefined;
+    const number = this.#numberOf(before);
+    if (known !== undefined && known.before === number && known.like === like) return known;
     const cached = before === undefined ? [] : sameNodes(graph, before, like);
-    const after: After = {
-      before: before && new WeakRef(before),
-      like,
-      cached,
-      heat: heatOf(graph, cached.length, targets),
-    };
+    const after: After = { before: number, like, cached, heat: heatOf(graph, cached.length, targets) };
     this.#after.set(graph, after);
     return after;
   }

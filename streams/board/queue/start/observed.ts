@@ -8,6 +8,8 @@ export interface Ran {
 
 /** How long runs on one server took, ours and strangers', as far as both ends were seen. Bounded: what was not seen for longest is forgotten first. */
 export interface Observed {
+  /** Grows with all that is seen. */
+  readonly count: () => number;
   /** A run took so long; `undefined` where nobody told what ran. */
   readonly took: (run: Ran | undefined, ms: number, isOurs: boolean) => void;
   /** What the last runs of this heat took. */
@@ -31,9 +33,12 @@ export function observed(): Observed {
   const byKind = new Map<string, readonly (Ran & { readonly ms: number })[]>();
   const cached = new Map<string, ReadonlySet<string>>();
   let [strangers, all]: (readonly number[])[] = [[], []];
+  let count = 0;
   return {
+    count: () => count,
     took: (run, ms, isOurs) => {
       if (!(ms >= 0)) return;
+      count += 1;
       all = [...(all ?? []), ms].slice(-OF_SERVER);
       if (!isOurs) strangers = [...(strangers ?? []), ms].slice(-OF_SERVER);
       if (run === undefined) return;
@@ -49,6 +54,7 @@ export function observed(): Observed {
     cachedOf: (kind) => cached.get(kind),
     wereCached: (kind, ids) => {
       remember(cached, kind, ids);
+      count += 1;
     },
   };
 }

@@ -21,13 +21,14 @@ export interface Planned {
 }
 
 /** Plans remembered: workflows of one kind, of which the same is cached, have one. */
-const MOST = 500;
-/** Nodes whose times are added up in one go, at 3 µs each. */
-const AT_ONCE = 2_000;
-/** A plan is added up again after so long: other instances may have learnt more. */
+const MOST = 5_000;
+/** Nodes that are gone through in one go, some 10 µs each; the rest the next time. */
+const AT_ONCE = 1_000;
+/** A plan is added up again after so long where more was learnt here, and after so long in any case: others may have learnt more. */
+const LEARNT_MS = 10_000;
 const STALE_MS = 60_000;
 
-/** The plans of what waits at one server, added up anew where more was learnt; so many nodes in one go, the rest the next time. */
+/** The plans of what waits at one server, added up anew where more was learnt. */
 export class Plans {
   readonly #plans = new Map<string, { readonly at: number; readonly learnt: number; readonly planned: Planned }>();
   #learnt = 0;
@@ -38,22 +39,24 @@ export class Plans {
     this.#learnt += 1;
   }
 
-  /** The plans are gone through once more. */
+  /** The queue is gone through once more. */
   begin(): void {
     this.#left = AT_ONCE;
   }
 
-  /** Whether there is time for work of which nothing was worked out yet. */
-  get hasTime(): boolean {
-    return this.#left > 0;
+  /** Whether there is time to go through so many nodes more in this go: it is spent where there is. */
+  hasTime(nodes: number): boolean {
+    if (this.#left <= 0) return false;
+    this.#left -= nodes;
+    return true;
   }
 
   /** The plan of some work of this heat; `undefined` until there was time for it. */
   of(heat: string, { graph, targets, durations }: Work, cached: readonly string[], at: number): Planned | undefined {
     const known = this.#plans.get(heat);
-    const isFresh = known?.learnt === this.#learnt && at >= known.at && at - known.at < STALE_MS;
-    if (isFresh || this.#left <= 0) return known?.planned;
-    this.#left -= graph.size;
+    const since = known === undefined || at < known.at ? Infinity : at - known.at;
+    const isFresh = since < LEARNT_MS || (known?.learnt === this.#learnt && since < STALE_MS);
+    if (isFresh || !this.hasTime(graph.size)) return known?.planned;
     const run = withCached(
       runClock(planOf(graph), { at, durations, ...(targets !== undefined && { targets }) }),
       cached,
