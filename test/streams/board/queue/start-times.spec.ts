@@ -38,14 +38,17 @@ const ours = ({ state: { promptId }, graph: workflow }: Job): QueueEntry => stra
 /** Some jobs of ours, and when they start. */
 function aQueue(...some: readonly Job[]) {
   const jobs = new Map(some.map((job) => [job.state.promptId, job]));
-  const starts = new StartTimes(
-    { jobs, ofServer: () => [...jobs.values()], countOf: () => jobs.size, run: (id) => jobs.get(id) },
-    () => durations,
-  );
+  const starts = new StartTimes({
+    jobs: { jobs, ofServer: () => [...jobs.values()], countOf: () => jobs.size, run: (id) => jobs.get(id) },
+    durationsOn: () => durations,
+    report: (_, error) => {
+      throw error;
+    },
+  });
   return {
     seconds: (job: Job, at = 0): number | undefined => {
-      const ms = starts.startsIn(job, at * 1000);
-      return ms === undefined ? undefined : Math.round(ms / 1000);
+      const { etaMs } = starts.started(job, job, at * 1000).state;
+      return etaMs === undefined ? undefined : Math.round(etaMs / 1000);
     },
     seen: (at: number, ...entries: readonly QueueEntry[]) => {
       starts.told({ tag: 'queueSeen', serverUrl: SERVER, entries, at: at * 1000 });
@@ -56,8 +59,7 @@ function aQueue(...some: readonly Job[]) {
     /** A job of ours has run from one second to another. */
     ran: (job: Job, from: number, to: number, cached: readonly string[] = []) => {
       const run = withCached(runClock(planOf(job.graph), { at: from * 1000, durations }), cached);
-      starts.took(job, run, to * 1000);
-      starts.of(SERVER).ended({ ...job, state: { ...job.state, status: 'processing' } }, to * 1000);
+      starts.ended({ ...job, state: { ...job.state, status: 'processing' } }, run, to * 1000);
       jobs.delete(job.state.promptId);
     },
   };
