@@ -13,7 +13,7 @@ export interface Queued {
   readonly running: boolean;
   /** Read from the workflow at each access: of strangers' jobs few are asked for it. */
   readonly graph?: Graph;
-  /** How many nodes the workflow has; 0 where it was not told. */
+  /** How many nodes the workflow has; 0 where it was not told. Counted at each access. */
   readonly nodes: number;
   readonly targets?: readonly string[];
   /** What the job was posted with besides the workflow. */
@@ -68,7 +68,9 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
   get graph() {
     return graphOf(prompt);
   },
-  nodes: nodesIn(prompt),
+  get nodes() {
+    return nodesIn(prompt);
+  },
   ...(strings.is(targets) && { targets }),
   extraData: t.UnknownRecord.is(extra) ? extra : {},
 });
@@ -99,7 +101,9 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   number: priority ?? 0,
   running: status === 'in_progress',
   ...(workflow != null && { graph: graphOf(workflow.prompt) }),
-  nodes: nodesIn(workflow?.prompt),
+  get nodes() {
+    return nodesIn(workflow?.prompt);
+  },
   extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
 });
 

@@ -132,10 +132,10 @@ const queueSeen = ([job]: readonly Job[], entries: readonly Queued[], at: number
   job === undefined ? [] : [{ tag: 'queueSeen', serverUrl: job.state.serverUrl, entries: entries.map(entryOf), at }];
 
 function entryOf(queued: Queued): QueueEntry {
-  const { promptId: runId, nodes, targets, extraData } = queued;
+  const { promptId: runId, targets, extraData } = queued;
   const ours = extraData[MARK];
   return {
-    ...{ runId, nodes, graph: () => queued.graph },
+    ...{ runId, nodes: () => queued.nodes, graph: () => queued.graph },
     ...(typeof ours === 'string' && { promptId: ours }),
     ...(targets !== undefined && { targets }),
   };

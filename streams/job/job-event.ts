@@ -124,9 +124,9 @@ export interface QueueEntry {
   /** The server's id of the run, and ours where it carries one besides. */
   readonly runId: string;
   readonly promptId?: string;
-  /** How many nodes its workflow has, where the server told it; reading the graph costs as much. */
-  readonly nodes: number;
-  /** Read from the workflow at each access. */
+  /** How many nodes its workflow has; 0 where the server did not tell it. Counted at each call. */
+  readonly nodes: () => number;
+  /** Read from the workflow at each call. */
   readonly graph: () => Graph | undefined;
   readonly targets?: readonly string[];
 }

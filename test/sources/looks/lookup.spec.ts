@@ -264,7 +264,7 @@ describe.each(versions)('the queue as a whole, on %s', (version) => {
     );
     expect(seen).toMatchObject({ serverUrl: 'http://comfy', entries: ids.map((runId) => ({ runId })) });
     // Where the list brings workflows, each entry gives its own.
-    const sizes = seen?.entries.map(({ nodes, graph }) => [nodes, graph()?.size ?? 0]);
+    const sizes = seen?.entries.map(({ nodes, graph }) => [nodes(), graph()?.size ?? 0]);
     expect(sizes).toEqual(ids.map(() => (version === '0.33.0' ? [0, 0] : [4, 4])));
   });
 });

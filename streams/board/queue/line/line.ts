@@ -9,6 +9,8 @@ export interface Slot {
   /** A stranger's workflow, where it was told and read. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
+  /** How many nodes that has, or would have. */
+  readonly nodes?: number;
 }
 
 /** What is at work at the front. */

@@ -18,15 +18,20 @@ export class Strangers {
     }
     for (const [id, { graph }] of before) if (!slots.has(id)) this.#nodes -= graph?.size ?? 0;
     for (const entry of entries) {
-      const { runId, nodes, targets } = entry;
-      if (slots.get(runId)?.graph !== undefined) continue;
-      const mayRead =
-        nodes > 0 && read + nodes <= bounds.strangersNodesAtOnce && this.#nodes + nodes <= bounds.strangersNodes;
-      const graph = mayRead ? entry.graph() : undefined;
+      const { runId, targets } = entry;
+      const known = slots.get(runId);
+      if (known?.graph !== undefined) continue;
+      const { nodes = entry.nodes() } = known ?? {};
+      const isRoom = read + nodes <= bounds.strangersNodesAtOnce && this.#nodes + nodes <= bounds.strangersNodes;
+      const graph = nodes > 0 && isRoom ? entry.graph() : undefined;
       read += graph?.size ?? 0;
       this.#nodes += graph?.size ?? 0;
-      const isKnown = graph !== undefined && graph.size > 0;
-      slots.set(runId, { id: runId, ...(isKnown && { graph, ...(targets !== undefined && { targets }) }) });
+      if (known !== undefined && graph === undefined) continue;
+      slots.set(runId, {
+        ...{ id: runId, nodes },
+        ...(graph !== undefined && graph.size > 0 && { graph }),
+        ...(graph !== undefined && targets !== undefined && { targets }),
+      });
     }
     if (slots.size === 0) this.#ofServer.delete(serverUrl);
     else this.#ofServer.set(serverUrl, slots);

@@ -25,8 +25,8 @@ const MOST = 5_000;
 /** Nodes that are gone through in one go, some 10 µs each; the rest the next time. */
 const AT_ONCE = 1_000;
 /** A plan is added up again after so long where more was learnt here, and after so long in any case: others may have learnt more. */
-const LEARNT_MS = 10_000;
-const STALE_MS = 60_000;
+const LEARNT_MS = 30_000;
+const STALE_MS = 10 * 60_000;
 
 /** The plans of what waits at one server, added up anew where more was learnt. */
 export class Plans {

@@ -31,7 +31,7 @@ const waiting = (promptId: string, queuePosition: number, workflow: Graph): Job 
   durations,
 });
 const stranger = (runId: string, workflow: Graph): QueueEntry => ({
-  ...{ runId, nodes: workflow.size, graph: () => workflow },
+  ...{ runId, nodes: () => workflow.size, graph: () => workflow },
 });
 const ours = ({ state: { promptId }, graph: workflow }: Job): QueueEntry => stranger(promptId, workflow);
 
@@ -175,7 +175,7 @@ describe('strangers', () => {
     const { seen } = aQueue(job);
     const reads: string[] = [];
     const counted = (runId: string, nodes: number): QueueEntry => ({
-      ...{ runId, nodes },
+      ...{ runId, nodes: () => nodes },
       graph: () => {
         reads.push(runId);
         return working(10);
