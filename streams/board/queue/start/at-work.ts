@@ -1,6 +1,6 @@
 import { isAtServer, runOfJob, type Job } from '../../../job/job';
-import { silentMs, spread } from '../../../job/progress/node-left';
-import type { RunClock } from '../../../job/progress/run-clock';
+import { isSureOf, silentMs, spread } from '../../../job/progress/node-left';
+import { isCounting, type RunClock } from '../../../job/progress/run-clock';
 import { timeLeft } from '../../../job/progress/time-left';
 import type { Ahead, Estimate, Live } from './estimates';
 import { heatOf } from './kinds';
@@ -11,8 +11,9 @@ export interface Front {
   readonly live?: Live;
 }
 
-/** A run of which only its start is known is past all knowing once it has taken so many times what was expected. */
+/** A run is past all knowing once it has taken so many times what was expected: of a job of ours, whose nodes are heard, where none of them counts. */
 const OVERDUE = 2;
+const HEARD_OVERDUE = 3;
 
 /** Of a run of which only its start is known, with what it was expected to take: past that it is expected to go on for as long again as it is late. */
 export function leftSince(expected: Estimate, since: number, at: number): Front {
@@ -28,6 +29,8 @@ export function leftOfJob(job: Job, expected: Estimate | undefined, at: number):
   const run = job.state.status === 'processing' ? runOfJob(job) : undefined;
   if (run === undefined) return expected && { left: expected };
   if (run.nodes.size() === 0 && expected !== undefined) return leftSince(expected, run.startedAt, at);
+  const isLate = expected !== undefined && !isCounting(run) && at - run.startedAt > HEARD_OVERDUE * expected.ms;
+  if (isLate && isSureOf(expected)) return { left: leftSince(expected, run.startedAt, at).left };
   const left = timeLeft(run, at);
   return {
     left,

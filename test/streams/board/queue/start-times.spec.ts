@@ -5,6 +5,7 @@ import type { QueueEntry } from '../../../../streams/job/job-event';
 import type { Durations } from '../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { runClock, withCached } from '../../../../streams/job/progress/run-clock';
+import { executing, stepped } from '../../../../streams/job/progress/run-events';
 import type { Graph } from '../../../../streams/job/workflow';
 import { aJob, aState, graph, knowing } from '../../job/a-job';
 
@@ -195,4 +196,18 @@ test('a job of ours that is polled has run since its start', () => {
   const first: Job = { ...running, state: { ...running.state, status: 'processing' } };
   const second = waiting('second', 1, working(10));
   expect(aQueue(first, second).seconds(second, 40)).toBe(32);
+});
+
+test('nothing is told behind a job of ours that takes three times as long as its like, and counts no steps', () => {
+  const begun = runClock(planOf(working(10)), { at: 0, durations });
+  const at = (run: typeof begun): Job => {
+    const running = knowing(waiting('running', 0, working(10)), { run });
+    return { ...running, state: { ...running.state, status: 'processing' } };
+  };
+  const second = waiting('second', 1, working(10));
+  const loading = executing(begun, '1', 0);
+  expect(aQueue(at(loading), second).seconds(second, 100)).toBeDefined();
+  expect(aQueue(at(loading), second).seconds(second, 250)).toBeUndefined();
+  const counting = stepped(executing(loading, '2', 60_000), '2', 5, 10, 240_000);
+  expect(aQueue(at(counting), second).seconds(second, 250)).toBeDefined();
 });
