@@ -127,7 +127,7 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
   const command$ = merge(
     call$,
     merge(sessions.demand$, parts.demand$).pipe(map(fulfilled(posting, clock))),
-    of(parts.outage$, posting.overdue$),
+    of(parts.outage$, posting.due$),
   );
   const policy = {
     ...{ tickMs: TICK_MS, clock, isTransient },
