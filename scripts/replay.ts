@@ -54,7 +54,7 @@ class Replay {
   readonly #sockets = openSockets();
   readonly #texts = new Map<string, NewestFrames>();
   readonly #answers = recordedAnswers();
-  readonly #routes = lookup(this.#answers.get);
+  readonly #routes = lookup(this.#answers);
 
   constructor(recorded: readonly Recorded[], report: Report, knowledge: Learned, readsEvery: boolean) {
     this.#recorded = recorded;

@@ -66,7 +66,7 @@ export function comfyUIServer(
   const plain = rest(address, undefined, clock);
   const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
-  const routes = lookup(client.get);
+  const routes = lookup(client);
   return {
     url: address.url,
     name: address.name,
@@ -81,7 +81,7 @@ export function comfyUIServer(
     lookUp: lookUp(routes, clock),
     submit: (submission) =>
       submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
-    cancel: (promptId) => cancel(client, promptId),
+    cancel: (promptId) => cancel(client, routes, promptId),
     free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: view(client.open),
     answeredAt: client.answeredAt,

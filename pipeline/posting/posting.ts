@@ -53,8 +53,8 @@ export interface Posting {
   again(promptId: string, failure: Failure): Observable<BoardEvent>;
   /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
   stop(promptId: string): Observable<BoardEvent>;
-  /** Ends the jobs whose time is up, and stops their runs. */
-  readonly overdue$: Observable<BoardEvent>;
+  /** Ends the jobs whose time is up, and stops their runs; asks again for those that run on. */
+  readonly due$: Observable<BoardEvent>;
 }
 
 /** One run of a job, to be posted. */
@@ -70,7 +70,7 @@ interface Run {
 }
 
 class Posts implements Posting {
-  readonly overdue$: Observable<BoardEvent>;
+  readonly due$: Observable<BoardEvent>;
   readonly #parts: PostingParts;
   readonly #env: Env;
   readonly #stopping: Stopping;
@@ -81,7 +81,8 @@ class Posts implements Posting {
     this.#parts = parts;
     this.#env = env;
     this.#stopping = new Stopping(parts, env);
-    this.overdue$ = overdue(parts.board, parts.sessions, env.clock).pipe(mergeMap((each) => this.#timedOut(each)));
+    const overdue$ = overdue(parts.board, parts.sessions, env.clock).pipe(mergeMap((each) => this.#timedOut(each)));
+    this.due$ = merge(overdue$, this.#stopping.again$);
   }
 
   first(state: JobState, prompt: Prompt, stored: boolean): Observable<BoardEvent> {
@@ -97,11 +98,11 @@ class Posts implements Posting {
     const { clock } = this.#env;
     const state = board.job(promptId)?.state;
     if (state === undefined) return EMPTY;
-    return timer(rerunMs(state.attempt), clock).pipe(
+    const next$ = timer(rerunMs(state.attempt), clock).pipe(
       concatMap(() => concat(sessions.ready(), workflowOf(promptId, this.#parts, this.#env))),
       concatMap((prompt) => this.#nextRun(promptId, failure, prompt)),
-      endingJob(state, clock),
     );
+    return merge(next$, this.#stopping.lastRun(state, failure)).pipe(endingJob(state, clock));
   }
 
   stop(promptId: string): Observable<BoardEvent> {

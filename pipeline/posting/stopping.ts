@@ -1,47 +1,124 @@
-import { EMPTY, concat, defer, endWith, filter, of, takeUntil, timer, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  Subject,
+  concat,
+  defer,
+  endWith,
+  filter,
+  finalize,
+  ignoreElements,
+  mergeMap,
+  of,
+  repeat,
+  startWith,
+  take,
+  takeUntil,
+  timer,
+  type Observable,
+} from 'rxjs';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { lost } from '../../streams/job/failures';
 import { isAtServer } from '../../streams/job/job';
-import { isSettled, runIdOf, type JobState } from '../../streams/job/job-state';
+import { isSettled, runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 import { isTransient, type Env } from '../env';
 import type { Choice } from './choose-server';
 
-/** For how long a server is asked to stop the run of a job that timed out. */
-const STOPPING_MS = 60_000;
+/** A server that does not answer is asked for an hour to stop the run of a job that is no longer followed there. */
+const STOPPING_MS = 3_600_000;
+/** Such runs, of all servers; of one more, the server is not asked. */
+const MOST_STOPPING = 1_000;
+/** A job that runs on though its server took the wish is asked for again after 30 s: a node may swallow the interrupt. */
+const AGAIN_MS = 30_000;
 
 export interface StoppingParts {
-  readonly choice: Pick<Choice, 'of'>;
-  readonly board: Pick<BoardView, 'job'>;
+  readonly choice: Pick<Choice, 'of' | 'isHealthy'>;
+  readonly board: Pick<BoardView, 'job' | 'changed'>;
   /** The states of a job here, from now on; completes when the job is let go. */
   readonly told: (promptId: string) => Observable<JobState>;
 }
 
 /** Asking servers to stop runs, again and again while they do not answer. */
 export class Stopping {
+  /** Jobs that run on after they were to be stopped, asked for again and again until they have ended. */
+  readonly again$: Observable<BoardEvent>;
   readonly #parts: StoppingParts;
   readonly #env: Env;
+  readonly #wanted$ = new Subject<string>();
+  /** The jobs of `again$`. */
+  readonly #wanted = new Set<string>();
+  #stopping = 0;
 
   constructor(parts: StoppingParts, env: Env) {
     this.#parts = parts;
     this.#env = env;
+    this.again$ = this.#wanted$.pipe(
+      filter((promptId) => !this.#wanted.has(promptId)),
+      mergeMap((promptId) => this.#untilGone(promptId)),
+    );
   }
 
-  /** Asks until the job's server was asked, or the job has ended; then one look tells. */
+  /** Asks until the job's server was asked, or the job has ended; then one look tells. Of one that is being posted, `again$` asks once it runs. */
   job(promptId: string): Observable<BoardEvent> {
     const { clock } = this.#env;
     return concat(
       defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
-      defer(() => this.#asked(promptId).pipe(takeUntil(this.#gone(promptId)))),
-      defer(() => of<BoardEvent>({ tag: 'suspected', promptId, at: clock.now() })),
+      defer(() => {
+        const asked$ = this.#isAtServer(promptId) ? this.#asked(promptId) : EMPTY;
+        return asked$.pipe(takeUntil(this.#gone(promptId)));
+      }),
+      defer(() => {
+        this.#wanted$.next(promptId);
+        return of<BoardEvent>({ tag: 'suspected', promptId, at: clock.now() });
+      }),
     );
   }
 
-  /** Asks for `STOPPING_MS` to stop a run whose job has ended here. */
+  /** Asks for `STOPPING_MS` to stop a run whose job has ended here, or was given up there. */
   run(at: ComfyUIServer | undefined, runId: string): Observable<never> {
-    if (at === undefined) return EMPTY;
-    return this.#patiently(defer(() => at.cancel(runId))).pipe(takeUntil(timer(STOPPING_MS, this.#env.clock)));
+    return defer(() => {
+      if (at === undefined || this.#stopping >= MOST_STOPPING) return EMPTY;
+      this.#stopping += 1;
+      return this.#patiently(defer(() => at.cancel(runId))).pipe(
+        takeUntil(timer(STOPPING_MS, this.#env.clock)),
+        finalize(() => (this.#stopping -= 1)),
+      );
+    });
+  }
+
+  /** Of a job that runs again: where its server was given up because it did not answer, the last run may go on there. */
+  lastRun(state: JobState, { kind }: Failure): Observable<never> {
+    const { choice } = this.#parts;
+    const at = choice.of(state.serverUrl);
+    return kind === lost.kind && at !== undefined && !choice.isHealthy(at) ? this.run(at, runIdOf(state)) : EMPTY;
+  }
+
+  #untilGone(promptId: string): Observable<BoardEvent> {
+    const { board } = this.#parts;
+    const { clock } = this.#env;
+    this.#wanted.add(promptId);
+    const taken$ = defer(() => board.changed(promptId).pipe(startWith(undefined))).pipe(
+      filter(() => this.#isAtServer(promptId)),
+      take(1),
+      ignoreElements(),
+    );
+    const asked$ = concat(
+      taken$,
+      defer(() => this.#asked(promptId)),
+      defer(() => of<BoardEvent>({ tag: 'suspected', promptId, at: clock.now() })),
+    );
+    return timer(this.#isAtServer(promptId) ? AGAIN_MS : 0, clock).pipe(
+      mergeMap(() => asked$.pipe(repeat({ delay: () => timer(AGAIN_MS, clock) }))),
+      takeUntil(this.#gone(promptId)),
+      finalize(() => this.#wanted.delete(promptId)),
+    );
+  }
+
+  #isAtServer(promptId: string): boolean {
+    const job = this.#parts.board.job(promptId);
+    return job !== undefined && isAtServer(job);
   }
 
   #asked(promptId: string): Observable<never> {

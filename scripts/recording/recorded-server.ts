@@ -31,7 +31,11 @@ export function openSockets(): { clientOf(line: Exclude<Recorded, Http>): string
 }
 
 /** The newest answer to each path so far. A list of jobs that was never asked for is a route that the server lacks. */
-export function recordedAnswers(): { put: (line: Http) => void; get: (path: string) => Observable<Answer> } {
+export function recordedAnswers(): {
+  put: (line: Http) => void;
+  get: (path: string) => Observable<Answer>;
+  disown: () => void;
+} {
   const byPath = new Map<string, Http['http']>();
   return {
     put: ({ http }) => byPath.set(http.path, http),
@@ -43,7 +47,10 @@ export function recordedAnswers(): { put: (line: Http) => void; get: (path: stri
         // A recording's posts tell the ids that count.
         if (path.startsWith('/history?')) return of({ status: 200, json: {} });
         if (path.startsWith('/api/jobs')) return of({ status: 404, json: undefined });
+        // What it answers is ComfyUI's.
+        if (path === '/prompt') return of({ status: 200, json: { exec_info: { queue_remaining: 0 } } });
         return throwError(() => new NoAnswer(`${path} was not recorded`, true));
       }),
+    disown: () => undefined,
   };
 }

@@ -1,4 +1,4 @@
-import { concatMap, defer, map, of, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, map, of, tap, throwError, type Observable } from 'rxjs';
 import {
   endedListOf,
   historyIdOf,
@@ -13,7 +13,7 @@ import {
   type Found,
   type Queued,
 } from '../codecs/lookup.codec';
-import { NoAnswer, Unreadable, type Answer } from '../rest/rest';
+import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
 import { MARK } from './places';
 
 /** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */
@@ -28,37 +28,43 @@ export interface Lookup {
   readonly answers: () => Observable<true>;
   /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
+  /** The server has told whether jobs keep the ids that they are posted with. */
+  readonly knowsWhetherIdsStay: (doThey: boolean) => void;
 }
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const MAX_HISTORY_ITEMS = 32;
 
-type Get = (path: string) => Observable<Answer>;
+type Asked = Pick<Rest, 'get' | 'disown'>;
 type Parse<T> = (answer: Answer) => T | undefined;
 
 /**
  * Asks through the cheapest routes the server has: `/api/jobs` where there is one, else `/queue` and `/history/{id}`.
  * Which it has, the first answer tells.
  */
-export function lookup(get: Get): Lookup {
-  const routes = new Routes(get);
+export function lookup(rest: Asked): Lookup {
+  const routes = new Routes(rest);
   return {
     queue: () => routes.queue(),
     one: (promptId) => routes.one(promptId),
     ends: () => routes.ends(),
     answers: () => routes.answers(),
     renamed: (promptId) => routes.renamed(promptId),
+    knowsWhetherIdsStay: (doThey) => routes.knowsWhetherIdsStay(doThey),
   };
 }
 
 class Routes implements Lookup {
-  readonly #get: Get;
-  /** Whether the server lacks `/api/jobs`. */
+  readonly #rest: Asked;
+  /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
   #endings = 'completed,failed,cancelled';
+  #idsStay = false;
+  /** How many entries of its history are read for marks: fewer once they were too large to be read. */
+  #marked = MAX_HISTORY_ITEMS;
 
-  constructor(get: Get) {
-    this.#get = get;
+  constructor(rest: Asked) {
+    this.#rest = rest;
   }
 
   queue(): Observable<readonly Queued[]> {
@@ -77,6 +83,11 @@ class Routes implements Lookup {
       // Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4).
       () =>
         this.#asked(`/history/${id}`, ({ status, json }) => (status === 200 ? historyOf(json, promptId) : undefined)),
+    ).pipe(
+      // A proxy says 404 with such an error, too.
+      concatMap((found) =>
+        found.tag === 'absent' && !this.#legacy ? this.answers().pipe(map(() => found)) : of(found),
+      ),
     );
   }
 
@@ -96,50 +107,64 @@ class Routes implements Lookup {
   }
 
   answers(): Observable<true> {
-    return this.#get('/prompt').pipe(
-      map(({ status, json }) => {
-        if (status !== 200 || !isQueueInfo(json)) throw new NoAnswer(`/prompt: status ${status}, not ComfyUI's`, true);
-        return true;
-      }),
+    return this.#asked('/prompt', ({ status, json }) => (status === 200 && isQueueInfo(json) ? true : undefined)).pipe(
+      // Nothing but ComfyUI says this of itself.
+      catchError((error: unknown) =>
+        throwError(() => (error instanceof Unreadable ? new NoAnswer(error.message, true) : error)),
+      ),
     );
   }
 
   renamed(promptId: string): Observable<string | undefined> {
     return defer(() => {
-      if (!this.#legacy) return of(undefined);
+      if (!this.#legacy || this.#idsStay) return of(undefined);
       // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
-      return this.#get(`/history?max_items=${MAX_HISTORY_ITEMS}`).pipe(
+      const items = this.#marked;
+      return this.#rest.get(`/history?max_items=${items}`).pipe(
         map(({ status, json }) => {
-          if (status !== 200) throw new NoAnswer(`/history: status ${status}`, true);
+          if (status !== 200) throw this.#notComfyUIs('/history', status);
           return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
+        }),
+        catchError((error: unknown) => {
+          if (!(error instanceof Unreadable) || items === 1) throw error;
+          this.#marked = Math.max(1, Math.min(this.#marked, items >> 1));
+          return this.renamed(promptId);
         }),
       );
     });
   }
 
-  /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. */
+  knowsWhetherIdsStay(doThey: boolean): void {
+    this.#idsStay = doThey;
+  }
+
+  /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. A proxy may say that for a while, too: the older routes prove it. */
   #either<T>(path: string, parse: Parse<T>, old: () => Observable<T>): Observable<T> {
     return defer(() => {
       if (this.#legacy) return old();
-      return this.#get(path).pipe(
+      return this.#rest.get(path).pipe(
         concatMap((answer) => {
-          this.#legacy = (answer.status === 404 || answer.status === 405) && answer.json === undefined;
-          return this.#legacy ? old() : of(parsed(answer, path, parse));
+          const isMissing = (answer.status === 404 || answer.status === 405) && answer.json === undefined;
+          return isMissing ? old().pipe(tap(() => (this.#legacy = true))) : of(this.#parsed(answer, path, parse));
         }),
       );
     });
   }
 
   #asked<T>(path: string, parse: Parse<T>): Observable<T> {
-    return this.#get(path).pipe(map((answer) => parsed(answer, path, parse)));
+    return this.#rest.get(path).pipe(map((answer) => this.#parsed(answer, path, parse)));
   }
-}
 
-function parsed<T>(answer: Answer, path: string, parse: Parse<T>): T {
-  const value = parse(answer);
-  if (value !== undefined) return value;
-  const message = `${path}: status ${answer.status} with a body that is not ComfyUI's`;
-  throw answer.status === 200 && answer.json !== undefined
-    ? new Unreadable(message, true)
-    : new NoAnswer(message, true);
+  #parsed<T>(answer: Answer, path: string, parse: Parse<T>): T {
+    const value = parse(answer);
+    if (value !== undefined) return value;
+    if (answer.status === 200 && answer.json !== undefined)
+      throw new Unreadable(`${path}: status 200 with a body that is not ComfyUI's`, true);
+    throw this.#notComfyUIs(path, answer.status);
+  }
+
+  #notComfyUIs(path: string, status: number): NoAnswer {
+    this.#rest.disown();
+    return new NoAnswer(`${path}: status ${status} with a body that is not ComfyUI's`, true);
+  }
 }

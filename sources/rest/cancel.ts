@@ -1,17 +1,19 @@
-import { EMPTY, catchError, concat, concatMap, defer, of, type Observable } from 'rxjs';
+import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { interruptsById, isRefusal, queueOf } from '../codecs/lookup.codec';
+import type { Lookup } from '../looks/lookup';
 import { NoAnswer, Unreadable, type Answer, type Rest } from './rest';
 
 /**
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
  * is harmless. Whether it stopped, frames and looks tell.
  */
-export const cancel = (rest: Rest, promptId: string): Observable<never> =>
+export const cancel = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: string): Observable<never> =>
   rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, '{}').pipe(
     concatMap((answer) => {
       if (isMissing(answer)) return cancelLegacy(rest, promptId);
-      // ComfyUI's own 404 says that it knows no such job; anything else but 200 is somebody before it.
-      if (answer.status === 200 || (answer.status === 404 && isRefusal(answer.json))) return EMPTY;
+      if (answer.status === 200) return EMPTY;
+      // ComfyUI's own 404 says that it knows no such job; a proxy's looks the same, and anything else is of a proxy.
+      if (answer.status === 404 && isRefusal(answer.json)) return answers().pipe(ignoreElements());
       throw new NoAnswer(`/api/jobs/{id}/cancel: status ${answer.status}`, true);
     }),
   );
@@ -23,7 +25,7 @@ export const cancel = (rest: Rest, promptId: string): Observable<never> =>
  */
 const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
   concat(
-    rest.post('/queue', JSON.stringify({ delete: [promptId] })).pipe(concatMap(() => EMPTY)),
+    taken(rest, '/queue', { delete: [promptId] }),
     defer(() => rest.get('/queue')).pipe(
       concatMap(({ json }) => {
         const queue = queueOf(json);
@@ -39,9 +41,17 @@ const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
           }),
         );
       }),
-      concatMap((runs) => (runs ? rest.post('/interrupt', JSON.stringify({ prompt_id: promptId })) : EMPTY)),
-      concatMap(() => EMPTY),
+      concatMap((runs) => (runs ? taken(rest, '/interrupt', { prompt_id: promptId }) : EMPTY)),
     ),
+  );
+
+/** Completes once ComfyUI took it, which it answers with 200. */
+const taken = (rest: Rest, path: string, body: object): Observable<never> =>
+  rest.post(path, JSON.stringify(body)).pipe(
+    concatMap(({ status }) => {
+      if (status !== 200) throw new NoAnswer(`${path}: status ${status}`, true);
+      return EMPTY;
+    }),
   );
 
 const isMissing = ({ status, json }: Answer): boolean => (status === 404 || status === 405) && json === undefined;

@@ -62,8 +62,10 @@ export interface Rest {
    * connections for files are busy for too long.
    */
   readonly open: (path: string, range?: string) => Promise<Dispatcher.ResponseData>;
-  /** When the last request was answered, in ms since 1970; 0 where it was not, or none was made. */
+  /** When the last request was answered with a status under 400, in ms since 1970; 0 where none was, or a later one was not answered. */
   readonly answeredAt: () => number;
+  /** The last answer was not ComfyUI's, so it is none. */
+  readonly disown: () => void;
   /** Closes the connections. */
   readonly close: () => Promise<void>;
 }
@@ -90,9 +92,7 @@ export function rest(
   const breaker = breakerAfter(limits.breakAfter);
 
   let answeredAt = 0;
-
   const ask = asker(agent, { url, headers }, limits.maxBytes);
-
   const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
     new Observable((subscriber) => {
       // Of our own: `AbortSignal.any` of an `AbortSignal.timeout` is collected as garbage in Node 20 and never fires (0 of
@@ -105,13 +105,12 @@ export function rest(
         .finally(() => clearTimeout(patience))
         .then(
           (answer) => {
-            answeredAt = clock.now();
+            if (answer.status < 400) answeredAt = clock.now();
             subscriber.next(answer);
             subscriber.complete();
           },
           (error: unknown) => {
-            if (error instanceof NoAnswer && isAnswer(error)) answeredAt = clock.now();
-            else if (!unsubscribed) answeredAt = 0;
+            if (!unsubscribed) answeredAt = error instanceof NoAnswer && isAnswer(error) ? clock.now() : 0;
             subscriber.error(asNoAnswer(error, path));
           },
         );
@@ -128,6 +127,7 @@ export function rest(
     post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
     open: opener(outputs, { url, headers }, limits.timeoutMs),
     answeredAt: () => answeredAt,
+    disown: () => (answeredAt = 0),
     close: async () => {
       await Promise.all([agent.destroy(), outputs.destroy()]);
     },
@@ -238,7 +238,7 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
 
-const tooLarge = (path: string, cause?: unknown): Unreadable =>
+const tooLarge = (path: string, cause?: unknown) =>
   new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
 
 /** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */

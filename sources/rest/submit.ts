@@ -6,7 +6,6 @@ import {
   defer,
   filter,
   ignoreElements,
-  map,
   of,
   take,
   takeUntil,
@@ -21,10 +20,11 @@ import type { BoardEvent } from '../../streams/board/board';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import type { Prompt } from '../../streams/job/workflow';
+import { findPosted } from '../looks/find-posted';
 import type { Lookup } from '../looks/lookup';
-import { MARK, inQueueAs } from '../looks/places';
+import { MARK } from '../looks/places';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { NoAnswer, Refusal, Unreadable, type Answer, type Rest } from './rest';
+import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
@@ -132,12 +132,18 @@ class Posting {
   }
 
   #verdict({ status, json }: Answer): Observable<BoardEvent> {
-    if (status === 200 && acceptedCodec.is(json)) return this.#accepted(json.prompt_id, json.node_errors);
+    if (status === 200 && acceptedCodec.is(json)) {
+      this.#lookup.knowsWhetherIdsStay(json.prompt_id === this.#submission.promptId);
+      return this.#accepted(json.prompt_id, json.node_errors);
+    }
     if (status < 400)
       return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
-    const rejected = rejection(json);
-    if (rejected === undefined)
+    // ComfyUI refuses a workflow with 400 alone; a proxy's 404 in JSON would end each job that comes while a pod starts.
+    const rejected = status === 400 ? rejection(json) : undefined;
+    if (rejected === undefined) {
+      this.#rest.disown();
       return throwError(() => new Refusal('an answer that is not ComfyUI’s', status, undefined));
+    }
     return this.#refused(rejected.failure, rejected.nodeErrors);
   }
 
@@ -224,27 +230,4 @@ function bodyOf({ promptId, clientId, prompt }: Submission): string {
   };
   const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
   return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
-}
-
-/** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. */
-function findPosted({ queue, one, renamed }: Lookup, promptId: string): Observable<string | undefined> {
-  const alone = (): Observable<string | undefined> =>
-    one(promptId).pipe(concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))));
-  return queue().pipe(
-    // Strangers' workflows may make it too large to be read: what has ended is found all the same, and nothing is called absent.
-    catchError((error: unknown) => {
-      if (!(error instanceof Unreadable)) throw error;
-      return alone().pipe(
-        map((id) => {
-          if (id === undefined) throw error;
-          return { id };
-        }),
-      );
-    }),
-    concatMap((found) => {
-      if ('id' in found) return of(found.id);
-      const queued = inQueueAs(found, promptId);
-      return queued === undefined ? alone() : of(queued.promptId);
-    }),
-  );
 }

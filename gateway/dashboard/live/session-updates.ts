@@ -9,9 +9,11 @@ import {
   filter,
   finalize,
   from,
+  ignoreElements,
   map,
   merge,
   of,
+  retry,
   skip,
   switchMap,
   timer,
@@ -26,6 +28,8 @@ import type { Outages } from './outages';
 /** While nothing comes by itself all is listed over HTTP, in case only sockets are blocked. */
 const LOOK_MS = { first: 2_000, next: 5_000 };
 const HEALTH_MS = 3_000;
+/** Each count is asked for once a minute. */
+const RECOUNT_MS = 60_000;
 
 /** What a session is kept up to date with, and in. */
 export interface Updated {
@@ -55,6 +59,7 @@ export const updates$ = (session: Updated): Observable<Update> => {
     breaks$(session, isLinked$),
     looks$(session, isLinked$),
     health$(session),
+    counts$(session),
   );
 };
 
@@ -110,6 +115,16 @@ const health$ = ({ api, cache, health, lastHealth, outages }: Updated): Observab
       if (checks) outages.checked(checks.servers);
       cache.expire();
     }),
+  );
+
+/** Asks for the counts now and then, while somebody looks; what an answer brings shows by itself. */
+const counts$ = ({ listing }: Updated): Observable<never> =>
+  timer(RECOUNT_MS, RECOUNT_MS).pipe(
+    filter(() => !document.hidden),
+    exhaustMap(() => from(listing.recount(AbortSignal.timeout(RECOUNT_MS)))),
+    // The next minute brings the next try.
+    retry(),
+    ignoreElements(),
   );
 
 type Look = 'whole' | 'partial' | 'refused' | 'unanswered';

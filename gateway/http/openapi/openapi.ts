@@ -35,7 +35,7 @@ const selfPaths = {
       id: 'metrics',
       tag: 'health',
       summary: 'What happened, in the text format of Prometheus',
-      description: 'For services alone: others are answered 403. Every metric is named in docs/metrics.md.',
+      description: 'For services alone: others are answered 403. Every metric is named in docs/interfaces/metrics.md.',
       answers: {
         200: {
           description: 'All metrics of this instance.',

@@ -247,6 +247,18 @@ test('while it is connected it listens and does not ask again', async () => {
   expect(asked).toEqual([]);
 });
 
+test('counts that no state corrects are asked for within a minute', async () => {
+  await page.clock.install();
+  await open({ sub: 'counted' });
+  await page.getByText('No jobs yet').waitFor();
+  const counts = page.locator('.segments');
+  await counts.getByText('Completed 0').waitFor();
+  const totals = { queued: 0, processing: 0, completed: 7, failed: 0, cancelled: 0 };
+  await page.route(/\/jobs\?/, (route) => route.fulfill({ json: { jobs: [], totals } }));
+  await page.clock.fastForward(61_000);
+  await counts.getByText('Completed 7').waitFor();
+});
+
 test('servers and the store show how they are', async () => {
   await open(service);
   const server = page.locator('.servers li', { hasText: 'server-1' });

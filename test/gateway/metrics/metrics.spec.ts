@@ -172,7 +172,7 @@ test('its page names every metric with its type and labels, and no other', () =>
     .filter(({ name }) => name.startsWith('jobstream_'))
     .map(({ name, type, labelNames, constructor }) => [name, type ?? constructor.name.toLowerCase(), labelNames]);
   registry.clear();
-  const page = readFileSync(join(root, 'docs/metrics.md'), 'utf8');
+  const page = readFileSync(join(root, 'docs/interfaces/metrics.md'), 'utf8');
   const told = [...page.matchAll(/^\| `(jobstream_\w+)` \| (\w+) \|([^|]*)\| .+ \|$/gm)].map(
     ([, name, type, labels = '']) => [name, type, [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label)],
   );

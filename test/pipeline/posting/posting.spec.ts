@@ -124,7 +124,7 @@ describe('on virtual time', () => {
     return {
       ...{ first: its.first.bind(its), takenUp: its.takenUp.bind(its), stop: its.stop.bind(its) },
       ...choice,
-      overdue$: its.overdue$,
+      due$: its.due$,
       server: choice.asked,
       outage$: outages(choice, board, env),
       board,

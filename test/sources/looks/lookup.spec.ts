@@ -1,7 +1,7 @@
-import { asyncScheduler, lastValueFrom, of, toArray, type Observable } from 'rxjs';
+import { asyncScheduler, filter, lastValueFrom, map, of, throwError, toArray, type Observable } from 'rxjs';
 import { lookUp } from '../../../sources/looks/look-up';
 import { lookup, type Lookup } from '../../../sources/looks/lookup';
-import { NoAnswer, rest, type Answer, type Rest } from '../../../sources/rest/rest';
+import { NoAnswer, Unreadable, rest, type Answer, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jobOf, queuedState, watched, type Job, type RunFacts } from '../../../streams/job/job';
 import type { BoardEvent } from '../../../streams/board/board';
@@ -41,7 +41,7 @@ async function asking(version: ComfyUIVersion, options: Partial<StandInOptions> 
   const asked: Asked = {
     server,
     client,
-    routes: lookup(client.get),
+    routes: lookup(client),
     paths: () => {
       const paths = server.requests.slice(seen).map(({ path }) => path);
       seen = server.requests.length;
@@ -58,8 +58,14 @@ const taken = (promptId: string, facts: Partial<RunFacts> = {}): Job => {
   return { ...jobOf(state, { graph: graphOf(steps()) }), stage: { ...watched(0), ...facts } };
 };
 
+/** What looks tell of jobs, without the queue as a whole. */
+const looking = (routes: Lookup) => {
+  const looked = lookUp(routes, asyncScheduler);
+  return (jobs: readonly Job[]): Observable<BoardEvent> => looked(jobs).pipe(filter(({ tag }) => tag !== 'queueSeen'));
+};
+
 const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
-  lastValueFrom(lookUp(routes, asyncScheduler)(jobs).pipe(toArray()));
+  lastValueFrom(looking(routes)(jobs).pipe(toArray()));
 
 const answer = <T>(value$: Observable<T>): Promise<T> => lastValueFrom(value$);
 
@@ -82,13 +88,13 @@ describe.each(versions)('%s', (version) => {
     expect(paths()).toEqual(isNew ? [NEW] : [NEW, '/queue']);
     expect(await answer(routes.one('x'))).toEqual({ tag: 'absent' });
     await answer(routes.queue());
-    expect(paths()).toEqual(isNew ? ['/api/jobs/x', NEW] : ['/history/x', '/queue']);
+    expect(paths()).toEqual(isNew ? ['/api/jobs/x', '/prompt', NEW] : ['/history/x', '/queue']);
   });
 
   test('the same where the first question is about one job', async () => {
     const { routes, paths } = await asking(version);
     expect(await answer(routes.one('a/b?c'))).toEqual({ tag: 'absent' });
-    expect(paths()).toEqual(isNew ? ['/api/jobs/a%2Fb%3Fc'] : ['/api/jobs/a%2Fb%3Fc', '/history/a%2Fb%3Fc']);
+    expect(paths()).toEqual(isNew ? ['/api/jobs/a%2Fb%3Fc', '/prompt'] : ['/api/jobs/a%2Fb%3Fc', '/history/a%2Fb%3Fc']);
   });
 
   test('[R8] one request for any number of jobs that are in hand', async () => {
@@ -121,8 +127,9 @@ describe.each(versions)('%s', (version) => {
     expect([askedAfter <= askedAt, askedAt <= at]).toEqual([true, true]);
     const detail = isNew ? '/api/jobs' : '/history';
     // One that was never heard of may go by an id of an old server's own.
-    const renamed = isNew ? [] : ['/history?max_items=32'];
-    expect(paths()).toEqual([isNew ? NEW : '/queue', `${detail}/${ended}`, `${detail}/nowhere`, ...renamed]);
+    // A 404 with an error may be a proxy's.
+    const confirmed = isNew ? '/prompt' : '/history?max_items=32';
+    expect(paths()).toEqual([isNew ? NEW : '/queue', `${detail}/${ended}`, `${detail}/nowhere`, confirmed]);
     expect(events).toMatchObject([
       { promptId: first, tag: 'found' },
       { promptId: second, tag: 'found' },
@@ -214,7 +221,7 @@ describe.each(versions)('%s', (version) => {
       routes: [page],
     };
     const jobs = [broken, ...ended].map((id) => taken(id));
-    const looked = lookUp(lookup(client.get), asyncScheduler);
+    const looked = looking(lookup(client));
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked(jobs).pipe(toArray()));
       expect(events).toHaveLength(3);
@@ -233,16 +240,33 @@ describe.each(versions)('%s', (version) => {
     };
     const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
-      lookUp(
-        routes,
-        asyncScheduler,
-      )([taken('a'), taken('b')]).subscribe({
+      looking(routes)([taken('a'), taken('b')]).subscribe({
         next: (event) => told.push(event),
         error: resolve,
         complete: () => resolve('completed'),
       }),
     );
     expect([told, failed]).toEqual([[], expect.any(NoAnswer)]);
+  });
+});
+
+describe.each(versions)('the queue as a whole, on %s', (version) => {
+  test('is told in its order, strangers included', async () => {
+    const { server, routes } = await asking(version);
+    const ids = await three(server);
+    const [seen] = await lastValueFrom(
+      lookUp(
+        routes,
+        asyncScheduler,
+      )([taken(ids[2])]).pipe(
+        map((event) => (event.tag === 'queueSeen' ? event : undefined)),
+        toArray(),
+      ),
+    );
+    expect(seen).toMatchObject({ serverUrl: 'http://comfy', entries: ids.map((runId) => ({ runId })) });
+    // Where the list brings workflows, each entry gives its own.
+    const sizes = seen?.entries.map(({ nodes, graph }) => [nodes(), graph()?.size ?? 0]);
+    expect(sizes).toEqual(ids.map(() => (version === '0.33.0' ? [0, 0] : [4, 4])));
   });
 });
 
@@ -295,9 +319,9 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
   test('are asked for one by one where the list is no answer', async () => {
     const { server, routes } = await asking(version);
     await answer(routes.queue());
-    const gone = lookup((path) =>
-      path === HISTORY ? of({ status: 403, json: 'no' }) : rest(serverAddress(server.url)).get(path),
-    );
+    const client = rest(serverAddress(server.url));
+    const get = (path: string) => (path === HISTORY ? of({ status: 403, json: 'no' }) : client.get(path));
+    const gone = lookup({ ...client, get });
     expect(await tagsOf(gone, { heardAt: 1, absences: { count: 1, since: 0 } })).toEqual(ids.map(() => 'absent'));
   });
 });
@@ -305,7 +329,7 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
 describe('[R4] what is not ComfyUI’s is no answer', () => {
   const answering = (...answers: readonly Answer[]): Lookup => {
     const waiting = [...answers];
-    return lookup(() => of(waiting.shift() ?? { status: 200, json: {} }));
+    return lookup({ get: () => of(waiting.shift() ?? { status: 200, json: {} }), disown: () => undefined });
   };
   const gone = { status: 404, json: undefined };
 
@@ -343,11 +367,11 @@ describe('answers that cannot be read', () => {
   test.each(['0.3.30', '0.3.64'] as const)('a queue too large does not keep an end of %s waiting', async (version) => {
     const { server } = await asking(version, { faults: { giantQueue: 50 } });
     const client = rest(serverAddress(server.url), small);
-    const routes = lookup(client.get);
+    const routes = lookup(client);
     const ended = await submit(server, short());
     await finished(server, ended);
     const waiting = await submit(server, long());
-    const looked = lookUp(routes, asyncScheduler);
+    const looked = looking(routes);
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked([taken(ended), taken(waiting)]).pipe(toArray()));
       const tags = new Map(events.map((event) => ['promptId' in event && event.promptId, event.tag]));
@@ -357,6 +381,29 @@ describe('answers that cannot be read', () => {
     expect(server.requests.filter(({ path }) => path === '/queue')).toHaveLength(1);
     expect(client.answeredAt()).toBeGreaterThan(0);
     await client.close();
+  });
+
+  test('a history too large for marks is read in part, and not at all where ids stay', async () => {
+    const asked: string[] = [];
+    const entry = { prompt: [0, 'theirs', {}, { comfyui_jobstream: 'ours' }, []], outputs: {}, status: {} };
+    const get = (path: string): Observable<Answer> => {
+      asked.push(path);
+      if (path.startsWith('/api/jobs')) return of({ status: 404, json: undefined });
+      if (path === '/queue') return of({ status: 200, json: { queue_running: [], queue_pending: [] } });
+      const items = Number(/max_items=(\d+)/.exec(path)?.[1]);
+      return items > 8
+        ? throwError(() => new Unreadable('too large', true))
+        : of({ status: 200, json: { theirs: entry } });
+    };
+    const routes = lookup({ get, disown: () => undefined });
+    await answer(routes.queue());
+    expect(await answer(routes.renamed('another'))).toBeUndefined();
+    expect(asked.slice(2)).toEqual(['/history?max_items=32', '/history?max_items=16', '/history?max_items=8']);
+    await answer(routes.renamed('another'));
+    expect(asked.slice(5)).toEqual(['/history?max_items=8']);
+    routes.knowsWhetherIdsStay(true);
+    expect(await answer(routes.renamed('another'))).toBeUndefined();
+    expect(asked).toHaveLength(6);
   });
 
   test('a job’s own page that cannot be read is told as such, and is no outage', async () => {
@@ -371,8 +418,8 @@ describe('answers that cannot be read', () => {
       contentType: 'application/json',
     };
     for (let n = 0; n < 7; n++)
-      expect(await look(lookup(client.get), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
-    expect(await answer(lookup(client.get).queue())).toEqual([]);
+      expect(await look(lookup(client), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
+    expect(await answer(lookup(client).queue())).toEqual([]);
     await client.close();
   });
 
@@ -380,7 +427,7 @@ describe('answers that cannot be read', () => {
     const { server } = await asking('0.33.0');
     const client = rest(serverAddress(server.url), small);
     server.faults.status = { httpStatus: 200, body: '{"login": true}', contentType: 'application/json' };
-    await expect(look(lookup(client.get), [taken('ours')])).rejects.toBeInstanceOf(NoAnswer);
+    await expect(look(lookup(client), [taken('ours')])).rejects.toBeInstanceOf(NoAnswer);
     await client.close();
   });
 });

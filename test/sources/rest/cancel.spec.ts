@@ -1,5 +1,6 @@
 import { asyncScheduler, lastValueFrom } from 'rxjs';
 import { cancel } from '../../../sources/rest/cancel';
+import { lookup } from '../../../sources/looks/lookup';
 import { NoAnswer, rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jittered } from '../../../streams/operators/backoff';
@@ -35,7 +36,7 @@ function asking(server: ComfyUIStandIn, timeoutMs = 2_000): Rest {
 }
 
 const asked = (client: Rest, promptId: string): Promise<unknown> =>
-  lastValueFrom(cancel(client, promptId), { defaultValue: 'asked' });
+  lastValueFrom(cancel(client, lookup(client), promptId), { defaultValue: 'asked' });
 
 const short = () => steps({ steps: 3, secondsPerStep: 0.01 });
 const long = () => steps({ steps: 100, secondsPerStep: 0.02 });
@@ -110,7 +111,7 @@ describe.each(versions)('%s', (version) => {
       return 10;
     };
     const again = lastValueFrom(
-      cancel(client, running).pipe(
+      cancel(client, lookup(client), running).pipe(
         reconnecting({ backoff: { steadyMs: 60_000, delayMs }, clock: asyncScheduler, isTransient }),
       ),
       { defaultValue: 'asked' },
@@ -126,7 +127,8 @@ describe.each(versions)('%s', (version) => {
     const running = await submit(server, long());
     await until(() => server.executions.has(running));
     server.faults.busy(0.3);
-    const again = cancel(asking(server, 100), running).pipe(
+    const hurried = asking(server, 100);
+    const again = cancel(hurried, lookup(hurried), running).pipe(
       reconnecting({
         backoff: jittered({ firstMs: 20, maxMs: 100, steadyMs: 60_000 }, Math.random),
         clock: asyncScheduler,

@@ -195,7 +195,14 @@ describe('[R10] the breaker', () => {
     }
     expect((await ask(client, '/nothing')).status).toBe(404);
     for (let n = 0; n < 4; n++) expect((await lastValueFrom(client.post('/prompt', '{}'))).status).toBe(400);
+    // Nor for it: a proxy answers so in the place of a server that is gone.
+    expect(client.answeredAt()).toBe(0);
+    await ask(client);
     expect(client.answeredAt() > 0).toBe(true);
+    await ask(client, '/nothing');
+    expect(client.answeredAt() > 0).toBe(true);
+    client.disown();
+    expect(client.answeredAt()).toBe(0);
   });
 });
 

@@ -83,7 +83,7 @@ function submitTo(
     ...options.submission,
   };
   const events: BoardEvent[] = [];
-  const sources = { rest: client, lookup: lookup(client.get) };
+  const sources = { rest: client, lookup: lookup(client) };
   const report = (_where: string, error: unknown) => reports.push(error);
   let subscription!: Subscription;
   const done = new Promise<readonly BoardEvent[]>((resolve, reject) => {
@@ -471,12 +471,23 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
     expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'unreachable', retryable: true, message } }]);
   });
 
-  test.each([404, 405])('[R10] a %i that ComfyUI itself says in JSON is final', async (httpStatus) => {
-    const status = { httpStatus, body: '{"error":"no such route"}', contentType: 'application/json' };
+  test.each([404, 405, 409])(
+    '[R4] a %i in JSON is no refusal of ComfyUI’s: posted once it is over',
+    async (httpStatus) => {
+      const server = await start();
+      server.faults.status = { httpStatus, body: '{"error":"no such upstream"}', contentType: 'application/json' };
+      const { done } = submitTo(server.url, short());
+      await until(() => posts(server) > 0);
+      server.faults.status = undefined;
+      expect(await done).toMatchObject([{ tag: 'accepted' }]);
+    },
+  );
+
+  test('[R10] a 403 in JSON is final', async () => {
+    const status = { httpStatus: 403, body: '{"error":"no"}', contentType: 'application/json' };
     const server = await start({ faults: { status } });
     const { done } = submitTo(server.url, short());
-    const failure = { kind: 'rejected', message: 'no such route', retryable: false };
-    expect(await done).toMatchObject([{ tag: 'refused', failure }]);
+    expect(await done).toMatchObject([{ tag: 'refused', failure: { retryable: false } }]);
     expect(posts(server)).toBe(1);
   });
 

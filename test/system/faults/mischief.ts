@@ -66,6 +66,7 @@ class Doing {
   readonly asleep = new Set<number>();
   readonly #busy = new Set<Victim>();
   readonly #store: TestedStore;
+  readonly #truth: Truth;
   readonly #chance: Chance;
   readonly #onInstance: Acts<Instance>;
   readonly #onServer: Acts<Server>;
@@ -74,6 +75,7 @@ class Doing {
 
   constructor(store: TestedStore, truth: Truth, chance: Chance) {
     this.#store = store;
+    this.#truth = truth;
     this.#chance = chance;
     this.#onInstance = onInstance(chance, this.asleep);
     this.#onServer = onServer(truth, chance);
@@ -98,6 +100,9 @@ class Doing {
     const server = kind in this.#onServer ? (whom as Server) : undefined;
     const from = Date.now();
     const struck = new Set(server === undefined ? [] : this.#liveAt(server));
+    // The feed knows neither what was submitted while the store was away, nor what its submitter was not told of.
+    if (kind === 'ComfyUI restart' && server !== undefined)
+      for (const order of await this.#truth.held(server.comfy)) struck.add(order);
     await this.#done(kind, whom);
     // What came just before is told only later.
     if (server !== undefined) for (const order of this.#liveAt(server, from + SOON_MS)) struck.add(order);

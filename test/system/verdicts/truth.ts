@@ -25,6 +25,8 @@ export interface Truth {
   /** Reads all histories; before a server forgets its own, and at the end. */
   read(server: ComfyUIStandIn): Promise<void>;
   readonly endings: ReadonlyMap<string, Ending>;
+  /** The orders that a server knows now, in its queue or history: what a restart makes it forget. */
+  held(server: ComfyUIStandIn): Promise<readonly number[]>;
   /** Requests that the service made: ours and posted workflows apart. */
   requests(server: ComfyUIStandIn): number;
 }
@@ -37,6 +39,14 @@ export function truth(): Truth {
       for (const [runId, item] of Object.entries(history)) endings.set(runId, endingOf(runId, item));
     },
     endings,
+    held: async ({ url }) => {
+      const [queue, history] = await Promise.all([fetch(`${url}/queue`), fetch(url + ASKED_BY_US)]);
+      const { queue_running, queue_pending } = (await queue.json()) as Record<string, readonly HistoryItem['prompt'][]>;
+      const ended = Object.values((await history.json()) as Record<string, HistoryItem>);
+      return [...(queue_running ?? []), ...(queue_pending ?? []), ...ended.map(({ prompt }) => prompt)].flatMap(
+        ([, , workflow]) => orderOf(workflow) ?? [],
+      );
+    },
     requests: ({ requests }) =>
       requests.filter(({ method, path }) => path !== ASKED_BY_US && !(method === 'POST' && path === '/prompt')).length,
   };

@@ -17,6 +17,8 @@ export interface Listing {
   readonly partial: ReadonlySignal<boolean>;
   /** How many jobs there are of a user, or of all for an empty name, kept up by what is heard since. */
   totalsOf(user: string): Totals | undefined;
+  /** Asks anew for all counts: what ended while nothing was heard, or is kept no longer, is told by no state. */
+  recount(signal: AbortSignal): Promise<void>;
   /** Brings everything live and the newest that ended; what is live no more is asked for. */
   look(signal: AbortSignal): Promise<void>;
   /** Brings the newest of those wanted. */
@@ -54,10 +56,14 @@ export function listing(api: Api, cache: JobCache): Listing {
   const looked = signal(false);
   const pages = signal(0);
   const partial = signal(false);
-  const page: FetchPage = async (query, cursor, abort) => {
+  const asked = async (query: Query & { readonly limit: string }, abort: AbortSignal): Promise<JobPage> => {
     const askedAt = Date.now();
-    const answer = await api.list({ ...query, limit: PAGE, ...(cursor !== undefined && { cursor }) }, abort);
+    const answer = await api.list(query, abort);
     if (answer.totals) totals.told(query['userId'] ?? '', answer.totals, askedAt - cache.clockSkewMs());
+    return answer;
+  };
+  const page: FetchPage = async (query, cursor, abort) => {
+    const answer = await asked({ ...query, limit: PAGE, ...(cursor !== undefined && { cursor }) }, abort);
     for (const job of answer.jobs) cache.take(job);
     partial.value = answer.partial === true;
     return answer;
@@ -74,6 +80,10 @@ export function listing(api: Api, cache: JobCache): Listing {
     pages,
     partial,
     totalsOf: totals.of,
+    async recount(abort) {
+      for (const userId of totals.users()) await asked({ limit: '1', ...(userId !== '' && { userId }) }, abort);
+      pages.value += 1;
+    },
     async look(abort) {
       const live = [...cache.jobs.values()].filter((job) => !isSettled(job));
       const listed = await allLive(page, abort);

@@ -5,6 +5,8 @@ import type { Totals } from '../api';
 /** How many jobs there are of each user, and of all under the empty name: what the gateway last said, kept up by each job that changes since. */
 export interface UserTotals {
   readonly of: (user: string) => Totals | undefined;
+  /** Of whom there are counts. */
+  readonly users: () => readonly string[];
   /** The gateway's answer to a question that was asked at that time, in its own clock; ms since 1970. */
   readonly told: (user: string, counts: Totals, at: number) => void;
   /** Is told of each state that the cache takes. */
@@ -15,6 +17,7 @@ export function userTotals(): UserTotals {
   const totals = new Map<string, { readonly at: number; readonly counts: Totals }>();
   return {
     of: (user) => totals.get(user)?.counts,
+    users: () => [...totals.keys()],
     told: (user, counts, at) => void totals.set(user, { at, counts }),
     note: (job, before, isNews) => {
       if (!isNews || before?.status === job.status) return;

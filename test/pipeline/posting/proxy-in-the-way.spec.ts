@@ -1,0 +1,89 @@
+import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
+import { steps } from '../../support/comfyui/workflows';
+import { hurriedClock } from '../../support/pipeline/hurried-clock';
+import { anInstance, closeAll } from '../../support/pipeline/pipelines';
+import { aStore } from '../../support/pipeline/stores';
+import { until } from '../../support/until';
+
+afterEach(async () => {
+  await closeAll();
+  await stopAll();
+});
+
+const json404 = { httpStatus: 404, body: '{"error":"no such upstream"}', contentType: 'application/json' };
+const text404 = { httpStatus: 404, body: '404 page not found', contentType: 'text/plain; charset=utf-8' };
+const instance = (...servers: readonly string[]) =>
+  anInstance({ servers: [...servers], store: (report) => aStore(report), clock: hurriedClock(10) });
+
+test.each([
+  ['JSON', json404],
+  ['text', text404],
+])(
+  '[R10] where a proxy answers 404 in %s for a server, new jobs go elsewhere, and its own after a minute',
+  async (_, status) => {
+    const [first, second] = [await start(), await start()];
+    const a = instance(first.url, second.url);
+    await until(() => a.pipeline.servers().every(({ via }) => via === 'websocket'));
+    first.faults.mostSteps = 5;
+    const own = await a.run(steps({ steps: 10, secondsPerStep: 0.02 }), { server: first.url, onLost: 'resubmit' });
+    await own.where((state) => state.status === 'processing');
+    first.faults.status = status;
+    first.dropSockets('abrupt');
+    await until(() => a.pipeline.servers()[0]?.healthy === false);
+    for (let n = 0; n < 3; n += 1) {
+      const job = await a.run(steps({ steps: 2, secondsPerStep: 0.02 }));
+      expect(await job.end).toMatchObject({ status: 'completed', serverUrl: second.url });
+    }
+    expect(await own.end).toMatchObject({ status: 'completed', attempt: 2, serverUrl: second.url });
+  },
+);
+
+test('[R4] a proxy’s 404 in JSON does not say that outputs are missing', async () => {
+  const comfy = await start();
+  const a = instance(comfy.url);
+  comfy.faults.mostSteps = 15;
+  const job = await a.run(steps({ steps: 30, secondsPerStep: 0.02 }));
+  await job.where(({ progress }) => progress > 5);
+  comfy.dropSockets('abrupt');
+  await until(() => comfy.sockets() === 0);
+  await until(() => comfy.sockets() > 0);
+  comfy.faults.historyDelayMs = 3_000;
+  comfy.faults.mostSteps = Infinity;
+  await job.where(({ phase }) => phase === 'finishing');
+  comfy.faults.status = json404;
+  const looks = () => comfy.requests.filter(({ path }) => path === `/api/jobs/${job.promptId}`).length;
+  const before = looks();
+  await until(() => looks() >= before + 5);
+  comfy.faults.status = undefined;
+  expect(await job.end).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
+});
+
+test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async () => {
+  const comfy = await start();
+  const a = instance(comfy.url);
+  comfy.faults.mostSteps = 15;
+  const job = await a.run(steps({ steps: 100, secondsPerStep: 0.02 }));
+  await job.where(({ progress }) => progress > 5);
+  comfy.faults.status = json404;
+  await a.pipeline.cancel(job.promptId);
+  comfy.faults.status = undefined;
+  expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
+});
+
+test('[R8] after a proxy said 404 for a while, the cheapest endpoint is asked', async () => {
+  const comfy = await start();
+  const a = instance(comfy.url);
+  comfy.faults.mostSteps = 15;
+  const job = await a.run(steps({ steps: 30, secondsPerStep: 0.02 }));
+  await job.where(({ progress }) => progress > 5);
+  comfy.faults.status = text404;
+  comfy.dropSockets('abrupt');
+  await until(() => comfy.requests.filter(({ path }) => path.startsWith('/api/jobs')).length > 1);
+  comfy.faults.status = undefined;
+  const before = comfy.requests.length;
+  const after = () => comfy.requests.slice(before).map(({ path }) => path.split('?')[0]);
+  await until(() => after().includes('/api/jobs'));
+  expect(after()).not.toContain('/queue');
+  comfy.faults.mostSteps = Infinity;
+  expect(await job.end).toMatchObject({ status: 'completed' });
+});
