@@ -17,6 +17,8 @@ export type Demand =
   | { readonly tag: 'cancel'; readonly promptId: string }
   /** Likewise a report that came to it. */
   | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
+  /** Another instance that had the session before has closed its socket only now. */
+  | { readonly tag: 'evicted'; readonly clientId: string }
   /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 

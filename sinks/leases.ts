@@ -8,7 +8,13 @@ export interface SessionKey {
 }
 
 /** What the holder of a session is asked to do by an instance that does not hold it. */
-export type Request = { readonly promptId: string } & (
+export type Request =
+  | JobRequest
+  /** To see whether its socket still hears: who held the session before has closed its own only now (R7). */
+  | { readonly tag: 'evicted'; readonly clientId: string };
+
+/** What is to be done about one of its jobs. */
+export type JobRequest = { readonly promptId: string } & (
   | { readonly tag: 'cancel' }
   /** To take a report that came to another instance. */
   | { readonly tag: 'report'; readonly report: JobReport }

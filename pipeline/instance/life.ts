@@ -191,6 +191,8 @@ const fulfilled =
         return posting.stop(demand.promptId);
       case 'report':
         return of(reportEvent(demand.promptId, demand.report, clock.now()));
+      case 'evicted':
+        return of({ tag: 'evicted', clientId: demand.clientId, at: clock.now() });
       case 'letGo':
         return of({ tag: 'released', promptId: demand.promptId });
     }

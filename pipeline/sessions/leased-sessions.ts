@@ -4,6 +4,7 @@ import {
   concat,
   concatMap,
   defer,
+  delay,
   exhaustMap,
   filter,
   finalize,
@@ -20,7 +21,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { Request } from '../../sinks/leases';
+import type { JobRequest } from '../../sinks/leases';
 import type { Demand } from '../demand';
 import type { Env } from '../env';
 import { defaultHoldingPolicy, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './lease-keeper';
@@ -36,6 +37,8 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 const IDLE_MS = 30_000;
 /** How often the store is searched for jobs nobody watches. An instance that lost its lease without noticing may still have posted some. */
 const LATECOMERS_MS = 10_000;
+/** When a successor is told that our socket is closed: ComfyUI has seen it by then. */
+const CLOSED_MS = 1_000;
 /** How long a request of another instance waits for a job that is not taken up here yet. */
 const KNOWN_MS = 5_000;
 
@@ -174,6 +177,7 @@ class LeasedSessions implements Sessions {
       store.leases.released$.pipe(exhaustMap(() => takeUpAll$)),
       lost$.pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId }))),
       this.#requests(),
+      this.#evictions(),
       this.#forgotten(),
     ).pipe(takeUntil(stop$));
   }
@@ -184,12 +188,25 @@ class LeasedSessions implements Sessions {
     return this.#held$.pipe(
       mergeMap(({ holdings }) => holdings),
       mergeMap(({ clientId }) => leases.asked(clientId).pipe(takeUntil(this.#over(clientId)))),
-      mergeMap((request) => this.#whenKnown(request)),
+      mergeMap((request) => (request.tag === 'evicted' ? of(request) : this.#whenKnown(request))),
+    );
+  }
+
+  /** Who lost a session without noticing, suspended say, closes its socket when the successor's is long open; ComfyUI then sends to neither. */
+  #evictions(): Observable<never> {
+    const { leases } = this.#parts.store;
+    const { clock, report } = this.#env;
+    return this.#lost$.pipe(
+      delay(CLOSED_MS, clock),
+      mergeMap(({ holding: { clientId } }) =>
+        leases.ask(clientId, { tag: 'evicted', clientId }).pipe(reporting('lease', report), orNothing),
+      ),
+      ignoreElements(),
     );
   }
 
   /** Another instance may ask for a job before it is taken up here. What comes to nothing in `KNOWN_MS` is asked again. */
-  #whenKnown(request: Request): Observable<Demand> {
+  #whenKnown(request: JobRequest): Observable<Demand> {
     const { promptId, tag } = request;
     const { board, told } = this.#parts;
     const isKnown = (): boolean => board.job(promptId) !== undefined;

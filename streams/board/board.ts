@@ -133,6 +133,7 @@ class JobBoard {
     switch (event.tag) {
       case 'heard':
       case 'inherited':
+      case 'evicted':
         return [];
       case 'linked':
         // R6: whatever was missed, one look each tells.

@@ -98,6 +98,9 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
       };
     case 'inherited':
       return { ...session, trapPossible: true };
+    case 'evicted':
+      // A frame after that shows that it was not.
+      return expecting({ ...session, trapPossible: true }, event.at + timing.deafMs);
     case 'unlinked': {
       const cutOff = session.open && !event.clean;
       const trapPossible = session.trapPossible || cutOff;

@@ -92,6 +92,8 @@ export type SessionEvent = { readonly clientId: string; readonly at: number } &
   /** The session was another instance's. */
   (
     | { readonly tag: 'inherited' }
+    /** Whoever had the session before has closed its socket only now, by which ComfyUI may have evicted ours. */
+    | { readonly tag: 'evicted' }
     | { readonly tag: 'linked' }
     /** The socket is gone; `clean` where both sides closed it with the handshake. */
     | { readonly tag: 'unlinked'; readonly clean: boolean }

@@ -57,6 +57,7 @@ const report = t.intersection([
 const request: t.Type<Request> = t.union([
   t.type({ tag: t.literal('cancel'), promptId: t.string }),
   t.type({ tag: t.literal('report'), promptId: t.string, report }),
+  t.type({ tag: t.literal('evicted'), clientId: t.string }),
 ]);
 
 const decoded =

@@ -93,7 +93,9 @@ export function leasesContract(name: string, open: () => Promise<LeasesHarness>)
     it('pass requests on to who is asked of this session, and say whether anybody was', async () => {
       const heard: string[] = [];
       expect(await firstValueFrom(leases.ask('client-1', cancel('early')))).toBe(false);
-      const asked = leases.asked('client-1').subscribe(({ promptId }) => heard.push(promptId));
+      const asked = leases
+        .asked('client-1')
+        .subscribe((request) => heard.push('promptId' in request ? request.promptId : request.tag));
       await harness.listening('client-1');
       expect(await lastValueFrom(leases.ask('client-2', cancel('another’s')))).toBe(false);
       for (const promptId of ['job-1', 'job-2']) {

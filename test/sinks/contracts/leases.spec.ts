@@ -412,7 +412,9 @@ describe('with a real Redis', () => {
     it('no request is reported and passed over', async () => {
       const one = open();
       const heard: string[] = [];
-      const asked = one.asked(session.clientId).subscribe(({ promptId }) => heard.push(promptId));
+      const asked = one
+        .asked(session.clientId)
+        .subscribe((request) => heard.push('promptId' in request ? request.promptId : request.tag));
       await until(async () => (await listenersTo(askChannel(session.clientId))) === 1);
       await admin.spublish(askChannel(session.clientId), 'secret');
       await admin.spublish(askChannel(session.clientId), '{"tag":"explode","promptId":"x"}');
@@ -429,7 +431,9 @@ describe('with a real Redis', () => {
       const [one, other] = [open(), open()];
       const heard: string[] = [];
       const listening = [
-        one.asked(session.clientId).subscribe(({ promptId }) => heard.push(promptId)),
+        one
+          .asked(session.clientId)
+          .subscribe((request) => heard.push('promptId' in request ? request.promptId : request.tag)),
         other.released$.subscribe(() => heard.push('released')),
       ];
       await hold(one);
