@@ -1,4 +1,4 @@
-import { isSureOf } from './node-left';
+import { isSureOf } from './node/node-left';
 import type { RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 

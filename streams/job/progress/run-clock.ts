@@ -1,7 +1,7 @@
 import { bounds } from '../../bounds';
 import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
-import type { NodeRun } from './node-run';
+import type { NodeRun } from './node/node-run';
 import type { Plan } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from './plan/versions';
 import { nothingDone, type ThisRun } from './this-run';

@@ -1,7 +1,7 @@
 import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
 import { addNode } from './classes-to-come';
-import { counted, newNodeRun, type NodeRun } from './node-run';
+import { counted, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
 import { planned, type RunClock } from './run-clock';

@@ -1,4 +1,4 @@
-import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node-left';
+import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node/node-left';
 import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
 import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';

@@ -1,5 +1,5 @@
 import type { Expected } from '../plan/expected';
-import type { NodeRun } from '../node-run';
+import type { NodeRun } from '../node/node-run';
 import type { PlanNode } from '../plan/plan';
 
 /** What one node took in one run of it. */

@@ -1,8 +1,8 @@
-import { bounds } from '../../bounds';
+import { bounds } from '../../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
-import { MEASURED_TRUST, sureShare, type Expected } from './plan/expected';
-import type { RunClock } from './run-clock';
-import type { Corrections } from './this-run';
+import { MEASURED_TRUST, sureShare, type Expected } from '../plan/expected';
+import type { RunClock } from '../run-clock';
+import type { Corrections } from '../this-run';
 
 /** What is left of a run, or of a node. */
 export interface TimeLeft {

@@ -1,4 +1,4 @@
-import type { Expected } from './plan/expected';
+import type { Expected } from '../plan/expected';
 
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
