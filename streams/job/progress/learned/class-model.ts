@@ -87,12 +87,13 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
-  const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
+  const rounds = node.tiles ?? model.rounds;
+  const steps = rounds === 1 ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,
     stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step),
     steps,
-    rounds: model.rounds,
+    rounds,
     alone: 1,
     trust,
   };

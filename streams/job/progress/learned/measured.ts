@@ -74,6 +74,19 @@ const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs }: Taken): number =>
 const middleOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 1;
 
+/** So much rounds vary that were seen to be as many each time: as one run in twenty of those seen would. */
+const SPREAD = 0.7;
+const SPREAD_RUNS = 0.01;
+
+/** By how much the logarithm of rounds varied. A node that never counted twice has none. */
+function spreadOf(runs: readonly Taken[]): number {
+  const logs = runs.map(({ rounds }) => Math.log(Math.max(1, rounds)));
+  if (logs.every((log) => log === 0)) return 0;
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  const squares = logs.reduce((sum, log) => sum + (log - mean) ** 2, SPREAD_RUNS * SPREAD ** 2);
+  return Math.sqrt(squares / (logs.length + SPREAD_RUNS));
+}
+
 /** What was measured, for as many steps as it will take this time. Where runs differed it is less sure. */
 export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expected {
   const counting = runs.filter(({ stepMs }) => stepMs > 0);
@@ -89,6 +102,7 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
     stepMs: counts ? of(({ stepMs }) => stepMs) : 0,
     steps: counts && rounds === 1 ? (node.steps ?? steps) : steps,
     rounds,
+    roundsSpread: spreadOf(alike),
     alone,
     trust: Math.min(1, 0.6 + 0.2 * runs.length) * (0.5 + 0.5 * agreeing),
   };

@@ -1,8 +1,9 @@
 import { bounds } from '../../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
-import { MEASURED_TRUST, sureShare, type Expected } from '../plan/expected';
+import { MEASURED_TRUST, sureOf, sureShare, type Expected } from '../plan/expected';
 import type { RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
+import { isOpen, roundsToCome } from './rounds';
 
 /** What is left of a run, or of a node. */
 export interface TimeLeft {
@@ -49,7 +50,7 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
   return {
     ms,
-    sureMs: sureShare(expected.trust) * ms,
+    sureMs: sureOf(expected) * ms,
     newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms),
   };
 }
@@ -150,15 +151,4 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
   const firstMs = (node.firstAt - node.startedAt) / (node.firstValue || 1);
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
-}
-
-/** Whether nobody knows how many rounds are still to come: it counts again, and was not measured to, or not so often. */
-const isOpen = (node: NodeRun, { rounds, trust }: Expected): boolean =>
-  node.rounds > 0 && (trust < MEASURED_TRUST || node.rounds >= rounds);
-
-/** Rounds after this one: as many as it took last time, or as its class is known for; past that, half as many as were seen. */
-function roundsToCome(node: NodeRun, { rounds, trust }: Expected): number {
-  const begun = node.rounds + 1;
-  const isKnown = rounds > 1 || trust > 0.5;
-  return isKnown && begun <= rounds ? rounds - begun : node.rounds / 2;
 }

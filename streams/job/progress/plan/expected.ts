@@ -12,6 +12,8 @@ export interface Expected {
   /** Steps a round, and how often it counts through them: less than once where it ends early. */
   readonly steps: number;
   readonly rounds: number;
+  /** By how much the logarithm of the rounds varies from run to run; 0 where it is always the same number. */
+  readonly roundsSpread?: number;
   /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
   readonly alone: number;
   /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
@@ -30,6 +32,14 @@ export const MEASURED_TRUST = 0.55;
 /** How much of that counts as sure: of what only its class tells, less than all. */
 export const sureShare = (trust: number): number => Math.min(1, 2 * trust);
 
+/** Rounds that vary by more say nothing of the end; nor do those of which no run was seen. */
+const VARIES = 0.2;
+export const varies = ({ rounds, roundsSpread = 0, trust }: Expected): boolean =>
+  roundsSpread > VARIES || (rounds > 1 && trust < MEASURED_TRUST);
+
+/** Of what a node will take, how much counts as sure. */
+export const sureOf = (expected: Expected): number => (varies(expected) ? 0 : sureShare(expected.trust));
+
 /** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
 const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
@@ -37,8 +47,9 @@ const STEPS_EXPONENT = -0.5;
 const guess = { alone: 1, trust: 0 };
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, context: { heft }, prior }: PlanNode): Expected => {
-  const { fixedMs, stepMs, rounds = 1 } = prior;
+export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNode): Expected => {
+  const { fixedMs, stepMs } = prior;
+  const rounds = tiles ?? prior.rounds ?? 1;
   if (stepMs === undefined && steps !== undefined)
     return {
       fixedMs: fixedMs / 4,
