@@ -46,7 +46,7 @@ export function heardAgain(run: RunClock, id: string, at: number): RunClock {
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
   const type = run.plan.nodes.get(id)?.type;
   const { paceMs } = node;
-  const isNews = type !== undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
+  const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
   const paces = isNews ? new Map(run.paces).set(type, paceMs) : run.paces;
   return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
 }

@@ -1,4 +1,5 @@
 import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node/node-left';
+import { expectedOfPhase } from './node/phases';
 import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
 import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';
@@ -87,7 +88,7 @@ function slownessOf(run: RunClock, at: number): number {
     if (node === undefined || node.paceMs === 0) continue;
     const { expected } = node;
     if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
+    const projected = at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, undefined);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
@@ -104,12 +105,14 @@ function knownFactor(run: RunClock, at: number): number {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
     if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const { expected, max, paceMs, startedAt } = node;
-    const ratio = (at - startedAt) / totalMs(expected);
+    const { max, paceMs, startedAt } = node;
+    const ratio = (at - startedAt) / totalMs(node.expected);
+    const expected = expectedOfPhase(node);
     const steps = node.value - node.firstValue;
     const expectedMs = (expected.stepMs * expected.steps * steps) / max;
     if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
-    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
+    else if (paceMs === 0 && ratio > 1)
+      known = weighed(known, expected, expected.alone * totalMs(node.expected), ratio);
   }
   if (known.ms === 0) return 1;
   let toCome = 0;

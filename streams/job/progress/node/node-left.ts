@@ -3,6 +3,7 @@ import { hasCounted, type NodeRun } from './node-run';
 import { MEASURED_TRUST, sureOf, sureShare, type Expected } from '../plan/expected';
 import type { RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
+import { expectedOfPhase, isUnknownPhase } from './phases';
 import { isOpen, roundsToCome } from './rounds';
 
 /** What is left of a run, or of a node. */
@@ -34,17 +35,17 @@ export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_4
 
 /** What is left of a node at work. */
 export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
-  const { expected } = node;
-  const factor = factorOf(run, id, expected, corrections);
+  const expected = expectedOfPhase(node);
+  const factor = factorOf(run, id, node.expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
     const paceMs = paceOf(node, expected, factor, otherMs, 0);
     const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
     const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
-    return { ms, sureMs: isOpen(node, expected) ? 0 : share * ms, newsMs };
+    return { ms, sureMs: isOpen(node, expected) || isUnknownPhase(node) ? 0 : share * ms, newsMs };
   }
-  const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
+  const ms = bounded(beforeFirstStepMs(run, id, { ...node, expected }, factor, at));
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
@@ -74,22 +75,24 @@ function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number
 /** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
-  const { fixedMs, steps, rounds, trust } = expected;
+  const { fixedMs, steps, rounds, trust, afterMs = 0 } = expected;
   const type = run.plan.nodes.get(id)?.type;
   const pace = trust > 0 || type === undefined ? undefined : run.paces.get(type);
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
-  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all, elapsed, trust);
+  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all + afterMs * factor, elapsed, trust);
   const firstMs = fixedMs * factor + stepMs;
   const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
-  return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1);
+  return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1) + afterMs * factor;
 }
 
 /** The pace of other nodes of its class in this run. */
 function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined {
   const type = run.plan.nodes.get(id)?.type;
-  return type === undefined || node.expected.trust > 0 || node.paceMs > 0 ? undefined : run.paces.get(type);
+  return type === undefined || node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0
+    ? undefined
+    : run.paces.get(type);
 }
 
 /** What is left of a node that has counted. */
@@ -104,7 +107,7 @@ export function countingLeftMs(
   const since = at - node.steppedAt;
   const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
-  const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
+  const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
   const toCome = roundsToCome(node, expected) * roundMs;
   const afterMs = (expected.afterMs ?? 0) * factor;
   if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
@@ -149,6 +152,6 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   }
   if (wanted > 0 && (expected.trust > 0 || otherMs !== undefined)) return wanted;
   // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
-  const firstMs = (node.firstAt - node.startedAt) / (node.firstValue || 1);
+  const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
 }

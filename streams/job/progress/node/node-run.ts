@@ -1,4 +1,5 @@
-import type { Expected } from '../plan/expected';
+import type { Expected, Phase } from '../plan/expected';
+import { isAnotherPhase, withNextPhase } from './phases';
 
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
@@ -16,7 +17,14 @@ export interface NodeRun {
   /** The first step that was told of this round, and when. */
   readonly firstValue: number;
   readonly firstAt: number;
-  /** Rounds that are over, and when the last one was. */
+  /** When the bar it counts on began: the end of the one before. */
+  readonly phaseAt: number;
+  /** The node as it was at the end of its first bar, once it counts on another; and those between. */
+  readonly first?: NodeRun;
+  readonly later?: readonly Phase[];
+  /** Whether a bar came again that it had counted on: what it counts from then on are rounds. */
+  readonly cycles?: boolean;
+  /** Rounds of this bar that are over, and when the last one was. */
   readonly rounds: number;
   readonly roundAt: number;
   /** The mean time of one step of this round; 0 before the second was told. */
@@ -41,20 +49,27 @@ export const newNodeRun = (
 ): NodeRun => ({
   expected,
   ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, toldMs: 0, firstValue: 0, firstAt: startedAt },
-  ...{ rounds: 0, roundAt: startedAt, paceMs: 0 },
+  ...{ rounds: 0, roundAt: startedAt, phaseAt: startedAt, paceMs: 0 },
   ...(owner !== undefined && { owner }),
   ...(displayId !== undefined && { displayId }),
 });
 
-/** The node after a step; the very node where it is none. One whose value falls, or that counts anew to another number, has begun another round. */
+/** The node after a step; the very node where it is none. One whose value falls has begun another round; one that counts anew to another number, another bar. */
 export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
   const [value, max] = [amount(told), amount(toldMax)];
   if (value === node.value && max === node.max) return node;
   const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
   const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
-  if (value < node.value || (max !== node.max && !grows && !isFirst && node.max > 1))
-    return { ...next, rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at };
+  const isAnew = max !== node.max && !grows && !isFirst && node.max > 1;
+  if (isAnew && isAnotherPhase(node, max))
+    return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at };
+  if (value < node.value || isAnew)
+    return {
+      ...next,
+      ...{ rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at },
+      ...(isAnew && { cycles: true }),
+    };
   if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
   const steps = value - node.firstValue;
   const same = grows ? { ...next, grows } : next;
@@ -65,5 +80,5 @@ export function counted(node: NodeRun, told: number, toldMax: number, at: number
 const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0);
 
 /** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
-export const hasCounted = ({ value, max, rounds }: NodeRun): boolean =>
-  rounds > 0 || (value > 0 && (max > 1 || value < max));
+export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
+  rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));

@@ -7,6 +7,8 @@ export interface Expected {
   readonly fixedMs: number;
   /** All after the last step, where that is known apart. */
   readonly afterMs?: number;
+  /** What it counts to after its first bar, one after the other, where it has several. */
+  readonly later?: readonly Phase[];
   /** One step; 0 where it has none. */
   readonly stepMs: number;
   /** Steps a round, and how often it counts through them: less than once where it ends early. */
@@ -20,11 +22,19 @@ export interface Expected {
   readonly trust: number;
 }
 
+/** One of the bars within a node: to how many steps it counts, and what it takes from the end of the one before. */
+export interface Phase {
+  readonly steps: number;
+  readonly ms: number;
+}
+
 /** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
 export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
-export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0 }: Expected): number =>
-  fixedMs + stepMs * steps * rounds + afterMs;
+export const phasesMs = (phases: readonly Phase[] = []): number => phases.reduce((sum, { ms }) => sum + ms, 0);
+
+export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0, later }: Expected): number =>
+  fixedMs + stepMs * steps * rounds + afterMs + phasesMs(later);
 
 /** What is trusted less was not measured on the very node. */
 export const MEASURED_TRUST = 0.55;
