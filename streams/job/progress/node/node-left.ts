@@ -1,5 +1,5 @@
 import { bounds } from '../../../bounds';
-import { hasCounted, type NodeRun } from './node-run';
+import { hasCounted, paceNow, type NodeRun } from './node-run';
 import { MEASURED_TRUST, sureOf, sureShare, type Expected } from '../plan/expected';
 import type { RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
@@ -146,7 +146,7 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   const wanted = otherMs ?? expected.stepMs * factor * perStep;
   if (node.paceMs > 0) {
     const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;
-    const paceMs = (node.paceMs * seen + wanted * doubt) / (seen + doubt);
+    const paceMs = (paceNow(node) * seen + wanted * doubt) / (seen + doubt);
     // A step that is overdue is a long one, seen in part.
     return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
   }

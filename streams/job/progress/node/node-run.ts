@@ -29,6 +29,8 @@ export interface NodeRun {
   readonly roundAt: number;
   /** The mean time of one step of this round; 0 before the second was told. */
   readonly paceMs: number;
+  /** The same of its last steps. */
+  readonly recentMs: number;
   /** The workflow node that made it, where it is not of the workflow itself; and the one it is a copy of. */
   readonly owner?: string;
   readonly displayId?: string;
@@ -49,7 +51,7 @@ export const newNodeRun = (
 ): NodeRun => ({
   expected,
   ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, toldMs: 0, firstValue: 0, firstAt: startedAt },
-  ...{ rounds: 0, roundAt: startedAt, phaseAt: startedAt, paceMs: 0 },
+  ...{ rounds: 0, roundAt: startedAt, phaseAt: startedAt, paceMs: 0, recentMs: 0 },
   ...(owner !== undefined && { owner }),
   ...(displayId !== undefined && { displayId }),
 });
@@ -73,7 +75,20 @@ export function counted(node: NodeRun, told: number, toldMax: number, at: number
   if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
   const steps = value - node.firstValue;
   const same = grows ? { ...next, grows } : next;
-  return steps > 0 && at > node.firstAt ? { ...same, paceMs: (at - node.firstAt) / steps } : same;
+  if (steps <= 0 || at <= node.firstAt) return same;
+  return { ...same, paceMs: (at - node.firstAt) / steps, recentMs: recentPace(node, value, steps, at) };
+}
+
+/** So many steps count alike, or this share of them: what was before fades. */
+const LAST_STEPS = 8;
+const LAST_SHARE = 1 / 4;
+
+/** The time of a step, of which the last count most: a step may come to take three times as long in the midst of a round. */
+function recentPace({ recentMs, value: before, steppedAt }: NodeRun, value: number, steps: number, at: number): number {
+  const told = value - before;
+  if (told <= 0) return recentMs;
+  const weight = Math.min(1, told / Math.min(steps, Math.max(LAST_STEPS, LAST_SHARE * steps)));
+  return recentMs + weight * ((at - steppedAt) / told - recentMs);
 }
 
 /** Of nonsense, such as less than no steps, nothing is believed. */
@@ -82,3 +97,13 @@ const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0)
 /** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
 export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
   rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));
+
+/** Last steps that differ by less than this factor, e to it, are as all were. */
+const USUAL = 0.2;
+
+/** What a step takes: of late, where that differs from all steps by more than steps do. */
+export function paceNow({ paceMs, recentMs }: NodeRun): number {
+  if (recentMs <= 0) return paceMs;
+  const log = Math.log(recentMs / paceMs);
+  return paceMs * Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
+}
