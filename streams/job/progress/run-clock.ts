@@ -118,6 +118,10 @@ export function planned(run: RunClock): RunClock {
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
   run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions() });
 
+/** The class of a node; of a copy that the run made, that of the node behind it. */
+export const typeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): string | undefined =>
+  (plan.nodes.get(id) ?? plan.nodes.get(displayId ?? ''))?.type;
+
 /** Whether a node at work counts its steps, and is not through. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>
   [...running].some((id) => {

@@ -1,4 +1,5 @@
 import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node/node-left';
+import { endsWithMaker, hasCounted, type NodeRun } from './node/node-run';
 import { expectedOfPhase } from './node/phases';
 import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
@@ -43,13 +44,18 @@ function longestAtWork(run: RunClock, at: number, corrections: Corrections): Tim
   for (const id of run.running) {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
-    if (node === undefined) continue;
+    if (node === undefined || isOverWithMaker(run, node)) continue;
     const left = nodeLeft(run, id, node, at, corrections);
     if (left.ms > longest.ms) longest = left;
     newsMs = Math.min(newsMs, left.newsMs);
   }
   return { ...longest, newsMs: Math.min(longest.ms, newsMs) };
 }
+
+/** Whether a node that the run made stands for its maker, or is over with it: once that is done its rounds are. */
+const isOverWithMaker = ({ nodes }: RunClock, node: NodeRun): boolean =>
+  node.owner !== undefined &&
+  (nodes.get(node.owner)?.doneAt !== undefined || (node.expected === endsWithMaker && !hasCounted(node)));
 
 /** Of nodes at work at the same time, so many are looked at. */
 const AT_WORK = 64;

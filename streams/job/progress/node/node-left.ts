@@ -1,7 +1,8 @@
 import { bounds } from '../../../bounds';
-import { hasCounted, paceNow, type NodeRun } from './node-run';
-import { MEASURED_TRUST, sureOf, sureShare, type Expected } from '../plan/expected';
-import type { RunClock } from '../run-clock';
+import { paceNow } from './counted';
+import { hasCounted, type NodeRun } from './node-run';
+import { MEASURED_TRUST, sureOf, sureShare, totalMs, type Expected } from '../plan/expected';
+import { typeOf, type RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
 import { expectedOfPhase, isUnknownPhase } from './phases';
 import { isOpen, roundsToCome } from './rounds';
@@ -45,14 +46,18 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
     const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
     return { ms, sureMs: isOpen(node, expected) || isUnknownPhase(node) ? 0 : share * ms, newsMs };
   }
-  const ms = bounded(beforeFirstStepMs(run, id, { ...node, expected }, factor, at));
+  const elapsed = at - node.startedAt;
+  const isPast = node.makes === true && elapsed > factor * totalMs(expected);
+  const ms = bounded(
+    Math.max(isPast ? AGAIN * elapsed : 0, beforeFirstStepMs(run, id, { ...node, expected }, factor, at)),
+  );
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
   return {
     ms,
-    sureMs: sureOf(expected) * ms,
-    newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms),
+    sureMs: isPast ? 0 : sureOf(expected) * ms,
+    newsMs: expected.trust > 0 && !isPast ? newsMs : Math.min(newsMs, 0.1 * ms),
   };
 }
 
@@ -76,7 +81,7 @@ function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
   const { fixedMs, steps, rounds, trust, afterMs = 0 } = expected;
-  const type = run.plan.nodes.get(id)?.type;
+  const type = typeOf(run, id, node);
   const pace = trust > 0 || type === undefined ? undefined : run.paces.get(type);
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
@@ -89,7 +94,7 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
 
 /** The pace of other nodes of its class in this run. */
 function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined {
-  const type = run.plan.nodes.get(id)?.type;
+  const type = typeOf(run, id, node);
   return type === undefined || node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0
     ? undefined
     : run.paces.get(type);
@@ -122,7 +127,7 @@ function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected):
   return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
 }
 
-/** What was measured is past its time only after half as long again. */
+/** What was measured is past its time only after half as long again; a loop that goes on past it is expected to for half as long. */
 const AGAIN = 0.5;
 
 /** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */

@@ -1,5 +1,4 @@
 import type { Expected, Phase } from '../plan/expected';
-import { isAnotherPhase, withNextPhase } from './phases';
 
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
@@ -34,12 +33,17 @@ export interface NodeRun {
   /** The workflow node that made it, where it is not of the workflow itself; and the one it is a copy of. */
   readonly owner?: string;
   readonly displayId?: string;
+  /** Whether it makes copies of others: a loop. */
+  readonly makes?: boolean;
   readonly doneAt?: number;
   /** The last value that was told before the end, which tells all of them. */
   readonly toldValue?: number;
   /** Whether what it counts to has grown with its value: nobody knows how far it will. */
   readonly grows?: boolean;
 }
+
+/** Of a node that stands for the one that made it: what is left stands there. */
+export const endsWithMaker: Expected = { fixedMs: 0, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
 /** A node that begins; `heardAt` is when that was told. */
 export const newNodeRun = (
@@ -56,54 +60,6 @@ export const newNodeRun = (
   ...(displayId !== undefined && { displayId }),
 });
 
-/** The node after a step; the very node where it is none. One whose value falls has begun another round; one that counts anew to another number, another bar. */
-export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
-  const [value, max] = [amount(told), amount(toldMax)];
-  if (value === node.value && max === node.max) return node;
-  const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
-  const isFirst = node.value === 0 && node.rounds === 0;
-  const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
-  const isAnew = max !== node.max && !grows && !isFirst && node.max > 1;
-  if (isAnew && isAnotherPhase(node, max))
-    return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at };
-  if (value < node.value || isAnew)
-    return {
-      ...next,
-      ...{ rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at },
-      ...(isAnew && { cycles: true }),
-    };
-  if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
-  const steps = value - node.firstValue;
-  const same = grows ? { ...next, grows } : next;
-  if (steps <= 0 || at <= node.firstAt) return same;
-  return { ...same, paceMs: (at - node.firstAt) / steps, recentMs: recentPace(node, value, steps, at) };
-}
-
-/** So many steps count alike, or this share of them: what was before fades. */
-const LAST_STEPS = 8;
-const LAST_SHARE = 1 / 4;
-
-/** The time of a step, of which the last count most: a step may come to take three times as long in the midst of a round. */
-function recentPace({ recentMs, value: before, steppedAt }: NodeRun, value: number, steps: number, at: number): number {
-  const told = value - before;
-  if (told <= 0) return recentMs;
-  const weight = Math.min(1, told / Math.min(steps, Math.max(LAST_STEPS, LAST_SHARE * steps)));
-  return recentMs + weight * ((at - steppedAt) / told - recentMs);
-}
-
-/** Of nonsense, such as less than no steps, nothing is believed. */
-const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0);
-
 /** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
 export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
   rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));
-
-/** Last steps that differ by less than this factor, e to it, are as all were. */
-const USUAL = 0.2;
-
-/** What a step takes: of late, where that differs from all steps by more than steps do. */
-export function paceNow({ paceMs, recentMs }: NodeRun): number {
-  if (recentMs <= 0) return paceMs;
-  const log = Math.log(recentMs / paceMs);
-  return paceMs * Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
-}
