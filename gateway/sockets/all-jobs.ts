@@ -24,7 +24,7 @@ import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
-/** How many jobs an answer holds. */
+/** How many jobs an answer holds at most. */
 const PAGE = 200;
 /** How often other instances' jobs are looked at while somebody watches. */
 const LOOK_MS = 3_000;
@@ -35,7 +35,7 @@ const AT_A_TIME = 8;
 
 /** What somebody hears who watches all jobs they may see. */
 export type WatchNews =
-  { readonly tag: 'live'; readonly live: LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+  { readonly tag: 'live'; readonly live: () => LiveStates } | { readonly tag: 'change'; readonly job: JobState };
 
 /** The live jobs that somebody may see, the newest first; `more` if there are others. */
 export interface LiveStates {
@@ -50,7 +50,7 @@ export interface LiveStates {
  * looked at every few seconds, once for all watchers, and not at all while nobody watches.
  */
 export interface AllJobs {
-  /** The live jobs this viewer may see, once they are known, and meanwhile and from then on each change of one. */
+  /** The live jobs this viewer may see, as they are when they are read, once they are known; meanwhile and from then on each change of one. */
   news(viewer: Viewer): Observable<WatchNews>;
 }
 
@@ -92,7 +92,7 @@ class WatchedJobs implements AllJobs {
       this.#listeners.heardBy(viewer).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
       this.#kept$.pipe(
         filter((_, n) => n === 0),
-        map((): WatchNews => ({ tag: 'live', live: this.#liveFor(viewer) })),
+        map((): WatchNews => ({ tag: 'live', live: () => this.#liveFor(viewer) })),
       ),
     );
   }

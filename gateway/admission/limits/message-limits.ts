@@ -1,3 +1,4 @@
+import { bounds } from '../../../streams/bounds';
 import { defaultRates, meter, type Rates } from './rate-limits';
 import type { Viewer } from '../auth/auth';
 
@@ -15,6 +16,8 @@ export type Verdict = 'served' | 'refused' | 'flood';
 export interface Throttle {
   /** Judges one message. */
   judge(socketId: string, viewer: Viewer, event: unknown): Promise<Verdict>;
+  /** Counts an answer of so many bytes as that many joins more as it is worth: what comes next may have to wait. */
+  charge(socketId: string, viewer: Viewer, bytes: number): void;
 }
 
 /** Costs a store's list, or a watch. */
@@ -33,6 +36,12 @@ export function throttle(rates: Rates): Throttle {
         (await isGranted(ofSocket, socketId, event)) && (role === 'service' || (await isGranted(users, userId, event)));
       if (isServed) return 'served';
       return (await ofSocket.refusals.take(socketId)).granted ? 'refused' : 'flood';
+    },
+    charge(socketId, { role, userId }, bytes) {
+      const joins = Math.floor(bytes / bounds.bytesPerJoin);
+      if (joins === 0) return;
+      void (role === 'service' ? service : user).joins.take(socketId, joins);
+      if (role === 'user') void users.joins.take(userId, joins);
     },
   };
 }

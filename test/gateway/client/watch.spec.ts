@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
 import type { Viewer } from '../../../gateway/admission/auth/auth';
-import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
+import { allJobs, type LiveStates, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
@@ -178,6 +178,10 @@ describe('what is known of all jobs', () => {
   });
   const end = (promptId: string, seq: number) => job(promptId, seq, { status: 'completed', progress: 100 });
 
+  /** News as it is when it comes. */
+  type Heard = { readonly tag: 'live'; readonly live: LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+  const now = (news: WatchNews): Heard => (news.tag === 'live' ? { ...news, live: news.live() } : news);
+
   /** A pipeline whose store holds what `stored` has, in virtual time; looks answer at once. */
   function trial() {
     const clock = new VirtualTimeScheduler();
@@ -200,9 +204,9 @@ describe('what is known of all jobs', () => {
       clock,
     );
     const watching = new Subscription();
-    const hear = (viewer: Viewer): WatchNews[] => {
-      const news: WatchNews[] = [];
-      watching.add(jobs.news(viewer).subscribe((each) => news.push(each)));
+    const hear = (viewer: Viewer): Heard[] => {
+      const news: Heard[] = [];
+      watching.add(jobs.news(viewer).subscribe((each) => news.push(now(each))));
       return news;
     };
     /** Runs the clock to this time, and what is asked meanwhile. */
@@ -214,7 +218,7 @@ describe('what is known of all jobs', () => {
     };
     return { stored, states$, asked, hear, until, watching };
   }
-  const told = (news: readonly WatchNews[]) =>
+  const told = (news: readonly Heard[]) =>
     news.map((each) =>
       each.tag === 'live'
         ? each.live.jobs.map(({ promptId, seq }) => `${promptId}${seq}`)
@@ -287,8 +291,8 @@ describe('what is known of all jobs', () => {
       },
       new VirtualTimeScheduler(),
     );
-    const news: WatchNews[] = [];
-    const watching = jobs.news(ada).subscribe((each) => news.push(each));
+    const news: Heard[] = [];
+    const watching = jobs.news(ada).subscribe((each) => news.push(now(each)));
     states$.next(job('a', 1));
     await eventually(() => expect(told(news)).toEqual(['a1', ['a1']]));
     watching.unsubscribe();
