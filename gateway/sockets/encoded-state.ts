@@ -38,6 +38,11 @@ export function fitting<J extends object>(jobs: Iterable<J>): { readonly jobs: r
   return { jobs: fit, bytes };
 }
 
+/** One after the other: those that are not asked for are not made. */
+export function* mapped<S, V>(states: readonly S[], shown: (state: S) => V): Iterable<V> {
+  for (const state of states) yield shown(state);
+}
+
 /**
  * A `job:state` event as Socket.IO writes it, and as a WebSocket frame: encoded once for all who get it, where each `emit`
  * would do both again. So does Socket.IO's own adapter when it tells a room, but it knows no slow readers.

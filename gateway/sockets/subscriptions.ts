@@ -4,7 +4,7 @@ import { isSettled, type JobState } from '../../streams/job/job-state';
 import { answerTo, surveyTo, type Answer, type Told } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
 import type { AllJobs, LiveStates, WatchNews } from './all-jobs';
-import { fitting } from './encoded-state';
+import { fitting, mapped } from './encoded-state';
 import type { SendQueue } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
@@ -163,7 +163,7 @@ class SocketSubscriptions implements Subscriptions {
   }
 
   #toldOf({ jobs: states, more, ...rest }: LiveStates): ReturnType<Told> {
-    const { jobs, bytes } = fitting(views(states, (state) => this.#shown(state)));
+    const { jobs, bytes } = fitting(mapped(states, (state) => this.#shown(state)));
     this.#charge(bytes);
     return { live: { jobs, more: more || jobs.length < states.length, ...rest }, bytes };
   }
@@ -176,11 +176,6 @@ class SocketSubscriptions implements Subscriptions {
 /** What one socket follows. */
 export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>
   new SocketSubscriptions(followed, follower);
-
-/** One after the other: those that are not asked for are not made. */
-function* views<S, V>(states: readonly S[], shown: (state: S) => V): Iterable<V> {
-  for (const state of states) yield shown(state);
-}
 
 /** As an acknowledgement has it. */
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
