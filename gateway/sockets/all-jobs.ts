@@ -20,6 +20,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
+import { UnreadableState } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
@@ -136,13 +137,19 @@ class WatchedJobs implements AllJobs {
   #unlisted(listed: readonly JobState[]): Observable<JobState> {
     const ids = new Set(listed.map(({ promptId }) => promptId));
     const gone = [...this.#known.values()].filter((state) => !isSettled(state) && !ids.has(state.promptId));
-    return from(gone).pipe(
-      mergeMap(async ({ promptId }) => ({ promptId, state: await this.#pipeline.get(promptId) }), AT_A_TIME),
-      tap(({ promptId, state }) => state ?? this.#known.delete(promptId)),
-      map(({ state }) => state),
+    return from(gone).pipe(mergeMap(({ promptId }) => this.#asked(promptId), AT_A_TIME));
+  }
+
+  /** A job as it is stored now. One that cannot be had hides no other (R15). */
+  #asked(promptId: string): Observable<JobState> {
+    return defer(() => this.#pipeline.get(promptId)).pipe(
+      tap((state) => state ?? this.#known.delete(promptId)),
       filter((state) => state !== undefined),
-      // Of a store that does not answer the pipeline has told; the next look asks again.
-      catchError(() => EMPTY),
+      catchError((error: unknown) => {
+        // What somebody wrote over stays so. Of a store that does not answer the pipeline has told: the next look asks again.
+        if (error instanceof UnreadableState) this.#known.delete(promptId);
+        return EMPTY;
+      }),
     );
   }
 

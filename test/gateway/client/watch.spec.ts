@@ -7,6 +7,7 @@ import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
+import { StoreUnavailable, UnreadableState } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
@@ -186,6 +187,8 @@ describe('what is known of all jobs', () => {
   function trial() {
     const clock = new VirtualTimeScheduler();
     const stored = new Map<string, JobState>();
+    /** What asking for these jobs rejects with. */
+    const failing = new Map<string, Error>();
     const states$ = new Subject<JobState>();
     const asked: string[] = [];
     const jobs = allJobs(
@@ -198,7 +201,8 @@ describe('what is known of all jobs', () => {
           }).pipe(mergeMap((states) => states)),
         get: (promptId) => {
           asked.push(`get ${promptId}`);
-          return Promise.resolve(stored.get(promptId));
+          const error = failing.get(promptId);
+          return error === undefined ? Promise.resolve(stored.get(promptId)) : Promise.reject(error);
         },
       },
       clock,
@@ -216,7 +220,7 @@ describe('what is known of all jobs', () => {
       clock.flush();
       await sleep(5);
     };
-    return { stored, states$, asked, hear, until, watching };
+    return { stored, failing, states$, asked, hear, until, watching };
   }
   const told = (news: readonly Heard[]) =>
     news.map((each) =>
@@ -251,6 +255,24 @@ describe('what is known of all jobs', () => {
     await until(6_500);
     expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
     expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get b', 'get c']);
+    watching.unsubscribe();
+  });
+
+  test.each([
+    ['[R15] a value that somebody wrote over hides no other end, and', 1, new UnreadableState('a', 'it is not JSON')],
+    ['a store that does not answer for one hides no other end, and', 2, new StoreUnavailable('away')],
+  ])('%s is asked for %d times', async (_what, times, error) => {
+    const { stored, failing, asked, hear, until, watching } = trial();
+    put(stored, job('a', 1), job('b', 1));
+    const news = hear(ada);
+    await until(0);
+    stored.delete('a');
+    failing.set('a', error);
+    put(stored, end('b', 2));
+    await until(3_500);
+    expect(told(news).slice(1)).toEqual(['b2']);
+    await until(6_500);
+    expect(asked.filter((what) => what === 'get a')).toHaveLength(times);
     watching.unsubscribe();
   });
 
