@@ -10,6 +10,7 @@ import {
   merge,
   mergeMap,
   catchError,
+  of,
   repeat,
   ReplaySubject,
   share,
@@ -21,7 +22,7 @@ import {
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import { UnreadableState } from '../../sinks/job-store';
-import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
+import { isNewer, isSettled, type JobStanding, type JobState } from '../../streams/job/job-state';
 import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
@@ -31,6 +32,9 @@ const PAGE = 200;
 const LOOK_MS = 3_000;
 /** After a look that took t ms, at least so many t are waited: looks use 10 % of the time at most. */
 const PAUSES_PER_LOOK = 9;
+/** A job is looked for among the ended ones if it began so long before the last look: clocks of instances differ, and writes take time. */
+const SINCE_MS = 10_000;
+const ENDED: readonly JobStanding[] = ['completed', 'failed', 'cancelled'];
 /** How many jobs that are listed no more are asked for at a time. */
 const AT_A_TIME = 8;
 
@@ -51,11 +55,13 @@ export interface LiveStates {
  * looked at every few seconds, once for all watchers, and not at all while nobody watches.
  */
 export interface AllJobs {
+  /** A job that somebody was just shown as it was stored: where it is live, its end is told, whether or not a look finds it. */
+  note(job: JobState): void;
   /** The live jobs this viewer may see, as they are when they are read, once they are known; meanwhile and from then on each change of one. */
   news(viewer: Viewer): Observable<WatchNews>;
 }
 
-type Source = Pick<Pipeline, 'states$' | 'live' | 'get'>;
+type Source = Pick<Pipeline, 'states$' | 'live' | 'list' | 'get'>;
 
 class WatchedJobs implements AllJobs {
   readonly #pipeline: Source;
@@ -65,6 +71,10 @@ class WatchedJobs implements AllJobs {
   readonly #known = new Map<string, JobState>();
   /** Runs while somebody watches; emits after each look. */
   readonly #kept$: Observable<unknown>;
+  /** The jobs that the last look found ended. */
+  #ended: ReadonlySet<string> = new Set();
+  #lookedAt = 0;
+  #isKept = false;
   #pauseMs = LOOK_MS;
   /** Whether there was a look: before, nobody was told of anything. */
   #whole = false;
@@ -80,10 +90,7 @@ class WatchedJobs implements AllJobs {
       ),
       defer(() => this.#look()).pipe(repeat({ delay: () => timer(this.#pauseMs, clock) })),
     ).pipe(
-      finalize(() => {
-        this.#whole = false;
-        this.#known.clear();
-      }),
+      tap({ subscribe: () => this.#begin(), finalize: () => this.#end() }),
       share({ connector: () => new ReplaySubject(1) }),
     );
   }
@@ -96,6 +103,22 @@ class WatchedJobs implements AllJobs {
         map((): WatchNews => ({ tag: 'live', live: () => this.#liveFor(viewer) })),
       ),
     );
+  }
+
+  note(job: JobState): void {
+    if (this.#isKept && !isSettled(job)) this.#note(job);
+  }
+
+  #begin(): void {
+    this.#isKept = true;
+    this.#lookedAt = this.#clock.now();
+  }
+
+  #end(): void {
+    this.#isKept = false;
+    this.#whole = false;
+    this.#known.clear();
+    this.#ended = new Set();
   }
 
   #note(state: JobState): boolean {
@@ -116,7 +139,11 @@ class WatchedJobs implements AllJobs {
     const live$ = this.#pipeline.live(() => (this.#isPartial = true));
     return live$.pipe(
       toArray(),
-      mergeMap((listed) => concat(listed, this.#unlisted(listed))),
+      mergeMap((listed) => this.#endedLately().pipe(map((ended) => ({ listed, ended })))),
+      mergeMap(({ listed, ended }) => {
+        const news = this.#newlyEnded(ended);
+        return concat(listed, news, this.#unlisted([...listed, ...news]));
+      }),
       toArray(),
       map((states) => {
         // The first look tells nobody: whoever waits for it is given the whole.
@@ -126,11 +153,31 @@ class WatchedJobs implements AllJobs {
       }),
       finalize(() => {
         this.#whole = true;
+        this.#lookedAt = began;
         this.#pauseMs = Math.max(LOOK_MS, PAUSES_PER_LOOK * (this.#clock.now() - began));
         // A look that began before a job settled may list it as live once more: its end is forgotten with the next.
         over.forEach(({ promptId }) => this.#known.delete(promptId));
       }),
     );
+  }
+
+  /** The newest of those that began since about the last look and have ended: between two looks a short job does both. */
+  #endedLately(): Observable<readonly JobState[]> {
+    const since = Math.max(0, this.#lookedAt - SINCE_MS);
+    return defer(() => this.#pipeline.list({ status: ENDED, since, limit: PAGE })).pipe(
+      map(({ jobs }) => jobs),
+      // Of a store that does not answer the pipeline has told.
+      catchError(() => of([])),
+    );
+  }
+
+  /** Those of them that the last look did not find. Before the first look nobody was told of any job: there is nothing to end. */
+  #newlyEnded(ended: readonly JobState[]): readonly JobState[] {
+    const before = this.#ended;
+    this.#ended = new Set(ended.map(({ promptId }) => promptId));
+    const isNews = ({ promptId }: JobState): boolean =>
+      this.#known.has(promptId) || (this.#whole && !before.has(promptId));
+    return ended.filter(isNews);
   }
 
   /** What became of the jobs that were live and are listed as live no more. */

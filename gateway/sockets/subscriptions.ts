@@ -122,6 +122,7 @@ class SocketSubscriptions implements Subscriptions {
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
       mergeMap((job) => {
         if (onlyEnded && !isSettled(job)) throw TOO_MANY;
+        this.#followed.all.note(job);
         return rooms.news(promptId, this.#viewer);
       }),
       finalize(over),

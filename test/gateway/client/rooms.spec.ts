@@ -224,6 +224,35 @@ test('watchMine asks after a break for what ended meanwhile, or is no more', asy
   await eventually(() => expect(seqs(late)).toEqual(['a7']));
 });
 
+test('watchMine stays with a job that the gateway after a break does not list and says is live, to its end', async () => {
+  live = { jobs: [state('a', 5), state('b', 1)], more: false };
+  const watched = seen(client.watchMine());
+  await eventually(() => expect(watched.values).toHaveLength(2));
+  live = { jobs: [state('b', 1)], more: false };
+  joins = [{ ok: true, job: state('a', 6) }];
+  cutAll();
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a6'));
+  // An answer to what came after: a leave would have come before it.
+  joins = [{ ok: true, job: end('c', 1) }];
+  await firstValueFrom(client.watchJob('c'));
+  expect(asked).not.toContain('job:leave a');
+  io.emit('job:state', end('a', 7));
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a7'));
+});
+
+test('watchMine asks for the list again where it lacked a live job, and leaves that one’s room once it is named', async () => {
+  live = { jobs: [state('a', 5)], more: false };
+  const watched = seen(client.watchMine());
+  await eventually(() => expect(watched.values).toHaveLength(1));
+  live = { jobs: [], more: false };
+  joins = [{ ok: true, job: state('a', 6) }];
+  cutAll();
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a6'));
+  live = { jobs: [state('a', 7)], more: false };
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a7'));
+  await eventually(() => expect(asked.at(-1)).toBe('job:leave a'));
+});
+
 test('5,000 changes of ten jobs leave ten behind', async () => {
   live = { jobs: [], more: false };
   const watched = seen(client.watchMine());

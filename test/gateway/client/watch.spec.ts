@@ -9,7 +9,8 @@ import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { StoreUnavailable, UnreadableState } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { totalsOf } from '../../../sinks/listing/job-page';
+import { isSettled, standingOf, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
@@ -123,6 +124,20 @@ describe('two instances on one Redis', () => {
     await eventually(() => expect(states.at(-1)).toMatchObject({ promptId: before.promptId, status: 'completed' }));
   });
 
+  test('short jobs of another instance are told of, each with its end', async () => {
+    const socket = await socketOf({ sub: 'ada' }, there);
+    const states = statesOf(socket);
+    await watch(socket);
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { promptId } = await submit('ada', 1);
+      await settled(holder, promptId);
+      ids.push(promptId);
+    }
+    const ended = () => states.filter(({ status }) => status === 'completed').map(({ promptId }) => promptId);
+    await eventually(() => expect(ended().sort()).toEqual([...ids].sort()));
+  });
+
   test('a job that is also joined is told once; who leaves it goes on hearing of it; who unwatches does not', async () => {
     holdAt(5);
     const { promptId } = await submit('ada', 60);
@@ -199,6 +214,10 @@ describe('what is known of all jobs', () => {
             asked.push('live');
             return Promise.resolve([...stored.values()].filter((state) => !isSettled(state)));
           }).pipe(mergeMap((states) => states)),
+        list: ({ status = [], since = 0 } = {}) => {
+          const jobs = [...stored.values()].filter((state) => status.includes(standingOf(state)));
+          return Promise.resolve({ jobs: jobs.filter(({ startedAt }) => startedAt >= since), totals: totalsOf([]) });
+        },
         get: (promptId) => {
           asked.push(`get ${promptId}`);
           const error = failing.get(promptId);
@@ -220,7 +239,7 @@ describe('what is known of all jobs', () => {
       clock.flush();
       await sleep(5);
     };
-    return { stored, failing, states$, asked, hear, until, watching };
+    return { stored, failing, states$, asked, jobs, hear, until, watching };
   }
   const told = (news: readonly Heard[]) =>
     news.map((each) =>
@@ -254,7 +273,7 @@ describe('what is known of all jobs', () => {
     expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
     await until(6_500);
     expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
-    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get b', 'get c']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get c']);
     watching.unsubscribe();
   });
 
@@ -263,12 +282,14 @@ describe('what is known of all jobs', () => {
     ['a store that does not answer for one hides no other end, and', 2, new StoreUnavailable('away')],
   ])('%s is asked for %d times', async (_what, times, error) => {
     const { stored, failing, asked, hear, until, watching } = trial();
-    put(stored, job('a', 1), job('b', 1));
+    // What began lately and has ended is listed; of these two it is asked for.
+    const long = { startedAt: -60_000 };
+    put(stored, job('a', 1, long), job('b', 1, long));
     const news = hear(ada);
     await until(0);
     stored.delete('a');
     failing.set('a', error);
-    put(stored, end('b', 2));
+    put(stored, { ...end('b', 2), ...long });
     await until(3_500);
     expect(told(news).slice(1)).toEqual(['b2']);
     await until(6_500);
@@ -287,6 +308,32 @@ describe('what is known of all jobs', () => {
     await until(3_500);
     expect(told(early)).toEqual(['a2', ['a2'], 'a3', 'a4']);
     expect(told(late)).toEqual(told(early));
+    watching.unsubscribe();
+  });
+
+  test('a job elsewhere that begins and ends between two looks is told once, with its end; one that had ended before is not', async () => {
+    const { stored, asked, hear, until, watching } = trial();
+    put(stored, end('old', 9));
+    const news = hear(ada);
+    await until(0);
+    put(stored, { ...end('a', 2), startedAt: 1_000 }, { ...end('b', 2), startedAt: 1_000, userId: 'bob' });
+    await until(3_500);
+    expect(told(news)).toEqual([[], 'a2']);
+    await until(16_000);
+    expect(told(news)).toEqual([[], 'a2']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual([]);
+    watching.unsubscribe();
+  });
+
+  test('a job that somebody is shown as live has its end told, though no look lists it as live', async () => {
+    const { stored, jobs, hear, until, watching } = trial();
+    jobs.note(job('before', 1));
+    const news = hear(ada);
+    await until(0);
+    jobs.note(job('a', 1));
+    put(stored, { ...end('a', 2), startedAt: -60_000 });
+    await until(3_500);
+    expect(told(news)).toEqual([[], 'a2']);
     watching.unsubscribe();
   });
 
@@ -309,6 +356,7 @@ describe('what is known of all jobs', () => {
       {
         states$,
         live: () => from(Promise.resolve([])).pipe(mergeMap((none) => none)),
+        list: () => Promise.reject(new Error('the store is away')),
         get: () => Promise.reject(new Error('the store is away')),
       },
       new VirtualTimeScheduler(),
@@ -322,7 +370,8 @@ describe('what is known of all jobs', () => {
 
   test('a change costs those who may hear of it, not all who watch', () => {
     const states$ = new Subject<JobState>();
-    const source = { states$, live: () => NEVER, get: () => Promise.resolve(undefined) };
+    const list = () => Promise.resolve({ jobs: [], totals: totalsOf([]) });
+    const source = { states$, live: () => NEVER, list, get: () => Promise.resolve(undefined) };
     const jobs = allJobs(source, new VirtualTimeScheduler());
     const watching = new Subscription();
     let heard = 0;
