@@ -14,6 +14,7 @@ import {
   repeat,
   ReplaySubject,
   share,
+  Subject,
   tap,
   timer,
   toArray,
@@ -40,7 +41,9 @@ const AT_A_TIME = 8;
 
 /** What somebody hears who watches all jobs they may see. */
 export type WatchNews =
-  { readonly tag: 'live'; readonly live: () => LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+  | { readonly tag: 'live'; readonly live: () => LiveStates }
+  | { readonly tag: 'partial'; readonly partial: boolean }
+  | { readonly tag: 'change'; readonly job: JobState };
 
 /** The live jobs that somebody may see, the newest first; `more` if there are others. */
 export interface LiveStates {
@@ -79,6 +82,8 @@ class WatchedJobs implements AllJobs {
   /** Whether there was a look: before, nobody was told of anything. */
   #whole = false;
   #isPartial = false;
+  /** Emits when the store went away, or is back, after a look. */
+  readonly #partial$ = new Subject<boolean>();
 
   constructor(pipeline: Source, clock: SchedulerLike) {
     this.#pipeline = pipeline;
@@ -97,6 +102,7 @@ class WatchedJobs implements AllJobs {
 
   news(viewer: Viewer): Observable<WatchNews> {
     return merge(
+      this.#partial$.pipe(map((partial): WatchNews => ({ tag: 'partial', partial }))),
       this.#listeners.heardBy(viewer).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
       this.#kept$.pipe(
         filter((_, n) => n === 0),
@@ -117,6 +123,7 @@ class WatchedJobs implements AllJobs {
   #end(): void {
     this.#isKept = false;
     this.#whole = false;
+    this.#isPartial = false;
     this.#known.clear();
     this.#ended = new Set();
   }
@@ -135,8 +142,8 @@ class WatchedJobs implements AllJobs {
   #look(): Observable<unknown> {
     const began = this.#clock.now();
     const over = [...this.#known.values()].filter(isSettled);
-    this.#isPartial = false;
-    const live$ = this.#pipeline.live(() => (this.#isPartial = true));
+    let isPartial = false;
+    const live$ = this.#pipeline.live(() => (isPartial = true));
     return live$.pipe(
       toArray(),
       mergeMap((listed) => this.#endedLately().pipe(map((ended) => ({ listed, ended })))),
@@ -150,6 +157,9 @@ class WatchedJobs implements AllJobs {
         for (const state of states)
           if (this.#whole) this.#tell(state);
           else this.#note(state);
+        const isNews = this.#whole && this.#isPartial !== isPartial;
+        this.#isPartial = isPartial;
+        if (isNews) this.#partial$.next(isPartial);
       }),
       finalize(() => {
         this.#whole = true;

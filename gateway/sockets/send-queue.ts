@@ -26,6 +26,8 @@ export interface Wire {
   /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
   end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
+  /** Tells who watches all whether those are this instance's alone; nobody else is told. */
+  partial?(isPartial: boolean): void;
   /** Breaks the connection at once; what is unsent is gone. */
   cut(reason: string, why: CutKind): void;
   /** Told of what a slow reader does not get. */
@@ -52,6 +54,8 @@ export interface SendQueue {
   answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void;
   /** An answer of many jobs, made when it leaves; it takes the place of one that waits, and that one is told. */
   survey(survey: Survey): void;
+  /** Whether all jobs are this instance's alone by now: of several that wait the last. */
+  partial(isPartial: boolean): void;
   /** Drops what waits of a job. */
   forget(promptId: string): void;
   /** To be called whenever the connection drained. */
@@ -113,6 +117,10 @@ class WireQueue implements SendQueue {
     else before.replaced();
   }
 
+  partial(isPartial: boolean): void {
+    this.#post(PARTIAL, undefined, () => this.#wire.partial?.(isPartial));
+  }
+
   preview(preview: Preview): void {
     if (preview.image.byteLength > bounds.previewBytes) return this.#wire.dropped?.('preview');
     if (this.#previews.has(preview.promptId)) this.#wire.dropped?.('preview');
@@ -167,7 +175,7 @@ class WireQueue implements SendQueue {
     const { waitingBytes } = this.#limits;
     const parcel = { bytes: value === undefined ? 0 : bytesOf(value), send };
     const before = this.#waiting.get(key);
-    if (before !== undefined) this.#wire.dropped?.('state');
+    if (before !== undefined && key !== PARTIAL) this.#wire.dropped?.('state');
     this.#bytes += parcel.bytes - (before?.bytes ?? 0);
     this.#waiting.set(key, parcel);
     if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#largeBytes) > waitingBytes)
@@ -215,5 +223,6 @@ class WireQueue implements SendQueue {
 export const sendQueue = (wire: Wire, limits: SendQueueLimits, clock: SchedulerLike): SendQueue =>
   new WireQueue(wire, limits, clock);
 
-/** Where the answer of many jobs waits. */
+/** Where the answer of many jobs waits, and whether all are there. */
 const SURVEY = Symbol('survey');
+const PARTIAL = Symbol('partial');

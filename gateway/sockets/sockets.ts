@@ -214,6 +214,7 @@ const wireTo = (socket: Peer, logger: Logger): Wire => ({
     if (!socket.connected) return;
     socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
   },
+  partial: (partial) => void socket.emit('jobs:partial', { partial }),
   preview: ({ promptId, nodeId, mimeType, image }) =>
     void socket.emit('job:preview', { promptId, nodeId, mimeType }, image),
   cut(reason) {

@@ -160,6 +160,7 @@ class SocketSubscriptions implements Subscriptions {
 
   #tellOfAll(news: WatchNews, answer: Answer<Told | Refusal>): void {
     if (news.tag === 'live') answer.with(() => this.#toldOf(news.live()));
+    else if (news.tag === 'partial') this.#queue.partial(news.partial);
     else if (!this.#told.has(news.job.promptId)) this.#queue.state(this.#shown(news.job));
   }
 

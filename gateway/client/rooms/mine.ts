@@ -33,6 +33,8 @@ const MOST_JOBS = 5_000;
 const AT_A_TIME = 4;
 /** In how many rooms of jobs that are live and in no list it stays at a time. */
 const STAYS = 8;
+/** Within which time all clients of a gateway ask again that told of its store. */
+const SPREAD_MS = 1_000;
 /** How often a gateway is asked again whose store is away, or whose list lacks a job that is live. */
 const AGAIN_MS = 5_000;
 
@@ -128,7 +130,9 @@ const watched = (link: Link, again$: Observable<void>): Observable<News> =>
     const change = (job: PublicJob): void => out.next({ tag: 'change', job });
     link.on('job:state', change);
     let waiting: ReturnType<typeof setTimeout> | undefined;
-    const askLater = (): void => void (waiting ??= setTimeout(ask, AGAIN_MS));
+    const askIn = (ms: number): void => void (waiting ??= setTimeout(ask, ms));
+    const askLater = (): void => askIn(AGAIN_MS);
+    const askSoon = (): void => askIn(Math.random() * SPREAD_MS);
     const ask = (): void => {
       waiting = undefined;
       link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
@@ -140,11 +144,13 @@ const watched = (link: Link, again$: Observable<void>): Observable<News> =>
         } else out.error(refusalOf(reply));
       });
     };
+    link.on('jobs:partial', askSoon);
     out.add(again$.subscribe(askLater));
     ask();
     return () => {
       clearTimeout(waiting);
       link.off('job:state', change);
+      link.off('jobs:partial', askSoon);
       if (link.connected) link.emit('jobs:unwatch');
     };
   });

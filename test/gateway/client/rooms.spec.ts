@@ -253,6 +253,18 @@ test('watchMine asks for the list again where it lacked a live job, and leaves t
   await eventually(() => expect(asked.at(-1)).toBe('job:leave a'));
 });
 
+test('a page that is open already learns that the store of its gateway went away, and that it is back', async () => {
+  const partial = seen(client.partial$);
+  seen(client.watchMine());
+  await eventually(() => expect(asked).toEqual(['jobs:watch']));
+  live = { jobs: [state('a', 1)], more: false, partial: true };
+  io.emit('jobs:partial', { partial: true });
+  await eventually(() => expect(partial.values).toEqual([false, true]));
+  live = { jobs: [state('a', 1)], more: false };
+  io.emit('jobs:partial', { partial: false });
+  await eventually(() => expect(partial.values).toEqual([false, true, false]));
+});
+
 test('5,000 changes of ten jobs leave ten behind', async () => {
   live = { jobs: [], more: false };
   const watched = seen(client.watchMine());

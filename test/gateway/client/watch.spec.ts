@@ -195,7 +195,7 @@ describe('what is known of all jobs', () => {
   const end = (promptId: string, seq: number) => job(promptId, seq, { status: 'completed', progress: 100 });
 
   /** News as it is when it comes. */
-  type Heard = { readonly tag: 'live'; readonly live: LiveStates } | { readonly tag: 'change'; readonly job: JobState };
+  type Heard = { readonly tag: 'live'; readonly live: LiveStates } | Exclude<WatchNews, { readonly tag: 'live' }>;
   const now = (news: WatchNews): Heard => (news.tag === 'live' ? { ...news, live: news.live() } : news);
 
   /** A pipeline whose store holds what `stored` has, in virtual time; looks answer at once. */
@@ -204,14 +204,17 @@ describe('what is known of all jobs', () => {
     const stored = new Map<string, JobState>();
     /** What asking for these jobs rejects with. */
     const failing = new Map<string, Error>();
+    /** The store, while it does not answer. */
+    const away = new Set<string>();
     const states$ = new Subject<JobState>();
     const asked: string[] = [];
     const jobs = allJobs(
       {
         states$,
-        live: () =>
+        live: (onPartial) =>
           defer(() => {
             asked.push('live');
+            if (away.size > 0) onPartial?.();
             return Promise.resolve([...stored.values()].filter((state) => !isSettled(state)));
           }).pipe(mergeMap((states) => states)),
         list: ({ status = [], since = 0 } = {}) => {
@@ -239,13 +242,15 @@ describe('what is known of all jobs', () => {
       clock.flush();
       await sleep(5);
     };
-    return { stored, failing, states$, asked, jobs, hear, until, watching };
+    return { stored, failing, away, states$, asked, jobs, hear, until, watching };
   }
   const told = (news: readonly Heard[]) =>
     news.map((each) =>
       each.tag === 'live'
         ? each.live.jobs.map(({ promptId, seq }) => `${promptId}${seq}`)
-        : `${each.job.promptId}${each.job.seq}`,
+        : each.tag === 'partial'
+          ? each.partial
+          : `${each.job.promptId}${each.job.seq}`,
     );
   const put = (stored: Map<string, JobState>, ...states: JobState[]) =>
     states.forEach((state) => stored.set(state.promptId, state));
@@ -337,6 +342,21 @@ describe('what is known of all jobs', () => {
     watching.unsubscribe();
   });
 
+  test('that the store went away, and is back, is told once each; who asks meanwhile is answered so', async () => {
+    const { stored, away, hear, until, watching } = trial();
+    put(stored, job('a', 1));
+    const news = hear(ada);
+    await until(0);
+    away.add('the store');
+    for (const ms of [3_500, 6_500, 9_500]) await until(ms);
+    expect(told(news)).toEqual([['a1'], true]);
+    expect(hear(ada)).toMatchObject([{ live: { partial: true } }]);
+    away.clear();
+    for (const ms of [12_500, 15_500]) await until(ms);
+    expect(told(news)).toEqual([['a1'], true, false]);
+    watching.unsubscribe();
+  });
+
   test('as many as fit in an answer, the newest, and that there are more', async () => {
     const { stored, hear, until, watching } = trial();
     for (let n = 0; n < 1_200; n += 1) put(stored, job(`j${n}`, 1, { startedAt: n, userId: n % 6 ? 'bob' : 'ada' }));
@@ -344,7 +364,7 @@ describe('what is known of all jobs', () => {
     await until(0);
     expect(all[0]).toMatchObject({ live: { more: true } });
     expect(told(all)[0]).toHaveLength(200);
-    expect(told(all)[0]?.[0]).toBe('j11991');
+    expect((told(all)[0] as readonly string[])[0]).toBe('j11991');
     expect(told(own)[0]).toHaveLength(200);
     expect(own[0]).toMatchObject({ live: { more: false } });
     watching.unsubscribe();

@@ -31,7 +31,11 @@ test('each event is sent or received, and refers to what is there', () => {
     'jobs:watch': true,
     'jobs:unwatch': true,
   };
-  const told: Record<keyof ServerEvents, true> = { 'job:state': true, 'job:preview': true };
+  const told: Record<keyof ServerEvents, true> = {
+    'job:state': true,
+    'jobs:partial': true,
+    'job:preview': true,
+  };
   expect(actions('receive')).toEqual(Object.keys(heard).map((event) => event.replace(':', '-')));
   expect(actions('send')).toEqual(Object.keys(told).map((event) => event.replace(':', '-')));
   for (const [id, operation] of Object.entries(document.operations)) {
