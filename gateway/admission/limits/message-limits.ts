@@ -23,6 +23,9 @@ export interface Throttle {
 /** Costs a store's list, or a watch. */
 const JOINS: ReadonlySet<unknown> = new Set(['job:join', 'jobs:watch']);
 
+/** Only gives back what a join or a watch took: unserved, it would leave a seat taken for as long as the socket lives. */
+const LEAVES: ReadonlySet<unknown> = new Set(['job:leave', 'jobs:unwatch']);
+
 export function throttle(rates: Rates): Throttle {
   const user = meters(rates);
   const service = meters(times(rates, SERVICE_TIMES));
@@ -32,6 +35,11 @@ export function throttle(rates: Rates): Throttle {
   return {
     async judge(socketId, { role, userId }, event) {
       const ofSocket = role === 'service' ? service : user;
+      if (LEAVES.has(event)) {
+        const isFew =
+          (await ofSocket.leaves.take(socketId)).granted || (await ofSocket.refusals.take(socketId)).granted;
+        return isFew ? 'served' : 'flood';
+      }
       const isServed =
         (await isGranted(ofSocket, socketId, event)) && (role === 'service' || (await isGranted(users, userId, event)));
       if (isServed) return 'served';
@@ -57,5 +65,7 @@ type Meters = ReturnType<typeof meters>;
 const meters = ({ messagesPerSecond, joinsPerSecond }: Rates) => ({
   messages: meter(messagesPerSecond, 1),
   joins: meter(joinsPerSecond, 1),
+  /** Are served all the same; past it they count towards a flood. */
+  leaves: meter(messagesPerSecond, 1),
   refusals: meter((messagesPerSecond || joinsPerSecond || defaultRates.messagesPerSecond) * FLOOD.times, FLOOD.seconds),
 });

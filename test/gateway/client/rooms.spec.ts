@@ -135,7 +135,7 @@ test('it joins again over each connection, from where it was', async () => {
   expect(statuses.values).toEqual(['idle', 'connecting', 'connected', ...turn, ...turn]);
 });
 
-test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['a code of the future']])(
+test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['too-many-jobs'], ['a code of the future']])(
   'a join that is refused with %s is tried again',
   async (code) => {
     joins = [refusal(code), { ok: true, job: end('a', 1) }];
@@ -143,7 +143,7 @@ test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['a co
   },
 );
 
-test.each<[RefusalCode]>([['unknown-job'], ['bad-request'], ['too-many-jobs']])(
+test.each<[RefusalCode]>([['unknown-job'], ['bad-request']])(
   'a join that is refused with %s is an error by that name, for previews too',
   async (code) => {
     joins = [refusal(code)];
@@ -155,6 +155,15 @@ test.each<[RefusalCode]>([['unknown-job'], ['bad-request'], ['too-many-jobs']])(
     expect(asked).toEqual(['job:join a']);
   },
 );
+
+test('the 65th job that is watched at a time is refused for good where the gateway has no seat for it', async () => {
+  joins = Array.from({ length: 64 }, (_, n) => ({ ok: true, job: state(`job-${n}`, 1) }));
+  const others = Array.from({ length: 64 }, (_, n) => seen(client.watchJob(`job-${n}`)));
+  await eventually(() => expect(others.every(({ values }) => values.length === 1)).toBe(true));
+  joins = [refusal('too-many-jobs')];
+  const watched = seen(client.watchJob('a'));
+  await eventually(() => expect(watched.error).toMatchObject({ name: 'JobstreamError', code: 'too-many-jobs' }));
+});
 
 test('a job that was there and is no more is gone, after some patience', async () => {
   joins = [{ ok: true, job: state('a', 5) }, refusal('unknown-job'), { ok: true, job: state('a', 6) }];
