@@ -126,8 +126,8 @@ export interface Pipeline {
   curves(promptId: string): Promise<Curves>;
   /**
    * Stops this job and no other. Resolves with its state right after asking, mostly not settled yet, or `undefined` for an
-   * unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, and as long for another instance that watches
-   * it; asking goes on by itself after that. Rejects with `StoreUnavailable` or `UnreadableState` as `get` does.
+   * unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, or for another instance that watches
+   * it; asking goes on by itself after that, that instance or its successor for an hour. Rejects with `StoreUnavailable` or `UnreadableState` as `get` does.
    */
   cancel(promptId: string): Promise<JobState | undefined>;
   /**

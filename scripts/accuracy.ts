@@ -4,7 +4,7 @@ import { decodeFrame } from '../sources/codecs/frame.codec';
 import type { Recorded } from './recording/recording.codec';
 import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
 import { recordingAt, recordingsIn } from './recording/recording-files';
-import { learntFrom, replay } from './replay';
+import { learntFrom, replay, type Replayed } from './replay';
 
 /** How well a bar told the time of one run. Distances are in points: percent shown less percent of time that was over. */
 export interface Accuracy {
@@ -19,7 +19,7 @@ export interface Accuracy {
   readonly stallSeconds: number;
   /** Of the times told from a fifth of the run on, the error relative to what was left; `undefined` where none was told. */
   readonly eta?: Errors;
-  /** While it waited, the error of the times to its start, relative to the time to that. */
+  /** While it waited, the error of the times to its start, counted down, relative to the time to that. */
   readonly start?: Errors;
   /** The mean distance of formulas in use elsewhere. */
   readonly elsewhere: Readonly<Record<string, number>>;
@@ -76,11 +76,10 @@ export function accuracyOf(file: string, recorded: readonly Recorded[], learn: r
         .map(({ t, state }) => Math.abs((state.etaMs ?? 0) - (end - t)) / (end - t)),
     );
     const waits = errorsOf(
-      states
-        .filter(({ t, state }) => state.promptId === promptId && state.status === 'queued' && t < start)
-        .flatMap(({ t, state: { etaMs } }) =>
-          etaMs === undefined ? [] : [Math.abs(etaMs - (start - t)) / (start - t)],
-        ),
+      startErrors(
+        states.filter(({ t, state }) => state.promptId === promptId && state.status === 'queued' && t < start),
+        start,
+      ),
     );
     const formulas = Object.entries(elsewhere).map(([name, formula]: [string, Formula]) => [
       name,
@@ -97,6 +96,18 @@ export function accuracyOf(file: string, recorded: readonly Recorded[], learn: r
         elsewhere: Object.fromEntries(formulas) as Record<string, number>,
       },
     ];
+  });
+}
+
+/** Between two states a time to the start is counted down, as whoever watches does: it is judged when it is told, and each second after. */
+const COUNTED_MS = 1_000;
+
+function startErrors(states: readonly Replayed[], start: number): readonly number[] {
+  return states.flatMap(({ t: told, state: { etaMs } }, n) => {
+    const until = Math.min(start, states[n + 1]?.t ?? start);
+    if (etaMs === undefined) return [];
+    const times = Array.from({ length: Math.ceil((until - told) / COUNTED_MS) }, (_, i) => told + i * COUNTED_MS);
+    return times.map((t) => Math.abs(Math.max(0, etaMs - (t - told)) - (start - t)) / (start - t));
   });
 }
 

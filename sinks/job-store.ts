@@ -114,6 +114,11 @@ export interface JobStore {
    * is well. Errors with `StoreUnavailable`, or `UnsuitableStore` where it could never work.
    */
   preflight(): Observable<readonly string[]>;
+  /**
+   * Emits when the store may have lost what it acknowledged: its connection was made anew, or a lease of ours was not there
+   * any more. Now and then in vain; never completes or errors.
+   */
+  readonly mayHaveLost$: Observable<unknown>;
   /** Whether the store answers. Emits once and completes; never errors. */
   healthy(): Observable<boolean>;
   /** Releases connections and files. Completes when they are gone. */

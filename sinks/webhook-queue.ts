@@ -21,6 +21,8 @@ export interface Hooks {
   claim(most: number, forMs: number): Observable<readonly Hook[]>;
   /** Gives a claimed hook back with another text, due in so many ms. Nothing where it is done. */
   later(hook: Hook, inMs: number): Observable<never>;
+  /** As of `JobStore`: the store may have lost hooks. */
+  readonly mayHaveLost$: Observable<unknown>;
   /** Ends a job's hook. */
   done(promptId: string): Observable<never>;
 }

@@ -88,8 +88,20 @@ export const bounds = {
   bytesPerUser: 16 << 20,
   /** Nodes of all of a user's unsettled jobs that one instance watches: 1 KB of memory each. */
   nodesPerUser: 60_000,
+  /** Places of a server's queue that are gone through for the time to a job's start. */
+  queuePlaces: 20_000,
+  /** Nodes of strangers' workflows there that an instance keeps: 1 KB of memory each; and how many of them it reads at one look, some 2 µs each. */
+  strangersNodes: 20_000,
+  strangersNodesAtOnce: 5_000,
   /** How long a job may take in all, where nobody says otherwise and it is no training; setting `JOB_TIMEOUT_MS`. */
   jobMs: 12 * 3_600_000,
+  /** Cancels of jobs that other instances watch, which an instance passes on at a time. */
+  cancels: 1_000,
+  /** Callers' keys, and webhooks, of unsettled jobs, which an instance remembers beside the store. */
+  keys: 10_000,
+  hooks: 10_000,
+  /** Characters of the workflows that may have to be posted yet, or again, and are remembered likewise. */
+  keptWorkflowsLength: 32 << 20,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
   /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */

@@ -33,8 +33,10 @@ import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, type Report } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
 import { outageReports } from './outage-reports';
-import { fairQueue, type Errand } from './fair-queue';
-import { decodeWebhook, type Webhook } from './webhook.codec';
+import { carriedOf, type Carried } from './carried';
+import { fairQueue } from './fair-queue';
+import { rememberedHooks, type RememberedHooks } from './remembered-hooks';
+import type { Webhook } from './webhook.codec';
 import { GaveUp, type Outcome, type WebhookSender } from './sender';
 
 export interface DeliveryOptions {
@@ -78,13 +80,14 @@ const DAY_MS = 24 * 3_600_000;
 const UNKNOWN_MS = 3 * 3_600_000;
 
 class HookDelivery implements Delivery {
-  readonly #options: DeliveryOptions;
+  readonly #options: DeliveryOptions & { readonly hooks: RememberedHooks };
   readonly #queue = fairQueue<Carried>();
   readonly #stop$ = new ReplaySubject<void>(1);
   readonly #told: <T>() => MonoTypeOperatorFunction<T>;
 
   constructor(options: DeliveryOptions) {
-    this.#options = options;
+    const { pipeline, hooks, clock } = options;
+    this.#options = { ...options, hooks: rememberedHooks(hooks, (promptId) => pipeline.get(promptId), clock) };
     this.#told = outageReports('webhooks', options.report);
     this.#begin();
   }
@@ -128,7 +131,7 @@ class HookDelivery implements Delivery {
       share(),
     );
     const begun$ = defer(() => from(this.#queue.begin()));
-    merge(interval(TICK_MS, clock), settled$)
+    merge(interval(TICK_MS, clock), settled$, hooks.rescued$)
       .pipe(
         exhaustMap(() => this.#round()),
         mergeMap(() => begun$),
@@ -233,18 +236,5 @@ class HookDelivery implements Delivery {
 /** Delivers the webhooks of a pipeline's jobs. Begins at once. */
 export const delivery = (options: DeliveryOptions): Delivery => new HookDelivery(options);
 
-/** A webhook that was claimed. */
-interface Carried extends Errand {
-  readonly promptId: string;
-  readonly webhook: Webhook;
-}
-
 /** A webhook with what every attempt sends. */
 type Begun = Webhook & { readonly since: number; readonly body: string };
-
-function carriedOf({ promptId, text }: Hook): Carried | undefined {
-  const webhook = decodeWebhook(text);
-  if (webhook === undefined || !URL.canParse(webhook.url)) return undefined;
-  const { url, userId = '', attempts } = webhook;
-  return { promptId, webhook, host: new URL(url).hostname, userId, attempts };
-}

@@ -13,15 +13,13 @@ import {
   map,
   merge,
   noop,
-  repeat,
   takeUntil,
-  takeWhile,
   tap,
   throwError,
-  timer,
   type Observable,
 } from 'rxjs';
 import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
+import { cancelling } from './cancelling';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
 import { checkQuery } from '../submit/request';
@@ -35,20 +33,16 @@ import type { Sessions } from '../sessions/sessions';
 import { tracedCall } from '../telemetry/spans';
 import type { JobStore } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
-import { isFile, isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
+import { isFile, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
-
-/** For how long, and how often, `cancel` looks for the instance that holds the job's session, ms. */
-const ANSWER_MS = 10_000;
-const ASKED_AGAIN_MS = 250;
 
 export interface CallParts {
   readonly choice: Choice;
   readonly sessions: Sessions;
   readonly board: BoardView;
   readonly posting: Posting;
-  readonly local: { readonly previews: Watchers<Preview> };
+  readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
   readonly store: JobStore;
   readonly reads: Reads;
@@ -107,32 +101,6 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     recovered$: sessions.recovered$,
     close: life.close,
     closed: life.closed,
-  };
-}
-
-/** Stops a job here, or has the instance do so that watches it. */
-function cancelling({ board, posting, store, reads, life }: CallParts, { clock }: Env) {
-  const askOwner = async (promptId: string): Promise<void> => {
-    const state = await reads.get(promptId);
-    const session = state === undefined || isSettled(state) ? undefined : sessionOf(state);
-    if (session === undefined) return;
-    // Where nobody holds the session just now, a successor is waited for.
-    const heard$ = store.leases.ask(session, { tag: 'cancel', promptId }).pipe(
-      repeat({ delay: () => timer(ASKED_AGAIN_MS, clock) }),
-      takeWhile((heard) => !heard && board.job(promptId) === undefined),
-      takeUntil(timer(ANSWER_MS, clock)),
-    );
-    await lastValueFrom(heard$, { defaultValue: false });
-    if (board.job(promptId) !== undefined) await life.run(posting.stop(promptId));
-  };
-  return async (promptId: string): Promise<JobState | undefined> => {
-    if (board.job(promptId) !== undefined) await life.run(posting.stop(promptId));
-    else await askOwner(promptId);
-    const state = await reads.get(promptId);
-    if (state?.reported === undefined || !isSettled(state) || (await reads.stands(promptId).catch(() => true)))
-      return state;
-    await askOwner(promptId);
-    return reads.get(promptId);
   };
 }
 

@@ -16,6 +16,7 @@ import { reportedServer } from '../../sources/reports/reported-session';
 import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
 import { sessions } from '../sessions/leased-sessions';
+import { RememberedKeys } from '../submit/remembered-keys';
 import { submissions } from '../submit/submissions';
 import { observedServer, serverListener } from '../telemetry/observed-server';
 import { observedStore, tracedWrites } from '../telemetry/observed-store';
@@ -102,9 +103,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
   const posts = posting({ choice, sessions: held, board, store, writer, told }, env);
   const curves = keptCurves(store, env);
+  const keys = new RememberedKeys({ board, transit, store }, env);
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves },
+      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves, keys },
       ...{ writer, store, stop$ },
       demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
@@ -119,7 +121,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const { run } = life;
   const timeoutMs = timeoutOf(options.timeoutMs ?? bounds.jobMs);
   const limits = { ...defaultLimits, ...options.userLimits };
-  const begun = beginnings({ board, reads, transit, store, writer, limits, run }, env);
+  const begun = beginnings({ board, reads, transit, store, writer, keys, limits, run }, env);
   const submit = submissions({ choice, sessions: held, board, posting: posts, beginnings: begun, timeoutMs });
   const open = opening({ sessions: held, beginnings: begun, timeoutMs });
   const take = reports({ board, reads, store, writer, run }, env);

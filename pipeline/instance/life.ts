@@ -7,13 +7,9 @@ import {
   filter,
   finalize,
   firstValueFrom,
-  from,
-  ignoreElements,
-  interval,
   lastValueFrom,
   map,
   merge,
-  mergeMap,
   of,
   share,
   takeUntil,
@@ -28,9 +24,11 @@ import { PipelineClosed } from '../api';
 import type { Demand } from '../demand';
 import { isTransient, type Env } from '../env';
 import type { LearnedDurations } from './learned-durations';
+import { renewals } from './renewals';
 import type { KeptCurves } from '../reports/kept-curves';
 import type { Pictures } from '../reads/pictures';
 import type { Posting } from '../posting/posting';
+import type { RememberedKeys } from '../submit/remembered-keys';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
@@ -48,10 +46,6 @@ import { reporting } from '../../streams/operators/reporting';
 const ANSWER_MS = 10_000;
 /** How often due looks and sockets are compared with the clock. Costs no request. */
 const TICK_MS = 250;
-/** A state lives for two hours after its last write, and a node may be silent for longer. */
-const RENEW_MS = 600_000;
-/** Jobs renewed in one turn of the event loop. */
-const RENEWED_AT_ONCE = 100;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
 
@@ -64,6 +58,7 @@ export interface LifeParts {
   readonly pictures: Pictures;
   readonly durations: LearnedDurations;
   readonly curves: KeptCurves;
+  readonly keys: Pick<RememberedKeys, 'renewed' | 'forget'>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly stop$: ReplaySubject<void>;
@@ -148,12 +143,15 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
 
 /** Tells watchers, the store and other instances of a change; or posts a job's next run. */
 function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
-  const { local, writer, store, durations, curves, pictures, board, posting } = parts;
+  const { local, writer, store, durations, curves, keys, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
       tell?.(change);
       local.states.tell(change.state.promptId, change.state);
-      if (isSettled(change.state)) local.previews.release(change.state.promptId);
+      if (isSettled(change.state)) {
+        local.previews.release(change.state.promptId);
+        keys.forget(change.state.promptId);
+      }
       writer.put(change.state);
       store.announce(change.state);
       curves.take(change.state);
@@ -173,6 +171,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       local.states.release(change.promptId);
       local.previews.release(change.promptId);
       curves.forget(change.promptId);
+      keys.forget(change.promptId);
       break;
     case 'runAgain':
       tell?.(change);
@@ -180,18 +179,6 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       break;
   }
 }
-
-/** Has each live job's state written now and then, so that it lives on. */
-const renewals = ({ board, writer, stop$ }: LifeParts, { clock }: Env): Observable<never> =>
-  interval(RENEW_MS, clock).pipe(
-    mergeMap(() => inSlices([...board.jobs.keys()], RENEWED_AT_ONCE, clock)),
-    tap((promptId) => {
-      const job = board.job(promptId);
-      if (job !== undefined) writer.renew(job.state);
-    }),
-    ignoreElements(),
-    takeUntil(stop$),
-  );
 
 /** Does what is demanded, and tells the board. */
 const fulfilled =
@@ -230,12 +217,6 @@ async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   });
   await Promise.all(servers.map((server) => server.close())).catch((error: unknown) => report('closing', error));
 }
-
-/** Many values, some in each turn of the event loop. */
-const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>
-  from(Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))).pipe(
-    mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))),
-  );
 
 /** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
 function socketBackoff(random: () => number): Backoff {

@@ -6,6 +6,7 @@ import {
   defer,
   exhaustMap,
   filter,
+  finalize,
   ignoreElements,
   interval,
   map,
@@ -50,6 +51,8 @@ class LeasedSessions implements Sessions {
   readonly #recovered: RecoveredJobs;
   /** Sessions that were given back because they had no jobs left. */
   readonly #idle$ = new Subject<string>();
+  /** Jobs that are not known here yet and are to be cancelled once they are. */
+  readonly #cancelled = new Set<string>();
   readonly #held$: Observable<Extract<HoldingEvent, { readonly tag: 'held' }>>;
   readonly #lost$: Observable<Extract<HoldingEvent, { readonly tag: 'lost' }>>;
 
@@ -185,16 +188,18 @@ class LeasedSessions implements Sessions {
     );
   }
 
-  /** Another instance may ask for a job before it is taken up here. */
+  /** Another instance may ask for a job before it is taken up here. What comes to nothing in `KNOWN_MS` is asked again. */
   #whenKnown(request: Request): Observable<Demand> {
-    const { promptId } = request;
+    const { promptId, tag } = request;
     const { board, told } = this.#parts;
-    const known$ = defer(() => (board.job(promptId) === undefined ? told(promptId) : EMPTY)).pipe(
-      take(1),
-      ignoreElements(),
-      takeUntil(timer(KNOWN_MS, this.#env.clock)),
-    );
-    return concat(known$, of<Demand>(request)).pipe(filter(() => board.job(promptId) !== undefined));
+    const isKnown = (): boolean => board.job(promptId) !== undefined;
+    const demand$ = of<Demand>(request).pipe(filter(isKnown));
+    if (isKnown()) return demand$;
+    // A cancel is asked for again and again until it is seen to be heard: one that waits is enough.
+    if (tag === 'cancel' && this.#cancelled.has(promptId)) return EMPTY;
+    if (tag === 'cancel') this.#cancelled.add(promptId);
+    const known$ = told(promptId).pipe(take(1), ignoreElements(), takeUntil(timer(KNOWN_MS, this.#env.clock)));
+    return concat(known$, demand$).pipe(finalize(() => tag === 'cancel' && this.#cancelled.delete(promptId)));
   }
 
   /** Forgets inherited sessions whose jobs are all settled. */

@@ -3,6 +3,7 @@ import { EMPTY, catchError, concatMap, defer, from, map, of, tap, lastValueFrom,
 import { TooManyJobs, type SubmitOnce } from '../api';
 import { isTransient, type Env } from '../env';
 import { idempotentSubmit, type Identity } from './idempotent-submit';
+import type { RememberedKeys } from './remembered-keys';
 import type { Reads } from '../reads/reads';
 import type { Transit } from '../sessions/transit';
 import type { JobStore } from '../../sinks/job-store';
@@ -29,6 +30,7 @@ export interface BeginningParts {
   readonly transit: Transit;
   readonly store: JobStore;
   readonly writer: Pick<WriteBehind, 'write'>;
+  readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly limits: UserLimits;
   /** Runs a command to its end, or for as long as a caller waits. */
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
@@ -54,7 +56,7 @@ export interface Beginnings {
 }
 
 export function beginnings(parts: BeginningParts, env: Env): Beginnings {
-  const { reads, transit, store, writer, run } = parts;
+  const { reads, transit, store, writer, keys, run } = parts;
   const { clock, report, backoff } = env;
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
   const admitted = perUser(parts, attempted);
@@ -91,7 +93,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
         await run(begun$.pipe(untilOpened(promptId, transit)));
         return (await reads.present(promptId)) ?? state;
       }),
-    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), clock, attempted }),
+    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), keys, clock, attempted }),
   };
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { firstValueFrom, type Observable, type SchedulerLike } from 'rxjs';
 import { KeyReused, KeySpent, type SubmitOnce } from '../api';
 import { STATE_TTL_S, type JobStore } from '../../sinks/job-store';
+import type { RememberedKeys } from './remembered-keys';
 import { decodeReservation, type Reservation } from './reservation.codec';
 import type { JobState } from '../../streams/job/job-state';
 
@@ -14,6 +15,8 @@ const CERTAIN_MS = (STATE_TTL_S - 200) * 1000;
 export interface OnceParts {
   readonly store: JobStore;
   readonly get: (promptId: string) => Promise<JobState | undefined>;
+  /** What the keys of jobs that live here stand for, should the store have lost it. */
+  readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly clock: SchedulerLike;
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
 }
@@ -26,13 +29,14 @@ export type Identity = Pick<Reservation, 'promptId' | 'at'>;
  * job. The key is reserved with the job's id before anything else; `submit` must be safe to repeat under one identity,
  * and is shared while it goes on. Rejects with `KeyReused`, `KeySpent`, or `StoreUnavailable` where no key can be read.
  */
-export function idempotentSubmit({ store, get, clock, attempted }: OnceParts) {
+export function idempotentSubmit({ store, get, keys, clock, attempted }: OnceParts) {
   const underWay = new Map<string, Promise<JobState>>();
 
   async function reserved({ key, body }: SubmitOnce): Promise<Reservation> {
-    const wanted: Reservation = { promptId: randomUUID(), at: clock.now(), body };
+    const wanted: Reservation = keys.of(key) ?? { promptId: randomUUID(), at: clock.now(), body };
     const held = decodeReservation(await firstValueFrom(store.reserve(key, JSON.stringify(wanted))));
     if (held?.body !== body) throw new KeyReused('the key stands for another request');
+    keys.note(key, held);
     return held;
   }
 

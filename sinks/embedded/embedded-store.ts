@@ -68,6 +68,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report }: Emb
 
   return {
     leases: singleProcessLeases(() => listing.live()),
+    mayHaveLost$: NEVER,
     hooks: embeddedHooks(file, clock),
     ...listing,
     ...embeddedFiles(file, clock),

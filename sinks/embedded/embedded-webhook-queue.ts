@@ -1,4 +1,4 @@
-import { defer, ignoreElements, map, mergeMap, reduce, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, ignoreElements, map, mergeMap, NEVER, reduce, type Observable, type SchedulerLike } from 'rxjs';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
 import { lasting } from './file/expiry';
 import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
@@ -12,6 +12,7 @@ const keptIn = ({ text }: Entry): Kept => JSON.parse(text) as Kept;
 
 /** Hooks in a file. */
 class EmbeddedHooks implements Hooks {
+  readonly mayHaveLost$ = NEVER;
   readonly #file: LmdbFile;
   readonly #clock: SchedulerLike;
 

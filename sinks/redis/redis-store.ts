@@ -1,4 +1,4 @@
-import { catchError, map, merge, of } from 'rxjs';
+import { catchError, map, merge, of, Subject } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
@@ -54,10 +54,13 @@ export function redisStore({
   const index = redisIndex(redis, ask, () => Date.now(), report);
   const listeners = remoteListeners(redis, ask, fenceKey);
   const states = new RedisStates({ redis, ask, index, listeners, report });
+  const leaseGone$ = new Subject<void>();
+  const mayHaveLost$ = merge(nodes.back$, leaseGone$);
 
   return {
-    leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report }),
-    hooks: redisHooks(redis, ask, report),
+    leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report, onGone: () => leaseGone$.next() }),
+    hooks: redisHooks(redis, ask, mayHaveLost$, report),
+    mayHaveLost$,
     ...redisListing(nodes, index, report),
     ...redisFiles(files, new WholeKeys(redis, ask, 'file', report)),
     ...redisReservations(redis, ask),

@@ -18,6 +18,7 @@ type Claimed = { readonly hook: Hook } | { readonly error: unknown } | undefined
 export function redisHooks(
   redis: HookScripts & Pick<JobScripts, 'dropForeign'>,
   ask: <T>(command: () => Promise<T>) => Observable<T>,
+  mayHaveLost$: Observable<unknown>,
   report: Report,
 ): Hooks {
   const whole = new WholeKeys(redis, ask, 'webhook', report);
@@ -38,6 +39,7 @@ export function redisHooks(
     );
 
   return {
+    mayHaveLost$,
     add: ({ promptId, text }, inMs) => told(promptId, (keys) => redis.addHook(...keys, promptId, text, inMs, HOOK_S)),
     hurry: (promptId) => told(promptId, (keys) => redis.hurryHook(...keys, promptId)),
     // All claims are sent at once, and answered in one round trip.

@@ -29,6 +29,7 @@ import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
+import { JobWorkflows } from './job-workflows';
 import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
@@ -52,7 +53,7 @@ class QueuedWrites implements WriteBehind {
   /** States that the store has taken: none of them is written again. */
   readonly #known = new WeakSet<JobState>();
   readonly #unwritten: UnwrittenStates;
-  readonly #workflows = new Map<string, StoredWorkflow>();
+  readonly #workflows = new JobWorkflows();
   readonly #write$ = new Subject<Write>();
   /** What a try to write ended with, well or not. */
   readonly #tried$ = new Subject<JobState>();
@@ -85,17 +86,17 @@ class QueuedWrites implements WriteBehind {
 
   write(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
     return defer(() => {
-      if (workflow !== undefined) this.#workflows.set(state.promptId, workflow);
+      if (workflow !== undefined) this.#workflows.wait(state.promptId, workflow);
       return this.#putting(state);
     });
   }
 
   keep(promptId: string, workflow: StoredWorkflow): void {
-    this.#workflows.set(promptId, workflow);
+    this.#workflows.wait(promptId, workflow);
   }
 
   waitingWorkflow(promptId: string): StoredWorkflow | undefined {
-    return this.#workflows.get(promptId);
+    return this.#workflows.waiting(promptId);
   }
 
   isConfirming(promptId: string): boolean {
@@ -125,6 +126,11 @@ class QueuedWrites implements WriteBehind {
     }
   }
 
+  rescue(state: JobState): void {
+    this.#workflows.rescue(state.promptId);
+    this.renew(state);
+  }
+
   waiting(promptId: string): JobState | undefined {
     return this.#unwritten.get(promptId);
   }
@@ -139,7 +145,7 @@ class QueuedWrites implements WriteBehind {
   remove(promptId: string): Observable<boolean> {
     return defer(() => {
       this.#unwritten.drop(promptId);
-      this.#workflows.delete(promptId);
+      this.#workflows.drop(promptId);
       return this.#store.remove(promptId);
     });
   }
@@ -203,10 +209,10 @@ class QueuedWrites implements WriteBehind {
   /** Stores a state with the workflow that waits for it. */
   #putting(state: JobState): Observable<PutOutcome> {
     return defer(() => {
-      const workflow = this.#workflows.get(state.promptId);
+      const workflow = this.#workflows.next(state.promptId);
       return this.#store.put(state, workflow).pipe(
         tap((outcome) => {
-          if (this.#workflows.get(state.promptId) === workflow) this.#workflows.delete(state.promptId);
+          this.#workflows.written(state, workflow, outcome);
           if (outcome === 'stored') this.#known.add(state);
         }),
       );

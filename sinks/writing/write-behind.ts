@@ -24,6 +24,8 @@ export interface WriteBehind {
   stored(state: JobState): Observable<never>;
   /** Writes a state again, so that it lives on. */
   renew(state: JobState): void;
+  /** The same where the store may have lost it: with its workflow, if that is still to be posted, or may be again. */
+  rescue(state: JobState): void;
   /** What waits to be written of a job. */
   waiting(promptId: string): JobState | undefined;
   /** What waits to be written, else what is stored; see `JobStore.get`. */

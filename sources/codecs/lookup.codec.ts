@@ -11,8 +11,10 @@ export interface Queued {
   readonly promptId: string;
   readonly number: number;
   readonly running: boolean;
-  /** Read from the workflow at the first access: nobody asks for that of strangers' jobs. */
+  /** Read from the workflow at each access: of strangers' jobs few are asked for it. */
   readonly graph?: Graph;
+  /** How many nodes the workflow has; 0 where it was not told. Counted at each access. */
+  readonly nodes: number;
   readonly targets?: readonly string[];
   /** What the job was posted with besides the workflow. */
   readonly extraData: Readonly<Record<string, unknown>>;
@@ -66,9 +68,14 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
   get graph() {
     return graphOf(prompt);
   },
+  get nodes() {
+    return nodesIn(prompt);
+  },
   ...(strings.is(targets) && { targets }),
   extraData: t.UnknownRecord.is(extra) ? extra : {},
 });
+
+const nodesIn = (prompt: unknown): number => (t.UnknownRecord.is(prompt) ? Object.keys(prompt).length : 0);
 
 // What is not there is left out, not null: `t.type` would miss the key.
 const jobCodec = t.intersection([
@@ -94,6 +101,9 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   number: priority ?? 0,
   running: status === 'in_progress',
   ...(workflow != null && { graph: graphOf(workflow.prompt) }),
+  get nodes() {
+    return nodesIn(workflow?.prompt);
+  },
   extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
 });
 

@@ -12,12 +12,12 @@ import {
 } from 'rxjs';
 import { isAtServer, type Job } from '../../streams/job/job';
 import type { BoardEvent } from '../../streams/board/board';
-import type { LookFact } from '../../streams/job/job-event';
+import type { LookFact, QueueEntry } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Ends, Found, Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import type { Lookup } from './lookup';
-import { placesOf } from './places';
+import { MARK, placesOf } from './places';
 
 /** Detail requests under way at once. */
 const CONCURRENT_DETAILS = 4;
@@ -109,7 +109,7 @@ export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
     const graphs$ = oneByOne(withoutGraph, true).pipe(
       filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
     );
-    return concat(from(present), details(missed), graphs$);
+    return concat(from([...queueSeen(jobs, entries, clock.now()), ...present]), details(missed), graphs$);
   };
 
   return (jobs) => {
@@ -124,6 +124,20 @@ export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
       }),
       concatMap((entries) => (entries === undefined ? oneByOne(jobs, false) : placed(jobs, entries))),
     );
+  };
+}
+
+/** The whole queue, as the server of these jobs holds it. */
+const queueSeen = ([job]: readonly Job[], entries: readonly Queued[], at: number): readonly BoardEvent[] =>
+  job === undefined ? [] : [{ tag: 'queueSeen', serverUrl: job.state.serverUrl, entries: entries.map(entryOf), at }];
+
+function entryOf(queued: Queued): QueueEntry {
+  const { promptId: runId, targets, extraData } = queued;
+  const ours = extraData[MARK];
+  return {
+    ...{ runId, nodes: () => queued.nodes, graph: () => queued.graph },
+    ...(typeof ours === 'string' && { promptId: ours }),
+    ...(targets !== undefined && { targets }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { JobEvent, QueueEvent, SessionEvent } from '../job/job-event';
+import type { JobEvent, QueueEvent, QueueSeen, SessionEvent } from '../job/job-event';
 import type { Job } from '../job/job';
 import type { Failure, JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
@@ -10,6 +10,7 @@ export type BoardEvent =
   | JobEvent
   | SessionEvent
   | QueueEvent
+  | QueueSeen
   /** A job is taken up. */
   | { readonly tag: 'opened'; readonly job: Job }
   /** The job is another's now, or was never posted. */

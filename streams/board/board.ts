@@ -103,7 +103,8 @@ class JobBoard {
         this.#sessions.delete(event.clientId);
         return [];
       case 'queueLength':
-        this.#queues.told(event);
+      case 'queueSeen':
+        this.#news.queueTold(event);
         return [];
       default:
         return 'clientId' in event && event.tag !== 'posting' ? this.#sessionTold(event) : this.#news.told(event);

@@ -1,5 +1,5 @@
 import { advance } from '../job/advance/advance';
-import type { JobEvent } from '../job/job-event';
+import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
 import { isAtServer, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
@@ -11,7 +11,8 @@ import type { EarlyEvents } from './early-events';
 import { measuredRun, restated, silenced, spoken } from './job-updates';
 import type { LiveJobs } from './live-jobs';
 import type { ServerQueues } from './queue/server-queues';
-import { startTimes, withStart, type StartTimes } from './queue/start-times';
+import { StartTimes } from './queue/start-times';
+import { countedDown, withStart } from './queue/start/told-start';
 import type { SessionWatches } from './session-watch';
 
 interface Parts {
@@ -34,7 +35,7 @@ export class JobNews {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#live = parts.live;
-    this.#starts = startTimes(parts.live.index.ofServer);
+    this.#starts = new StartTimes({ ...parts, jobs: parts.live.index });
   }
 
   /** A job is taken up; what came of its run before it was known is made good. */
@@ -52,22 +53,26 @@ export class JobNews {
     return [...this.#live.keep(undefined, taken), ...this.#heardEarly(runId)];
   }
 
+  /** A server told of its queue. */
+  queueTold(event: QueueEvent | QueueSeen): void {
+    if (event.tag === 'queueLength') this.#parts.queues.told(event);
+    this.#starts.told(event);
+  }
+
   /** The job’s server has been silent. */
   silent({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] {
     const job = this.#live.get(promptId);
     if (job === undefined || job.state.silentSince !== undefined) return [];
-    return this.#live.keep(job, silenced(job, since, at));
+    return this.#live.keep(job, toldAgain(silenced(job, since, at), job, at));
   }
 
-  /** The bars of the jobs that run go on by the clock, and those that wait move up. */
+  /** The bars of the jobs that run go on by the clock; those that wait move up, and their starts are told anew where they are others. */
   ticked(at: number): readonly Change[] {
     const running = this.#live.index.running();
-    const moved = this.#parts.queues.moved(at).flatMap((job) => {
-      const before = this.#live.get(job.state.promptId);
-      if (before === undefined) return [];
-      return this.#live.guarded(before, at, () => this.#live.keep(before, withStart(this.#starts, job, before, at)));
-    });
-    return [...moved, ...running.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }))];
+    const moved = this.#parts.queues.moved(at).flatMap((job) => this.#waits(job, at));
+    const renewed = this.#starts.renewed(at).flatMap((job) => this.#waits(job, at));
+    const ticked = running.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }));
+    return [...moved, ...renewed, ...ticked];
   }
 
   /** A job of ours is told something; what is told of an unknown run is kept for a while. */
@@ -91,9 +96,17 @@ export class JobNews {
     const after = spoken(this.#relinked(advance(known, event, this.#parts.timing), event), event);
     this.#parts.sessions.jobTold(before, after, event);
     const placed = this.#inQueue(before, after, event);
-    const started = event.tag === 'found' ? withStart(this.#starts, placed, before, event.at) : placed;
+    const isSeen = event.tag === 'found';
+    const started = isSeen ? this.#starts.started(placed, before, event.at) : toldAgain(placed, before, event.at);
     const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event.at)];
     return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
+  }
+
+  /** A job that waits has changed by what is known of its queue. */
+  #waits(job: Job, at: number): readonly Change[] {
+    const before = this.#live.get(job.state.promptId);
+    if (before === undefined) return [];
+    return this.#live.guarded(before, at, () => this.#live.keep(before, this.#starts.started(job, before, at)));
   }
 
   /** An old server's id is believed only of the run that was posted, and only where no other job goes by it. */
@@ -120,9 +133,13 @@ export class JobNews {
   /** What the event says of the server's queue; and the job, in the place that follows. */
   #inQueue(before: Job, after: Job, event: JobEvent): Job {
     const { clientId, serverUrl } = after.state;
-    if (isAtServer(before) && !isAtServer(after)) this.#parts.queues.of(before.state.serverUrl).ended(before);
+    if (isAtServer(before) && !isAtServer(after)) {
+      this.#parts.queues.of(before.state.serverUrl).ended(before);
+      this.#starts.ended(before, measuredRun(before, after), event.at);
+    }
     if (event.tag === 'found') this.#parts.queues.of(serverUrl).found(after);
     if (event.tag !== 'accepted' || !isAtServer(after)) return after;
+    this.#starts.accepted(after, event.at, event.isOutOfTurn === true);
     const isTold = clientId !== undefined && (this.#parts.sessions.get(clientId)?.heardAt ?? 0) >= event.postedAt;
     return this.#parts.queues.of(serverUrl).accepted(after, event.at, event.isOutOfTurn === true, isTold);
   }
@@ -130,8 +147,12 @@ export class JobNews {
   #measured(before: Job, after: Job, at: number): readonly Change[] {
     const run = measuredRun(before, after);
     if (run === undefined) return [];
-    const { serverUrl } = after.state;
-    this.#starts.took(serverUrl, at - run.startedAt);
-    return [{ tag: 'measured', serverUrl, run, at }];
+    return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at }];
   }
 }
+
+/** A waiting job that is told anew for another reason: of the time to its start, what is left. */
+const toldAgain = (job: Job, before: Job, at: number): Job =>
+  job.state === before.state || before.state.status !== 'queued' || job.state.etaMs === undefined
+    ? job
+    : withStart(countedDown(before, at), job, before, at);

@@ -118,3 +118,23 @@ export interface QueueEvent {
   readonly remaining: number;
   readonly at: number;
 }
+
+/** One entry of a server's queue, whoever posted it. */
+export interface QueueEntry {
+  /** The server's id of the run, and ours where it carries one besides. */
+  readonly runId: string;
+  readonly promptId?: string;
+  /** How many nodes its workflow has; 0 where the server did not tell it. Counted at each call. */
+  readonly nodes: () => number;
+  /** Read from the workflow at each call. */
+  readonly graph: () => Graph | undefined;
+  readonly targets?: readonly string[];
+}
+
+/** A look at a server's queue: all that it has in hand, in the order in which it runs. */
+export interface QueueSeen {
+  readonly tag: 'queueSeen';
+  readonly serverUrl: string;
+  readonly entries: readonly QueueEntry[];
+  readonly at: number;
+}

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { fromEvent, NEVER, type Observable } from 'rxjs';
+import { fromEvent, NEVER, switchMap, take, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { HOOK_SCRIPTS, type HookScripts } from '../scripts/webhook-queue';
 import { keySlot, SLOTS } from './key-slot';
@@ -53,6 +53,8 @@ export interface RedisNodes extends Asking {
   readonly homeOf: (key: string) => string | undefined;
   /** Emits whenever homes may have changed. */
   readonly moved$: Observable<unknown>;
+  /** Emits whenever a connection to a node was made anew, of a cluster's when it has ended: one that died, or was replaced, may have lost what it had acknowledged. */
+  readonly back$: Observable<unknown>;
   /** Drops the connections and fails what is under way; they come back by themselves. */
   readonly startOver: () => void;
   /** Asks where keys live now; `moved$` tells. */
@@ -76,6 +78,7 @@ export function redisNodes(url: string, commandTimeoutMs: number | undefined, re
       values: (keys) => redis.mget([...keys]),
       homeOf: () => url,
       moved$: NEVER,
+      back$: fromEvent(redis, 'close').pipe(switchMap(() => fromEvent(redis, 'ready').pipe(take(1)))),
       startOver: () => redis.disconnect(true),
       lookAround: () => undefined,
     };
@@ -98,6 +101,8 @@ export function redisNodes(url: string, commandTimeoutMs: number | undefined, re
       return home === '' ? undefined : urlOfNode(address, home);
     },
     moved$: fromEvent(cluster, 'refresh'),
+    // A master whose connection ended is taken out of the pool; a replica that takes its place is there already.
+    back$: fromEvent(cluster, '-node'),
     startOver: () => cluster.disconnect(true),
     lookAround: () => cluster.refreshSlotsCache(),
   };

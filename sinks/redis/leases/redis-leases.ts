@@ -34,6 +34,8 @@ export interface RedisLeasesOptions {
   readonly listener: RedisListener;
   readonly ttlMs: number;
   readonly report: Report;
+  /** Told when a lease that was held here was not there to be extended. */
+  readonly onGone: () => void;
 }
 
 /**
@@ -49,6 +51,7 @@ class RedisLeases implements Leases {
   readonly #ask: RedisLeasesOptions['ask'];
   readonly #listener: RedisListener;
   readonly #report: Report;
+  readonly #onGone: () => void;
   readonly #here = thisProcess();
   readonly #self: LeaseOwner = { instance: randomUUID(), ...(this.#here !== undefined && { process: this.#here }) };
   readonly #selfJson = JSON.stringify(this.#self);
@@ -60,12 +63,13 @@ class RedisLeases implements Leases {
   readonly #oursUntil = new Map<string, number>();
   readonly #reported = new Set<string>();
 
-  constructor({ redis, ask, listener, ttlMs, report }: RedisLeasesOptions) {
+  constructor({ redis, ask, listener, ttlMs, report, onGone }: RedisLeasesOptions) {
     this.ttlMs = ttlMs;
     this.#redis = redis;
     this.#ask = ask;
     this.#listener = listener;
     this.#report = report;
+    this.#onGone = onGone;
     this.#registry = new SessionRegistry(redis, ask, (unreadable) => this.#tell(unreadable), report);
     this.released$ = this.#released();
   }
@@ -147,8 +151,13 @@ class RedisLeases implements Leases {
 
   /** Registers a session that is held: from time to time, and where its lease was not there to be extended: it ran out, or all was wiped, the registry too. */
   #noted(session: SessionKey, outcome: string, startedAt: number): Observable<string> {
-    if (!isHeld(outcome)) return of(outcome);
+    const wasOurs = this.#oursUntil.has(session.clientId);
+    if (!isHeld(outcome)) {
+      this.#oursUntil.delete(session.clientId);
+      return of(outcome);
+    }
     this.#oursUntil.set(session.clientId, startedAt + this.ttlMs / 2);
+    if (wasOurs && outcome !== 'held') this.#onGone();
     return this.#registry.held(session, outcome !== 'held').pipe(map(() => outcome));
   }
 

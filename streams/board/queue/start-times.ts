@@ -1,116 +1,94 @@
-import { isAtServer, runOfJob, type Job } from '../../job/job';
-import { isSureOf, type TimeLeft } from '../../job/progress/node-left';
-import { planOf } from '../../job/progress/plan/plan';
-import { runClock } from '../../job/progress/run-clock';
-import { timeLeft } from '../../job/progress/time-left';
+import type { QueueEvent, QueueSeen } from '../../job/job-event';
+import type { Job } from '../../job/job';
+import type { Durations } from '../../job/progress/plan/expected';
+import type { RunClock } from '../../job/progress/run-clock';
+import type { Report } from '../../operators/reporting';
+import { Strangers } from './line/strangers';
+import { ServerStarts, type Jobs } from './start/server-starts';
+import { isDue, withStart } from './start/told-start';
 
-/** When waiting jobs will start, by what those before them are expected to take. */
-export interface StartTimes {
-  /** A run on this server took so long: strangers' jobs are guessed to take as long as ours do. */
-  readonly took: (serverUrl: string, ms: number) => void;
-  /** Milliseconds until a job starts that has so many before it; `undefined` until that means something. */
-  readonly startsIn: (job: Job, at: number) => number | undefined;
+interface Parts {
+  readonly jobs: Jobs;
+  /** What is known of nodes' durations on a server. */
+  readonly durationsOn: (serverUrl: string) => Durations;
+  readonly report: Report;
 }
 
-/** What stands in one server's queue: our own jobs by place, with what they and those before them take in all; other places are strangers'. */
-interface Queue {
-  readonly at: number;
-  readonly placed: readonly Placed[];
-}
+/** Queues with more jobs of ours are gone through every fifth second, two in ten each second; so many of their jobs are told in one go. */
+const FEW = 32;
+const TURNS = 5;
+const TOLD_AT_ONCE = 500;
 
-interface Placed {
-  readonly position: number;
-  /** Of this job and all before it. */
-  readonly ms: number;
-  readonly areSure: boolean;
-}
+/** When waiting jobs will start, by what those before them are expected to take. A mistake of ours in that is reported, and no job's end (R15). */
+export class StartTimes {
+  readonly #servers = new Map<string, ServerStarts>();
+  readonly #strangers = new Strangers();
+  readonly #parts: Parts;
 
-/** All jobs of a look are told within this time: the queue is added up once for them. */
-const SAME_LOOK_MS = 200;
-/** What a waiting workflow takes is added up again after so long: more was learnt. */
-const TOTAL_MS = 30_000;
-/** Newer runs weigh more. */
-const RECENT = 0.2;
-
-/** `ofServer` gives the jobs of a server. */
-export function startTimes(ofServer: (serverUrl: string) => readonly Job[]): StartTimes {
-  const means = new Map<string, number>();
-  const queues = new Map<string, Queue>();
-  const totals = new WeakMap<Job['graph'], { readonly at: number; readonly left: TimeLeft }>();
-
-  /** What a job that has not begun will take. */
-  const totalOf = (job: Job, at: number): TimeLeft => {
-    const { graph, durations } = job;
-    const targets = isAtServer(job) ? job.stage.targets : undefined;
-    const known = totals.get(graph);
-    if (known !== undefined && at - known.at < TOTAL_MS) return known.left;
-    const left = timeLeft(runClock(planOf(graph), { at, durations, ...(targets !== undefined && { targets }) }), at);
-    totals.set(graph, { at, left });
-    return left;
-  };
-  const leftOf = (job: Job, at: number): TimeLeft => {
-    const run = runOfJob(job);
-    return run !== undefined && job.state.status === 'processing' ? timeLeft(run, at) : totalOf(job, at);
-  };
-
-  const queueOf = (serverUrl: string, at: number): Queue => {
-    const known = queues.get(serverUrl);
-    if (known !== undefined && at - known.at < SAME_LOOK_MS) return known;
-    const placed = ofServer(serverUrl)
-      .flatMap((job) => {
-        const position = job.state.status === 'processing' ? 0 : job.state.queuePosition;
-        if (position === undefined) return [];
-        const left = leftOf(job, at);
-        return [{ position, ms: left.ms, isSure: isSureOf(left) }];
-      })
-      .sort((a, b) => a.position - b.position);
-    let [sum, areSure] = [0, true];
-    const queue: Queue = {
-      at,
-      placed: placed.map(({ position, ms, isSure }) => ({ position, ms: (sum += ms), areSure: (areSure &&= isSure) })),
-    };
-    queues.set(serverUrl, queue);
-    return queue;
-  };
-
-  return {
-    took: (serverUrl, ms) => {
-      const mean = means.get(serverUrl) ?? ms;
-      means.set(serverUrl, mean + (ms - mean) * RECENT);
-    },
-    startsIn: ({ state: { serverUrl, queuePosition } }, at) => {
-      if (queuePosition === undefined || queuePosition === 0) return queuePosition;
-      const { placed } = queueOf(serverUrl, at);
-      const ours = countBefore(placed, queuePosition);
-      const { ms, areSure } = placed[ours - 1] ?? { ms: 0, areSure: true };
-      const strangers = Math.max(0, queuePosition - ours);
-      const mean = means.get(serverUrl);
-      if (!areSure || (strangers > 0 && mean === undefined)) return undefined;
-      return ms + strangers * (mean ?? 0);
-    },
-  };
-}
-
-/** A waiting job with the time to its start in place of `etaMs`, where that is another by more than a tenth. `known` is the job before the look that told its place. */
-export function withStart(starts: StartTimes, job: Job, known: Job, at: number): Job {
-  const { etaMs: before, ...state } = job.state;
-  const startsIn = state.status === 'queued' ? starts.startsIn(job, at) : undefined;
-  if (state.status !== 'queued' || startsIn === before) return job;
-  const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
-  if (etaMs !== undefined && before !== undefined && Math.abs(etaMs - before) <= before / 10) return job;
-  // One change where the look changed something already.
-  const seq = job.state === known.state ? state.seq + 1 : state.seq;
-  const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq };
-  return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };
-}
-
-/** How many stand before this place. */
-function countBefore(placed: readonly Placed[], position: number): number {
-  let [low, high] = [0, placed.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((placed[middle]?.position ?? 0) < position) low = middle + 1;
-    else high = middle;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
-  return low;
+
+  /** What a server told of its queue. */
+  told(event: QueueEvent | QueueSeen): void {
+    this.#guarded(() => {
+      const starts = this.#of(event.serverUrl);
+      if (event.tag === 'queueSeen') starts.looked(event, this.#strangers);
+      else starts.told(event.remaining, event.at, this.#strangers);
+    }, undefined);
+  }
+
+  /** ComfyUI took a job of ours. */
+  accepted(job: Job, at: number, isOutOfTurn: boolean): void {
+    this.#of(job.state.serverUrl).accepted(job, at, isOutOfTurn);
+  }
+
+  /** A job of ours is not in the queue any more; `run` is how it went, where it was seen from its start to its good end. */
+  ended(job: Job, run: RunClock | undefined, at: number): void {
+    this.#guarded(() => {
+      const starts = this.#of(job.state.serverUrl);
+      if (run !== undefined) starts.took(job, run, at);
+      starts.ended(job, at);
+    }, undefined);
+  }
+
+  /** A job that waits with the time to its start; `known` is the job before what has just changed it. */
+  started(job: Job, known: Job, at: number): Job {
+    if (job.state.status !== 'queued') return job;
+    const startsIn = this.#guarded(() => this.#of(job.state.serverUrl).startsIn(job, at), undefined);
+    return withStart(startsIn, job, known, at);
+  }
+
+  /** The waiting jobs whose starts are others by now than they were told, as they are to be told. To be asked each second. */
+  renewed(at: number): readonly Job[] {
+    const second = Math.floor(at / 1_000);
+    return [...this.#servers.keys()].flatMap((serverUrl, n) => {
+      const count = this.#parts.jobs.countOf(serverUrl);
+      if (count === 0 || (count > FEW && (second + n) % TURNS !== 0)) return [];
+      const renewed: Job[] = [];
+      for (const job of this.#parts.jobs.ofServer(serverUrl)) {
+        const next = isDue(job, at) ? this.started(job, job, at) : job;
+        if (next !== job) renewed.push(next);
+        if (renewed.length >= TOLD_AT_ONCE) break;
+      }
+      return renewed;
+    });
+  }
+
+  #of(serverUrl: string): ServerStarts {
+    const known = this.#servers.get(serverUrl);
+    if (known !== undefined) return known;
+    const starts = new ServerStarts(serverUrl, this.#parts.jobs, this.#parts.durationsOn(serverUrl));
+    this.#servers.set(serverUrl, starts);
+    return starts;
+  }
+
+  #guarded<T>(work: () => T, otherwise: T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.#parts.report('queue', error);
+      return otherwise;
+    }
+  }
 }

@@ -4,6 +4,10 @@ import { timeLeft } from './time-left';
 
 /** The most that is shown before the end. */
 const MOST = 0.999;
+/** A slow answer is as old as when it was asked for; what goes back further is a clock that was set. */
+export const CLOCKS_DIFFER_MS = 30_000;
+/** The clock of bars ticks each second: what leaps further was set, or slept. */
+const LEAP_MS = 600_000;
 
 /** The run with its bar at `at`, and what is left of it. */
 export interface Shown {
@@ -18,7 +22,8 @@ export interface Shown {
  * The bar is a clock: the share of time that is over, as far as the end can be told. Where it has shown too much it does
  * not fall: it goes on so slowly that it is there at the end. Where it has shown too little, it catches up.
  */
-export function shownAt(run: RunClock, at: number): Shown {
+export function shownAt(before: RunClock, at: number): Shown {
+  const run = withClockSet(before, at);
   const { shown, startedAt } = run;
   const left = timeLeft(run, at);
   const isSure = isSureOf(left);
@@ -30,10 +35,43 @@ export function shownAt(run: RunClock, at: number): Shown {
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
+    run: {
+      ...run,
+      shown: { share, at: Math.max(at, shown.at) },
+    },
     share,
     leftMs,
     isSure,
+  };
+}
+
+/** The run by a clock that was set in the midst of it: all that was before is moved by as much. */
+function withClockSet(run: RunClock, at: number): RunClock {
+  const by = at - run.shown.at;
+  if (by >= -CLOCKS_DIFFER_MS && by <= LEAP_MS) return run;
+  // What came just now came by the new clock.
+  const moved = (time: number): number => (time === at ? time : time + by);
+  let { nodes } = run;
+  for (const id of run.running) {
+    const node = nodes.get(id);
+    if (node === undefined) continue;
+    const { startedAt, steppedAt, firstAt, roundAt, heardFrom } = node;
+    nodes = nodes.with(id, {
+      ...node,
+      startedAt: moved(startedAt),
+      steppedAt: moved(steppedAt),
+      firstAt: moved(firstAt),
+      roundAt: moved(roundAt),
+      ...(heardFrom !== undefined && { heardFrom: moved(heardFrom) }),
+    });
+  }
+  return {
+    ...run,
+    nodes,
+    startedAt: moved(run.startedAt),
+    takenUp: { ...run.takenUp, at: moved(run.takenUp.at) },
+    shown: { ...run.shown, at },
+    clockWasSet: true,
   };
 }
 

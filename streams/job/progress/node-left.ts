@@ -1,7 +1,8 @@
 import { bounds } from '../../bounds';
 import { hasCounted, type NodeRun } from './node-run';
-import type { Expected } from './plan/expected';
+import { MEASURED_TRUST, sureShare, type Expected } from './plan/expected';
 import type { RunClock } from './run-clock';
+import type { Corrections } from './this-run';
 
 /** What is left of a run, or of a node. */
 export interface TimeLeft {
@@ -31,21 +32,33 @@ const OVERDUE = 1.2;
 export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
 
 /** What is left of a node at work. */
-export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, slowness: number): TimeLeft {
+export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
   const { expected } = node;
-  const factor = expected.trust > 0 ? 1 : slowness;
+  const factor = factorOf(run, id, expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
     const paceMs = paceOf(node, expected, factor, otherMs, 0);
     const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
-    return { ms, sureMs: node.paceMs > 0 || expected.trust > 0 ? ms : 0, newsMs };
+    const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
+    return { ms, sureMs: isOpen(node, expected) ? 0 : share * ms, newsMs };
   }
   const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
-  return { ms, sureMs: expected.trust > 0 ? ms : 0, newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms) };
+  return {
+    ms,
+    sureMs: sureShare(expected.trust) * ms,
+    newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms),
+  };
+}
+
+/** By which factor what was expected is corrected. */
+function factorOf({ plan }: RunClock, id: string, { trust, stepMs }: Expected, corrections: Corrections): number {
+  if (trust > 0) return corrections.known;
+  const node = stepMs > 0 ? undefined : plan.nodes.get(id);
+  return node === undefined ? corrections.slowness : corrections.silent(node.type, node.prior);
 }
 
 /** When the next step is told; nobody knows once it is overdue. Steps that are quicker than snapshots come several at a time. */
@@ -66,7 +79,7 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
-  if (stepMs === 0 || all <= 1) return silentMs(fixedMs * factor + stepMs * all, elapsed, spread(trust));
+  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all, elapsed, trust);
   const firstMs = fixedMs * factor + stepMs;
   const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
   return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1);
@@ -86,12 +99,32 @@ export function countingLeftMs(
   at: number,
   otherMs: number | undefined,
 ): number {
-  const steps = Math.max(0, node.max - node.value);
+  const steps = stepsLeft(node, expected);
   const since = at - node.steppedAt;
   const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
-  return roundLeft + roundsToCome(node, expected) * roundMs;
+  const toCome = roundsToCome(node, expected) * roundMs;
+  const afterMs = (expected.afterMs ?? 0) * factor;
+  if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
+  return Math.max(roundLeft, overdueMs(afterMs, since, expected.trust));
+}
+
+/** Steps to the end of the round. One that ended early before does again, or soon; where the end itself moves on, as many come as have. */
+function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected): number {
+  const toMax = Math.max(0, max - value);
+  if (grows === true) return Math.max(toMax, value);
+  if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
+  return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
+}
+
+/** What was measured is past its time only after half as long again. */
+const AGAIN = 0.5;
+
+/** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */
+function overdueMs(expectedMs: number, elapsedMs: number, trust: number): number {
+  const again = Math.min(elapsedMs, 2 * (elapsedMs - (1 + AGAIN * trust) * expectedMs));
+  return Math.max(silentMs(expectedMs, elapsedMs, spread(trust)), again);
 }
 
 /** What is left of something that is silent: less and less, but never nothing; the longer past its time, the longer still. */
@@ -119,9 +152,13 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
 }
 
-/** Rounds after this one: as many as it took last time, or as its class is known for, else half as many as were seen. */
+/** Whether nobody knows how many rounds are still to come: it counts again, and was not measured to, or not so often. */
+const isOpen = (node: NodeRun, { rounds, trust }: Expected): boolean =>
+  node.rounds > 0 && (trust < MEASURED_TRUST || node.rounds >= rounds);
+
+/** Rounds after this one: as many as it took last time, or as its class is known for; past that, half as many as were seen. */
 function roundsToCome(node: NodeRun, { rounds, trust }: Expected): number {
   const begun = node.rounds + 1;
-  if (trust > 0.5) return Math.max(0, rounds - begun);
-  return rounds > 1 ? Math.max(rounds - begun, node.rounds / 8) : node.rounds / 2;
+  const isKnown = rounds > 1 || trust > 0.5;
+  return isKnown && begun <= rounds ? rounds - begun : node.rounds / 2;
 }

@@ -25,6 +25,10 @@ export interface NodeRun {
   readonly owner?: string;
   readonly displayId?: string;
   readonly doneAt?: number;
+  /** The last value that was told before the end, which tells all of them. */
+  readonly toldValue?: number;
+  /** Whether what it counts to has grown with its value: nobody knows how far it will. */
+  readonly grows?: boolean;
 }
 
 /** A node that begins; `heardAt` is when that was told. */
@@ -48,11 +52,13 @@ export function counted(node: NodeRun, told: number, toldMax: number, at: number
   if (value === node.value && max === node.max) return node;
   const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
-  if (value < node.value || (max !== node.max && !isFirst && node.max > 1))
+  const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
+  if (value < node.value || (max !== node.max && !grows && !isFirst && node.max > 1))
     return { ...next, rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at };
   if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
   const steps = value - node.firstValue;
-  return steps > 0 && at > node.firstAt ? { ...next, paceMs: (at - node.firstAt) / steps } : next;
+  const same = grows ? { ...next, grows } : next;
+  return steps > 0 && at > node.firstAt ? { ...same, paceMs: (at - node.firstAt) / steps } : same;
 }
 
 /** Of nonsense, such as less than no steps, nothing is believed. */

@@ -4,6 +4,7 @@ import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node-run';
 import type { Plan } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from './plan/versions';
+import { nothingDone, type ThisRun } from './this-run';
 
 /** One run of a job as time passes: what is over, what goes on, and what is still to come. */
 export interface RunClock {
@@ -28,8 +29,8 @@ export interface RunClock {
   readonly isCold: boolean;
   /** What a step of each class takes in this very run, in ms. */
   readonly paces: ReadonlyMap<string, number>;
-  /** How this run's nodes compare to guesses by name: the sum of logarithms, and of how many. */
-  readonly slowness: { readonly log: number; readonly count: number };
+  /** How this run's nodes compare with what was expected of them. */
+  readonly thisRun: ThisRun;
   /** Whether any node has made a step, or is done. */
   readonly hasBegun: boolean;
   /** Whether the server tells by snapshots when a node is done. */
@@ -41,6 +42,8 @@ export interface RunClock {
   readonly current: string | undefined;
   /** What another instance had shown, and when this one went on from there. */
   readonly takenUp: { readonly share: number; readonly at: number };
+  /** Whether the clock was set in the midst of it. */
+  readonly clockWasSet: boolean;
   /** The share that was shown, and when. */
   readonly shown: { readonly share: number; readonly at: number };
 }
@@ -74,13 +77,14 @@ export const runClock = (
     cached: noIds,
     isCold: true,
     paces: noPaces,
-    slowness: { log: 0, count: 0 },
+    thisRun: nothingDone,
     hasBegun: false,
     snapshots: false,
     doneInFront: 0,
     lastInFront: undefined,
     heardAt: undefined,
     current: undefined,
+    clockWasSet: false,
     ...{ shown: { share, at: takenUpAt }, takenUp: { share, at: takenUpAt } },
   });
 
@@ -99,7 +103,7 @@ export function planned(run: RunClock): RunClock {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
       const expected = known ?? run.durations(node, isCold);
       pending.set(id, expected);
-      addNode(byClass, node.type, expected, 1);
+      addNode(byClass, node, expected, 1);
     }
     for (const input of node.inputs) {
       if (seen.has(input)) continue;

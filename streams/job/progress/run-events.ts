@@ -5,6 +5,7 @@ import { counted, newNodeRun, type NodeRun } from './node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
 import { planned, type RunClock } from './run-clock';
+import { withDone } from './this-run';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
 export function executing(run: RunClock, id: string, at: number, displayId?: string): RunClock {
@@ -140,7 +141,7 @@ function started(
   const expected = run.pending.get(id);
   if (expected === undefined || planNode === undefined) return begun;
   const byClass = new Map(run.byClass);
-  addNode(byClass, planNode.type, expected, -1);
+  addNode(byClass, planNode, expected, -1);
   return { ...begun, pending: run.pending.with(id, undefined), byClass };
 }
 
@@ -154,13 +155,17 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   const running = new Set(run.running);
   running.delete(id);
   const planNode = run.plan.nodes.get(id);
-  const through = { ...node, doneAt: at, ...(value !== undefined && max !== undefined && { value, max }) };
+  const through = {
+    ...node,
+    doneAt: at,
+    ...(value !== undefined && max !== undefined && { value, max, toldValue: node.value }),
+  };
   const done: RunClock = {
     ...run,
     running,
     nodes: run.nodes.with(id, through),
     hasBegun: true,
-    slowness: planNode === undefined ? run.slowness : compared(run, node.expected, at - node.startedAt),
+    thisRun: planNode === undefined ? run.thisRun : withDone(run.thisRun, planNode, node.expected, at - node.startedAt),
   };
   // A lazy branch that was not taken: what this node did without is needed no more, unless by another.
   const didWithout = planNode?.inputs.some((input) => run.pending.get(input) !== undefined) === true;
@@ -177,15 +182,3 @@ function expectedOf({ pending, plan, durations, isCold }: RunClock, id: string, 
 
 /** In larger workflows a branch that is not taken keeps its share: to look for it would cost each frame the whole of them. */
 const LAZY_NODES = 2_000;
-
-/** What one node says of the others, at most: three times as long, or as short. */
-const MOST = Math.log(3);
-
-/** Guesses that are too short or too long say something about the next guesses. Quick nodes say nothing. */
-function compared({ slowness }: RunClock, expected: Expected, tookMs: number): RunClock['slowness'] {
-  if (expected.trust > 0 || totalMs(expected) < 300 || tookMs < 50) return slowness;
-  return {
-    log: slowness.log + Math.max(-MOST, Math.min(MOST, Math.log(tookMs / totalMs(expected)))),
-    count: slowness.count + 1,
-  };
-}

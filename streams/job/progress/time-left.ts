@@ -1,28 +1,26 @@
 import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node-left';
 import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
-
-/** Slowness counts as so many observations of "as expected". */
-const DOUBT = 3;
-const MOST_SLOWNESS = Math.log(20);
-/** Of nodes at work at the same time, so many are looked at. */
-const AT_WORK = 64;
+import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';
 
 /** Of a workflow that is not known, as much is expected to come as has been, and so much at least. */
 const UNKNOWN_MS = 10_000;
 
 /** What the run will still take, as far as can be told now. */
 export function timeLeft(run: RunClock, at: number): TimeLeft {
-  const slowness = slownessOf(run, at);
+  const corrections = correctionsAt(run, at);
+  const { slowness, known } = corrections;
   let ms = 0;
   let sureMs = 0;
   for (const [type, sum] of run.byClass) {
-    const { knownMs, guessedFixedMs, guessedSteppingMs, guessedSteps } = sum;
+    const { knownMs, besideStepsMs, steppingMs, steps } = sum;
     // A class whose pace was seen in this run goes on at that pace.
     const paceMs = run.paces.get(type);
-    const pacedMs = paceMs === undefined ? 0 : guessedSteps * paceMs;
-    ms += knownMs + guessedFixedMs * slowness + (paceMs === undefined ? guessedSteppingMs * slowness : pacedMs);
-    sureMs += knownMs + pacedMs;
+    const pacedMs = paceMs === undefined ? 0 : steps * paceMs;
+    const untoldMs = sum.silentMs === 0 ? 0 : sum.silentMs * corrections.silent(type, sum.prior);
+    ms +=
+      knownMs * known + untoldMs + besideStepsMs * slowness + (paceMs === undefined ? steppingMs * slowness : pacedMs);
+    sureMs += sum.sureMs * known + pacedMs;
   }
   // Nothing was heard of it yet: it goes on all the same.
   if (run.nodes.size() === 0) {
@@ -31,13 +29,13 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     const left = silentMs(all, at - run.startedAt, spread(share));
     return { ms: left, sureMs: share * left, newsMs: 0 };
   }
-  const longest = longestAtWork(run, at, slowness);
+  const longest = longestAtWork(run, at, corrections);
   if (run.plan.nodes.size === 0) ms = Math.max(UNKNOWN_MS, at - run.startedAt);
   return { ms: bounded(ms) + longest.ms, sureMs: bounded(sureMs) + longest.sureMs, newsMs: longest.newsMs };
 }
 
 /** Nodes side by side take as long as the longest of them. */
-function longestAtWork(run: RunClock, at: number, slowness: number): TimeLeft {
+function longestAtWork(run: RunClock, at: number, corrections: Corrections): TimeLeft {
   let longest: TimeLeft = { ms: 0, sureMs: 0, newsMs: 0 };
   let newsMs = Infinity;
   let looked = 0;
@@ -45,26 +43,77 @@ function longestAtWork(run: RunClock, at: number, slowness: number): TimeLeft {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
     if (node === undefined) continue;
-    const left = nodeLeft(run, id, node, at, slowness);
+    const left = nodeLeft(run, id, node, at, corrections);
     if (left.ms > longest.ms) longest = left;
     newsMs = Math.min(newsMs, left.newsMs);
   }
   return { ...longest, newsMs: Math.min(longest.ms, newsMs) };
 }
 
-/** How much slower than guessed this server is, by the nodes that are done and those whose pace can be seen. */
+/** Of nodes at work at the same time, so many are looked at. */
+const AT_WORK = 64;
+/** Slowness counts as so many observations of "as expected". */
+const DOUBT = 3;
+const MOST_SLOWNESS = Math.log(20);
+
+function correctionsAt(run: RunClock, at: number): Corrections {
+  const slowness = slownessOf(run, at);
+  const kinds = withOverdue(run, at, slowness);
+  return { slowness, known: knownFactor(run, at), silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
+}
+
+/** With the nodes at work that are past what is expected of them: they take that long at least. */
+function withOverdue(run: RunClock, at: number, slowness: number): ThisRun['kinds'] {
+  let { kinds } = run.thisRun;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const [node, planned] = [run.nodes.get(id), run.plan.nodes.get(id)];
+    if (node === undefined || planned === undefined) continue;
+    const { expected, startedAt } = node;
+    const ratio = (at - startedAt) / Math.max(1, totalMs(expected));
+    if (expected.trust > 0 || expected.stepMs > 0 || node.value > 0 || ratio < 1) continue;
+    if (ratio > silentFactor(kinds, planned.type, planned.prior, slowness)) kinds = withKinds(kinds, planned, ratio);
+  }
+  return kinds;
+}
+
 function slownessOf(run: RunClock, at: number): number {
-  let { log, count } = run.slowness;
+  let { log, count } = run.thisRun.slowness;
   let looked = 0;
   for (const id of run.running) {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
     if (node === undefined || node.paceMs === 0) continue;
     const { expected } = node;
-    if (expected.trust > 0) continue;
+    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
     const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
   return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
+}
+
+/** Factors up to this, e to it, are usual from run to run, and tell little. */
+const USUAL = 0.3;
+
+function knownFactor(run: RunClock, at: number): number {
+  let { known } = run.thisRun;
+  let looked = 0;
+  for (const id of run.running) {
+    if (++looked > AT_WORK) break;
+    const node = run.nodes.get(id);
+    if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
+    const { expected, max, paceMs, startedAt } = node;
+    const ratio = (at - startedAt) / totalMs(expected);
+    const steps = node.value - node.firstValue;
+    const expectedMs = (expected.stepMs * expected.steps * steps) / max;
+    if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
+    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
+  }
+  if (known.ms === 0) return 1;
+  let toCome = 0;
+  for (const { knownMs } of run.byClass.values()) toCome += knownMs;
+  const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
+  return Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
 }

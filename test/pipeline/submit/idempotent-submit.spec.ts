@@ -27,6 +27,7 @@ function aStore() {
     const once = idempotentSubmit({
       store: store as JobStore,
       get: (promptId) => Promise.resolve(jobs.get(promptId)),
+      keys: { of: () => undefined, note: () => undefined },
       clock,
       attempted: (work$) => work$,
     });

@@ -55,6 +55,7 @@ function aDesk({
           return how.outcome === 'away' ? away() : of(how.outcome);
         }),
     },
+    keys: { of: () => undefined, note: () => undefined },
     limits,
     timeoutMs: () => undefined,
     run: (command$: Observable<BoardEvent>) =>

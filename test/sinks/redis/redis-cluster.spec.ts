@@ -187,8 +187,13 @@ describe('[R12] while a master is killed', () => {
         if (seq <= 5 + (i % 60)) writer.put(aState({ promptId, seq, status: isLast ? 'completed' : 'processing' }));
       });
     }, 50);
+    let signs = 0;
+    const signing = store.mayHaveLost$.subscribe(() => (signs += 1));
     await until(() => seq > 30);
+    expect(signs).toBe(0);
     await victim.server.kill();
+    await until(() => signs > 0);
+    signing.unsubscribe();
     await until(() => seq > 70);
     clearInterval(writing);
     // What the old master took along is written once more.

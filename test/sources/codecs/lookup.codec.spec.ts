@@ -126,7 +126,7 @@ describe('/queue', () => {
 
   test('whose jobs say less than they might is read as far as it goes', () => {
     expect(queueOf({ queue_running: [[1, 'a', null, null, null]], queue_pending: [] })).toEqual([
-      { promptId: 'a', number: 1, running: true, graph: new Map(), extraData: {} },
+      { promptId: 'a', number: 1, running: true, graph: new Map(), nodes: 0, extraData: {} },
     ]);
   });
 });
@@ -143,9 +143,9 @@ describe('/api/jobs', () => {
   test('is read in the order in which it runs, without workflows', () => {
     const jobs = [job('c', 'pending', 8), job('b', 'pending', 7), job('a', 'in_progress', 9)];
     expect(jobListOf({ jobs, pagination: { offset: 0, total: 3 } })).toEqual([
-      { promptId: 'a', number: 9, running: true, extraData: {} },
-      { promptId: 'b', number: 7, running: false, extraData: {} },
-      { promptId: 'c', number: 8, running: false, extraData: {} },
+      { promptId: 'a', number: 9, running: true, nodes: 0, extraData: {} },
+      { promptId: 'b', number: 7, running: false, nodes: 0, extraData: {} },
+      { promptId: 'c', number: 8, running: false, nodes: 0, extraData: {} },
     ]);
   });
 
@@ -165,6 +165,7 @@ describe('/api/jobs', () => {
         number: 3,
         running: status === 'in_progress',
         graph: graphOf({ '1': { class_type: 'EmptyImage' } }),
+        nodes: 1,
         extraData: { mark: 1 },
       },
     });

@@ -1,4 +1,4 @@
-import { asyncScheduler, lastValueFrom, of, throwError, toArray, type Observable } from 'rxjs';
+import { asyncScheduler, filter, lastValueFrom, map, of, throwError, toArray, type Observable } from 'rxjs';
 import { lookUp } from '../../../sources/looks/look-up';
 import { lookup, type Lookup } from '../../../sources/looks/lookup';
 import { NoAnswer, Unreadable, rest, type Answer, type Rest } from '../../../sources/rest/rest';
@@ -58,8 +58,14 @@ const taken = (promptId: string, facts: Partial<RunFacts> = {}): Job => {
   return { ...jobOf(state, { graph: graphOf(steps()) }), stage: { ...watched(0), ...facts } };
 };
 
+/** What looks tell of jobs, without the queue as a whole. */
+const looking = (routes: Lookup) => {
+  const looked = lookUp(routes, asyncScheduler);
+  return (jobs: readonly Job[]): Observable<BoardEvent> => looked(jobs).pipe(filter(({ tag }) => tag !== 'queueSeen'));
+};
+
 const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
-  lastValueFrom(lookUp(routes, asyncScheduler)(jobs).pipe(toArray()));
+  lastValueFrom(looking(routes)(jobs).pipe(toArray()));
 
 const answer = <T>(value$: Observable<T>): Promise<T> => lastValueFrom(value$);
 
@@ -215,7 +221,7 @@ describe.each(versions)('%s', (version) => {
       routes: [page],
     };
     const jobs = [broken, ...ended].map((id) => taken(id));
-    const looked = lookUp(lookup(client), asyncScheduler);
+    const looked = looking(lookup(client));
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked(jobs).pipe(toArray()));
       expect(events).toHaveLength(3);
@@ -234,16 +240,33 @@ describe.each(versions)('%s', (version) => {
     };
     const told: BoardEvent[] = [];
     const failed = await new Promise((resolve) =>
-      lookUp(
-        routes,
-        asyncScheduler,
-      )([taken('a'), taken('b')]).subscribe({
+      looking(routes)([taken('a'), taken('b')]).subscribe({
         next: (event) => told.push(event),
         error: resolve,
         complete: () => resolve('completed'),
       }),
     );
     expect([told, failed]).toEqual([[], expect.any(NoAnswer)]);
+  });
+});
+
+describe.each(versions)('the queue as a whole, on %s', (version) => {
+  test('is told in its order, strangers included', async () => {
+    const { server, routes } = await asking(version);
+    const ids = await three(server);
+    const [seen] = await lastValueFrom(
+      lookUp(
+        routes,
+        asyncScheduler,
+      )([taken(ids[2])]).pipe(
+        map((event) => (event.tag === 'queueSeen' ? event : undefined)),
+        toArray(),
+      ),
+    );
+    expect(seen).toMatchObject({ serverUrl: 'http://comfy', entries: ids.map((runId) => ({ runId })) });
+    // Where the list brings workflows, each entry gives its own.
+    const sizes = seen?.entries.map(({ nodes, graph }) => [nodes(), graph()?.size ?? 0]);
+    expect(sizes).toEqual(ids.map(() => (version === '0.33.0' ? [0, 0] : [4, 4])));
   });
 });
 
@@ -348,7 +371,7 @@ describe('answers that cannot be read', () => {
     const ended = await submit(server, short());
     await finished(server, ended);
     const waiting = await submit(server, long());
-    const looked = lookUp(routes, asyncScheduler);
+    const looked = looking(routes);
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked([taken(ended), taken(waiting)]).pipe(toArray()));
       const tags = new Map(events.map((event) => ['promptId' in event && event.promptId, event.tag]));

@@ -1,8 +1,8 @@
 import type { Expected } from '../plan/expected';
+import { hash } from '../plan/hash';
 import { numbersOf } from '../plan/telling';
-import type { Measured } from './measured';
+import type { Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
-import type { Prior } from '../plan/priors';
 
 /**
  * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
@@ -20,10 +20,13 @@ export interface Model {
   readonly stepping: boolean;
   readonly steps: number;
   readonly rounds: number;
+  /** The files of models it was seen with last, as hashes. */
+  readonly models: readonly string[];
 }
 
-/** Numbers that a model looks at. */
+/** Numbers that a model looks at: sizes first. */
 const MOST_NAMES = 6;
+const MOST_MODELS = 6;
 /** A node is expected to take thirty times what its class takes on average, at most, or a thirtieth: two runs that differ say nothing of a hundredth of a second, or of a year. */
 const FARTHEST = Math.log(30);
 /** How strongly a number is taken to say nothing, until runs say otherwise. */
@@ -31,53 +34,77 @@ const RIDGE = 0.15;
 
 export const emptyModel: Model = {
   ...{ names: [], runs: 0, xx: [], fixed: [], step: [] },
-  ...{ stepping: false, steps: 1, rounds: 1 },
+  ...{ stepping: false, steps: 1, rounds: 1, models: [] },
 };
 
 const SKIPPED = /^@steps$|seed|noise$/;
 
+const isSize = (name: string): boolean => name.startsWith('@');
+
 /** The model after one more run of a node. */
-export function learnt(before: Model, node: PlanNode, measured: Measured): Model {
+export function learnt(before: Model, node: PlanNode, { beforeMs, stepMs, steps, rounds, afterMs }: Taken): Model {
   const model = before.runs === 0 ? named(node) : before;
+  // A single step is no pace, and says nothing of those to come.
+  if (model.stepping && stepMs === 0 && node.steps === 1) return model;
   const x = inputOf(model, node);
   const keep = model.runs >= 200 ? 0.995 : 1;
-  const base = node.prior;
   return {
     ...model,
     runs: model.runs + 1,
     xx: model.xx.map((sum, i) => keep * sum + (x[Math.floor(i / x.length)] ?? 0) * (x[i % x.length] ?? 0)),
-    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.fixedMs, base.fixedMs)),
-    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(measured.stepMs, stepOf(base))),
-    stepping: measured.stepMs > 0,
-    steps: measured.steps,
-    rounds: measured.rounds,
+    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(beforeMs + afterMs, node.prior.fixedMs)),
+    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(stepMs, usualStepMs(node))),
+    stepping: stepMs > 0,
+    steps,
+    rounds,
+    models: withModel(model.models, node),
   };
 }
 
-/** What a node of the class is expected to take. */
+function withModel(models: readonly string[], { context: { model } }: PlanNode): readonly string[] {
+  if (model === undefined) return models;
+  const key = modelKey(model);
+  return models.at(-1) === key ? models : [...models.filter((each) => each !== key), key].slice(-MOST_MODELS);
+}
+
+const modelKey = (file: string): string => hash(file).slice(-5);
+
+/** Whether the class was seen with this model before, as far as anything names one. */
+const hasSeen = ({ models }: Model, { context: { model } }: PlanNode): boolean =>
+  model === undefined || models.length === 0 || models.includes(modelKey(model));
+
+/** What a node of the class is expected to take. With a model that it was not seen with, that is a guess: half of what is known, half of what its name tells. */
 export function expectedBy(model: Model, node: PlanNode): Expected {
   const x = inputOf(model, node);
-  const base = node.prior;
+  const seen = hasSeen(model, node);
   const { ofFixed, ofStep } = coefficientsOf(model);
   const { xx, fixed, step } = model;
   const predict = (coefficients: readonly number[], [sum = 0]: readonly number[]): number => {
     const mean = sum / Math.max(1, xx[0] ?? 1);
     const told = coefficients.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
-    return Math.exp(mean + Math.max(-FARTHEST, Math.min(FARTHEST, told - mean)));
+    return Math.exp((mean + Math.max(-FARTHEST, Math.min(FARTHEST, told - mean))) * (seen ? 1 : 0.5));
   };
-  const trust = Math.min(0.5, 0.2 + 0.05 * model.runs);
-  const fixedMs = Math.max(1, base.fixedMs) * predict(ofFixed, fixed);
+  const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
+  const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
-  return { fixedMs, stepMs: stepOf(base) * predict(ofStep, step), steps, rounds: model.rounds, alone: 1, trust };
+  return {
+    fixedMs,
+    stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step),
+    steps,
+    rounds: model.rounds,
+    alone: 1,
+    trust,
+  };
 }
 
-const stepOf = ({ stepMs = 500 }: Prior): number => stepMs;
+const usualStepMs = ({ prior: { stepMs = 500 } }: PlanNode): number => stepMs;
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
 
 function named(node: PlanNode): Model {
   const names = [...numbersOf(node).keys()]
     .filter((name) => !SKIPPED.test(name) && name.length <= 40)
+    .sort((a, b) => Number(isSize(b)) - Number(isSize(a)))
     .slice(0, MOST_NAMES);
   const size = names.length + 1;
   const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
@@ -129,19 +156,20 @@ function solved(xx: readonly number[], xy: readonly number[]): readonly number[]
 
 const short = (value: number): number => Number(value.toPrecision(6));
 
-export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds }: Model): string =>
-  JSON.stringify([names, runs, xx.map(short), fixed.map(short), step.map(short), stepping, steps, rounds]);
+export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds, models }: Model): string =>
+  JSON.stringify([names, runs, xx.map(short), fixed.map(short), step.map(short), stepping, steps, rounds, models]);
 
-/** Reads what `modelToText` wrote; `undefined` where it is anything else. */
+/** Reads what `modelToText` wrote; `undefined` where it is anything else, what its forerunner wrote, too: it compared with other guesses. */
 export function modelFrom(value: unknown): Model | undefined {
-  if (!Array.isArray(value) || value.length !== 8) return undefined;
-  const [names, runs, xx, fixed, step, stepping, steps, rounds] = value as readonly unknown[];
+  if (!Array.isArray(value) || value.length !== 9) return undefined;
+  const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
   if (!isListOf(names, 'string') || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
   const size = names.length + 1;
   if (!isListOf(xx, 'number') || !isListOf(fixed, 'number') || !isListOf(step, 'number')) return undefined;
   if (xx.length !== size * size || fixed.length !== size || step.length !== size) return undefined;
   if (typeof runs !== 'number' || typeof steps !== 'number' || typeof rounds !== 'number') return undefined;
-  return { ...{ names, runs, stepping, steps, rounds }, xx, fixed, step } as Model;
+  if (!isListOf(models, 'string') || models.length > MOST_MODELS) return undefined;
+  return { ...{ names, runs, stepping, steps, rounds, models }, xx, fixed, step } as Model;
 }
 
 const isListOf = (value: unknown, type: 'string' | 'number'): value is readonly unknown[] =>

@@ -1,12 +1,13 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
-import { byName, type Durations } from '../plan/expected';
-import { blended, expectedFrom, measuredFrom, measuredOf, measuredToText, type Measured } from './measured';
+import { byName, type Durations, type Expected } from '../plan/expected';
+import { expectedFrom, inOtherHeat, measuredFrom, measuredToText, takenBy, withRun, type Measured } from './measured';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';
 import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
+import { CLOCKS_DIFFER_MS } from '../bar';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];
@@ -32,18 +33,10 @@ export function learned(): Learned {
   const classes = new Map<string, Model>();
 
   return {
-    durationsOn: (serverUrl) => {
-      const server = hash(serverUrl);
-      return (node, isCold) => {
-        for (const key of keysOf(server, node, isCold)) {
-          const measured = nodes.get(key);
-          if (measured !== undefined) return expectedFrom(measured, node);
-        }
-        const model = classes.get(classKey(server, node)) ?? classes.get(classKey('', node));
-        return model === undefined ? byName(node) : expectedBy(model, node);
-      };
-    },
+    durationsOn: (serverUrl) => durationsBy(hash(serverUrl), nodes, classes),
     learn: (serverUrl, run, at) => {
+      // What lay between two readings of a clock that was set nobody knows.
+      if (run.clockWasSet || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
       const server = hash(serverUrl);
       const through = ended(run, at);
       const kept = new Map<string, string | undefined>();
@@ -52,15 +45,14 @@ export function learned(): Learned {
       for (const [id, node] of run.plan.nodes) {
         const seen = through.nodes.get(id);
         if (seen?.doneAt === undefined || left-- <= 0) continue;
-        const measured = measuredOf(seen, seen.doneAt, shares.get(id));
+        const taken = takenBy(seen, seen.doneAt, shares.get(id));
         for (const key of keysOf(server, node, run.isCold)) {
-          const before = nodes.get(key);
-          const now = before === undefined ? measured : blended(before, measured);
+          const now = withRun(nodes.get(key), taken);
           kept.set(key, measuredToText(now));
           for (const gone of remember(nodes, key, now, MOST_NODES)) kept.set(gone, undefined);
         }
         for (const key of [classKey(server, node), classKey('', node)]) {
-          const model = learnt(classes.get(key) ?? emptyModel, node, measured);
+          const model = learnt(classes.get(key) ?? emptyModel, node, taken);
           kept.set(key, modelToText(model));
           for (const gone of remember(classes, key, model, MOST_CLASSES)) kept.set(gone, undefined);
         }
@@ -81,6 +73,32 @@ export function learned(): Learned {
       // What went may have come again.
       return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
     },
+  };
+}
+
+/** From the more telling to the less: the very node, with models loaded or not; its class here, and elsewhere; its name. */
+function durationsBy(
+  server: string,
+  nodes: ReadonlyMap<string, Measured>,
+  classes: ReadonlyMap<string, Model>,
+): Durations {
+  const measuredOn = (node: PlanNode, isCold: boolean): Expected | undefined => {
+    for (const key of keysOf(server, node, isCold)) {
+      const measured = nodes.get(key);
+      if (measured !== undefined) return expectedFrom(measured, node);
+    }
+    return undefined;
+  };
+  return (node, isCold) => {
+    const known = measuredOn(node, isCold);
+    if (known !== undefined) return known;
+    const other = measuredOn(node, !isCold);
+    if (other !== undefined) return inOtherHeat(other, node, isCold);
+    const here = classes.get(classKey(server, node));
+    if (here !== undefined) return expectedBy(here, node);
+    // What it took elsewhere is a guess: this server may be three times as slow.
+    const elsewhere = classes.get(classKey('', node));
+    return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node), trust: 0 };
   };
 }
 

@@ -8,6 +8,8 @@ export interface Context {
   readonly sizes: ReadonlyMap<string, number>;
   /** How much longer its steps take than those of a usual model. */
   readonly heft: number;
+  /** The file of the model, where a loader names one. */
+  readonly model?: string;
 }
 
 /** What tells how large the thing is that a node works on. */
@@ -67,11 +69,13 @@ function contextBehind(
   if (telling.length <= 1) return only;
   const sizes = new Map<string, number>();
   let heft = 1;
+  let model: string | undefined;
   for (const each of telling) {
     heft = Math.max(heft, each.heft);
+    model ??= each.model;
     for (const [name, size] of each.sizes) if (!sizes.has(name)) sizes.set(name, size);
   }
-  return { sizes, heft };
+  return { sizes, heft, ...(model !== undefined && { model }) };
 }
 
 /** What a node tells those after it; names are looked up once. */
@@ -93,8 +97,21 @@ function tellers(): (node: GraphNode) => Context {
       const size = asNumber(node.literals.get(name));
       if (size !== undefined && size > 0) sizes.set(`@${name}`, size);
     }
-    const context = heft === 1 && sizes.size === 0 ? nothing : { sizes, heft };
+    const model = modelOf(node);
+    const tells = heft > 1 || sizes.size > 0 || model !== undefined;
+    const context = tells ? { sizes, heft, ...(model !== undefined && { model }) } : nothing;
     told.set(node, context);
     return context;
   };
+}
+
+/** Inputs by which loaders name the file of a model. */
+const FILES = ['ckpt_name', 'unet_name', 'model_name', 'model', 'model_path'];
+
+function modelOf({ literals }: GraphNode): string | undefined {
+  for (const name of FILES) {
+    const file = literals.get(name);
+    if (typeof file === 'string') return file;
+  }
+  return undefined;
 }

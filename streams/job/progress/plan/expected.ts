@@ -3,11 +3,13 @@ import { unknown } from './priors';
 
 /** What a node is expected to take, in ms. */
 export interface Expected {
-  /** All but the steps: loading, warming up, writing. */
+  /** All before the first step: loading, warming up; all of it where it has none. */
   readonly fixedMs: number;
+  /** All after the last step, where that is known apart. */
+  readonly afterMs?: number;
   /** One step; 0 where it has none. */
   readonly stepMs: number;
-  /** Steps a round, and how often it counts through them. */
+  /** Steps a round, and how often it counts through them: less than once where it ends early. */
   readonly steps: number;
   readonly rounds: number;
   /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
@@ -19,7 +21,14 @@ export interface Expected {
 /** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
 export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
-export const totalMs = ({ fixedMs, stepMs, steps, rounds }: Expected): number => fixedMs + stepMs * steps * rounds;
+export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0 }: Expected): number =>
+  fixedMs + stepMs * steps * rounds + afterMs;
+
+/** What is trusted less was not measured on the very node. */
+export const MEASURED_TRUST = 0.55;
+
+/** How much of that counts as sure: of what only its class tells, less than all. */
+export const sureShare = (trust: number): number => Math.min(1, 2 * trust);
 
 /** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
 const USUAL_STEPS = 20;

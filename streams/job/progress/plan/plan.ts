@@ -53,7 +53,7 @@ function madeFrom(graph: Graph): Plan {
   const loaders: string[] = [];
   for (const [id, node] of graph) {
     const { type, inputs } = node;
-    const { prior, loads } = classes.get(type) ?? classOf(type, classes);
+    const { prior, loads } = classOf(node, classes);
     const steps = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
     nodes.set(id, {
       id,
@@ -80,9 +80,13 @@ interface NodeClass {
   readonly loads: boolean;
 }
 
-function classOf(type: string, classes: Map<string, NodeClass>): NodeClass {
+function classOf({ type, links }: GraphNode, classes: Map<string, NodeClass>): NodeClass {
+  const hasModel = links.has('model');
+  const key = hasModel ? `${type} with a model` : type;
+  const known = classes.get(key);
+  if (known !== undefined) return known;
   const loads = /load/i.test(type) && !/load ?(image|mask|audio|video)/i.test(type);
-  const known = { prior: priorOf(type), loads };
-  classes.set(type, known);
-  return known;
+  const nodeClass = { prior: priorOf(type, hasModel), loads };
+  classes.set(key, nodeClass);
+  return nodeClass;
 }

@@ -4,41 +4,65 @@ export interface Prior {
   readonly stepMs?: number;
   /** How often it counts from the start: tiles. */
   readonly rounds?: number;
+  /** Whether its time says nothing of the server's speed: a download, another service, a text as long as it gets. */
+  readonly isApart?: boolean;
 }
 
+/** What only hands something on. */
+const handsOn: Prior = { fixedMs: 8 };
+
 /**
- * Orders of magnitude for ComfyUI's common classes on one present GPU, first match first. They only have to be right
- * relative to one another, and only until a run was measured.
+ * Orders of magnitude for ComfyUI's common classes on one present GPU, by the words of their names, first match first. They
+ * only have to be right relative to one another, and only until a run was measured.
  */
 const byClass: readonly (readonly [RegExp, Prior])[] = [
-  // What only hands something on.
   [
-    /^(empty|primitive|reroute|string|text ?multiline|int|float|boolean|seed|randomnoise|basicguider|cfgguider)|select$|scheduler|sigmas|guidance|switch|constant|concat|math|note|^set|^get/i,
-    { fixedMs: 8 },
+    /^(empty|primitive|reroute|string|text ?multiline|int|float|boolean|random noise|basic guider|cfg guider)\b/,
+    handsOn,
   ],
-  [/ultimatesdupscale|tiled? ?(sampl|diffusion|upscale)|sdupscale/i, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
-  [/train(?!ing ?(set|data))(?!data)/i, { fixedMs: 5_000, stepMs: 500 }],
-  [/trainingdataset|cachelatents/i, { fixedMs: 15_000 }],
+  [/^seed\b(?! ?vr)|\bselect$|scheduler|sigmas|guidance|\bswitch\b|constant|concat|\bmath|\bnote\b/, handsOn],
+  [/^set\b|^get\b(?! video)|^sampler\b(?! custom)|^model sampling/, handsOn],
+  [/ultimate ?sd ?upscale|tiled ?(sampl|diffusion|upscale)|sd ?upscale/, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
+  [/\btrain(?!ing ?(set|data))(?! ?data)/, { fixedMs: 5_000, stepMs: 500 }],
+  [/training ?dataset|cache ?latents/, { fixedMs: 15_000 }],
   [
-    /(wan|hunyuan|ltx|video|svd|cogvideo|mochi|animate).*sampler|sampler.*(wan|video)/i,
+    /\b(wan|hunyuan|ltxv?|video|svd|cog|mochi|animate).*\bsampler|\bsampler.*\b(wan|video)/,
     { fixedMs: 5_000, stepMs: 5_000 },
   ],
-  [/sampler|detailer|inpaint.*generate/i, { fixedMs: 1_500, stepMs: 900 }],
-  [/vae ?loader|loraloader|upscalemodelloader|clipvisionloader|embedding/i, { fixedMs: 600 }],
-  [/^load ?(image|mask|audio|video)/i, { fixedMs: 40 }],
-  [/loader|load.*model|checkpoint/i, { fixedMs: 3_500 }],
-  [/vae ?decode.*(tiled|video)/i, { fixedMs: 6_000 }],
-  [/vae ?decode/i, { fixedMs: 1_600 }],
-  [/vae ?encode/i, { fixedMs: 1_000 }],
-  [/text ?encode|conditioning(?!zero|set|combine)/i, { fixedMs: 800 }],
-  [/generate|llm|caption|florence|joycaption|qwen|ollama/i, { fixedMs: 5_000 }],
-  [/upscale.*model|interpolat|rife|film/i, { fixedMs: 4_000 }],
-  [/swap|reactor|restore|instantid|pulid|ipadapter/i, { fixedMs: 3_000 }],
-  [/video ?combine|save ?(video|webm|animated)/i, { fixedMs: 3_000 }],
-  [/save|preview|show|display|output/i, { fixedMs: 25 }],
-  [/detect|segment|sam|depth|pose|canny|preprocessor|matting|rembg|remove.*background/i, { fixedMs: 1_200 }],
-  [/latent|image|mask|conditioning/i, { fixedMs: 8 }],
+  [/(?<!up)sampler|\bsampl(e|ing)$|detailer|inpaint.*generate/, { fixedMs: 1_500, stepMs: 900 }],
+  [/vae ?loader|lora ?loader|upscale ?model ?loader|clip ?vision ?loader|embedding/, { fixedMs: 600 }],
+  [/^load ?(image|mask|audio|video)\b/, { fixedMs: 40 }],
+  [/download/, { fixedMs: 3_500, isApart: true }],
+  [/loader|\bload.*model|checkpoint/, { fixedMs: 3_500 }],
+  // Services that are asked for a picture, or for a video.
+  [
+    /^(kling|runway|veo|luma|minimax|hailuo|pika|pixverse|vidu|sora|moonvalley)|^(open ?ai|gemini|seedance).*video/,
+    { fixedMs: 60_000, isApart: true },
+  ],
+  [
+    /^(ideogram|recraft|open ?ai|dall ?e|gpt|gemini|stability|flux ?pro|flux kontext pro|seedream|tripo|rodin)|open ?ai$/,
+    { fixedMs: 15_000, isApart: true },
+  ],
+  [/^seed ?vr|video.*(upscal|inpaint)|upscal.*video|latent ?sync/, { fixedMs: 30_000 }],
+  [/vae ?decode.*(tiled|video)|\b(video|cog|supir).*decode/, { fixedMs: 6_000 }],
+  [/vae ?decode/, { fixedMs: 1_600 }],
+  [/^wan\b.*(to video|encode)/, { fixedMs: 5_000 }],
+  [/(vae|supir) ?encode/, { fixedMs: 1_000 }],
+  [/text ?encode|conditioning(?! ?(zero|set|combine))/, { fixedMs: 800 }],
+  [/\bllm|caption|ollama|text generat/, { fixedMs: 5_000, isApart: true }],
+  [/generat|florence|qwen/, { fixedMs: 5_000 }],
+  [/upscale.*model|interpolat|rife|film|\bvfi\b/, { fixedMs: 4_000 }],
+  [/swap|reactor|restore|instant ?id|pulid|ip ?adapter/, { fixedMs: 3_000 }],
+  [/video ?combine|save ?(video|webm|animated)/, { fixedMs: 3_000 }],
+  [/save|preview|show|display|output/, { fixedMs: 25 }],
+  [
+    /detect|segment|\bsam\d*\b|depth|pose|canny|preprocessor|matting|rembg|rmbg|bi ?ref ?net|remove.*background/,
+    { fixedMs: 1_200 },
+  ],
 ];
+/** What only changes pixels or numbers, where it neither has a model nor makes a video. */
+const light: Prior = { fixedMs: 8 };
+const isLight = /^(?!.*\bvideo).*(latent|image|mask|conditioning)/;
 
 /** How much longer the step of a model takes, by the names of its loader and its file. */
 const byModel: readonly (readonly [RegExp, number])[] = [
@@ -52,8 +76,22 @@ export const heftOf = (name: string): number => byModel.find(([pattern]) => patt
 /** Of a class that nobody knows. */
 export const unknown: Prior = { fixedMs: 800 };
 
-/** The prior of a class. */
-export const priorOf = (type: string): Prior => byClass.find(([name]) => name.test(type))?.[1] ?? unknown;
+/** The words of a class's name: `KSamplerAdvanced` is `k sampler advanced`. */
+const wordsOf = (type: string): string =>
+  type
+    .replace(/LoRA/g, 'Lora')
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
+    .replace(/[^A-Za-z0-9]+/g, ' ')
+    .trim()
+    .toLowerCase();
+
+/** The prior of a class; `hasModel` where a model is an input of it. */
+export function priorOf(type: string, hasModel = false): Prior {
+  const words = wordsOf(type);
+  const known = byClass.find(([name]) => name.test(words))?.[1];
+  return known ?? (isLight.test(words) && !hasModel ? light : unknown);
+}
 
 /** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. Of a class nobody knows, it may. */
 export const takesSteps = (prior: Prior): boolean => prior === unknown || prior.stepMs !== undefined;

@@ -1,8 +1,8 @@
-import { defer, EMPTY, of, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, EMPTY, NEVER, of, type Observable, type SchedulerLike } from 'rxjs';
 import type { Hooks } from '../../../../sinks/webhook-queue';
 
 /** Hooks that answer at once, for virtual time; the stores' own are held to the same by their contract. */
-export function memoryHooks(clock: SchedulerLike): Hooks {
+export function memoryHooks(clock: SchedulerLike, mayHaveLost$: Observable<unknown> = NEVER): Hooks {
   const kept = new Map<string, { text: string | undefined; dueAt: number; until: number }>();
   const doing = (work: () => void): Observable<never> =>
     defer(() => {
@@ -10,6 +10,7 @@ export function memoryHooks(clock: SchedulerLike): Hooks {
       return EMPTY;
     });
   return {
+    mayHaveLost$,
     add: ({ promptId, text }, inMs) =>
       doing(() => {
         if (!kept.has(promptId)) kept.set(promptId, { text, dueAt: clock.now() + inMs, until: 0 });

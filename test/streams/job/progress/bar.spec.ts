@@ -75,3 +75,19 @@ test('[R2] whatever happens, it never falls and never ends', () => {
     { numRuns: 300 },
   );
 });
+
+test.each([
+  ['back', -3_600_000],
+  ['a minute back', -60_000],
+  ['forward', 3_600_000],
+])('a clock that is set %s in the midst of a run moves neither the bar nor the end', (_, by) => {
+  const from = 1e12;
+  const begun = executing(aRun(sampling, { at: from }), '2', from);
+  const run = [1, 2, 3, 4, 5].reduce((run, n) => stepped(run, '2', n, 10, from + n * 20_000), begun);
+  const before = shownAt(run, from + 100_000);
+  const after = shownAt(before.run, from + 101_000 + by);
+  expect(after.share - before.share).toBeLessThan(0.02);
+  expect(after.leftMs / before.leftMs).toBeCloseTo(1, 1);
+  const next = shownAt(stepped(after.run, '2', 6, 10, from + 120_000 + by), from + 120_000 + by);
+  expect(next.share).toBeCloseTo(0.6, 1);
+});

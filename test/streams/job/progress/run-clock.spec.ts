@@ -1,4 +1,5 @@
 import { bounds } from '../../../../streams/bounds';
+import { isSureOf } from '../../../../streams/job/progress/node-left';
 import { timeLeft } from '../../../../streams/job/progress/time-left';
 import {
   runClock,
@@ -189,4 +190,14 @@ test('a class whose pace was seen in this run is expected to go on at that pace'
   const seen = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 10_000), executing(aRun(twoSamplers), '2', 0));
   // 7 steps here and 30 there, 10 s each.
   expect(timeLeft(seen, 30_000).ms / 370_000).toBeCloseTo(1, 1);
+});
+
+test('a node that counts more rounds than it was known for is expected to count half as many again', () => {
+  const durations = () => ({ fixedMs: 0, stepMs: 100, steps: 10, rounds: 2, alone: 1, trust: 1 });
+  const one: Nodes = { '1': ['FaceDetailer'] };
+  let run = executing(aRun(one, { durations }), '1', 0);
+  for (let n = 0; n < 80; n++) run = stepped(run, '1', (n % 10) + 1, 10, (n + 1) * 100);
+  const left = timeLeft(run, 8_000);
+  expect(left.ms).toBeGreaterThan(2_500);
+  expect(isSureOf(left)).toBe(false);
 });

@@ -1,0 +1,45 @@
+import type { Graph, GraphNode } from '../../../job/workflow';
+
+/** What these work on is what somebody wrote or uploaded, which a graph does not hold: they are taken to be others each time. */
+const HIDDEN = /text|prompt|string|^load ?(image|mask|audio|video|latent)|base64|note/i;
+
+/**
+ * The nodes of a workflow that a run of `before` has left as they are wanted: of the same class and inputs, all the way
+ * up. ComfyUI does not run them again. `wereCached` are those that it did not run the last time such a workflow came
+ * after its like: where that is known, what a graph does not hold was the same then, and is taken to be again.
+ */
+export function sameNodes(graph: Graph, before: Graph, wereCached?: ReadonlySet<string>): readonly string[] {
+  const fed = new Map<string, string[]>();
+  const open: string[] = [];
+  for (const [id, node] of graph) {
+    for (const input of node.inputs) {
+      const takers = fed.get(input);
+      if (takers === undefined) fed.set(input, [id]);
+      else takers.push(id);
+    }
+    const isKnown = wereCached?.has(id) ?? !HIDDEN.test(node.type);
+    if (!isKnown || !isSame(node, before.get(id))) open.push(id);
+  }
+  const others = new Set(open);
+  for (let id = open.pop(); id !== undefined; id = open.pop())
+    for (const next of fed.get(id) ?? []) {
+      if (others.has(next)) continue;
+      others.add(next);
+      open.push(next);
+    }
+  return [...graph.keys()].filter((id) => !others.has(id));
+}
+
+const isSame = (node: GraphNode, before: GraphNode | undefined): boolean =>
+  before !== undefined &&
+  node.type === before.type &&
+  isSameMap(node.literals, before.literals) &&
+  isSameMap(node.links, before.links) &&
+  node.inputs.length === before.inputs.length &&
+  node.inputs.every((input, i) => input === before.inputs[i]);
+
+function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}

@@ -1,0 +1,45 @@
+import { bounds } from '../../../bounds';
+import type { QueueEntry } from '../../../job/job-event';
+import type { Slot } from './line';
+
+/** Strangers' workflows in servers' queues: each is read once, while it waits, and no more of them than there is room for (R16). */
+export class Strangers {
+  readonly #ofServer = new Map<string, ReadonlyMap<string, Slot>>();
+  #nodes = 0;
+
+  /** The strangers of a server's queue as they stand there, by the ids of their runs. */
+  seen(serverUrl: string, entries: readonly QueueEntry[]): ReadonlyMap<string, Slot> {
+    const before = this.#ofServer.get(serverUrl) ?? new Map<string, Slot>();
+    const slots = new Map<string, Slot>();
+    let read = 0;
+    for (const { runId } of entries) {
+      const known = before.get(runId);
+      if (known !== undefined) slots.set(runId, known);
+    }
+    for (const [id, { graph }] of before) if (!slots.has(id)) this.#nodes -= graph?.size ?? 0;
+    for (const entry of entries) {
+      const { runId, targets } = entry;
+      const known = slots.get(runId);
+      if (known?.graph !== undefined) continue;
+      const { nodes = entry.nodes() } = known ?? {};
+      const isRoom = read + nodes <= bounds.strangersNodesAtOnce && this.#nodes + nodes <= bounds.strangersNodes;
+      const graph = nodes > 0 && isRoom ? entry.graph() : undefined;
+      read += graph?.size ?? 0;
+      this.#nodes += graph?.size ?? 0;
+      if (known !== undefined && graph === undefined) continue;
+      slots.set(runId, {
+        ...{ id: runId, nodes },
+        ...(graph !== undefined && graph.size > 0 && { graph }),
+        ...(graph !== undefined && targets !== undefined && { targets }),
+      });
+    }
+    if (slots.size === 0) this.#ofServer.delete(serverUrl);
+    else this.#ofServer.set(serverUrl, slots);
+    return slots;
+  }
+
+  /** Nobody waits there any more whom they matter to. */
+  forget(serverUrl: string): void {
+    if (this.#ofServer.has(serverUrl)) this.seen(serverUrl, []);
+  }
+}

@@ -1,0 +1,149 @@
+import { bounds } from '../../../bounds';
+import type { QueueSeen } from '../../../job/job-event';
+import type { Job } from '../../../job/job';
+import { isSureOf } from '../../../job/progress/node-left';
+import type { Durations } from '../../../job/progress/plan/expected';
+import type { RunClock } from '../../../job/progress/run-clock';
+import { Line } from '../line/line';
+import type { Strangers } from '../line/strangers';
+import { heatOfRun } from './at-work';
+import { Estimates, type Ahead } from './estimates';
+import { kindOf } from './kinds';
+import { observed } from './observed';
+import { Plans } from './planned';
+import { walked, type Place } from './walk';
+
+/** The live jobs that a server's queue may name. */
+export interface Jobs {
+  readonly ofServer: (serverUrl: string) => readonly Job[];
+  readonly countOf: (serverUrl: string) => number;
+  /** The job whose present run goes by this id at ComfyUI. */
+  readonly run: (runId: string) => Job | undefined;
+  readonly jobs: ReadonlyMap<string, Job>;
+}
+
+/** The queue is walked once for all jobs that are told within this time: those of a look, say. */
+const SAME_WALK_MS = 200;
+
+/** When the jobs of ours start that wait at one server. */
+export class ServerStarts {
+  readonly #url: string;
+  readonly #jobs: Jobs;
+  readonly #durations: Durations;
+  readonly #line = new Line();
+  readonly #observed = observed();
+  readonly #plans = new Plans();
+  readonly #estimates = new Estimates(this.#observed, this.#plans);
+  #walked: { readonly at: number; readonly ahead: ReadonlyMap<string, Ahead> } | undefined;
+
+  constructor(url: string, jobs: Jobs, durations: Durations) {
+    this.#url = url;
+    this.#jobs = jobs;
+    this.#durations = durations;
+  }
+
+  /** A look told of all that is in the queue. */
+  looked({ entries, at }: QueueSeen, strangers: Strangers): void {
+    const others = entries.filter((entry) => this.#oursOf(entry) === undefined);
+    const slots = strangers.seen(this.#url, others);
+    this.#line.looked(entries, at, (entry) => {
+      const job = this.#oursOf(entry);
+      return job === undefined ? (slots.get(entry.runId) ?? { id: entry.runId }) : { id: job.state.promptId };
+    });
+    this.#walked = undefined;
+  }
+
+  /** The server has so many jobs in hand. Where none of them is ours, nobody asks who they are. */
+  told(remaining: number, at: number, strangers: Strangers): void {
+    if (this.#jobs.countOf(this.#url) === 0) strangers.forget(this.#url);
+    const run = this.#line.told(remaining, at, {
+      isOurs: (id) => this.#live(id) !== undefined,
+      isOver: (id) => this.#live(id)?.stage.tag === 'fetchingOutputs',
+    });
+    if (run === undefined) return;
+    const { graph, targets } = run.slot;
+    const { isCold = true, heat = '' } =
+      (graph && this.#estimates.heatOf({ graph, targets, durations: this.#durations }, run.before)) ?? {};
+    this.#observed.took(graph && { kind: kindOf(graph), heat, isCold }, run.ms, false);
+  }
+
+  accepted({ state: { promptId } }: Job, at: number, isOutOfTurn: boolean): void {
+    this.#line.accepted(promptId, at, isOutOfTurn);
+  }
+
+  /** A job of ours is not in the queue any more. */
+  ended({ state: { promptId, status }, graph }: Job, at: number): void {
+    this.#line.ended(promptId, at, status === 'processing' ? graph : undefined);
+  }
+
+  /** A run of ours took so long, from its start to its good end. To be told before `ended`. */
+  took(job: Job, run: RunClock, at: number): void {
+    const kind = kindOf(job.graph);
+    const { before } = this.#line;
+    if (before !== undefined && kindOf(before) === kind) this.#observed.wereCached(kind, run.cached);
+    this.#observed.took({ kind, heat: heatOfRun(job, run), isCold: run.cached.size === 0 }, at - run.startedAt, true);
+    this.#plans.learn();
+  }
+
+  /** Milliseconds until a job starts that waits; `undefined` until that means something. */
+  startsIn({ state: { promptId, queuePosition } }: Job, at: number): number | undefined {
+    if (queuePosition === undefined || queuePosition === 0) return queuePosition;
+    const known = this.#walked;
+    const isFresh = known !== undefined && at >= known.at && at - known.at < SAME_WALK_MS;
+    const { ahead } = isFresh && (known.at === at || known.ahead.has(promptId)) ? known : this.#walk(at);
+    const before = ahead.get(promptId);
+    return before !== undefined && isSureOf(before) ? before.ms : undefined;
+  }
+
+  #walk(at: number): { readonly at: number; readonly ahead: ReadonlyMap<string, Ahead> } {
+    const [line, estimates] = [this.#line, this.#estimates];
+    this.#plans.begin();
+    const known = { estimates, durations: this.#durations, atWork: line.atWork, before: line.before };
+    const ahead = walked(this.#places(), { ...known, usualMs: this.#observed.usual() }, at);
+    this.#walked = { at, ahead };
+    return this.#walked;
+  }
+
+  /** Who stands where: the line, and those of our jobs that it does not know, by their places. */
+  #places(): readonly Place[] {
+    const front: Place[] = [];
+    const places: Place[] = [];
+    const placed = new Set<string>();
+    for (const slot of this.#line.slots) {
+      const job = slot.id === undefined ? undefined : this.#live(slot.id);
+      if (job !== undefined) placed.add(job.state.promptId);
+      if (job?.stage.tag === 'fetchingOutputs') continue;
+      if (job?.state.status === 'processing') front.push({ job });
+      else places.push(job === undefined ? { slot } : { job });
+    }
+    const others = this.#jobs
+      .ofServer(this.#url)
+      .filter((job) => job.stage.tag !== 'fetchingOutputs' && !placed.has(job.state.promptId))
+      .sort((a, b) => (a.state.queuePosition ?? 0) - (b.state.queuePosition ?? 0));
+    for (const job of others) {
+      const { status, queuePosition } = job.state;
+      if (status === 'processing') front.push({ job });
+      else if (queuePosition !== undefined) put(places, job, queuePosition - front.length);
+    }
+    return [...front, ...places];
+  }
+
+  #live(promptId: string): Job | undefined {
+    const job = this.#jobs.jobs.get(promptId);
+    return job?.state.serverUrl === this.#url ? job : undefined;
+  }
+
+  #oursOf({ runId, promptId }: QueueSeen['entries'][number]): Job | undefined {
+    const job = this.#jobs.run(runId) ?? (promptId === undefined ? undefined : this.#jobs.run(promptId));
+    return job?.state.serverUrl === this.#url ? job : undefined;
+  }
+}
+
+/** Puts a job at its place, or behind all: instead of somebody whom nobody told of, or with such between. */
+function put(places: Place[], job: Job, index: number): void {
+  if (index > bounds.queuePlaces) return;
+  const there = places[index];
+  while (places.length < index) places.push({});
+  if (there !== undefined && there.job === undefined && there.slot?.id === undefined) places[index] = { job };
+  else places.push({ job });
+}

@@ -1,0 +1,78 @@
+import { isAtServer, type Job } from '../../../job/job';
+import { isSureOf } from '../../../job/progress/node-left';
+import type { Durations } from '../../../job/progress/plan/expected';
+import type { Graph } from '../../../job/workflow';
+import type { AtWork, Slot } from '../line/line';
+import { leftOfJob, leftSince, type Front } from './at-work';
+import type { Ahead, Estimate, Estimates, Live } from './estimates';
+import type { Work } from './planned';
+
+/** Who stands at one place: a job of ours, or whoever the queue told of. */
+export interface Place {
+  readonly job?: Job;
+  readonly slot?: Slot;
+}
+
+export interface Known {
+  readonly estimates: Estimates;
+  /** Of strangers' nodes. */
+  readonly durations: Durations;
+  readonly atWork: AtWork | undefined;
+  /** The workflow that ran last. */
+  readonly before: Graph | undefined;
+  /** What a run takes here of which nothing else is known. */
+  readonly usualMs: number | undefined;
+}
+
+const GUESS_TRUST = 0.3;
+
+/** What stands before each of our jobs, by `promptId`, up to the first place of which nothing is known: the queue is walked in its order, and what one run leaves loaded and made, the next has. */
+export function walked(places: readonly Place[], known: Known, at: number): ReadonlyMap<string, Ahead> {
+  const runs = runsOf(places, known, at);
+  const ahead = new Map<string, Ahead>();
+  let [ms, sureMs, areKnown] = [0, 0, true];
+  places.forEach(({ job }, place) => {
+    if (job !== undefined && areKnown) ahead.set(job.state.promptId, { ms, sureMs });
+    const run = runs[place];
+    areKnown &&= run !== undefined;
+    ms += run?.ms ?? 0;
+    sureMs += run?.sureMs ?? 0;
+  });
+  return ahead;
+}
+
+/** What each place will still take; `undefined` of one of which nothing is known. */
+function runsOf(places: readonly Place[], known: Known, at: number): readonly (Ahead | undefined)[] {
+  let { before } = known;
+  let live: Live | undefined;
+  return places.map((place, index) => {
+    const work = workOf(place, known.durations);
+    const estimate = work && known.estimates.of(work, before, at, live);
+    before = work?.graph;
+    const expected = estimate !== undefined && isSureOf(estimate) ? estimate : (usual(known.usualMs) ?? estimate);
+    if (index > 0) return expected;
+    const front = frontOf(place, expected, known.atWork, at);
+    live = front?.live;
+    return front?.left;
+  });
+}
+
+function frontOf(
+  { job, slot }: Place,
+  expected: Estimate | undefined,
+  atWork: AtWork | undefined,
+  at: number,
+): Front | undefined {
+  if (job !== undefined) return leftOfJob(job, expected, at);
+  const since = slot !== undefined && atWork?.slot === slot ? atWork.since : at;
+  return expected && leftSince(expected, since, at);
+}
+
+function workOf({ job, slot }: Place, durations: Durations): Work | undefined {
+  if (job !== undefined)
+    return { graph: job.graph, targets: isAtServer(job) ? job.stage.targets : undefined, durations: job.durations };
+  return slot?.graph && { graph: slot.graph, targets: slot.targets, durations };
+}
+
+const usual = (ms: number | undefined): Estimate | undefined =>
+  ms === undefined ? undefined : { ms, sureMs: ms, trust: GUESS_TRUST, heat: '' };

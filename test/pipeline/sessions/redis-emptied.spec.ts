@@ -1,0 +1,78 @@
+import { KeyReused } from '../../../pipeline/api';
+import { hurriedClock } from '../../support/pipeline/hurried-clock';
+import { until } from '../../support/until';
+import { lasting, onOneRedis, progressed } from './one-redis';
+
+const one = onOneRedis();
+
+/** It came back without what it had. */
+const restarted = async (): Promise<void> => {
+  await one.redis.kill();
+  await one.redis.start();
+};
+/** Nobody's connection was lost. */
+const flushed = async (): Promise<void> => {
+  await one.admin.flushall();
+};
+
+test.each([
+  ['came back empty', restarted],
+  ['was emptied', flushed],
+])('[R12] jobs that do not change are in the store again soon after Redis %s', async (_how, empty) => {
+  one.holdJobs();
+  const before = { prompt: lasting(3), client_id: 'stranger' };
+  await fetch(`${one.comfy.url}/prompt`, { method: 'POST', body: JSON.stringify(before) });
+  const a = one.instance({ clock: hurriedClock(4) });
+  const b = one.instance();
+  const waiting = await a.run(lasting(1));
+  await waiting.where(({ queuePosition }) => queuePosition !== undefined);
+  const reported = await a.pipeline.open({ type: 'lora_training', userId: 'ada', reported: { steps: 100 } });
+  const ids = [waiting.promptId, reported.promptId];
+  const areStored = async (): Promise<boolean> =>
+    (await Promise.all(ids.map((promptId) => one.stored(promptId)))).every((state) => state !== undefined);
+  await until(areStored);
+  await empty();
+  await until(areStored);
+  await until(() => b.pipeline.storeHealthy());
+  expect((await b.pipeline.list()).totals).toMatchObject({ queued: 2 });
+  expect(await b.pipeline.get(waiting.promptId)).toMatchObject({ status: 'queued' });
+  const report = { count: 2, value: 20, max: 100 };
+  expect(await b.pipeline.report(reported.promptId, report)).toMatchObject({ promptId: reported.promptId });
+  one.letJobsGo();
+  expect(await waiting.end).toMatchObject({ status: 'completed' });
+});
+
+test('[R12] a key stands for the same job where Redis was emptied meanwhile: here at once, elsewhere soon', async () => {
+  one.holdJobs();
+  const [a, b] = [one.instance({ clock: hurriedClock(4) }), one.instance()];
+  const workflow = lasting(3);
+  const once = { key: 'ada:1', body: 'digest' };
+  const first = await a.run(workflow, { once });
+  await first.where(progressed);
+  await flushed();
+  expect((await a.run(workflow, { once })).promptId).toBe(first.promptId);
+  await flushed();
+  await until(async () => (await one.admin.exists('jobstream:reserved:ada:1')) === 1);
+  expect(await b.pipeline.submit({ type: 'image_generation', userId: 'ada', workflow, once })).toMatchObject({
+    promptId: first.promptId,
+  });
+  await expect(a.run(workflow, { once: { ...once, body: 'another' } })).rejects.toThrow(KeyReused);
+  one.letJobsGo();
+  expect(await first.end).toMatchObject({ status: 'completed' });
+  expect(one.comfy.posted).toHaveLength(1);
+});
+
+test('[R12] a job that may be run again is, though Redis was emptied while it ran', async () => {
+  one.holdJobs();
+  const a = one.instance({ clock: hurriedClock(4) });
+  const job = await a.run(lasting(1), { onLost: 'resubmit' });
+  await job.where(progressed);
+  const isKept = async (): Promise<boolean> => (await one.admin.exists(`{comfyui:job:${job.promptId}}:workflow`)) === 1;
+  await until(isKept);
+  await flushed();
+  await until(isKept);
+  await one.comfy.kill();
+  one.letJobsGo();
+  await one.comfy.start();
+  expect(await job.end).toMatchObject({ status: 'completed', attempt: 2 });
+});

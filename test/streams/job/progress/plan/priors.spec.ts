@@ -1,0 +1,42 @@
+import { byName, totalMs } from '../../../../../streams/job/progress/plan/expected';
+import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { graph } from '../a-run';
+
+const guessMs = (type: string, inputs: Readonly<Record<string, unknown>> = {}): number =>
+  totalMs(byName(planOf(graph({ '1': [type, inputs] })).nodes.get('1')!));
+
+test.each([
+  'SeedVR2VideoUpscaler',
+  'IntrinsicLora_sampling',
+  'WanImageToVideo',
+  'InterpolateFrames',
+  'LatentSyncNode',
+  'MaskedVideoInpaint',
+  'KlingImage2VideoNode',
+  'OpenAIGPTImage1',
+  'FluxProImageNode',
+  'SUPIR_sample',
+  'TrainLoraNode',
+  'easy fullkSampler',
+])('%s is guessed to take seconds, or minutes', (type) => expect(guessMs(type)).toBeGreaterThanOrEqual(4_000));
+
+test.each([
+  'Seed (rgthree)',
+  'PrimitiveInt',
+  'StringConcatenate',
+  'SamplerDPMPP_2M_SDE',
+  'SamplerEulerAncestral',
+  'ModelSamplingFlux',
+  'ConstrainImage|pysssss',
+  'LTXVLatentUpsampler',
+  'SetLatentNoiseMask',
+  'BasicScheduler',
+  'ImageScale',
+])('%s is guessed to take next to nothing', (type) => expect(guessMs(type)).toBeLessThan(50));
+
+test.each(['KSampler', 'KSamplerAdvanced', 'SamplerCustomAdvanced', 'WanVideoSampler'])('%s counts steps', (type) =>
+  expect(guessMs(type, { steps: 20 })).toBeGreaterThan(2 * guessMs(type, { steps: 2 })),
+);
+
+test('a node that has a model is not guessed to take nothing', () =>
+  expect(guessMs('ImageSharpen', { model: ['2', 0] })).toBeGreaterThan(100));
