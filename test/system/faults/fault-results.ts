@@ -68,12 +68,14 @@ function findings({ store, load, truth, mischief, records, states }: FaultRun) {
     forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
     unknowable: executed(order.n).some(({ runId }) => isForgotten(truth.endings.get(runId), outages)),
   }));
+  const seen = (n: number): string => {
+    const runs = executed(n).map((run) => ({ ...run, endedAt: truth.endings.get(run.runId)?.at }));
+    return `order ${n}: ${JSON.stringify([statesOf.get(n)?.map(short), runs, load.unanswered.includes(n)])}`;
+  };
   const wrong = fates.flatMap((fate) => {
     const { n } = fate.order;
     const why = wrongEnd(statesOf.get(n) ?? [], fate, truth.endings, executed(n));
-    const runs = executed(n).map((run) => ({ ...run, endedAt: truth.endings.get(run.runId)?.at }));
-    const seen = [statesOf.get(n)?.map(short), runs, load.unanswered.includes(n)];
-    return why === undefined ? [] : [`order ${n}: ${why} ${JSON.stringify(seen)}`];
+    return why === undefined ? [] : [`${why}, ${seen(n)}`];
   });
   const ends = new Map(states.map((state) => [state.promptId, state.status]));
   const lostEnds = records.filter(({ promptId, sights }) => {
@@ -81,7 +83,7 @@ function findings({ store, load, truth, mischief, records, states }: FaultRun) {
     return last !== undefined && isSettled(last) && ends.get(promptId) !== last.status;
   });
   return {
-    ...{ fates, wrong, executions, statesOf, lostEnds },
+    ...{ fates, wrong, executions, seen, statesOf, lostEnds },
     twice: fates.filter((fate) => accidents(fate, executed(fate.order.n), truth.endings) > 0),
     disorders: records.flatMap(violations),
     gone: new Set(lostEnds.map(({ promptId }) => promptId)),
@@ -89,9 +91,9 @@ function findings({ store, load, truth, mischief, records, states }: FaultRun) {
 }
 
 function sayWhatIsWrong({ ofStore, crashes }: FaultRun, found: ReturnType<typeof findings>): void {
-  const { wrong, twice, executions, disorders, lostEnds, statesOf } = found;
+  const { wrong, twice, seen, disorders, lostEnds, statesOf } = found;
   for (const each of wrong.slice(0, 40)) console.log(`  wrong end: ${each}`);
-  for (const { order } of twice) console.log(`  executed twice: ${order.n} ${JSON.stringify(executions.get(order.n))}`);
+  for (const { order } of twice) console.log(`  executed twice: ${seen(order.n)}`);
   for (const each of disorders.slice(0, 5)) console.log(`  out of order: ${JSON.stringify(each)}`);
   for (const each of ofStore.wrong) console.log(`  ${each}`);
   for (const each of crashes.slice(0, 5)) console.log(`  ${each}`);

@@ -28,6 +28,8 @@ const KILLS_AND_STOPS: ReadonlySet<string> = new Set([
 
 /** Between the decision to kill a server and its end, jobs may still reach it. */
 const SOON_MS = 300;
+/** An instance finds out after up to 3 s that a link to the store was dead, and then writes what has waited. */
+const FLUSHED_MS = 5_000;
 
 /** What is done to everything that runs, at random. */
 export interface Mischief {
@@ -113,6 +115,8 @@ class Doing {
       to: Date.now(),
       struck: [...struck],
     });
+    // Until everybody has heard that the store is back, and written what waited for it.
+    if (whom === this.#store) await sleep(FLUSHED_MS);
     this.#busy.delete(whom);
   }
 
