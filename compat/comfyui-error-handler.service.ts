@@ -1,5 +1,6 @@
 import { PipelineClosed } from '../index';
 import { ErrorCategory, type FallbackStrategy } from './error-category';
+import { MissingFile } from './jobs/job-result';
 import { podOf } from './jobs/pod-rest';
 
 /** How often and how long apart what failed is tried again. */
@@ -62,7 +63,7 @@ export class ComfyUIErrorHandlerService {
     const message = error.message.toLowerCase();
     const says = (words: readonly string[]): boolean => words.some((word) => message.includes(word));
     const status = statusIn(message);
-    if (error instanceof PipelineClosed) return ErrorCategory.PERMANENT;
+    if (error instanceof PipelineClosed || error instanceof MissingFile) return ErrorCategory.PERMANENT;
     if (NETWORK_NAMES.some((word) => name.includes(word)) || says(NETWORK_WORDS)) return ErrorCategory.TRANSIENT;
     // Before all that a message about a workflow may have in it by chance: a node's number, say.
     if (message.includes('workflow') && says(['invalid', 'validation'])) return ErrorCategory.FATAL;

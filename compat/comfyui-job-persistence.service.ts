@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { withoutLogin } from './jobs/pod-rest';
+import { decodedLogin, withoutLogin } from './jobs/pod-rest';
 
 /** A job as the application keeps it in Redis. */
 export interface JobState {
@@ -178,8 +178,8 @@ function redisOf(env: NodeJS.ProcessEnv): Redis {
     return new Redis({ ...shared, host, port: Number(port) || 6379, ...(secret ? { password: secret } : {}) });
   const url = new URL(given);
   // A login without a password is the password.
-  const username = url.password === '' ? '' : decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password || url.username);
+  const username = url.password === '' ? '' : decodedLogin(url.username, 'REDIS_URL');
+  const password = decodedLogin(url.password || url.username, 'REDIS_URL');
   const isTls = url.protocol === 'rediss:' || url.hostname.endsWith('upstash.io');
   return new Redis({
     ...shared,

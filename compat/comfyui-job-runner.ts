@@ -16,6 +16,7 @@ import {
   type JobState,
 } from './comfyui-job-persistence.service';
 import { ComfyUIPodClient } from './comfyui-pod-client';
+import { idTaken } from './jobs/execution';
 import { statusOf, type RunPodJobStatus } from './jobs/job-status';
 import { withoutLogin } from './jobs/pod-rest';
 import { parametersOf, type BaseImageInput, type BuiltPrompt, type WorkflowFactory } from './workflow-factory';
@@ -86,7 +87,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     const { closed$ } = this;
     const queued = (promptId: string): Promise<void> => this.keep(promptId, 'image_generation', closed$);
     if (onProgress !== undefined)
-      return (await this.comfyui.executeWorkflow(workflow, 2_000, onProgress, queued)).promptId;
+      return idTaken(queued, (onQueued) => this.comfyui.executeWorkflow(workflow, 2_000, onProgress, onQueued));
     const promptId = await this.comfyui.queueWorkflow(workflow);
     await queued(promptId);
     return promptId;

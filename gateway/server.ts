@@ -104,7 +104,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
-  const taking = { bodies, inputs, basePath, proxies, ...(metrics && { metrics }) };
+  const lists = turns(bounds.listsAtOnce, { of: 'lists', most: bounds.listsWaiting });
+  const taking = { bodies, inputs, lists, basePath, proxies, ...(metrics && { metrics }) };
   const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));

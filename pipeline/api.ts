@@ -18,7 +18,7 @@ export interface JobRequest {
   readonly type: JobType;
   readonly userId: string;
   readonly characterId?: string;
-  /** Kept with the job and told with each state, untouched. Must be JSON, at most 16,384 characters of it. */
+  /** Kept with the job and told with each state, untouched. Must be JSON, at most 16,384 bytes of it in UTF-8. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Which of the servers, by name or URL; where absent, of those that take this type the healthy one with the shortest queue. */
   readonly server?: string;

@@ -32,8 +32,8 @@ export const bounds = {
   /** Runs that a job may ask for, and for how long. */
   attempts: 10,
   timeoutMs: 30 * 24 * 3_600_000,
-  /** Characters of a job's metadata as JSON, which goes out with each of its states. */
-  metadataLength: 16_384,
+  /** Bytes of a job's metadata as JSON in UTF-8, which goes out with each of its states. */
+  metadataBytes: 16_384,
   /** Output nodes that a job may be confined to. */
   executionTargets: 1_000,
   /** Bytes of a workflow, and of extra data, as text; ComfyUI takes 100 MiB. */
@@ -64,6 +64,14 @@ export const bounds = {
   stateBytes: 1 << 20,
   /** Bytes of a promptId: what the key of an embedded store holds. */
   promptIdBytes: 1_850,
+  /** Bytes of an answer that holds many jobs, written as JSON in some 2 ms: past that, the answer says that there are more. One job is always in it. */
+  answerBytes: 512 << 10,
+  /** Bytes of such an answer that count as one more join over a socket, and as one more request over HTTP. */
+  bytesPerJoin: 16 << 10,
+  bytesPerRequest: 64 << 10,
+  /** Lists of one user that are read at a time; so many others wait. */
+  listsAtOnce: 1,
+  listsWaiting: 100,
   /** States that are read for one page, however few of them match. */
   pageReads: 2_000,
   /** Files that came over a socket: bytes each, of a job's together, how many, and characters of a name. */

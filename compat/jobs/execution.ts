@@ -50,6 +50,25 @@ export function unlessClosed(
   return firstValueFrom(merge(from(result), closed$.pipe(map(() => leftAlone(state, CLOSED)))));
 }
 
+type Queued = (promptId: string) => Promise<void>;
+
+/**
+ * The id of a workflow that is executed to its end, whatever becomes of its images: a call that rejected would have it run
+ * again. Rejects where the workflow was not taken.
+ */
+export async function idTaken(
+  queued: Queued,
+  execute: (onQueued: Queued) => Promise<ComfyUIJobResult>,
+): Promise<string> {
+  let taken: string | undefined;
+  try {
+    return (await execute((promptId) => queued((taken = promptId)))).promptId;
+  } catch (error) {
+    if (taken === undefined) throw error;
+    return taken;
+  }
+}
+
 const CLOSED = 'The client was closed';
 
 function telling(onProgress: (progress: number) => void): (state: JobState) => void {

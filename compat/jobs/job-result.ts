@@ -9,6 +9,11 @@ export interface ComfyUIJobResult {
   error?: string;
 }
 
+/** ComfyUI itself says that a file of a finished job is not there: no other try finds it. */
+export class MissingFile extends Error {
+  override readonly name = 'MissingFile';
+}
+
 /** ComfyUI's keys for pictures, moving ones included. */
 const PICTURES = ['images', 'gifs'];
 
@@ -23,7 +28,7 @@ export function briefly(state: JobState, promptId: string): ComfyUIJobResult {
   return failure === undefined ? { promptId, status } : { promptId, status, error: failureText(state) };
 }
 
-/** What a job came to, with its images as data URLs. Rejects with `NoAnswer` where they cannot be had now. */
+/** What a job came to, with its images as data URLs. Rejects with `NoAnswer` where they cannot be had now, with `MissingFile` where never. */
 export async function resultOf(pipeline: Pipeline, state: JobState, promptId: string): Promise<ComfyUIJobResult> {
   if (state.status !== 'completed') return briefly(state, promptId);
   const images = await imagesOf(pipeline, state);
@@ -36,7 +41,7 @@ async function imagesOf(pipeline: Pipeline, { promptId, outputs = [] }: JobState
   for (const [n, output] of outputs.entries()) {
     if (!isPicture(output)) continue;
     const file = await pipeline.output(promptId, n);
-    if (file === undefined) throw new Error('ComfyUI image download error: the server has no such file');
+    if (file === undefined) throw new MissingFile('ComfyUI image download error: the server has no such file');
     const chunks: Uint8Array[] = [];
     for await (const chunk of file.body) chunks.push(chunk as Uint8Array);
     images.push(`data:${file.contentType};base64,${Buffer.concat(chunks).toString('base64')}`);

@@ -23,11 +23,20 @@ const MODELS_MS = 30_000;
 /** A server's URL as it is shown and stored. A password may have an `@` in it. */
 export const withoutLogin = (url: string | undefined): string => url?.replace(/^(https?:\/\/)[^/?#]*@/i, '$1') ?? '';
 
+/** A part of the login in a URL, as it is meant. Throws a `TypeError` that says where it stands, and not what it is. */
+export function decodedLogin(text: string, where: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(`a login in ${where} must be percent-encoded: % is %25`);
+  }
+}
+
 /** The ComfyUI at that URL, which may hold a login. */
 export function podOf(baseUrl: string): Pod {
   const { username, password } = URL.canParse(baseUrl) ? new URL(baseUrl) : { username: '', password: '' };
   const url = withoutLogin(baseUrl);
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const login = `${decodedLogin(username, 'baseUrl')}:${decodedLogin(password, 'baseUrl')}`;
   const headers = login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
   // `fetch` refuses a URL with a login in it: that goes into a header.
   const ask: Pod['ask'] = (path, signal) => fetch(`${url}${path}`, { method: 'GET', headers, signal });

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
+import { bounds } from '../../streams/bounds';
 import { bearerToken, type Auth, type Viewer } from './auth/auth';
 import { TokenRefused } from './auth/token-refused';
 import { Problem } from '../wire/problem';
 import { networkOf } from './network';
-import { meter, type Allowance, type Rates } from './limits/rate-limits';
+import { meter, type Allowance, type Meter, type Rates } from './limits/rate-limits';
 
 /** Who may ask now. */
 export interface Admission {
@@ -12,6 +13,10 @@ export interface Admission {
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
   /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
   readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
+  /** Rejects with a `Problem` where a user's requests are spent by now: for work that had to wait for its turn. */
+  readonly recheck: (viewer: Viewer) => Promise<void>;
+  /** Counts an answer of so many bytes as that many requests more as it is worth. Resolves with the headers that tell what is left. */
+  readonly charge: (viewer: Viewer, bytes: number) => Promise<Readonly<Record<string, string>>>;
   /** Leaves the viewer, or why there is none, in `response.locals`; lets nobody ask too often. */
   readonly http: RequestHandler;
 }
@@ -51,6 +56,7 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
       const detail = `Of one caller, ${most} bytes a minute are taken.`;
       throw new Problem('too-many-requests', { detail }, { 'Retry-After': String(seconds(inMs)) });
     },
+    ...largeAnswers(users),
     http: async (request, response, next) => {
       // The reports of a job are counted by themselves.
       if (response.locals['isReporter'] === true) {
@@ -81,6 +87,16 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
     },
   };
 }
+
+/** What large answers cost their callers, beside the request. */
+const largeAnswers = (users: Meter): Pick<Admission, 'recheck' | 'charge'> => ({
+  recheck: async ({ role, userId }) => {
+    const allowance = role === 'service' ? undefined : await users.take(userId, 0);
+    if (allowance?.granted === false) throw tooManyRequests(allowance);
+  },
+  charge: async ({ role, userId }, bytes) =>
+    role === 'service' ? {} : headersOf(await users.take(userId, Math.floor(bytes / bounds.bytesPerRequest))),
+});
 
 /** Where a request comes from, as far as callers are told apart by it. */
 export const addressOf = (request: IncomingMessage, proxies: number): string => networkOf(hostOf(request, proxies));

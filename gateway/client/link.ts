@@ -106,6 +106,7 @@ class ReconnectingSocket {
   }
 
   close(): void {
+    this.#attempt += 1;
     this.#retrying.unsubscribe();
     this.#socket.off();
     this.#socket.disconnect();
@@ -118,13 +119,16 @@ class ReconnectingSocket {
       const given = await tokenFrom(this.#token);
       if (mine === this.#attempt) answer(given === undefined ? {} : { token: given });
     } catch (error) {
+      // A fetch that failed after the next try began, or after the end, says nothing of how the connection is now.
+      if (mine !== this.#attempt) return;
       this.#tell(this.#status, error as JobstreamError);
       // Socket.IO would wait for the token forever: closing its connection makes it open another, later and later.
-      if (mine === this.#attempt) this.#socket.io.engine.close();
+      this.#socket.io.engine.close();
     }
   }
 
   #connected(): void {
+    this.#attempt += 1;
     this.#isTokenRefused = false;
     this.#refusals = 0;
     this.#tell('connected');

@@ -5,6 +5,7 @@ import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Auth } from '../admission/auth/auth';
 import type { RequestBodies } from './bodies/request-bodies';
+import type { Turns } from './bodies/turns';
 import { originGuard, safeHeaders, UNKEPT } from './security-headers';
 import { underBase } from './base-path';
 import type { Downloads } from './outputs/downloads';
@@ -51,6 +52,7 @@ export interface HttpOptions {
   readonly proxies: number;
   readonly bodies: RequestBodies;
   readonly inputs: InputsOptions;
+  readonly lists: Turns;
   readonly refusals: RefusalLog;
   /** What a slow reader of events may cost. */
   readonly limits: SendQueueLimits;

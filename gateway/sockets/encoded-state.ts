@@ -1,3 +1,4 @@
+import { bounds } from '../../streams/bounds';
 import type { PublicJob } from '../wire/public-job';
 
 /** A packet as engine.io's socket takes it. */
@@ -8,12 +9,38 @@ export interface Encoded {
 
 const known = new WeakMap<PublicJob, Encoded>();
 const texts = new WeakMap<object, string>();
+const sizes = new WeakMap<object, number>();
 
 /** A value as JSON, written once for all readers, of sockets and of event streams; it must not change. */
 export function jsonOf(value: object): string {
   const text = texts.get(value) ?? JSON.stringify(value);
   texts.set(value, text);
   return text;
+}
+
+/** How many bytes of UTF-8 that JSON has, counted once for all readers. */
+export function bytesOf(value: object): number {
+  const bytes = sizes.get(value) ?? Buffer.byteLength(jsonOf(value));
+  sizes.set(value, bytes);
+  return bytes;
+}
+
+/** The first of these jobs, as many as fit into an answer: one at least. Those that do not fit are not written as JSON. */
+export function fitting<J extends object>(jobs: Iterable<J>): { readonly jobs: readonly J[]; readonly bytes: number } {
+  const fit: J[] = [];
+  let bytes = 0;
+  for (const job of jobs) {
+    const more = bytes + bytesOf(job);
+    if (more > bounds.answerBytes && fit.length > 0) break;
+    bytes = more;
+    fit.push(job);
+  }
+  return { jobs: fit, bytes };
+}
+
+/** One after the other: those that are not asked for are not made. */
+export function* mapped<S, V>(states: readonly S[], shown: (state: S) => V): Iterable<V> {
+  for (const state of states) yield shown(state);
 }
 
 /**

@@ -2,14 +2,14 @@ import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../../pipeline/api';
 import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
-import { jsonOf } from './encoded-state';
-import type { Reply, WatchReply } from '../wire/protocol';
+import { bytesOf } from './encoded-state';
+import type { Refusal, Reply } from '../wire/protocol';
 import type { CutKind } from '../metrics/gateway-event';
 import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs' previews wait, one each. */
 const MOST_PREVIEWS = 4;
-/** A reader that takes so little of a large preview still reads: 32 KiB a second. */
+/** A reader that takes so little of a large preview, or of an answer of many jobs, still reads: 32 KiB a second. */
 const SLOWEST_BYTES_PER_MS = 32;
 /** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
 const REPEATS = 3;
@@ -26,6 +26,8 @@ export interface Wire {
   /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
   end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
+  /** Tells who watches all whether those are this instance's alone; nobody else is told. */
+  partial?(isPartial: boolean): void;
   /** Breaks the connection at once; what is unsent is gone. */
   cut(reason: string, why: CutKind): void;
   /** Told of what a slow reader does not get. */
@@ -49,13 +51,25 @@ export interface SendQueue {
   /** An image that may be dropped. */
   preview(preview: Preview): void;
   /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
-  answer<R extends Reply | WatchReply>(reply: R, send: (reply: R) => void): void;
+  answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void;
+  /** An answer of many jobs, made when it leaves; it takes the place of one that waits, and that one is told. */
+  survey(survey: Survey): void;
+  /** Whether all jobs are this instance's alone by now: of several that wait the last. */
+  partial(isPartial: boolean): void;
   /** Drops what waits of a job. */
   forget(promptId: string): void;
   /** To be called whenever the connection drained. */
   drained(): void;
   /** To be called now and then: cuts a reader that stalled. */
   inspect(): void;
+}
+
+/** An answer of many jobs, of which a reader is owed one at a time. */
+export interface Survey {
+  /** Makes it, sends it, and returns how many bytes it has. */
+  readonly send: () => number;
+  /** Another one was asked for before it left. */
+  readonly replaced: () => void;
 }
 
 interface Parcel {
@@ -72,10 +86,12 @@ class WireQueue implements SendQueue {
   readonly #previews = new Map<string, Preview>();
   /** How often the end of each of these may be sent again. */
   readonly #repeats = new Map<string, number>();
+  /** The answer of many jobs that waits. */
+  #survey: Survey | undefined;
   #bytes = 0;
   #busySince: number;
-  /** Of the preview that is on its way: nobody is slow for having asked for it. */
-  #previewBytes = 0;
+  /** Of the preview or the answer of many jobs that is on its way: nobody is slow for having asked for it. */
+  #largeBytes = 0;
 
   constructor(wire: Wire, limits: SendQueueLimits, clock: SchedulerLike) {
     this.#wire = wire;
@@ -89,9 +105,20 @@ class WireQueue implements SendQueue {
     this.#post(job.promptId, job, () => this.#send(job));
   }
 
-  answer<R extends Reply | WatchReply>(reply: R, send: (reply: R) => void): void {
+  answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void {
     if ('job' in reply) this.#drop(reply.job.promptId);
     this.#post(Symbol('answer'), reply, () => send(reply));
+  }
+
+  survey(survey: Survey): void {
+    const before = this.#survey;
+    this.#survey = survey;
+    if (before === undefined) this.#post(SURVEY, undefined, () => this.#sendSurvey());
+    else before.replaced();
+  }
+
+  partial(isPartial: boolean): void {
+    this.#post(PARTIAL, undefined, () => this.#wire.partial?.(isPartial));
   }
 
   preview(preview: Preview): void {
@@ -113,7 +140,7 @@ class WireQueue implements SendQueue {
 
   drained(): void {
     this.#busySince = this.#clock.now();
-    this.#previewBytes = 0;
+    this.#largeBytes = 0;
     for (const [key, { send }] of this.#waiting) {
       if (!this.#wire.isDrained()) return;
       this.#drop(key);
@@ -124,7 +151,7 @@ class WireQueue implements SendQueue {
 
   inspect(): void {
     const { stallMs } = this.#limits;
-    const patienceMs = stallMs + this.#previewBytes / SLOWEST_BYTES_PER_MS;
+    const patienceMs = stallMs + this.#largeBytes / SLOWEST_BYTES_PER_MS;
     if (!this.#isIdle() && this.#clock.now() - this.#busySince > patienceMs)
       this.#wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
   }
@@ -139,20 +166,26 @@ class WireQueue implements SendQueue {
   }
 
   /** Sends at once where nothing waits, else in turn; in place of what waits under the same key. */
-  #post(key: unknown, value: object, send: () => void): void {
+  #post(key: unknown, value: object | undefined, send: () => void): void {
     if (this.#isIdle()) {
       this.#busySince = this.#clock.now();
       send();
       return;
     }
     const { waitingBytes } = this.#limits;
-    const parcel = { bytes: sizeOf(value), send };
+    const parcel = { bytes: value === undefined ? 0 : bytesOf(value), send };
     const before = this.#waiting.get(key);
-    if (before !== undefined) this.#wire.dropped?.('state');
+    if (before !== undefined && key !== PARTIAL) this.#wire.dropped?.('state');
     this.#bytes += parcel.bytes - (before?.bytes ?? 0);
     this.#waiting.set(key, parcel);
-    if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#previewBytes) > waitingBytes)
+    if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#largeBytes) > waitingBytes)
       this.#wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
+  }
+
+  #sendSurvey(): void {
+    const survey = this.#survey;
+    this.#survey = undefined;
+    this.#largeBytes = survey?.send() ?? 0;
   }
 
   #send(job: PublicJob): void {
@@ -180,7 +213,7 @@ class WireQueue implements SendQueue {
       if (!this.#isIdle()) return;
       this.#previews.delete(promptId);
       this.#busySince = this.#clock.now();
-      this.#previewBytes = preview.image.byteLength;
+      this.#largeBytes = preview.image.byteLength;
       this.#wire.preview(preview);
     }
   }
@@ -190,5 +223,6 @@ class WireQueue implements SendQueue {
 export const sendQueue = (wire: Wire, limits: SendQueueLimits, clock: SchedulerLike): SendQueue =>
   new WireQueue(wire, limits, clock);
 
-/** One state waits for many readers, and goes out to all of them: it is written as JSON once. */
-const sizeOf = (value: object): number => jsonOf(value).length;
+/** Where the answer of many jobs waits, and whether all are there. */
+const SURVEY = Symbol('survey');
+const PARTIAL = Symbol('partial');

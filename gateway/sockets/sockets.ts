@@ -148,7 +148,8 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
     logger.error({ err: error }, 'a socket cannot be served further');
     wire.cut('broken', 'broken');
   };
-  const member = subscriptions(jobs, viewer, queue, onBroken);
+  const charge = (bytes: number): void => throttle.charge(socket.id, viewer, bytes);
+  const member = subscriptions(jobs, { viewer, queue, charge, onBroken });
   // One after another, or a leave could overtake its join.
   let turn = Promise.resolve();
   socket.use(([event, ...args]: unknown[], next) => {
@@ -213,6 +214,7 @@ const wireTo = (socket: Peer, logger: Logger): Wire => ({
     if (!socket.connected) return;
     socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
   },
+  partial: (partial) => void socket.emit('jobs:partial', { partial }),
   preview: ({ promptId, nodeId, mimeType, image }) =>
     void socket.emit('job:preview', { promptId, nodeId, mimeType }, image),
   cut(reason) {

@@ -1,9 +1,10 @@
 import { defer, finalize, mergeMap, Subscription } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import { isSettled, type JobState } from '../../streams/job/job-state';
-import { answerTo, type Answer } from './acknowledgement';
+import { answerTo, surveyTo, type Answer, type Told } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
-import type { AllJobs, WatchNews } from './all-jobs';
+import type { AllJobs, LiveStates, WatchNews } from './all-jobs';
+import { fitting, mapped } from './encoded-state';
 import type { SendQueue } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
@@ -38,25 +39,37 @@ export interface Followed {
   readonly views: JobViews;
 }
 
+/** Who follows, and what becomes of it. */
+export interface Follower {
+  readonly viewer: Viewer;
+  readonly queue: SendQueue;
+  /** An answer of many jobs, of so many bytes, was made. */
+  readonly charge: (bytes: number) => void;
+  /** Called with an error that no answer can tell. */
+  readonly onBroken: (error: unknown) => void;
+}
+
 class SocketSubscriptions implements Subscriptions {
   readonly #followed: Followed;
   readonly #viewer: Viewer;
   readonly #queue: SendQueue;
+  readonly #charge: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
   readonly #joined = new Map<string, Subscription>();
   /** Those of the joined whose state was told: their changes come from their rooms. */
   readonly #told = new Set<string>();
   #watching: Subscription | undefined;
 
-  constructor(followed: Followed, viewer: Viewer, queue: SendQueue, onBroken: (error: unknown) => void) {
+  constructor(followed: Followed, { viewer, queue, charge, onBroken }: Follower) {
     this.#followed = followed;
     this.#viewer = viewer;
     this.#queue = queue;
+    this.#charge = charge;
     this.#onBroken = onBroken;
   }
 
   join(promptId: unknown, ack: Ack | undefined): void {
-    const answer = answerTo(ack, this.#queue, ({ job }) => this.#queue.state(job));
+    const answer = answerTo(ack, this.#queue);
     if (typeof promptId !== 'string') answer.with(refusal(NO_ID));
     else if (!isPromptId(promptId)) answer.with(refusal(unknownJob()));
     else if (this.#joined.has(promptId) || this.#joined.size < MOST_ROOMS) this.#join(promptId, answer);
@@ -72,7 +85,7 @@ class SocketSubscriptions implements Subscriptions {
   }
 
   watch(ack: Ack<WatchReply> | undefined): void {
-    const answer = answerTo(ack, this.#queue, ({ jobs }) => jobs.forEach((job) => this.#queue.state(job)));
+    const answer = surveyTo(ack, this.#queue, LEFT);
     const before = this.#watching;
     this.#watching = this.#followed.all
       .news(this.#viewer)
@@ -109,6 +122,7 @@ class SocketSubscriptions implements Subscriptions {
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
       mergeMap((job) => {
         if (onlyEnded && !isSettled(job)) throw TOO_MANY;
+        this.#followed.all.note(job);
         return rooms.news(promptId, this.#viewer);
       }),
       finalize(over),
@@ -144,10 +158,16 @@ class SocketSubscriptions implements Subscriptions {
     return isAnswer;
   }
 
-  #tellOfAll(news: WatchNews, answer: Answer<WatchReply>): void {
-    if (news.tag === 'live')
-      answer.with({ ok: true, ...news.live, jobs: news.live.jobs.map((state) => this.#shown(state)) });
+  #tellOfAll(news: WatchNews, answer: Answer<Told | Refusal>): void {
+    if (news.tag === 'live') answer.with(() => this.#toldOf(news.live()));
+    else if (news.tag === 'partial') this.#queue.partial(news.partial);
     else if (!this.#told.has(news.job.promptId)) this.#queue.state(this.#shown(news.job));
+  }
+
+  #toldOf({ jobs: states, more, ...rest }: LiveStates): ReturnType<Told> {
+    const { jobs, bytes } = fitting(mapped(states, (state) => this.#shown(state)));
+    this.#charge(bytes);
+    return { live: { jobs, more: more || jobs.length < states.length, ...rest }, bytes };
   }
 
   #shown(state: JobState): PublicJob {
@@ -155,13 +175,9 @@ class SocketSubscriptions implements Subscriptions {
   }
 }
 
-/** What one socket follows. `onBroken` is called with an error that no answer can tell. */
-export const subscriptions = (
-  followed: Followed,
-  viewer: Viewer,
-  queue: SendQueue,
-  onBroken: (error: unknown) => void,
-): Subscriptions => new SocketSubscriptions(followed, viewer, queue, onBroken);
+/** What one socket follows. */
+export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>
+  new SocketSubscriptions(followed, follower);
 
 /** As an acknowledgement has it. */
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });

@@ -63,6 +63,8 @@ export interface ServerEvents {
    * the same by (`epoch`, `seq`), every 5 s and four times in all, until it is.
    */
   readonly 'job:state': (job: PublicJob, seen?: () => void) => void;
+  /** To who watches all: the gateway's store went away, or is back. What `jobs:watch` is answered with has changed. */
+  readonly 'jobs:partial': (now: { readonly partial: boolean }) => void;
   /** An image of the running node. */
   readonly 'job:preview': (head: PreviewHead, image: Uint8Array) => void;
 }

@@ -36,8 +36,9 @@ const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';
   try {
     const json = JSON.stringify(value, finite);
-    if (isWithin(bounds.metadataLength, json)) return undefined;
-    return `has ${Array.from(json).length} characters of JSON; at most ${bounds.metadataLength} are taken`;
+    const bytes = Buffer.byteLength(json);
+    if (bytes <= bounds.metadataBytes) return undefined;
+    return `has ${bytes} bytes of JSON; at most ${bounds.metadataBytes} are taken`;
   } catch {
     return 'cannot be written as JSON: it holds a bigint, NaN or an infinite number, refers to itself, or is nested too deep';
   }

@@ -95,6 +95,11 @@ function made(env: Record<string, string>): ComfyUIJobPersistenceService {
   }
 }
 
+test('a login in REDIS_URL that is not percent-encoded is named, and not told', () => {
+  const refused = new TypeError('a login in REDIS_URL must be percent-encoded: % is %25');
+  expect(() => made({ REDIS_URL: 'redis://:50%off@127.0.0.1:1' })).toThrow(refused);
+});
+
 test('whether Redis answers is told, and where it is comes from the environment', async () => {
   expect(await service.isAvailable()).toBe(true);
   const asked = made({ REDIS_URL: redisServer.url });

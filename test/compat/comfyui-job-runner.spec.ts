@@ -1,5 +1,10 @@
 import { Redis } from 'ioredis';
-import { ComfyUIJobPersistenceService, ComfyUIWebSocketClient, createComfyUIJobRunner } from '../../compat';
+import {
+  ComfyUIErrorHandlerService,
+  ComfyUIJobPersistenceService,
+  ComfyUIWebSocketClient,
+  createComfyUIJobRunner,
+} from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, until } from '../support/comfyui/client/comfyui-client';
 import { freePort, startRedis, type RedisServer } from '../support/redis/redis-server';
@@ -67,6 +72,24 @@ test('every submit builds its workflow by the factory that was passed in', async
   expect(chosen).toEqual(['another one', expect.objectContaining({ seed: 3 })]);
   await until(() => runner.getPendingJobCount() === 0);
   expectOnce(server, 5);
+});
+
+test.each([
+  ['a proxy answers 502 for its images', 502, '<html>', 2],
+  ['its image was deleted', 404, '', 0],
+])('with onProgress a job that was run resolves with its id, though %s', async (_what, httpStatus, body, repeats) => {
+  const server = await start({ faults: { status: { httpStatus, body, routes: ['/view', '/api/view'] } } });
+  const errorHandler = new ComfyUIErrorHandlerService({ backoffBase: 10, maxRetries: 3 });
+  const waited = jest.spyOn(errorHandler, 'getRetryDelay');
+  const websocketClient = new ComfyUIWebSocketClient();
+  const runner = aRunner(aPod(server.url, { websocketClient, errorHandler }), () => steps({ steps: 2 }));
+  const told: number[] = [];
+  const id = await runner.submitBaseImageWithWorkflow(portrait, (progress) => told.push(progress));
+  expect(server.executions.get(id)).toBe(1);
+  expect(told.at(-1)).toBe(100);
+  // What is not there is asked for once.
+  expect(waited).toHaveBeenCalledTimes(repeats);
+  expectOnce(server);
 });
 
 test('a failed job is told of with its error', async () => {

@@ -3,6 +3,7 @@ import {
   concat,
   defer,
   EMPTY,
+  filter,
   finalize,
   from,
   ignoreElements,
@@ -12,6 +13,8 @@ import {
   Observable,
   share,
   skip,
+  Subject,
+  switchMap,
   take,
   tap,
 } from 'rxjs';
@@ -28,7 +31,11 @@ import type { Room } from './room';
 const MOST_JOBS = 5_000;
 /** How many jobs are asked for at a time that may have ended while the connection was lost. */
 const AT_A_TIME = 4;
-/** How often a gateway whose store is away is asked again. */
+/** In how many rooms of jobs that are live and in no list it stays at a time. */
+const STAYS = 8;
+/** Within which time all clients of a gateway ask again that told of its store. */
+const SPREAD_MS = 1_000;
+/** How often a gateway is asked again whose store is away, or whose list lacks a job that is live. */
 const AGAIN_MS = 5_000;
 
 type News = { readonly tag: 'live'; readonly live: LiveJobs } | { readonly tag: 'change'; readonly job: PublicJob };
@@ -58,29 +65,35 @@ export function mine(
     if (newest.size > MOST_JOBS && oldest !== undefined) newest.delete(oldest);
     return job;
   };
-  /** Its room's state is heard as any other. */
-  const askFor = ({ promptId }: PublicJob): Observable<never> =>
+  /** Its room's states are heard as any other. */
+  const roomStates = ({ promptId }: PublicJob): Observable<PublicJob> =>
     room(promptId).state$.pipe(
-      take(1),
-      ignoreElements(),
       catchError((error: unknown) => {
         if (error instanceof JobstreamError && ['unknown-job', 'gone'].includes(error.code)) newest.delete(promptId);
         return EMPTY;
       }),
     );
-  const missedIn = ({ jobs, partial }: LiveJobs): Observable<never> => {
-    if (partial) return EMPTY;
-    const listed = new Set(jobs.map(({ promptId }) => promptId));
-    return from(live().filter(({ promptId }) => !listed.has(promptId))).pipe(mergeMap(askFor, AT_A_TIME));
-  };
-
-  const told$ = overEach(link$, (link) =>
-    watched(link).pipe(
+  const told$ = overEach(link$, (link) => {
+    const again$ = new Subject<void>();
+    const news$ = watched(link, again$).pipe(
       tap((news) => news.tag === 'live' && tellPartial(news.live.partial === true)),
       patiently(),
-      mergeMap((news) => (news.tag === 'change' ? from([news.job]) : merge(from(news.live.jobs), missedIn(news.live)))),
-    ),
-  );
+      share(),
+    );
+    const change$ = news$.pipe(mergeMap((news) => (news.tag === 'change' ? [news.job] : [])));
+    const list$ = news$.pipe(mergeMap((news) => (news.tag === 'live' ? [news.live] : [])));
+    return merge(
+      change$,
+      list$.pipe(
+        switchMap((list) =>
+          merge(
+            from(list.jobs),
+            missed(list, live(), roomStates, () => again$.next()),
+          ),
+        ),
+      ),
+    );
+  });
   const change$ = merge(heard$, told$).pipe(
     mergeMap(taken),
     finalize(() => newest.clear()),
@@ -89,24 +102,55 @@ export function mine(
   return defer(() => concat(live(), change$));
 }
 
-const watched = (link: Link): Observable<News> =>
+/**
+ * Asks for each live job that a list does not name. Where one is live all the same, the gateway that was asked may never have
+ * heard of it: it stays in its room until the job settles, or the next list comes, which is asked for.
+ */
+function missed(
+  { jobs, more, partial }: LiveJobs,
+  live: readonly PublicJob[],
+  roomStates: (job: PublicJob) => Observable<PublicJob>,
+  askAgain: () => void,
+): Observable<never> {
+  if (partial) return EMPTY;
+  const listed = new Set(jobs.map(({ promptId }) => promptId));
+  return from(live.filter(({ promptId }) => !listed.has(promptId))).pipe(
+    mergeMap((job) => roomStates(job).pipe(take(1)), AT_A_TIME),
+    // Where there are more than it names, those are known too.
+    filter((job) => !more && !isSettled(job)),
+    tap(askAgain),
+    mergeMap(roomStates, STAYS),
+    ignoreElements(),
+  );
+}
+
+/** Asks for the list at once, and some seconds after `again$`. */
+const watched = (link: Link, again$: Observable<void>): Observable<News> =>
   new Observable((out) => {
     const change = (job: PublicJob): void => out.next({ tag: 'change', job });
     link.on('job:state', change);
     let waiting: ReturnType<typeof setTimeout> | undefined;
-    const ask = (): void =>
-      void link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
+    const askIn = (ms: number): void => void (waiting ??= setTimeout(ask, ms));
+    const askLater = (): void => askIn(AGAIN_MS);
+    const askSoon = (): void => askIn(Math.random() * SPREAD_MS);
+    const ask = (): void => {
+      waiting = undefined;
+      link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
         if (out.closed) return;
         if (failure) out.error(noAnswer(failure));
         else if (reply.ok) {
           out.next({ tag: 'live', live: reply });
-          if (reply.partial) waiting = setTimeout(ask, AGAIN_MS);
+          if (reply.partial) askLater();
         } else out.error(refusalOf(reply));
       });
+    };
+    link.on('jobs:partial', askSoon);
+    out.add(again$.subscribe(askLater));
     ask();
     return () => {
       clearTimeout(waiting);
       link.off('job:state', change);
+      link.off('jobs:partial', askSoon);
       if (link.connected) link.emit('jobs:unwatch');
     };
   });

@@ -42,6 +42,9 @@ export interface Room {
 /** How often a job that was there is asked for: a store that fails over may have it back in a moment. */
 const GONE_AFTER = 4;
 
+/** How many jobs a socket may follow: with no more rooms than that, a refusal for their number passes once those that were left are. */
+const MOST_ROOMS = 64;
+
 /** The rooms of all jobs that are listened to. Whatever any of them hears is `heard`. */
 export function rooms(
   link$: Observable<Link | undefined>,
@@ -52,7 +55,7 @@ export function rooms(
     let listening = 0;
     const news$ = defer(() => {
       listening += 1;
-      return stayingIn(link$, promptId, heard);
+      return stayingIn(link$, promptId, heard, () => open.size <= MOST_ROOMS);
     }).pipe(
       finalize(() => {
         listening -= 1;
@@ -92,11 +95,15 @@ function stayingIn(
   link$: Observable<Link | undefined>,
   promptId: string,
   heard: (job: PublicJob) => void,
+  hasSeat: () => boolean,
 ): Observable<News> {
   let known = false;
   const isUnknown = ({ code }: JobstreamError): boolean => code === 'unknown-job';
+  const isFull = ({ code }: JobstreamError): boolean => code === 'too-many-jobs';
   return overEach(link$, (link) =>
-    joined(link, promptId).pipe(patiently((error, times) => known && isUnknown(error) && times < GONE_AFTER)),
+    joined(link, promptId).pipe(
+      patiently((error, times) => (isFull(error) ? hasSeat() : known && isUnknown(error) && times < GONE_AFTER)),
+    ),
   ).pipe(
     tap((news) => {
       known = true;

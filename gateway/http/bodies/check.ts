@@ -96,6 +96,7 @@ function objections(
   const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
   return [
     ...(twice === undefined ? [] : [{ field: cut(twice), message: 'is given twice' }]),
+    ...members.filter(({ key }) => !PASSED_ON.has(key)).flatMap((member) => givenTwiceIn(text, member)),
     ...(isObject && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
@@ -108,6 +109,29 @@ function firstTwice(members: readonly Member[]): string | undefined {
   for (const { key } of members) if (seen.size === seen.add(key).size) return key;
   return undefined;
 }
+
+/** Reach ComfyUI as text, whatever is in them. */
+const PASSED_ON: ReadonlySet<string> = new Set(['workflow', 'extraData']);
+
+/** JavaScript would keep the last of two fields of one name, and drop the other in silence. */
+function givenTwiceIn(text: string, { key, start, end }: Member): readonly FieldError[] {
+  if (end - start > MOST_METADATA) return [];
+  const objects: (Set<string> | undefined)[] = [];
+  for (const [token, colon] of text.slice(start, end).matchAll(TOKENS)) {
+    if (token === '{' || token === '[') objects.push(token === '{' ? new Set() : undefined);
+    else if (token === '}' || token === ']') objects.pop();
+    else if (colon !== undefined) {
+      const name = JSON.parse(token.slice(0, -colon.length)) as string;
+      const names = objects.at(-1);
+      if (names?.has(name) === true) return [{ field: cut(key), message: `has ${cut(name)} twice` }];
+      names?.add(name);
+    }
+  }
+  return [];
+}
+
+/** A name of a field with its colon, a text, and where objects and arrays begin and end. */
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/g;
 
 /** Longer ones are refused for their length. */
 const MOST_METADATA = 100_000;

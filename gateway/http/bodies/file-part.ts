@@ -27,10 +27,14 @@ export function filePart(request: IncomingMessage, chunks: AsyncIterable<Buffer>
       file?.destroy(problem);
       body.destroy();
     };
-    form.on('field', (name: string, value: string) => {
+    form.on('field', (name: string, value: string, _isNameCut: boolean, isCut: boolean) => {
       if (file !== undefined) late ??= refused(name, 'must come before the file');
+      else if (name in fields) failed(refused(name, 'is given twice'));
+      else if (isCut) failed(refused(name, `has more than ${LIMITS.fieldSize} bytes`));
       else fields[name] = value;
     });
+    const tooMany = new Problem('bad-request', { detail: `A form may have ${LIMITS.fields} fields and a file.` });
+    for (const limit of ['fieldsLimit', 'partsLimit'] as const) form.once(limit, () => failed(tooMany));
     form.on('file', (name: string, stream: Readable, filename: string | undefined) => {
       stream.on('error', () => undefined);
       if (file !== undefined) {

@@ -67,6 +67,12 @@ const told: Readonly<Record<keyof ServerEvents, Event>> = {
     payload: ref('Job'),
     ack: { ...nothing, description: 'No arguments.' },
   },
+  'jobs:partial': {
+    summary: 'To who watches all: the store went away, or is back. Ask again with `jobs:watch`.',
+    payload: object({
+      partial: { type: 'boolean', description: 'Whether these are the jobs of the asked instance alone.' },
+    }),
+  },
   'job:preview': {
     summary: 'A picture of a job at work; may be dropped.',
     payload: {

@@ -23,14 +23,15 @@ const Metadata = checked(
   (value) => {
     if (!t.UnknownRecord.is(value) || Array.isArray(value)) return E.left('must be an object');
     const json = JSON.stringify(value);
-    return isWithin(bounds.metadataLength, json)
+    const bytes = Buffer.byteLength(json);
+    return bytes <= bounds.metadataBytes
       ? E.right(value)
-      : E.left(`has ${Array.from(json).length} characters of JSON; at most ${bounds.metadataLength} are taken`);
+      : E.left(`has ${bytes} bytes of JSON; at most ${bounds.metadataBytes} are taken`);
   },
   {
     type: 'object',
     additionalProperties: true,
-    description: `The application’s own, kept with the job untouched; at most ${bounds.metadataLength} characters of JSON.`,
+    description: `The application’s own, kept with the job untouched; at most ${bounds.metadataBytes} bytes of JSON in UTF-8.`,
     examples: [{ order: 7 }],
   },
 );

@@ -1,8 +1,9 @@
 import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
-import { totalsOf } from '../../../sinks/listing/job-page';
-import { isSettled } from '../../../streams/job/job-state';
+import { cursorAt, totalsOf, type JobPage } from '../../../sinks/listing/job-page';
+import { isSettled, type JobState } from '../../../streams/job/job-state';
+import type { Admission } from '../../admission/admission';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import type { FieldError } from '../../wire/described.codec';
@@ -11,7 +12,9 @@ import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
 import { prefixOf } from '../base-path';
+import { fitting, mapped } from '../../sockets/encoded-state';
 import type { RequestBodies } from '../bodies/request-bodies';
+import type { Turns } from '../bodies/turns';
 import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './middleware';
 import type { JobViews } from '../../wire/job-views';
 import type { PublicJob } from '../../wire/public-job';
@@ -26,6 +29,9 @@ export interface JobsOptions {
   readonly webhooks: Webhooks;
   readonly views: JobViews;
   readonly bodies: RequestBodies;
+  /** In which the lists of one user are read. */
+  readonly lists: Turns;
+  readonly admission: Pick<Admission, 'recheck' | 'charge'>;
   /** None where nothing is at hand to sign with: then programs report with a token of the job's user, or of a service. */
   readonly reportTokens?: ReportTokens;
 }
@@ -36,7 +42,7 @@ export const jobsRoutes = (options: JobsOptions): Router => {
   const router = Router();
   router
     .route('/jobs')
-    .get(authenticated, listing(pipeline, views))
+    .get(authenticated, listing(options))
     .post(authenticated, withoutQuery, submitting(options))
     .all(onlyMethods('GET, HEAD, POST'));
   router
@@ -78,17 +84,36 @@ const submitting =
     response.json({ ...view, report: { url, ...token } });
   };
 
+/** A service lists for many: its lists wait for none. */
 const listing =
-  (pipeline: Pipeline, views: JobViews): ViewerHandler =>
+  ({ pipeline, views, lists, admission }: JobsOptions): ViewerHandler =>
   async ({ query }, response) => {
     const { viewer } = response.locals;
     const wanted = asked(jobQuery(query));
     const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
     if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
-    const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
-    if (page.partial) response.set('Jobs-Partial', 'true');
-    response.json({ ...page, jobs: page.jobs.map((job) => views.of(job, viewer)) });
+    const answer = async (): Promise<void> => {
+      await admission.recheck(viewer);
+      // Who left while it waited reads nothing.
+      if (response.destroyed) return;
+      const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
+      const { bytes, ...shown } = shownPage(page, (job) => views.of(job, viewer));
+      response.set(await admission.charge(viewer, bytes));
+      if (page.partial) response.set('Jobs-Partial', 'true');
+      response.json(shown);
+    };
+    await (viewer.role === 'user' ? lists(viewer, answer) : answer());
   };
+
+/** As many jobs of a page as an answer holds, the next of which is where its cursor goes on; and how many bytes all of the page would have. */
+function shownPage(page: JobPage, shown: (job: JobState) => PublicJob) {
+  const { jobs, bytes } = fitting(mapped(page.jobs, shown));
+  const last = page.jobs[jobs.length - 1];
+  const isCut = last !== undefined && jobs.length < page.jobs.length;
+  // What was read and does not fit is not written, only to be counted.
+  const read = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
+  return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: read };
+}
 
 const reading =
   (pipeline: Pipeline, views: JobViews): JobHandler =>

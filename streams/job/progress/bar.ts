@@ -1,4 +1,4 @@
-import { isSureOf } from './node-left';
+import { isSureOf } from './node/node-left';
 import type { RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
@@ -55,13 +55,14 @@ function withClockSet(run: RunClock, at: number): RunClock {
   for (const id of run.running) {
     const node = nodes.get(id);
     if (node === undefined) continue;
-    const { startedAt, steppedAt, firstAt, roundAt, heardFrom } = node;
+    const { startedAt, steppedAt, firstAt, roundAt, phaseAt, heardFrom } = node;
     nodes = nodes.with(id, {
       ...node,
       startedAt: moved(startedAt),
       steppedAt: moved(steppedAt),
       firstAt: moved(firstAt),
       roundAt: moved(roundAt),
+      phaseAt: moved(phaseAt),
       ...(heardFrom !== undefined && { heardFrom: moved(heardFrom) }),
     });
   }

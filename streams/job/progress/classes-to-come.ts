@@ -1,4 +1,4 @@
-import { sureShare, totalMs, type Expected } from './plan/expected';
+import { sureOf, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 
@@ -35,7 +35,7 @@ export function addNode(
   const { trust, alone, stepMs, fixedMs, steps, rounds } = expected;
   if (trust > 0) {
     const ms = sign * alone * totalMs(expected);
-    sums.set(key, { ...sum, knownMs: sum.knownMs + ms, sureMs: sum.sureMs + ms * sureShare(trust) });
+    sums.set(key, { ...sum, knownMs: sum.knownMs + ms, sureMs: sum.sureMs + ms * sureOf(expected) });
   } else if (stepMs === 0) sums.set(key, { ...sum, silentMs: sum.silentMs + sign * fixedMs });
   else
     sums.set(key, {

@@ -1,7 +1,7 @@
 import { bounds } from '../../bounds';
 import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
-import type { NodeRun } from './node-run';
+import type { NodeRun } from './node/node-run';
 import type { Plan } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from './plan/versions';
 import { nothingDone, type ThisRun } from './this-run';
@@ -117,6 +117,10 @@ export function planned(run: RunClock): RunClock {
 /** The run of a workflow that was not known before. */
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
   run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions() });
+
+/** The class of a node; of a copy that the run made, that of the node behind it. */
+export const typeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): string | undefined =>
+  (plan.nodes.get(id) ?? plan.nodes.get(displayId ?? ''))?.type;
 
 /** Whether a node at work counts its steps, and is not through. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>

@@ -1,10 +1,11 @@
 import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
 import { addNode } from './classes-to-come';
-import { counted, newNodeRun, type NodeRun } from './node-run';
+import { counted } from './node/counted';
+import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
-import { planned, type RunClock } from './run-clock';
+import { planned, typeOf, type RunClock } from './run-clock';
 import { withDone } from './this-run';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
@@ -44,9 +45,9 @@ export function heardAgain(run: RunClock, id: string, at: number): RunClock {
 
 /** The run in which a node has made a step. */
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
-  const type = run.plan.nodes.get(id)?.type;
+  const type = typeOf(run, id, node);
   const { paceMs } = node;
-  const isNews = type !== undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
+  const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
   const paces = isNews ? new Map(run.paces).set(type, paceMs) : run.paces;
   return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
 }
@@ -131,10 +132,15 @@ function started(
   const { heardAt = at } = run;
   const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
+  const maker = owner === undefined ? undefined : run.nodes.get(owner);
+  const nodes =
+    owner === undefined || maker === undefined || maker.makes === true
+      ? run.nodes
+      : run.nodes.with(owner, { ...maker, makes: true });
   const begun: RunClock = {
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
-    nodes: run.nodes.with(id, newNodeRun(expectedOf(run, id, owner), since, at, owner, displayId)),
+    nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
     running: new Set(run.running).add(id),
     heardAt,
   };
@@ -175,9 +181,13 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
 /** What a node of nothing that is known takes. */
 const unplanned: Expected = { fixedMs: 500, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
-function expectedOf({ pending, plan, durations, isCold }: RunClock, id: string, owner: string | undefined): Expected {
-  const planned = plan.nodes.get(owner ?? id);
-  return pending.get(id) ?? (planned === undefined ? unplanned : durations(planned, isCold));
+/** What it was expected to take; a copy that the run made, what the node behind it is. One that stands for its maker ends with that. */
+function expectedOf(run: RunClock, id: string, owner: string | undefined, displayId: string | undefined): Expected {
+  const { pending, plan, durations, isCold } = run;
+  const copied = displayId === owner ? undefined : plan.nodes.get(displayId ?? '');
+  const planned = owner === undefined ? plan.nodes.get(id) : copied;
+  if (planned === undefined) return owner === undefined ? unplanned : endsWithMaker;
+  return pending.get(id) ?? durations(planned, isCold);
 }
 
 /** In larger workflows a branch that is not taken keeps its share: to look for it would cost each frame the whole of them. */

@@ -85,10 +85,11 @@ export function weighed(before: Weighed, { trust }: Expected, expectedMs: number
   };
 }
 
-/** With one more node that took `ratio` times what was guessed. */
+/** With one more node that took `ratio` times what was guessed. The first of a class that loads a model of its own says nothing of other classes. */
 export function withKinds(before: ThisRun['kinds'], { type, prior }: PlanNode, ratio: number): ThisRun['kinds'] {
   const kinds = new Map(before);
-  for (const key of [type, prior])
+  const isLoading = prior.loadsItself === true && !before.has(type);
+  for (const key of isLoading ? [type] : [type, prior])
     if (kinds.has(key) || kinds.size < MOST_KINDS) kinds.set(key, withOne(kinds.get(key), ratio));
   return kinds;
 }
@@ -113,6 +114,8 @@ export interface Corrections {
 const GUESS = 2;
 /** A node of the same class says as much as all of that if it is the first, and fifteen times as much after. */
 const OTHER = 15;
+/** The first of a class that loads a model of its own says so much of the next ones. */
+const LOADING = 0.25;
 
 /** By which factor the guess of a node is corrected that does not count. */
 export function silentFactor(
@@ -125,6 +128,7 @@ export function silentFactor(
   const base = alike === undefined ? slowness : (GUESS * slowness + alike.sum) / (GUESS + alike.count);
   const same = kinds.get(type);
   if (same === undefined) return base;
-  const weight = 1 + OTHER * (same.count - 1);
-  return Math.exp((Math.log(base) + same.first + OTHER * same.others) / (1 + weight));
+  const first = prior?.loadsItself === true ? LOADING : 1;
+  const weight = first + OTHER * (same.count - 1);
+  return Math.exp((Math.log(base) + first * same.first + OTHER * same.others) / (1 + weight));
 }

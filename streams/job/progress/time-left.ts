@@ -1,4 +1,6 @@
-import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node-left';
+import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node/node-left';
+import { endsWithMaker, hasCounted, type NodeRun } from './node/node-run';
+import { expectedOfPhase } from './node/phases';
 import { totalMs } from './plan/expected';
 import type { RunClock } from './run-clock';
 import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';
@@ -42,13 +44,18 @@ function longestAtWork(run: RunClock, at: number, corrections: Corrections): Tim
   for (const id of run.running) {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
-    if (node === undefined) continue;
+    if (node === undefined || isOverWithMaker(run, node)) continue;
     const left = nodeLeft(run, id, node, at, corrections);
     if (left.ms > longest.ms) longest = left;
     newsMs = Math.min(newsMs, left.newsMs);
   }
   return { ...longest, newsMs: Math.min(longest.ms, newsMs) };
 }
+
+/** Whether a node that the run made stands for its maker, or is over with it: once that is done its rounds are. */
+const isOverWithMaker = ({ nodes }: RunClock, node: NodeRun): boolean =>
+  node.owner !== undefined &&
+  (nodes.get(node.owner)?.doneAt !== undefined || (node.expected === endsWithMaker && !hasCounted(node)));
 
 /** Of nodes at work at the same time, so many are looked at. */
 const AT_WORK = 64;
@@ -87,7 +94,7 @@ function slownessOf(run: RunClock, at: number): number {
     if (node === undefined || node.paceMs === 0) continue;
     const { expected } = node;
     if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const projected = at - node.startedAt + countingLeftMs(node, expected, 1, at, undefined);
+    const projected = at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, undefined);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
@@ -104,12 +111,14 @@ function knownFactor(run: RunClock, at: number): number {
     if (++looked > AT_WORK) break;
     const node = run.nodes.get(id);
     if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
-    const { expected, max, paceMs, startedAt } = node;
-    const ratio = (at - startedAt) / totalMs(expected);
+    const { max, paceMs, startedAt } = node;
+    const ratio = (at - startedAt) / totalMs(node.expected);
+    const expected = expectedOfPhase(node);
     const steps = node.value - node.firstValue;
     const expectedMs = (expected.stepMs * expected.steps * steps) / max;
     if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
-    else if (paceMs === 0 && ratio > 1) known = weighed(known, expected, expected.alone * totalMs(expected), ratio);
+    else if (paceMs === 0 && ratio > 1)
+      known = weighed(known, expected, expected.alone * totalMs(node.expected), ratio);
   }
   if (known.ms === 0) return 1;
   let toCome = 0;

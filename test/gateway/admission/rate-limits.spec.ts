@@ -147,12 +147,32 @@ describe('over sockets', () => {
     const states = statesOf(socket);
     const first = join(socket, promptId);
     socket.emit('job:leave', promptId);
-    for (const event of ['nonsense', 'constructor', 'job:leave']) socket.emit(event, {});
+    for (const event of ['nonsense', 'constructor', 'nonsense', 'job:leave', 'nonsense']) socket.emit(event, {});
     const replies = [await first, await join(socket, promptId)];
     expect(codes(replies)[1]).toBe('too-many-requests');
     await settled(gateway!.pipeline, promptId);
     // The leave came after the join.
     expect(states).toEqual([]);
+    expect(log.join()).not.toContain('cut a socket');
+    socket.disconnect();
+  });
+
+  test('a leave is served whatever was sent before: each seat of the socket is free again', async () => {
+    await opened({ messagesPerSecond: 64, joinsPerSecond: 0 });
+    const open = () => gateway!.pipeline.open({ type: 'x', userId: 'ada', reported: {} });
+    const ids = (await Promise.all(Array.from({ length: 65 }, open))).map(({ promptId }) => promptId);
+    const socket = await connected(gateway!, ada);
+    expect(codes(await Promise.all(ids.slice(0, 64).map((id) => join(socket, id))))).toEqual(
+      ids.slice(1).map(() => undefined),
+    );
+    for (let n = 0; n < 80; n += 1) socket.emit('nonsense');
+    for (const id of ids.slice(0, 64)) socket.emit('job:leave', id);
+    let code: string | undefined;
+    await eventually(async () => {
+      [code] = codes([await join(socket, ids[64])]);
+      expect(code).not.toBe('too-many-requests');
+    });
+    expect(code).toBeUndefined();
     expect(log.join()).not.toContain('cut a socket');
     socket.disconnect();
   });

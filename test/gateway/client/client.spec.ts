@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
 import {
   jobstream,
@@ -192,6 +193,36 @@ test('a token that cannot be had is told', async () => {
   client.watchMine().subscribe({ error: () => undefined });
   const told = await firstValueFrom(client.connection$.pipe(filter(({ reason }) => reason !== undefined)));
   expect(told).toMatchObject({ status: 'connecting', reason: { code: 'no-token', cause: { message: 'no session' } } });
+});
+
+test('a token that fails after the next try, or after the end, changes nothing of what is told of the connection', async () => {
+  const token = await tokenOf({ sub: 'ada' });
+  const late: ((error: Error) => void)[] = [];
+  const fetched = () => new Promise<string>((_resolve, reject) => void late.push(reject));
+  let asked = 0;
+  const client = clientWith(() => ((asked += 1) === 1 ? fetched() : token));
+  const connections: Connection[] = [];
+  client.connection$.subscribe((connection) => connections.push(connection));
+  const watching = client.watchMine().subscribe();
+  await eventually(() => expect(asked).toBe(1));
+  network.reset();
+  await eventually(() => expect(connections.at(-1)).toMatchObject({ status: 'connected' }));
+  late[0]!(new Error('it took too long'));
+  await sleep(0);
+  expect(connections.at(-1)).toMatchObject({ status: 'connected' });
+  expect(connections.map(({ reason }) => reason?.code)).not.toContain('no-token');
+  watching.unsubscribe();
+
+  const other = clientWith(fetched);
+  const told: Connection[] = [];
+  other.connection$.subscribe((connection) => told.push(connection));
+  const leaving = other.watchMine().subscribe();
+  await eventually(() => expect(late).toHaveLength(2));
+  leaving.unsubscribe();
+  await eventually(() => expect(told.at(-1)).toMatchObject({ status: 'idle' }));
+  late[1]!(new Error('it took too long'));
+  await sleep(0);
+  expect(told.at(-1)).toMatchObject({ status: 'idle' });
 });
 
 test('a server that is no gateway is told, whatever it answers', async () => {

@@ -135,7 +135,7 @@ test('it joins again over each connection, from where it was', async () => {
   expect(statuses.values).toEqual(['idle', 'connecting', 'connected', ...turn, ...turn]);
 });
 
-test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['a code of the future']])(
+test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['too-many-jobs'], ['a code of the future']])(
   'a join that is refused with %s is tried again',
   async (code) => {
     joins = [refusal(code), { ok: true, job: end('a', 1) }];
@@ -143,7 +143,7 @@ test.each<[RefusalCode]>([['store-unavailable'], ['no-answer'], ['left'], ['a co
   },
 );
 
-test.each<[RefusalCode]>([['unknown-job'], ['bad-request'], ['too-many-jobs']])(
+test.each<[RefusalCode]>([['unknown-job'], ['bad-request']])(
   'a join that is refused with %s is an error by that name, for previews too',
   async (code) => {
     joins = [refusal(code)];
@@ -155,6 +155,15 @@ test.each<[RefusalCode]>([['unknown-job'], ['bad-request'], ['too-many-jobs']])(
     expect(asked).toEqual(['job:join a']);
   },
 );
+
+test('the 65th job that is watched at a time is refused for good where the gateway has no seat for it', async () => {
+  joins = Array.from({ length: 64 }, (_, n) => ({ ok: true, job: state(`job-${n}`, 1) }));
+  const others = Array.from({ length: 64 }, (_, n) => seen(client.watchJob(`job-${n}`)));
+  await eventually(() => expect(others.every(({ values }) => values.length === 1)).toBe(true));
+  joins = [refusal('too-many-jobs')];
+  const watched = seen(client.watchJob('a'));
+  await eventually(() => expect(watched.error).toMatchObject({ name: 'JobstreamError', code: 'too-many-jobs' }));
+});
 
 test('a job that was there and is no more is gone, after some patience', async () => {
   joins = [{ ok: true, job: state('a', 5) }, refusal('unknown-job'), { ok: true, job: state('a', 6) }];
@@ -222,6 +231,47 @@ test('watchMine asks after a break for what ended meanwhile, or is no more', asy
   await eventually(() => expect(seqs(watched)).toEqual(['a5', 'b1', 'c1', 'a7', 'b9']));
   const late = seen(client.watchMine());
   await eventually(() => expect(seqs(late)).toEqual(['a7']));
+});
+
+test('watchMine stays with a job that the gateway after a break does not list and says is live, to its end', async () => {
+  live = { jobs: [state('a', 5), state('b', 1)], more: false };
+  const watched = seen(client.watchMine());
+  await eventually(() => expect(watched.values).toHaveLength(2));
+  live = { jobs: [state('b', 1)], more: false };
+  joins = [{ ok: true, job: state('a', 6) }];
+  cutAll();
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a6'));
+  // An answer to what came after: a leave would have come before it.
+  joins = [{ ok: true, job: end('c', 1) }];
+  await firstValueFrom(client.watchJob('c'));
+  expect(asked).not.toContain('job:leave a');
+  io.emit('job:state', end('a', 7));
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a7'));
+});
+
+test('watchMine asks for the list again where it lacked a live job, and leaves that one’s room once it is named', async () => {
+  live = { jobs: [state('a', 5)], more: false };
+  const watched = seen(client.watchMine());
+  await eventually(() => expect(watched.values).toHaveLength(1));
+  live = { jobs: [], more: false };
+  joins = [{ ok: true, job: state('a', 6) }];
+  cutAll();
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a6'));
+  live = { jobs: [state('a', 7)], more: false };
+  await eventually(() => expect(seqs(watched).at(-1)).toBe('a7'));
+  await eventually(() => expect(asked.at(-1)).toBe('job:leave a'));
+});
+
+test('a page that is open already learns that the store of its gateway went away, and that it is back', async () => {
+  const partial = seen(client.partial$);
+  seen(client.watchMine());
+  await eventually(() => expect(asked).toEqual(['jobs:watch']));
+  live = { jobs: [state('a', 1)], more: false, partial: true };
+  io.emit('jobs:partial', { partial: true });
+  await eventually(() => expect(partial.values).toEqual([false, true]));
+  live = { jobs: [state('a', 1)], more: false };
+  io.emit('jobs:partial', { partial: false });
+  await eventually(() => expect(partial.values).toEqual([false, true, false]));
 });
 
 test('5,000 changes of ten jobs leave ten behind', async () => {

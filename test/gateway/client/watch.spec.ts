@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeScheduler } from 'rxjs';
 import type { Viewer } from '../../../gateway/admission/auth/auth';
-import { allJobs, type WatchNews } from '../../../gateway/sockets/all-jobs';
+import { allJobs, type LiveStates, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { startGateway, type Gateway } from '../../../gateway/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
+import { StoreUnavailable, UnreadableState } from '../../../sinks/job-store';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { totalsOf } from '../../../sinks/listing/job-page';
+import { isSettled, standingOf, type JobState } from '../../../streams/job/job-state';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
@@ -122,6 +124,20 @@ describe('two instances on one Redis', () => {
     await eventually(() => expect(states.at(-1)).toMatchObject({ promptId: before.promptId, status: 'completed' }));
   });
 
+  test('short jobs of another instance are told of, each with its end', async () => {
+    const socket = await socketOf({ sub: 'ada' }, there);
+    const states = statesOf(socket);
+    await watch(socket);
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { promptId } = await submit('ada', 1);
+      await settled(holder, promptId);
+      ids.push(promptId);
+    }
+    const ended = () => states.filter(({ status }) => status === 'completed').map(({ promptId }) => promptId);
+    await eventually(() => expect(ended().sort()).toEqual([...ids].sort()));
+  });
+
   test('a job that is also joined is told once; who leaves it goes on hearing of it; who unwatches does not', async () => {
     holdAt(5);
     const { promptId } = await submit('ada', 60);
@@ -178,31 +194,45 @@ describe('what is known of all jobs', () => {
   });
   const end = (promptId: string, seq: number) => job(promptId, seq, { status: 'completed', progress: 100 });
 
+  /** News as it is when it comes. */
+  type Heard = { readonly tag: 'live'; readonly live: LiveStates } | Exclude<WatchNews, { readonly tag: 'live' }>;
+  const now = (news: WatchNews): Heard => (news.tag === 'live' ? { ...news, live: news.live() } : news);
+
   /** A pipeline whose store holds what `stored` has, in virtual time; looks answer at once. */
   function trial() {
     const clock = new VirtualTimeScheduler();
     const stored = new Map<string, JobState>();
+    /** What asking for these jobs rejects with. */
+    const failing = new Map<string, Error>();
+    /** The store, while it does not answer. */
+    const away = new Set<string>();
     const states$ = new Subject<JobState>();
     const asked: string[] = [];
     const jobs = allJobs(
       {
         states$,
-        live: () =>
+        live: (onPartial) =>
           defer(() => {
             asked.push('live');
+            if (away.size > 0) onPartial?.();
             return Promise.resolve([...stored.values()].filter((state) => !isSettled(state)));
           }).pipe(mergeMap((states) => states)),
+        list: ({ status = [], since = 0 } = {}) => {
+          const jobs = [...stored.values()].filter((state) => status.includes(standingOf(state)));
+          return Promise.resolve({ jobs: jobs.filter(({ startedAt }) => startedAt >= since), totals: totalsOf([]) });
+        },
         get: (promptId) => {
           asked.push(`get ${promptId}`);
-          return Promise.resolve(stored.get(promptId));
+          const error = failing.get(promptId);
+          return error === undefined ? Promise.resolve(stored.get(promptId)) : Promise.reject(error);
         },
       },
       clock,
     );
     const watching = new Subscription();
-    const hear = (viewer: Viewer): WatchNews[] => {
-      const news: WatchNews[] = [];
-      watching.add(jobs.news(viewer).subscribe((each) => news.push(each)));
+    const hear = (viewer: Viewer): Heard[] => {
+      const news: Heard[] = [];
+      watching.add(jobs.news(viewer).subscribe((each) => news.push(now(each))));
       return news;
     };
     /** Runs the clock to this time, and what is asked meanwhile. */
@@ -212,13 +242,15 @@ describe('what is known of all jobs', () => {
       clock.flush();
       await sleep(5);
     };
-    return { stored, states$, asked, hear, until, watching };
+    return { stored, failing, away, states$, asked, jobs, hear, until, watching };
   }
-  const told = (news: readonly WatchNews[]) =>
+  const told = (news: readonly Heard[]) =>
     news.map((each) =>
       each.tag === 'live'
         ? each.live.jobs.map(({ promptId, seq }) => `${promptId}${seq}`)
-        : `${each.job.promptId}${each.job.seq}`,
+        : each.tag === 'partial'
+          ? each.partial
+          : `${each.job.promptId}${each.job.seq}`,
     );
   const put = (stored: Map<string, JobState>, ...states: JobState[]) =>
     states.forEach((state) => stored.set(state.promptId, state));
@@ -246,7 +278,27 @@ describe('what is known of all jobs', () => {
     expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
     await until(6_500);
     expect(told(news).slice(1)).toEqual(['a2', 'd1', 'b5']);
-    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get b', 'get c']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual(['get c']);
+    watching.unsubscribe();
+  });
+
+  test.each([
+    ['[R15] a value that somebody wrote over hides no other end, and', 1, new UnreadableState('a', 'it is not JSON')],
+    ['a store that does not answer for one hides no other end, and', 2, new StoreUnavailable('away')],
+  ])('%s is asked for %d times', async (_what, times, error) => {
+    const { stored, failing, asked, hear, until, watching } = trial();
+    // What began lately and has ended is listed; of these two it is asked for.
+    const long = { startedAt: -60_000 };
+    put(stored, job('a', 1, long), job('b', 1, long));
+    const news = hear(ada);
+    await until(0);
+    stored.delete('a');
+    failing.set('a', error);
+    put(stored, { ...end('b', 2), ...long });
+    await until(3_500);
+    expect(told(news).slice(1)).toEqual(['b2']);
+    await until(6_500);
+    expect(asked.filter((what) => what === 'get a')).toHaveLength(times);
     watching.unsubscribe();
   });
 
@@ -264,6 +316,47 @@ describe('what is known of all jobs', () => {
     watching.unsubscribe();
   });
 
+  test('a job elsewhere that begins and ends between two looks is told once, with its end; one that had ended before is not', async () => {
+    const { stored, asked, hear, until, watching } = trial();
+    put(stored, end('old', 9));
+    const news = hear(ada);
+    await until(0);
+    put(stored, { ...end('a', 2), startedAt: 1_000 }, { ...end('b', 2), startedAt: 1_000, userId: 'bob' });
+    await until(3_500);
+    expect(told(news)).toEqual([[], 'a2']);
+    await until(16_000);
+    expect(told(news)).toEqual([[], 'a2']);
+    expect(asked.filter((what) => what.startsWith('get'))).toEqual([]);
+    watching.unsubscribe();
+  });
+
+  test('a job that somebody is shown as live has its end told, though no look lists it as live', async () => {
+    const { stored, jobs, hear, until, watching } = trial();
+    jobs.note(job('before', 1));
+    const news = hear(ada);
+    await until(0);
+    jobs.note(job('a', 1));
+    put(stored, { ...end('a', 2), startedAt: -60_000 });
+    await until(3_500);
+    expect(told(news)).toEqual([[], 'a2']);
+    watching.unsubscribe();
+  });
+
+  test('that the store went away, and is back, is told once each; who asks meanwhile is answered so', async () => {
+    const { stored, away, hear, until, watching } = trial();
+    put(stored, job('a', 1));
+    const news = hear(ada);
+    await until(0);
+    away.add('the store');
+    for (const ms of [3_500, 6_500, 9_500]) await until(ms);
+    expect(told(news)).toEqual([['a1'], true]);
+    expect(hear(ada)).toMatchObject([{ live: { partial: true } }]);
+    away.clear();
+    for (const ms of [12_500, 15_500]) await until(ms);
+    expect(told(news)).toEqual([['a1'], true, false]);
+    watching.unsubscribe();
+  });
+
   test('as many as fit in an answer, the newest, and that there are more', async () => {
     const { stored, hear, until, watching } = trial();
     for (let n = 0; n < 1_200; n += 1) put(stored, job(`j${n}`, 1, { startedAt: n, userId: n % 6 ? 'bob' : 'ada' }));
@@ -271,7 +364,7 @@ describe('what is known of all jobs', () => {
     await until(0);
     expect(all[0]).toMatchObject({ live: { more: true } });
     expect(told(all)[0]).toHaveLength(200);
-    expect(told(all)[0]?.[0]).toBe('j11991');
+    expect((told(all)[0] as readonly string[])[0]).toBe('j11991');
     expect(told(own)[0]).toHaveLength(200);
     expect(own[0]).toMatchObject({ live: { more: false } });
     watching.unsubscribe();
@@ -283,12 +376,13 @@ describe('what is known of all jobs', () => {
       {
         states$,
         live: () => from(Promise.resolve([])).pipe(mergeMap((none) => none)),
+        list: () => Promise.reject(new Error('the store is away')),
         get: () => Promise.reject(new Error('the store is away')),
       },
       new VirtualTimeScheduler(),
     );
-    const news: WatchNews[] = [];
-    const watching = jobs.news(ada).subscribe((each) => news.push(each));
+    const news: Heard[] = [];
+    const watching = jobs.news(ada).subscribe((each) => news.push(now(each)));
     states$.next(job('a', 1));
     await eventually(() => expect(told(news)).toEqual(['a1', ['a1']]));
     watching.unsubscribe();
@@ -296,7 +390,8 @@ describe('what is known of all jobs', () => {
 
   test('a change costs those who may hear of it, not all who watch', () => {
     const states$ = new Subject<JobState>();
-    const source = { states$, live: () => NEVER, get: () => Promise.resolve(undefined) };
+    const list = () => Promise.resolve({ jobs: [], totals: totalsOf([]) });
+    const source = { states$, live: () => NEVER, list, get: () => Promise.resolve(undefined) };
     const jobs = allJobs(source, new VirtualTimeScheduler());
     const watching = new Subscription();
     let heard = 0;

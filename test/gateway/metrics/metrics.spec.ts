@@ -80,6 +80,23 @@ describe('a gateway that was used', () => {
     });
   });
 
+  test('counts the event streams and sockets whose token ends, alike', async () => {
+    gateway = await runningGateway({ auth: testAuth });
+    const { promptId } = await gateway.pipeline.open({ type: 'x', userId: 'ada', reported: {} });
+    const brief = await tokenOf({ sub: 'ada' }, { expires: Math.floor(Date.now() / 1000) + 5 });
+    const [socket, events] = await Promise.all([
+      connected(gateway, brief),
+      readEvents(gateway, promptId, { Authorization: `Bearer ${brief}` }),
+    ]);
+    await events.end;
+    await eventually(async () => {
+      const after = await metrics();
+      const cuts = (kind: string) => after.sum('jobstream_connection_cuts_total', { kind, reason: 'token_expired' });
+      expect([cuts('event_stream'), cuts('socket_io')]).toEqual([1, 1]);
+    });
+    socket.disconnect();
+  });
+
   test('counts sockets that are cut, frames that cannot be read, and requests that get no answer', async () => {
     gateway = await runningGateway({ auth: testAuth });
     await until(() => gateway.comfy.sockets() === 1);

@@ -38,6 +38,14 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
     cut: (reason) => sent.push(`cut: ${reason}`),
   };
   const box = sendQueue(wire, { waitingBytes, stallMs }, clock);
+  /** An answer of many jobs, of so many bytes. */
+  const survey = (what: string, bytes: number) => ({
+    send: () => {
+      send(what);
+      return (underway = bytes);
+    },
+    replaced: () => void sent.push(`not ${what}`),
+  });
   const drain = () => {
     drained = true;
     box.drained();
@@ -49,7 +57,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
       drain();
     } while (sent.length > before);
   };
-  return { box, sent, ends, drain, drainAll, clock };
+  return { box, sent, ends, survey, drain, drainAll, clock };
 }
 
 test('a fast reader gets everything', () => {
@@ -153,6 +161,31 @@ test('a reader who takes nothing of it is', () => {
   clock.schedule(() => box.inspect(), 101_000);
   clock.flush();
   expect(sent).toEqual(['preview a', 'cut: nothing left for 100 ms']);
+});
+
+test('of answers of many jobs one is owed at a time, made when it leaves; those that it replaces are told', () => {
+  const { box, sent, survey, drainAll } = trial();
+  box.survey(survey('all 1', 1));
+  box.state(job('x', 1));
+  for (const n of [2, 3, 4]) box.survey(survey(`all ${n}`, 1));
+  drainAll();
+  expect(sent).toEqual(['all 1', 'not all 2', 'not all 3', 'x1', 'all 4']);
+});
+
+test('an answer of many jobs passes, and its reader is not slow for having it under way; who takes nothing of it is', () => {
+  const { box, sent, survey, drain, clock } = trial({ waitingBytes: 1_000, stallMs: 100 });
+  const bytes = bounds.answerBytes;
+  box.survey(survey('all', bytes));
+  box.state(job('b', 1));
+  clock.frame = 100 + bytes / 32;
+  box.inspect();
+  drain();
+  expect(sent).toEqual(['all', 'b1']);
+  drain();
+  box.survey(survey('all', bytes));
+  clock.frame += 101 + bytes / 32;
+  box.inspect();
+  expect(sent.slice(2)).toEqual(['all', 'cut: nothing left for 100 ms']);
 });
 
 test('what was left does not come', () => {

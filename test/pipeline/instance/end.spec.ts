@@ -24,7 +24,7 @@ function aLife({ isAway = false } = {}) {
       { url: 'http://one', answeredAt: () => 0, look: () => EMPTY, close: () => Promise.resolve(done.push('server')) },
     ],
     sessions: { opened$: NEVER, demand$, release: () => noting('sessions') },
-    posting: { overdue$: NEVER, takenUp: () => EMPTY, stop: () => EMPTY, again: () => EMPTY },
+    posting: { due$: NEVER, takenUp: () => EMPTY, stop: () => EMPTY, again: () => EMPTY },
     board: jobBoard(defaultTiming),
     local: { states, previews: watchers<Preview>() },
     pictures: { keep: () => undefined, drained$: EMPTY, close: () => undefined },

@@ -31,7 +31,7 @@ it.each<[field: string, what: string, more: object]>([
   ['metadata', 'no number', { metadata: { list: [{ loss: NaN }] } }],
   ['metadata', 'without end', { metadata: { least: -Infinity } }],
   ['metadata', 'what refers to itself', { metadata: cyclic }],
-  ['metadata', 'too long', { metadata: { a: 'x'.repeat(bounds.metadataLength) } }],
+  ['metadata', 'too long', { metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4) } }],
   ['server', 'too long', { server: 'x'.repeat(bounds.serverLength + 1) }],
 ])('[R18] submit and track refuse %s where it is %s', (field, _, more) => {
   expect(refusal(() => checkSubmission(submission(more)))).toBe(field);
@@ -79,7 +79,7 @@ it('takes all that a request may have', () => {
   });
   // Characters count as Unicode has them.
   checkSubmission({
-    ...{ ...good, workflow: '{}', metadata: { a: '🎨'.repeat(bounds.metadataLength - 8) } },
+    ...{ ...good, workflow: '{}', metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4 - 2) } },
     partialExecutionTargets: ['🎨'.repeat(bounds.nodeIdLength)],
   });
   checkTracking({ ...good, server: 's' });

@@ -34,7 +34,7 @@ test('[R16] outputs are bounded in bytes, whatever letters they are written with
   expect(kept.length).toBeGreaterThan(100);
   expect(Buffer.byteLength(JSON.stringify(kept))).toBeLessThanOrEqual(bounds.outputsBytes);
   const nodeErrors = Array.from({ length: 30 }, () => ({ nodeId: '4', message: '误'.repeat(bounds.messageLength) }));
-  const metadata = { text: '像'.repeat(bounds.metadataLength - 20) };
+  const metadata = { text: '像'.repeat(Math.floor(bounds.metadataBytes / 3) - 20) };
   const at = 1;
   const promptId = job.state.promptId;
   const accepted = advance(

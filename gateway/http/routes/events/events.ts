@@ -86,7 +86,8 @@ class Streams {
         complete: () => (last !== undefined && isSettled(last)) || stream.end(),
       }),
     );
-    const over$ = merge(closing$, expiryOf(viewer)).pipe(
+    const expiry$ = expiryOf(viewer).pipe(tap(() => tell({ tag: 'cut', kind: 'event_stream', why: 'token_expired' })));
+    const over$ = merge(closing$, expiry$).pipe(
       take(1),
       tap(() => stream.end()),
     );

@@ -1,5 +1,5 @@
 import { isAtServer, runOfJob, type Job } from '../../../job/job';
-import { isSureOf, silentMs, spread } from '../../../job/progress/node-left';
+import { isSureOf, silentMs, spread } from '../../../job/progress/node/node-left';
 import { isCounting, type RunClock } from '../../../job/progress/run-clock';
 import { timeLeft } from '../../../job/progress/time-left';
 import type { Ahead, Estimate, Live } from './estimates';

@@ -1,7 +1,7 @@
 import { bounds } from '../../../bounds';
 import type { QueueSeen } from '../../../job/job-event';
 import type { Job } from '../../../job/job';
-import { isSureOf } from '../../../job/progress/node-left';
+import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
 import type { RunClock } from '../../../job/progress/run-clock';
 import { Line } from '../line/line';

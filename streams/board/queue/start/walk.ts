@@ -1,5 +1,5 @@
 import { isAtServer, type Job } from '../../../job/job';
-import { isSureOf } from '../../../job/progress/node-left';
+import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
 import type { Graph } from '../../../job/workflow';
 import type { AtWork, Slot } from '../line/line';

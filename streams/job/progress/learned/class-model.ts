@@ -1,4 +1,4 @@
-import type { Expected } from '../plan/expected';
+import { phasesMs, type Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
 import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
@@ -42,7 +42,11 @@ const SKIPPED = /^@steps$|seed|noise$/;
 const isSize = (name: string): boolean => name.startsWith('@');
 
 /** The model after one more run of a node. */
-export function learnt(before: Model, node: PlanNode, { beforeMs, stepMs, steps, rounds, afterMs }: Taken): Model {
+export function learnt(
+  before: Model,
+  node: PlanNode,
+  { beforeMs, stepMs, steps, rounds, afterMs, later }: Taken,
+): Model {
   const model = before.runs === 0 ? named(node) : before;
   // A single step is no pace, and says nothing of those to come.
   if (model.stepping && stepMs === 0 && node.steps === 1) return model;
@@ -52,7 +56,9 @@ export function learnt(before: Model, node: PlanNode, { beforeMs, stepMs, steps,
     ...model,
     runs: model.runs + 1,
     xx: model.xx.map((sum, i) => keep * sum + (x[Math.floor(i / x.length)] ?? 0) * (x[i % x.length] ?? 0)),
-    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(beforeMs + afterMs, node.prior.fixedMs)),
+    fixed: model.fixed.map(
+      (sum, i) => keep * sum + (x[i] ?? 0) * logRatio(beforeMs + afterMs + phasesMs(later), node.prior.fixedMs),
+    ),
     step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(stepMs, usualStepMs(node))),
     stepping: stepMs > 0,
     steps,
@@ -87,12 +93,13 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
-  const steps = model.rounds === 1 ? (node.steps ?? model.steps) : model.steps;
+  const rounds = node.tiles ?? model.rounds;
+  const steps = rounds === 1 ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,
     stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step),
     steps,
-    rounds: model.rounds,
+    rounds,
     alone: 1,
     trust,
   };

@@ -1,6 +1,7 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
 import { byName, type Durations, type Expected } from '../plan/expected';
-import { expectedFrom, inOtherHeat, measuredFrom, measuredToText, takenBy, withRun, type Measured } from './measured';
+import { expectedFrom, inOtherHeat, takenBy, withRun, type Measured } from './measured';
+import { measuredFrom, measuredToText } from './measured-text';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';

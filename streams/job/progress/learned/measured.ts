@@ -1,5 +1,6 @@
-import type { Expected } from '../plan/expected';
-import type { NodeRun } from '../node-run';
+import type { NodeRun } from '../node/node-run';
+import { laterOf } from '../node/phases';
+import { phasesMs, type Expected, type Phase } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
 
 /** What one node took in one run of it. */
@@ -11,6 +12,8 @@ export interface Taken {
   /** To how many it counted, and how often: a share where it ended long before. */
   readonly steps: number;
   readonly rounds: number;
+  /** The bars after its first, of which the above tells; none where it had but one. */
+  readonly later?: readonly Phase[];
   /** After its last step, in ms. */
   readonly afterMs: number;
   /** Which share of that it had the run to itself. */
@@ -24,10 +27,13 @@ export interface Measured {
 }
 
 /** So many runs are kept: of five, one that is out of the ordinary says nothing, three in a row are the order now. */
-const RUNS = 5;
+export const RUNS = 5;
 
 /** What a node took that is done. */
 export function takenBy(node: NodeRun, doneAt: number, alone = 1): Taken {
+  const { first } = node;
+  if (first !== undefined)
+    return { ...takenBy(first, first.steppedAt, alone), later: laterOf(node), afterMs: doneAt - node.steppedAt };
   const tookMs = Math.max(0, doneAt - node.startedAt);
   const { max, paceMs } = node;
   if (max <= 0 || paceMs <= 0) return { beforeMs: tookMs, stepMs: 0, steps: 1, rounds: 1, afterMs: 0, alone };
@@ -68,11 +74,31 @@ function typical(times: readonly number[]): { readonly ms: number; readonly like
   return { ms: Math.max(0, Math.exp(mean) - SAME_MS), like: like.length };
 }
 
-const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs }: Taken): number =>
-  beforeMs + stepMs * steps * rounds + afterMs;
+const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs, later }: Taken): number =>
+  beforeMs + stepMs * steps * rounds + afterMs + phasesMs(later);
 
 const middleOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 1;
+
+/** So much rounds vary that were seen to be as many each time: as one run in twenty of those seen would. */
+const SPREAD = 0.7;
+const SPREAD_RUNS = 0.01;
+
+/** By how much the logarithm of rounds varied. A node that never counted twice has none. */
+function spreadOf(runs: readonly Taken[]): number {
+  const logs = runs.map(({ rounds }) => Math.log(Math.max(1, rounds)));
+  if (logs.every((log) => log === 0)) return 0;
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  const squares = logs.reduce((sum, log) => sum + (log - mean) ** 2, SPREAD_RUNS * SPREAD ** 2);
+  return Math.sqrt(squares / (logs.length + SPREAD_RUNS));
+}
+
+/** The bars after the first, as the last run had them, each with what it takes. */
+const laterFrom = (runs: readonly Taken[]): readonly Phase[] =>
+  (runs.at(-1)?.later ?? []).map(({ steps }, place) => {
+    const times = runs.flatMap(({ later }) => later?.[place]?.ms ?? []);
+    return { steps, ms: typical(times).ms };
+  });
 
 /** What was measured, for as many steps as it will take this time. Where runs differed it is less sure. */
 export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expected {
@@ -82,6 +108,7 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
   const of = (part: (taken: Taken) => number): number => typical(alike.map(part)).ms;
   const rounds = middleOf(alike.map((each) => each.rounds));
   const steps = alike.at(-1)?.steps ?? 1;
+  const later = laterFrom(alike);
   const agreeing = typical(runs.map(totalOf)).like / runs.length;
   return {
     fixedMs: of(({ beforeMs }) => beforeMs),
@@ -89,6 +116,8 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
     stepMs: counts ? of(({ stepMs }) => stepMs) : 0,
     steps: counts && rounds === 1 ? (node.steps ?? steps) : steps,
     rounds,
+    roundsSpread: spreadOf(alike),
+    ...(later.length > 0 && { later }),
     alone,
     trust: Math.min(1, 0.6 + 0.2 * runs.length) * (0.5 + 0.5 * agreeing),
   };
@@ -100,48 +129,3 @@ export function inOtherHeat(expected: Expected, { prior }: PlanNode, isCold: boo
   const warmMs = stepMs > 0 ? Math.min(fixedMs, Math.max(stepMs, prior.fixedMs / 4)) : fixedMs;
   return { ...expected, fixedMs: isCold ? Math.max(fixedMs, prior.fixedMs) : warmMs, trust: 0.8 * trust };
 }
-
-const rounded = (value: number): number => Number(value.toPrecision(3));
-
-/** `[alone, [ms…]]` of a node that did not count, else with steps' times, steps, rounds and what came after, run by run; one number where all are the same. */
-export function measuredToText({ runs, alone }: Measured): string {
-  const column = (of: (taken: Taken) => number): readonly number[] => runs.map((taken) => rounded(of(taken)));
-  const short = (values: readonly number[]): unknown =>
-    values.every((each) => each === values[0]) ? values[0] : values;
-  const before = column(({ beforeMs }) => beforeMs);
-  if (runs.every(({ stepMs }) => stepMs === 0)) return JSON.stringify([rounded(alone), before]);
-  const others = [
-    column(({ stepMs }) => stepMs),
-    column(({ steps }) => steps),
-    column(({ rounds }) => rounds),
-    column(({ afterMs }) => afterMs),
-  ];
-  return JSON.stringify([rounded(alone), before, ...others.map(short)]);
-}
-
-/** Reads what `measuredToText` wrote, or its forerunner; `undefined` where it is anything else. */
-export function measuredFrom(value: unknown): Measured | undefined {
-  if (!Array.isArray(value)) return undefined;
-  if (value.length === 6 && areAmounts(value)) return fromMeans(value);
-  const [alone, before, ...others] = value as readonly unknown[];
-  if (!isAmount(alone) || !areAmounts(before) || before.length === 0 || before.length > RUNS) return undefined;
-  const columns = others.map((column) => (isAmount(column) ? before.map(() => column) : column));
-  const isWhole = (column: unknown): column is readonly number[] =>
-    areAmounts(column) && column.length === before.length;
-  if ((columns.length !== 0 && columns.length !== 4) || !columns.every(isWhole)) return undefined;
-  const at = (column: number, run: number, otherwise: number): number => columns[column]?.[run] ?? otherwise;
-  const runs = before.map((beforeMs, run) => ({
-    ...{ beforeMs, stepMs: at(0, run, 0), steps: at(1, run, 1), rounds: at(2, run, 1), afterMs: at(3, run, 0), alone },
-  }));
-  return { runs, alone };
-}
-
-/** Before single runs were kept, it was their number and their means. */
-function fromMeans(means: readonly number[]): Measured {
-  const [count = 1, beforeMs = 0, stepMs = 0, steps = 1, rounds = 1, alone = 1] = means;
-  const taken: Taken = { beforeMs, stepMs, steps, rounds: Math.max(1, Math.round(rounds)), afterMs: 0, alone };
-  return { runs: Array.from({ length: Math.max(1, Math.min(3, Math.round(count))) }, () => taken), alone };
-}
-
-const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e12;
-const areAmounts = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isAmount);

@@ -1,4 +1,5 @@
 import type { Graph, GraphNode } from '../../workflow';
+import type { Context } from './context';
 import { asNumber, isSeed } from './numbers';
 
 /** Inputs by which samplers, schedulers and trainers declare how many steps they take. */
@@ -17,6 +18,22 @@ export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
   const taken = Math.min(own, to) - Math.min(own, from);
   return taken >= 1 ? taken : own;
 }
+
+/** Tiles of the picture of a node that enlarges it, tile by tile; `undefined` where the picture's size or theirs is not known. */
+export function tilesOf(graph: Graph, node: GraphNode, before: ReadonlyMap<string, Context>): number | undefined {
+  const id = node.links.get('image') ?? '';
+  const by = numberOf(graph, node, 'upscale_by');
+  const along = (side: 'width' | 'height'): number => {
+    const size = asNumber(graph.get(id)?.literals.get(side)) ?? before.get(id)?.sizes.get(`@${side}`);
+    const tile = numberOf(graph, node, `tile_${side}`);
+    return size === undefined || tile === undefined || by === undefined ? NaN : Math.ceil((size * by) / tile);
+  };
+  const tiles = along('width') * along('height');
+  return tiles >= 1 && tiles <= MOST_TILES ? tiles : undefined;
+}
+
+/** No picture has more. */
+const MOST_TILES = 10_000;
 
 function declaredSteps(graph: Graph, node: GraphNode): number | undefined {
   for (const name of STEPS) {

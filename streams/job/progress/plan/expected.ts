@@ -7,28 +7,48 @@ export interface Expected {
   readonly fixedMs: number;
   /** All after the last step, where that is known apart. */
   readonly afterMs?: number;
+  /** What it counts to after its first bar, one after the other, where it has several. */
+  readonly later?: readonly Phase[];
   /** One step; 0 where it has none. */
   readonly stepMs: number;
   /** Steps a round, and how often it counts through them: less than once where it ends early. */
   readonly steps: number;
   readonly rounds: number;
+  /** By how much the logarithm of the rounds varies from run to run; 0 where it is always the same number. */
+  readonly roundsSpread?: number;
   /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
   readonly alone: number;
   /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }
 
+/** One of the bars within a node: to how many steps it counts, and what it takes from the end of the one before. */
+export interface Phase {
+  readonly steps: number;
+  readonly ms: number;
+}
+
 /** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
 export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
-export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0 }: Expected): number =>
-  fixedMs + stepMs * steps * rounds + afterMs;
+export const phasesMs = (phases: readonly Phase[] = []): number => phases.reduce((sum, { ms }) => sum + ms, 0);
+
+export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0, later }: Expected): number =>
+  fixedMs + stepMs * steps * rounds + afterMs + phasesMs(later);
 
 /** What is trusted less was not measured on the very node. */
 export const MEASURED_TRUST = 0.55;
 
 /** How much of that counts as sure: of what only its class tells, less than all. */
 export const sureShare = (trust: number): number => Math.min(1, 2 * trust);
+
+/** Rounds that vary by more say nothing of the end; nor do those of which no run was seen. */
+const VARIES = 0.2;
+export const varies = ({ rounds, roundsSpread = 0, trust }: Expected): boolean =>
+  roundsSpread > VARIES || (rounds > 1 && trust < MEASURED_TRUST);
+
+/** Of what a node will take, how much counts as sure. */
+export const sureOf = (expected: Expected): number => (varies(expected) ? 0 : sureShare(expected.trust));
 
 /** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
 const USUAL_STEPS = 20;
@@ -37,8 +57,9 @@ const STEPS_EXPONENT = -0.5;
 const guess = { alone: 1, trust: 0 };
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, context: { heft }, prior }: PlanNode): Expected => {
-  const { fixedMs, stepMs, rounds = 1 } = prior;
+export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNode): Expected => {
+  const { fixedMs, stepMs } = prior;
+  const rounds = tiles ?? prior.rounds ?? 1;
   if (stepMs === undefined && steps !== undefined)
     return {
       fixedMs: fixedMs / 4,

@@ -1,6 +1,6 @@
 import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
-import { stepsOf } from './declared-steps';
+import { stepsOf, tilesOf } from './declared-steps';
 import { hash } from './hash';
 import { priorOf, takesSteps, type Prior } from './priors';
 
@@ -13,6 +13,8 @@ export interface PlanNode {
   readonly inputs: readonly string[];
   /** The steps it will take, where its inputs or those of its scheduler declare them. */
   readonly steps: number | undefined;
+  /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
+  readonly tiles: number | undefined;
   /** What its class's name makes one expect. */
   readonly prior: Prior;
   readonly literals: GraphNode['literals'];
@@ -61,6 +63,7 @@ function madeFrom(graph: Graph): Plan {
       place: nodes.size,
       inputs,
       steps,
+      tiles: prior.rounds === undefined ? undefined : tilesOf(graph, node, before),
       prior,
       shape,
       literals: node.literals,

@@ -6,6 +6,8 @@ export interface Prior {
   readonly rounds?: number;
   /** Whether its time says nothing of the server's speed: a download, another service, a text as long as it gets. */
   readonly isApart?: boolean;
+  /** Whether the class brings a model of its own, which the first of its nodes loads: a detector. */
+  readonly loadsItself?: boolean;
 }
 
 /** What only hands something on. */
@@ -57,7 +59,7 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/save|preview|show|display|output/, { fixedMs: 25 }],
   [
     /detect|segment|\bsam\d*\b|depth|pose|canny|preprocessor|matting|rembg|rmbg|bi ?ref ?net|remove.*background/,
-    { fixedMs: 1_200 },
+    { fixedMs: 1_200, loadsItself: true },
   ],
 ];
 /** What only changes pixels or numbers, where it neither has a model nor makes a video. */

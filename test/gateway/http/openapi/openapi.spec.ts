@@ -100,6 +100,7 @@ test('it has every route that the gateway serves, and no other', () => {
     proxies: 0,
     bodies: {} as never,
     inputs: {} as never,
+    lists: {} as never,
     refusals: { origin: () => undefined, transport: () => undefined },
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,

@@ -163,6 +163,20 @@ test('[R16] what is too large is 413, whether its length is told or not, and is 
   expect((await stored('large.png')).length).toBe(0);
 });
 
+test('[R18] a field that is given twice, too long, or one too many is refused, not dropped', async () => {
+  const formWith = (...given: readonly (readonly [string, string])[]): FormData => {
+    const form = new FormData();
+    for (const [name, value] of given) form.append(name, value);
+    form.append('image', new Blob([bytes(picture())]), 'twice.png');
+    return form;
+  };
+  expect(fields(await send('', formWith(['subfolder', 'a'], ['subfolder', 'b'])))).toEqual(['subfolder']);
+  expect(fields(await send('', formWith(['server', 'x'.repeat(1_500)])))).toEqual(['server']);
+  const many = await send('', formWith(...Array.from({ length: 11 }, (_, n) => [`f${n}`, 'x'] as const)));
+  expect(many).toMatchObject({ status: 400, json: { detail: 'A form may have 10 fields and a file.' } });
+  expect((await stored('twice.png')).length).toBe(0);
+});
+
 test('broken forms: no file, a field after it, two files, an early end, other fields', async () => {
   const only = new FormData();
   only.append('subfolder', 'a');

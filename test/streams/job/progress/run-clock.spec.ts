@@ -1,5 +1,5 @@
 import { bounds } from '../../../../streams/bounds';
-import { isSureOf } from '../../../../streams/job/progress/node-left';
+import { isSureOf } from '../../../../streams/job/progress/node/node-left';
 import { timeLeft } from '../../../../streams/job/progress/time-left';
 import {
   runClock,

@@ -69,3 +69,20 @@ test('a download says nothing of how quick the server is', () => {
   const types = ['DownloadAndLoadModel', 'TextThing', 'KSampler'];
   expect(leftAfter(types, [300_000]) / leftAfter(types, [3_500])).toBeCloseTo(1, 5);
 });
+
+test('of a class that brings a model of its own the first node says little of the next, and nothing of other classes', () => {
+  const detectors = times(8, () => 'SAM2Segment');
+  const others = times(8, () => 'Foo');
+  expect(leftAfter(detectors, [20_000])).toBeLessThan(leftAfter(others, [20_000]) / 2);
+  const mixed = ['SAM2Segment', ...times(6, (n) => `DetectThing${n}`)];
+  expect(leftAfter(mixed, [20_000])).toBeLessThan(2 * leftAfter(mixed, [1_200]));
+});
+
+test('a second node of it says what the next ones take', () => {
+  const left = leftAfter(
+    times(8, () => 'SAM2Segment'),
+    [9_000, 9_000],
+  );
+  expect(left / (6 * 9_000)).toBeGreaterThan(0.7);
+  expect(left / (6 * 9_000)).toBeLessThan(1.3);
+});

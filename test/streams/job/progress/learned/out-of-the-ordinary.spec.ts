@@ -1,11 +1,7 @@
 import { shownAt } from '../../../../../streams/job/progress/bar';
 import { learned } from '../../../../../streams/job/progress/learned/learned';
-import {
-  measuredFrom,
-  measuredToText,
-  withRun,
-  type Measured,
-} from '../../../../../streams/job/progress/learned/measured';
+import { withRun, type Measured } from '../../../../../streams/job/progress/learned/measured';
+import { measuredFrom, measuredToText } from '../../../../../streams/job/progress/learned/measured-text';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { runClock } from '../../../../../streams/job/progress/run-clock';
 import { executing } from '../../../../../streams/job/progress/run-events';

@@ -1,5 +1,5 @@
 import { learned, type Learned } from '../../../../../streams/job/progress/learned/learned';
-import { isSureOf } from '../../../../../streams/job/progress/node-left';
+import { isSureOf } from '../../../../../streams/job/progress/node/node-left';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { runClock, type RunClock } from '../../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../../streams/job/progress/run-events';

@@ -1,4 +1,4 @@
-import type { Expected } from './plan/expected';
+import type { Expected, Phase } from '../plan/expected';
 
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
@@ -16,20 +16,34 @@ export interface NodeRun {
   /** The first step that was told of this round, and when. */
   readonly firstValue: number;
   readonly firstAt: number;
-  /** Rounds that are over, and when the last one was. */
+  /** When the bar it counts on began: the end of the one before. */
+  readonly phaseAt: number;
+  /** The node as it was at the end of its first bar, once it counts on another; and those between. */
+  readonly first?: NodeRun;
+  readonly later?: readonly Phase[];
+  /** Whether a bar came again that it had counted on: what it counts from then on are rounds. */
+  readonly cycles?: boolean;
+  /** Rounds of this bar that are over, and when the last one was. */
   readonly rounds: number;
   readonly roundAt: number;
   /** The mean time of one step of this round; 0 before the second was told. */
   readonly paceMs: number;
+  /** The same of its last steps. */
+  readonly recentMs: number;
   /** The workflow node that made it, where it is not of the workflow itself; and the one it is a copy of. */
   readonly owner?: string;
   readonly displayId?: string;
+  /** Whether it makes copies of others: a loop. */
+  readonly makes?: boolean;
   readonly doneAt?: number;
   /** The last value that was told before the end, which tells all of them. */
   readonly toldValue?: number;
   /** Whether what it counts to has grown with its value: nobody knows how far it will. */
   readonly grows?: boolean;
 }
+
+/** Of a node that stands for the one that made it: what is left stands there. */
+export const endsWithMaker: Expected = { fixedMs: 0, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
 /** A node that begins; `heardAt` is when that was told. */
 export const newNodeRun = (
@@ -41,29 +55,11 @@ export const newNodeRun = (
 ): NodeRun => ({
   expected,
   ...{ startedAt, value: 0, max: 1, steppedAt: heardAt, toldMs: 0, firstValue: 0, firstAt: startedAt },
-  ...{ rounds: 0, roundAt: startedAt, paceMs: 0 },
+  ...{ rounds: 0, roundAt: startedAt, phaseAt: startedAt, paceMs: 0, recentMs: 0 },
   ...(owner !== undefined && { owner }),
   ...(displayId !== undefined && { displayId }),
 });
 
-/** The node after a step; the very node where it is none. One whose value falls, or that counts anew to another number, has begun another round. */
-export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
-  const [value, max] = [amount(told), amount(toldMax)];
-  if (value === node.value && max === node.max) return node;
-  const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
-  const isFirst = node.value === 0 && node.rounds === 0;
-  const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
-  if (value < node.value || (max !== node.max && !grows && !isFirst && node.max > 1))
-    return { ...next, rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at };
-  if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
-  const steps = value - node.firstValue;
-  const same = grows ? { ...next, grows } : next;
-  return steps > 0 && at > node.firstAt ? { ...same, paceMs: (at - node.firstAt) / steps } : same;
-}
-
-/** Of nonsense, such as less than no steps, nothing is believed. */
-const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0);
-
 /** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
-export const hasCounted = ({ value, max, rounds }: NodeRun): boolean =>
-  rounds > 0 || (value > 0 && (max > 1 || value < max));
+export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
+  rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));

@@ -1,8 +1,11 @@
-import { bounds } from '../../bounds';
+import { bounds } from '../../../bounds';
+import { paceNow } from './counted';
 import { hasCounted, type NodeRun } from './node-run';
-import { MEASURED_TRUST, sureShare, type Expected } from './plan/expected';
-import type { RunClock } from './run-clock';
-import type { Corrections } from './this-run';
+import { MEASURED_TRUST, sureOf, sureShare, totalMs, type Expected } from '../plan/expected';
+import { typeOf, type RunClock } from '../run-clock';
+import type { Corrections } from '../this-run';
+import { expectedOfPhase, isUnknownPhase } from './phases';
+import { isOpen, roundsToCome } from './rounds';
 
 /** What is left of a run, or of a node. */
 export interface TimeLeft {
@@ -33,24 +36,28 @@ export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_4
 
 /** What is left of a node at work. */
 export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
-  const { expected } = node;
-  const factor = factorOf(run, id, expected, corrections);
+  const expected = expectedOfPhase(node);
+  const factor = factorOf(run, id, node.expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
     const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
     const paceMs = paceOf(node, expected, factor, otherMs, 0);
     const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
     const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
-    return { ms, sureMs: isOpen(node, expected) ? 0 : share * ms, newsMs };
+    return { ms, sureMs: isOpen(node, expected) || isUnknownPhase(node) ? 0 : share * ms, newsMs };
   }
-  const ms = bounded(beforeFirstStepMs(run, id, node, factor, at));
+  const elapsed = at - node.startedAt;
+  const isPast = node.makes === true && elapsed > factor * totalMs(expected);
+  const ms = bounded(
+    Math.max(isPast ? AGAIN * elapsed : 0, beforeFirstStepMs(run, id, { ...node, expected }, factor, at)),
+  );
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
   const newsMs = expected.stepMs > 0 ? Math.min(ms, firstMs) : ms;
   return {
     ms,
-    sureMs: sureShare(expected.trust) * ms,
-    newsMs: expected.trust > 0 ? newsMs : Math.min(newsMs, 0.1 * ms),
+    sureMs: isPast ? 0 : sureOf(expected) * ms,
+    newsMs: expected.trust > 0 && !isPast ? newsMs : Math.min(newsMs, 0.1 * ms),
   };
 }
 
@@ -73,22 +80,24 @@ function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number
 /** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
-  const { fixedMs, steps, rounds, trust } = expected;
-  const type = run.plan.nodes.get(id)?.type;
+  const { fixedMs, steps, rounds, trust, afterMs = 0 } = expected;
+  const type = typeOf(run, id, node);
   const pace = trust > 0 || type === undefined ? undefined : run.paces.get(type);
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
-  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all, elapsed, trust);
+  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all + afterMs * factor, elapsed, trust);
   const firstMs = fixedMs * factor + stepMs;
   const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
-  return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1);
+  return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1) + afterMs * factor;
 }
 
 /** The pace of other nodes of its class in this run. */
 function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined {
-  const type = run.plan.nodes.get(id)?.type;
-  return type === undefined || node.expected.trust > 0 || node.paceMs > 0 ? undefined : run.paces.get(type);
+  const type = typeOf(run, id, node);
+  return type === undefined || node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0
+    ? undefined
+    : run.paces.get(type);
 }
 
 /** What is left of a node that has counted. */
@@ -103,7 +112,7 @@ export function countingLeftMs(
   const since = at - node.steppedAt;
   const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
-  const roundMs = node.rounds > 0 ? (node.roundAt - node.startedAt) / node.rounds : node.max * paceMs;
+  const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
   const toCome = roundsToCome(node, expected) * roundMs;
   const afterMs = (expected.afterMs ?? 0) * factor;
   if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
@@ -118,7 +127,7 @@ function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected):
   return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
 }
 
-/** What was measured is past its time only after half as long again. */
+/** What was measured is past its time only after half as long again; a loop that goes on past it is expected to for half as long. */
 const AGAIN = 0.5;
 
 /** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */
@@ -142,23 +151,12 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
   const wanted = otherMs ?? expected.stepMs * factor * perStep;
   if (node.paceMs > 0) {
     const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;
-    const paceMs = (node.paceMs * seen + wanted * doubt) / (seen + doubt);
+    const paceMs = (paceNow(node) * seen + wanted * doubt) / (seen + doubt);
     // A step that is overdue is a long one, seen in part.
     return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
   }
   if (wanted > 0 && (expected.trust > 0 || otherMs !== undefined)) return wanted;
   // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
-  const firstMs = (node.firstAt - node.startedAt) / (node.firstValue || 1);
+  const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
-}
-
-/** Whether nobody knows how many rounds are still to come: it counts again, and was not measured to, or not so often. */
-const isOpen = (node: NodeRun, { rounds, trust }: Expected): boolean =>
-  node.rounds > 0 && (trust < MEASURED_TRUST || node.rounds >= rounds);
-
-/** Rounds after this one: as many as it took last time, or as its class is known for; past that, half as many as were seen. */
-function roundsToCome(node: NodeRun, { rounds, trust }: Expected): number {
-  const begun = node.rounds + 1;
-  const isKnown = rounds > 1 || trust > 0.5;
-  return isKnown && begun <= rounds ? rounds - begun : node.rounds / 2;
 }

@@ -1,0 +1,71 @@
+import { learned } from '../../../../../streams/job/progress/learned/learned';
+import { measuredFrom } from '../../../../../streams/job/progress/learned/measured-text';
+import { isSureOf } from '../../../../../streams/job/progress/node/node-left';
+import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { runClock, type RunClock } from '../../../../../streams/job/progress/run-clock';
+import { executing, stepped } from '../../../../../streams/job/progress/run-events';
+import { timeLeft } from '../../../../../streams/job/progress/time-left';
+import { aRun, graph, type Nodes } from '../a-run';
+
+const SERVER = 'http://one:8188';
+const restoring: Nodes = { '1': ['VideoRestorer', { strength: 1 }], '2': ['SaveImage', { images: ['1', 0] }] };
+const plan = planOf(graph(restoring));
+/** Encodes 36 tiles in 9 s, samples 10 steps in 100 s, decodes 200 tiles in 20 s. */
+const BARS = [
+  { steps: 36, stepMs: 250 },
+  { steps: 10, stepMs: 10_000 },
+  { steps: 200, stepMs: 100 },
+];
+
+/** A run whose first node has counted for so long. */
+function counted(begun: RunClock, ms: number): RunClock {
+  let [run, at] = [executing(begun, '1', 0), 0];
+  for (const { steps, stepMs } of BARS)
+    for (let n = 1; n <= steps && at + stepMs <= ms; n++) run = stepped(run, '1', n, steps, (at += stepMs));
+  return run;
+}
+
+function kept() {
+  const known = learned();
+  const entries = [1, 2, 3].flatMap(() =>
+    known.learn(SERVER, executing(counted(runClock(plan, { at: 0 }), 129_000), '2', 129_500), 129_530),
+  );
+  return { known, entries };
+}
+
+test.each([
+  ['the first', 4_500],
+  ['the second', 59_000],
+  ['the third', 119_000],
+])('a node that counts on several bars is expected to go through them as before: in the midst of %s', (_, at) => {
+  const { known } = kept();
+  const run = counted(runClock(plan, { at: 0, durations: known.durationsOn(SERVER) }), at);
+  const left = timeLeft(run, at);
+  expect(left.ms / (129_500 - at)).toBeGreaterThan(0.95);
+  expect(left.ms / (129_500 - at)).toBeLessThan(1.05);
+  expect(isSureOf(left)).toBe(true);
+});
+
+test('what another instance kept of bars is known', () => {
+  const other = learned();
+  other.take(kept().entries);
+  const run = counted(runClock(plan, { at: 0, durations: other.durationsOn(SERVER) }), 59_000);
+  expect(timeLeft(run, 59_000).ms / 70_500).toBeCloseTo(1, 1);
+});
+
+test('of a bar that nobody knew of no end is told', () => {
+  expect(isSureOf(timeLeft(counted(aRun(restoring), 59_000), 59_000))).toBe(false);
+});
+
+test('bars that come again, or are too many, are rounds', () => {
+  let run = executing(aRun(restoring), '1', 0);
+  for (let n = 0; n < 40; n++) run = stepped(stepped(run, '1', 1, 5, 2_000 * n), '1', 1, 9, 2_000 * n + 1_000);
+  expect(run.nodes.get('1')?.later).toEqual([]);
+  for (let n = 0; n < 40; n++) run = stepped(run, '1', 2, 100 + n, 100_000 + n);
+  expect(run.nodes.get('1')?.later?.length).toBeLessThan(6);
+});
+
+test.each(['[1,[1],1,1,1,1,[1]]', '[1,[1],1,1,1,1,[[1]]]', '[1,[1],1,1,1,1,[[1,"a"]]]', '[1,[1],1,1,1,1,[],1]'])(
+  '[R15] %s is nothing that was measured',
+  (text) => expect(measuredFrom(JSON.parse(text))).toBeUndefined(),
+);
