@@ -101,7 +101,7 @@ export const bounds = {
   keys: 10_000,
   hooks: 10_000,
   /** Characters of the workflows that may have to be posted yet, or again, and are remembered likewise. */
-  keptWorkflowsLength: 32 << 20,
+  keptWorkflowsLength: 8 << 20,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
   /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */

@@ -16,7 +16,7 @@ export interface SessionWatch {
   readonly expectBy: number;
   /** An older socket was cut off and may, when the server notices, evict this one: the stale-socket trap. */
   readonly trapPossible: boolean;
-  /** How long a running job may be silent before the socket is opened anew. */
+  /** How long the socket may be silent while a job runs, or waits where a trap is possible, before it is opened anew. */
   readonly quietMs: number;
 }
 
@@ -64,9 +64,9 @@ export class SessionWatches {
   }
 
   /** What is to be done about the session's socket now. A `reopen` is told once: the session then counts as reopening. */
-  remedy(clientId: string, jobRuns: boolean, now: number): Remedy {
+  remedy(clientId: string, isAwaited: boolean, now: number): Remedy {
     const session = this.get(clientId);
-    const todo = session === undefined ? 'none' : remedy(session, jobRuns, now);
+    const todo = session === undefined ? 'none' : remedy(session, isAwaited, now);
     if (session !== undefined && todo === 'reopen') this.#sessions.set(clientId, reopening(session, this.#timing));
     return todo;
   }
@@ -140,13 +140,13 @@ export const answered = (session: SessionWatch, at: number): SessionWatch => ({
 });
 
 /**
- * What to do about a socket: nothing; ask whether the server answers at all, where what must come did not or a running
- * job has been silent for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
+ * What to do about a socket: nothing; ask whether the server answers at all, where what must come did not or what is
+ * awaited has not come for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
  * deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
  */
-export function remedy(session: SessionWatch, jobRuns: boolean, now: number): Remedy {
+export function remedy(session: SessionWatch, isAwaited: boolean, now: number): Remedy {
   const { open, expectBy, heardAt, quietMs, answeredAt } = session;
-  const silent = open && (now >= expectBy || (jobRuns && now >= heardAt + quietMs));
+  const silent = open && (now >= expectBy || (isAwaited && now >= heardAt + quietMs));
   return !silent ? 'none' : answeredAt > heardAt ? 'reopen' : 'ask';
 }
 

@@ -647,6 +647,28 @@ describe('a socket that is deaf', () => {
     expect(deaf(1_000 + timing.trapQuietMs)).toBe(true);
   });
 
+  test('[R7] falls silent into that trap while its jobs only wait: their start would be missed', () => {
+    const { unlinked, linked, heard, at, deaf } = waiting();
+    unlinked(false);
+    at(1_000);
+    linked();
+    heard();
+    expect(deaf(1_000 + timing.trapQuietMs - 1)).toBe(false);
+    expect(deaf(1_000 + timing.trapQuietMs)).toBe(true);
+    at(1_000 + timing.trapQuietMs);
+    unlinked(true);
+    linked();
+    // Where ComfyUI has nothing to tell for long, patience doubles.
+    heard();
+    expect(deaf(1_000 + 3 * timing.trapQuietMs - 1)).toBe(false);
+    expect(deaf(1_000 + 3 * timing.trapQuietMs)).toBe(true);
+  });
+
+  test('[R7] without a trap may be silent while its jobs only wait', () => {
+    const { deaf } = waiting();
+    expect(deaf(1e9)).toBe(false);
+  });
+
   test('[R7] is not one whose server answers nothing at all: that is busy', () => {
     const { told, due, deafThoughBusy } = waiting();
     told('a', started);
