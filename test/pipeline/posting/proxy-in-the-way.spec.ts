@@ -69,21 +69,3 @@ test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async
   comfy.faults.status = undefined;
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
 });
-
-test('[R8] after a proxy said 404 for a while, the cheapest endpoint is asked', async () => {
-  const comfy = await start();
-  const a = instance(comfy.url);
-  comfy.faults.mostSteps = 15;
-  const job = await a.run(steps({ steps: 30, secondsPerStep: 0.02 }));
-  await job.where(({ progress }) => progress > 5);
-  comfy.faults.status = text404;
-  comfy.dropSockets('abrupt');
-  await until(() => comfy.requests.filter(({ path }) => path.startsWith('/api/jobs')).length > 1);
-  comfy.faults.status = undefined;
-  const before = comfy.requests.length;
-  const after = () => comfy.requests.slice(before).map(({ path }) => path.split('?')[0]);
-  comfy.faults.mostSteps = Infinity;
-  // Frames were missed, so its outputs are asked for.
-  expect(await job.end).toMatchObject({ status: 'completed' });
-  expect(after()).not.toContain('/queue');
-});

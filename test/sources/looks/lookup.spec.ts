@@ -383,6 +383,21 @@ describe('answers that cannot be read', () => {
     await client.close();
   });
 
+  test('[R8] a 404 of a proxy makes no old server of one: the cheapest endpoint is asked again', async () => {
+    const asked: string[] = [];
+    let isAway = true;
+    const list = { jobs: [], pagination: { offset: 0, limit: null, total: 0, has_more: false } };
+    const get = (path: string): Observable<Answer> => {
+      asked.push(path);
+      return of(isAway ? { status: 404, json: undefined } : { status: 200, json: list });
+    };
+    const routes = lookup({ get, disown: () => undefined });
+    await expect(answer(routes.queue())).rejects.toBeInstanceOf(NoAnswer);
+    isAway = false;
+    expect(await answer(routes.queue())).toEqual([]);
+    expect(asked).toEqual([NEW, '/queue', NEW]);
+  });
+
   test('a history too large for marks is read in part, and not at all where ids stay', async () => {
     const asked: string[] = [];
     const entry = { prompt: [0, 'theirs', {}, { comfyui_jobstream: 'ours' }, []], outputs: {}, status: {} };
