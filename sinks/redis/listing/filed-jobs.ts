@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { remember } from '../../../streams/remember';
 
 /** The first write after this time renews an unsettled job's entries, so that they outlive the state. */
 export const RENEW_S = 1200;
@@ -33,10 +34,8 @@ export class FiledJobs {
   }
 
   set(state: JobState, standing: JobStanding | undefined, isNew: boolean): void {
-    this.#filed.delete(state.promptId);
-    this.#filed.set(state.promptId, { standing, session: sessionOf(state) ?? '', atMs: this.#nowMs(), isNew });
-    const oldest = this.#filed.keys().next();
-    if (this.#filed.size > KNOWN && oldest.done !== true) this.#filed.delete(oldest.value);
+    const filed = { standing, session: sessionOf(state) ?? '', atMs: this.#nowMs(), isNew };
+    remember(this.#filed, state.promptId, filed, KNOWN);
   }
 
   delete(promptId: string): void {

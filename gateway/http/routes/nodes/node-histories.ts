@@ -1,5 +1,6 @@
 import { takeUntil, type Observable } from 'rxjs';
 import type { JobState } from '../../../../streams/job/job-state';
+import { remember } from '../../../../streams/remember';
 import { recorded, type NodeHistory } from '../../../wire/node-history';
 
 /** The nodes over time of jobs that this instance watches or watched: not stored, so a restart forgets them. */
@@ -26,10 +27,7 @@ export function nodeHistories(state$: Observable<JobState>, closing$: Observable
   state$.pipe(takeUntil(closing$)).subscribe((state) => {
     const { promptId, userId } = state;
     const history = recorded(ownOf(state), state);
-    histories.delete(promptId);
-    histories.set(promptId, { userId, history });
-    const [oldest] = histories.keys();
-    if (histories.size > MOST_JOBS && oldest !== undefined) histories.delete(oldest);
+    remember(histories, promptId, { userId, history }, MOST_JOBS);
   });
   return { of: ownOf };
 }

@@ -1,3 +1,5 @@
+import { remember } from '../../../remember';
+
 /** What ran: workflows of a kind differ in their seeds alone, and those of a heat in nothing that is cached for them either. */
 export interface Ran {
   readonly kind: string;
@@ -42,8 +44,8 @@ export function observed(): Observed {
       all = [...(all ?? []), ms].slice(-OF_SERVER);
       if (!isOurs) strangers = [...(strangers ?? []), ms].slice(-OF_SERVER);
       if (run === undefined) return;
-      remember(byHeat, run.heat, [...(byHeat.get(run.heat) ?? []), ms].slice(-OF_HEAT));
-      remember(byKind, run.kind, [...(byKind.get(run.kind) ?? []), { ...run, ms }].slice(-OF_HEAT));
+      remember(byHeat, run.heat, [...(byHeat.get(run.heat) ?? []), ms].slice(-OF_HEAT), MOST_KINDS);
+      remember(byKind, run.kind, [...(byKind.get(run.kind) ?? []), { ...run, ms }].slice(-OF_HEAT), MOST_KINDS);
     },
     ofHeat: (heat) => byHeat.get(heat) ?? [],
     ofKind: (kind) => {
@@ -53,17 +55,10 @@ export function observed(): Observed {
     usual: () => middleOf(strangers?.length === 0 ? (all ?? []) : (strangers ?? [])),
     cachedOf: (kind) => cached.get(kind),
     wereCached: (kind, ids) => {
-      remember(cached, kind, ids);
+      remember(cached, kind, ids, MOST_KINDS);
       count += 1;
     },
   };
-}
-
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  const oldest = map.keys().next();
-  if (map.size > MOST_KINDS && oldest.done !== true) map.delete(oldest.value);
 }
 
 /** The middle of some times, of an even number the geometric mean of the two there; `undefined` of none. */

@@ -3,6 +3,7 @@ import { planOf } from '../../../job/progress/plan/plan';
 import { runClock, withCached, type RunClock } from '../../../job/progress/run-clock';
 import { timeLeft } from '../../../job/progress/time-left';
 import type { Graph } from '../../../job/workflow';
+import { remember } from '../../../remember';
 
 /** What is to be run. */
 export interface Work {
@@ -62,10 +63,7 @@ export class Plans {
       cached,
     );
     const planned = plannedOf(run, at);
-    this.#plans.delete(heat);
-    this.#plans.set(heat, { at, learnt: this.#learnt, planned });
-    const oldest = this.#plans.keys().next();
-    if (this.#plans.size > MOST && oldest.done !== true) this.#plans.delete(oldest.value);
+    remember(this.#plans, heat, { at, learnt: this.#learnt, planned }, MOST);
     return planned;
   }
 }

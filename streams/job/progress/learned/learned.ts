@@ -9,6 +9,7 @@ import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
 import { CLOCKS_DIFFER_MS } from '../bar';
+import { remember } from '../../../remember';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];
@@ -50,26 +51,29 @@ export function learned(): Learned {
         for (const key of keysOf(server, node, run.isCold)) {
           const now = withRun(nodes.get(key), taken);
           kept.set(key, measuredToText(now));
-          for (const gone of remember(nodes, key, now, MOST_NODES)) kept.set(gone, undefined);
+          const gone = remember(nodes, key, now, MOST_NODES);
+          if (gone !== undefined) kept.set(gone, undefined);
         }
         for (const key of [classKey(server, node), classKey('', node)]) {
           const model = learnt(classes.get(key) ?? emptyModel, node, taken);
           kept.set(key, modelToText(model));
-          for (const gone of remember(classes, key, model, MOST_CLASSES)) kept.set(gone, undefined);
+          const gone = remember(classes, key, model, MOST_CLASSES);
+          if (gone !== undefined) kept.set(gone, undefined);
         }
       }
       return [...kept];
     },
     take: (entries) => {
       const gone = new Set<string>();
+      const noted = (key: string | undefined): void => {
+        if (key !== undefined) gone.add(key);
+      };
       for (const [key, text] of entries) {
         const value = parsed(text);
         const measured = measuredFrom(value);
         const model = measured === undefined ? modelFrom(value) : undefined;
-        if (key.startsWith('n') && measured !== undefined)
-          remember(nodes, key, measured, MOST_NODES).forEach((each) => gone.add(each));
-        if (key.startsWith('c') && model !== undefined)
-          remember(classes, key, model, MOST_CLASSES).forEach((each) => gone.add(each));
+        if (key.startsWith('n') && measured !== undefined) noted(remember(nodes, key, measured, MOST_NODES));
+        if (key.startsWith('c') && model !== undefined) noted(remember(classes, key, model, MOST_CLASSES));
       }
       // What went may have come again.
       return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
@@ -109,16 +113,6 @@ const spansOf = ({ plan, nodes }: RunClock): readonly Span[] =>
     const { startedAt = 0, doneAt } = nodes.get(id) ?? {};
     return doneAt === undefined ? [] : [{ id, from: startedAt, to: doneAt }];
   });
-
-/** Puts a value last, and tells what had to go for it. */
-function remember<V>(map: Map<string, V>, key: string, value: V, most: number): readonly string[] {
-  map.delete(key);
-  map.set(key, value);
-  const oldest = map.keys().next();
-  if (map.size <= most || oldest.done === true) return [];
-  map.delete(oldest.value);
-  return [oldest.value];
-}
 
 /** Of a larger workflow the rest are known by their class: to name each would hold up everybody else. */
 const NAMED = 1_000;
