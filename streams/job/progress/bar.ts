@@ -35,10 +35,7 @@ export function shownAt(before: RunClock, at: number): Shown {
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: {
-      ...run,
-      shown: { share, at: Math.max(at, shown.at) },
-    },
+    run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
     share,
     leftMs,
     isSure,

@@ -12,6 +12,15 @@ export interface ThisRun {
   readonly known: Weighed;
 }
 
+/** A logarithm, but no farther from nothing than so. */
+export const within = (most: number, log: number): number => Math.max(-most, Math.min(most, log));
+
+/** The factor of a logarithm, of which little is left where that is `usual`, and nearly all far beyond. */
+export const beyondUsual = (usual: number, log: number): number => Math.exp(log ** 3 / (log ** 2 + usual ** 2));
+
+/** What something took ÷ what it was expected to, as a logarithm. */
+const logOf = (ratio: number): number => Math.log(Math.max(1e-4, ratio));
+
 /** Logarithms of took ÷ expected, weighed by what was expected. */
 export interface Weighed {
   readonly log: number;
@@ -60,7 +69,7 @@ export function withDone(before: ThisRun, node: PlanNode, expected: Expected, to
 function compared(slowness: ThisRun['slowness'], expected: Expected, tookMs: number): ThisRun['slowness'] {
   if (totalMs(expected) < 300 || tookMs < 50) return slowness;
   return {
-    log: slowness.log + Math.max(-MOST, Math.min(MOST, Math.log(tookMs / totalMs(expected)))),
+    log: slowness.log + within(MOST, Math.log(tookMs / totalMs(expected))),
     count: slowness.count + 1,
   };
 }
@@ -77,9 +86,8 @@ const AS_ITS_CLASS = 1;
 /** With what one more node tells that was expected to take so long, and took `ratio` times that. */
 export function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
   if (expectedMs < QUICK_MS) return before;
-  const log = Math.log(Math.max(1e-4, ratio));
   return {
-    log: before.log + expectedMs * Math.max(-MOST_KNOWN, Math.min(MOST_KNOWN, log)),
+    log: before.log + expectedMs * within(MOST_KNOWN, logOf(ratio)),
     ms: before.ms + expectedMs,
     doubtMs: before.doubtMs + expectedMs * (trust < MEASURED_TRUST ? AS_ITS_CLASS : AS_BEFORE),
   };
@@ -95,7 +103,7 @@ export function withKinds(before: ThisRun['kinds'], { type, prior }: PlanNode, r
 }
 
 function withOne(kind: Kind | undefined, ratio: number): Kind {
-  const log = Math.log(Math.max(1e-4, ratio));
+  const log = logOf(ratio);
   if (kind === undefined) return { first: log, others: 0, sum: ratio, count: 1 };
   return { ...kind, others: kind.others + log, sum: kind.sum + ratio, count: kind.count + 1 };
 }

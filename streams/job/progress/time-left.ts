@@ -2,15 +2,17 @@ import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } fr
 import { endsWithMaker, hasCounted, type NodeRun } from './node/node-run';
 import { expectedOfPhase } from './node/phases';
 import { totalMs } from './plan/expected';
+import type { PlanNode } from './plan/plan';
 import type { RunClock } from './run-clock';
-import { silentFactor, weighed, withKinds, type Corrections, type ThisRun } from './this-run';
+import { beyondUsual, silentFactor, weighed, withKinds, within, type Corrections, type ThisRun } from './this-run';
 
 /** Of a workflow that is not known, as much is expected to come as has been, and so much at least. */
 const UNKNOWN_MS = 10_000;
 
 /** What the run will still take, as far as can be told now. */
 export function timeLeft(run: RunClock, at: number): TimeLeft {
-  const corrections = correctionsAt(run, at);
+  const working = atWork(run);
+  const corrections = correctionsAt(run, working, at);
   const { slowness, known } = corrections;
   let ms = 0;
   let sureMs = 0;
@@ -31,20 +33,38 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
     const left = silentMs(all, at - run.startedAt, spread(share));
     return { ms: left, sureMs: share * left, newsMs: 0 };
   }
-  const longest = longestAtWork(run, at, corrections);
+  const longest = longestOf(run, working, at, corrections);
   if (run.plan.nodes.size === 0) ms = Math.max(UNKNOWN_MS, at - run.startedAt);
   return { ms: bounded(ms) + longest.ms, sureMs: bounded(sureMs) + longest.sureMs, newsMs: longest.newsMs };
 }
 
+/** A node at work, and what is planned of it where it is of the workflow itself. */
+interface AtWork {
+  readonly id: string;
+  readonly node: NodeRun;
+  readonly planned: PlanNode | undefined;
+}
+
+/** Of nodes at work at the same time, so many are looked at. */
+const MOST_AT_WORK = 64;
+
+function atWork({ running, nodes, plan }: RunClock): readonly AtWork[] {
+  const working: AtWork[] = [];
+  let looked = 0;
+  for (const id of running) {
+    if (++looked > MOST_AT_WORK) break;
+    const node = nodes.get(id);
+    if (node !== undefined) working.push({ id, node, planned: plan.nodes.get(id) });
+  }
+  return working;
+}
+
 /** Nodes side by side take as long as the longest of them. */
-function longestAtWork(run: RunClock, at: number, corrections: Corrections): TimeLeft {
+function longestOf(run: RunClock, working: readonly AtWork[], at: number, corrections: Corrections): TimeLeft {
   let longest: TimeLeft = { ms: 0, sureMs: 0, newsMs: 0 };
   let newsMs = Infinity;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const node = run.nodes.get(id);
-    if (node === undefined || isOverWithMaker(run, node)) continue;
+  for (const { id, node } of working) {
+    if (isOverWithMaker(run, node)) continue;
     const left = nodeLeft(run, id, node, at, corrections);
     if (left.ms > longest.ms) longest = left;
     newsMs = Math.min(newsMs, left.newsMs);
@@ -57,26 +77,30 @@ const isOverWithMaker = ({ nodes }: RunClock, node: NodeRun): boolean =>
   node.owner !== undefined &&
   (nodes.get(node.owner)?.doneAt !== undefined || (node.expected === endsWithMaker && !hasCounted(node)));
 
-/** Of nodes at work at the same time, so many are looked at. */
-const AT_WORK = 64;
 /** Slowness counts as so many observations of "as expected". */
 const DOUBT = 3;
 const MOST_SLOWNESS = Math.log(20);
 
-function correctionsAt(run: RunClock, at: number): Corrections {
-  const slowness = slownessOf(run, at);
-  const kinds = withOverdue(run, at, slowness);
-  return { slowness, known: knownFactor(run, at), silent: (type, prior) => silentFactor(kinds, type, prior, slowness) };
+function correctionsAt(run: RunClock, working: readonly AtWork[], at: number): Corrections {
+  const slowness = slownessOf(run.thisRun, working, at);
+  const kinds = withOverdue(run.thisRun, working, at, slowness);
+  return {
+    slowness,
+    known: knownFactor(run, working, at),
+    silent: (type, prior) => silentFactor(kinds, type, prior, slowness),
+  };
 }
 
 /** With the nodes at work that are past what is expected of them: they take that long at least. */
-function withOverdue(run: RunClock, at: number, slowness: number): ThisRun['kinds'] {
-  let { kinds } = run.thisRun;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const [node, planned] = [run.nodes.get(id), run.plan.nodes.get(id)];
-    if (node === undefined || planned === undefined) continue;
+function withOverdue(
+  { kinds: done }: ThisRun,
+  working: readonly AtWork[],
+  at: number,
+  slowness: number,
+): ThisRun['kinds'] {
+  let kinds = done;
+  for (const { node, planned } of working) {
+    if (planned === undefined) continue;
     const { expected, startedAt } = node;
     const ratio = (at - startedAt) / Math.max(1, totalMs(expected));
     if (expected.trust > 0 || expected.stepMs > 0 || node.value > 0 || ratio < 1) continue;
@@ -85,32 +109,25 @@ function withOverdue(run: RunClock, at: number, slowness: number): ThisRun['kind
   return kinds;
 }
 
-function slownessOf(run: RunClock, at: number): number {
-  let { log, count } = run.thisRun.slowness;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const node = run.nodes.get(id);
-    if (node === undefined || node.paceMs === 0) continue;
+function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], at: number): number {
+  let { log, count } = slowness;
+  for (const { node, planned } of working) {
     const { expected } = node;
-    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
+    if (node.paceMs === 0 || expected.trust > 0 || planned?.prior.isApart === true) continue;
     const projected = at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, undefined);
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
-  return Math.exp(Math.max(-MOST_SLOWNESS, Math.min(MOST_SLOWNESS, log / (count + DOUBT))));
+  return Math.exp(within(MOST_SLOWNESS, log / (count + DOUBT)));
 }
 
 /** Factors up to this, e to it, are usual from run to run, and tell little. */
 const USUAL = 0.3;
 
-function knownFactor(run: RunClock, at: number): number {
-  let { known } = run.thisRun;
-  let looked = 0;
-  for (const id of run.running) {
-    if (++looked > AT_WORK) break;
-    const node = run.nodes.get(id);
-    if (node === undefined || node.expected.trust === 0 || run.plan.nodes.get(id)?.prior.isApart === true) continue;
+function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[], at: number): number {
+  let { known } = thisRun;
+  for (const { node, planned } of working) {
+    if (node.expected.trust === 0 || planned?.prior.isApart === true) continue;
     const { max, paceMs, startedAt } = node;
     const ratio = (at - startedAt) / totalMs(node.expected);
     const expected = expectedOfPhase(node);
@@ -122,7 +139,7 @@ function knownFactor(run: RunClock, at: number): number {
   }
   if (known.ms === 0) return 1;
   let toCome = 0;
-  for (const { knownMs } of run.byClass.values()) toCome += knownMs;
+  for (const { knownMs } of byClass.values()) toCome += knownMs;
   const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
-  return Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
+  return beyondUsual(USUAL, log);
 }

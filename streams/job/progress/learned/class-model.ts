@@ -3,6 +3,7 @@ import { hash } from '../plan/hash';
 import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
+import { within } from '../this-run';
 
 /**
  * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
@@ -88,7 +89,7 @@ export function expectedBy(model: Model, node: PlanNode): Expected {
   const predict = (coefficients: readonly number[], [sum = 0]: readonly number[]): number => {
     const mean = sum / Math.max(1, xx[0] ?? 1);
     const told = coefficients.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
-    return Math.exp((mean + Math.max(-FARTHEST, Math.min(FARTHEST, told - mean))) * (seen ? 1 : 0.5));
+    return Math.exp((mean + within(FARTHEST, told - mean)) * (seen ? 1 : 0.5));
   };
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed);

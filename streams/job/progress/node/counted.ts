@@ -1,4 +1,5 @@
 import type { NodeRun } from './node-run';
+import { beyondUsual } from '../this-run';
 import { isAnotherPhase, withNextPhase } from './phases';
 
 /** The node after a step; the very node where it is none. One whose value falls has begun another round; one that counts anew to another number, another bar. */
@@ -45,6 +46,5 @@ const USUAL = 0.2;
 /** What a step takes: of late, where that differs from all steps by more than steps do. */
 export function paceNow({ paceMs, recentMs }: NodeRun): number {
   if (recentMs <= 0) return paceMs;
-  const log = Math.log(recentMs / paceMs);
-  return paceMs * Math.exp(log ** 3 / (log ** 2 + USUAL ** 2));
+  return paceMs * beyondUsual(USUAL, Math.log(recentMs / paceMs));
 }
