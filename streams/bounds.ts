@@ -97,6 +97,8 @@ export const bounds = {
   jobMs: 12 * 3_600_000,
   /** Cancels of jobs that other instances watch, which an instance passes on at a time. */
   cancels: 1_000,
+  /** Runs that are no longer followed, which an instance asks servers to stop at a time. */
+  stops: 1_000,
   /** Callers' keys, and webhooks, of unsettled jobs, which an instance remembers beside the store. */
   keys: 10_000,
   hooks: 10_000,

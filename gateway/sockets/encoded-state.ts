@@ -25,22 +25,21 @@ export function bytesOf(value: object): number {
   return bytes;
 }
 
-/** The first of these jobs, as many as fit into an answer: one at least. Those that do not fit are not written as JSON. */
-export function fitting<J extends object>(jobs: Iterable<J>): { readonly jobs: readonly J[]; readonly bytes: number } {
-  const fit: J[] = [];
+/** The first of these states as they are shown, as many as fit into an answer: one at least. Those that do not fit are neither made nor written as JSON. */
+export function fitting<S, J extends object>(
+  states: Iterable<S>,
+  shown: (state: S) => J,
+): { readonly jobs: readonly J[]; readonly bytes: number } {
+  const jobs: J[] = [];
   let bytes = 0;
-  for (const job of jobs) {
+  for (const state of states) {
+    const job = shown(state);
     const more = bytes + bytesOf(job);
-    if (more > bounds.answerBytes && fit.length > 0) break;
+    if (more > bounds.answerBytes && jobs.length > 0) break;
     bytes = more;
-    fit.push(job);
+    jobs.push(job);
   }
-  return { jobs: fit, bytes };
-}
-
-/** One after the other: those that are not asked for are not made. */
-export function* mapped<S, V>(states: readonly S[], shown: (state: S) => V): Iterable<V> {
-  for (const state of states) yield shown(state);
+  return { jobs, bytes };
 }
 
 /**

@@ -4,7 +4,7 @@ import { isSettled, type JobState } from '../../streams/job/job-state';
 import { answerTo, surveyTo, type Answer, type Told } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
 import type { AllJobs, LiveStates, WatchNews } from './all-jobs';
-import { fitting, mapped } from './encoded-state';
+import { fitting } from './encoded-state';
 import type { SendQueue } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
@@ -165,7 +165,7 @@ class SocketSubscriptions implements Subscriptions {
   }
 
   #toldOf({ jobs: states, more, ...rest }: LiveStates): ReturnType<Told> {
-    const { jobs, bytes } = fitting(mapped(states, (state) => this.#shown(state)));
+    const { jobs, bytes } = fitting(states, (state) => this.#shown(state));
     this.#charge(bytes);
     return { live: { jobs, more: more || jobs.length < states.length, ...rest }, bytes };
   }

@@ -13,11 +13,13 @@ import {
   startWith,
   take,
   takeUntil,
+  tap,
   timer,
   type Observable,
 } from 'rxjs';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { bounds } from '../../streams/bounds';
 import { lost } from '../../streams/job/failures';
 import { isAtServer } from '../../streams/job/job';
 import { isSettled, runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
@@ -28,8 +30,6 @@ import type { Choice } from './choose-server';
 
 /** A server that does not answer is asked for an hour to stop the run of a job that is no longer followed there. */
 const STOPPING_MS = 3_600_000;
-/** Such runs, of all servers; of one more, the server is not asked. */
-const MOST_STOPPING = 1_000;
 /** A job that runs on though its server took the wish is asked for again after 30 s: a node may swallow the interrupt. */
 const AGAIN_MS = 30_000;
 
@@ -49,6 +49,7 @@ export class Stopping {
   readonly #wanted$ = new Subject<string>();
   /** The jobs of `again$`. */
   readonly #wanted = new Set<string>();
+  /** Runs that are no longer followed, `bounds.stops` at most: of one more, the server is not asked. */
   #stopping = 0;
 
   constructor(parts: StoppingParts, env: Env) {
@@ -65,21 +66,15 @@ export class Stopping {
     const { clock } = this.#env;
     return concat(
       defer(() => of<BoardEvent>({ tag: 'cancelAsked', promptId, at: clock.now() })),
-      defer(() => {
-        const asked$ = this.#isAtServer(promptId) ? this.#asked(promptId) : EMPTY;
-        return asked$.pipe(takeUntil(this.#gone(promptId)));
-      }),
-      defer(() => {
-        this.#wanted$.next(promptId);
-        return of<BoardEvent>({ tag: 'suspected', promptId, at: clock.now() });
-      }),
-    );
+      defer(() => this.#asked(promptId).pipe(takeUntil(this.#gone(promptId)))),
+      this.#suspected(promptId),
+    ).pipe(tap({ complete: () => this.#wanted$.next(promptId) }));
   }
 
   /** Asks for `STOPPING_MS` to stop a run whose job has ended here, or was given up there. */
   run(at: ComfyUIServer | undefined, runId: string): Observable<never> {
     return defer(() => {
-      if (at === undefined || this.#stopping >= MOST_STOPPING) return EMPTY;
+      if (at === undefined || this.#stopping >= bounds.stops) return EMPTY;
       this.#stopping += 1;
       return this.#patiently(defer(() => at.cancel(runId))).pipe(
         takeUntil(timer(STOPPING_MS, this.#env.clock)),
@@ -99,21 +94,23 @@ export class Stopping {
     const { board } = this.#parts;
     const { clock } = this.#env;
     this.#wanted.add(promptId);
-    const taken$ = defer(() => board.changed(promptId).pipe(startWith(undefined))).pipe(
+    const taken$ = board.changed(promptId).pipe(
+      startWith(undefined),
       filter(() => this.#isAtServer(promptId)),
       take(1),
       ignoreElements(),
     );
-    const asked$ = concat(
-      taken$,
-      defer(() => this.#asked(promptId)),
-      defer(() => of<BoardEvent>({ tag: 'suspected', promptId, at: clock.now() })),
-    );
+    const asked$ = concat(taken$, this.#asked(promptId), this.#suspected(promptId));
     return timer(this.#isAtServer(promptId) ? AGAIN_MS : 0, clock).pipe(
       mergeMap(() => asked$.pipe(repeat({ delay: () => timer(AGAIN_MS, clock) }))),
       takeUntil(this.#gone(promptId)),
       finalize(() => this.#wanted.delete(promptId)),
     );
+  }
+
+  /** One look is to tell what became of it. */
+  #suspected(promptId: string): Observable<BoardEvent> {
+    return defer(() => of<BoardEvent>({ tag: 'suspected', promptId, at: this.#env.clock.now() }));
   }
 
   #isAtServer(promptId: string): boolean {

@@ -38,6 +38,10 @@ const MAX_HISTORY_ITEMS = 32;
 type Asked = Pick<Rest, 'get' | 'disown'>;
 type Parse<T> = (answer: Answer) => T | undefined;
 
+/** Whether an answer says that there is no such route: a server without it says 404 with an empty body, or 405. With it, 404 comes with a JSON error. */
+export const lacksRoute = ({ status, json }: Answer): boolean =>
+  (status === 404 || status === 405) && json === undefined;
+
 /**
  * Asks through the cheapest routes the server has: `/api/jobs` where there is one, else `/queue` and `/history/{id}`.
  * Which it has, the first answer tells.
@@ -138,16 +142,17 @@ class Routes implements Lookup {
     this.#idsStay = doThey;
   }
 
-  /** A server without the route says 404 with an empty body, or 405; with it, 404 comes with a JSON error. A proxy may say that for a while, too: the older routes prove it. */
+  /** A proxy may say for a while, too, that there is no such route: the older routes prove it. */
   #either<T>(path: string, parse: Parse<T>, old: () => Observable<T>): Observable<T> {
     return defer(() => {
       if (this.#legacy) return old();
-      return this.#rest.get(path).pipe(
-        concatMap((answer) => {
-          const isMissing = (answer.status === 404 || answer.status === 405) && answer.json === undefined;
-          return isMissing ? old().pipe(tap(() => (this.#legacy = true))) : of(this.#parsed(answer, path, parse));
-        }),
-      );
+      return this.#rest
+        .get(path)
+        .pipe(
+          concatMap((answer) =>
+            lacksRoute(answer) ? old().pipe(tap(() => (this.#legacy = true))) : of(this.#parsed(answer, path, parse)),
+          ),
+        );
     });
   }
 

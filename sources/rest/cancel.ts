@@ -1,7 +1,7 @@
 import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { interruptsById, isRefusal, queueOf } from '../codecs/lookup.codec';
-import type { Lookup } from '../looks/lookup';
-import { NoAnswer, Unreadable, type Answer, type Rest } from './rest';
+import { lacksRoute, type Lookup } from '../looks/lookup';
+import { NoAnswer, Unreadable, type Rest } from './rest';
 
 /**
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
@@ -10,7 +10,7 @@ import { NoAnswer, Unreadable, type Answer, type Rest } from './rest';
 export const cancel = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: string): Observable<never> =>
   rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, '{}').pipe(
     concatMap((answer) => {
-      if (isMissing(answer)) return cancelLegacy(rest, promptId);
+      if (lacksRoute(answer)) return cancelLegacy(rest, promptId);
       if (answer.status === 200) return EMPTY;
       // ComfyUI's own 404 says that it knows no such job; a proxy's looks the same, and anything else is of a proxy.
       if (answer.status === 404 && isRefusal(answer.json)) return answers().pipe(ignoreElements());
@@ -53,5 +53,3 @@ const taken = (rest: Rest, path: string, body: object): Observable<never> =>
       return EMPTY;
     }),
   );
-
-const isMissing = ({ status, json }: Answer): boolean => (status === 404 || status === 405) && json === undefined;

@@ -121,8 +121,8 @@ class JobBoard {
 
   reopenIfDeaf(clientId: string, now: number): boolean {
     const { index } = this.#live;
-    const isAwaited = this.#sessions.get(clientId)?.trapPossible === true && index.countOfSession(clientId) > 0;
-    const todo = this.#sessions.remedy(clientId, isAwaited || index.countRunning(clientId) > 0, now);
+    const jobs = { running: index.countRunning(clientId), all: index.countOfSession(clientId) };
+    const todo = this.#sessions.remedy(clientId, jobs, now);
     if (todo === 'ask') for (const job of index.ofClient(clientId)) index.put(lookedUpBy(job, now));
     return todo === 'reopen';
   }

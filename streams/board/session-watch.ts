@@ -64,10 +64,13 @@ export class SessionWatches {
   }
 
   /** What is to be done about the session's socket now. A `reopen` is told once: the session then counts as reopening. */
-  remedy(clientId: string, isAwaited: boolean, now: number): Remedy {
+  remedy(clientId: string, jobs: { readonly running: number; readonly all: number }, now: number): Remedy {
     const session = this.get(clientId);
-    const todo = session === undefined ? 'none' : remedy(session, isAwaited, now);
-    if (session !== undefined && todo === 'reopen') this.#sessions.set(clientId, reopening(session, this.#timing));
+    if (session === undefined) return 'none';
+    // Of jobs that only wait nothing need come, but after a trap their start would be missed.
+    const isAwaited = jobs.running > 0 || (session.trapPossible && jobs.all > 0);
+    const todo = remedy(session, isAwaited, now);
+    if (todo === 'reopen') this.#sessions.set(clientId, reopening(session, this.#timing));
     return todo;
   }
 

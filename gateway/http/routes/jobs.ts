@@ -12,7 +12,7 @@ import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
 import { prefixOf } from '../base-path';
-import { fitting, mapped } from '../../sockets/encoded-state';
+import { fitting } from '../../sockets/encoded-state';
 import type { RequestBodies } from '../bodies/request-bodies';
 import type { Turns } from '../bodies/turns';
 import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './middleware';
@@ -107,7 +107,7 @@ const listing =
 
 /** As many jobs of a page as an answer holds, the next of which is where its cursor goes on; and how many bytes all of the page would have. */
 function shownPage(page: JobPage, shown: (job: JobState) => PublicJob) {
-  const { jobs, bytes } = fitting(mapped(page.jobs, shown));
+  const { jobs, bytes } = fitting(page.jobs, shown);
   const last = page.jobs[jobs.length - 1];
   const isCut = last !== undefined && jobs.length < page.jobs.length;
   // What was read and does not fit is not written, only to be counted.
