@@ -14,7 +14,7 @@ import { startService, type Service } from '../../support/programs/service';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { freePort } from '../../support/redis/redis-server';
-import { PATIENCE_MS } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 
 let folder: string;
 let comfy: ComfyUIStandIn;
@@ -71,7 +71,8 @@ test('a user’s page shows a job as it goes, its previews, and its picture by a
   expect((await submitted('ada')).status).toBe(202);
   await page.waitForSelector('li img[src^="blob:"]', { state: 'attached' });
   await page.waitForSelector('li[data-status=completed] img[src*="signature="]', { state: 'attached' });
-  await page.waitForFunction('document.querySelector("img").naturalWidth > 0');
+  // `waitForFunction` would need `unsafe-eval` of the page's policy, once it looks again.
+  await until(async () => (await page.evaluate('document.querySelector("img").naturalWidth')) !== 0);
   expect(await page.locator('li').count()).toBe(1);
   expect(await page.evaluate('document.querySelector("progress").value')).toBe(100);
   expect(await page.locator('#connection').textContent()).toBe('connected');
