@@ -15,12 +15,14 @@ export const HOOK_DONE_S = 24 * 3600;
 export interface Hooks {
   /** Adds a job's hook, due in so many ms, unless the job has one or had one that is done. */
   add(hook: Hook, inMs: number): Observable<never>;
-  /** Makes a job's hook due now, or when the present claim runs out. */
+  /** Makes a job's hook due now, or when the present claim, or its rest, is over. */
   hurry(promptId: string): Observable<never>;
   /** Those due, `most` at most. Nobody else gets them for `forMs`; then they are due again. */
   claim(most: number, forMs: number): Observable<readonly Hook[]>;
   /** Gives a claimed hook back with another text, due in so many ms. Nothing where it is done. */
   later(hook: Hook, inMs: number): Observable<never>;
+  /** The same after an attempt that failed: it rests for so long, whoever hurries it. */
+  rest(hook: Hook, inMs: number): Observable<never>;
   /** As of `JobStore`: the store may have lost hooks. */
   readonly mayHaveLost$: Observable<unknown>;
   /** Ends a job's hook. */

@@ -203,7 +203,8 @@ class HookDelivery implements Delivery {
     if (outcome.tag !== 'failed') return hooks.done(promptId);
     const waitMs = (WAITS_MS[webhook.attempts] ?? 3_600_000) * (0.8 + 0.2 * random());
     if (clock.now() + waitMs - webhook.since > DAY_MS) return this.#givenUp(promptId, outcome.reason);
-    return this.#later(promptId, { ...webhook, attempts: webhook.attempts + 1 }, waitMs);
+    // A job that settled a moment ago is hurried: who has just said no is not asked again sooner for it.
+    return hooks.rest({ promptId, text: JSON.stringify({ ...webhook, attempts: webhook.attempts + 1 }) }, waitMs);
   }
 
   #postponed({ promptId, webhook }: Carried): Observable<never> {

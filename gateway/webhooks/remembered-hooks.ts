@@ -49,6 +49,7 @@ export function rememberedHooks(hooks: Hooks, get: Pipeline['get'], clock: Sched
   return {
     ...{ mayHaveLost$: hooks.mayHaveLost$, claim: (most, forMs) => hooks.claim(most, forMs) },
     later: (hook, inMs) => hooks.later(hook, inMs),
+    rest: (hook, inMs) => hooks.rest(hook, inMs),
     add: (hook, inMs) =>
       defer(() => {
         if (!kept.has(hook.promptId)) kept.set(hook.promptId, hook);

@@ -5,8 +5,8 @@ import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
 
 const PREFIX = 'hook:';
 
-/** As one entry: when it is due, until when it is claimed, and the text; none of a hook that is done. */
-type Kept = readonly [dueAt: number, claimedUntil: number, text: string | null];
+/** As one entry: when it is due, until when nobody hurries it, as it is claimed or rests, and the text; none of a hook that is done. */
+type Kept = readonly [dueAt: number, stillUntil: number, text: string | null];
 
 const keptIn = ({ text }: Entry): Kept => JSON.parse(text) as Kept;
 
@@ -30,9 +30,9 @@ class EmbeddedHooks implements Hooks {
   }
 
   hurry(promptId: string): Observable<never> {
-    return this.#change(promptId, ([dueAt, claimedUntil, text]) => [
-      Math.min(dueAt, Math.max(this.#clock.now(), claimedUntil)),
-      claimedUntil,
+    return this.#change(promptId, ([dueAt, stillUntil, text]) => [
+      Math.min(dueAt, Math.max(this.#clock.now(), stillUntil)),
+      stillUntil,
       text,
     ]);
   }
@@ -51,6 +51,13 @@ class EmbeddedHooks implements Hooks {
 
   later({ promptId, text }: Hook, inMs: number): Observable<never> {
     return this.#change(promptId, () => [this.#clock.now() + inMs, 0, text]);
+  }
+
+  rest({ promptId, text }: Hook, inMs: number): Observable<never> {
+    return this.#change(promptId, () => {
+      const dueAt = this.#clock.now() + inMs;
+      return [dueAt, dueAt, text];
+    });
   }
 
   done(promptId: string): Observable<never> {

@@ -52,7 +52,9 @@ export function redisHooks(
           map(hooksOf),
         ),
     later: ({ promptId, text }, inMs) =>
-      told(promptId, (keys) => redis.laterHook(...keys, promptId, text, inMs, HOOK_S)),
+      told(promptId, (keys) => redis.laterHook(...keys, promptId, text, inMs, HOOK_S, 0)),
+    rest: ({ promptId, text }, inMs) =>
+      told(promptId, (keys) => redis.laterHook(...keys, promptId, text, inMs, HOOK_S, inMs)),
     done: (promptId) => told(promptId, (keys) => redis.doneHook(...keys, promptId, HOOK_DONE_S)),
   };
 }

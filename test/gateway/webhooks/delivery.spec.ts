@@ -192,6 +192,15 @@ test('tells within seconds what another looked at before the store had the jobâ€
   close();
 });
 
+test('a receiver that refuses the end of a job is asked again when its wait is over, not when the end is stored', async () => {
+  const { add, close, sent, states$ } = open((n) => (n === 1 ? failed : delivered));
+  await add(adas('job-1'), 'https://example.com/', ada);
+  states$.next({ ...ended, promptId: 'job-1' });
+  await pass(10_000);
+  expect(sent.map(({ atMs }) => atMs)).toEqual([1_000, 6_000]);
+  close();
+});
+
 test('gives up on a job that is nowhere after hours, not at once, and on what is no webhook', async () => {
   const { add, close, sent } = open(
     () => failed,

@@ -20,6 +20,7 @@ function aStore(jobs: Readonly<Record<string, JobState>> = {}) {
     hurry: (...given) => kept.hurry(...given),
     claim: (...given) => kept.claim(...given),
     later: (...given) => kept.later(...given),
+    rest: (...given) => kept.rest(...given),
     done: (...given) => kept.done(...given),
   };
   const hooks = rememberedHooks(behind, (promptId) => Promise.resolve(jobs[promptId]), clock);

@@ -539,6 +539,17 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         expect(await claim()).toEqual(['a later']);
       });
 
+      it('rest after an attempt that failed, whoever hurries them', async () => {
+        for (const id of ['a', 'b', 'gone']) await done(store.hooks.add(hook(id), 0));
+        await claim();
+        await done(store.hooks.done('gone'));
+        await done(store.hooks.rest(hook('a', 'rested'), 60_000));
+        await done(store.hooks.rest(hook('b', 'rested'), 0));
+        await done(store.hooks.rest(hook('gone', 'rested'), 0));
+        await done(store.hooks.hurry('a'));
+        expect(await claim()).toEqual(['b rested']);
+      });
+
       it('are given out as many as wanted, and are no jobs', async () => {
         for (let n = 0; n < 300; n += 1) await done(store.hooks.add(hook(`job-${n}`), 0));
         const some = [await claim(100), await claim(150), await claim(100)];

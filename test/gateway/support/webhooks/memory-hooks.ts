@@ -30,6 +30,11 @@ export function memoryHooks(clock: SchedulerLike, mayHaveLost$: Observable<unkno
       doing(() => {
         if (kept.get(promptId)?.text !== undefined) kept.set(promptId, { text, dueAt: clock.now() + inMs, until: 0 });
       }),
+    rest: ({ promptId, text }, inMs) =>
+      doing(() => {
+        const until = clock.now() + inMs;
+        if (kept.get(promptId)?.text !== undefined) kept.set(promptId, { text, dueAt: until, until });
+      }),
     done: (promptId) => doing(() => void kept.set(promptId, { text: undefined, dueAt: 0, until: 0 })),
   };
 }
