@@ -1,11 +1,11 @@
 /**
- * `npm run soak [-- --minutes N] [-- --jobs N] [-- --sockets N]`: lives of 1,000 jobs before 2,000 sockets, over and over for ten
+ * `npm run soak`: lives of 1,000 jobs before 2,000 sockets, over and over for ten
  * minutes, in one process with Redis and the gateway. After each round all jobs have ended, all sockets are gone and ComfyUI has
  * dropped its own; what is then left is counted. Exits 1 where the heap grew by more than 1 MB after the first third, or where
  * a handle is left over.
  */
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { VALUE, commandLine } from '../scripts/command-line';
 import { aContender, aFeeder, type Feeder, type Measured } from './frames/stage';
 import { pause, started, type Fed, type Left, type ListenerOrder, type Process } from './frames/talk';
 
@@ -21,9 +21,6 @@ interface Round {
   readonly left: Left['resources'];
   readonly warnings: number;
 }
-
-const numberOf = (text: string | undefined, otherwise: number): number =>
-  text === undefined ? otherwise : Number(text);
 
 async function oneRound(
   feeder: Feeder,
@@ -70,14 +67,14 @@ function verdictOf(rounds: readonly Round[]): boolean {
   return rise <= MOST_MB && more.length === 0 && last.warnings === 0;
 }
 
+const USAGE = 'usage: npm run soak -- [--minutes 10] [--jobs 1000] [--sockets 2000]';
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { minutes: { type: 'string' }, jobs: { type: 'string' }, sockets: { type: 'string' } },
-  });
+  const given = commandLine(USAGE, { minutes: VALUE, jobs: VALUE, sockets: VALUE });
   const [minutes, jobs, sockets] = [
-    numberOf(values.minutes, 10),
-    numberOf(values.jobs, 1_000),
-    numberOf(values.sockets, 2_000),
+    given.number('minutes', 10),
+    given.number('jobs', 1_000),
+    given.number('sockets', 2_000),
   ];
   const feeder = await aFeeder();
   const subject = await aContender(feeder, 'ours', { nodes: 1, jobs: 0 });

@@ -1,7 +1,7 @@
 import { isRight } from 'fp-ts/Either';
-import { parseArgs } from 'node:util';
 import { decodeFrame } from '../sources/codecs/frame.codec';
 import type { Recorded } from './recording/recording.codec';
+import { FLAG, VALUES, commandLine, wrong } from './command-line';
 import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
 import { recordingAt, recordingsIn } from './recording/recording-files';
 import { learntFrom, replay, type Replayed } from './replay';
@@ -143,25 +143,21 @@ export function runsOf(recorded: readonly Recorded[]) {
 
 const USAGE = 'usage: accuracy [--json] [--learn FILE|DIR]… FILE|DIR…';
 
-/** `accuracy [--json] [--learn FILE|DIR]… FILE|DIR…`: how well bars told the time; learnt from first is what `--learn` names. */
-export function main(args: readonly string[]): number {
+/** How well bars told the time; learnt from first is what `--learn` names. */
+function main(): number {
+  const given = commandLine(USAGE, { json: FLAG, learn: VALUES }, 'others');
+  if (given.others.length === 0) wrong(USAGE);
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { learn: { type: 'string', multiple: true }, json: { type: 'boolean' } },
-      allowPositionals: true,
-    });
-    if (positionals.length === 0) throw new TypeError(USAGE);
-    const files = recordingsIn(positionals);
-    const jobs = files.flatMap((file) => accuracyOf(file, recordingAt(file), values.learn ?? []));
+    const files = recordingsIn(given.others);
+    const jobs = files.flatMap((file) => accuracyOf(file, recordingAt(file), given.values('learn')));
     if (jobs.length === 0)
       throw new Error(`no run of over 0.3 s that ended well in what was read: ${files.length} file(s)`);
-    if (values.json === true) console.log(JSON.stringify({ jobs: jobs.map(shown), all: summaryOf(jobs) }));
+    if (given.flag('json')) console.log(JSON.stringify({ jobs: jobs.map(shown), all: summaryOf(jobs) }));
     else print(jobs);
     return 0;
   } catch (error) {
     console.error((error as Error).message);
-    return error instanceof TypeError ? 2 : 1;
+    return 1;
   }
 }
 
@@ -220,4 +216,4 @@ function print(jobs: readonly Accuracy[]): void {
   for (const [name, mean] of Object.entries(others)) console.log(`${name}: mean ${mean.toFixed(2)}`);
 }
 
-if (require.main === module) process.exitCode = main(process.argv.slice(2));
+if (require.main === module) process.exitCode = main();

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { runsOf } from './accuracy';
+import { VALUES, commandLine, wrong } from './command-line';
 import { elsewhere, type Curve } from './formulas-elsewhere';
 import { recordingAt } from './recording/recording-files';
 import { learntFrom, replay } from './replay';
@@ -8,26 +8,25 @@ import { learntFrom, replay } from './replay';
 const [WIDTH, HEIGHT, LEFT, TOP] = [640, 320, 48, 16];
 const COLOURS = ['#1f6feb', '#9a6700', '#8250df', '#cf222e', '#57606a'];
 
-/** `tsx scripts/draw-bars.ts [--learn FILE|DIR]… FILE OUT.svg`: a run's bar over time, ours and those in use elsewhere. */
-function main(args: readonly string[]): void {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { learn: { type: 'string', multiple: true } },
-    allowPositionals: true,
-  });
-  const [file, out] = positionals;
-  if (file === undefined || out === undefined) throw new TypeError('usage: draw-bars [--learn FILE|DIR]… FILE OUT.svg');
+const USAGE = 'usage: draw-bars [--learn FILE|DIR]… FILE OUT.svg';
+
+/** Draws a run's bar over time, ours and those in use elsewhere. */
+function main(): void {
+  const given = commandLine(USAGE, { learn: VALUES }, 'others');
+  const [file, out] = given.others;
+  if (file === undefined || out === undefined) wrong(USAGE);
+  const learn = given.values('learn');
   const recorded = recordingAt(file);
   const [run] = runsOf(recorded);
   if (run === undefined) throw new Error(`${file}: no run that ended well`);
   const { promptId, start, end } = run;
-  const bar = (learn: readonly string[]): Curve =>
-    replay(recorded, () => undefined, learntFrom(learn))
+  const bar = (earlier: readonly string[]): Curve =>
+    replay(recorded, () => undefined, learntFrom(earlier))
       .filter(({ state }) => (state.runId ?? state.promptId) === promptId)
       .map(({ t, state }) => [t, state.progress]);
   const curves: [string, Curve][] = [
     ['this bar', bar([])],
-    ...(values.learn === undefined ? [] : ([['this bar, after earlier runs', bar(values.learn)]] as [string, Curve][])),
+    ...(learn.length === 0 ? [] : ([['this bar, after earlier runs', bar(learn)]] as [string, Curve][])),
     ...Object.entries(elsewhere)
       .slice(1)
       .map(([name, formula]): [string, Curve] => [name, formula(recorded, promptId)]),
@@ -56,4 +55,4 @@ function main(args: readonly string[]): void {
   );
 }
 
-main(process.argv.slice(2));
+main();

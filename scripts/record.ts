@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import {
   EMPTY,
   Observable,
@@ -22,6 +21,7 @@ import {
 } from 'rxjs';
 import { request } from 'undici';
 import { WebSocket, type RawData } from 'ws';
+import { VALUE, commandLine, wrong } from './command-line';
 import type { Recorded } from './recording/recording.codec';
 
 export interface RecordOptions {
@@ -142,16 +142,14 @@ const failed = (error: unknown): Observable<never> => {
   return EMPTY;
 };
 
-if (require.main === module) {
-  const { values } = parseArgs({ options: { url: { type: 'string' }, workflow: { type: 'string' } } });
-  if (values.url === undefined || values.workflow === undefined) {
-    process.stderr.write(
-      'npm run -s record -- --url http://127.0.0.1:8188 --workflow workflow_api.json > steps.jsonl\n',
-    );
-    process.exitCode = 1;
-  } else {
-    recorded({ url: values.url.replace(/\/+$/, ''), workflow: readFileSync(values.workflow, 'utf8') })
-      .pipe(asLines)
-      .subscribe((line) => process.stdout.write(`${JSON.stringify(line)}\n`));
-  }
+const USAGE = 'usage: record --url http://127.0.0.1:8188 --workflow workflow_api.json > steps.jsonl';
+
+function main(): void {
+  const given = commandLine(USAGE, { url: VALUE, workflow: VALUE });
+  const [url, workflow] = [given.value('url') ?? wrong(USAGE), given.value('workflow') ?? wrong(USAGE)];
+  defer(() => recorded({ url: url.replace(/\/+$/, ''), workflow: readFileSync(workflow, 'utf8') }))
+    .pipe(asLines)
+    .subscribe((line) => process.stdout.write(`${JSON.stringify(line)}\n`));
 }
+
+if (require.main === module) main();

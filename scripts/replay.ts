@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import { EMPTY, VirtualTimeScheduler, catchError, concat, filter, map } from 'rxjs';
 import { lookUp } from '../sources/looks/look-up';
 import { lookup, type Lookup } from '../sources/looks/lookup';
 import { rejection } from '../sources/codecs/prompt.codec';
+import { VALUES, commandLine, wrong } from './command-line';
 import type { Recorded } from './recording/recording.codec';
 import { isHttp, isPost, openSockets, promptIdOf, recordedAnswers, type Http } from './recording/recorded-server';
 import { recordingAt, recordingsIn } from './recording/recording-files';
@@ -187,17 +187,13 @@ function lookThrough(
 
 const USAGE = 'usage: replay [--learn FILE|DIR]… FILE…';
 
-/** `replay [--learn FILE|DIR]… FILE…`: prints each change as a JSON line, and nothing else, on standard output. */
-export function main(args: readonly string[]): number {
+/** Prints each change as a JSON line, and nothing else, on standard output. */
+function main(): number {
+  const given = commandLine(USAGE, { learn: VALUES }, 'others');
+  if (given.others.length === 0) wrong(USAGE);
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { learn: { type: 'string', multiple: true } },
-      allowPositionals: true,
-    });
-    if (positionals.length === 0) throw new TypeError(USAGE);
-    const known = learntFrom(values.learn ?? []);
-    for (const file of positionals) {
+    const known = learntFrom(given.values('learn'));
+    for (const file of given.others) {
       const report: Report = (where, error) => console.error(`${file}: ${where}: ${String(error)}`);
       for (const { t, state } of replay(recordingAt(file), report, known))
         process.stdout.write(`${JSON.stringify(shown(t, state))}\n`);
@@ -205,7 +201,7 @@ export function main(args: readonly string[]): number {
     return 0;
   } catch (error) {
     console.error((error as Error).message);
-    return error instanceof TypeError ? 2 : 1;
+    return 1;
   }
 }
 
@@ -232,4 +228,4 @@ const shown = (
   outputs,
 });
 
-if (require.main === module) process.exitCode = main(process.argv.slice(2));
+if (require.main === module) process.exitCode = main();

@@ -1,16 +1,19 @@
 /**
- * `npm run bench [-- --quick] [-- PART…]`: what a frame costs the whole pipeline, in a process of its own with Redis and the
+ * `npm run bench`: what a frame costs the whole pipeline, in a process of its own with Redis and the
  * gateway, fed over real sockets by another process; beside a bare loop and two clients of others in the same run. Parts:
  * `flat-out`, `growth`, `paced`, `overload`, `memory`, `redis`; all where none is named. Prints tables of Markdown.
  */
 import { loadavg } from 'node:os';
+import { FLAG, commandLine, wrong } from '../../scripts/command-line';
 import { beside, growth, type Effort, type Line } from './flat-out';
 import { overloaded, paced, type Paced } from './paced';
 import { aFeeder, type Feeder } from './stage';
 import { inRedis, perSocket, takenUp } from './weight';
 
-const isQuick = process.argv.includes('--quick');
-const named = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
+const USAGE = 'usage: npm run bench -- [--quick] [flat-out|growth|paced|overload|memory|redis]…';
+const given = commandLine(USAGE, { quick: FLAG }, 'others');
+const isQuick = given.flag('quick');
+const named = given.others;
 const effort: Effort = isQuick ? { rounds: 3, ms: 250 } : { rounds: 7, ms: 700 };
 
 const row = (...cells: readonly (string | number)[]): void => console.log(`| ${cells.join(' | ')} |`);
@@ -115,8 +118,7 @@ const parts: Readonly<Record<string, (feeder: Feeder) => Promise<void>>> = {
 
 async function main(): Promise<void> {
   const unknown = named.filter((name) => !(name in parts));
-  if (unknown.length > 0)
-    throw new Error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
+  if (unknown.length > 0) wrong(USAGE, `no such part: ${unknown.join(', ')}`);
   const feeder = await aFeeder();
   for (const [name, part] of Object.entries(parts)) if (named.length === 0 || named.includes(name)) await part(feeder);
   process.exit();

@@ -1,6 +1,7 @@
-/** `npm run fuzz [-- COUNT [SEED]]`: mutated frames through decoding and reduction; exits 1 on a throw or a leak. */
+/** `npm run fuzz`: mutated frames through decoding and reduction; exits 1 on a throw or a leak. */
 import { randomInt } from 'node:crypto';
 import { FuzzFailure, fuzzedBoard, type Outcomes } from './fuzzed-board';
+import { VALUE, commandLine } from '../../scripts/command-line';
 import { heap, mib } from '../heap';
 import { recordedFrames } from './mutated-frames';
 
@@ -8,7 +9,8 @@ const MAX_GROWTH = 20 << 20;
 /** Until code is compiled and caches are filled, the heap grows for good reason. */
 const WARM_UP = 20_000;
 
-const [count = 1_000_000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
+const given = commandLine('usage: npm run fuzz -- [--count 1000000] [--seed N]', { count: VALUE, seed: VALUE });
+const [count, seed] = [given.number('count', 1_000_000), given.number('seed', randomInt(2 ** 31))];
 
 function report(outcomes: Outcomes, seconds: number, before: number, after: number): void {
   const sum = Object.values(outcomes).reduce((sum, times) => sum + times, 0);

@@ -1,8 +1,9 @@
-/** `npm run fuzz:http [-- COUNT [SEED]]`: requests made from the OpenAPI document; exits 1 on a 5xx, a wrong answer or a leak. */
+/** `npm run fuzz:http`: requests made from the OpenAPI document; exits 1 on a 5xx, a wrong answer or a leak. */
 import { randomInt } from 'node:crypto';
 import { runningGateway } from '../../test/gateway/support/running-gateway';
 import { testAuth } from '../../test/gateway/support/admission/tokens';
 import { fuzzedHttp, HttpFuzzFailure } from './fuzzed-http';
+import { VALUE, commandLine } from '../../scripts/command-line';
 import { mib, settledHeap } from '../heap';
 
 const MAX_GROWTH = 20 << 20;
@@ -10,7 +11,8 @@ const MAX_GROWTH = 20 << 20;
 const WARM_UP = 500;
 const QUIET_MS = 500;
 
-const [count = 2000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
+const given = commandLine('usage: npm run fuzz:http -- [--count 2000] [--seed N]', { count: VALUE, seed: VALUE });
+const [count, seed] = [given.number('count', 2000), given.number('seed', randomInt(2 ** 31))];
 
 async function main(): Promise<void> {
   const gateway = await runningGateway({

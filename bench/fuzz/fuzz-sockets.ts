@@ -1,4 +1,4 @@
-/** `npm run fuzz:sockets [-- COUNT [SEED]]`: messages that no client should send; exits 1 on a crash, a wrong answer or a leak. */
+/** `npm run fuzz:sockets`: messages that no client should send; exits 1 on a crash, a wrong answer or a leak. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { runningGateway } from '../../test/gateway/support/running-gateway';
 import { settled } from '../../test/gateway/support/settled';
@@ -6,6 +6,7 @@ import { testAuth } from '../../test/gateway/support/admission/tokens';
 import { leaks } from '../../test/support/jest/canary';
 import { steps } from '../../test/support/comfyui/workflows';
 import { fuzzedSockets, SocketFuzzFailure } from './fuzzed-sockets';
+import { VALUE, commandLine } from '../../scripts/command-line';
 import { mib, settledHeap } from '../heap';
 
 const MAX_GROWTH = 20 << 20;
@@ -14,7 +15,8 @@ const WARM_UP = 3_000;
 /** Whatever a socket leaves behind has its time to go. */
 const QUIET_MS = 12_000;
 
-const [count = 100_000, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
+const given = commandLine('usage: npm run fuzz:sockets -- [--count 100000] [--seed N]', { count: VALUE, seed: VALUE });
+const [count, seed] = [given.number('count', 100_000), given.number('seed', randomInt(2 ** 31))];
 
 async function main(): Promise<void> {
   const gateway = await runningGateway({ auth: testAuth, rates: { requestsPerMinute: 0 } });

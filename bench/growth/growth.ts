@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { lastValueFrom, filter, firstValueFrom, from, mergeMap, scan } from 'rxjs';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
+import { FLAG, commandLine } from '../../scripts/command-line';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
 import { decoded } from '../../sources/session';
@@ -17,6 +18,12 @@ import { defaultTiming } from '../../streams/job/timing';
 import { graphOf } from '../../streams/job/workflow';
 import { heap } from '../heap';
 
+/** With `--taken-up` the quiet minute is left out. */
+const given = commandLine('usage: npm run bench:growth -- [--frames | --idle | --taken-up]', {
+  frames: FLAG,
+  idle: FLAG,
+  'taken-up': FLAG,
+});
 const JOBS = 10_000;
 const SERVERS = 10;
 const LOOKED_MS = 15_000;
@@ -82,7 +89,7 @@ async function idle(): Promise<void> {
   const urls = JSON.parse(line.toString()) as readonly string[];
   const states = Array.from({ length: JOBS }, (_, n) => stateOf(n, urls[n % SERVERS] ?? ''));
   const close = await takenUp(states, urls);
-  if (!process.argv.includes('--taken-up')) {
+  if (!given.flag('taken-up')) {
     // What the first looks told is stored by then.
     await pause(30_000);
     console.log(`  ${await costOf(2 * LOOKED_MS)}`);
@@ -137,9 +144,9 @@ function frames(): void {
 }
 
 async function main(): Promise<void> {
-  const idleOnly = process.argv.includes('--idle') || process.argv.includes('--taken-up');
+  const idleOnly = given.flag('idle') || given.flag('taken-up');
   if (!idleOnly) frames();
-  if (process.argv.includes('--frames')) return;
+  if (given.flag('frames')) return;
   await idle();
   if (idleOnly) return;
   await away({}, '');

@@ -5,12 +5,13 @@ import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { aState } from '../../test/sinks/a-state';
 import { startRedisCluster, type RedisCluster } from '../../test/support/redis/redis-cluster';
+import { VALUE, commandLine } from '../../scripts/command-line';
 
 /**
  * 3000 slots go from one master to another, by the operator's own tool, while 2000 jobs are written as fast as 32 at a
- * time allow, listed again and again, and 200 of them watched. `tsx bench/redis/cluster-reshard.ts [slots]`
+ * time allow, listed again and again, and 200 of them watched. `tsx bench/redis/cluster-reshard.ts`
  */
-const SLOTS = Number(process.argv[2] ?? 3000);
+const SLOTS = commandLine('usage: cluster-reshard [--slots 3000]', { slots: VALUE }).number('slots', 3000);
 const JOBS = 2000;
 const WATCHED = 200;
 

@@ -5,15 +5,21 @@ import { redisStore } from '../../sinks/redis/redis-store';
 import { writeBehind } from '../../sinks/writing/queued-writes';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { aFullState } from '../../test/sinks/a-state';
+import { FLAG, VALUE, commandLine } from '../../scripts/command-line';
 import { startRedis, type RedisServer } from '../../test/support/redis/redis-server';
 
 /**
  * Redis is away while jobs go on, ten updates a second each: killed, or frozen so that its connections stay open.
- * `node --expose-gc --import tsx bench/redis/redis-outage.ts [killed|frozen] [seconds] [jobs]`
+ * `node --expose-gc --import tsx bench/redis/redis-outage.ts`
  */
-const [form = 'killed', seconds = '60', jobs = '1000'] = process.argv.slice(2);
-const OUTAGE_MS = Number(seconds) * 1000;
-const JOBS = Number(jobs);
+const given = commandLine('usage: redis-outage [--frozen] [--seconds 60] [--jobs 1000]', {
+  frozen: FLAG,
+  seconds: VALUE,
+  jobs: VALUE,
+});
+const form = given.flag('frozen') ? 'frozen' : 'killed';
+const OUTAGE_MS = given.number('seconds', 60) * 1000;
+const JOBS = given.number('jobs', 1000);
 const UPDATE_MS = 100;
 const BEFORE_MS = 5000;
 

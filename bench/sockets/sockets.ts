@@ -1,5 +1,5 @@
 /**
- * `npm run bench:sockets [-- SOCKETS JOBS BASE_SECONDS STALL_SECONDS]`: sockets on jobs at two updates a second each, before
+ * `npm run bench:sockets`: sockets on jobs at two updates a second each, before
  * and while 100 others read nothing; exits 1 where a target is missed. States are written to a real Redis by this process,
  * as another instance would, and come to the service, a process as it ships, by the store's feed: decode, rooms, send queues,
  * sockets. A delivery is timed from the moment before the state is written until
@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT, type JWTPayload } from 'jose';
 import { lastValueFrom } from 'rxjs';
+import { VALUE, commandLine } from '../../scripts/command-line';
 import { redisStore } from '../../sinks/redis/redis-store';
 import type { JobState } from '../../streams/job/job-state';
 import { startComfyUI } from '../../test/support/comfyui/stand-in';
@@ -22,7 +23,15 @@ import { leanUsageOf, usageOf } from './gateway-usage';
 import { promptIdOf, stateOf } from './job-states';
 import type { Figures, Order, Reader } from './sockets-talk';
 
-const [SOCKETS = 5000, JOBS = 1000, BASE_S = 30, STALL_S = 60] = process.argv.slice(2).map(Number);
+const given = commandLine('usage: npm run bench:sockets -- [--sockets 5000] [--jobs 1000] [--base 30] [--stall 60]', {
+  sockets: VALUE,
+  jobs: VALUE,
+  base: VALUE,
+  stall: VALUE,
+});
+const [SOCKETS, JOBS] = [given.number('sockets', 5000), given.number('jobs', 1000)];
+/** Seconds. */
+const [BASE_S, STALL_S] = [given.number('base', 30), given.number('stall', 60)];
 const UPDATES_PER_SECOND = 2;
 const STALLED = { sockets: 100, jobs: 20 };
 const TICK_MS = 10;

@@ -208,8 +208,15 @@ describe('the command', () => {
     expect(stdout.trimEnd().split('\n')).toHaveLength(3);
   });
 
+  const USAGE = 'usage: replay [--learn FILE|DIR]… FILE…\n';
+
   test('says how it is used', async () => {
-    const { code, stdout, stderr } = await run();
-    expect([code, stdout, stderr]).toEqual([2, '', 'usage: replay [--learn FILE|DIR]… FILE…\n']);
+    expect(await run()).toMatchObject({ code: 2, stdout: '', stderr: USAGE });
+    expect(await run('--help')).toMatchObject({ code: 0, stdout: USAGE, stderr: '' });
+  });
+
+  test('names an argument that it does not have', async () => {
+    expect(await run('--lern', 'x')).toMatchObject({ code: 2, stderr: `Unknown option '--lern'\n${USAGE}` });
+    expect(await run('x', '--learn')).toMatchObject({ code: 2, stdout: '' });
   });
 });

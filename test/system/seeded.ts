@@ -39,16 +39,3 @@ export function seeded(seed: number): Chance {
   };
   return chance;
 }
-
-/** The value of `--name value` on the command line. */
-export function option(name: string): number | undefined {
-  const at = process.argv.indexOf(`--${name}`);
-  const value = at < 0 ? Number.NaN : Number(process.argv[at + 1]);
-  return Number.isFinite(value) ? value : undefined;
-}
-
-/** The same as text. */
-export function word(name: string): string | undefined {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : process.argv[at + 1];
-}

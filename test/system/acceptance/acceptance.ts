@@ -3,16 +3,17 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { startRedisBench, storedStates, type RedisBench } from '../service/bench';
 import { contradictions, violations } from '../verdicts/order';
 import { orders, type Order } from '../verdicts/orders';
-import { option, seeded } from '../seeded';
+import { VALUE, commandLine } from '../../../scripts/command-line';
+import { seeded } from '../seeded';
 import { results, type Run } from './results';
 import { printed } from '../table';
 import { troubles, type TroubleKind } from '../faults/troubles';
 import { truth } from '../verdicts/truth';
 import { watchersAt } from '../watching/watching';
 
-/** How the acceptance is run: `npm run acceptance -- [--seed N] [--jobs N]`. */
-const SEED = option('seed') ?? Math.floor(Math.random() * 1e6);
-const JOBS = option('jobs') ?? 820;
+const given = commandLine('usage: npm run acceptance -- [--jobs 820] [--seed N]', { jobs: VALUE, seed: VALUE });
+const SEED = given.number('seed', Math.floor(Math.random() * 1e6));
+const JOBS = given.number('jobs', 820);
 const LONG_SECONDS = 12;
 const TIME_SCALE = 0.2;
 /** Jobs come, and troubles happen, for so long. */

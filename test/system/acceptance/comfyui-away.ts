@@ -9,13 +9,18 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming, type Timing } from '../../../streams/job/timing';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steadyOrder } from '../verdicts/orders';
-import { option } from '../seeded';
+import { FLAG, VALUE, commandLine } from '../../../scripts/command-line';
 import { atLeast, atMost, noted, printed, type Row } from '../table';
 
 /** `tsx test/system/acceptance/comfyui-away.ts [--minutes 10] [--scale 10]`: a ComfyUI that is killed, and one behind error pages. */
-const MINUTES = option('minutes') ?? 10;
+const given = commandLine('usage: comfyui-away [--minutes 10] [--scale 10] [--pages]', {
+  minutes: VALUE,
+  scale: VALUE,
+  pages: FLAG,
+});
+const MINUTES = given.number('minutes', 10);
 /** How much faster than in earnest the second part goes. */
-const SCALE = option('scale') ?? 10;
+const SCALE = given.number('scale', 10);
 const JOBS = 50;
 
 interface Scene {
@@ -122,9 +127,7 @@ const isWrong = ({ status, metadata }: JobState): boolean =>
   status !== (Number(metadata?.['order']) % 40 === 39 ? 'failed' : 'completed');
 
 async function main(): Promise<void> {
-  const rows = (
-    await Promise.all(process.argv.includes('--pages') ? [behindPages()] : [killed(), behindPages()])
-  ).flat();
+  const rows = (await Promise.all(given.flag('pages') ? [behindPages()] : [killed(), behindPages()])).flat();
   if (!printed(rows)) process.exitCode = 1;
 }
 

@@ -13,11 +13,11 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis } from '../../support/redis/redis-server';
 import { startInstance } from '../service/instance';
-import { option } from '../seeded';
+import { VALUE, commandLine } from '../../../scripts/command-line';
 import { atMost, noted, printed, type Row } from '../table';
 
 /** `tsx test/system/acceptance/ten-thousand.ts [--jobs 10000]`: a service with so many live jobs is killed, and started again. */
-const JOBS = option('jobs') ?? 10_000;
+const JOBS = commandLine('usage: ten-thousand [--jobs 10000]', { jobs: VALUE }).number('jobs', 10_000);
 const SERVERS = 4;
 
 interface Store {

@@ -3,7 +3,7 @@ import { faultResults } from './fault-results';
 import { embeddedFaults } from './stores/embedded/embedded-faults';
 import { redisFaults } from './stores/redis/redis-faults';
 import type { StartStore } from './stores/tested-store';
-import { option, word } from '../seeded';
+import { VALUE, commandLine, wrong } from '../../../scripts/command-line';
 import { printed } from '../table';
 
 /** The client is told of less than Redis accepts: it is away while the only instance is, and a while after. */
@@ -12,21 +12,23 @@ const STORES: Readonly<Record<string, { readonly start: StartStore; readonly wri
   embedded: { start: embeddedFaults, writesPerMinute: 1_000 },
 };
 
-/** `npm run faults -- [--store redis|embedded] [--minutes 10] [--seed N] [--live 210] [--every 5]` */
+const USAGE =
+  'usage: npm run faults -- [--store redis|embedded] [--minutes 10] [--seed N] [--live 210] [--every SECONDS]';
+const given = commandLine(USAGE, { store: VALUE, minutes: VALUE, seed: VALUE, live: VALUE, every: VALUE });
+
 async function main(): Promise<void> {
-  const minutes = option('minutes') ?? 10;
-  const seed = option('seed') ?? Math.floor(Math.random() * 1e6);
-  const store = word('store') ?? 'redis';
-  const tested = STORES[store];
-  if (tested === undefined) throw new RangeError(`--store is one of ${Object.keys(STORES).join(', ')}`);
+  const minutes = given.number('minutes', 10);
+  const seed = given.number('seed', Math.floor(Math.random() * 1e6));
+  const store = given.value('store') ?? 'redis';
+  const tested = STORES[store] ?? wrong(USAGE, `--store is one of ${Object.keys(STORES).join(', ')}, not ${store}`);
   console.log(`Fault bench of the ${store} store, ${minutes} min, seed ${seed}`);
   const options = {
     ...{
       start: tested.start,
       seed,
       ms: minutes * 60_000,
-      live: option('live') ?? 210,
-      everyMs: (option('every') ?? 5) * 1_000,
+      live: given.number('live', 210),
+      everyMs: given.number('every', 5) * 1_000,
     },
     say: (line: string) => console.log(`  ${line}`),
   };

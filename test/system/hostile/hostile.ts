@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import { SignJWT } from 'jose';
 import { startRedis } from '../../support/redis/redis-server';
 import { startInstance, type Instance } from '../service/instance';
-import { option } from '../seeded';
+import { VALUE, commandLine } from '../../../scripts/command-line';
 import { atMost, noted, printed } from '../table';
 import type { Tally } from './attacks';
 import { ordinaryJobs, type Ordinary } from './ordinary';
@@ -16,10 +16,10 @@ import { growth, type Growth } from './growth';
 import type { Orders } from './user';
 
 /**
- * `npm run hostile [-- --seconds 60]`: three instances on one Redis under a hostile user with a valid token and a hostile
+ * Three instances on one Redis under a hostile user with a valid token and a hostile
  * ComfyUI among the servers, beside 50 ordinary jobs of another user. `PROFILE=…` writes CPU profiles there.
  */
-const SECONDS = option('seconds') ?? 60;
+const SECONDS = commandLine('usage: npm run hostile -- [--seconds 60]', { seconds: VALUE }).number('seconds', 60);
 const JOBS = 50;
 const SECRET = 'a secret of the hostile bench, long enough 4711';
 const MIB = 2 ** 20;
