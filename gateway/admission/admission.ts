@@ -72,7 +72,8 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
             await strangerFrom(request);
             throw error;
           }
-          response.locals['refusal'] = error;
+          // Who refused it before knew it for one of theirs.
+          response.locals['refusal'] ??= error;
           return undefined;
         }));
       response.locals['viewer'] = viewer;
