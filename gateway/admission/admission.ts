@@ -72,7 +72,6 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
             await strangerFrom(request);
             throw error;
           }
-          // Who refused it before knew it for one of theirs.
           response.locals['refusal'] ??= error;
           return undefined;
         }));
