@@ -66,7 +66,10 @@ export interface RedisIndex {
   before(state: JobState, workflowBytes?: number): Observable<never>;
   /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
   after(state: JobState, isNew?: boolean): Observable<never>;
-  /** Files a job that was found under another standing, or not at all, unless that was put just now. */
+  /**
+   * Files a job that was found under another standing, or not at all, unless that was put just now: in the sets of `owner`,
+   * where it was found, and in all others, for what lost one move has mostly lost both.
+   */
   heal(owner: string, state: JobState): Observable<never>;
   /** Drops entries of an owner that lead to no state. */
   drop(owner: string, promptIds: readonly string[]): Observable<never>;
@@ -119,7 +122,8 @@ class ScriptedIndex implements RedisIndex {
   }
 
   heal(owner: string, state: JobState): Observable<never> {
-    return this.#put(owner, state, 'move', '', GUARD_S).pipe(ignoreElements());
+    const owners = new Set([owner, ...ownersOf(state)]);
+    return forkJoin([...owners].map((each) => this.#put(each, state, 'move', '', GUARD_S))).pipe(ignoreElements());
   }
 
   drop(owner: string, promptIds: readonly string[]): Observable<never> {

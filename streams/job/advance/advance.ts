@@ -96,7 +96,7 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
       return { ...asked, stage: { tag: 'posting', cancelAsked: true } };
     }
     case 'ticked':
-      return isAtServer(job) && job.state.status === 'processing' ? derived(job, job.state, at) : job;
+      return isAtServer(job) ? derived(job, job.state, at) : job;
     case 'abandoned':
       return !isCancelAsked(job) && runsAgain(job.state, lost) ? failed(job, lost, at) : job;
   }

@@ -23,8 +23,8 @@ export const asAsked = (job: Job, failure: Failure): Failure =>
   isCancelAsked(job) && failure.kind === 'interrupted' ? { ...failure, ...cancelledFailure } : failure;
 
 /** What frames told of: files and texts, and the pictures that no history has. */
-export const heardOutputs = (job: Job): readonly JobOutput[] =>
-  isAtServer(job) ? withPictures(job, [...job.stage.outputs.values()].flat()) : [];
+export const heardOutputs = (job: Job<AtServer>): readonly JobOutput[] =>
+  withPictures(job, [...job.stage.outputs.values()].flat());
 
 /** These outputs, and the pictures that came over the socket. */
 export const withPictures = (job: Job, outputs: readonly JobOutput[]): readonly JobOutput[] =>

@@ -676,9 +676,47 @@ describe('a socket that is deaf', () => {
     expect(due(100_000)).toEqual(['a']);
   });
 
+  test('[R8] is told from one that is well without a question', () => {
+    const { told, due, deafThoughBusy } = waiting();
+    told('a', started);
+    expect([deafThoughBusy(1_000), due(1_000)]).toEqual([false, []]);
+  });
+
   test('[R7] is none that nobody opened', () => {
     expect(aBoard().deaf(1e9)).toBe(false);
   });
+});
+
+describe('a server that is silent', () => {
+  const silent = (at: number): BoardEvent => ({ tag: 'silent', promptId: 'a', since: 1_000, at });
+
+  test('has its jobs say so, once, in a change of their own', () => {
+    const { open, take } = aBoard();
+    const [opened] = open('a');
+    expect(take(silent(6_000))).toMatchObject([
+      { state: { silentSince: 1_000, via: 'polling', updatedAt: 6_000, seq: opened!.seq + 1 } },
+    ]);
+    expect([...take(silent(7_000)), ...take({ ...silent(7_000), promptId: 'b' } as BoardEvent)]).toEqual([]);
+  });
+
+  test('is so still after what we do to a job ourselves, and no more once it says anything', () => {
+    const { open, take, told } = aBoard();
+    open('a');
+    take(silent(6_000));
+    expect(told('a', { tag: 'cancelAsked' }).at(-1)?.silentSince).toBe(1_000);
+    expect(told('a', foundRunning).at(-1)).not.toHaveProperty('silentSince');
+  });
+});
+
+test('a job that is suspected is looked up now, and one that is gone is nobody’s trouble', () => {
+  const { open, told, linked, take, due } = aBoard();
+  linked();
+  open('a');
+  told('a', foundRunning);
+  expect(due(500)).toEqual([]);
+  take({ tag: 'suspected', promptId: 'a', at: 500 });
+  expect(due(500)).toEqual(['a']);
+  expect(take({ tag: 'suspected', promptId: 'gone', at: 500 })).toEqual([]);
 });
 
 describe('a preview', () => {
@@ -727,7 +765,8 @@ describe('a preview', () => {
 test('a hundred thousand events do not make the board grow', () => {
   const { board, open, told, queueLength, heard, previewed } = aBoard();
   open('kept');
-  for (let event = 0; event < 100_000; event++) {
+  // Eight each.
+  for (let event = 0; event < 15_000; event++) {
     const id = String(event);
     if (event % 10 === 0) open(id);
     told(id, started, step(event % 10), { tag: 'snapshot', nodes: [finished('1'), running('2', event % 10, 10)] });

@@ -56,7 +56,8 @@ export async function startRedisCluster({
       return master;
     },
     moveSlots: async (slots, from, to) => {
-      for (const slot of slots) await moveSlot(slot, from, to, await cluster.masters());
+      const masters = await cluster.masters();
+      for (const slot of slots) await moveSlot(slot, from, to, masters);
     },
     flush: async () => {
       await Promise.all((await cluster.masters()).map(({ admin }) => admin.flushall()));

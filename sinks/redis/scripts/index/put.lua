@@ -1,5 +1,5 @@
--- Adds a job that is in no set yet, or, to `move` it, puts it in that of its standing. What was put less than `guard` seconds
--- ago is left alone.
+-- Adds a job that is in no set yet, or, to `move` it, puts it in that of its standing. With a `guard`, what stands right is
+-- left alone, and what was put less than so many seconds ago.
 -- ARGV: promptId, startedAt, standing (1-5), life of an unsettled entry, of a settled one, `add` or `move`, bytes of the
 -- workflow (empty: as before), guard. Answers the standing it is filed under now.
 local id, standing, guard = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[8])
@@ -7,7 +7,7 @@ local function life(at) return tonumber(at <= 2 and ARGV[4] or ARGV[5]) end
 local at = standingOf(id)
 if guard > 0 and at then
   local goes = tonumber(redis.call('ZSCORE', UNTIL, id) or '0')
-  if goes - life(at) > now() - guard then return at end
+  if at == standing or goes - life(at) > now() - guard then return at end
 end
 if at and ARGV[6] == 'add' then
   redis.call('ZADD', UNTIL, now() + life(at), id)

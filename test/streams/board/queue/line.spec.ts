@@ -61,6 +61,23 @@ describe('who stands where', () => {
     expect(ids()).toBe('xB');
     line.accepted('A', 3, false);
     expect(ids()).toBe('xBA');
+    // Run once more, it is found as any other.
+    looked(4, 'xBA');
+    expect(ids()).toBe('xBA');
+  });
+
+  test('is once there, though a look finds a job of ours before its post is answered', () => {
+    const { line, ids, looked } = aLine();
+    looked(0, 'xA');
+    line.accepted('A', 1, false);
+    expect(ids()).toBe('xA');
+  });
+
+  test('is nobody before a job of ours that has run: who stood there is over, or was never there', () => {
+    const { line, ids, looked } = aLine();
+    looked(0, 'xyAB');
+    line.ended('A', 1, graph({ '1': ['SaveImage'] }));
+    expect(ids()).toBe('B');
   });
 
   test('[R16] is followed no further than the bound', () => {
@@ -79,6 +96,14 @@ test('a stranger’s run is timed where its start was seen', () => {
   expect(told(10, 2)).toBeUndefined();
   looked(20, 'yA');
   expect(told(40, 1)).toBe(30);
+});
+
+test('a stranger’s run is not timed whose start nobody saw, behind a job of ours', () => {
+  const { line, looked, told } = aLine();
+  looked(0, 'xAy');
+  line.accepted('B', 1, false);
+  told(2, 3);
+  expect(told(50, 1, 'A')).toBeUndefined();
 });
 
 describe('what a run before has left as it is wanted', () => {

@@ -6,6 +6,7 @@ import { graphOf } from '../../../../streams/job/workflow';
 import {
   advance,
   aFailure,
+  aFile,
   aJob,
   aPosting,
   after,
@@ -125,14 +126,16 @@ describe('progress', () => {
 describe('the good end', () => {
   test('[R3, R16] of which frames told more than a run holds is had from history, and so much is held', () => {
     const outputs = Array.from({ length: 2_000 }, (_, n) => anOutput('3', `${n}${'x'.repeat(400)}.png`));
-    const floods = Array.from({ length: 40 }, (_, n): Fact => ({ tag: 'executed', nodeId: `${n}`, outputs }));
+    const floods = Array.from({ length: 4 }, (_, n): Fact => ({ tag: 'executed', nodeId: `${n}`, outputs }));
     const flooded = after(aJob(), started, ...floods);
     const held = 'outputs' in flooded.stage ? [...flooded.stage.outputs.values()].flat() : [];
     expect(JSON.stringify(held).length).toBeLessThan(2 * bounds.heldOutputsBytes);
     expect(after(flooded, succeeded).stage.tag).toBe('fetchingOutputs');
-    const nothings = Array.from({ length: 20_000 }, (_, n): Fact => ({ tag: 'executed', nodeId: `${n}`, outputs: [] }));
+    // A node without outputs counts as 100 bytes beside its id: 1,000.
+    const ids = Array.from({ length: 2_000 }, (_, n) => `${n}`.padStart(900, '0'));
+    const nothings = ids.map((nodeId): Fact => ({ tag: 'executed', nodeId, outputs: [] }));
     const emptied = after(aJob(), started, ...nothings);
-    expect('outputs' in emptied.stage && emptied.stage.outputs.size).toBeLessThan(bounds.heldOutputsBytes / 100);
+    expect('outputs' in emptied.stage && emptied.stage.outputs.size).toBeLessThan(bounds.heldOutputsBytes / 1_000);
   });
 
   test('[R16] shows no node under an id that is longer than a workflow’s', () => {
@@ -288,6 +291,11 @@ describe('when it is looked at next', () => {
   test('[R8] accepted, it is audited or polled', () => {
     expect(next(aPosting(), { tag: 'accepted', postedAt: 0 })).toBe(timing.auditMs);
     expect(next(aPosting({ linked: false }), { tag: 'accepted', postedAt: 0 })).toBe(timing.pollMs);
+  });
+  test('[R8] in no history yet, or unanswered, it is asked for again as often as before', () => {
+    expect(next(aJob(), { tag: 'unended' })).toBe(timing.auditMs);
+    expect(next(aJob({ linked: false }), { tag: 'unended' })).toBe(timing.pollMs);
+    expect(next(aJob(), { tag: 'unanswered' })).toBe(timing.pollMs);
   });
   test('cancelled by us, soon', () => {
     expect(next(knowing(aJob(), { nextLookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
@@ -456,6 +464,28 @@ describe('on its way', () => {
     expect(state.node).toMatchObject({ id: '2', type: 'Sampler', title: 'The sampler' });
   });
 
+  test('a node’s steps are told that are too small to move the bar', () => {
+    const counting = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 100_000 });
+    const first = advance(aJob(), told(counting(1), 1));
+    const next = advance(first, told(counting(2), 1));
+    expect(next.state).toMatchObject({ progress: first.state.progress, node: { value: 2 }, seq: first.state.seq + 1 });
+  });
+
+  test('the output nodes that the queue names count, and no others; a look that names others is believed', () => {
+    const two = graphOf({
+      a: { class_type: 'KSampler', inputs: { steps: 10 } },
+      b: { class_type: 'KSampler', inputs: { steps: 10 } },
+    });
+    const half = (...looks: readonly (readonly string[])[]): number => {
+      const named = looks.map((targets): Fact => ({ tag: 'found', where: 'pending', targets }));
+      const taken = after(aJob({ graph: two }), ...named);
+      const steps = [1, 2, 3, 4, 5].map((n) => told(step(n, 'a'), n * 1_000));
+      return steps.reduce((job, event) => advance(job, event), advance(taken, told(started, 10))).state.progress;
+    };
+    expect(half(['a'])).toBeGreaterThan(1.5 * half(['a', 'b']));
+    expect(half(['a', 'b'], ['a'])).toBe(half(['a']));
+  });
+
   test('says how its news comes', () => {
     const polled = after(aJob({ linked: false }), found('running'));
     expect(polled.state.via).toBe('polling');
@@ -512,6 +542,11 @@ describe('a job that runs on unheard', () => {
   test('has what is left of it told once its pace was seen, and not before', () => {
     expect(advance(aJob(), told(started, 1_000)).state.etaMs).toBeUndefined();
     expect(unheard().state.etaMs).toBeGreaterThan(10_000);
+  });
+
+  test('has what is left of it told in whole ms', () => {
+    const { etaMs } = tick(unheard(), 5_333).state;
+    expect(etaMs).toBe(Math.round(etaMs!));
   });
 
   test('[R1] and has ended is not gone on with', () => {
@@ -584,7 +619,7 @@ describe('when it began', () => {
 
 describe('what a state holds', () => {
   test('[R16] is bounded, whatever a server names', () => {
-    const outputs = Array.from({ length: 400_000 }, (_, n) => anOutput('3', `${'x'.repeat(400)}${n}.png`));
+    const outputs = Array.from({ length: 200_000 }, (_, n) => anOutput('3', `${'x'.repeat(400)}${n}.png`));
     const { state } = after(aJob(), { tag: 'ended', outcome: outputs });
     expect(state.status).toBe('completed');
     expect(state.outputs!.length).toBeGreaterThan(100);
@@ -594,6 +629,23 @@ describe('what a state holds', () => {
   test('is told under the nodes of the workflow itself', () => {
     const { state } = after(aJob(), { tag: 'ended', outcome: [anOutput('3.0.0.2'), anOutput('2')] });
     expect(state.outputs?.map(({ nodeId }) => nodeId)).toEqual(['2', '3']);
+  });
+
+  test('is told so where only the look at its end brings the workflow', () => {
+    const ended: Fact = { tag: 'ended', outcome: [anOutput('3.0.0.2')], graph: sampling };
+    expect(after(aJob({ graph: new Map() }), ended).state.outputs?.map(({ nodeId }) => nodeId)).toEqual(['3']);
+  });
+
+  test('of an end that a look sees before the post was answered are its outputs', () => {
+    const ended: Fact = { tag: 'ended', outcome: [anOutput('3')] };
+    expect(after(aPosting(), ended).state).toMatchObject({ status: 'completed', outputs: [anOutput('3')] });
+  });
+
+  test('of pictures that came over the socket is each of them, once, whichever is sent again', () => {
+    const pictured = (filename: string): Fact => ({ tag: 'pictured', output: aFile('3', filename), bytes: 9 });
+    const { state, stage } = after(aJob(), started, pictured('a.png'), pictured('b.png'), pictured('a.png'));
+    expect(state.pictures?.map(({ filename }) => filename)).toEqual(['a.png', 'b.png']);
+    expect(stage).toMatchObject({ pictureBytes: 18 });
   });
 
   test('of a failure are the outputs that were finished before it', () => {
@@ -629,6 +681,11 @@ describe('the stage of a job', () => {
     const asked = after(aPosting(), { tag: 'cancelAsked' }, started);
     expect(asked.stage).toMatchObject({ tag: 'watched', cancelAsked: true, whole: true });
     expect(advance(asked, told(broke('interrupted'), 9)).state.failure?.kind).toBe('cancelled');
+  });
+
+  test.each([aPosting(), after(aJob(), started)])('keeps when a cancel was asked for first', (job) => {
+    const twice = [5, 9].reduce((job, at) => advance(job, told({ tag: 'cancelAsked' }, at)), job);
+    expect(twice.state.cancelAskedAt).toBe(5);
   });
 
   test('begins anew with the next run: nothing of the last one is left', () => {
