@@ -72,7 +72,7 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
             await strangerFrom(request);
             throw error;
           }
-          response.locals['refusal'] = error;
+          response.locals['refusal'] ??= error;
           return undefined;
         }));
       response.locals['viewer'] = viewer;

@@ -27,7 +27,12 @@ export interface NodeFacts {
   /** CONFIG GET save: when the data set is written to disk. */
   readonly save?: string;
   readonly hasShardedPubSub?: boolean;
+  /** By how much our clock is ahead of its, ms; negative where it is behind. */
+  readonly aheadMs?: number;
 }
+
+/** Clocks that differ by no more change nothing: answers take that long, and tokens are given as much. */
+const CLOCKS_DIFFER_MS = 5_000;
 
 /** What endangers jobs on these nodes, each once. Errors with `StoreUnavailable`, or `UnsuitableStore`. */
 export function redisPreflight(redis: RedisNodes): Observable<readonly string[]> {
@@ -68,15 +73,22 @@ function refusalOf(error: unknown): string | undefined {
 
 /** Hosted services and careful administrators forbid some of these commands: what is refused is unknown. */
 async function factsOf(node: Redis): Promise<NodeFacts> {
-  const [info = '', save, commands] = await Promise.all([
-    node.info().catch(undefinedIfRefused),
+  const askedAt = Date.now();
+  const [[text = '', answeredAt], save, commands] = await Promise.all([
+    node
+      .info()
+      .catch(undefinedIfRefused)
+      .then((answer) => [answer, Date.now()] as const),
     node.config('GET', 'save').catch(undefinedIfRefused),
     node.command('INFO', 'SPUBLISH').catch(undefinedIfRefused),
   ]);
+  const info = new Map(
+    text.split('\r\n').map((line): [string, string] => [line.split(':', 1).join(), line.replace(/^[^:]*:/, '')]),
+  );
+  const itsMs = Number(info.get('server_time_usec')) / 1000;
   return {
-    info: new Map(
-      info.split('\r\n').map((line): [string, string] => [line.split(':', 1).join(), line.replace(/^[^:]*:/, '')]),
-    ),
+    info,
+    ...(itsMs > 0 && { aheadMs: itsMs < askedAt ? askedAt - itsMs : Math.min(0, answeredAt - itsMs) }),
     ...(isPair(save) && { save: save[1] }),
     ...(Array.isArray(commands) && { hasShardedPubSub: commands[0] !== null }),
   };
@@ -99,7 +111,7 @@ export function assertSuitable({ info, hasShardedPubSub }: NodeFacts, isCluster:
 }
 
 /** One sentence for each setting that endangers jobs: which, why, and what to set. */
-export function warningsOf({ info, save }: NodeFacts): readonly string[] {
+export function warningsOf({ info, save, aheadMs = 0 }: NodeFacts): readonly string[] {
   if (info.size < 2)
     return ['INFO is not allowed to this user, so nothing could be checked: allow it (ACL: +info +config|get)'];
   const policy = info.get('maxmemory_policy');
@@ -117,7 +129,15 @@ export function warningsOf({ info, save }: NodeFacts): readonly string[] {
     info.get('role') === 'slave'
       ? 'this Redis is a replica (replicaof is set) and takes no writes; name its master'
       : '',
+    Math.abs(aheadMs) > CLOCKS_DIFFER_MS ? wrongClock(aheadMs) : '',
   ].filter((warning) => warning !== '');
+}
+
+/** Deadlines are stored as times, by the clock of whoever took the job, and kept by the clock of whoever has it now. */
+function wrongClock(aheadMs: number): string {
+  const [place, when] = aheadMs > 0 ? ['ahead of', 'early'] : ['behind', 'late'];
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  return `the clock of this machine is ${seconds} s ${place} that of Redis: jobs that change hands time out so much too ${when}; set both clocks (NTP)`;
 }
 
 const isPair = (answer: unknown): answer is readonly [string, string] =>

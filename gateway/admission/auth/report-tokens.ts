@@ -1,13 +1,17 @@
 import { hkdfSync } from 'node:crypto';
-import { jwtVerify, SignJWT } from 'jose';
+import { errors, jwtVerify, SignJWT } from 'jose';
 import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Viewer } from './auth';
+import { TokenRefused } from './token-refused';
 
 /** Tokens that are good for telling of one job and for nothing else. None is kept anywhere: the same job may be given another. */
 export interface ReportTokens {
   readonly sign: (job: Pick<JobState, 'promptId' | 'userId' | 'deadlineAt'>) => Promise<ReportToken>;
-  /** Whose job it is, where the token is one of this job; `undefined` for any other. */
+  /**
+   * Whose job it is, where the token is one of this job; `undefined` for a token of a user, or of nobody. Rejects with
+   * `TokenRefused`, which says why, for one of another job or one that has expired.
+   */
   readonly viewerOf: (token: string, promptId: string) => Promise<Viewer | undefined>;
 }
 
@@ -40,9 +44,13 @@ export function reportTokens(secret: Uint8Array, nowMs: () => number = Date.now)
         const options = { audience: AUDIENCE, algorithms: ['HS256'], currentDate: new Date(nowMs()) };
         const { payload } = await jwtVerify(token, key, { ...options, requiredClaims: ['exp', 'sub'] });
         const { sub, exp = 0, scope } = payload;
-        if (sub === undefined || scope !== SCOPE || payload['promptId'] !== promptId) return undefined;
+        if (sub === undefined || scope !== SCOPE) return undefined;
+        if (payload['promptId'] !== promptId) throw new TokenRefused('The token is for the reports of another job.');
         return { userId: sub, role: 'user', expiresAt: exp * 1000 };
-      } catch {
+      } catch (error) {
+        if (error instanceof errors.JWTExpired)
+          throw new TokenRefused('The token for reports has expired.', { cause: error });
+        if (error instanceof TokenRefused) throw error;
         return undefined;
       }
     },

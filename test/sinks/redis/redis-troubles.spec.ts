@@ -65,6 +65,18 @@ describe('preflight', () => {
     ]);
   });
 
+  it.each([
+    [300_000, /300 s ahead of that of Redis.*too early/],
+    [-300_000, /300 s behind that of Redis.*too late/],
+  ])('finds a clock out that is %d ms from that of Redis', async (aheadMs, named) => {
+    const server = await start('--appendonly', 'yes');
+    const now = Date.now;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
+    const said = await preflight(open(server.url));
+    clock.mockRestore();
+    expect(said).toEqual([expect.stringMatching(named)]);
+  });
+
   it('finds a replica out', async () => {
     const [master, replica] = [await start('--appendonly', 'yes'), await start('--appendonly', 'yes')];
     await adminOf(replica).replicaof('127.0.0.1', master.port);

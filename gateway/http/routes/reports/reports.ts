@@ -3,6 +3,7 @@ import type { Pipeline } from '../../../../pipeline/api';
 import { bounds } from '../../../../streams/bounds';
 import { bearerToken, maySee } from '../../../admission/auth/auth';
 import type { ReportTokens } from '../../../admission/auth/report-tokens';
+import { TokenRefused } from '../../../admission/auth/token-refused';
 import { meter } from '../../../admission/limits/rate-limits';
 import type { JobViews } from '../../../wire/job-views';
 import { Problem, unknownJob } from '../../../wire/problem';
@@ -35,8 +36,14 @@ export const reportsRoute = (options: ReportsOptions): Router => {
 export const reporters = (tokens: ReportTokens | undefined): Router => {
   const admitting: RequestHandler<OfJob> = async ({ params, headers }, response, next) => {
     const token = bearerToken(headers.authorization);
-    const viewer = token === undefined ? undefined : await tokens?.viewerOf(token, params.promptId);
-    if (viewer !== undefined) Object.assign(response.locals, { viewer, isReporter: true });
+    try {
+      const viewer = token === undefined ? undefined : await tokens?.viewerOf(token, params.promptId);
+      if (viewer !== undefined) Object.assign(response.locals, { viewer, isReporter: true });
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      // Counted as a stranger, who is then told this.
+      response.locals['refusal'] = error;
+    }
     next();
   };
   return Router().post(PATH, admitting);

@@ -103,6 +103,27 @@ test('its token is good for nothing else, and no other is good for it', async ()
     });
 });
 
+test('a program whose token is not good is told why, and not that it is forged', async () => {
+  const [mine, other] = [await opened(), await opened({ timeoutMs: 1_000 })];
+  const refused = async (path: string, token: string) =>
+    (await ask('POST', path, { body: { count: 1 }, token })).json as { detail?: string };
+  for (const promptId of [other.promptId, randomUUID()])
+    expect(await refused(`/jobs/${promptId}/report`, mine.token)).toMatchObject({
+      status: 401,
+      detail: 'The token is for the reports of another job.',
+    });
+  await eventually(async () =>
+    expect(await refused(`/jobs/${other.promptId}/report`, other.token)).toMatchObject({
+      status: 401,
+      detail: 'The token for reports has expired.',
+    }),
+  );
+  const forged = await tokenOf({ sub: 'ada' }, { secret: new Uint8Array(32) });
+  expect(await refused(`/jobs/${mine.promptId}/report`, forged)).toMatchObject({
+    detail: 'The token’s signature is wrong.',
+  });
+});
+
 test('a cancel is told in the answer to the next report', async () => {
   const { promptId, report } = await opened();
   await report({ count: 1 });
