@@ -47,8 +47,12 @@ function aBoard({ seconds, waiting, each = 10 }: { seconds: number; waiting: num
       const { etaMs = NaN, updatedAt } = board.job(promptId)!.state;
       return (etaMs - (at - updatedAt)) / 1000;
     },
-    /** A look finds a job behind so many others. */
-    found: (promptId: string, ahead: number): void => take({ tag: 'found', promptId, where: 'pending', ahead, at }),
+    /** A look finds the jobs in this order, and tells of one of them where it stands. */
+    found: (order: readonly string[], promptId: string): void => {
+      const entries = order.map((runId) => ({ runId, nodes: () => 0, graph: () => undefined }));
+      take({ tag: 'queueSeen', serverUrl: SERVER, entries, at });
+      take({ tag: 'found', promptId, where: 'pending', ahead: order.indexOf(promptId), at });
+    },
     /** The job at work counts to so many of ten. */
     counts: (value: number): void => take({ tag: 'stepped', promptId: 'running', nodeId: '1', value, max: 10, at }),
     seqOf: (promptId: string): number => board.job(promptId)!.state.seq,
@@ -92,7 +96,7 @@ test('[R11] a waiting job is told by the clock in a change of its own, once what
 test('a waiting job that a look finds further in front has its sooner start told with that, in one change', () => {
   const { told, found, seqOf, etaSeconds } = aBoard({ seconds: 60, waiting: 4, each: 30 });
   const [seq, before] = [seqOf('4'), etaSeconds('4')];
-  found('4', 2);
+  found(['running', '1', '4', '2', '3'], '4');
   expect(told).toMatchObject([{ promptId: '4', seq: seq + 1 }]);
   expect(etaSeconds('4')).toBeLessThan(before - 20);
 });

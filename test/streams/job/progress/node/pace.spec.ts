@@ -29,7 +29,8 @@ test('where the number that a node counts to grows with its steps, as many are e
   for (let n = 1; n <= 30; n++) run = stepped(run, '1', n, 10 + n, 1_000 * n);
   expect(timeLeft(run, 30_000).ms / 30_000).toBeCloseTo(1, 1);
   // It is all one bar, and one round of it.
-  expect(run.nodes.get('1')).toMatchObject({ first: undefined, rounds: 0 });
+  expect(run.nodes.get('1')).not.toHaveProperty('first');
+  expect(run.nodes.get('1')?.rounds).toBe(0);
 });
 
 test('what is silent past its time is expected to go on: a guess for longer than what was measured, either for longer the later it is', () => {
