@@ -40,6 +40,6 @@ export class Strangers {
 
   /** Nobody waits there any more whom they matter to. */
   forget(serverUrl: string): void {
-    if (this.#ofServer.has(serverUrl)) this.seen(serverUrl, []);
+    this.seen(serverUrl, []);
   }
 }

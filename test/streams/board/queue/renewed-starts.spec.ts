@@ -18,11 +18,11 @@ function aBoard({ seconds, waiting, each = 10 }: { seconds: number; waiting: num
     () => durations,
   );
   let at = 0;
-  const told: { readonly promptId: string; readonly at: number; readonly etaMs: number | undefined }[] = [];
+  const told: { promptId: string; at: number; etaMs: number | undefined; seq: number }[] = [];
   const take = (event: BoardEvent): void => {
     for (const change of board.take(event))
       if (change.tag === 'state' && change.state.status === 'queued')
-        told.push({ promptId: change.state.promptId, at, etaMs: change.state.etaMs });
+        told.push({ promptId: change.state.promptId, at, etaMs: change.state.etaMs, seq: change.state.seq });
   };
   const open = (promptId: string, takes: number): void => {
     const job: Job = {
@@ -47,6 +47,15 @@ function aBoard({ seconds, waiting, each = 10 }: { seconds: number; waiting: num
       const { etaMs = NaN, updatedAt } = board.job(promptId)!.state;
       return (etaMs - (at - updatedAt)) / 1000;
     },
+    /** A look finds the jobs in this order, and tells of one of them where it stands. */
+    found: (order: readonly string[], promptId: string): void => {
+      const entries = order.map((runId) => ({ runId, nodes: () => 0, graph: () => undefined }));
+      take({ tag: 'queueSeen', serverUrl: SERVER, entries, at });
+      take({ tag: 'found', promptId, where: 'pending', ahead: order.indexOf(promptId), at });
+    },
+    /** The job at work counts to so many of ten. */
+    counts: (value: number): void => take({ tag: 'stepped', promptId: 'running', nodeId: '1', value, max: 10, at }),
+    seqOf: (promptId: string): number => board.job(promptId)!.state.seq,
     pass: (secondsMore: number): void => {
       for (let n = 0; n < secondsMore; n++) take({ tag: 'clock', at: (at += 1000) });
     },
@@ -71,6 +80,25 @@ test('a waiting job whose run before is late is told so, never that it starts no
   expect(left.filter((seconds) => seconds <= 0)).toEqual([]);
   expect(left.filter((seconds) => seconds > 0).length).toBeGreaterThan(30);
   expect(left.at(-1)).toBeNaN();
+});
+
+test('[R11] a waiting job is told by the clock in a change of its own, once what stands before it is less by more than a tenth', () => {
+  const { told, pass, counts, seqOf } = aBoard({ seconds: 60, waiting: 4, each: 30 });
+  const before = seqOf('4');
+  counts(4);
+  pass(1);
+  counts(9);
+  pass(10);
+  expect(told.filter(({ promptId }) => promptId === '4')).toMatchObject([{ seq: before + 1 }]);
+  expect(told.find(({ promptId }) => promptId === '4')!.etaMs! / 1000).toBeCloseTo(3 * 30, -1);
+});
+
+test('a waiting job that a look finds further in front has its sooner start told with that, in one change', () => {
+  const { told, found, seqOf, etaSeconds } = aBoard({ seconds: 60, waiting: 4, each: 30 });
+  const [seq, before] = [seqOf('4'), etaSeconds('4')];
+  found(['running', '1', '4', '2', '3'], '4');
+  expect(told).toMatchObject([{ promptId: '4', seq: seq + 1 }]);
+  expect(etaSeconds('4')).toBeLessThan(before - 20);
 });
 
 test('what was told long ago is told anew, for those who do not count down', () => {

@@ -1,4 +1,5 @@
 import { bounds } from '../../../../streams/bounds';
+import { Strangers } from '../../../../streams/board/queue/line/strangers';
 import { StartTimes } from '../../../../streams/board/queue/start-times';
 import type { Job } from '../../../../streams/job/job';
 import type { QueueEntry } from '../../../../streams/job/job-event';
@@ -104,6 +105,9 @@ describe('jobs of ours', () => {
   test('are told nothing where what stands before them is not known', () => {
     const [first, second] = [waiting('1', 0, working(10, { trust: 0, loaderTrust: 0 })), waiting('2', 1, working(20))];
     expect(aQueue(first, second).seconds(second)).toBeUndefined();
+    // Nobody told who stands between.
+    const [front, third] = [waiting('0', 0, working(500)), waiting('3', 2, working(20))];
+    expect(aQueue(front, third).seconds(third)).toBeUndefined();
     const nowhere: Job = { ...aJob(), state: aState() };
     expect(aQueue(nowhere).seconds(nowhere)).toBeUndefined();
   });
@@ -171,6 +175,13 @@ describe('strangers', () => {
     expect(seconds({ ...job, state: { ...job.state, queuePosition: 1 } }, 400)).toBeGreaterThan(190);
   });
 
+  test('are timed though nobody told what they ran', () => {
+    const job = waiting('job', 3, working(10));
+    const { seconds, length } = aQueue(job);
+    for (const [n, at] of [0, 50, 100].entries()) length(at, 6 - n);
+    expect(seconds(job, 100)).toBeGreaterThan(2 * 40);
+  });
+
   test('[R16] are read once, and no more of them than there is room for', () => {
     const job = waiting('job', 2, working(10));
     const { seen } = aQueue(job);
@@ -187,6 +198,30 @@ describe('strangers', () => {
     expect(reads).toEqual(['x', 'y']);
     seen(90, ours(job), counted('z', bounds.strangersNodesAtOnce));
     expect(reads).toEqual(['x', 'y', 'z']);
+  });
+
+  test('[R16] that have left make room for others, on whichever server', () => {
+    const big = graph(
+      Object.fromEntries(Array.from({ length: bounds.strangersNodesAtOnce }, (_, n) => [`${n}`, ['Node']])),
+    );
+    const [strangers, most] = [new Strangers(), bounds.strangersNodes / bounds.strangersNodesAtOnce];
+    const areRead = (server: string, ...ids: readonly string[]): readonly boolean[] =>
+      [
+        ...strangers
+          .seen(
+            server,
+            ids.map((id) => stranger(id, big)),
+          )
+          .values(),
+      ].map((slot) => slot.graph !== undefined);
+    for (let n = 0; n < most; n += 1) expect(areRead(`${n}`, 'a')).toEqual([true]);
+    expect(areRead('more', 'b')).toEqual([false]);
+    strangers.forget('0');
+    strangers.forget('0');
+    expect(areRead('more', 'b')).toEqual([true]);
+    expect(areRead('0', 'a')).toEqual([false]);
+    expect(areRead('1', 'c')).toEqual([true]);
+    expect(areRead('0', 'a')).toEqual([false]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { silentMs, spread } from '../../../../../streams/job/progress/node/node-left';
 import { executing, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
 import { aRun, type Nodes } from '../a-run';
@@ -21,4 +22,19 @@ test('steps that take three times as long from the middle on are expected to go 
 test('a single step that is late by half changes next to nothing', () => {
   const [left, late] = [leftAfter(times(20, 1_000)), leftAfter([...times(19, 1_000), 1_500])];
   expect(late / left).toBeLessThan(1.04);
+});
+
+test('where the number that a node counts to grows with its steps, as many are expected as have come', () => {
+  let run = executing(aRun(sampling), '1', 0);
+  for (let n = 1; n <= 30; n++) run = stepped(run, '1', n, 10 + n, 1_000 * n);
+  expect(timeLeft(run, 30_000).ms / 30_000).toBeCloseTo(1, 1);
+  // It is all one bar, and one round of it.
+  expect(run.nodes.get('1')).not.toHaveProperty('first');
+  expect(run.nodes.get('1')?.rounds).toBe(0);
+});
+
+test('what is silent past its time is expected to go on: a guess for longer than what was measured, either for longer the later it is', () => {
+  const left = (trust: number, elapsedMs: number): number => silentMs(10_000, elapsedMs, spread(trust));
+  expect(left(0, 20_000)).toBeGreaterThan(3 * left(1, 20_000));
+  for (const trust of [0, 1]) expect(left(trust, 40_000)).toBeGreaterThan(1.5 * left(trust, 20_000));
 });

@@ -37,6 +37,7 @@ test.each([
   ['the first', 4_500],
   ['the second', 59_000],
   ['the third', 119_000],
+  ['the third, near its end', 127_000],
 ])('a node that counts on several bars is expected to go through them as before: in the midst of %s', (_, at) => {
   const { known } = kept();
   const run = counted(runClock(plan, { at: 0, durations: known.durationsOn(SERVER) }), at);
@@ -61,8 +62,10 @@ test('bars that come again, or are too many, are rounds', () => {
   let run = executing(aRun(restoring), '1', 0);
   for (let n = 0; n < 40; n++) run = stepped(stepped(run, '1', 1, 5, 2_000 * n), '1', 1, 9, 2_000 * n + 1_000);
   expect(run.nodes.get('1')?.later).toEqual([]);
-  for (let n = 0; n < 40; n++) run = stepped(run, '1', 2, 100 + n, 100_000 + n);
-  expect(run.nodes.get('1')?.later?.length).toBeLessThan(6);
+  let other = executing(aRun(restoring), '1', 0);
+  for (let n = 0; n < 40; n++) other = stepped(other, '1', 2, 100 - n, 1_000 + n);
+  const { later, rounds } = other.nodes.get('1') ?? {};
+  expect([later?.length, rounds]).toEqual([5, 33]);
 });
 
 test.each(['[1,[1],1,1,1,1,[1]]', '[1,[1],1,1,1,1,[[1]]]', '[1,[1],1,1,1,1,[[1,"a"]]]', '[1,[1],1,1,1,1,[],1]'])(

@@ -1,5 +1,7 @@
 import { learned } from '../../../../../streams/job/progress/learned/learned';
 import { isSureOf } from '../../../../../streams/job/progress/node/node-left';
+import { newNodeRun } from '../../../../../streams/job/progress/node/node-run';
+import { isOpen, roundsToCome } from '../../../../../streams/job/progress/node/rounds';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { runClock, type RunClock } from '../../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../../streams/job/progress/run-events';
@@ -50,6 +52,30 @@ test('rounds that are only guessed may be half as many again before the last of 
   const left = timeLeft(rounds(aRun(tiles), 16), 16_000);
   expect(left.ms).toBeGreaterThan(7_000);
   expect(isSureOf(timeLeft(rounds(aRun(tiles), 3), 3_000))).toBe(false);
+});
+
+/** A node that was through so many rounds, and counts on the next: to ten. */
+const inRound = (rounds: number, value = 5) => ({ ...newNodeRun(known(1), 0, 0), rounds, value, max: 10 });
+const known = (rounds: number, trust = 1, roundsSpread = 0) => ({
+  ...{ fixedMs: 0, stepMs: 100, steps: 10, alone: 1 },
+  ...{ rounds, trust, roundsSpread },
+});
+
+test.each([
+  ['half as many as were seen where nothing was known of any', 4, known(1, 0), 2],
+  ['what is left of those that were measured', 1, known(4), 2],
+  ['a reserve of half of them where they vary much, though it is in the last', 3, known(4, 1, 0.9), 2],
+  ['half as many as were seen past all that were measured', 7, known(4), 3.5],
+  ['what is left of those that were guessed, until the last eighth', 13, known(16, 0.3), 2],
+  ['half as many as were seen in the last eighth of a guess', 14, known(16, 0.3), 7],
+])('rounds to come are %s', (_, rounds, expected, toCome) => {
+  expect(roundsToCome(inRound(rounds), expected)).toBe(toCome);
+});
+
+test('the last of the rounds that were measured has its end told, and one more has none', () => {
+  expect(isOpen(inRound(3), known(4))).toBe(false);
+  expect(isOpen(inRound(3, 10), known(4))).toBe(false);
+  expect(isOpen(inRound(4), known(4))).toBe(true);
 });
 
 const upscaling = (inputs: Nodes[string][1], image: Nodes[string]): Nodes => ({
