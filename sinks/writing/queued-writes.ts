@@ -73,7 +73,13 @@ class QueuedWrites implements WriteBehind {
     this.#onStale = options.onStale ?? (() => undefined);
     this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
-      throttleBy(jobOf, (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond), isUrgent, clock),
+      throttleBy<Write>({
+        keyOf: jobOf,
+        spaceMs: (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond),
+        kindOf: ({ state }) => state.status,
+        isUrgent: ({ urgent }) => urgent,
+        clock,
+      }),
       conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
       share(),
     );
@@ -242,5 +248,3 @@ export const writeBehind = (store: WrittenStore, options: WriteBehindOptions): W
   new QueuedWrites(store, options);
 
 const jobOf = ({ state }: Write): string => state.promptId;
-
-const isUrgent = (passed: Write, { state, urgent }: Write): boolean => urgent || passed.state.status !== state.status;

@@ -1,23 +1,29 @@
 import { Observable, type MonoTypeOperatorFunction, type SchedulerLike, type Subscription } from 'rxjs';
 
+/** How values are throttled. */
+export interface Throttle<T> {
+  readonly keyOf: (value: T) => string;
+  /** How long a key rests, by how many keys there are. */
+  readonly spaceMs: (keys: number) => number;
+  readonly kindOf: (value: T) => unknown;
+  readonly isUrgent?: (value: T) => boolean;
+  readonly clock: SchedulerLike;
+}
+
 interface Lane<T> {
-  readonly passed: T;
+  /** The kind of what passed last, which may be large itself, and is held by nobody. */
+  readonly kind: unknown;
   readonly restsUntil: number;
   readonly next?: { readonly value: T };
 }
 
 /**
- * Of each key, passes the first value at once, then the newest one after each `spaceMs`, which may depend on how many keys
- * there are. A value that is urgent after the one that passed last passes at once too. When the source completes, what
- * waits passes, then it completes. One timer for all keys.
+ * Of each key, passes the first value at once, then the newest one after each `spaceMs`. A value that is urgent, or of
+ * another kind than the one that passed last, passes at once too. When the source completes, what waits passes, then it
+ * completes. One timer for all keys.
  */
 export const throttleBy =
-  <T>(
-    keyOf: (value: T) => string,
-    spaceMs: (keys: number) => number,
-    isUrgent: (passed: T, value: T) => boolean,
-    clock: SchedulerLike,
-  ): MonoTypeOperatorFunction<T> =>
+  <T>({ keyOf, spaceMs, kindOf, isUrgent = () => false, clock }: Throttle<T>): MonoTypeOperatorFunction<T> =>
   (source$) =>
     new Observable((out) => {
       /** In the order in which they have rested: who passes goes to the end. */
@@ -26,7 +32,7 @@ export const throttleBy =
 
       const pass = (key: string, value: T): void => {
         lanes.delete(key);
-        lanes.set(key, { passed: value, restsUntil: clock.now() + spaceMs(lanes.size + 1) });
+        lanes.set(key, { kind: kindOf(value), restsUntil: clock.now() + spaceMs(lanes.size + 1) });
         watch();
         out.next(value);
       };
@@ -54,7 +60,7 @@ export const throttleBy =
           next: (value) => {
             const key = keyOf(value);
             const lane = lanes.get(key);
-            if (lane === undefined || isUrgent(lane.passed, value)) pass(key, value);
+            if (lane === undefined || isUrgent(value) || kindOf(value) !== lane.kind) pass(key, value);
             else lanes.set(key, { ...lane, next: { value } });
           },
           error: (error: unknown) => out.error(error),

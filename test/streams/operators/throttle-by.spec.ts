@@ -18,12 +18,7 @@ const values: Record<string, Value> = {
   y: { key: 'x', status: 'on', n: 2 },
 };
 const paced = (clock: SchedulerLike) =>
-  throttleBy<Value>(
-    ({ key }) => key,
-    () => 4,
-    (passed, value) => passed.status !== value.status,
-    clock,
-  );
+  throttleBy<Value>({ keyOf: ({ key }) => key, spaceMs: () => 4, kindOf: ({ status }) => status, clock });
 
 test('passes the first at once, then the newest each time', () => {
   const clock = scheduler();
@@ -113,12 +108,12 @@ test('the more keys there are, the longer each rests', () => {
   clock.run(({ hot, expectObservable }) => {
     const source$ = hot(' axby-----------|', values);
     const expected = '    ax--b----y-----|';
-    const byKeys = throttleBy<Value>(
-      ({ key }) => key,
-      (keys) => 4 * keys,
-      () => false,
+    const byKeys = throttleBy<Value>({
+      keyOf: ({ key }) => key,
+      spaceMs: (keys) => 4 * keys,
+      kindOf: () => 'any',
       clock,
-    );
+    });
     expectObservable(source$.pipe(byKeys)).toBe(expected, values);
   });
 });

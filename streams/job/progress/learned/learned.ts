@@ -27,15 +27,23 @@ export interface Learned {
 /** Nodes and classes remembered: some 70 and 400 bytes each as they are kept. */
 const MOST_NODES = 8_000;
 const MOST_CLASSES = 400;
+const MOST_SERVERS = 1_000;
 /** A run of more nodes teaches no more than the first of them. */
 const NODES_A_RUN = 500;
 
 export function learned(): Learned {
   const nodes = new Map<string, Measured>();
   const classes = new Map<string, Model>();
+  /** The same for all jobs of a server. */
+  const byServer = new Map<string, Durations>();
 
   return {
-    durationsOn: (serverUrl) => durationsBy(hash(serverUrl), nodes, classes),
+    durationsOn: (serverUrl) => {
+      const server = hash(serverUrl);
+      const known = byServer.get(server) ?? durationsBy(server, nodes, classes);
+      remember(byServer, server, known, MOST_SERVERS);
+      return known;
+    },
     learn: (serverUrl, run, at) => {
       // What lay between two readings of a clock that was set nobody knows.
       if (run.clockWasSet || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
