@@ -157,9 +157,9 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
       .then(() => throttle.judge(socket.id, viewer, event))
       .then((verdict) => {
         const ack = args.findLast(isAck);
-        if (verdict === 'served') next();
-        else if (verdict === 'flood') wire.cut('it sends too much', 'flood');
-        else if (ack) queue.answer(refusal(TOO_MANY_MESSAGES), ack);
+        if (verdict === 'flood') wire.cut('it sends too much', 'flood');
+        else if (verdict === 'served' && isHeard(event)) next();
+        else if (ack) queue.answer(refusal(verdict === 'served' ? NO_EVENT : TOO_MANY_MESSAGES), ack);
       });
   });
   socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
@@ -200,6 +200,16 @@ const refusedFor = ({ kind, message }: Problem): Error => Object.assign(new Erro
 const UNAUTHORIZED = new Problem('unauthorized');
 const TOO_MANY_SOCKETS = new Problem('too-many-sockets', { detail: 'A user may not have more sockets at a time.' });
 const TOO_MANY_MESSAGES = new Problem('too-many-requests', { detail: 'Not so many messages a second.' });
+
+/** What a client may send. Whoever sends anything else would wait for an answer for ever (R18). */
+const HEARD: Readonly<Record<keyof Heard, true>> = {
+  'job:join': true,
+  'job:leave': true,
+  'jobs:watch': true,
+  'jobs:unwatch': true,
+};
+const isHeard = (event: unknown): boolean => typeof event === 'string' && Object.hasOwn(HEARD, event);
+const NO_EVENT = new Problem('bad-request', { detail: `The events here are ${Object.keys(HEARD).join(', ')}.` });
 
 const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
 

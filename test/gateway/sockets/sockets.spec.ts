@@ -141,6 +141,17 @@ test('what no client should send does no harm: no ack, odd acks, unknown events,
   await eventually(() => expect(lastOf(states)).toMatchObject({ promptId, status: 'completed' }));
 });
 
+test.each(['job:watch', 'jobs:join', 'constructor', '__proto__'])(
+  '[R18] the event %s, which is none, is refused by name where an answer is waited for',
+  async (event) => {
+    const reply = new Promise((resolve) => socket.emit(event, randomUUID(), resolve));
+    expect(await reply).toEqual({
+      ok: false,
+      error: { code: 'bad-request', message: expect.stringContaining('job:join, job:leave, jobs:watch') as string },
+    });
+  },
+);
+
 test('a socket follows 64 jobs and no more, until one is left or settles; ends are told beyond', async () => {
   const { promptId: ended } = await submit();
   await eventually(async () => expect((await gateway.pipeline.get(ended))?.status).toBe('completed'));
