@@ -1,3 +1,4 @@
+import { noVersions, type Versions } from '../versions';
 import { isSettled, type Failure, type FileOutput, type JobOutput, type JobState } from './job-state';
 import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';
@@ -64,7 +65,7 @@ export interface RunFacts {
   /** The output nodes that run, where the queue named them. */
   readonly targets: readonly string[] | undefined;
   /** What `executed` frames named, by node. */
-  readonly outputs: ReadonlyMap<string, readonly JobOutput[]>;
+  readonly outputs: Versions<readonly JobOutput[]>;
   /** About the bytes of those outputs. */
   readonly outputBytes: number;
   /** Pictures that came over the socket, which nothing else tells of, and their bytes in all. */
@@ -177,15 +178,13 @@ function stageOf(state: JobState, accepted: boolean, failure: Failure | undefine
   return { ...watched(state.updatedAt, cancelAsked), pictures: state.pictures ?? noPictures };
 }
 
-/** Shared by all runs: an empty `Map` takes 200 bytes. */
-const noOutputs: ReadonlyMap<string, readonly JobOutput[]> = new Map();
 const noPictures: readonly FileOutput[] = [];
 
 /** A run that ComfyUI has, of which nothing was heard yet. */
 export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   ...{ tag: 'watched', whole: false, cancelAsked },
   ...{ run: undefined, targets: undefined },
-  ...{ outputs: noOutputs, outputBytes: 0, pictures: noPictures, pictureBytes: 0 },
+  ...{ outputs: noVersions, outputBytes: 0, pictures: noPictures, pictureBytes: 0 },
   ...{ absences: never, unread: never, nextLookAt, lookOwed: false, heardAt: 0 },
 });
 

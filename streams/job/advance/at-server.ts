@@ -24,7 +24,10 @@ export const asAsked = (job: Job, failure: Failure): Failure =>
 
 /** What frames told of: files and texts, and the pictures that no history has. */
 export const heardOutputs = (job: Job<AtServer>): readonly JobOutput[] =>
-  withPictures(job, [...job.stage.outputs.values()].flat());
+  withPictures(
+    job,
+    [...job.stage.outputs.entries()].flatMap(([, outputs]) => outputs),
+  );
 
 /** These outputs, and the pictures that came over the socket. */
 export const withPictures = (job: Job, outputs: readonly JobOutput[]): readonly JobOutput[] =>

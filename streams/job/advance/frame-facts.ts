@@ -55,7 +55,7 @@ function given(job: Job<AtServer>, { nodeId, outputs }: FrameFact & { tag: 'exec
   const before = stage.outputs.get(nodeId);
   const outputBytes = stage.outputBytes + bytesOf(nodeId, outputs) - (before ? bytesOf(nodeId, before) : 0);
   if (outputBytes <= bounds.heldOutputsBytes)
-    return knowing(job, { outputs: new Map(stage.outputs).set(nodeId, outputs), outputBytes });
+    return knowing(job, { outputs: stage.outputs.with(nodeId, outputs), outputBytes });
   return stage.tag === 'watched' ? { ...job, stage: { ...stage, whole: false } } : job;
 }
 

@@ -3,7 +3,7 @@ import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
 import type { Plan } from './plan/plan';
-import { noVersions, versionsOf, type Versions } from './plan/versions';
+import { noVersions, versionsOf, type Versions } from '../../versions';
 import { nothingDone, type ThisRun } from './this-run';
 
 /** One run of a job as time passes: what is over, what goes on, and what is still to come. */
@@ -70,9 +70,9 @@ export const runClock = (
 ): RunClock =>
   planned({
     ...{ plan, durations, startedAt: at, isLate, targets },
-    nodes: noVersions(),
+    nodes: noVersions,
     running: noIds,
-    pending: noVersions(),
+    pending: noVersions,
     byClass: noClasses,
     cached: noIds,
     isCold: true,
@@ -116,7 +116,7 @@ export function planned(run: RunClock): RunClock {
 
 /** The run of a workflow that was not known before. */
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
-  run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions() });
+  run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions });
 
 /** The class of a node; of a copy that the run made, that of the node behind it. */
 export const typeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): string | undefined =>

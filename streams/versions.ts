@@ -21,7 +21,13 @@ interface Version<V> extends Versions<V> {
 /** The first version, with these values; the map is its own from then on. */
 export const versionsOf = <V>(map: Map<string, V>): Versions<V> => version<V>({ tag: 'newest', map });
 
-export const noVersions = <V>(): Versions<V> => versionsOf<V>(new Map());
+/** Nothing yet: one for all, since an empty `Map` takes 200 bytes. */
+export const noVersions: Versions<never> = {
+  size: () => 0,
+  get: () => undefined,
+  with: (key, value) => versionsOf(new Map([[key, value]])),
+  entries: () => new Map<string, never>().entries(),
+};
 
 function version<V>(cell: Cell<V>): Version<V> {
   return { cell, size: sizeOf, get: valueOf, with: followed, entries: entriesOf };
