@@ -48,8 +48,8 @@ test('a job’s key is reserved again with the job as it is; one without a key c
 
 test('the newest are remembered', () => {
   const { keys, here } = aMemory();
-  for (let n = 0; n <= bounds.keys; n++) keys.note(`k${n}`, held(`job-${n}`));
-  for (const promptId of ['job-0', 'job-1']) here.add(promptId);
-  expect(keys.of('k0')).toBeUndefined();
-  expect(keys.of('k1')).toEqual(held('job-1'));
+  for (let n = 0; n <= bounds.keys + 1; n++) keys.note(`k${n}`, held(`job-${n}`));
+  for (const promptId of ['job-0', 'job-1', 'job-2']) here.add(promptId);
+  expect([keys.of('k0'), keys.of('k1')]).toEqual([undefined, undefined]);
+  expect(keys.of('k2')).toEqual(held('job-2'));
 });

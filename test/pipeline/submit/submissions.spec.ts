@@ -101,7 +101,7 @@ describe('under a key', () => {
   const once = { ...REQUEST, once: { key: 'k', body: 'digest' } };
 
   test('a job is posted once it is stored: while the store does not answer it is asked again', async () => {
-    const { submit, done, how, pass } = aDesk();
+    const { submit, done, reports, how, pass } = aDesk();
     how.outcome = 'away';
     const submitted = submit(once);
     await pass(2_500);
@@ -110,6 +110,7 @@ describe('under a key', () => {
     await pass(500);
     await submitted;
     expect(done.slice(3)).toEqual(['write at 3000', 'post at 3000']);
+    expect(reports).toEqual([1, 2, 3].map(() => expect.any(StoreUnavailable) as unknown));
   });
 
   test('a job that another instance stored first is not posted', async () => {
@@ -172,4 +173,12 @@ test('a job’s time and its runs are what its request says, else what its type 
   });
   const training = await submit({ ...REQUEST, type: 'lora_training' });
   expect([training.deadlineAt, training.retry]).toEqual([undefined, undefined]);
+});
+
+test('[R18] what a caller says of a job is in its first state, and nothing of what was not said', async () => {
+  const { submit } = aDesk();
+  const said = { characterId: 'c', metadata: { mine: true } };
+  expect(await submit({ ...REQUEST, ...said })).toMatchObject(said);
+  const state = await submit(REQUEST);
+  for (const key of [...Object.keys(said), 'retry', 'deadlineAt']) expect(state).not.toHaveProperty(key);
 });
