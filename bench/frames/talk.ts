@@ -125,7 +125,7 @@ interface Orders {
 }
 
 export function started<Name extends keyof Orders>(file: Name): Process<Orders[Name]> {
-  const child: ChildProcess = fork(join(__dirname, `${file}.js`), [], {
+  const child: ChildProcess = fork(join(__dirname, 'processes', `${file}.js`), [], {
     stdio: 'inherit',
     execArgv: [...process.execArgv, '--expose-gc'],
   });

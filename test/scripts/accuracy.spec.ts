@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { accuracyOf, distance } from '../../scripts/accuracy';
+import { accuracyOf, distance } from '../../scripts/accuracy/accuracy';
 import { recordingAt, recordingsIn } from '../../scripts/recording/recording-files';
 
 const LONG = join(__dirname, '../recordings-long/0.33.0');

@@ -7,7 +7,7 @@ import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
 import { hurriedClock } from '../../support/pipeline/hurried-clock';
 import { takenUp } from '../../support/pipeline/pipelines';
 import { until } from '../../support/until';
-import { lasting, onOneRedis, progressed } from './one-redis';
+import { lasting, onOneRedis, progressed } from '../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 let link: TcpProxy;

@@ -5,7 +5,7 @@ import { submit } from '../../support/comfyui/client/comfyui-client';
 import { tcpProxy } from '../../support/network/tcp-proxy';
 import { takenUp } from '../../support/pipeline/pipelines';
 import { until } from '../../support/until';
-import { lasting, onOneRedis, short } from './one-redis';
+import { lasting, onOneRedis, short } from '../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 

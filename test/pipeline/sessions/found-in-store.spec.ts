@@ -7,7 +7,7 @@ import { hurriedClock } from '../../support/pipeline/hurried-clock';
 import { takenUp } from '../../support/pipeline/pipelines';
 import { until } from '../../support/until';
 import { aState } from '../../sinks/a-state';
-import { lasting, onOneRedis, short } from './one-redis';
+import { lasting, onOneRedis, short } from '../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 const { instance, holdJobs, letJobsGo, stored, owner } = one;

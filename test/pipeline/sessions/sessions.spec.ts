@@ -4,7 +4,7 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { expectForward, takenUp, type InstanceOptions } from '../../support/pipeline/pipelines';
 import { until } from '../../support/until';
-import { lasting, onOneRedis, progressed, short } from './one-redis';
+import { lasting, onOneRedis, progressed, short } from '../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 const { instance, holdJobs, letJobsGo, stored, owner } = one;

@@ -10,7 +10,7 @@ import { hurriedClock } from '../../support/pipeline/hurried-clock';
 import { expectForward, takenUp, type Instance } from '../../support/pipeline/pipelines';
 import { until } from '../../support/until';
 import { aState } from '../../sinks/a-state';
-import { lasting, onOneRedis, progressed, short } from './one-redis';
+import { lasting, onOneRedis, progressed, short } from '../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 const { instance, holdJobs, letJobsGo, owner } = one;

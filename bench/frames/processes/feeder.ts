@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { answering, pause, stamp, type Fed, type FeederOrder } from './talk';
-import { chunkOf, chunksOf, frameOf, pythonJson, statusFrame, textFrame } from './wire-frames';
+import { answering, pause, stamp, type Fed, type FeederOrder } from '../talk';
+import { chunkOf, chunksOf, frameOf, pythonJson, statusFrame, textFrame } from '../wire-frames';
 
 const sockets = new Map<string, WebSocket>();
 const posted = new Map<string, string[]>();

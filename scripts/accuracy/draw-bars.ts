@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { runsOf } from './accuracy';
-import { VALUES, commandLine, wrong } from './command-line';
+import { VALUES, commandLine, wrong } from '../command-line';
 import { elsewhere, type Curve } from './formulas-elsewhere';
-import { recordingAt } from './recording/recording-files';
-import { learntFrom, replay } from './replay';
+import { recordingAt } from '../recording/recording-files';
+import { learntFrom, replay } from '../replay';
 
 const [WIDTH, HEIGHT, LEFT, TOP] = [640, 320, 48, 16];
 const COLOURS = ['#1f6feb', '#9a6700', '#8250df', '#cf222e', '#57606a'];

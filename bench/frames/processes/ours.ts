@@ -1,13 +1,13 @@
 /** The whole pipeline with Redis and the gateway, as `gateway/cli/main.ts` has it, in the process that is measured. */
 import { pino } from 'pino';
 import { filter, firstValueFrom, scan } from 'rxjs';
-import { openAuth } from '../../gateway/admission/auth/auth';
-import { startGateway } from '../../gateway/server';
-import { createPipeline } from '../../pipeline/instance/create-pipeline';
-import { redisStore } from '../../sinks/redis/redis-store';
-import { heap } from '../heap';
-import { pause, type Contender, type ContenderOrder } from './talk';
-import { workflowOf } from './wire-frames';
+import { openAuth } from '../../../gateway/admission/auth/auth';
+import { startGateway } from '../../../gateway/server';
+import { createPipeline } from '../../../pipeline/instance/create-pipeline';
+import { redisStore } from '../../../sinks/redis/redis-store';
+import { heap } from '../../heap';
+import { pause, type Contender, type ContenderOrder } from '../talk';
+import { workflowOf } from '../wire-frames';
 
 /** All jobs of the store under this client id are taken up before anything is measured. */
 export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & { tag: 'open' }): Promise<Contender> {

@@ -1,7 +1,7 @@
 import { isRight } from 'fp-ts/Either';
-import { decodeFrame } from '../sources/codecs/frame.codec';
+import { decodeFrame } from '../../sources/codecs/frame.codec';
 
-import type { Recorded } from './recording/recording.codec';
+import type { Recorded } from '../recording/recording.codec';
 
 /** What was shown from when on, in percent. */
 export type Curve = readonly (readonly [t: number, percent: number])[];

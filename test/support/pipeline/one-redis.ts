@@ -2,11 +2,11 @@ import { Redis } from 'ioredis';
 import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
-import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
-import type { ComfyUIStandIn } from '../../support/comfyui/stand-in';
-import { steps } from '../../support/comfyui/workflows';
-import { anInstance, closeAll, type Instance, type InstanceOptions } from '../../support/pipeline/pipelines';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { start, stopAll } from '../comfyui/client/comfyui-client';
+import type { ComfyUIStandIn } from '../comfyui/stand-in';
+import { steps } from '../comfyui/workflows';
+import { anInstance, closeAll, type Instance, type InstanceOptions } from './pipelines';
+import { startRedis, type RedisServer } from '../redis/redis-server';
 
 /** A step each 50 ms. */
 export const lasting = (seconds: number) => steps({ steps: seconds * 20, secondsPerStep: 0.05 });

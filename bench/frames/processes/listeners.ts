@@ -1,7 +1,7 @@
 /** Socket.IO clients, hundreds in one process, that note when a state came and when the frame was written that it shows. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { answering, sinceMs, stamp, type Heard, type ListenerOrder } from './talk';
+import { answering, sinceMs, stamp, type Heard, type ListenerOrder } from '../talk';
 
 interface Job {
   at: number;

@@ -1,7 +1,7 @@
-import { KeyReused } from '../../../pipeline/api';
-import { hurriedClock } from '../../support/pipeline/hurried-clock';
-import { until } from '../../support/until';
-import { lasting, onOneRedis, progressed } from './one-redis';
+import { KeyReused } from '../../../../pipeline/api';
+import { hurriedClock } from '../../../support/pipeline/hurried-clock';
+import { until } from '../../../support/until';
+import { lasting, onOneRedis, progressed } from '../../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 

@@ -2,9 +2,9 @@
 import { ComfyApi } from '@saintno/comfyui-sdk';
 import { Client } from '@stable-canvas/comfyui-client';
 import WebSocket from 'ws';
-import { heap } from '../heap';
+import { heap } from '../../heap';
 import { ours } from './ours';
-import { answering, pause, type ContenderOrder, type Contender, type Cost, type Left, type Way } from './talk';
+import { answering, pause, type ContenderOrder, type Contender, type Cost, type Left, type Way } from '../talk';
 
 /** What every contender has time for after the last frame: what it put off is its cost too. */
 const REST_MS = 300;

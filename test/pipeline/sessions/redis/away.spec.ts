@@ -1,6 +1,6 @@
-import { takenUp } from '../../support/pipeline/pipelines';
-import { until } from '../../support/until';
-import { lasting, onOneRedis, progressed, short } from './one-redis';
+import { takenUp } from '../../../support/pipeline/pipelines';
+import { until } from '../../../support/until';
+import { lasting, onOneRedis, progressed, short } from '../../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 const { instance, holdJobs, letJobsGo, stored, owner } = one;

@@ -1,10 +1,10 @@
 import { isRight } from 'fp-ts/Either';
-import { decodeFrame } from '../sources/codecs/frame.codec';
-import type { Recorded } from './recording/recording.codec';
-import { FLAG, VALUES, commandLine, wrong } from './command-line';
+import { decodeFrame } from '../../sources/codecs/frame.codec';
+import type { Recorded } from '../recording/recording.codec';
+import { FLAG, VALUES, commandLine, wrong } from '../command-line';
 import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
-import { recordingAt, recordingsIn } from './recording/recording-files';
-import { learntFrom, replay, type Replayed } from './replay';
+import { recordingAt, recordingsIn } from '../recording/recording-files';
+import { learntFrom, replay, type Replayed } from '../replay';
 
 /** How well a bar told the time of one run. Distances are in points: percent shown less percent of time that was over. */
 export interface Accuracy {
