@@ -88,12 +88,17 @@ export function holding(
   report: Report,
 ): Kept {
   const trustMs = leases.ttlMs - marginMs;
-  let trustedUntil = inheritedAt === undefined ? Number.POSITIVE_INFINITY : inheritedAt + trustMs;
+  let heldSince = inheritedAt;
+  /** A clock that was set back tells nothing of how long ago that was. */
+  const trusted = (): boolean => {
+    const sinceMs = heldSince === undefined ? 0 : clock.now() - heldSince;
+    return sinceMs >= 0 && sinceMs < trustMs;
+  };
   const extended$ = new Subject<void>();
   const failed$ = new Subject<void>();
   const held: Holding = {
     ...{ ...session, inherited: inheritedAt !== undefined, renewed$: extended$ },
-    trusted: () => clock.now() < trustedUntil,
+    trusted,
   };
   let failing = false;
   const failed = (error: unknown): Observable<never> => {
@@ -109,7 +114,7 @@ export function holding(
       tap((outcome) => {
         failing = false;
         if (outcome !== 'held') return;
-        trustedUntil = startedAt + trustMs;
+        heldSince = startedAt;
         extended$.next();
       }),
     );
@@ -145,7 +150,7 @@ export function inheriting(
       failing = false;
       const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
       if (wanted.length > 0 && clock.now() < graceUntil) {
-        waitMs = graceUntil - clock.now();
+        waitMs = Math.min(graceUntil - clock.now(), GRACE_MS);
         return EMPTY;
       }
       // Begins at a random place: instances that sweep at the same moment would otherwise all ask for the same half.

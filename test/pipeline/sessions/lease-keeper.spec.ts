@@ -217,6 +217,20 @@ describe('a session that is held', () => {
     expect(trusted()).toBe(false);
   });
 
+  it('[R11] is trusted no longer once the clock was set back, until it is extended by that clock', () => {
+    const { clock, instance, pass } = aWorld();
+    const one = instance('one');
+    const { trusted } = one.holds$(key());
+    pass(1_000);
+    expect(trusted()).toBe(true);
+    const now = clock.now;
+    clock.now = () => now() - 60_000;
+    expect(trusted()).toBe(false);
+    pass(2_000);
+    expect(one.holds).toEqual([0, 3_000 - 60_000]);
+    expect(trusted()).toBe(true);
+  });
+
   it('[R12] is trusted without end where it was never registered: nobody else can know of it', () => {
     const { instance, pass } = aWorld();
     const one = instance('one');

@@ -708,6 +708,31 @@ describe('a server that is silent', () => {
   });
 });
 
+test('the bar of a job that runs goes on by the clock, and a job that waits is told nothing', () => {
+  const { open, told, at, take } = aBoard();
+  open('a');
+  open('b');
+  for (const n of [1, 2]) {
+    at(1_000 * n);
+    told('a', step(n));
+  }
+  const changes = take({ tag: 'clock', at: 4_000 });
+  expect(changes).toMatchObject([{ tag: 'state', state: { promptId: 'a', status: 'processing', updatedAt: 4_000 } }]);
+});
+
+test('a job that is run elsewhere is looked up there, and no more where it was', () => {
+  const { board, open, told, due } = aBoard();
+  open('a', { retry: { maxAttempts: 2, onLost: 'resubmit' } });
+  open('b', { serverUrl: 'http://elsewhere' });
+  told('a', foundRunning);
+  expect(board.mayRunAgain(SERVER).map(({ state }) => state.promptId)).toEqual(['a']);
+  expect(board.mayRunAgain('http://elsewhere')).toEqual([]);
+  told('a', { tag: 'abandoned' }, { tag: 'posting', runId: 'r2', clientId: 'c', serverUrl: 'http://elsewhere' });
+  told('a', accepted());
+  told('r2', foundRunning);
+  expect([due(1e9), [...due(1e9, 'http://elsewhere')].sort()]).toEqual([[], ['a', 'b']]);
+});
+
 test('a job that is suspected is looked up now, and one that is gone is nobody’s trouble', () => {
   const { open, told, linked, take, due } = aBoard();
   linked();

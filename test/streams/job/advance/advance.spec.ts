@@ -139,6 +139,12 @@ describe('the good end', () => {
     expect('outputs' in emptied.stage && emptied.stage.outputs.size()).toBeLessThan(bounds.heldOutputsBytes / 1_000);
   });
 
+  test('[R3, R16] told again by the same node, outputs are held once and stay the whole of it', () => {
+    const outputs = [anOutput('3', 'x'.repeat(0.6 * bounds.heldOutputsBytes))];
+    const told: Fact = { tag: 'executed', nodeId: '3', outputs };
+    expect(after(aJob(), started, told, told, succeeded).state.status).toBe('completed');
+  });
+
   test('[R16] shows no node under an id that is longer than a workflow’s', () => {
     const shows = (id: string) => after(aJob(), started, snapshot(running(id, 1, 2))).state.node?.id;
     expect([shows('9'.repeat(200)), shows('9'.repeat(201))]).toEqual(['9'.repeat(200), undefined]);
