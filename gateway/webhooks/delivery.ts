@@ -87,8 +87,9 @@ class HookDelivery implements Delivery {
 
   constructor(options: DeliveryOptions) {
     const { pipeline, hooks, clock } = options;
-    this.#options = { ...options, hooks: rememberedHooks(hooks, (promptId) => pipeline.get(promptId), clock) };
     this.#told = outageReports('webhooks', options.report);
+    const get: Pipeline['get'] = (promptId) => pipeline.get(promptId);
+    this.#options = { ...options, hooks: rememberedHooks(hooks, get, clock, this.#told) };
     this.#begin();
   }
 

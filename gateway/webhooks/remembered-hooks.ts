@@ -7,6 +7,7 @@ import {
   from,
   mergeMap,
   tap,
+  type MonoTypeOperatorFunction,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -32,8 +33,14 @@ export interface RememberedHooks extends Hooks {
 /**
  * Remembers what is added here until it is done here, `bounds.hooks` at most: a store that comes back empty knows no hook
  * of the jobs that live on. Whatever is hurried is added again before, which changes nothing where the store has it.
+ * `told` reports what goes wrong with one of them, and passes it on.
  */
-export function rememberedHooks(hooks: Hooks, get: Pipeline['get'], clock: SchedulerLike): RememberedHooks {
+export function rememberedHooks(
+  hooks: Hooks,
+  get: Pipeline['get'],
+  clock: SchedulerLike,
+  told: () => MonoTypeOperatorFunction<never>,
+): RememberedHooks {
   const kept = new Map<string, Hook>();
   const again = (promptId: string, inMs: number): Observable<never> =>
     defer(() => {
@@ -44,6 +51,7 @@ export function rememberedHooks(hooks: Hooks, get: Pipeline['get'], clock: Sched
     defer(() => get(promptId)).pipe(
       tap((job) => job === undefined && kept.delete(promptId)),
       mergeMap((job) => again(promptId, job !== undefined && isSettled(job) ? 0 : LOOK_MS)),
+      told(),
       orNothing,
     );
   return {

@@ -31,7 +31,7 @@ import type { KeptCurves } from '../reports/kept-curves';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import { tracedCall } from '../telemetry/spans';
-import type { JobStore } from '../../sinks/job-store';
+import { StoreUnavailable, UnreadableState, type JobStore } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
@@ -87,7 +87,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,
-    previews: (promptId) => previews(promptId, parts),
+    previews: (promptId) => previews(promptId, parts, env),
     output: whileOpen(async (promptId, n, range) => {
       const state = await reads.get(promptId);
       const file = state?.outputs?.[n];
@@ -105,16 +105,21 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
 }
 
 /** What comes here while the job is watched here, else what another instance shows of it; until the job settles. */
-function previews(promptId: string, { board, local, store, reads, stop$ }: CallParts): Observable<Preview> {
+function previews(
+  promptId: string,
+  { board, local, store, reads, stop$ }: CallParts,
+  { report }: Env,
+): Observable<Preview> {
+  const unended = (error: unknown): Observable<never> => {
+    if (error instanceof UnknownJob) return EMPTY;
+    // While the store is away, or what is there is not ours, nothing is known of a job that another instance watches.
+    if (!(error instanceof StoreUnavailable || error instanceof UnreadableState)) report('previews', error);
+    return NEVER;
+  };
   const isHere = (): boolean => board.job(promptId) !== undefined;
   const here$ = defer(() => local.previews.changes(promptId));
   const elsewhere$ = defer(() => store.previews(promptId)).pipe(filter(() => !isHere()));
-  const over$ = defer(() => reads.watch(promptId)).pipe(
-    ignoreElements(),
-    // While the store is away, nothing is known of a job that another instance watches.
-    catchError((error: unknown) => (error instanceof UnknownJob ? EMPTY : NEVER)),
-    endWith(true),
-  );
+  const over$ = defer(() => reads.watch(promptId)).pipe(ignoreElements(), catchError(unended), endWith(true));
   return concat(
     defer(() => (isHere() ? here$ : EMPTY)),
     merge(here$, elsewhere$).pipe(takeUntil(over$)),

@@ -71,7 +71,10 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
     const askedAt = clock.now();
     return ends().pipe(
       // An optimisation: where the list is no answer, each job is asked for.
-      catchError(() => of<Ends>({ ids: new Set(), isAll: false })),
+      catchError((error: unknown) => {
+        if (!(error instanceof NoAnswer)) throw error;
+        return of<Ends>({ ids: new Set(), isAll: false });
+      }),
       concatMap(({ ids, isAll }) => {
         const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
         const gone = some.filter(isGone).map(({ state }) => told(runIdOf(state), { tag: 'absent', askedAt }));

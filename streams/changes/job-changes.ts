@@ -90,7 +90,7 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
   return interval(tickMs, clock).pipe(
     exhaustMap(() => {
       const jobs = board.due(server.url, clock.now());
-      return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, policy);
+      return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, policy, report);
     }),
     reporting('look', report),
     reconnecting({ backoff: look, clock, isTransient }),
@@ -98,7 +98,12 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
 }
 
 /** R15: where a mistake of ours breaks a look, each job is looked at by itself, and the one that breaks it fails. */
-function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }: Policy): Observable<BoardEvent> {
+function lookAlone(
+  server: Server,
+  jobs: readonly Job[],
+  { clock, isTransient }: Policy,
+  report: Report,
+): Observable<BoardEvent> {
   const alone = (job: Job): Observable<BoardEvent> =>
     defer(() => server.lookUp([job])).pipe(
       catchError((error: unknown) => {
@@ -109,6 +114,8 @@ function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }:
   return defer(() => server.lookUp(jobs)).pipe(
     catchError((error: unknown) => {
       if (isTransient(error)) throw error;
+      // It may break at none of them alone, and would not be heard of.
+      report('look', error);
       return from(jobs).pipe(concatMap(alone));
     }),
   );

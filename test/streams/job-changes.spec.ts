@@ -309,6 +309,18 @@ describe('a look', () => {
     });
   });
 
+  test('[R15] that a mistake of ours breaks for all of them, and for none alone, is reported', () => {
+    const { reports } = run(({ cold, hot, page, server, looked, expectObservable }) => {
+      const look$ = cold('(q|)');
+      const lookUp: Server['lookUp'] = (jobs) =>
+        jobs.length > 1 ? throwError(() => new TypeError('a mistake')) : looked(look$);
+      const command$ = hot('o', { o: of(due(), due('z')) });
+      const source$ = page({ servers: [server(look$, { lookUp })], command$ }, { isTransient: () => false });
+      expectObservable(source$.pipe(ignoreElements()), '^ 5ms !').toBe('-');
+    });
+    expect(reports).toEqual(['look']);
+  });
+
   test('[R8] waits for the one before it', () => {
     run(({ cold, hot, page, server, expectObservable, expectSubscriptions }) => {
       const slow$ = cold('        ---------(q|)');

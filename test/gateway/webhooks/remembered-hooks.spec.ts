@@ -1,4 +1,5 @@
 import { lastValueFrom, Subject, VirtualTimeScheduler, type Observable } from 'rxjs';
+import { outageReports } from '../../../gateway/webhooks/outage-reports';
 import { rememberedHooks } from '../../../gateway/webhooks/remembered-hooks';
 import type { Hooks } from '../../../sinks/webhook-queue';
 import { bounds } from '../../../streams/bounds';
@@ -10,7 +11,7 @@ const all = <T>(work$: Observable<T>) => lastValueFrom(work$, { defaultValue: un
 const hook = (promptId: string) => ({ promptId, text: `of ${promptId}` });
 
 /** Remembered hooks, of a store that can be emptied. */
-function aStore(jobs: Readonly<Record<string, JobState>> = {}) {
+function aStore(jobs: Readonly<Record<string, JobState>> = {}, troubles: Readonly<Record<string, Error>> = {}) {
   const clock = new VirtualTimeScheduler();
   const lost$ = new Subject<void>();
   let kept = memoryHooks(clock);
@@ -23,10 +24,15 @@ function aStore(jobs: Readonly<Record<string, JobState>> = {}) {
     rest: (...given) => kept.rest(...given),
     done: (...given) => kept.done(...given),
   };
-  const hooks = rememberedHooks(behind, (promptId) => Promise.resolve(jobs[promptId]), clock);
+  const get = (promptId: string) =>
+    promptId in troubles ? Promise.reject(troubles[promptId]!) : Promise.resolve(jobs[promptId]);
+  const reports: unknown[] = [];
+  const told = outageReports('webhooks', (_where, error) => reports.push(error));
+  const hooks = rememberedHooks(behind, get, clock, told);
   hooks.rescued$.subscribe();
   return {
     hooks,
+    reports,
     due: async () => ((await all(hooks.claim(bounds.hooks, 1_000_000))) ?? []).map(({ promptId }) => promptId),
     empty: () => (kept = memoryHooks(clock)),
     tell: () => lost$.next(),
@@ -49,6 +55,19 @@ test('what a store that was emptied is told of: the ends at once, what lives to 
   expect(await due()).toEqual(['ended']);
   await pass(30_000);
   expect(await due()).toEqual(['live']);
+});
+
+test('a mistake of ours with one job is reported, and keeps no other from being told of', async () => {
+  const mistake = new TypeError('a mistake');
+  const { hooks, due, empty, tell, pass, reports } = aStore(
+    { ended: aState({ status: 'completed' }) },
+    { broken: mistake },
+  );
+  for (const promptId of ['broken', 'ended']) await all(hooks.add(hook(promptId), 0));
+  empty();
+  tell();
+  await pass(5_000);
+  expect([reports, await due()]).toEqual([[mistake], ['ended']]);
 });
 
 test('what settles here is kept again before it is hurried', async () => {

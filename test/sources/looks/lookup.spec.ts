@@ -327,6 +327,14 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
   });
 });
 
+test('a mistake of ours in reading the list is no want of an answer', async () => {
+  const mistake = new TypeError('a mistake');
+  const routes = lookup({ get: () => of({ status: 200, json: {} }), disown: () => undefined });
+  const jobs = ['a', 'b', 'c'].map((promptId) => taken(promptId, { heardAt: 1 }));
+  const broken: Lookup = { ...routes, queue: () => of([]), ends: () => throwError(() => mistake) };
+  await expect(lastValueFrom(lookUp(broken, asyncScheduler)(jobs))).rejects.toBe(mistake);
+});
+
 describe('[R4] what is not ComfyUI’s is no answer', () => {
   const answering = (...answers: readonly Answer[]): Lookup => {
     const waiting = [...answers];
