@@ -160,7 +160,8 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
         if (verdict === 'flood') wire.cut('it sends too much', 'flood');
         else if (verdict === 'served' && isHeard(event)) next();
         else if (ack) queue.answer(refusal(verdict === 'served' ? NO_EVENT : TOO_MANY_MESSAGES), ack);
-      });
+      })
+      .catch(onBroken);
   });
   socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
   socket.on('job:leave', (promptId) => member.leave(promptId));
