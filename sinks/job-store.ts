@@ -38,12 +38,6 @@ export interface StoredFile {
   readonly bytes: Uint8Array;
 }
 
-/** A stored value that is no job state of ours; read past, never fatal. */
-export interface Unreadable {
-  readonly key: string;
-  readonly reason: string;
-}
-
 /** Keeps the newest state of each job for 7200 s after its last write, and tells of changes. */
 export interface JobStore {
   /** Who watches which jobs. */

@@ -3,19 +3,24 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { pino } from 'pino';
 import { lastValueFrom, mergeMap, range, timer, toArray } from 'rxjs';
+import { openAuth } from '../../gateway/admission/auth/auth';
+import { startGateway } from '../../gateway/server';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { startComfyUI } from '../../test/support/comfyui/stand-in';
+import { startChromium } from '../../test/support/programs/chromium';
 import { startRedis } from '../../test/support/redis/redis-server';
 import { aState } from '../../test/sinks/a-state';
 
-/** What an idle instance asks of a Redis that it shares with a million keys of others, and what a user's list takes, there and in a file. */
+/** What an idle instance asks of a Redis that it shares with a million keys of others, alone and with its dashboard open, and what a user's list takes, there and in a file. */
 const [FOREIGN, ENDED, USERS] = [1_000_000, 20_000, 200];
 const SETTLING_MS = 30_000;
 const IDLE_MS = 30_000;
+const LOCAL = { host: '127.0.0.1', port: 0 };
 
 const ended = (store: JobStore): Promise<unknown> =>
   lastValueFrom(
@@ -47,6 +52,22 @@ async function callsOf(admin: Redis): Promise<ReadonlyMap<string, number>> {
   return new Map(found.map(([, name = '', calls]) => [name, Number(calls)]));
 }
 
+/** What a script does within is counted as commands of their own: these are what is sent. */
+const SENT = ['evalsha', 'eval', 'hgetall', 'ping', 'get', 'mget', 'scan', 'type', 'subscribe', 'ssubscribe'];
+
+/** The commands of half a minute. */
+async function told(what: string, admin: Redis): Promise<void> {
+  const before = await callsOf(admin);
+  await lastValueFrom(timer(IDLE_MS));
+  const sent = [...(await callsOf(admin))]
+    .map(([name, calls]): readonly [string, number] => [name, (calls - (before.get(name) ?? 0)) / (IDLE_MS / 1000)])
+    .filter(([name, rate]) => rate > 0 && SENT.includes(name));
+  const all = sent.reduce((sum, [, rate]) => sum + rate, 0);
+  process.stdout.write(
+    `redis, ${what}: ${all.toFixed(2)} commands a second (${sent.map(([name, rate]) => `${name} ${rate.toFixed(2)}`).join(', ')})\n`,
+  );
+}
+
 async function redis(): Promise<void> {
   const server = await startRedis();
   const admin = new Redis(server.url);
@@ -58,18 +79,15 @@ async function redis(): Promise<void> {
   const comfy = await startComfyUI({ version: '0.33.0' });
   const pipeline = createPipeline({ servers: [comfy.url], store });
   await lastValueFrom(timer(SETTLING_MS));
-  const before = await callsOf(admin);
-  await lastValueFrom(timer(IDLE_MS));
-  const after = await callsOf(admin);
-  const idle = [...after]
-    .map(([name, calls]): readonly [string, number] => [name, (calls - (before.get(name) ?? 0)) / (IDLE_MS / 1000)])
-    .filter(([name, rate]) => rate > 0 && name !== 'info');
-  // What a script does within is counted as commands of their own: those that were sent are the ones below.
-  const sent = idle.filter(([name]) =>
-    ['evalsha', 'eval', 'hgetall', 'ping', 'get', 'mget', 'scan', 'type'].includes(name),
-  );
-  process.stdout.write(`redis, idle: ${sent.map(([name, rate]) => `${name} ${rate.toFixed(2)}/s`).join(', ')}\n`);
-  process.stdout.write(`redis, idle: ${sent.reduce((sum, [, rate]) => sum + rate, 0).toFixed(2)} commands a second\n`);
+  await told('idle', admin);
+  const gateway = await startGateway({ ...LOCAL, pipeline, auth: openAuth, logger: pino({ level: 'warn' }) });
+  const browser = await startChromium();
+  const page = await browser.newPage();
+  await page.goto(gateway.url);
+  await page.waitForSelector('text=/ended-/');
+  await told('with its dashboard open', admin);
+  await browser.close();
+  await gateway.close();
   process.stdout.write(`redis, ${await listing(store)}\n`);
   await pipeline.close();
   await comfy.stop();

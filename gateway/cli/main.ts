@@ -81,7 +81,7 @@ async function serve(settings: Settings): Promise<void> {
     basePath,
     outputLimitBytes,
     downloads: { perUser: downloadsPerUser },
-    // Whoever has the secret on each instance needs no key in the store.
+    // Instances that share JWT_SECRET sign with it; the others share a key in the store.
     urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
     logger,

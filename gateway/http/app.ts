@@ -73,7 +73,7 @@ export const httpApp = (options: HttpOptions): Express => {
   app.disable('x-powered-by');
   app.use(underBase(options.basePath, options.proxies));
   app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
-  // Whoever watches over the gateway is never told to ask less.
+  // Probes come before admission: no rate limit is to make an orchestrator think the gateway dead.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), reporters(options.reportTokens), admission.http);
   app.use(
     selfRoutes(auth.required),

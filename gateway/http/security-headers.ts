@@ -24,7 +24,7 @@ export const safeHeaders = (): RequestHandler =>
         frameAncestors: ["'none'"],
       },
     },
-    // Whoever ends TLS before us knows whether every name of the domain has it.
+    // The proxy that ends TLS sets it: it knows whether every name of the domain has TLS.
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
   });

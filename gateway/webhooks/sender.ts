@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { catchError, defer, finalize, from, of, type Observable } from 'rxjs';
+import { catchError, of, type Observable } from 'rxjs';
 import { Agent, request } from 'undici';
+import { within } from '../../streams/operators/within';
 import { guardedLookup, objectionToUrl, type WebhookPolicy } from './address-policy';
 
 /** One attempt's message. */
@@ -64,17 +65,9 @@ export function webhookSender(
 
   return {
     send: (message) =>
-      defer(() => {
-        // Not `AbortSignal.any` of an `AbortSignal.timeout`: Node 20 collects that as garbage, and it never fires.
-        const abort = new AbortController();
-        const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), PATIENCE_MS);
-        return from(post(message, abort.signal)).pipe(
-          finalize(() => {
-            clearTimeout(patience);
-            abort.abort();
-          }),
-        );
-      }).pipe(catchError((error: unknown) => of<Outcome>({ tag: 'failed', reason: reasonOf(error) }))),
+      within(PATIENCE_MS, (signal) => post(message, signal)).pipe(
+        catchError((error: unknown) => of<Outcome>({ tag: 'failed', reason: reasonOf(error) })),
+      ),
     close: () => agent.destroy(),
   };
 }

@@ -5,8 +5,8 @@ import {
   concatMap,
   Subject,
   defer,
-  switchMap,
   exhaustMap,
+  expand,
   filter,
   from,
   ignoreElements,
@@ -14,7 +14,6 @@ import {
   merge,
   mergeMap,
   of,
-  repeat,
   take,
   takeWhile,
   tap,
@@ -23,7 +22,8 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
-import type { Leases, SessionKey } from '../../sinks/leases';
+import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
+import { AGAIN_MS, afterAnswer, afterFailure, unswept, type Sweeping } from './sweeps';
 
 /** A session that this instance holds. */
 export interface Holding extends SessionKey {
@@ -58,24 +58,20 @@ export const defaultHoldingPolicy: Omit<HoldingPolicy, 'clock' | 'random'> = {
   sweepMs: 2_000,
 };
 
-/** Per sweep an instance takes at most half of the orphaned sessions, and never fewer than two, so that instances share them. */
-const AT_LEAST = 2;
-/** The next sweep comes after 200 ms where one left orphans, or an instance gave a session back. */
-const AGAIN_MS = 200;
 /** Between attempts to extend a lease while the store does not answer. */
 const RETRY_MS = 500;
-/**
- * After an outage of the store all leases may have run out at once: whoever had them gets so long to extend them, and to
- * store what happened meanwhile, before others take over.
- */
-const GRACE_MS = 4_000;
-
 /** A session as it is held. */
 interface Kept {
   readonly holding: Holding;
   /** Completes once the lease was extended, or the store did not answer, after `lost$` was subscribed to. */
   readonly tried$: Observable<never>;
   readonly lost$: Observable<HoldingEvent>;
+}
+
+/** One sweep: what the sweeps have come to by it, and the sessions that were taken in it. */
+interface Swept {
+  readonly sweeping: Sweeping;
+  readonly kept: readonly Kept[];
 }
 
 /** Holds a session until it is lost, or held no more: extends the lease, and goes on trying while the store does not answer (R12). */
@@ -94,41 +90,44 @@ export function holding(
     const sinceMs = heldSince === undefined ? 0 : clock.now() - heldSince;
     return sinceMs >= 0 && sinceMs < trustMs;
   };
-  const extended$ = new Subject<void>();
-  const failed$ = new Subject<void>();
+  /** What came of each attempt to extend it. */
+  const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, renewed$: extended$ },
-    trusted,
+    ...{ ...session, inherited: inheritedAt !== undefined, trusted },
+    renewed$: outcome$.pipe(
+      filter((outcome) => outcome === 'held'),
+      map(() => undefined),
+    ),
   };
-  let failing = false;
-  const failed = (error: unknown): Observable<never> => {
-    // Reported once an outage.
-    if (!failing) report('lease', error);
-    failing = true;
-    failed$.next();
-    return EMPTY;
-  };
-  const renewed$ = defer(() => {
-    const startedAt = clock.now();
-    return leases.hold(session).pipe(
-      tap((outcome) => {
-        failing = false;
-        if (outcome !== 'held') return;
-        heldSince = startedAt;
-        extended$.next();
+  const isWanted = (): boolean => isHeld(session.clientId);
+  const attempt = (isFirst: boolean): Observable<LeaseOutcome | 'failed'> =>
+    defer(() => {
+      const startedAt = clock.now();
+      const heed = (outcome: LeaseOutcome): void => {
+        if (outcome === 'held') heldSince = startedAt;
+      };
+      return leases.hold(session).pipe(tap(heed));
+    }).pipe(
+      catchError((error: unknown) => {
+        // Reported once an outage.
+        if (isFirst) report('lease', error);
+        return of('failed' as const);
       }),
     );
-  }).pipe(catchError(failed));
-  const due$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock);
-  const lost$ = merge(due$, failed$.pipe(switchMap(() => timer(RETRY_MS, clock)))).pipe(
-    map(() => isHeld(session.clientId)),
-    takeWhile((wanted) => wanted),
-    exhaustMap(() => renewed$),
+  const again$ = timer(RETRY_MS, clock).pipe(
+    filter(isWanted),
+    concatMap(() => attempt(false)),
+  );
+  const lost$ = timer(inheritedAt === undefined ? 0 : renewMs, renewMs, clock).pipe(
+    takeWhile(isWanted),
+    exhaustMap(() => attempt(true).pipe(expand((outcome) => (outcome === 'failed' ? again$ : EMPTY)))),
+    tap((outcome) => outcome$.next(outcome)),
     filter((outcome) => outcome === 'taken'),
     take(1),
     map((): HoldingEvent => ({ tag: 'lost', holding: held })),
   );
-  return { holding: held, tried$: merge(extended$, failed$).pipe(take(1), ignoreElements()), lost$ };
+  const isTried = outcome$.pipe(filter((outcome) => outcome !== 'taken'));
+  return { holding: held, tried$: isTried.pipe(take(1), ignoreElements()), lost$ };
 }
 
 /** Takes over orphans of the servers it serves as they appear, and holds them. Emits what was taken in one sweep together. */
@@ -139,53 +138,42 @@ export function inheriting(
   policy: HoldingPolicy,
   report: Report,
 ): Observable<HoldingEvent> {
-  const { sweepMs, clock, random } = policy;
-  let waitMs = 0;
-  let failing = false;
-  let graceUntil = 0;
-
-  const sweep$ = defer(() => leases.orphans()).pipe(
-    concatMap(({ sessions, nextInMs = Number.POSITIVE_INFINITY }) => {
-      if (failing) graceUntil = clock.now() + GRACE_MS;
-      failing = false;
-      const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
-      if (wanted.length > 0 && clock.now() < graceUntil) {
-        waitMs = Math.min(graceUntil - clock.now(), GRACE_MS);
-        return EMPTY;
-      }
-      // Begins at a random place: instances that sweep at the same moment would otherwise all ask for the same half.
-      const first = Math.floor(random() * wanted.length);
-      const some = [...wanted.slice(first), ...wanted.slice(0, first)].slice(
-        0,
-        Math.max(AT_LEAST, Math.ceil(wanted.length / 2)),
-      );
-      waitMs =
-        some.length < wanted.length ? AGAIN_MS : Math.min(sweepMs * (0.8 + 0.4 * random()), nextInMs + AGAIN_MS / 4);
-      return from(some).pipe(mergeMap(taking), toArray());
-    }),
-    filter((taken) => taken.length > 0),
-    catchError((error: unknown) => {
-      if (!failing) report('sweep', error);
-      failing = true;
-      waitMs = sweepMs;
-      return EMPTY;
-    }),
-  );
-
-  function taking(session: SessionKey): Observable<Kept> {
+  const { clock, random } = policy;
+  const taking = (session: SessionKey): Observable<Kept> => {
     const startedAt = clock.now();
     return leases.hold(session).pipe(
       filter((outcome) => outcome === 'held'),
       map(() => holding(leases, session, startedAt, isHeld, policy, report)),
     );
-  }
-
+  };
+  const failed = (before: Sweeping, error: unknown): Sweeping => {
+    if (!before.isFailing) report('sweep', error);
+    return afterFailure(before, policy);
+  };
+  const taken = (sweeping: Sweeping): Observable<Swept> =>
+    from(sweeping.some).pipe(
+      mergeMap(taking),
+      toArray(),
+      map((kept): Swept => ({ sweeping, kept })),
+      catchError((error: unknown) => of({ sweeping: failed(sweeping, error), kept: [] })),
+    );
+  const sweep = (before: Sweeping): Observable<Swept> =>
+    defer(() => leases.orphans()).pipe(
+      map(({ sessions, nextInMs }) => {
+        const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
+        return afterAnswer(before, { wanted, nextInMs }, clock.now(), policy);
+      }),
+      catchError((error: unknown) => of(failed(before, error))),
+      concatMap(taken),
+    );
   const soon$ = leases.released$.pipe(concatMap(() => timer(AGAIN_MS * random(), clock)));
-  return sweep$.pipe(
-    repeat({ delay: () => merge(timer(waitMs, clock), soon$).pipe(take(1)) }),
-    mergeMap((taken) => {
-      const held: HoldingEvent = { tag: 'held', holdings: taken.map((each) => each.holding) };
-      return merge(of(held), ...taken.map((each) => each.lost$));
+  const due = ({ waitMs }: Sweeping): Observable<unknown> => merge(timer(waitMs, clock), soon$).pipe(take(1));
+  return sweep(unswept).pipe(
+    expand(({ sweeping }) => due(sweeping).pipe(concatMap(() => sweep(sweeping)))),
+    filter(({ kept }) => kept.length > 0),
+    mergeMap(({ kept }) => {
+      const held: HoldingEvent = { tag: 'held', holdings: kept.map((each) => each.holding) };
+      return merge(of(held), ...kept.map((each) => each.lost$));
     }),
   );
 }

@@ -192,7 +192,7 @@ class LeasedSessions implements Sessions {
     );
   }
 
-  /** Who lost a session without noticing, suspended say, closes its socket when the successor's is long open; ComfyUI then sends to neither. */
+  /** Asks for the end of the successor's socket: an instance that was suspended closes its own late, and ComfyUI then sends to neither. */
   #evictions(): Observable<never> {
     const { leases } = this.#parts.store;
     const { clock, report } = this.#env;

@@ -6,9 +6,10 @@ import {
   handleType,
   type CircuitBreakerPolicy,
 } from 'cockatiel';
-import { Observable, asyncScheduler, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, catchError, lastValueFrom, tap, throwError, type Observable, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
+import { within } from '../../streams/operators/within';
 import { readPython } from '../codecs/python-json';
 import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from '../server-address';
@@ -94,32 +95,15 @@ export function rest(
   let answeredAt = 0;
   const ask = asker(agent, { url, headers }, limits.maxBytes);
   const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
-    new Observable((subscriber) => {
-      // Of our own: `AbortSignal.any` of an `AbortSignal.timeout` is collected as garbage in Node 20 and never fires (0 of
-      // 50 did), and a server that does not answer would hold up all further looks for good.
-      const abort = new AbortController();
-      const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
-      let unsubscribed = false;
-      breaker
-        .execute(() => ask(path, init, abort.signal))
-        .finally(() => clearTimeout(patience))
-        .then(
-          (answer) => {
-            if (answer.status < 400) answeredAt = clock.now();
-            subscriber.next(answer);
-            subscriber.complete();
-          },
-          (error: unknown) => {
-            if (!unsubscribed) answeredAt = error instanceof NoAnswer && isAnswer(error) ? clock.now() : 0;
-            subscriber.error(asNoAnswer(error, path));
-          },
-        );
-      return () => {
-        unsubscribed = true;
-        clearTimeout(patience);
-        abort.abort();
-      };
-    });
+    within(timeoutMs, (signal) => breaker.execute(() => ask(path, init, signal))).pipe(
+      tap({
+        next: ({ status }) => {
+          if (status < 400) answeredAt = clock.now();
+        },
+        error: (error: unknown) => (answeredAt = error instanceof NoAnswer && isAnswer(error) ? clock.now() : 0),
+      }),
+      catchError((error: unknown) => throwError(() => asNoAnswer(error, path))),
+    );
 
   return {
     url,
@@ -178,23 +162,20 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
 
 /** One open response; rejects with `NoAnswer`. */
 function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: number): Rest['open'] {
-  return async (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
-    // undici's own patience begins with a connection; here it counts the wait for one, too.
-    const abort = new AbortController();
-    const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
-    try {
-      return await request(`${url}${path}`, {
+  // undici's own patience begins with a connection; here it counts the wait for one, too.
+  return (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
+    const opening$ = within(timeoutMs, (signal) =>
+      request(`${url}${path}`, {
         dispatcher,
-        signal: abort.signal,
+        signal,
         // What is compressed on the way has no ranges.
         headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
         bodyTimeout: bounds.stallMs,
-      });
-    } catch (error) {
+      }),
+    );
+    return lastValueFrom(opening$).catch((error: unknown) => {
       throw asNoAnswer(error, path);
-    } finally {
-      clearTimeout(patience);
-    }
+    });
   };
 }
 

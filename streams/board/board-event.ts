@@ -109,9 +109,9 @@ export interface BoardView {
 export interface Board extends BoardView {
   /** Takes one event in and tells what changed by it. What breaks while it is at one job fails that job alone (R15). */
   take(event: BoardEvent): readonly Change[];
-  /** The server's jobs that are to be looked up now; asking counts as doing. */
+  /** The server's jobs that are to be looked up now: they count as looked up from this call on. */
   due(serverUrl: string, now: number): readonly Job[];
-  /** Whether the session's socket should be opened anew; asking counts as doing. Has the session's jobs looked up first, where that may tell. */
+  /** Whether the session's socket should be opened anew: it counts as opened from this call on. Has the session's jobs looked up first, where that may tell. */
   reopenIfDeaf(clientId: string, now: number): boolean;
 }
 

@@ -106,8 +106,18 @@ class JobBoard {
       case 'queueSeen':
         this.#news.queueTold(event);
         return [];
+      case 'inherited':
+      case 'evicted':
+      case 'linked':
+      case 'unlinked':
+      case 'heard':
+      case 'garbled':
+      case 'resumed':
+      case 'previewed':
+        return this.#sessionTold(event);
       default:
-        return 'clientId' in event && event.tag !== 'posting' ? this.#sessionTold(event) : this.#news.told(event);
+        // Compiles for job events alone: an event of any other kind has to be given a case above.
+        return this.#news.told(event);
     }
   }
 

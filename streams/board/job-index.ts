@@ -95,7 +95,7 @@ const allGroups = () => ({
   /** Which job a run is of, where ComfyUI knows it under another id. */
   runs: groups(({ state }) => state.runId),
   byClient: groups(({ state }) => state.clientId),
-  /** One that said that it succeeded is at work no more. */
+  /** A run whose `execution_success` came is at work no more, though its outputs are still fetched. */
   running: groups(({ state, stage }) =>
     state.status === 'processing' && stage.tag !== 'fetchingOutputs' ? state.clientId : undefined,
   ),

@@ -1,49 +1,30 @@
 import {
   EMPTY,
   catchError,
-  concat,
   concatMap,
   defer,
   exhaustMap,
-  filter,
   interval,
   from,
   map,
   merge,
+  mergeAll,
   mergeMap,
   observeOn,
   of,
-  pairwise,
   queueScheduler,
   share,
-  startWith,
-  take,
   takeUntil,
-  tap,
-  throwError,
   type Observable,
-  type SchedulerLike,
 } from 'rxjs';
 import type { Backoff } from '../operators/backoff';
 import type { Board, BoardEvent, Change } from '../board/board';
 import type { Job } from '../job/job';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
-import { Overslept, errorAfterSleep } from '../operators/error-after-sleep';
+import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
-/** One socket to one server under one client id. */
-export interface Session {
-  readonly clientId: string;
-  readonly serverUrl: string;
-  /** Another instance, or an earlier run, opened a socket under this client id: ComfyUI may still have it, and its end evicts ours. */
-  readonly inherited: boolean;
-  /** Whether a socket may be opened now: not while another instance may hold the session. */
-  readonly mayOpen: () => boolean;
-  /** Emits once when another instance has the session, or it was given back. */
-  readonly end$: Observable<unknown>;
-  /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
-  readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
-}
+export type { Session } from './session-frames';
 
 /** One server's REST side. */
 export interface Server {
@@ -64,13 +45,9 @@ export interface Sources {
   readonly stop$: Observable<unknown>;
 }
 
-export interface Policy {
-  readonly tickMs: number;
-  readonly reconnect: Backoff;
+/** An error that is not the outside's ends the page. */
+export interface Policy extends SocketPolicy {
   readonly look: Backoff;
-  readonly clock: SchedulerLike;
-  /** Whether an error is the outside's, and is tried again; any other ends the page. */
-  readonly isTransient: (error: unknown) => boolean;
 }
 
 /** How often the progress of running jobs goes on by the clock, ms. */
@@ -79,17 +56,20 @@ const BAR_MS = 1_000;
 /** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
 export function jobChanges(sources: Sources, board: Board, policy: Policy, report: Report): Observable<Change> {
   const { servers, session$, command$, stop$ } = sources;
+  const answers = (serverUrl: string): boolean =>
+    servers.some((server) => server.url === serverUrl && server.answeredAt() > 0);
+  const framesOf = (session: Session): Observable<BoardEvent> => {
+    const around = { board, isAnswering: () => answers(session.serverUrl), stop$ };
+    return sessionFrames(session, around, policy, report);
+  };
   return merge(
     // Unbounded on purpose: a command that waits for a server must not keep the others waiting.
-    command$.pipe(
-      mergeMap((command$) => command$),
-      takeUntil(stop$),
-    ),
+    command$.pipe(mergeAll(), takeUntil(stop$)),
     // No new session after the stop, while those that are open close by themselves.
     session$.pipe(
       // eslint-disable-next-line rxjs-x/no-unsafe-takeuntil
       takeUntil(stop$),
-      mergeMap((session) => frames(session, sources, board, policy, report)),
+      mergeMap(framesOf),
     ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
     interval(BAR_MS, policy.clock).pipe(
@@ -101,58 +81,6 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     observeOn(queueScheduler),
     mergeMap((event) => board.take(event)),
     share(),
-  );
-}
-
-/** What a session's sockets bring, one after the other. */
-function frames(
-  session: Session,
-  { servers, stop$ }: Sources,
-  board: Board,
-  policy: Policy,
-  report: Report,
-): Observable<BoardEvent> {
-  const { clientId, serverUrl, inherited, mayOpen, connect } = session;
-  const { tickMs, reconnect, clock, isTransient } = policy;
-  const tick$ = interval(tickMs, clock);
-  let over = false;
-  const end$ = merge(stop$, session.end$).pipe(
-    tap(() => {
-      over = true;
-    }),
-  );
-  const deaf$ = tick$.pipe(filter(() => mayOpen() && board.reopenIfDeaf(clientId, clock.now())));
-  const closed$ = end$.pipe(filter(() => board.session(clientId)?.open !== true));
-  // A server that answers again after an outage is there for sockets too: no use in waiting on.
-  const back$ = tick$.pipe(
-    map(() => servers.some((server) => server.url === serverUrl && server.answeredAt() > 0)),
-    pairwise(),
-    filter(([before, now]) => !before && now),
-  );
-  const allowed$ = tick$.pipe(startWith(0), filter(mayOpen), take(1));
-  const inherited$ = of<BoardEvent>({ tag: 'inherited', clientId, at: clock.now() }).pipe(filter(() => inherited));
-  // Woken up after its lease has run out, the socket brings what it was told while another may have gone on with the jobs.
-  const cutOff = (error: unknown): Observable<BoardEvent> => {
-    const cut: BoardEvent = { tag: 'unlinked', clientId, at: clock.now(), clean: false };
-    return concat(
-      error instanceof Overslept ? of(cut) : EMPTY,
-      throwError(() => error),
-    );
-  };
-  const socket$ = defer(() => (over ? EMPTY : allowed$)).pipe(
-    concatMap(() =>
-      connect(deaf$, end$).pipe(
-        errorAfterSleep(() => !mayOpen(), tickMs, clock),
-        catchError(cutOff),
-        filter((event) => isFromItsServer(event, serverUrl, board)),
-      ),
-    ),
-  );
-  const retried = { backoff: reconnect, clock, isTransient, wake$: back$ };
-  const over$ = of<BoardEvent>({ tag: 'sessionOver', clientId });
-  return concat(
-    concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(retried))).pipe(takeUntil(closed$)),
-    over$,
   );
 }
 
@@ -184,10 +112,4 @@ function lookAlone(server: Server, jobs: readonly Job[], { clock, isTransient }:
       return from(jobs).pipe(concatMap(alone));
     }),
   );
-}
-
-/** R5: a server tells of its own jobs and of nobody else's, whatever ids it names. */
-function isFromItsServer(event: BoardEvent, serverUrl: string, board: Board): boolean {
-  const job = 'promptId' in event ? board.run(event.promptId ?? '') : undefined;
-  return job === undefined || job.state.serverUrl === serverUrl;
 }

@@ -2,7 +2,7 @@ import { defer, filter, map, takeWhile, type MonoTypeOperatorFunction } from 'rx
 import { isNewer, isSettled, type JobState } from '../job/job-state';
 
 /** The fields that say how far a job is. */
-type Stage = Pick<JobState, 'promptId' | 'epoch' | 'seq' | 'status' | 'progress' | 'attempt'>;
+type Stage = Pick<JobState, 'epoch' | 'seq' | 'status' | 'progress' | 'attempt'>;
 
 /**
  * One job's states in order: drops what is no newer than what was seen, completes with the settled one. A new owner
@@ -14,9 +14,7 @@ export const neverBackward =
     defer(() => {
       let last: S | undefined;
       return state$.pipe(
-        filter(
-          (state) => last === undefined || isRenamed(state, last) || (isNewer(state, last) && !waitsAgain(state, last)),
-        ),
+        filter((state) => last === undefined || (isNewer(state, last) && !waitsAgain(state, last))),
         map((state) => (last = noLessThan(last, state))),
         takeWhile((state) => !isSettled(state), true),
       );
@@ -30,6 +28,3 @@ const noLessThan = <S extends Stage>(last: Stage | undefined, state: S): S => ({
 
 const waitsAgain = (state: Stage, last: Stage): boolean =>
   state.status === 'queued' && last.status === 'processing' && state.attempt <= last.attempt;
-
-/** An old server's id for the job begins an order of its own. */
-const isRenamed = (state: Stage, last: Stage): boolean => state.promptId !== last.promptId;

@@ -505,6 +505,28 @@ describe('a session that instances hand on', () => {
     expect(board.session('c')?.open).toBe(false);
   });
 
+  test('opens no other socket where its own breaks while it is closed', () => {
+    let opened = 0;
+    const { board, reports } = run(({ cold, hot, page, session, expectObservable }) => {
+      const breaks$ = cold<never>('--#');
+      const connect: Session['connect'] = (_, stop$) => {
+        opened++;
+        const linked$ = of<BoardEvent>({ tag: 'linked', clientId: 'c', at: 0 });
+        return merge(
+          linked$,
+          stop$.pipe(
+            take(1),
+            concatMap(() => breaks$),
+          ),
+        );
+      };
+      const end$ = hot('      ----x');
+      const session$ = hot('  s', { s: session(NEVER, { end$, connect }) });
+      expectObservable(page({ session$ }), '^ 40ms !').toBe('o', seen);
+    });
+    expect([opened, reports, board.session('c')]).toEqual([1, ['socket'], undefined]);
+  });
+
   test('ends the wait for a socket, and the wait to be allowed one', () => {
     run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
       const cut$ = cold('     -l-#');

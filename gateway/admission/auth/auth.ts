@@ -39,7 +39,7 @@ export const openAuth: Auth = {
   viewerOf: () => Promise.resolve({ userId: 'local', role: 'service' }),
 };
 
-/** Of a published key the other half is public: an HMAC under it would be anybody's. */
+/** Published keys verify signatures only: anybody could make an HMAC with a key that is public. */
 const ALGORITHMS = { secret: ['HS256'], published: ['RS256', 'ES256', 'EdDSA', 'Ed25519'] };
 
 /**

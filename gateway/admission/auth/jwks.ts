@@ -6,7 +6,9 @@ import {
   type FetchImplementation,
   type JWTVerifyGetKey,
 } from 'jose';
+import { lastValueFrom } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
+import { within } from '../../../streams/operators/within';
 
 /** A token cannot be checked right now: who signed it does not tell his keys. */
 export class KeysUnavailable extends Error {
@@ -64,18 +66,13 @@ const isOfTheToken = (error: unknown): boolean =>
   error instanceof errors.JWKSMultipleMatchingKeys ||
   error instanceof errors.JOSENotSupported;
 
-/** With a timer of its own: Node 20 may collect `AbortSignal.timeout` as garbage once fetch combines it, and it never fires. */
-const patientFetch: FetchImplementation = async (url, { headers, method, redirect }) => {
-  const abort = new AbortController();
-  const patience = setTimeout(() => abort.abort(new DOMException('timed out', 'TimeoutError')), PATIENCE_MS);
-  try {
-    const answer = await fetch(url, { headers, method, redirect, signal: abort.signal });
-    // Read here, while the timer runs.
-    return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
-  } finally {
-    clearTimeout(patience);
-  }
-};
+const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =>
+  lastValueFrom(
+    within(PATIENCE_MS, async (signal) => {
+      const answer = await fetch(url, { headers, method, redirect, signal });
+      return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
+    }),
+  );
 
 /** A body of at most so many bytes. Rejects past that, and reads no further. */
 async function textOf({ body }: Response, mostBytes: number): Promise<string> {

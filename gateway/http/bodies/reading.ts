@@ -71,7 +71,7 @@ function unpacked(request: IncomingMessage): Readable {
     throw new Problem('unsupported-media-type', { detail });
   }
   const stream = unpacking(request);
-  // What ends early must end what waits for more.
+  // A connection that ends early must end the unpacking, which would wait for more.
   if (stream !== request) request.once('close', () => request.complete || stream.destroy(new Error('aborted')));
   return stream;
 }

@@ -94,7 +94,7 @@ const listing =
     if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
     const answer = async (): Promise<void> => {
       await admission.recheck(viewer);
-      // Who left while it waited reads nothing.
+      // The list is not read for a client that has left while it waited.
       if (response.destroyed) return;
       const page = await pipeline.list(viewer.role === 'user' ? { ...wanted, userId: viewer.userId } : wanted);
       const { bytes, ...shown } = shownPage(page, (job) => views.of(job, viewer));

@@ -61,7 +61,7 @@ const signing =
     const job = await visibleJob(pipeline, response.locals.viewer, params.promptId);
     const n = numberIn(params.n);
     const output = n === undefined ? undefined : job.outputs?.[n];
-    // What was only told of is not here to be read.
+    // The outputs of a job that reports itself are names and URLs elsewhere: no bytes of them are here.
     if (n === undefined || output === undefined || isReported(output)) throw unknownOutput();
     const { promptId, userId } = job;
     const { signature, until } = await signer.sign({ promptId, userId, n });

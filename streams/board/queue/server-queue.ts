@@ -5,7 +5,7 @@ import type { Timing } from '../../job/timing';
 const PER_JOB_MS = 5;
 /** A look at a queue that strangers move is earned in so many `auditMs`; one is there at the start, and so many are saved up (R8). */
 const AUDITS_PER_LOOK = 2;
-const SAVED = 3;
+const LOOKS_SAVED = 3;
 
 /**
  * One server's queue: what its `status` frames and our own jobs tell of it. Our jobs' places follow from what is ours; a
@@ -23,7 +23,7 @@ export class ServerQueue {
   #isTooShort = false;
   /** A look that may not wait: we know that somebody's place is wrong. */
   #isUrgent = false;
-  /** Until when looks are paid for: each costs its time, and `SAVED` of them may be ahead of it. */
+  /** Until when looks are paid for: each costs its time, and `LOOKS_SAVED` of them may be ahead of it. */
   #paidUntil: number | undefined;
   /** Runs of ours that have ended, in all; and how many had when a waiting job was given its place. */
   #ended = 0;
@@ -90,8 +90,8 @@ export class ServerQueue {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
     const lookMs = AUDITS_PER_LOOK * this.#timing.auditMs;
-    const paidUntil = Math.max(this.#paidUntil ?? now + (SAVED - 1) * lookMs, now);
-    if (!this.#isUrgent && now < paidUntil - (SAVED - 1) * lookMs) return [];
+    const paidUntil = Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * lookMs, now);
+    if (!this.#isUrgent && now < paidUntil - (LOOKS_SAVED - 1) * lookMs) return [];
     this.#wantsLook = false;
     const concerned = this.#ours()
       .filter(isAtServer)

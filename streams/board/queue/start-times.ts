@@ -15,7 +15,7 @@ interface Parts {
 }
 
 /** Queues with more jobs of ours are gone through every fifth second, two in ten each second; so many of their jobs are told in one go. */
-const FEW = 32;
+const FEW_JOBS = 32;
 const TURNS = 5;
 const TOLD_AT_ONCE = 500;
 
@@ -64,7 +64,7 @@ export class StartTimes {
     const second = Math.floor(at / 1_000);
     return [...this.#servers.keys()].flatMap((serverUrl, n) => {
       const count = this.#parts.jobs.countOf(serverUrl);
-      if (count === 0 || (count > FEW && (second + n) % TURNS !== 0)) return [];
+      if (count === 0 || (count > FEW_JOBS && (second + n) % TURNS !== 0)) return [];
       const renewed: Job[] = [];
       for (const job of this.#parts.jobs.ofServer(serverUrl)) {
         const next = isDue(job, at) ? this.started(job, job, at) : job;

@@ -3,7 +3,7 @@ import type { RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
 /** The most that is shown before the end. */
-const MOST = 0.999;
+const MOST_SHOWN = 0.999;
 /** A slow answer is as old as when it was asked for; what goes back further is a clock that was set. */
 export const CLOCKS_DIFFER_MS = 30_000;
 /** The clock of bars ticks each second: what leaps further was set, or slept. */
@@ -33,7 +33,7 @@ export function shownAt(before: RunClock, at: number): Shown {
   const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, LONGEST_GAP_MS, leftMs) / 2;
   const total = Math.max(0, at - startedAt) + leftMs;
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
-  const share = Math.min(MOST, Math.max(shown.share, elapsed / total, slowly));
+  const share = Math.min(MOST_SHOWN, Math.max(shown.share, elapsed / total, slowly));
   return {
     run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
     share,

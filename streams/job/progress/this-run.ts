@@ -46,7 +46,7 @@ export const nothingDone: ThisRun = {
 };
 
 /** What one node says of all others, at most: three times as long, or as short. */
-const MOST = Math.log(3);
+const MOST_LOG = Math.log(3);
 /** So many kinds are told apart. */
 const MOST_KINDS = 100;
 
@@ -69,7 +69,7 @@ export function withDone(before: ThisRun, node: PlanNode, expected: Expected, to
 function compared(slowness: ThisRun['slowness'], expected: Expected, tookMs: number): ThisRun['slowness'] {
   if (totalMs(expected) < 300 || tookMs < 50) return slowness;
   return {
-    log: slowness.log + within(MOST, Math.log(tookMs / totalMs(expected))),
+    log: slowness.log + within(MOST_LOG, Math.log(tookMs / totalMs(expected))),
     count: slowness.count + 1,
   };
 }

@@ -44,12 +44,14 @@ test('[R4] a proxy’s 404 in JSON does not say that outputs are missing', async
   comfy.faults.mostSteps = 15;
   const job = await a.run(steps({ steps: 30, secondsPerStep: 0.02 }));
   await job.where(({ progress }) => progress > 5);
+  // A look would tell which outputs are wanted, and the frames have them all.
+  comfy.faults.hangRoutes = ['/api/jobs'];
   comfy.dropSockets('abrupt');
   await until(() => comfy.sockets() === 0);
   await until(() => comfy.sockets() > 0);
-  comfy.faults.historyDelayMs = 3_000;
   comfy.faults.mostSteps = Infinity;
   await job.where(({ phase }) => phase === 'finishing');
+  comfy.faults.hangRoutes = [];
   comfy.faults.status = json404;
   const looks = () => comfy.requests.filter(({ path }) => path === `/api/jobs/${job.promptId}`).length;
   const before = looks();

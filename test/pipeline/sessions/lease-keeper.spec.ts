@@ -19,6 +19,7 @@ import {
   type HoldingEvent,
   type HoldingPolicy,
 } from '../../../pipeline/sessions/lease-keeper';
+import { afterAnswer, afterFailure, unswept, type Sweeping } from '../../../pipeline/sessions/sweeps';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import type { LeaseOutcome, Leases, SessionKey } from '../../../sinks/leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
@@ -526,6 +527,31 @@ describe('the next sweep', () => {
     pass(20_000);
     expect([one.sweeps.length, one.holds.length]).toEqual(before);
     expect(clock.actions).toEqual([]);
+  });
+});
+
+describe('what sweeps come to', () => {
+  const policy = { sweepMs: 2_000, random: () => 0.5 };
+  const wanted = ['a', 'b', 'c'].map((id) => key(id));
+  const idsOf = ({ some }: Sweeping): readonly string[] => some.map(({ clientId }) => clientId);
+
+  it('[R12] is a grace for who had them, once, after an outage', () => {
+    const failed = afterFailure(afterFailure(unswept, policy), policy);
+    expect(failed).toEqual({ isFailing: true, graceUntil: 0, waitMs: 2_000, some: [] });
+    const back = afterAnswer(failed, { wanted }, 10_000, policy);
+    expect(back).toEqual({ isFailing: false, graceUntil: 14_000, waitMs: 4_000, some: [] });
+    expect(afterAnswer(back, { wanted }, 12_500, policy)).toEqual({ ...back, waitMs: 1_500 });
+    expect(afterAnswer(back, { wanted }, 14_000, policy)).toMatchObject({ graceUntil: 14_000, waitMs: 200 });
+  });
+
+  it('[R12] waits no longer than the whole grace where the clock was set back', () => {
+    const back = afterAnswer(afterFailure(unswept, policy), { wanted }, 10_000, policy);
+    expect(afterAnswer(back, { wanted }, 0, policy)).toMatchObject({ waitMs: 4_000, some: [] });
+  });
+
+  it('is a share of them from a random place on', () => {
+    expect(idsOf(afterAnswer(unswept, { wanted }, 0, policy))).toEqual(['b', 'c']);
+    expect(idsOf(afterAnswer(unswept, { wanted }, 0, { ...policy, random: () => 0.9 }))).toEqual(['c', 'a']);
   });
 });
 

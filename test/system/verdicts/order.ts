@@ -10,7 +10,7 @@ export interface Violation {
   readonly after: Sight;
 }
 
-/** Whether (`epoch`, `seq`) grew with each state of one id, progress never fell, and nothing came after the end. */
+/** Whether (`epoch`, `seq`) grew with each state of one id, which never changed, progress never fell, and nothing came after the end. */
 export function violations({ by, promptId, sights }: Record): readonly Violation[] {
   return sights.slice(1).flatMap((after, n) => {
     const before = sights[n]!;
@@ -19,10 +19,9 @@ export function violations({ by, promptId, sights }: Record): readonly Violation
 }
 
 function wrongs(before: Sight, after: Sight): readonly string[] {
-  // An old server's id for the job begins an order of its own.
-  const isRenamed = after.promptId !== before.promptId;
   return [
-    ...(isRenamed || isNewer(after, before) ? [] : ['no newer than the one before']),
+    ...(after.promptId === before.promptId ? [] : ['went by another id']),
+    ...(isNewer(after, before) ? [] : ['no newer than the one before']),
     ...(after.progress < before.progress ? ['progress fell'] : []),
     ...(isSettled(before) ? ['came after the end'] : []),
   ];

@@ -11,7 +11,7 @@ export interface Front {
   readonly live?: Live;
 }
 
-/** A run is past all knowing once it has taken so many times what was expected: of a job of ours, whose nodes are heard, where none of them counts. */
+/** Nobody knows any more when a run ends that has taken so many times what was expected; one of ours, whose nodes are heard but do not count, so many. */
 const OVERDUE = 2;
 const HEARD_OVERDUE = 3;
 

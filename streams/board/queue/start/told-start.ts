@@ -19,15 +19,15 @@ export function isDue(job: Job, at: number): boolean {
   return left === undefined || sinceMs < 0 || sinceMs >= Math.min(RARELY_MS, Math.max(LEAST_MS, SOON * left));
 }
 
-/** Who does not count down is told anew, too, once the time since is more than this share of what is left. */
-const OLD = 0.25;
+/** Viewers that do not count down see an old time: it is told anew once the time since is more than this share of what is left. */
+const OLD_SHARE = 0.25;
 
 /** Whether another start is to be told: it differs by more than a tenth from what was told, counted down, or that is old. */
 function isNews(known: Job, now: number | undefined, at: number): boolean {
   const before = countedDown(known, at);
   if (before === undefined || now === undefined) return before !== now;
   const sinceMs = at - known.state.updatedAt;
-  return Math.abs(now - before) > Math.max(before / 10, SAME_MS) || (sinceMs >= RARELY_MS && sinceMs > OLD * now);
+  return Math.abs(now - before) > Math.max(before / 10, SAME_MS) || (sinceMs >= RARELY_MS && sinceMs > OLD_SHARE * now);
 }
 
 /**

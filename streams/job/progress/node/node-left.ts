@@ -49,7 +49,7 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
   const elapsed = at - node.startedAt;
   const isPast = node.makes === true && elapsed > factor * totalMs(expected);
   const ms = bounded(
-    Math.max(isPast ? AGAIN * elapsed : 0, beforeFirstStepMs(run, id, { ...node, expected }, factor, at)),
+    Math.max(isPast ? LATE_SHARE * elapsed : 0, beforeFirstStepMs(run, id, { ...node, expected }, factor, at)),
   );
   const stepMs = expected.steps > 1 ? expected.stepMs * factor : SNAPSHOT_MS;
   const firstMs = Math.max(0, expected.fixedMs * factor + stepMs - (at - node.startedAt));
@@ -127,12 +127,12 @@ function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected):
   return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
 }
 
-/** What was measured is past its time only after half as long again; a loop that goes on past it is expected to for half as long. */
-const AGAIN = 0.5;
+/** A measured node is late only after half as long again; a loop that is late is expected to go on for half as long as it took. */
+const LATE_SHARE = 0.5;
 
 /** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */
 function overdueMs(expectedMs: number, elapsedMs: number, trust: number): number {
-  const again = Math.min(elapsedMs, 2 * (elapsedMs - (1 + AGAIN * trust) * expectedMs));
+  const again = Math.min(elapsedMs, 2 * (elapsedMs - (1 + LATE_SHARE * trust) * expectedMs));
   return Math.max(silentMs(expectedMs, elapsedMs, spread(trust)), again);
 }
 
