@@ -1,10 +1,11 @@
 import { bounds } from '../../streams/bounds';
 import type { PublicJob } from '../wire/public-job';
+import { preEncoded, type PreEncoded } from './socket-io-internals';
 
 /** A packet as engine.io's socket takes it. */
 export interface Encoded {
   readonly text: string;
-  readonly options: { readonly compress: false; readonly wsPreEncodedFrame: readonly Buffer[] };
+  readonly options: PreEncoded;
 }
 
 const known = new WeakMap<PublicJob, Encoded>();
@@ -51,7 +52,7 @@ export function encodedState(job: PublicJob): Encoded {
   if (before !== undefined) return before;
   // 2 is an event of Socket.IO; in the frame, 4 is a message of engine.io.
   const text = `2["job:state",${jsonOf(job)}]`;
-  const encoded: Encoded = { text, options: { compress: false, wsPreEncodedFrame: [frameOf(`4${text}`)] } };
+  const encoded: Encoded = { text, options: preEncoded(frameOf(`4${text}`)) };
   known.set(job, encoded);
   return encoded;
 }

@@ -16,6 +16,7 @@ import type { OriginPolicy } from '../admission/origin-policy';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { observedWire } from './observed-wire';
 import { sendQueue, type SendQueueLimits, type Wire } from './send-queue';
+import { forgetAcks, internalsCheck, isDrained, onDrained, replaceRequest, writePacket } from './socket-io-internals';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
@@ -63,7 +64,9 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
     tell,
   };
   io.use(admitting(options, unknown, users));
+  const isServable = internalsCheck(logger);
   io.on('connection', (socket) => {
+    if (!isServable(socket)) return void socket.disconnect(true);
     const { viewer } = socket.data;
     // Of several that came at once, all were let in before the first of them counted.
     if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
@@ -160,7 +163,8 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
         if (verdict === 'flood') wire.cut('it sends too much', 'flood');
         else if (verdict === 'served' && isHeard(event)) next();
         else if (ack) queue.answer(refusal(verdict === 'served' ? NO_EVENT : TOO_MANY_MESSAGES), ack);
-      });
+      })
+      .catch(onBroken);
   });
   socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
   socket.on('job:leave', (promptId) => member.leave(promptId));
@@ -172,21 +176,16 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
   watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired', 'token_expired')));
   watching.add(() => member.close());
   watching.add(() => forgetAcks(socket));
-  socket.conn.transport.on('ready', () => queue.drained());
+  onDrained(socket, () => queue.drained());
   socket.once('disconnect', () => watching.unsubscribe());
 }
 
-/** Socket.IO's timers of acknowledgements outlive their socket, and each its job. An acknowledgement ends its timer. */
-function forgetAcks(socket: Peer): void {
-  const { acks } = socket as unknown as { readonly acks: ReadonlyMap<number, () => void> };
-  for (const acknowledge of acks.values()) acknowledge();
-}
-
 /** The headers, cookies among them, and the token would stay for as long as the socket does. */
-function forgetRequest({ conn, request, handshake }: Peer): void {
+function forgetRequest(socket: Peer): void {
+  const { request } = socket;
   const { 'x-forwarded-for': forwarded } = request.headers;
-  Object.assign(conn, { request: { socket: request.socket, headers: { 'x-forwarded-for': forwarded } } });
-  Object.assign(handshake, { headers: {}, auth: {}, query: {} });
+  replaceRequest(socket, { socket: request.socket, headers: { 'x-forwarded-for': forwarded } });
+  Object.assign(socket.handshake, { headers: {}, auth: {}, query: {} });
 }
 
 const tokenOf = ({ handshake }: Peer): string | undefined => {
@@ -214,11 +213,11 @@ const NO_EVENT = new Problem('bad-request', { detail: `The events here are ${Obj
 const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
 
 const wireTo = (socket: Peer, logger: Logger): Wire => ({
-  isDrained: () => socket.conn.transport.writable,
+  isDrained: () => isDrained(socket),
   backlogBytes: () => socket.request.socket.writableLength,
   state(job) {
     const { text, options } = encodedState(job);
-    socket.conn.write(text, options);
+    if (!writePacket(socket, text, options)) socket.emit('job:state', job);
   },
   end(job, told) {
     if (!socket.connected) return;

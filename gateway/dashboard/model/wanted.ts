@@ -61,10 +61,6 @@ const textsOf = (job: PublicJob): readonly string[] =>
     ...Object.values(job.metadata ?? {}),
   ].filter((field): field is string => typeof field === 'string');
 
-/** Whether a job is among those wanted. */
-export const fits = (job: PublicJob, wanted: Wanted, now: number): boolean =>
-  isChosen(job, wanted) && fitsFields(job, wanted, now);
-
 export const isChosen = (job: PublicJob, { standings: chosen }: Pick<Wanted, 'standings'>): boolean =>
   chosen.length === 0 || chosen.includes(standingOf(job));
 

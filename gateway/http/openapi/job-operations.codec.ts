@@ -27,7 +27,7 @@ const ofQuery = (codec: { readonly props: t.Props }) =>
 export const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.source });
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 export const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
-export const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
+const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
 /** Of a route without parameters, which refuses what its query names. */
 export const readsNoQuery = ['bad-request'] as const;
 export const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;

@@ -17,7 +17,7 @@ import type { JobScripts } from '../scripts/jobs';
 type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
 /** Somebody wrote something else to a key of ours, which was removed. */
-export class ForeignKey extends Error {
+class ForeignKey extends Error {
   override readonly name = 'ForeignKey';
   constructor(
     readonly key: string,

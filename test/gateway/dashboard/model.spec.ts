@@ -5,7 +5,15 @@ import { fuller, guessedLeftMs, interrupted, recorded, type NodeHistory } from '
 import { hashOf, placeOf } from '../../../gateway/dashboard/model/place';
 import { rowAfter, virtualWindow } from '../../../gateway/dashboard/model/virtual-window';
 import { silenceOf } from '../../../gateway/dashboard/model/silence';
-import { anyJob, fits, idIn, inOrder, standingOf } from '../../../gateway/dashboard/model/wanted';
+import {
+  anyJob,
+  fitsFields,
+  idIn,
+  isChosen,
+  inOrder,
+  standingOf,
+  type Wanted,
+} from '../../../gateway/dashboard/model/wanted';
 import {
   ago,
   detailWords,
@@ -93,9 +101,11 @@ describe('the list', () => {
       { text: 'nowhere' },
       { text: '12' },
     ] as const;
-    for (const part of yes) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, true]);
-    for (const part of no) expect([part, fits(one, { ...anyJob, ...part }, 900_000)]).toEqual([part, false]);
-    expect(fits(one, { ...anyJob, within: '15m' }, 902_000)).toBe(false);
+    const fits = (part: Partial<Wanted>, now = 900_000) =>
+      isChosen(one, { ...anyJob, ...part }) && fitsFields(one, { ...anyJob, ...part }, now);
+    for (const part of yes) expect([part, fits(part)]).toEqual([part, true]);
+    for (const part of no) expect([part, fits(part)]).toEqual([part, false]);
+    expect(fits({ within: '15m' }, 902_000)).toBe(false);
   });
 
   test('what was cancelled is no failure', () => {

@@ -190,3 +190,29 @@ test('without a valid token there is no socket, and with its end the socket ends
   expect(Date.now()).toBeGreaterThanOrEqual(soon * 1000 - 50);
   await guarded.close();
 });
+
+test('an error of our own while a message waits for its turn breaks that socket, not the process nor other sockets', async () => {
+  const log: string[] = [];
+  const broken = new Error('the judge fell ill');
+  let isIll = false;
+  const viewer = {
+    role: 'service' as const,
+    get userId() {
+      if (!isIll) return 'ada';
+      isIll = false;
+      throw broken;
+    },
+  };
+  const auth = { required: false, viewerOf: () => Promise.resolve(viewer) };
+  const ours = await runningGateway({ auth, heard: (line) => void log.push(line) });
+  const [unlucky, lucky] = [await connected(ours), await connected(ours)];
+  isIll = true;
+  unlucky.emit('job:join', randomUUID());
+  await heard(unlucky, 'disconnect');
+  expect(log.filter((line) => line.includes('a socket cannot be served further'))).toEqual([
+    expect.stringContaining(broken.message),
+  ]);
+  expect(await join(lucky, randomUUID())).toMatchObject({ error: { code: 'unknown-job' } });
+  lucky.disconnect();
+  await ours.close();
+});

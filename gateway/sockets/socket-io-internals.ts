@@ -1,0 +1,93 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import type { Socket } from 'socket.io';
+import { version } from '../cli/version';
+
+/*
+ * All that the gateway uses of Socket.IO and engine.io beyond what they document. `package.json` pins socket.io, which takes
+ * any engine.io 6.6: an installation may have another one than the tests.
+ */
+
+type Peer = Pick<Socket, 'conn'>;
+
+/** Those parts of a socket that its types do not name; whether they are there is to be seen. */
+interface Parts {
+  readonly acks?: unknown;
+  readonly conn: {
+    readonly transport?: { readonly writable?: unknown; _canSendPreEncodedFrame?(packet: object): boolean };
+    readonly write?: unknown;
+  };
+}
+
+/** Options of engine.io's `write` with the whole WebSocket frame of a message, which `ws` sends as it is. */
+export interface PreEncoded {
+  readonly compress: false;
+  readonly wsPreEncodedFrame: readonly Buffer[];
+}
+export const preEncoded = (frame: Buffer): PreEncoded => ({ compress: false, wsPreEncodedFrame: [frame] });
+
+/** Writes a packet past Socket.IO's encoder, and tells whether it could. An engine.io that knows no such frames encodes the text. */
+export function writePacket({ conn }: Peer, text: string, options: PreEncoded): boolean {
+  if (typeof conn.write !== 'function') return false;
+  conn.write(text, options);
+  return true;
+}
+
+/** Whether all that was written has left for the network. */
+export const isDrained = ({ conn }: Peer): boolean => conn.transport.writable;
+
+export const onDrained = ({ conn }: Peer, hear: () => void): void => void conn.transport.on('ready', hear);
+
+/** Socket.IO's timers of acknowledgements outlive their socket, and each its job. An acknowledgement ends its timer. */
+export function forgetAcks(socket: Peer): void {
+  const { acks }: Parts = socket;
+  if (acks instanceof Map) for (const acknowledge of (acks as Map<number, () => void>).values()) acknowledge();
+}
+
+/** Puts what is still needed of a socket's request in its place. */
+export function replaceRequest({ conn }: Peer, request: object): void {
+  if (isReplaceable(conn)) Object.assign(conn, { request });
+}
+const isReplaceable = (conn: object): boolean => Object.getOwnPropertyDescriptor(conn, 'request')?.writable === true;
+
+/** Sockets cannot be served without this one: what waits for a slow reader would never leave. */
+const NEEDED = 'conn.transport.writable';
+
+/** The names of those parts that a socket lacks. */
+function missingIn(socket: Peer): readonly string[] {
+  const { acks, conn }: Parts = socket;
+  const isThere = {
+    [NEEDED]: typeof conn.transport?.writable === 'boolean',
+    acks: acks instanceof Map,
+    'conn.request': isReplaceable(conn),
+    'conn.write': typeof conn.write === 'function',
+    wsPreEncodedFrame: conn.transport?._canSendPreEncodedFrame?.({ options: preEncoded(Buffer.alloc(0)) }) === true,
+  };
+  return Object.entries(isThere).flatMap(([name, is]) => (is ? [] : [name]));
+}
+
+/** Looks for those parts on the first socket, as nothing has them before, and logs once what it lacks. Tells whether sockets can be served. */
+export function internalsCheck(logger: Pick<Logger, 'error'>): (socket: Peer) => boolean {
+  let missing: readonly string[] | undefined;
+  return (socket) => {
+    if (missing === undefined) {
+      missing = missingIn(socket);
+      if (missing.length > 0) logger.error({ missing, ...versions() }, missing.includes(NEEDED) ? REFUSED : DEARER);
+    }
+    return !missing.includes(NEEDED);
+  };
+}
+const REFUSED = 'this Socket.IO lacks private parts: sockets cannot be served, and each is disconnected';
+const DEARER = 'this Socket.IO lacks private parts: sockets are served without, which costs more';
+
+/** The versions that are installed; of `engine.io` the one that `socket.io` has. */
+function versions(): Readonly<Record<string, string>> {
+  try {
+    const socketIo = createRequire(__filename).resolve('socket.io');
+    const engineIo = createRequire(socketIo).resolve('engine.io');
+    return { 'socket.io': version(dirname(socketIo)), 'engine.io': version(dirname(engineIo)) };
+  } catch {
+    return { 'socket.io': 'not found', 'engine.io': 'not found' };
+  }
+}
