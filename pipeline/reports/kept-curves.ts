@@ -54,8 +54,46 @@ interface Entry {
   readonly hasEnded: boolean;
 }
 
+/** Curves by job. Those that are not kept yet, and those of ended jobs, are found without a look at the others. */
+class Entries {
+  readonly #all = new Map<string, Entry>();
+  readonly #unkept = new Set<string>();
+  /** In the order in which they ended. */
+  readonly #ended = new Set<string>();
+
+  get(promptId: string): Entry | undefined {
+    return this.#all.get(promptId);
+  }
+
+  set(promptId: string, entry: Entry): void {
+    this.#all.set(promptId, entry);
+    if (entry.isKept) this.#unkept.delete(promptId);
+    else this.#unkept.add(promptId);
+    if (entry.hasEnded) this.#ended.add(promptId);
+    else this.#ended.delete(promptId);
+  }
+
+  delete(promptId: string): void {
+    this.#all.delete(promptId);
+    this.#unkept.delete(promptId);
+    this.#ended.delete(promptId);
+  }
+
+  unkept(): readonly string[] {
+    return [...this.#unkept];
+  }
+
+  /** In an outage of the store those that ended first are forgotten. */
+  bound(): void {
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= MOST_ENDED) return;
+      this.delete(oldest);
+    }
+  }
+}
+
 export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, report }: Env): KeptCurves {
-  const entries = new Map<string, Entry>();
+  const entries = new Entries();
   const ended$ = new Subject<string>();
   const writing = new Set<string>();
 
@@ -103,22 +141,16 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
       entries.set(promptId, entry);
       if (!entry.hasEnded) return;
       ended$.next(promptId);
-      bound(entries);
+      entries.bound();
     },
-    forget: (promptId) => void entries.delete(promptId),
+    forget: (promptId) => entries.delete(promptId),
     of: (promptId) => firstValueFrom(whole(promptId)),
-    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => unkept(entries))), ended$).pipe(
+    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => entries.unkept())), ended$).pipe(
       mergeMap(write, AT_ONCE),
       ignoreElements(),
     ),
-    flush: () => defer(() => from(unkept(entries))).pipe(mergeMap(write, AT_ONCE)),
+    flush: () => defer(() => from(entries.unkept())).pipe(mergeMap(write, AT_ONCE)),
   };
-}
-
-/** In an outage of the store those that ended first are forgotten. */
-function bound(entries: Map<string, Entry>): void {
-  const ended = [...entries].filter(([, { hasEnded }]) => hasEnded);
-  for (const [promptId] of ended.slice(0, Math.max(0, ended.length - MOST_ENDED))) entries.delete(promptId);
 }
 
 /** What is known of a job's curves after one more state; `undefined` where that tells nothing of them. */
@@ -137,6 +169,3 @@ const storedCurves = (store: Pick<JobStore, 'file'>, promptId: string): Observab
     map((file) => (file === undefined ? noCurves : decodeCurves(file.bytes))),
     defaultIfEmpty(noCurves),
   );
-
-const unkept = (entries: ReadonlyMap<string, Entry>): readonly string[] =>
-  [...entries].filter(([, { isKept }]) => !isKept).map(([promptId]) => promptId);
