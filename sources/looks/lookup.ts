@@ -142,6 +142,7 @@ class Routes implements Lookup {
     this.#idsStay = doThey;
   }
 
+  /** A proxy may say for a while, too, that there is no such route: the older routes prove it. */
   #either<T>(path: string, parse: Parse<T>, old: () => Observable<T>): Observable<T> {
     return defer(() => {
       if (this.#legacy) return old();
@@ -149,19 +150,10 @@ class Routes implements Lookup {
         .get(path)
         .pipe(
           concatMap((answer) =>
-            lacksRoute(answer) ? this.#proved(path, old()) : of(this.#parsed(answer, path, parse)),
+            lacksRoute(answer) ? old().pipe(tap(() => (this.#legacy = true))) : of(this.#parsed(answer, path, parse)),
           ),
         );
     });
-  }
-
-  /** A proxy may say for a while, too, that there is no such route: it is lacked before and after an older one was answered. */
-  #proved<T>(path: string, old$: Observable<T>): Observable<T> {
-    const again$ = defer(() => this.#rest.get(path)).pipe(
-      tap((answer) => (this.#legacy = lacksRoute(answer))),
-      catchError(() => of(undefined)),
-    );
-    return old$.pipe(concatMap((found) => again$.pipe(map(() => found))));
   }
 
   #asked<T>(path: string, parse: Parse<T>): Observable<T> {

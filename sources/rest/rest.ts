@@ -188,7 +188,12 @@ export function read(status: number, contentType: string, body: string, location
     const to = typeof location === 'string' ? location.slice(0, 200) : undefined;
     throw new Refusal(isPage ? 'an HTML page' : 'an answer', status, to);
   }
-  if (body === '' || contentType.startsWith('text/plain')) return { status, json: undefined };
+  if (body === '' || contentType.startsWith('text/plain')) {
+    // aiohttp begins with the status, if it says anything: `405: Method Not Allowed`. Other words are of somebody before it.
+    if ((status === 404 || status === 405) && body !== '' && !body.startsWith(`${status}: `))
+      throw new NoAnswer(`status ${status} with a body that is not ComfyUI's`, true);
+    return { status, json: undefined };
+  }
   try {
     return { status, json: readPython(body) };
   } catch (cause) {

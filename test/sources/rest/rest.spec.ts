@@ -59,6 +59,8 @@ describe('answers', () => {
     [404, 'text/plain; charset=utf-8', '404: Not Found', { status: 404, json: undefined }],
     [404, 'application/json', '{"error": "Job not found"}', { status: 404, json: { error: 'Job not found' } }],
     [405, '', '', { status: 405, json: undefined }],
+    [405, 'text/plain; charset=utf-8', '405: Method Not Allowed', { status: 405, json: undefined }],
+    [404, 'text/plain; charset=utf-8', '404 page not found', "status 404 with a body that is not ComfyUI's"],
     [500, 'application/json', '{"error": "x"}', 'status 500'],
     [524, 'application/json', '{}', 'status 524'],
     [429, 'application/json', '{}', 'status 429'],
