@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { catchError, of, type Observable } from 'rxjs';
 import { Agent, request } from 'undici';
-import { within } from '../../streams/operators/within';
+import { withDeadline } from '../../streams/operators/with-deadline';
 import { guardedLookup, objectionToUrl, type WebhookPolicy } from './address-policy';
 
 /** One attempt's message. */
@@ -65,7 +65,7 @@ export function webhookSender(
 
   return {
     send: (message) =>
-      within(PATIENCE_MS, (signal) => post(message, signal)).pipe(
+      withDeadline(PATIENCE_MS, (signal) => post(message, signal)).pipe(
         catchError((error: unknown) => of<Outcome>({ tag: 'failed', reason: reasonOf(error) })),
       ),
     close: () => agent.destroy(),

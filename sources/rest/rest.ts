@@ -9,7 +9,7 @@ import {
 import { asyncScheduler, catchError, lastValueFrom, tap, throwError, type Observable, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
-import { within } from '../../streams/operators/within';
+import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from '../server-address';
@@ -95,7 +95,7 @@ export function rest(
   let answeredAt = 0;
   const ask = asker(agent, { url, headers }, limits.maxBytes);
   const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
-    within(timeoutMs, (signal) => breaker.execute(() => ask(path, init, signal))).pipe(
+    withDeadline(timeoutMs, (signal) => breaker.execute(() => ask(path, init, signal))).pipe(
       tap({
         next: ({ status }) => {
           if (status < 400) answeredAt = clock.now();
@@ -164,7 +164,7 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
 function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: number): Rest['open'] {
   // undici's own patience begins with a connection; here it counts the wait for one, too.
   return (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
-    const opening$ = within(timeoutMs, (signal) =>
+    const opening$ = withDeadline(timeoutMs, (signal) =>
       request(`${url}${path}`, {
         dispatcher,
         signal,

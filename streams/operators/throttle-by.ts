@@ -11,7 +11,7 @@ export interface Throttle<T> {
 }
 
 interface Lane<T> {
-  /** The kind of what passed last, which may be large itself, and is held by nobody. */
+  /** The kind of what passed last; the value itself may be large, and is not held. */
   readonly kind: unknown;
   readonly restsUntil: number;
   readonly next?: { readonly value: T };

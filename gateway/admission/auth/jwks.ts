@@ -8,7 +8,7 @@ import {
 } from 'jose';
 import { lastValueFrom } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
-import { within } from '../../../streams/operators/within';
+import { withDeadline } from '../../../streams/operators/with-deadline';
 
 /** A token cannot be checked right now: who signed it does not tell his keys. */
 export class KeysUnavailable extends Error {
@@ -68,7 +68,7 @@ const isOfTheToken = (error: unknown): boolean =>
 
 const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =>
   lastValueFrom(
-    within(PATIENCE_MS, async (signal) => {
+    withDeadline(PATIENCE_MS, async (signal) => {
       const answer = await fetch(url, { headers, method, redirect, signal });
       return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
     }),

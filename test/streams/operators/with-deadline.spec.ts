@@ -1,5 +1,5 @@
 import { lastValueFrom } from 'rxjs';
-import { within } from '../../../streams/operators/within';
+import { withDeadline } from '../../../streams/operators/with-deadline';
 
 const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
@@ -10,7 +10,7 @@ test('gives what the work gives, whose signal is left alone after that', async (
   jest.useFakeTimers();
   const signals: AbortSignal[] = [];
   const given = lastValueFrom(
-    within(1_000, (signal) => {
+    withDeadline(1_000, (signal) => {
       signals.push(signal);
       return Promise.resolve('a body to be read');
     }),
@@ -23,7 +23,7 @@ test('gives what the work gives, whose signal is left alone after that', async (
 
 test('aborts with a TimeoutError what takes longer', async () => {
   jest.useFakeTimers();
-  const given = lastValueFrom(within(1_000, untilAborted));
+  const given = lastValueFrom(withDeadline(1_000, untilAborted));
   jest.advanceTimersByTime(1_000);
   await expect(given).rejects.toMatchObject({ name: 'TimeoutError' });
 });
@@ -31,7 +31,7 @@ test('aborts with a TimeoutError what takes longer', async () => {
 test('aborts what nobody waits for any more, and leaves no timer', () => {
   jest.useFakeTimers();
   const signals: AbortSignal[] = [];
-  within(1_000, (signal) => {
+  withDeadline(1_000, (signal) => {
     signals.push(signal);
     return untilAborted(signal);
   })
@@ -42,5 +42,5 @@ test('aborts what nobody waits for any more, and leaves no timer', () => {
 });
 
 test('passes on what went wrong', async () => {
-  await expect(lastValueFrom(within(1_000, () => Promise.reject(new Error('gone'))))).rejects.toThrow('gone');
+  await expect(lastValueFrom(withDeadline(1_000, () => Promise.reject(new Error('gone'))))).rejects.toThrow('gone');
 });

@@ -7,7 +7,7 @@ import { Observable } from 'rxjs';
  * With a timer of its own: `AbortSignal.any` of an `AbortSignal.timeout` is collected as garbage in Node 20 and never fires
  * (0 of 50 did), and a server that does not answer would hold up whoever waits for good.
  */
-export const within = <T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Observable<T> =>
+export const withDeadline = <T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Observable<T> =>
   new Observable((subscriber) => {
     const abort = new AbortController();
     // In earnest, whatever scheduler the rest goes by: what is waited for comes over a socket.
