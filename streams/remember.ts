@@ -7,3 +7,15 @@ export function remember<V>(map: Map<string, V>, key: string, value: V, most: nu
   map.delete(oldest.value);
   return oldest.value;
 }
+
+/** Gives one copy of each text: for those of which many are alike, and many are kept. Forgets all past so many. */
+export function copies(most: number): (text: string) => string {
+  const texts = new Map<string, string>();
+  return (text) => {
+    const known = texts.get(text);
+    if (known !== undefined) return known;
+    if (texts.size >= most) texts.clear();
+    texts.set(text, text);
+    return text;
+  };
+}

@@ -140,7 +140,8 @@ function started(
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
     nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
-    running: [...run.running, id],
+    // Exact, where `[...]` has room for 16 more.
+    running: run.running.concat(id),
     heardAt,
   };
   const expected = run.pending.get(id);
