@@ -89,6 +89,7 @@ const likeBefore = alike<GraphNode>(({ type, title, inputs, links, literals }) =
 
 /** The same for all nodes that have none: an empty `Map` takes 200 bytes, and there are workflows of ten thousand nodes. */
 const none: ReadonlyMap<string, never> = new Map<string, never>();
+const noNodes: readonly string[] = [];
 
 /** Class names and titles, of which all jobs have the same few hundred. */
 const once = copies(5_000);
@@ -101,7 +102,7 @@ function linkedNodes(inputs: Record<string, unknown>): readonly string[] {
     if (isLink(input)) from.add(input[0]);
     if (from.size >= bounds.linksPerNode) break;
   }
-  return [...from];
+  return from.size === 0 ? noNodes : [...from];
 }
 
 /** The node that each linked input comes from. */

@@ -1,7 +1,7 @@
 type Graph<Node> = ReadonlyMap<string, Node>;
 
 /** Past so many nodes all are forgotten; those that come again are kept anew. */
-const MOST_NODES = 5_000;
+const MOST_NODES = 2_000;
 /** A graph of more is hardly another's too, and would take long to compare. */
 const MOST_OF_GRAPH = 1_000;
 
