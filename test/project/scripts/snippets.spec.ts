@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const root = join(__dirname, '../..');
+const root = join(__dirname, '../../..');
 /** All that a reader may copy from. */
 const PAGES = [
   'README.md',
