@@ -35,6 +35,7 @@ export interface Wire {
   dropped?(what: 'state' | 'preview'): void;
 }
 
+/** What a slow reader may cost. */
 export interface SendQueueLimits {
   /** How much may wait for a slow reader. */
   readonly waitingBytes: number;
