@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const root = join(__dirname, '../..');
+const root = join(__dirname, '../../..');
 /** All that a reader may copy from. */
 const PAGES = [
   'README.md',
@@ -75,6 +75,7 @@ test('every snippet of the documents compiles against what ships, strictly, in T
   const paths = {
     'comfyui-jobstream': [join(dist, 'index.d.ts')],
     'comfyui-jobstream/compat': [join(dist, 'compat/index.d.ts')],
+    'comfyui-jobstream/gateway': [join(dist, 'gateway/index.d.ts')],
     'comfyui-jobstream/metrics': [join(dist, 'gateway/metrics/index.d.ts')],
     'comfyui-jobstream/client': [join(dist, 'gateway/client/index.d.ts')],
   };
