@@ -1,5 +1,5 @@
 import { isRight } from 'fp-ts/Either';
-import { decodeFrame } from '../../sources/codecs/frame.codec';
+import { decodeFrame, idText } from '../../sources/codecs/frame.codec';
 import type { Recorded } from '../recording/recording.codec';
 import { FLAG, VALUES, commandLine, wrong } from '../command-line';
 import { elsewhere, type Curve, type Formula } from './formulas-elsewhere';
@@ -133,10 +133,10 @@ export function runsOf(recorded: readonly Recorded[]) {
     const frame = decodeFrame(line.text);
     if (!isRight(frame) || frame.right === undefined) continue;
     const { type, data } = frame.right;
-    if (type === 'execution_start') starts.set(data.prompt_id, line.t);
-    const start = type === 'execution_success' ? starts.get(data.prompt_id) : undefined;
+    if (type === 'execution_start') starts.set(idText(data.prompt_id), line.t);
+    const start = type === 'execution_success' ? starts.get(idText(data.prompt_id)) : undefined;
     if (type === 'execution_success' && start !== undefined)
-      runs.push({ promptId: data.prompt_id, start, end: line.t });
+      runs.push({ promptId: idText(data.prompt_id), start, end: line.t });
   }
   return runs;
 }

@@ -1,5 +1,5 @@
 import { isRight } from 'fp-ts/Either';
-import { decodeFrame } from '../../sources/codecs/frame.codec';
+import { decodeFrame, idText } from '../../sources/codecs/frame.codec';
 
 import type { Recorded } from '../recording/recording.codec';
 
@@ -39,14 +39,14 @@ function note(seen: Seen, frame: NonNullable<Frame>, promptId: string): boolean 
   if (!('prompt_id' in frame.data) || frame.data.prompt_id !== promptId) return false;
   switch (frame.type) {
     case 'execution_cached':
-      for (const id of frame.data.nodes) seen.cached.add(id);
+      for (const id of frame.data.nodes) seen.cached.add(idText(id));
       return true;
     case 'executing':
       if (seen.current !== undefined) seen.done.add(seen.current);
-      seen.current = frame.data.node ?? undefined;
+      seen.current = frame.data.node == null ? undefined : idText(frame.data.node);
       return true;
     case 'progress':
-      seen.values.set(frame.data.node ?? '', [frame.data.value ?? 0, frame.data.max ?? 0]);
+      seen.values.set(idText(frame.data.node ?? ''), [frame.data.value ?? 0, frame.data.max ?? 0]);
       return true;
     default:
       return false;

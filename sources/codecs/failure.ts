@@ -1,6 +1,19 @@
 import { bounds } from '../../streams/bounds';
 import type { Failure } from '../../streams/job/job-state';
-import type { Broke } from './frame.codec';
+import { idText, isId } from './frame.codec';
+
+/** What ComfyUI says of a node that broke, or at which a job was stopped. Forks leave some of it out, or say it otherwise. */
+export interface Broke {
+  readonly prompt_id?: unknown;
+  readonly node_id?: unknown;
+  readonly node_type?: unknown;
+  readonly exception_message?: unknown;
+  readonly exception_type?: unknown;
+}
+
+/** The same, where this is an object at all. */
+export const brokeIn = (said: unknown): Broke | undefined =>
+  typeof said === 'object' && said !== null && !Array.isArray(said) ? said : undefined;
 
 /** Names of exceptions and words of messages that mean “out of memory”, of the GPU or the machine, under any driver. */
 const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[] } = {
@@ -22,8 +35,8 @@ const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[
 
 /** ComfyUI's word on why a node broke, made fit for a person: one line, no paths, no inputs, no traceback (R13). */
 export function nodeFailure({ node_id, node_type, exception_message, exception_type }: Broke): Failure {
-  const type = exception_type ?? '';
-  const message = readable(exception_message ?? '') || readable(type) || 'The node failed without a message.';
+  const type = textOf(exception_type);
+  const message = readable(textOf(exception_message)) || readable(type) || 'The node failed without a message.';
   const isMemory = outOfMemory.types.test(type) || outOfMemory.messages.some((words) => words.test(message));
   return {
     kind: isMemory ? 'out_of_memory' : 'node_error',
@@ -68,10 +81,9 @@ export function readable(message: string): string {
     .slice(0, 500);
 }
 
-const at = (
-  nodeId: string | null | undefined,
-  nodeType: string | null | undefined,
-): { nodeId?: string; nodeType?: string } => ({
-  ...(typeof nodeId === 'string' && nodeId.length <= bounds.madeNodeIdLength && { nodeId }),
+const textOf = (said: unknown): string => (typeof said === 'string' ? said : '');
+
+const at = (nodeId: unknown, nodeType: unknown): { nodeId?: string; nodeType?: string } => ({
+  ...(isId(nodeId) && idText(nodeId).length <= bounds.madeNodeIdLength && { nodeId: idText(nodeId) }),
   ...(typeof nodeType === 'string' && { nodeType: nodeType.slice(0, bounds.classNameLength) }),
 });

@@ -2,7 +2,7 @@ import type { BoardEvent } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { FrameFact } from '../../streams/job/job-event';
 import { interruption, isBlockedBranch, nodeFailure } from './failure';
-import type { Frame } from './frame.codec';
+import { idText, isId, type Frame, type Id } from './frame.codec';
 import { outputsOf } from './outputs.codec';
 
 /** Whose socket a frame came over, and when. */
@@ -14,38 +14,36 @@ export interface FrameOrigin {
 
 /** What a frame tells the board; nothing where it only repeats what another frame says. */
 export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrigin): readonly BoardEvent[] {
-  const of = (promptId: string, fact: FrameFact): readonly BoardEvent[] => [{ promptId, at, ...fact }];
+  const of = (id: Id, fact: FrameFact): readonly BoardEvent[] => [{ promptId: idText(id), at, ...fact }];
   switch (frame.type) {
     case 'status':
       return [{ tag: 'queueLength', serverUrl, remaining: frame.data.status.exec_info.queue_remaining, at }];
     case 'execution_start':
       return of(frame.data.prompt_id, { tag: 'started' });
     case 'execution_cached':
-      return of(frame.data.prompt_id, { tag: 'cached', nodeIds: frame.data.nodes });
+      return of(frame.data.prompt_id, { tag: 'cached', nodeIds: frame.data.nodes.map(idText) });
     case 'executing': {
       const { node, display_node, prompt_id } = frame.data;
       // `node: null` follows each end, which its own frame has told already.
-      if (typeof node !== 'string') return [];
-      if (typeof prompt_id !== 'string') return [{ tag: 'resumed', clientId, at, nodeId: node }];
+      if (!isId(node)) return [];
+      if (!isId(prompt_id)) return [{ tag: 'resumed', clientId, at, nodeId: idText(node) }];
       return of(prompt_id, {
         tag: 'executing',
-        nodeId: node,
-        ...(typeof display_node === 'string' && { displayId: display_node }),
+        nodeId: idText(node),
+        ...(isId(display_node) && { displayId: idText(display_node) }),
       });
     }
     case 'progress': {
       const { value, max, prompt_id, node } = frame.data;
-      if (typeof prompt_id !== 'string' || value === null || max === null) return [];
-      return of(prompt_id, { tag: 'stepped', value, max, ...(typeof node === 'string' && { nodeId: node }) });
+      if (!isId(prompt_id) || value === null || max === null) return [];
+      return of(prompt_id, { tag: 'stepped', value, max, ...(isId(node) && { nodeId: idText(node) }) });
     }
     case 'progress_state':
       return of(frame.data.prompt_id, { tag: 'snapshot', nodes: snapshotsOf(frame.data.nodes) });
-    case 'executed':
-      return of(frame.data.prompt_id, {
-        tag: 'executed',
-        nodeId: frame.data.node,
-        outputs: outputsOf(frame.data.node, frame.data.output),
-      });
+    case 'executed': {
+      const nodeId = idText(frame.data.node);
+      return of(frame.data.prompt_id, { tag: 'executed', nodeId, outputs: outputsOf(nodeId, frame.data.output) });
+    }
     case 'execution_success':
       return of(frame.data.prompt_id, { tag: 'succeeded' });
     case 'execution_error':
@@ -70,6 +68,6 @@ const nodeSnapshot = ([id, { value, max, state, parent_node_id, display_node_id 
   value: value ?? 0,
   max: max ?? 1,
   finished: state === 'finished',
-  ...(typeof parent_node_id === 'string' && { parentId: parent_node_id }),
-  ...(typeof display_node_id === 'string' && { displayId: display_node_id }),
+  ...(isId(parent_node_id) && { parentId: idText(parent_node_id) }),
+  ...(isId(display_node_id) && { displayId: idText(display_node_id) }),
 });

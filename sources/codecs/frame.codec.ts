@@ -15,15 +15,19 @@ export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]
 const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
   new t.Type<T>(name, is, (value, context) => (is(value) ? t.success(value) : t.failure(value, context)), t.identity);
 
-const nodeId = checked(
-  'nodeId',
-  (value): value is string => typeof value === 'string' && value.length <= bounds.madeNodeIdLength,
-);
+/** An id of a node or a job: ComfyUI's are texts, those of a fork may be numbers. */
+export type Id = string | number;
+export const isId = (value: unknown): value is Id => typeof value === 'string' || Number.isSafeInteger(value);
+export const idCodec = checked('id', isId);
+export const idText = (id: Id): string => (typeof id === 'string' ? id : `${id}`);
+
+const isIdUpTo =
+  (length: number) =>
+  (value: unknown): value is Id =>
+    isId(value) && (typeof value === 'number' || value.length <= length);
+const nodeId = checked('nodeId', isIdUpTo(bounds.madeNodeIdLength));
 /** At most as long as the id of a node of a workflow. */
-const promptId = checked(
-  'promptId',
-  (value): value is string => typeof value === 'string' && value.length <= bounds.nodeIdLength,
-);
+const promptId = checked('promptId', isIdUpTo(bounds.nodeIdLength));
 /** A finite number: JSON may say `1e999`, which `JSON.parse` reads as `Infinity`. */
 const finite = checked('finite', (value): value is number => Number.isFinite(value));
 /** A number, or `null` where Python had `NaN`: then nothing is counted. */
@@ -51,17 +55,11 @@ const executed = t.intersection([
   t.type({ node: nodeId, prompt_id: promptId }),
   t.partial({ output: nullable(t.UnknownRecord) }),
 ]);
-/** What `execution_error` and `execution_interrupted` say, in frames and in history alike. */
-export const brokeCodec = t.intersection([
-  t.type({ prompt_id: promptId }),
-  t.partial({
-    node_id: nullable(t.string),
-    node_type: nullable(t.string),
-    exception_message: nullable(t.string),
-    exception_type: nullable(t.string),
-  }),
+/** What `execution_error` and `execution_interrupted` say. */
+const broke = t.intersection([
+  promptOnly,
+  t.partial({ node_id: t.unknown, node_type: t.unknown, exception_message: t.unknown, exception_type: t.unknown }),
 ]);
-export type Broke = t.TypeOf<typeof brokeCodec>;
 
 /** Every frame we read, by ComfyUI's name for it. Any other is none of our business. */
 const codecs = {
@@ -73,8 +71,8 @@ const codecs = {
   progress_state: progressState,
   executed,
   execution_success: promptOnly,
-  execution_error: brokeCodec,
-  execution_interrupted: brokeCodec,
+  execution_error: broke,
+  execution_interrupted: broke,
 } as const;
 
 type Codecs = typeof codecs;

@@ -1,9 +1,10 @@
 import * as t from 'io-ts';
-import type { Failure, JobOutput } from '../../streams/job/job-state';
+import type { Failure } from '../../streams/job/job-state';
 import { unexplained } from '../../streams/job/failures';
 import { graphOf, type Graph } from '../../streams/job/workflow';
-import { interruption, isBlockedBranch, nodeFailure } from './failure';
-import { brokeCodec, nullable } from './frame.codec';
+import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
+import { idCodec, idText, isId, nullable } from './frame.codec';
+import { endOf, failureIn, knownGraph, messagesOf, someOf, startedIn, type Ended, type Ends } from './history.codec';
 import { allOutputsOf } from './outputs.codec';
 
 /** A job in a server's queue. */
@@ -20,28 +21,15 @@ export interface Queued {
   readonly extraData: Readonly<Record<string, unknown>>;
 }
 
-/** What a server says of one job: in the queue, at its end, or unknown to it. */
-export type Found = { readonly tag: 'queued'; readonly job: Queued } | Ended | { readonly tag: 'absent' };
-export interface Ended {
-  readonly tag: 'ended';
-  readonly outcome: readonly JobOutput[] | Failure;
-  /** The outputs that a failed job had made before it failed. */
-  readonly outputs?: readonly JobOutput[];
-  /** When ComfyUI began to run it, where it says. */
-  readonly startedAt?: number;
-  readonly graph?: Graph;
-}
+/** What a server says of one job: in the queue, at its end, or unknown to it. `isUnsure` where its history is to be asked. */
+export type Found = Known & { readonly isUnsure?: true };
+type Known = { readonly tag: 'queued'; readonly job: Queued } | Ended | { readonly tag: 'absent' };
 
 const strings = t.array(t.string);
 
-/** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]` */
-type Entry = readonly [number | null, string, unknown, unknown, unknown];
-/** The number is `null` where a client posted the job with `NaN`. */
-const isEntry = (entry: unknown): entry is Entry =>
-  Array.isArray(entry) &&
-  entry.length >= 5 &&
-  (typeof entry[0] === 'number' || entry[0] === null) &&
-  typeof entry[1] === 'string';
+/** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]`, of which the id alone must be there. The number is `null` where a client posted the job with `NaN`. */
+type Entry = readonly [number: unknown, promptId: string | number, ...rest: unknown[]];
+const isEntry = (entry: unknown): entry is Entry => Array.isArray(entry) && isId(entry[1]);
 
 const entryCodec = new t.Type<Entry>(
   'entry',
@@ -62,8 +50,8 @@ export function queueOf(json: unknown): readonly Queued[] | undefined {
 }
 
 const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running: boolean): Queued => ({
-  promptId,
-  number: number ?? 0,
+  promptId: idText(promptId),
+  number: typeof number === 'number' ? number : 0,
   running,
   get graph() {
     return graphOf(prompt);
@@ -79,10 +67,11 @@ const nodesIn = (prompt: unknown): number => (t.UnknownRecord.is(prompt) ? Objec
 
 // What is not there is left out, not null: `t.type` would miss the key.
 const jobCodec = t.intersection([
-  t.type({ id: t.string, status: t.string }),
+  t.type({ id: idCodec, status: t.string }),
   t.partial({
-    priority: nullable(t.number),
+    priority: t.unknown,
     outputs: nullable(t.UnknownRecord),
+    outputs_count: t.unknown,
     execution_start_time: t.unknown,
     execution_error: t.unknown,
     execution_status: t.unknown,
@@ -90,15 +79,20 @@ const jobCodec = t.intersection([
   }),
 ]);
 
-/** `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` where that is no such list. */
+/**
+ * `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` where that is no such list. What it
+ * holds in any other state is passed over: a server that does not heed the question tells of what has ended, too.
+ */
 export function jobListOf(json: unknown): readonly Queued[] | undefined {
   const list = t.type({ jobs: t.array(jobCodec) });
-  return list.is(json) ? inOrder(json.jobs.map(queuedJob)) : undefined;
+  const isInHand = ({ status }: { readonly status: string }): boolean =>
+    status === 'in_progress' || status === 'pending';
+  return list.is(json) ? inOrder(json.jobs.filter(isInHand).map(queuedJob)) : undefined;
 }
 
 const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>): Queued => ({
-  promptId: id,
-  number: priority ?? 0,
+  promptId: idText(id),
+  number: typeof priority === 'number' ? priority : 0,
   running: status === 'in_progress',
   ...(workflow != null && { graph: graphOf(workflow.prompt) }),
   get nodes() {
@@ -117,121 +111,45 @@ export const isRefusal = (json: unknown): boolean => t.type({ error: t.string })
 /** `GET /api/jobs/{id}`; `undefined` where that is no job. */
 export function jobOf(json: unknown): Found | undefined {
   if (!jobCodec.is(json)) return undefined;
-  const { id, status, outputs, execution_start_time, workflow } = json;
+  const { status, outputs, execution_start_time, workflow } = json;
   const files = allOutputsOf(outputs ?? {});
   const messages = messagesOf(json.execution_status);
   const facts = { ...startedIn(messages, execution_start_time), ...(workflow != null && knownGraph(workflow.prompt)) };
   const failed = (failure: Failure): Ended => ({ tag: 'ended', outcome: failure, ...someOf(files), ...facts });
   switch (status) {
     case 'completed':
-      return { tag: 'ended', outcome: files, ...facts };
+      // Should they be left out of an answer, no answer is made of that (R3).
+      return { tag: 'ended', outcome: files, ...facts, ...(outputs == null && json.outputs_count !== 0 && unsure) };
     case 'failed':
       // Up to 0.8 an interrupted job is a failed one, and only its messages tell.
-      return failed(
-        (brokeCodec.is(json.execution_error) ? nodeFailure(json.execution_error) : undefined) ??
-          failureIn(messages) ??
-          unexplained,
-      );
+      return failed(failureIn(messages) ?? failureOfNode(json.execution_error) ?? unexplained);
     case 'cancelled':
-      return failed(failureIn(messages) ?? interruption({ prompt_id: id }));
-    default:
+      return failed(failureIn(messages) ?? interruption({}));
+    case 'pending':
+    case 'in_progress':
       return { tag: 'queued', job: queuedJob(json) };
+    default: {
+      // A word of a later ComfyUI's. What it holds of the history tells whether that is an end; else history itself does.
+      const end = endOf({ outputs: outputs ?? {}, status: json.execution_status });
+      return json.execution_status == null || end === undefined
+        ? { tag: 'queued', job: queuedJob(json), ...unsure }
+        : { ...end, ...facts };
+    }
   }
 }
 
-const statusCodec = t.partial({ messages: nullable(t.array(t.unknown)) });
-const messagesOf = (status: unknown): readonly unknown[] => (statusCodec.is(status) ? (status.messages ?? []) : []);
+const unsure = { isUnsure: true } as const;
 
-const someOf = (outputs: readonly JobOutput[]): Pick<Ended, 'outputs'> => (outputs.length > 0 ? { outputs } : {});
-
-function knownGraph(prompt: unknown): Pick<Ended, 'graph'> {
-  const graph = graphOf(prompt);
-  return graph.size > 0 ? { graph } : {};
-}
-
-const historyCodec = t.intersection([
-  t.type({ outputs: t.UnknownRecord }),
-  t.partial({ status: nullable(t.partial({ status_str: t.unknown, messages: t.unknown })), prompt: t.unknown }),
-]);
-
-/** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
-export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
-  if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
-  const entry = json[promptId];
-  if (!historyCodec.is(entry)) return undefined;
-  const { outputs, status, prompt } = entry;
-  const files = allOutputsOf(outputs);
-  const messages = messagesOf(status);
-  const facts = { ...startedIn(messages), ...(isEntry(prompt) && knownGraph(prompt[2])) };
-  // Before 0.3 a success has no status at all; whatever says "error" without saying why is one all the same.
-  const failure =
-    status?.status_str === 'success'
-      ? undefined
-      : (failureIn(messages) ?? (status?.status_str === 'error' ? unexplained : undefined));
-  return failure === undefined
-    ? { tag: 'ended', outcome: files, ...facts }
-    : { tag: 'ended', outcome: failure, ...someOf(files), ...facts };
-}
-
-/** When ComfyUI began to run the job: by its own field, else by its first message. */
-function startedIn(messages: readonly unknown[], field?: unknown): Pick<Ended, 'startedAt'> {
-  if (isTime(field)) return { startedAt: field };
-  for (const message of messages) {
-    if (!Array.isArray(message) || message[0] !== 'execution_start') continue;
-    const said: unknown = message[1];
-    return t.UnknownRecord.is(said) && isTime(said['timestamp']) ? { startedAt: said['timestamp'] } : {};
-  }
-  return {};
-}
-
-const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
-
-/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
-export interface Ends {
-  readonly ids: ReadonlySet<string>;
-  readonly isAll: boolean;
-}
-
-/** `GET /history?max_items=…`: fewer than asked for are all there are. `undefined` where that is no history. */
-export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
-  const entries = Object.entries(json);
-  if (!entries.every(([, entry]) => historyCodec.is(entry))) return undefined;
-  const marks = entries.map(([, entry]) => {
-    const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
-    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) ? prompt[3][mark] : undefined;
-  });
-  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
-  return { ids: new Set(ids), isAll: entries.length < asked };
+function failureOfNode(error: unknown): Failure | undefined {
+  const broke = brokeIn(error);
+  return broke === undefined || isBlockedBranch(broke) ? undefined : nodeFailure(broke);
 }
 
 /** `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` where that is no such list. */
 export function endedListOf(json: unknown): Ends | undefined {
-  const list = t.type({ jobs: t.array(t.type({ id: t.string })), pagination: t.type({ has_more: t.boolean }) });
-  return list.is(json) ? { ids: new Set(json.jobs.map(({ id }) => id)), isAll: !json.pagination.has_more } : undefined;
-}
-
-/** The id under which history holds the job that was posted with this extra data. */
-export function historyIdOf(
-  json: unknown,
-  isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,
-): string | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
-  return Object.entries(json).find(([, entry]) => {
-    const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
-    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) && isIt(prompt[3]);
-  })?.[0];
-}
-
-/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. A blocked branch is neither. */
-function failureIn(messages: readonly unknown[]): Failure | undefined {
-  for (const message of messages) {
-    if (!Array.isArray(message) || !brokeCodec.is(message[1])) continue;
-    if (message[0] === 'execution_interrupted') return interruption(message[1]);
-    if (message[0] === 'execution_error' && !isBlockedBranch(message[1])) return nodeFailure(message[1]);
-  }
-  return undefined;
+  const list = t.type({ jobs: t.array(t.type({ id: idCodec })), pagination: t.type({ has_more: t.boolean }) });
+  if (!list.is(json)) return undefined;
+  return { ids: new Set(json.jobs.map(({ id }) => idText(id))), isAll: !json.pagination.has_more };
 }
 
 const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>

@@ -3,12 +3,14 @@ import { bounds } from '../../streams/bounds';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
 import { isRunId } from '../../streams/job/run-id';
-import { nullable } from './frame.codec';
+import { idText, isId, nullable, type Id } from './frame.codec';
+
 /** An id that could not be ComfyUI's makes the answer one that cannot be read. */
-const runId = new t.Type<string, string, unknown>(
+const isOfRun = (value: unknown): value is Id => isId(value) && isRunId(idText(value));
+const runId = new t.Type<Id>(
   'RunId',
-  (value): value is string => typeof value === 'string' && isRunId(value),
-  (value, context) => (typeof value === 'string' && isRunId(value) ? t.success(value) : t.failure(value, context)),
+  isOfRun,
+  (value, context) => (isOfRun(value) ? t.success(value) : t.failure(value, context)),
   t.identity,
 );
 

@@ -1,15 +1,12 @@
 import { catchError, concatMap, defer, map, of, tap, throwError, type Observable } from 'rxjs';
+import { historyIdOf, historyIdsOf, historyOf, type Ends } from '../codecs/history.codec';
 import {
   endedListOf,
-  historyIdOf,
-  historyIdsOf,
-  historyOf,
   isQueueInfo,
   isRefusal,
   jobListOf,
   jobOf,
   queueOf,
-  type Ends,
   type Found,
   type Queued,
 } from '../codecs/lookup.codec';
@@ -34,6 +31,8 @@ export interface Lookup {
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const MAX_HISTORY_ITEMS = 32;
+
+const historyPath = (promptId: string): string => `/history/${encodeURIComponent(promptId)}`;
 
 type Asked = Pick<Rest, 'get' | 'disown'>;
 type Parse<T> = (answer: Answer) => T | undefined;
@@ -62,6 +61,8 @@ class Routes implements Lookup {
   readonly #rest: Asked;
   /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
+  /** Whether it does not know the states that are asked for there, and has `/queue`. */
+  #isListStrange = false;
   #endings = 'completed,failed,cancelled';
   #idsStay = false;
   /** How many entries of its history are read for marks: fewer once they were too large to be read. */
@@ -72,11 +73,19 @@ class Routes implements Lookup {
   }
 
   queue(): Observable<readonly Queued[]> {
-    return this.#either(
-      '/api/jobs?status=in_progress,pending',
-      ({ json }) => jobListOf(json),
-      () => this.#asked('/queue', ({ json }) => queueOf(json)),
-    );
+    const old = (): Observable<readonly Queued[]> => this.#asked('/queue', ({ json }) => queueOf(json));
+    const path = '/api/jobs?status=in_progress,pending';
+    return defer(() => {
+      if (this.#legacy || this.#isListStrange) return old();
+      return this.#rest.get(path).pipe(
+        concatMap((answer) => {
+          if (lacksRoute(answer)) return old().pipe(tap(() => (this.#legacy = true)));
+          // Words of a later ComfyUI's; a proxy says 400, too: the older route proves it.
+          if (answer.status === 400) return old().pipe(tap(() => (this.#isListStrange = true)));
+          return of(this.#parsed(answer, path, ({ json }) => jobListOf(json)));
+        }),
+      );
+    });
   }
 
   one(promptId: string): Observable<Found> {
@@ -84,14 +93,30 @@ class Routes implements Lookup {
     return this.#either<Found>(
       `/api/jobs/${id}`,
       ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
-      // Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4).
-      () =>
-        this.#asked(`/history/${id}`, ({ status, json }) => (status === 200 ? historyOf(json, promptId) : undefined)),
+      () => this.#rest.get(historyPath(promptId)).pipe(map((answer) => this.#historyIn(answer, promptId))),
     ).pipe(
-      // A proxy says 404 with such an error, too.
-      concatMap((found) =>
-        found.tag === 'absent' && !this.#legacy ? this.answers().pipe(map(() => found)) : of(found),
-      ),
+      concatMap((found) => {
+        if (found.isUnsure === true) return this.#madeSure(found, promptId);
+        // A proxy says 404 with such an error, too.
+        return found.tag === 'absent' && !this.#legacy ? this.answers().pipe(map(() => found)) : of(found);
+      }),
+    );
+  }
+
+  /** What history says of it, which was there before `/api/jobs`; where it says nothing, or is there no more, what was found. */
+  #madeSure({ isUnsure: _, ...found }: Found, promptId: string): Observable<Found> {
+    return this.#rest.get(historyPath(promptId)).pipe(
+      map((answer) => {
+        const told = lacksRoute(answer) ? undefined : this.#historyIn(answer, promptId);
+        return told?.tag === 'ended' ? told : found;
+      }),
+    );
+  }
+
+  /** Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4). */
+  #historyIn(answer: Answer, promptId: string): Found {
+    return this.#parsed(answer, historyPath(promptId), ({ status, json }) =>
+      status === 200 ? historyOf(json, promptId) : undefined,
     );
   }
 

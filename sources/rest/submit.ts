@@ -23,6 +23,7 @@ import type { Prompt } from '../../streams/job/workflow';
 import { findPosted } from '../looks/find-posted';
 import type { Lookup } from '../looks/lookup';
 import { MARK } from '../looks/places';
+import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
 import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
 
@@ -133,8 +134,9 @@ class Posting {
 
   #verdict({ status, json }: Answer): Observable<BoardEvent> {
     if (status === 200 && acceptedCodec.is(json)) {
-      this.#lookup.knowsWhetherIdsStay(json.prompt_id === this.#submission.promptId);
-      return this.#accepted(json.prompt_id, json.node_errors);
+      const id = idText(json.prompt_id);
+      this.#lookup.knowsWhetherIdsStay(id === this.#submission.promptId);
+      return this.#accepted(id, json.node_errors);
     }
     if (status < 400)
       return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));

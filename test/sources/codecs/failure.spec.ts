@@ -1,7 +1,8 @@
 import { isRight } from 'fp-ts/Either';
 import { interruption, nodeFailure, readable } from '../../../sources/codecs/failure';
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
-import { historyOf, jobOf } from '../../../sources/codecs/lookup.codec';
+import { historyOf } from '../../../sources/codecs/history.codec';
+import { jobOf } from '../../../sources/codecs/lookup.codec';
 import type { Failure } from '../../../streams/job/job-state';
 import { exchangesOf, framesOf, recordings, type Recording } from '../../support/replay/recordings';
 

@@ -168,3 +168,31 @@ test('every event of a session’s frames is of the job that it names', () => {
   expect(jobs.size).toBe(3);
   expect(all.filter((event) => event.tag === 'succeeded')).toHaveLength(3);
 });
+
+test('ids may be numbers', () => {
+  const id = { prompt_id: 4711 };
+  const of4711 = { promptId: '4711', at: 7 };
+  expect(told('execution_cached', { ...id, nodes: [1, '4'] })).toEqual([
+    { ...of4711, tag: 'cached', nodeIds: ['1', '4'] },
+  ]);
+  expect(told('executing', { ...id, node: 5, display_node: 6 })).toEqual([
+    { ...of4711, tag: 'executing', nodeId: '5', displayId: '6' },
+  ]);
+  expect(told('executing', { node: 5 })).toMatchObject([{ tag: 'resumed', nodeId: '5' }]);
+  expect(told('progress', { ...id, node: 0, value: 1, max: 2 })).toMatchObject([{ ...of4711, nodeId: '0' }]);
+  expect(told('executed', { ...id, node: 4, output: { text: ['a'] } })).toEqual([
+    { ...of4711, tag: 'executed', nodeId: '4', outputs: [{ nodeId: '4', kind: 'text', text: 'a' }] },
+  ]);
+  expect(told('execution_success', id)).toEqual([{ ...of4711, tag: 'succeeded' }]);
+});
+
+test('an end is an end however little, or oddly, it is told of', () => {
+  for (const odd of [{}, { node_id: null, node_type: 7, exception_message: { en: 'No.' }, exception_type: [] }])
+    expect(told('execution_error', { prompt_id: 'p', ...odd })).toEqual([
+      {
+        ...ofP,
+        tag: 'broke',
+        failure: { kind: 'node_error', message: 'The node failed without a message.', retryable: false },
+      },
+    ]);
+});

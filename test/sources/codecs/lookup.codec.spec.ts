@@ -1,4 +1,5 @@
-import { historyIdOf, historyOf, jobListOf, jobOf, queueOf } from '../../../sources/codecs/lookup.codec';
+import { historyIdOf, historyOf } from '../../../sources/codecs/history.codec';
+import { jobListOf, jobOf, queueOf } from '../../../sources/codecs/lookup.codec';
 import { isFile, type Failure, type JobOutput } from '../../../streams/job/job-state';
 import { exchangesOf, recordings, type Recording } from '../../support/replay/recordings';
 import { graphOf } from '../../../streams/job/workflow';
@@ -117,16 +118,26 @@ describe('/queue', () => {
     expect(queueOf(json)).toBeUndefined();
   });
 
-  test.each([[null], [[]], [[1]], [[1, 'a', {}, {}]], [['1', 'a', {}, {}, []]], [[1, 2, {}, {}, []]]])(
+  test.each([[null], [[]], [[1]], [[1, null, {}, {}, []]], [[1, ['a'], {}, {}, []]], [{ prompt_id: 'a' }]])(
     '[R4] that holds %j may hold any job, so it is no answer',
     (odd) => {
       expect(queueOf({ queue_running: [odd], queue_pending: [entry(1, 'b')] })).toBeUndefined();
     },
   );
 
-  test('whose jobs say less than they might is read as far as it goes', () => {
-    expect(queueOf({ queue_running: [[1, 'a', null, null, null]], queue_pending: [] })).toEqual([
-      { promptId: 'a', number: 1, running: true, graph: new Map(), nodes: 0, extraData: {} },
+  test.each([
+    [[1, 'a', null, null, null], 1],
+    [[1, 'a'], 1],
+    [['1', 'a', 7, 8, 9, 10, 11], 0],
+  ])('whose jobs say less, or more, than they might is read as far as it goes: %j', (odd, number) => {
+    expect(queueOf({ queue_running: [odd], queue_pending: [] })).toEqual([
+      { promptId: 'a', number, running: true, graph: new Map(), nodes: 0, extraData: {} },
+    ]);
+  });
+
+  test('may have numbers for ids', () => {
+    expect(queueOf({ queue_running: [[1, 4711, {}, {}, []]], queue_pending: [] })).toMatchObject([
+      { promptId: '4711' },
     ]);
   });
 });
@@ -147,6 +158,11 @@ describe('/api/jobs', () => {
       { promptId: 'b', number: 7, running: false, nodes: 0, extraData: {} },
       { promptId: 'c', number: 8, running: false, nodes: 0, extraData: {} },
     ]);
+  });
+
+  test('that tells of ended jobs, too, or of states that are not known yet, tells of those in hand', () => {
+    const jobs = [job('a', 'completed', 1), job('b', 'in_progress', 2), job('c', 'error', 3), job('d', 'pending', 4)];
+    expect(jobListOf({ jobs })?.map(({ promptId }) => promptId)).toEqual(['b', 'd']);
   });
 
   test.each([null, {}, [], { jobs: {} }, { jobs: [{ status: 'pending' }] }, { jobs: [null] }, { error: 'no' }])(
@@ -171,12 +187,46 @@ describe('/api/jobs', () => {
     });
   });
 
-  test('[R4] a job in a state that is not known yet has not ended', () => {
-    expect(jobOf(job('a', 'paused', 1))?.tag).toBe('queued');
+  test('[R4] a job in a state that is not known yet has not ended, as far as that tells', () => {
+    expect(jobOf(job('a', 'paused', 1))).toMatchObject({ tag: 'queued', isUnsure: true });
+  });
+
+  const file = { filename: 'a.png', subfolder: '', type: 'output' };
+  const error = ['execution_error', { prompt_id: 'a', node_id: '2', exception_message: 'No.' }];
+  test.each<[string, object, object]>([
+    ['success', { status_str: 'success', completed: true, messages: [] }, [{ nodeId: '4', filename: 'a.png' }]],
+    ['error', { status_str: 'error', completed: false, messages: [error] }, { kind: 'node_error', message: 'No.' }],
+    ['halted', { status_str: 'error', completed: false }, { kind: 'node_error' }],
+  ])('a job that is %s has ended where its own history says so', (status, execution_status, outcome) => {
+    const said = { ...job('a', status, 1), execution_status, outputs: { '4': { images: [file] } } };
+    expect(jobOf(said)).toMatchObject({ tag: 'ended', outcome });
+    expect(jobOf(said)).not.toHaveProperty('isUnsure');
   });
 
   test('a completed job without outputs is completed', () => {
     expect(jobOf(job('a', 'completed', 1))).toEqual({ tag: 'ended', outcome: [] });
+  });
+
+  test.each([[2], [undefined]])(
+    '[R3] a completed job of %j outputs that names none is told of by history',
+    (outputs_count) => {
+      expect(jobOf({ ...job('a', 'completed', 1), outputs_count })).toMatchObject({ tag: 'ended', isUnsure: true });
+    },
+  );
+
+  test('up to 0.8, a job that was interrupted after one of its branches was blocked was interrupted', () => {
+    const blocked = { prompt_id: 'a', node_id: '3', exception_type: 'ExecutionBlocked', exception_message: 'No.' };
+    const stopped = { prompt_id: 'a', node_id: '2', node_type: 'Slow' };
+    const messages = [
+      ['execution_error', blocked],
+      ['execution_interrupted', stopped],
+    ];
+    const said = { ...job('a', 'failed', 1), execution_error: blocked, execution_status: { messages } };
+    expect(jobOf(said)).toMatchObject({ outcome: { kind: 'interrupted', nodeId: '2' } });
+    expect(jobOf({ ...said, execution_status: {} })).toMatchObject({
+      outcome: { kind: 'node_error', retryable: false },
+    });
+    expect(jobOf({ ...said, execution_status: {} })).not.toMatchObject({ outcome: { message: 'No.' } });
   });
 
   test('a failed job that does not say why is failed', () => {
@@ -187,7 +237,7 @@ describe('/api/jobs', () => {
     expect(jobOf(job('a', 'cancelled', 1))).toMatchObject({ outcome: { kind: 'interrupted' } });
   });
 
-  test.each([null, undefined, {}, [], { id: 1, status: 'completed' }, { error: 'Job not found' }])(
+  test.each([null, undefined, {}, [], { id: null, status: 'completed' }, { error: 'Job not found' }])(
     '[R4] a job that cannot be read is no answer: %j',
     (json) => {
       expect(jobOf(json)).toBeUndefined();
@@ -232,6 +282,49 @@ describe('/history', () => {
     });
   });
 
+  test.each<[object, object]>([
+    [{ status_str: 'error' }, { kind: 'node_error' }],
+    [{ status_str: 'failed' }, { kind: 'node_error' }],
+    [{ status_str: 'halted', completed: false }, { kind: 'node_error' }],
+    [{ completed: false, messages: null }, { kind: 'node_error' }],
+    [{ status_str: 'cancelled' }, { kind: 'interrupted' }],
+    [{ status_str: 'interrupted', completed: false, messages: [] }, { kind: 'interrupted' }],
+  ])('whose status is %j tells of a failure, with outputs or without', (status, failure) => {
+    for (const outputs of [{}, null, undefined])
+      expect(historyOf({ p: { outputs, status } }, 'p')).toMatchObject({ tag: 'ended', outcome: failure });
+  });
+
+  test.each<[object]>([
+    [{ status_str: 'success', completed: true, messages: null }],
+    [{ status_str: 'success', completed: false, messages: [] }],
+    [{ status_str: 'done', completed: true }],
+    [{ status_str: 'finished' }],
+    [{ completed: true }],
+    [{}],
+  ])('whose status is %j tells of a success', (status) => {
+    expect(historyOf({ p: { ...success, status } }, 'p')).toMatchObject({ outcome: [{ nodeId: '4' }] });
+  });
+
+  test('whose status contradicts itself is told by its messages', () => {
+    const messages = [['execution_error', { prompt_id: 'p', node_id: '2', exception_message: 'No.' }]];
+    const of = (completed: boolean) => ({ p: { ...success, status: { status_str: 'success', completed, messages } } });
+    expect(historyOf(of(false), 'p')).toMatchObject({ outcome: { kind: 'node_error', message: 'No.' } });
+    expect(historyOf(of(true), 'p')).toMatchObject({ outcome: [{ nodeId: '4' }] });
+  });
+
+  test('tells why a node failed, however little is said of it', () => {
+    const of = (said: unknown) => ({
+      p: { outputs: {}, status: { status_str: 'error', messages: [['execution_error', said]] } },
+    });
+    expect(historyOf(of({ node_id: 2, node_type: 'Odd', exception_message: 'No.' }), 'p')).toMatchObject({
+      outcome: { kind: 'node_error', message: 'No.', nodeId: '2', nodeType: 'Odd' },
+    });
+    expect(historyOf(of({ node_id: {}, exception_message: ['No.'], exception_type: 'ValueError' }), 'p')).toEqual({
+      tag: 'ended',
+      outcome: { kind: 'node_error', message: 'ValueError', retryable: false },
+    });
+  });
+
   test.each([
     null,
     undefined,
@@ -240,6 +333,9 @@ describe('/history', () => {
     { p: null },
     { p: {} },
     { p: { outputs: [] } },
+    { p: { outputs: null } },
+    { p: { outputs: null, status: null } },
+    { p: { outputs: null, status: { status_str: 'success', completed: true } } },
     { p: { ...success, status: 'ok' } },
   ])('[R4] that cannot be read is no answer: %j', (json) => {
     expect(historyOf(json, 'p')).toBeUndefined();

@@ -87,7 +87,8 @@ test('a workflow that runs in part is accepted, with what does not run', () => {
 test.each([
   [{ prompt_id: 'p' }, true],
   [{ prompt_id: 'p', number: 1, node_errors: {} }, true],
-  [{ prompt_id: 7 }, false],
+  [{ prompt_id: 7 }, true],
+  [{ prompt_id: 7.5 }, false],
   [{}, false],
   [null, false],
   ['p', false],

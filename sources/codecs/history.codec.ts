@@ -1,0 +1,139 @@
+import * as t from 'io-ts';
+import { unexplained } from '../../streams/job/failures';
+import type { Failure, JobOutput } from '../../streams/job/job-state';
+import { graphOf, type Graph } from '../../streams/job/workflow';
+import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
+import { nullable } from './frame.codec';
+import { allOutputsOf } from './outputs.codec';
+
+/** A job at its end, as its server tells of it. */
+export interface Ended {
+  readonly tag: 'ended';
+  readonly outcome: readonly JobOutput[] | Failure;
+  /** The outputs that a failed job had made before it failed. */
+  readonly outputs?: readonly JobOutput[];
+  /** When ComfyUI began to run it, where it says. */
+  readonly startedAt?: number;
+  readonly graph?: Graph;
+}
+
+const statusCodec = t.partial({ status_str: t.unknown, completed: t.unknown, messages: t.unknown });
+type Status = t.TypeOf<typeof statusCodec>;
+
+const entryCodec = t.partial({ outputs: nullable(t.UnknownRecord), status: nullable(statusCodec), prompt: t.unknown });
+type HistoryEntry = t.TypeOf<typeof entryCodec>;
+
+/** Outputs tell that it has ended, as they did before there was a status; a failure may come without. */
+const isHistoryEntry = (entry: unknown): entry is HistoryEntry =>
+  t.UnknownRecord.is(entry) &&
+  entryCodec.is(entry) &&
+  (entry.outputs != null || failureOf(entry.status, messagesOf(entry.status)) !== undefined);
+
+/** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
+export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
+  return endOf(json[promptId]);
+}
+
+/** The end that an entry of the history tells of; `undefined` where it is none. */
+export function endOf(entry: unknown): Ended | undefined {
+  if (!isHistoryEntry(entry)) return undefined;
+  const { outputs, status } = entry;
+  const files = allOutputsOf(outputs ?? {});
+  const messages = messagesOf(status);
+  const facts = { ...startedIn(messages), ...knownGraph(promptIn(entry)[2]) };
+  const failure = failureOf(status, messages);
+  return failure === undefined
+    ? { tag: 'ended', outcome: files, ...facts }
+    : { tag: 'ended', outcome: failure, ...someOf(files), ...facts };
+}
+
+/** Words for a bad end, should a server have others than `error`. */
+const badEnd = /err|fail|abort|cancel|interrupt/i;
+const stopped = /abort|cancel|interrupt/i;
+
+/**
+ * Why a job failed by its status, if it did: before 0.3 a success has none at all. What `status_str` and `completed` say
+ * apart, the messages decide; whatever says that it failed without saying why is a failure all the same.
+ */
+function failureOf(status: Status | null | undefined, messages: readonly unknown[]): Failure | undefined {
+  const { status_str: word, completed } = status ?? {};
+  if (word === 'success' && completed !== false) return undefined;
+  const told = failureIn(messages);
+  if (told !== undefined || word === 'success' || completed === true) return told;
+  if (typeof word === 'string' && stopped.test(word)) return interruption({});
+  return completed === false || (typeof word === 'string' && badEnd.test(word)) ? unexplained : undefined;
+}
+
+/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. A blocked branch is neither. */
+export function failureIn(messages: readonly unknown[]): Failure | undefined {
+  for (const message of messages) {
+    const broke = Array.isArray(message) ? brokeIn(message[1]) : undefined;
+    if (broke === undefined || !Array.isArray(message)) continue;
+    if (message[0] === 'execution_interrupted') return interruption(broke);
+    if (message[0] === 'execution_error' && !isBlockedBranch(broke)) return nodeFailure(broke);
+  }
+  return undefined;
+}
+
+/** What ComfyUI said while it ran a job. */
+export const messagesOf = (status: unknown): readonly unknown[] =>
+  statusCodec.is(status) && Array.isArray(status.messages) ? (status.messages as readonly unknown[]) : [];
+
+export const someOf = (outputs: readonly JobOutput[]): Pick<Ended, 'outputs'> =>
+  outputs.length > 0 ? { outputs } : {};
+
+export function knownGraph(prompt: unknown): Pick<Ended, 'graph'> {
+  const graph = graphOf(prompt);
+  return graph.size > 0 ? { graph } : {};
+}
+
+/** When ComfyUI began to run the job: by its own field, else by its first message. */
+export function startedIn(messages: readonly unknown[], field?: unknown): Pick<Ended, 'startedAt'> {
+  if (isTime(field)) return { startedAt: field };
+  for (const message of messages) {
+    if (!Array.isArray(message) || message[0] !== 'execution_start') continue;
+    const said: unknown = message[1];
+    return t.UnknownRecord.is(said) && isTime(said['timestamp']) ? { startedAt: said['timestamp'] } : {};
+  }
+  return {};
+}
+
+const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+
+/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
+export interface Ends {
+  readonly ids: ReadonlySet<string>;
+  readonly isAll: boolean;
+}
+
+/** `GET /history?max_items=…`: fewer than asked for are all there are. `undefined` where that is no history. */
+export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  const entries = Object.entries(json);
+  if (!entries.every(([, entry]) => isHistoryEntry(entry))) return undefined;
+  const marks = entries.map(([, entry]) => extraDataOf(entry)?.[mark]);
+  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
+  return { ids: new Set(ids), isAll: entries.length < asked };
+}
+
+/** The id under which history holds the job that was posted with this extra data. */
+export function historyIdOf(
+  json: unknown,
+  isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,
+): string | undefined {
+  if (!t.UnknownRecord.is(json)) return undefined;
+  return Object.entries(json).find(([, entry]) => {
+    const extraData = extraDataOf(entry);
+    return extraData !== undefined && isIt(extraData);
+  })?.[0];
+}
+
+function extraDataOf(entry: unknown): Readonly<Record<string, unknown>> | undefined {
+  const extraData = isHistoryEntry(entry) ? promptIn(entry)[3] : undefined;
+  return t.UnknownRecord.is(extraData) ? extraData : undefined;
+}
+
+/** `[number, prompt_id, prompt, extra_data, …]`, as it stood in the queue. */
+const promptIn = ({ prompt }: HistoryEntry): readonly unknown[] => (Array.isArray(prompt) ? prompt : []);
