@@ -103,10 +103,17 @@ export function proxyRefusal({ status, location = '' }: { status: number; locati
     isUp ? 'rejected' : 'unreachable',
     !isUp,
     status < 400
-      ? `the server's address redirects elsewhere: COMFYUI_URL should ${location.startsWith('https:') ? 'begin with https://' : 'be where it leads'}`
+      ? `the server's address redirects ${redirected(location)}`
       : 'something before ComfyUI refuses the request',
   ];
   return { kind, message: `ComfyUI was not reached: ${why} (${status}).`, retryable };
+}
+
+/** One that leads to the same route elsewhere is for the address; one to another is of who wants somebody to sign in. */
+function redirected(location: string): string {
+  if (!/\/prompt\/?$/.test(location.replace(/[?#].*$/, '')))
+    return 'to another page, to sign in it may be; the server’s headers may lack a credential';
+  return `elsewhere: COMFYUI_URL should ${location.startsWith('https:') ? 'begin with https://' : 'be where it leads'}`;
 }
 
 const refusals: Readonly<Record<number, readonly [kind: Failure['kind'], retryable: boolean, why: string]>> = {

@@ -11,6 +11,8 @@ import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
+import { bodyText } from './body-text';
+import { leftAlone } from './left-alone';
 import { lengthOf, sent } from './request-body';
 import type { ServerAddress } from '../server-address';
 
@@ -93,9 +95,10 @@ export function rest(
   const breaker = breakerAfter(limits.breakAfter);
 
   let answeredAt = 0;
-  const ask = asker(agent, { url, headers }, limits.maxBytes);
+  const alone = leftAlone(clock, () => new NotAsked('not asked, the server wants to be left alone for a while', false));
+  const ask = asker(agent, { url, headers }, limits.maxBytes, alone.heed);
   const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
-    withDeadline(timeoutMs, (signal) => breaker.execute(() => ask(path, init, signal))).pipe(
+    withDeadline(timeoutMs, (signal) => alone.after(() => breaker.execute(() => ask(path, init, signal)))).pipe(
       tap({
         next: ({ status }) => {
           if (status < 400) answeredAt = clock.now();
@@ -137,7 +140,12 @@ interface Init {
 }
 
 /** One request and what its answer says; rejects with `NoAnswer`. */
-function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: number) {
+function asker(
+  dispatcher: Dispatcher,
+  { url, headers }: Address,
+  maxBytes: number,
+  heed: (status: number, retryAfter: unknown) => void,
+) {
   return async (path: string, init: Init, signal: AbortSignal): Promise<Answer> => {
     try {
       const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
@@ -146,14 +154,15 @@ function asker(dispatcher: Dispatcher, { url, headers }: Address, maxBytes: numb
         ...(init.body !== undefined && { body: sent(init.body) }),
         dispatcher,
         signal,
-        headers: { ...headers, ...type, ...lengthOf(init.body) },
+        headers: { ...headers, ...type, ...lengthOf(init.body), 'accept-encoding': 'identity' },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
+      heed(response.statusCode, response.headers['retry-after']);
       if (Number(length) > maxBytes) {
         response.body.on('error', () => undefined).destroy();
         throw tooLarge(path);
       }
-      return read(response.statusCode, String(contentType ?? ''), await response.body.text(), location);
+      return read(response.statusCode, String(contentType ?? ''), await bodyText(response, maxBytes), location);
     } catch (error) {
       throw asNoAnswer(error, path);
     }
@@ -219,10 +228,15 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   const [route = path] = path.split('?');
   if (error instanceof BrokenCircuitError)
     return new NotAsked(`${route}: not asked, the server has not been answering`, false);
-  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLarge(path, error);
   const code = codeOf(error);
+  const isTooLarge = error instanceof errors.ResponseExceededMaxSizeError || code === 'ERR_BUFFER_TOO_LARGE';
+  if (isTooLarge) return tooLarge(path, error);
+  if (unpackable.test(code)) return new Unreadable(`${route}: the answer cannot be unpacked`, true, { cause: error });
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
+
+/** What zlib says of bytes that it did not pack. */
+const unpackable = /^(Z_|ERR__ERROR_|ERR_BROTLI)/;
 
 const tooLarge = (path: string, cause?: unknown) =>
   new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });

@@ -146,14 +146,14 @@ class Posting {
       this.#rest.disown();
       return throwError(() => new Refusal('an answer that is not ComfyUI’s', status, undefined));
     }
-    return this.#refused(rejected.failure, rejected.nodeErrors);
+    return this.#refusedByServer(rejected.failure, rejected.nodeErrors);
   }
 
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
     this.#report('submit', error);
     this.#submission.onTrouble?.(error);
-    if (error instanceof Refusal && isFinal(error.status)) return this.#refused(proxyRefusal(error));
+    if (error instanceof Refusal && isFinal(error.status)) return this.#refusedByServer(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
   }
@@ -197,6 +197,11 @@ class Posting {
       ...(nodeErrors.length > 0 && { nodeErrors }),
       ...(isOutOfTurn(this.#submission) && { isOutOfTurn: true }),
     });
+  }
+
+  /** A run that frames tell of is none that was refused, whatever somebody on the way has answered. */
+  #refusedByServer(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {
+    return this.#submission.wanted() ? this.#refused(failure, nodeErrors) : EMPTY;
   }
 
   #refused(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {

@@ -172,7 +172,19 @@ describe('a proxy’s page', () => {
       "ComfyUI was not reached: the server's address redirects elsewhere: COMFYUI_URL should begin with https:// (301).",
     );
     expect(failure({ ...moved, contentType: '', body: '' }).message).toBe(failure(moved).message);
-    expect(failure(page(302, 'http://login/')).message).toContain('COMFYUI_URL should be where it leads (302)');
+    const elsewhere = page(302, 'http://elsewhere/prompt?again');
+    expect(failure(elsewhere).message).toContain('COMFYUI_URL should be where it leads (302)');
+  });
+
+  test.each(['https://sso.example/login', 'http://login/', '/login?next=/prompt', ''])(
+    'with 302 to %p says that somebody is to sign in',
+    (location) => {
+      expect(failure(page(302, location)).message).toContain('redirects to another page, to sign in it may be');
+    },
+  );
+
+  test('with 301 names no other page', () => {
+    expect(failure(moved).message).not.toContain('sign in');
   });
 
   test.each([403, 404, 407, 410, 451])('with %i is told with its status', (status) => {

@@ -483,6 +483,15 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
     },
   );
 
+  test('of a run that frames have told of meanwhile refuses nothing', async () => {
+    const server = await start({ faults: { status: { httpStatus: 400, body: '<html>Bad Request</html>' } } });
+    let isHeard = false;
+    const { done } = submitTo(server.url, steps(), {
+      submission: { wanted: () => !isHeard, onTrouble: () => (isHeard = true) },
+    });
+    expect(await done).toEqual([]);
+  });
+
   test('[R10] a 403 in JSON is final', async () => {
     const status = { httpStatus: 403, body: '{"error":"no"}', contentType: 'application/json' };
     const server = await start({ faults: { status } });
