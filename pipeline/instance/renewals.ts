@@ -32,7 +32,7 @@ const KEYS_AT_ONCE = 64;
 
 export interface RenewalParts {
   readonly board: Pick<BoardView, 'job' | 'jobs'>;
-  readonly writer: Pick<WriteBehind, 'renew' | 'rescue'>;
+  readonly writer: Pick<WriteBehind, 'renew' | 'rescue' | 'ends'>;
   readonly keys: Pick<RememberedKeys, 'renewed'>;
   readonly store: Pick<JobStore, 'mayHaveLost$'>;
   readonly stop$: Observable<unknown>;
@@ -40,7 +40,7 @@ export interface RenewalParts {
 
 /**
  * Has each live job's state written now and then, so that it lives on; and where the store may have lost it, with its key and workflow:
- * a job that waits may not change for long.
+ * a job that waits may not change for long. The ends of the last while likewise.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,
@@ -59,6 +59,7 @@ export function renewals(
     interval(RENEW_MS, clock).pipe(mergeMap(() => renewed$)),
     store.mayHaveLost$.pipe(
       auditTime(LOST_MS, clock),
+      tap(() => writer.ends.again()),
       mergeMap(() => rescued$),
     ),
   ).pipe(ignoreElements(), takeUntil(stop$));

@@ -1,6 +1,7 @@
 import {
   EMPTY,
   concat,
+  concatMap,
   defer,
   firstValueFrom,
   map,
@@ -13,7 +14,7 @@ import {
 } from 'rxjs';
 import { UnknownJob, type ListQuery } from '../api';
 import { isOnPage, pageOf, positionOf, type JobPage, type JobQuery } from '../../sinks/listing/job-page';
-import type { JobStore } from '../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { Board } from '../../streams/board/board';
 import { isSettled, type JobState } from '../../streams/job/job-state';
@@ -107,9 +108,20 @@ class PresentReads implements Reads {
   }
 
   #shown(promptId: string, isShown: IsShown): Observable<JobState | undefined> {
-    return this.#parts.store
-      .get(promptId)
-      .pipe(map((state) => (state !== undefined && isShown(state) ? state : undefined)));
+    return this.#parts.store.get(promptId).pipe(
+      map((state) => (state !== undefined && isShown(state) ? state : undefined)),
+      concatMap((state) => (state === undefined ? this.#nowhere() : of(state))),
+    );
+  }
+
+  /** A store that is read and takes no writes, full or a replica now, does not have what others began meanwhile: it cannot tell that a job is none (R12). */
+  #nowhere(): Observable<undefined> {
+    return this.#parts.store.healthy().pipe(
+      map((isWell) => {
+        if (!isWell) throw new StoreUnavailable('the store takes no writes: whether there is such a job is not known');
+        return undefined;
+      }),
+    );
   }
 
   #here(promptId: string): JobState | undefined {
@@ -124,6 +136,7 @@ class PresentReads implements Reads {
 
   #known(promptId: string): Observable<JobState> {
     return this.#parts.writer.get(promptId).pipe(
+      concatMap((state) => (state === undefined ? this.#nowhere() : of(state))),
       map((state) => {
         if (state === undefined) throw new UnknownJob('no such job');
         return state;

@@ -34,7 +34,7 @@ const FORGOTTEN_AFTER = 30;
 
 export interface RecoveryParts {
   readonly store: Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'leases'>;
-  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'isConfirming'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends'>;
   readonly board: Pick<BoardView, 'job'>;
   readonly transit: Transit;
   readonly isServed: (serverUrl: string) => boolean;
@@ -96,7 +96,7 @@ class StoreRecovery implements Recovery {
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
     if (board.job(promptId) !== undefined || transit.has(promptId)) return true;
-    return writer.waiting(promptId) !== undefined || writer.isConfirming(promptId);
+    return writer.waiting(promptId) !== undefined || writer.ends.awaits(promptId);
   }
 
   #isOurs({ serverUrl, promptId }: JobState): boolean {

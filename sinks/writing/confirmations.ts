@@ -9,6 +9,8 @@ export interface Confirmations {
   readonly isConfirmed: (state: JobState) => boolean;
   /** Whether a job's end is still to be written for the second time. */
   readonly awaits: (promptId: string) => boolean;
+  /** Writes all of these ends now, and later once more: the store may have lost them. */
+  readonly again: () => void;
   /** A job is not to be confirmed any more. */
   readonly noMore: (promptId: string) => void;
   readonly close: () => void;
@@ -43,6 +45,14 @@ export function confirmations(write: (state: JobState) => void, afterMs: number,
       watch();
     },
     awaits: (promptId) => waiting.has(promptId),
+    again: () => {
+      for (const [promptId, each] of [...waiting]) {
+        confirmed.add(each.state);
+        write(each.state);
+        waiting.set(promptId, each);
+      }
+      watch();
+    },
     noMore: (promptId) => void waiting.delete(promptId),
     close: () => {
       waiting.clear();

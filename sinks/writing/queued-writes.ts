@@ -59,7 +59,7 @@ class QueuedWrites implements WriteBehind {
   readonly #tried$ = new Subject<JobState>();
   /** The job of each write that has ended, one way or the other. */
   readonly #ended$: Observable<string>;
-  readonly #confirming: Confirmations;
+  readonly ends: Confirmations;
   readonly #running: Subscription;
   #failing = false;
 
@@ -71,7 +71,7 @@ class QueuedWrites implements WriteBehind {
     this.#report = report;
     this.#unwritten = unwrittenStates(clock);
     this.#onStale = options.onStale ?? (() => undefined);
-    this.#confirming = confirmations((state) => this.renew(state), confirmMs, clock);
+    this.ends = confirmations((state) => this.renew(state), confirmMs, clock);
     this.#ended$ = this.#write$.pipe(
       throttleBy<Write>({
         keyOf: jobOf,
@@ -105,10 +105,6 @@ class QueuedWrites implements WriteBehind {
     return this.#workflows.waiting(promptId);
   }
 
-  isConfirming(promptId: string): boolean {
-    return this.#confirming.awaits(promptId);
-  }
-
   stored(state: JobState): Observable<never> {
     return defer(() => {
       const waiting = this.#unwritten.get(state.promptId);
@@ -126,7 +122,7 @@ class QueuedWrites implements WriteBehind {
     const waiting = this.#unwritten.get(state.promptId);
     if (this.#running.closed) this.#report('write-behind', new Unwritten(1));
     else if (waiting === undefined || isNewer(state, waiting)) {
-      this.#confirming.noMore(state.promptId);
+      this.ends.noMore(state.promptId);
       this.#unwritten.put(state);
       this.#write$.next({ state, urgent: false });
     }
@@ -182,7 +178,7 @@ class QueuedWrites implements WriteBehind {
 
   close(): void {
     this.#running.unsubscribe();
-    this.#confirming.close();
+    this.ends.close();
   }
 
   /** Writes the job's newest state, which by the time the store takes it may be newer than the one that asked for it. */
@@ -228,8 +224,8 @@ class QueuedWrites implements WriteBehind {
   #tell(state: JobState, outcome: PutOutcome): void {
     this.#failing = false;
     this.#unwritten.tried(state);
-    if (this.#confirming.isConfirmed(state)) return;
-    if (outcome === 'stored') this.#confirming.later(state);
+    if (this.ends.isConfirmed(state)) return;
+    if (outcome === 'stored') this.ends.later(state);
     else {
       this.#report('write-behind', new StaleState(state));
       this.#onStale(state);

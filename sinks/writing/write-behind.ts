@@ -3,6 +3,7 @@ import type { JobState } from '../../streams/job/job-state';
 import type { Backoff } from '../../streams/operators/backoff';
 import type { Report } from '../../streams/operators/reporting';
 import type { PutOutcome } from '../job-store';
+import type { Confirmations } from './confirmations';
 import type { StoredWorkflow } from '../stored-workflow.codec';
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
@@ -18,8 +19,8 @@ export interface WriteBehind {
   keep(promptId: string, workflow: StoredWorkflow): void;
   /** The workflow that waits to be stored with the job's next state. */
   waitingWorkflow(promptId: string): StoredWorkflow | undefined;
-  /** Whether the job ended here, and its end is still to be written once more. */
-  isConfirming(promptId: string): boolean;
+  /** The jobs that ended here, and whose ends are still to be written once more. */
+  readonly ends: Pick<Confirmations, 'awaits' | 'again'>;
   /** Completes when this state, or a newer one, is stored; at once where it is already, never will be, or the store is away. Has it written now if it waits. */
   stored(state: JobState): Observable<never>;
   /** Writes a state again, so that it lives on. */

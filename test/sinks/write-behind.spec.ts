@@ -177,7 +177,7 @@ describe('a settled state that is to be confirmed', () => {
   test('is known to wait for that', () =>
     play(({ writer, at }) => {
       const known: boolean[] = [];
-      const look = (): void => void known.push(writer.isConfirming('job-1'));
+      const look = (): void => void known.push(writer.ends.awaits('job-1'));
       at(0, () => writer.put(settled()));
       at(WRITE_MS - 1, look);
       at(WRITE_MS + 1, look);
@@ -193,6 +193,30 @@ describe('a settled state that is to be confirmed', () => {
       at(CONFIRM_MS, () => (store.isUp = false));
       at(CONFIRM_MS + 5000, () => (store.isUp = true));
       return () => expect(store.held.get('job-1')).toEqual(settled());
+    }, CONFIRM_MS));
+
+  test('is back at once where the store is known to have lost it, each time, and is confirmed all the same', () =>
+    play(({ store, writer, at }) => {
+      at(0, () => writer.put(settled()));
+      for (const time of [1_000, 4_000]) {
+        at(time, () => {
+          store.held.clear();
+          writer.ends.again();
+        });
+        at(time + 1_000, () => expect(store.held.get('job-1')).toEqual(settled()));
+      }
+      at(6_000, () => store.held.clear());
+      at(CONFIRM_MS + 1_000, () => expect(store.held.get('job-1')).toEqual(settled()));
+      at(CONFIRM_MS + 2_000, () => writer.ends.again());
+      return () => expect(timesOf(store)).toHaveLength(4);
+    }, CONFIRM_MS));
+
+  test('[R11] is nobody’s trouble where it is written again and a newer one is there', () =>
+    play(({ store, writer, reports, stale, at }) => {
+      at(0, () => writer.put(settled()));
+      at(100, () => store.held.set('job-1', settled({ epoch: 2e12 })));
+      at(200, () => writer.ends.again());
+      return () => expect([reports, stale]).toEqual([[], []]);
     }, CONFIRM_MS));
 
   test('[R11] is nobody’s trouble where a newer one is stored by then', () =>

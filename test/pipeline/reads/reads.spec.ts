@@ -17,7 +17,7 @@ function aReader() {
   const kept = new Map<string, JobState>();
   const feed = new Subject<JobState>();
   const asked: string[] = [];
-  const how = { away: false, slow: false };
+  const how = { away: false, slow: false, full: false };
   const local = watchers<JobState>();
   const job = (promptId: string) => {
     const state = here.get(promptId);
@@ -37,6 +37,7 @@ function aReader() {
   const store = {
     get: (promptId: string) => answered(`get ${promptId}`, () => kept.get(promptId)),
     page: (query: Parameters<JobStore['page']>[0]) => answered('page', () => pageOf([...kept.values()], query)),
+    healthy: () => answered('healthy', () => !how.full),
     changes: (promptId: string) => defer(() => (asked.push(`changes ${promptId}`), feed)),
   } as unknown as JobStore;
   const writer = {
@@ -102,7 +103,10 @@ describe('a job', () => {
     const nobodys = () => false;
     expect(await reads.get('job-1', nobodys)).toBeUndefined();
     expect(await reads.get('job-2', nobodys)).toBeUndefined();
-    expect(asked).toEqual(['get job-1', 'get job-2']);
+    expect(asked).toEqual(['get job-1', 'healthy', 'get job-2', 'healthy']);
+    how.full = true;
+    await expect(reads.get('job-1', nobodys)).rejects.toThrow(StoreUnavailable);
+    await expect(reads.get('job-2', nobodys)).rejects.toThrow(StoreUnavailable);
     how.away = true;
     await expect(reads.get('job-1', nobodys)).rejects.toThrow(StoreUnavailable);
     await expect(reads.get('job-2', nobodys)).rejects.toThrow(StoreUnavailable);
@@ -185,6 +189,16 @@ describe('who watches', () => {
     local.release('job-1');
     feed.next(aState({ epoch: aState().epoch + 1, seq: 3 }));
     expect(seen).toEqual([1, 2, 3]);
+  });
+
+  test('[R12] a job that is nowhere is not known to be so by a store that takes no writes', async () => {
+    const { reads, kept, how } = aReader();
+    how.full = true;
+    expect(seenBy(reads.watch('job-1'))).toEqual([expect.any(StoreUnavailable)]);
+    await expect(reads.get('job-1')).rejects.toThrow(StoreUnavailable);
+    await expect(reads.present('job-1')).rejects.toThrow(StoreUnavailable);
+    kept.set('job-1', aState());
+    expect(seenBy(reads.watch('job-1'))).toEqual([1]);
   });
 
   test('a job that is nowhere is told so', () => {

@@ -50,7 +50,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
       writer: {
         write: () => of('stored'),
         waiting: () => undefined,
-        isConfirming: (promptId) => confirming.has(promptId),
+        ends: { awaits: (promptId) => confirming.has(promptId), again: () => undefined },
       },
       board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
       transit: inTransit(),

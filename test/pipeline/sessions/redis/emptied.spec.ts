@@ -1,7 +1,8 @@
 import { KeyReused } from '../../../../pipeline/api';
+import { StoreUnavailable } from '../../../../sinks/job-store';
 import { hurriedClock } from '../../../support/pipeline/hurried-clock';
 import { until } from '../../../support/until';
-import { lasting, onOneRedis, progressed } from '../../../support/pipeline/one-redis';
+import { lasting, onOneRedis, progressed, short } from '../../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 
@@ -40,6 +41,15 @@ test.each([
   expect(await b.pipeline.report(reported.promptId, report)).toMatchObject({ promptId: reported.promptId });
   one.letJobsGo();
   expect(await waiting.end).toMatchObject({ status: 'completed' });
+});
+
+test('[R12] while Redis is full, a job that another instance holds is not called unknown', async () => {
+  const [a, b] = [one.instance(), one.instance()];
+  await one.admin.config('SET', 'maxmemory', '1');
+  const job = await a.run(short());
+  await expect(b.pipeline.get(job.promptId)).rejects.toThrow(StoreUnavailable);
+  await one.admin.config('SET', 'maxmemory', '0');
+  await until(async () => (await b.pipeline.get(job.promptId))?.status === 'completed');
 });
 
 test('[R12] a key stands for the same job where Redis was emptied meanwhile: here at once, elsewhere soon', async () => {
