@@ -6,7 +6,7 @@ import { derived, failed, givenUp, runsAgain, withState } from './derive';
 import { afterFrame } from './frame-facts';
 import { reporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
-import { atServer, usualMs } from './at-server';
+import { atServer, heardOutputs, usualMs } from './at-server';
 
 /** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
 export function advance(job: Job, event: JobEvent, timing: Timing): Job {
@@ -85,8 +85,11 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
     case 'posting':
     case 'reported':
       return job;
-    case 'refused':
-      return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors });
+    case 'refused': {
+      // Past its time, say: what it had finished by then is there.
+      const outputs = isAtServer(job) ? heardOutputs(job) : [];
+      return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors, outputs });
+    }
     case 'cancelAsked': {
       // Kept in its state, so that whoever takes it up goes on asking.
       const asked = withState(job, { ...job.state, cancelAskedAt: job.state.cancelAskedAt ?? at }, at);

@@ -63,8 +63,10 @@ function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
   const { outcome, outputs = [], startedAt, graph, at } = event;
   const state = startedAt === undefined ? job.state : begun(job.state, Math.min(startedAt, at));
   const drawn = { ...job, state, graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph };
+  // What a history that was cut or lost some leaves out, frames may have told.
+  const made = outputs.length > 0 || !isAtServer(job) ? withPictures(drawn, outputs) : heardOutputs(job);
   return isFailure(outcome)
-    ? failed(drawn, asAsked(drawn, outcome), at, withPictures(drawn, outputs))
+    ? failed(drawn, asAsked(drawn, outcome), at, made)
     : completed(drawn, withPictures(drawn, outcome), at);
 }
 
@@ -75,10 +77,12 @@ function absent(job: Job<AtServer>, event: JobEvent & { tag: 'absent' }, timing:
   const { stage } = job;
   const { at, askedAt = at } = event;
   const succeeded = stage.tag === 'fetchingOutputs';
-  if (stage.cancelAsked && !succeeded) return givenUp(job, cancelled(job.state), at);
+  const outputs = heardOutputs(job);
+  if (stage.cancelAsked && !succeeded) return givenUp(job, cancelled(job.state), at, { outputs });
   const absences = oneMore(stage.absences, at);
   // What a slow server answers after ten seconds, it may have looked up before them.
-  if (isEnough(absences, Math.min(askedAt, at), timing)) return failed(job, succeeded ? missingOutput : lost, at);
+  if (isEnough(absences, Math.min(askedAt, at), timing))
+    return failed(job, succeeded ? missingOutput : lost, at, outputs);
   const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
   return { ...job, stage: { ...stage, absences, nextLookAt: at + again } };
 }
