@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { NEVER, Observable, interval, type SchedulerLike, type Subscription } from 'rxjs';
+import { NEVER, Observable, interval, timer, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
@@ -39,6 +39,8 @@ export interface SocketTiming {
   readonly handshakeMs: number;
   /** For the closing handshake, before the socket is cut. */
   readonly closeMs: number;
+  /** The same where the session ends here: whoever follows waits for it, and looks out for what a cut one leaves behind. */
+  readonly stopMs: number;
 }
 
 export const defaultSocketTiming: SocketTiming = {
@@ -46,6 +48,7 @@ export const defaultSocketTiming: SocketTiming = {
   silentMs: 80_000,
   handshakeMs: 75_000,
   closeMs: 5_000,
+  stopMs: 500,
 };
 
 /** Larger frames are no ComfyUI frames: they end the socket. Pictures of SaveImageWebsocket have some MB. */
@@ -65,7 +68,7 @@ export interface SessionOptions {
 
 /** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
 export function webSocketSession(options: SessionOptions): Session {
-  const { address, clientId } = options;
+  const { address, clientId, timing = defaultSocketTiming } = options;
   const sparing = throttledReport(options.report, options.clock);
   const sockets = sessionSockets(options.listener);
   const connect: Session['connect'] = (reopen$, stop$) =>
@@ -108,6 +111,7 @@ export function webSocketSession(options: SessionOptions): Session {
         if (asked === 'stop') return;
         asked = why;
         socket.close(1000);
+        if (why === 'stop') pulse.add(timer(timing.stopMs, options.clock).subscribe(() => socket.terminate()));
       }
       return () => {
         pulse.unsubscribe();

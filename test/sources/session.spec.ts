@@ -307,6 +307,16 @@ describe('its end', () => {
   });
 });
 
+test('a server that does not answer the closing handshake keeps nobody waiting who takes the session up', async () => {
+  const server = await start();
+  const proxy = await proxied(server.url);
+  const socket = await linked(listen(proxy.url, { timing: { closeMs: 2 ** 30, stopMs: 100 } }));
+  proxy.pause();
+  socket.stop$.next();
+  expect(await socket.ended()).toBe('completed');
+  expect(socket.of('unlinked')).toMatchObject([{ clean: false }]);
+});
+
 describe('[R9] frames that cannot be read', () => {
   test('are reported and told of, and the stream goes on', async () => {
     const server = await start({ faults: { malformedFrames: true }, timeScale: 0.3 });
