@@ -2,69 +2,30 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import { silent, type Log } from './log';
+import { checkedOptions, type GatewayOptions } from './options';
+import { harmless } from '../sinks/harmless';
 import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
-import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import { reportTokens } from './admission/auth/report-tokens';
-import { openAuth, type Auth } from './admission/auth/auth';
-import { isLoopback } from './admission/loopback';
 import { bounds } from '../streams/bounds';
 import { turns } from './http/bodies/turns';
 import { requestBodies } from './http/bodies/request-bodies';
 import { httpApp } from './http/app';
 import { serveUnder } from './http/base-path';
 import { ignoreOtherUpgrades } from './http/other-upgrades';
-import { defaultDownloadLimits, downloads, type DownloadLimits } from './http/outputs/downloads';
-import { urlSigner, type UrlKeys } from './http/outputs/signed-urls';
+import { downloads } from './http/outputs/downloads';
+import { urlSigner } from './http/outputs/signed-urls';
 import { nodeHistories } from './http/routes/nodes/node-histories';
 import { refusalLog } from './admission/refusal-log';
 import { originPolicy } from './admission/origin-policy';
-import type { SendQueueLimits } from './sockets/send-queue';
-import { defaultRates, type Rates } from './admission/limits/rate-limits';
 import { rooms } from './sockets/rooms';
 import type { Metrics } from './metrics';
 import type { GatewayTelemetry } from './metrics/gateway-event';
 import { serveSockets, SOCKET_PATH } from './sockets/sockets';
 import { jobViews } from './wire/job-views';
-import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
+import { webhooksFor } from './webhooks/webhooks';
 
-/** What `startGateway` serves, where, to whom, and within which bounds. */
-export interface GatewayOptions {
-  readonly pipeline: Pipeline;
-  /** Where to listen; 127.0.0.1 where absent. Another than this machine's own needs an `auth` with tokens. */
-  readonly host?: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  /** How callers prove who they are; everybody may do everything where absent. */
-  readonly auth?: Auth;
-  /** Web origins, besides its own, whose pages may call it. */
-  readonly origins?: readonly string[];
-  /** Where it tells what happens; nowhere where absent. */
-  readonly logger?: Log;
-  /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
-  readonly metrics?: Metrics;
-  /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
-  readonly limits?: Partial<SendQueueLimits>;
-  /** How often others may ask; `defaultRates` where absent. */
-  readonly rates?: Partial<Rates>;
-  /** How many proxies stand before it, each of which adds to `X-Forwarded-For`; none where absent. */
-  readonly proxies?: number;
-  /** Where webhooks are kept and how they are signed; without it they are refused. */
-  readonly webhooks?: WebhookOptions;
-  /** The largest JSON body taken; 32 MiB where absent. */
-  readonly bodyLimitBytes?: number;
-  /** The largest input passed on; 100 MiB where absent. */
-  readonly inputLimitBytes?: number;
-  /** The largest output passed through; 1 GiB where absent. */
-  readonly outputLimitBytes?: number;
-  /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
-  readonly downloads?: Partial<DownloadLimits>;
-  /** What URLs of outputs are signed with, and tokens for reports where it is a secret; where absent, with a key of this process. */
-  readonly urlKeys?: UrlKeys;
-  /** What all paths begin with, such as `/comfy`; the root where absent. */
-  readonly basePath?: string;
-}
+export type { GatewayOptions };
 
 /** A gateway that listens. */
 export interface Gateway {
@@ -76,42 +37,50 @@ export interface Gateway {
 const GRACE_MS = 2000;
 const IDLE_TICK_MS = 50;
 
-/** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen, or should not: past this machine, without tokens. */
-export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host = '127.0.0.1', port, auth = openAuth, logger = silent } = options;
-  const { origins = [], limits, basePath = '', proxies = 0, metrics } = options;
-  if (!auth.required && !isLoopback(host)) throw new Error(`listening at ${host} needs an auth with tokens`);
-  const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
-  const rates = { ...defaultRates, ...options.rates };
+/**
+ * Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen, or should not, past this machine without tokens; and with a
+ * `TypeError` that names it for an option that is not known or cannot be taken. Of one that could not start nothing is left.
+ */
+export async function startGateway(given: GatewayOptions): Promise<Gateway> {
+  const options = checkedOptions(given);
+  const { http, close } = gatewayOf(options);
+  try {
+    const listening = once(http, 'listening');
+    http.listen(options.port, options.host);
+    await listening;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  let closed: Promise<void> | undefined;
+  return { url: urlOf(http.address() as AddressInfo), close: () => (closed ??= close()) };
+}
+
+/** All that a gateway is made of, before it listens. */
+function gatewayOf(options: ReturnType<typeof checkedOptions>) {
+  const { pipeline, auth, logger, origins, limits, rates, basePath, proxies, metrics } = options;
+  const { urlKeys = { secret: randomBytes(32) } } = options;
   const views = jobViews(() => pipeline.servers());
   const webhooks = webhooksFor(pipeline, auth, options.webhooks, views, logger, telemetryOf(metrics));
-  const policy = originPolicy(origins, auth.required);
   const closing$ = new Subject<void>();
-  const patience = { waitingBytes: 2 ** 20, stallMs: bounds.stallMs, ...limits };
   const admitted = admission(auth, rates, proxies);
   const common = {
-    pipeline,
+    ...{ pipeline, views, auth, logger, limits, rates },
     rooms: rooms(pipeline),
-    views,
-    auth,
     admission: admitted,
-    policy,
+    policy: originPolicy(origins, auth.required),
     refusals: refusalLog(logger, () => asyncScheduler.now()),
-    logger,
-    limits: patience,
-    rates,
     tell: telemetryOf(metrics),
   };
   const histories = nodeHistories(pipeline.states$, closing$);
-  const { urlKeys = { secret: randomBytes(32) } } = options;
   const files = {
-    sending: { bytes: options.outputLimitBytes ?? bounds.outputBytes, stallMs: patience.stallMs },
-    downloads: downloads({ ...defaultDownloadLimits, ...options.downloads }),
+    sending: { bytes: options.outputLimitBytes, stallMs: limits.stallMs },
+    downloads: downloads(options.downloads),
     signer: urlSigner(urlKeys),
     ...('secret' in urlKeys && { reportTokens: reportTokens(urlKeys.secret) }),
   };
-  const bodies = requestBodies(bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
-  const inputs = { mostBytes: inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
+  const bodies = requestBodies(options.bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
+  const inputs = { mostBytes: options.inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const lists = turns(bounds.listsAtOnce, { of: 'lists', most: bounds.listsWaiting });
   const taking = { bodies, inputs, lists, basePath, proxies, ...(metrics && { metrics }) };
   const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
@@ -119,11 +88,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = connectionsTo(http);
-  http.listen(port, host);
-  await once(http, 'listening');
   return {
-    url: urlOf(http.address() as AddressInfo),
-    async close() {
+    http,
+    close: async (): Promise<void> => {
       const closed = io.close();
       closing$.next();
       await webhooks.close();
@@ -148,7 +115,8 @@ function connectionsTo(http: Server): ReadonlySet<Socket> {
   return connections;
 }
 
-const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry => metrics?.telemetry ?? (() => undefined);
+const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry =>
+  metrics === undefined ? () => undefined : harmless('metrics.telemetry', metrics.telemetry);
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
   `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
