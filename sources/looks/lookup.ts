@@ -32,6 +32,12 @@ export interface Lookup {
   readonly knowsWhetherIdsStay: (doThey: boolean) => void;
 }
 
+/** Requests for single jobs under way at once. */
+export const CONCURRENT_DETAILS = 4;
+
+/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
+export const MIN_FOR_LIST = 3;
+
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const MAX_HISTORY_ITEMS = 32;
 
