@@ -85,18 +85,21 @@ export class ServerQueue {
     this.#newcomers.delete(promptId);
   }
 
-  /** The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. */
-  due(now: number): readonly Job[] {
+  /**
+   * The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. A look that asks
+   * for the queue anyway takes them along for nothing.
+   */
+  due(now: number, isAskedAnyway: boolean): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
     const lookMs = AUDITS_PER_LOOK * this.#timing.auditMs;
     const paidUntil = Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * lookMs, now);
-    if (!this.#isUrgent && now < paidUntil - (LOOKS_SAVED - 1) * lookMs) return [];
+    if (!isAskedAnyway && !this.#isUrgent && now < paidUntil - (LOOKS_SAVED - 1) * lookMs) return [];
     this.#wantsLook = false;
     const concerned = this.#ours()
       .filter(isAtServer)
       .filter((job) => isConcerned(job, this.#isTooShort));
-    if (concerned.length > 0) this.#paidUntil = paidUntil + lookMs;
+    if (concerned.length > 0 && !isAskedAnyway) this.#paidUntil = paidUntil + lookMs;
     return concerned;
   }
 

@@ -33,6 +33,12 @@ function aServer() {
       }
       return about;
     },
+    /** A look finds these waiting. */
+    placed: (...promptIds: readonly string[]): void => {
+      for (const id of promptIds) told(id, { tag: 'found', where: 'pending', ahead: 3 });
+    },
+    suspected: (promptId: string): unknown => board.take({ tag: 'suspected', promptId, at: now }),
+    garbled: (): unknown => board.take({ tag: 'garbled', clientId: 'c', at: now }),
     place: (promptId: string): number | undefined => board.job(promptId)?.state.queuePosition,
   };
 }
@@ -98,6 +104,37 @@ describe('places in a queue', () => {
       for (const id of about) told(id, { tag: 'found', where: 'pending', ahead: 3 });
     }
     expect(looks).toBeLessThanOrEqual(300 / 30 + 300 / 60 + 1);
+  });
+
+  test('[R8] that strangers move are told by a look that asks for the queue anyway: none is made for them beside it', () => {
+    const { looked, status, placed, suspected } = ours();
+    looked(2);
+    status(4);
+    expect(looked(2)).toEqual(['b', 'c']);
+    placed('b', 'c');
+    status(5);
+    expect(looked(5)).toEqual([]);
+    suspected('a');
+    expect(looked(0.25)).toEqual(['a', 'b', 'c']);
+    placed('a', 'b', 'c');
+    const [untilTheAudit, audit] = [looked(29), looked(2)];
+    expect([untilTheAudit, new Set(audit)]).toEqual([[], new Set(['a', 'b', 'c'])]);
+    placed('a', 'b', 'c');
+    // The minute is over after which another look for strangers alone may be made.
+    expect(looked(28)).toEqual([]);
+  });
+
+  test('are not told by a look at outputs alone, which asks for no queue', () => {
+    const { looked, told, status, placed, garbled } = ours();
+    looked(2);
+    status(4);
+    looked(2);
+    placed('b', 'c');
+    status(5);
+    looked(2);
+    garbled();
+    told('a', { tag: 'succeeded' });
+    expect(looked(0.25)).toEqual(['a']);
   });
 
   test('are corrected where the `status` came before the one that counted the job', () => {
