@@ -40,7 +40,8 @@ export class ServerQueues {
   /** The server's jobs that are to be looked up now: those that are due, those its queue's move is about, and whoever comes along. Asking counts as looking. */
   due(serverUrl: string, now: number): readonly Job[] {
     const planned = this.#index.due(serverUrl, now, now + tooLongMs(this.#timing));
-    const moved = this.#queues.get(serverUrl)?.due(now, planned.some(asksForQueue)) ?? [];
+    const queue = this.#queues.get(serverUrl);
+    const moved = (planned.some(asksForQueue) ? queue?.along(planned, now) : queue?.due(now)) ?? [];
     const due = [...planned, ...moved];
     if (due.length === 0) return [];
     const along = this.#index
