@@ -138,9 +138,11 @@ function entryOf(queued: Queued): QueueEntry {
   };
 }
 
-/** Posted, it may be, by an instance that did not live to hear the answer. */
+/** Posted, it may be, by an instance that did not live to hear the answer. Of a first run that has a `runId`, that is the answer. */
 const wasNeverHeardOf = (job: Job): boolean =>
-  job.state.status === 'queued' && (!isAtServer(job) || (job.stage.heardAt === 0 && job.stage.absences.count === 0));
+  job.state.status === 'queued' &&
+  (job.state.runId === undefined || job.state.attempt > 1) &&
+  (!isAtServer(job) || (job.stage.heardAt === 0 && job.stage.absences.count === 0));
 
 const hasSucceeded = ({ stage }: Job): boolean => stage.tag === 'fetchingOutputs';
 

@@ -43,6 +43,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
     one: (id) => asked(`one ${id}`, one(id)),
     renamed: (id) => asked(`renamed ${id}`, renamed[id]),
     answers: () => asked('answers', true),
+    isLegacy: () => false,
     knowsWhetherIdsStay: () => undefined,
   };
   const outcomes: Record<string, unknown> = {};
