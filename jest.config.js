@@ -28,8 +28,8 @@ const unit = [
   'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
   'test/gateway/webhooks/{address-policy,delivery,remembered-hooks}.spec.ts',
   'test/gateway/dashboard/model.spec.ts',
-  'test/ops/{compose,kubernetes}.spec.ts',
-  'test/scripts/recording/recording.codec.spec.ts',
+  'test/project/ops/{compose,kubernetes}.spec.ts',
+  'test/project/scripts/recording/recording.codec.spec.ts',
 ];
 /** Our processes, killed, and browsers. */
 const system = [

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Logger } from 'pino';
+import { silent, type Log } from './log';
 import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import type { Pipeline } from '../pipeline/api';
 import { admission } from './admission/admission';
 import { reportTokens } from './admission/auth/report-tokens';
-import type { Auth } from './admission/auth/auth';
+import { openAuth, type Auth } from './admission/auth/auth';
+import { isLoopback } from './admission/loopback';
 import { bounds } from '../streams/bounds';
 import { turns } from './http/bodies/turns';
 import { requestBodies } from './http/bodies/request-bodies';
@@ -28,15 +29,19 @@ import { serveSockets, SOCKET_PATH } from './sockets/sockets';
 import { jobViews } from './wire/job-views';
 import { webhooksFor, type WebhookOptions } from './webhooks/webhooks';
 
+/** What `startGateway` serves, where, to whom, and within which bounds. */
 export interface GatewayOptions {
   readonly pipeline: Pipeline;
-  readonly host: string;
+  /** Where to listen; 127.0.0.1 where absent. Another than this machine's own needs an `auth` with tokens. */
+  readonly host?: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly auth: Auth;
+  /** How callers prove who they are; everybody may do everything where absent. */
+  readonly auth?: Auth;
   /** Web origins, besides its own, whose pages may call it. */
   readonly origins?: readonly string[];
-  readonly logger: Logger;
+  /** Where it tells what happens; nowhere where absent. */
+  readonly logger?: Log;
   /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
   readonly metrics?: Metrics;
   /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
@@ -61,6 +66,7 @@ export interface GatewayOptions {
   readonly basePath?: string;
 }
 
+/** A gateway that listens. */
 export interface Gateway {
   readonly url: string;
   /** Takes no more callers, lets requests under way end for up to 2 s, closes sockets. Leaves the pipeline open. */
@@ -70,9 +76,11 @@ export interface Gateway {
 const GRACE_MS = 2000;
 const IDLE_TICK_MS = 50;
 
-/** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen. */
+/** Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen, or should not: past this machine, without tokens. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pipeline, host, port, auth, origins = [], logger, limits, basePath = '', proxies = 0, metrics } = options;
+  const { pipeline, host = '127.0.0.1', port, auth = openAuth, logger = silent } = options;
+  const { origins = [], limits, basePath = '', proxies = 0, metrics } = options;
+  if (!auth.required && !isLoopback(host)) throw new Error(`listening at ${host} needs an auth with tokens`);
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const rates = { ...defaultRates, ...options.rates };
   const views = jobViews(() => pipeline.servers());

@@ -57,8 +57,8 @@ for (const { path, contents } of [...outputFiles, ...commonJs.outputFiles, ...al
 for (const name of ['index.d.mts', 'index.d.cts', 'bundled.d.mts'])
   writeFileSync(join(folder, name), "export * from './types/gateway/client/index.js';\n");
 
-const { version, license, engines, dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-const versions = { ...dependencies, ...devDependencies };
+const { version, license, engines, dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+const ranges = { ...dependencies, ...peerDependencies };
 const either = (name, as) => ({ types: `./${name}.d.${as}`, default: `./${name}.${as.replace('ts', 'js')}` });
 const manifest = {
   name: 'comfyui-jobstream-client',
@@ -74,7 +74,7 @@ const manifest = {
   types: './index.d.cts',
   sideEffects: false,
   engines,
-  dependencies: Object.fromEntries(PEERS.map((name) => [name, `^${versions[name]}`])),
+  dependencies: Object.fromEntries(PEERS.map((name) => [name, ranges[name]])),
 };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 copyFileSync('LICENSE', join(folder, 'LICENSE'));

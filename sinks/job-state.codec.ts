@@ -12,6 +12,7 @@ import type {
   RetryPolicy,
   TextOutput,
 } from '../streams/job/job-state';
+import { copies } from '../streams/remember';
 import type { Metrics, Reporting } from '../streams/reports/job-report';
 import { jobKey, UnreadableState } from './job-store';
 
@@ -138,8 +139,20 @@ export const decodeJobState = (key: string, json: string): E.Either<UnreadableSt
       ({ promptId }) => jobKey(promptId) === key,
       () => 'promptId is that of another job',
     ),
-    E.mapLeft((reason) => new UnreadableState(key, reason)),
+    E.bimap((reason) => new UnreadableState(key, reason), withOneCopy),
   );
+
+/** What many jobs have alike: parsed, each has a copy of its own. */
+const once = copies(5_000);
+
+const withOneCopy = (state: JobState): JobState => ({
+  ...state,
+  type: once(state.type),
+  userId: once(state.userId),
+  serverUrl: once(state.serverUrl),
+  ...(state.clientId !== undefined && { clientId: once(state.clientId) }),
+  ...(state.session !== undefined && { session: once(state.session) }),
+});
 
 const firstComplaint = ([error]: t.Errors): string => {
   const path = error === undefined ? '' : pathTo(error.context);

@@ -91,11 +91,13 @@ async function overload(feeder: Feeder): Promise<void> {
 async function memory(feeder: Feeder): Promise<void> {
   console.log(`\nMemory and take-up (${load()})\n`);
   table('', '');
-  for (const jobs of isQuick ? [10_000] : [100, 1_000, 10_000]) {
-    const { seconds, cpuSeconds, heapKbPerJob } = await takenUp(feeder, jobs);
-    row(`${jobs} jobs taken up from Redis`, `${seconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU`);
-    row(`heap of a live job, of ${jobs}`, `${heapKbPerJob.toFixed(1)} KB`);
-  }
+  for (const jobs of isQuick ? [10_000] : [100, 1_000, 10_000])
+    for (const seeds of [false, true]) {
+      const { seconds, cpuSeconds, heapKbPerJob } = await takenUp(feeder, jobs, seeds);
+      const what = `${jobs}, ${seeds ? 'each with a seed' : 'all of one workflow'}`;
+      row(`jobs taken up from Redis, ${what}`, `${seconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU`);
+      row(`heap of a live job, of ${what}`, `${heapKbPerJob.toFixed(1)} KB`);
+    }
   const { heapKb, rssKb } = await perSocket(feeder, isQuick ? 500 : 2_000);
   row('a socket in a room of its own', `${heapKb.toFixed(1)} KB of heap, ${rssKb.toFixed(1)} KB of RSS`);
 }

@@ -41,18 +41,21 @@ export async function fill(
   redis: RedisServer,
   serverUrl: string,
   clientId: string,
-  { nodes, jobs }: Load,
+  { nodes, jobs, seeds = false }: Load,
 ): Promise<void> {
   const store = redisStore({ url: redis.url, report: (where, error) => console.error(where, error) });
   const at = Date.now();
-  const prompt = { workflow: JSON.stringify(workflowOf(nodes)) };
+  const promptOf = (n: number) => ({ workflow: JSON.stringify(workflowOf(nodes, seeds ? n : undefined)) });
   const states = Array.from({ length: jobs }, (_, n): JobState => {
     const state = queuedState({ promptId: promptIdOf(n), type: 'bench', userId: `user ${n % 100}`, serverUrl, at });
     return { ...state, clientId, status: 'processing', phase: 'running', executionStartedAt: at };
   });
-  await lastValueFrom(from(states).pipe(mergeMap((state) => store.put(state, { tag: 'outline', prompt }), 64)), {
-    defaultValue: undefined,
-  });
+  await lastValueFrom(
+    from(states).pipe(mergeMap((state, n) => store.put(state, { tag: 'outline', prompt: promptOf(n) }), 64)),
+    {
+      defaultValue: undefined,
+    },
+  );
   await lastValueFrom(store.close(), { defaultValue: undefined });
 }
 

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 export interface Load {
   readonly nodes: number | 'progress';
   readonly jobs: number;
+  /** Whether each job has a seed of its own, and so a workflow that no other has. */
+  readonly seeds?: boolean;
 }
 
 export type FeederOrder =

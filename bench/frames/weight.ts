@@ -10,12 +10,12 @@ export interface TakenUp {
   readonly heapKbPerJob: number;
 }
 
-/** So many jobs taken up from Redis, and the heap they take once each has had a frame. */
-export async function takenUp(feeder: Feeder, jobs: number): Promise<TakenUp> {
+/** So many jobs taken up from Redis, all of one workflow or each with a seed, and the heap they take once each has had a frame. */
+export async function takenUp(feeder: Feeder, jobs: number, seeds: boolean): Promise<TakenUp> {
   const none = await aContender(feeder, 'ours', { nodes: 1, jobs: 0 });
   const empty = (await none.process.ask<{ heapBytes: number }>({ tag: 'heap' })).heapBytes;
   await none.stop();
-  const load = { nodes: 1, jobs };
+  const load = { nodes: 1, jobs, seeds };
   const contender = await aContender(feeder, 'ours', load);
   const feed = (clientId: string, end: number) =>
     feeder.ask<Fed>({

@@ -27,12 +27,15 @@ export const statusFrame = (remaining: number): Buffer =>
 const PLACE = 123_456_789;
 export const MAX_VALUE = 900_000_000;
 
-/** A workflow of so many nodes, each after the other. */
-export const workflowOf = (nodes: Load['nodes']): Readonly<Record<string, unknown>> =>
+/** A workflow of so many nodes, each after the other, with this seed if it has one. */
+export const workflowOf = (nodes: Load['nodes'], seed?: number): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Array.from({ length: nodes === 'progress' ? 1 : nodes }, (_, n) => [
       String(n + 1),
-      { class_type: 'KSampler', inputs: { steps: 20, ...(n > 0 && { latent_image: [String(n), 0] }) } },
+      {
+        class_type: 'KSampler',
+        inputs: { steps: 20, ...(n === 0 && { seed }), ...(n > 0 && { latent_image: [String(n), 0] }) },
+      },
     ]),
   );
 

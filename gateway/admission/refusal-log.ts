@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Log } from '../log';
 
 /** Tells the operator of refusals that whoever is refused cannot understand by themselves; the same one at most once a minute. */
 export interface RefusalLog {
@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const MOST_LINES = 20;
 const MOST_LENGTH = 200;
 
-export function refusalLog(logger: Logger, nowMs: () => number): RefusalLog {
+export function refusalLog(logger: Log, nowMs: () => number): RefusalLog {
   const told = new Map<string, number>();
   const sparingly = (key: string, tell: () => void): void => {
     const now = nowMs();

@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import type { Logger } from 'pino';
+import type { Log } from '../log';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
@@ -61,7 +61,7 @@ export interface HttpOptions {
   readonly histories: NodeHistories;
   /** Emits when the gateway closes, which ends event streams. */
   readonly closing$: Observable<unknown>;
-  readonly logger: Logger;
+  readonly logger: Log;
   readonly tell: GatewayTelemetry;
   readonly metrics?: Metrics;
 }
@@ -101,7 +101,7 @@ const noStore = (): RequestHandler => (_request, response, next) => {
 };
 
 const logging =
-  (logger: Logger): RequestHandler =>
+  (logger: Log): RequestHandler =>
   ({ method, path }, response, next) => {
     response.once('finish', () => logger.debug({ method, path, status: response.statusCode }, 'answered'));
     next();
@@ -110,7 +110,7 @@ const logging =
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const answeringErrors =
-  (logger: Logger): ErrorRequestHandler =>
+  (logger: Log): ErrorRequestHandler =>
   (error: unknown, { method, path }, response, next) => {
     const problem = problemOf(error);
     // A bug of ours needs its stack. What a ComfyUI or a bound refuses is said in a line; an outage of the store is told of

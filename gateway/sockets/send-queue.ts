@@ -2,6 +2,7 @@ import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../../pipeline/api';
 import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
+import { remember } from '../../streams/remember';
 import { bytesOf } from './encoded-state';
 import type { Refusal, Reply } from '../wire/protocol';
 import type { CutKind } from '../metrics/gateway-event';
@@ -34,6 +35,7 @@ export interface Wire {
   dropped?(what: 'state' | 'preview'): void;
 }
 
+/** What a slow reader may cost. */
 export interface SendQueueLimits {
   /** How much may wait for a slow reader. */
   readonly waitingBytes: number;
@@ -196,9 +198,7 @@ class WireQueue implements SendQueue {
   /** Sends the end of a job, `REPEATS` times again while it is not acknowledged. */
   #sendEnd(job: PublicJob): void {
     const { promptId } = job;
-    this.#repeats.set(promptId, this.#repeats.get(promptId) ?? REPEATS);
-    const [oldest] = this.#repeats.keys();
-    if (this.#repeats.size > MOST_ENDS && oldest !== undefined) this.#repeats.delete(oldest);
+    remember(this.#repeats, promptId, this.#repeats.get(promptId) ?? REPEATS, MOST_ENDS);
     this.#wire.end(job, (heard) => {
       const left = this.#repeats.get(promptId) ?? 0;
       this.#repeats.delete(promptId);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import type { Logger } from 'pino';
+import type { Log } from '../log';
 import type { Socket } from 'socket.io';
 import { version } from '../cli/version';
 
@@ -68,7 +68,7 @@ function missingIn(socket: Peer): readonly string[] {
 }
 
 /** Looks for those parts on the first socket, as nothing has them before, and logs once what it lacks. Tells whether sockets can be served. */
-export function internalsCheck(logger: Pick<Logger, 'error'>): (socket: Peer) => boolean {
+export function internalsCheck(logger: Pick<Log, 'error'>): (socket: Peer) => boolean {
   let missing: readonly string[] | undefined;
   return (socket) => {
     if (missing === undefined) {

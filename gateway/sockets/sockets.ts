@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Logger } from 'pino';
+import type { Log } from '../log';
 import { asyncScheduler, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';
@@ -39,7 +39,7 @@ export interface SocketsOptions {
   readonly refusals: RefusalLog;
   /** How many proxies stand before us. */
   readonly proxies: number;
-  readonly logger: Logger;
+  readonly logger: Log;
   readonly tell: GatewayTelemetry;
 }
 
@@ -139,7 +139,7 @@ interface Parts extends Followed {
   readonly throttle: Throttle;
   readonly inspection$: Observable<unknown>;
   readonly limits: SendQueueLimits;
-  readonly logger: Logger;
+  readonly logger: Log;
   readonly tell: GatewayTelemetry;
 }
 
@@ -212,7 +212,7 @@ const NO_EVENT = new Problem('bad-request', { detail: `The events here are ${Obj
 
 const isAck = (value: unknown): value is (reply: unknown) => void => typeof value === 'function';
 
-const wireTo = (socket: Peer, logger: Logger): Wire => ({
+const wireTo = (socket: Peer, logger: Log): Wire => ({
   isDrained: () => isDrained(socket),
   backlogBytes: () => socket.request.socket.writableLength,
   state(job) {

@@ -16,6 +16,7 @@ import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import { bounds } from '../../streams/bounds';
 import { isSettled } from '../../streams/job/job-state';
 import { orNothing } from '../../streams/operators/reporting';
+import { remember } from '../../streams/remember';
 
 /** Of a store that may have lost something, what lives is stored again by then. */
 const STORED_MS = 5_000;
@@ -60,9 +61,7 @@ export function rememberedHooks(
     rest: (hook, inMs) => hooks.rest(hook, inMs),
     add: (hook, inMs) =>
       defer(() => {
-        if (!kept.has(hook.promptId)) kept.set(hook.promptId, hook);
-        const [oldest = ''] = kept.keys();
-        if (kept.size > bounds.hooks) kept.delete(oldest);
+        remember(kept, hook.promptId, kept.get(hook.promptId) ?? hook, bounds.hooks);
         return hooks.add(hook, inMs);
       }),
     hurry: (promptId) => concat(again(promptId, 0), hooks.hurry(promptId)),

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Log } from '../log';
 import { asyncScheduler, defer, tap } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
@@ -9,6 +9,7 @@ import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { GaveUp, webhookSender, type WebhookSender } from './sender';
 
+/** Webhooks: where they wait, and how they are sent. */
 export interface WebhookOptions {
   /** Where they are kept until they are delivered. */
   readonly hooks: Hooks;
@@ -32,7 +33,7 @@ export function webhooksFor(
   auth: Auth,
   options: WebhookOptions | undefined,
   views: JobViews,
-  logger: Logger,
+  logger: Log,
   tell: GatewayTelemetry,
 ): Webhooks {
   if (options === undefined) return none;

@@ -30,6 +30,7 @@ import { bounds } from '../../streams/bounds';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
+import { remember } from '../../streams/remember';
 
 /** When the store is looked at after a session's holder was asked; twice as long each time that it shows nothing. */
 const HEARD_MS = 100;
@@ -94,9 +95,8 @@ class Cancelling {
     return defer(() => {
       const given$ = new Subject<void>();
       this.#giveUp(promptId);
-      this.#asked.set(promptId, given$);
-      const [oldest = promptId] = this.#asked.keys();
-      if (this.#asked.size > bounds.cancels) this.#giveUp(oldest);
+      const dropped = remember(this.#asked, promptId, given$, bounds.cancels);
+      dropped?.[1].next();
       return this.#asking(promptId).pipe(
         reporting('cancel', report),
         orNothing,

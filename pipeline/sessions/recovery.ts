@@ -27,8 +27,8 @@ import { sessionOf, type JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** Jobs claimed at a time. */
-const CLAIMS = 500;
+/** Jobs claimed at a time. Of 500, what is under way outlives the young generation: they took a third more of CPU each. */
+const CLAIMS = 100;
 /** Every 30th look reads anew the jobs that other instances watch. */
 const FORGOTTEN_AFTER = 30;
 

@@ -7,6 +7,7 @@ import type { BoardView } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
 import { orNothing, reporting } from '../../streams/operators/reporting';
+import { remember } from '../../streams/remember';
 
 export interface RememberedKeysParts {
   readonly board: Pick<BoardView, 'job'>;
@@ -30,9 +31,8 @@ export class RememberedKeys {
   note(key: string, { promptId, at, body }: Reservation): void {
     this.forget(this.#byKey.get(key)?.promptId ?? promptId);
     this.#byKey.set(key, { promptId, at, body });
-    this.#keyOf.set(promptId, key);
-    const [oldest = promptId] = this.#keyOf.keys();
-    if (this.#keyOf.size > bounds.keys) this.forget(oldest);
+    const dropped = remember(this.#keyOf, promptId, key, bounds.keys);
+    if (dropped !== undefined) this.#byKey.delete(dropped[1]);
   }
 
   /** What a key stands for, while its job lives here or is on its way. */

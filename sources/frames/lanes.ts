@@ -1,11 +1,9 @@
 import { bounds } from '../../streams/bounds';
-import { isAt, promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
+import { isIdAt, promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
 
 /** One job's frames. Changed in place: a frame that is not read is to cost next to nothing. */
 export interface Lane {
   readonly promptId: string;
-  /** The id with the quote after it, as it stands in a frame. */
-  readonly idBytes: Uint8Array;
   /** When one of its frames was last read, from when on another may be, and when its last `progress_state` came. */
   readAt: number;
   nextAt: number;
@@ -15,8 +13,8 @@ export interface Lane {
   start: number;
   end: number;
   isLent: boolean;
-  /** The bytes that it was copied to last, to be used again. */
-  kept: Buffer | undefined;
+  /** The bytes that it was copied to; a longer one that takes its place may need others. */
+  copy: Buffer | undefined;
   /** Bytes of the longest frame that waited since one was read: so many are held for it. */
   heldBytes: number;
   /** When what waits is to be read. */
@@ -46,9 +44,9 @@ export function frameLanes(): Lanes {
   let sweptAt = Number.NEGATIVE_INFINITY;
 
   const remove = (lane: Lane): void => {
-    const { promptId, idBytes } = lane;
+    const { promptId } = lane;
     lanes.delete(promptId);
-    const digest = promptId.length === UUID ? digestOf(idBytes, UUID) : 0;
+    const digest = promptId.length === UUID ? digestOf(Buffer.from(promptId, 'latin1'), UUID) : 0;
     if (found.get(digest) === lane) found.delete(digest);
   };
   const opened = (promptId: string, now: number): Lane | undefined => {
@@ -69,7 +67,7 @@ export function frameLanes(): Lanes {
       if (id === -1) return undefined;
       const digest = bytes[id + UUID] === QUOTE ? digestOf(bytes, id + UUID) : 0;
       const before = found.get(digest);
-      if (before !== undefined && isAt(bytes, id, before.idBytes)) return before;
+      if (before !== undefined && isIdAt(bytes, id, before.promptId)) return before;
       const idEnd = promptIdEnd(bytes, id, end);
       if (idEnd === -1) return undefined;
       const promptId = bytes.toString('latin1', id, idEnd);
@@ -91,7 +89,6 @@ export function frameLanes(): Lanes {
 /** All its fields in one literal: put together from parts, V8 would keep it in a hash table of 800 bytes. */
 const newLane = (promptId: string): Lane => ({
   promptId,
-  idBytes: Uint8Array.from(Buffer.from(`${promptId}"`)),
   readAt: Number.NEGATIVE_INFINITY,
   nextAt: Number.NEGATIVE_INFINITY,
   stateAt: Number.NEGATIVE_INFINITY,
@@ -99,7 +96,7 @@ const newLane = (promptId: string): Lane => ({
   start: 0,
   end: 0,
   isLent: false,
-  kept: undefined,
+  copy: undefined,
   heldBytes: 0,
   dueAt: 0,
 });

@@ -36,9 +36,10 @@ const SAID_MS = 1_000;
 const TICK_MS = 20;
 /** What waited is read for so long in one turn of the event loop; the rest is in the next. */
 const TURN_MS = 5;
-/** Of the bytes that a waiting frame was copied to: so many more than it has, and kept for the next one up to so many. */
+/** Bytes that a waiting frame is copied to: so many more than it has, and up to so many are kept for the next frame of any job. */
 const ROOM_BYTES = 16;
-const KEPT_BYTES = 1_024;
+const SPARE_BYTES = 512;
+const MOST_SPARE = 256;
 
 export function newestFrames({ read, tell, clock, time, random = Math.random }: NewestFramesOptions): NewestFrames {
   const lanes = frameLanes();
@@ -129,6 +130,7 @@ const inOrder =
 function waitingLine() {
   const line = new Set<Lane>();
   const lent: Lane[] = [];
+  const spare = spareBytes();
   let heldBytes = 0;
   return {
     lanes: (): readonly Lane[] => [...line],
@@ -153,8 +155,8 @@ function waitingLine() {
       line.delete(lane);
       heldBytes -= lane.heldBytes;
       lane.heldBytes = 0;
-      // What many jobs hold for their next frame is not to be much.
-      if (lane.kept !== undefined && lane.kept.length > KEPT_BYTES) lane.kept = undefined;
+      spare.give(lane.copy);
+      lane.copy = undefined;
     },
     /** Only the last of those that came together is copied. */
     settle: (): void => {
@@ -162,11 +164,9 @@ function waitingLine() {
         lane.isLent = false;
         if (lane.waiting === undefined) continue;
         const length = lane.end - lane.start;
-        // Frames of a job grow by some bytes while a node counts.
-        if (lane.kept === undefined || lane.kept.length < length)
-          lane.kept = Buffer.allocUnsafeSlow(length + ROOM_BYTES);
-        lane.waiting.copy(lane.kept, 0, lane.start, lane.end);
-        lane.waiting = lane.kept;
+        if (lane.copy === undefined || lane.copy.length < length) lane.copy = spare.take(length);
+        lane.waiting.copy(lane.copy, 0, lane.start, lane.end);
+        lane.waiting = lane.copy;
         lane.start = 0;
         lane.end = length;
       }
@@ -176,6 +176,20 @@ function waitingLine() {
       for (const lane of line) lane.waiting = undefined;
       line.clear();
       lent.length = 0;
+    },
+  };
+}
+
+/** Bytes for the frames that wait, of whichever job: to make them anew costs more than to copy a frame. */
+function spareBytes() {
+  const spare: Buffer[] = [];
+  return {
+    take: (length: number): Buffer =>
+      // Frames of a job grow by some bytes while a node counts.
+      (length <= SPARE_BYTES ? spare.pop() : undefined) ??
+      Buffer.allocUnsafeSlow(Math.max(SPARE_BYTES, length + ROOM_BYTES)),
+    give: (bytes: Buffer | undefined): void => {
+      if (bytes?.length === SPARE_BYTES && spare.length < MOST_SPARE) spare.push(bytes);
     },
   };
 }

@@ -1,4 +1,6 @@
 import { bounds } from '../bounds';
+import { copies } from '../remember';
+import { alike } from '../workflow/alike';
 
 /** A workflow in ComfyUI's API format: nodes by id. */
 export type Workflow = Readonly<Record<string, WorkflowNode>>;
@@ -61,7 +63,7 @@ const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
 
 export const emptyGraph: Graph = new Map();
 
-/** Reads the graph of a workflow. Total: what is no node is left out, names are cut, and so are links past the bound. */
+/** Reads the graph of a workflow, the same for workflows that are alike in all it holds. Total: what is no node is left out, names are cut, and so are links past the bound. */
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
@@ -78,24 +80,19 @@ export function graphOf(workflow: unknown): Graph {
       literals: literalsOf(inputs),
     });
   }
-  return graph;
+  return likeBefore(graph);
 }
+
+const likeBefore = alike<GraphNode>(({ type, title, inputs, links, literals }) =>
+  JSON.stringify([type, title, inputs, [...links], [...literals]]),
+);
 
 /** The same for all nodes that have none: an empty `Map` takes 200 bytes, and there are workflows of ten thousand nodes. */
 const none: ReadonlyMap<string, never> = new Map<string, never>();
+const noNodes: readonly string[] = [];
 
 /** Class names and titles, of which all jobs have the same few hundred. */
-const texts = new Map<string, string>();
-const MOST_TEXTS = 5_000;
-
-/** One copy of each text. */
-function once(text: string): string {
-  const known = texts.get(text);
-  if (known !== undefined) return known;
-  if (texts.size >= MOST_TEXTS) texts.clear();
-  texts.set(text, text);
-  return text;
-}
+const once = copies(5_000);
 
 /** The nodes that these inputs come from, each once. */
 function linkedNodes(inputs: Record<string, unknown>): readonly string[] {
@@ -105,7 +102,7 @@ function linkedNodes(inputs: Record<string, unknown>): readonly string[] {
     if (isLink(input)) from.add(input[0]);
     if (from.size >= bounds.linksPerNode) break;
   }
-  return [...from];
+  return from.size === 0 ? noNodes : [...from];
 }
 
 /** The node that each linked input comes from. */

@@ -13,7 +13,7 @@ export interface Viewer {
   readonly expiresAt?: number;
 }
 
-/** How callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
+/** With what callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
 export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
   readonly issuer?: string;
   readonly audience?: string;
@@ -23,6 +23,7 @@ export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl
   readonly toleranceS?: number;
 };
 
+/** How callers prove who they are. */
 export interface Auth {
   /** Whether a token is needed at all. */
   readonly required: boolean;

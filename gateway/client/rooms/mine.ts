@@ -20,6 +20,7 @@ import {
 } from 'rxjs';
 import { isSettled } from '../../../streams/job/job-state';
 import { neverBackward } from '../../../streams/operators/never-backward';
+import { remember } from '../../../streams/remember';
 import type { LiveJobs } from '../../wire/protocol';
 import type { PublicJob } from '../../wire/public-job';
 import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
@@ -59,10 +60,7 @@ export function mine(
     return from(last ? [last, job] : [job]).pipe(neverBackward(), skip(last ? 1 : 0), map(remembered));
   };
   const remembered = (job: PublicJob): PublicJob => {
-    newest.delete(job.promptId);
-    newest.set(job.promptId, job);
-    const [oldest] = newest.keys();
-    if (newest.size > MOST_JOBS && oldest !== undefined) newest.delete(oldest);
+    remember(newest, job.promptId, job, MOST_JOBS);
     return job;
   };
   /** Its room's states are heard as any other. */

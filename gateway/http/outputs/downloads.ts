@@ -17,6 +17,7 @@ export interface Downloader {
   readonly cut: () => void;
 }
 
+/** How many downloads may be under way at a time, and wait for their turn, `turnMs` at most. */
 export interface DownloadLimits {
   /** 0 for no bound. */
   readonly perUser: number;

@@ -4,8 +4,9 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import type { Viewer } from '../../admission/auth/auth';
 
-/** Keeps a text under a name for a day, and emits the one that is kept, by whichever instance. */
+/** Texts by name that all instances share, as a store does. */
 export interface SharedNames {
+  /** Keeps a text under a name for a day, and emits the one that is kept, by whichever instance. */
   reserve(name: string, text: string): Observable<string>;
 }
 

@@ -1,16 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import {
-  catchError,
-  concat,
-  firstValueFrom,
-  ignoreElements,
-  mergeMap,
-  noop,
-  race,
-  throwError,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { concat, defer, firstValueFrom, ignoreElements, mergeMap, noop, race, timer, type Observable } from 'rxjs';
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
 
@@ -26,28 +15,30 @@ export interface Asking {
 const QUIT_MS = 1_000;
 
 /** Knows which commands are under way: a cluster that is told to quit drops those that wait for a node. */
-export function asking({ redis, tried$, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
+export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
   const underWay = new Set<Promise<unknown>>();
   let quitting: Promise<unknown> | undefined;
 
-  function begin<T>(command: () => Promise<T>): Promise<T> {
+  async function answered<T>(command: () => Promise<T>): Promise<T> {
     const answer = command();
-    const over: Promise<unknown> = answer.catch(noop).finally(() => underWay.delete(over));
-    underWay.add(over);
-    return answer;
+    underWay.add(answer);
+    try {
+      return await answer;
+    } catch (error) {
+      throw unavailable(told(error));
+    } finally {
+      underWay.delete(answer);
+    }
   }
 
   async function quit(): Promise<void> {
-    await Promise.all(underWay);
+    await Promise.allSettled(underWay);
     if (redis.status !== 'end') await firstValueFrom(race(redis.quit().catch(noop), timer(QUIT_MS)));
   }
 
   return {
-    ask: (command) =>
-      tried$.pipe(
-        mergeMap(() => begin(command)),
-        catchError((error: unknown) => throwError(() => unavailable(told(error)))),
-      ),
+    // A promise and no operators in all but the first: there are thousands of commands a second.
+    ask: (command) => defer(() => (hasTried() ? answered(command) : tried$.pipe(mergeMap(() => answered(command))))),
     close: () => concat(tried$.pipe(mergeMap(() => (quitting ??= quit()))), hangUp()).pipe(ignoreElements()),
   };
 }

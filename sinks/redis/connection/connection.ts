@@ -62,8 +62,9 @@ export const PATIENT: Settings = {
 /** A Redis client that may be used before, during and after an outage. */
 export interface RedisConnection<Client extends Redis | Cluster = Redis> {
   readonly redis: Client;
-  /** Emits once the first attempt to connect has ended either way, so that a client just made is not called unavailable. */
+  /** Emits once the first attempt to connect has ended either way, so that a client just made is not called unavailable; `hasTried` from then on. */
   readonly tried$: Observable<unknown>;
+  readonly hasTried: () => boolean;
   /** What went wrong, fit to be shown: without the password, and without the command, which holds a job's data. */
   readonly told: (error: unknown) => Error;
   /** Hangs up without waiting for answers. Completes when the connection is gone. */
@@ -142,6 +143,7 @@ function tended<Client extends Redis | Cluster>(
 
   const connection: RedisConnection<Client> = {
     redis,
+    hasTried: () => tried,
     tried$: defer(() => (tried ? of(true) : merge(firstTry$, timer(commandTimeout)).pipe(take(1)))),
     told,
     hangUp: () => defer(() => (gone ??= disconnect())).pipe(ignoreElements()),

@@ -1,9 +1,11 @@
+import type { Versions } from '../../versions';
 import { sureOf, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 
 /** Nodes of one class that are still to come: of those measured before, what they take; of the others, what is guessed. */
 export interface ClassToCome {
+  readonly nodes: number;
   readonly knownMs: number;
   /** Of that, what counts as sure. */
   readonly sureMs: number;
@@ -16,32 +18,40 @@ export interface ClassToCome {
   readonly prior: Prior | undefined;
 }
 
-const nothing = { knownMs: 0, sureMs: 0, silentMs: 0, besideStepsMs: 0, steppingMs: 0, steps: 0 };
+const nothing = { nodes: 0, knownMs: 0, sureMs: 0, silentMs: 0, besideStepsMs: 0, steppingMs: 0, steps: 0 };
 
 /** So many classes have a sum of their own, since each frame adds them up; the rest share one. */
 const MOST_CLASSES = 64;
 const OTHERS = '';
 
-/** Adds a node to its class's sum, or takes it out. */
-export function addNode(
-  sums: Map<string, ClassToCome>,
-  { type, prior }: PlanNode,
-  expected: Expected,
-  sign: 1 | -1,
-): void {
+/** Adds a node to its class's sum. */
+export function addNode(sums: Map<string, ClassToCome>, { type, prior }: PlanNode, expected: Expected): void {
   const isOwn = sums.has(type) || sums.size < MOST_CLASSES;
   const key = isOwn ? type : OTHERS;
-  const sum = sums.get(key) ?? { ...nothing, prior: isOwn ? prior : undefined };
+  sums.set(key, changed(sums.get(key) ?? { ...nothing, prior: isOwn ? prior : undefined }, expected, 1));
+}
+
+/** Takes a node out of its class's sum, which goes with the last of them. */
+export function withoutNode(sums: Versions<ClassToCome>, type: string, expected: Expected): Versions<ClassToCome> {
+  const key = sums.get(type) === undefined ? OTHERS : type;
+  const sum = sums.get(key);
+  if (sum === undefined) return sums;
+  return sums.with(key, sum.nodes > 1 ? changed(sum, expected, -1) : undefined);
+}
+
+function changed(sum: ClassToCome, expected: Expected, sign: 1 | -1): ClassToCome {
   const { trust, alone, stepMs, fixedMs, steps, rounds } = expected;
+  const nodes = sum.nodes + sign;
   if (trust > 0) {
     const ms = sign * alone * totalMs(expected);
-    sums.set(key, { ...sum, knownMs: sum.knownMs + ms, sureMs: sum.sureMs + ms * sureOf(expected) });
-  } else if (stepMs === 0) sums.set(key, { ...sum, silentMs: sum.silentMs + sign * fixedMs });
-  else
-    sums.set(key, {
-      ...sum,
-      besideStepsMs: sum.besideStepsMs + sign * fixedMs,
-      steppingMs: sum.steppingMs + sign * stepMs * steps * rounds,
-      steps: sum.steps + sign * steps * rounds,
-    });
+    return { ...sum, nodes, knownMs: sum.knownMs + ms, sureMs: sum.sureMs + ms * sureOf(expected) };
+  }
+  if (stepMs === 0) return { ...sum, nodes, silentMs: sum.silentMs + sign * fixedMs };
+  return {
+    ...sum,
+    nodes,
+    besideStepsMs: sum.besideStepsMs + sign * fixedMs,
+    steppingMs: sum.steppingMs + sign * stepMs * steps * rounds,
+    steps: sum.steps + sign * steps * rounds,
+  };
 }

@@ -18,17 +18,17 @@ export interface RunClock {
   readonly heardAt: number | undefined;
   readonly nodes: Versions<NodeRun>;
   /** The nodes at work. */
-  readonly running: ReadonlySet<string>;
-  /** The nodes that are still to come; `undefined` once they have. */
-  readonly pending: Versions<Expected | undefined>;
+  readonly running: readonly string[];
+  /** The nodes that are still to come. */
+  readonly pending: Versions<Expected>;
   /** What those of each class are expected to take together. */
-  readonly byClass: ReadonlyMap<string, ClassToCome>;
+  readonly byClass: Versions<ClassToCome>;
   readonly cached: ReadonlySet<string>;
   readonly targets: readonly string[];
   /** Whether it loads its models: a sampler's first step then takes longer. */
   readonly isCold: boolean;
   /** What a step of each class takes in this very run, in ms. */
-  readonly paces: ReadonlyMap<string, number>;
+  readonly paces: Versions<number>;
   /** How this run's nodes compare with what was expected of them. */
   readonly thisRun: ThisRun;
   /** Whether any node has made a step, or is done. */
@@ -60,8 +60,7 @@ export interface RunStart {
 
 /** Shared by all runs: an empty `Set` takes 200 bytes. */
 const noIds: ReadonlySet<string> = new Set();
-const noPaces: ReadonlyMap<string, number> = new Map();
-const noClasses: ReadonlyMap<string, ClassToCome> = new Map();
+const nobody: readonly string[] = [];
 
 /** A run that begins. */
 export const runClock = (
@@ -71,12 +70,12 @@ export const runClock = (
   planned({
     ...{ plan, durations, startedAt: at, isLate, targets },
     nodes: noVersions,
-    running: noIds,
+    running: nobody,
     pending: noVersions,
-    byClass: noClasses,
+    byClass: noVersions,
     cached: noIds,
     isCold: true,
-    paces: noPaces,
+    paces: noVersions,
     thisRun: nothingDone,
     hasBegun: false,
     snapshots: false,
@@ -91,7 +90,7 @@ export const runClock = (
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */
 export function planned(run: RunClock): RunClock {
   const isCold = run.plan.loaders.some((id) => !run.cached.has(id));
-  const pending = new Map<string, Expected | undefined>();
+  const pending = new Map<string, Expected>();
   const byClass = new Map<string, ClassToCome>();
   const open = [...run.targets];
   const seen = new Set(open);
@@ -103,7 +102,7 @@ export function planned(run: RunClock): RunClock {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
       const expected = known ?? run.durations(node, isCold);
       pending.set(id, expected);
-      addNode(byClass, node, expected, 1);
+      addNode(byClass, node, expected);
     }
     for (const input of node.inputs) {
       if (seen.has(input)) continue;
@@ -111,7 +110,7 @@ export function planned(run: RunClock): RunClock {
       open.push(input);
     }
   }
-  return { ...run, isCold, pending: versionsOf(pending), byClass };
+  return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };
 }
 
 /** The run of a workflow that was not known before. */
@@ -124,7 +123,7 @@ export const typeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): 
 
 /** Whether a node at work counts its steps, and is not through. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>
-  [...running].some((id) => {
+  running.some((id) => {
     const { value = 0, max = 0 } = nodes.get(id) ?? {};
     return value > 0 && value < max;
   });

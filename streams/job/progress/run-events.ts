@@ -1,6 +1,6 @@
 import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
-import { addNode } from './classes-to-come';
+import { withoutNode } from './classes-to-come';
 import { counted } from './node/counted';
 import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
@@ -48,7 +48,7 @@ function withStep(run: RunClock, id: string, node: NodeRun, current: string | un
   const type = typeOf(run, id, node);
   const { paceMs } = node;
   const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
-  const paces = isNews ? new Map(run.paces).set(type, paceMs) : run.paces;
+  const paces = isNews ? run.paces.with(type, paceMs) : run.paces;
   return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
 }
 
@@ -60,7 +60,6 @@ const isOther = (before: number | undefined, now: number): boolean =>
 function likeliest(run: RunClock, max: number): string | undefined {
   let longest: readonly [string, number] | undefined;
   for (const [id, expected] of run.pending.entries()) {
-    if (expected === undefined) continue;
     if (run.plan.nodes.get(id)?.steps === max) return id;
     if (longest === undefined || totalMs(expected) > longest[1]) longest = [id, totalMs(expected)];
   }
@@ -141,13 +140,13 @@ function started(
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
     nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
-    running: new Set(run.running).add(id),
+    // Exact, where `[...]` has room for 16 more.
+    running: run.running.concat(id),
     heardAt,
   };
   const expected = run.pending.get(id);
   if (expected === undefined || planNode === undefined) return begun;
-  const byClass = new Map(run.byClass);
-  addNode(byClass, planNode, expected, -1);
+  const byClass = withoutNode(run.byClass, planNode.type, expected);
   return { ...begun, pending: run.pending.with(id, undefined), byClass };
 }
 
@@ -158,8 +157,6 @@ const hasMadeMany = ({ nodes, plan }: RunClock, id: string): boolean =>
 function finished(run: RunClock, id: string, at: number, value?: number, max?: number): RunClock {
   const node = run.nodes.get(id);
   if (node === undefined || node.doneAt !== undefined) return run;
-  const running = new Set(run.running);
-  running.delete(id);
   const planNode = run.plan.nodes.get(id);
   const through = {
     ...node,
@@ -168,7 +165,7 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   };
   const done: RunClock = {
     ...run,
-    running,
+    running: run.running.filter((other) => other !== id),
     nodes: run.nodes.with(id, through),
     hasBegun: true,
     thisRun: planNode === undefined ? run.thisRun : withDone(run.thisRun, planNode, node.expected, at - node.startedAt),

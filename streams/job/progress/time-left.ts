@@ -16,7 +16,7 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
   const { slowness, known } = corrections;
   let ms = 0;
   let sureMs = 0;
-  for (const [type, sum] of run.byClass) {
+  for (const [type, sum] of run.byClass.entries()) {
     const { knownMs, besideStepsMs, steppingMs, steps } = sum;
     // A class whose pace was seen in this run goes on at that pace.
     const paceMs = run.paces.get(type);
@@ -139,7 +139,7 @@ function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[],
   }
   if (known.ms === 0) return 1;
   let toCome = 0;
-  for (const { knownMs } of byClass.values()) toCome += knownMs;
+  for (const [, { knownMs }] of byClass.entries()) toCome += knownMs;
   const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
   return beyondUsual(USUAL, log);
 }

@@ -16,7 +16,7 @@ import { pythonJson } from '../../../bench/frames/wire-frames';
 import { runs } from '../../support/jest/runs';
 import { recordings } from '../../support/replay/recordings';
 
-const LONG = join(__dirname, '../../recordings-long/0.33.0');
+const LONG = join(__dirname, '../../recordings/long');
 const all: readonly (readonly [name: string, lines: readonly Recorded[]])[] = [
   ...recordings.map(({ name, lines }) => [name, lines] as const),
   ...readdirSync(LONG).map((file) => [file, recordingAt(join(LONG, file))] as const),

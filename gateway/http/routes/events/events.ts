@@ -1,5 +1,5 @@
 import { Router, type Response } from 'express';
-import type { Logger } from 'pino';
+import type { Log } from '../../../log';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../../../../pipeline/api';
 import { isNewer, isSettled, type JobState, type Position } from '../../../../streams/job/job-state';
@@ -22,7 +22,7 @@ export interface EventsOptions {
   readonly views: JobViews;
   /** Emits when the gateway closes, which ends all streams. */
   readonly closing$: Observable<unknown>;
-  readonly logger: Logger;
+  readonly logger: Log;
   readonly tell: GatewayTelemetry;
 }
 

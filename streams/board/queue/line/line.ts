@@ -1,6 +1,7 @@
 import { bounds } from '../../../bounds';
 import type { QueueEntry } from '../../../job/job-event';
 import type { Graph } from '../../../job/workflow';
+import { remember } from '../../../remember';
 
 /** One place in a server's queue. */
 export interface Slot {
@@ -47,7 +48,7 @@ export class Line {
   #atWork: AtWork | undefined;
   /** The workflow that ran before the one at work. */
   #before: Graph | undefined;
-  readonly #ended = new Set<string>();
+  readonly #ended = new Map<string, true>();
 
   get slots(): readonly Slot[] {
     return this.#slots;
@@ -103,9 +104,7 @@ export class Line {
 
   /** A job of ours is not in the queue any more; `graph` is its workflow where it has run. */
   ended(id: string, at: number, graph: Graph | undefined): void {
-    this.#ended.add(id);
-    const [oldest] = this.#ended;
-    if (this.#ended.size > ENDED && oldest !== undefined) this.#ended.delete(oldest);
+    remember(this.#ended, id, true, ENDED);
     const place = this.#slots.findIndex((slot) => slot.id === id);
     if (graph !== undefined) this.#before = graph;
     if (place < 0) return;

@@ -31,12 +31,13 @@ export function sameNodes(graph: Graph, before: Graph, wereCached?: ReadonlySet<
 }
 
 const isSame = (node: GraphNode, before: GraphNode | undefined): boolean =>
-  before !== undefined &&
-  node.type === before.type &&
-  isSameMap(node.literals, before.literals) &&
-  isSameMap(node.links, before.links) &&
-  node.inputs.length === before.inputs.length &&
-  node.inputs.every((input, i) => input === before.inputs[i]);
+  node === before ||
+  (before !== undefined &&
+    node.type === before.type &&
+    isSameMap(node.literals, before.literals) &&
+    isSameMap(node.links, before.links) &&
+    node.inputs.length === before.inputs.length &&
+    node.inputs.every((input, i) => input === before.inputs[i]));
 
 function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
   if (a.size !== b.size) return false;

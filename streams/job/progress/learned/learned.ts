@@ -60,21 +60,21 @@ export function learned(): Learned {
           const now = withRun(nodes.get(key), taken);
           kept.set(key, measuredToText(now));
           const gone = remember(nodes, key, now, MOST_NODES);
-          if (gone !== undefined) kept.set(gone, undefined);
+          if (gone !== undefined) kept.set(gone[0], undefined);
         }
         for (const key of [classKey(server, node), classKey('', node)]) {
           const model = learnt(classes.get(key) ?? emptyModel, node, taken);
           kept.set(key, modelToText(model));
           const gone = remember(classes, key, model, MOST_CLASSES);
-          if (gone !== undefined) kept.set(gone, undefined);
+          if (gone !== undefined) kept.set(gone[0], undefined);
         }
       }
       return [...kept];
     },
     take: (entries) => {
       const gone = new Set<string>();
-      const noted = (key: string | undefined): void => {
-        if (key !== undefined) gone.add(key);
+      const noted = (dropped: readonly [string, unknown] | undefined): void => {
+        if (dropped !== undefined) gone.add(dropped[0]);
       };
       for (const [key, text] of entries) {
         const value = parsed(text);

@@ -77,6 +77,11 @@ function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number
   return since > OVERDUE * gapMs ? Infinity : Math.max(0, gapMs - since);
 }
 
+/** A node loads for as long as so many steps of another of its class; one that is silent for longer has slower steps. */
+const LOADING_STEPS = 20;
+/** One whose first step took so many times theirs may have loaded before it, or have slower steps: the second tells. */
+const SLOWER = 3;
+
 /** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
@@ -88,7 +93,8 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   const all = steps * rounds;
   if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all + afterMs * factor, elapsed, trust);
   const firstMs = fixedMs * factor + stepMs;
-  const laterMs = trust > 0 || pace !== undefined ? stepMs : Math.max(stepMs, elapsed);
+  const isKnown = trust > 0 || (pace !== undefined && elapsed < firstMs + LOADING_STEPS * stepMs);
+  const laterMs = isKnown ? stepMs : Math.max(stepMs, elapsed);
   return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1) + afterMs * factor;
 }
 
@@ -155,8 +161,8 @@ function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: numb
     // A step that is overdue is a long one, seen in part.
     return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
   }
-  if (wanted > 0 && (expected.trust > 0 || otherMs !== undefined)) return wanted;
   // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
   const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
+  if (wanted > 0 && (expected.trust > 0 || (otherMs !== undefined && firstMs < SLOWER * wanted))) return wanted;
   return node.max > 1 ? Math.max(firstMs, since) : firstMs;
 }

@@ -54,8 +54,6 @@ export const sureOf = (expected: Expected): number => (varies(expected) ? 0 : su
 const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
-const guess = { alone: 1, trust: 0 };
-
 /** What a node's class makes one expect, where nothing was measured. */
 export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNode): Expected => {
   const { fixedMs, stepMs } = prior;
@@ -66,11 +64,12 @@ export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNod
       stepMs: prior === unknown ? fixedMs / steps : fixedMs / 12,
       steps,
       rounds: 1,
-      ...guess,
+      alone: 1,
+      trust: 0,
     };
-  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, ...guess };
+  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);
   const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
-  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, ...guess };
+  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, alone: 1, trust: 0 };
 };

@@ -1,3 +1,4 @@
+import { copies } from '../../../remember';
 import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';
@@ -43,11 +44,14 @@ export function planOf(graph: Graph): Plan {
   return plan;
 }
 
+/** Of one template all jobs have the same. */
+const once = copies(1_000);
+
 /** A sink of another name is left out where some sink saves or shows: ComfyUI never runs it. */
 const SAVES = /save|preview|output|show|display|export|combine|send|upload|websocket|write|print|view/i;
 
 function madeFrom(graph: Graph): Plan {
-  const shape = hash([...graph].map(([id, { type, inputs }]) => `${id}:${type}(${inputs.join()})`).join(';'));
+  const shape = once(hash([...graph].map(([id, { type, inputs }]) => `${id}:${type}(${inputs.join()})`).join(';')));
   const classes = new Map<string, NodeClass>();
   const before = contexts(graph);
   const nodes = new Map<string, PlanNode>();

@@ -38,3 +38,34 @@ test('what is silent past its time is expected to go on: a guess for longer than
   expect(left(0, 20_000)).toBeGreaterThan(3 * left(1, 20_000));
   for (const trust of [0, 1]) expect(left(trust, 40_000)).toBeGreaterThan(1.5 * left(trust, 20_000));
 });
+
+describe('a node whose class had 100 ms a step in this run', () => {
+  const two: Nodes = {
+    '1': ['KSampler', { steps: 20 }],
+    '2': ['KSampler', { steps: 10, latent_image: ['1', 0] }],
+    '3': ['SaveImage', { images: ['2', 0] }],
+  };
+  /** The second at work since 2 s. */
+  const second = () => {
+    let run = executing(aRun(two), '1', 0);
+    for (let n = 1; n <= 20; n++) run = stepped(run, '1', n, 20, 100 * n);
+    return executing(run, '2', 2_000);
+  };
+
+  test('is expected to have it, too, after a first step that took as long as it takes to load', () => {
+    expect(timeLeft(second(), 3_500).ms).toBeLessThan(2_500);
+  });
+
+  test('is expected to be slower where nothing was heard of it for as long as 20 steps, the more so the longer', () => {
+    const [late, later] = [timeLeft(second(), 6_500).ms, timeLeft(second(), 9_000).ms];
+    expect(late).toBeGreaterThan(9 * 4_500);
+    expect(later).toBeGreaterThan(9 * 7_000);
+  });
+
+  test('has steps as long as the first, where that took three times theirs, until the second tells', () => {
+    const first = stepped(second(), '2', 1, 10, 2_400);
+    expect(timeLeft(first, 2_400).ms / (9 * 400)).toBeGreaterThan(0.9);
+    const next = stepped(first, '2', 2, 10, 2_500);
+    expect(timeLeft(next, 2_500).ms).toBeLessThan(1_500);
+  });
+});

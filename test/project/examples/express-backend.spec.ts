@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { pictures } from '../../examples/express-backend/pictures';
-import { createPipeline, type Pipeline } from '../../index';
-import { steps } from '../support/comfyui/workflows';
-import { start, stopAll } from '../support/comfyui/client/comfyui-client';
-import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
-import { aStore } from '../support/pipeline/stores';
+import { pictures } from '../../../examples/express-backend/pictures';
+import { createPipeline, type Pipeline } from '../../../index';
+import { steps } from '../../support/comfyui/workflows';
+import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
+import type { ComfyUIStandIn } from '../../support/comfyui/stand-in';
+import { aStore } from '../../support/pipeline/stores';
 
 let comfyui: ComfyUIStandIn;
 let pipeline: Pipeline;

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { problemKinds, statusOf } from '../../gateway/wire/problem';
-import { failure, jobState } from '../../sinks/job-state.codec';
-import { schemaOf } from '../../gateway/http/openapi/json-schema.codec';
+import { problemKinds, statusOf } from '../../../gateway/wire/problem';
+import { failure, jobState } from '../../../sinks/job-state.codec';
+import { schemaOf } from '../../../gateway/http/openapi/json-schema.codec';
 
-const root = join(__dirname, '../..');
+const root = join(__dirname, '../../..');
 const textOf = (page: string): string => readFileSync(join(root, page), 'utf8');
 const files = (folder: string, end: string): readonly string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

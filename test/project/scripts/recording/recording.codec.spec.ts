@@ -1,6 +1,6 @@
 import { isLeft, isRight } from 'fp-ts/Either';
-import { readRecording } from '../../../scripts/recording/recording.codec';
-import { recordings } from '../../support/replay/recordings';
+import { readRecording } from '../../../../scripts/recording/recording.codec';
+import { recordings } from '../../../support/replay/recordings';
 
 const complaint = (jsonl: string): string => {
   const read = readRecording(jsonl);

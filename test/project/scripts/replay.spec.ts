@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { replay, type Replayed } from '../../scripts/replay';
+import { replay, type Replayed } from '../../../scripts/replay';
 
-import { builtScript } from '../support/programs/built';
-import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
-import { recordingOf, recordings } from '../support/replay/recordings';
+import { builtScript } from '../../support/programs/built';
+import { isFile, isSettled, type JobState } from '../../../streams/job/job-state';
+import { recordingOf, recordings } from '../../support/replay/recordings';
 
 /** The changes of each job of a recording, and whatever was reported on the way. */
 function replayed(

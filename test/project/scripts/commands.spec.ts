@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { asking } from '../gateway/support/http/asking';
+import { asking } from '../../gateway/support/http/asking';
 import { isSetting } from '../ops/declared';
-import { startComfyUI, type ComfyUIStandIn } from '../support/comfyui/stand-in';
-import { steps } from '../support/comfyui/workflows';
-import { startService, type Service } from '../support/programs/service';
-import { startRedis } from '../support/redis/redis-server';
-import { eventually } from '../support/until';
+import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
+import { steps } from '../../support/comfyui/workflows';
+import { startService, type Service } from '../../support/programs/service';
+import { startRedis } from '../../support/redis/redis-server';
+import { eventually } from '../../support/until';
 
 const run = promisify(execFile);
 const PAGES = ['README.md', 'examples/README.md', 'docs'].flatMap((place) =>

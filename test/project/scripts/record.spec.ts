@@ -1,10 +1,10 @@
 import { lastValueFrom, toArray } from 'rxjs';
-import { recorded } from '../../scripts/record';
-import { readRecording } from '../../scripts/recording/recording.codec';
-import { replay } from '../../scripts/replay';
-import { startComfyUI } from '../support/comfyui/stand-in';
-import type { ComfyUIVersion } from '../support/comfyui/versions';
-import { image, nodeError } from '../support/comfyui/workflows';
+import { recorded } from '../../../scripts/record';
+import { readRecording } from '../../../scripts/recording/recording.codec';
+import { replay } from '../../../scripts/replay';
+import { startComfyUI } from '../../support/comfyui/stand-in';
+import type { ComfyUIVersion } from '../../support/comfyui/versions';
+import { image, nodeError } from '../../support/comfyui/workflows';
 
 /** How the job of a fresh recording ends when it is replayed. */
 async function endOf(version: ComfyUIVersion, workflow: unknown) {

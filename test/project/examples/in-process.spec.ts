@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { nodeError, steps } from '../support/comfyui/workflows';
-import { start, stopAll } from '../support/comfyui/client/comfyui-client';
+import { nodeError, steps } from '../../support/comfyui/workflows';
+import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
 
 const run = promisify(execFile);
-const root = join(__dirname, '../..');
+const root = join(__dirname, '../../..');
 
 let folder: string;
 beforeAll(async () => {

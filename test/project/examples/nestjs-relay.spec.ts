@@ -3,12 +3,12 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { io, type Socket } from 'socket.io-client';
-import { GenerationGateway } from '../../examples/nestjs-relay/generation-gateway';
-import { createPipeline, type JobState, type Pipeline } from '../../index';
-import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
-import { start, stopAll, until } from '../support/comfyui/client/comfyui-client';
-import { aStore } from '../support/pipeline/stores';
-import type { ComfyUIStandIn } from '../support/comfyui/stand-in';
+import { GenerationGateway } from '../../../examples/nestjs-relay/generation-gateway';
+import { createPipeline, type JobState, type Pipeline } from '../../../index';
+import { nodeError, steps, twoOutputs } from '../../support/comfyui/workflows';
+import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
+import { aStore } from '../../support/pipeline/stores';
+import type { ComfyUIStandIn } from '../../support/comfyui/stand-in';
 
 let comfyui: ComfyUIStandIn;
 let pipeline: Pipeline;

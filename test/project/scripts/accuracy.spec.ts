@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { accuracyOf, distance } from '../../scripts/accuracy/accuracy';
-import { recordingAt, recordingsIn } from '../../scripts/recording/recording-files';
+import { accuracyOf, distance } from '../../../scripts/accuracy/accuracy';
+import { recordingAt, recordingsIn } from '../../../scripts/recording/recording-files';
 
-const LONG = join(__dirname, '../recordings-long/0.33.0');
-const SHORT = join(__dirname, '../recordings');
+const RECORDINGS = join(__dirname, '../../recordings');
+const LONG = join(RECORDINGS, 'long');
 const named = (graph: string, n: number): string => join(LONG, `${graph}.${n}.jsonl`);
 const measured = (file: string, learn: readonly string[] = []) => accuracyOf(file, recordingAt(file), learn);
 
@@ -24,7 +24,7 @@ describe('the distance of a bar from the time', () => {
 });
 
 test('[R2] no bar of a recording steps back, or is over before its end', () => {
-  const all = recordingsIn([SHORT, LONG]).flatMap((file) => measured(file));
+  const all = recordingsIn([RECORDINGS]).flatMap((file) => measured(file));
   expect(all.length).toBeGreaterThan(20);
   for (const { file, stepsBack, over100 } of all) expect([file, stepsBack, over100]).toEqual([file, 0, 0]);
 });

@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ensureProgram } from '../support/programs/program';
+import { ensureProgram } from '../../support/programs/program';
 
 jest.setTimeout(300_000);
 
 const run = promisify(execFile);
-const folder = join(__dirname, '../../ops/prometheus');
+const folder = join(__dirname, '../../../ops/prometheus');
 
 let promtool: string;
 beforeAll(async () => {

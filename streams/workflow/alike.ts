@@ -1,0 +1,52 @@
+type Graph<Node> = ReadonlyMap<string, Node>;
+
+/** Past so many nodes all are forgotten; those that come again are kept anew. */
+const MOST_NODES = 2_000;
+/** A graph of more is hardly another's too, and would take long to compare. */
+const MOST_OF_GRAPH = 1_000;
+
+/**
+ * Gives a graph, or the one before it that is like it. Jobs of one template have the same nodes, but for those with a
+ * seed, and a node takes 550 bytes: of nodes with the same text one is kept for all jobs, and of graphs that have the same
+ * nodes, too.
+ */
+export function alike<Node extends object>(textOf: (node: Node) => string): (graph: Graph<Node>) => Graph<Node> {
+  const nodes = new Map<string, Node>();
+  /** The newest graph that ends with a node. */
+  const endingWith = new WeakMap<Node, Graph<Node>>();
+
+  const likeBefore = (node: Node): Node => {
+    const text = textOf(node);
+    const known = nodes.get(text);
+    if (known !== undefined) return known;
+    if (nodes.size >= MOST_NODES) nodes.clear();
+    nodes.set(text, node);
+    return node;
+  };
+
+  return (graph) => {
+    if (graph.size > MOST_OF_GRAPH) return graph;
+    const shared = new Map<string, Node>();
+    let last: Node | undefined;
+    for (const [id, node] of graph) {
+      last = likeBefore(node);
+      shared.set(id, last);
+    }
+    if (last === undefined) return graph;
+    const before = endingWith.get(last);
+    if (before !== undefined && isSame(before, shared)) return before;
+    endingWith.set(last, shared);
+    return shared;
+  };
+}
+
+/** Whether they have the very same nodes, in the same order. */
+function isSame<Node>(a: Graph<Node>, b: Graph<Node>): boolean {
+  if (a.size !== b.size) return false;
+  const others = b.entries();
+  for (const [id, node] of a) {
+    const [otherId, other] = others.next().value ?? [];
+    if (id !== otherId || node !== other) return false;
+  }
+  return true;
+}

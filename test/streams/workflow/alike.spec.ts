@@ -1,0 +1,40 @@
+import { graphOf } from '../../../streams/job/workflow';
+
+const workflow = (seed: number, steps = 20) => ({
+  '1': { class_type: 'CheckpointLoaderSimple', inputs: { ckpt_name: 'flux.safetensors' } },
+  '2': { class_type: 'KSampler', inputs: { model: ['1', 0], seed, steps } },
+  '3': { class_type: 'SaveImage', inputs: { images: ['2', 0] } },
+});
+
+test('jobs whose workflows are alike have one graph', () => {
+  expect(graphOf(workflow(1))).toBe(graphOf({ ...workflow(1), '4': 'no node' }));
+});
+
+test('those that differ in a node share the others', () => {
+  const [graph, other] = [graphOf(workflow(2)), graphOf(workflow(3))];
+  expect(other).not.toBe(graph);
+  expect(other.get('1')).toBe(graph.get('1'));
+  expect(other.get('3')).toBe(graph.get('3'));
+  expect(graph.get('2')?.literals.get('seed')).toBe(2);
+  expect(other.get('2')?.literals.get('seed')).toBe(3);
+});
+
+test('a number is not the text of it, and nodes in another order are another graph', () => {
+  const { '1': loader, ...others } = workflow(4);
+  expect([...graphOf({ a: loader, ...workflow(4) }).keys()]).toEqual(['1', '2', '3', 'a']);
+  expect(graphOf({ b: loader, c: others[3] })).not.toBe(graphOf({ c: loader, b: others[3] }));
+  expect(
+    graphOf(workflow(4, '20' as never))
+      .get('2')
+      ?.literals.get('steps'),
+  ).toBe('20');
+  expect(graphOf(workflow(4)).get('2')?.literals.get('steps')).toBe(20);
+});
+
+test('a large one is kept as it is', () => {
+  const large = Object.fromEntries(
+    Array.from({ length: 1_001 }, (_, n) => [`n${n}`, { class_type: 'Note', inputs: {} }]),
+  );
+  expect(graphOf(large)).not.toBe(graphOf(large));
+  expect(graphOf(large)).toEqual(graphOf(large));
+});
