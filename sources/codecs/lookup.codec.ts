@@ -187,9 +187,9 @@ function startedIn(messages: readonly unknown[], field?: unknown): Pick<Ended, '
 
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
+/** The ids of jobs that have ended, by these and by the ids that we posted them under, and whether the server remembers no others. */
 export interface Ends {
-  readonly ids: ReadonlySet<string>;
+  readonly ids: ReadonlyMap<string, string>;
   readonly isAll: boolean;
 }
 
@@ -198,18 +198,20 @@ export function historyIdsOf(json: unknown, mark: string, asked: number): Ends |
   if (!t.UnknownRecord.is(json)) return undefined;
   const entries = Object.entries(json);
   if (!entries.every(([, entry]) => historyCodec.is(entry))) return undefined;
-  const marks = entries.map(([, entry]) => {
+  const ids = new Map(entries.map(([id]) => [id, id]));
+  for (const [id, entry] of entries) {
     const prompt = historyCodec.is(entry) ? entry.prompt : undefined;
-    return isEntry(prompt) && t.UnknownRecord.is(prompt[3]) ? prompt[3][mark] : undefined;
-  });
-  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
-  return { ids: new Set(ids), isAll: entries.length < asked };
+    const posted = isEntry(prompt) && t.UnknownRecord.is(prompt[3]) ? prompt[3][mark] : undefined;
+    if (typeof posted === 'string' && !ids.has(posted)) ids.set(posted, id);
+  }
+  return { ids, isAll: entries.length < asked };
 }
 
 /** `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` where that is no such list. */
 export function endedListOf(json: unknown): Ends | undefined {
   const list = t.type({ jobs: t.array(t.type({ id: t.string })), pagination: t.type({ has_more: t.boolean }) });
-  return list.is(json) ? { ids: new Set(json.jobs.map(({ id }) => id)), isAll: !json.pagination.has_more } : undefined;
+  if (!list.is(json)) return undefined;
+  return { ids: new Map(json.jobs.map(({ id }) => [id, id])), isAll: !json.pagination.has_more };
 }
 
 /** The id under which history holds the job that was posted with this extra data. */

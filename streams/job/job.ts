@@ -92,6 +92,9 @@ export interface Row {
 export const isAtServer = (job: Job): job is Job<AtServer> =>
   job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
 
+/** ComfyUI has the run, and no look has found it nowhere since it was last seen. */
+export const isThere = (job: Job): job is Job<AtServer> => isAtServer(job) && job.stage.absences.count === 0;
+
 /** How far its run is; `undefined` where none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);
 

@@ -66,7 +66,8 @@ test('every snippet of the documents compiles against what ships, strictly, in T
       },
     );
   const dist = join(folder, 'dist');
-  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly');
+  // `npm run types` has looked at what they are made of.
+  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');
   const snippets = (await Promise.all(PAGES.map(snippetsOf))).flat();
   expect(snippets.length).toBeGreaterThan(4);
   for (const { name, code } of snippets)
