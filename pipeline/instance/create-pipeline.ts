@@ -14,6 +14,7 @@ import { opening } from '../reports/opening';
 import { reports } from '../reports/reports';
 import { beginnings } from '../submit/beginnings';
 import { reportedServer } from '../../sources/reports/reported-session';
+import { holdStore } from './store-holders';
 import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
 import { sessions } from '../sessions/leased-sessions';
@@ -78,7 +79,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const life = lifeOf(
     {
       ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves, keys },
-      ...{ writer, store, stop$ },
+      ...{ writer, store, stop$, closeStore: holdStore(given.store) },
       demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
     },

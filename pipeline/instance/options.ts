@@ -14,7 +14,7 @@ import type { Report } from '../../streams/operators/reporting';
 export interface PipelineOptions {
   /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
   readonly servers: readonly (string | ServerOptions)[];
-  /** Closed with the pipeline. */
+  /** Closed with the pipeline; where several have it, with the last of them. */
   readonly store: JobStore;
   /** Where trouble that ends nothing is told; nowhere by default. */
   readonly report?: Report;
