@@ -10,10 +10,10 @@ export function askedTogether<K, A>(
   clock: SchedulerLike,
 ): (key: K) => Observable<A> {
   let askedAt = Number.NEGATIVE_INFINITY;
-  let next: { readonly keys: Set<K>; readonly answer$: Observable<A> } | undefined;
+  let next: { readonly keys: K[]; readonly answer$: Observable<A> } | undefined;
 
   const question = (): NonNullable<typeof next> => {
-    const keys = new Set<K>();
+    const keys: K[] = [];
     // A clock that was set back makes nobody wait for longer.
     const waitMs = Math.min(pauseMs, Math.max(0, askedAt + pauseMs - clock.now()));
     const answer$ = timer(waitMs, clock).pipe(
@@ -21,7 +21,7 @@ export function askedTogether<K, A>(
         next = undefined;
         askedAt = clock.now();
       }),
-      concatMap(() => ask([...keys])),
+      concatMap(() => ask([...new Set(keys)])),
       finalize(() => {
         if (next?.keys === keys) next = undefined;
       }),
@@ -33,7 +33,7 @@ export function askedTogether<K, A>(
   return (key) =>
     defer(() => {
       const { keys, answer$ } = (next ??= question());
-      keys.add(key);
-      return answer$.pipe(finalize(() => keys.delete(key)));
+      keys.push(key);
+      return answer$.pipe(finalize(() => keys.splice(keys.indexOf(key), 1)));
     });
 }

@@ -63,6 +63,18 @@ test('tells all of them what went wrong, and asks again for who comes then', () 
   });
 });
 
+test('asks for what one still waits for though another has gone who wanted the same', () => {
+  const { asked, questions } = asking();
+  marbles().run(({ expectObservable, flush }) => {
+    expectObservable(asked('a')).toBe('(x|)', { x: 'a' });
+    expectObservable(asked('b'), '2ms ^ 2ms !').toBe('-');
+    expectObservable(asked('b'), '3ms ^').toBe('10ms (x|)', { x: 'b' });
+    expectObservable(asked('b'), '4ms ^').toBe('10ms (x|)', { x: 'b' });
+    flush();
+    expect(questions).toEqual(['0 a', '10 b']);
+  });
+});
+
 test('does not ask for who has gone meanwhile, nor at all where all have', () => {
   const { asked, questions } = asking();
   marbles().run(({ expectObservable, flush }) => {
