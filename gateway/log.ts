@@ -12,6 +12,7 @@ export interface Log {
 }
 
 const nothing: Line = () => undefined;
+/** Tells nothing. */
 export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** A logger whose own mistakes end nothing: most lines are told where nobody is left to catch what is thrown. */

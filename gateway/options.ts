@@ -57,6 +57,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   ...{ outputLimitBytes: true, downloads: true, urlKeys: true, basePath: true },
 };
 
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const COUNT: Kind = { isGood: isCount, wanted: 'a whole number; 0 for no bound' };
 const WHOLE: Kind = { isGood: (value) => isCount(value) && Number(value) > 0, wanted: 'a whole number from 1' };
@@ -72,16 +73,17 @@ export function checkedOptions(options: GatewayOptions) {
   const { bodyLimitBytes = bounds.bodyBytes, inputLimitBytes = bounds.inputBytes } = options;
   const { outputLimitBytes = bounds.outputBytes } = options;
   refuse('pipeline', isRecord(pipeline) && typeof pipeline.get === 'function', 'what createPipeline gives');
-  refuse('host', typeof host === 'string' && host !== '', 'an address or a host name');
+  refuse('host', isText(host), 'an address or a host name');
   refuse('port', isCount(port) && port < 65_536, 'a whole number from 0 to 65535; 0 takes a free one');
   refuse('proxies', isCount(proxies), 'a whole number');
   for (const [name, bytes] of Object.entries({ bodyLimitBytes, inputLimitBytes, outputLimitBytes }))
     refuse(name, WHOLE.isGood(bytes), 'a whole number of bytes, at least 1');
-  refuse('metrics', metrics === undefined || typeof metrics.telemetry === 'function', 'what prometheusMetrics gives');
+  const isCounted = isRecord(metrics) && typeof metrics.telemetry === 'function';
+  refuse('metrics', metrics === undefined || isCounted, 'what prometheusMetrics gives');
   const auth = authOf(options);
   if (!auth.required && !isLoopback(host)) throw new Error(`listening at ${host} needs an auth with tokens`);
-  if (webhooks !== undefined) checkSecretOfWebhooks(webhooks);
-  if (urlKeys !== undefined && 'secret' in urlKeys) checkSecret('urlKeys.secret', urlKeys.secret);
+  if (webhooks !== undefined) checkWebhooks(webhooks);
+  if (urlKeys !== undefined) checkUrlKeys(urlKeys);
   return {
     ...{ pipeline, host, port, auth, proxies, metrics, webhooks, urlKeys },
     ...{ bodyLimitBytes, inputLimitBytes, outputLimitBytes },
@@ -123,8 +125,16 @@ function basePathOf({ basePath = '' }: GatewayOptions): string {
   return path ?? '';
 }
 
-function checkSecretOfWebhooks({ hooks, secret, hosts }: NonNullable<GatewayOptions['webhooks']>): void {
+function checkUrlKeys(keys: UrlKeys): void {
+  refuse('urlKeys', isRecord(keys) && ('secret' in keys || 'names' in keys), 'an object with a secret, or with names');
+  if ('secret' in keys) checkSecret('urlKeys.secret', keys.secret);
+  else refuse('urlKeys.names', isRecord(keys.names) && typeof keys.names.reserve === 'function', 'a store');
+}
+
+function checkWebhooks(webhooks: WebhookOptions): void {
+  refuse('webhooks', isRecord(webhooks), 'an object with hooks, secret and hosts');
+  const { hooks, secret, hosts } = webhooks;
   refuse('webhooks.hooks', isRecord(hooks), 'the hooks of a store');
   refuse('webhooks.secret', (secret as unknown) instanceof Uint8Array && secret.length >= 24, 'at least 24 bytes');
-  refuse('webhooks.hosts', Array.isArray(hosts), 'a list of host names');
+  refuse('webhooks.hosts', Array.isArray(hosts) && hosts.every(isText), 'a list of host names');
 }

@@ -1,4 +1,4 @@
-import { Subject, ReplaySubject, asyncScheduler, mergeMap, type Observable } from 'rxjs';
+import { Subject, ReplaySubject, mergeMap, type Observable } from 'rxjs';
 import type { Pipeline } from '../api';
 import { callsOf } from './calls';
 import { choosing } from '../posting/choose-server';
@@ -48,8 +48,7 @@ const CONFIRM_MS = 20_000;
  * for no servers, for a URL that is none, and for a URL or name that two servers have.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { report, tell, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
-  const { clock = asyncScheduler } = options;
+  const { report, tell, clock, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
   const store = tell === undefined ? given.store : observedStore(given.store, tell);
   const env: Env = {
     clock,

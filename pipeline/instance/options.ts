@@ -1,4 +1,4 @@
-import type { SchedulerLike } from 'rxjs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import type { UserLimits } from '../submit/beginnings';
 import type { Telemetry } from '../telemetry/telemetry-event';
 import { harmless } from '../../sinks/harmless';
@@ -63,17 +63,19 @@ const LIMIT: Kind = {
 export function checkedOptions(options: PipelineOptions) {
   if (!isRecord(options)) throw new TypeError('a pipeline needs options, an object');
   refuseUnknown(options, KNOWN);
-  const { servers, store, report, telemetry, random, timeoutMs = bounds.jobMs } = options;
+  const { servers, store, report, telemetry, clock = asyncScheduler, random, timeoutMs = bounds.jobMs } = options;
   if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   if (!isRecord(store) || typeof store.put !== 'function')
     throw new TypeError('store must be a store, such as redisStore(…) or embeddedStore(…) gives');
   for (const [name, given] of Object.entries({ report, telemetry, random }))
     if (given !== undefined && typeof given !== 'function') throw new TypeError(`${name} must be a function`);
+  if (!isRecord(clock) || typeof clock.schedule !== 'function' || typeof clock.now !== 'function')
+    throw new TypeError('clock must be a scheduler of RxJS');
   if (!(typeof timeoutMs === 'number' && timeoutMs > 0))
     throw new TypeError('timeoutMs must be a number of ms, or Infinity for no bound');
   return {
-    ...{ servers, store, timeoutMs },
+    ...{ servers, store, clock, timeoutMs },
     report: harmless('report', report ?? (() => undefined)),
     tell: telemetry && harmless('telemetry', telemetry),
     random: random ? bounded(random) : Math.random,

@@ -1,6 +1,7 @@
 import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
 import { isRunId } from '../../streams/job/run-id';
+import { isRecord } from '../../streams/options';
 import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
 import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
@@ -29,9 +30,6 @@ const whole = (least: number, most: number): Rule =>
     (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
     `must be a whole number from ${least} to ${most}`,
   );
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';

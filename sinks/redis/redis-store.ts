@@ -46,8 +46,8 @@ export function redisStore({
   leaseTtlMs = LEASE_TTL_MS,
   commandTimeoutMs = COMMAND_TIMEOUT_MS,
 }: RedisStoreOptions): JobStore {
-  for (const [name, ms] of Object.entries({ leaseTtlMs, commandTimeoutMs }))
-    if (!(ms > 0 && ms < 2 ** 31))
+  for (const [name, ms] of Object.entries<unknown>({ leaseTtlMs, commandTimeoutMs }))
+    if (!(typeof ms === 'number' && ms > 0 && ms < 2 ** 31))
       throw new TypeError(`${name} must be a number of ms, more than 0 and 24 days at most`);
   const report = harmless('report', given);
   const nodes = redisNodes(url, commandTimeoutMs, report);

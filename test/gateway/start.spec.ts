@@ -52,6 +52,12 @@ test.each<[options: object, complaint: string]>([
   [{ proxies: -1 }, 'proxies must be a whole number'],
   [{ bodyLimitBytes: Number.NaN }, 'bodyLimitBytes must be a whole number of bytes, at least 1'],
   [{ urlKeys: { secret: new Uint8Array() } }, 'urlKeys.secret must be at least 32 random bytes, a Uint8Array'],
+  [{ metrics: null }, 'metrics must be what prometheusMetrics gives'],
+  [{ urlKeys: 'x' }, 'urlKeys must be an object with a secret, or with names'],
+  [{ urlKeys: {} }, 'urlKeys must be an object with a secret, or with names'],
+  [{ urlKeys: { names: 5 } }, 'urlKeys.names must be a store'],
+  [{ webhooks: null }, 'webhooks must be an object with hooks, secret and hosts'],
+  [{ webhooks: { hooks: store.hooks, secret, hosts: [1] } }, 'webhooks.hosts must be a list of host names'],
   [{ webhooks: { hooks: store.hooks, secret: 'x', hosts: [] } }, 'webhooks.secret must be at least 24 bytes'],
 ])('[R18] options that cannot be taken are refused by name: %j', async (options, complaint) => {
   await expect(startGateway({ pipeline, port: 0, ...options })).rejects.toThrow(new TypeError(complaint));

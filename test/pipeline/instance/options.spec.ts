@@ -1,5 +1,5 @@
 import { lastValueFrom } from 'rxjs';
-import { createPipeline, type Pipeline, type PipelineOptions, type Timing } from '../../../index';
+import { createPipeline, redisStore, type Pipeline, type PipelineOptions, type Timing } from '../../../index';
 import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
 import { steps } from '../../support/comfyui/workflows';
 import { hurried } from '../../support/pipeline/pipelines';
@@ -53,6 +53,7 @@ test.each<[what: string, callbacks: Partial<PipelineOptions>]>([
     .map(({ message }) => message)
     .filter((message) => message.includes('a mistake of the application'));
   expect(new Set(told).size).toBe(told.length);
+  expect(told.length > 0).toBe('report' in callbacks);
 });
 
 test('what is undefined is absent: the default is taken', async () => {
@@ -73,6 +74,7 @@ test.each<[options: unknown, complaint: string]>([
   [{ servers }, 'store must be a store, such as redisStore(…) or embeddedStore(…) gives'],
   [{ servers, store: {} }, 'store must be a store, such as redisStore(…) or embeddedStore(…) gives'],
   [{ servers, store, report: 'x' }, 'report must be a function'],
+  [{ servers, store, clock: null }, 'clock must be a scheduler of RxJS'],
   [{ servers, store, timeoutMs: -5 }, 'timeoutMs must be a number of ms, or Infinity for no bound'],
   [{ servers, store, timeoutMs: Number.NaN }, 'timeoutMs must be a number of ms, or Infinity for no bound'],
   [{ servers, store, timing: { pollMs: Number.NaN } }, 'timing.pollMs must be a number of ms, 24 days at most'],
@@ -85,4 +87,12 @@ test.each<[options: unknown, complaint: string]>([
   [{ servers: [{ url: servers[0], header: {} }], store }, 'a server’s header is no option'],
 ])('[R18] %j is refused by name', (options, complaint) => {
   expect(() => createPipeline(options as PipelineOptions)).toThrow(new TypeError(complaint));
+});
+
+test.each([
+  ['leaseTtlMs', '10000'],
+  ['commandTimeoutMs', 0],
+])('[R18] a Redis store’s %s of %j is refused by name', (name, ms) => {
+  const options = { url: 'redis://127.0.0.1:1', report: () => undefined, [name]: ms };
+  expect(() => redisStore(options)).toThrow(`${name} must be a number of ms, more than 0 and 24 days at most`);
 });
