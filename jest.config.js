@@ -19,7 +19,7 @@ const unit = [
   'test/sources/codecs/**',
   'test/sources/frames/**',
   'test/sources/server-address.spec.ts',
-  'test/sinks/{job-state.codec,job-workflows}.spec.ts',
+  'test/sinks/{codecs/job-state.codec,job-workflows}.spec.ts',
   'test/sinks/redis/url.spec.ts',
   'test/pipeline/{instance/end,posting/choose-server,reads/reads,submit/{idempotent-submit,remembered-keys,submissions}}.spec.ts',
   'test/gateway/main/settings/**',

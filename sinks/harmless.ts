@@ -10,7 +10,7 @@ export function harmless<A extends readonly unknown[]>(
   const warn = (error: unknown): void => {
     if (isWarned) return;
     isWarned = true;
-    process.emitWarning(`${name} threw, which changes nothing here: ${String(error)}`, 'ComfyUIJobstreamWarning');
+    process.emitWarning(`${name} threw, which changes nothing here: ${wordsOf(error)}`, 'ComfyUIJobstreamWarning');
   };
   return (...given) => {
     try {
@@ -20,4 +20,13 @@ export function harmless<A extends readonly unknown[]>(
       warn(error);
     }
   };
+}
+
+/** What was thrown, in words, whatever it is: an object without a prototype has none of its own. */
+function wordsOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return typeof error;
+  }
 }

@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';

@@ -1,4 +1,4 @@
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import { asyncScheduler, defer, tap } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';

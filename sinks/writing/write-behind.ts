@@ -3,7 +3,7 @@ import type { JobState } from '../../streams/job/job-state';
 import type { Backoff } from '../../streams/operators/backoff';
 import type { Report } from '../../streams/operators/reporting';
 import type { PutOutcome } from '../job-store';
-import type { StoredWorkflow } from '../stored-workflow.codec';
+import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
 export interface WriteBehind {

@@ -1,4 +1,4 @@
-import { noVersions, type Versions } from '../versions';
+import { noVersions, type Versions } from '../maps/versions';
 import { isSettled, type Failure, type FileOutput, type JobOutput, type JobState } from './job-state';
 import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';

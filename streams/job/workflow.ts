@@ -1,6 +1,6 @@
 import { bounds } from '../bounds';
 import { isRecord } from '../options';
-import { copies } from '../remember';
+import { copies } from '../maps/remember';
 import { alike } from '../workflow/alike';
 
 /** A workflow in ComfyUI's API format: nodes by id. */

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { io } from 'socket.io-client';
 import { reliable } from '../../../gateway/admission/auth/own-auth';
-import { startGateway, TokenRefused, type Auth, type Gateway } from '../../../gateway/index';
+import { startGateway, TokenRefused, type Auth, type Gateway } from '../../../gateway/server/index';
 import { createPipeline, type Pipeline } from '../../../index';
 import { bounds } from '../../../streams/bounds';
 import { aStore } from '../../support/pipeline/stores';

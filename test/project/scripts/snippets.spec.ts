@@ -76,7 +76,7 @@ test('every snippet of the documents compiles against what ships, strictly, in T
   const paths = {
     'comfyui-jobstream': [join(dist, 'index.d.ts')],
     'comfyui-jobstream/compat': [join(dist, 'compat/index.d.ts')],
-    'comfyui-jobstream/gateway': [join(dist, 'gateway/index.d.ts')],
+    'comfyui-jobstream/gateway': [join(dist, 'gateway/server/index.d.ts')],
     'comfyui-jobstream/metrics': [join(dist, 'gateway/metrics/index.d.ts')],
     'comfyui-jobstream/client': [join(dist, 'gateway/client/index.d.ts')],
   };

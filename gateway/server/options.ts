@@ -1,18 +1,18 @@
-import type { Pipeline } from '../pipeline/api';
-import { bounds } from '../streams/bounds';
-import { filled, isRecord, refuseUnknown, type Kind } from '../streams/options';
-import { checkSecret, openAuth, type Auth } from './admission/auth/auth';
-import { reliable } from './admission/auth/own-auth';
-import { defaultRates, type Rates } from './admission/limits/rate-limits';
-import { isLoopback } from './admission/loopback';
-import { webOrigin } from './admission/origin-policy';
-import { pathPrefix } from './http/base-path';
-import { defaultDownloadLimits, type DownloadLimits } from './http/outputs/downloads';
-import type { UrlKeys } from './http/outputs/signed-urls';
+import type { Pipeline } from '../../pipeline/api';
+import { bounds } from '../../streams/bounds';
+import { filled, isRecord, refuseUnknown, type Kind } from '../../streams/options';
+import { checkSecret, openAuth, type Auth } from '../admission/auth/auth';
+import { reliable } from '../admission/auth/own-auth';
+import { defaultRates, type Rates } from '../admission/limits/rate-limits';
+import { isLoopback } from '../admission/loopback';
+import { webOrigin } from '../admission/origin-policy';
+import { pathPrefix } from '../http/base-path';
+import { defaultDownloadLimits, type DownloadLimits } from '../http/outputs/downloads';
+import type { UrlKeys } from '../http/outputs/signed-urls';
 import { harmlessLog, silent, type Log } from './log';
-import type { Metrics } from './metrics';
-import type { SendQueueLimits } from './sockets/send-queue';
-import type { WebhookOptions } from './webhooks/webhooks';
+import type { Metrics } from '../metrics';
+import type { SendQueueLimits } from '../sockets/send-queue';
+import type { WebhookOptions } from '../webhooks/webhooks';
 
 /** What `startGateway` serves, where, to whom, and within which bounds. */
 export interface GatewayOptions {
@@ -60,6 +60,8 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const COUNT: Kind = { isGood: isCount, wanted: 'a whole number; 0 for no bound' };
+/** A timer of Node's waits for no longer: what is more is a millisecond. */
+const isTime = (value: unknown): boolean => isCount(value) && Number(value) > 0 && Number(value) < 2 ** 31;
 const WHOLE: Kind = { isGood: (value) => isCount(value) && Number(value) > 0, wanted: 'a whole number from 1' };
 
 /**
@@ -84,6 +86,12 @@ export function checkedOptions(options: GatewayOptions) {
   if (!auth.required && !isLoopback(host)) throw new Error(`listening at ${host} needs an auth with tokens`);
   if (webhooks !== undefined) checkWebhooks(webhooks);
   if (urlKeys !== undefined) checkUrlKeys(urlKeys);
+  const limits = filled('limits', { waitingBytes: 2 ** 20, stallMs: bounds.stallMs }, options.limits, WHOLE);
+  const downloads = filled('downloads', defaultDownloadLimits, options.downloads, COUNT);
+  const { turnMs, stallBesideOthersMs } = downloads;
+  const times = { 'limits.stallMs': limits.stallMs, 'downloads.turnMs': turnMs };
+  for (const [name, ms] of Object.entries({ ...times, 'downloads.stallBesideOthersMs': stallBesideOthersMs }))
+    refuse(name, isTime(ms), `a whole number of ms from 1 to ${2 ** 31 - 1}`);
   return {
     ...{ pipeline, host, port, auth, proxies, metrics, webhooks, urlKeys },
     ...{ bodyLimitBytes, inputLimitBytes, outputLimitBytes },
@@ -91,8 +99,7 @@ export function checkedOptions(options: GatewayOptions) {
     origins: originsOf(options),
     basePath: basePathOf(options),
     rates: filled('rates', defaultRates, options.rates, COUNT),
-    limits: filled('limits', { waitingBytes: 2 ** 20, stallMs: bounds.stallMs }, options.limits, WHOLE),
-    downloads: filled('downloads', defaultDownloadLimits, options.downloads, COUNT),
+    ...{ limits, downloads },
   };
 }
 
@@ -127,6 +134,7 @@ function basePathOf({ basePath = '' }: GatewayOptions): string {
 
 function checkUrlKeys(keys: UrlKeys): void {
   refuse('urlKeys', isRecord(keys) && ('secret' in keys || 'names' in keys), 'an object with a secret, or with names');
+  refuseUnknown(keys, { secret: true, names: true }, 'urlKeys.');
   if ('secret' in keys) checkSecret('urlKeys.secret', keys.secret);
   else refuse('urlKeys.names', isRecord(keys.names) && typeof keys.names.reserve === 'function', 'a store');
 }
@@ -134,6 +142,7 @@ function checkUrlKeys(keys: UrlKeys): void {
 function checkWebhooks(webhooks: WebhookOptions): void {
   refuse('webhooks', isRecord(webhooks), 'an object with hooks, secret and hosts');
   const { hooks, secret, hosts } = webhooks;
+  refuseUnknown(webhooks, { hooks: true, secret: true, hosts: true }, 'webhooks.');
   refuse('webhooks.hooks', isRecord(hooks), 'the hooks of a store');
   refuse('webhooks.secret', (secret as unknown) instanceof Uint8Array && secret.length >= 24, 'at least 24 bytes');
   refuse('webhooks.hosts', Array.isArray(hosts) && hosts.every(isText), 'a list of host names');

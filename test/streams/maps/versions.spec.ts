@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { noVersions, versionsOf, type Versions } from '../../streams/versions';
+import { noVersions, versionsOf, type Versions } from '../../../streams/maps/versions';
 
 const keys = Array.from({ length: 16 }, (_, n) => String.fromCharCode(97 + n));
 const many = () => new Map(keys.slice(4).map((key, n) => [key, n]));

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { io } from 'socket.io-client';
-import { startGateway, tokenAuth, type Gateway, type Log } from '../../gateway/index';
-import { createPipeline, type Pipeline } from '../../index';
-import { aStore } from '../support/pipeline/stores';
-import { until } from '../support/until';
+import { startGateway, tokenAuth, type Gateway, type Log } from '../../../gateway/server/index';
+import { createPipeline, type Pipeline } from '../../../index';
+import { aStore } from '../../support/pipeline/stores';
+import { until } from '../../support/until';
 
 const store = aStore();
 const secret = new Uint8Array(32).fill(7);
@@ -59,6 +59,11 @@ test.each<[options: object, complaint: string]>([
   [{ webhooks: null }, 'webhooks must be an object with hooks, secret and hosts'],
   [{ webhooks: { hooks: store.hooks, secret, hosts: [1] } }, 'webhooks.hosts must be a list of host names'],
   [{ webhooks: { hooks: store.hooks, secret: 'x', hosts: [] } }, 'webhooks.secret must be at least 24 bytes'],
+  [{ webhooks: { hooks: store.hooks, secret, hosts: [], host: 'a' } }, 'webhooks.host is no option'],
+  [{ urlKeys: { secret, names: store, name: 1 } }, 'urlKeys.name is no option'],
+  [{ downloads: { turnMs: 3e9 } }, 'downloads.turnMs must be a whole number of ms from 1 to 2147483647'],
+  [{ downloads: { turnMs: 0 } }, 'downloads.turnMs must be a whole number of ms from 1 to 2147483647'],
+  [{ limits: { stallMs: 2 ** 31 } }, 'limits.stallMs must be a whole number of ms from 1 to 2147483647'],
 ])('[R18] options that cannot be taken are refused by name: %j', async (options, complaint) => {
   await expect(startGateway({ pipeline, port: 0, ...options })).rejects.toThrow(new TypeError(complaint));
 });

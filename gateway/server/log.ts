@@ -1,4 +1,4 @@
-import { harmless } from '../sinks/harmless';
+import { harmless } from '../../sinks/harmless';
 
 /** One line of a log. */
 export type Line = (fields: Readonly<Record<string, unknown>>, words: string) => void;
