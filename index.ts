@@ -53,7 +53,7 @@ export type {
   Request as SessionRequest,
   SessionKey,
 } from './sinks/leases';
-export type { StoredWorkflow } from './sinks/stored-workflow.codec';
+export type { StoredWorkflow } from './sinks/codecs/stored-workflow.codec';
 export type { Hook, Hooks } from './sinks/webhook-queue';
 export { embeddedStore } from './sinks/embedded/embedded-store';
 export {

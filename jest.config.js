@@ -19,7 +19,7 @@ const unit = [
   'test/sources/codecs/**',
   'test/sources/frames/**',
   'test/sources/server-address.spec.ts',
-  'test/sinks/{job-state.codec,job-workflows}.spec.ts',
+  'test/sinks/{codecs/job-state.codec,job-workflows}.spec.ts',
   'test/sinks/redis/url.spec.ts',
   'test/pipeline/{instance/end,posting/choose-server,reads/reads,submit/{idempotent-submit,remembered-keys,submissions}}.spec.ts',
   'test/gateway/main/settings/**',
@@ -65,8 +65,8 @@ module.exports = {
   ],
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
   testTimeout: 240_000,
-  // Most tests wait for sockets and processes, so two cores carry ten.
-  maxWorkers: availableParallelism() * 5,
+  // Most tests wait for sockets and processes, so two cores carry eight; each worker more costs 2 s of a processor to get warm.
+  maxWorkers: availableParallelism() * 4,
   reporters: ['default', '<rootDir>/test/support/jest/retried.js'],
   testSequencer: '<rootDir>/test/support/jest/longest-first.js',
 };

@@ -2,6 +2,7 @@ import { PipelineClosed } from '../index';
 import { ErrorCategory, type FallbackStrategy } from './error-category';
 import { MissingFile } from './jobs/job-result';
 import { podOf } from './jobs/pod-rest';
+import { MOST_MS, notNegative } from './jobs/waiting-time';
 
 /** How often and how long apart what failed is tried again. */
 export interface ComfyUIErrorHandlerConfig {
@@ -27,10 +28,10 @@ export class ComfyUIErrorHandlerService {
   private readonly healthCheckTimeout: number;
 
   constructor(config: ComfyUIErrorHandlerConfig = {}) {
-    this.maxRetries = config.maxRetries ?? 3;
-    this.backoffBase = config.backoffBase ?? 1_000;
-    this.backoffMax = config.backoffMax ?? 16_000;
-    this.healthCheckTimeout = config.healthCheckTimeout ?? 2_000;
+    this.maxRetries = notNegative('maxRetries', config.maxRetries ?? 3);
+    this.backoffBase = notNegative('backoffBase', config.backoffBase ?? 1_000);
+    this.backoffMax = notNegative('backoffMax', config.backoffMax ?? 16_000);
+    this.healthCheckTimeout = Math.min(notNegative('healthCheckTimeout', config.healthCheckTimeout ?? 2_000), MOST_MS);
   }
 
   /** Whether the same request may do better another time. */

@@ -8,6 +8,7 @@ import { anonymous, following, tracked } from './jobs/following';
 import { hold, type Held } from './jobs/held-pipeline';
 import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
+import { notNegative } from './jobs/waiting-time';
 
 /** Which ComfyUI, and how it is asked. */
 export interface ComfyUIPodConfig {
@@ -44,7 +45,7 @@ export class ComfyUIPodClient {
 
   constructor(config: ComfyUIPodConfig) {
     this.baseUrl = config.baseUrl.replace(/\/+$/, '');
-    this.timeout = config.timeout ?? 120_000;
+    this.timeout = notNegative('timeout', config.timeout ?? 120_000);
     this.hasWebSocket = config.websocketClient !== undefined;
     this.errorHandler = config.errorHandler;
     this.pod = podOf(this.baseUrl);

@@ -1,9 +1,11 @@
-import { filter, firstValueFrom, interval, map, merge, timer, type Subscription } from 'rxjs';
+import { filter, firstValueFrom, interval, map, merge, type Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../index';
 import { following } from './jobs/following';
+import { guarded } from './jobs/guarded';
 import { holdNamed, type Held } from './jobs/held-pipeline';
 import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
 import { realClock } from './jobs/real-clock';
+import { after, notNegative } from './jobs/waiting-time';
 
 /** How a connection is opened, and opened again, ms. */
 export interface ComfyUIWebSocketConfig {
@@ -40,7 +42,7 @@ export class ComfyUIWebSocketClient {
   private readonly connectionTimeout: number;
 
   constructor(config: ComfyUIWebSocketConfig = {}) {
-    this.connectionTimeout = config.connectionTimeout ?? 10_000;
+    this.connectionTimeout = notNegative('connectionTimeout', config.connectionTimeout ?? 10_000);
   }
 
   /**
@@ -73,7 +75,7 @@ export class ComfyUIWebSocketClient {
       map(() => pipeline.servers()[0]?.via === 'websocket'),
       filter((isOpen) => isOpen),
     );
-    return firstValueFrom(merge(opened$, timer(this.connectionTimeout).pipe(map(() => false))));
+    return firstValueFrom(merge(opened$, after(this.connectionTimeout).pipe(map(() => false))));
   }
 
   /** Tells of a job's progress, 0–100, as it grows. */
@@ -142,15 +144,5 @@ export class ComfyUIWebSocketClient {
     // Its end is known; without its images it is told all the same.
     const { images } = await resultOf(connection.pipeline, state, promptId).catch(() => briefly(state, promptId));
     guarded(() => handlers.completion?.({ promptId, status: 'completed', ...(images !== undefined && { images }) }));
-  }
-}
-
-/** A handler's mistake is its own (R15). */
-function guarded(handler: () => unknown): void {
-  const tell = (error: unknown): void => console.error('comfyui-jobstream: a handler threw', error);
-  try {
-    Promise.resolve(handler()).catch(tell);
-  } catch (error) {
-    tell(error);
   }
 }

@@ -1,5 +1,5 @@
 import { catchError, defer, of, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
-import type { StoredWorkflow } from '../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../sinks/codecs/stored-workflow.codec';
 import type { BoardEvent } from '../streams/board/board';
 import type { JobReport } from '../streams/reports/job-report';
 import type { JobState } from '../streams/job/job-state';

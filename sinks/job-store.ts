@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Hooks } from './webhook-queue';
-import type { StoredWorkflow } from './stored-workflow.codec';
+import type { StoredWorkflow } from './codecs/stored-workflow.codec';
 import type { Leases } from './leases';
 import type { Preview } from '../streams/board/board';
 import { bounds } from '../streams/bounds';

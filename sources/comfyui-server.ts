@@ -5,6 +5,7 @@ import type { Session } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './rest/cancel';
+import { findPosted } from './looks/find-posted';
 import { lookUp } from './looks/look-up';
 import { lookup } from './looks/lookup';
 import { rest } from './rest/rest';
@@ -67,6 +68,7 @@ export function comfyUIServer(
   const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
   const routes = lookup(client);
+  const posts = { rest: client, lookup: routes, find: findPosted(routes, clock) };
   return {
     url: address.url,
     name: address.name,
@@ -79,8 +81,7 @@ export function comfyUIServer(
         ...(listener && { listener }),
       }),
     lookUp: lookUp(routes, clock),
-    submit: (submission) =>
-      submit({ rest: client, lookup: routes }, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
+    submit: (submission) => submit(posts, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
     cancel: (promptId) => cancel(client, routes, promptId),
     free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: view(client.open),

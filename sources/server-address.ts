@@ -32,13 +32,9 @@ export interface ServerOptions {
 
 /** Reads the server at a position, counted from 0. Credentials in its URL become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
 export function serverAddress(given: string | ServerOptions, position = 0): ServerAddress {
-  const {
-    url: text,
-    name = `server-${position + 1}`,
-    headers = {},
-    tags,
-    clientId,
-  } = typeof given === 'string' ? ({ url: given } as ServerOptions) : given;
+  const described = typeof given === 'string' ? { url: given } : given;
+  checkShape(described);
+  const { url: text, name = `server-${position + 1}`, headers = {}, tags, clientId }: ServerOptions = described;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new TypeError('a server must be an http or https URL');
@@ -55,6 +51,23 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
     ...(clientId !== undefined && { clientId }),
   };
 }
+
+/** `'x'` for tags, say, would take every type that is a part of it. */
+function checkShape(given: unknown): asserts given is ServerOptions {
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError('a server must be a URL, or an object with a url');
+  const { name, headers, tags, clientId, ...rest } = given as Partial<Record<keyof ServerOptions, unknown>>;
+  const unknown = Object.keys(rest).find((field) => field !== 'url');
+  if (unknown !== undefined) throw new TypeError(`a server’s ${unknown} is no option`);
+  for (const [field, value] of Object.entries({ name, clientId }))
+    if (value !== undefined && !isText(value)) throw new TypeError(`a server’s ${field} must be text`);
+  if (headers !== undefined && (typeof headers !== 'object' || headers === null))
+    throw new TypeError('a server’s headers must be an object');
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every(isText)))
+    throw new TypeError('a server’s tags must be a list of job types');
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
 /** Names the header and never its value, which may be a secret. */
 function checkHeader(header: string, value: string): void {

@@ -106,6 +106,10 @@ export const bounds = {
   keptWorkflowsLength: 8 << 20,
   /** Characters of an id that a server gives a run. */
   runIdLength: 200,
+  /** Of the key that makes a submission safe to repeat, in bytes: LMDB's keys have 1,978. */
+  onceKeyBytes: 1_900,
+  /** Of what tells it from another under the same key. */
+  onceBodyBytes: 4_096,
   /** Bytes of a text frame, of one that ends the socket, and of any other; values in a text frame; and how deep what ComfyUI writes may be nested. */
   frameBytes: 4 << 20,
   frameValues: 150_000,
@@ -155,6 +159,8 @@ export const bounds = {
   downloadsWaiting: 100,
   /** How long a download waits for its turn, and how long a reader may read nothing; less where another waits. */
   turnMs: 10_000,
+  /** How long an application's own `auth` may take: less than a socket has to show a token. */
+  authMs: 8_000,
   stallMs: 30_000,
   stallBesideOthersMs: 2_000,
   /** How long the signed URL of an output is good at least. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openAuth } from '../../gateway/admission/auth/auth';
-import { startGateway } from '../../gateway/server';
+import { startGateway } from '../../gateway/server/server';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import { redisStore } from '../../sinks/redis/redis-store';

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { lastValueFrom, mergeMap, range, timer, toArray } from 'rxjs';
 import { openAuth } from '../../gateway/admission/auth/auth';
-import { startGateway } from '../../gateway/server';
+import { startGateway } from '../../gateway/server/server';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../sinks/job-store';

@@ -1,7 +1,8 @@
-import { firstValueFrom, from, lastValueFrom, map, merge, scan, takeWhile, tap, timer, type Observable } from 'rxjs';
+import { firstValueFrom, from, lastValueFrom, map, merge, scan, takeWhile, tap, type Observable } from 'rxjs';
 import { isSettled, type JobState, type Pipeline } from '../../index';
+import { guarded } from './guarded';
 import { comfyUIIdOf, type ComfyUIJobResult } from './job-result';
-import { realClock } from './real-clock';
+import { after } from './waiting-time';
 
 /** A job as it was last seen. */
 export interface Execution {
@@ -24,10 +25,7 @@ export function executed(
   submitted: JobState,
   { limitMs, closed$, onProgress }: Waiting,
 ): Promise<Execution> {
-  const left$ = merge(
-    closed$.pipe(map(() => CLOSED)),
-    timer(limitMs, realClock).pipe(map(() => `Timeout after ${limitMs}ms`)),
-  );
+  const left$ = merge(closed$.pipe(map(() => CLOSED)), after(limitMs).pipe(map(() => `Timeout after ${limitMs}ms`)));
   const state$ = pipeline.watch(submitted.promptId).pipe(tap(telling(onProgress)));
   const execution$ = merge(left$.pipe(map((left) => ({ left }))), state$.pipe(map((state) => ({ state })))).pipe(
     scan((before: Execution, each: Partial<Execution>): Execution => ({ ...before, ...each }), { state: submitted }),
@@ -77,6 +75,6 @@ function telling(onProgress: (progress: number) => void): (state: JobState) => v
     const progress = Math.floor(state.progress);
     if (state.status === 'failed' || progress <= told) return;
     told = progress;
-    onProgress(progress);
+    guarded(() => onProgress(progress));
   };
 }

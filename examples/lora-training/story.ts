@@ -11,7 +11,7 @@ import { clock, viewerOf, type Viewer } from './viewer';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '40' },
-    trainer: { type: 'string' },
+    trainer: { type: 'string', multiple: true },
     busy: { type: 'boolean', default: false },
   },
 });
@@ -22,6 +22,12 @@ const SCALE = TRAINING_SECONDS / SECONDS;
 const STEPS = 300;
 const SECONDS_PER_STEP = SECONDS / STEPS;
 const USER = 'ada';
+/** The programs that train and report, by the language they are in. */
+const TRAINERS = {
+  python: ['python3', join(__dirname, '../trainer/train.py')],
+  node: [process.execPath, join(__dirname, 'trainer.mjs')],
+} as const;
+type Trainer = keyof typeof TRAINERS;
 /** How a time is told. */
 const scaled = (ms: number): string => clock(ms * SCALE);
 /** A story that takes so long comes to no end. */
@@ -37,19 +43,26 @@ async function story(stage: Stage): Promise<readonly string[]> {
   const said = jobs.status$.subscribe((status) => console.log(`${' '.repeat(9)}the user’s page is ${status}`));
   try {
     const trained = await post(stage, { workflow: trainLora(STEPS, SECONDS_PER_STEP) });
-    const reported = await post(stage, { reported: { steps: STEPS } });
+    const trainers = trainersWanted();
+    const reported = await Promise.all(
+      trainers.map(async (by) => ({ by, job: await post(stage, { reported: { steps: STEPS } }) })),
+    );
     const viewers = [
       viewerOf('ComfyUI', jobs.watchJob(trained.promptId), SCALE),
-      viewerOf('reported', jobs.watchJob(reported.promptId), SCALE),
+      ...reported.map(({ by, job }) =>
+        viewerOf(trainers.length === 1 ? 'reported' : by, jobs.watchJob(job.promptId), SCALE),
+      ),
     ];
-    const trainer = train(`${stage.url}${reported.report?.url ?? ''}`, reported.report?.token ?? '');
+    const training = reported.map(({ by, job: { report } }) =>
+      train(by, `${stage.url}${report?.url ?? ''}`, report?.token ?? ''),
+    );
     const [restarts] = await Promise.all([troubles(stage, viewers), ...viewers.map(({ ended }) => ended)]);
-    const code = await trainer;
+    const codes = await Promise.all(training);
     const found = viewers.flatMap((viewer) => summary(viewer, restarts));
     const runs = stage.executions();
     return [
       ...found,
-      ...(code === 0 ? [] : [`the trainer ended with ${code}`]),
+      ...codes.filter((code) => code !== 0).map((code) => `a trainer ended with ${code}`),
       ...(runs === 1 ? [] : [`ComfyUI ran it ${runs} times`]),
     ];
   } finally {
@@ -105,13 +118,16 @@ async function post({ url, token }: Stage, body: object): Promise<Opened> {
   return (await answer.json()) as Opened;
 }
 
-/** Runs the program that trains, in Python where there is one. Resolves with its exit code. */
-async function train(url: string, token: string): Promise<number | null> {
-  const inPython = values.trainer !== 'node' && spawnSync('python3', ['--version']).status === 0;
-  const script = inPython
-    ? ['python3', join(__dirname, '../trainer/train.py')]
-    : [process.execPath, join(__dirname, 'trainer.mjs')];
-  const [program = '', file = ''] = script;
+/** Those that were asked for; else the one in Python, or in Node where there is none. */
+function trainersWanted(): readonly Trainer[] {
+  const named = (values.trainer ?? []).filter((name): name is Trainer => name in TRAINERS);
+  if (named.length > 0) return named;
+  return [spawnSync('python3', ['--version']).status === 0 ? 'python' : 'node'];
+}
+
+/** Runs the program that trains. Resolves with its exit code. */
+async function train(trainer: Trainer, url: string, token: string): Promise<number | null> {
+  const [program, file] = TRAINERS[trainer];
   const child = spawn(program, [file, url, token, String(STEPS), String(SECONDS_PER_STEP)], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });

@@ -53,3 +53,10 @@ const isOwn = (origin: string, host = ''): boolean => {
   const named = host.toLowerCase();
   return URL.canParse(origin) && [named, named.replace(/:(80|443)?$/, '')].includes(new URL(origin).host);
 };
+
+/** A web origin as browsers write it, of text that may end in a slash; `undefined` where the text is none. */
+export function webOrigin(text: string): string | undefined {
+  const origin = text.replace(/\/$/, '');
+  const isOne = /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin;
+  return isOne ? origin : undefined;
+}

@@ -1,4 +1,4 @@
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 
 /** Tells the operator of refusals that whoever is refused cannot understand by themselves; the same one at most once a minute. */
 export interface RefusalLog {

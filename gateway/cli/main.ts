@@ -14,7 +14,7 @@ import { crashLoudly, leave, onSignal } from './leaving';
 import { sparingHeap } from './sparing-heap';
 import { makeToken } from './token';
 import { version } from './version';
-import { startGateway } from '../server';
+import { startGateway } from '../server/server';
 import { prometheusMetrics, type Metrics } from '../metrics';
 import { processMetrics } from '../metrics/counts/process-metrics';
 import { serveMetrics } from '../metrics/metrics-server';

@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
@@ -71,6 +71,8 @@ export const httpApp = (options: HttpOptions): Express => {
   const { pipeline, auth, admission, policy, refusals, histories, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
+  // Express's last word on an error has the stack in it, unless this is said.
+  app.set('env', 'production');
   app.use(underBase(options.basePath, options.proxies));
   app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
   // Probes come before admission: no rate limit is to make an orchestrator think the gateway dead.

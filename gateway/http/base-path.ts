@@ -41,3 +41,9 @@ export const prefixOf = ({ locals }: Pick<Response, 'locals'>): string => {
   const { prefix } = locals as { readonly prefix?: unknown };
   return typeof prefix === 'string' ? prefix : '';
 };
+
+/** A path without an end slash, the root being empty; `undefined` where the text is none that all paths could begin with. */
+export const pathPrefix = (text: string): string | undefined =>
+  text.length <= 200 && /^\/?$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
+    ? text.replace(/\/$/, '')
+    : undefined;

@@ -26,6 +26,10 @@ export interface Metrics {
 
 /** Counts what happens as Prometheus wants it, in seconds and bytes, without an id in any label. Throws where the registry has one of the names already. */
 export function prometheusMetrics({ registry = new Registry(), types = [] }: MetricsOptions = {}): Metrics {
+  if (typeof (registry as Partial<Registry> | null)?.registerMetric !== 'function')
+    throw new TypeError('registry must be a Registry of prom-client');
+  if (!Array.isArray(types) || types.some((type: unknown) => typeof type !== 'string'))
+    throw new TypeError('types must be a list of job types');
   const labels = labelsOf(types);
   const watched: Watched = { view: undefined };
   const retries = retryMetrics(registry);

@@ -2,7 +2,7 @@ import type { SchedulerLike } from 'rxjs';
 import type { Preview } from '../../pipeline/api';
 import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
-import { remember } from '../../streams/remember';
+import { remember } from '../../streams/maps/remember';
 import { bytesOf } from './encoded-state';
 import type { Refusal, Reply } from '../wire/protocol';
 import type { CutKind } from '../metrics/gateway-event';

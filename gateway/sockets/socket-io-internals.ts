@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import type { Socket } from 'socket.io';
 import { version } from '../cli/version';
 

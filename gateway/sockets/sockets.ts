@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import { asyncScheduler, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
 import type { Pipeline } from '../../pipeline/api';

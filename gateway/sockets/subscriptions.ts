@@ -90,7 +90,12 @@ class SocketSubscriptions implements Subscriptions {
     this.#watching = this.#followed.all
       .news(this.#viewer)
       .pipe(finalize(() => answer.with(LEFT)))
-      .subscribe({ next: (news) => this.#tellOfAll(news, answer), error: this.#onBroken });
+      .subscribe({
+        next: (news) => this.#tellOfAll(news, answer),
+        error: (error: unknown) => {
+          if (!answer.with(refusal(problemOf(error)))) this.#onBroken(error);
+        },
+      });
     before?.unsubscribe();
   }
 

@@ -16,7 +16,7 @@ import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import { bounds } from '../../streams/bounds';
 import { isSettled } from '../../streams/job/job-state';
 import { orNothing } from '../../streams/operators/reporting';
-import { remember } from '../../streams/remember';
+import { remember } from '../../streams/maps/remember';
 
 /** Of a store that may have lost something, what lives is stored again by then. */
 const STORED_MS = 5_000;

@@ -1,4 +1,4 @@
-import type { Log } from '../log';
+import type { Log } from '../server/log';
 import { asyncScheduler, defer, tap } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Hooks } from '../../sinks/webhook-queue';
@@ -37,7 +37,9 @@ export function webhooksFor(
   tell: GatewayTelemetry,
 ): Webhooks {
   if (options === undefined) return none;
-  const { hooks, secret, hosts } = options;
+  const { hooks, secret } = options;
+  // As a URL has them.
+  const hosts = options.hosts.map((host) => host.toLowerCase());
   const policy: WebhookPolicy = { hosts, allowsLoopback: !auth.required };
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
   const deliveries = delivery({

@@ -56,11 +56,11 @@ export const unauthorized = (refusal?: TokenRefused): Problem =>
     : new Problem(
         'unauthorized',
         { detail: refusal.message },
-        // Header values are ASCII: typographic quotes would make Node throw.
-        {
-          'WWW-Authenticate': `Bearer error="invalid_token", error_description="${refusal.message.replaceAll('’', "'")}"`,
-        },
+        { 'WWW-Authenticate': `Bearer error="invalid_token", error_description="${plain(refusal.message)}"` },
       );
+
+/** What an `error_description` may hold (RFC 6750, 3): at any other character, an application's own words say, Node would throw or a reader stop. */
+const plain = (words: string): string => words.replaceAll('’', "'").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]+/g, '?');
 
 const RETRY_SOON = { 'Retry-After': '5' };
 

@@ -1,3 +1,4 @@
+import type { Attributes } from '@opentelemetry/api';
 import {
   EMPTY,
   NEVER,
@@ -9,7 +10,6 @@ import {
   firstValueFrom,
   from,
   ignoreElements,
-  lastValueFrom,
   map,
   merge,
   noop,
@@ -22,7 +22,7 @@ import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerSta
 import { cancelling } from './cancelling';
 import type { Choice } from '../posting/choose-server';
 import { inputs } from '../submit/inputs';
-import { checkQuery } from '../submit/request';
+import { checkedQuery } from '../submit/request';
 import type { Env } from '../env';
 import type { Life } from './life';
 import type { Pictures } from '../reads/pictures';
@@ -64,26 +64,17 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
       if (life.isOver()) throw new PipelineClosed('the pipeline is closed');
       return call(...given);
     };
-  /** A call that may store a job. */
-  const begins = <A extends readonly unknown[], T>(call: (...given: A) => Promise<T>) =>
-    whileOpen(async (...given: A): Promise<T> => {
-      await lastValueFrom(sessions.ready(), { defaultValue: undefined });
-      return call(...given);
-    });
   const readOpen = <T>(read: () => Observable<T>): Observable<T> =>
     defer(() => (life.isOver() ? throwError(() => new PipelineClosed('the pipeline is closed')) : read()));
   return {
-    submit: tracedCall('jobstream.submit', ({ type }) => ({ 'jobstream.type': type }), begins(submit)),
-    track: begins(track),
-    open: begins(parts.open),
+    submit: tracedCall('jobstream.submit', typeOf, whileOpen(submit)),
+    track: whileOpen(track),
+    open: whileOpen(parts.open),
     report: whileOpen(parts.report),
     curves: whileOpen(parts.curves.of),
     cancel: whileOpen(cancelling(parts, env)),
     get: whileOpen((promptId, isShown) => reads.get(promptId, isShown)),
-    list: whileOpen(async (query = {}) => {
-      checkQuery(query);
-      return reads.list(query);
-    }),
+    list: whileOpen(async (query = {}) => reads.list(checkedQuery(query))),
     watch: (promptId) => readOpen(() => reads.watch(promptId).pipe(takeUntil(parts.stop$))),
     live: (onPartial) => readOpen(() => live(parts, env, onPartial)),
     states$: life.states$,
@@ -103,6 +94,12 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     closed: life.closed,
   };
 }
+
+/** Before the request is looked at: what it is none of, `submit` rejects. */
+const typeOf = (request: unknown): Attributes => {
+  const type: unknown = typeof request === 'object' && request !== null ? Reflect.get(request, 'type') : undefined;
+  return typeof type === 'string' ? { 'jobstream.type': type } : {};
+};
 
 /** What comes here while the job is watched here, else what another instance shows of it; until the job settles. */
 function previews(

@@ -30,7 +30,7 @@ import { bounds } from '../../streams/bounds';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
-import { remember } from '../../streams/remember';
+import { remember } from '../../streams/maps/remember';
 
 /** When the store is looked at after a session's holder was asked; twice as long each time that it shows nothing. */
 const HEARD_MS = 100;

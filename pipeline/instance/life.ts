@@ -61,6 +61,7 @@ export interface LifeParts {
   readonly keys: Pick<RememberedKeys, 'renewed' | 'forget'>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
+  readonly closeStore: () => Observable<unknown>;
   readonly stop$: ReplaySubject<void>;
   /** Demands of other parts than the sessions. */
   readonly demand$: Observable<Demand>;
@@ -200,7 +201,7 @@ const fulfilled =
 
 /** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
 async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
-  const { servers, sessions, local, pictures, curves, writer, store } = parts;
+  const { servers, sessions, local, pictures, curves, writer, closeStore } = parts;
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
       reporting('closing', report),
@@ -209,7 +210,7 @@ async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   local.states.close();
   local.previews.close();
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));
-  const shut$ = defer(() => (writer.close(), pictures.close(), store.close()));
+  const shut$ = defer(() => (writer.close(), pictures.close(), closeStore()));
   const drained$ = merge(
     quietly(concat(writer.drain(DRAIN_MS), curves.flush().pipe(timeout(DRAIN_MS)))),
     quietly(pictures.drained$.pipe(timeout({ first: DRAIN_MS, with: () => EMPTY }))),

@@ -21,7 +21,7 @@ import { endingJob, type StoredJob } from '../demand';
 import type { Env } from '../env';
 import type { Sessions } from '../sessions/sessions';
 import type { JobStore } from '../../sinks/job-store';
-import { oncePosted } from '../../sinks/stored-workflow.codec';
+import { oncePosted } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { Submission } from '../../sources/rest/submit';

@@ -2,7 +2,7 @@ import { defer, map, of, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
 import { isTransient, type Env } from '../env';
 import type { JobStore } from '../../sinks/job-store';
-import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { Failure, JobState } from '../../streams/job/job-state';

@@ -1,9 +1,9 @@
-import { of } from 'rxjs';
+import { lastValueFrom, of } from 'rxjs';
 import type { OpenRequest } from '../api';
 import type { Sessions } from '../sessions/sessions';
 import type { Beginnings } from '../submit/beginnings';
 import type { Identity } from '../submit/idempotent-submit';
-import { checkOpening } from '../submit/request';
+import { checkedOpening } from '../submit/request';
 import { newState } from '../submit/submissions';
 import type { BoardEvent } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
@@ -12,7 +12,7 @@ import { REPORTED_URL } from '../../streams/reports/job-report';
 import { reportedJob } from '../../streams/reports/reported-job';
 
 export interface OpeningParts {
-  readonly sessions: Pick<Sessions, 'own'>;
+  readonly sessions: Pick<Sessions, 'own' | 'ready'>;
   readonly beginnings: Beginnings;
   /** How long a job may take in all where its request does not say; no bound where `undefined`. */
   readonly timeoutMs: (type: string) => number | undefined;
@@ -44,8 +44,9 @@ export function opening({
       },
       as,
     );
-  return async (request) => {
-    checkOpening(request);
+  return async (given) => {
+    const request = checkedOpening(given);
+    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
     return request.once === undefined ? openAs(request) : beginnings.once(request.once, (as) => openAs(request, as));
   };
 }

@@ -77,9 +77,11 @@ export function reports(
       throw new StoreUnavailable(orElse, { cause: error });
     });
 
-  return async (promptId, report, isShown) => {
-    const [objection] = objectionsToReport(report);
+  return async (promptId, given, isShown) => {
+    const [objection] = objectionsToReport(given);
     if (objection !== undefined) throw new InvalidRequest(objection.field, objection.message);
+    // As it is now: the caller may fill the same object anew while this one is on its way.
+    const report = JSON.parse(JSON.stringify(given)) as JobReport;
     const state = await reads.present(promptId, isShown);
     if (state === undefined) throw new UnknownJob('no such job');
     if (state.reported === undefined) throw new NotReported('the job does not report itself');

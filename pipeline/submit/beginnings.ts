@@ -7,7 +7,7 @@ import type { RememberedKeys } from './remembered-keys';
 import type { Reads } from '../reads/reads';
 import type { Transit } from '../sessions/transit';
 import type { JobStore } from '../../sinks/job-store';
-import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import type { JobState } from '../../streams/job/job-state';

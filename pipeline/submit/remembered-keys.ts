@@ -7,7 +7,7 @@ import type { BoardView } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
 import { orNothing, reporting } from '../../streams/operators/reporting';
-import { remember } from '../../streams/remember';
+import { remember } from '../../streams/maps/remember';
 
 export interface RememberedKeysParts {
   readonly board: Pick<BoardView, 'job'>;

@@ -1,5 +1,7 @@
 import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
+import { isRunId } from '../../streams/job/run-id';
+import { isRecord } from '../../streams/options';
 import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
 import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
@@ -29,13 +31,12 @@ const whole = (least: number, most: number): Rule =>
     `must be a whole number from ${least} to ${most}`,
   );
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';
   try {
     const json = JSON.stringify(value, finite);
+    // What it says of itself by `toJSON` is what is kept.
+    if (!json.startsWith('{')) return 'must be an object';
     const bytes = Buffer.byteLength(json);
     if (bytes <= bounds.metadataBytes) return undefined;
     return `has ${bytes} bytes of JSON; at most ${bounds.metadataBytes} are taken`;
@@ -63,10 +64,17 @@ const job: Rules<JobRequest> = {
   server: optional(text(bounds.serverLength)),
 };
 
+const isOfBytes = (least: number, most: number, value: unknown): boolean =>
+  typeof value === 'string' && value.length >= least && Buffer.byteLength(value) <= most;
+
+/** A store takes no longer key; and one that is empty would be everybody's. */
 const once = optional(
   unless(
-    (value) => isRecord(value) && typeof value['key'] === 'string' && typeof value['body'] === 'string',
-    'must have a key and a body, both texts',
+    (value) =>
+      isRecord(value) &&
+      isOfBytes(1, bounds.onceKeyBytes, value['key']) &&
+      isOfBytes(0, bounds.onceBodyBytes, value['body']),
+    `must have a key of 1 to ${bounds.onceKeyBytes} bytes, and a body of ${bounds.onceBodyBytes} at most, both texts`,
   ),
 );
 
@@ -84,7 +92,7 @@ const submission: Rules<SubmitRequest> = {
   ...job,
   once,
   workflow: anything,
-  outline: anything,
+  outline: optional(unless((value) => typeof value === 'string', 'must be text')),
   extraData: anything,
   front: optional(unless((value) => typeof value === 'boolean', 'must be true or false')),
   number: optional(unless(Number.isFinite, 'must be a number')),
@@ -115,24 +123,41 @@ const query: Rules<ListQuery> = {
   limit: optional(unless((value) => Number.isInteger(value) && Number(value) >= 1, 'must be a whole number from 1')),
 };
 
-/** Throws `InvalidRequest` for the first field that is not known, or cannot be taken (R16, R18). */
+/**
+ * What is asked, as it is now: the caller may use the same object for the next request while this one waits. Throws
+ * `InvalidRequest` for the first field that is not known, or cannot be taken (R16, R18).
+ */
 const checking =
   <R extends object>(rules: Rules<R>) =>
-  (asked: R): void => {
+  (asked: R): R => {
     if (!isRecord(asked)) throw new InvalidRequest('request', 'must be an object');
     const unknown = Object.keys(asked).find((name) => !Object.hasOwn(rules, name));
     if (unknown !== undefined) throw new InvalidRequest(cut(unknown), 'is not known');
+    const taken: Record<string, unknown> = {};
     for (const [field, rule] of Object.entries<Rule>(rules)) {
-      const objection = rule(asked[field]);
+      const value = asked[field];
+      const objection = rule(value);
       if (objection !== undefined) throw new InvalidRequest(field, objection);
+      if (value !== undefined) taken[field] = rule === anything ? value : ownOf(value);
     }
+    return taken as R;
   };
 
-/** What `submit` is given, apart from its workflow and extra data, which `promptOf` reads. */
-export const checkSubmission = checking(submission);
+/** What was found to be JSON, for ourselves: as it will be stored. */
+const ownOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? (JSON.parse(JSON.stringify(value)) as unknown) : value;
+
+/** What `submit` is given; of its workflow and extra data `promptOf` makes what is ours. */
+export const checkedSubmission = checking(submission);
 /** What `open` is given. */
-export const checkOpening = checking(opening);
+export const checkedOpening = checking(opening);
 /** What `track` is given. */
-export const checkTracking = checking(job);
+export const checkedTracking = checking(job);
 /** What `list` is given. */
-export const checkQuery = checking(query);
+export const checkedQuery = checking(query);
+
+/** Throws `InvalidRequest` for what no ComfyUI has as a job's id, or no URL and no key could hold. */
+export function checkId(promptId: unknown): asserts promptId is string {
+  if (typeof promptId !== 'string' || !isRunId(promptId))
+    throw new InvalidRequest('promptId', `must be text of 1 to ${bounds.runIdLength} characters, without slashes`);
+}

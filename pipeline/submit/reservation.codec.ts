@@ -3,7 +3,7 @@ import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
 import type { JobState } from '../../streams/job/job-state';
-import { jobState } from '../../sinks/job-state.codec';
+import { jobState } from '../../sinks/codecs/job-state.codec';
 
 /** What a caller's key for a submission stands for. */
 export interface Reservation {

@@ -1,18 +1,20 @@
+import { lastValueFrom } from 'rxjs';
 import type { JobRequest, SubmitRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import type { Beginnings } from './beginnings';
 import type { Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
-import { checkSubmission } from './request';
+import { checkedSubmission } from './request';
 import type { Sessions } from '../sessions/sessions';
 import type { BoardView } from '../../streams/board/board';
 import { queuedState } from '../../streams/job/job';
+import type { Prompt } from '../../streams/job/workflow';
 import type { JobState, RetryPolicy } from '../../streams/job/job-state';
 
 export interface SubmissionParts {
   readonly choice: Choice;
-  readonly sessions: Pick<Sessions, 'own'>;
+  readonly sessions: Pick<Sessions, 'own' | 'ready'>;
   readonly board: Pick<BoardView, 'session'>;
   readonly posting: Pick<Posting, 'first'>;
   readonly beginnings: Beginnings;
@@ -38,8 +40,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
     };
   }
 
-  async function submitAs(request: SubmitRequest, as?: Identity): Promise<JobState> {
-    const prompt = promptOf(request);
+  function submitAs(request: SubmitRequest, prompt: Prompt, as?: Identity): Promise<JobState> {
     const { url } = choice.asked(request.server, request.type);
     return beginnings.begin(
       {
@@ -51,11 +52,13 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
     );
   }
 
-  return async (request) => {
-    checkSubmission(request);
-    if (request.once === undefined) return submitAs(request);
+  return async (given) => {
+    const request = checkedSubmission(given);
+    const prompt = promptOf(request);
+    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
+    if (request.once === undefined) return submitAs(request, prompt);
     choice.asked(request.server, request.type);
-    return beginnings.once(request.once, (as) => submitAs(request, as));
+    return beginnings.once(request.once, (as) => submitAs(request, prompt, as));
   };
 }
 

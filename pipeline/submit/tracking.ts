@@ -4,7 +4,7 @@ import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
 import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
-import { checkTracking } from './request';
+import { checkedTracking, checkId } from './request';
 import { newState } from './submissions';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { jobOf } from '../../streams/job/job';
@@ -12,7 +12,7 @@ import type { JobState } from '../../streams/job/job-state';
 
 export interface TrackingParts {
   readonly choice: Choice;
-  readonly sessions: Pick<Sessions, 'own'>;
+  readonly sessions: Pick<Sessions, 'own' | 'ready'>;
   readonly board: BoardView;
   readonly reads: Pick<Reads, 'get'>;
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
@@ -21,8 +21,10 @@ export interface TrackingParts {
 /** Finds a job that somebody else posted, on the server asked for or on whichever knows it, and has it watched. */
 export const tracking =
   ({ choice, sessions, board, reads, run }: TrackingParts, { clock }: Pick<Env, 'clock'>) =>
-  async (promptId: string, request: JobRequest): Promise<JobState> => {
-    checkTracking(request);
+  async (promptId: string, given: JobRequest): Promise<JobState> => {
+    checkId(promptId);
+    const request = checkedTracking(given);
+    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
     const known = (await reads.get(promptId)) ?? board.run(promptId)?.state;
     if (known !== undefined) return known;
     const servers = request.server === undefined ? choice.servers : [choice.asked(request.server, request.type)];

@@ -25,14 +25,14 @@ export const traced =
       );
     });
 
-/** Likewise for a call. */
+/** Likewise for a call. What its arguments throw when they are looked at, it rejects with. */
 export const tracedCall =
   <A extends readonly unknown[], T>(
     name: string,
     attributesOf: (...given: A) => Attributes,
     call: (...given: A) => Promise<T>,
   ) =>
-  (...given: A): Promise<T> =>
+  async (...given: A): Promise<T> =>
     tracer.startActiveSpan(name, { attributes: attributesOf(...given) }, async (span) => {
       try {
         return await call(...given);

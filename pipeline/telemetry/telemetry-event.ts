@@ -57,7 +57,7 @@ export type InstanceEvent =
   /** Sessions of an instance that is gone, or the jobs of an earlier run, were taken over with so many jobs. */
   | { readonly tag: 'tookOver'; readonly sessions: number; readonly jobs: number; readonly ms: number };
 
-/** What happened, for whoever counts it: told at once, in the thread of what happened, so a listener is to be quick and must not throw. */
+/** What happened, for whoever counts it: told at once, in the thread of what happened, so a listener is to be quick. What it throws is its own, and ends nothing. */
 export type TelemetryEvent = InstanceEvent | ServerEvent | StoreEvent;
 
 /** Who is told of what happens. */

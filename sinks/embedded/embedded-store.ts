@@ -14,6 +14,7 @@ import {
 import type { JobState } from '../../streams/job/job-state';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import type { Report } from '../../streams/operators/reporting';
+import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { expired } from './file/expiry';
@@ -44,7 +45,8 @@ export interface EmbeddedStoreOptions {
  * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
  * file cannot be opened, or another process has it.
  */
-export function embeddedStore({ directory, clock = asyncScheduler, report }: EmbeddedStoreOptions): JobStore {
+export function embeddedStore({ directory, clock = asyncScheduler, report: given }: EmbeddedStoreOptions): JobStore {
+  const report = harmless('report', given);
   const file = lmdbFile(directory);
   const release = claimFile(file, directory, report);
   const feed = watchers<JobState>();

@@ -1,5 +1,6 @@
 import { catchError, map, merge, of, Subject } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
+import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
 import { redisNodes } from './connection/topology';
@@ -37,14 +38,18 @@ export interface RedisStoreOptions {
 /**
  * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
  * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
- * `StoreUnavailable`. Throws `InvalidRedisUrl`.
+ * `StoreUnavailable`. Throws `InvalidRedisUrl`, and a `TypeError` for a time that is none.
  */
 export function redisStore({
   url,
-  report,
+  report: given,
   leaseTtlMs = LEASE_TTL_MS,
   commandTimeoutMs = COMMAND_TIMEOUT_MS,
 }: RedisStoreOptions): JobStore {
+  for (const [name, ms] of Object.entries<unknown>({ leaseTtlMs, commandTimeoutMs }))
+    if (!(typeof ms === 'number' && ms > 0 && ms < 2 ** 31))
+      throw new TypeError(`${name} must be a number of ms, more than 0 and 24 days at most`);
+  const report = harmless('report', given);
   const nodes = redisNodes(url, commandTimeoutMs, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);

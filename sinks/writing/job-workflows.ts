@@ -1,7 +1,7 @@
 import { bounds } from '../../streams/bounds';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { PutOutcome } from '../job-store';
-import type { StoredWorkflow } from '../stored-workflow.codec';
+import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 
 /** The workflows that wait to be stored with their job's next state; and those that were, and may be needed again. */
 export class JobWorkflows {

@@ -26,7 +26,7 @@ import { conflateMapBy } from '../../streams/operators/conflate-map-by';
 import { isNewer, type JobState } from '../../streams/job/job-state';
 import { throttleBy } from '../../streams/operators/throttle-by';
 import type { Report } from '../../streams/operators/reporting';
-import type { StoredWorkflow } from '../stored-workflow.codec';
+import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
 import { JobWorkflows } from './job-workflows';

@@ -3,8 +3,8 @@ import type { JobState } from '../../streams/job/job-state';
 import type { Backoff } from '../../streams/operators/backoff';
 import type { Report } from '../../streams/operators/reporting';
 import type { PutOutcome } from '../job-store';
+import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 import type { Confirmations } from './confirmations';
-import type { StoredWorkflow } from '../stored-workflow.codec';
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
 export interface WriteBehind {

@@ -102,9 +102,9 @@ export function startedIn(messages: readonly unknown[], field?: unknown): Pick<E
 
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** Jobs that have ended, by their ids and by the ids that we posted them under, and whether the server remembers no others. */
+/** The ids of jobs that have ended, by these and by the ids that we posted them under, and whether the server remembers no others. */
 export interface Ends {
-  readonly ids: ReadonlySet<string>;
+  readonly ids: ReadonlyMap<string, string>;
   readonly isAll: boolean;
 }
 
@@ -113,9 +113,12 @@ export function historyIdsOf(json: unknown, mark: string, asked: number): Ends |
   if (!t.UnknownRecord.is(json)) return undefined;
   const entries = Object.entries(json);
   if (!entries.every(([, entry]) => isHistoryEntry(entry))) return undefined;
-  const marks = entries.map(([, entry]) => extraDataOf(entry)?.[mark]);
-  const ids = [...entries.map(([id]) => id), ...marks].filter((id) => typeof id === 'string');
-  return { ids: new Set(ids), isAll: entries.length < asked };
+  const ids = new Map(entries.map(([id]) => [id, id]));
+  for (const [id, entry] of entries) {
+    const posted = extraDataOf(entry)?.[mark];
+    if (typeof posted === 'string' && !ids.has(posted)) ids.set(posted, id);
+  }
+  return { ids, isAll: entries.length < asked };
 }
 
 /** The id under which history holds the job that was posted with this extra data. */

@@ -149,7 +149,8 @@ function failureOfNode(error: unknown): Failure | undefined {
 export function endedListOf(json: unknown): Ends | undefined {
   const list = t.type({ jobs: t.array(t.type({ id: idCodec })), pagination: t.type({ has_more: t.boolean }) });
   if (!list.is(json)) return undefined;
-  return { ids: new Set(json.jobs.map(({ id }) => idText(id))), isAll: !json.pagination.has_more };
+  const ids = json.jobs.map(({ id }) => idText(id));
+  return { ids: new Map(ids.map((id) => [id, id])), isAll: !json.pagination.has_more };
 }
 
 const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>

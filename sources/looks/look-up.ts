@@ -17,14 +17,8 @@ import { runIdOf } from '../../streams/job/job-state';
 import type { Ends } from '../codecs/history.codec';
 import type { Found, Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
-import type { Lookup } from './lookup';
+import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
 import { MARK, placesOf } from './places';
-
-/** Detail requests under way at once. */
-const CONCURRENT_DETAILS = 4;
-
-/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
-const MIN_FOR_LIST = 3;
 
 /** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
 const QUEUE_PAUSE_MS = 60_000;
@@ -74,7 +68,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
       // An optimisation: where the list is no answer, each job is asked for.
       catchError((error: unknown) => {
         if (!(error instanceof NoAnswer)) throw error;
-        return of<Ends>({ ids: new Set(), isAll: false });
+        return of<Ends>({ ids: new Map(), isAll: false });
       }),
       concatMap(({ ids, isAll }) => {
         const isGone = ({ state }: Job): boolean => isAll && !ids.has(runIdOf(state));
@@ -145,9 +139,11 @@ function entryOf(queued: Queued): QueueEntry {
   };
 }
 
-/** Posted, it may be, by an instance that did not live to hear the answer. */
+/** Posted, it may be, by an instance that did not live to hear the answer. Of a first run that has a `runId`, that is the answer. */
 const wasNeverHeardOf = (job: Job): boolean =>
-  job.state.status === 'queued' && (!isAtServer(job) || (job.stage.heardAt === 0 && job.stage.absences.count === 0));
+  job.state.status === 'queued' &&
+  (job.state.runId === undefined || job.state.attempt > 1) &&
+  (!isAtServer(job) || (job.stage.heardAt === 0 && job.stage.absences.count === 0));
 
 const hasSucceeded = ({ stage }: Job): boolean => stage.tag === 'fetchingOutputs';
 

@@ -25,9 +25,17 @@ export interface Lookup {
   readonly answers: () => Observable<true>;
   /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
+  /** Whether it has proven to lack `/api/jobs`, and with it whatever came later. */
+  readonly isLegacy: () => boolean;
   /** The server has told whether jobs keep the ids that they are posted with. */
   readonly knowsWhetherIdsStay: (doThey: boolean) => void;
 }
+
+/** Requests for single jobs under way at once. */
+export const CONCURRENT_DETAILS = 4;
+
+/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
+export const MIN_FOR_LIST = 3;
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const MAX_HISTORY_ITEMS = 32;
@@ -53,6 +61,7 @@ export function lookup(rest: Asked): Lookup {
     ends: () => routes.ends(),
     answers: () => routes.answers(),
     renamed: (promptId) => routes.renamed(promptId),
+    isLegacy: () => routes.isLegacy(),
     knowsWhetherIdsStay: (doThey) => routes.knowsWhetherIdsStay(doThey),
   };
 }
@@ -161,6 +170,10 @@ class Routes implements Lookup {
         }),
       );
     });
+  }
+
+  isLegacy(): boolean {
+    return this.#legacy;
   }
 
   knowsWhetherIdsStay(doThey: boolean): void {

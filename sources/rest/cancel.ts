@@ -7,7 +7,10 @@ import { NoAnswer, Unreadable, type Rest } from './rest';
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
  * is harmless. Whether it stopped, frames and looks tell.
  */
-export const cancel = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: string): Observable<never> =>
+export const cancel = (rest: Rest, lookup: Pick<Lookup, 'answers' | 'isLegacy'>, promptId: string): Observable<never> =>
+  defer(() => (lookup.isLegacy() ? cancelLegacy(rest, promptId) : cancelById(rest, lookup, promptId)));
+
+const cancelById = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: string): Observable<never> =>
   rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, '{}').pipe(
     concatMap((answer) => {
       if (lacksRoute(answer)) return cancelLegacy(rest, promptId);

@@ -20,7 +20,7 @@ import type { BoardEvent } from '../../streams/board/board';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import type { Prompt } from '../../streams/job/workflow';
-import { findPosted } from '../looks/find-posted';
+import type { FindPosted } from '../looks/find-posted';
 import type { Lookup } from '../looks/lookup';
 import { MARK } from '../looks/places';
 import { idText } from '../codecs/frame.codec';
@@ -69,12 +69,19 @@ export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
   giveUpMs: 600_000,
 };
 
+/** What posting needs of a server: all its posts share what they find out about it. */
+export interface PostingServer {
+  readonly rest: Rest;
+  readonly lookup: Pick<Lookup, 'answers' | 'knowsWhetherIdsStay'>;
+  readonly find: FindPosted;
+}
+
 /**
  * Posts a workflow until ComfyUI took it or refused it, and tells the board. Runs it once: where an answer was lost,
  * the job is looked for before it is posted again. Completes; never errors on account of the server.
  */
 export const submit = (
-  server: { readonly rest: Rest; readonly lookup: Lookup },
+  server: PostingServer,
   submission: Submission,
   policy: SubmitPolicy,
   report: Report,
@@ -82,31 +89,27 @@ export const submit = (
 
 /** One workflow on its way to ComfyUI. `n` counts the tries, `good` the good looks that found it nowhere. */
 class Posting {
-  readonly #rest: Rest;
-  readonly #lookup: Lookup;
+  readonly #server: PostingServer;
   readonly #submission: Submission;
   readonly #policy: SubmitPolicy;
   readonly #report: Report;
   readonly #body: string;
   readonly #startedAt: number;
   #postedAt: number;
+  /** When its last post got no answer. */
+  #failedAt: number;
   /** Whether ComfyUI may have it, though its answer was not heard. */
   #maybeSent: boolean;
 
-  constructor(
-    { rest, lookup }: { readonly rest: Rest; readonly lookup: Lookup },
-    submission: Submission,
-    policy: SubmitPolicy,
-    report: Report,
-  ) {
-    this.#rest = rest;
-    this.#lookup = lookup;
+  constructor(server: PostingServer, submission: Submission, policy: SubmitPolicy, report: Report) {
+    this.#server = server;
     this.#submission = submission;
     this.#policy = policy;
     this.#report = report;
     this.#body = bodyOf(submission);
     this.#startedAt = policy.clock.now();
     this.#postedAt = this.#startedAt;
+    this.#failedAt = this.#startedAt;
     this.#maybeSent = submission.maybePosted;
   }
 
@@ -122,7 +125,7 @@ class Posting {
       if (!wanted()) return EMPTY;
       if (cancelAsked()) return this.#refused(cancelledBeforeRun);
       this.#postedAt = this.#policy.clock.now();
-      return this.#rest
+      return this.#server.rest
         .post('/prompt', this.#body, this.#policy.postMs)
         .pipe(concatMap((answer) => this.#verdict(answer)));
     });
@@ -135,7 +138,7 @@ class Posting {
   #verdict({ status, json }: Answer): Observable<BoardEvent> {
     if (status === 200 && acceptedCodec.is(json)) {
       const id = idText(json.prompt_id);
-      this.#lookup.knowsWhetherIdsStay(id === this.#submission.promptId);
+      this.#server.lookup.knowsWhetherIdsStay(id === this.#submission.promptId);
       return this.#accepted(id, json.node_errors);
     }
     if (status < 400)
@@ -143,7 +146,7 @@ class Posting {
     // ComfyUI refuses a workflow with 400 alone; a proxy's 404 in JSON would end each job that comes while a pod starts.
     const rejected = status === 400 ? rejection(json) : undefined;
     if (rejected === undefined) {
-      this.#rest.disown();
+      this.#server.rest.disown();
       return throwError(() => new Refusal('an answer that is not ComfyUI’s', status, undefined));
     }
     return this.#refusedByServer(rejected.failure, rejected.nodeErrors);
@@ -155,13 +158,14 @@ class Posting {
     this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refusedByServer(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
+    this.#failedAt = this.#policy.clock.now();
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
   }
 
   /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
   #settle(n: number, good: number): Observable<BoardEvent> {
     const { looks, looksMs } = this.#policy;
-    return findPosted(this.#lookup, this.#submission.promptId).pipe(
+    return this.#server.find(this.#submission.promptId).pipe(
       concatMap((id) => {
         if (id !== undefined) return this.#accepted(id);
         return good >= looks ? this.#post(n + 1) : concat(this.#wait(looksMs), this.#settle(n, good + 1));
@@ -170,9 +174,11 @@ class Posting {
     );
   }
 
-  /** R10: no retry without a health check before it. */
+  /** R10: no retry without a health check before it; any answer since the failure is one, whoever asked. */
   #whenHealthy(n: number): Observable<BoardEvent> {
-    return this.#lookup.answers().pipe(
+    const { rest, lookup } = this.#server;
+    const isHealthy = rest.answeredAt() > this.#failedAt;
+    return (isHealthy ? of(true) : lookup.answers()).pipe(
       concatMap(() => this.#post(n + 1)),
       catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
     );

@@ -1,6 +1,6 @@
 import { advance } from '../job/advance/advance';
 import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
-import { isAtServer, type Job } from '../job/job';
+import { isAtServer, isThere, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import type { Durations } from '../job/progress/plan/expected';
@@ -133,8 +133,8 @@ export class JobNews {
   /** What the event says of the server's queue; and the job, in the place that follows. */
   #inQueue(before: Job, after: Job, event: JobEvent): Job {
     const { clientId, serverUrl } = after.state;
+    if (isThere(before) && !isThere(after)) this.#parts.queues.of(before.state.serverUrl).left(before);
     if (isAtServer(before) && !isAtServer(after)) {
-      this.#parts.queues.of(before.state.serverUrl).ended(before);
       this.#starts.ended(before, measuredRun(before, after), event.at);
     }
     if (event.tag === 'found') this.#parts.queues.of(serverUrl).found(after);

@@ -1,4 +1,4 @@
-import { noVersions, type Versions } from '../versions';
+import { noVersions, type Versions } from '../maps/versions';
 import { isSettled, type Failure, type FileOutput, type JobOutput, type JobState } from './job-state';
 import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';
@@ -91,6 +91,9 @@ export interface Row {
 
 export const isAtServer = (job: Job): job is Job<AtServer> =>
   job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
+
+/** ComfyUI has the run, and no look has found it nowhere since it was last seen. */
+export const isThere = (job: Job): job is Job<AtServer> => isAtServer(job) && job.stage.absences.count === 0;
 
 /** How far its run is; `undefined` where none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);

@@ -1,5 +1,6 @@
 import { bounds } from '../bounds';
-import { copies } from '../remember';
+import { isRecord } from '../options';
+import { copies } from '../maps/remember';
 import { alike } from '../workflow/alike';
 
 /** A workflow in ComfyUI's API format: nodes by id. */
@@ -158,9 +159,6 @@ function parsed(prompt: Prompt | undefined): unknown {
 
 /** The start of a title, as a text of its own: a mere slice would hold all of it in memory. */
 const shown = (text: string, most: number): string => Array.from(text.slice(0, most)).join('');
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Whether an input is taken from another node. */
 export const isLink = (value: unknown): value is [string, number] =>

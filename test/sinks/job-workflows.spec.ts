@@ -1,5 +1,5 @@
 import { JobWorkflows } from '../../sinks/writing/job-workflows';
-import type { StoredWorkflow } from '../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import { bounds } from '../../streams/bounds';
 import { aState } from './a-state';
 

@@ -242,7 +242,7 @@ describe('a socket lost in the middle of a job', () => {
       const second$ = cold('                   --l-d-x');
       const look$ = cold('      (r|)');
       const ended$ = cold('               (e|)');
-      const expected = '      o-s--1------e';
+      const expected = '      o-s--1------E';
       const session$ = hot('  s', { s: session(sequence(first$, second$)) });
       const servers = [server(sequence(look$, ended$))];
       expectObservable(page({ session$, servers }), '^ 60ms !').toBe(expected, seen);
@@ -301,10 +301,10 @@ describe('a look', () => {
     run(({ cold, hot, page, server, expectObservable, expectSubscriptions }) => {
       const absent$ = cold('  (n|)');
       const failing$ = cold(' #');
-      const expected = '      o 25ms L';
+      const expected = '      o-A 23ms L';
       const looks$ = sequence(absent$, failing$, absent$, absent$);
       const source$ = page({ servers: [server(looks$)], command$: hot('o', { o: of(due()) }) });
-      expectObservable(source$, '^ 60ms !').toBe(expected, { ...seen, L: { status: 'failed', via: 'websocket' } });
+      expectObservable(source$, '^ 60ms !').toBe(expected, { ...seen, A: { status: 'queued', via: 'polling' } });
       expectSubscriptions(absent$.subscriptions).toBe(at(2, 20, 26));
     });
   });

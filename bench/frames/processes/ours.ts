@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { filter, firstValueFrom, scan } from 'rxjs';
 import { openAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway } from '../../../gateway/server';
+import { startGateway } from '../../../gateway/server/server';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { heap } from '../../heap';

@@ -45,7 +45,7 @@ const ALGORITHMS = { secret: ['HS256'], published: ['RS256', 'ES256', 'EdDSA', '
 
 /**
  * Tokens: `sub` is the user, `role: 'service'` sees all. The algorithms are pinned, whatever a token's header says. Trouble
- * with fetching keys is told to `onTrouble`.
+ * with fetching keys is told to `onTrouble`. Throws a `TypeError` for a secret of less than 32 bytes.
  */
 export function tokenAuth(
   { issuer, audience, maxHours = 720, toleranceS = 5, ...by }: AuthSettings,
@@ -83,9 +83,16 @@ function verifierOf(
   onTrouble: (error: unknown) => void,
   nowMs: () => number,
 ): (token: string) => Promise<{ readonly payload: JWTPayload }> {
+  if ('secret' in by) checkSecret('secret', by.secret);
   if ('secret' in by) return (token) => jwtVerify(token, by.secret, { ...expected, algorithms: ALGORITHMS.secret });
   const key = publishedKeys(by.jwksUrl, onTrouble, nowMs);
   return (token) => jwtVerify(token, key, { ...expected, algorithms: ALGORITHMS.published });
+}
+
+/** HS256 wants 256 bits (RFC 7518, 3.2); of an empty variable, say, there would be a secret that anybody has. Throws a `TypeError`. */
+export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
+  if (!(secret instanceof Uint8Array) || secret.length < 32)
+    throw new TypeError(`${name} must be at least 32 random bytes, a Uint8Array`);
 }
 
 /** Whether the viewer may know that the job exists. */

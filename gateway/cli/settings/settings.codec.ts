@@ -4,6 +4,8 @@ import { pipe } from 'fp-ts/function';
 import { redisUrl } from '../../../sinks/redis/connection/url';
 import { checked } from '../../wire/described.codec';
 import { isLoopback } from '../../admission/loopback';
+import { webOrigin } from '../../admission/origin-policy';
+import { pathPrefix } from '../../http/base-path';
 import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -82,11 +84,10 @@ export const Bytes = setting('Bytes', (text) =>
 );
 
 /** A path without an end slash; empty for the root. */
-export const BasePath = setting('BasePath', (text) =>
-  text.length <= 200 && /^\/$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
-    ? E.right(text.replace(/\/$/, ''))
-    : E.left('must be a path such as /comfy'),
-);
+export const BasePath = setting('BasePath', (text) => {
+  const path = pathPrefix(text);
+  return path === undefined ? E.left('must be a path such as /comfy') : E.right(path);
+});
 
 const bytes = (name: string, most: number, why: string) =>
   setting(name, (text) =>
@@ -165,8 +166,8 @@ export const WebhookHosts = setting('WebhookHosts', (text) => {
 
 /** Web origins, as browsers write them. */
 export const Origins = setting('Origins', (text) => {
-  const origins = parts(text).map((origin) => origin.replace(/\/$/, ''));
-  return origins.every((origin) => isHttp(origin) && parsed(origin)?.origin === origin)
+  const origins = parts(text).map(webOrigin);
+  return origins.every((origin) => origin !== undefined)
     ? E.right(origins)
     : E.left('must be web origins such as https://app.example.com, separated by commas, without paths');
 });

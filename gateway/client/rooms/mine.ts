@@ -20,7 +20,7 @@ import {
 } from 'rxjs';
 import { isSettled } from '../../../streams/job/job-state';
 import { neverBackward } from '../../../streams/operators/never-backward';
-import { remember } from '../../../streams/remember';
+import { remember } from '../../../streams/maps/remember';
 import type { LiveJobs } from '../../wire/protocol';
 import type { PublicJob } from '../../wire/public-job';
 import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';

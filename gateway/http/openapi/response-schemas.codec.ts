@@ -1,5 +1,5 @@
 import * as t from 'io-ts';
-import { failure, jobOutput, jobState, nodeError, currentNode } from '../../../sinks/job-state.codec';
+import { failure, jobOutput, jobState, nodeError, currentNode } from '../../../sinks/codecs/job-state.codec';
 import type { JobState } from '../../../streams/job/job-state';
 import type { JsonSchema } from '../../wire/described.codec';
 import { problemKinds, problemType } from '../../wire/problem';

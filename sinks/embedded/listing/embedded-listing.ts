@@ -19,7 +19,7 @@ import {
 import { bounds } from '../../../streams/bounds';
 import { isSettled, sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeJobState } from '../../job-state.codec';
+import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
 import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { concat, concatMap, defer, EMPTY, filter, ignoreElements, map, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeJobState } from '../../job-state.codec';
+import { decodeJobState } from '../../codecs/job-state.codec';
 import { JOB_KEY_PREFIX } from '../../job-store';
 import { dueLater, DUE_PREFIX } from '../file/expiry';
 import { CLAIM_PREFIX } from '../file/file-claim';

@@ -3,7 +3,7 @@ import { concatMap, defer, map, of, tap, type Observable, type SchedulerLike } f
 import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Watchers } from '../../../streams/operators/keyed-watchers';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeJobState } from '../../job-state.codec';
+import { decodeJobState } from '../../codecs/job-state.codec';
 import {
   assertStorable,
   isStorable,
@@ -13,7 +13,7 @@ import {
   type PutOutcome,
   type UnreadableState,
 } from '../../job-store';
-import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../stored-workflow.codec';
+import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
 import { alive, lasting } from '../file/expiry';
 import { CLAIM_PREFIX } from '../file/file-claim';
 import type { LmdbFile, Txn } from '../file/lmdb-file';

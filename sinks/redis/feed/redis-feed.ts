@@ -22,7 +22,7 @@ import {
 import type { Preview } from '../../../streams/board/board';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeJobState } from '../../job-state.codec';
+import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey } from '../../job-store';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisListener } from '../connection/listener';

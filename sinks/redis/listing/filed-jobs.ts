@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
-import { remember } from '../../../streams/remember';
+import { remember } from '../../../streams/maps/remember';
 
 /** The first write after this time renews an unsettled job's entries, so that they outlive the state. */
 export const RENEW_S = 1200;

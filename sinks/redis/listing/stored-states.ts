@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { concatMap, EMPTY, from, map, of, type Observable } from 'rxjs';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
-import { decodeJobState } from '../../job-state.codec';
+import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey, UnreadableState } from '../../job-store';
 import type { RedisNodes } from '../connection/topology';
 import { toldOnce } from '../stored/told-once';

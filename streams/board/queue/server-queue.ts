@@ -1,4 +1,4 @@
-import { isAtServer, isCancelAsked, type AtServer, type Job } from '../../job/job';
+import { isAtServer, isCancelAsked, isThere, type AtServer, type Job } from '../../job/job';
 import type { Timing } from '../../job/timing';
 
 /** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
@@ -31,6 +31,9 @@ export class ServerQueue {
   /** Our jobs that were taken since the last count, first come first. */
   readonly #newcomers = new Set<string>();
   #mayMove = false;
+
+  /** The jobs that the last look is about, where it is about all that wait. */
+  #lookedAt: ReadonlySet<string> = new Set();
 
   readonly #timing: Timing;
   readonly #ours: () => readonly Job[];
@@ -72,11 +75,11 @@ export class ServerQueue {
     this.#newcomers.delete(promptId);
   }
 
-  /** A run of ours is over: whoever waits behind it is one nearer. */
-  ended({ state: { promptId, status } }: Job): void {
+  /** A run of ours is over, or found nowhere: whoever waits behind it is one nearer. What is told of others by the look that found it so, is told without it. */
+  left({ state: { promptId, status } }: Job): void {
     this.forget(promptId);
     if (status === 'processing') this.#ended += 1;
-    else this.#isMixedUp = true;
+    else this.#isMixedUp ||= !this.#lookedAt.has(promptId);
   }
 
   /** A job is not on the board any more. */
@@ -89,15 +92,21 @@ export class ServerQueue {
   due(now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
-    const lookMs = AUDITS_PER_LOOK * this.#timing.auditMs;
-    const paidUntil = Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * lookMs, now);
-    if (!this.#isUrgent && now < paidUntil - (LOOKS_SAVED - 1) * lookMs) return [];
-    this.#wantsLook = false;
-    const concerned = this.#ours()
-      .filter(isAtServer)
-      .filter((job) => isConcerned(job, this.#isTooShort));
-    if (concerned.length > 0) this.#paidUntil = paidUntil + lookMs;
-    return concerned;
+    if (!this.#isUrgent && now < this.#paid(now) - (LOOKS_SAVED - 1) * this.#lookMs) return [];
+    return this.#looked([], now);
+  }
+
+  /**
+   * The jobs that a look which asks for the queue anyway, about those that are `planned`, tells of besides for nothing: where the
+   * queue moved otherwise than our jobs explain, or is about to show that one of ours has left it.
+   */
+  along(planned: readonly Job[], now: number): readonly Job[] {
+    if (this.#countAt <= now) this.#count(now);
+    // A look as good as that which may be made at the start.
+    this.#paidUntil ??= now + LOOKS_SAVED * this.#lookMs;
+    this.#lookedAt = new Set();
+    if (!this.#wantsLook && !planned.some(isLeaving)) return [];
+    return this.#looked(planned, now);
   }
 
   /** Our waiting jobs whose places have changed by what is known, in their new places. */
@@ -105,7 +114,7 @@ export class ServerQueue {
     const remaining = this.#remaining;
     if (!this.#mayMove || remaining === undefined) return [];
     this.#mayMove = false;
-    const waiting = this.#ours().filter((job) => isAtServer(job) && job.state.status === 'queued');
+    const waiting = this.#ours().filter((job) => isThere(job) && job.state.status === 'queued');
     const later = new Map([...this.#newcomers].reverse().map((id, behind) => [id, behind]));
     const moved = waiting.map((job) => {
       const behind = later.get(job.state.promptId);
@@ -117,13 +126,33 @@ export class ServerQueue {
     return moved.filter((job, i) => job !== waiting[i]);
   }
 
+  get #lookMs(): number {
+    return AUDITS_PER_LOOK * this.#timing.auditMs;
+  }
+
+  #paid(now: number): number {
+    return Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * this.#lookMs, now);
+  }
+
+  /** Whom a look that is made now is about, besides those that were planned. */
+  #looked(planned: readonly Job[], now: number): readonly Job[] {
+    this.#wantsLook = false;
+    const concerned = this.#ours()
+      .filter(isAtServer)
+      .filter((job) => isConcerned(job, this.#isTooShort));
+    this.#lookedAt = new Set([...planned, ...concerned].map(({ state }) => state.promptId));
+    if (concerned.length > 0)
+      this.#paidUntil = Math.min(this.#paid(now) + this.#lookMs, now + LOOKS_SAVED * this.#lookMs);
+    return concerned;
+  }
+
   #countBy(time: number): void {
     this.#countAt = Math.min(this.#countAt, Math.max(time, this.#notBefore));
   }
 
   /** Counts the strangers anew: where they are as many as before, nobody went in front of ours. */
   #count(now: number): void {
-    const ours = this.#ours().filter(isAtServer).length;
+    const ours = this.#ours().filter(isThere).length;
     const strangers = (this.#remaining ?? ours) - ours;
     const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === this.#strangers);
     if (!isExplained) this.#newcomers.clear();
@@ -154,6 +183,9 @@ function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
   const isOpen = isTooShort || isWanted || !job.linked || job.state.status === 'queued';
   return isOpen && (isWanted || job.stage.absences.count === 0);
 }
+
+/** A job that waits, and is to be found gone because its cancel was asked for. */
+const isLeaving = (job: Job): boolean => job.state.status === 'queued' && isCancelAsked(job);
 
 function placed(job: Job, queuePosition: number | undefined, at: number): Job {
   const { status, queuePosition: before, updatedAt, seq } = job.state;

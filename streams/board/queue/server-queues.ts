@@ -39,8 +39,10 @@ export class ServerQueues {
 
   /** The server's jobs that are to be looked up now: those that are due, those its queue's move is about, and whoever comes along. Asking counts as looking. */
   due(serverUrl: string, now: number): readonly Job[] {
-    const asked = this.#queues.get(serverUrl)?.due(now) ?? [];
-    const due = [...this.#index.due(serverUrl, now, now + tooLongMs(this.#timing)), ...asked];
+    const planned = this.#index.due(serverUrl, now, now + tooLongMs(this.#timing));
+    const queue = this.#queues.get(serverUrl);
+    const moved = (planned.some(asksForQueue) ? queue?.along(planned, now) : queue?.due(now)) ?? [];
+    const due = [...planned, ...moved];
     if (due.length === 0) return [];
     const along = this.#index
       .due(serverUrl, now + alongMs(this.#timing))
@@ -48,6 +50,9 @@ export class ServerQueues {
     return [...new Set([...due, ...along])];
   }
 }
+
+/** A job whose success was heard is not looked for in the queue. */
+const asksForQueue = ({ stage }: Job): boolean => stage.tag !== 'fetchingOutputs';
 
 /** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
 const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>

@@ -6,7 +6,7 @@ import { derived, failed, givenUp, runsAgain, withState } from './derive';
 import { afterFrame } from './frame-facts';
 import { reporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
-import { atServer, heardOutputs, usualMs } from './at-server';
+import { atServer, heardOutputs, nextVia, usualMs } from './at-server';
 
 /** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
 export function advance(job: Job, event: JobEvent, timing: Timing): Job {
@@ -79,7 +79,11 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
       const taken = atServer(job, Number.POSITIVE_INFINITY);
       const soon = taken.stage.cancelAsked ? timing.soonMs : usualMs(job, timing);
       const { nodeErrors = job.state.nodeErrors } = event;
-      return derived(lookedUpBy(taken, at + soon), { ...job.state, ...(nodeErrors && { nodeErrors }) }, at);
+      return derived(
+        lookedUpBy(taken, at + soon),
+        { ...job.state, via: nextVia(job), ...(nodeErrors && { nodeErrors }) },
+        at,
+      );
     }
     // Nobody but ComfyUI tells of these.
     case 'posting':

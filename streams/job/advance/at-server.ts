@@ -1,6 +1,6 @@
 import { isAtServer, isCancelAsked, watched, type AtServer, type Job } from '../job';
 import { cancelledFailure } from '../failures';
-import type { Failure, JobOutput, JobState } from '../job-state';
+import type { Failure, JobOutput, JobState, Via } from '../job-state';
 import type { Timing } from '../timing';
 
 /** The job, of whose run something says that ComfyUI has it; it is looked up at `nextLookAt` where nothing said so before. */
@@ -9,6 +9,9 @@ export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
 
 /** How long after a sign of life a job is looked up, in ms: the slow audit while its socket is open, else the poll (R8). */
 export const usualMs = ({ linked }: Job, { auditMs, pollMs }: Timing): number => (linked ? auditMs : pollMs);
+
+/** How the next news of a job comes: over its session's socket where that is open, else by the next look. */
+export const nextVia = ({ linked }: Job): Via => (linked ? 'websocket' : 'polling');
 
 /** When the run began, as the earliest says that tells of it. ComfyUI's clock may differ from ours. */
 export function begun(state: JobState, at: number): JobState {

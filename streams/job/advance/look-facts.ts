@@ -8,10 +8,10 @@ import {
 } from '../failures';
 import { isAtServer, lookedUpAt, notAbsent, type AtServer, type Job, type Row } from '../job';
 import type { JobEvent, LookFact } from '../job-event';
-import type { Failure, JobOutput, JobState } from '../job-state';
+import type { Failure, JobOutput, JobState, Via } from '../job-state';
 import type { Timing } from '../timing';
-import { asAsked, atServer, begun, heardOutputs, running, usualMs, withPictures } from './at-server';
-import { completed, derived, failed, givenUp } from './derive';
+import { asAsked, atServer, begun, heardOutputs, nextVia, running, usualMs, withPictures } from './at-server';
+import { completed, derived, failed, givenUp, withState } from './derive';
 
 /** Good looks that must find a job nowhere before it is lost (R4), or whose answer cannot be read. */
 const LOST_AFTER_LOOKS = 3;
@@ -25,7 +25,7 @@ export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timin
   if (!isAtServer(job)) return job;
   switch (event.tag) {
     case 'unended':
-      return lookedUpAt({ ...job, stage: notAbsent(job.stage) }, at + usualMs(job, timing));
+      return told(lookedUpAt({ ...job, stage: notAbsent(job.stage) }, at + usualMs(job, timing)), at);
     case 'unanswered':
       return lookedUpAt(job, at + timing.pollMs);
     case 'absent':
@@ -34,6 +34,12 @@ export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timin
       return unreadable(job, at, timing);
   }
 }
+
+/** How an end came that a look tells of: as the news before it, or by polling alone where the socket is away. An open socket did not bring it. */
+const endVia = ({ linked, state }: Job): Via => (linked ? state.via : 'polling');
+
+/** The job, of which a look told nothing but that it goes on. */
+const told = (job: Job, at: number): Job => withState(job, { ...job.state, via: nextVia(job) }, at);
 
 /** The look that was owed is made. */
 const paid = (job: Job<AtServer>): Job => ({ ...job, stage: { ...job.stage, lookOwed: false } });
@@ -51,7 +57,7 @@ function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: T
     stage: { ...stage, nextLookAt, targets: isNews ? targets : stage.targets },
   };
   const state = event.where === 'running' ? running(begun(job.state, at)) : waiting(job.state, event.ahead);
-  return derived(known, { ...state, via: job.linked ? 'websocket' : 'polling' }, at);
+  return derived(known, { ...state, via: nextVia(job) }, at);
 }
 
 /** A look from before the start may come after it: what runs does not wait again. */
@@ -62,7 +68,11 @@ const waiting = (state: JobState, ahead: number | undefined): JobState =>
 function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
   const { outcome, outputs = [], startedAt, graph, at } = event;
   const state = startedAt === undefined ? job.state : begun(job.state, Math.min(startedAt, at));
-  const drawn = { ...job, state, graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph };
+  const drawn = {
+    ...job,
+    state: { ...state, via: endVia(job) },
+    graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph,
+  };
   // What a history that was cut or lost some leaves out, frames may have told.
   const made = outputs.length > 0 || !isAtServer(job) ? withPictures(drawn, outputs) : heardOutputs(job);
   return isFailure(outcome)
@@ -77,14 +87,15 @@ function absent(job: Job<AtServer>, event: JobEvent & { tag: 'absent' }, timing:
   const { stage } = job;
   const { at, askedAt = at } = event;
   const succeeded = stage.tag === 'fetchingOutputs';
+  const ending = { ...job, state: { ...job.state, via: endVia(job) } };
   const outputs = heardOutputs(job);
-  if (stage.cancelAsked && !succeeded) return givenUp(job, cancelled(job.state), at, { outputs });
+  if (stage.cancelAsked && !succeeded) return givenUp(ending, cancelled(job.state), at, { outputs });
   const absences = oneMore(stage.absences, at);
   // What a slow server answers after ten seconds, it may have looked up before them.
   if (isEnough(absences, Math.min(askedAt, at), timing))
-    return failed(job, succeeded ? missingOutput : lost, at, outputs);
+    return failed(ending, succeeded ? missingOutput : lost, at, outputs);
   const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
-  return { ...job, stage: { ...stage, absences, nextLookAt: at + again } };
+  return told({ ...job, stage: { ...stage, absences, nextLookAt: at + again } }, at);
 }
 
 /** Something is there, so the job is not absent. After three such answers over ten seconds it ends: asked once more, the server would say the same. */

@@ -1,4 +1,4 @@
-import type { Versions } from '../../versions';
+import type { Versions } from '../../maps/versions';
 import { sureOf, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';

@@ -3,7 +3,7 @@ import { byName, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
 import type { Plan } from './plan/plan';
-import { noVersions, versionsOf, type Versions } from '../../versions';
+import { noVersions, versionsOf, type Versions } from '../../maps/versions';
 import { nothingDone, type ThisRun } from './this-run';
 
 /** One run of a job as time passes: what is over, what goes on, and what is still to come. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { tokenAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway, type Gateway } from '../../../gateway/server';
+import { startGateway, type Gateway } from '../../../gateway/server/server';
 import { steps } from '../../support/comfyui/workflows';
 import { asking, type Answer } from '../support/http/asking';
 import { callers, EXPECTED, type By, type Caller, type Rank } from '../support/admission/callers';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { tokenAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway, type Gateway } from '../../../gateway/server';
+import { startGateway, type Gateway } from '../../../gateway/server/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { jobKey } from '../../../sinks/job-store';

@@ -4,7 +4,7 @@ import { defer, from, mergeMap, NEVER, Subject, Subscription, VirtualTimeSchedul
 import type { Viewer } from '../../../gateway/admission/auth/auth';
 import { allJobs, type LiveStates, type WatchNews } from '../../../gateway/sockets/all-jobs';
 import type { WatchReply } from '../../../gateway/wire/protocol';
-import { startGateway, type Gateway } from '../../../gateway/server';
+import { startGateway, type Gateway } from '../../../gateway/server/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { StoreUnavailable, UnreadableState } from '../../../sinks/job-store';

@@ -201,3 +201,11 @@ interface Described {
   readonly type?: string;
   readonly labelNames: readonly string[];
 }
+
+test.each([
+  [{ registry: {} }, 'registry must be a Registry of prom-client'],
+  [{ registry: null }, 'registry must be a Registry of prom-client'],
+  [{ types: 'upscale' }, 'types must be a list of job types'],
+])('[R18] %j is refused by name', (options, complaint) => {
+  expect(() => prometheusMetrics(options as object)).toThrow(new TypeError(complaint));
+});

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
@@ -194,21 +195,14 @@ test('without a valid token there is no socket, and with its end the socket ends
 test('an error of our own while a message waits for its turn breaks that socket, not the process nor other sockets', async () => {
   const log: string[] = [];
   const broken = new Error('the judge fell ill');
-  let isIll = false;
-  const viewer = {
-    role: 'service' as const,
-    get userId() {
-      if (!isIll) return 'ada';
-      isIll = false;
-      throw broken;
-    },
-  };
-  const auth = { required: false, viewerOf: () => Promise.resolve(viewer) };
-  const ours = await runningGateway({ auth, heard: (line) => void log.push(line) });
+  const ours = await runningGateway({ heard: (line) => void log.push(line) });
   const [unlucky, lucky] = [await connected(ours), await connected(ours)];
-  isIll = true;
+  const judge = jest.spyOn(RateLimiterMemory.prototype, 'consume').mockImplementationOnce(() => {
+    throw broken;
+  });
   unlucky.emit('job:join', randomUUID());
   await heard(unlucky, 'disconnect');
+  judge.mockRestore();
   expect(log.filter((line) => line.includes('a socket cannot be served further'))).toEqual([
     expect.stringContaining(broken.message),
   ]);

@@ -14,7 +14,7 @@ function write(): void {
     writes += 1;
     store.put(aState({ promptId: `job-${writes}`, seq: writes })).subscribe({ error: () => undefined });
   }
-  if (writes < 3_000) setImmediate(write);
+  if (writes < 1_000) setImmediate(write);
   else end();
 }
 

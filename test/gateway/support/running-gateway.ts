@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
 import { prometheusMetrics } from '../../../gateway/metrics';
-import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server';
+import { startGateway, type Gateway, type GatewayOptions } from '../../../gateway/server/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway } from '../../../gateway/server';
+import { startGateway } from '../../../gateway/server/server';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI } from '../../support/comfyui/stand-in';

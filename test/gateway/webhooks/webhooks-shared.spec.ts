@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { lastValueFrom, tap } from 'rxjs';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway, type Gateway } from '../../../gateway/server';
+import { startGateway, type Gateway } from '../../../gateway/server/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import type { JobStore } from '../../../sinks/job-store';

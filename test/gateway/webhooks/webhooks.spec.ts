@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway, type Gateway } from '../../../gateway/server';
+import { startGateway, type Gateway } from '../../../gateway/server/server';
 import type { Pipeline } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';

@@ -19,7 +19,7 @@ import { outages } from '../../../pipeline/posting/outages';
 import { posting } from '../../../pipeline/posting/posting';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import type { JobStore } from '../../../sinks/job-store';
-import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
 import { NoAnswer } from '../../../sources/rest/rest';

@@ -4,7 +4,7 @@ import { recovery } from '../../../pipeline/sessions/recovery';
 import { inTransit } from '../../../pipeline/sessions/transit';
 import type { SessionKey } from '../../../sinks/leases';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
-import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 

@@ -1,5 +1,5 @@
 import { InvalidRequest, type JobRequest, type ListQuery, type SubmitRequest } from '../../../pipeline/api';
-import { checkQuery, checkSubmission, checkTracking } from '../../../pipeline/submit/request';
+import { checkedQuery, checkedSubmission, checkedTracking } from '../../../pipeline/submit/request';
 import { bounds } from '../../../streams/bounds';
 
 const good = { type: 'image_generation', userId: 'ada' };
@@ -27,6 +27,7 @@ it.each<[field: string, what: string, more: object]>([
   ['userId', 'half a pair of characters', { userId: '\ud800' }],
   ['characterId', 'null', { characterId: null }],
   ['metadata', 'a list', { metadata: [] }],
+  ['metadata', 'text by its own word', { metadata: { toJSON: () => 'text' } }],
   ['metadata', 'a bigint', { metadata: { seed: 1n } }],
   ['metadata', 'no number', { metadata: { list: [{ loss: NaN }] } }],
   ['metadata', 'without end', { metadata: { least: -Infinity } }],
@@ -34,12 +35,16 @@ it.each<[field: string, what: string, more: object]>([
   ['metadata', 'too long', { metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4) } }],
   ['server', 'too long', { server: 'x'.repeat(bounds.serverLength + 1) }],
 ])('[R18] submit and track refuse %s where it is %s', (field, _, more) => {
-  expect(refusal(() => checkSubmission(submission(more)))).toBe(field);
-  expect(refusal(() => checkTracking({ ...good, ...more }))).toBe(field);
+  expect(refusal(() => checkedSubmission(submission(more)))).toBe(field);
+  expect(refusal(() => checkedTracking({ ...good, ...more }))).toBe(field);
 });
 
 it.each<[field: string, what: string, more: object]>([
   ['once', 'without a body', { once: { key: 'k' } }],
+  ['once', 'under no key', { once: { key: '', body: 'b' } }],
+  ['once', 'under a key that no store takes', { once: { key: 'ä'.repeat(951), body: 'b' } }],
+  ['once', 'with a body that is no digest', { once: { key: 'k', body: 'b'.repeat(4097) } }],
+  ['outline', 'no text', { outline: 5 }],
   ['front', 'text', { front: 'yes' }],
   ['number', 'no number', { number: Number.NaN }],
   ['partialExecutionTargets', 'too many', { partialExecutionTargets: Array.from({ length: 1001 }, String) }],
@@ -50,7 +55,7 @@ it.each<[field: string, what: string, more: object]>([
   ['timeoutMs', 'without an end', { timeoutMs: Infinity }],
   ['maxAttempts', 'too many', { maxAttempts: bounds.attempts + 1 }],
 ])('[R16] submit refuses %s where it is %s', (field, _, more) => {
-  expect(refusal(() => checkSubmission(submission(more)))).toBe(field);
+  expect(refusal(() => checkedSubmission(submission(more)))).toBe(field);
 });
 
 it.each<[field: string, query: object]>([
@@ -63,25 +68,34 @@ it.each<[field: string, query: object]>([
   ['since', { since: Number.NaN }],
   ['text', { text: /x/ }],
 ])('[R18] list refuses %s in %p', (field, query) => {
-  expect(refusal(() => checkQuery(query as ListQuery))).toBe(field);
+  expect(refusal(() => checkedQuery(query as ListQuery))).toBe(field);
 });
 
 it('refuses what is no request at all', () => {
-  expect(refusal(() => checkSubmission(undefined as unknown as SubmitRequest))).toBe('request');
-  expect(refusal(() => checkTracking('ada' as unknown as JobRequest))).toBe('request');
+  expect(refusal(() => checkedSubmission(undefined as unknown as SubmitRequest))).toBe('request');
+  expect(refusal(() => checkedTracking('ada' as unknown as JobRequest))).toBe('request');
 });
 
 it('takes all that a request may have', () => {
-  checkSubmission({
+  checkedSubmission({
     ...{ ...good, workflow: '{}', outline: '{}', extraData: {}, once: { key: 'k', body: 'b' }, characterId: 'c' },
     ...{ metadata: { a: [1] }, server: 's', front: true, number: -1.5, partialExecutionTargets: ['1'] },
     ...{ onLost: 'resubmit', timeoutMs: 1, maxAttempts: 10 },
   });
   // Characters count as Unicode has them.
-  checkSubmission({
+  checkedSubmission({
     ...{ ...good, workflow: '{}', metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4 - 2) } },
     partialExecutionTargets: ['🎨'.repeat(bounds.nodeIdLength)],
   });
-  checkTracking({ ...good, server: 's' });
-  checkQuery({ status: ['queued'], type: 't', userId: 'u', characterId: 'c', text: 'x', since: 0, until: 1, limit: 5 });
+  checkedTracking({ ...good, server: 's' });
+  checkedQuery({
+    status: ['queued'],
+    type: 't',
+    userId: 'u',
+    characterId: 'c',
+    text: 'x',
+    since: 0,
+    until: 1,
+    limit: 5,
+  });
 });

@@ -30,7 +30,7 @@ function aDesk({
   const keys = new Map<string, string>();
   const parts = {
     choice: { asked: () => ({ url: 'http://one' }) },
-    sessions: { own: () => 'client' },
+    sessions: { own: () => 'client', ready: () => EMPTY },
     board: { session: () => undefined, countOfUser: () => here.jobs, nodesOfUser: () => here.nodes },
     posting: {
       first: (state: JobState, _prompt: unknown, isStored: boolean) =>

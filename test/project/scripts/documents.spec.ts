@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { problemKinds, statusOf } from '../../../gateway/wire/problem';
-import { failure, jobState } from '../../../sinks/job-state.codec';
+import { failure, jobState } from '../../../sinks/codecs/job-state.codec';
 import { schemaOf } from '../../../gateway/http/openapi/json-schema.codec';
 
 const root = join(__dirname, '../../..');

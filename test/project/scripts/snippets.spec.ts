@@ -66,7 +66,8 @@ test('every snippet of the documents compiles against what ships, strictly, in T
       },
     );
   const dist = join(folder, 'dist');
-  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly');
+  // `npm run types` has looked at what they are made of.
+  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');
   const snippets = (await Promise.all(PAGES.map(snippetsOf))).flat();
   expect(snippets.length).toBeGreaterThan(4);
   for (const { name, code } of snippets)
@@ -75,7 +76,7 @@ test('every snippet of the documents compiles against what ships, strictly, in T
   const paths = {
     'comfyui-jobstream': [join(dist, 'index.d.ts')],
     'comfyui-jobstream/compat': [join(dist, 'compat/index.d.ts')],
-    'comfyui-jobstream/gateway': [join(dist, 'gateway/index.d.ts')],
+    'comfyui-jobstream/gateway': [join(dist, 'gateway/server/index.d.ts')],
     'comfyui-jobstream/metrics': [join(dist, 'gateway/metrics/index.d.ts')],
     'comfyui-jobstream/client': [join(dist, 'gateway/client/index.d.ts')],
   };

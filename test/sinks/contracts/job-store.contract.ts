@@ -2,7 +2,7 @@ import { firstValueFrom, from, lastValueFrom, mergeMap, range, toArray, type Obs
 import { cursorAt, InvalidCursor, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
 import { StoreUnavailable, Unstorable, type JobStore } from '../../../sinks/job-store';
 import type { LearnedEntry } from '../../../streams/job/progress/learned/learned';
-import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';
 import { aFullState, aState } from '../a-state';

@@ -8,7 +8,7 @@ import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
 import { embeddedStore, SWEEP_MS } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, UnreadableState, Unstorable, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
-import type { StoredWorkflow } from '../../../sinks/stored-workflow.codec';
+import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import type { JobState } from '../../../streams/job/job-state';
 import { builtScript } from '../../support/programs/built';
 import { aState } from '../a-state';

@@ -31,14 +31,16 @@ test('while a socket is too full, reading takes its share of the time and no mor
   read(1_000);
   expect(time.allows(1_000)).toBe(true);
   let spent = 0;
+  const spaces = new Set<number>();
   for (let now = 20_000; now < 30_000; now += 1) {
     time.press(now);
-    expect(time.pace(now).spaceMs).toBe(bounds.pressedFrameSpaceMs);
+    spaces.add(time.pace(now).spaceMs);
     while (time.allows(now)) {
       read(0.5);
       spent += 0.5;
     }
   }
+  expect(spaces).toEqual(new Set([bounds.pressedFrameSpaceMs]));
   expect(spent / 10_000).toBeGreaterThan(bounds.readingShare * 0.9);
   expect(spent / 10_000).toBeLessThan(bounds.readingShare * 1.1);
   expect([time.allows(31_000), time.pace(31_000).spaceMs]).toEqual([true, bounds.frameSpaceMs]);

@@ -139,6 +139,21 @@ describe.each(versions)('%s', (version) => {
     ]);
   });
 
+  test('[R8] a first run is looked for under another id where the server has told none, a later one all the same', async () => {
+    const { routes, paths } = await asking(version);
+    const marks = isNew ? '/prompt' : '/history?max_items=32';
+    const run = (runId: string, attempt: number): Job => {
+      const job = taken('ours');
+      return { ...job, state: { ...job.state, runId, attempt } };
+    };
+    await answer(routes.queue());
+    paths();
+    expect(await look(routes, [run('told', 1)])).toMatchObject([{ promptId: 'told', tag: 'absent' }]);
+    expect(paths().slice(2)).toEqual(isNew ? [marks] : []);
+    expect(await look(routes, [run('posted', 2)])).toMatchObject([{ promptId: 'posted', tag: 'absent' }]);
+    expect(paths().slice(2)).toEqual([marks]);
+  });
+
   test('a job whose workflow is unknown is asked for it, once, if the queue does not tell', async () => {
     const { server, routes, paths } = await asking(version);
     const [first] = await three(server);

@@ -163,6 +163,20 @@ test('0.3.30, which interrupts whatever runs, is only asked to if the job was se
   expect(server.requests.at(-1)).toMatchObject({ method: 'POST', path: '/interrupt', status: 200 });
 });
 
+test('[R8] a server that has proven to lack the newer routes is not asked for them', async () => {
+  const server = await starting('0.3.64');
+  const [running, waiting] = [await submit(server, long()), await submit(server, short())];
+  await until(() => server.executions.has(running));
+  const client = asking(server);
+  const routes = lookup(client);
+  await lastValueFrom(routes.queue());
+  const seen = server.requests.length;
+  await lastValueFrom(cancel(client, routes, waiting), { defaultValue: 'asked' });
+  const requests = server.requests.slice(seen).map(({ method, path }) => `${method} ${path}`);
+  expect(requests).toEqual(['POST /queue', 'GET /queue']);
+  expect(await pending(server)).toEqual([]);
+});
+
 test('a queue that cannot be read is no answer, and nothing is interrupted', async () => {
   const server = await starting('0.3.30');
   const client = await Client.connect(server);

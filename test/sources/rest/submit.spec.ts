@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EMPTY, NEVER, Subject, asyncScheduler, lastValueFrom, type Subscription } from 'rxjs';
+import { findPosted } from '../../../sources/looks/find-posted';
 import { lookup } from '../../../sources/looks/lookup';
 import { rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
@@ -83,7 +84,8 @@ function submitTo(
     ...options.submission,
   };
   const events: BoardEvent[] = [];
-  const sources = { rest: client, lookup: lookup(client) };
+  const routes = lookup(client);
+  const sources = { rest: client, lookup: routes, find: findPosted(routes, asyncScheduler, 10) };
   const report = (_where: string, error: unknown) => reports.push(error);
   let subscription!: Subscription;
   const done = new Promise<readonly BoardEvent[]>((resolve, reject) => {

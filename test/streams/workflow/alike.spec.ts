@@ -38,3 +38,13 @@ test('a large one is kept as it is', () => {
   expect(graphOf(large)).not.toBe(graphOf(large));
   expect(graphOf(large)).toEqual(graphOf(large));
 });
+
+test('[R16] what is kept for jobs to come is bounded in bytes: past 8 MiB all is forgotten', () => {
+  const large = (text: string) => graphOf({ '1': { class_type: 'Note', inputs: { of: [text.repeat(3 << 19), 0] } } });
+  const before = graphOf(workflow(5));
+  large('a');
+  expect(graphOf(workflow(5))).toBe(before);
+  ['b', 'c'].forEach(large);
+  expect(graphOf(workflow(5))).not.toBe(before);
+  expect(graphOf(workflow(5)).get('1')).not.toBe(before.get('1'));
+});

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
-import { startGateway } from '../../../gateway/server';
+import { startGateway } from '../../../gateway/server/server';
 import type { JobRequest, Pipeline, Workflow } from '../../../pipeline/api';
 import { createPipeline } from '../../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';

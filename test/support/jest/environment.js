@@ -1,8 +1,19 @@
+const { AsyncLocalStorage } = require('node:async_hooks');
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
 
 const own = (object) =>
   new Map(Reflect.ownKeys(object).map((key) => [key, Object.getOwnPropertyDescriptor(object, key)]));
+
+/** What follows its value through every promise of the process, from its first use on. */
+const following = new Set();
+for (const name of ['run', 'enterWith']) {
+  const own = AsyncLocalStorage.prototype[name];
+  AsyncLocalStorage.prototype[name] = function (...args) {
+    following.add(this);
+    return own.apply(this, args);
+  };
+}
 
 /**
  * Runs specs in Node's own realm. Jest's usual one is made anew for each spec: each global name is then looked up through a
@@ -11,6 +22,8 @@ const own = (object) =>
  */
 module.exports = class {
   global = globalThis;
+  /** Whether the spec has tests that run at the same time. */
+  isConcurrent = false;
   moduleMocker = new ModuleMocker(globalThis);
   // Jest's older kind, which nothing uses.
   fakeTimers = null;
@@ -31,6 +44,10 @@ module.exports = class {
     return globalThis;
   }
 
+  handleTestEvent(event) {
+    if (event.name === 'add_test' && event.concurrent) this.isConcurrent = true;
+  }
+
   async setup() {
     // Jest asks for a hundred lines of each stack, which every error of a library then pays for.
     Error.stackTraceLimit = 20;
@@ -41,6 +58,9 @@ module.exports = class {
     this.moduleMocker.restoreAllMocks();
     // Jest wraps it for each spec.
     process.exit = this.#exit;
+    // A library that one spec has used, such as the browser's, would make each promise dearer for all that come.
+    for (const each of following) each.disable();
+    following.clear();
     // What cannot be taken away, such as undici's dispatcher, stays.
     for (const key of own(globalThis).keys()) if (!this.#before.has(key)) Reflect.deleteProperty(globalThis, key);
     for (const [key, was] of this.#before) {

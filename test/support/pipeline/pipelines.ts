@@ -1,7 +1,7 @@
-import { filter, firstValueFrom, timeout } from 'rxjs';
+import { filter, firstValueFrom, retry, throwError, timeout, timer, type Observable } from 'rxjs';
 import type { Pipeline, SubmitRequest, Workflow } from '../../../pipeline/api';
 import { createPipeline, type PipelineOptions } from '../../../pipeline/instance/create-pipeline';
-import type { JobStore } from '../../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Timing } from '../../../streams/job/timing';
 import { PATIENCE_MS } from '../until';
@@ -87,7 +87,11 @@ function watching(pipeline: Pipeline, promptId: string): Watched {
   const states: JobState[] = [];
   const waiting = new Set<() => void>();
   let error: Error | undefined;
-  pipeline.watch(promptId).subscribe({
+  // A store that is a second late, on a machine that is busy with much else, is asked again, as any caller does.
+  const again = (error: unknown): Observable<unknown> =>
+    error instanceof StoreUnavailable && states.length === 0 ? timer(100) : throwError(() => error);
+  const state$ = pipeline.watch(promptId).pipe(retry({ delay: again }));
+  state$.subscribe({
     next: (state) => {
       states.push(state);
       for (const look of [...waiting]) look();

@@ -87,6 +87,7 @@ export async function startProgram(path: string, { args, env, logFile, isReady }
 /** Ends the program with this process, however that ends: a jest that is killed runs no hook of ours. */
 export function endWithUs(program: ChildProcess, signal: 'KILL' | 'TERM'): void {
   const stdio = ['pipe', 'ignore', 'ignore'] as const;
-  const watcher = spawn('sh', ['-c', `cat >/dev/null; kill -${signal} "$0"`, `${program.pid}`], { stdio: [...stdio] });
+  // Nothing is ever written to it: what it reads is the end.
+  const watcher = spawn('sh', ['-c', `read -r _; kill -${signal} "$0"`, `${program.pid}`], { stdio: [...stdio] });
   program.once('exit', () => watcher.kill('SIGKILL'));
 }

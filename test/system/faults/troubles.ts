@@ -160,11 +160,14 @@ const comfySpells = (chance: Chance) => ({
 const queueTroubles = (bench: RedisBench, truth: Truth, chance: Chance, { unfinished, restarted, deleted }: Tools) => ({
   'ComfyUI restart': async (server: Server): Promise<Trouble> => {
     const from = Date.now();
-    const struck = await unfinished(({ serverUrl }) => serverUrl === server.url);
+    const itsJobs = (): Promise<number[]> => unfinished(({ serverUrl }) => serverUrl === server.url);
+    const before = await itsJobs();
     await truth.read(server.comfy);
     const dying = server.comfy.kill();
     restarted.add(server.url);
     await dying;
+    // Some may have been posted while its history was read.
+    const struck = [...new Set([...before, ...(await itsJobs())])];
     await sleep(chance.between(500, 4000));
     await server.comfy.restart();
     return { what: 'ComfyUI restart', server: server.url, from, to: Date.now(), struck };

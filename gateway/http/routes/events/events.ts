@@ -1,5 +1,5 @@
 import { Router, type Response } from 'express';
-import type { Log } from '../../../log';
+import type { Log } from '../../../server/log';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../../../../pipeline/api';
 import { isNewer, isSettled, type JobState, type Position } from '../../../../streams/job/job-state';

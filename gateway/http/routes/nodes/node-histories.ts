@@ -1,6 +1,6 @@
 import { takeUntil, type Observable } from 'rxjs';
 import type { JobState } from '../../../../streams/job/job-state';
-import { remember } from '../../../../streams/remember';
+import { remember } from '../../../../streams/maps/remember';
 import { recorded, type NodeHistory } from '../../../wire/node-history';
 
 /** The nodes over time of jobs that this instance watches or watched: not stored, so a restart forgets them. */

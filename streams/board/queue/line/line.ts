@@ -1,7 +1,7 @@
 import { bounds } from '../../../bounds';
 import type { QueueEntry } from '../../../job/job-event';
 import type { Graph } from '../../../job/workflow';
-import { remember } from '../../../remember';
+import { remember } from '../../../maps/remember';
 
 /** One place in a server's queue. */
 export interface Slot {

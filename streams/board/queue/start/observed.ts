@@ -1,4 +1,4 @@
-import { remember } from '../../../remember';
+import { remember } from '../../../maps/remember';
 
 /** What ran: workflows of a kind differ in their seeds alone, and those of a heat in nothing that is cached for them either. */
 export interface Ran {

@@ -3,7 +3,7 @@ import { planOf } from '../../../job/progress/plan/plan';
 import { runClock, withCached, type RunClock } from '../../../job/progress/run-clock';
 import { timeLeft } from '../../../job/progress/time-left';
 import type { Graph } from '../../../job/workflow';
-import { remember } from '../../../remember';
+import { remember } from '../../../maps/remember';
 
 /** What is to be run. */
 export interface Work {
@@ -72,7 +72,6 @@ function plannedOf(run: RunClock, at: number): Planned {
   const left = timeLeft(run, at);
   let [ms, trusted] = [0, 0];
   for (const [, expected] of run.pending.entries()) {
-    if (expected === undefined) continue;
     ms += expected.alone * totalMs(expected);
     trusted += expected.trust * expected.alone * totalMs(expected);
   }

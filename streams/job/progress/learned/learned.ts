@@ -9,7 +9,7 @@ import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
 import { CLOCKS_DIFFER_MS } from '../bar';
-import { remember } from '../../../remember';
+import { remember } from '../../../maps/remember';
 
 /** What was learnt under a key, as text; forgotten where there is none. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];

@@ -1,5 +1,5 @@
 import type { Plan } from './plan';
-import type { Versions } from '../../../versions';
+import type { Versions } from '../../../maps/versions';
 
 /** The workflow node that made a node: by its parents, else by its id (`5.0.0.2` was made by `5`). */
 export function ownerOf(

@@ -1,4 +1,4 @@
-import { copies } from '../../../remember';
+import { copies } from '../../../maps/remember';
 import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';

@@ -11,7 +11,7 @@ import { eventually } from '../../../support/until';
 import { runningGateway, type RunningGateway } from '../../support/running-gateway';
 import { settled, stateWhere } from '../../support/settled';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
-import { startGateway, type Gateway } from '../../../../gateway/server';
+import { startGateway, type Gateway } from '../../../../gateway/server/server';
 import { openAuth } from '../../../../gateway/admission/auth/auth';
 
 describe('over a real pipeline', () => {

@@ -2,7 +2,7 @@ import { firstValueFrom, filter, timeout } from 'rxjs';
 import { pino } from 'pino';
 import { openAuth } from '../../../../gateway/admission/auth/auth';
 import { jobstream, type Jobstream } from '../../../../gateway/client';
-import { startGateway, type Gateway } from '../../../../gateway/server';
+import { startGateway, type Gateway } from '../../../../gateway/server/server';
 import type { Pipeline } from '../../../../pipeline/api';
 import { createPipeline } from '../../../../pipeline/instance/create-pipeline';
 import { redisStore } from '../../../../sinks/redis/redis-store';

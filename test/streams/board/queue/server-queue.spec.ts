@@ -20,6 +20,8 @@ function aServer() {
   return {
     told,
     status: (remaining: number): unknown => board.take({ tag: 'queueLength', serverUrl: SERVER, remaining, at: now }),
+    takeUp: (promptId: string): unknown =>
+      board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { accepted: true }) }),
     submit: (promptId: string, more: Partial<Fact> = {}): void => {
       board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { graph: sampling }) });
       told(promptId, { tag: 'accepted', postedAt: now, ...more } as Fact);
@@ -33,6 +35,12 @@ function aServer() {
       }
       return about;
     },
+    /** A look finds these waiting. */
+    placed: (...promptIds: readonly string[]): void => {
+      for (const id of promptIds) told(id, { tag: 'found', where: 'pending', ahead: 3 });
+    },
+    suspected: (promptId: string): unknown => board.take({ tag: 'suspected', promptId, at: now }),
+    garbled: (): unknown => board.take({ tag: 'garbled', clientId: 'c', at: now }),
     place: (promptId: string): number | undefined => board.job(promptId)?.state.queuePosition,
   };
 }
@@ -100,6 +108,71 @@ describe('places in a queue', () => {
     expect(looks).toBeLessThanOrEqual(300 / 30 + 300 / 60 + 1);
   });
 
+  test('[R8] that strangers move are told by a look that asks for the queue anyway: none is made for them beside it', () => {
+    const { looked, status, placed, suspected } = ours();
+    looked(2);
+    status(4);
+    expect(looked(2)).toEqual(['b', 'c']);
+    placed('b', 'c');
+    status(5);
+    expect(looked(5)).toEqual([]);
+    suspected('a');
+    expect(looked(0.25)).toEqual(['a', 'b', 'c']);
+    placed('a', 'b', 'c');
+    const [untilTheAudit, audit] = [looked(29), looked(2)];
+    expect([untilTheAudit, new Set(audit)]).toEqual([[], new Set(['a', 'b', 'c'])]);
+    placed('a', 'b', 'c');
+    // The minute is over after which another look for strangers alone may be made.
+    expect(looked(28)).toEqual([]);
+  });
+
+  test('are not told by a look at outputs alone, which asks for no queue', () => {
+    const { looked, told, status, placed, garbled } = ours();
+    looked(2);
+    status(4);
+    looked(2);
+    placed('b', 'c');
+    status(5);
+    looked(2);
+    garbled();
+    told('a', { tag: 'succeeded' });
+    expect(looked(0.25)).toEqual(['a']);
+  });
+
+  test('[R8] are told by the look that finds a cancelled job gone: none is made beside it', () => {
+    const { looked, told, status, place } = ours();
+    looked(2);
+    told('b', { tag: 'cancelAsked' });
+    expect(looked(1)).toEqual(['b', 'c']);
+    told('c', { tag: 'found', where: 'pending', ahead: 1 });
+    told('b', { tag: 'absent' });
+    status(2);
+    expect(looked(10)).toEqual([]);
+    expect(place('c')).toBe(1);
+  });
+
+  test('[R8] are not asked for because jobs are not there any more that a look found nowhere', () => {
+    const { looked, told, status, suspected } = ours();
+    looked(2);
+    for (const id of ['a', 'b', 'c']) suspected(id);
+    looked(0.25);
+    for (const id of ['a', 'b', 'c']) told(id, { tag: 'absent' });
+    status(0);
+    // Each is looked for in its own time, and by no look beside that.
+    expect(looked(4)).toEqual([]);
+    expect(looked(1.5)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('[R8] that strangers move are not asked for within the minute after a job was taken up and looked at', () => {
+    const { looked, status, placed, takeUp } = aServer();
+    takeUp('a');
+    status(5);
+    expect(looked(0.25)).toEqual(['a']);
+    placed('a');
+    status(6);
+    expect(looked(28)).toEqual([]);
+  });
+
   test('are corrected where the `status` came before the one that counted the job', () => {
     const { looked, status, submit, place } = aServer();
     status(1);
@@ -113,12 +186,15 @@ describe('places in a queue', () => {
   });
 
   test('are looked up where a job of ours was put out of turn, or left the queue without having run', () => {
-    const { looked, told, status, submit } = ours();
+    const { looked, told, status, submit, placed, suspected } = ours();
     looked(2);
     submit('d', { isOutOfTurn: true });
     status(4);
     expect(looked(2)).toContain('b');
-    told('b', { tag: 'found', where: 'pending', ahead: 2 });
+    placed('b', 'c', 'd');
+    // By a look of its own.
+    suspected('c');
+    expect(looked(0.25)).toEqual(['c']);
     told('c', { tag: 'ended', outcome: [] });
     status(3);
     expect(looked(3)).toContain('b');
@@ -133,7 +209,7 @@ test('[R16] of a server that never tells how long its queue is, jobs that have e
       const state = aState({ promptId: `${n}-${'x'.repeat(36)}`, status: 'processing' });
       const job = jobOf(state, { accepted: true });
       queue.accepted(job, n, false, false);
-      queue.ended(job);
+      queue.left(job);
     }
     collect();
   };

@@ -1,4 +1,4 @@
-import { noVersions } from '../../../../streams/versions';
+import { noVersions } from '../../../../streams/maps/versions';
 import { bounds } from '../../../../streams/bounds';
 import { nextLookAtOf, type Job } from '../../../../streams/job/job';
 import type { Failure } from '../../../../streams/job/job-state';

@@ -14,8 +14,7 @@ import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { emptyGraph } from '../../../../streams/job/workflow';
 import { aRun, finished, graph, running, sampling, type Nodes } from './a-run';
 
-const pendingOf = ({ pending }: RunClock): readonly string[] =>
-  [...pending.entries()].flatMap(([id, expected]) => (expected === undefined ? [] : [id])).sort();
+const pendingOf = ({ pending }: RunClock): readonly string[] => [...pending.entries()].map(([id]) => id).sort();
 const doneOf = ({ nodes }: RunClock): readonly string[] =>
   [...nodes.entries()].flatMap(([id, { doneAt }]) => (doneAt === undefined ? [] : [id])).sort();
 

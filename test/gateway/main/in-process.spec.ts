@@ -1,10 +1,10 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { jobstream } from '../../gateway/client';
-import { startGateway, TokenRefused, type Auth, type Gateway } from '../../gateway/index';
-import { createPipeline, type Pipeline } from '../../index';
-import { start, stopAll } from '../support/comfyui/client/comfyui-client';
-import { steps } from '../support/comfyui/workflows';
-import { aStore } from '../support/pipeline/stores';
+import { jobstream } from '../../../gateway/client';
+import { startGateway, TokenRefused, type Auth, type Gateway } from '../../../gateway/server/index';
+import { createPipeline, type Pipeline } from '../../../index';
+import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
+import { steps } from '../../support/comfyui/workflows';
+import { aStore } from '../../support/pipeline/stores';
 
 /** Sessions of a backend's own: whoever shows one is its user. */
 const sessions: ReadonlyMap<string, string> = new Map([['session-of-ada', 'ada']]);

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { lastValueFrom } from 'rxjs';
-import { packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../sinks/stored-workflow.codec';
-import { bounds } from '../../streams/bounds';
+import { packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
+import { bounds } from '../../../streams/bounds';
 
 const titled = (title: string): StoredWorkflow => ({
   tag: 'unposted',

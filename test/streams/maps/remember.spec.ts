@@ -1,4 +1,4 @@
-import { remember } from '../../streams/remember';
+import { remember } from '../../../streams/maps/remember';
 
 test('the one unheard of for longest goes, and is told, where there are more than so many', () => {
   const map = new Map([

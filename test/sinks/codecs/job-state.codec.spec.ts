@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
-import { decodeJobState } from '../../sinks/job-state.codec';
-import { jobKey, UnreadableState } from '../../sinks/job-store';
-import { aFullState, aState } from './a-state';
+import { decodeJobState } from '../../../sinks/codecs/job-state.codec';
+import { jobKey, UnreadableState } from '../../../sinks/job-store';
+import { aFullState, aState } from '../a-state';
 
 const anOutput = { nodeId: '9', kind: 'images', filename: 'a.png', subfolder: '', type: 'temp' };
 const KEY = jobKey('job-1');

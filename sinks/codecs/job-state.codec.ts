@@ -11,10 +11,10 @@ import type {
   NodeError,
   RetryPolicy,
   TextOutput,
-} from '../streams/job/job-state';
-import { copies } from '../streams/remember';
-import type { Metrics, Reporting } from '../streams/reports/job-report';
-import { jobKey, UnreadableState } from './job-store';
+} from '../../streams/job/job-state';
+import { copies } from '../../streams/maps/remember';
+import type { Metrics, Reporting } from '../../streams/reports/job-report';
+import { jobKey, UnreadableState } from '../job-store';
 
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
 type Codecs<T> = { readonly [K in keyof T]-?: t.Type<Exclude<T[K], undefined>> };

@@ -6,8 +6,8 @@ import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
 import { Observable, defer, from, map, of } from 'rxjs';
-import { bounds } from '../streams/bounds';
-import { outlineOf, type Prompt } from '../streams/job/workflow';
+import { bounds } from '../../streams/bounds';
+import { outlineOf, type Prompt } from '../../streams/job/workflow';
 
 /** How long a workflow is kept after its job was last written, s: longer than the state, so that a late write finds it. */
 export const KEPT_S = 6 * 3600;

@@ -1,0 +1,10 @@
+export { startGateway, type Gateway, type GatewayOptions } from './server';
+export type { Line, Log } from './log';
+export { openAuth, tokenAuth, type Auth, type AuthSettings, type Viewer } from '../admission/auth/auth';
+export { KeysUnavailable } from '../admission/auth/jwks';
+export { TokenRefused } from '../admission/auth/token-refused';
+export type { Rates } from '../admission/limits/rate-limits';
+export type { DownloadLimits } from '../http/outputs/downloads';
+export type { SharedNames, UrlKeys } from '../http/outputs/signed-urls';
+export type { SendQueueLimits } from '../sockets/send-queue';
+export type { WebhookOptions } from '../webhooks/webhooks';

@@ -1,0 +1,39 @@
+import { concatMap, defer, finalize, share, tap, timer, type Observable, type SchedulerLike } from 'rxjs';
+
+/**
+ * Asks one question for all who want to know: whoever comes within `pauseMs` of the last question waits for the rest of that time,
+ * and all who do are asked for at once. Each is given the whole answer, which is always to a question put after it came.
+ */
+export function askedTogether<K, A>(
+  ask: (keys: readonly K[]) => Observable<A>,
+  pauseMs: number,
+  clock: SchedulerLike,
+): (key: K) => Observable<A> {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let next: { readonly keys: K[]; readonly answer$: Observable<A> } | undefined;
+
+  const question = (): NonNullable<typeof next> => {
+    const keys: K[] = [];
+    // A clock that was set back makes nobody wait for longer.
+    const waitMs = Math.min(pauseMs, Math.max(0, askedAt + pauseMs - clock.now()));
+    const answer$ = timer(waitMs, clock).pipe(
+      tap(() => {
+        next = undefined;
+        askedAt = clock.now();
+      }),
+      concatMap(() => ask([...new Set(keys)])),
+      finalize(() => {
+        if (next?.keys === keys) next = undefined;
+      }),
+      share(),
+    );
+    return { keys, answer$ };
+  };
+
+  return (key) =>
+    defer(() => {
+      const { keys, answer$ } = (next ??= question());
+      keys.push(key);
+      return answer$.pipe(finalize(() => keys.splice(keys.indexOf(key), 1)));
+    });
+}
