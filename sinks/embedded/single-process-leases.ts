@@ -5,9 +5,9 @@ import {
   filter,
   map,
   mergeMap,
-  NEVER,
   Observable,
   of,
+  Subject,
   tap,
   toArray,
   type Subscriber,
@@ -20,15 +20,16 @@ const TTL_MS = 10_000;
 
 /**
  * The leases of a store that one process has to itself: whatever it wants, it holds. The orphans are what the process
- * before it left: looked for once, in the stored jobs.
+ * before it left, looked for once in the stored jobs, and what a pipeline gives back that shares the store with another.
  */
 class SingleProcessLeases implements Leases {
   readonly ttlMs = TTL_MS;
-  readonly released$ = NEVER;
+  readonly #given$ = new Subject<unknown>();
+  readonly released$: Observable<unknown> = this.#given$;
   readonly #stored: () => Observable<JobState>;
   readonly #held = new Set<string>();
   readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
-  /** Sessions of the process before that were not taken yet; unknown until they are looked for. */
+  /** Sessions that were left, or given back, and not taken yet; unknown until they are looked for. */
   #left: readonly SessionKey[] | undefined;
 
   constructor(stored: () => Observable<JobState>) {
@@ -43,9 +44,12 @@ class SingleProcessLeases implements Leases {
     });
   }
 
-  release({ clientId }: SessionKey): Observable<never> {
+  release(session: SessionKey, forget = false): Observable<never> {
     return defer(() => {
-      this.#held.delete(clientId);
+      const wasHeld = this.#held.delete(session.clientId);
+      if (!wasHeld || forget) return EMPTY;
+      this.#left = this.#left && [...this.#left, session];
+      this.#given$.next(session.clientId);
       return EMPTY;
     });
   }

@@ -85,6 +85,16 @@ export function leasesContract(name: string, open: () => Promise<LeasesHarness>)
       expect(await orphans()).toEqual([]);
     });
 
+    it('are taken by others once they are given back, and never once they are forgotten', async () => {
+      expect(await orphans()).toEqual([]);
+      await hold(session);
+      await release(session);
+      expect(await orphans()).toEqual([session]);
+      expect(await hold(session)).toBe('held');
+      await release(session, true);
+      expect(await orphans()).toEqual([]);
+    });
+
     it('run out some time', () => {
       expect(leases.ttlMs).toBeGreaterThan(0);
       expect(leases.ttlMs).toBeLessThan(2 ** 31);
