@@ -1,4 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { refuseUnknown } from '../streams/options';
 
 /** Where a ComfyUI server is, and what every request to it carries. */
 export interface ServerAddress {
@@ -52,13 +53,20 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
   };
 }
 
+const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
+  url: true,
+  name: true,
+  headers: true,
+  tags: true,
+  clientId: true,
+};
+
 /** `'x'` for tags, say, would take every type that is a part of it. */
 function checkShape(given: unknown): asserts given is ServerOptions {
   if (typeof given !== 'object' || given === null)
     throw new TypeError('a server must be a URL, or an object with a url');
-  const { name, headers, tags, clientId, ...rest } = given as Partial<Record<keyof ServerOptions, unknown>>;
-  const unknown = Object.keys(rest).find((field) => field !== 'url');
-  if (unknown !== undefined) throw new TypeError(`a server’s ${unknown} is no option`);
+  refuseUnknown(given, KNOWN, 'a server’s ');
+  const { name, headers, tags, clientId } = given as Partial<Record<keyof ServerOptions, unknown>>;
   for (const [field, value] of Object.entries({ name, clientId }))
     if (value !== undefined && !isText(value)) throw new TypeError(`a server’s ${field} must be text`);
   if (headers !== undefined && (typeof headers !== 'object' || headers === null))

@@ -4,6 +4,7 @@ import type { Prompt } from '../../streams/job/workflow';
 import { outlineOf } from '../../streams/workflow/json-outline';
 import { objectionsTo } from '../../streams/workflow/objections';
 import { InvalidRequest, type SubmitRequest } from '../api';
+import { isRecord } from '../../streams/options';
 
 /**
  * What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18), and so
@@ -72,7 +73,7 @@ function weighed(field: string, text: string): void {
 function isObject(text: string): boolean {
   try {
     const json: unknown = JSON.parse(text);
-    return typeof json === 'object' && json !== null && !Array.isArray(json);
+    return isRecord(json);
   } catch {
     return false;
   }

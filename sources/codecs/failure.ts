@@ -1,6 +1,7 @@
 import { bounds } from '../../streams/bounds';
 import type { Failure } from '../../streams/job/job-state';
 import { idText, isId } from './frame.codec';
+import { isRecord } from '../../streams/options';
 
 /** What ComfyUI says of a node that broke, or at which a job was stopped. Forks leave some of it out, or say it otherwise. */
 export interface Broke {
@@ -12,8 +13,7 @@ export interface Broke {
 }
 
 /** The same, where this is an object at all. */
-export const brokeIn = (said: unknown): Broke | undefined =>
-  typeof said === 'object' && said !== null && !Array.isArray(said) ? said : undefined;
+export const brokeIn = (said: unknown): Broke | undefined => (isRecord(said) ? said : undefined);
 
 /** Names of exceptions and words of messages that mean “out of memory”, of the GPU or the machine, under any driver. */
 const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[] } = {

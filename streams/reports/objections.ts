@@ -2,6 +2,7 @@ import { bounds } from '../bounds';
 import type { Objection } from '../workflow/objections';
 import { cut, isWithin } from '../workflow/shown-text';
 import { reportedKinds } from './job-report';
+import { isRecord } from '../options';
 
 /** What stands against each field of a report, in words that follow its name; the same for programs and for HTTP (R16). */
 export const objectionsByField: Readonly<Record<string, (value: unknown) => string | undefined>> = {
@@ -17,7 +18,7 @@ export const objectionsByField: Readonly<Record<string, (value: unknown) => stri
 
 /** All that stands against a report: of its fields, and of how they go together. At most `bounds.fieldErrors`. */
 export function objectionsToReport(report: unknown): readonly Objection[] {
-  if (!isObject(report)) return [{ field: 'report', message: 'must be an object' }];
+  if (!isRecord(report)) return [{ field: 'report', message: 'must be an object' }];
   const objections = Object.entries(report)
     .filter(([, value]) => value !== undefined)
     .flatMap(([field, value]) => {
@@ -41,7 +42,7 @@ export function objectionsToWhole({ count, value, max, outputs, failure }: Field
 
 /** What stands against how a job says that it will report itself. */
 export function objectionsToOpening(reported: unknown): readonly Objection[] {
-  if (!isObject(reported)) return [{ field: '', message: 'must be an object' }];
+  if (!isRecord(reported)) return [{ field: '', message: 'must be an object' }];
   return Object.entries(reported).flatMap(([field, value]) => {
     if (value === undefined) return [];
     const objection = Object.hasOwn(openingFields, field) ? openingFields[field]?.(value) : 'is not known';
@@ -65,8 +66,6 @@ const MOST_AMOUNT = 1e12;
 const AMOUNT = `must be a number from 0 to ${MOST_AMOUNT}`;
 
 const unless = (isGood: boolean, objection: string): string | undefined => (isGood ? undefined : objection);
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST_AMOUNT;
 const isText = (value: unknown, length: number): value is string =>
@@ -79,7 +78,7 @@ const ofText = (value: unknown, length: number): string | undefined =>
 export const METRIC_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._/@%:()+-]*$/u;
 
 function ofMetrics(value: unknown): string | undefined {
-  if (!isObject(value)) return 'must be an object of numbers by name';
+  if (!isRecord(value)) return 'must be an object of numbers by name';
   const entries = Object.entries(value);
   if (entries.length > bounds.metrics) return `has ${entries.length} names; at most ${bounds.metrics} are taken`;
   for (const [name, number] of entries) {
@@ -102,7 +101,7 @@ function ofOutputs(value: unknown): string | undefined {
 const hasCredentials = (text: string): boolean => /^https?:\/\/[^/?#]*@/i.test(text);
 
 function ofFailure(value: unknown): string | undefined {
-  if (!isObject(value)) return 'must be an object with a message';
+  if (!isRecord(value)) return 'must be an object with a message';
   const { message, kind, retryable, ...others } = value;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `holds ${cut(unknown)}, which is not known`;

@@ -3,6 +3,7 @@ import { bounds } from '../bounds';
 import { isLink } from '../job/workflow';
 import { outlineOf } from './json-outline';
 import { cut, isWithin } from './shown-text';
+import { isRecord } from '../options';
 
 /** What stands against a part of what somebody gave: the part, and words that follow its name. */
 export interface Objection {
@@ -35,9 +36,9 @@ function parsed(text: string): E.Either<string, unknown> {
 
 /** What people send in its place is named, with the way out. */
 function objectionToShape(value: unknown): string | undefined {
-  if (!isObject(value)) return WANTED;
+  if (!isRecord(value)) return WANTED;
   if (Array.isArray(value['nodes'])) return `is in the UI format; ${EXPORT}`;
-  if (isObject(value['prompt']) && !('class_type' in value['prompt'])) {
+  if (isRecord(value['prompt']) && !('class_type' in value['prompt'])) {
     return 'is a whole body for ComfyUI’s /prompt; send what is under its "prompt"';
   }
   const nodes = Object.keys(value).length;
@@ -62,18 +63,14 @@ function objectionsToNodes(nodes: Nodes): readonly Objection[] {
 function objectionToNode(id: string, node: unknown, links: number): string | undefined {
   if (!isWithin(bounds.nodeIdLength, id))
     return `is an id of ${id.length} characters; at most ${bounds.nodeIdLength} are taken`;
-  if (!isObject(node)) return 'must be a node: an object with class_type and inputs';
+  if (!isRecord(node)) return 'must be a node: an object with class_type and inputs';
   const { class_type, inputs } = node;
   if (typeof class_type !== 'string' || class_type === '') return 'has no class_type, the name of a node class';
   if (!isWithin(bounds.classNameLength, class_type))
     return `has a class_type of ${class_type.length} characters; at most ${bounds.classNameLength} are taken`;
-  if (!isObject(inputs)) return 'has no inputs, an object of values by name';
+  if (!isRecord(inputs)) return 'has no inputs, an object of values by name';
   return links > bounds.linksPerNode ? `has ${links} links; at most ${bounds.linksPerNode} are taken` : undefined;
 }
 
 const linksInto = (node: unknown): number =>
-  isObject(node) && isObject(node['inputs']) ? Object.values(node['inputs']).filter(isLink).length : 0;
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+  isRecord(node) && isRecord(node['inputs']) ? Object.values(node['inputs']).filter(isLink).length : 0;

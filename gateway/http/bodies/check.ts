@@ -9,6 +9,7 @@ import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '..
 import { detailsOf } from '../requests/fields/bad-fields';
 import { cut } from '../../../streams/workflow/shown-text';
 import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
+import { isRecord } from '../../../streams/options';
 
 /** What bodies there are. */
 export interface Bodies {
@@ -93,11 +94,10 @@ function objections(
 ): readonly FieldError[] {
   const twice = firstTwice(members);
   const metadata = memberText(text, members, 'metadata');
-  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
   return [
     ...(twice === undefined ? [] : [{ field: cut(twice), message: 'is given twice' }]),
     ...members.filter(({ key }) => !PASSED_ON.has(key)).flatMap((member) => givenTwiceIn(text, member)),
-    ...(isObject && needsUser && memberText(text, members, 'userId') === ''
+    ...(isRecord(json) && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
     ...(metadata.length <= MOST_METADATA ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),

@@ -1,4 +1,5 @@
 import { membersOf, withoutNaN, type Span } from './json-text';
+import { isRecord } from '../../../../streams/options';
 
 /** What a file holds, or why it is nothing that can be run. */
 export type Reading =
@@ -26,9 +27,9 @@ export function readWorkflow(file: string): Reading {
   } catch (error) {
     return unfit(brokenWords(text, error));
   }
-  if (!isObject(value)) return unfit(`This is JSON, but no workflow. ${WAY_OUT}`);
+  if (!isRecord(value)) return unfit(`This is JSON, but no workflow. ${WAY_OUT}`);
   const inner = value['prompt'];
-  const isBody = isObject(inner) && !('class_type' in inner);
+  const isBody = isRecord(inner) && !('class_type' in inner);
   const nodes = isBody ? inner : value;
   if (isWorkflow(nodes)) {
     const workflow = isBody ? insideOf(text, 'prompt') : text;
@@ -76,18 +77,15 @@ function partWords(value: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(value);
   const [id, node] = entries.find(([, each]) => !isNode(each)) ?? [];
   if (id === undefined) return 'This is JSON without any nodes.';
-  if (!entries.some(([, each]) => isObject(each) && 'class_type' in each)) {
+  if (!entries.some(([, each]) => isRecord(each) && 'class_type' in each)) {
     return 'This is JSON, but no workflow in the API format.';
   }
-  const lack = isObject(node) && typeof node['class_type'] === 'string' ? 'inputs' : 'class_type';
+  const lack = isRecord(node) && typeof node['class_type'] === 'string' ? 'inputs' : 'class_type';
   return `This is nearly a workflow in the API format, but “${id.slice(0, 40)}” has no ${lack}.`;
 }
 
 const isNode = (node: unknown): boolean =>
-  isObject(node) && typeof node['class_type'] === 'string' && isObject(node['inputs']);
+  isRecord(node) && typeof node['class_type'] === 'string' && isRecord(node['inputs']);
 
 const isWorkflow = (value: Readonly<Record<string, unknown>>): boolean =>
   Object.keys(value).length > 0 && Object.values(value).every(isNode);
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
