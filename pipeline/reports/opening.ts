@@ -1,6 +1,6 @@
-import { lastValueFrom, of } from 'rxjs';
+import { of } from 'rxjs';
 import type { OpenRequest } from '../api';
-import type { Sessions } from '../sessions/sessions';
+import { whenReady, type Sessions } from '../sessions/sessions';
 import type { Beginnings } from '../submit/beginnings';
 import type { Identity } from '../submit/idempotent-submit';
 import { checkedOpening } from '../submit/request';
@@ -46,7 +46,7 @@ export function opening({
     );
   return async (given) => {
     const request = checkedOpening(given);
-    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
+    await whenReady(sessions);
     return request.once === undefined ? openAs(request) : beginnings.once(request.once, (as) => openAs(request, as));
   };
 }

@@ -14,6 +14,7 @@ import {
 import { InvalidRequest, NotReported, UnknownJob, type Pipeline } from '../api';
 import type { Env } from '../env';
 import type { Reads } from '../reads/reads';
+import { ownOf } from '../submit/request';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { reportEvent } from '../../sources/reports/reported-session';
@@ -80,8 +81,7 @@ export function reports(
   return async (promptId, given, isShown) => {
     const [objection] = objectionsToReport(given);
     if (objection !== undefined) throw new InvalidRequest(objection.field, objection.message);
-    // As it is now: the caller may fill the same object anew while this one is on its way.
-    const report = JSON.parse(JSON.stringify(given)) as JobReport;
+    const report = ownOf(given);
     const state = await reads.present(promptId, isShown);
     if (state === undefined) throw new UnknownJob('no such job');
     if (state.reported === undefined) throw new NotReported('the job does not report itself');

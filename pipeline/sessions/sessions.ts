@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { lastValueFrom, type Observable } from 'rxjs';
 import type { Demand } from '../demand';
 import type { Transit } from './transit';
 import type { JobStore } from '../../sinks/job-store';
@@ -44,3 +44,7 @@ export interface Sessions {
   /** Gives every session back: at once to whoever sweeps next, or for ever where it has no jobs. */
   release(): Observable<never>;
 }
+
+/** Settles as `ready` does: for a call that may store a job. */
+export const whenReady = (sessions: Pick<Sessions, 'ready'>): Promise<void> =>
+  lastValueFrom(sessions.ready(), { defaultValue: undefined });

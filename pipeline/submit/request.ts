@@ -143,9 +143,9 @@ const checking =
     return taken as R;
   };
 
-/** What was found to be JSON, for ourselves: as it will be stored. */
-const ownOf = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null ? (JSON.parse(JSON.stringify(value)) as unknown) : value;
+/** What was found to be JSON, for ourselves, as it is now and will be stored: the caller may fill the same object anew. */
+export const ownOf = <T>(value: T): T =>
+  typeof value === 'object' && value !== null ? (JSON.parse(JSON.stringify(value)) as T) : value;
 
 /** What `submit` is given; of its workflow and extra data `promptOf` makes what is ours. */
 export const checkedSubmission = checking(submission);

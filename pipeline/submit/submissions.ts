@@ -1,4 +1,3 @@
-import { lastValueFrom } from 'rxjs';
 import type { JobRequest, SubmitRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import type { Beginnings } from './beginnings';
@@ -6,7 +5,7 @@ import type { Identity } from './idempotent-submit';
 import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
 import { checkedSubmission } from './request';
-import type { Sessions } from '../sessions/sessions';
+import { whenReady, type Sessions } from '../sessions/sessions';
 import type { BoardView } from '../../streams/board/board';
 import { queuedState } from '../../streams/job/job';
 import type { Prompt } from '../../streams/job/workflow';
@@ -55,7 +54,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
   return async (given) => {
     const request = checkedSubmission(given);
     const prompt = promptOf(request);
-    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
+    await whenReady(sessions);
     if (request.once === undefined) return submitAs(request, prompt);
     choice.asked(request.server, request.type);
     return beginnings.once(request.once, (as) => submitAs(request, prompt, as));

@@ -3,7 +3,7 @@ import { UnknownJob, type JobRequest } from '../api';
 import type { Choice } from '../posting/choose-server';
 import { isTransient, type Env } from '../env';
 import type { Reads } from '../reads/reads';
-import type { Sessions } from '../sessions/sessions';
+import { whenReady, type Sessions } from '../sessions/sessions';
 import { checkedTracking, checkId } from './request';
 import { newState } from './submissions';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
@@ -24,7 +24,7 @@ export const tracking =
   async (promptId: string, given: JobRequest): Promise<JobState> => {
     checkId(promptId);
     const request = checkedTracking(given);
-    await lastValueFrom(sessions.ready(), { defaultValue: undefined });
+    await whenReady(sessions);
     const known = (await reads.get(promptId)) ?? board.run(promptId)?.state;
     if (known !== undefined) return known;
     const servers = request.server === undefined ? choice.servers : [choice.asked(request.server, request.type)];

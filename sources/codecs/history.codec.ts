@@ -69,8 +69,9 @@ function failureOf(status: Status | null | undefined, messages: readonly unknown
 /** `execution_interrupted`, not `status_str`, tells a cancel from a failure. A blocked branch is neither. */
 export function failureIn(messages: readonly unknown[]): Failure | undefined {
   for (const message of messages) {
-    const broke = Array.isArray(message) ? brokeIn(message[1]) : undefined;
-    if (broke === undefined || !Array.isArray(message)) continue;
+    if (!Array.isArray(message)) continue;
+    const broke = brokeIn(message[1]);
+    if (broke === undefined) continue;
     if (message[0] === 'execution_interrupted') return interruption(broke);
     if (message[0] === 'execution_error' && !isBlockedBranch(broke)) return nodeFailure(broke);
   }

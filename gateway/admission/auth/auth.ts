@@ -83,8 +83,10 @@ function verifierOf(
   onTrouble: (error: unknown) => void,
   nowMs: () => number,
 ): (token: string) => Promise<{ readonly payload: JWTPayload }> {
-  if ('secret' in by) checkSecret('secret', by.secret);
-  if ('secret' in by) return (token) => jwtVerify(token, by.secret, { ...expected, algorithms: ALGORITHMS.secret });
+  if ('secret' in by) {
+    checkSecret('secret', by.secret);
+    return (token) => jwtVerify(token, by.secret, { ...expected, algorithms: ALGORITHMS.secret });
+  }
   const key = publishedKeys(by.jwksUrl, onTrouble, nowMs);
   return (token) => jwtVerify(token, key, { ...expected, algorithms: ALGORITHMS.published });
 }
