@@ -10,9 +10,7 @@ import {
   merge,
   mergeAll,
   mergeMap,
-  observeOn,
   of,
-  queueScheduler,
   share,
   takeUntil,
   type Observable,
@@ -22,6 +20,7 @@ import type { Board, BoardEvent, Change } from '../board/board';
 import type { Job } from '../job/job';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
+import { inTurn } from './in-turn';
 import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
 export type { Session } from './session-frames';
@@ -78,8 +77,7 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     ),
   ).pipe(
     // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
-    observeOn(queueScheduler),
-    mergeMap((event) => board.take(event)),
+    inTurn((event) => board.take(event)),
     share(),
   );
 }
