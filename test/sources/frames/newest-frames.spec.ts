@@ -173,7 +173,7 @@ test('of arbitrary frames at arbitrary times none but progress is left out, the 
         if (newest !== undefined) expect(mine.map(content)).toContainEqual(content(newest));
       }
     }),
-    { numRuns: runs(300) },
+    { numRuns: runs(120) },
   );
 });
 
