@@ -1,6 +1,8 @@
 import { jobBoard, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
 import { defaultTiming as timing } from '../../../streams/job/timing';
+import type { JobState } from '../../../streams/job/job-state';
+import type { Durations } from '../../../streams/job/progress/plan/expected';
 import { aState, sampling, type Fact } from '../job/a-job';
 
 const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
@@ -56,4 +58,24 @@ test('a step that waited to be read was made when its frame came', () => {
   expect(left({ cameAt: 500 })).toBeLessThan(left({}) - 100);
   // No clock is set because of it, and no run begins before it began.
   expect(left({ cameAt: -1e6 })).toBeGreaterThan(0);
+});
+
+test('what is left of a run that stalls at its end is told again and again, though its bar stands', () => {
+  const known: Durations = () => ({ fixedMs: 100, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 1 });
+  const board = jobBoard(timing, undefined, () => known);
+  const told: JobState[] = [];
+  const take = (event: BoardEvent): void => {
+    for (const change of board.take(event)) if (change.tag === 'state') told.push(change.state);
+  };
+  take({
+    tag: 'opened',
+    job: jobOf(aState({ promptId: 'a', progress: 99.9 }), { graph: sampling, accepted: true, linked: true }),
+  });
+  take({ promptId: 'a', at: 0, tag: 'executing', nodeId: '3' });
+  for (let at = 1_000; at <= 100_000; at += 1_000) take({ tag: 'clock', at });
+  const last = told.at(-1);
+  expect(last?.etaMs).toBeGreaterThan(30_000);
+  expect(last?.updatedAt).toBeGreaterThan(80_000);
+  // Not each second.
+  expect(told.filter(({ updatedAt }) => updatedAt > 50_000).length).toBeLessThan(15);
 });
