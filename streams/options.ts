@@ -8,6 +8,9 @@ export function refuseUnknown(given: object, known: object, of = ''): void {
   if (unknown !== undefined) throw new TypeError(`${of}${unknown} is no option`);
 }
 
+/** What Node's timers count to, 24.8 days: a longer time they take for 1 ms. */
+export const MOST_TIMER_MS = 2 ** 31 - 1;
+
 /** What options of one kind must be, in words that follow their name. */
 export interface Kind {
   readonly isGood: (value: unknown) => boolean;

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../../pipeline/api';
 import { bounds } from '../../streams/bounds';
-import { filled, isRecord, refuseUnknown, type Kind } from '../../streams/options';
+import { filled, isRecord, MOST_TIMER_MS, refuseUnknown, type Kind } from '../../streams/options';
 import { checkSecret, openAuth, type Auth } from '../admission/auth/auth';
 import { reliable } from '../admission/auth/own-auth';
 import { defaultRates, type Rates } from '../admission/limits/rate-limits';
@@ -60,8 +60,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const COUNT: Kind = { isGood: isCount, wanted: 'a whole number; 0 for no bound' };
-/** A timer of Node's waits for no longer: what is more is a millisecond. */
-const isTime = (value: unknown): boolean => isCount(value) && Number(value) > 0 && Number(value) < 2 ** 31;
+const isTime = (value: unknown): boolean => isCount(value) && Number(value) > 0 && Number(value) <= MOST_TIMER_MS;
 const WHOLE: Kind = { isGood: (value) => isCount(value) && Number(value) > 0, wanted: 'a whole number from 1' };
 
 /**
@@ -91,7 +90,7 @@ export function checkedOptions(options: GatewayOptions) {
   const { turnMs, stallBesideOthersMs } = downloads;
   const times = { 'limits.stallMs': limits.stallMs, 'downloads.turnMs': turnMs };
   for (const [name, ms] of Object.entries({ ...times, 'downloads.stallBesideOthersMs': stallBesideOthersMs }))
-    refuse(name, isTime(ms), `a whole number of ms from 1 to ${2 ** 31 - 1}`);
+    refuse(name, isTime(ms), `a whole number of ms from 1 to ${MOST_TIMER_MS}`);
   return {
     ...{ pipeline, host, port, auth, proxies, metrics, webhooks, urlKeys },
     ...{ bodyLimitBytes, inputLimitBytes, outputLimitBytes },

@@ -7,7 +7,7 @@ import type { ServerOptions } from '../../sources/server-address';
 import { defaultSocketTiming, type SocketTiming } from '../../sources/session';
 import { bounds } from '../../streams/bounds';
 import { defaultTiming, type Timing } from '../../streams/job/timing';
-import { filled, isRecord, refuseUnknown, type Kind } from '../../streams/options';
+import { filled, isRecord, MOST_TIMER_MS, refuseUnknown, type Kind } from '../../streams/options';
 import type { Report } from '../../streams/operators/reporting';
 
 /** What a pipeline is made of; all but `servers` and `store` has a default. */
@@ -45,10 +45,8 @@ const KNOWN: Readonly<Record<keyof PipelineOptions, true>> = {
   ...{ timeoutMs: true, userLimits: true, timing: true, socketTiming: true },
 };
 
-/** What timers count to: a longer time they would take for 1 ms. */
-const MOST_MS = 2 ** 31 - 1;
 const TIME: Kind = {
-  isGood: (value) => typeof value === 'number' && value >= 0 && value <= MOST_MS,
+  isGood: (value) => typeof value === 'number' && value >= 0 && value <= MOST_TIMER_MS,
   wanted: 'a number of ms, 24 days at most',
 };
 const LIMIT: Kind = {

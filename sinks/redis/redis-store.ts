@@ -1,5 +1,6 @@
 import { catchError, map, merge, of, Subject } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
+import { MOST_TIMER_MS } from '../../streams/options';
 import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
@@ -47,7 +48,7 @@ export function redisStore({
   commandTimeoutMs = COMMAND_TIMEOUT_MS,
 }: RedisStoreOptions): JobStore {
   for (const [name, ms] of Object.entries<unknown>({ leaseTtlMs, commandTimeoutMs }))
-    if (!(typeof ms === 'number' && ms > 0 && ms < 2 ** 31))
+    if (!(typeof ms === 'number' && ms > 0 && ms <= MOST_TIMER_MS))
       throw new TypeError(`${name} must be a number of ms, more than 0 and 24 days at most`);
   const report = harmless('report', given);
   const nodes = redisNodes(url, commandTimeoutMs, report);

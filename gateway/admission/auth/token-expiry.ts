@@ -1,8 +1,9 @@
 import { asyncScheduler, EMPTY, timer, type Observable } from 'rxjs';
+import { MOST_TIMER_MS } from '../../../streams/options';
 import type { Viewer } from './auth';
 
-/** Emits when the viewer's token ends. `setTimeout` counts to 24.8 days: a longer token is asked for again then. */
+/** Emits when the viewer's token ends; a token that lives past what a timer counts to is asked for again then. */
 export function expiryOf({ expiresAt }: Viewer): Observable<unknown> {
   if (expiresAt === undefined) return EMPTY;
-  return timer(Math.min(Math.max(expiresAt - asyncScheduler.now(), 0), 2 ** 31 - 1));
+  return timer(Math.min(Math.max(expiresAt - asyncScheduler.now(), 0), MOST_TIMER_MS));
 }

@@ -37,7 +37,17 @@ export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, st
     ...(node !== undefined && { node }),
     ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
   };
-  return withState({ ...job, stage }, drawn, at);
+  return withState({ ...job, stage }, drawn, at, isOther(job.state, drawn.etaMs, at));
+}
+
+/** What is left is another by more than this share, and by so many ms at least: it is told though the bar stands. */
+const OTHER_SHARE = 1 / 3;
+const OTHER_MS = 2_000;
+
+function isOther({ etaMs: before, updatedAt }: JobState, now: number | undefined, at: number): boolean {
+  if (before === undefined || now === undefined) return before !== now;
+  const counted = Math.max(0, before - Math.max(0, at - updatedAt));
+  return Math.abs(now - counted) > Math.max(OTHER_MS, OTHER_SHARE * counted);
 }
 
 /** A state of which what is left is not known. To leave a field out costs as much as thirty copies: only where it is there. */
@@ -117,8 +127,8 @@ function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at
 }
 
 /** The job with `state` as its next, unless that says nothing new. */
-export function withState(job: Job, state: JobState, at: number): Job {
-  if (sameState(job.state, state)) return job;
+export function withState(job: Job, state: JobState, at: number, isNews = false): Job {
+  if (!isNews && sameState(job.state, state)) return job;
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
 
