@@ -10,9 +10,7 @@ import {
   merge,
   mergeAll,
   mergeMap,
-  observeOn,
   of,
-  queueScheduler,
   share,
   takeUntil,
   type Observable,
@@ -24,6 +22,7 @@ import type { Job } from '../job/job';
 import { barTickMs } from '../job/progress/bar';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
+import { inTurn } from './in-turn';
 import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
 export type { Session } from './session-frames';
@@ -74,8 +73,7 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     barTicks(policy.clock).pipe(takeUntil(stop$)),
   ).pipe(
     // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
-    observeOn(queueScheduler),
-    mergeMap((event) => board.take(event)),
+    inTurn((event) => board.take(event)),
     share(),
   );
 }

@@ -30,9 +30,8 @@ export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
 export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, state: JobState, at: number): Job {
   const stage = { ...job.stage, run: shown.run };
   const node = currentNode(job.graph, shown.run);
-  const { etaMs: _, ...rest } = state;
   const drawn: JobState = {
-    ...rest,
+    ...(shown.isSure ? state : withoutEta(state)),
     progress: progressOf(state, shown),
     phase: phaseOf(job, shown),
     ...(node !== undefined && { node }),
@@ -50,6 +49,10 @@ function isOther({ etaMs: before, updatedAt }: JobState, now: number | undefined
   const counted = Math.max(0, before - Math.max(0, at - updatedAt));
   return Math.abs(now - counted) > Math.max(OTHER_MS, OTHER_SHARE * counted);
 }
+
+/** A state of which what is left is not known. To leave a field out costs as much as thirty copies: only where it is there. */
+const withoutEta = (state: JobState): JobState => (state.etaMs === undefined ? state : timeless(state));
+const timeless = ({ etaMs: _, ...state }: JobState): JobState => state;
 
 /** The job's run: as it is, or as it begins now. One that began unheard, before this instance had it, say, goes on where its bar was. */
 export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobState, at: number): RunClock {
