@@ -320,6 +320,28 @@ describe('who may not', () => {
     expect([failure, ...reports].join()).not.toContain(SECRET);
   });
 
+  it('[R11] read any more writes over no newer state, and takes no session that another holds', async () => {
+    const server = await start();
+    const admin = adminOf(server);
+    await admin.acl('SETUSER', 'shy', 'on', `>${SECRET}`, '~*', '&*', '+@all');
+    const session = { clientId: 'client-1', serverUrl: 'http://comfy:8188' };
+    const [store, other] = [open(server.url.replace('//', `//shy:${SECRET}@`)), open(server.url)];
+    await put(other, { seq: 2 });
+    expect(await lastValueFrom(other.leases.hold(session))).toBe('held');
+    await put(store, { promptId: 'job-2' });
+    await admin.acl('SETUSER', 'shy', '-get', '-hget');
+    const uses = [
+      put(store, { seq: 1 }),
+      lastValueFrom(store.leases.orphans()),
+      lastValueFrom(store.leases.hold(session)),
+    ];
+    for (const use of uses) expect(await failureOf(use)).toMatch(/^StoreUnavailable: Redis: /);
+    await admin.acl('SETUSER', 'shy', '+@all');
+    expect(await get(store)).toMatchObject({ seq: 2 });
+    expect(await lastValueFrom(store.leases.orphans())).toMatchObject({ sessions: [] });
+    expect(await lastValueFrom(store.leases.hold(session))).toBe('taken');
+  });
+
   it('listen is told why', async () => {
     const server = await start();
     await adminOf(server).acl('SETUSER', 'shy', 'on', `>${SECRET}`, '~*', 'resetchannels', '+@all');
