@@ -15,7 +15,12 @@ function aWatcher() {
   });
   const listener = { listen: () => heard$, close: () => EMPTY };
   const seen: number[] = [];
-  const feed = redisFeed(listener, () => read$, () => undefined, clock);
+  const feed = redisFeed(
+    listener,
+    () => read$,
+    () => undefined,
+    clock,
+  );
   const watching = feed.changes(stored.promptId).subscribe(({ seq }) => seen.push(seq));
   return {
     seen,
