@@ -77,13 +77,15 @@ type Uncommitted = { readonly entry: Entry | undefined };
  */
 class OpenLmdbFile implements LmdbFile {
   readonly #db: RootDatabase<string, string>;
+  readonly #directory: string;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #uncommitted = new Map<string, Uncommitted>();
   #closed: Promise<unknown> | undefined;
   #fence: { readonly key: string; readonly number: number } | undefined;
 
-  constructor(db: RootDatabase<string, string>) {
+  constructor(db: RootDatabase<string, string>, directory: string) {
     this.#db = db;
+    this.#directory = directory;
   }
 
   read(key: string): Entry | undefined {
@@ -132,7 +134,7 @@ class OpenLmdbFile implements LmdbFile {
       return work();
     } catch (cause) {
       if (cause instanceof StoreUnavailable || cause instanceof Unstorable) throw cause;
-      throw new StoreUnavailable(`the job store cannot be read: ${messageOf(cause)}`, { cause });
+      throw new StoreUnavailable(`the job store in ${this.#directory} cannot be read: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -207,7 +209,7 @@ class OpenLmdbFile implements LmdbFile {
 }
 
 /** Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not. */
-export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory));
+export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory), directory);
 
 const unwritable = (cause: unknown): Error =>
   cause instanceof StoreUnavailable || cause instanceof Unstorable
