@@ -654,8 +654,8 @@ describe('frames', () => {
     });
   });
 
-  test('a hundred thousand of them make nothing grow', () => {
-    const jobs = 1_000;
+  test('twenty thousand of them make nothing grow', () => {
+    const jobs = 200;
     let ended = 0;
     const { board } = run(({ hot, page, scheduler, expectObservable }) => {
       const event = (n: number): BoardEvent[] => {

@@ -14,6 +14,8 @@ export interface RunClock {
   readonly startedAt: number;
   /** Whether its beginning was missed: what was done by then is not known to have taken any time. */
   readonly isLate: boolean;
+  /** Since when nobody can hear its steps, while its socket is away. */
+  readonly unheardSince?: number | undefined;
   /** When the first of its nodes was heard of. */
   readonly heardAt: number | undefined;
   readonly nodes: Versions<NodeRun>;
@@ -44,8 +46,8 @@ export interface RunClock {
   readonly takenUp: { readonly share: number; readonly at: number };
   /** Whether the clock was set in the midst of it. */
   readonly clockWasSet: boolean;
-  /** The share that was shown, and when. */
-  readonly shown: { readonly share: number; readonly at: number };
+  /** The share that was shown, when, and after how long the clock moves it. */
+  readonly shown: { readonly share: number; readonly at: number; readonly nextMs: number };
 }
 
 export interface RunStart {
@@ -84,7 +86,7 @@ export const runClock = (
     heardAt: undefined,
     current: undefined,
     clockWasSet: false,
-    ...{ shown: { share, at: takenUpAt }, takenUp: { share, at: takenUpAt } },
+    ...{ shown: { share, at: takenUpAt, nextMs: 0 }, takenUp: { share, at: takenUpAt } },
   });
 
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */

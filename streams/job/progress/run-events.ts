@@ -37,10 +37,17 @@ export function stepped(run: RunClock, nodeId: string | undefined, value: number
   return begun.current === id ? begun : { ...begun, current: id };
 }
 
-/** Until now nobody could hear the node. */
-export function heardAgain(run: RunClock, id: string, at: number): RunClock {
-  const node = run.nodes.get(id);
-  return node === undefined ? run : { ...run, nodes: run.nodes.with(id, { ...node, heardFrom: at }) };
+/** From now on nobody can hear the run. */
+export const unheard = (run: RunClock, at: number): RunClock => ({ ...run, unheardSince: run.unheardSince ?? at });
+
+/** Until now nobody could hear the nodes at work. */
+export function heardAgain(run: RunClock, at: number): RunClock {
+  let { nodes } = run;
+  for (const id of run.running) {
+    const node = nodes.get(id);
+    if (node !== undefined) nodes = nodes.with(id, { ...node, heardFrom: at });
+  }
+  return { ...run, nodes, unheardSince: undefined };
 }
 
 /** The run in which a node has made a step. */

@@ -10,17 +10,17 @@ const store = embeddedStore({ directory, report: () => undefined });
 let writes = 0;
 
 function write(): void {
-  for (let n = 0; n < 500; n += 1) {
+  for (let n = 0; n < 250; n += 1) {
     writes += 1;
     store.put(aState({ promptId: `job-${writes}`, seq: writes })).subscribe({ error: () => undefined });
   }
-  if (writes < 1_000) setImmediate(write);
+  if (writes < 500) setImmediate(write);
   else end();
 }
 
 function end(): void {
   // While the writer waits for callbacks, and more are asked for.
-  for (let n = 0; n < 2_000; n += 1) store.put(aState({ promptId: `last-${n}`, seq: n + 1 })).subscribe();
+  for (let n = 0; n < 500; n += 1) store.put(aState({ promptId: `last-${n}`, seq: n + 1 })).subscribe();
   process.stdout.write('leaving\n');
   switch (way) {
     case 'bug':

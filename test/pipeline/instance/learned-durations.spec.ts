@@ -35,7 +35,8 @@ test.each([1, 2])('[R16] what %i instances learn stays bounded in their store', 
   const env = { clock, random: () => 1, report: (_where: string, error: unknown) => reports.push(error) };
   const all = Array.from({ length: instances }, () => learnedDurations(store, env as unknown as Env));
   const keeping = all.map(({ kept$ }) => kept$.subscribe());
-  for (let n = 0, read = 0; read < 14; read++) {
+  // As many runs, however many they are.
+  for (let n = 0, read = 0; read < 14 / instances; read++) {
     for (const { learn } of all)
       for (let run = 0; run < 3; run++) learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(n++), at: 30_000 });
     clock.maxFrames = (read + 1) * 300_000 + 10_000;

@@ -33,6 +33,7 @@ const passUntil = async (isSo: () => boolean): Promise<void> => {
   for (let tries = 0; !isSo(); tries++) {
     if (tries > 10_000) throw new Error(`waited in vain for ${isSo.toString()}`);
     await pass(S / 4);
+    await sleep(5);
   }
 };
 

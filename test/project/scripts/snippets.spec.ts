@@ -60,11 +60,11 @@ const snippetsOf = async (page: string) =>
 
 test('every snippet of the documents compiles against what ships, strictly, in TypeScript 5.9', async () => {
   const tsc = (version: string, ...args: string[]) =>
-    run(process.execPath, [join(root, `node_modules/${version}/bin/tsc`), ...args], { cwd: root }).catch(
-      (error: unknown) => {
-        throw new Error((error as { readonly stdout: string }).stdout);
-      },
-    );
+    run(process.execPath, ['--max-semi-space-size=64', join(root, `node_modules/${version}/bin/tsc`), ...args], {
+      cwd: root,
+    }).catch((error: unknown) => {
+      throw new Error((error as { readonly stdout: string }).stdout);
+    });
   const dist = join(folder, 'dist');
   // `npm run types` has looked at what they are made of.
   await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');

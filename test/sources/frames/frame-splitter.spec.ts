@@ -136,7 +136,7 @@ test('whatever is sent, in whatever pieces it comes, is heard as `ws` hears it, 
       const bytes = Buffer.concat(frames.map(bytesOf));
       expect(heard(Buffer.concat([Buffer.from(ANSWER), bytes]), sizes).messages).toEqual(heardByWs(bytes));
     }),
-    { numRuns: runs(300) },
+    { numRuns: runs(120) },
   );
 });
 

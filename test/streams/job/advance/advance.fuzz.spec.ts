@@ -38,7 +38,7 @@ const property = (name: string, check: (states: readonly JobState[]) => void): v
   test(name, () => {
     fc.assert(
       fc.property(job, timed, (start, facts) => check(lives(start, facts).map(({ state }) => state))),
-      { numRuns: runs(400) },
+      { numRuns: runs(160) },
     );
   });
 
@@ -99,7 +99,7 @@ test('the same fact twice is the same as once, absences and answers that cannot 
       ]);
       expect(lives(start, doubled).at(-1)!.state).toEqual(lives(start, sighted).at(-1)!.state);
     }),
-    { numRuns: runs(400) },
+    { numRuns: runs(160) },
   );
 });
 
@@ -134,7 +134,7 @@ test('[R4] a job is lost only after three absences in a row, ten seconds from fi
         return;
       }
     }),
-    { numRuns: runs(400) },
+    { numRuns: runs(160) },
   );
 });
 
@@ -145,7 +145,7 @@ test('[R3] a job is completed by `succeeded` or by history only', () => {
       const end = states.indexOf('completed');
       if (end > 0) expect(['succeeded', 'ended']).toContain(facts[end - 1]![0].tag);
     }),
-    { numRuns: runs(400) },
+    { numRuns: runs(160) },
   );
 });
 
@@ -190,7 +190,7 @@ describe('looks among frames', () => {
         else expect(ofNodes(told_)).toEqual(expect.arrayContaining([...ofNodes(state)]));
         expect(state.failure?.kind).toBe(told_.failure?.kind);
       }),
-      { numRuns: runs(600) },
+      { numRuns: runs(240) },
     );
   });
 });

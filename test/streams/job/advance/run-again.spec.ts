@@ -459,7 +459,7 @@ describe('whatever comes', () => {
     test(name, () => {
       fc.assert(
         fc.property(retry, told, (policy, events) => check(life(policy, events), policy)),
-        { numRuns: runs(400) },
+        { numRuns: runs(160) },
       );
     });
   const pairs = (states: readonly JobState[]): [JobState, JobState][] =>
