@@ -22,7 +22,7 @@ import { sessions } from '../sessions/leased-sessions';
 import { RememberedKeys } from '../submit/remembered-keys';
 import { submissions } from '../submit/submissions';
 import { observedServer, serverListener } from '../telemetry/observed-server';
-import { observedStore, tracedWrites } from '../telemetry/observed-store';
+import { tracedWrites } from '../telemetry/observed-store';
 import type { Backlog } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../sessions/transit';
@@ -51,11 +51,7 @@ const CONFIRM_MS = 20_000;
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report, tell, clock, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
   const stop$ = new ReplaySubject<void>(1);
-  const sight = storeSight(given.store, clock, stop$);
-  const store = observedStore(given.store, (event) => {
-    sight.heard(event);
-    tell?.(event);
-  });
+  const { store, ...sight } = storeSight(given.store, { clock, tell }, stop$);
   const env: Env = {
     clock,
     random,

@@ -4,9 +4,12 @@ import { open, type RootDatabase } from 'lmdb';
 import { StoreUnavailable } from '../../job-store';
 import { assertLmdb } from './lmdb-header';
 
+/** Where the file is in its directory. */
+export const pathIn = (directory: string): string => join(directory, 'jobs.lmdb');
+
 /** Opens or makes the file, which only its owner may read: prompts, pictures and keys are in it. Throws `StoreUnavailable`. */
 export function openDatabase(directory: string): RootDatabase<string, string> {
-  const path = join(directory, 'jobs.lmdb');
+  const path = pathIn(directory);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const lock = `${path}-lock`;

@@ -1,7 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import crypto from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
@@ -97,6 +106,30 @@ describe('its file', () => {
   it.each(['jobs.lmdb', 'jobs.lmdb-lock'])('that is no regular file is refused by name: %s', (name) => {
     symlinkSync('/dev/null', join(directory, name));
     expect(() => embeddedStore({ directory, report })).toThrow(`${join(directory, name)} is no regular file`);
+  });
+
+  it.each([
+    ['removed', (path: string) => renameSync(path, `${path}.away`)],
+    [
+      'replaced',
+      (path: string) => {
+        renameSync(path, `${path}.away`);
+        writeFileSync(path, '');
+      },
+    ],
+  ])('that is %s while in use is an outage until it is back', async (_how, disturb) => {
+    const path = join(directory, 'jobs.lmdb');
+    const store = embeddedStore({ directory, report });
+    await put(store, { seq: 1 });
+    disturb(path);
+    await until(async () => !(await lastValueFrom(store.healthy())));
+    await expect(put(store, { seq: 2 })).rejects.toThrow(`${path} was removed or replaced while in use`);
+    await expect(put(store, { seq: 2 })).rejects.toThrow(StoreUnavailable);
+    expect(await get(store)).toMatchObject({ seq: 1 });
+    renameSync(`${path}.away`, path);
+    await until(() => lastValueFrom(store.healthy()));
+    expect(await put(store, { seq: 2 })).toBe('stored');
+    await close(store);
   });
 
   it('holds ids of any length that fits, and says so of others', async () => {
