@@ -3,8 +3,7 @@ import { prometheusMetrics } from '../gateway/metrics';
 import type { GatewayTelemetry } from '../gateway/metrics/gateway-event';
 import type { MetricsEvent } from '../gateway/metrics/handlers';
 import { encodedState } from '../gateway/sockets/encoded-state';
-import { observedWire } from '../gateway/sockets/observed-wire';
-import type { Wire } from '../gateway/sockets/send-queue';
+import { observedWire, type Wire } from '../gateway/sockets/wire';
 import { jobViews } from '../gateway/wire/job-views';
 import { serverListener } from '../pipeline/telemetry/observed-server';
 import type { SocketListener } from '../sources/telemetry/socket-listener';
@@ -36,8 +35,8 @@ let sent = 0;
 const wire: Wire = {
   isDrained: () => true,
   backlogBytes: () => 0,
-  state: (job) => {
-    sent += encodedState(job).text.length;
+  states: (jobs) => {
+    for (const job of jobs) sent += encodedState(job).text.length;
   },
   end: () => undefined,
   preview: () => undefined,
@@ -71,7 +70,7 @@ function live({ tell, listener, wire }: Way): void {
       for (const change of board.take(event)) {
         if (change.tag !== 'state') continue;
         tell?.(change);
-        wire.state(views.of(change.state, { role: 'user' }));
+        wire.states([views.of(change.state, { role: 'user' })]);
       }
   }
   tell?.({ tag: 'released', promptId });

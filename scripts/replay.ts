@@ -13,6 +13,7 @@ import { jobBoard, type Board, type BoardEvent } from '../streams/board/board';
 import { jobOf, queuedState } from '../streams/job/job';
 import type { JobState } from '../streams/job/job-state';
 import type { Report } from '../streams/operators/reporting';
+import { barTickMs } from '../streams/job/progress/bar';
 import { learned, type Learned } from '../streams/job/progress/learned/learned';
 import { defaultTiming } from '../streams/job/timing';
 import { graphOf } from '../streams/job/workflow';
@@ -26,8 +27,6 @@ export interface Replayed {
 const SERVER = 'recorded';
 /** After the recording its last answers stand, and unsettled jobs are looked up again for so long. */
 const AFTER_MS = 60_000;
-/** The clock of bars. */
-const BAR_MS = 1_000;
 
 /**
  * Feeds a recording's frames and `GET` answers through the decoding and the reduction that the service uses, on
@@ -70,12 +69,21 @@ class Replay {
     const clock = this.#clock;
     for (const line of this.#recorded) clock.schedule(() => this.#feed(line), line.t);
     const end = this.#recorded.reduce((latest, { t }) => Math.max(latest, t), 0);
-    for (let at = BAR_MS; at <= end; at += BAR_MS)
-      clock.schedule(() => this.#take({ tag: 'clock', at: clock.now() }), at);
+    this.#tick('clock', barTickMs.longest, end);
+    this.#tick('moment', barTickMs.shortest, end);
     for (let after = defaultTiming.suspectMs; after <= AFTER_MS; after += defaultTiming.suspectMs)
       clock.schedule(() => this.#look(undefined), end + after);
     clock.flush();
     return this.#replayed;
+  }
+
+  /** One after the other: the scheduler sorts all that waits at each. */
+  #tick(tag: 'clock' | 'moment', everyMs: number, end: number): void {
+    if (this.#clock.now() + everyMs > end) return;
+    this.#clock.schedule(() => {
+      this.#take({ tag, at: this.#clock.now() });
+      this.#tick(tag, everyMs, end);
+    }, everyMs);
   }
 
   #take(event: BoardEvent): void {

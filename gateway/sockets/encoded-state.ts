@@ -1,30 +1,33 @@
 import { bounds } from '../../streams/bounds';
 import type { PublicJob } from '../wire/public-job';
-import { preEncoded, type PreEncoded } from './socket-io-internals';
+import { preEncoded, type Encoded } from './socket-io-internals';
 
-/** A packet as engine.io's socket takes it. */
-export interface Encoded {
-  readonly text: string;
-  readonly options: PreEncoded;
+/** A value as it is sent, made once for all readers, of sockets and of event streams. */
+interface Written {
+  readonly json: string;
+  /** Bytes of that in UTF-8. */
+  readonly bytes: number;
+  /** As a `job:state` event, once a socket gets it. */
+  packet: Encoded | undefined;
 }
 
-const known = new WeakMap<PublicJob, Encoded>();
-const texts = new WeakMap<object, string>();
-const sizes = new WeakMap<object, number>();
+/** One map, not one a field: V8 looks through such maps in each collection. */
+const known = new WeakMap<object, Written>();
 
-/** A value as JSON, written once for all readers, of sockets and of event streams; it must not change. */
-export function jsonOf(value: object): string {
-  const text = texts.get(value) ?? JSON.stringify(value);
-  texts.set(value, text);
-  return text;
+/** The value must not change. */
+function written(value: object): Written {
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const json = JSON.stringify(value);
+  const made = { json, bytes: Buffer.byteLength(json), packet: undefined };
+  known.set(value, made);
+  return made;
 }
 
-/** How many bytes of UTF-8 that JSON has, counted once for all readers. */
-export function bytesOf(value: object): number {
-  const bytes = sizes.get(value) ?? Buffer.byteLength(jsonOf(value));
-  sizes.set(value, bytes);
-  return bytes;
-}
+export const jsonOf = (value: object): string => written(value).json;
+
+/** How many bytes of UTF-8 that JSON has. */
+export const bytesOf = (value: object): number => written(value).bytes;
 
 /** The first of these states as they are shown, as many as fit into an answer: one at least. Those that do not fit are neither made nor written as JSON. */
 export function fitting<S, J extends object>(
@@ -48,13 +51,14 @@ export function fitting<S, J extends object>(
  * would do both again. So does Socket.IO's own adapter when it tells a room, but it knows no slow readers.
  */
 export function encodedState(job: PublicJob): Encoded {
-  const before = known.get(job);
-  if (before !== undefined) return before;
+  const made = written(job);
+  return (made.packet ??= packetOf(made.json));
+}
+
+function packetOf(json: string): Encoded {
   // 2 is an event of Socket.IO; in the frame, 4 is a message of engine.io.
-  const text = `2["job:state",${jsonOf(job)}]`;
-  const encoded: Encoded = { text, options: preEncoded(frameOf(`4${text}`)) };
-  known.set(job, encoded);
-  return encoded;
+  const text = `2["job:state",${json}]`;
+  return { text, options: preEncoded(frameOf(`4${text}`)) };
 }
 
 /** One text frame, whole and unmasked, as servers send them (RFC 6455, 5.2). */

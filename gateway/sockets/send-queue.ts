@@ -5,8 +5,8 @@ import { bounds } from '../../streams/bounds';
 import { remember } from '../../streams/maps/remember';
 import { bytesOf } from './encoded-state';
 import type { Refusal, Reply } from '../wire/protocol';
-import type { CutKind } from '../metrics/gateway-event';
 import type { PublicJob } from '../wire/public-job';
+import type { Wire } from './wire';
 
 /** How many jobs' previews wait, one each. */
 const MOST_PREVIEWS = 4;
@@ -16,24 +16,8 @@ const SLOWEST_BYTES_PER_MS = 32;
 const REPEATS = 3;
 /** How many unacknowledged ends are remembered; beyond that the oldest is not sent again. */
 const MOST_ENDS = 1_000;
-
-/** What a send queue needs of a connection. */
-export interface Wire {
-  /** Whether everything sent so far has left for the network. */
-  isDrained(): boolean;
-  /** Bytes that were sent and have not left yet. */
-  backlogBytes(): number;
-  state(job: PublicJob): void;
-  /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
-  end(job: PublicJob, told: (heard: boolean) => void): void;
-  preview(preview: Preview): void;
-  /** Tells who watches all whether those are this instance's alone; nobody else is told. */
-  partial?(isPartial: boolean): void;
-  /** Breaks the connection at once; what is unsent is gone. */
-  cut(reason: string, why: CutKind): void;
-  /** Told of what a slow reader does not get. */
-  dropped?(what: 'state' | 'preview'): void;
-}
+/** Bytes of states that leave in one write: more would keep the rest of a turn waiting, and each is copied for it. */
+const TOGETHER_BYTES = 64 << 10;
 
 /** What a slow reader may cost. */
 export interface SendQueueLimits {
@@ -44,9 +28,10 @@ export interface SendQueueLimits {
 }
 
 /**
- * What one reader still has to get. While the connection is busy, the newest state of each job waits and answers wait in turn;
- * so a slow reader sees fewer steps of a job and never misses its end, which is sent again until it is acknowledged. The
- * newest previews wait for an idle moment and are dropped first. A reader that is too slow is cut.
+ * What one reader still has to get. States that come in one turn of the event loop leave together at its end. While the
+ * connection is busy, the newest state of each job waits and answers wait in turn; so a slow reader sees fewer steps of a
+ * job and never misses its end, which is sent again until it is acknowledged. The newest previews wait for an idle moment
+ * and are dropped first. A reader that is too slow is cut.
  */
 export interface SendQueue {
   state(job: PublicJob): void;
@@ -74,15 +59,15 @@ export interface Survey {
   readonly replaced: () => void;
 }
 
-interface Parcel {
-  readonly bytes: number;
-  readonly send: () => void;
-}
+type AtEndOfTurn = (leave: () => void) => void;
+/** A state of a job that goes on, or anything else. */
+type Parcel = { readonly bytes: number } & ({ readonly job: PublicJob } | { readonly send: () => void });
 
 class WireQueue implements SendQueue {
   readonly #wire: Wire;
   readonly #limits: SendQueueLimits;
   readonly #clock: SchedulerLike;
+  readonly #atEndOfTurn: AtEndOfTurn;
   /** States under their job's id, answers under a key of their own; in the order in which they wait. */
   readonly #waiting = new Map<unknown, Parcel>();
   readonly #previews = new Map<string, Preview>();
@@ -91,20 +76,36 @@ class WireQueue implements SendQueue {
   /** The answer of many jobs that waits. */
   #survey: Survey | undefined;
   #bytes = 0;
+  /** Whether what waits leaves at the end of this turn. */
+  #isLeaving = false;
   #busySince: number;
   /** Of the preview or the answer of many jobs that is on its way: nobody is slow for having asked for it. */
   #largeBytes = 0;
 
-  constructor(wire: Wire, limits: SendQueueLimits, clock: SchedulerLike) {
+  constructor(wire: Wire, limits: SendQueueLimits, clock: SchedulerLike, atEndOfTurn: AtEndOfTurn) {
     this.#wire = wire;
     this.#limits = limits;
     this.#clock = clock;
+    this.#atEndOfTurn = atEndOfTurn;
     this.#busySince = clock.now();
   }
 
   state(job: PublicJob): void {
-    if (isSettled(job)) this.#previews.delete(job.promptId);
-    this.#post(job.promptId, job, () => this.#send(job));
+    const { promptId } = job;
+    if (isSettled(job)) {
+      this.#previews.delete(promptId);
+      this.#post(promptId, job, () => this.#sendEnd(job));
+      return;
+    }
+    // The first of a job in a turn is as good as sent: the next takes the place of none.
+    if (this.#isLeaving && this.#waiting.has(promptId)) this.#leave();
+    if (this.#isIdle()) this.#busySince = this.#clock.now();
+    this.#wait(promptId, { bytes: bytesOf(job), job });
+    if (this.#bytes > TOGETHER_BYTES) this.#leave();
+    else if (!this.#isLeaving && this.#wire.isDrained()) {
+      this.#isLeaving = true;
+      this.#atEndOfTurn(() => this.#leave());
+    }
   }
 
   answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void {
@@ -143,19 +144,14 @@ class WireQueue implements SendQueue {
   drained(): void {
     this.#busySince = this.#clock.now();
     this.#largeBytes = 0;
-    for (const [key, { send }] of this.#waiting) {
-      if (!this.#wire.isDrained()) return;
-      this.#drop(key);
-      send();
-    }
+    while (this.#waiting.size > 0 && this.#wire.isDrained()) this.#sendNext();
     this.#sendPreviews();
   }
 
   inspect(): void {
     const { stallMs } = this.#limits;
-    const patienceMs = stallMs + this.#largeBytes / SLOWEST_BYTES_PER_MS;
-    if (!this.#isIdle() && this.#clock.now() - this.#busySince > patienceMs)
-      this.#wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
+    const isPast = this.#clock.now() - this.#busySince > stallMs + this.#largeBytes / SLOWEST_BYTES_PER_MS;
+    if (isPast && !this.#isIdle()) this.#wire.cut(`nothing left for ${stallMs} ms`, 'stalled');
   }
 
   #isIdle(): boolean {
@@ -167,19 +163,46 @@ class WireQueue implements SendQueue {
     this.#waiting.delete(key);
   }
 
-  /** Sends at once where nothing waits, else in turn; in place of what waits under the same key. */
+  #leave(): void {
+    this.#isLeaving = false;
+    if (this.#wire.isDrained()) this.drained();
+  }
+
+  /** Sends what has waited longest: states together, as many as come before anything else, or that. */
+  #sendNext(): void {
+    const states: PublicJob[] = [];
+    let bytes = 0;
+    for (const [key, parcel] of this.#waiting) {
+      bytes += parcel.bytes;
+      if (states.length > 0 && (!('job' in parcel) || bytes > TOGETHER_BYTES)) break;
+      this.#drop(key);
+      if (!('job' in parcel)) {
+        parcel.send();
+        return;
+      }
+      states.push(parcel.job);
+    }
+    this.#wire.states(states);
+  }
+
+  /** Sends at once where nothing waits, else in turn. */
   #post(key: unknown, value: object | undefined, send: () => void): void {
     if (this.#isIdle()) {
       this.#busySince = this.#clock.now();
       send();
       return;
     }
+    this.#wait(key, { bytes: value === undefined ? 0 : bytesOf(value), send });
+  }
+
+  /** In place of what waits under the same key. */
+  #wait(key: unknown, parcel: Parcel): void {
     const { waitingBytes } = this.#limits;
-    const parcel = { bytes: value === undefined ? 0 : bytesOf(value), send };
     const before = this.#waiting.get(key);
     if (before !== undefined && key !== PARTIAL) this.#wire.dropped?.('state');
     this.#bytes += parcel.bytes - (before?.bytes ?? 0);
     this.#waiting.set(key, parcel);
+    if (this.#wire.isDrained()) return;
     if (this.#bytes + Math.max(0, this.#wire.backlogBytes() - this.#largeBytes) > waitingBytes)
       this.#wire.cut(`over ${waitingBytes} bytes wait for it`, 'too_much_waits');
   }
@@ -188,11 +211,6 @@ class WireQueue implements SendQueue {
     const survey = this.#survey;
     this.#survey = undefined;
     this.#largeBytes = survey?.send() ?? 0;
-  }
-
-  #send(job: PublicJob): void {
-    if (isSettled(job)) this.#sendEnd(job);
-    else this.#wire.state(job);
   }
 
   /** Sends the end of a job, `REPEATS` times again while it is not acknowledged. */
@@ -204,7 +222,7 @@ class WireQueue implements SendQueue {
       this.#repeats.delete(promptId);
       if (heard || left === 0) return;
       this.#repeats.set(promptId, left - 1);
-      this.#post(promptId, job, () => this.#send(job));
+      this.#post(promptId, job, () => this.#sendEnd(job));
     });
   }
 
@@ -219,9 +237,13 @@ class WireQueue implements SendQueue {
   }
 }
 
-/** A queue before one connection. */
-export const sendQueue = (wire: Wire, limits: SendQueueLimits, clock: SchedulerLike): SendQueue =>
-  new WireQueue(wire, limits, clock);
+/** A queue before one connection. A turn is a read of frames, say, and all that follows from it. */
+export const sendQueue = (
+  wire: Wire,
+  limits: SendQueueLimits,
+  clock: SchedulerLike,
+  atEndOfTurn: AtEndOfTurn = queueMicrotask,
+): SendQueue => new WireQueue(wire, limits, clock, atEndOfTurn);
 
 /** Where the answer of many jobs waits, and whether all are there. */
 const SURVEY = Symbol('survey');

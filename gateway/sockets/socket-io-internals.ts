@@ -26,13 +26,30 @@ export interface PreEncoded {
   readonly wsPreEncodedFrame: readonly Buffer[];
 }
 export const preEncoded = (frame: Buffer): PreEncoded => ({ compress: false, wsPreEncodedFrame: [frame] });
+const NO_FRAME = preEncoded(Buffer.alloc(0));
 
-/** Writes a packet past Socket.IO's encoder, and tells whether it could. An engine.io that knows no such frames encodes the text. */
-export function writePacket({ conn }: Peer, text: string, options: PreEncoded): boolean {
+/** A packet that was encoded before: its text, as engine.io's socket takes it, and its frame. */
+export interface Encoded {
+  readonly text: string;
+  readonly options: PreEncoded;
+}
+
+/**
+ * Writes packets past Socket.IO's encoder, and tells whether it could. Their frames go to the network in one write, as if
+ * they were one: each by itself costs a system call. An engine.io that knows no such frames encodes the texts.
+ */
+export function writeTogether({ conn }: Peer, packets: readonly Encoded[]): boolean {
   if (typeof conn.write !== 'function') return false;
-  conn.write(text, options);
+  if (packets.length > 1 && takesFrames(conn)) conn.write('', joined(packets));
+  else for (const { text, options } of packets) conn.write(text, options);
   return true;
 }
+
+const joined = (packets: readonly Encoded[]): PreEncoded =>
+  preEncoded(Buffer.concat(packets.flatMap(({ options }) => options.wsPreEncodedFrame)));
+
+const takesFrames = ({ transport }: Parts['conn']): boolean =>
+  transport?._canSendPreEncodedFrame?.({ options: NO_FRAME }) === true;
 
 /** Whether all that was written has left for the network. */
 export const isDrained = ({ conn }: Peer): boolean => conn.transport.writable;
@@ -62,7 +79,7 @@ function missingIn(socket: Peer): readonly string[] {
     acks: acks instanceof Map,
     'conn.request': isReplaceable(conn),
     'conn.write': typeof conn.write === 'function',
-    wsPreEncodedFrame: conn.transport?._canSendPreEncodedFrame?.({ options: preEncoded(Buffer.alloc(0)) }) === true,
+    wsPreEncodedFrame: takesFrames(conn),
   };
   return Object.entries(isThere).flatMap(([name, is]) => (is ? [] : [name]));
 }

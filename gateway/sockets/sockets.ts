@@ -14,9 +14,9 @@ import { allJobs } from './all-jobs';
 import { subscriptions, refusal, type Followed } from './subscriptions';
 import type { OriginPolicy } from '../admission/origin-policy';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
-import { observedWire } from './observed-wire';
-import { sendQueue, type SendQueueLimits, type Wire } from './send-queue';
-import { forgetAcks, internalsCheck, isDrained, onDrained, replaceRequest, writePacket } from './socket-io-internals';
+import { observedWire, type Wire } from './wire';
+import { sendQueue, type SendQueueLimits } from './send-queue';
+import { forgetAcks, internalsCheck, isDrained, onDrained, replaceRequest, writeTogether } from './socket-io-internals';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
@@ -215,9 +215,8 @@ const isAck = (value: unknown): value is (reply: unknown) => void => typeof valu
 const wireTo = (socket: Peer, logger: Log): Wire => ({
   isDrained: () => isDrained(socket),
   backlogBytes: () => socket.request.socket.writableLength,
-  state(job) {
-    const { text, options } = encodedState(job);
-    if (!writePacket(socket, text, options)) socket.emit('job:state', job);
+  states(jobs) {
+    if (!writeTogether(socket, jobs.map(encodedState))) for (const job of jobs) socket.emit('job:state', job);
   },
   end(job, told) {
     if (!socket.connected) return;

@@ -7,6 +7,7 @@ import {
   type NodeError,
 } from '../../streams/job/job-state';
 import { REPORTED_NAME, REPORTED_URL, type Reporting } from '../../streams/reports/job-report';
+import { remember } from '../../streams/maps/remember';
 import { redact } from '../../streams/redact';
 
 /** A job as it is sent to callers: to users without `serverUrl`. */
@@ -26,42 +27,60 @@ export interface KnownServer {
 /** Shown as the server's name where another instance runs the job on a server that is not in this instance's settings. */
 const ELSEWHERE = 'another server';
 
+type Draft = { -readonly [Field in keyof PublicJob]: PublicJob[Field] };
+
 /**
  * What of a state may leave for a browser (R13): the fields named here and no others, whatever a store holds. The ids of
- * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets.
+ * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets. Field by field,
+ * for each state that somebody sees is made so: one that is added to what was spread costs V8 as much as all the others.
  */
-export const publicJob = (state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob => {
-  const { promptId, type, userId, characterId, status, progress, startedAt, serverUrl, phase, queuePosition, node } =
-    state;
-  const { executionStartedAt, silentSince, deadlineAt, cancelAskedAt, runId, stage, message, metrics, reported } =
-    state;
-  const { etaMs, updatedAt, finishedAt, via, outputs, failure, nodeErrors, attempt, epoch, seq, metadata } = state;
-  const always = { promptId, type, userId, status, progress, startedAt, phase, updatedAt, via, attempt, epoch, seq };
-  const told = (text: string): string => redact(role === 'service' ? text : namesOnly(text, servers));
-  return {
-    ...always,
-    server: serverName(serverUrl, servers),
-    ...(role === 'service' && { serverUrl: withoutSecrets(serverUrl) }),
-    ...(characterId !== undefined && { characterId }),
-    ...(executionStartedAt !== undefined && { executionStartedAt }),
-    ...(queuePosition !== undefined && { queuePosition }),
-    ...(node && { node: publicNode(node) }),
-    ...(stage !== undefined && { stage: told(stage) }),
-    ...(message !== undefined && { message: told(message) }),
-    ...(metrics && { metrics }),
-    ...(reported && { reported: publicReporting(reported) }),
-    ...(silentSince !== undefined && { silentSince }),
-    ...(deadlineAt !== undefined && { deadlineAt }),
-    ...(cancelAskedAt !== undefined && { cancelAskedAt }),
-    ...(runId !== undefined && { runId }),
-    ...(etaMs !== undefined && { etaMs }),
-    ...(finishedAt !== undefined && { finishedAt }),
-    ...(outputs && { outputs: outputs.map(publicOutput) }),
-    ...(failure && { failure: publicFailure(failure, told) }),
-    ...(nodeErrors && { nodeErrors: nodeErrors.map((error) => publicNodeError(error, told)) }),
-    ...(metadata && { metadata }),
+export function publicJob(state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob {
+  const { promptId, type, userId, status, progress, startedAt, serverUrl, phase, updatedAt, via } = state;
+  const { attempt, epoch, seq, characterId, executionStartedAt, queuePosition, node, stage, message, metrics } = state;
+  const { reported, silentSince, deadlineAt, cancelAskedAt, runId, etaMs, finishedAt, metadata } = state;
+  const server = serverName(serverUrl, servers);
+  const job: Draft = {
+    promptId,
+    type,
+    userId,
+    status,
+    progress,
+    startedAt,
+    phase,
+    updatedAt,
+    via,
+    attempt,
+    epoch,
+    seq,
+    server,
   };
-};
+  const told = (text: string): string => redact(role === 'service' ? text : namesOnly(text, servers));
+  if (role === 'service') job.serverUrl = shownUrl(serverUrl);
+  if (characterId !== undefined) job.characterId = characterId;
+  if (executionStartedAt !== undefined) job.executionStartedAt = executionStartedAt;
+  if (queuePosition !== undefined) job.queuePosition = queuePosition;
+  if (node !== undefined) job.node = publicNode(node);
+  if (stage !== undefined) job.stage = told(stage);
+  if (message !== undefined) job.message = told(message);
+  if (metrics !== undefined) job.metrics = metrics;
+  if (reported !== undefined) job.reported = publicReporting(reported);
+  if (silentSince !== undefined) job.silentSince = silentSince;
+  if (deadlineAt !== undefined) job.deadlineAt = deadlineAt;
+  if (cancelAskedAt !== undefined) job.cancelAskedAt = cancelAskedAt;
+  if (runId !== undefined) job.runId = runId;
+  if (etaMs !== undefined) job.etaMs = etaMs;
+  if (finishedAt !== undefined) job.finishedAt = finishedAt;
+  addEnd(job, state, told);
+  if (metadata !== undefined) job.metadata = metadata;
+  return job;
+}
+
+/** What a job ended with. */
+function addEnd(job: Draft, { outputs, failure, nodeErrors }: JobState, told: (text: string) => string): void {
+  if (outputs !== undefined) job.outputs = outputs.map(publicOutput);
+  if (failure !== undefined) job.failure = publicFailure(failure, told);
+  if (nodeErrors !== undefined) job.nodeErrors = nodeErrors.map((error) => publicNodeError(error, told));
+}
 
 const serverName = (serverUrl: string, servers: readonly KnownServer[]): string =>
   serverUrl === REPORTED_URL ? REPORTED_NAME : (servers.find(({ url }) => url === serverUrl)?.name ?? ELSEWHERE);
@@ -124,6 +143,18 @@ const relative = (path: string): string =>
 /** The text with each server's URL and host replaced by its name. */
 const namesOnly = (text: string, servers: readonly KnownServer[]): string =>
   servers.reduce((told, { url, name }) => told.replaceAll(url, name).replaceAll(new URL(url).host, name), text);
+
+/** The URLs of servers as they are shown, the newest: to parse one costs as much as all the rest of a state. */
+const shownUrls = new Map<string, string>();
+const MOST_URLS = 100;
+
+function shownUrl(url: string): string {
+  const known = shownUrls.get(url);
+  if (known !== undefined) return known;
+  const shown = withoutSecrets(url);
+  remember(shownUrls, url, shown, MOST_URLS);
+  return shown;
+}
 
 const withoutSecrets = (url: string): string => {
   if (url === REPORTED_URL) return url;

@@ -1,9 +1,7 @@
 import {
   asyncScheduler,
-  catchError,
   defer,
   EMPTY,
-  endWith,
   filter,
   ignoreElements,
   merge,
@@ -16,7 +14,7 @@ import {
   throwError,
   timeout,
   timer,
-  type Observable,
+  Observable,
   type SchedulerLike,
   type Subscription,
 } from 'rxjs';
@@ -186,26 +184,30 @@ class QueuedWrites implements WriteBehind {
     const promptId = jobOf(write);
     return defer(() => {
       const state = this.#unwritten.get(promptId);
-      return state === undefined ? EMPTY : this.#attempt(state);
-    }).pipe(
-      retry({ delay: (error: unknown, attempts) => this.#pause(error, attempts) }),
-      ignoreElements(),
-      endWith(promptId),
-    );
+      return state === undefined ? of(promptId) : this.#attempt(state);
+    }).pipe(retry({ delay: (error: unknown, attempts) => this.#pause(error, attempts) }));
   }
 
-  #attempt(state: JobState): Observable<unknown> {
-    return this.#putting(state).pipe(
-      tap((outcome) => this.#tell(state, outcome)),
-      catchError((error: unknown) => {
-        if (error instanceof StoreUnavailable) throw error;
+  /** Emits the job's id at the end of the try. One observable rather than four operators: of a thousand writes a second. */
+  #attempt(state: JobState): Observable<string> {
+    return new Observable((out) => {
+      const done = (): void => {
+        this.#tried$.next(state);
+        out.next(state.promptId);
+        out.complete();
+      };
+      const failed = (error: unknown): void => {
         // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#unwritten.tried(state);
-        return EMPTY;
-      }),
-      tap({ complete: () => this.#tried$.next(state) }),
-    );
+        done();
+      };
+      const told$ = this.#putting(state).pipe(tap((outcome) => this.#tell(state, outcome)));
+      return told$.subscribe({
+        error: (error: unknown) => (error instanceof StoreUnavailable ? out.error(error) : failed(error)),
+        complete: done,
+      });
+    });
   }
 
   /** Stores a state with the workflow that waits for it. */

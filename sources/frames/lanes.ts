@@ -17,7 +17,8 @@ export interface Lane {
   copy: Buffer | undefined;
   /** Bytes of the longest frame that waited since one was read: so many are held for it. */
   heldBytes: number;
-  /** When what waits is to be read. */
+  /** When what waits came, and when it is to be read. */
+  cameAt: number;
   dueAt: number;
 }
 
@@ -98,6 +99,7 @@ const newLane = (promptId: string): Lane => ({
   isLent: false,
   copy: undefined,
   heldBytes: 0,
+  cameAt: 0,
   dueAt: 0,
 });
 

@@ -46,17 +46,17 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
   const line = waitingLine();
   let tick: Subscription | undefined;
 
-  const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend): number => {
+  const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend, cameAt = now): number => {
     line.leave(lane);
     const { spaceMs, spreadMs } = time.pace(now);
     lane.readAt = now;
     lane.nextAt = now + spaceMs + spreadMs * (random() - 0.5);
     return spend(() => {
-      told(read(frame), lane.promptId);
+      told(cameAt < now ? waited(read(frame), cameAt) : read(frame), lane.promptId);
     });
   };
   const readWaiting = (lane: Lane | undefined): number =>
-    lane?.waiting === undefined ? 0 : readOne(lane, lane.waiting.subarray(lane.start, lane.end), clock.now());
+    lane?.waiting === undefined ? 0 : readOne(lane, bytesOf(lane, lane.waiting), clock.now(), time.spend, lane.cameAt);
   const flush = (): void => line.lanes().forEach(readWaiting);
 
   const told = inOrder(lanes, tell, readWaiting, flush);
@@ -89,7 +89,7 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
         return;
       }
       lane.dueAt = Math.max(lane.nextAt, now + time.pace(now).waitMs);
-      line.wait(lane, bytes, start, end);
+      line.wait(lane, bytes, start, end, now);
       tick ??= clock.schedule(readDue, TICK_MS);
     },
     settle: line.settle,
@@ -101,6 +101,12 @@ export function newestFrames({ read, tell, clock, time, random = Math.random }: 
     },
   };
 }
+
+/** A step was made when its frame came, not when that was read. */
+const waited = (events: readonly BoardEvent[], cameAt: number): readonly BoardEvent[] =>
+  events.map((event) => (event.tag === 'stepped' || event.tag === 'snapshot' ? { ...event, cameAt } : event));
+
+const bytesOf = ({ start, end }: Lane, waiting: Buffer): Buffer => waiting.subarray(start, end);
 
 /** A server that fills its room does not use up the time of the others: its own connection waits while it is read. */
 const unspent = (reading: () => void): number => {
@@ -137,12 +143,13 @@ function waitingLine() {
     isEmpty: () => line.size === 0,
     hasRoom: (lane: Lane, bytes: number): boolean =>
       heldBytes + Math.max(0, bytes - lane.heldBytes) <= bounds.waitingFramesBytes,
-    wait: (lane: Lane, bytes: Buffer, start: number, end: number): void => {
+    wait: (lane: Lane, bytes: Buffer, start: number, end: number, now: number): void => {
       if (lane.waiting === undefined) line.add(lane);
       const longest = Math.max(lane.heldBytes, end - start);
       heldBytes += longest - lane.heldBytes;
       lane.heldBytes = longest;
       lane.waiting = bytes;
+      lane.cameAt = now;
       lane.start = start;
       lane.end = end;
       if (lane.isLent) return;

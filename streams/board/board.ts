@@ -99,6 +99,8 @@ class JobBoard {
       }
       case 'clock':
         return this.#news.ticked(event.at);
+      case 'moment':
+        return this.#news.movedOn(event.at);
       case 'sessionOver':
         this.#sessions.delete(event.clientId);
         return [];

@@ -1,8 +1,9 @@
 import { advance } from '../job/advance/advance';
 import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
-import { isAtServer, isThere, type Job } from '../job/job';
+import { isAtServer, isThere, runOfJob, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
+import { isDue } from '../job/progress/bar';
 import type { Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
@@ -73,6 +74,15 @@ export class JobNews {
     const renewed = this.#starts.renewed(at).flatMap((job) => this.#waits(job, at));
     const ticked = running.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }));
     return [...moved, ...renewed, ...ticked];
+  }
+
+  /** The bars go on by the clock that nothing has moved for a while; of short runs it is a short one. */
+  movedOn(at: number): readonly Change[] {
+    const due = this.#live.index.running().filter((job) => {
+      const run = runOfJob(job);
+      return run !== undefined && isDue(run, at);
+    });
+    return due.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }));
   }
 
   /** A job of ours is told something; what is told of an unknown run is kept for a while. */

@@ -1,8 +1,9 @@
 import type { JobEvent, SessionEvent } from '../job/job-event';
-import { lookedUpBy, notWhole, owingLook, type Job } from '../job/job';
+import { isAtServer, lookedUpBy, notWhole, owingLook, type Job } from '../job/job';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { runIdOf, type JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
+import { heardAgain, unheard } from '../job/progress/run-events';
 import type { Timing } from '../job/timing';
 import { addressedByJob, type Change } from './board-event';
 
@@ -24,11 +25,17 @@ export const spoken = (job: Job, { tag, at }: JobEvent): Job => {
 };
 
 /** R6: whatever was missed before its socket opened, one look tells. */
-export const linkedAt = (job: Job, at: number): Job => owingLook({ ...job, linked: true }, at);
+export const linkedAt = (job: Job, at: number): Job =>
+  owingLook({ ...withRun(job, (run) => heardAgain(run, at)), linked: true }, at);
 
 /** Its socket is gone: what comes from now on is not the whole of it, and polling takes over. */
 export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>
-  lookedUpBy(notWhole({ ...job, linked: false }), at + takeoverMs);
+  lookedUpBy(notWhole({ ...withRun(job, (run) => unheard(run, at)), linked: false }), at + takeoverMs);
+
+const withRun = (job: Job, change: (run: RunClock) => RunClock): Job =>
+  isAtServer(job) && job.stage.run !== undefined
+    ? { ...job, stage: { ...job.stage, run: change(job.stage.run) } }
+    : job;
 
 /** The run that ended well between `before` and `after` and was seen from its start on: what its nodes took is known. */
 export function measuredRun({ stage }: Job, { state }: Job): RunClock | undefined {

@@ -10,18 +10,19 @@ import {
   merge,
   mergeAll,
   mergeMap,
-  observeOn,
   of,
-  queueScheduler,
   share,
   takeUntil,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
 import type { Backoff } from '../operators/backoff';
 import type { Board, BoardEvent, Change } from '../board/board';
 import type { Job } from '../job/job';
+import { barTickMs } from '../job/progress/bar';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
+import { inTurn } from './in-turn';
 import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
 export type { Session } from './session-frames';
@@ -50,9 +51,6 @@ export interface Policy extends SocketPolicy {
   readonly look: Backoff;
 }
 
-/** How often the progress of running jobs goes on by the clock, ms. */
-const BAR_MS = 1_000;
-
 /** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
 export function jobChanges(sources: Sources, board: Board, policy: Policy, report: Report): Observable<Change> {
   const { servers, session$, command$, stop$ } = sources;
@@ -72,17 +70,20 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
       mergeMap(framesOf),
     ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
-    interval(BAR_MS, policy.clock).pipe(
-      map((): BoardEvent => ({ tag: 'clock', at: policy.clock.now() })),
-      takeUntil(stop$),
-    ),
+    barTicks(policy.clock).pipe(takeUntil(stop$)),
   ).pipe(
     // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
-    observeOn(queueScheduler),
-    mergeMap((event) => board.take(event)),
+    inTurn((event) => board.take(event)),
     share(),
   );
 }
+
+/** The clock of bars: all of them each second, in between those that are due. */
+const barTicks = (clock: SchedulerLike): Observable<BoardEvent> =>
+  merge(
+    interval(barTickMs.longest, clock).pipe(map((): BoardEvent => ({ tag: 'clock', at: clock.now() }))),
+    interval(barTickMs.shortest, clock).pipe(map((): BoardEvent => ({ tag: 'moment', at: clock.now() }))),
+  );
 
 /** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */
 function looks(server: Server, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {

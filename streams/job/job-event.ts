@@ -17,6 +17,11 @@ export interface NodeSnapshot {
 /** What was learned about a job, and how: from a frame of its session, from a look at the server, or from us. */
 export type JobEvent = { readonly promptId: string; readonly at: number } & (FrameFact | LookFact | OwnFact);
 
+/** `cameAt` where the frame came before it was read: it waited for a newer one. */
+interface MayWait {
+  readonly cameAt?: number;
+}
+
 /** Facts that frames bring. */
 export type FrameFact =
   /** `execution_start`: from here on, the session brings every frame. */
@@ -25,8 +30,8 @@ export type FrameFact =
   /** `isGreeting` where ComfyUI told a new socket which node runs; a socket that it drops right after hears that too. */
   | { readonly tag: 'executing'; readonly nodeId: string; readonly displayId?: string; readonly isGreeting?: true }
   /** `progress`; 0.3.30 names no node when it broadcasts. */
-  | { readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number }
-  | { readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] }
+  | ({ readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number } & MayWait)
+  | ({ readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] } & MayWait)
   | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
   /** A picture that came over the socket; its bytes are kept under `filename`. */
   | { readonly tag: 'pictured'; readonly output: FileOutput; readonly bytes: number }

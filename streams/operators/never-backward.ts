@@ -20,11 +20,12 @@ export const neverBackward =
       );
     });
 
-const noLessThan = <S extends Stage>(last: Stage | undefined, state: S): S => ({
-  ...state,
-  progress: Math.max(state.progress, last?.progress ?? 0),
-  attempt: Math.max(state.attempt, last?.attempt ?? 0),
-});
+/** The very state where it is no less: what is made of one is made once for all its readers. */
+function noLessThan<S extends Stage>(last: Stage | undefined, state: S): S {
+  const { progress = 0, attempt = 0 } = last ?? {};
+  if (state.progress >= progress && state.attempt >= attempt) return state;
+  return { ...state, progress: Math.max(state.progress, progress), attempt: Math.max(state.attempt, attempt) };
+}
 
 const waitsAgain = (state: Stage, last: Stage): boolean =>
   state.status === 'queued' && last.status === 'processing' && state.attempt <= last.attempt;

@@ -14,7 +14,8 @@ interface Lane<T> {
   /** The kind of what passed last; the value itself may be large, and is not held. */
   readonly kind: unknown;
   readonly restsUntil: number;
-  readonly next?: { readonly value: T };
+  /** The newest that waits. Set in place, as most values are overtaken. */
+  next: { readonly value: T } | undefined;
 }
 
 /**
@@ -32,7 +33,8 @@ export const throttleBy =
 
       const pass = (key: string, value: T): void => {
         lanes.delete(key);
-        lanes.set(key, { kind: kindOf(value), restsUntil: clock.now() + spaceMs(lanes.size + 1) });
+        const restsUntil = clock.now() + spaceMs(lanes.size + 1);
+        lanes.set(key, { kind: kindOf(value), restsUntil, next: undefined });
         watch();
         out.next(value);
       };
@@ -61,7 +63,7 @@ export const throttleBy =
             const key = keyOf(value);
             const lane = lanes.get(key);
             if (lane === undefined || isUrgent(value) || kindOf(value) !== lane.kind) pass(key, value);
-            else lanes.set(key, { ...lane, next: { value } });
+            else lane.next = { value };
           },
           error: (error: unknown) => out.error(error),
           complete: () => {

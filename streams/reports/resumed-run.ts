@@ -18,8 +18,11 @@ export function resumedRun(state: JobState, graph: Graph, durations: Durations, 
   if (first === undefined || node === undefined) return begun;
   const paced = stepped(begun, REPORTED_NODE, first.value, node.max, first.at);
   const told = node.value > first.value ? stepped(paced, REPORTED_NODE, node.value, node.max, heardAt) : paced;
-  return heardAgain(told, REPORTED_NODE, at);
+  return heardAgain(told, at);
 }
 
 /** The bar goes on from where it was, from now on. */
-const withShown = (run: RunClock, share: number, at: number): RunClock => ({ ...run, shown: { share, at } });
+const withShown = (run: RunClock, share: number, at: number): RunClock => ({
+  ...run,
+  shown: { ...run.shown, share, at },
+});

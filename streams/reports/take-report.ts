@@ -39,8 +39,9 @@ const MADE_BEFORE_MS = 1_000;
 function drawn(job: ReportedJob, run: RunClock, state: JobState, at: number): Job {
   const shown = shownAt(run, at);
   if (shown.isSure || isPaced(run)) return withShown(job, shown, state, at);
-  if (run.hasBegun) return withShown(job, standing(run), state, at);
-  return withState({ ...job, stage: { ...job.stage, run } }, { ...state, phase: 'loading' }, at);
+  const stands = standing(run, shown);
+  if (run.hasBegun) return withShown(job, stands, state, at);
+  return withState({ ...job, stage: { ...job.stage, run: stands.run } }, { ...state, phase: 'loading' }, at);
 }
 
 function isPaced({ nodes }: RunClock): boolean {

@@ -17,9 +17,11 @@ const QUIT_MS = 1_000;
 /** Knows which commands are under way: a cluster that is told to quit drops those that wait for a node. */
 export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
   const underWay = new Set<Promise<unknown>>();
+  const leaveTogether = corking(redis);
   let quitting: Promise<unknown> | undefined;
 
   async function answered<T>(command: () => Promise<T>): Promise<T> {
+    leaveTogether();
     const answer = command();
     underWay.add(answer);
     try {
@@ -40,6 +42,22 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
     // A promise and no operators in all but the first: there are thousands of commands a second.
     ask: (command) => defer(() => (hasTried() ? answered(command) : tried$.pipe(mergeMap(() => answered(command))))),
     close: () => concat(tried$.pipe(mergeMap(() => (quitting ??= quit()))), hangUp()).pipe(ignoreElements()),
+  };
+}
+
+/** Commands of one turn of the event loop leave together at its end: each by itself costs a system call, here and in Redis. */
+function corking(redis: Redis | Cluster): () => void {
+  let isCorked = false;
+  return () => {
+    // A connection that is being made has none yet, and a cluster several, each for some of the commands.
+    const { stream } = redis as { readonly stream?: Redis['stream'] };
+    if (isCorked || stream === undefined) return;
+    isCorked = true;
+    stream.cork();
+    process.nextTick(() => {
+      isCorked = false;
+      stream.uncork();
+    });
   };
 }
 

@@ -62,6 +62,8 @@ export interface Entries {
  * found, and what is found may be stale. Whoever finds that heals it.
  */
 export interface RedisIndex {
+  /** Whether the job is in the index as it stands: then there is nothing to do before its state is stored, nor after. */
+  isFiled(state: JobState): boolean;
   /** Before a state is stored. Completes without a command where nothing is new. */
   before(state: JobState, workflowBytes?: number): Observable<never>;
   /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
@@ -98,6 +100,11 @@ class ScriptedIndex implements RedisIndex {
     this.#keys = new WholeKeys(redis, ask, 'index', report);
     this.#filed = new FiledJobs(nowMs, this.#keys.damaged$);
     this.damaged$ = this.#keys.damaged$;
+  }
+
+  isFiled(state: JobState): boolean {
+    const { isNew, standing } = this.#filed.get(state.promptId) ?? {};
+    return isNew === false && standing === standingOf(state) && !isSettled(state) && this.#filed.isFresh(state);
   }
 
   before(state: JobState, workflowBytes?: number): Observable<never> {

@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concat, concatMap, defer, EMPTY, map, of, tap, type Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, map, of, type Observable } from 'rxjs';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
@@ -90,16 +90,17 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     );
   }
 
-  /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. */
+  /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. While a job runs it is filed already. */
   #put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
     const { index } = this.#parts;
+    const isFiled = kept === undefined && index.isFiled(state);
     const put$ = this.#written(state, kept).pipe(
-      concatMap((outcome) =>
-        outcome === 'stale'
-          ? of<PutOutcome>('stale')
-          : concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored')),
-      ),
+      concatMap((outcome) => {
+        if (outcome === 'stale' || (isFiled && outcome === 'stored')) return of<PutOutcome>(outcome);
+        return concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored'));
+      }),
     );
+    if (isFiled) return put$;
     return concat(index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept)), put$);
   }
 
@@ -112,10 +113,8 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     return ask(() => redis.putJobState(...keys, ...args)).pipe(
       map(([outcome, count]) => {
         if (count >= 0) listeners.counted(promptId, isSettled(state) ? 0 : count);
-        return outcome;
-      }),
-      tap((outcome) => {
         if (outcome === 'overwrote') report('redis put', new UnreadableState(key, 'it was written over'));
+        return outcome;
       }),
     );
   }

@@ -19,7 +19,11 @@ export function begun(state: JobState, at: number): JobState {
   return executionStartedAt === state.executionStartedAt ? state : { ...state, executionStartedAt };
 }
 
-export const running = ({ queuePosition: _, ...state }: JobState): JobState => ({ ...state, status: 'processing' });
+export const running = (state: JobState): JobState =>
+  state.status === 'processing' && state.queuePosition === undefined ? state : begins(state);
+
+/** To leave its place in the queue out costs as much as thirty copies: a job that runs already has none. */
+const begins = ({ queuePosition: _, ...state }: JobState): JobState => ({ ...state, status: 'processing' });
 
 /** An interrupt that we asked for is a cancel. */
 export const asAsked = (job: Job, failure: Failure): Failure =>

@@ -30,16 +30,29 @@ export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
 export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, state: JobState, at: number): Job {
   const stage = { ...job.stage, run: shown.run };
   const node = currentNode(job.graph, shown.run);
-  const { etaMs: _, ...rest } = state;
   const drawn: JobState = {
-    ...rest,
+    ...(shown.isSure ? state : withoutEta(state)),
     progress: progressOf(state, shown),
     phase: phaseOf(job, shown),
     ...(node !== undefined && { node }),
     ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
   };
-  return withState({ ...job, stage }, drawn, at);
+  return withState({ ...job, stage }, drawn, at, isOther(job.state, drawn.etaMs, at));
 }
+
+/** What is left is another by more than this share, and by so many ms at least: it is told though the bar stands. */
+const OTHER_SHARE = 1 / 3;
+const OTHER_MS = 2_000;
+
+function isOther({ etaMs: before, updatedAt }: JobState, now: number | undefined, at: number): boolean {
+  if (before === undefined || now === undefined) return before !== now;
+  const counted = Math.max(0, before - Math.max(0, at - updatedAt));
+  return Math.abs(now - counted) > Math.max(OTHER_MS, OTHER_SHARE * counted);
+}
+
+/** A state of which what is left is not known. To leave a field out costs as much as thirty copies: only where it is there. */
+const withoutEta = (state: JobState): JobState => (state.etaMs === undefined ? state : timeless(state));
+const timeless = ({ etaMs: _, ...state }: JobState): JobState => state;
 
 /** The job's run: as it is, or as it begins now. One that began unheard, before this instance had it, say, goes on where its bar was. */
 export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobState, at: number): RunClock {
@@ -114,8 +127,8 @@ function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at
 }
 
 /** The job with `state` as its next, unless that says nothing new. */
-export function withState(job: Job, state: JobState, at: number): Job {
-  if (sameState(job.state, state)) return job;
+export function withState(job: Job, state: JobState, at: number, isNews = false): Job {
+  if (!isNews && sameState(job.state, state)) return job;
   return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
 }
 

@@ -19,9 +19,9 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
     case 'executing':
       return onRun(job, at, timing, (run) => executing(run, event.nodeId, at, event.displayId));
     case 'stepped':
-      return onRun(job, at, timing, (run) => stepped(run, event.nodeId, event.value, event.max, at));
+      return onRun(job, at, timing, (run) => stepped(run, event.nodeId, event.value, event.max, cameAt(event, run)));
     case 'snapshot':
-      return onRun(job, at, timing, (run) => snapshot(run, event.nodes, at));
+      return onRun(job, at, timing, (run) => snapshot(run, event.nodes, cameAt(event, run)));
     case 'executed':
       return onRun(given(job, event), at, timing, (run) => executed(run, event.nodeId, at));
     case 'pictured':
@@ -78,6 +78,12 @@ function pictured(
   const known = [...pictures, output];
   return heard(knowing(job, { pictures: known, pictureBytes: pictureBytes + bytes }), at, timing, { pictures: known });
 }
+
+/** When a frame came that may have waited to be read; not before its run began. */
+const cameAt = (
+  { at, cameAt = at }: { readonly at: number; readonly cameAt?: number },
+  { startedAt }: RunClock,
+): number => Math.min(at, Math.max(startedAt, cameAt));
 
 const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> => ({
   ...job,

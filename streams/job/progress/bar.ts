@@ -6,8 +6,15 @@ import { timeLeft } from './time-left';
 const MOST_SHOWN = 0.999;
 /** A slow answer is as old as when it was asked for; what goes back further is a clock that was set. */
 export const CLOCKS_DIFFER_MS = 30_000;
+/** A frame is read so soon after it came. */
+const JUST_NOW_MS = 1_000;
 /** The clock of bars ticks each second: what leaps further was set, or slept. */
 const LEAP_MS = 600_000;
+
+/** Each fiftieth of a run the clock moves its bar, 20 times a second at most and once at least. */
+export const barTickMs = { shortest: 50, longest: 1_000 };
+const TICKS = 50;
+const tickOf = (totalMs: number): number => Math.min(barTickMs.longest, Math.max(barTickMs.shortest, totalMs / TICKS));
 
 /** The run with its bar at `at`, and what is left of it. */
 export interface Shown {
@@ -30,12 +37,13 @@ export function shownAt(before: RunClock, at: number): Shown {
   const leftMs = Math.max(1, left.ms, isSure ? 0 : leftAsBefore(run, at));
   const since = Math.max(0, at - shown.at);
   // What is shown stands until the next news: it is right in the middle of that time.
-  const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, LONGEST_GAP_MS, leftMs) / 2;
   const total = Math.max(0, at - startedAt) + leftMs;
+  const nextMs = tickOf(total);
+  const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, nextMs, leftMs) / 2;
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST_SHOWN, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at) } },
+    run: { ...run, shown: { share, at: Math.max(at, shown.at), nextMs } },
     share,
     leftMs,
     isSure,
@@ -47,7 +55,7 @@ function withClockSet(run: RunClock, at: number): RunClock {
   const by = at - run.shown.at;
   if (by >= -CLOCKS_DIFFER_MS && by <= LEAP_MS) return run;
   // What came just now came by the new clock.
-  const moved = (time: number): number => (time === at ? time : time + by);
+  const moved = (time: number): number => (time <= at && time > at - JUST_NOW_MS ? time : time + by);
   let { nodes } = run;
   for (const id of run.running) {
     const node = nodes.get(id);
@@ -73,8 +81,16 @@ function withClockSet(run: RunClock, at: number): RunClock {
   };
 }
 
-/** The run with its bar where it is, of which nothing can be told. */
-export const standing = (run: RunClock): Shown => ({ run, share: 0, leftMs: 1, isSure: false });
+/** Whether nothing has moved the bar for so long that the clock is to: rather a little too soon than by the next tick. */
+export const isDue = ({ shown }: RunClock, at: number): boolean =>
+  at - shown.at >= shown.nextMs - SOON * barTickMs.shortest;
+const SOON = 3 / 4;
+
+/** The run with its bar where it was before, of which nothing can be told. */
+export const standing = ({ shown: { share } }: RunClock, { run }: Shown): Shown => ({
+  run: { ...run, shown: { ...run.shown, share } },
+  ...{ share: 0, leftMs: 1, isSure: false },
+});
 
 /** What is left as the bar had it when the run was taken up: guesses know less. */
 const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at: number): number =>
@@ -82,4 +98,3 @@ const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at
 
 /** How much more slowly than to the end the bar goes on that is ahead of its time. */
 const SLOWLY = 3;
-const LONGEST_GAP_MS = 1_000;

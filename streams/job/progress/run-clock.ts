@@ -1,8 +1,8 @@
 import { bounds } from '../../bounds';
-import { byName, type Durations, type Expected } from './plan/expected';
+import { byName, totalMs, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
-import type { Plan } from './plan/plan';
+import type { Plan, PlanNode } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from '../../maps/versions';
 import { nothingDone, type ThisRun } from './this-run';
 
@@ -14,6 +14,8 @@ export interface RunClock {
   readonly startedAt: number;
   /** Whether its beginning was missed: what was done by then is not known to have taken any time. */
   readonly isLate: boolean;
+  /** Since when nobody can hear its steps, while its socket is away. */
+  readonly unheardSince?: number | undefined;
   /** When the first of its nodes was heard of. */
   readonly heardAt: number | undefined;
   readonly nodes: Versions<NodeRun>;
@@ -44,8 +46,8 @@ export interface RunClock {
   readonly takenUp: { readonly share: number; readonly at: number };
   /** Whether the clock was set in the midst of it. */
   readonly clockWasSet: boolean;
-  /** The share that was shown, and when. */
-  readonly shown: { readonly share: number; readonly at: number };
+  /** The share that was shown, when, and after how long the clock moves it. */
+  readonly shown: { readonly share: number; readonly at: number; readonly nextMs: number };
 }
 
 export interface RunStart {
@@ -84,7 +86,7 @@ export const runClock = (
     heardAt: undefined,
     current: undefined,
     clockWasSet: false,
-    ...{ shown: { share, at: takenUpAt }, takenUp: { share, at: takenUpAt } },
+    ...{ shown: { share, at: takenUpAt, nextMs: 0 }, takenUp: { share, at: takenUpAt } },
   });
 
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */
@@ -100,7 +102,7 @@ export function planned(run: RunClock): RunClock {
     if (node === undefined || run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
-      const expected = known ?? run.durations(node, isCold);
+      const expected = known ?? withLoop(run, node, run.durations(node, isCold), isCold);
       pending.set(id, expected);
       addNode(byClass, node, expected);
     }
@@ -111,6 +113,17 @@ export function planned(run: RunClock): RunClock {
     }
   }
   return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };
+}
+
+/** Of a loop's last node nothing is known: it is guessed to take what the loop's nodes do, so often more. */
+function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: Expected, isCold: boolean): Expected {
+  if (loop === undefined || expected.trust > 0) return expected;
+  let onceMs = 0;
+  for (const id of loop.body) {
+    const node = plan.nodes.get(id);
+    if (node !== undefined) onceMs += totalMs(durations(node, isCold));
+  }
+  return { ...expected, fixedMs: expected.fixedMs + (loop.times - 1) * onceMs };
 }
 
 /** The run of a workflow that was not known before. */

@@ -1,4 +1,4 @@
-import { bounded, countingLeftMs, nodeLeft, silentMs, spread, type TimeLeft } from './node/node-left';
+import { bounded, countingLeftMs, nodeLeft, silentMs, spaceOf, spread, type TimeLeft } from './node/node-left';
 import { endsWithMaker, hasCounted, type NodeRun } from './node/node-run';
 import { expectedOfPhase } from './node/phases';
 import { totalMs } from './plan/expected';
@@ -82,7 +82,7 @@ const DOUBT = 3;
 const MOST_SLOWNESS = Math.log(20);
 
 function correctionsAt(run: RunClock, working: readonly AtWork[], at: number): Corrections {
-  const slowness = slownessOf(run.thisRun, working, at);
+  const slowness = slownessOf(run.thisRun, working, spaceOf(run), at);
   const kinds = withOverdue(run.thisRun, working, at, slowness);
   return {
     slowness,
@@ -109,12 +109,13 @@ function withOverdue(
   return kinds;
 }
 
-function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], at: number): number {
+function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], spaceMs: number, at: number): number {
   let { log, count } = slowness;
   for (const { node, planned } of working) {
     const { expected } = node;
     if (node.paceMs === 0 || expected.trust > 0 || planned?.prior.isApart === true) continue;
-    const projected = at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, undefined);
+    const projected =
+      at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, { spaceMs, listenedTo: at });
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }

@@ -1,5 +1,6 @@
 import { VirtualTimeScheduler } from 'rxjs';
-import { sendQueue, type Wire } from '../../../gateway/sockets/send-queue';
+import { sendQueue } from '../../../gateway/sockets/send-queue';
+import type { Wire } from '../../../gateway/sockets/wire';
 import { bounds } from '../../../streams/bounds';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 
@@ -13,7 +14,7 @@ const preview = (promptId: string, bytes = 1) => ({
 });
 
 /** A send queue whose connection drains when it is told to. */
-function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
+function trial({ waitingBytes = 1000, stallMs = 100, isTurnOver = true } = {}) {
   const clock = new VirtualTimeScheduler();
   const sent: string[] = [];
   const ends: ((heard: boolean) => void)[] = [];
@@ -26,7 +27,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
   const wire: Wire = {
     isDrained: () => drained,
     backlogBytes: () => (drained ? 0 : underway),
-    state: ({ promptId, seq }) => send(`${promptId}${seq}`),
+    states: (jobs) => send(jobs.map(({ promptId, seq }) => `${promptId}${seq}`).join()),
     end: ({ promptId, seq }, told) => {
       send(`${promptId}${seq}`);
       ends.push(told);
@@ -37,7 +38,10 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
     },
     cut: (reason) => sent.push(`cut: ${reason}`),
   };
-  const box = sendQueue(wire, { waitingBytes, stallMs }, clock);
+  const turns: (() => void)[] = [];
+  const atEndOfTurn = (leave: () => void): void => (isTurnOver ? leave() : void turns.push(leave));
+  const box = sendQueue(wire, { waitingBytes, stallMs }, clock, atEndOfTurn);
+  const endTurn = () => turns.splice(0).forEach((leave) => leave());
   /** An answer of many jobs, of so many bytes. */
   const survey = (what: string, bytes: number) => ({
     send: () => {
@@ -57,7 +61,7 @@ function trial({ waitingBytes = 1000, stallMs = 100 } = {}) {
       drain();
     } while (sent.length > before);
   };
-  return { box, sent, ends, survey, drain, drainAll, clock };
+  return { box, sent, ends, survey, drain, drainAll, endTurn, clock };
 }
 
 test('a fast reader gets everything', () => {
@@ -75,6 +79,38 @@ test('a slow one gets the newest of each job, in turn, and always the last', () 
   box.state(job('a', 100_001, 'completed'));
   drainAll();
   expect(sent).toEqual(['a1', 'b100000', 'a100001']);
+});
+
+test('states of one turn leave together at its end, before the end of one of their jobs and an answer', () => {
+  const { box, sent, drainAll, endTurn } = trial({ isTurnOver: false });
+  for (const id of ['a', 'b', 'c']) box.state(job(id, 1));
+  expect(sent).toEqual([]);
+  box.state(job('d', 9, 'completed'));
+  box.answer({ ok: false, error: { code: 'left', message: 'x' } }, () => sent.push('answer'));
+  endTurn();
+  expect(sent).toEqual(['a1,b1,c1']);
+  drainAll();
+  expect(sent).toEqual(['a1,b1,c1', 'd9', 'answer']);
+});
+
+test('of a job that is told several times in one turn, a fast reader gets the first and the newest', () => {
+  const { box, sent, drainAll, endTurn } = trial({ isTurnOver: false });
+  for (const seq of [1, 2, 3]) box.state(job('a', seq));
+  box.state(job('b', 1));
+  endTurn();
+  expect(sent).toEqual(['a1']);
+  drainAll();
+  expect(sent).toEqual(['a1', 'a3,b1']);
+});
+
+test('a turn that brings much has it leave before its end, and what waits of it counts', () => {
+  const { box, sent, drain, endTurn } = trial({ isTurnOver: false, waitingBytes: 100_000 });
+  const large = (id: string): PublicJob => ({ ...job(id, 1), metadata: { text: 'x'.repeat(30_000) } });
+  for (const id of ['a', 'b', 'c', 'd', 'e']) box.state(large(id));
+  expect(sent).toEqual(['a1,b1']);
+  endTurn();
+  drain();
+  expect(sent).toEqual(['a1,b1', 'c1,d1']);
 });
 
 test('an end that is not acknowledged is sent again, four times in all', () => {

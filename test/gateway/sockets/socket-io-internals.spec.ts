@@ -3,7 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, Socket } from 'socket.io';
 import { encodedState } from '../../../gateway/sockets/encoded-state';
-import { forgetAcks, internalsCheck, replaceRequest, writePacket } from '../../../gateway/sockets/socket-io-internals';
+import {
+  forgetAcks,
+  internalsCheck,
+  replaceRequest,
+  writeTogether,
+} from '../../../gateway/sockets/socket-io-internals';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { steps } from '../../support/comfyui/workflows';
 import { eventually } from '../../support/until';
@@ -75,20 +80,39 @@ test.each<[string, boolean, () => void]>([
 
 const aState = { promptId: 'a', seq: 1, metadata: { title: 'é🎨' } } as unknown as PublicJob;
 
+const another = { ...aState, seq: 2 };
+
+/** The states that the client is told, once they are so many. */
+const toldTo = (many: number): Promise<readonly unknown[]> =>
+  new Promise((resolve) => {
+    const states: unknown[] = [];
+    peer.on('job:state', (state) => {
+      if (states.push(state) === many) resolve(states);
+    });
+  });
+
 test('a frame that was encoded before goes to `ws` as it is, and a client gets it as an ordinary event', async () => {
   const sendFrame = jest.spyOn(parts.conn.transport.socket._sender, 'sendFrame' as never);
-  const { text, options } = encodedState(aState);
-  expect(writePacket(socket, text, options)).toBe(true);
+  const encoded = encodedState(aState);
+  expect(writeTogether(socket, [encoded])).toBe(true);
   expect(await heard(peer, 'job:state')).toEqual([aState]);
-  expect(sendFrame).toHaveBeenCalledWith(options.wsPreEncodedFrame, expect.anything());
+  expect(sendFrame).toHaveBeenCalledWith(encoded.options.wsPreEncodedFrame, expect.anything());
 });
 
-test('without such frames the client gets the same event', async () => {
+test('several go in one write, and the client gets each', async () => {
+  const sendFrame = jest.spyOn(parts.conn.transport.socket._sender, 'sendFrame' as never);
+  const told = toldTo(2);
+  expect(writeTogether(socket, [aState, another].map(encodedState))).toBe(true);
+  expect(await told).toEqual([aState, another]);
+  expect(sendFrame).toHaveBeenCalledTimes(1);
+});
+
+test('without such frames the client gets the same events', async () => {
   const { transport } = parts.conn;
   Object.assign(transport, { _canSendPreEncodedFrame: () => false });
-  const { text, options } = encodedState(aState);
-  writePacket(socket, text, options);
-  expect(await heard(peer, 'job:state')).toEqual([aState]);
+  const told = toldTo(2);
+  writeTogether(socket, [aState, another].map(encodedState));
+  expect(await told).toEqual([aState, another]);
 });
 
 test('an acknowledgement that a socket owes is forgotten once it is gone, not when its time is over', async () => {

@@ -54,3 +54,13 @@ test('without earlier runs it is nearer to the time, by and large, than what is 
   for (const name of Object.keys(runs[0]?.elsewhere ?? {}))
     expect(sum(({ mean }) => mean)).toBeLessThan(sum(({ elsewhere }) => elsewhere[name] ?? 0));
 });
+
+test.each([
+  ['0.3.30', 'previews-legacy', 3],
+  ['0.3.30', 'drop-and-resume', 2],
+  ['0.3.30', 'two-samplers-two-outputs', 2],
+])('%s/%s: the bar of a short run is the time within %s points after an earlier run', (version, scenario, points) => {
+  const file = join(RECORDINGS, version, `${scenario}.jsonl`);
+  const [run] = measured(file, [file]);
+  expect(run?.mean).toBeLessThan(points);
+});

@@ -154,7 +154,7 @@ test('of arbitrary frames at arbitrary times none but progress is left out, the 
         decoded(Buffer.from(text), false, { clientId: 'c', serverUrl: 's', at: 0 }, () => undefined),
       );
       const told = eventsOf(frames, isPressed);
-      const content = (event: BoardEvent) => ({ ...event, at: 0 });
+      const content = ({ cameAt: _, ...event }: BoardEvent & { cameAt?: number }) => ({ ...event, at: 0 });
       const others = told.map(([, event]) => content(event)).filter((event) => !isProgress(event));
       expect(others).toEqual(every.filter((event) => !isProgress(event)).map(content));
       for (const promptId of jobs) {
@@ -196,6 +196,16 @@ test('frames that come as often as ComfyUI sends them never wait', () => {
     text: textOf('progress_state', 'a', '1', n),
   }));
   expect(eventsOf(frames, false).map(([at]) => at)).toEqual(frames.map((_, n) => 1 + 95 * (n + 1)));
+});
+
+test('what waited says when it came', () => {
+  const frames = [0, 5, 5].map((afterMs, n): Said => ({ afterMs, text: textOf('progress_state', 'a', '1', n) }));
+  const told = eventsOf(frames, false).map(([, event]) => event);
+  expect(told).toMatchObject([
+    { at: 1, nodes: [{ value: 0 }] },
+    { cameAt: 11, nodes: [{ value: 2 }] },
+  ]);
+  expect(told[0]).not.toHaveProperty('cameAt');
 });
 
 test('`progress` is read where no `progress_state` says the same, and of each node', () => {

@@ -1,6 +1,6 @@
 import { advance as advanceAt } from '../../../streams/job/advance/advance';
 import type { JobEvent } from '../../../streams/job/job-event';
-import { jobOf, queuedState, type Job } from '../../../streams/job/job';
+import { jobOf, queuedState, runOfJob, type Job } from '../../../streams/job/job';
 import type { JobState } from '../../../streams/job/job-state';
 import { defaultTiming } from '../../../streams/job/timing';
 import { REPORTED_URL, type JobReport } from '../../../streams/reports/job-report';
@@ -62,6 +62,17 @@ test('the time left is told from the pace of the steps', () => {
   expect(etaMs).toBeLessThan(66_000);
   expect(progress).toBeGreaterThan(38);
   expect(progress).toBeLessThan(42);
+});
+
+test('what loads for a quarter of an hour before its first step has set no clock, and its pace is what it was', () => {
+  const minutes = (job: Job): Job =>
+    Array.from({ length: 15 }, (_, n) => 60_000 * (n + 1)).reduce(
+      (job, at) => advance(job, { tag: 'ticked', promptId: 'p', at }),
+      job,
+    );
+  const loaded = minutes(told(opened(), { count: 1, stage: 'loading' }, 0));
+  const run = runOfJob([1, 2, 3].reduce((job, n) => told(job, step(n + 1, { value: n }), 900_000 + 1_000 * n), loaded));
+  expect(run).toMatchObject({ clockWasSet: false, startedAt: 0 });
 });
 
 test.each([

@@ -2,8 +2,8 @@ import type { Response } from 'express';
 import { asyncScheduler } from 'rxjs';
 import type { GatewayTelemetry } from '../../../metrics/gateway-event';
 import { jsonOf } from '../../../sockets/encoded-state';
-import { observedWire } from '../../../sockets/observed-wire';
-import { sendQueue, type SendQueueLimits, type Wire } from '../../../sockets/send-queue';
+import { observedWire, type Wire } from '../../../sockets/wire';
+import { sendQueue, type SendQueueLimits } from '../../../sockets/send-queue';
 import type { PublicJob } from '../../../wire/public-job';
 
 /** One reader of server-sent events. */
@@ -37,7 +37,7 @@ export function eventStream(
   const wire: Wire = {
     isDrained: () => unsent === 0,
     backlogBytes: () => response.writableLength,
-    state: (job) => write(frameOf(job)),
+    states: (jobs) => write(jobs.map(frameOf).join('')),
     end(job) {
       write(frameOf(job));
       response.end();
@@ -60,7 +60,11 @@ export function eventStream(
       write(':\n\n');
     },
     inspect: () => box.inspect(),
-    end: () => void response.end(),
+    end() {
+      // What came in this turn is still to leave.
+      if (unsent === 0) box.drained();
+      response.end();
+    },
   };
 }
 

@@ -40,9 +40,11 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
   const factor = factorOf(run, id, node.expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
-    const ms = bounded(countingLeftMs(node, expected, factor, at, otherMs));
-    const paceMs = paceOf(node, expected, factor, otherMs, 0);
-    const newsMs = Math.min(ms, nextStepMs(node, run.snapshots, paceMs, at - node.steppedAt));
+    const spaceMs = spaceOf(run);
+    const { unheardSince = at } = run;
+    const ms = bounded(countingLeftMs(node, expected, factor, at, { otherMs, spaceMs, listenedTo: unheardSince }));
+    const paceMs = paceOf(node, expected, factor, otherMs);
+    const newsMs = Math.min(ms, nextStepMs(node, spaceMs, paceMs, at - node.steppedAt));
     const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
     return { ms, sureMs: isOpen(node, expected) || isUnknownPhase(node) ? 0 : share * ms, newsMs };
   }
@@ -68,12 +70,17 @@ function factorOf({ plan }: RunClock, id: string, { trust, stepMs }: Expected, c
   return node === undefined ? corrections.slowness : corrections.silent(node.type, node.prior);
 }
 
-/** When the next step is told; nobody knows once it is overdue. Steps that are quicker than snapshots come several at a time. */
-function nextStepMs({ max, toldMs }: NodeRun, snapshots: boolean, paceMs: number, since: number): number {
-  const spaceMs = snapshots ? SNAPSHOT_MS : bounds.frameSpaceMs;
-  const together = paceMs > 0 ? Math.max(1, Math.ceil(spaceMs / paceMs - 0.1)) : 1;
+/** How often steps are told at most. */
+export const spaceOf = ({ snapshots }: RunClock): number => (snapshots ? SNAPSHOT_MS : bounds.frameSpaceMs);
+
+/** Between two steps that are told. Quick ones come several at a time. */
+const gapOf = (paceMs: number, spaceMs: number): number =>
+  paceMs > 0 ? paceMs * Math.max(1, Math.ceil(spaceMs / paceMs - 0.1)) : 0;
+
+/** When the next step is told; nobody knows once it is overdue. */
+function nextStepMs({ max, toldMs }: NodeRun, spaceMs: number, paceMs: number, since: number): number {
   // A node that counts to one tells shares of it.
-  const gapMs = max <= 1 ? toldMs || SNAPSHOT_MS : together * paceMs;
+  const gapMs = max <= 1 ? toldMs || SNAPSHOT_MS : gapOf(paceMs, spaceMs);
   return since > OVERDUE * gapMs ? Infinity : Math.max(0, gapMs - since);
 }
 
@@ -106,17 +113,25 @@ function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined
     : run.paces.get(type);
 }
 
+/** What is known of a node's steps beside those it made: the pace of others of its class, how often they are told, and until when they were listened to. */
+interface Steps {
+  readonly otherMs?: number | undefined;
+  readonly spaceMs: number;
+  readonly listenedTo: number;
+}
+
 /** What is left of a node that has counted. */
 export function countingLeftMs(
   node: NodeRun,
   expected: Expected,
   factor: number,
   at: number,
-  otherMs: number | undefined,
+  { otherMs, spaceMs, listenedTo }: Steps,
 ): number {
   const steps = stepsLeft(node, expected);
   const since = at - node.steppedAt;
-  const paceMs = paceOf(node, expected, factor, otherMs, at - Math.max(node.steppedAt, node.heardFrom ?? 0));
+  const waited = { ms: Math.max(0, listenedTo - Math.max(node.steppedAt, node.heardFrom ?? 0)), spaceMs };
+  const paceMs = paceOf(node, expected, factor, otherMs, waited);
   const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
   const toCome = roundsToCome(node, expected) * roundMs;
@@ -150,19 +165,26 @@ export function silentMs(expectedMs: number, elapsedMs: number, share: number): 
   return Math.max(soft, elapsedMs > expectedMs ? share * elapsedMs : 0);
 }
 
-/** A step's time: what was seen, and what was expected while little was. */
-function paceOf(node: NodeRun, expected: Expected, factor: number, otherMs: number | undefined, since: number): number {
+/** A step's time: what was seen, and what was expected while little was. `waited`: for so long none was told, of those told so often. */
+function paceOf(
+  node: NodeRun,
+  expected: Expected,
+  factor: number,
+  otherMs: number | undefined,
+  waited = { ms: 0, spaceMs: 0 },
+): number {
   const seen = node.value - node.firstValue + node.rounds * node.max;
   const perStep = expected.steps / node.max;
   const wanted = otherMs ?? expected.stepMs * factor * perStep;
   if (node.paceMs > 0) {
     const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;
     const paceMs = (paceNow(node) * seen + wanted * doubt) / (seen + doubt);
-    // A step that is overdue is a long one, seen in part.
+    // A step that is overdue is a long one, seen in part; those that were made with it, untold, are not.
+    const since = waited.ms - (gapOf(paceMs, waited.spaceMs) - paceMs);
     return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
   }
   // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
   const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
   if (wanted > 0 && (expected.trust > 0 || (otherMs !== undefined && firstMs < SLOWER * wanted))) return wanted;
-  return node.max > 1 ? Math.max(firstMs, since) : firstMs;
+  return node.max > 1 ? Math.max(firstMs, waited.ms) : firstMs;
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import { shownAt } from '../../../../streams/job/progress/bar';
+import { isDue, shownAt } from '../../../../streams/job/progress/bar';
+import type { RunClock } from '../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../streams/job/progress/run-events';
 import { aRun, sampling, shownAtTimes } from './a-run';
 
@@ -34,20 +35,37 @@ test('a first step that came late holds the bar back until the second: it cannot
   expect(atSecond).toBeGreaterThan(0.5);
 });
 
-test('what is shown until the next step is the middle of that time', () => {
-  const run = [1, 2].reduce((run, n) => stepped(run, '2', n, 10, n * 1_000), executing(aRun(sampling), '2', 0));
-  const { share, leftMs } = shownAt(run, 2_000);
-  expect(share).toBeCloseTo(2_500 / (2_000 + leftMs), 2);
+/** A run that has made so many of ten steps. */
+const after = (steps: number, stepMs: number): RunClock =>
+  Array.from({ length: steps }, (_, n) => n + 1).reduce(
+    (run, n) => stepped(run, '2', n, 10, n * stepMs),
+    executing(aRun(sampling), '2', 0),
+  );
+
+test('what is shown until the next news is the middle of that time, be it a step or the clock', () => {
+  for (const stepMs of [40, 100_000]) {
+    const at = 2 * stepMs;
+    const { share, leftMs } = shownAt(after(2, stepMs), at);
+    expect(share).toBeCloseTo((at + Math.min(stepMs, 1_000) / 2) / (at + leftMs), 3);
+  }
 });
 
-test('where a step is overdue, the next news is the clock’s', () => {
-  const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 1_000), executing(aRun(sampling), '2', 0));
-  const [late] = shownAtTimes(run, [4_500]);
-  expect(late?.share).toBeCloseTo((4_500 + 500) / (4_500 + (late?.leftMs ?? 0)), 2);
+test('where a step is overdue, the next news is the clock’s, a fiftieth of the run later', () => {
+  const [late] = shownAtTimes(after(3, 1_000), [4_500]);
+  const total = 4_500 + (late?.leftMs ?? 0);
+  expect(late?.share).toBeCloseTo((4_500 + total / 100) / total, 3);
+});
+
+test('the clock moves the bar each fiftieth of its run, 20 times a second at most and once at least', () => {
+  const every = (stepMs: number): number => shownAt(after(5, stepMs), 5 * stepMs).run.shown.nextMs;
+  expect([every(20), every(100_000)]).toEqual([50, 1_000]);
+  expect(every(3_000) / 600).toBeCloseTo(1, 0);
+  const { run } = shownAt(after(5, 3_000), 15_000);
+  expect([isDue(run, 15_100), isDue(run, 15_900)]).toEqual([false, true]);
 });
 
 test('what was shown too early is not taken back: the bar goes on more slowly, and is there at the end', () => {
-  const early = { ...aRun(sampling), shown: { share: 0.8, at: 0 } };
+  const early = { ...aRun(sampling), shown: { share: 0.8, at: 0, nextMs: 1_000 } };
   const run = [1, 2, 3].reduce((run, n) => stepped(run, '2', n, 10, n * 10_000), executing(early, '2', 0));
   const shares = shownAtTimes(run, seconds(60, 30_000)).map(({ share }) => share);
   shares.forEach((share, n) => expect(share).toBeGreaterThan(shares[n - 1] ?? 0.8));

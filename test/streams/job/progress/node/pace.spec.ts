@@ -1,7 +1,7 @@
 import { silentMs, spread } from '../../../../../streams/job/progress/node/node-left';
-import { executing, stepped } from '../../../../../streams/job/progress/run-events';
+import { executing, snapshot, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
-import { aRun, type Nodes } from '../a-run';
+import { aRun, running, type Nodes } from '../a-run';
 
 const sampling: Nodes = { '1': ['KSampler', { steps: 40 }], '2': ['SaveImage', { images: ['1', 0] }] };
 
@@ -37,6 +37,13 @@ test('what is silent past its time is expected to go on: a guess for longer than
   const left = (trust: number, elapsedMs: number): number => silentMs(10_000, elapsedMs, spread(trust));
   expect(left(0, 20_000)).toBeGreaterThan(3 * left(1, 20_000));
   for (const trust of [0, 1]) expect(left(trust, 40_000)).toBeGreaterThan(1.5 * left(trust, 20_000));
+});
+
+test('a step is not late before it would be told: snapshots come a tenth of a second apart', () => {
+  let run = executing(aRun(sampling), '1', 0);
+  for (let n = 1; n <= 5; n++) run = snapshot(run, [running('1', 2 * n, 40)], 100 * n);
+  const [now, later] = [500, 595].map((at) => timeLeft(run, at).ms);
+  expect((now ?? 0) - (later ?? 0)).toBeGreaterThan(80);
 });
 
 describe('a node whose class had 100 ms a step in this run', () => {

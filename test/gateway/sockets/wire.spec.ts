@@ -1,6 +1,5 @@
 import type { GatewayEvent } from '../../../gateway/metrics/gateway-event';
-import { observedWire } from '../../../gateway/sockets/observed-wire';
-import type { Wire } from '../../../gateway/sockets/send-queue';
+import { observedWire, type Wire } from '../../../gateway/sockets/wire';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 
 const nothing = (): void => undefined;

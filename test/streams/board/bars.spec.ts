@@ -1,0 +1,81 @@
+import { jobBoard, type BoardEvent } from '../../../streams/board/board';
+import { jobOf } from '../../../streams/job/job';
+import { defaultTiming as timing } from '../../../streams/job/timing';
+import type { JobState } from '../../../streams/job/job-state';
+import type { Durations } from '../../../streams/job/progress/plan/expected';
+import { aState, sampling, type Fact } from '../job/a-job';
+
+const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
+
+/** A board with a job whose node makes a step each `stepMs`, up to the fourth. */
+function withSteps(stepMs: number) {
+  const board = jobBoard(timing);
+  const take = (event: BoardEvent) =>
+    board.take(event).flatMap((change) => (change.tag === 'state' ? [change.state] : []));
+  take({ tag: 'linked', clientId: 'c', at: 0 });
+  take({ tag: 'opened', job: jobOf(aState({ promptId: 'a' }), { graph: sampling, accepted: true, linked: true }) });
+  const told = (at: number, fact: Fact) => take({ promptId: 'a', at, ...fact });
+  told(0, { tag: 'executing', nodeId: '2' });
+  for (let n = 1; n <= 4; n++) told(n * stepMs, step(n));
+  return { take, told };
+}
+
+test('the bar of a short run moves on between two frames, that of a long one each second', () => {
+  const moved = (stepMs: number, afterMs: number): number =>
+    withSteps(stepMs).take({ tag: 'moment', at: 4 * stepMs + afterMs }).length;
+  expect([moved(100, 5), moved(100, 50)]).toEqual([0, 1]);
+  expect([moved(20_000, 50), moved(20_000, 900), moved(20_000, 1_000)]).toEqual([0, 0, 1]);
+});
+
+describe('while its socket is away', () => {
+  /** The bar, in percent, and what is left, so long after the socket closed, at 4 of 10 steps. */
+  const awayFor = (ms: number) => {
+    const { take } = withSteps(1_000);
+    take({ tag: 'unlinked', clientId: 'c', at: 4_000, clean: false });
+    return take({ tag: 'clock', at: 4_000 + ms }).at(-1);
+  };
+
+  test('no step is late: the bar goes on at the pace that it had', () => {
+    const [{ progress = 0, etaMs = 0 } = {}, { etaMs: laterMs = 0 } = {}] = [awayFor(1_000), awayFor(4_000)];
+    expect(progress).toBeGreaterThan(30);
+    expect(etaMs - laterMs).toBeGreaterThan(2_500);
+  });
+
+  test('nor is one that comes once it is back', () => {
+    const { take } = withSteps(1_000);
+    const before = take({ tag: 'clock', at: 4_200 }).at(-1)?.etaMs ?? 0;
+    take({ tag: 'unlinked', clientId: 'c', at: 4_200, clean: false });
+    take({ tag: 'linked', clientId: 'c', at: 7_000 });
+    expect(take({ tag: 'clock', at: 7_500 }).at(-1)?.etaMs).toBeLessThan(before);
+  });
+});
+
+test('a step that waited to be read was made when its frame came', () => {
+  const left = (more: object): number => {
+    const { told } = withSteps(100);
+    return told(750, { tag: 'stepped', nodeId: '2', value: 5, max: 10, ...more }).at(-1)?.etaMs ?? 0;
+  };
+  expect(left({ cameAt: 500 })).toBeLessThan(left({}) - 100);
+  // No clock is set because of it, and no run begins before it began.
+  expect(left({ cameAt: -1e6 })).toBeGreaterThan(0);
+});
+
+test('what is left of a run that stalls at its end is told again and again, though its bar stands', () => {
+  const known: Durations = () => ({ fixedMs: 100, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 1 });
+  const board = jobBoard(timing, undefined, () => known);
+  const told: JobState[] = [];
+  const take = (event: BoardEvent): void => {
+    for (const change of board.take(event)) if (change.tag === 'state') told.push(change.state);
+  };
+  take({
+    tag: 'opened',
+    job: jobOf(aState({ promptId: 'a', progress: 99.9 }), { graph: sampling, accepted: true, linked: true }),
+  });
+  take({ promptId: 'a', at: 0, tag: 'executing', nodeId: '3' });
+  for (let at = 1_000; at <= 100_000; at += 1_000) take({ tag: 'clock', at });
+  const last = told.at(-1);
+  expect(last?.etaMs).toBeGreaterThan(30_000);
+  expect(last?.updatedAt).toBeGreaterThan(80_000);
+  // Not each second.
+  expect(told.filter(({ updatedAt }) => updatedAt > 50_000).length).toBeLessThan(15);
+});
