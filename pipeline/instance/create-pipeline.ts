@@ -17,11 +17,12 @@ import { reportedServer } from '../../sources/reports/reported-session';
 import { holdStore } from './store-holders';
 import { posting } from '../posting/posting';
 import { readsOf } from '../reads/reads';
+import { storeSight } from '../reads/store-sight';
 import { sessions } from '../sessions/leased-sessions';
 import { RememberedKeys } from '../submit/remembered-keys';
 import { submissions } from '../submit/submissions';
 import { observedServer, serverListener } from '../telemetry/observed-server';
-import { observedStore, tracedWrites } from '../telemetry/observed-store';
+import { tracedWrites } from '../telemetry/observed-store';
 import type { Backlog } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../sessions/transit';
@@ -49,7 +50,8 @@ const CONFIRM_MS = 20_000;
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report, tell, clock, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
-  const store = tell === undefined ? given.store : observedStore(given.store, tell);
+  const stop$ = new ReplaySubject<void>(1);
+  const { store, ...sight } = storeSight(given.store, { clock, tell }, stop$);
   const env: Env = {
     clock,
     random,
@@ -62,7 +64,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const kept = pictures(store, env);
   const board = jobBoard(timing, report, durations.durationsOn, kept.hasRoom);
   const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
-  const stop$ = new ReplaySubject<void>(1);
   const refused$ = new Subject<JobState>();
   const onStale = (state: JobState): void => refused$.next(state);
   const writer = writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS });
@@ -86,7 +87,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   );
 
   const reads = readsOf({
-    ...{ board, local: local.states, writer, store, clock },
+    ...{ board, local: local.states, writer, store, sight, clock },
     attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
   });
   const { run } = life;

@@ -18,6 +18,7 @@ import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { Board } from '../../streams/board/board';
 import { isSettled, type JobState } from '../../streams/job/job-state';
+import type { StoreSight } from './store-sight';
 import { neverBackward } from '../../streams/operators/never-backward';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 
@@ -31,6 +32,7 @@ export interface ReadParts {
   readonly local: Watchers<JobState>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
+  readonly sight: Pick<StoreSight, 'wasAway'>;
   /** Turns what the store cannot do now into a report. */
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
   readonly clock: SchedulerLike;
@@ -114,11 +116,16 @@ class PresentReads implements Reads {
     );
   }
 
-  /** A store that is read and takes no writes, full or a replica now, does not have what others began meanwhile: it cannot tell that a job is none (R12). */
+  /**
+   * A store that is read and takes no writes, full or a replica now, does not have what others began meanwhile, nor has one that was
+   * away a moment ago: it cannot tell that a job is none (R12).
+   */
   #nowhere(): Observable<undefined> {
-    return this.#parts.store.healthy().pipe(
+    const { store, sight } = this.#parts;
+    return store.healthy().pipe(
       map((isWell) => {
-        if (!isWell) throw new StoreUnavailable('the store takes no writes: whether there is such a job is not known');
+        const why = isWell ? sight.wasAway() && 'was away a moment ago' : 'takes no writes';
+        if (why !== false) throw new StoreUnavailable(`the store ${why}: whether there is such a job is not known`);
         return undefined;
       }),
     );

@@ -73,7 +73,7 @@ const GRANT = `ACL SETUSER <user> ${RIGHTS}`;
 
 const withoutFeed = (refused: readonly string[]): string =>
   `the Redis user may not use channels (${refused.join(', ')}): whoever watches a job of another instance hears of it only ` +
-  `every few seconds, and a cancel does not reach another instance; grant it: ${GRANT}`;
+  `now and then, within half a minute, and a cancel does not reach another instance; grant it: ${GRANT}`;
 
 /** Why a command was not allowed; other trouble is thrown on. */
 function refusalOf(error: unknown): string {

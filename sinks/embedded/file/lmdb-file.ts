@@ -15,7 +15,8 @@ import {
   type Observable,
 } from 'rxjs';
 import { StoreUnavailable, Unstorable } from '../../job-store';
-import { messageOf, openDatabase } from './open-database';
+import { FilePlace } from './file-place';
+import { messageOf, openDatabase, pathIn } from './open-database';
 
 /** Entries to a step of `batches`, between which the event loop goes on. */
 const BATCH = 256;
@@ -77,13 +78,17 @@ type Uncommitted = { readonly entry: Entry | undefined };
  */
 class OpenLmdbFile implements LmdbFile {
   readonly #db: RootDatabase<string, string>;
+  readonly #directory: string;
+  readonly #place: FilePlace;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #uncommitted = new Map<string, Uncommitted>();
   #closed: Promise<unknown> | undefined;
   #fence: { readonly key: string; readonly number: number } | undefined;
 
-  constructor(db: RootDatabase<string, string>) {
+  constructor(db: RootDatabase<string, string>, directory: string) {
     this.#db = db;
+    this.#directory = directory;
+    this.#place = new FilePlace(pathIn(directory));
   }
 
   read(key: string): Entry | undefined {
@@ -132,7 +137,7 @@ class OpenLmdbFile implements LmdbFile {
       return work();
     } catch (cause) {
       if (cause instanceof StoreUnavailable || cause instanceof Unstorable) throw cause;
-      throw new StoreUnavailable(`the job store cannot be read: ${messageOf(cause)}`, { cause });
+      throw new StoreUnavailable(`the job store in ${this.#directory} cannot be read: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -157,6 +162,7 @@ class OpenLmdbFile implements LmdbFile {
       remove: (key) => void writes.set(key, { entry: undefined }),
     });
     if (writes.size === 0) return of(result);
+    this.#place.assertSame();
     return from(this.#commit(writes)).pipe(
       map((isOurs) => {
         if (!isOurs) throw new StoreUnavailable('another process has taken the job store over');
@@ -199,15 +205,17 @@ class OpenLmdbFile implements LmdbFile {
   async #closing(last: (txn: Txn) => void = () => undefined): Promise<void> {
     await Promise.allSettled(this.#underWay);
     try {
-      this.#alone(last);
+      // Who has the place now has LMDB's locks, too: a transaction of ours ended this process by a signal.
+      if (this.#place.isSame()) this.#alone(last);
     } finally {
+      this.#place.close();
       await this.#db.close();
     }
   }
 }
 
 /** Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not. */
-export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory));
+export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory), directory);
 
 const unwritable = (cause: unknown): Error =>
   cause instanceof StoreUnavailable || cause instanceof Unstorable

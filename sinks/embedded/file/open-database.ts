@@ -1,22 +1,22 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { StoreUnavailable } from '../../job-store';
+import { assertLmdb } from './lmdb-header';
 
-/** How an LMDB file begins, after a page header of 24 bytes. */
-const MAGIC = 0xbeefc0de;
-const MAGIC_AT = 24;
+/** Where the file is in its directory. */
+export const pathIn = (directory: string): string => join(directory, 'jobs.lmdb');
 
 /** Opens or makes the file, which only its owner may read: prompts, pictures and keys are in it. Throws `StoreUnavailable`. */
 export function openDatabase(directory: string): RootDatabase<string, string> {
-  const path = join(directory, 'jobs.lmdb');
+  const path = pathIn(directory);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const lock = `${path}-lock`;
+    closeSync(openSync(lock, 'a', 0o600));
+    if (!statSync(lock).isFile()) throw new Error(`${lock} is no regular file`);
     assertLmdb(path);
-    for (const own of [path, `${path}-lock`]) {
-      closeSync(openSync(own, 'a', 0o600));
-      chmodSync(own, 0o600);
-    }
+    for (const own of [path, lock]) chmodSync(own, 0o600);
     return open<string, string>({
       path,
       noSubdir: true,
@@ -27,20 +27,6 @@ export function openDatabase(directory: string): RootDatabase<string, string> {
     });
   } catch (cause) {
     throw new StoreUnavailable(`the job store in ${directory} cannot be opened: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/** LMDB believes a file without looking: opening one that is not its own was a segmentation fault. */
-function assertLmdb(path: string): void {
-  const file = openSync(path, 'a+', 0o600);
-  try {
-    const head = Buffer.alloc(MAGIC_AT + 4);
-    const length = readSync(file, head, 0, head.length, 0);
-    if (length > 0 && (length < head.length || head.readUInt32LE(MAGIC_AT) !== MAGIC)) {
-      throw new Error(`${path} is not an LMDB file; move it away to start with an empty store`);
-    }
-  } finally {
-    closeSync(file);
   }
 }
 

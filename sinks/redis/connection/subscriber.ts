@@ -32,7 +32,8 @@ class NodeSubscriber implements RedisSubscriber {
   readonly #report: Report;
   readonly #begun = new Set<string>();
   readonly #beating: Subscription;
-  #refused = false;
+  /** What was last said against listening, by the first word of the answer: each channel is told the same. */
+  #said: string | undefined;
 
   constructor(url: string, heartbeatMs: number, hear: (heard: Heard) => void, report: Report) {
     this.#connection = connect(url, PATIENT, 'redis listener', report);
@@ -74,7 +75,10 @@ class NodeSubscriber implements RedisSubscriber {
   }
 
   #listen(): void {
-    this.#redis.on('ready', () => this.channels.forEach((channel) => this.#subscribe(channel)));
+    this.#redis.on('ready', () => {
+      if (this.#said !== REFUSED) this.#said = undefined;
+      this.channels.forEach((channel) => this.#subscribe(channel));
+    });
     this.#redis.on('smessage', (channel: string, message: string) => {
       if (this.channels.has(channel)) this.#hear({ tag: 'message', channel, message });
     });
@@ -91,9 +95,10 @@ class NodeSubscriber implements RedisSubscriber {
     return this.#redis.status === 'ready';
   }
 
+  /** A channel may have been refused for a while: while somebody's script ran, or until the user was given the right. */
   #beat(): void {
     this.#send(() => this.#redis.ping());
-    if (this.#refused) this.retry();
+    this.retry();
   }
 
   #goAstray(): void {
@@ -108,10 +113,12 @@ class NodeSubscriber implements RedisSubscriber {
   #complain(error: unknown): void {
     // A lost connection tells so itself, and all is subscribed again when it is back.
     if (!this.#isReady() || isAstray(error)) return;
-    // A user who may not listen to one channel may listen to none: reported once, and tried again at each heartbeat.
-    if (isRefused(error) && this.#refused) return;
-    this.#refused ||= isRefused(error);
-    this.#report('redis listener', this.#connection.told(error));
+    const told = this.#connection.told(error);
+    const [said] = told.message.split(' ');
+    // A user who may not listen to one channel may listen to none.
+    if (said === this.#said) return;
+    this.#said = said;
+    this.#report('redis listener', told);
   }
 
   #subscribe(channel: string): void {
@@ -141,7 +148,7 @@ export const redisSubscriber = (
   report: Report,
 ): RedisSubscriber => new NodeSubscriber(url, heartbeatMs, hear, report);
 
-const isRefused = (error: unknown): boolean => (error as Error).message.startsWith('NOPERM');
+const REFUSED = 'NOPERM';
 
 /** Of a cluster that is changing: the channel is heard elsewhere, or nowhere yet. */
 const isAstray = (error: unknown): boolean => /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN) /.test((error as Error).message);

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/Either';
 import {
+  asyncScheduler,
   catchError,
   defer,
   EMPTY,
@@ -18,6 +19,7 @@ import {
   tap,
   timer,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
 import type { Preview } from '../../../streams/board/board';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
@@ -34,6 +36,9 @@ const MOST_MS = 2000;
 
 /** How often the stored state is read while the connection cannot listen, ms. */
 const POLL_MS = 3000;
+
+/** The same of a job of which nothing was heard for so long: its instance may not publish, or its last word was lost. */
+const AUDIT_MS = 15_000;
 
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
 export const feedChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'feed');
@@ -53,12 +58,19 @@ class PublishedFeed implements RedisFeed {
   readonly #listener: RedisListener;
   readonly #stored: (key: string) => Observable<string | null>;
   readonly #report: Report;
+  readonly #clock: SchedulerLike;
   readonly #shared = new Map<string, Observable<JobState>>();
 
-  constructor(listener: RedisListener, stored: (key: string) => Observable<string | null>, report: Report) {
+  constructor(
+    listener: RedisListener,
+    stored: (key: string) => Observable<string | null>,
+    report: Report,
+    clock: SchedulerLike,
+  ) {
     this.#listener = listener;
     this.#stored = stored;
     this.#report = report;
+    this.#clock = clock;
   }
 
   changes(promptId: string): Observable<JobState> {
@@ -82,11 +94,18 @@ class PublishedFeed implements RedisFeed {
   #heard(promptId: string): Observable<JobState> {
     return defer(() => {
       let last: JobState | undefined;
+      let wasHeard = false;
+      const isSilent = (): boolean => {
+        const isSilent = !wasHeard;
+        wasHeard = false;
+        return isSilent;
+      };
       const isNews = (state: JobState): boolean => last === undefined || isNewer(state, last);
       const isOther = (state: JobState): boolean => last === undefined || isAnother(state, last);
       const message$ = this.#listener.listen(feedChannel(promptId)).pipe(share());
       const published$ = message$.pipe(
         filter((json) => json !== undefined),
+        tap(() => (wasHeard = true)),
         mergeMap((json) => this.#readable(jobKey(promptId), json)),
         filter(isOther),
       );
@@ -98,7 +117,7 @@ class PublishedFeed implements RedisFeed {
         switchMap(() => this.#present(promptId)),
         filter(isNews),
       );
-      const polled$ = this.#polled(promptId, isBegun$).pipe(filter(isNews));
+      const polled$ = this.#polled(promptId, isBegun$, isSilent).pipe(filter(isNews));
       return merge(polled$, published$, present$).pipe(tap((state) => (last = state)));
     });
   }
@@ -107,18 +126,21 @@ class PublishedFeed implements RedisFeed {
   #present(promptId: string): Observable<JobState> {
     const key = jobKey(promptId);
     return defer(() => this.#stored(key)).pipe(
-      retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt)) }),
+      retry({ delay: (_, attempt) => timer(Math.min(MOST_MS, FIRST_MS * attempt), this.#clock) }),
       filter((json) => json !== null),
       mergeMap((json) => this.#readable(key, json)),
     );
   }
 
-  /** The stored state, again and again until listening has begun, which it never does where the user may not. */
-  #polled(promptId: string, isBegun$: Observable<boolean>): Observable<JobState> {
+  /** The stored state, again and again until listening has begun, which it never does where the user may not; then seldom, while nothing is heard. */
+  #polled(promptId: string, isBegun$: Observable<boolean>, isSilent: () => boolean): Observable<JobState> {
     const key = jobKey(promptId);
     return isBegun$.pipe(
       startWith(false),
-      switchMap((isBegun) => (isBegun ? EMPTY : interval(POLL_MS).pipe(exhaustMap(() => quietly(this.#stored(key)))))),
+      switchMap((isBegun) =>
+        interval(isBegun ? AUDIT_MS : POLL_MS, this.#clock).pipe(filter(() => !isBegun || isSilent())),
+      ),
+      exhaustMap(() => quietly(this.#stored(key))),
       filter((json) => json !== null),
       mergeMap((json) => this.#readable(key, json)),
     );
@@ -137,7 +159,8 @@ export const redisFeed = (
   listener: RedisListener,
   stored: (key: string) => Observable<string | null>,
   report: Report,
-): RedisFeed => new PublishedFeed(listener, stored, report);
+  clock: SchedulerLike = asyncScheduler,
+): RedisFeed => new PublishedFeed(listener, stored, report, clock);
 
 const quietly = (work$: Observable<string | null>): Observable<string | null> => work$.pipe(catchError(() => EMPTY));
 

@@ -27,7 +27,7 @@ export interface JobScripts {
 const ofOwner = (name: string) => lua(7, 'index/of-owner', `index/${name}`);
 
 export const JOB_SCRIPTS = {
-  putJobState: lua(5, 'jobs/put'),
+  putJobState: lua(5, 'looked', 'jobs/put'),
   announce: lua(2, 'jobs/announce'),
   keepFile: lua(2, 'jobs/keep-file'),
   putInIndex: ofOwner('put'),

@@ -9,8 +9,8 @@ export interface LeaseScripts {
 }
 
 export const LEASE_SCRIPTS = {
-  holdLease: lua(1, 'leases/hold'),
-  releaseLease: lua(1, 'leases/release'),
-  lookAtLease: lua(1, 'leases/look-at'),
-  registerSession: lua(1, 'leases/register-session'),
+  holdLease: lua(1, 'looked', 'leases/hold'),
+  releaseLease: lua(1, 'looked', 'leases/release'),
+  lookAtLease: lua(1, 'looked', 'leases/look-at'),
+  registerSession: lua(1, 'looked', 'leases/register-session'),
 } satisfies Record<keyof LeaseScripts, object>;

@@ -1,8 +1,8 @@
 import { bounds } from '../../bounds';
-import { byName, type Durations, type Expected } from './plan/expected';
+import { byName, totalMs, type Durations, type Expected } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
-import type { Plan } from './plan/plan';
+import type { Plan, PlanNode } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from '../../maps/versions';
 import { nothingDone, type ThisRun } from './this-run';
 
@@ -102,7 +102,7 @@ export function planned(run: RunClock): RunClock {
     if (node === undefined || run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
-      const expected = known ?? run.durations(node, isCold);
+      const expected = known ?? withLoop(run, node, run.durations(node, isCold), isCold);
       pending.set(id, expected);
       addNode(byClass, node, expected);
     }
@@ -113,6 +113,17 @@ export function planned(run: RunClock): RunClock {
     }
   }
   return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };
+}
+
+/** Of a loop's last node nothing is known: it is guessed to take what the loop's nodes do, so often more. */
+function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: Expected, isCold: boolean): Expected {
+  if (loop === undefined || expected.trust > 0) return expected;
+  let onceMs = 0;
+  for (const id of loop.body) {
+    const node = plan.nodes.get(id);
+    if (node !== undefined) onceMs += totalMs(durations(node, isCold));
+  }
+  return { ...expected, fixedMs: expected.fixedMs + (loop.times - 1) * onceMs };
 }
 
 /** The run of a workflow that was not known before. */

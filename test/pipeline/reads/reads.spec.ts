@@ -17,7 +17,7 @@ function aReader() {
   const kept = new Map<string, JobState>();
   const feed = new Subject<JobState>();
   const asked: string[] = [];
-  const how = { away: false, slow: false, full: false };
+  const how = { away: false, slow: false, full: false, back: false };
   const local = watchers<JobState>();
   const job = (promptId: string) => {
     const state = here.get(promptId);
@@ -54,7 +54,7 @@ function aReader() {
     await new Promise(setImmediate);
   };
   return {
-    reads: readsOf({ board, local, writer, store, attempted, clock }),
+    reads: readsOf({ board, local, writer, store, sight: { wasAway: () => how.back }, attempted, clock }),
     here,
     waiting,
     kept,
@@ -191,12 +191,15 @@ describe('who watches', () => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  test('[R12] a job that is nowhere is not known to be so by a store that takes no writes', async () => {
+  test('[R12] a job that is nowhere is not known to be so by a store that takes no writes, or was away a moment ago', async () => {
     const { reads, kept, how } = aReader();
     how.full = true;
     expect(seenBy(reads.watch('job-1'))).toEqual([expect.any(StoreUnavailable)]);
     await expect(reads.get('job-1')).rejects.toThrow(StoreUnavailable);
     await expect(reads.present('job-1')).rejects.toThrow(StoreUnavailable);
+    Object.assign(how, { full: false, back: true });
+    expect(seenBy(reads.watch('job-1'))).toEqual([expect.any(StoreUnavailable)]);
+    await expect(reads.get('job-1')).rejects.toThrow(StoreUnavailable);
     kept.set('job-1', aState());
     expect(seenBy(reads.watch('job-1'))).toEqual([1]);
   });

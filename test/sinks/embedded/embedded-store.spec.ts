@@ -1,7 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import crypto from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
@@ -59,6 +68,68 @@ describe('its file', () => {
     const open = () => embeddedStore({ directory, report });
     expect(open).toThrow(StoreUnavailable);
     expect(open).toThrow('is not an LMDB file');
+  });
+
+  it('that was cut off is refused with reason, where something is missing, and ends no process', async () => {
+    const path = join(directory, 'jobs.lmdb');
+    const store = embeddedStore({ directory, report });
+    const metadata = { text: 'x'.repeat(3_000) };
+    for (let n = 0; n < 60; n++) await put(store, { promptId: `job-${n}`, metadata });
+    await close(store);
+    const { size } = statSync(path);
+    truncateSync(path, size / 2);
+    const open = () => embeddedStore({ directory, report });
+    expect(open).toThrow(StoreUnavailable);
+    expect(open).toThrow(`the job store in ${directory} cannot be read: MDB_CORRUPTED`);
+    truncateSync(path, 100);
+    expect(open).toThrow('is not an LMDB file');
+  });
+
+  it('of another version, or with pages that cannot be, is refused by name, and ends no process', async () => {
+    const path = join(directory, 'jobs.lmdb');
+    await close(embeddedStore({ directory, report }));
+    const whole = readFileSync(path);
+    const open = () => embeddedStore({ directory, report });
+    const changed = (at: number, number: number) => {
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt32LE(number, at);
+      writeFileSync(path, bytes);
+    };
+    changed(28, 9);
+    expect(open).toThrow(`${path} is an LMDB file of version 9, and 2 is read here`);
+    changed(48, 4_095);
+    expect(open).toThrow(`${path} is damaged: its pages cannot have 4095 bytes`);
+    writeFileSync(path, whole);
+    await close(open());
+  });
+
+  it.each(['jobs.lmdb', 'jobs.lmdb-lock'])('that is no regular file is refused by name: %s', (name) => {
+    symlinkSync('/dev/null', join(directory, name));
+    expect(() => embeddedStore({ directory, report })).toThrow(`${join(directory, name)} is no regular file`);
+  });
+
+  it.each([
+    ['removed', (path: string) => renameSync(path, `${path}.away`)],
+    [
+      'replaced',
+      (path: string) => {
+        renameSync(path, `${path}.away`);
+        writeFileSync(path, '');
+      },
+    ],
+  ])('that is %s while in use is an outage until it is back', async (_how, disturb) => {
+    const path = join(directory, 'jobs.lmdb');
+    const store = embeddedStore({ directory, report });
+    await put(store, { seq: 1 });
+    disturb(path);
+    await until(async () => !(await lastValueFrom(store.healthy())));
+    await expect(put(store, { seq: 2 })).rejects.toThrow(`${path} was removed or replaced while in use`);
+    await expect(put(store, { seq: 2 })).rejects.toThrow(StoreUnavailable);
+    expect(await get(store)).toMatchObject({ seq: 1 });
+    renameSync(`${path}.away`, path);
+    await until(() => lastValueFrom(store.healthy()));
+    expect(await put(store, { seq: 2 })).toBe('stored');
+    await close(store);
   });
 
   it('holds ids of any length that fits, and says so of others', async () => {

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, NEVER } from 'rxjs';
 import { StoreUnavailable, UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { assertSuitable, warningsOf } from '../../../sinks/redis/redis-preflight';
+import { redisListener } from '../../../sinks/redis/connection/listener';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { writeBehind } from '../../../sinks/writing/queued-writes';
 import type { JobState } from '../../../streams/job/job-state';
@@ -319,6 +320,28 @@ describe('who may not', () => {
     expect([failure, ...reports].join()).not.toContain(SECRET);
   });
 
+  it('[R11] read any more writes over no newer state, and takes no session that another holds', async () => {
+    const server = await start();
+    const admin = adminOf(server);
+    await admin.acl('SETUSER', 'shy', 'on', `>${SECRET}`, '~*', '&*', '+@all');
+    const session = { clientId: 'client-1', serverUrl: 'http://comfy:8188' };
+    const [store, other] = [open(server.url.replace('//', `//shy:${SECRET}@`)), open(server.url)];
+    await put(other, { seq: 2 });
+    expect(await lastValueFrom(other.leases.hold(session))).toBe('held');
+    await put(store, { promptId: 'job-2' });
+    await admin.acl('SETUSER', 'shy', '-get', '-hget');
+    const uses = [
+      put(store, { seq: 1 }),
+      lastValueFrom(store.leases.orphans()),
+      lastValueFrom(store.leases.hold(session)),
+    ];
+    for (const use of uses) expect(await failureOf(use)).toMatch(/^StoreUnavailable: Redis: /);
+    await admin.acl('SETUSER', 'shy', '+@all');
+    expect(await get(store)).toMatchObject({ seq: 2 });
+    expect(await lastValueFrom(store.leases.orphans())).toMatchObject({ sessions: [] });
+    expect(await lastValueFrom(store.leases.hold(session))).toBe('taken');
+  });
+
   it('listen is told why', async () => {
     const server = await start();
     await adminOf(server).acl('SETUSER', 'shy', 'on', `>${SECRET}`, '~*', 'resetchannels', '+@all');
@@ -326,5 +349,32 @@ describe('who may not', () => {
     const watching = store.changes('job-1').subscribe();
     await until(() => reports.some((text) => /^redis listener: .*NOPERM.*channel/.test(text)));
     watching.unsubscribe();
+  });
+});
+
+describe('[R12] a Redis that is busy with a script', () => {
+  it('does not keep who began to listen meanwhile from ever hearing', async () => {
+    const server = await start('--busy-reply-threshold', '100');
+    const nodes = { homeOf: () => server.url, moved$: NEVER, lookAround: () => undefined };
+    const told: string[] = [];
+    const listener = redisListener(nodes, (where, error) => told.push(`${where}: ${String(error)}`), 200);
+    const [before, meanwhile]: [unknown[], unknown[]] = [[], []];
+    const listening = listener.listen('{a}:before').subscribe((message) => before.push(message));
+    await until(() => before.length === 1);
+    const [admin, other] = [adminOf(server), adminOf(server)];
+    await Promise.all([admin.ping(), other.ping()]);
+    const over = expect(other.eval('while true do end', 0)).rejects.toThrow(/killed by user/i);
+    await until(async () => (await failureOf(admin.ping())).includes('BUSY'));
+    listening.add(listener.listen('{a}:meanwhile').subscribe((message) => meanwhile.push(message)));
+    listening.add(listener.listen('{a}:as-well').subscribe());
+    await until(() => told.length > 0);
+    await admin.call('SCRIPT', 'KILL');
+    await over;
+    await until(() => meanwhile.length > 0);
+    await admin.spublish('{a}:meanwhile', 'news');
+    await until(() => meanwhile.at(-1) === 'news');
+    expect(told).toEqual([expect.stringMatching(/^redis listener: Error: BUSY/)]);
+    listening.unsubscribe();
+    await lastValueFrom(listener.close(), { defaultValue: undefined });
   });
 });

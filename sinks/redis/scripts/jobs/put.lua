@@ -12,7 +12,7 @@
 -- the same place is stored again: ioredis may send a command twice. A publish that fails makes the whole fail, but the
 -- state is stored, and the repeated write then only renews it. Where the user may not publish at all, who watches asks.
 local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
-local fence, stored = redis.pcall('GET', KEYS[2]), redis.pcall('GET', KEYS[1])
+local fence, stored = looked('GET', KEYS[2]), looked('GET', KEYS[1])
 local heldEpoch, heldSeq, outcome = nil, nil, 'stored'
 if type(stored) == 'table' then outcome = 'overwrote' end -- an error: the value is no string
 

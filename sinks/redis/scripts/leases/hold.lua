@@ -2,7 +2,7 @@
 -- gone. One that is ours is only extended, which a Redis that is full still does.
 -- KEYS: lease. ARGV: owner, ms to live, the owner it may be taken from (empty: none).
 -- Answers `held` where it was ours already, `took`, `overwrote` where what was there is no lease, or, refusing, the owner as stored.
-local held, outcome = redis.pcall('GET', KEYS[1]), 'took'
+local held, outcome = looked('GET', KEYS[1]), 'took'
 if held == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return 'held'

@@ -1,3 +1,3 @@
 -- KEYS: lease. ARGV: owner. Answers whether it was ours.
-if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if looked('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])

@@ -3,6 +3,7 @@ import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';
 import { hash } from './hash';
+import { loopOf, type Loop } from './loops';
 import { priorOf, takesSteps, type Prior } from './priors';
 
 /** One node of a workflow, as far as its time goes. */
@@ -16,6 +17,8 @@ export interface PlanNode {
   readonly steps: number | undefined;
   /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
   readonly tiles: number | undefined;
+  /** The loop that it ends, where that tells how often it goes round. */
+  readonly loop?: Loop;
   /** What its class's name makes one expect. */
   readonly prior: Prior;
   readonly literals: GraphNode['literals'];
@@ -57,11 +60,15 @@ function madeFrom(graph: Graph): Plan {
   const nodes = new Map<string, PlanNode>();
   const fed = new Set<string>();
   const loaders: string[] = [];
+  let loops = 0;
   for (const [id, node] of graph) {
     const { type, inputs } = node;
     const { prior, loads } = classOf(node, classes);
     const steps = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
+    const loop = loops < MOST_LOOPS ? loopOf(graph, node) : undefined;
+    if (loop !== undefined) loops += 1;
     nodes.set(id, {
+      ...(loop !== undefined && { loop }),
       id,
       type,
       place: nodes.size,
@@ -80,6 +87,9 @@ function madeFrom(graph: Graph): Plan {
   const saving = sinks.filter(({ type }) => SAVES.test(type));
   return { nodes, outputs: (saving.length > 0 ? saving : sinks).map(({ id }) => id), loaders };
 }
+
+/** So many loops of a workflow are looked through. */
+const MOST_LOOPS = 32;
 
 /** What a class's name tells. */
 interface NodeClass {

@@ -31,7 +31,9 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     /\b(wan|hunyuan|ltxv?|video|svd|cog|mochi|animate).*\bsampler|\bsampler.*\b(wan|video)/,
     { fixedMs: 5_000, stepMs: 5_000 },
   ],
-  [/(?<!up)sampler|\bsampl(e|ing)$|detailer|inpaint.*generate/, { fixedMs: 1_500, stepMs: 900 }],
+  // Once for each face it finds.
+  [/detailer/, { fixedMs: 1_500, stepMs: 900, rounds: 2 }],
+  [/(?<!up)sampler|\bsampl(e|ing)$|inpaint.*generate/, { fixedMs: 1_500, stepMs: 900 }],
   [/vae ?loader|lora ?loader|upscale ?model ?loader|clip ?vision ?loader|embedding/, { fixedMs: 600 }],
   [/^load ?(image|mask|audio|video)\b/, { fixedMs: 40 }],
   [/download/, { fixedMs: 3_500, isApart: true }],

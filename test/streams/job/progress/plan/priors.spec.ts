@@ -1,4 +1,4 @@
-import { byName, totalMs } from '../../../../../streams/job/progress/plan/expected';
+import { byName, sureOf, totalMs } from '../../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { graph } from '../a-run';
 
@@ -40,3 +40,9 @@ test.each(['KSampler', 'KSamplerAdvanced', 'SamplerCustomAdvanced', 'WanVideoSam
 
 test('a node that has a model is not guessed to take nothing', () =>
   expect(guessMs('ImageSharpen', { model: ['2', 0] })).toBeGreaterThan(100));
+
+test('a detailer counts once for each face it finds, nobody knows how many: its rounds tell no time', () => {
+  const detailer = byName(planOf(graph({ '1': ['FaceDetailer', { steps: 20 }] })).nodes.get('1')!);
+  expect(detailer.rounds).toBe(2);
+  expect(sureOf(detailer)).toBe(0);
+});

@@ -1,0 +1,57 @@
+import type { Graph, GraphNode } from '../../workflow';
+import { asNumber } from './numbers';
+
+/** What a loop's last node repeats: all from its first one on, so often in all. */
+export interface Loop {
+  readonly first: string;
+  readonly times: number;
+  readonly body: readonly string[];
+}
+
+const BEGINS = /loop.*(start|open|begin)/i;
+const ENDS = /loop.*(end|close)/i;
+/** Inputs by which a loop's first node declares how often it goes round. */
+const TIMES = ['total', 'iterations', 'loop_count', 'loops', 'times', 'count', 'remaining'];
+const MOST_TIMES = 10_000;
+/** So many nodes are looked through for those of a loop. */
+const SEARCHED = 2_000;
+
+/** The loop that ends with this node, where it declares how often it goes round. */
+export function loopOf(graph: Graph, node: GraphNode): Loop | undefined {
+  if (!ENDS.test(node.type)) return undefined;
+  const first = node.inputs.find((id) => BEGINS.test(graph.get(id)?.type ?? ''));
+  const begins = graph.get(first ?? '');
+  if (first === undefined || begins === undefined) return undefined;
+  for (const name of TIMES) {
+    const times = asNumber(begins.literals.get(name));
+    if (times !== undefined && times >= 1 && times <= MOST_TIMES)
+      return { first, times, body: bodyOf(graph, node, first) };
+  }
+  return undefined;
+}
+
+/** The nodes that the last one waits for, and that wait for the first. */
+function bodyOf(graph: Graph, last: GraphNode, first: string): readonly string[] {
+  const before = reachable(last.inputs, (id) => graph.get(id)?.inputs ?? []);
+  const after = new Map<string, string[]>();
+  for (const id of before)
+    for (const input of graph.get(id)?.inputs ?? []) {
+      const others = after.get(input) ?? [];
+      others.push(id);
+      after.set(input, others);
+    }
+  const body = reachable([first], (id) => after.get(id) ?? []);
+  return [...body].filter((id) => before.has(id));
+}
+
+function reachable(from: readonly string[], next: (id: string) => readonly string[]): ReadonlySet<string> {
+  const seen = new Set(from);
+  const open = [...seen];
+  for (let id = open.pop(); id !== undefined && seen.size < SEARCHED; id = open.pop())
+    for (const other of next(id)) {
+      if (seen.has(other)) continue;
+      seen.add(other);
+      open.push(other);
+    }
+  return seen;
+}
