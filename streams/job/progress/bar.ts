@@ -11,8 +11,8 @@ const JUST_NOW_MS = 1_000;
 /** The clock of bars ticks each second: what leaps further was set, or slept. */
 const LEAP_MS = 600_000;
 
-/** Each fiftieth of a run the clock moves its bar, 20 times a second at most and once at least. */
-export const barTickMs = { shortest: 50, longest: 1_000 };
+/** Each fiftieth of a run the clock moves its bar, 40 times a second at most and once at least. */
+export const barTickMs = { shortest: 25, longest: 1_000 };
 const TICKS = 50;
 const tickOf = (totalMs: number): number => Math.min(barTickMs.longest, Math.max(barTickMs.shortest, totalMs / TICKS));
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { wrap } = require('node:module');
+const { setFlagsFromString } = require('node:v8');
 const { Script, constants } = require('node:vm');
 
 /**
@@ -9,6 +10,8 @@ const { Script, constants } = require('node:vm');
  */
 const script = __filename.replace(/js$/, 'script.js');
 const kept = `${script}.compiled`;
+// What lives for seconds does not pay for what V8 compiles anew where it takes it for hot.
+setFlagsFromString('--interrupt-budget=1000000');
 const compiled = new Script(wrap(readFileSync(script, 'utf8').replace(/^#!.*/, '')), {
   filename: script,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

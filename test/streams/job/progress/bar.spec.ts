@@ -56,9 +56,9 @@ test('where a step is overdue, the next news is the clock’s, a fiftieth of the
   expect(late?.share).toBeCloseTo((4_500 + total / 100) / total, 3);
 });
 
-test('the clock moves the bar each fiftieth of its run, 20 times a second at most and once at least', () => {
+test('the clock moves the bar each fiftieth of its run, 40 times a second at most and once at least', () => {
   const every = (stepMs: number): number => shownAt(after(5, stepMs), 5 * stepMs).run.shown.nextMs;
-  expect([every(20), every(100_000)]).toEqual([50, 1_000]);
+  expect([every(2), every(100_000)]).toEqual([25, 1_000]);
   expect(every(3_000) / 600).toBeCloseTo(1, 0);
   const { run } = shownAt(after(5, 3_000), 15_000);
   expect([isDue(run, 15_100), isDue(run, 15_900)]).toEqual([false, true]);
