@@ -1,4 +1,4 @@
-import { context, SpanStatusCode, trace, type Attributes, type Span } from '@opentelemetry/api';
+import { context, INVALID_TRACEID, SpanStatusCode, trace, type Attributes, type Span } from '@opentelemetry/api';
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 
 const tracer = trace.getTracer('comfyui-jobstream');
@@ -9,6 +9,7 @@ export const traced =
   (source$) =>
     new Observable((out) => {
       const span = tracer.startSpan(name, { attributes });
+      if (span.spanContext().traceId === INVALID_TRACEID) return source$.subscribe(out);
       out.add(() => span.end());
       const inside = trace.setSpan(context.active(), span);
       out.add(

@@ -210,17 +210,15 @@ class QueuedWrites implements WriteBehind {
     });
   }
 
-  /** Stores a state with the workflow that waits for it. */
+  /** Stores a state with the workflow that waits for it now. */
   #putting(state: JobState): Observable<PutOutcome> {
-    return defer(() => {
-      const workflow = this.#workflows.next(state.promptId);
-      return this.#store.put(state, workflow).pipe(
-        tap((outcome) => {
-          this.#workflows.written(state, workflow, outcome);
-          if (outcome === 'stored') this.#known.add(state);
-        }),
-      );
-    });
+    const workflow = this.#workflows.next(state.promptId);
+    return this.#store.put(state, workflow).pipe(
+      tap((outcome) => {
+        this.#workflows.written(state, workflow, outcome);
+        if (outcome === 'stored') this.#known.add(state);
+      }),
+    );
   }
 
   #tell(state: JobState, outcome: PutOutcome): void {
