@@ -56,6 +56,13 @@ export interface JobStore {
   get(promptId: string): Observable<JobState | undefined>;
   /** The workflow stored with a job that has not settled, or `undefined`. */
   workflow(promptId: string): Observable<StoredWorkflow | undefined>;
+  /** Those of many jobs, as far as they are found together: whoever misses one asks for it by itself. */
+  workflows(promptIds: readonly string[]): Observable<ReadonlyMap<string, StoredWorkflow>>;
+  /**
+   * Files jobs that are stored already in the lists, many at once, so that the next `put` of each has nothing to file: it
+   * may do nothing. Emits nothing; errors with `StoreUnavailable`.
+   */
+  refile(states: readonly JobState[]): Observable<never>;
   /**
    * A page of the states that match, newest first, from an index and at most `bounds.pageReads` states: where few match, a
    * page may hold fewer than were asked for, and a cursor to go on from. What is unreadable is reported and passed over.

@@ -1,5 +1,6 @@
 import {
   EMPTY,
+  bufferCount,
   catchError,
   concat,
   concatMap,
@@ -15,25 +16,30 @@ import {
   toArray,
   type Observable,
 } from 'rxjs';
+import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { StoredJob } from '../demand';
 import { isTransient, type Env } from '../env';
 import type { Transit } from './transit';
+import { WatchedElsewhere } from './watched-elsewhere';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { SessionKey } from '../../sinks/leases';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 import { takenOver } from '../../streams/job/job';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
+import { chunks } from '../../streams/maps/chunks';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. Of 500, what is under way outlives the young generation: they took a third more of CPU each. */
 const CLAIMS = 100;
-/** Every 30th look reads anew the jobs that other instances watch. */
-const FORGOTTEN_AFTER = 30;
+/** Portions of so many under way: while one's workflows are read, the next is claimed. */
+const PORTIONS = 2;
+/** Jobs filed together: of more, more have one user, whose lists take one command. */
+const REFILED = 1_000;
 
 export interface RecoveryParts {
-  readonly store: Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'leases'>;
+  readonly store: Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'workflows' | 'refile' | 'leases'>;
   readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends'>;
   readonly board: Pick<BoardView, 'job'>;
   readonly transit: Transit;
@@ -132,25 +138,14 @@ class StoreRecovery implements Recovery {
   }
 
   /** Raises the epoch, under a lease that is certain. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
-  #claimed(state: JobState): Observable<StoredJob> {
-    const { writer, store, isCertain } = this.#parts;
-    const { clock, report, backoff } = this.#env;
+  #raised(state: JobState): Observable<JobState> {
+    const { writer, isCertain } = this.#parts;
+    const { clock, report } = this.#env;
     return defer(() => {
       if (!isCertain(sessionOf(state) ?? ''))
         throw new StoreUnavailable('whether its session is still held here is not known');
       const ours = takenOver(state, clock.now());
-      const workflow$ = store.workflow(state.promptId).pipe(
-        reporting('recovery', report),
-        // Without it, a job that was never posted would be taken for one that was.
-        reconnecting({ backoff, clock, isTransient }),
-        orNothing,
-        defaultIfEmpty(undefined),
-      );
-      return writer.write(ours).pipe(
-        filter((outcome) => outcome === 'stored'),
-        concatMap(() => workflow$),
-        map((workflow): StoredJob => ({ state: ours, workflow })),
-      );
+      return writer.write(ours).pipe(concatMap((outcome) => (outcome === 'stored' ? of(ours) : EMPTY)));
     }).pipe(
       // R15: one stored value that cannot be claimed holds up no other.
       catchError((error: unknown) => {
@@ -161,9 +156,39 @@ class StoreRecovery implements Recovery {
     );
   }
 
-  /** Claims these jobs, `CLAIMS` at a time, and emits all that it got as one batch. */
+  /** Claims these jobs, and reads their workflows after: who had a job until then may have posted it meanwhile. */
+  #claimed(states: readonly JobState[]): Observable<StoredJob> {
+    const { store } = this.#parts;
+    return from(states).pipe(
+      mergeMap((state) => this.#raised(state)),
+      toArray(),
+      concatMap((ours) => {
+        if (ours.length === 0) return EMPTY;
+        const found$ = store.workflows(ours.map(({ promptId }) => promptId));
+        // What cannot be read together is read one by one.
+        const known$ = found$.pipe(catchError(() => of<ReadonlyMap<string, StoredWorkflow>>(new Map())));
+        return known$.pipe(mergeMap((known) => from(ours).pipe(mergeMap((state) => this.#withWorkflow(state, known)))));
+      }),
+    );
+  }
+
+  #withWorkflow(state: JobState, known: ReadonlyMap<string, StoredWorkflow>): Observable<StoredJob> {
+    const { clock, report, backoff } = this.#env;
+    const workflow = known.get(state.promptId);
+    if (workflow !== undefined) return of({ state, workflow });
+    return this.#parts.store.workflow(state.promptId).pipe(
+      reporting('recovery', report),
+      // Without it, a job that was never posted would be taken for one that was.
+      reconnecting({ backoff, clock, isTransient }),
+      orNothing,
+      defaultIfEmpty(undefined),
+      map((workflow): StoredJob => ({ state, workflow })),
+    );
+  }
+
+  /** Claims these jobs, a portion of `CLAIMS` after the other, and emits all that it got as one batch. */
   #together(state$: Observable<JobState>): Observable<readonly StoredJob[]> {
-    const { transit } = this.#parts;
+    const { transit, store } = this.#parts;
     return defer(() => {
       const mine = new Set<string>();
       return state$.pipe(
@@ -171,7 +196,9 @@ class StoreRecovery implements Recovery {
           transit.enter(promptId);
           mine.add(promptId);
         }),
-        mergeMap((state) => this.#claimed(state), CLAIMS),
+        bufferCount(REFILED),
+        concatMap((states) => concat(store.refile(states), from(chunks(states, CLAIMS)))),
+        mergeMap((states) => this.#claimed(states), PORTIONS),
         toArray(),
         finalize(() => mine.forEach((promptId) => transit.leave(promptId))),
       );
@@ -192,36 +219,3 @@ class StoreRecovery implements Recovery {
 
 /** Recovery of one instance's jobs from its store. */
 export const recovery = (parts: RecoveryParts, env: Env): Recovery => new StoreRecovery(parts, env);
-
-/**
- * The jobs that other instances watch, by their states. Their sessions are registered: whoever inherits one of those
- * looks at its jobs. Those that are listed no more are forgotten, and every now and then all.
- */
-class WatchedElsewhere {
-  #before = new Set<string>();
-  #now = new Set<string>();
-  #looks = 0;
-
-  /** A new look begins. */
-  nextLook(): void {
-    this.#looks += 1;
-    this.#before = this.#looks % FORGOTTEN_AFTER === 0 ? new Set() : this.#now;
-    this.#now = new Set();
-  }
-
-  has(promptId: string): boolean {
-    if (!this.#before.has(promptId)) return false;
-    this.#now.add(promptId);
-    return true;
-  }
-
-  /** A job is this instance's now. */
-  delete(promptId: string): void {
-    this.#before.delete(promptId);
-    this.#now.delete(promptId);
-  }
-
-  add(promptIds: Iterable<string>): void {
-    for (const promptId of promptIds) this.#now.add(promptId);
-  }
-}

@@ -59,7 +59,7 @@ export function redisStore({
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
   const index = redisIndex(redis, ask, () => Date.now(), report);
   const listeners = remoteListeners(redis, ask, fenceKey);
-  const states = new RedisStates({ redis, ask, index, listeners, report });
+  const states = new RedisStates({ redis, values: nodes.values, ask, index, listeners, report });
   const leaseGone$ = new Subject<void>();
   const mayHaveLost$ = merge(nodes.back$, leaseGone$);
 
@@ -75,6 +75,8 @@ export function redisStore({
     put: (state, workflow) => states.put(state, workflow),
     get: (promptId) => states.get(promptId),
     workflow: (promptId) => states.workflow(promptId),
+    workflows: (promptIds) => states.workflows(promptIds),
+    refile: (some) => index.refile(some),
     remove: (promptId) => states.remove(promptId),
 
     changes: (promptId) => feed.changes(promptId),

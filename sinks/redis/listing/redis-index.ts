@@ -2,11 +2,13 @@ import type { Redis } from 'ioredis';
 import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
-import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
+import { STANDINGS } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
 import { WholeKeys, type TypedKey } from '../connection/whole-keys';
-import type { IndexPage, JobScripts } from '../scripts/jobs';
+import type { JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
+import { agreed, grouped, type Filing } from './refiled';
+import { entriesOf, type Entries, type EntriesQuery } from './index-page';
 
 const SLACK_S = 60;
 /** The time to live of an entry, s: longer than that of the state it leads to. */
@@ -34,28 +36,6 @@ export const watchedKey = (clientId: string): string => `jobstream:watched:{${en
 /** Without braces and colons; what no UTF-8 can be made of is as good as lost. */
 const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).toString());
 
-/** An entry of the index; its state may be gone or stand otherwise by now. */
-export interface IndexEntry extends Position {
-  readonly standing: JobStanding;
-}
-
-export interface EntriesQuery {
-  readonly owner: string;
-  readonly standings: readonly JobStanding[];
-  readonly most: number;
-  readonly after?: Position | undefined;
-  /** Submitted before, ms. */
-  readonly until?: number | undefined;
-}
-
-export interface Entries {
-  readonly entries: readonly IndexEntry[];
-  /** Whether there may be others after these. */
-  readonly more: boolean;
-  readonly totals: JobTotals;
-  readonly bytes: number;
-}
-
 /**
  * Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session
  * watches. A job is added before its state is first stored, and filed elsewhere after that: so whatever is stored is
@@ -66,6 +46,11 @@ export interface RedisIndex {
   isFiled(state: JobState): boolean;
   /** Before a state is stored. Completes without a command where nothing is new. */
   before(state: JobState, workflowBytes?: number): Observable<never>;
+  /**
+   * Files jobs that are stored, many with one command an owner: of who is filed as it stands then, `before` and `after`
+   * have nothing to do.
+   */
+  refile(states: readonly JobState[]): Observable<never>;
   /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
   after(state: JobState, isNew?: boolean): Observable<never>;
   /**
@@ -111,12 +96,31 @@ class ScriptedIndex implements RedisIndex {
     return defer(() => {
       if (workflowBytes === undefined && this.#filed.isFresh(state)) return EMPTY;
       const bytes = workflowBytes === undefined ? '' : String(workflowBytes);
-      const watched$ = isSettled(state) ? of(undefined) : this.#watch(state);
+      const watched$ = isSettled(state) ? of(undefined) : this.#watch(sessionOf(state) ?? '', [state]);
       const added$ = forkJoin(ownersOf(state).map((owner) => this.#put(owner, state, 'add', bytes)));
       return forkJoin([added$, watched$]).pipe(
         tap(([[ofUser, ofAll]]) => this.#filed.set(state, ofUser === ofAll ? ofUser : undefined, true)),
       );
     }).pipe(ignoreElements());
+  }
+
+  refile(states: readonly JobState[]): Observable<never> {
+    const unsettled = states.filter((state) => !isSettled(state));
+    if (unsettled.length === 0) return EMPTY;
+    const owners = grouped(unsettled, ownersOf);
+    const sessions = grouped(unsettled, (state) => [sessionOf(state) ?? '']);
+    return defer(() =>
+      forkJoin([
+        forkJoin(owners.map(([owner, some]) => this.#renewed(owner, some))),
+        forkJoin(sessions.map(([clientId, some]) => this.#watch(clientId, some))),
+      ]),
+    ).pipe(
+      tap(([renewed]) => {
+        const standings = agreed(renewed.flat());
+        for (const state of unsettled) this.#filed.set(state, standings.get(state.promptId), false);
+      }),
+      ignoreElements(),
+    );
   }
 
   after(state: JobState, isNew = false): Observable<never> {
@@ -148,7 +152,7 @@ class ScriptedIndex implements RedisIndex {
   entries({ owner, standings, most, after, until }: EntriesQuery): Observable<Entries> {
     const wanted = STANDINGS.filter((standing) => standings.includes(standing));
     const place = [most, after?.startedAt ?? '', after?.promptId ?? '', until ?? ''];
-    const numbers = wanted.map((standing) => STANDINGS.indexOf(standing) + 1).join('');
+    const numbers = wanted.map(numberOf).join('');
     return this.#ofOwner(owner, (keys) => this.#redis.pageOfIndex(...keys, ...place, numbers)).pipe(
       map((page) => entriesOf(page, wanted, most)),
     );
@@ -186,9 +190,17 @@ class ScriptedIndex implements RedisIndex {
   #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStanding> {
     const { promptId, startedAt } = state;
     const standing = standingOf(state);
-    const args = [promptId, startedAt, STANDINGS.indexOf(standing) + 1, ...LIVES, how, bytes, guardS];
+    const args = [promptId, startedAt, numberOf(standing), ...LIVES, how, bytes, guardS];
     return this.#ofOwner(owner, (keys) => this.#redis.putInIndex(...keys, ...args)).pipe(
-      map((at) => STANDINGS[at - 1] ?? standing),
+      map((at) => standingAt(at) ?? standing),
+    );
+  }
+
+  /** Has these jobs live on as they are filed, or files them: how each is. */
+  #renewed(owner: string, states: readonly JobState[]): Observable<readonly Filing[]> {
+    const args = states.flatMap((state) => [state.promptId, state.startedAt, numberOf(standingOf(state))]);
+    return this.#ofOwner(owner, (keys) => this.#redis.renewInIndex(...keys, ...LIVES, ...args)).pipe(
+      map((numbers) => states.map((state, i): Filing => [state.promptId, standingAt(numbers[i]) ?? standingOf(state)])),
     );
   }
 
@@ -196,8 +208,9 @@ class ScriptedIndex implements RedisIndex {
     return this.#ofOwner(owner, (keys) => this.#redis.dropFromIndex(...keys, ...LIVES, guardS, ...promptIds));
   }
 
-  #watch(state: JobState): Observable<unknown> {
-    return this.#ofSession(sessionOf(state) ?? '', (key) => this.#redis.addToWatched(key, state.promptId, LIVES[0]));
+  #watch(clientId: string, states: readonly JobState[]): Observable<unknown> {
+    const promptIds = states.map(({ promptId }) => promptId);
+    return this.#ofSession(clientId, (key) => this.#redis.addToWatched(key, LIVES[0], ...promptIds));
   }
 
   #unwatch(state: JobState): Observable<unknown> {
@@ -221,16 +234,6 @@ export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number, 
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 
-function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStanding[], most: number): Entries {
-  const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
-  const each = STANDINGS.map((standing, i) => [standing, counts[i] ?? 0]);
-  return {
-    entries: found.slice(0, most),
-    more: found.length >= most,
-    totals: { ...noJobs, ...(Object.fromEntries(each) as JobTotals) },
-    bytes: Number(bytes),
-  };
-}
-
-const entriesIn = (list: readonly string[], standing: JobStanding): readonly IndexEntry[] =>
-  list.flatMap((promptId, i) => (i % 2 === 0 ? [{ promptId, startedAt: Number(list[i + 1]), standing }] : []));
+/** Standings as the scripts have them, from 1 on. */
+const numberOf = (standing: JobStanding): number => STANDINGS.indexOf(standing) + 1;
+const standingAt = (at = 0): JobStanding | undefined => STANDINGS[at - 1];

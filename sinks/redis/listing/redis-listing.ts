@@ -23,8 +23,9 @@ import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathere
 import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { redisKeys } from '../connection/scan';
 import type { RedisNodes } from '../connection/topology';
-import { ownerOf, type IndexEntry, type RedisIndex } from './redis-index';
-import { chunks, CHUNK, storedStates, type Read, type Reads } from './stored-states';
+import type { IndexEntry } from './index-page';
+import { ownerOf, type RedisIndex } from './redis-index';
+import { CHUNK, portions, storedStates, type Read, type Reads } from './stored-states';
 
 /** Entries healed at a time. */
 const HEALS = 16;
@@ -131,7 +132,7 @@ function indexedLive(index: RedisIndex, reads: Reads, isKnown: IsKnown): Observa
   const entriesAfter = (after?: Position) => index.entries({ owner, standings: UNSETTLED, most: ENTRIES, after });
   return entriesAfter().pipe(
     expand(({ entries, more }) => (more ? entriesAfter(entries.at(-1)) : EMPTY)),
-    concatMap(({ entries }) => from(chunks(entries.filter(({ promptId }) => !isKnown(promptId))))),
+    concatMap(({ entries }) => from(portions(entries.filter(({ promptId }) => !isKnown(promptId))))),
     concatMap((entries) =>
       reads(entries.map(({ promptId }) => promptId)).pipe(
         toArray(),
@@ -145,7 +146,7 @@ function indexedLive(index: RedisIndex, reads: Reads, isKnown: IsKnown): Observa
 
 function watchedBy(index: RedisIndex, reads: Reads, clientId: string, isKnown: IsKnown): Observable<JobState> {
   return index.watched(clientId).pipe(
-    concatMap((promptIds) => from(chunks(promptIds.filter((promptId) => !isKnown(promptId))))),
+    concatMap((promptIds) => from(portions(promptIds.filter((promptId) => !isKnown(promptId))))),
     concatMap((promptIds) => reads(promptIds).pipe(toArray())),
     concatMap((found) => {
       const isWatched = ({ state }: Read): boolean =>
@@ -162,7 +163,7 @@ function adopted(nodes: RedisNodes, index: RedisIndex, reads: Reads): Observable
   let isDamaged = false;
   index.damaged$.subscribe(() => (isDamaged = true));
   return redisKeys(nodes, `${JOB_KEY_PREFIX}*`).pipe(
-    concatMap((keys) => from(chunks(keys.map((key) => key.slice(JOB_KEY_PREFIX.length))))),
+    concatMap((keys) => from(portions(keys.map((key) => key.slice(JOB_KEY_PREFIX.length))))),
     concatMap((promptIds) => (isDamaged ? of(promptIds) : index.missing(promptIds))),
     concatMap(reads),
     mergeMap(({ state }) => (state === undefined ? EMPTY : concat(index.before(state), index.after(state))), HEALS),

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { concatMap, EMPTY, from, map, of, type Observable } from 'rxjs';
 import type { JobState } from '../../../streams/job/job-state';
+import { chunks } from '../../../streams/maps/chunks';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey, UnreadableState } from '../../job-store';
@@ -54,5 +55,4 @@ export function storedStates(
         );
 }
 
-export const chunks = <T>(all: readonly T[]): readonly (readonly T[])[] =>
-  Array.from({ length: Math.ceil(all.length / CHUNK) }, (_, i) => all.slice(i * CHUNK, (i + 1) * CHUNK));
+export const portions = <T>(all: readonly T[]): readonly (readonly T[])[] => chunks(all, CHUNK);

@@ -15,6 +15,7 @@ export interface JobScripts {
   readonly announce: Script<number>;
   readonly keepFile: Script<number>;
   readonly putInIndex: Script<number>;
+  readonly renewInIndex: Script<readonly number[]>;
   readonly dropFromIndex: Script<number>;
   readonly pageOfIndex: Script<IndexPage>;
   readonly missingInIndex: Script<readonly string[]>;
@@ -31,6 +32,7 @@ export const JOB_SCRIPTS = {
   announce: lua(2, 'jobs/announce'),
   keepFile: lua(2, 'jobs/keep-file'),
   putInIndex: ofOwner('put'),
+  renewInIndex: ofOwner('renew'),
   dropFromIndex: ofOwner('drop'),
   pageOfIndex: ofOwner('page'),
   missingInIndex: ofOwner('missing'),

@@ -1,12 +1,12 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concat, concatMap, defer, EMPTY, map, of, type Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce, type Observable } from 'rxjs';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
 import { keyBeside } from '../connection/key-slot';
-import type { RedisCommands } from '../connection/topology';
+import type { RedisCommands, RedisNodes } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
 import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
@@ -22,6 +22,7 @@ export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId)
 
 export interface RedisStatesParts {
   readonly redis: Pick<RedisCommands, 'putJobState' | 'get' | 'del'>;
+  readonly values: RedisNodes['values'];
   readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
   readonly index: RedisIndex;
   readonly listeners: Pick<RemoteListeners, 'counted'>;
@@ -29,7 +30,7 @@ export interface RedisStatesParts {
 }
 
 /** States and workflows in Redis, filed in the index. */
-export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 'remove'> {
+export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 'workflows' | 'remove'> {
   readonly #parts: RedisStatesParts;
   readonly #tellOnce: (unreadable: UnreadableState) => void;
 
@@ -72,6 +73,20 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
         return of(null);
       }),
       concatMap((text) => (text === null ? of(undefined) : unpackedWorkflow(text))),
+    );
+  }
+
+  workflows(promptIds: readonly string[]): Observable<ReadonlyMap<string, StoredWorkflow>> {
+    const { values, ask } = this.#parts;
+    return ask(() => values(promptIds.map(workflowKey))).pipe(
+      concatMap((texts) => from(promptIds.map((promptId, i) => [promptId, texts[i] ?? null] as const))),
+      concatMap(([promptId, text]) =>
+        text === null ? EMPTY : unpackedWorkflow(text).pipe(map((workflow) => [promptId, workflow] as const)),
+      ),
+      reduce(
+        (found, [promptId, workflow]) => (workflow === undefined ? found : found.set(promptId, workflow)),
+        new Map<string, StoredWorkflow>(),
+      ),
     );
   }
 

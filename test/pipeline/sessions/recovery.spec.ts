@@ -8,6 +8,8 @@ import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 
+const unposted: StoredWorkflow = { tag: 'unposted', prompt: { workflow: '{}' } };
+
 /** A store that notes which states were read and which sessions were made known. */
 function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor = 0) {
   const clock = new TestScheduler(() => true);
@@ -18,7 +20,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
   const onBoard = new Set<string>();
   /** Jobs that ended here, whose end may have been lost. */
   const confirming = new Set<string>();
-  const workflows = { awayFor: 0 };
+  const workflows = { awayFor: 0, together: [] as readonly string[], asked: [] as string[] };
   /** Sessions that may be another instance's by now. */
   const doubtful = new Set<string>();
   const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
@@ -36,14 +38,20 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
         states.filter((state) => state.clientId === clientId),
         isKnown,
       ),
-    workflow: () =>
+    workflow: (promptId) =>
       defer(() =>
         workflows.awayFor-- > 0
           ? throwError(() => new StoreUnavailable('the store is away'))
-          : of<StoredWorkflow>({ tag: 'unposted', prompt: { workflow: '{}' } }),
+          : (workflows.asked.push(promptId), of(unposted)),
       ),
+    workflows: (promptIds) =>
+      defer(() => {
+        if (workflows.awayFor > 0) throw new StoreUnavailable('the store is away');
+        return of(new Map(promptIds.filter((id) => workflows.together.includes(id)).map((id) => [id, unposted])));
+      }),
+    refile: () => EMPTY,
     leases: { note: ({ clientId }: SessionKey) => (noted.push(clientId), EMPTY) },
-  } as Pick<JobStore, 'live' | 'liveOf' | 'workflow'> as JobStore;
+  } as Pick<JobStore, 'live' | 'liveOf' | 'workflow' | 'workflows' | 'refile'> as JobStore;
   const looks = recovery(
     {
       store,
@@ -122,6 +130,13 @@ test('a job is taken up with its workflow, however long that takes to be read', 
   ofSessions(['held']).subscribe((some) => claimed.push(...some.map(({ workflow }) => workflow?.tag)));
   clock.flush();
   expect(claimed).toEqual(['unposted']);
+});
+
+test('only workflows that are not found together are read one by one', () => {
+  const { ofAll, look, workflows } = scene(jobs, new Set(['held', 'own']));
+  workflows.together = ['mine'];
+  expect(look(ofAll())).toEqual(['mine', 'nobodys']);
+  expect(workflows.asked).toEqual(['nobodys']);
 });
 
 test('a job that was seen elsewhere is claimed by who inherits its session', () => {

@@ -485,6 +485,18 @@ export function jobStoreContract(name: string, open: () => Promise<Harness>): vo
         expect(await stored(promptId)).toBeUndefined();
       });
 
+      it('may be found together with those of others, and never another’s', async () => {
+        await putWith({ promptId: 'job-1' });
+        await putWith({ promptId: 'a}b{c' }, another);
+        await put(aState({ promptId: 'job-3' }));
+        const found = await lastValueFrom(store.workflows(['job-1', 'job-2', 'a}b{c', 'job-3']));
+        const those = new Map([
+          ['job-1', workflow],
+          ['a}b{c', another],
+        ]);
+        for (const [promptId, kept] of found) expect(kept).toEqual(those.get(promptId));
+      });
+
       it('is unavailable with its store', async () => {
         await lastValueFrom(store.close(), { defaultValue: undefined });
         await expect(putWith()).rejects.toThrow(StoreUnavailable);

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { lastValueFrom, toArray } from 'rxjs';
+import { lastValueFrom, toArray, type Observable } from 'rxjs';
 import { STANDINGS } from '../../../sinks/listing/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
@@ -67,4 +67,73 @@ test('an entry that stands right is not kept any longer where another of its job
   expect(await admin.zcard(key('@', 'completed'))).toBe(1);
   expect(await admin.zscore(key('ada', 'until'), job.promptId)).toBe(until);
   await lastValueFrom(store.close(), { defaultValue: undefined });
+});
+
+describe('jobs that are filed together', () => {
+  const jobs = ['a', 'b', 'c'].map((promptId, i) =>
+    aState({ promptId, status: 'processing', userId: i === 0 ? 'ada' : 'bob', clientId: 'session' }),
+  );
+  const nextOwners = jobs.map((job) => ({ ...job, epoch: job.epoch + 1 }));
+  const done = (work$: Observable<unknown>) => lastValueFrom(work$, { defaultValue: undefined });
+  /** By their digests, or whole, as the first call of a connection is. */
+  const scriptsCalled = async () => {
+    const calls = (await admin.info('commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
+    return [...calls].reduce((sum, [, many]) => sum + Number(many), 0);
+  };
+  const untilOf = (owner: string, promptId: string) => admin.zscore(key(owner, 'until'), promptId).then(Number);
+
+  /** What an instance before stored, a while ago, and another that takes it up. */
+  async function scene() {
+    const before = open();
+    for (const job of jobs) await lastValueFrom(before.put(job));
+    await done(before.close());
+    for (const owner of ['@', 'ada', 'bob'])
+      for (const { promptId } of jobs) await admin.zadd(key(owner, 'until'), 'XX', 'INCR', -LONG_AGO_S, promptId);
+    return open();
+  }
+
+  test('live on in all lists, and the next write of each is one script', async () => {
+    const store = await scene();
+    const before = await untilOf('bob', 'c');
+    await done(store.refile(jobs));
+    expect(await untilOf('bob', 'c')).toBeGreaterThanOrEqual(before + LONG_AGO_S);
+    expect(await admin.zrange('jobstream:watched:{session}', 0, '-1')).toEqual(['a', 'b', 'c']);
+    const called = await scriptsCalled();
+    for (const job of nextOwners) expect(await lastValueFrom(store.put(job))).toBe('stored');
+    expect((await scriptsCalled()) - called).toBe(jobs.length);
+    await done(store.close());
+  });
+
+  test('are in the lists again where those were lost', async () => {
+    const store = await scene();
+    await admin.del(...(await admin.keys('jobstream:jobs:*')));
+    await done(store.refile(jobs));
+    expect(await admin.zcard(key('@', 'processing'))).toBe(3);
+    expect(await lastValueFrom(store.usage('bob'))).toMatchObject({ jobs: 2 });
+    await done(store.close());
+  });
+
+  test('[R1] stay where another instance filed their end meanwhile', async () => {
+    const store = await scene();
+    const other = open();
+    const [job] = jobs;
+    await lastValueFrom(other.put({ ...job!, status: 'completed', progress: 100, seq: job!.seq + 1 }));
+    await done(store.refile(jobs));
+    expect(await lastValueFrom(store.put(nextOwners[0]!))).toBe('stale');
+    for (const owner of ['@', 'ada']) expect(await admin.zrange(key(owner, 'completed'), 0, '-1')).toEqual(['a']);
+    expect(await admin.zrange(key('@', 'processing'), 0, '-1')).toEqual(['b', 'c']);
+    await done(other.close());
+    await done(store.close());
+  });
+
+  test('are filed anew where they were removed meanwhile', async () => {
+    const store = await scene();
+    const other = open();
+    await done(store.refile(jobs));
+    await lastValueFrom(other.remove('a'));
+    expect(await lastValueFrom(store.put(nextOwners[0]!))).toBe('stored');
+    expect(await lastValueFrom(store.usage('ada'))).toMatchObject({ jobs: 1 });
+    await done(other.close());
+    await done(store.close());
+  });
 });

@@ -1,0 +1,27 @@
+import type { JobStanding, JobState } from '../../../streams/job/job-state';
+
+/** How one owner's sets file a job. */
+export type Filing = readonly [promptId: string, standing: JobStanding];
+
+/** How jobs are filed; nothing where the sets of a job's owners do not agree. */
+export function agreed(filings: readonly Filing[]): ReadonlyMap<string, JobStanding | undefined> {
+  const standings = new Map<string, JobStanding | undefined>();
+  for (const [promptId, standing] of filings)
+    standings.set(promptId, standings.has(promptId) && standings.get(promptId) !== standing ? undefined : standing);
+  return standings;
+}
+
+/** The states by each key that they have. */
+export function grouped(
+  states: readonly JobState[],
+  keysOf: (state: JobState) => readonly string[],
+): readonly (readonly [key: string, states: readonly JobState[]])[] {
+  const groups = new Map<string, JobState[]>();
+  for (const state of states)
+    for (const key of keysOf(state)) {
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [state]);
+      else group.push(state);
+    }
+  return [...groups];
+}
