@@ -218,6 +218,23 @@ describe('what other programs put under our keys', () => {
     expect(errors()).toEqual([`UnreadableState: ${key} holds no job state: it is not a string`]);
   });
 
+  it('[R15] a reserved name of another type stands for nothing of ours, and is no outage', async () => {
+    const store = open();
+    await admin.lpush('jobstream:reserved:key', 'garbage');
+    for (const _ of [1, 2]) expect(await lastValueFrom(store.reserve('key', 'text'))).toBe('');
+    expect(errors()).toEqual(['UnreadableState: jobstream:reserved:key holds no job state: it is not a string']);
+    expect(await admin.type('jobstream:reserved:key')).toBe('list');
+  });
+
+  it('[R15] what was learnt is removed and reported, and learnt anew', async () => {
+    const store = open();
+    await admin.set('jobstream:learned', 'garbage');
+    expect(await lastValueFrom(store.learned())).toEqual([]);
+    await lastValueFrom(store.learn([['node', '1']]), { defaultValue: undefined });
+    expect(await lastValueFrom(store.learned())).toEqual([['node', '1']]);
+    expect(errors()).toEqual(['ForeignKey: jobstream:learned was no index and is removed']);
+  });
+
   it('[R15] one webhook is removed and reported, and all others are claimed', async () => {
     const store = open();
     const hook = (promptId: string) => ({ promptId, text: promptId });
