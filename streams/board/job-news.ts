@@ -33,7 +33,7 @@ export class JobNews {
   readonly #parts: Parts;
   readonly #live: LiveJobs;
   readonly #starts: StartTimes;
-  /** Jobs whose runs are short, as they were last told of: their bars go on between two seconds. */
+  /** Jobs whose runs take less than a second, as they were last told of: their bars go on in between. */
   readonly #short = new Set<string>();
 
   constructor(parts: Parts) {
@@ -79,7 +79,7 @@ export class JobNews {
     return [...moved, ...renewed, ...ticked];
   }
 
-  /** The bars go on by the clock that nothing has moved for a while; of short runs it is a short one. */
+  /** The bars of short runs go on by a clock of their own, where no frame has moved them just now. */
   movedOn(at: number): readonly Change[] {
     const due: string[] = [];
     for (const promptId of this.#short) {
