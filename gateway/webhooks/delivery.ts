@@ -148,7 +148,7 @@ class HookDelivery implements Delivery {
     const { clock } = this.#options;
     const overdue = this.#queue.overdue(clock.now(), WAITED_MS).map((each) => this.#postponed(each));
     const claim$ = defer(() => this.#claimed());
-    return concat(...overdue, claim$).pipe(expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)));
+    return concat(merge(...overdue), claim$).pipe(expand((more, n) => (more && n < ROUNDS ? claim$ : EMPTY)));
   }
 
   #claimed(): Observable<boolean> {
@@ -167,7 +167,8 @@ class HookDelivery implements Delivery {
       if (errand === undefined) return this.#quietly(this.#givenUp(hook.promptId, 'what is kept of it is no webhook'));
       return this.#queue.offer(errand, now) ? EMPTY : this.#postponed(errand);
     });
-    return concat(...given$, of(given$.some((work$) => work$ !== EMPTY)));
+    // All at once: a file commits them together, where one after the other held up everybody's hooks for minutes.
+    return concat(merge(...given$), of(given$.some((work$) => work$ !== EMPTY)));
   }
 
   #carriedOut(errand: Carried): Observable<never> {

@@ -23,7 +23,7 @@ export type BoardEvent =
   | { readonly tag: 'suspected'; readonly promptId: string; readonly at: number }
   /** A second has passed: the bars of the jobs that run go on by the clock. */
   | { readonly tag: 'clock'; readonly at: number }
-  /** So do those of short runs, in between. */
+  /** So do those of runs of less than a second, in between. */
   | { readonly tag: 'moment'; readonly at: number }
   /** A session is ours no more. */
   | { readonly tag: 'sessionOver'; readonly clientId: string };

@@ -3,7 +3,8 @@ import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
 import { isAtServer, isThere, runOfJob, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
-import { isDue } from '../job/progress/bar';
+import { barTickMs, isDue } from '../job/progress/bar';
+import type { RunClock } from '../job/progress/run-clock';
 import type { Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
@@ -32,6 +33,8 @@ export class JobNews {
   readonly #parts: Parts;
   readonly #live: LiveJobs;
   readonly #starts: StartTimes;
+  /** Jobs whose runs take less than a second, as they were last told of: their bars go on in between. */
+  readonly #short = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -76,13 +79,21 @@ export class JobNews {
     return [...moved, ...renewed, ...ticked];
   }
 
-  /** The bars go on by the clock that nothing has moved for a while; of short runs it is a short one. */
+  /** The bars of short runs go on by a clock of their own, where no frame has moved them just now. */
   movedOn(at: number): readonly Change[] {
-    const due = this.#live.index.running().filter((job) => {
-      const run = runOfJob(job);
-      return run !== undefined && isDue(run, at);
-    });
-    return due.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }));
+    const due: string[] = [];
+    for (const promptId of this.#short) {
+      const run = this.#shortRunOf(promptId);
+      if (run === undefined) this.#short.delete(promptId);
+      else if (isDue(run, at)) due.push(promptId);
+    }
+    return due.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
+  }
+
+  #shortRunOf(promptId: string): RunClock | undefined {
+    const job = this.#live.get(promptId);
+    const run = job === undefined ? undefined : runOfJob(job);
+    return run !== undefined && run.shown.nextMs < barTickMs.longest ? run : undefined;
   }
 
   /** A job of ours is told something; what is told of an unknown run is kept for a while. */
@@ -109,6 +120,8 @@ export class JobNews {
     const isSeen = event.tag === 'found';
     const started = isSeen ? this.#starts.started(placed, before, event.at) : toldAgain(placed, before, event.at);
     const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event.at)];
+    const { promptId } = before.state;
+    if (this.#shortRunOf(promptId) !== undefined) this.#short.add(promptId);
     return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
   }
 

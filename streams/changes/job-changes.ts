@@ -78,7 +78,7 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
   );
 }
 
-/** The clock of bars: all of them each second, in between those that are due. */
+/** The clock of bars: all of them each second, in between those of runs of less than one. */
 const barTicks = (clock: SchedulerLike): Observable<BoardEvent> =>
   merge(
     interval(barTickMs.longest, clock).pipe(map((): BoardEvent => ({ tag: 'clock', at: clock.now() }))),

@@ -37,7 +37,7 @@ export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, st
     ...(node !== undefined && { node }),
     ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
   };
-  return withState({ ...job, stage }, drawn, at, isOther(job.state, drawn.etaMs, at));
+  return { ...job, stage, state: stateAfter(job.state, drawn, at, isOther(job.state, drawn.etaMs, at)) };
 }
 
 /** What is left is another by more than this share, and by so many ms at least: it is told though the bar stands. */
@@ -127,10 +127,16 @@ function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at
 }
 
 /** The job with `state` as its next, unless that says nothing new. */
-export function withState(job: Job, state: JobState, at: number, isNews = false): Job {
-  if (!isNews && sameState(job.state, state)) return job;
-  return { ...job, state: { ...state, updatedAt: Math.max(at, job.state.updatedAt), seq: job.state.seq + 1 } };
+export function withState(job: Job, state: JobState, at: number): Job {
+  const next = stateAfter(job.state, state, at);
+  return next === job.state ? job : { ...job, state: next };
 }
+
+/** `state` in its place after the one before it; the very one before where it says nothing new. */
+const stateAfter = (before: JobState, state: JobState, at: number, isNews = false): JobState =>
+  !isNews && sameState(before, state)
+    ? before
+    : { ...state, updatedAt: Math.max(at, before.updatedAt), seq: before.seq + 1 };
 
 /** R2: never falls, one decimal, under 100. */
 const progressOf = ({ progress }: JobState, { share }: Shown): number =>

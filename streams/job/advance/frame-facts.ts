@@ -76,7 +76,7 @@ function pictured(
   const { pictures, pictureBytes } = job.stage;
   if (pictures.some(({ filename }) => filename === output.filename)) return heard(job, at, timing);
   const known = [...pictures, output];
-  return heard(knowing(job, { pictures: known, pictureBytes: pictureBytes + bytes }), at, timing, { pictures: known });
+  return heard(job, at, timing, { pictures: known, pictureBytes: pictureBytes + bytes }, { pictures: known });
 }
 
 /** When a frame came that may have waited to be read; not before its run began. */
@@ -92,13 +92,21 @@ const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> =>
 
 /** A frame told of the run. */
 const onRun = (job: Job<AtServer>, at: number, timing: Timing, change: (run: RunClock) => RunClock): Job =>
-  heard(knowing(job, { run: change(runOf(job, begun(job.state, at), at)) }), at, timing);
+  heard(job, at, timing, { run: change(runOf(job, begun(job.state, at), at)) });
 
 /** A frame came: the job runs, its socket works, and no look is needed for a while; but one that is owed, for outputs say, is made all the same. */
-function heard(job: Job<AtServer>, at: number, timing: Timing, news: Pick<JobState, 'pictures'> = {}): Job {
+function heard(
+  job: Job<AtServer>,
+  at: number,
+  timing: Timing,
+  facts: Partial<RunFacts> = {},
+  news?: Pick<JobState, 'pictures'>,
+): Job {
   const stage = notAbsent(job.stage);
   const isOwed = stage.tag === 'fetchingOutputs' || stage.lookOwed;
   const nextLookAt = isOwed ? stage.nextLookAt : at + usualMs(job, timing);
-  const state: JobState = { ...running(begun(job.state, at)), via: 'websocket', ...news };
-  return derived({ ...job, stage: { ...stage, heardAt: at, nextLookAt } }, state, at);
+  const runs = running(begun(job.state, at));
+  const state: JobState =
+    runs.via === 'websocket' && news === undefined ? runs : { ...runs, via: 'websocket', ...news };
+  return derived({ ...job, stage: { ...stage, ...facts, heardAt: at, nextLookAt } }, state, at);
 }

@@ -20,11 +20,13 @@ function withSteps(stepMs: number) {
   return { take, told };
 }
 
-test('the bar of a short run moves on between two frames, that of a long one each second', () => {
+test('the bar of a run of less than a second moves on between two frames, that of a longer one each second', () => {
   const moved = (stepMs: number, afterMs: number): number =>
     withSteps(stepMs).take({ tag: 'moment', at: 4 * stepMs + afterMs }).length;
-  expect([moved(100, 5), moved(100, 50)]).toEqual([0, 1]);
-  expect([moved(20_000, 50), moved(20_000, 900), moved(20_000, 1_000)]).toEqual([0, 0, 1]);
+  expect([moved(50, 5), moved(50, 40)]).toEqual([0, 1]);
+  expect([moved(200, 40), moved(200, 900)]).toEqual([0, 0]);
+  expect([moved(20_000, 50), moved(20_000, 1_000)]).toEqual([0, 0]);
+  expect(withSteps(20_000).take({ tag: 'clock', at: 81_000 })).toHaveLength(1);
 });
 
 describe('while its socket is away', () => {

@@ -3,10 +3,10 @@ import { beyondUsual } from '../this-run';
 import { isAnotherPhase, withNextPhase } from './phases';
 
 /** The node after a step; the very node where it is none. One whose value falls has begun another round; one that counts anew to another number, another bar. */
-export function counted(node: NodeRun, told: number, toldMax: number, at: number): NodeRun {
-  const [value, max] = [amount(told), amount(toldMax)];
+export function counted(node: NodeRun, toldValue: number, toldMax: number, at: number): NodeRun {
+  const [value, max] = [amount(toldValue), amount(toldMax)];
   if (value === node.value && max === node.max) return node;
-  const next = { ...node, value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
+  const step = { value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
   const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
   const isAnew = max !== node.max && !grows && !isFirst && node.max > 1;
@@ -14,15 +14,16 @@ export function counted(node: NodeRun, told: number, toldMax: number, at: number
     return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at };
   if (value < node.value || isAnew)
     return {
-      ...next,
+      ...node,
+      ...step,
       ...{ rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at },
       ...(isAnew && { cycles: true }),
     };
-  if (isFirst && value > 0 && node.firstValue === 0) return { ...next, firstValue: value, firstAt: at };
+  if (isFirst && value > 0 && node.firstValue === 0) return { ...node, ...step, firstValue: value, firstAt: at };
   const steps = value - node.firstValue;
-  const same = grows ? { ...next, grows } : next;
-  if (steps <= 0 || at <= node.firstAt) return same;
-  return { ...same, paceMs: (at - node.firstAt) / steps, recentMs: recentPace(node, value, steps, at) };
+  const told = grows ? { ...step, grows } : step;
+  if (steps <= 0 || at <= node.firstAt) return { ...node, ...told };
+  return { ...node, ...told, paceMs: (at - node.firstAt) / steps, recentMs: recentPace(node, value, steps, at) };
 }
 
 /** So many steps count alike, or this share of them: what was before fades. */

@@ -50,18 +50,17 @@ test('what is shown until the next news is the middle of that time, be it a step
   }
 });
 
-test('where a step is overdue, the next news is the clock’s, a fiftieth of the run later', () => {
-  const [late] = shownAtTimes(after(3, 1_000), [4_500]);
-  const total = 4_500 + (late?.leftMs ?? 0);
-  expect(late?.share).toBeCloseTo((4_500 + total / 100) / total, 3);
+test('where a step is overdue, the next news is the clock’s, a second later', () => {
+  const [late] = shownAtTimes(after(3, 1_000), [6_500]);
+  const total = 6_500 + (late?.leftMs ?? 0);
+  expect(late?.share).toBeCloseTo((6_500 + 1_000 / 2) / total, 3);
 });
 
-test('the clock moves the bar each fiftieth of its run, 20 times a second at most and once at least', () => {
+test('the clock moves the bar once a second, of a run of less than that 40 times', () => {
   const every = (stepMs: number): number => shownAt(after(5, stepMs), 5 * stepMs).run.shown.nextMs;
-  expect([every(20), every(100_000)]).toEqual([50, 1_000]);
-  expect(every(3_000) / 600).toBeCloseTo(1, 0);
-  const { run } = shownAt(after(5, 3_000), 15_000);
-  expect([isDue(run, 15_100), isDue(run, 15_900)]).toEqual([false, true]);
+  expect([every(1), every(2), every(100_000)]).toEqual([25, 1_000, 1_000]);
+  const { run } = shownAt(after(5, 1), 5);
+  expect([isDue(run, 8), isDue(run, 30)]).toEqual([false, true]);
 });
 
 test('what was shown too early is not taken back: the bar goes on more slowly, and is there at the end', () => {
