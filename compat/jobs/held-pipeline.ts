@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createPipeline, embeddedStore, type Pipeline, type PipelineOptions, type Report } from '../../index';
 import { realClock } from './real-clock';
 
@@ -18,8 +15,6 @@ interface Shared {
   readonly pipeline: Pipeline;
   readonly serverUrl: string;
   readonly clientId: string;
-  /** Where its store's file is, on systems that do not remove what is open. */
-  readonly folderLeft: string | undefined;
   /** Whether somebody was given its client id for his own. */
   isNamed: boolean;
   holders: number;
@@ -53,16 +48,13 @@ function held(shared: Shared): Held {
     if (shared.holders > 0) return;
     open.delete(shared);
     await shared.pipeline.close();
-    if (shared.folderLeft !== undefined) removed(shared.folderLeft);
   };
   return { pipeline: shared.pipeline, clientId: shared.clientId, release: () => (released ??= release()) };
 }
 
 /** Its store is as short-lived as the pipeline: what is to outlive the process is the application's to keep. */
 function opened(serverUrl: string, clientId: string): Shared {
-  const folder = mkdtempSync(join(tmpdir(), 'comfyui-jobstream-'));
-  const store = embeddedStore({ directory: folder, clock: realClock, report });
-  const folderLeft = removed(folder) ? undefined : folder;
+  const store = embeddedStore({ temporary: true, clock: realClock, report });
   const options: PipelineOptions = {
     servers: [{ url: serverUrl, clientId }],
     store,
@@ -72,17 +64,7 @@ function opened(serverUrl: string, clientId: string): Shared {
     timeoutMs: Infinity,
     userLimits: { jobs: Infinity, bytes: Infinity, nodes: Infinity },
   };
-  return { pipeline: createPipeline(options), serverUrl, clientId, folderLeft, isNamed: false, holders: 0 };
-}
-
-/** An open file is used on after its name is gone, and a process that is killed leaves nothing behind. Whether it could be. */
-function removed(folder: string): boolean {
-  try {
-    rmSync(folder, { recursive: true, force: true });
-    return true;
-  } catch {
-    return false;
-  }
+  return { pipeline: createPipeline(options), serverUrl, clientId, isNamed: false, holders: 0 };
 }
 
 const report: Report = (where, error) =>

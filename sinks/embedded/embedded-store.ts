@@ -4,6 +4,7 @@ import {
   concatMap,
   defer,
   exhaustMap,
+  finalize,
   interval,
   map,
   NEVER,
@@ -19,6 +20,7 @@ import type { JobStore } from '../job-store';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { expired } from './file/expiry';
 import { claimFile } from './file/file-claim';
+import { lastingFolder, temporaryFolder } from './file/folder';
 import { lmdbFile } from './file/lmdb-file';
 import { embeddedIndex } from './listing/embedded-index';
 import { embeddedListing } from './listing/embedded-listing';
@@ -34,21 +36,33 @@ export const SWEEP_MS = 60_000;
 const PROBE_KEY = 'probe';
 
 /** Where an embedded store keeps its file. */
-export interface EmbeddedStoreOptions {
-  /** Where the file is kept: a folder on a local disk, of one process at a time. */
-  readonly directory: string;
+export type EmbeddedStoreOptions = {
   readonly clock?: SchedulerLike;
   readonly report: Report;
-}
+} & (
+  | {
+      /** Where the file is kept: a folder on a local disk, of one process at a time. */
+      readonly directory: string;
+      readonly temporary?: false;
+    }
+  | {
+      /** Whether what is stored ends with the process: then the file has no name, and nothing is left behind. */
+      readonly temporary: true;
+      readonly directory?: undefined;
+    }
+);
 
 /**
  * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
  * file cannot be opened, or another process has it.
  */
-export function embeddedStore({ directory, clock = asyncScheduler, report: given }: EmbeddedStoreOptions): JobStore {
-  const report = harmless('report', given);
-  const file = lmdbFile(directory);
-  const release = claimFile(file, directory, report);
+export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
+  const { clock = asyncScheduler } = options;
+  const report = harmless('report', options.report);
+  const folder = options.temporary === true ? temporaryFolder() : lastingFolder(options.directory);
+  const file = lmdbFile(folder.path, folder.isTemporary);
+  const release = claimFile(file, folder.path, report);
+  folder.opened();
   const feed = watchers<JobState>();
   const index = embeddedIndex(file);
   const states = new EmbeddedStates({ file, index, feed, clock, report });
@@ -94,7 +108,7 @@ export function embeddedStore({ directory, clock = asyncScheduler, report: given
     close: () =>
       defer(() => {
         sweeping.unsubscribe();
-        return file.close(release);
+        return file.close(release).pipe(finalize(folder.closed));
       }),
   };
 }

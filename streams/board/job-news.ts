@@ -35,6 +35,9 @@ export class JobNews {
   readonly #starts: StartTimes;
   /** Jobs whose runs take less than a second, as they were last told of: their bars go on in between. */
   readonly #short = new Set<string>();
+  /** Jobs whose bars the last tick of the clock is still to move, and how many of them at a time. */
+  #unmoved: string[] = [];
+  #movedAtOnce = MOVED_AT_ONCE;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -72,11 +75,17 @@ export class JobNews {
 
   /** The bars of the jobs that run go on by the clock; those that wait move up, and their starts are told anew where they are others. */
   ticked(at: number): readonly Change[] {
-    const running = this.#live.index.running();
+    this.#unmoved = this.#live.index.running().map(({ state: { promptId } }) => promptId);
+    this.#movedAtOnce = Math.max(MOVED_AT_ONCE, Math.ceil(this.#unmoved.length / MOMENTS));
     const moved = this.#parts.queues.moved(at).flatMap((job) => this.#waits(job, at));
     const renewed = this.#starts.renewed(at).flatMap((job) => this.#waits(job, at));
-    const ticked = running.flatMap(({ state: { promptId } }) => this.told({ tag: 'ticked', promptId, at }));
-    return [...moved, ...renewed, ...ticked];
+    return [...moved, ...renewed, ...this.#someMoved(at)];
+  }
+
+  /** Of many jobs that run, some now and the others in the moments to come: a thousand at once held the event loop for 30 ms each second. */
+  #someMoved(at: number): readonly Change[] {
+    const some = this.#unmoved.splice(-this.#movedAtOnce).filter((promptId) => this.#live.get(promptId) !== undefined);
+    return some.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
   }
 
   /** The bars of short runs go on by a clock of their own, where no frame has moved them just now. */
@@ -87,7 +96,8 @@ export class JobNews {
       if (run === undefined) this.#short.delete(promptId);
       else if (isDue(run, at)) due.push(promptId);
     }
-    return due.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
+    const moved = due.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
+    return [...moved, ...this.#someMoved(at)];
   }
 
   #shortRunOf(promptId: string): RunClock | undefined {
@@ -173,6 +183,10 @@ export class JobNews {
     return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at }];
   }
 }
+
+/** Moments between two ticks of the clock; and so many bars are moved in each at least. */
+const MOMENTS = barTickMs.longest / barTickMs.shortest;
+const MOVED_AT_ONCE = 25;
 
 /** A waiting job that is told anew for another reason: of the time to its start, what is left. */
 const toldAgain = (job: Job, before: Job, at: number): Job =>

@@ -8,6 +8,7 @@ interface Job {
   shown: number;
 }
 
+let states = 0;
 let ages: number[] = [];
 let gaps: number[] = [];
 const jobs = new Map<string, Job>();
@@ -28,7 +29,9 @@ function note(text: string): void {
   const now = stamp();
   const id = idIn(text);
   const job = jobs.get(id);
-  ages.push(sinceMs(value, now));
+  states += 1;
+  // Where the clock has moved its bar, a state shows the frame of the one before once more: that one's age was told.
+  if (value !== job?.shown) ages.push(sinceMs(value, now));
   if (job === undefined) jobs.set(id, { at: now, shown: value });
   else {
     gaps.push(sinceMs(job.at, now));
@@ -78,13 +81,13 @@ async function carryOut(order: ListenerOrder): Promise<unknown> {
   const [age, gap] = [Float64Array.from(ages).sort(), Float64Array.from(gaps).sort()];
   const at = (sorted: Float64Array, share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? NaN;
   const heard: Heard = {
-    states: age.length,
+    states,
     ...{ p50: at(age, 0.5), p99: at(age, 0.99), worst: at(age, 1) },
     ...{ gapP99: at(gap, 0.99), gapWorst: at(gap, 1) },
     newestWorst: Math.max(...[...jobs.values()].map((job) => sinceMs(job.shown, job.at))),
     newestStamp: Math.min(...[...jobs.values()].map(({ shown }) => shown)),
   };
-  [ages, gaps] = [[], []];
+  [states, ages, gaps] = [0, [], []];
   jobs.clear();
   return heard;
 }

@@ -79,16 +79,16 @@ type Uncommitted = { readonly entry: Entry | undefined };
 class OpenLmdbFile implements LmdbFile {
   readonly #db: RootDatabase<string, string>;
   readonly #directory: string;
-  readonly #place: FilePlace;
+  readonly #place: FilePlace | undefined;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #uncommitted = new Map<string, Uncommitted>();
   #closed: Promise<unknown> | undefined;
   #fence: { readonly key: string; readonly number: number } | undefined;
 
-  constructor(db: RootDatabase<string, string>, directory: string) {
+  constructor(db: RootDatabase<string, string>, directory: string, isTemporary: boolean) {
     this.#db = db;
     this.#directory = directory;
-    this.#place = new FilePlace(pathIn(directory));
+    this.#place = isTemporary ? undefined : new FilePlace(pathIn(directory));
   }
 
   read(key: string): Entry | undefined {
@@ -162,7 +162,7 @@ class OpenLmdbFile implements LmdbFile {
       remove: (key) => void writes.set(key, { entry: undefined }),
     });
     if (writes.size === 0) return of(result);
-    this.#place.assertSame();
+    this.#place?.assertSame();
     return from(this.#commit(writes)).pipe(
       map((isOurs) => {
         if (!isOurs) throw new StoreUnavailable('another process has taken the job store over');
@@ -206,16 +206,17 @@ class OpenLmdbFile implements LmdbFile {
     await Promise.allSettled(this.#underWay);
     try {
       // Who has the place now has LMDB's locks, too: a transaction of ours ended this process by a signal.
-      if (this.#place.isSame()) this.#alone(last);
+      if (this.#place?.isSame() !== false) this.#alone(last);
     } finally {
-      this.#place.close();
+      this.#place?.close();
       await this.#db.close();
     }
   }
 }
 
-/** Opens `jobs.lmdb` in a directory of a local disk, making both where missing. Throws `StoreUnavailable`, which says why not. */
-export const lmdbFile = (directory: string): LmdbFile => new OpenLmdbFile(openDatabase(directory), directory);
+/** Opens `jobs.lmdb` in a directory of a local disk, making both where missing; of a temporary one the name may go. Throws `StoreUnavailable`, which says why not. */
+export const lmdbFile = (directory: string, isTemporary = false): LmdbFile =>
+  new OpenLmdbFile(openDatabase(directory), directory, isTemporary);
 
 const unwritable = (cause: unknown): Error =>
   cause instanceof StoreUnavailable || cause instanceof Unstorable

@@ -3,6 +3,7 @@ import crypto from 'node:crypto';
 import { once } from 'node:events';
 import {
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -141,6 +142,22 @@ describe('its file', () => {
     expect(await lastValueFrom(store.remove(tooLong))).toBe(false);
     await close(store);
   });
+});
+
+it('that is temporary has no name while it is used, and leaves nothing behind', async () => {
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = directory;
+  const store = embeddedStore({ temporary: true, report });
+  if (before === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = before;
+  expect(readdirSync(directory)).toEqual([]);
+  expect(await put(store)).toBe('stored');
+  // Longer than its place would go unnoticed for.
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  expect(await put(store, { seq: 2 })).toBe('stored');
+  expect(await get(store)).toEqual(aState({ seq: 2 }));
+  await close(store);
+  expect(readdirSync(directory)).toEqual([]);
 });
 
 describe('what is unreadable in it', () => {

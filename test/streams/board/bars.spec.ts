@@ -3,7 +3,7 @@ import { jobOf } from '../../../streams/job/job';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Durations } from '../../../streams/job/progress/plan/expected';
-import { aState, sampling, type Fact } from '../job/a-job';
+import { aFailure, aState, sampling, type Fact } from '../job/a-job';
 
 const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
 
@@ -27,6 +27,23 @@ test('the bar of a run of less than a second moves on between two frames, that o
   expect([moved(200, 40), moved(200, 900)]).toEqual([0, 0]);
   expect([moved(20_000, 50), moved(20_000, 1_000)]).toEqual([0, 0]);
   expect(withSteps(20_000).take({ tag: 'clock', at: 81_000 })).toHaveLength(1);
+});
+
+test('of many jobs that run, the clock moves the bars in portions: each once a second, whoever has ended meanwhile', () => {
+  const board = jobBoard(timing);
+  const ids = Array.from({ length: 60 }, (_, n) => `job ${n}`);
+  for (const promptId of ids) {
+    board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { graph: sampling, accepted: true, linked: true }) });
+    board.take({ promptId, at: 0, tag: 'executing', nodeId: '2' });
+    for (let n = 1; n <= 4; n++) board.take({ promptId, at: n * 20_000, ...step(n) });
+  }
+  const movedBy = (tag: 'clock' | 'moment', at: number): readonly string[] =>
+    board.take({ tag, at }).flatMap((change) => (change.tag === 'state' ? [change.state.promptId] : []));
+  const first = movedBy('clock', 82_000);
+  board.take({ promptId: 'job 0', at: 82_010, tag: 'broke', failure: aFailure('node_error') });
+  const later = [82_025, 82_050, 82_075].map((at) => movedBy('moment', at));
+  expect([first, ...later].map(({ length }) => length)).toEqual([25, 25, 9, 0]);
+  expect(new Set([...first, ...later.flat()])).toEqual(new Set(ids.slice(1)));
 });
 
 describe('while its socket is away', () => {
