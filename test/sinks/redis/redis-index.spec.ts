@@ -1,21 +1,10 @@
-import { Redis } from 'ioredis';
 import { lastValueFrom, toArray } from 'rxjs';
 import { STANDINGS } from '../../../sinks/listing/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
 
-let server: RedisServer;
-let admin: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  admin = new Redis(server.url);
-});
-afterAll(async () => {
-  await admin.quit();
-  await server.stop();
-});
-beforeEach(() => admin.flushall());
+const shared = sharedRedis();
 
 const key = (owner: string, name: string) => `jobstream:jobs:{${owner}}:${name}`;
 const LONG_AGO_S = 300;
@@ -23,13 +12,13 @@ const LONG_AGO_S = 300;
 /** As whoever dies after it stored a job's end leaves the sets of these owners, minutes later: the end is in none. */
 async function movedBack(promptId: string, startedAt: number, owners: readonly string[]): Promise<void> {
   for (const owner of owners) {
-    for (const standing of STANDINGS) await admin.zrem(key(owner, standing), promptId);
-    await admin.zadd(key(owner, 'processing'), startedAt, promptId);
-    await admin.zincrby(key(owner, 'until'), -LONG_AGO_S, promptId);
+    for (const standing of STANDINGS) await shared.admin.zrem(key(owner, standing), promptId);
+    await shared.admin.zadd(key(owner, 'processing'), startedAt, promptId);
+    await shared.admin.zincrby(key(owner, 'until'), -LONG_AGO_S, promptId);
   }
 }
 
-const open = () => redisStore({ url: server.url, report: () => undefined });
+const open = () => redisStore({ url: shared.server.url, report: () => undefined });
 
 test.each([
   { where: 'a look at all live jobs', owners: ['@', 'ada'], userId: undefined },
@@ -47,8 +36,8 @@ test.each([
 
   expect(await lastValueFrom(store.usage('ada'))).toMatchObject({ jobs: 0 });
   for (const owner of owners) {
-    expect(await admin.zcard(key(owner, 'processing'))).toBe(0);
-    expect(await admin.zcard(key(owner, 'completed'))).toBe(1);
+    expect(await shared.admin.zcard(key(owner, 'processing'))).toBe(0);
+    expect(await shared.admin.zcard(key(owner, 'completed'))).toBe(1);
   }
   await lastValueFrom(store.close(), { defaultValue: undefined });
 });
@@ -59,12 +48,12 @@ test('an entry that stands right is not kept any longer where another of its job
   await lastValueFrom(store.put(job));
   await lastValueFrom(store.put({ ...job, status: 'completed', progress: 100, seq: job.seq + 1 }));
   await movedBack(job.promptId, job.startedAt, ['@']);
-  await admin.zincrby(key('ada', 'until'), -LONG_AGO_S, job.promptId);
-  const until = await admin.zscore(key('ada', 'until'), job.promptId);
+  await shared.admin.zincrby(key('ada', 'until'), -LONG_AGO_S, job.promptId);
+  const until = await shared.admin.zscore(key('ada', 'until'), job.promptId);
 
   await lastValueFrom(store.live().pipe(toArray()));
 
-  expect(await admin.zcard(key('@', 'completed'))).toBe(1);
-  expect(await admin.zscore(key('ada', 'until'), job.promptId)).toBe(until);
+  expect(await shared.admin.zcard(key('@', 'completed'))).toBe(1);
+  expect(await shared.admin.zscore(key('ada', 'until'), job.promptId)).toBe(until);
   await lastValueFrom(store.close(), { defaultValue: undefined });
 });
