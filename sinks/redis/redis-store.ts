@@ -69,8 +69,8 @@ export function redisStore({
     mayHaveLost$,
     ...redisListing(nodes, index, report),
     ...redisFiles(files, new WholeKeys(redis, ask, 'file', report)),
-    ...redisReservations(redis, ask),
-    ...redisLearned(redis, ask),
+    ...redisReservations(redis, ask, report),
+    ...redisLearned(redis, ask, new WholeKeys(redis, ask, 'index', report)),
 
     put: (state, workflow) => states.put(state, workflow),
     get: (promptId) => states.get(promptId),

@@ -1,17 +1,32 @@
-import { ignoreElements, map, type Observable } from 'rxjs';
-import { RESERVED_S, type JobStore } from '../../job-store';
+import { catchError, ignoreElements, map, of, type Observable } from 'rxjs';
+import type { Report } from '../../../streams/operators/reporting';
+import { RESERVED_S, UnreadableState, type JobStore } from '../../job-store';
 import type { RedisCommands } from '../connection/topology';
+import { isWrongType } from '../connection/wrong-type';
+import { toldOnce } from './told-once';
 
 /** What a caller's name for a submission stands for. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 
 /** Texts under names that callers reserve; see `JobStore.reserve`. */
-export const redisReservations = (
+export function redisReservations(
   redis: Pick<RedisCommands, 'set'>,
   ask: <T>(command: () => Promise<T>) => Observable<T>,
-): Pick<JobStore, 'reserve' | 'amend'> => ({
-  reserve: (name, text) =>
-    ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(map((held) => held ?? text)),
+  report: Report,
+): Pick<JobStore, 'reserve' | 'amend'> {
+  const tellOnce = toldOnce('redis put', report);
+  return {
+    reserve: (name, text) =>
+      ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(
+        map((held) => held ?? text),
+        // Not ours, as a string that is none of ours: an error would count as an outage, at which the caller asks for ever.
+        catchError((error: unknown) => {
+          if (!isWrongType(error)) throw error;
+          tellOnce(new UnreadableState(reservedKey(name), 'it is not a string'));
+          return of('');
+        }),
+      ),
 
-  amend: (name, text) => ask(() => redis.set(reservedKey(name), text, 'KEEPTTL', 'XX')).pipe(ignoreElements()),
-});
+    amend: (name, text) => ask(() => redis.set(reservedKey(name), text, 'KEEPTTL', 'XX')).pipe(ignoreElements()),
+  };
+}

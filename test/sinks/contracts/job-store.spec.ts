@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
 import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { jobStoreContract } from './job-store.contract';
 import { PATIENCE_MS, until } from '../../support/until';
 
@@ -29,35 +28,28 @@ jobStoreContract('the embedded store', async () => {
 });
 
 describe('with a real Redis', () => {
-  let server: RedisServer;
-  let admin: Redis;
-
-  beforeAll(async () => {
-    server = await startRedis();
-    admin = new Redis(server.url);
-  });
-  afterAll(async () => {
-    await admin.quit();
-    await server.stop();
-  });
+  const shared = sharedRedis();
 
   jobStoreContract('the Redis store', async () => {
-    await admin.flushall();
+    await shared.admin.flushall();
     const reports: unknown[] = [];
     return {
       store: redisStore({
-        url: server.url,
+        url: shared.server.url,
         report: (_where, error) => reports.push(error),
         commandTimeoutMs: PATIENCE_MS,
       }),
       reports,
       listening: (promptId) =>
         until(async () => {
-          const [, watchers] = (await admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [string, number];
+          const [, watchers] = (await shared.admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [
+            string,
+            number,
+          ];
           return watchers === 1;
         }),
       overwriteKept: async (promptId, text) => {
-        await admin.set(`{comfyui:job:${promptId}}:workflow`, text);
+        await shared.admin.set(`{comfyui:job:${promptId}}:workflow`, text);
       },
       dispose: () => Promise.resolve(),
     };

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
@@ -12,7 +11,7 @@ import { askChannel, leaseKey, RELEASED_CHANNEL } from '../../../sinks/redis/lea
 import { SESSIONS_KEY } from '../../../sinks/redis/leases/session-registry';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { builtScript } from '../../support/programs/built';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
 import { leasesContract } from './leases.contract';
 import { PATIENCE_MS, until } from '../../support/until';
@@ -81,22 +80,11 @@ describe('the embedded store', () => {
 describe('with a real Redis', () => {
   const TTL_MS = 60_000;
   const HELD = { instance: 'another' };
-  let server: RedisServer;
-  let admin: Redis;
+  const shared = sharedRedis();
   let stores: JobStore[];
   let reports: unknown[];
 
-  beforeAll(async () => {
-    server = await startRedis();
-    admin = new Redis(server.url, { retryStrategy: () => 20 });
-    admin.on('error', () => 'as wanted');
-  });
-  afterAll(async () => {
-    await admin.quit();
-    await server.stop();
-  });
-  beforeEach(async () => {
-    await admin.flushall();
+  beforeEach(() => {
     stores = [];
     reports = [];
   });
@@ -104,7 +92,7 @@ describe('with a real Redis', () => {
 
   function open(leaseTtlMs = TTL_MS) {
     const store = redisStore({
-      url: server.url,
+      url: shared.server.url,
       report: (_where, error) => reports.push(error),
       leaseTtlMs,
       commandTimeoutMs: PATIENCE_MS,
@@ -119,9 +107,9 @@ describe('with a real Redis', () => {
     lastValueFrom(leases.release(session, forget), { defaultValue: undefined });
   const orphans = (leases: Opened) => lastValueFrom(leases.orphans());
   const register = ({ clientId, serverUrl }: SessionKey) =>
-    admin.hset(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }));
+    shared.admin.hset(SESSIONS_KEY, clientId, JSON.stringify({ serverUrl }));
   const listenersTo = async (channel: string) => {
-    const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
+    const [, count] = (await shared.admin.call('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number];
     return count;
   };
   const messages = () => reports.map((error) => String(error));
@@ -185,7 +173,7 @@ describe('with a real Redis', () => {
     expect((await orphans(other)).sessions).toEqual([]);
     const before = Date.now() - 3_600_000;
     const clock = jest.spyOn(Date, 'now').mockReturnValue(before);
-    await admin.del(leaseKey(session.clientId));
+    await shared.admin.del(leaseKey(session.clientId));
     expect(await orphans(other)).toEqual({ sessions: [session] });
     expect(await orphans(one)).toEqual({ sessions: [session] });
     clock.mockRestore();
@@ -221,7 +209,7 @@ describe('with a real Redis', () => {
     const [one, other] = [open(), open()];
     await hold(one);
     await release(one, true);
-    expect(await admin.keys('*')).toEqual([]);
+    expect(await shared.admin.keys('*')).toEqual([]);
     expect(await orphans(other)).toEqual({ sessions: [] });
   });
 
@@ -229,27 +217,27 @@ describe('with a real Redis', () => {
     const [one, other] = [open(), open()];
     await hold(one);
     await release(other, true);
-    await admin.del(leaseKey(session.clientId));
+    await shared.admin.del(leaseKey(session.clientId));
     await release(one, true);
     expect(await orphans(other)).toEqual({ sessions: [session] });
   });
 
   it('keep to keys that begin with jobstream:', async () => {
     await hold(open());
-    expect((await admin.keys('*')).sort()).toEqual(['jobstream:lease:{client-1}', 'jobstream:sessions']);
+    expect((await shared.admin.keys('*')).sort()).toEqual(['jobstream:lease:{client-1}', 'jobstream:sessions']);
   });
 
   it('are registered when they are held, and again if the registry was lost', async () => {
     const [one, other] = [open(), open()];
     await hold(one);
-    await admin.flushall();
+    await shared.admin.flushall();
     expect(await hold(one)).toBe('held');
-    await admin.del(leaseKey(session.clientId));
+    await shared.admin.del(leaseKey(session.clientId));
     expect(await orphans(other)).toEqual({ sessions: [session] });
   });
 
   it('are found by nobody before they have an owner: leases are taken before they are registered', async () => {
-    const connection = admin.duplicate();
+    const connection = shared.admin.duplicate();
     const monitor = await connection.monitor();
     const touched: string[] = [];
     monitor.on('monitor', (_, args: string[]) => {
@@ -265,7 +253,7 @@ describe('with a real Redis', () => {
   it('may have their commands sent twice, as ioredis does', async () => {
     const one = open();
     await hold(one);
-    const owner = await admin.get(leaseKey(session.clientId));
+    const owner = await shared.admin.get(leaseKey(session.clientId));
     for (const forget of [false, true]) {
       await hold(one);
       await hold(one);
@@ -273,7 +261,7 @@ describe('with a real Redis', () => {
       await release(one, forget);
     }
     expect(await hold(one)).toBe('held');
-    expect(await admin.get(leaseKey(session.clientId))).toBe(owner);
+    expect(await shared.admin.get(leaseKey(session.clientId))).toBe(owner);
     expect(await hold(open())).toBe('taken');
   });
 
@@ -284,7 +272,7 @@ describe('with a real Redis', () => {
     async function holder(): Promise<ReturnType<typeof spawn>> {
       const args = [
         builtScript('test/sinks/contracts/lease-holder.ts'),
-        server.url,
+        shared.server.url,
         session.clientId,
         session.serverUrl,
       ];
@@ -333,13 +321,13 @@ describe('with a real Redis', () => {
     it('stay their owner’s until they run out', async () => {
       const one = open();
       await hold(one, { ...session, clientId: 'mine' });
-      const mine = JSON.parse((await admin.get(leaseKey('mine'))) ?? '') as { process: object };
+      const mine = JSON.parse((await shared.admin.get(leaseKey('mine'))) ?? '') as { process: object };
       const gone = { ...HELD, process: { ...mine.process, pid: 2 ** 22 + 1 } };
       await register(session);
-      await admin.set(leaseKey(session.clientId), JSON.stringify(gone), 'PX', TTL_MS);
+      await shared.admin.set(leaseKey(session.clientId), JSON.stringify(gone), 'PX', TTL_MS);
       expect((await orphans(one)).sessions).toEqual([session]);
       const theirs = { ...gone, process: { ...gone.process, ...elsewhere } };
-      await admin.set(leaseKey(session.clientId), JSON.stringify(theirs), 'PX', TTL_MS);
+      await shared.admin.set(leaseKey(session.clientId), JSON.stringify(theirs), 'PX', TTL_MS);
       expect((await orphans(one)).sessions).toEqual([]);
       expect(await hold(one)).toBe('taken');
     });
@@ -348,9 +336,11 @@ describe('with a real Redis', () => {
   it('of a pid that lives another life are orphans', async () => {
     const [one, other] = [open(), open()];
     await hold(one);
-    const mine = JSON.parse((await admin.get(leaseKey(session.clientId))) ?? '') as { process: { startTime: number } };
+    const mine = JSON.parse((await shared.admin.get(leaseKey(session.clientId))) ?? '') as {
+      process: { startTime: number };
+    };
     const before = { ...HELD, process: { ...mine.process, startTime: mine.process.startTime - 1 } };
-    await admin.set(leaseKey(session.clientId), JSON.stringify(before), 'PX', TTL_MS);
+    await shared.admin.set(leaseKey(session.clientId), JSON.stringify(before), 'PX', TTL_MS);
     expect((await orphans(other)).sessions).toEqual([session]);
     expect(await hold(other)).toBe('held');
   });
@@ -358,13 +348,13 @@ describe('with a real Redis', () => {
   describe('what other programs put under our keys', () => {
     const key = leaseKey(session.clientId);
     const garbage: readonly [string, () => Promise<unknown>][] = [
-      ['no JSON', () => admin.set(key, 'hello secret')],
-      ['bytes', () => admin.set(key, Buffer.from([0xff, 0xfe, 0x00]))],
-      ['an empty string', () => admin.set(key, '')],
-      ['other JSON', () => admin.set(key, '{"instance":17}')],
-      ['null', () => admin.set(key, 'null')],
-      ['a hash', () => admin.hset(key, 'a', 'b')],
-      ['a list', () => admin.rpush(key, 'x')],
+      ['no JSON', () => shared.admin.set(key, 'hello secret')],
+      ['bytes', () => shared.admin.set(key, Buffer.from([0xff, 0xfe, 0x00]))],
+      ['an empty string', () => shared.admin.set(key, '')],
+      ['other JSON', () => shared.admin.set(key, '{"instance":17}')],
+      ['null', () => shared.admin.set(key, 'null')],
+      ['a hash', () => shared.admin.hset(key, 'a', 'b')],
+      ['a list', () => shared.admin.rpush(key, 'x')],
     ];
     it.each(garbage)('%s is no lease: reported once, an orphan, and written over', async (_name, plant) => {
       const one = open();
@@ -382,17 +372,17 @@ describe('with a real Redis', () => {
     it('a lease that never runs out is given an end', async () => {
       const one = open(300);
       await register(session);
-      await admin.set(key, JSON.stringify(HELD));
+      await shared.admin.set(key, JSON.stringify(HELD));
       expect(await orphans(one)).toEqual({ sessions: [], nextInMs: 300 });
       await until(async () => (await hold(one)) === 'held');
     });
 
     it('no hash is no registry: reported, and written over', async () => {
-      await admin.set(SESSIONS_KEY, 'hello secret');
+      await shared.admin.set(SESSIONS_KEY, 'hello secret');
       const one = open();
       for (let i = 0; i < 3; i++) expect(await orphans(one)).toEqual({ sessions: [] });
       expect(await hold(one)).toBe('held');
-      expect(await admin.hkeys(SESSIONS_KEY)).toEqual(['client-1']);
+      expect(await shared.admin.hkeys(SESSIONS_KEY)).toEqual(['client-1']);
       expect(messages()).toEqual([
         `UnreadableLease: ${SESSIONS_KEY}: what is there is no hash`,
         `UnreadableLease: ${SESSIONS_KEY}: what was there was written over`,
@@ -402,7 +392,7 @@ describe('with a real Redis', () => {
     it('no session in the registry is reported once and passed over', async () => {
       const one = open();
       await register(session);
-      await admin.hset(SESSIONS_KEY, { a: 'secret', b: '17', c: '{}', __proto__: 'x' });
+      await shared.admin.hset(SESSIONS_KEY, { a: 'secret', b: '17', c: '{}', __proto__: 'x' });
       for (let i = 0; i < 3; i++) expect(await orphans(one)).toEqual({ sessions: [session] });
       expect(messages().sort()).toEqual(
         ['a', 'b', 'c'].map((each) => `UnreadableLease: ${SESSIONS_KEY} ${each}: what is there is no session`),
@@ -416,8 +406,8 @@ describe('with a real Redis', () => {
         .asked(session.clientId)
         .subscribe((request) => heard.push('promptId' in request ? request.promptId : request.tag));
       await until(async () => (await listenersTo(askChannel(session.clientId))) === 1);
-      await admin.spublish(askChannel(session.clientId), 'secret');
-      await admin.spublish(askChannel(session.clientId), '{"tag":"explode","promptId":"x"}');
+      await shared.admin.spublish(askChannel(session.clientId), 'secret');
+      await shared.admin.spublish(askChannel(session.clientId), '{"tag":"explode","promptId":"x"}');
       await lastValueFrom(one.ask(session.clientId, { tag: 'cancel', promptId: 'job-1' }));
       await until(() => heard.length > 0);
       expect(heard).toEqual(['job-1']);
@@ -440,7 +430,7 @@ describe('with a real Redis', () => {
       await until(
         async () => (await listenersTo(RELEASED_CHANNEL)) + (await listenersTo(askChannel('client-1'))) === 2,
       );
-      await server.kill();
+      await shared.server.kill();
       await until(async () => !(await lastValueFrom(stores[0]!.healthy())));
       for (const use of [
         hold(one),
@@ -450,7 +440,7 @@ describe('with a real Redis', () => {
       ]) {
         await expect(use).rejects.toThrow(StoreUnavailable);
       }
-      await server.start();
+      await shared.server.start();
       await until(async () => (await hold(one).catch(() => 'down')) === 'held');
       await until(async () => (await hold(other).catch(() => 'down')) === 'taken');
       expect((await orphans(other)).sessions).toEqual([]);
@@ -467,14 +457,14 @@ describe('with a real Redis', () => {
     it('that is a full memory still extends a lease', async () => {
       const [one, other] = [open(), open()];
       await hold(one);
-      await admin.config('SET', 'maxmemory', '1');
+      await shared.admin.config('SET', 'maxmemory', '1');
       try {
         expect(await hold(one)).toBe('held');
         expect(await hold(other)).toBe('taken');
         await expect(hold(other, { ...session, clientId: 'new' })).rejects.toThrow(StoreUnavailable);
         await release(one);
       } finally {
-        await admin.config('SET', 'maxmemory', '0');
+        await shared.admin.config('SET', 'maxmemory', '0');
       }
       expect(await hold(other)).toBe('held');
     });

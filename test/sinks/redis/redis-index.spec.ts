@@ -1,21 +1,10 @@
-import { Redis } from 'ioredis';
 import { lastValueFrom, toArray, type Observable } from 'rxjs';
 import { STANDINGS } from '../../../sinks/listing/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
 
-let server: RedisServer;
-let admin: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  admin = new Redis(server.url);
-});
-afterAll(async () => {
-  await admin.quit();
-  await server.stop();
-});
-beforeEach(() => admin.flushall());
+const shared = sharedRedis();
 
 const key = (owner: string, name: string) => `jobstream:jobs:{${owner}}:${name}`;
 const LONG_AGO_S = 300;
@@ -23,13 +12,13 @@ const LONG_AGO_S = 300;
 /** As whoever dies after it stored a job's end leaves the sets of these owners, minutes later: the end is in none. */
 async function movedBack(promptId: string, startedAt: number, owners: readonly string[]): Promise<void> {
   for (const owner of owners) {
-    for (const standing of STANDINGS) await admin.zrem(key(owner, standing), promptId);
-    await admin.zadd(key(owner, 'processing'), startedAt, promptId);
-    await admin.zincrby(key(owner, 'until'), -LONG_AGO_S, promptId);
+    for (const standing of STANDINGS) await shared.admin.zrem(key(owner, standing), promptId);
+    await shared.admin.zadd(key(owner, 'processing'), startedAt, promptId);
+    await shared.admin.zincrby(key(owner, 'until'), -LONG_AGO_S, promptId);
   }
 }
 
-const open = () => redisStore({ url: server.url, report: () => undefined });
+const open = () => redisStore({ url: shared.server.url, report: () => undefined });
 
 test.each([
   { where: 'a look at all live jobs', owners: ['@', 'ada'], userId: undefined },
@@ -47,8 +36,8 @@ test.each([
 
   expect(await lastValueFrom(store.usage('ada'))).toMatchObject({ jobs: 0 });
   for (const owner of owners) {
-    expect(await admin.zcard(key(owner, 'processing'))).toBe(0);
-    expect(await admin.zcard(key(owner, 'completed'))).toBe(1);
+    expect(await shared.admin.zcard(key(owner, 'processing'))).toBe(0);
+    expect(await shared.admin.zcard(key(owner, 'completed'))).toBe(1);
   }
   await lastValueFrom(store.close(), { defaultValue: undefined });
 });
@@ -59,13 +48,13 @@ test('an entry that stands right is not kept any longer where another of its job
   await lastValueFrom(store.put(job));
   await lastValueFrom(store.put({ ...job, status: 'completed', progress: 100, seq: job.seq + 1 }));
   await movedBack(job.promptId, job.startedAt, ['@']);
-  await admin.zincrby(key('ada', 'until'), -LONG_AGO_S, job.promptId);
-  const until = await admin.zscore(key('ada', 'until'), job.promptId);
+  await shared.admin.zincrby(key('ada', 'until'), -LONG_AGO_S, job.promptId);
+  const until = await shared.admin.zscore(key('ada', 'until'), job.promptId);
 
   await lastValueFrom(store.live().pipe(toArray()));
 
-  expect(await admin.zcard(key('@', 'completed'))).toBe(1);
-  expect(await admin.zscore(key('ada', 'until'), job.promptId)).toBe(until);
+  expect(await shared.admin.zcard(key('@', 'completed'))).toBe(1);
+  expect(await shared.admin.zscore(key('ada', 'until'), job.promptId)).toBe(until);
   await lastValueFrom(store.close(), { defaultValue: undefined });
 });
 
@@ -77,10 +66,10 @@ describe('jobs that are filed together', () => {
   const done = (work$: Observable<unknown>) => lastValueFrom(work$, { defaultValue: undefined });
   /** By their digests, or whole, as the first call of a connection is. */
   const scriptsCalled = async () => {
-    const calls = (await admin.info('commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
+    const calls = (await shared.admin.info('commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
     return [...calls].reduce((sum, [, many]) => sum + Number(many), 0);
   };
-  const untilOf = (owner: string, promptId: string) => admin.zscore(key(owner, 'until'), promptId).then(Number);
+  const untilOf = (owner: string, promptId: string) => shared.admin.zscore(key(owner, 'until'), promptId).then(Number);
 
   /** What an instance before stored, a while ago, and another that takes it up. */
   async function scene() {
@@ -88,7 +77,8 @@ describe('jobs that are filed together', () => {
     for (const job of jobs) await lastValueFrom(before.put(job));
     await done(before.close());
     for (const owner of ['@', 'ada', 'bob'])
-      for (const { promptId } of jobs) await admin.zadd(key(owner, 'until'), 'XX', 'INCR', -LONG_AGO_S, promptId);
+      for (const { promptId } of jobs)
+        await shared.admin.zadd(key(owner, 'until'), 'XX', 'INCR', -LONG_AGO_S, promptId);
     return open();
   }
 
@@ -97,7 +87,7 @@ describe('jobs that are filed together', () => {
     const before = await untilOf('bob', 'c');
     await done(store.refile(jobs));
     expect(await untilOf('bob', 'c')).toBeGreaterThanOrEqual(before + LONG_AGO_S);
-    expect(await admin.zrange('jobstream:watched:{session}', 0, '-1')).toEqual(['a', 'b', 'c']);
+    expect(await shared.admin.zrange('jobstream:watched:{session}', 0, '-1')).toEqual(['a', 'b', 'c']);
     const called = await scriptsCalled();
     for (const job of nextOwners) expect(await lastValueFrom(store.put(job))).toBe('stored');
     expect((await scriptsCalled()) - called).toBe(jobs.length);
@@ -106,9 +96,9 @@ describe('jobs that are filed together', () => {
 
   test('are in the lists again where those were lost', async () => {
     const store = await scene();
-    await admin.del(...(await admin.keys('jobstream:jobs:*')));
+    await shared.admin.del(...(await shared.admin.keys('jobstream:jobs:*')));
     await done(store.refile(jobs));
-    expect(await admin.zcard(key('@', 'processing'))).toBe(3);
+    expect(await shared.admin.zcard(key('@', 'processing'))).toBe(3);
     expect(await lastValueFrom(store.usage('bob'))).toMatchObject({ jobs: 2 });
     await done(store.close());
   });
@@ -120,8 +110,9 @@ describe('jobs that are filed together', () => {
     await lastValueFrom(other.put({ ...job!, status: 'completed', progress: 100, seq: job!.seq + 1 }));
     await done(store.refile(jobs));
     expect(await lastValueFrom(store.put(nextOwners[0]!))).toBe('stale');
-    for (const owner of ['@', 'ada']) expect(await admin.zrange(key(owner, 'completed'), 0, '-1')).toEqual(['a']);
-    expect(await admin.zrange(key('@', 'processing'), 0, '-1')).toEqual(['b', 'c']);
+    for (const owner of ['@', 'ada'])
+      expect(await shared.admin.zrange(key(owner, 'completed'), 0, '-1')).toEqual(['a']);
+    expect(await shared.admin.zrange(key('@', 'processing'), 0, '-1')).toEqual(['b', 'c']);
     await done(other.close());
     await done(store.close());
   });

@@ -1,25 +1,15 @@
-import { Redis } from 'ioredis';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { RIGHTS } from '../../../sinks/redis/redis-rights';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
-import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
 import { until } from '../../support/until';
 
-let server: RedisServer;
-let admin: Redis;
+const shared = sharedRedis();
 let stores: JobStore[] = [];
 
-beforeAll(async () => {
-  server = await startRedis();
-  admin = new Redis(server.url);
-});
-afterAll(async () => {
-  await admin.quit();
-  await server.stop();
-});
 afterEach(async () => {
   await Promise.all(stores.map((store) => lastValueFrom(store.close(), { defaultValue: undefined })));
   stores = [];
@@ -27,8 +17,11 @@ afterEach(async () => {
 
 /** A store whose Redis user has these rights and no others. */
 async function storeWith(rights: string): Promise<JobStore> {
-  await admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>secret', ...rights.split(' '));
-  const store = redisStore({ url: server.url.replace('redis://', 'redis://app:secret@'), report: () => undefined });
+  await shared.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>secret', ...rights.split(' '));
+  const store = redisStore({
+    url: shared.server.url.replace('redis://', 'redis://app:secret@'),
+    report: () => undefined,
+  });
   stores.push(store);
   return store;
 }
@@ -41,7 +34,7 @@ test('a user with the rights that the documentation names can do everything', as
   expect(await healthy(store)).toBe(true);
   expect(await lastValueFrom(store.put(aState()))).toBe('stored');
   expect((await lastValueFrom(store.page({ limit: 1 }))).jobs).toHaveLength(1);
-  expect(await admin.keys('*probe*')).toEqual([]);
+  expect(await shared.admin.keys('*probe*')).toEqual([]);
 });
 
 test.each([

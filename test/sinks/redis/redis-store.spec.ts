@@ -10,6 +10,7 @@ import { fenceKey } from '../../../sinks/redis/stored/redis-states';
 import { InvalidRedisUrl } from '../../../sinks/redis/connection/url';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { sharedRedis } from '../../support/redis/shared-redis';
 import { tcpProxy } from '../../support/network/tcp-proxy';
 import { aFullState, aState } from '../a-state';
 import { PATIENCE_MS, until } from '../../support/until';
@@ -17,23 +18,11 @@ import { PATIENCE_MS, until } from '../../support/until';
 const KEY = 'comfyui:job:job-1';
 const TTL_MS = 7_200_000;
 
-let server: RedisServer;
-let admin: Redis;
+const shared = sharedRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
 let reports: { readonly where: string; readonly error: unknown }[];
 let stores: JobStore[];
 
-beforeAll(async () => {
-  server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
-  admin = new Redis(server.url, { retryStrategy: () => 20 });
-  admin.on('error', () => 'as wanted');
-});
-afterAll(async () => {
-  await admin.quit();
-  await server.stop();
-});
-
-beforeEach(async () => {
-  await admin.flushall();
+beforeEach(() => {
   reports = [];
   stores = [];
 });
@@ -42,7 +31,7 @@ afterEach(async () => {
 });
 
 const report = (where: string, error: unknown) => void reports.push({ where, error });
-const open = (url = server.url, commandTimeoutMs = PATIENCE_MS): JobStore => {
+const open = (url = shared.server.url, commandTimeoutMs = PATIENCE_MS): JobStore => {
   const store = redisStore({ url, report, commandTimeoutMs });
   stores.push(store);
   return store;
@@ -54,7 +43,7 @@ const done = (work$: Observable<never>) => lastValueFrom(work$, { defaultValue: 
 const healthy = (store: JobStore) => lastValueFrom(store.healthy());
 const errors = () => reports.map(({ error }) => String(error));
 const watchersOf = async (promptId: string) => {
-  const [, count] = (await admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [string, number];
+  const [, count] = (await shared.admin.call('PUBSUB', 'SHARDNUMSUB', feedChannel(promptId))) as [string, number];
   return count;
 };
 
@@ -62,7 +51,7 @@ describe('what other programs find', () => {
   it('is a JSON string under comfyui:job:<promptId>', async () => {
     const state = aFullState();
     await lastValueFrom(open().put(state));
-    expect(JSON.parse((await admin.get(KEY)) ?? '')).toEqual(state);
+    expect(JSON.parse((await shared.admin.get(KEY)) ?? '')).toEqual(state);
   });
 
   it('under comfyui:job:* is states only', async () => {
@@ -70,8 +59,12 @@ describe('what other programs find', () => {
     const watching = store.changes('a').subscribe();
     for (const promptId of ['a', 'b', 'c']) await put(store, { promptId });
     await until(async () => (await watchersOf('a')) === 1);
-    expect((await admin.keys('comfyui:job:*')).sort()).toEqual(['comfyui:job:a', 'comfyui:job:b', 'comfyui:job:c']);
-    const others = (await admin.keys('*')).filter((key) => !key.startsWith('comfyui:job:'));
+    expect((await shared.admin.keys('comfyui:job:*')).sort()).toEqual([
+      'comfyui:job:a',
+      'comfyui:job:b',
+      'comfyui:job:c',
+    ]);
+    const others = (await shared.admin.keys('*')).filter((key) => !key.startsWith('comfyui:job:'));
     expect(others).toEqual(expect.arrayContaining(['a', 'b', 'c'].map(fenceKey)));
     expect(others.filter((key) => !/^(jobstream:|\{comfyui:job:[abc]\}:)/.test(key))).toEqual([]);
     watching.unsubscribe();
@@ -92,10 +85,10 @@ describe('what other programs find', () => {
     for (const write of [{ seq: 1 }, { seq: 2 }, { seq: 2 }]) {
       await put(store, write);
       for (const key of [KEY, fenceKey('job-1')]) {
-        const left = await admin.pttl(key);
+        const left = await shared.admin.pttl(key);
         expect(left).toBeGreaterThan(TTL_MS - 5000);
         expect(left).toBeLessThanOrEqual(TTL_MS);
-        await admin.pexpire(key, 60_000);
+        await shared.admin.pexpire(key, 60_000);
       }
     }
   });
@@ -104,33 +97,33 @@ describe('what other programs find', () => {
     const store = open();
     const [key, dayMs] = ['jobstream:reserved:name', 86_400_000];
     await lastValueFrom(store.reserve('name', 'first'));
-    expect(await admin.keys('*')).toEqual([key]);
-    expect(await admin.pttl(key)).toBeGreaterThan(dayMs - 5000);
-    await admin.pexpire(key, 60_000);
+    expect(await shared.admin.keys('*')).toEqual([key]);
+    expect(await shared.admin.pttl(key)).toBeGreaterThan(dayMs - 5000);
+    await shared.admin.pexpire(key, 60_000);
     await lastValueFrom(store.reserve('name', 'second'));
     await lastValueFrom(store.amend('name', 'third'), { defaultValue: undefined });
-    expect(await admin.get(key)).toBe('third');
-    expect(await admin.pttl(key)).toBeLessThanOrEqual(60_000);
+    expect(await shared.admin.get(key)).toBe('third');
+    expect(await shared.admin.pttl(key)).toBeLessThanOrEqual(60_000);
   });
 
   it('keeps its time to live where a write was refused', async () => {
     const store = open();
     await put(store, { seq: 2 });
-    await admin.pexpire(KEY, 60_000);
+    await shared.admin.pexpire(KEY, 60_000);
     expect(await put(store, { seq: 1 })).toBe('stale');
-    expect(await admin.pttl(KEY)).toBeLessThanOrEqual(60_000);
+    expect(await shared.admin.pttl(KEY)).toBeLessThanOrEqual(60_000);
   });
 });
 
 describe('what other programs put under our keys', () => {
   const foreign: readonly [string, () => Promise<unknown>][] = [
-    ['a hash', () => admin.hset(KEY, 'status', 'queued')],
-    ['a list', () => admin.rpush(KEY, 'x')],
-    ['no JSON', () => admin.set(KEY, 'hello secret')],
-    ['bytes', () => admin.set(KEY, Buffer.from([0xff, 0xfe, 0x00]))],
-    ['other JSON', () => admin.set(KEY, '{"promptId":"job-1","status":"secret"}')],
-    ['a bare number', () => admin.set(KEY, '17')],
-    ['null', () => admin.set(KEY, 'null')],
+    ['a hash', () => shared.admin.hset(KEY, 'status', 'queued')],
+    ['a list', () => shared.admin.rpush(KEY, 'x')],
+    ['no JSON', () => shared.admin.set(KEY, 'hello secret')],
+    ['bytes', () => shared.admin.set(KEY, Buffer.from([0xff, 0xfe, 0x00]))],
+    ['other JSON', () => shared.admin.set(KEY, '{"promptId":"job-1","status":"secret"}')],
+    ['a bare number', () => shared.admin.set(KEY, '17')],
+    ['null', () => shared.admin.set(KEY, 'null')],
   ];
 
   describe.each(foreign)('%s', (_name, plant) => {
@@ -159,7 +152,7 @@ describe('what other programs put under our keys', () => {
 
   it('[R11] a state without its fence still refuses an older one', async () => {
     const store = open();
-    await admin.set(KEY, JSON.stringify(aState({ epoch: 5, seq: 5 })));
+    await shared.admin.set(KEY, JSON.stringify(aState({ epoch: 5, seq: 5 })));
     expect(await put(store, { epoch: 5, seq: 4 })).toBe('stale');
     expect(await put(store, { epoch: 5, seq: 6 })).toBe('stored');
     expect(reports).toEqual([]);
@@ -168,19 +161,19 @@ describe('what other programs put under our keys', () => {
   it('[R11] a fence without its state still refuses an older one, and lets the same be stored again', async () => {
     const store = open();
     await put(store, { seq: 5 });
-    await admin.del(KEY);
+    await shared.admin.del(KEY);
     expect(await put(store, { seq: 4 })).toBe('stale');
     expect(await put(store, { seq: 5 })).toBe('stored');
     expect(await get(store)).toMatchObject({ seq: 5 });
   });
 
   it.each(['garbage', '5', '5:', ':5', '5:x'])('a fence of %j is none', async (fence) => {
-    await admin.set(fenceKey('job-1'), fence);
+    await shared.admin.set(fenceKey('job-1'), fence);
     expect(await put(open())).toBe('stored');
   });
 
   it('a fence of another type is none', async () => {
-    await admin.hset(fenceKey('job-1'), 'a', 'b');
+    await shared.admin.hset(fenceKey('job-1'), 'a', 'b');
     expect(await put(open())).toBe('stored');
   });
 
@@ -194,7 +187,7 @@ describe('what other programs put under our keys', () => {
     const own = { userId: 'ada', clientId: 'client-1', status: 'processing' } as const;
     await put(store, own);
     await list(store);
-    await admin.set(key, 'no index');
+    await shared.admin.set(key, 'no index');
 
     await put(store, { ...own, promptId: 'job-2' });
 
@@ -213,30 +206,47 @@ describe('what other programs put under our keys', () => {
     const store = open();
     await put(store, { status: 'processing' });
     const key = keyBeside(KEY, 'workflow');
-    await admin.sadd(key, 'secret');
+    await shared.admin.sadd(key, 'secret');
     for (let n = 0; n < 2; n++) expect(await lastValueFrom(store.workflow('job-1'))).toBeUndefined();
     expect(errors()).toEqual([`UnreadableState: ${key} holds no job state: it is not a string`]);
+  });
+
+  it('[R15] a reserved name of another type stands for nothing of ours, and is no outage', async () => {
+    const store = open();
+    await shared.admin.lpush('jobstream:reserved:key', 'garbage');
+    for (const _ of [1, 2]) expect(await lastValueFrom(store.reserve('key', 'text'))).toBe('');
+    expect(errors()).toEqual(['UnreadableState: jobstream:reserved:key holds no job state: it is not a string']);
+    expect(await shared.admin.type('jobstream:reserved:key')).toBe('list');
+  });
+
+  it('[R15] what was learnt is removed and reported, and learnt anew', async () => {
+    const store = open();
+    await shared.admin.set('jobstream:learned', 'garbage');
+    expect(await lastValueFrom(store.learned())).toEqual([]);
+    await lastValueFrom(store.learn([['node', '1']]), { defaultValue: undefined });
+    expect(await lastValueFrom(store.learned())).toEqual([['node', '1']]);
+    expect(errors()).toEqual(['ForeignKey: jobstream:learned was no index and is removed']);
   });
 
   it('[R15] one webhook is removed and reported, and all others are claimed', async () => {
     const store = open();
     const hook = (promptId: string) => ({ promptId, text: promptId });
     for (const id of ['a', 'b', 'c']) await done(store.hooks.add(hook(id), 0));
-    await admin.set('jobstream:{hooks}:of:b', 'secret');
+    await shared.admin.set('jobstream:{hooks}:of:b', 'secret');
     const claimed = await lastValueFrom(store.hooks.claim(10, 60_000));
     expect(claimed.map(({ promptId }) => promptId).sort()).toEqual(['a', 'c']);
     expect(errors()).toEqual(['ForeignKey: jobstream:{hooks}:of:b was no webhook and is removed']);
-    expect(await admin.zrange('jobstream:{hooks}:due', 0, '-1')).toEqual(expect.not.arrayContaining(['b']));
-    await admin.set('jobstream:{hooks}:of:a', 'secret');
+    expect(await shared.admin.zrange('jobstream:{hooks}:due', 0, '-1')).toEqual(expect.not.arrayContaining(['b']));
+    await shared.admin.set('jobstream:{hooks}:of:a', 'secret');
     await done(store.hooks.later(hook('a'), 0));
-    await admin.set('jobstream:{hooks}:of:d', 'secret');
+    await shared.admin.set('jobstream:{hooks}:of:d', 'secret');
     await done(store.hooks.add(hook('d'), 0));
     expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([hook('d')]);
   });
 
   it('the list of webhooks that are due is removed and reported, and those that come are claimed', async () => {
     const store = open();
-    await admin.set('jobstream:{hooks}:due', 'secret');
+    await shared.admin.set('jobstream:{hooks}:due', 'secret');
     expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([]);
     await done(store.hooks.add({ promptId: 'a', text: 'text' }, 0));
     expect(await lastValueFrom(store.hooks.claim(10, 60_000))).toEqual([{ promptId: 'a', text: 'text' }]);
@@ -247,11 +257,11 @@ describe('what other programs put under our keys', () => {
     const store = open();
     await put(store);
     const key = keyBeside(KEY, 'files');
-    await admin.set(key, 'secret');
+    await shared.admin.set(key, 'secret');
     const file = { mimeType: 'image/png', bytes: Buffer.of(1) };
     await done(store.keepFile('job-1', 'a.png', file));
     expect(await lastValueFrom(store.file('job-1', 'a.png'))).toEqual(file);
-    await admin.set(key, 'secret');
+    await shared.admin.set(key, 'secret');
     expect(await lastValueFrom(store.file('job-1', 'a.png'))).toBeUndefined();
     expect(errors()).toEqual(Array(2).fill(`ForeignKey: ${key} was no file and is removed`));
   });
@@ -261,7 +271,7 @@ describe('what other programs put under our keys', () => {
     const seen: number[] = [];
     const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
-    await admin.spublish(feedChannel('job-1'), 'hello');
+    await shared.admin.spublish(feedChannel('job-1'), 'hello');
     await put(store, { seq: 9 });
     await until(() => seen.length > 0);
     expect(seen).toEqual([9]);
@@ -296,7 +306,7 @@ describe('changes', () => {
   });
 
   it('[R12] go on after Redis was killed, with what was stored meanwhile', async () => {
-    const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
+    const proxy = await tcpProxy(shared.server.url.replace('redis:', 'http:'));
     const store = open(proxy.url.replace('http:', 'redis:'));
     const seen: number[] = [];
     const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
@@ -304,9 +314,9 @@ describe('changes', () => {
     await put(store, { seq: 1 });
     await until(() => seen.length === 1);
     proxy.refuse();
-    await server.kill();
-    await server.start();
-    await until(async () => (await admin.set(KEY, JSON.stringify(aState({ seq: 2 }))).catch(() => '')) === 'OK');
+    await shared.server.kill();
+    await shared.server.start();
+    await until(async () => (await shared.admin.set(KEY, JSON.stringify(aState({ seq: 2 }))).catch(() => '')) === 'OK');
     // The store is back only now.
     proxy.accept();
     await until(() => seen.includes(2));
@@ -319,7 +329,7 @@ describe('changes', () => {
   });
 
   it('are published once, also where a write is repeated or refused', async () => {
-    const listener = new Redis(server.url);
+    const listener = new Redis(shared.server.url);
     const heard: string[] = [];
     listener.on('smessage', (_channel: string, message: string) => heard.push(message));
     await listener.ssubscribe(feedChannel('job-1'));
@@ -331,11 +341,11 @@ describe('changes', () => {
   });
 
   it('find a half-open link out, and hear what was stored meanwhile', async () => {
-    const proxy = await tcpProxy(server.url.replace('redis:', 'http:'));
+    const proxy = await tcpProxy(shared.server.url.replace('redis:', 'http:'));
     const store = open();
     const nodes = { homeOf: () => proxy.url.replace('http:', 'redis:'), moved$: NEVER, lookAround: noop };
     const listener = redisListener(nodes, report, 50);
-    const feed = redisFeed(listener, (key) => from(admin.get(key)), report);
+    const feed = redisFeed(listener, (key) => from(shared.admin.get(key)), report);
     const seen: number[] = [];
     const watching = feed.changes('job-1').subscribe(({ seq }) => seen.push(seq));
     await until(async () => (await watchersOf('job-1')) === 1);
@@ -354,7 +364,7 @@ describe('changes', () => {
 
 describe('[R12] an outage', () => {
   it('at the start is no error of the store, which recovers when Redis is there', async () => {
-    await server.kill();
+    await shared.server.kill();
     const store = open();
     const seen: number[] = [];
     const watching = store.changes('job-1').subscribe(({ seq }) => seen.push(seq));
@@ -362,7 +372,7 @@ describe('[R12] an outage', () => {
       await expect(use).rejects.toThrow(StoreUnavailable);
     }
     expect(await healthy(store)).toBe(false);
-    await server.start();
+    await shared.server.start();
     await until(() => healthy(store));
     expect(await put(store)).toBe('stored');
     await until(() => seen.length > 0);
@@ -370,14 +380,14 @@ describe('[R12] an outage', () => {
   });
 
   it('is told with its cause, once for each connection', async () => {
-    await server.kill();
+    await shared.server.kill();
     const store = open();
     const failure = await put(store).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(StoreUnavailable);
     expect((failure as StoreUnavailable).cause).toBeInstanceOf(Error);
     for (let i = 0; i < 5; i++) await healthy(store);
     await until(() => errors().some((error) => error.includes('ECONNREFUSED')));
-    await server.start();
+    await shared.server.start();
     await until(() => healthy(store));
     expect(reports.filter(({ where }) => where === 'redis')).toHaveLength(1);
   });
@@ -392,18 +402,18 @@ describe('[R12] an outage', () => {
     const ids = Array.from({ length: 2000 }, (_, i) => `job-${i}`);
     const writing = lastValueFrom(from(ids).pipe(mergeMap(write, 4)));
     await until(() => acknowledged.length > 100);
-    await server.kill();
+    await shared.server.kill();
     const inTime = acknowledged.length;
-    await server.start();
+    await shared.server.start();
     await writing;
     expect(inTime).toBeLessThan(2000);
     expect((await list(store)).map(({ promptId }) => promptId).sort()).toEqual(ids.sort());
   });
 
   it('that freezes Redis fails commands in time, blocks nobody, and ends', async () => {
-    const store = open(server.url, 1_000);
+    const store = open(shared.server.url, 1_000);
     await put(store, { seq: 1 });
-    server.pause();
+    shared.server.pause();
     let ticks = 0;
     const ticking = setInterval(() => ticks++, 10);
     const used = await Promise.allSettled([
@@ -412,9 +422,9 @@ describe('[R12] an outage', () => {
       list(store),
       lastValueFrom(store.remove('x')),
     ]);
-    const again = await Promise.allSettled([put(open(server.url, 1_000), { seq: 3 })]);
+    const again = await Promise.allSettled([put(open(shared.server.url, 1_000), { seq: 3 })]);
     clearInterval(ticking);
-    server.resume();
+    shared.server.resume();
     expect([...used, ...again].map(({ status }) => status)).toEqual(Array(5).fill('rejected'));
     expect(ticks).toBeGreaterThan(5);
     await until(() => healthy(store));
@@ -422,18 +432,18 @@ describe('[R12] an outage', () => {
   });
 
   it('that freezes Redis does not keep the store from closing', async () => {
-    const store = open(server.url, 1_000);
+    const store = open(shared.server.url, 1_000);
     await put(store);
-    server.pause();
+    shared.server.pause();
     await lastValueFrom(store.close(), { defaultValue: undefined });
-    server.resume();
+    shared.server.resume();
   });
 
   it('of the script cache only is not noticed', async () => {
     const store = open();
     await put(store, { seq: 1 });
     await put(store, { seq: 2 });
-    await admin.script('FLUSH');
+    await shared.admin.script('FLUSH');
     expect(await put(store, { seq: 3 })).toBe('stored');
   });
 });

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Viewing } from './http/file-response';
 
@@ -40,10 +41,31 @@ export class Faults {
   historyDelayMs = 2;
   /** Each frame comes with one before it that no client can read. */
   malformedFrames = false;
-  /** A node that counts takes no step past this one: it goes on once this is more, or its job is interrupted. */
-  mostSteps = Infinity;
   /** Whether a closing socket takes its successor's place in the table along, as real servers do. */
   staleSocketTrap = true;
+
+  readonly #news = new EventEmitter().setMaxListeners(0);
+  #mostSteps = Infinity;
+
+  /** A node that counts takes no step past this one: it goes on once this is more, or its job is interrupted. */
+  get mostSteps(): number {
+    return this.#mostSteps;
+  }
+
+  set mostSteps(steps: number) {
+    this.#mostSteps = steps;
+    this.wake();
+  }
+
+  /** Has those that wait for a change look again. */
+  wake(): void {
+    this.#news.emit('change');
+  }
+
+  /** Resolves with the next change; rejects once the signal is aborted. */
+  async change(signal: AbortSignal): Promise<void> {
+    await once(this.#news, 'change', { signal });
+  }
 
   /** Answers nothing for that long, then everything at once, as when a node holds Python's lock. */
   busy(seconds: number): void {

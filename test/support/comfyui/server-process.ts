@@ -91,6 +91,7 @@ export class ServerProcess {
   interrupt(promptId?: string): boolean {
     if (promptId !== undefined && this.running?.promptId !== promptId) return false;
     this.machine.interrupted = true;
+    this.setting.faults.wake();
     return this.running !== undefined;
   }
 

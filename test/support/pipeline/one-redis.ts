@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
@@ -6,7 +6,8 @@ import { start, stopAll } from '../comfyui/client/comfyui-client';
 import type { ComfyUIStandIn } from '../comfyui/stand-in';
 import { steps } from '../comfyui/workflows';
 import { anInstance, closeAll, type Instance, type InstanceOptions } from './pipelines';
-import { startRedis, type RedisServer } from '../redis/redis-server';
+import type { RedisServer } from '../redis/redis-server';
+import { sharedRedis } from '../redis/shared-redis';
 
 /** A step each 50 ms. */
 export const lasting = (seconds: number) => steps({ steps: seconds * 20, secondsPerStep: 0.05 });
@@ -30,21 +31,10 @@ export interface OneRedis {
 
 /** Has the specs of this file share one Redis. What it gives is there while a test runs. */
 export function onOneRedis(): OneRedis {
-  let redis: RedisServer;
-  let admin: Redis;
+  const shared = sharedRedis();
   let comfy: ComfyUIStandIn;
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 20 });
-    admin.on('error', () => 'as wanted');
-  });
-  afterAll(async () => {
-    await admin.quit();
-    await redis.stop();
-  });
   beforeEach(async () => {
-    await admin.flushall();
     comfy = await start();
   });
   afterEach(async () => {
@@ -54,22 +44,26 @@ export function onOneRedis(): OneRedis {
 
   return {
     get redis() {
-      return redis;
+      return shared.server;
     },
     get admin() {
-      return admin;
+      return shared.admin;
     },
     get comfy() {
       return comfy;
     },
     instance: (options = {}) =>
-      anInstance({ servers: [comfy.url], store: (report) => redisStore({ url: redis.url, report }), ...options }),
+      anInstance({
+        servers: [comfy.url],
+        store: (report) => redisStore({ url: shared.server.url, report }),
+        ...options,
+      }),
     holdJobs: () => void (comfy.faults.mostSteps = 15),
     letJobsGo: () => void (comfy.faults.mostSteps = Infinity),
     stored: async (promptId) => {
-      const json = await admin.get(`comfyui:job:${promptId}`);
+      const json = await shared.admin.get(`comfyui:job:${promptId}`);
       return json === null ? undefined : (JSON.parse(json) as JobState);
     },
-    owner: (clientId = '') => admin.get(leaseKey(clientId)),
+    owner: (clientId = '') => shared.admin.get(leaseKey(clientId)),
   };
 }

@@ -175,7 +175,7 @@ export class Execution {
       files,
       sleep: (seconds) => sleep(seconds * 1000 * timeScale, undefined, { signal }),
       mayTake: async (step) => {
-        while (step > faults.mostSteps && !this.machine.interrupted) await sleep(5, undefined, { signal });
+        while (step > faults.mostSteps && !this.machine.interrupted) await faults.change(signal);
       },
       elapsed: () => (Date.now() - started) / 1000 / timeScale,
       progress: (value, max, preview, format) => {
