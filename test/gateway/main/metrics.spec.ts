@@ -83,7 +83,8 @@ test('every metric of the rules and of the board is there after a mixed run, res
   const socket = await connected(service);
   await joinRoom(socket, long);
   comfy.dropSockets('abrupt');
-  await until(() => comfy.sockets() === 1);
+  // That of the job, and the instance's own.
+  await until(() => service.output().includes('closed with code 1006') && comfy.sockets() === 2);
   await asking(service)('POST', `/jobs/${long}/cancel`);
   comfy.faults.malformedFrames = true;
   const others = [await submit(steps()), await submit(nodeError())];
