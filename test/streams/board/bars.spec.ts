@@ -98,3 +98,12 @@ test('what is left of a run that stalls at its end is told again and again, thou
   // Not each second.
   expect(told.filter(({ updatedAt }) => updatedAt > 50_000).length).toBeLessThan(15);
 });
+
+test('[R2] a bar that goes on where it was does not fall by what a share loses as a decimal', () => {
+  const board = jobBoard(timing);
+  const taken = jobOf(aState({ promptId: 'a', progress: 53.3 }), { graph: sampling, accepted: true, linked: true });
+  board.take({ tag: 'opened', job: taken });
+  const changes = board.take({ promptId: 'a', at: 0, tag: 'executing', nodeId: '2' });
+  const shown = changes.flatMap((change) => (change.tag === 'state' ? [change.state.progress] : []));
+  expect(shown.at(-1)).toBeGreaterThanOrEqual(53.3);
+});
