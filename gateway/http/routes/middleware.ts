@@ -21,7 +21,10 @@ export const inTurn = (): RequestHandler => {
     return many;
   };
   return ({ socket: connection }, response, next) => {
-    if (response.socket !== null) return void next();
+    if (response.socket !== null) {
+      next();
+      return;
+    }
     if (count(connection, 1) > bounds.pipelined) {
       count(connection, -1);
       throw new Problem('too-many-requests', {
