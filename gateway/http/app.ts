@@ -30,7 +30,7 @@ import { Problem } from '../wire/problem';
 import { sendProblem } from './bodies/send-problem';
 import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
-import { onlyMethods } from './routes/middleware';
+import { inTurn, onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { Metrics } from '../metrics';
@@ -74,7 +74,7 @@ export const httpApp = (options: HttpOptions): Express => {
   // Express's last word on an error has the stack in it, unless this is said.
   app.set('env', 'production');
   app.use(underBase(options.basePath, options.proxies));
-  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore(), inTurn());
   // Probes come before admission: no rate limit is to make an orchestrator think the gateway dead.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), reporters(options.reportTokens), admission.http);
   app.use(

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import type { Socket } from 'node:net';
 import type { Viewer } from '../../admission/auth/auth';
 import type { TokenRefused } from '../../admission/auth/token-refused';
 import { bounds } from '../../../streams/bounds';
@@ -6,6 +7,36 @@ import { cut } from '../../../streams/workflow/shown-text';
 import { badFields } from '../requests/fields/bad-fields';
 import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
+
+/**
+ * Serves a request that came behind others of its connection once those are answered. Node hands it over at once, but
+ * tells its response neither of the connection's end nor of its time-outs before the connection is its own: an event stream
+ * or a download behind another stayed for ever where the caller went. Those that wait are counted (R16).
+ */
+export const inTurn = (): RequestHandler => {
+  const waiting = new WeakMap<Socket, number>();
+  const count = (connection: Socket, by: 1 | -1): number => {
+    const many = (waiting.get(connection) ?? 0) + by;
+    waiting.set(connection, many);
+    return many;
+  };
+  return ({ socket: connection }, response, next) => {
+    if (response.socket !== null) {
+      next();
+      return;
+    }
+    if (count(connection, 1) > bounds.pipelined) {
+      count(connection, -1);
+      throw new Problem('too-many-requests', {
+        detail: `So many requests of a connection may wait: ${bounds.pipelined}.`,
+      });
+    }
+    response.once('socket', () => {
+      count(connection, -1);
+      next();
+    });
+  };
+};
 
 /** A handler behind `authenticated`. */
 export type ViewerHandler<Params = Record<string, string>> = RequestHandler<

@@ -1,0 +1,214 @@
+import {
+  distinctUntilChanged,
+  filter,
+  NEVER,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  map,
+  merge,
+  of,
+  take,
+  takeUntil,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { jobBoard, type Board, type BoardEvent, type Change } from '../../../streams/board/board';
+import { jobOf, lookedUpAt } from '../../../streams/job/job';
+import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../../streams/changes/job-changes';
+import type { Timing } from '../../../streams/job/timing';
+import { aFailure, anOutput, aState, sampling, type Fact } from '../job/a-job';
+
+const marbles = (): TestScheduler => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
+
+/** Short, so that a diagram shows it. */
+const timing: Timing = {
+  auditMs: 100,
+  takeoverMs: 4,
+  pollMs: 5,
+  suspectMs: 6,
+  soonMs: 2,
+  lostAfterMs: 10,
+  deafMs: 8,
+  quietMs: 40,
+  trapQuietMs: 6,
+  maxQuietMs: 80,
+};
+const SERVER = 'http://comfyui';
+
+/** What sockets, looks and commands bring, a letter each; all of the job `p` and the session `c`. */
+export const facts: Record<string, Fact> = {
+  s: { tag: 'started' },
+  1: { tag: 'stepped', nodeId: '2', value: 1, max: 10 },
+  2: { tag: 'stepped', nodeId: '2', value: 2, max: 10 },
+  3: { tag: 'stepped', nodeId: '2', value: 3, max: 10 },
+  x: { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] },
+  d: { tag: 'succeeded' },
+  b: { tag: 'broke', failure: aFailure('node_error') },
+  r: { tag: 'found', where: 'running' },
+  q: { tag: 'found', where: 'pending', ahead: 1 },
+  e: { tag: 'ended', outcome: [anOutput('3')] },
+  n: { tag: 'absent' },
+};
+export const opened = (promptId = 'p', more = {}): BoardEvent => ({
+  tag: 'opened',
+  job: lookedUpAt(jobOf(aState({ promptId, ...more }), { graph: sampling, accepted: true }), timing.auditMs),
+});
+/** The same, to be looked at from the first. */
+export const due = (promptId = 'p', more = {}): BoardEvent => ({
+  tag: 'opened',
+  job: jobOf(aState({ promptId, ...more }), { graph: sampling, accepted: true }),
+});
+
+/** What is seen of a change: enough to tell them apart, one letter each. */
+export const seen: Record<string, unknown> = {
+  o: { status: 'queued', via: 'websocket' },
+  q: { status: 'queued', via: 'polling', queuePosition: 1 },
+  w: { status: 'queued', via: 'websocket', queuePosition: 1 },
+  s: { status: 'processing', via: 'websocket' },
+  r: { status: 'processing', via: 'polling' },
+  1: { status: 'processing', via: 'websocket', step: 1 },
+  2: { status: 'processing', via: 'websocket', step: 2 },
+  3: { status: 'processing', via: 'websocket', step: 3 },
+  p: { status: 'processing', via: 'polling', step: 1 },
+  R: { status: 'processing', via: 'websocket', step: 1 },
+  x: { status: 'processing', via: 'websocket', step: 1 },
+  e: { status: 'completed', via: 'websocket' },
+  E: { status: 'completed', via: 'polling' },
+  B: { status: 'failed', via: 'websocket' },
+  L: { status: 'failed', via: 'polling' },
+};
+const shown = (change: Change): unknown => {
+  if (change.tag !== 'state') return change;
+  const { status, via, node, queuePosition } = change.state;
+  return {
+    status,
+    via,
+    ...(node !== undefined && { step: node.value }),
+    ...(queuePosition !== undefined && { queuePosition }),
+  };
+};
+
+const isRunning = (seen: unknown): boolean => (seen as { status?: unknown }).status === 'processing';
+
+export const aSession = { clientId: 'c', serverUrl: SERVER, inherited: false, mayOpen: () => true, end$: NEVER };
+
+export type Helpers = Parameters<Parameters<TestScheduler['run']>[0]>[0];
+
+/** The page over sockets, looks and commands given as marbles, on virtual time. */
+function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
+  const board = jobBoard(timing);
+  const reports: string[] = [];
+  const told = (letter: string): BoardEvent => ({ promptId: 'p', at: scheduler.now(), ...facts[letter]! });
+  const looked = (letters$: Observable<string>): Observable<BoardEvent> => letters$.pipe(map(told));
+  /** `l` is an open socket that greets, `m` a mute one, `h` a frame of no job. */
+  const framed = (letter: string): BoardEvent[] => {
+    const at = scheduler.now();
+    const heard: BoardEvent = { tag: 'heard', clientId: 'c', at };
+    const linked: BoardEvent = { tag: 'linked', clientId: 'c', at };
+    return letter === 'l'
+      ? [linked, heard]
+      : letter === 'm'
+        ? [linked]
+        : letter === 'h'
+          ? [heard]
+          : [heard, told(letter)];
+  };
+  const unlinked = (clean: boolean): Observable<BoardEvent> =>
+    defer(() => of<BoardEvent>({ tag: 'unlinked', clientId: 'c', at: scheduler.now(), clean }));
+
+  /** A socket as `sources/session.ts` has it: cut off on `#`, closed with the handshake when it is told to. */
+  const connect =
+    (letters$: Observable<string>): Session['connect'] =>
+    (reopen$, stop$) => {
+      const cutOff$ = letters$.pipe(
+        concatMap(framed),
+        catchError((error: unknown) =>
+          concat(
+            unlinked(false),
+            throwError(() => error as Error),
+          ),
+        ),
+      );
+      const reopened$ = reopen$.pipe(
+        take(1),
+        concatMap(() =>
+          concat(
+            unlinked(true),
+            throwError(() => new Error('reopened')),
+          ),
+        ),
+      );
+      return concat(merge(cutOff$, reopened$).pipe(takeUntil(stop$)), unlinked(true));
+    };
+  const session = (letters$: Observable<string>, more: Partial<Session> = {}): Session => ({
+    ...aSession,
+    connect: connect(letters$),
+    ...more,
+  });
+  const server = (letters$: Observable<string>, more: Partial<Server> = {}): Server => ({
+    url: SERVER,
+    answeredAt: () => 1,
+    lookUp: () => looked(letters$),
+    ...more,
+  });
+  const policy: Policy = {
+    tickMs: 2,
+    reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
+    look: { steadyMs: 1_000, delayMs: (n) => 10 * n },
+    clock: scheduler,
+    isTransient: () => true,
+  };
+  return {
+    board,
+    reports,
+    looked,
+    session,
+    server,
+    /** The page, by what is seen of its changes. */
+    page: (sources: Partial<Sources>, over: Partial<Policy> = {}): Observable<unknown> =>
+      jobChanges(
+        {
+          servers: [],
+          session$: NEVER,
+          command$: hot<Observable<BoardEvent>>('o', { o: of(opened()) }),
+          stop$: NEVER,
+          ...sources,
+        },
+        board,
+        { ...policy, ...over },
+        (where) => reports.push(where),
+      ).pipe(
+        filter(({ tag }) => tag !== 'measured'),
+        map(shown),
+        // Of a job that runs the bar may have gone on by the clock between two that look alike.
+        distinctUntilChanged((a, b) => isRunning(a) && JSON.stringify(a) === JSON.stringify(b)),
+      ),
+  };
+}
+
+/** One after the other, a subscription each; the last again and again. */
+export const sequence = <T>(...all$: readonly Observable<T>[]): Observable<T> => {
+  let next = 0;
+  return defer(() => all$[Math.min(next++, all$.length - 1)]!);
+};
+
+const isReopened = (error: unknown): boolean => error instanceof Error && error.message === 'reopened';
+
+/** Runs a test of the page in virtual time. */
+export function run(check: (kit: ReturnType<typeof aPage> & Helpers & { scheduler: TestScheduler }) => void): {
+  board: Board;
+  reports: readonly string[];
+} {
+  const scheduler = marbles();
+  return scheduler.run((helpers) => {
+    const page = aPage(scheduler, helpers);
+    check({ ...helpers, ...page, scheduler, cold: helpers.cold });
+    return page;
+  });
+}
+
+/** Subscriptions to something that ends at once, at these times. */
+export const at = (...frames: readonly number[]): string[] => frames.map((frame) => `${frame}ms (^!)`);
