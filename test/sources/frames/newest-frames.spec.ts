@@ -13,7 +13,10 @@ interface Said {
   readonly afterMs: number;
   readonly text: string;
 }
-const jobs = ['a', 'b', 'c'];
+/** One by a name that is none of ComfyUI's, two by such as are alike in all that they are looked up by. */
+const jobs = ['a', ...['b', 'c'].map((id) => `${id}0000000-0000-4000-8000-000000000000`)];
+/** Of these bytes a frame with a long id is much, and one with a short id is not. */
+const LENT_BYTES = 512;
 const frame = fc.oneof(
   { weight: 8, arbitrary: fc.constant('progress_state') },
   { weight: 4, arbitrary: fc.constant('progress') },
@@ -77,17 +80,24 @@ function eventsOf(frames: readonly Said[], isPressed: boolean): readonly (readon
     time,
   });
   let at = 1;
-  for (const { afterMs, text } of frames) {
+  // As the socket lends its own bytes; frames that come at once are in one read.
+  let lent: Buffer = Buffer.alloc(LENT_BYTES);
+  let end = 0;
+  const settle = (): void => {
+    lent = texts.settle(lent);
+    lent.fill((end = 0));
+  };
+  frames.forEach(({ afterMs, text }, n) => {
     at += afterMs;
     clock.schedule(() => {
       if (isPressed) time.press(clock.now());
-      // As the socket lends its own bytes.
-      const lent = Buffer.from(text);
-      texts.take(lent, 0, lent.length);
-      texts.settle();
-      lent.fill(0);
+      if (end + text.length > LENT_BYTES) settle();
+      const start = end;
+      end += lent.write(text, start);
+      texts.take(lent, start, end);
+      if (frames[n + 1]?.afterMs !== 0) settle();
     }, at);
-  }
+  });
   clock.flush();
   return told;
 }
@@ -168,6 +178,25 @@ test('`progress` is read where no `progress_state` says the same, and of each no
   ]);
 });
 
+test('bytes in which frames of two jobs wait are not written over until both are read or overtaken', () => {
+  const [, b = '', c = ''] = jobs;
+  const said = (afterMs: number, promptId: string, n: number): Said => ({
+    ...{ afterMs, text: textOf('progress_state', promptId, '1', n) },
+  });
+  const frames = [said(0, b, 1), said(0, c, 1), said(5, b, 2), said(0, c, 2), ...[3, 4, 5].map((n) => said(5, b, n))];
+  const events = eventsOf(frames, false).map(([, event]) => event);
+  const steps = events.map((event) => event.tag === 'snapshot' && [event.promptId, event.nodes[0]?.value]);
+  expect(steps).toEqual(
+    expect.arrayContaining([
+      [b, 1],
+      [c, 1],
+      [b, 5],
+      [c, 2],
+    ]),
+  );
+  expect(steps).toHaveLength(4);
+});
+
 /** A socket that is too full, of whose frames each takes a millisecond to read. */
 function slowlyRead() {
   const clock = new VirtualTimeScheduler();
@@ -188,7 +217,7 @@ function slowlyRead() {
     time.press(clock.now());
     const frame = Buffer.from(textOf('progress_state', `job-${job}`, '1', 1).padEnd(bytes));
     texts.take(frame, 0, bytes);
-    texts.settle();
+    texts.settle(frame);
   };
   return { clock, reads, take };
 }
