@@ -55,12 +55,6 @@ export function isAt(bytes: Uint8Array, start: number, wanted: Uint8Array): bool
   return true;
 }
 
-/** Whether this id, of plain letters, stands at `start` with the quote after it. */
-export function isIdAt(bytes: Uint8Array, start: number, id: string): boolean {
-  for (let n = 0; n < id.length; n += 1) if (bytes[start + n] !== id.charCodeAt(n)) return false;
-  return bytes[start + id.length] === QUOTE;
-}
-
 function startsLike(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
   for (let n = 0; start + n < end && n < wanted.length; n += 1) if (bytes[start + n] !== wanted[n]) return false;
   return true;

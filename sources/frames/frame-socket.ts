@@ -37,7 +37,7 @@ export function frameSocket(url: string, options: ClientOptions, uses: FrameSock
     const frame = data as Buffer;
     if (isBinary) onBinary(frame);
     // A longer one ends its session.
-    else if (frame.length <= bounds.lastFrameBytes) texts.take(frame, 0, frame.length);
+    else if (frame.length <= bounds.lastFrameBytes) texts.takeAlone(frame);
   });
   return socket;
 }

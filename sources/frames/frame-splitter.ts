@@ -17,8 +17,8 @@ export interface FrameSplitterOptions {
   readonly isOvertakable: (bytes: Buffer, start: number, end: number) => boolean | undefined;
   /** The payload of one, good until `settle`. */
   readonly take: (bytes: Buffer, start: number, end: number) => void;
-  /** What was taken is about to be written over. */
-  readonly settle: () => void;
+  /** What was taken is about to be written over: tells which bytes are to be, these or as many others. */
+  readonly settle: (bytes: Buffer) => Buffer;
   readonly pass: (bytes: Buffer) => void;
 }
 
@@ -30,8 +30,8 @@ const END_OF_ANSWER = Buffer.from('\r\n\r\n');
 
 export function frameSplitter(options: FrameSplitterOptions): FrameSplitter {
   const { mostBytes, settle, pass } = options;
-  const buffer = Buffer.allocUnsafeSlow(mostBytes);
-  const split = splitting(buffer, options);
+  let buffer: Buffer = Buffer.allocUnsafeSlow(mostBytes);
+  const split = splitting(options);
   let phase: 'answer' | 'frames' | 'other' = 'answer';
   /** Bytes at the start of the buffer whose rest is still to come. */
   let held = 0;
@@ -62,9 +62,10 @@ export function frameSplitter(options: FrameSplitterOptions): FrameSplitter {
           return;
         case 'frames': {
           if (isAnswer) pass(Buffer.from(buffer.subarray(0, start)));
-          const at = split(start, end);
-          settle();
-          buffer.copyWithin(0, at, end);
+          const at = split(buffer, start, end);
+          const read = buffer;
+          buffer = settle(read);
+          if (at < end) read.copy(buffer, 0, at, end);
           held = end - at;
         }
       }
@@ -72,20 +73,20 @@ export function frameSplitter(options: FrameSplitterOptions): FrameSplitter {
   };
 }
 
-/** Goes through the frames between two places of the buffer, and tells from where on they are to be held until more is there. */
-function splitting(buffer: Buffer, { mostBytes, isOvertakable, take, pass }: FrameSplitterOptions) {
+/** Goes through the frames between two places of a buffer, and tells from where on they are to be held until more is there. */
+function splitting({ mostBytes, isOvertakable, take, pass }: FrameSplitterOptions) {
   /** Bytes still to come of a frame that goes on to `ws`. */
   let passing = 0;
   /** No other message comes between the fragments of one. */
   let isFragmented = false;
 
-  const mayBeTaken = (at: number, head: number, total: number, end: number): boolean | undefined => {
+  const mayBeTaken = (buffer: Buffer, at: number, head: number, total: number, end: number): boolean | undefined => {
     const isWholeText = buffer[at] === (FIN | TEXT) && ((buffer[at + 1] ?? 0) & MASK) === 0 && !isFragmented;
     if (!isWholeText || total > mostBytes) return false;
     return isOvertakable(buffer, at + head, Math.min(end, at + total)) ?? (at + total > end ? undefined : false);
   };
 
-  return (start: number, end: number): number => {
+  return (buffer: Buffer, start: number, end: number): number => {
     let unpassed = start;
     let at = start + Math.min(passing, end - start);
     passing -= at - start;
@@ -97,7 +98,7 @@ function splitting(buffer: Buffer, { mostBytes, isOvertakable, take, pass }: Fra
       const head = headBytes(buffer, at, end);
       if (head === 0) break;
       const total = head + payloadBytes(buffer, at);
-      const verdict = mayBeTaken(at, head, total, end);
+      const verdict = mayBeTaken(buffer, at, head, total, end);
       if (verdict !== false && (verdict === undefined || at + total > end)) break;
       if (verdict) {
         passUntil(at);

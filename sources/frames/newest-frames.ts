@@ -1,9 +1,9 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
-import { bounds } from '../../streams/bounds';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
 import { frameLanes, type Lane, type Lanes } from './lanes';
 import type { ReadingTime } from './reading-time';
+import { waitingLine, type WaitingLine } from './waiting-line';
 
 /**
  * The text frames of one socket, in the order in which they are read. A `progress_state` says all that those before it
@@ -13,8 +13,10 @@ import type { ReadingTime } from './reading-time';
 export interface NewestFrames {
   /** A frame came: from `start` to `end` of these bytes, which are not to change until `settle`. */
   readonly take: (bytes: Buffer, start: number, end: number) => void;
-  /** What was taken so far is copied where it waits: its bytes are about to be written over. */
-  readonly settle: () => void;
+  /** The bytes that all was taken from are about to be written over: tells which others are to be, if what waits stays in those. */
+  readonly settle: (bytes: Buffer) => Buffer;
+  /** A frame came by itself, whose bytes are its own. */
+  readonly takeAlone: (frame: Buffer) => void;
   /** Reads all that waits: nothing more will come. */
   readonly flush: () => void;
   readonly close: () => void;
@@ -36,68 +38,112 @@ const SAID_MS = 1_000;
 const TICK_MS = 20;
 /** What waited is read for so long in one turn of the event loop; the rest is in the next. */
 const TURN_MS = 5;
-/** Bytes that a waiting frame is copied to: so many more than it has, and up to so many are kept for the next frame of any job. */
-const ROOM_BYTES = 16;
-const SPARE_BYTES = 512;
-const MOST_SPARE = 256;
 
-export function newestFrames({ read, tell, clock, time, random = Math.random }: NewestFramesOptions): NewestFrames {
+export function newestFrames(options: NewestFramesOptions): NewestFrames {
+  const { read, clock, time } = options;
   const lanes = frameLanes();
   const line = waitingLine();
+  const held = heldClock(clock);
+  const { readOne, readWaiting, readDue, flush, told } = reader(options, lanes, line, held);
   let tick: Subscription | undefined;
 
-  const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend, cameAt = now): number => {
-    line.leave(lane);
-    const { spaceMs, spreadMs } = time.pace(now);
-    lane.readAt = now;
-    lane.nextAt = now + spaceMs + spreadMs * (random() - 0.5);
-    return spend(() => {
-      told(cameAt < now ? waited(read(frame), cameAt) : read(frame), lane.promptId);
-    });
+  const onTick = (): void => {
+    held.letGo();
+    const hasTime = readDue(held.now());
+    tick = line.isEmpty() ? undefined : clock.schedule(onTick, hasTime ? TICK_MS : 0);
   };
-  const readWaiting = (lane: Lane | undefined): number =>
-    lane?.waiting === undefined ? 0 : readOne(lane, bytesOf(lane, lane.waiting), clock.now(), time.spend, lane.cameAt);
-  const flush = (): void => line.lanes().forEach(readWaiting);
-
-  const told = inOrder(lanes, tell, readWaiting, flush);
-
-  const readDue = (): void => {
-    const now = clock.now();
-    let spentMs = 0;
-    for (const lane of line.lanes()) {
-      if (spentMs >= TURN_MS || !time.allows(now)) break;
-      if (lane.dueAt <= now) spentMs += readWaiting(lane);
+  const take = (bytes: Buffer, start: number, end: number): void => {
+    const type = overtakable(bytes, start, end);
+    const now = held.now();
+    const lane = type === undefined ? undefined : lanes.of(bytes, type, start, end, now);
+    if (lane === undefined) {
+      told(read(bytes.subarray(start, end)));
+      held.letGo();
+      return;
     }
-    tick = line.isEmpty() ? undefined : clock.schedule(readDue, spentMs < TURN_MS ? TICK_MS : 0);
+    if (type === 'progress_state') lane.stateAt = now;
+    else if (now - lane.stateAt < SAID_MS) return;
+    else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
+    const hasRoom = line.hasRoom(lane, end - start);
+    if (!hasRoom || (now >= lane.nextAt && time.allows(held.startedAt + now))) {
+      readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
+      return;
+    }
+    lane.dueAt = Math.max(lane.nextAt, now + time.pace(held.startedAt + now).waitMs);
+    line.wait(lane, bytes, start, end, now);
+    tick ??= clock.schedule(onTick, TICK_MS);
   };
 
   return {
-    take: (bytes, start, end) => {
-      const type = overtakable(bytes, start, end);
-      const now = clock.now();
-      const lane = type === undefined ? undefined : lanes.of(bytes, type, start, end, now);
-      if (lane === undefined) {
-        told(read(bytes.subarray(start, end)));
-        return;
-      }
-      if (type === 'progress_state') lane.stateAt = now;
-      else if (now - lane.stateAt < SAID_MS) return;
-      else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
-      const hasRoom = line.hasRoom(lane, end - start);
-      if (!hasRoom || (now >= lane.nextAt && time.allows(now))) {
-        readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
-        return;
-      }
-      lane.dueAt = Math.max(lane.nextAt, now + time.pace(now).waitMs);
-      line.wait(lane, bytes, start, end, now);
-      tick ??= clock.schedule(readDue, TICK_MS);
+    take,
+    settle: (bytes) => {
+      held.letGo();
+      return line.settle(bytes);
     },
-    settle: line.settle,
-    flush,
+    takeAlone: (frame) => {
+      held.letGo();
+      take(frame, 0, frame.length);
+      held.letGo();
+    },
+    flush: () => {
+      held.letGo();
+      flush();
+    },
     close: () => {
       tick?.unsubscribe();
       line.clear();
       lanes.clear();
+    },
+  };
+}
+
+/** Whole ms since the start. Asked once for all frames that come together and are not read: for each, it would take a tenth of their time. */
+function heldClock(clock: SchedulerLike) {
+  const startedAt = clock.now();
+  let asked: number | undefined;
+  return {
+    startedAt,
+    now: (): number => (asked ??= Math.round(clock.now() - startedAt)),
+    letGo: (): void => {
+      asked = undefined;
+    },
+  };
+}
+
+/** Reads frames, those that waited too. */
+function reader(
+  { read, tell, time, random = Math.random }: NewestFramesOptions,
+  lanes: Lanes,
+  line: WaitingLine,
+  held: ReturnType<typeof heldClock>,
+) {
+  const { startedAt } = held;
+  const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend, cameAt = now): number => {
+    line.leave(lane);
+    const { spaceMs, spreadMs } = time.pace(startedAt + now);
+    lane.readAt = now;
+    lane.nextAt = now + Math.round(spaceMs + spreadMs * (random() - 0.5));
+    const tookMs = spend(() => {
+      held.letGo();
+      told(cameAt < now ? waited(read(frame), startedAt + cameAt) : read(frame), lane.promptId);
+    });
+    held.letGo();
+    return tookMs;
+  };
+  const readWaiting = (lane: Lane | undefined): number =>
+    lane?.waiting === undefined ? 0 : readOne(lane, bytesOf(lane, lane.waiting), held.now(), time.spend, lane.cameAt);
+  const flush = (): void => line.lanes().forEach(readWaiting);
+  const told = inOrder(lanes, tell, readWaiting, flush);
+  return {
+    ...{ readOne, readWaiting, flush, told },
+    /** Reads what is due, and tells whether it was done in time. */
+    readDue: (now: number): boolean => {
+      let spentMs = 0;
+      for (const lane of line.lanes()) {
+        if (spentMs >= TURN_MS || !time.allows(startedAt + now)) break;
+        if (lane.dueAt <= now) spentMs += readWaiting(lane);
+      }
+      return spentMs < TURN_MS;
     },
   };
 }
@@ -131,75 +177,6 @@ const inOrder =
     tell(events);
     for (const event of events) if (event.tag === 'succeeded' || event.tag === 'broke') lanes.forget(event.promptId);
   };
-
-/** The lanes in which a frame waits, the longest first. */
-function waitingLine() {
-  const line = new Set<Lane>();
-  const lent: Lane[] = [];
-  const spare = spareBytes();
-  let heldBytes = 0;
-  return {
-    lanes: (): readonly Lane[] => [...line],
-    isEmpty: () => line.size === 0,
-    hasRoom: (lane: Lane, bytes: number): boolean =>
-      heldBytes + Math.max(0, bytes - lane.heldBytes) <= bounds.waitingFramesBytes,
-    wait: (lane: Lane, bytes: Buffer, start: number, end: number, now: number): void => {
-      if (lane.waiting === undefined) line.add(lane);
-      const longest = Math.max(lane.heldBytes, end - start);
-      heldBytes += longest - lane.heldBytes;
-      lane.heldBytes = longest;
-      lane.waiting = bytes;
-      lane.cameAt = now;
-      lane.start = start;
-      lane.end = end;
-      if (lane.isLent) return;
-      lane.isLent = true;
-      lent.push(lane);
-    },
-    leave: (lane: Lane): void => {
-      if (lane.waiting === undefined) return;
-      lane.waiting = undefined;
-      line.delete(lane);
-      heldBytes -= lane.heldBytes;
-      lane.heldBytes = 0;
-      spare.give(lane.copy);
-      lane.copy = undefined;
-    },
-    /** Only the last of those that came together is copied. */
-    settle: (): void => {
-      for (const lane of lent) {
-        lane.isLent = false;
-        if (lane.waiting === undefined) continue;
-        const length = lane.end - lane.start;
-        if (lane.copy === undefined || lane.copy.length < length) lane.copy = spare.take(length);
-        lane.waiting.copy(lane.copy, 0, lane.start, lane.end);
-        lane.waiting = lane.copy;
-        lane.start = 0;
-        lane.end = length;
-      }
-      lent.length = 0;
-    },
-    clear: (): void => {
-      for (const lane of line) lane.waiting = undefined;
-      line.clear();
-      lent.length = 0;
-    },
-  };
-}
-
-/** Bytes for the frames that wait, of whichever job: to make them anew costs more than to copy a frame. */
-function spareBytes() {
-  const spare: Buffer[] = [];
-  return {
-    take: (length: number): Buffer =>
-      // Frames of a job grow by some bytes while a node counts.
-      (length <= SPARE_BYTES ? spare.pop() : undefined) ??
-      Buffer.allocUnsafeSlow(Math.max(SPARE_BYTES, length + ROOM_BYTES)),
-    give: (bytes: Buffer | undefined): void => {
-      if (bytes?.length === SPARE_BYTES && spare.length < MOST_SPARE) spare.push(bytes);
-    },
-  };
-}
 
 /** A step of another node does not overtake the one that waits. After the job's id, a `progress` names its node. */
 function isOfWaitingNode({ waiting, start: from, end: to }: Lane, bytes: Buffer, start: number, end: number): boolean {
