@@ -165,15 +165,15 @@ describe('what is known of all jobs', () => {
     watching.unsubscribe();
   });
 
-  test('a job that somebody is shown as live has its end told, though no look lists it as live', async () => {
+  test('a job that somebody is shown as live is told of, and its end, though no look lists it as live', async () => {
     const { stored, jobs, hear, until, watching } = trial();
-    jobs.note(job('before', 1));
+    jobs.tell(job('before', 1));
     const news = hear(ada);
     await until(0);
-    jobs.note(job('a', 1));
+    jobs.tell(job('a', 1));
     put(stored, { ...end('a', 2), startedAt: -60_000 });
     await until(3_500);
-    expect(told(news)).toEqual([[], 'a2']);
+    expect(told(news)).toEqual([[], 'a1', 'a2']);
     watching.unsubscribe();
   });
 
