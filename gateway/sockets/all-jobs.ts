@@ -58,8 +58,11 @@ export interface LiveStates {
  * looked at every few seconds, once for all watchers, and not at all while nobody watches.
  */
 export interface AllJobs {
-  /** A job that somebody was just shown as it was stored: where it is live, its end is told, whether or not a look finds it. */
-  note(job: JobState): void;
+  /**
+   * A state that somebody is shown, of a job that may be another instance's: all who watch are told of it, and of nothing
+   * older, though a look that is under way has read that. Not of jobs that had ended before.
+   */
+  tell(job: JobState): void;
   /** The live jobs this viewer may see, as they are when they are read, once they are known; meanwhile and from then on each change of one. */
   news(viewer: Viewer): Observable<WatchNews>;
 }
@@ -111,8 +114,8 @@ class WatchedJobs implements AllJobs {
     );
   }
 
-  note(job: JobState): void {
-    if (this.#isKept && !isSettled(job)) this.#note(job);
+  tell(job: JobState): void {
+    if (this.#isKept && (!isSettled(job) || this.#known.has(job.promptId))) this.#tell(job);
   }
 
   #begin(): void {

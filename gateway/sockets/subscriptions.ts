@@ -127,7 +127,7 @@ class SocketSubscriptions implements Subscriptions {
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
       mergeMap((job) => {
         if (onlyEnded && !isSettled(job)) throw TOO_MANY;
-        this.#followed.all.note(job);
+        this.#followed.all.tell(job);
         return rooms.news(promptId, this.#viewer);
       }),
       finalize(over),
@@ -160,6 +160,7 @@ class SocketSubscriptions implements Subscriptions {
     const isAnswer = answer.with({ ok: true, job });
     if (!isAnswer) this.#queue.state(job);
     this.#told.add(promptId);
+    this.#followed.all.tell(news.job);
     return isAnswer;
   }
 

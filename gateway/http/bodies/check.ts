@@ -11,7 +11,7 @@ import { cut } from '../../../streams/workflow/shown-text';
 import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 import { isRecord } from '../../../streams/options';
 
-/** What bodies there are. */
+/** The kinds of bodies, and what each is decoded to. */
 export interface Bodies {
   readonly submit: SubmitBody;
   readonly track: TrackBody;
@@ -20,20 +20,20 @@ export interface Bodies {
 
 export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
   readonly kind: K;
-  /** In pieces, as they came. */
+  /** The body's bytes, in the pieces that arrived. */
   readonly chunks: readonly Uint8Array[];
   /** Whether the body must say whose job it is. */
   readonly needsUser: boolean;
-  /** Whether a digest is wanted: hashing costs. */
+  /** Whether to compute a digest, which only a request with an `Idempotency-Key` needs. */
   readonly wantsDigest: boolean;
 }
 
-/** What a body says, or why it is refused: plain values, fit to come from another thread. */
+/** The decoded body, or why it is refused: plain values, which a thread can post. */
 export type Checked<K extends keyof Bodies = keyof Bodies> =
   | { readonly tag: 'good'; readonly body: Bodies[K]; readonly digest?: string }
   | { readonly tag: 'refused'; readonly kind: ProblemKind; readonly details: ProblemDetails };
 
-/** Reads a body. Total, and pure: the same in whichever thread. */
+/** Decodes a body. Pure, and never throws, so it may run in any thread. `digest`: SHA-256 of the bytes, base64url. */
 export function checkedBody<K extends keyof Bodies>({
   kind,
   chunks,
@@ -76,7 +76,7 @@ const reading = {
   report: reportRequest,
 };
 
-/** A large workflow is read once, here, and nowhere else. */
+/** From this size on the workflow's outline is made here, in the thread: made later, it would block the event loop. */
 const LARGE_BYTES = 256 << 10;
 function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   if (bytes < LARGE_BYTES || !('tag' in body) || body.tag !== 'workflow' || typeof body.request.workflow !== 'string')
@@ -85,7 +85,7 @@ function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   return { ...body, request: { ...body.request, outline } };
 }
 
-/** What only the text can tell, and what depends on who asks. */
+/** Errors that only the text shows (fields given twice, numbers that would change), and a missing `userId`. */
 function objections(
   json: unknown,
   text: string,
@@ -110,10 +110,10 @@ function firstTwice(members: readonly Member[]): string | undefined {
   return undefined;
 }
 
-/** Reach ComfyUI as text, whatever is in them. */
+/** Members that reach ComfyUI as the caller's own text (R18), so a field given twice in them is ComfyUI's to judge. */
 const PASSED_ON: ReadonlySet<string> = new Set(['workflow', 'extraData']);
 
-/** JavaScript would keep the last of two fields of one name, and drop the other in silence. */
+/** The first field that a member's value has twice: `JSON.parse` would keep the last and drop the other in silence. */
 function givenTwiceIn(text: string, { key, start, end }: Member): readonly FieldError[] {
   if (end - start > MOST_METADATA) return [];
   const objects: (Set<string> | undefined)[] = [];
@@ -130,13 +130,13 @@ function givenTwiceIn(text: string, { key, start, end }: Member): readonly Field
   return [];
 }
 
-/** A name of a field with its colon, a text, and where objects and arrays begin and end. */
+/** A field's name with its colon, another string, or a bracket. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/g;
 
-/** Longer ones are refused for their length. */
+/** Characters up to which a member's text is searched; longer `metadata` exceeds `bounds.metadataBytes`. */
 const MOST_METADATA = 100_000;
 
-/** Why JavaScript would keep a number of this JSON as another one. */
+/** Why JavaScript would change a number of this JSON; empty if it keeps them all. */
 function unkeptIn(json: string): readonly string[] {
   if (!/\d{16}|e[+-]?\d{3}/i.test(json)) return [];
   const numbers = json.replace(TEXTS, '').match(NUMBERS) ?? [];
@@ -152,11 +152,11 @@ const NUMBERS = /-?\d[\d.e+-]*/gi;
 
 const isLargeInteger = (digits: string): boolean => /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
 
-/** Infinite, which JSON has no word for, or nothing although a digit of it is not. */
+/** Whether a number overflows to Infinity, which JSON cannot hold, or underflows to 0 although it has another digit. */
 const isBeyond = (digits: string): boolean =>
   !Number.isFinite(Number(digits)) || (Number(digits) === 0 && /^-?[0.]*[1-9]/.test(digits));
 
-/** Empty where there is none. */
+/** The text of a member's value; empty if there is no such member. */
 function memberText(text: string, members: readonly Member[], name: string): string {
   const { start = 0, end = 0 } = members.find(({ key }) => key === name) ?? {};
   return text.slice(start, end);

@@ -9,9 +9,9 @@ import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
 
 /**
- * Serves a request that came behind others of its connection once those are answered. Node hands it over at once, but
- * tells its response neither of the connection's end nor of its time-outs before the connection is its own: an event stream
- * or a download behind another stayed for ever where the caller went. Those that wait are counted (R16).
+ * Serves a pipelined request once those before it on its connection are answered. Node hands it over at once, but its
+ * response hears neither of the connection's end nor of time-outs before its turn: an event stream or a download that
+ * had waited stayed for ever if the caller left. At most `bounds.pipelined` requests of a connection wait (R16).
  */
 export const inTurn = (): RequestHandler => {
   const waiting = new WeakMap<Socket, number>();
@@ -38,7 +38,7 @@ export const inTurn = (): RequestHandler => {
   };
 };
 
-/** A handler behind `authenticated`. */
+/** A handler behind `authenticated`, which ensures `response.locals.viewer`. */
 export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
   Params,
   unknown,
@@ -47,14 +47,17 @@ export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
   { viewer: Viewer }
 >;
 
-/** Lets only callers pass whom admission knows, before any body is read. */
+/** Throws `unauthorized` if admission did not identify the caller. Stands before any body is read. */
 export const authenticated: ViewerHandler = (_request, { locals }, next) => {
   const { viewer, refusal } = locals as { readonly viewer?: Viewer; readonly refusal?: TokenRefused };
   if (viewer === undefined) throw unauthorized(refusal);
   next();
 };
 
-/** Refuses what a query names where a route reads none (R18); whatever job is meant, and before it is looked for (R14). */
+/**
+ * Refuses any query parameter, on routes that read none (R18). Runs before the job is looked up, so it reveals none
+ * (R14).
+ */
 export const withoutQuery: RequestHandler<Record<string, string>> = ({ query }, _response, next) => {
   const names = Object.keys(query).slice(0, bounds.fieldErrors);
   if (names.length > 0)
@@ -62,7 +65,7 @@ export const withoutQuery: RequestHandler<Record<string, string>> = ({ query }, 
   next();
 };
 
-/** The last handler of a route. */
+/** The last handler of a route: 405 for a method that it does not have, 204 with `Allow` for OPTIONS. */
 export const onlyMethods =
   (allow: string): RequestHandler =>
   (request, response) => {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Pipeline } from '../../../pipeline/api';
-import { createPipeline } from '../../../pipeline/instance/create-pipeline';
-import { embeddedStore } from '../../../sinks/embedded/embedded-store';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { startComfyUI } from '../../support/comfyui/stand-in';
-import { steps } from '../../support/comfyui/workflows';
-import { until } from '../../support/until';
+import type { Pipeline } from '../../../../pipeline/api';
+import { createPipeline } from '../../../../pipeline/instance/create-pipeline';
+import { embeddedStore } from '../../../../sinks/embedded/embedded-store';
+import { isSettled, type JobState } from '../../../../streams/job/job-state';
+import { startComfyUI } from '../../../support/comfyui/stand-in';
+import { steps } from '../../../support/comfyui/workflows';
+import { until } from '../../../support/until';
 
 test('[R2] a training goes on where its bar was, through two restarts, and has its end told after each', async () => {
   const comfy = await startComfyUI({ version: '0.33.0' });
