@@ -5,7 +5,7 @@ import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../../../sinks/job-store';
 import { aState } from '../../a-state';
-import { leasesContract } from '../leases.contract';
+import { leasesContract } from './contract';
 import { close, session } from './leases-on-redis';
 
 describe('the embedded store', () => {

@@ -13,7 +13,7 @@ describe('with a real Redis', () => {
 
     async function holder(): Promise<ReturnType<typeof spawn>> {
       const args = [
-        builtScript('test/sinks/contracts/lease-holder.ts'),
+        builtScript('test/sinks/contracts/leases/lease-holder.ts'),
         shared.server.url,
         session.clientId,
         session.serverUrl,

@@ -1,6 +1,6 @@
 import { askChannel, leaseKey, RELEASED_CHANNEL } from '../../../../sinks/redis/leases/redis-leases';
 import { SESSIONS_KEY } from '../../../../sinks/redis/leases/session-registry';
-import { leasesContract } from '../leases.contract';
+import { leasesContract } from './contract';
 import { until } from '../../../support/until';
 import { hold, leasesOnRedis, orphans, release, session } from './leases-on-redis';
 

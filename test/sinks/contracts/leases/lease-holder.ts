@@ -1,4 +1,4 @@
-import { redisStore } from '../../../sinks/redis/redis-store';
+import { redisStore } from '../../../../sinks/redis/redis-store';
 
 /** A process of its own that holds a session, prints what became of that, and stays until it is killed. */
 const [url = '', clientId = '', serverUrl = ''] = process.argv.slice(2);

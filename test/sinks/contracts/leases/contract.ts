@@ -1,6 +1,6 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import type { Leases, Request, SessionKey } from '../../../sinks/leases';
-import { until } from '../../support/until';
+import type { Leases, Request, SessionKey } from '../../../../sinks/leases';
+import { until } from '../../../support/until';
 
 /** What the contract needs of a store's leases. */
 export interface LeasesHarness {
