@@ -10,7 +10,7 @@ export interface AskedRequest {
   readonly ms: number;
 }
 
-/** A server's REST side, of which each question that was not given up is told; files are not. */
+/** Calls `asked` for each request of `rest` that was not given up; not for files. */
 export function askedRequests(rest: Rest, asked: (request: AskedRequest) => void): Rest {
   const timed = (method: 'GET' | 'POST', path: string, answer$: Observable<Answer>): Observable<Answer> =>
     defer(() => {
