@@ -25,7 +25,7 @@ export interface ComfyUIPodConfig {
 /** A workflow in ComfyUI's API format. */
 export type ComfyUIWorkflow = object;
 
-/** How often the images of a finished job are asked for while the server does not answer. */
+/** Attempts to fetch the images of a finished job while the server does not answer. */
 const DOWNLOADS = 5;
 
 /** One ComfyUI: workflows in, images out. Each workflow is posted once, whatever becomes of the network. */

@@ -34,7 +34,7 @@ export interface ComfyUIServer {
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;
-  /** Makes the server free the memory it holds. Completes once it did. Errors with `NoAnswer`. */
+  /** Asks the server to free the memory it holds. Completes once it answered. Errors with `NoAnswer`. */
   readonly free: () => Observable<never>;
   /**
    * The file; a part of it if a `range` is given and served; `undefined` if the server has no such file. Rejects with

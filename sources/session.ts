@@ -29,7 +29,7 @@ export class SocketClosed extends Error {
   }
 }
 
-/** How long a socket to ComfyUI may take for what, ms. */
+/** The time limits of a socket to ComfyUI, ms. */
 export interface SocketTiming {
   /** Between pings: proxies cut idle sockets. */
   readonly pingMs: number;
@@ -39,7 +39,10 @@ export interface SocketTiming {
   readonly handshakeMs: number;
   /** For the closing handshake, before the socket is cut. */
   readonly closeMs: number;
-  /** The same if the session ends here: its next holder waits for that, and sees to its own socket after a cut. */
+  /**
+   * The same if the session ends here: short, as its next holder waits for it, and finds by itself (R7) whether ComfyUI
+   * dropped the new socket when it noticed that this one was cut.
+   */
   readonly stopMs: number;
 }
 

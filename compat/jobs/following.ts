@@ -3,7 +3,7 @@ import { NoAnswer, UnknownJob, isSettled, type JobRequest, type JobState, type P
 import type { Held } from './held-pipeline';
 import { realClock } from './real-clock';
 
-/** Only the application knows whose the jobs are. */
+/** Only the application knows whose the jobs are: here they are all of one user. */
 export const anonymous: Pick<JobRequest, 'type' | 'userId'> = { type: 'image_generation', userId: 'application' };
 
 /** How long between two looks at a server that does not answer, or does not know the job, ms: at first, and at most. */

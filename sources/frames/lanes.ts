@@ -50,7 +50,7 @@ export interface Lanes {
   readonly clear: () => void;
 }
 
-/** A lane in which no frame waits, and none was read for this long, is removed. */
+/** How long after its last read a lane in which no frame waits is removed, ms. */
 const IDLE_MS = 10_000;
 
 /** Characters of most ids: ComfyUI's are UUIDs. */

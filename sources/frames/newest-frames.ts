@@ -36,11 +36,11 @@ export interface NewestFramesOptions {
 }
 
 /**
- * For this long after a `progress_state` of a job, its `progress` is not read, ms: a server that sends the one for a
- * step sends it for each.
+ * How long after a job's `progress_state` its `progress` is not read, ms: a server that sends the one for a step sends
+ * it for each.
  */
 const SAID_MS = 1_000;
-/** How often it is looked which waiting frames are due, ms. */
+/** How often waiting frames are checked, ms. */
 const TICK_MS = 20;
 /** How long waiting frames are read in one turn of the event loop, ms; the rest is read in the next. */
 const TURN_MS = 5;

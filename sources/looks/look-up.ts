@@ -65,7 +65,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
     if (some.length < MIN_FOR_LIST) return oneByOne(some, true);
     const askedAt = clock.now();
     return ends().pipe(
-      // The list only spares requests: if it is no answer, each job is asked for.
+      // The list only saves requests: if it is no answer, each job is asked for.
       catchError((error: unknown) => {
         if (!(error instanceof NoAnswer)) throw error;
         return of<Ends>({ ids: new Map(), isAll: false });

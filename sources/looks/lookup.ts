@@ -17,7 +17,7 @@ import { MARK } from './places';
  * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).
  */
 export interface Lookup {
-  /** The jobs in hand: the running one first, then in the order of the queue. */
+  /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job by its id: in the queue, ended, or absent. */
   readonly one: (promptId: string) => Observable<Found>;
@@ -133,7 +133,7 @@ class Routes implements Lookup {
   }
 
   /**
-   * An object without the job means that it is absent, and a proxy's error must not mean that (R4): only a 200 is read.
+   * Reads only a 200: an object without the job means that it is absent, and a proxy's error must not mean that (R4).
    */
   #historyIn(answer: Answer, promptId: string): Found {
     return this.#parsed(answer, historyPath(promptId), ({ status, json }) =>

@@ -124,7 +124,7 @@ export function rest(
 /** Fails requests at once after this many failures in a row, until a trial one succeeds. */
 const breakerAfter = (failures: number): CircuitBreakerPolicy =>
   circuitBreaker(
-    // A body too large is the fault of one request, and an answer that cannot be read concerns one job.
+    // A body too large is the fault of one request; an answer that cannot be read concerns one job.
     handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
     {
       breaker: new ConsecutiveBreaker(failures),

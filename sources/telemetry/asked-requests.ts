@@ -1,7 +1,10 @@
 import { defer, tap, type Observable } from 'rxjs';
 import { NotAsked, type Answer, type Rest } from '../rest/rest';
 
-/** One request: answered, not answered, or not even sent because the server has not been answering. */
+/**
+ * One request: answered, not answered, or not sent, because the server has not been answering or wants to be left
+ * alone.
+ */
 export interface AskedRequest {
   readonly method: 'GET' | 'POST';
   /** Without its query. */
