@@ -1,13 +1,16 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 
-/** Between two reports of one kind. */
+/** How long between two reports of one kind, ms. */
 const EVERY_MS = 1_000;
 
-/** Kinds that are told apart; whatever else comes in that second counts as one more. */
+/** How many kinds are told apart; all that come later count as one more. */
 const MAX_KINDS = 64;
 
-/** Reports an error of each kind (its place and message) once a second at most, with how many like it were left out before. */
+/**
+ * Reports an error of each kind (its place and message) once a second at most, with the number of those left out
+ * before.
+ */
 export function throttledReport(report: Report, clock: SchedulerLike): Report {
   const kinds = new Map<string, { readonly at: number; readonly leftOut: number }>();
   return (where, error) => {

@@ -1,6 +1,7 @@
 import { EMPTY, NEVER, concat, concatMap, ignoreElements, range, tap, type Observable } from 'rxjs';
 import type { BoardEvent } from '../../../streams/board/board';
 import type { Session } from '../../../streams/changes/job-changes';
+import { barTickMs } from '../../../streams/job/progress/bar';
 import type { Fact } from '../job/a-job';
 import { aSession, at, facts, opened, run, seen, sequence } from './a-page';
 
@@ -25,6 +26,18 @@ describe('frames', () => {
       expectObservable(page({ session$ }), '^ 24ms !').toBe(expected, seen);
       expectSubscriptions(second$.subscriptions).toBe('----------------^--------!');
     });
+  });
+
+  test('[R17] are waited for without waking up between two seconds', () => {
+    const waits: (number | undefined)[] = [];
+    run(({ cold, page, session, scheduler, expectObservable }) => {
+      const scheduled = jest.spyOn(scheduler, 'schedule');
+      expectObservable(page({ session$: cold('s', { s: session(cold('l')) }) }), '^ 900ms !').toBe('o', seen);
+      scheduler.flush();
+      waits.push(...scheduled.mock.calls.map(([, ms]) => ms));
+    });
+    expect(waits).toContain(barTickMs.longest);
+    expect(waits).not.toContain(barTickMs.shortest);
   });
 
   test('twenty thousand of them make nothing grow', () => {
