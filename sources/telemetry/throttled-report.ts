@@ -4,7 +4,7 @@ import type { Report } from '../../streams/operators/reporting';
 /** How long between two reports of one kind, ms. */
 const EVERY_MS = 1_000;
 
-/** How many kinds are told apart; all that come later count as one more. */
+/** How many kinds are told apart in a second; all that come later in it count as one more. */
 const MAX_KINDS = 64;
 
 /**
@@ -16,8 +16,10 @@ export function throttledReport(report: Report, clock: SchedulerLike): Report {
   return (where, error) => {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     const known = `${where} ${name} ${message}`.slice(0, 300);
-    const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
     const now = clock.now();
+    if (kinds.size >= MAX_KINDS && !kinds.has(known))
+      for (const [quiet, { at }] of kinds) if (now - at >= EVERY_MS) kinds.delete(quiet);
+    const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
     const last = kinds.get(kind);
     if (last !== undefined && now - last.at < EVERY_MS) {
       kinds.set(kind, { ...last, leftOut: last.leftOut + 1 });
