@@ -13,6 +13,10 @@ export interface PlanNode {
   /** Its place among the nodes of the graph. */
   readonly place: number;
   readonly inputs: readonly string[];
+  /** The classes of those, each once: what comes as a list makes it run so often. */
+  readonly fedBy: string;
+  /** Whether it works with a model, or with what one made: its time is another with another model. */
+  readonly usesModel: boolean;
   /** The steps it will take, where its inputs or those of its scheduler declare them. */
   readonly steps: number | undefined;
   /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
@@ -73,6 +77,8 @@ function madeFrom(graph: Graph): Plan {
       type,
       place: nodes.size,
       inputs,
+      fedBy: once([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join()),
+      usesModel: prior.stepMs !== undefined || [...node.links.keys()].some((name) => OF_A_MODEL.test(name)),
       steps,
       tiles: prior.rounds === undefined ? undefined : tilesOf(graph, node, before),
       prior,
@@ -90,6 +96,9 @@ function madeFrom(graph: Graph): Plan {
 
 /** So many loops of a workflow are looked through. */
 const MOST_LOOPS = 32;
+
+/** Inputs by which a node gets a model, or what one made. */
+const OF_A_MODEL = /model|clip|vae|samples|latent|pipe|guider|sigmas/;
 
 /** What a class's name tells. */
 interface NodeClass {

@@ -23,7 +23,10 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     handsOn,
   ],
   [/^seed\b(?! ?vr)|\bselect$|scheduler|sigmas|guidance|\bswitch\b|constant|concat|\bmath|\bnote\b/, handsOn],
-  [/^set\b|^get\b(?! video)|^sampler\b(?! custom)|^model sampling/, handsOn],
+  [
+    /^set\b|^get\b(?! video)|^sampler\b(?! custom)|^model sampling|evolved sampling|^ade (apply|sample settings)/,
+    handsOn,
+  ],
   [/ultimate ?sd ?upscale|tiled ?(sampl|diffusion|upscale)|sd ?upscale/, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
   [/\btrain(?!ing ?(set|data))(?! ?data)/, { fixedMs: 5_000, stepMs: 500 }],
   [/training ?dataset|cache ?latents/, { fixedMs: 15_000 }],
