@@ -1,5 +1,5 @@
 import { bounds } from '../../bounds';
-import { byName, totalMs, type Durations, type Expected } from './plan/expected';
+import { byName, type Durations, type Expected, type Repeated } from './plan/expected';
 import { addNode, type ClassToCome } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
 import type { Plan, PlanNode } from './plan/plan';
@@ -102,7 +102,7 @@ export function planned(run: RunClock): RunClock {
     if (node === undefined || run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
-      const expected = known ?? withLoop(run, node, run.durations(node, isCold), isCold);
+      const expected = known ?? withLoop(run, node, run.durations(node, isCold));
       pending.set(id, expected);
       addNode(byClass, node, expected);
     }
@@ -115,15 +115,15 @@ export function planned(run: RunClock): RunClock {
   return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };
 }
 
-/** Of a loop's last node nothing is known: it is guessed to take what the loop's nodes do, so often more. */
-function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: Expected, isCold: boolean): Expected {
-  if (loop === undefined || expected.trust > 0) return expected;
-  let onceMs = 0;
+/** Of a loop's last node nothing is known: it is guessed to do what the loop's nodes do, so often more, with models loaded. */
+function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: Expected): Expected {
+  if (loop === undefined || loop.times <= 1 || expected.trust > 0) return expected;
+  const repeats: Repeated[] = [];
   for (const id of loop.body) {
     const node = plan.nodes.get(id);
-    if (node !== undefined) onceMs += totalMs(durations(node, isCold));
+    if (node !== undefined) repeats.push({ node, expected: durations(node, false), times: loop.times - 1 });
   }
-  return { ...expected, fixedMs: expected.fixedMs + (loop.times - 1) * onceMs };
+  return { ...expected, repeats };
 }
 
 /** The run of a workflow that was not known before. */

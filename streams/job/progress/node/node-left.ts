@@ -132,7 +132,8 @@ export function countingLeftMs(
   const since = at - node.steppedAt;
   const waited = { ms: Math.max(0, listenedTo - Math.max(node.steppedAt, node.heardFrom ?? 0)), spaceMs };
   const paceMs = paceOf(node, expected, factor, otherMs, waited);
-  const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
+  const isRegular = steps > 1 || node.turn !== undefined;
+  const roundLeft = silentMs(paceMs * steps, since, isRegular ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
   const toCome = roundsToCome(node, expected) * roundMs;
   const afterMs = (expected.afterMs ?? 0) * factor;

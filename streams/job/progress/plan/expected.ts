@@ -18,6 +18,8 @@ export interface Expected {
   readonly roundsSpread?: number;
   /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
   readonly alone: number;
+  /** Of a loop's last node: what it is guessed to repeat, and how often. */
+  readonly repeats?: readonly Repeated[];
   /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }
@@ -26,6 +28,13 @@ export interface Expected {
 export interface Phase {
   readonly steps: number;
   readonly ms: number;
+}
+
+/** A node that a loop repeats, as it was expected when that was planned. */
+export interface Repeated {
+  readonly node: PlanNode;
+  readonly expected: Expected;
+  readonly times: number;
 }
 
 /** What is known of nodes' durations on a server; `isCold` where models are loaded first. */

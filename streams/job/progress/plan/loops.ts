@@ -1,5 +1,5 @@
 import type { Graph, GraphNode } from '../../workflow';
-import { asNumber } from './numbers';
+import { numberOf } from './declared-steps';
 
 /** What a loop's last node repeats: all from its first one on, so often in all. */
 export interface Loop {
@@ -23,7 +23,7 @@ export function loopOf(graph: Graph, node: GraphNode): Loop | undefined {
   const begins = graph.get(first ?? '');
   if (first === undefined || begins === undefined) return undefined;
   for (const name of TIMES) {
-    const times = asNumber(begins.literals.get(name));
+    const times = numberOf(graph, begins, name);
     if (times !== undefined && times >= 1 && times <= MOST_TIMES)
       return { first, times, body: bodyOf(graph, node, first) };
   }

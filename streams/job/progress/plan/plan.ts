@@ -68,8 +68,10 @@ function madeFrom(graph: Graph): Plan {
   for (const [id, node] of graph) {
     const { type, inputs } = node;
     const { prior, loads } = classOf(node, classes);
-    const steps = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
     const loop = loops < MOST_LOOPS ? loopOf(graph, node) : undefined;
+    const own = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
+    // Each time that a loop goes round once more is a step of its last node.
+    const steps = loop !== undefined && loop.times > 2 ? loop.times - 1 : own;
     if (loop !== undefined) loops += 1;
     nodes.set(id, {
       ...(loop !== undefined && { loop }),
