@@ -29,7 +29,7 @@ export interface RunClock {
   readonly targets: readonly string[];
   /** Whether it loads its models: a sampler's first step then takes longer. */
   readonly isCold: boolean;
-  /** What a step of each class takes in this very run, in ms. */
+  /** What a step of each class takes in this very run, in ms, of the size of the least. */
   readonly paces: Versions<number>;
   /** How this run's nodes compare with what was expected of them. */
   readonly thisRun: ThisRun;
@@ -130,9 +130,9 @@ function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: E
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
   run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions });
 
-/** The class of a node; of a copy that the run made, that of the node behind it. */
-export const typeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): string | undefined =>
-  (plan.nodes.get(id) ?? plan.nodes.get(displayId ?? ''))?.type;
+/** What is planned of a node; of a copy that the run made, of the node behind it. */
+export const planNodeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): PlanNode | undefined =>
+  plan.nodes.get(id) ?? plan.nodes.get(displayId ?? '');
 
 /** Whether a node at work counts its steps, and is not through. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>

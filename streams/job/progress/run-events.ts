@@ -6,7 +6,7 @@ import { afterOneRound, withTurn } from './node/turns';
 import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
-import { planned, typeOf, type RunClock } from './run-clock';
+import { planNodeOf, planned, type RunClock } from './run-clock';
 import { withDone } from './this-run';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
@@ -53,8 +53,8 @@ export function heardAgain(run: RunClock, at: number): RunClock {
 
 /** The run in which a node has made a step. */
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
-  const type = typeOf(run, id, node);
-  const { paceMs } = node;
+  const { type, size = 1 } = planNodeOf(run, id, node) ?? {};
+  const paceMs = node.paceMs / size;
   const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
   const paces = isNews ? run.paces.with(type, paceMs) : run.paces;
   return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };

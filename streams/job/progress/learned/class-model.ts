@@ -105,7 +105,7 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expec
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed);
   if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const seenRounds = roundsOf(model.rounds);
-  const rounds = node.tiles ?? seenRounds.rounds;
+  const rounds = node.tiles ?? Math.max(node.listed, seenRounds.rounds);
   const steps = rounds === 1 || node.prior.stepMs !== undefined ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,

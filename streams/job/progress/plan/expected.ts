@@ -1,5 +1,6 @@
 import type { PlanNode } from './plan';
 import { unknown } from './priors';
+import { amountOf, FRAMES } from './telling';
 
 /** What a node is expected to take, in ms. */
 export interface Expected {
@@ -64,21 +65,38 @@ const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNode): Expected => {
+export const byName = (node: PlanNode): Expected => {
+  const { type, steps, tiles, prior, size, listed, context } = node;
   const { fixedMs, stepMs } = prior;
-  const rounds = tiles ?? prior.rounds ?? 1;
+  const once = { alone: 1, trust: 0 };
   if (stepMs === undefined && steps !== undefined)
     return {
       fixedMs: fixedMs / 4,
       stepMs: prior === unknown ? fixedMs / steps : fixedMs / 12,
-      steps,
-      rounds: 1,
-      alone: 1,
-      trust: 0,
+      ...{ steps, rounds: listed, ...once },
     };
-  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
+  if (stepMs === undefined) return { fixedMs: fixedMs * timesOf(node), stepMs: 0, steps: 1, rounds: 1, ...once };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);
-  const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
-  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, alone: 1, trust: 0 };
+  const factor = isTraining ? 1 : size * context.heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
+  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds: listed * (tiles ?? prior.rounds ?? 1), ...once };
 };
+
+/** Pictures that are saved, or changed, are of a size; the least takes some time, too. */
+const MOST_PICTURES = 64;
+const LEAST_PICTURES = 1 / 12;
+
+/** How often more than usual, or on how much more, a node works that takes no steps. */
+function timesOf(node: PlanNode): number {
+  const { prior, usesModel, size, listed, context } = node;
+  const pictures = prior.isByPixel === true ? Math.exp(amountOf(node) ?? UNTOLD_AMOUNT) : 1;
+  const frames =
+    prior.isByFrame === true && FRAMES.some((name) => (context.sizes.get(`@${name}`) ?? 1) > 1) ? OF_A_VIDEO : 1;
+  return listed * Math.min(MOST_PICTURES, Math.max(LEAST_PICTURES, pictures)) * frames * (usesModel ? size : 1);
+}
+
+/** A picture of which nothing tells the size is taken for less than a megapixel. */
+const UNTOLD_AMOUNT = Math.log(0.4);
+
+/** So many times longer than a picture's takes the decoding of a video, beside the steps of its model. */
+const OF_A_VIDEO = 4;

@@ -3,8 +3,9 @@ import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';
 import { hash } from './hash';
-import { loopOf, type Loop } from './loops';
+import { listedIn, LISTED, loopOf, type Loop } from './loops';
 import { priorOf, takesSteps, type Prior } from './priors';
+import { sizesIn } from './telling';
 
 /** One node of a workflow, as far as its time goes. */
 export interface PlanNode {
@@ -21,6 +22,10 @@ export interface PlanNode {
   readonly steps: number | undefined;
   /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
   readonly tiles: number | undefined;
+  /** How much longer it takes for what it works on than the first node of the graph that counts does for that. */
+  readonly size: number;
+  /** How often all it does is done, as far as a list before it tells. */
+  readonly listed: number;
   /** The loop that it ends, where that tells how often it goes round. */
   readonly loop?: Loop;
   /** What its class's name makes one expect. */
@@ -64,6 +69,8 @@ function madeFrom(graph: Graph): Plan {
   const nodes = new Map<string, PlanNode>();
   const fed = new Set<string>();
   const loaders: string[] = [];
+  const sizeOf = sizesIn(graph, before, (node) => classOf(node, classes).prior.stepMs !== undefined);
+  const listed = listedIn(graph);
   let loops = 0;
   for (const [id, node] of graph) {
     const { type, inputs } = node;
@@ -82,6 +89,8 @@ function madeFrom(graph: Graph): Plan {
       fedBy: once([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join()),
       usesModel: prior.stepMs !== undefined || [...node.links.keys()].some((name) => OF_A_MODEL.test(name)),
       steps,
+      size: sizeOf(node, id),
+      listed: listed.has(id) ? LISTED : 1,
       tiles: prior.rounds === undefined ? undefined : tilesOf(graph, node, before),
       prior,
       shape,
