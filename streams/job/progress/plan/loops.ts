@@ -66,7 +66,13 @@ export const LISTED = 4;
 
 /** The nodes that are run for each thing of a list. */
 export function listedIn(graph: Graph): ReadonlySet<string> {
-  const makers = [...graph].filter(([, { type }]) => makesList(wordsOf(type))).map(([id]) => id);
+  const known = new Map<string, boolean>();
+  const makers: string[] = [];
+  for (const [id, { type }] of graph) {
+    const makes = known.get(type) ?? makesList(wordsOf(type));
+    known.set(type, makes);
+    if (makes) makers.push(id);
+  }
   if (makers.length === 0) return none;
   const after = new Map<string, string[]>();
   for (const [id, { inputs, type }] of graph) {
