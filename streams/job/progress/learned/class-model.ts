@@ -57,6 +57,8 @@ export function learnt(
   const model = before.runs === 0 ? named(node) : before;
   // A single step is no pace, and says nothing of those to come.
   if (model.stepping && stepMs === 0 && node.steps === 1) return model;
+  // How long the list was nobody knows: what took that long once for each says nothing of one.
+  if (node.listed > 1 && stepMs === 0) return before;
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
   const beside =
@@ -71,7 +73,7 @@ export function learnt(
     step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * perStep),
     stepping: stepMs > 0,
     steps,
-    rounds: withRounds(model.rounds, node.shape, rounds),
+    rounds: node.listed > 1 ? model.rounds : withRounds(model.rounds, node.shape, rounds),
     models: withModel(model.models, node),
   };
 }
@@ -103,9 +105,9 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expec
   };
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed);
-  if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
+  if (!model.stepping) return { fixedMs: node.listed * fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const seenRounds = roundsOf(model.rounds);
-  const rounds = node.tiles ?? Math.max(node.listed, seenRounds.rounds);
+  const rounds = node.listed * (node.tiles ?? seenRounds.rounds);
   const steps = rounds === 1 || node.prior.stepMs !== undefined ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,

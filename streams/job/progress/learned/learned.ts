@@ -64,6 +64,7 @@ export function learned(): Learned {
         }
         for (const key of classKeysOf(server, node, taken)) {
           const model = learnt(classes.get(key) ?? emptyModel, node, taken, run.isCold);
+          if (model.runs === 0) continue;
           kept.set(key, modelToText(model));
           const gone = remember(classes, key, model, MOST_CLASSES);
           if (gone !== undefined) kept.set(gone[0], undefined);

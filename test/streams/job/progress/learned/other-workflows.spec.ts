@@ -98,3 +98,18 @@ test('what saves a picture takes as long whatever model made it', () => {
   expect(expected(other, '5').trust).toBeGreaterThan(0);
   expect(expected(other, '4').trust).toBe(0);
 });
+
+test('what a list made long says nothing of a workflow without one, nor the other way round', () => {
+  const listed = (more: Nodes = {}): Nodes => ({
+    ...picture('a', 1024, 'SaveImage'),
+    ...{ '0': ['CR Prompt List', {}], '6': ['CLIPTextEncode', { text: ['0', 0] }], ...more },
+    '3': ['KSampler', { model: ['1', 0], latent_image: ['2', 0], positive: ['6', 0], steps: 10 }],
+  });
+  const fromList = knowing(aRunOf(listed(), 100, 6));
+  expect(fromList(picture('a', 1024, 'SaveImage', { cfg: 3 }), '3').rounds).toBe(1);
+  expect(fromList(picture('a', 1024, 'SaveImage', { cfg: 3 }), '4').trust).toBe(0);
+  const fromOne = knowing(aRunOf(picture('a', 1024, 'SaveImage'), 100));
+  const other = listed({ '7': ['PreviewImage', { images: ['4', 0] }] });
+  expect(fromOne(other, '3').rounds).toBe(4);
+  expect(totalMs(fromOne(other, '4')) / 4_000).toBeCloseTo(1, 0);
+});
