@@ -4,8 +4,7 @@ import { defaultTiming as timing } from '../../../streams/job/timing';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Durations } from '../../../streams/job/progress/plan/expected';
 import { aFailure, aState, sampling, type Fact } from '../job/a-job';
-
-const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
+import { step } from '../job/facts';
 
 /** A board with a job whose node makes a step each `stepMs`, up to the fourth. */
 function withSteps(stepMs: number) {

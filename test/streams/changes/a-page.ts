@@ -4,7 +4,8 @@ import { jobBoard, type Board, type BoardEvent, type Change } from '../../../str
 import { jobOf, lookedUpAt } from '../../../streams/job/job';
 import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../../streams/changes/job-changes';
 import type { Timing } from '../../../streams/job/timing';
-import { aFailure, anOutput, aState, sampling, type Fact } from '../job/a-job';
+import { SERVER, aState, sampling, type Fact } from '../job/a-job';
+import { absent, broke, ended, executed, found, started, step, succeeded } from '../job/facts';
 import { Sockets, isReopened } from './a-socket';
 
 const marbles = (): TestScheduler => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
@@ -22,21 +23,20 @@ const timing: Timing = {
   trapQuietMs: 6,
   maxQuietMs: 80,
 };
-const SERVER = 'http://comfyui';
 
 /** What sockets, looks and commands bring, a letter each; all of the job `p` and the session `c`. */
 export const facts: Record<string, Fact> = {
-  s: { tag: 'started' },
-  1: { tag: 'stepped', nodeId: '2', value: 1, max: 10 },
-  2: { tag: 'stepped', nodeId: '2', value: 2, max: 10 },
-  3: { tag: 'stepped', nodeId: '2', value: 3, max: 10 },
-  x: { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] },
-  d: { tag: 'succeeded' },
-  b: { tag: 'broke', failure: aFailure('node_error') },
-  r: { tag: 'found', where: 'running' },
-  q: { tag: 'found', where: 'pending', ahead: 1 },
-  e: { tag: 'ended', outcome: [anOutput('3')] },
-  n: { tag: 'absent' },
+  s: started,
+  1: step(1),
+  2: step(2),
+  3: step(3),
+  x: executed(),
+  d: succeeded,
+  b: broke('node_error'),
+  r: found('running'),
+  q: found('pending', 1),
+  e: ended(),
+  n: absent,
 };
 export const opened = (promptId = 'p', more = {}): BoardEvent => ({
   tag: 'opened',
