@@ -25,9 +25,10 @@ const unit = [
   'test/gateway/main/settings/**',
   'test/gateway/admission/{auth,origin-policy}.spec.ts',
   'test/gateway/wire/public-job.spec.ts',
-  'test/gateway/sockets/{encoded-state,send-queue}.spec.ts',
-  'test/gateway/webhooks/{address-policy,delivery,remembered-hooks}.spec.ts',
-  'test/gateway/dashboard/model.spec.ts',
+  'test/gateway/sockets/encoded-state.spec.ts',
+  'test/gateway/sockets/send-queue/**',
+  'test/gateway/webhooks/{address-policy,delivery,fair-queue,one-store,remembered-hooks}.spec.ts',
+  'test/gateway/dashboard/model/**',
   'test/project/ops/{compose,kubernetes}.spec.ts',
   'test/project/scripts/recording/recording.codec.spec.ts',
 ];

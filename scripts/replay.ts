@@ -124,7 +124,7 @@ class Replay {
       return;
     }
     const message = 'text' in line ? Buffer.from(line.text) : Buffer.from(line.binary, 'base64');
-    if ('text' in line && !this.#readsEvery) this.#textsOf(clientId).take(message, 0, message.length);
+    if ('text' in line && !this.#readsEvery) this.#textsOf(clientId).takeAlone(message);
     else this.#tell(this.#read(message, 'binary' in line, clientId));
   }
 

@@ -1,6 +1,6 @@
 /**
- * A caller's own function that is told of something. What it throws, or rejects with, is its own mistake and ends nothing here
- * (R15): Node warns of the first.
+ * Wraps a callback that the caller gave, such as `report`. If it throws or rejects, nothing here ends (R15): Node
+ * prints a warning the first time.
  */
 export function harmless<A extends readonly unknown[]>(
   name: string,
@@ -22,7 +22,7 @@ export function harmless<A extends readonly unknown[]>(
   };
 }
 
-/** What was thrown, in words, whatever it is: an object without a prototype has none of its own. */
+/** What was thrown, as text; only its type if `String` throws, as for an object without a prototype. */
 function wordsOf(error: unknown): string {
   try {
     return String(error);

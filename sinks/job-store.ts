@@ -17,7 +17,9 @@ export const LEARNED_S = 90 * 24 * 3600;
 /** How long a name stays reserved, in seconds. */
 export const RESERVED_S = 24 * 3600;
 
-/** The prefix of every key that holds a state, and of no other key of ours: existing readers ask for `KEYS comfyui:job:*`. */
+/**
+ * The prefix of every key that holds a state, and of no other key of ours: other programs ask for `KEYS comfyui:job:*`.
+ */
 export const JOB_KEY_PREFIX = 'comfyui:job:';
 
 /** Where a job's state is stored. */
@@ -40,84 +42,94 @@ export interface StoredFile {
 
 /** Keeps the newest state of each job for 7200 s after its last write, and tells of changes. */
 export interface JobStore {
-  /** Who watches which jobs. */
+  /** Which instance holds which session, and so watches its jobs. */
   readonly leases: Leases;
-  /** What other servers are still to be told. */
+  /** The webhooks that are still to be delivered. */
   readonly hooks: Hooks;
   /**
-   * Stores a state unless a state at least as new (by `epoch`, then `seq`) or a settled one is there (R1), with the
-   * workflow where one is given, and announces it to the feed: all in one write. A settled state drops the workflow that
-   * is stored. Emits the outcome and completes; errors with `StoreUnavailable`, or `Unstorable` where it can never be
+   * Stores a state, with its workflow where one is given, and announces it to the feed, all in one write; not if the
+   * stored state is settled (R1) or at least as new (by `epoch`, then `seq`). A settled state drops the stored
+   * workflow. Emits the outcome and completes; errors with `StoreUnavailable`, or `Unstorable` if it can never be
    * stored. Safe to repeat: the very state that is there is `stored` again, which renews its time to live and announces
-   * nothing. A value that is no state of ours is written over and reported.
+   * nothing. A value that is no job state is written over and reported.
    */
   put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome>;
-  /** The stored state, or `undefined`. Errors with `StoreUnavailable`, or `UnreadableState` if the value is not ours. */
+  /**
+   * The stored state, or `undefined`. Errors with `StoreUnavailable`, or `UnreadableState` if the value is none of
+   * ours.
+   */
   get(promptId: string): Observable<JobState | undefined>;
   /** The workflow stored with a job that has not settled, or `undefined`. */
   workflow(promptId: string): Observable<StoredWorkflow | undefined>;
-  /** Those of many jobs, as far as they are found together: whoever misses one asks for it by itself. */
+  /** The workflows of many jobs in one read. Any may be missing: the caller then asks for it with `workflow`. */
   workflows(promptIds: readonly string[]): Observable<ReadonlyMap<string, StoredWorkflow>>;
   /**
-   * Files jobs that are stored already in the lists, many at once, so that the next `put` of each has nothing to file: it
-   * may do nothing. Emits nothing; errors with `StoreUnavailable`.
+   * Adds stored jobs to the index, many at once, so that the next `put` of each need not; a store may do nothing here.
+   * Emits nothing; errors with `StoreUnavailable`.
    */
   refile(states: readonly JobState[]): Observable<never>;
   /**
-   * A page of the states that match, newest first, from an index and at most `bounds.pageReads` states: where few match, a
-   * page may hold fewer than were asked for, and a cursor to go on from. What is unreadable is reported and passed over.
-   * Errors with `StoreUnavailable`, or `InvalidCursor`.
+   * A page of the states that match, newest first. It stops once `bounds.pageReads` states were read: where few match,
+   * it holds fewer than `limit`, and a cursor to go on with. An unreadable state is reported and skipped. Errors with
+   * `StoreUnavailable`, or `InvalidCursor`.
    */
   page(query: JobQuery): Observable<JobPage>;
   /**
-   * Each readable unsettled state once, in no order, by index; those that are known already are not read. What is
-   * unreadable is reported and passed over. Errors with `StoreUnavailable`.
+   * Each readable unsettled state once, in no order, found by the index. States of jobs that `isKnown` are not read. An
+   * unreadable one is reported and skipped. Errors with `StoreUnavailable`.
    */
   live(isKnown?: (promptId: string) => boolean): Observable<JobState>;
-  /** The unsettled states that a session watches, likewise. */
+  /** The same for the unsettled jobs of one session. */
   liveOf(clientId: string, isKnown?: (promptId: string) => boolean): Observable<JobState>;
-  /** What a user has in the store that has not ended. */
+  /** Counts a user's unsettled jobs, and the bytes of their workflows. */
   usage(userId: string): Observable<Usage>;
-  /** Keeps a file of a job for as long as its state lives, in place of one of that name. Emits nothing; errors with `Unstorable` past `bounds.file…`. */
+  /**
+   * Stores a file of a job, in place of one of the same name, for as long as the job's state lives. Emits nothing;
+   * errors with `Unstorable` beyond `bounds.fileBytes`, `fileNameLength`, `files` or `filesBytes`.
+   */
   keepFile(promptId: string, name: string, file: StoredFile): Observable<never>;
-  /** A file that was kept, or `undefined`. */
+  /** A file that `keepFile` stored, or `undefined`. */
   file(promptId: string, name: string): Observable<StoredFile | undefined>;
   /** Forgets a job, its workflow and its files. Emits whether it was there and completes. */
   remove(promptId: string): Observable<boolean>;
   /**
-   * Keeps a text under a name for `RESERVED_S`, unless one is kept there already. Emits what is there now, by whichever
-   * instance, and completes; errors with `StoreUnavailable`. Safe to repeat.
+   * Stores a text under a name for `RESERVED_S`, unless the name has one already. Emits the text that the name has now,
+   * whichever instance stored it, and completes; errors with `StoreUnavailable`. Safe to repeat.
    */
   reserve(name: string, text: string): Observable<string>;
-  /** Replaces the text of a reserved name, which is kept no longer for it. Nothing where the name is not reserved. */
+  /**
+   * Replaces the text of a reserved name and leaves its time to live as it is. Does nothing if the name is not
+   * reserved.
+   */
   amend(name: string, text: string): Observable<never>;
-  /** What runs taught of nodes' durations, text by key, whichever instance learnt it. Errors with `StoreUnavailable`. */
+  /** What the runs of all instances taught about nodes' durations, as [key, text]. Errors with `StoreUnavailable`. */
   learned(): Observable<readonly LearnedEntry[]>;
-  /** Keeps what was learnt, all of it for `LEARNED_S` after the last write; without a text a key is forgotten. */
+  /** Stores entries for at least `LEARNED_S` after they were last written; an entry without a text is removed. */
   learn(entries: readonly LearnedEntry[]): Observable<never>;
   /**
-   * States of one job as any instance on this store stores them, from subscription on; never completes or errors. Where
-   * the feed takes time to open, or was lost and is back, the stored state comes first, so that whoever subscribes and
-   * then `get`s misses no last word. Hence a state may come twice: take only what is newer than what was seen.
+   * States of one job, from subscription on, as any instance on this store stores them; never completes or errors. When
+   * the feed opens, or opens again after it was lost, it emits the stored state, so that a caller who subscribes and
+   * then calls `get` does not miss the last one. So a state may come twice or late: take only one that is newer than
+   * the last.
    */
   changes(promptId: string): Observable<JobState>;
   /**
-   * Tells a state that is not stored yet to those who watch its job through other instances; nothing where nobody does.
-   * Lossy, never an end, and never behind what is stored under a newer owner (R11).
+   * Publishes a state that is not stored yet to the instances where somebody watches its job; does nothing where none
+   * does. It may be lost. Never publishes a settled state, nor one that is behind the state of a newer owner (R11).
    */
   announce(state: JobState): void;
-  /** Likewise a preview, `bounds.sharedPreviewsPerSecond` of a job at most; `epoch` is its job's. */
+  /** The same for a preview, `bounds.sharedPreviewsPerSecond` per job at most; `epoch` is that of its job. */
   show(preview: Preview, epoch: number): void;
-  /** Previews of a job that another instance watches, as it shows them; lossy, never completes or errors. */
+  /** Previews of a job that the instance holding it gave to `show`. Some may be lost; never completes or errors. */
   previews(promptId: string): Observable<Preview>;
   /**
-   * What of the store's own settings endangers jobs: a sentence each, naming the setting and what to set; none where all
-   * is well. Errors with `StoreUnavailable`, or `UnsuitableStore` where it could never work.
+   * Checks the store's own settings. Emits a sentence for each that endangers jobs, with its name and what to set; an
+   * empty list if all is well. Errors with `StoreUnavailable`, or `UnsuitableStore` if the store can never work.
    */
   preflight(): Observable<readonly string[]>;
   /**
-   * Emits when the store may have lost what it acknowledged: its connection was made anew, or a lease of ours was not there
-   * any more. Now and then in vain; never completes or errors.
+   * Emits when the store may have lost acknowledged writes: its connection was made anew, or a lease held here was
+   * gone. Now and then a false alarm; never completes or errors.
    */
   readonly mayHaveLost$: Observable<unknown>;
   /** Whether the store answers. Emits once and completes; never errors. */
@@ -136,7 +148,7 @@ export function assertStorable(promptId: string): void {
     throw new Unstorable(`a promptId of ${bytes} bytes cannot be stored: ${bounds.promptIdBytes} at most`);
 }
 
-/** Throws `Unstorable` where a file of a job is larger, or its name longer, than may be. */
+/** Throws `Unstorable` if a file exceeds `bounds.fileBytes`, or its name or MIME type `bounds.fileNameLength`. */
 export function assertStorableFile(name: string, { bytes, mimeType }: StoredFile): void {
   if (bytes.length > bounds.fileBytes)
     throw new Unstorable(`a file of ${bytes.length} bytes is not kept: ${bounds.fileBytes} at most`);
@@ -152,12 +164,15 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
-/** The store answers, but can never do what is asked of it. Says why, and what to do. */
+/** The store answers, but can never do what is asked of it. The message says why, and what to do. */
 export class UnsuitableStore extends Error {
   override readonly name = 'UnsuitableStore';
 }
 
-/** The state can never be stored: its id or a part of it is too long, or cannot be written as JSON. Trying again changes nothing. */
+/**
+ * The state can never be stored: its id or a part of it is too long, or it cannot be written as JSON. Trying again does
+ * not help.
+ */
 export class Unstorable extends Error {
   override readonly name = 'Unstorable';
 }

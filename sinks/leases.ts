@@ -10,37 +10,47 @@ export interface SessionKey {
 /** What the holder of a session is asked to do by an instance that does not hold it. */
 export type Request =
   | JobRequest
-  /** To see whether its socket still hears: who held the session before has closed its own only now (R7). */
+  /**
+   * Check the socket: the session's previous holder has closed its own only now, at which ComfyUI may have dropped the
+   * new one (R7).
+   */
   | { readonly tag: 'evicted'; readonly clientId: string };
 
-/** What is to be done about one of its jobs. */
+/** A request about one job of the session. */
 export type JobRequest = { readonly promptId: string } & (
   | { readonly tag: 'cancel' }
-  /** To take a report that came to another instance. */
+  /** Take a report of the job, which came to another instance. */
   | { readonly tag: 'report'; readonly report: JobReport }
 );
 
-/** What became of a lease: held for so long from the start of the attempt, or somebody else's. */
+/** `held`: ours for `ttlMs` from the start of the attempt. `taken`: another instance holds it. */
 export type LeaseOutcome = 'held' | 'taken';
 
 /**
- * Who holds which session, among all instances on one store. A lease runs out `ttlMs` after it was last taken; the
- * session is then an orphan until somebody takes it or it is forgotten. All error with `StoreUnavailable`.
+ * Which instance holds which session, among all instances on one store. A lease runs out `ttlMs` after it was last
+ * taken or extended; the session is then an orphan until an instance takes it or it is forgotten. All methods error
+ * with `StoreUnavailable`.
  */
 export interface Leases {
   readonly ttlMs: number;
   /** Takes or extends the lease, unless another instance holds it. Idempotent. */
   hold(session: SessionKey): Observable<LeaseOutcome>;
-  /** Gives the session back if it is ours: to be taken by others at once, or, with `forget`, never. Emits nothing. */
+  /**
+   * Gives the session back if this instance holds it: others may take it at once; with `forget` it is removed, and
+   * nobody will. Emits nothing.
+   */
   release(session: SessionKey, forget?: boolean): Observable<never>;
-  /** Makes a session known that a job in the store names: an orphan, if nobody holds it. Emits nothing. */
+  /** Registers a session that a stored job names: an orphan, if no instance holds it. Emits nothing. */
   note(session: SessionKey): Observable<never>;
-  /** The sessions that nobody holds now, and in how many ms the next lease of another instance runs out if it is not extended. */
+  /**
+   * The sessions that no instance holds. `nextInMs`: when the next lease of another instance runs out if it is not
+   * extended; absent where there is none.
+   */
   orphans(): Observable<{ readonly sessions: readonly SessionKey[]; readonly nextInMs?: number }>;
   /** Emits whenever an instance gives a session back; never completes. */
   readonly released$: Observable<unknown>;
-  /** Asks a session's holder. Emits whether there was one, and completes. */
+  /** Sends a request to the session's holder. Emits whether anybody received it, and completes. */
   ask(clientId: string, request: Request): Observable<boolean>;
-  /** What a session that is held here is asked; never completes. */
+  /** The requests to a session that is held here; never completes. */
   asked(clientId: string): Observable<Request>;
 }

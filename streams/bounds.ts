@@ -191,6 +191,8 @@ export const bounds = {
   webhooksPerUser: 10,
   /** Bytes of a published key set. */
   keySetBytes: 256 << 10,
+  /** Requests of one connection that wait behind the one that is answered. */
+  pipelined: 32,
   /** CONNECT packets of one socket, and sockets of one address that have not shown a token yet. */
   connectsPerSocket: 4,
   unknownSocketsPerAddress: 1_000,

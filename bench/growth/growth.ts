@@ -28,8 +28,9 @@ const JOBS = 10_000;
 const SERVERS = 10;
 const LOOKED_MS = 15_000;
 const AWAY_MS = 66_000;
-/** How often the same thousand frames come. */
-const ROUNDS = 10;
+/** Frames that are counted, and how long before that what was there is swept. */
+const FRAMES = 60_000;
+const SWEPT_MS = 200;
 
 const pause = (ms: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -108,44 +109,63 @@ async function away(more: Partial<JobState>, what: string): Promise<void> {
   await close();
 }
 
-/** Microseconds of CPU a frame, on a board with so many jobs. */
-function frameCost(jobs: number): number {
+/** Microseconds of CPU a frame on a board with so many jobs: of one of them, or of so many in turn. */
+async function frameCost(jobs: number, told: number): Promise<number> {
   const board = jobBoard(defaultTiming);
   const url = (n: number): string => `http://comfyui-${n % SERVERS}`;
   const workflow = { '1': { class_type: 'KSampler', inputs: { steps: 1_000 } } };
   for (let n = 0; n < SERVERS; n += 1) board.take({ tag: 'linked', clientId: `client of ${url(n)}`, at: 0 });
   for (let n = 0; n < jobs; n += 1)
     board.take({ tag: 'opened', job: jobOf(stateOf(n, url(n)), { graph: graphOf(workflow), accepted: true }) });
-  const origin = { clientId: `client of ${url(0)}`, serverUrl: url(0), at: Date.now() };
-  const frames = Array.from({ length: 1_000 }, (_, n) => [
-    { type: 'progress', data: { value: n, max: 1_000, prompt_id: 'job-0', node: '1' } },
-    ...(n % 10 === 0 ? [{ type: 'status', data: { status: { exec_info: { queue_remaining: jobs + n } } } }] : []),
-  ])
-    .flat()
-    .map((frame) => Buffer.from(JSON.stringify(frame)));
-  for (const frame of frames.slice(0, 200))
+  const frames = Array.from({ length: Math.max(told, 1_000) }, (_, n) => {
+    const origin = { clientId: `client of ${url(n % told)}`, serverUrl: url(n % told), at: Date.now() };
+    const step = { type: 'progress', data: { value: n, max: 1_000, prompt_id: `job-${n % told}`, node: '1' } };
+    const status = { type: 'status', data: { status: { exec_info: { queue_remaining: jobs + n } } } };
+    const all = [step, ...(n % 10 === 0 ? [status] : [])];
+    return all.map((frame) => [Buffer.from(JSON.stringify(frame)), origin] as const);
+  }).flat();
+  const take = ([frame, origin]: (typeof frames)[number]): void => {
     for (const event of decoded(frame, false, origin, () => undefined)) board.take(event);
-  // What filling the board left behind is not to be collected while frames are counted.
+  };
+  frames.forEach(take);
+  // What filling the board left behind is collected before frames are counted, and swept by threads for a while after that.
   heap();
+  await pause(SWEPT_MS);
+  const rounds = Math.ceil(FRAMES / frames.length);
   const before = process.cpuUsage();
-  for (let round = 0; round < ROUNDS; round += 1)
-    for (const frame of frames) for (const event of decoded(frame, false, origin, () => undefined)) board.take(event);
+  for (let round = 0; round < rounds; round += 1) frames.forEach(take);
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / (ROUNDS * frames.length);
+  return (user + system) / (rounds * frames.length);
 }
 
-function frames(): void {
-  const rounds = Array.from({ length: 8 }, () => [frameCost(10), frameCost(JOBS)] as const).slice(1);
-  const median = (of: 0 | 1): number => rounds.map((round) => round[of]).sort((a, b) => a - b)[3] ?? 0;
-  const [few, many] = [median(0), median(1)];
-  console.log(
-    `a frame beside 10 jobs ${few.toFixed(2)} µs, beside ${JOBS} ${many.toFixed(2)} µs: × ${(many / few).toFixed(2)}`,
-  );
+async function frames(): Promise<void> {
+  const rounds: (readonly number[])[] = [];
+  for (let n = 0; n <= 7; n += 1)
+    rounds.push([
+      await frameCost(10, 1),
+      await frameCost(JOBS, 1),
+      await frameCost(10, 10),
+      await frameCost(JOBS, JOBS),
+    ]);
+  const median = (of: number): number =>
+    rounds
+      .slice(1)
+      .map((round) => round[of] ?? NaN)
+      .sort((a, b) => a - b)[3] ?? NaN;
+  for (const [what, of] of [
+    ['of one job', 0],
+    ['of each in turn', 2],
+  ] as const) {
+    const [few, many] = [median(of), median(of + 1)];
+    console.log(
+      `a frame ${what}, with 10 jobs ${few.toFixed(2)} µs, with ${JOBS} ${many.toFixed(2)} µs: × ${(many / few).toFixed(2)}`,
+    );
+  }
 }
 
 async function main(): Promise<void> {
   const idleOnly = given.flag('idle') || given.flag('taken-up');
-  if (!idleOnly) frames();
+  if (!idleOnly) await frames();
   if (given.flag('frames')) return;
   await idle();
   if (idleOnly) return;

@@ -7,25 +7,31 @@ import { Problem } from '../wire/problem';
 import { networkOf } from './network';
 import { meter, type Allowance, type Meter, type Rates } from './limits/rate-limits';
 
-/** Who may ask now. */
+/** Identifies callers and limits how often they ask. */
 export interface Admission {
-  /** Finds out who sends a token, and counts those who send none that is valid by their address. Rejects with a `Problem`. */
+  /**
+   * The viewer whose token it is. A caller without a valid token is counted by address. Rejects with a `Problem` past
+   * the bound, and with the error of `Auth.viewerOf`.
+   */
   viewerOf(token: string | undefined, request: IncomingMessage): Promise<Viewer | undefined>;
-  /** Counts bytes that a caller sends. Rejects with a `Problem` where they are too many for now. */
+  /** Counts bytes of a caller's bodies. Rejects with a `Problem` past `bytesPerMinute`. */
   readonly weigh: (viewer: Viewer, bytes: number) => Promise<void>;
-  /** Rejects with a `Problem` where a user's requests are spent by now: for work that had to wait for its turn. */
+  /** Rejects with a `Problem` if a user has used up the requests of the minute. Call it for work that had to wait. */
   readonly recheck: (viewer: Viewer) => Promise<void>;
-  /** Counts an answer of so many bytes as that many requests more as it is worth. Resolves with the headers that tell what is left. */
+  /**
+   * Counts an answer as one more request per `bounds.bytesPerRequest` (64 KiB). Resolves with the `RateLimit` headers.
+   */
   readonly charge: (viewer: Viewer, bytes: number) => Promise<Readonly<Record<string, string>>>;
-  /** Leaves the viewer, or why there is none, in `response.locals`; lets nobody ask too often. */
+  /** Sets `response.locals.viewer`, or `refusal` for a bad token. Passes a `Problem` on past `requestsPerMinute`. */
   readonly http: RequestHandler;
 }
 
 const MINUTE_S = 60;
 
 /**
- * Users are counted by name, all others by address, services and this machine's own callers not at all. `proxies` is how
- * many proxies stand before us, each of which adds the address that it was asked from to `X-Forwarded-For`.
+ * Counts users by name and callers without a valid token by address. Services are not counted, nor are the callers of a
+ * gateway without tokens, who are all services. `proxies`: how many proxies stand before the gateway, each of which
+ * appends the address of its client to `X-Forwarded-For`.
  */
 export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rates, proxies: number): Admission {
   const users = meter(requestsPerMinute, MINUTE_S);
@@ -58,12 +64,12 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
     },
     ...largeAnswers(users),
     http: async (request, response, next) => {
-      // The reports of a job are counted by themselves.
+      // Reports are limited by job, in their own route.
       if (response.locals['isReporter'] === true) {
         next();
         return;
       }
-      // Who came by a signed URL is known already; what needs no token is answered to a bad one too.
+      // A signed URL has identified its user already. A bad token is no error yet: some routes need none.
       const signed = response.locals['viewer'] as Viewer | undefined;
       const viewer =
         signed ??
@@ -88,7 +94,7 @@ export function admission(auth: Auth, { requestsPerMinute, bytesPerMinute }: Rat
   };
 }
 
-/** What large answers cost their callers, beside the request. */
+/** Counts what large answers cost beside their request. */
 const largeAnswers = (users: Meter): Pick<Admission, 'recheck' | 'charge'> => ({
   recheck: async ({ role, userId }) => {
     const allowance = role === 'service' ? undefined : await users.take(userId, 0);
@@ -98,17 +104,17 @@ const largeAnswers = (users: Meter): Pick<Admission, 'recheck' | 'charge'> => ({
     role === 'service' ? {} : headersOf(await users.take(userId, Math.floor(bytes / bounds.bytesPerRequest))),
 });
 
-/** Where a request comes from, as far as callers are told apart by it. */
+/** The network that a request comes from, as `networkOf` gives it. */
 export const addressOf = (request: IncomingMessage, proxies: number): string => networkOf(hostOf(request, proxies));
 
 const hostOf = ({ headers, socket }: IncomingMessage, proxies: number): string => {
   const path = String(headers['x-forwarded-for'] ?? '').split(',');
-  // What stands further to the left was written by who asks.
+  // Each of our proxies appended one address; all further to the left the caller may have made up.
   const forwarded = proxies > 0 ? path.at(-proxies)?.trim() : undefined;
   return forwarded === undefined || forwarded === '' ? (socket.remoteAddress ?? '') : forwarded;
 };
 
-/** As the IETF's draft on RateLimit header fields has it. */
+/** The fields of the IETF's draft on RateLimit headers; none if there is no bound. */
 const headersOf = ({ most, left, inMs }: Allowance): Readonly<Record<string, string>> =>
   most === Infinity
     ? {}

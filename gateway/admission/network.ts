@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-/** Of an address what one subscriber has: an IPv4 address as it is, of an IPv6 address the first 64 bits. */
+/** The network that one subscriber has: an IPv4 address itself, or the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   const [bare = ''] = address.replace(/^\[|\](?::\d+)?$/g, '').split('%');
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare) ?? [];
@@ -15,6 +15,6 @@ export function networkOf(address: string): string {
     .join(':')}::/64`;
 }
 
-/** A dotted tail stands for two groups, beyond the first four in any case. */
+/** A dotted IPv4 tail stands for two groups. Their value does not matter: they are never among the first four. */
 const groupsOf = (text: string): readonly string[] =>
   text === '' ? [] : text.split(':').flatMap((group) => (group.includes('.') ? ['0', '0'] : [group]));

@@ -1,17 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from './loopback';
 
-/** What stands against a request before anybody asks who sends it. */
+/** Why a request is refused before its token is looked at: its `Host`, a proxy, or its `Origin`. */
 export type Objection = 'host' | 'proxy' | 'origin';
 
 /** Which web pages may call the gateway. */
 export interface OriginPolicy {
-  /** Pages of other origins that may read answers. */
+  /** Whether pages of this origin, other than the gateway's own, may read answers. */
   readonly allows: (origin: string) => boolean;
   /**
-   * Why a request must not be served, or `undefined`. A request without `Origin` is no foreign page's. Without
-   * tokens the `Host` must name this machine, or a page whose DNS name was rebound to 127.0.0.1 would be its own origin;
-   * and nobody comes through a proxy, or the whole network would be served as this machine's owner.
+   * Why a request is refused; `undefined` if it is fine. A request without `Origin` does not come from a foreign page.
+   * Without tokens, `Host` must name this machine: else a page whose DNS name was rebound to 127.0.0.1 would count as
+   * the gateway's own. And no request may come through a proxy: else the whole network would be served as this
+   * machine's owner.
    */
   readonly objectionTo: (headers: IncomingHttpHeaders) => Objection | undefined;
 }
@@ -29,7 +30,7 @@ export const originPolicy = (origins: readonly string[], tokensRequired: boolean
   };
 };
 
-/** What reverse proxies add to the requests of others. */
+/** Headers that reverse proxies add. */
 const FORWARDED = [
   'forwarded',
   'x-forwarded-for',
@@ -48,13 +49,13 @@ const FORWARDED = [
 
 const withoutPort = (host: string): string => host.toLowerCase().replace(/:\d*$/, '');
 
-/** Schemes may differ: TLS may end at a proxy before us. Some proxies name the port that browsers leave out. */
+/** Whether the origin is the gateway's own. Schemes may differ, because a proxy may end TLS; so may a default port. */
 const isOwn = (origin: string, host = ''): boolean => {
   const named = host.toLowerCase();
   return URL.canParse(origin) && [named, named.replace(/:(80|443)?$/, '')].includes(new URL(origin).host);
 };
 
-/** A web origin as browsers write it, of text that may end in a slash; `undefined` where the text is none. */
+/** A web origin as browsers write it, without an end slash; `undefined` if the text is none. */
 export function webOrigin(text: string): string | undefined {
   const origin = text.replace(/\/$/, '');
   const isOne = /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin;

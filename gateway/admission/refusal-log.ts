@@ -1,15 +1,15 @@
 import type { Log } from '../server/log';
 
-/** Tells the operator of refusals that whoever is refused cannot understand by themselves; the same one at most once a minute. */
+/** Logs refusals that the operator must mend, because the caller cannot understand them; each at most once a minute. */
 export interface RefusalLog {
-  /** A page of an origin that is not allowed asked for something. */
+  /** A page of an origin that is not allowed sent a request. */
   origin(origin: string | undefined): void;
   /** A Socket.IO client tried a transport that is not offered. */
   transport(transport: string): void;
 }
 
 const MINUTE_MS = 60_000;
-/** Who invents names gets no line for each. */
+/** Most lines a minute: a caller who sends ever new names gets no line for each. */
 const MOST_LINES = 20;
 const MOST_LENGTH = 200;
 

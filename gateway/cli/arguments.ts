@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** A parsed command line; `wrong` says why it could not be parsed. */
 export type Command =
   | { readonly tag: 'serve' }
   | { readonly tag: 'token'; readonly user?: string; readonly service: boolean; readonly hours: number }
@@ -31,7 +31,7 @@ All others: https://www.npmjs.com/package/comfyui-jobstream
 
 const DEFAULT_HOURS = 8;
 
-/** Reads the command line. What it does not know is wrong, by name. */
+/** Parses the command line. An unknown command or option is `wrong`, by its name. */
 export function commandOf(args: readonly string[]): Command {
   const read = attempt(() =>
     parseArgs({
@@ -74,7 +74,7 @@ const attempt = <T>(work: () => T): T | string => {
   try {
     return work();
   } catch (error) {
-    // Node's own words name the argument; what follows its first sentence is about positionals.
+    // Node's first sentence names the bad argument; the others explain positionals.
     return (error as Error).message.split('. ')[0] ?? '';
   }
 };

@@ -1,19 +1,18 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from 'pino';
 
-/** Everything is closed within 10 s of the first signal, or left. */
+/** If draining takes longer, the process leaves undrained: within 10 s of the first signal in any case. */
 const PATIENCE_MS = 9_500;
 
-/** How long a process that leaves may take, in seconds; then it is ended from outside. Nothing is lost by waiting once it is drained. */
+/** Seconds until an exiting process is killed; a drained one may take longer, because nothing is lost by waiting. */
 const TO_EXIT_S = 0.5;
 const DRAINED_TO_EXIT_S = 8;
 
 /**
- * Ends the process: within a second whatever it is at; a clean end may take eight, on a machine that is busy.
- * `process.exit` waits for libuv's threads, and one that writes an LMDB transaction waits for a callback that does not come
- * any more: 3 of 6 exits never ended. So a shell that outlives us sends SIGKILL; where there is no shell, we send it
- * ourselves. A container's first process is deaf to that signal, so it breaks off where its end cannot be clean. Logs must
- * be written synchronously.
+ * Ends the process, within 0.5 s, or 8 s with code 0. `process.exit` waits for libuv's threads, and one that writes an
+ * LMDB transaction waits for a callback that comes no more: 3 of 6 exits never ended. So a shell, which outlives the
+ * process, sends SIGKILL; without a shell the process sends it to itself. Process 1 of a container ignores that signal,
+ * so with a code other than 0 it aborts. Logs must be written synchronously.
  */
 export function leave(code: number): never {
   if (process.pid === 1 && code !== 0) process.abort();
@@ -56,7 +55,7 @@ export function onSignal(logger: Logger, drain: () => Promise<void>): void {
   process.on('SIGTERM', stop).on('SIGINT', stop);
 }
 
-/** A bug of ours ends the process, be it thrown or a promise that nobody held, with a last line in the log. */
+/** Logs an uncaught exception or unhandled rejection, a bug of ours, and ends the process. */
 export function crashLoudly(logger: Logger): void {
   process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'a bug');

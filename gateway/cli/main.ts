@@ -96,7 +96,7 @@ async function serve(settings: Settings): Promise<void> {
   onSignal(logger, async () => {
     await gateway.close();
     await pipeline.close();
-    // Until the end: what the last jobs came to is told by the last scrape.
+    // Closed last, so that a scrape can still count how the last jobs ended.
     await scraped?.close();
   });
   if (scraped) logger.info({ url: scraped.url }, 'metrics');
@@ -105,8 +105,8 @@ async function serve(settings: Settings): Promise<void> {
 }
 
 /**
- * Warns of a store that may lose states; with `strict`, does not start on one, nor on one that cannot be asked. One that
- * can never do what is needed stops the start in any case.
+ * Logs a warning for each setting of the store that may lose states. Throws if the store can never work; with `strict`
+ * also if there is a warning, or if the store does not answer.
  */
 async function inspect(store: JobStore, strict: boolean, logger: Logger): Promise<void> {
   const unanswered = (error: unknown): Observable<readonly string[]> => {
@@ -120,17 +120,17 @@ async function inspect(store: JobStore, strict: boolean, logger: Logger): Promis
     throw new Error(`STORE_STRICT is set, and the store may lose states: ${warnings.join('; ')}`);
 }
 
-/** Trouble that ends nothing is a line each, without a stack: while a server is away it comes again and again. */
+/** Logs each error that ends nothing in a line; without a stack, because it recurs while a server is away. */
 const reportTo =
   (logger: Logger): Report =>
   (where, error) => {
     const message = error instanceof Error ? error.message : String(error);
-    // A mistake of ours that cost one job its watching: once, with its stack.
+    // A bug of ours that made one job fail: logged with its stack.
     if (error instanceof JobBroke) logger.error({ where, err: error }, message);
     else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
   };
 
-/** The types that servers are there for are told apart. */
+/** Metrics that tell the servers' `tags` apart as job types. */
 function metricsOf(servers: Settings['servers']): Metrics {
   const metrics = prometheusMetrics({ types: servers.flatMap(({ tags = [] }) => tags) });
   processMetrics(metrics.registry, version());

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * V8 lets a heap of 60 MB grow to four times its size before it looks for garbage. Here it grows by half: small instances
- * share their machines, and what a burst of large bodies left behind is not to be held for long.
+ * Makes V8 collect garbage once the heap has grown by half. By default a heap of 60 MB grows to four times its size
+ * first: too much for a small instance on a shared machine, which would keep the garbage of a burst of large bodies.
  */
 export const sparingHeap = (): void => setFlagsFromString('--heap-growing-percent=50');

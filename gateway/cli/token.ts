@@ -7,7 +7,7 @@ import type { Command } from './arguments';
 
 type Asked = Extract<Command, { readonly tag: 'token' }>;
 
-/** A token that a gateway with the same settings takes; or why there can be none. */
+/** Makes a token that a gateway with the same settings accepts. Left: why it cannot. */
 export async function makeToken(
   { user, service, hours }: Asked,
   environment: Environment,
@@ -26,7 +26,7 @@ export async function makeToken(
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + Math.round(hours * 3600))
     .sign(auth.secret);
-  // As the gateway will: a name or a time that it refuses is no use.
+  // Check the token as the gateway will, which may refuse its name or its time.
   const refusal = await tokenAuth(auth)
     .viewerOf(token)
     .then(

@@ -1,12 +1,12 @@
 import type { PublicJob } from '../wire/public-job';
 
-/** A running job is told of at least once a second: a bar goes on by itself for so long. */
+/** A running job gets a state at least once a second, so the bar goes on by itself for 1 s at most. */
 const STATES_MS = 1_000;
 
 /**
- * The bar and the time left of a live job, `ageMs` after its state came: both go on at the pace that the state promises,
- * the bar for a second, the time down to 0. Of a waiting job `etaMs` is the time to its start, and the bar stands still.
- * A state that comes later may promise less: whoever draws a bar that never falls keeps the largest.
+ * The progress (0 to 100) and the time left (ms) to show of a job, `ageMs` after its state arrived. Both go on at the
+ * state's own pace, the progress for 1 s, the time down to 0. While the job waits, `etaMs` is the time to its start and
+ * the progress stays. The next state may have less progress: to draw a bar that never falls, keep the largest value.
  */
 export function betweenStates(
   { status, progress, etaMs }: Pick<PublicJob, 'status' | 'progress' | 'etaMs'>,

@@ -4,8 +4,8 @@ import type { Place } from './place';
 const PATIENCE_MS = 5_000;
 
 /**
- * Why no socket opens, which browsers do not say: asks the gateway over HTTP whether it is alive. Resolves with what is
- * most likely wrong.
+ * Finds out why no socket opens, which browsers do not say: asks the gateway's `/livez`. Resolves with the most likely
+ * reason.
  */
 export async function diagnosis({ url, origin, path }: Place, cause: Error): Promise<JobstreamError> {
   const as = (code: string, message: string): JobstreamError => new JobstreamError(code, message, { cause });
@@ -13,7 +13,7 @@ export async function diagnosis({ url, origin, path }: Place, cause: Error): Pro
     fetch(`${url}/livez`, { mode, signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => undefined);
   const answer = await livez('cors');
   if (answer === undefined) {
-    // What no page of this origin may read is there all the same.
+    // `no-cors` succeeds if the gateway answers, even where this page may not read the answer.
     const isThere = (await livez('no-cors')) !== undefined;
     return isThere
       ? as(

@@ -1,12 +1,11 @@
 import type { RefusalCode } from '../wire/protocol';
 
 /**
- * Why watching ended before the job did, or why there is no connection.
- * `unknown-job`: there is no such job, or none that this token may see. `gone`: it was there, and is no more.
- * `unauthorized`: the gateway does not take the token. `too-many-jobs`: a socket may follow 64. `closed`: by `close()`.
- * `unreachable`: nothing answers at the URL. `origin-refused`: the gateway takes no calls of this page. `no-websocket`: it
- * answers, but no socket opens. `no-gateway`: something else answers. `no-token`: the token function failed. `bad-url`: the
- * URL is none.
+ * Why watching ended before the job did, or why there is no connection. `unknown-job`: there is no such job, or none
+ * that this token may see. `gone`: the job was there before, and is no more. `unauthorized`: the gateway does not take
+ * the token. `too-many-jobs`: a socket may follow 64. `closed`: by `close()`. `unreachable`: nothing answers at the
+ * URL. `origin-refused`: the gateway takes no calls of this page. `no-websocket`: it answers, but no socket opens.
+ * `no-gateway`: something else answers. `no-token`: the token function failed. `bad-url`: the URL is none.
  */
 export type JobstreamErrorCode =
   | RefusalCode
@@ -20,7 +19,7 @@ export type JobstreamErrorCode =
   | 'no-token'
   | 'bad-url';
 
-/** The error of every observable of a `Jobstream`. What passes by itself is tried again instead. */
+/** The only error of a `Jobstream`'s observables and promises. Failures that may pass are retried instead. */
 export class JobstreamError extends Error {
   override readonly name = 'JobstreamError';
   constructor(

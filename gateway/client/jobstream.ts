@@ -17,42 +17,49 @@ import { outputUrls } from './output-urls';
 import { placeOf } from './place';
 import { rooms, type Preview } from './rooms/room';
 
-/** Live jobs of one gateway, over one socket that is open while somebody watches. */
+/**
+ * Live jobs of one gateway, over one socket. It opens with the first subscription, and closes 2 s after the last ended.
+ */
 export interface Jobstream {
   /**
-   * The job's present state, then each change, never backward, whatever breaks on the way; completes when it settles.
+   * The job's present state, then each change, in order also across reconnections; completes when the job settles.
    * Errors with a `JobstreamError`.
    */
   watchJob(promptId: string): Observable<PublicJob>;
   /**
-   * Every job that the token may see: the live ones as they are, then each change of any. A user's are their own, a
-   * service's are all. Never completes.
+   * All jobs that the token may see, a user's own or a service's all: the live ones as they are, then each change.
+   * Never completes; errors with a `JobstreamError`.
    */
   watchMine(): Observable<PublicJob>;
-  /** Whether what `watchMine` told as live may not be all: the gateway's store is away, and is asked for until it is back. */
+  /**
+   * Whether live jobs may be missing from `watchMine`, because the gateway's store is away and its instance knows only
+   * its own jobs. While it is `true`, the list is asked for every 5 s.
+   */
   readonly partial$: Observable<boolean>;
-  /** Images of the job's running node. Lossy; completes when the job settles, errors as `watchJob` does. */
+  /** Images of the job's running node; some are dropped. Completes when the job settles, errors as `watchJob` does. */
   previews(promptId: string): Observable<Preview>;
-  /** How the connection is, from now on; ends with `closed`, which is told to whoever asks later too. */
+  /** The connection's status, the present one first. Completes after `closed`, which late subscribers get too. */
   readonly status$: Observable<Status>;
-  /** The same, with why there is no connection: a gateway that is away, a page that is not allowed, and so on. */
+  /** The status, since when, and why the last try to connect failed, such as `unreachable` or `origin-refused`. */
   readonly connection$: Observable<Connection>;
   /**
-   * A URL of a job's nth output that `<img>` and `<video>` can show without a token, for five minutes at least. Rejects with
-   * a `JobstreamError`.
+   * A URL of a job's nth output, from 0, that `<img>` and `<video>` can show without a token for 5 to 10 minutes.
+   * Rejects with a `JobstreamError`.
    */
   outputUrl(promptId: string, n: number): Promise<string>;
-  /** Ends it for good: who still watches gets the error `closed`. */
+  /** Closes the socket for good. Running subscriptions get the error `closed`. */
   close(): void;
 }
 
-/** How long the socket outlives its last watcher: the next one may be a page away. */
+/** How long the socket stays open after its last subscriber left: a page that opens next may need it. */
 const LINGER_MS = 2_000;
 
-/** Connects to a gateway as soon as something is watched. Throws a `JobstreamError` where the URL is none. */
+/**
+ * Connects to a gateway with the first subscription. Throws a `JobstreamError` with the code `bad-url` for a bad URL.
+ */
 export function jobstream({ url, token }: LinkOptions): Jobstream {
   const place = placeOf(url);
-  // Who asks after the end is told `closed` too, where a `BehaviorSubject` would only complete.
+  // Replays `closed` to late subscribers; a `BehaviorSubject` that completed would emit nothing.
   const status$ = new ReplaySubject<Connection>(1);
   let present: Connection | undefined;
   const tell = (status: Status, reason?: JobstreamError): void => {

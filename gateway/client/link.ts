@@ -8,10 +8,10 @@ import type { Place } from './place';
 /** A socket to a gateway. */
 export type Link = Socket<ServerEvents, ClientEvents>;
 
-/** A token, or where to get one. */
+/** A token, or a function that fetches one. */
 export type Token = string | (() => string | Promise<string>);
 
-/** The token as it is now; rejects with `no-token` where its function fails. */
+/** The present token; rejects with a `JobstreamError` with the code `no-token` if its function fails. */
 export const tokenFrom = async (token: Token | undefined): Promise<string | undefined> => {
   try {
     return await (typeof token === 'function' ? token() : token);
@@ -20,34 +20,38 @@ export const tokenFrom = async (token: Token | undefined): Promise<string | unde
   }
 };
 
-/** How the connection is: `idle` while nobody watches, `unauthorized` once the gateway refused the token. */
+/** The state of the connection: `idle` while nothing is watched, `unauthorized` once the gateway refused the token. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'unauthorized' | 'closed';
 
-/** How the connection is, since when, and what keeps it from being better. It is tried again all the same. */
+/**
+ * The connection's status, since when, and why the last try failed. The client tries again, except after
+ * `unauthorized`.
+ */
 export interface Connection {
   readonly status: Status;
   /** When that status began, ms since 1970. */
   readonly since: number;
-  /** Why the last try failed; absent while none did. */
+  /** Why the last try to connect failed; absent before one did, and while connected. */
   readonly reason?: JobstreamError;
 }
 
-/** Which gateway, and as whom. */
+/** The gateway's URL, and the caller's token. */
 export interface LinkOptions {
-  /** Where the gateway is; the path, if any, is the one it stands under. */
+  /** The gateway's URL, with the path it is served under, if any; in a page the path alone will do. */
   readonly url: string;
-  /** Asked for anew before each connection, where it is a function. */
+  /** A function is called before each connection, so that tokens may be short-lived. */
   readonly token?: Token;
 }
 
-/** Between two connections, where Socket.IO leaves it to us; twice as long after each that was refused. */
+/** Waits before our own reconnections, which Socket.IO does not make; doubled after each refusal. */
 const RETRY_MS = { first: 1_000, most: 15_000 };
 
 type Tell = (status: Status, reason?: JobstreamError) => void;
 
 /**
- * One socket that reconnects for as long as it is subscribed to: itself whenever it is connected, `undefined` whenever it
- * is lost. Errors with `unauthorized`; a token that comes from a function is asked for once more before that.
+ * One socket, which reconnects while it is subscribed to. Emits the socket when it has connected, and `undefined` when
+ * the connection is lost. Errors with `unauthorized` when the gateway refuses the token; one from a function when it is
+ * refused twice.
  */
 export const link = (place: Place, token: Token | undefined, tell: Tell): Observable<Link | undefined> =>
   new Observable((out) => {
@@ -56,11 +60,11 @@ export const link = (place: Place, token: Token | undefined, tell: Tell): Observ
     return () => connection.close();
   });
 
-/** The options under which a socket to a gateway connects; we call `connect` ourselves. */
+/** A socket to a gateway that is not connected yet. */
 const socketTo = (place: Place, authenticate: (answer: (fields: object) => void) => void): Link =>
   io(place.origin, {
     path: place.path,
-    // The gateway offers nothing else.
+    // The gateway offers no other transport.
     transports: ['websocket'],
     forceNew: true,
     autoConnect: false,
@@ -78,11 +82,11 @@ class ReconnectingSocket {
   readonly #socket: Link;
   readonly #retrying = new Subscription();
   #status: 'connecting' | 'reconnecting' = 'connecting';
-  /** Grows with each connection that is tried: a token that comes later than the next try is of no use. */
+  /** Grows with each try to connect: a token that arrives after the next try began is dropped. */
   #attempt = 0;
-  /** Connections refused since the last that opened. */
+  /** Refused tries since the last connection. */
   #refusals = 0;
-  /** Whether the gateway refused the newest token; the next refusal is the last. */
+  /** Whether the gateway refused a token since the last connection; the next such refusal is final. */
   #isTokenRefused = false;
   #isDiagnosing = false;
   #isOver = false;
@@ -96,7 +100,7 @@ class ReconnectingSocket {
   }
 
   open(): void {
-    // Every state is acknowledged, also where nobody listens any more.
+    // Acknowledge every state, also of jobs that nobody listens to any more: else the gateway sends ends again.
     this.#socket.on('job:state', (_job, seen) => seen?.());
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('disconnect', () => this.#disconnected());
@@ -119,10 +123,10 @@ class ReconnectingSocket {
       const given = await tokenFrom(this.#token);
       if (mine === this.#attempt) answer(given === undefined ? {} : { token: given });
     } catch (error) {
-      // A fetch that failed after the next try began, or after the end, says nothing of how the connection is now.
+      // A token function that fails after the next try began, or after the end, says nothing about the present try.
       if (mine !== this.#attempt) return;
       this.#tell(this.#status, error as JobstreamError);
-      // Socket.IO would wait for the token forever: closing its connection makes it open another, later and later.
+      // Socket.IO would wait for the token forever. Closing its connection makes it reconnect, with growing delays.
       this.#socket.io.engine.close();
     }
   }
@@ -162,7 +166,10 @@ class ReconnectingSocket {
     this.#out.error(reason);
   }
 
-  /** A browser does not say why a socket failed to open: the gateway is asked over HTTP, once at a time. */
+  /**
+   * Tells why the last try failed: the gateway's refusal, or else what `/livez` shows, because a browser does not say why
+   * a socket failed to open. One such request at a time.
+   */
   #explain(error: Error): void {
     const code = codeOf(error);
     if (code !== undefined) {
@@ -177,7 +184,7 @@ class ReconnectingSocket {
     });
   }
 
-  /** Connects again where Socket.IO does not by itself: after the gateway refused or closed. */
+  /** Reconnects where Socket.IO does not: after the gateway refused or closed the connection. */
   #connectAgain(): void {
     if (this.#socket.active) return;
     const waitMs = Math.min(RETRY_MS.first * 2 ** this.#refusals, RETRY_MS.most);
@@ -185,7 +192,7 @@ class ReconnectingSocket {
   }
 }
 
-/** The gateway's own word, where it was one. */
+/** The code of a refusal by the gateway; `undefined` for any other error. */
 const codeOf = (error: Error): string | undefined => {
   const code = (error as { readonly data?: { readonly code?: unknown } }).data?.code;
   return typeof code === 'string' ? code : undefined;

@@ -4,7 +4,7 @@ import type { Place } from './place';
 
 const PATIENCE_MS = 15_000;
 
-/** Asks a gateway for URLs of outputs that need no token. */
+/** Asks a gateway for a signed URL of an output, which needs no token. Rejects with a `JobstreamError`. */
 export const outputUrls =
   ({ url, origin }: Place, token: Token | undefined) =>
   async (promptId: string, n: number): Promise<string> => {
@@ -21,7 +21,9 @@ export const outputUrls =
     throw problemIn(body, answer.status);
   };
 
-/** A proxy may stand the gateway under a path of which it knows nothing. */
+/**
+ * Adds the path under which we reach the gateway, unless its answer has it: a proxy may take the path off unnoticed.
+ */
 const urlOf = (path: string, url: string, origin: string): string => {
   const base = url.slice(origin.length);
   return base !== '' && path.startsWith(`${base}/`) ? origin + path : url + path;

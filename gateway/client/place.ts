@@ -2,14 +2,14 @@ import { JobstreamError } from './jobstream-error';
 
 /** Where a gateway is. */
 export interface Place {
-  /** With the path it stands under, and without an end slash. */
+  /** The gateway's URL with its base path, without an end slash. */
   readonly url: string;
   readonly origin: string;
-  /** Of its sockets. */
+  /** The path of its Socket.IO sockets. */
   readonly path: string;
 }
 
-/** From a URL with or without a path, or in a page from a path alone. Throws a `JobstreamError` that says what is wrong. */
+/** Reads a gateway's URL; in a page a path alone will do. Throws a `JobstreamError` with the code `bad-url`. */
 export function placeOf(url: string): Place {
   const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
   const given = URL.canParse(url, page) ? new URL(url, page) : undefined;

@@ -30,7 +30,7 @@ import { Problem } from '../wire/problem';
 import { sendProblem } from './bodies/send-problem';
 import type { JobViews } from '../wire/job-views';
 import { problemOf } from '../wire/problem-of';
-import { onlyMethods } from './routes/middleware';
+import { inTurn, onlyMethods } from './routes/middleware';
 import { selfRoutes } from './routes/api-documents';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { Metrics } from '../metrics';
@@ -47,14 +47,14 @@ export interface HttpOptions {
   readonly downloads: Downloads;
   readonly signer: UrlSigner;
   readonly reportTokens?: ReportTokens;
-  /** What all paths begin with; empty at the root. */
+  /** The prefix of all paths, such as `/jobs`; empty at the root. */
   readonly basePath: string;
   readonly proxies: number;
   readonly bodies: RequestBodies;
   readonly inputs: InputsOptions;
   readonly lists: Turns;
   readonly refusals: RefusalLog;
-  /** What a slow reader of events may cost. */
+  /** When a slow reader of events is cut. */
   readonly limits: SendQueueLimits;
   readonly webhooks: Webhooks;
   readonly views: JobViews;
@@ -71,11 +71,11 @@ export const httpApp = (options: HttpOptions): Express => {
   const { pipeline, auth, admission, policy, refusals, histories, inputs, logger } = options;
   const app = express();
   app.disable('x-powered-by');
-  // Express's last word on an error has the stack in it, unless this is said.
+  // Outside `production`, Express's own error answer would show the stack to the caller.
   app.set('env', 'production');
   app.use(underBase(options.basePath, options.proxies));
-  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore());
-  // Probes come before admission: no rate limit is to make an orchestrator think the gateway dead.
+  app.use(logging(logger), safeHeaders(), originGuard(policy, refusals), noStore(), inTurn());
+  // Probes come before admission: a rate limit would make an orchestrator think that the gateway is dead.
   app.use(healthRoutes(pipeline, auth), signedViewers(options.signer), reporters(options.reportTokens), admission.http);
   app.use(
     selfRoutes(auth.required),
@@ -96,7 +96,7 @@ export const httpApp = (options: HttpOptions): Express => {
   return app;
 };
 
-/** Answers are somebody's own and change at any moment. */
+/** Keeps caches from storing answers: each belongs to one caller and changes at any moment. */
 const noStore = (): RequestHandler => (_request, response, next) => {
   response.set('Cache-Control', UNKEPT).vary('Authorization');
   next();
@@ -115,8 +115,8 @@ const answeringErrors =
   (logger: Log): ErrorRequestHandler =>
   (error: unknown, { method, path }, response, next) => {
     const problem = problemOf(error);
-    // A bug of ours needs its stack. What a ComfyUI or a bound refuses is said in a line; an outage of the store is told of
-    // once, and in a line a request only to whoever wants to see each.
+    // A bug of ours is logged with its stack, what ComfyUI or a bound refuses in one line. An outage of the store is
+    // logged once, elsewhere: each request that meets it gets a line at level debug only.
     if (problem.kind === 'internal') logger.error({ err: error, method, path }, problem.message);
     else if (problem.status >= 500)
       logger[problem.kind === 'store-unavailable' ? 'debug' : 'warn'](

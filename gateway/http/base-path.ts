@@ -2,8 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { RequestHandler, Response } from 'express';
 
 /**
- * Serves all that stands under a path, sockets too, as if it stood at the root. Some proxies take the path off before they
- * pass a request on, so the root itself is served as well. To be called when all else listens already.
+ * Takes the base path off the URL of each request and upgrade. Requests without it are served too, because some proxies
+ * take it off before they pass a request on. Call it last: its listeners must run before all others.
  */
 export function serveUnder(basePath: string, http: Server): void {
   if (basePath === '') return;
@@ -16,16 +16,22 @@ export function serveUnder(basePath: string, http: Server): void {
   http.prependListener('request', strip).prependListener('upgrade', strip);
 }
 
-/** What was asked for before the path was taken off: of `/jobs/jobs` under `/jobs` there is left what reads as the path itself. */
+/**
+ * The URL of each request before the base path came off: `/jobs/jobs` under `/jobs` is left as `/jobs`, like the base
+ * path.
+ */
 const asked = new WeakMap<IncomingMessage, string>();
 
-/** The URL of a request as it came. */
+/** The URL that the caller asked for, with the base path. */
 export const askedUrl = (request: IncomingMessage): string => asked.get(request) ?? request.url ?? '/';
 
-/** What a proxy that is ours may say of the path that it took off. */
+/** A valid `X-Forwarded-Prefix`, the path that a proxy of ours took off. */
 const FORWARDED = /^(\/[\w.~-]+){1,10}\/?$/;
 
-/** Remembers under which path the caller sees the gateway, and sends who forgot its slash to the dashboard. */
+/**
+ * Keeps the path under which the caller sees the gateway in `response.locals.prefix`, and redirects (308) the base path
+ * without an end slash to the dashboard.
+ */
 export const underBase =
   (basePath: string, proxies: number): RequestHandler =>
   (request, response, next) => {
@@ -36,13 +42,13 @@ export const underBase =
     else next();
   };
 
-/** What paths begin with that the caller is told; empty at the root. */
+/** The prefix of paths in answers to this caller; empty at the root. */
 export const prefixOf = ({ locals }: Pick<Response, 'locals'>): string => {
   const { prefix } = locals as { readonly prefix?: unknown };
   return typeof prefix === 'string' ? prefix : '';
 };
 
-/** A path without an end slash, the root being empty; `undefined` where the text is none that all paths could begin with. */
+/** A base path without its end slash, the root as ''; `undefined` if the text is no valid base path. */
 export const pathPrefix = (text: string): string | undefined =>
   text.length <= 200 && /^\/?$|^(\/[\w.~-]+)+\/?$/.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
     ? text.replace(/\/$/, '')

@@ -2,13 +2,13 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { askedUrl } from './base-path';
 
-/** What offers the other protocol, and belongs to the connection: not said again. */
+/** The headers of the offer, and of the connection: left out when the head is put back. */
 const OFFER = new Set(['upgrade', 'connection', 'http2-settings']);
 
 /**
- * Answers who offers a protocol that is not spoken here as if they had not offered it (RFC 9110, 7.8): `Upgrade: h2c`,
- * which Java's and curl's clients send first, or a WebSocket at a path that has none. Node hands such a connection over with the
- * request's head read: it is put back without the offer, and the connection is taken as a new one.
+ * Answers a request that offers another protocol as if it had not (RFC 9110, 7.8): `Upgrade: h2c`, which Java's and
+ * curl's clients send first, or a WebSocket at a path that has none. Node has read the request's head when it emits
+ * `upgrade`: the head is put back without the offer, and the server takes the connection as a new one.
  */
 export function ignoreOtherUpgrades(http: Server, isForSocket: (path: string) => boolean): void {
   http.on('upgrade', (request: IncomingMessage, connection: Duplex, rest: Buffer) => {

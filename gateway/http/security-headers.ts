@@ -4,10 +4,12 @@ import type { OriginPolicy } from '../admission/origin-policy';
 import type { RefusalLog } from '../admission/refusal-log';
 import { Problem } from '../wire/problem';
 
-/** `Cache-Control` of answers that are somebody's own and change at any moment. */
+/** `Cache-Control` of answers that belong to one caller and change at any moment. */
 export const UNKEPT = 'private, no-cache';
 
-/** Headers that keep the dashboard to itself: its own scripts, styles and sockets, and images it made. */
+/**
+ * Headers that let the dashboard load its own scripts, styles and sockets, and images that it made, and nothing else.
+ */
 export const safeHeaders = (): RequestHandler =>
   helmet({
     contentSecurityPolicy: {
@@ -24,16 +26,16 @@ export const safeHeaders = (): RequestHandler =>
         frameAncestors: ["'none'"],
       },
     },
-    // The proxy that ends TLS sets it: it knows whether every name of the domain has TLS.
+    // The proxy that ends TLS sets this header: only it knows whether every name of the domain has TLS.
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
   });
 
-/** Browsers differ on whether 'self' covers a WebSocket to the same host. */
+/** The gateway's WebSocket URLs: browsers differ on whether 'self' covers a WebSocket to the same host. */
 const socketsOf = (host = ''): string =>
   /^[a-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/i.test(host) ? `ws://${host} wss://${host}` : "'self'";
 
-/** Refuses what a foreign page sends, and lets allowed origins read. */
+/** Refuses (403) requests of pages whose origin is not allowed, and sets CORS headers for those whose origin is. */
 export const originGuard =
   (policy: OriginPolicy, refusals: RefusalLog): RequestHandler =>
   (request, response, next) => {

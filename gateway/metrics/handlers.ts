@@ -3,7 +3,7 @@ import type { GatewayEvent } from './gateway-event';
 
 export type MetricsEvent = TelemetryEvent | GatewayEvent;
 
-/** What is done with each kind of event. */
+/** A function for each kind of event. */
 export type Handlers<Tags extends MetricsEvent['tag'] = MetricsEvent['tag']> = {
   readonly [Tag in Tags]: (event: Extract<MetricsEvent, { readonly tag: Tag }>) => void;
 };

@@ -3,7 +3,7 @@ import { authenticated, onlyMethods, type ViewerHandler } from '../http/routes/m
 import { Problem } from '../wire/problem';
 import type { Metrics } from './prometheus-metrics';
 
-/** `/metrics`, for services: in the text format of Prometheus. */
+/** `/metrics` in the text format of Prometheus, for services only; no route without `metrics`. */
 export const metricsRoute = (metrics: Metrics | undefined): Router => {
   const router = Router();
   if (metrics === undefined) return router;

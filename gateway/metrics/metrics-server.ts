@@ -8,7 +8,7 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Serves `/metrics`, and nothing else, on a port of its own, to whoever can reach it. Rejects if it cannot listen. */
+/** Serves `/metrics` alone, on a port of its own, without a token. Rejects if it cannot listen. */
 export async function serveMetrics(
   { registry }: Metrics,
   { host, port }: { readonly host: string; readonly port: number },
@@ -16,7 +16,7 @@ export async function serveMetrics(
   const http = createServer((request, response) => {
     answer(registry, request, response).catch(() => response.writeHead(500).end());
   });
-  // A scrape takes milliseconds; who is slower is no Prometheus.
+  // Prometheus sends its request within milliseconds: a client that takes 10 s is cut.
   http.requestTimeout = 10_000;
   http.maxConnections = 32;
   http.listen(port, host);

@@ -9,22 +9,25 @@ import { liveMetrics } from './counts/live-metrics';
 import { retryMetrics } from './counts/retry-metrics';
 import { storeMetrics } from './counts/store-metrics';
 
-/** Where metrics are added, and which job types they tell apart. */
+/** The registry that the metrics are added to, and the job types that they tell apart. */
 export interface MetricsOptions {
-  /** Of prom-client, to which the metrics are added; one of its own where absent. */
+  /** A `Registry` of prom-client; a new one if absent. */
   readonly registry?: Registry;
-  /** Job types that are told apart besides those that are known by name; of all others the label is `other`. */
+  /** Job types to tell apart, besides the four known ones, 50 in all; the label of all others is `other`. */
   readonly types?: readonly string[];
 }
 
 /** The metrics of one pipeline, and of the gateway before it. */
 export interface Metrics {
   readonly registry: Registry;
-  /** To be given to one `createPipeline`, as `telemetry`. */
+  /** Give it to one `createPipeline`, as `telemetry`. */
   readonly telemetry: Telemetry & GatewayTelemetry;
 }
 
-/** Counts what happens as Prometheus wants it, in seconds and bytes, without an id in any label. Throws where the registry has one of the names already. */
+/**
+ * Metrics for Prometheus: times in seconds, no ids in labels. Throws a `TypeError` for a bad option, and an `Error` if
+ * the registry already has a metric of one of the names.
+ */
 export function prometheusMetrics({ registry = new Registry(), types = [] }: MetricsOptions = {}): Metrics {
   if (typeof (registry as Partial<Registry> | null)?.registerMetric !== 'function')
     throw new TypeError('registry must be a Registry of prom-client');

@@ -1,9 +1,9 @@
 import { harmless } from '../../sinks/harmless';
 
-/** One line of a log. */
+/** Writes one line of a log: fields, then a message. */
 export type Line = (fields: Readonly<Record<string, unknown>>, words: string) => void;
 
-/** Where the gateway tells what happens: fields, an error as `err`, then words. A pino logger is one, and `console`. */
+/** The gateway's logger. An error is the field `err`. A pino logger is one, and so is `console`. */
 export interface Log {
   readonly debug: Line;
   readonly info: Line;
@@ -12,10 +12,12 @@ export interface Log {
 }
 
 const nothing: Line = () => undefined;
-/** Tells nothing. */
+/** Logs nothing. */
 export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-/** A logger whose own mistakes end nothing: most lines are told where nobody is left to catch what is thrown. */
+/**
+ * A logger that never throws: an error of the application's own is a warning of Node's, once. Most calls have no catch.
+ */
 export const harmlessLog = (logger: Log): Log => ({
   debug: harmless('logger.debug', (fields, words) => logger.debug(fields, words)),
   info: harmless('logger.info', (fields, words) => logger.info(fields, words)),

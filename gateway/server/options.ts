@@ -17,37 +17,40 @@ import type { WebhookOptions } from '../webhooks/webhooks';
 /** What `startGateway` serves, where, to whom, and within which bounds. */
 export interface GatewayOptions {
   readonly pipeline: Pipeline;
-  /** Where to listen; 127.0.0.1 where absent. Another than this machine's own needs an `auth` with tokens. */
+  /** The address or host name to listen at; 127.0.0.1 if absent. Any but a loopback one needs an `auth` with tokens. */
   readonly host?: string;
-  /** 0 takes a free one. */
+  /** The port to listen at; 0 takes a free one. */
   readonly port: number;
-  /** How callers prove who they are; everybody may do everything where absent. */
+  /** How callers prove who they are; `openAuth` if absent, under which everybody may do everything. */
   readonly auth?: Auth;
-  /** Web origins, besides its own, whose pages may call it. */
+  /** Web origins, besides the gateway's own, whose pages may call it; none if absent. */
   readonly origins?: readonly string[];
-  /** Where it tells what happens; nowhere where absent. */
+  /** The logger; nothing is logged if absent. */
   readonly logger?: Log;
-  /** Counts what callers get, and is served to services under `/metrics`; not at all where absent. */
+  /** Metrics of `prometheusMetrics`, served to services at `/metrics`; if absent, nothing is counted. */
   readonly metrics?: Metrics;
-  /** What a slow reader of live states may cost; 1 MiB and 30 s where absent. */
+  /** When a slow reader of live states is cut: by default at 1 MiB waiting, or after 30 s in which nothing left. */
   readonly limits?: Partial<SendQueueLimits>;
-  /** How often others may ask; `defaultRates` where absent. */
+  /** How often callers may ask; `defaultRates` if absent. */
   readonly rates?: Partial<Rates>;
-  /** How many proxies stand before it, each of which adds to `X-Forwarded-For`; none where absent. */
+  /** How many proxies stand before the gateway, each of which appends to `X-Forwarded-For`; 0 if absent. */
   readonly proxies?: number;
-  /** Where webhooks are kept and how they are signed; without it they are refused. */
+  /** Where webhooks are stored and how they are signed; if absent, a submission with a webhook is refused. */
   readonly webhooks?: WebhookOptions;
-  /** The largest JSON body taken; 32 MiB where absent. */
+  /** Most bytes of a JSON body; 32 MiB if absent. */
   readonly bodyLimitBytes?: number;
-  /** The largest input passed on; 100 MiB where absent. */
+  /** Most bytes of an uploaded input; 100 MiB if absent. */
   readonly inputLimitBytes?: number;
-  /** The largest output passed through; 1 GiB where absent. */
+  /** Most bytes of an output; 1 GiB if absent. */
   readonly outputLimitBytes?: number;
-  /** How many downloads may be under way; `defaultDownloadLimits` where absent. */
+  /** How many downloads may run and wait; by default 16 a user, 64 a ComfyUI, and 100 waiting a user for up to 10 s. */
   readonly downloads?: Partial<DownloadLimits>;
-  /** What URLs of outputs are signed with, and tokens for reports where it is a secret; where absent, with a key of this process. */
+  /**
+   * What signs URLs of outputs and, if it is a secret, tokens for reports. Instances that share it accept each other's.
+   * If absent, a random secret of this gateway.
+   */
   readonly urlKeys?: UrlKeys;
-  /** What all paths begin with, such as `/comfy`; the root where absent. */
+  /** The prefix of all paths, such as `/comfy`; the root if absent. */
   readonly basePath?: string;
 }
 
@@ -64,8 +67,8 @@ const isTime = (value: unknown): boolean => isCount(value) && Number(value) > 0 
 const WHOLE: Kind = { isGood: (value) => isCount(value) && Number(value) > 0, wanted: 'a whole number from 1' };
 
 /**
- * What a gateway goes by: what is given, checked, and the default of what is absent or `undefined`. Throws a `TypeError` that names
- * what is wrong; past this machine, without tokens, an `Error`.
+ * Checks the options and fills in defaults for those that are absent or `undefined`. Throws a `TypeError` that names a
+ * bad option, and an `Error` if `host` is no loopback address and `auth` needs no tokens.
  */
 export function checkedOptions(options: GatewayOptions) {
   if (!isRecord(options)) throw new TypeError('a gateway needs options, an object');

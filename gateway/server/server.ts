@@ -30,7 +30,7 @@ export type { GatewayOptions };
 /** A gateway that listens. */
 export interface Gateway {
   readonly url: string;
-  /** Takes no more callers, lets requests under way end for up to 2 s, closes sockets. Leaves the pipeline open. */
+  /** Stops listening, closes sockets, and gives running requests up to 2 s to end. Leaves the pipeline open. */
   close(): Promise<void>;
 }
 
@@ -38,8 +38,9 @@ const GRACE_MS = 2000;
 const IDLE_TICK_MS = 50;
 
 /**
- * Serves a pipeline over HTTP and Socket.IO. Rejects if it cannot listen, or should not, past this machine without tokens; and with a
- * `TypeError` that names it for an option that is not known or cannot be taken. Of one that could not start nothing is left.
+ * Serves a pipeline over HTTP and Socket.IO. Rejects with a `TypeError` that names an unknown or bad option; with an
+ * `Error` if it would listen beyond this machine without tokens, or cannot listen at all. If it rejects, nothing stays
+ * open.
  */
 export async function startGateway(given: GatewayOptions): Promise<Gateway> {
   const options = checkedOptions(given);
@@ -56,7 +57,7 @@ export async function startGateway(given: GatewayOptions): Promise<Gateway> {
   return { url: urlOf(http.address() as AddressInfo), close: () => (closed ??= close()) };
 }
 
-/** All that a gateway is made of, before it listens. */
+/** Builds all parts of a gateway, which does not listen yet. */
 function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   const { pipeline, auth, logger, origins, limits, rates, basePath, proxies, metrics } = options;
   const { urlKeys = { secret: randomBytes(32) } } = options;
@@ -94,7 +95,8 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
       const closed = io.close();
       closing$.next();
       await webhooks.close();
-      // Again and again: one whose request ends is kept alive, and would use up the grace that others may need.
+      // Repeated, because a connection whose request has just ended is kept alive and would delay the close by all of 2
+      // s.
       const idle$ = timer(0, IDLE_TICK_MS).pipe(tap(() => http.closeIdleConnections()));
       const impatience$ = timer(GRACE_MS).pipe(tap(() => connections.forEach((connection) => connection.destroy())));
       await lastValueFrom(merge(idle$, impatience$).pipe(ignoreElements(), takeUntil(closed)), {
@@ -105,7 +107,7 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   };
 }
 
-/** The connections that are open, as they come and go. */
+/** The open connections, as a live set. */
 function connectionsTo(http: Server): ReadonlySet<Socket> {
   const connections = new Set<Socket>();
   http.on('connection', (connection) => {

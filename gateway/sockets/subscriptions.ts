@@ -16,22 +16,22 @@ import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
-/** How many more it may ask for at a time that have ended: who follows 64 may have missed the ends of others. */
+/** How many more it may join if they have ended: a client that follows 64 may have missed the ends of others. */
 const MOST_ENDS = 8;
 
 /** The jobs that one socket follows. */
 export interface Subscriptions {
-  /** Follows a job: answers with its state, then posts each change, until it settles or is left. */
+  /** Follows a job: answers with its state, then sends each change, until it settles or is left. */
   join(promptId: unknown, ack: Ack | undefined): void;
   leave(promptId: unknown): void;
-  /** Follows all jobs it may see: answers with the live ones, and posts each change of any. */
+  /** Follows all jobs that the viewer may see: answers with the live ones, then sends each change. */
   watch(ack: Ack<WatchReply> | undefined): void;
   unwatch(): void;
   /** Leaves all. */
   close(): void;
 }
 
-/** What there is to follow, and how it is told. */
+/** The sources of a socket's news, and the views in which it gets them. */
 export interface Followed {
   readonly pipeline: Pick<Pipeline, 'get'>;
   readonly rooms: Rooms;
@@ -39,13 +39,13 @@ export interface Followed {
   readonly views: JobViews;
 }
 
-/** Who follows, and what becomes of it. */
+/** The viewer of a socket, and where its news go. */
 export interface Follower {
   readonly viewer: Viewer;
   readonly queue: SendQueue;
-  /** An answer of many jobs, of so many bytes, was made. */
+  /** Called with the bytes of each answer of many jobs. */
   readonly charge: (bytes: number) => void;
-  /** Called with an error that no answer can tell. */
+  /** Called with an error for which there is no answer left to give. */
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -56,7 +56,7 @@ class SocketSubscriptions implements Subscriptions {
   readonly #charge: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
   readonly #joined = new Map<string, Subscription>();
-  /** Those of the joined whose state was told: their changes come from their rooms. */
+  /** Joined jobs whose state was sent: their changes come from their rooms, so the watch of all jobs skips them. */
   readonly #told = new Set<string>();
   #watching: Subscription | undefined;
 
@@ -80,7 +80,7 @@ class SocketSubscriptions implements Subscriptions {
   leave(promptId: unknown): void {
     if (typeof promptId !== 'string') return;
     this.#joined.get(promptId)?.unsubscribe();
-    // Who watches all still wants what waits.
+    // A socket that watches all jobs still gets what waits of this one.
     if (this.#watching === undefined) this.#queue.forget(promptId);
   }
 
@@ -109,13 +109,13 @@ class SocketSubscriptions implements Subscriptions {
     [...this.#joined.values()].forEach((subscription) => subscription.unsubscribe());
   }
 
-  /** `onlyEnded` where there is no room for a job that is still to be followed. */
+  /** `onlyEnded`: the socket follows 64 jobs already, so a job that has not ended is refused. */
   #join(promptId: string, answer: Answer<Reply>, onlyEnded = false): void {
     const { pipeline, rooms } = this.#followed;
     const before = this.#joined.get(promptId);
     const subscription = new Subscription();
     this.#joined.set(promptId, subscription);
-    // Only once this one is answered: that one has an answer to give, and a room that nobody is in closes and opens again.
+    // An earlier join of this job ends once this one is answered: it may still owe its answer, and keeps the room open.
     const relieve = (): void => before?.unsubscribe();
     subscription.add(relieve);
     const over = (): void => {
@@ -123,11 +123,11 @@ class SocketSubscriptions implements Subscriptions {
       this.#left(promptId, subscription);
       answer.with(LEFT);
     };
-    // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
+    // The job is read first, as over HTTP: with the store away, an open room would answer and so reveal the job (R14).
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
       mergeMap((job) => {
         if (onlyEnded && !isSettled(job)) throw TOO_MANY;
-        this.#followed.all.note(job);
+        this.#followed.all.tell(job);
         return rooms.news(promptId, this.#viewer);
       }),
       finalize(over),
@@ -150,7 +150,7 @@ class SocketSubscriptions implements Subscriptions {
     this.#told.delete(promptId);
   }
 
-  /** Whether it was the answer to the join. */
+  /** Sends news of a joined job. Returns whether it was the answer to the join. */
   #tell(promptId: string, news: News, answer: Answer<Reply>): boolean {
     if (news.tag === 'preview') {
       this.#queue.preview(news.preview);
@@ -160,6 +160,7 @@ class SocketSubscriptions implements Subscriptions {
     const isAnswer = answer.with({ ok: true, job });
     if (!isAnswer) this.#queue.state(job);
     this.#told.add(promptId);
+    this.#followed.all.tell(news.job);
     return isAnswer;
   }
 
@@ -180,11 +181,11 @@ class SocketSubscriptions implements Subscriptions {
   }
 }
 
-/** What one socket follows. */
+/** The subscriptions of one socket. */
 export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>
   new SocketSubscriptions(followed, follower);
 
-/** As an acknowledgement has it. */
+/** A problem, as an acknowledgement carries it. */
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
 
 const LEFT: Refusal = { ok: false, error: { code: 'left', message: 'It was left before its state was known.' } };

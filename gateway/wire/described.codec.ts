@@ -2,23 +2,23 @@ import * as E from 'fp-ts/Either';
 import { identity, pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 
-/** One bad field: its path from the top, dotted, and what it must be. Never its value, which may be secret. */
+/** One bad field: its dotted path from the top, and what it must be. Never its value, which may be secret. */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
 }
 
-/** A JSON Schema, 2020-12, as OpenAPI 3.1 takes it. */
+/** A JSON Schema of 2020-12, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A codec that says in JSON Schema what it takes. */
+/** A codec with a JSON Schema of what it takes. */
 export type Described<A> = t.Type<A, A> & { readonly schema?: JsonSchema; readonly isOptional?: boolean };
 
 export const described = <A>(codec: t.Type<A, A>, schema: JsonSchema): Described<A> => Object.assign(codec, { schema });
 
 /**
- * A codec from one check, which says what is wrong in words that follow the field's name. What programs send has a schema
- * too; settings, which people write, need none.
+ * A codec made of one check. The check's Left says what is wrong, as the predicate of a sentence about the field.
+ * Fields of the API have a schema, settings do not.
  */
 export const checked = <A>(
   name: string,

@@ -4,11 +4,14 @@ import { publicJob, type KnownServer, type PublicJob } from './public-job';
 
 /** Turns stored states into what a caller is sent. */
 export interface JobViews {
-  /** The state as this role gets it. The same object for the same state and role, so that it is encoded once for all its receivers. */
+  /**
+   * The state as this role gets it. Always the same object for a state and role, so that it is encoded once for all
+   * readers.
+   */
   of(state: JobState, viewer: { readonly role: 'user' | 'service' }): PublicJob;
 }
 
-/** Views in which users see the names of these servers in place of their URLs. */
+/** Makes views in which users see the servers' names in place of their URLs. */
 export function jobViews(servers: () => readonly Pick<ServerStatus, 'url' | 'name'>[]): JobViews {
   const views = { user: new WeakMap<JobState, PublicJob>(), service: new WeakMap<JobState, PublicJob>() };
   let known: readonly KnownServer[] | undefined;

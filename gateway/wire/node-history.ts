@@ -1,7 +1,7 @@
 import { isSettled } from '../../streams/job/job-state';
 import type { PublicJob } from './public-job';
 
-/** The fields of a state that a history is drawn from. */
+/** The fields that a history is made from, which stored and public states share. */
 type Seen = Omit<PublicJob, 'server' | 'serverUrl'>;
 
 /** One node's turn. Times are the gateway's, in ms since 1970. */
@@ -17,15 +17,15 @@ export interface Turn {
   readonly failed?: boolean;
 }
 
-/** A job's nodes over time, as far as somebody saw them. The states tell the node at work only, not those before it. */
+/** A job's nodes over time, as one observer saw them: a state names only the node at work, not those before it. */
 export interface NodeHistory {
   readonly attempt: number;
   readonly turns: readonly Turn[];
   /** `updatedAt` of the newest state in it, ms. */
   readonly at: number;
-  /** When the job was first seen to run, ms; absent where nobody saw it wait before that. */
+  /** When the job was first seen to run, ms; absent if it was not seen to wait before. */
   readonly began?: number;
-  /** How far it was when it was first seen to run. */
+  /** When, and at which progress, it was first seen to run. */
   readonly pace?: { readonly at: number; readonly progress: number };
   /** How many turns were dropped from the front, because only the last 200 are kept. */
   readonly dropped: number;
@@ -39,14 +39,14 @@ const MOST_TURNS = 200;
 /** The history with one more state of its job. */
 export function recorded(before: NodeHistory | undefined, job: Seen): NodeHistory {
   const history = before?.attempt === job.attempt ? before : newHistory(job);
-  // A history may be fed from two sources, a socket and a list: a state older than the newest is known already.
+  // The states come from two sources, a socket and a list: one that is older than the newest is skipped.
   if (job.status === 'queued' || job.updatedAt < history.at) return history;
   const turns = turnsAfter(history.turns, job);
   const began = history.began ?? (history.missed.before ? undefined : job.updatedAt);
   return {
     ...history,
     at: job.updatedAt,
-    // While a job is only polled, looks see the node at work every 3 s: nodes in between are missed.
+    // While a job is only polled, the node at work is seen every 3 s: nodes in between are missed.
     missed: { ...history.missed, between: history.missed.between || (job.via === 'polling' && !isSettled(job)) },
     pace: history.pace ?? { at: job.updatedAt, progress: job.progress },
     ...(began !== undefined && { began }),
@@ -55,16 +55,18 @@ export function recorded(before: NodeHistory | undefined, job: Seen): NodeHistor
   };
 }
 
-/** The history after a break in the connection: nodes may have run unseen in it. */
+/** The history after a break in the connection, in which nodes may have run unseen. */
 export const interrupted = (history: NodeHistory): NodeHistory =>
   history.turns.length === 0 && history.began === undefined
     ? history
     : { ...history, missed: { ...history.missed, between: true } };
 
-/** How much must be known of a job's pace before its end is guessed. */
+/** The pace is used once it was measured over 3 s and 4 % of progress. */
 const ENOUGH = { ms: 3000, percent: 4 };
 
-/** About how long a running job will go on at its pace so far, from its last state on. */
+/**
+ * How many ms a running job will take from its last state on, at its pace so far; `undefined` while that is too little.
+ */
 export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: Seen): number | undefined {
   if (pace === undefined) return undefined;
   const done = progress - pace.progress;
@@ -72,7 +74,7 @@ export function guessedLeftMs({ pace }: NodeHistory, { progress, updatedAt }: Se
   return done < ENOUGH.percent || took < ENOUGH.ms ? undefined : ((100 - progress) / done) * took;
 }
 
-/** The one of two histories of a job that knows more. */
+/** The history that knows more: of the later attempt, then with fewer gaps, then with more turns. */
 export function fuller(own: NodeHistory | undefined, other: NodeHistory): NodeHistory {
   if (own === undefined) return other;
   const gaps = ({ missed }: NodeHistory): number => Number(missed.before) + Number(missed.between);
@@ -81,7 +83,7 @@ export function fuller(own: NodeHistory | undefined, other: NodeHistory): NodeHi
   return gain > 0 ? { ...(own.attempt === other.attempt && own.pace && { pace: own.pace }), ...other } : own;
 }
 
-/** The history of a job of which this state is the first that was seen. */
+/** The empty history of a job that is first seen in this state. */
 export const newHistory = (job: Pick<PublicJob, 'attempt' | 'status'>): NodeHistory => ({
   attempt: job.attempt,
   turns: [],
@@ -105,11 +107,11 @@ function turnsAfter(turns: readonly Turn[], job: Seen): readonly Turn[] {
 const ended = (turn: Turn, job: Seen): Turn => ({
   ...turn,
   to: Math.max(turn.from, job.finishedAt ?? job.updatedAt),
-  // ComfyUI does not tell a node's last step; that the next node runs says that this one is done.
+  // ComfyUI does not report a node's last step; once the next node runs, this one has done all of them.
   ...(job.status !== 'failed' && { value: turn.max }),
 });
 
-/** Marks the node that failed, or adds it where it failed before it was seen. */
+/** Marks the node that failed, or adds it if it was not seen to run. */
 function withFailure(turns: readonly Turn[], { failure, finishedAt, updatedAt }: Seen): readonly Turn[] {
   if (failure?.nodeId === undefined || failure.kind === 'rejected') return turns;
   const { nodeId: id, nodeType: type = 'node' } = failure;

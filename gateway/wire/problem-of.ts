@@ -15,7 +15,7 @@ import { KeysUnavailable } from '../admission/auth/jwks';
 import { TokenRefused } from '../admission/auth/token-refused';
 import { Problem, unknownJob } from './problem';
 
-/** The answer to an error, whoever threw it. What is not known by name is `internal`, and tells the caller nothing. */
+/** The answer to an error. One of an unknown class becomes `internal`, which tells the caller nothing. */
 export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownJob) return unknownJob();
@@ -45,7 +45,9 @@ export const problemOf = (error: unknown): Problem => {
   return ofExpress(error) ?? new Problem('internal');
 };
 
-/** 401 with `WWW-Authenticate` as in RFC 6750: the bare scheme where no token was sent, else why the token was refused. */
+/**
+ * 401 with `WWW-Authenticate` as in RFC 6750: the bare scheme where no token was sent, else why the token was refused.
+ */
 export const unauthorized = (refusal?: TokenRefused): Problem =>
   refusal === undefined
     ? new Problem(
@@ -59,7 +61,10 @@ export const unauthorized = (refusal?: TokenRefused): Problem =>
         { 'WWW-Authenticate': `Bearer error="invalid_token", error_description="${plain(refusal.message)}"` },
       );
 
-/** What an `error_description` may hold (RFC 6750, 3): at any other character, an application's own words say, Node would throw or a reader stop. */
+/**
+ * Replaces the characters that an `error_description` may not hold (RFC 6750, 3). An application's own message may have
+ * them: at some Node throws, at others a parser stops.
+ */
 const plain = (words: string): string => words.replaceAll('’', "'").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]+/g, '?');
 
 const RETRY_SOON = { 'Retry-After': '5' };
@@ -69,7 +74,7 @@ const unknownServer = (): Problem => {
   return new Problem('bad-request', { detail: `server ${message}.`, errors: [{ field: 'server', message }] });
 };
 
-/** What express throws for the caller's fault: a path that is no UTF-8, say. */
+/** The problem for an error that Express throws for a bad request, such as a path that is not UTF-8. */
 const ofExpress = (error: unknown): Problem | undefined => {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof URIError) return new Problem('not-found');

@@ -34,7 +34,7 @@ const KINDS = {
 
 export type ProblemKind = keyof typeof KINDS;
 
-/** Every kind of problem there is; `statusOf` gives its HTTP status. */
+/** All kinds of problems; `statusOf` gives their HTTP status. */
 export const problemKinds = Object.keys(KINDS) as readonly ProblemKind[];
 export const statusOf = (kind: ProblemKind): number => KINDS[kind][0];
 export const problemType = (kind: ProblemKind): string => `urn:comfyui-jobstream:problem:${kind}`;
@@ -47,7 +47,7 @@ export interface ProblemDetails {
   readonly nodeErrors?: readonly NodeError[];
 }
 
-/** An answer that says what is wrong, as RFC 9457 has it. Thrown by routes, sent by the last middleware. */
+/** A problem document (RFC 9457). Routes throw it, the last middleware sends it. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;
@@ -65,6 +65,6 @@ export class Problem extends Error {
   }
 }
 
-/** One text for all, so that nobody learns which jobs exist (R14). */
+/** The same text whether the job is missing or hidden, so that nobody learns which jobs exist (R14). */
 export const unknownJob = (): Problem =>
   new Problem('unknown-job', { detail: 'There is no job of that id, or none that you may see.' });

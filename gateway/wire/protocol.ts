@@ -1,6 +1,6 @@
 import type { PublicJob } from './public-job';
 
-/** The kind of the problem that HTTP would answer with, or `left` where the job was left before its state was known. */
+/** The kind of problem that HTTP would answer with, or `left` if the client left the job before its state was read. */
 export type RefusalCode =
   | 'bad-request'
   | 'unknown-job'
@@ -11,42 +11,42 @@ export type RefusalCode =
   | 'left'
   | (string & {});
 
-/** That something was not done, and why. */
+/** The request was not served, and why. */
 export interface Refusal {
   readonly ok: false;
   readonly error: { readonly code: RefusalCode; readonly message: string };
 }
 
-/** What a join comes back as. */
+/** The answer to `job:join`. */
 export type Reply = { readonly ok: true; readonly job: PublicJob } | Refusal;
 
-/** The live jobs one may see, the newest first; `more` if there are others, which `GET /jobs` has. */
+/** The live jobs that the caller may see, the newest first; `more` if there are others, which `GET /jobs` lists. */
 export interface LiveJobs {
   readonly jobs: readonly PublicJob[];
   readonly more: boolean;
-  /** Where the gateway's store is away: these are the jobs of the asked instance alone. */
+  /** Present while the gateway's store is away: these are the jobs of the asked instance alone. */
   readonly partial?: true;
 }
 
-/** What `jobs:watch` comes back as. */
+/** The answer to `jobs:watch`. */
 export type WatchReply = ({ readonly ok: true } & LiveJobs) | Refusal;
 
-/** How an answer comes back. */
+/** The acknowledgement that carries an answer. */
 export type Ack<R = Reply> = (reply: R) => void;
 
-/** What clients send. */
+/** The events that clients send. */
 export interface ClientEvents {
-  /** Enters a job's room: the answer has its state, each change follows as `job:state`, until it settles. */
+  /** Enters a job's room. The answer has its state; each change follows as `job:state`, until it settles. */
   readonly 'job:join': (promptId: string, ack: Ack) => void;
-  /** Leaves it. */
+  /** Leaves a job's room. */
   readonly 'job:leave': (promptId: string) => void;
-  /** Asks for all jobs one may see: the answer has the live ones, each change of any follows as `job:state`. */
+  /** Watches all jobs that the caller may see. The answer has the live ones; each change follows as `job:state`. */
   readonly 'jobs:watch': (ack: Ack<WatchReply>) => void;
-  /** Asks no more. */
+  /** Stops watching all jobs. */
   readonly 'jobs:unwatch': () => void;
 }
 
-/** The same events as the gateway hears them: a client may send anything in any place. */
+/** The same events as the gateway receives them: a client may send any arguments. */
 export type Heard = { readonly [Event in keyof ClientEvents]: (...args: unknown[]) => void };
 
 /** Which node of which job a preview shows; the image is the event's second argument, as bytes. */
@@ -56,14 +56,14 @@ export interface PreviewHead {
   readonly mimeType: string;
 }
 
-/** What the gateway sends. */
+/** The events that the gateway sends. */
 export interface ServerEvents {
   /**
-   * A job in one of the rooms, or of those watched, as it is now. A settled one asks to be acknowledged, and comes again,
-   * the same by (`epoch`, `seq`), every 5 s and four times in all, until it is.
+   * The newest state of a joined or watched job. A settled one is sent with an acknowledgement; until the client calls
+   * it, the same state, by (`epoch`, `seq`), is sent every 5 s, four times in all.
    */
   readonly 'job:state': (job: PublicJob, seen?: () => void) => void;
-  /** To who watches all: the gateway's store went away, or is back. What `jobs:watch` is answered with has changed. */
+  /** To a socket that watches all: the gateway's store went away, or is back. Ask again with `jobs:watch`. */
   readonly 'jobs:partial': (now: { readonly partial: boolean }) => void;
   /** An image of the running node. */
   readonly 'job:preview': (head: PreviewHead, image: Uint8Array) => void;

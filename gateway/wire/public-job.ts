@@ -14,25 +14,28 @@ import { redact } from '../../streams/redact';
 export type PublicJob = Omit<JobState, 'clientId' | 'session' | 'retry' | 'serverUrl' | 'pictures'> & {
   /** The server's name. */
   readonly server: string;
-  /** Its URL, without credentials; to services only, for whoever has it may well use the server. */
+  /** The server's URL, without credentials; to services only, because whoever has it can often use the server. */
   readonly serverUrl?: string;
 };
 
-/** A server as a job's reader is told of it. */
+/** A server's URL, and the name that users see in its place. */
 export interface KnownServer {
   readonly url: string;
   readonly name: string;
 }
 
-/** Shown as the server's name where another instance runs the job on a server that is not in this instance's settings. */
+/**
+ * Shown as the server's name where another instance runs the job on a server that is not in this instance's settings.
+ */
 const ELSEWHERE = 'another server';
 
 type Draft = { -readonly [Field in keyof PublicJob]: PublicJob[Field] };
 
 /**
- * What of a state may leave for a browser (R13): the fields named here and no others, whatever a store holds. The ids of
- * sessions stay behind, because whoever has one takes its jobs' frames away; texts lose paths and secrets. Field by field,
- * for each state that somebody sees is made so: one that is added to what was spread costs V8 as much as all the others.
+ * The state that may be sent to a browser (R13): only the fields named here, whatever the store holds. Ids of sessions
+ * are left out, because whoever opens a socket under one takes its jobs' frames away; texts lose paths and secrets.
+ * Fields are set one by one: a field that is added to a spread object costs V8 as much as all the others, in each state
+ * that is sent.
  */
 export function publicJob(state: JobState, servers: readonly KnownServer[], role: 'user' | 'service'): PublicJob {
   const { promptId, type, userId, status, progress, startedAt, serverUrl, phase, updatedAt, via } = state;
@@ -75,7 +78,7 @@ export function publicJob(state: JobState, servers: readonly KnownServer[], role
   return job;
 }
 
-/** What a job ended with. */
+/** Adds the outputs, the failure and ComfyUI's complaints. */
 function addEnd(job: Draft, { outputs, failure, nodeErrors }: JobState, told: (text: string) => string): void {
   if (outputs !== undefined) job.outputs = outputs.map(publicOutput);
   if (failure !== undefined) job.failure = publicFailure(failure, told);
@@ -101,7 +104,10 @@ const publicNode = ({ id, type, title, value, max }: CurrentNode): CurrentNode =
   max,
 });
 
-/** A text output is the job's own work and is sent as it is, as is the URL of a reported one; of a file, absolute paths lose all but their last name. */
+/**
+ * An output's text, and the URL of a reported one, are sent as they are; a file's absolute path is cut to its last
+ * name.
+ */
 function publicOutput(output: JobOutput): JobOutput {
   if (!isFile(output)) return { nodeId: output.nodeId, kind: output.kind, text: output.text };
   const { nodeId, kind, filename, subfolder, type, url } = output;
@@ -130,7 +136,7 @@ const publicNodeError = (
   message: told(message),
 });
 
-/** Of an absolute path, on whichever system, the last name; what is relative stays. */
+/** The last name of an absolute path, of Windows or Unix; a relative path as it is. */
 const relative = (path: string): string =>
   /^(?:[a-z]:|~?[\\/])/i.test(path)
     ? (path
@@ -144,7 +150,7 @@ const relative = (path: string): string =>
 const namesOnly = (text: string, servers: readonly KnownServer[]): string =>
   servers.reduce((told, { url, name }) => told.replaceAll(url, name).replaceAll(new URL(url).host, name), text);
 
-/** The URLs of servers as they are shown, the newest: to parse one costs as much as all the rest of a state. */
+/** URLs without credentials, of the newest 100 servers: parsing one costs as much as all the rest of a state. */
 const shownUrls = new Map<string, string>();
 const MOST_URLS = 100;
 

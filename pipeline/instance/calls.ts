@@ -32,8 +32,9 @@ import type { Reads } from '../reads/reads';
 import type { Sessions } from '../sessions/sessions';
 import { tracedCall } from '../telemetry/spans';
 import { StoreUnavailable, UnreadableState, type JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
-import { isFile, type JobState } from '../../streams/job/job-state';
+import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
@@ -45,6 +46,7 @@ export interface CallParts {
   readonly local: { readonly states: Watchers<JobState>; readonly previews: Watchers<Preview> };
   readonly pictures: Pictures;
   readonly store: JobStore;
+  readonly writer: Pick<WriteBehind, 'waiting'>;
   readonly reads: Reads;
   readonly life: Life;
   readonly stop$: Observable<unknown>;
@@ -124,13 +126,17 @@ function previews(
 }
 
 /** The jobs here as they are now, then those that others watch as they are stored; the first alone where the store does not answer (R12). */
-function live({ board, store }: CallParts, { report }: Env, onPartial?: () => void): Observable<JobState> {
+function live({ board, writer, store }: CallParts, { report }: Env, onPartial?: () => void): Observable<JobState> {
   const here = [...board.jobs.values()].map(({ state }) => state);
   const ids = new Set(here.map(({ promptId }) => promptId));
   const elsewhere$ = store
     .live((promptId) => ids.has(promptId))
     .pipe(reporting('store', report), tap({ error: onPartial ?? noop }), orNothing);
-  return concat(from(here), elsewhere$).pipe(map((state) => board.job(state.promptId)?.state ?? state));
+  return concat(from(here), elsewhere$).pipe(
+    map((state) => board.job(state.promptId)?.state ?? writer.waiting(state.promptId) ?? state),
+    // Redis that is full still has as live what has ended here.
+    filter((state) => !isSettled(state)),
+  );
 }
 
 function statusOf(server: Choice['servers'][number], { board, sessions, choice }: CallParts): ServerStatus {

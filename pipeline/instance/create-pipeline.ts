@@ -100,7 +100,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const calls = callsOf(
     {
       ...{ choice, sessions: held, board, posting: posts, local, pictures: kept, curves, store, reads, life, stop$ },
-      ...{ submit, open, report: take, track },
+      ...{ writer, submit, open, report: take, track },
     },
     env,
   );

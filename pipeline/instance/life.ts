@@ -148,12 +148,13 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
   switch (change.tag) {
     case 'state':
       tell?.(change);
+      // The board has the job no more: who asks while the end is told would be given what waited before it.
+      if (isSettled(change.state)) writer.put(change.state);
       local.states.tell(change.state.promptId, change.state);
       if (isSettled(change.state)) {
         local.previews.release(change.state.promptId);
         keys.forget(change.state.promptId);
-      }
-      writer.put(change.state);
+      } else writer.put(change.state);
       store.announce(change.state);
       curves.take(change.state);
       break;

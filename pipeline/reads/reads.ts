@@ -160,13 +160,13 @@ class PresentReads implements Reads {
 
   /** The states of a stored page as they are now, and those that belong on it and are not stored yet. */
   #asTheyAre(stored: JobPage, query: JobQuery): readonly JobState[] {
-    const { board, writer } = this.#parts;
+    const { writer } = this.#parts;
     const states = new Map(stored.jobs.map((state) => [state.promptId, state]));
     for (const state of writer.unwritten())
       if (isOnPage(state, query, stored.cursor)) states.set(state.promptId, state);
     for (const promptId of states.keys()) {
-      const live = board.job(promptId);
-      if (live !== undefined) states.set(promptId, live.state);
+      const here = this.#here(promptId);
+      if (here !== undefined) states.set(promptId, here);
     }
     return [...states.values()];
   }

@@ -19,18 +19,21 @@ import { jobKey, UnreadableState } from '../job-store';
 type OptionalKey<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
 type Codecs<T> = { readonly [K in keyof T]-?: t.Type<Exclude<T[K], undefined>> };
 
-/** A codec of `T` from one for each of its fields, so that no field is forgotten. Other fields are let through as they are. */
+/**
+ * A codec of `T`, made of one codec for each field: the compiler names a field that is forgotten. Unknown fields pass
+ * as they are.
+ */
 const record = <T>(required: Codecs<Omit<T, OptionalKey<T>>>, optional: Codecs<Pick<T, OptionalKey<T>>>): t.Type<T> =>
-  // JSON has no `undefined`: where `t.partial` says `string | undefined`, the field is there or it is not.
+  // `t.partial` decodes an optional field to `T | undefined`; JSON has no `undefined`, so the field is there or absent.
   t.intersection([t.type(required as t.Props), t.partial(optional as t.Props)]) as unknown as t.Type<T>;
 
-/** The longest word of a newer version that is read, in characters. */
+/** The longest unknown word that is accepted, in characters. */
 const WORD_LENGTH = 40;
 
 const isWord = (value: unknown): value is string =>
   typeof value === 'string' && /^[a-z_]+$/.test(value) && value.length <= WORD_LENGTH;
 
-/** One of these words, or one that only a newer version of ours knows, which is read and passed on as it is. */
+/** One of these words, or an unknown one that a newer version of this library may have stored: it is kept as it is. */
 const wordOf = <K extends Readonly<Record<string, null>>>(known: K): t.KeyofC<K> => {
   const { name } = t.keyof(known);
   const validate: t.Validate<unknown, keyof K> = (value, context) =>
@@ -142,7 +145,7 @@ export const decodeJobState = (key: string, json: string): E.Either<UnreadableSt
     E.bimap((reason) => new UnreadableState(key, reason), withOneCopy),
   );
 
-/** What many jobs have alike: parsed, each has a copy of its own. */
+/** Lets equal texts of many states share one string: `JSON.parse` makes a new one for each state. */
 const once = copies(5_000);
 
 const withOneCopy = (state: JobState): JobState => ({
@@ -159,7 +162,10 @@ const firstComplaint = ([error]: t.Errors): string => {
   return path === '' ? 'it is not an object' : `${path} is missing or wrong`;
 };
 
-/** `outputs.0.filename`. The parts of an intersection or a union are steps of their own, which the JSON knows nothing of. */
+/**
+ * The path of a field, as `outputs.0.filename`. io-ts adds a step for each part of an intersection or union, which the
+ * JSON does not have.
+ */
 const pathTo = (context: t.Context): string =>
   context
     .filter((_, i) => i > 0 && !isOfParts(context[i - 1]))

@@ -9,20 +9,22 @@ import { Observable, defer, from, map, of } from 'rxjs';
 import { bounds } from '../../streams/bounds';
 import { outlineOf, type Prompt } from '../../streams/job/workflow';
 
-/** How long a workflow is kept after its job was last written, s: longer than the state, so that a late write finds it. */
+/**
+ * How long a workflow is kept after its job was last written, s: longer than the state, so that a late write finds it.
+ */
 export const KEPT_S = 6 * 3600;
 
-/** A job's workflow as the store keeps it, for whoever takes the job up. */
+/** A job's workflow as it is stored, for the instance that takes the job up. */
 export interface StoredWorkflow {
   /**
-   * `unposted`: nobody has heard yet that ComfyUI took it, and whoever takes the job up is to see to that. `whole`: for
-   * another run. `outline`: what progress needs, and no more.
+   * `unposted`: ComfyUI has not confirmed it yet, and the instance that takes the job up sees to it that it is posted.
+   * `whole`: posted, and kept for another run. `outline`: only what progress needs.
    */
   readonly tag: 'unposted' | 'whole' | 'outline';
   readonly prompt: Prompt;
 }
 
-/** What is worth keeping of a workflow that ComfyUI took: all of it only where there may be another run. */
+/** What is stored of a workflow once ComfyUI took it: all of it if the job may run again, else its outline. */
 export const oncePosted = (prompt: Prompt, mayRunAgain: boolean): StoredWorkflow =>
   mayRunAgain ? { tag: 'whole', prompt } : { tag: 'outline', prompt: outlineOf(prompt) };
 
@@ -39,7 +41,7 @@ const stored = t.type({
   ]),
 });
 
-/** Reads what was kept; nothing where somebody else wrote over it. */
+/** Decodes a stored workflow; `undefined` if another program wrote over it. */
 const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =>
   pipe(
     parse(json),
@@ -48,21 +50,24 @@ const decodeStoredWorkflow = (json: string): StoredWorkflow | undefined =>
     E.getOrElse((): StoredWorkflow | undefined => undefined),
   );
 
-/** Longer texts are compressed, in characters: 8 MiB of titles become 12 KiB, a picture as base64 its own size. */
+/**
+ * A workflow of this length or more is compressed, in characters: 8 MiB of titles become 12 KiB; a picture in base64
+ * stays as long as it is.
+ */
 const PACKED_FROM = 64 << 10;
 const PACKED = 'deflate:';
 
 /** Characters that are written as JSON in one turn of the event loop: 24 MiB at once would take 0.1 s. */
 const PIECE = 64 << 10;
 
-/** A workflow as text. A long one is packed, piece by piece and by another thread, while the event loop goes on. */
+/** A workflow as text. A long one is deflated piece by piece on another thread, while the event loop goes on. */
 export function packedWorkflow(workflow: StoredWorkflow): Observable<string> {
   const { workflow: text, extraData = '' } = workflow.prompt;
   if (text.length + extraData.length < PACKED_FROM) return of(JSON.stringify(workflow));
   return defer(() => from(deflated(jsonOf(workflow)))).pipe(map((base64) => `${PACKED}${base64}`));
 }
 
-/** What `JSON.stringify` would make of it, in pieces. */
+/** The text that `JSON.stringify` would return, in pieces. */
 function* jsonOf({ tag, prompt }: StoredWorkflow): Generator<string> {
   yield `{"tag":${JSON.stringify(tag)},"prompt":{`;
   const given = Object.entries(prompt).filter(([, value]) => value !== undefined);
@@ -71,7 +76,7 @@ function* jsonOf({ tag, prompt }: StoredWorkflow): Generator<string> {
     if (typeof value !== 'string') yield JSON.stringify(value);
     else {
       yield '"';
-      // Half of a pair of surrogates is written as an escape, and so the pair may be cut in two.
+      // `JSON.stringify` writes half of a surrogate pair as an escape, so a pair may be cut in two.
       for (let at = 0; at < value.length; at += PIECE) yield JSON.stringify(value.slice(at, at + PIECE)).slice(1, -1);
       yield '"';
     }
@@ -94,7 +99,7 @@ async function deflated(pieces: Iterable<string>): Promise<string> {
   return base64.join('');
 }
 
-/** Reads what `packedWorkflow` made; nothing where somebody else wrote over it, or it unpacks to more than any workflow has. */
+/** Decodes a text of `packedWorkflow`; `undefined` if it is none, or unpacks to more than 2 × `bounds.promptBytes`. */
 export function unpackedWorkflow(text: string): Observable<StoredWorkflow | undefined> {
   if (!text.startsWith(PACKED)) return of(decodeStoredWorkflow(text));
   const limits = { maxOutputLength: 2 * bounds.promptBytes };

@@ -47,7 +47,9 @@ export type EmbeddedStoreOptions = {
       readonly temporary?: false;
     }
   | {
-      /** Whether what is stored ends with the process: then the file has no name, and nothing is left behind. */
+      /**
+       * `true`: the data end with the process. The file loses its name once it is open, so that nothing is left behind.
+       */
       readonly temporary: true;
       readonly directory?: undefined;
     }
@@ -73,7 +75,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     .pipe(exhaustMap(() => expired(file, clock, (txn, key) => states.removeExpired(txn, key), report)))
     .subscribe();
 
-  /** Writes something, as all that is stored needs it. Errors with `StoreUnavailable`. */
+  /** Writes an entry, to see whether the file takes writes. Errors with `StoreUnavailable`. */
   const probe = (): Observable<readonly string[]> =>
     file.transact((txn) => txn.write({ key: PROBE_KEY, text: '', until: clock.now() })).pipe(map(() => []));
 
@@ -95,12 +97,12 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     put: (state, workflow) => states.put(state, workflow),
     get: (promptId) => states.get(promptId),
     workflow: (promptId) => states.workflow(promptId),
-    // What is asked for one by one costs no more here, and a put files its job itself.
+    // Reading workflows one by one costs no more here, and each put writes the index in its own transaction.
     workflows: () => of(new Map()),
     refile: () => EMPTY,
     remove: (promptId) => states.remove(promptId),
 
-    // One process: whoever watches a job hears of it there.
+    // There is one process: everybody who watches a job is in it.
     changes: (promptId) => feed.changes(promptId),
     announce: () => undefined,
     show: () => undefined,

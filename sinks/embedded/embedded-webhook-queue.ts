@@ -5,7 +5,10 @@ import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
 
 const PREFIX = 'hook:';
 
-/** As one entry: when it is due, until when nobody hurries it, as it is claimed or rests, and the text; none of a hook that is done. */
+/**
+ * A hook as stored: when it is due; until when `hurry` has no effect, as it is claimed or rests; and its text, `null`
+ * once it is done. Times in ms since 1970.
+ */
 type Kept = readonly [dueAt: number, stillUntil: number, text: string | null];
 
 const keptIn = ({ text }: Entry): Kept => JSON.parse(text) as Kept;

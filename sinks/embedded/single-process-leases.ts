@@ -15,12 +15,13 @@ import {
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { LeaseOutcome, Leases, Request, SessionKey } from '../leases';
 
-/** As in Redis, though nothing runs out here. */
+/** As with Redis, though no lease runs out here. */
 const TTL_MS = 10_000;
 
 /**
- * The leases of a store that one process has to itself: whatever it wants, it holds. The orphans are what the process
- * before it left, looked for once in the stored jobs, and what a pipeline gives back that shares the store with another.
+ * The leases of a store that one process has to itself: `hold` always succeeds. The orphans are the sessions that an
+ * earlier process left, found once in the stored jobs, and those that one of several pipelines on this store gives
+ * back.
  */
 class SingleProcessLeases implements Leases {
   readonly ttlMs = TTL_MS;
@@ -29,7 +30,10 @@ class SingleProcessLeases implements Leases {
   readonly #stored: () => Observable<JobState>;
   readonly #held = new Set<string>();
   readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
-  /** Sessions that were left, or given back, and not taken yet; unknown until they are looked for. */
+  /**
+   * Sessions that an earlier process left or a pipeline gave back, and that nobody took since; `undefined` until the
+   * stored jobs were searched.
+   */
   #left: readonly SessionKey[] | undefined;
 
   constructor(stored: () => Observable<JobState>) {

@@ -12,18 +12,18 @@ import {
   type Position,
 } from './job-page';
 
-/** How far a page has come. */
+/** A page that is being gathered. */
 export interface Gathered {
   readonly jobs: readonly JobState[];
-  /** The last position that was looked at. */
+  /** The last position of the index that was read. */
   readonly after: Position | undefined;
   readonly totals: JobTotals;
-  /** States that were read for it. */
+  /** How many states were read for it. */
   readonly reads: number;
   readonly more: boolean;
 }
 
-/** What a look at the index found, with the states that were read of it. */
+/** One read of the index: its positions, and the states that were read of them. */
 export interface Found {
   readonly positions: readonly Position[];
   readonly states: readonly JobState[];
@@ -32,7 +32,7 @@ export interface Found {
   readonly more: boolean;
 }
 
-/** Adds the states of a look that match. */
+/** Adds the states of one read that match. */
 export const gatheredWith = (before: Gathered, found: Found, query: JobQuery): Gathered => ({
   jobs: [...before.jobs, ...found.states.filter((state) => matches(state, query))],
   after: found.positions.at(-1) ?? before.after,
@@ -42,8 +42,8 @@ export const gatheredWith = (before: Gathered, found: Found, query: JobQuery): G
 });
 
 /**
- * A page by looks at an index, until it is full, nothing is left or `bounds.pageReads` states were read. Errors with
- * `InvalidCursor`.
+ * Reads the index again and again, until the page is full, nothing is left or `bounds.pageReads` states were read.
+ * Errors with `InvalidCursor`.
  */
 export const gatheredPage = (query: JobQuery, look: (before: Gathered) => Observable<Gathered>): Observable<JobPage> =>
   defer(() => {

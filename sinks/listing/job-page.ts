@@ -1,27 +1,30 @@
 import { bounds } from '../../streams/bounds';
 import { standingOf, type JobStanding, type JobState } from '../../streams/job/job-state';
 
-/** Which states to give; an absent field matches all. */
+/** Which states match; an absent field matches all. */
 export interface JobFilter {
-  /** As they stand: `failed` are those that were not cancelled. */
+  /** By standing: `failed` are those that were not cancelled. */
   readonly status?: readonly JobStanding[];
   readonly type?: string;
   readonly userId?: string;
   readonly characterId?: string;
-  /** Found, whatever its case, in `promptId`, `runId`, `type`, `characterId`, `userId` or a text of `metadata`. */
+  /** A part, in any case, of `promptId`, `runId`, `type`, `characterId`, `userId` or a text of `metadata`. */
   readonly text?: string;
-  /** Submitted at or after, and before, ms. */
+  /** Submitted at or after this time, ms since 1970. */
   readonly since?: number;
+  /** Submitted before this time, ms since 1970. */
   readonly until?: number;
 }
 
 export interface JobQuery extends JobFilter {
   readonly limit: number;
-  /** From the page before. */
+  /** The `cursor` of the page before; absent for the first page. */
   readonly cursor?: string;
 }
 
-/** How many jobs there are of each standing, of the query's user or of all, whatever else was asked for. */
+/**
+ * How many jobs have each standing: of the query's user, or of all users. The other filters of the query do not count.
+ */
 export type JobTotals = Readonly<Record<JobStanding, number>>;
 
 /** A page of jobs, newest first, and where the next one starts. */
@@ -29,7 +32,7 @@ export interface JobPage {
   readonly jobs: readonly JobState[];
   readonly cursor?: string;
   readonly totals: JobTotals;
-  /** Whether the store did not answer, so that these are the jobs of the asked instance alone. */
+  /** `true` if the store did not answer: these are only the jobs that the asked instance holds. */
   readonly partial?: true;
 }
 
@@ -40,7 +43,7 @@ export class InvalidCursor extends Error {
 
 export const STANDINGS: readonly JobStanding[] = ['queued', 'processing', 'completed', 'failed', 'cancelled'];
 
-/** Whether a state is one of those that were asked for. */
+/** Whether a state passes the filter. */
 export const matches = (state: JobState, wanted: JobFilter): boolean =>
   (wanted.status === undefined || wanted.status.includes(standingOf(state))) &&
   (wanted.type === undefined || state.type === wanted.type) &&
@@ -64,10 +67,10 @@ const textsOf = ({
 
 const holds = (text: string, part: string): boolean => text.toLowerCase().includes(part.toLowerCase());
 
-/** Where a job stands in the order of all: the newest first, those of one millisecond by their ids. */
+/** A job's place in the order of pages: the newest first, jobs of one millisecond by their ids. */
 export type Position = Pick<JobState, 'startedAt' | 'promptId'>;
 
-/** The order of a page: negative where `a` comes before `b`. Ids compare as Redis does it, by byte and the last first. */
+/** The order of a page: negative where `a` comes before `b`. Ids compare as in Redis: by byte, the greater first. */
 export const newestFirst = (a: Position, b: Position): number =>
   b.startedAt - a.startedAt ||
   (a.promptId === b.promptId ? 0 : Buffer.compare(Buffer.from(b.promptId), Buffer.from(a.promptId)));
@@ -81,11 +84,11 @@ export function positionOf(cursor: string): Position {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     if (Array.isArray(position) && typeof position[0] === 'number' && typeof position[1] === 'string') {
       const [startedAt, promptId] = [position[0], position[1]];
-      // A longer id is no job's, and no key that a store could look for.
+      // No job has a longer id, and a store could not look it up.
       if (Buffer.byteLength(promptId) <= bounds.promptIdBytes) return { startedAt, promptId };
     }
   } catch {
-    // It is none, whatever it is.
+    // Not JSON, so no cursor.
   }
   throw new InvalidCursor('the cursor is none that a page gave');
 }
@@ -106,14 +109,14 @@ export const totalsOf = (states: readonly JobState[]): JobTotals => {
   return totals;
 };
 
-/** Whether a state belongs between a page's cursor and that of the next one. */
+/** Whether a state belongs on the page between the query's cursor and `next`, the cursor of the page after it. */
 export function isOnPage(state: JobState, { cursor, ...wanted }: JobQuery, next?: string): boolean {
   if (!matches(state, wanted)) return false;
   if (cursor !== undefined && newestFirst(state, positionOf(cursor)) <= 0) return false;
   return next === undefined || newestFirst(state, positionOf(next)) <= 0;
 }
 
-/** A page of states that are all at hand. Throws `InvalidCursor`. */
+/** A page of states that are all in memory. Throws `InvalidCursor`. */
 export function pageOf(states: readonly JobState[], { limit, cursor, ...wanted }: JobQuery): JobPage {
   const sorted = states.filter((state) => matches(state, wanted)).sort(newestFirst);
   const after = cursor === undefined ? undefined : positionOf(cursor);

@@ -17,10 +17,10 @@ import { StoreUnavailable, UnsuitableStore } from '../job-store';
 import { missingRights } from './redis-rights';
 import type { RedisNodes } from './connection/topology';
 
-/** The oldest version of Redis that has sharded pub/sub. */
+/** The oldest major version of Redis that has sharded pub/sub. */
 const OLDEST_MAJOR = 7;
 
-/** What a node says of itself. What it does not tell us is absent. */
+/** What a node says of itself; a field is absent where the user may not ask. */
 export interface NodeFacts {
   /** The fields of INFO. */
   readonly info: ReadonlyMap<string, string>;
@@ -31,10 +31,10 @@ export interface NodeFacts {
   readonly aheadMs?: number;
 }
 
-/** Clocks that differ by no more change nothing: answers take that long, and tokens are given as much. */
+/** Clocks may differ by this much, ms: answers take as long, and the gateway allows as much for tokens. */
 const CLOCKS_DIFFER_MS = 5_000;
 
-/** What endangers jobs on these nodes, each once. Errors with `StoreUnavailable`, or `UnsuitableStore`. */
+/** Emits what endangers jobs on these nodes, each once. Errors with `StoreUnavailable`, or `UnsuitableStore`. */
 export function redisPreflight(redis: RedisNodes): Observable<readonly string[]> {
   const { ask, masters, isCluster } = redis;
   const nodes$ = defer(() => ask(() => Promise.resolve(masters())));
@@ -45,7 +45,7 @@ export function redisPreflight(redis: RedisNodes): Observable<readonly string[]>
       facts.forEach((each) => assertSuitable(each, isCluster));
       return [...new Set(facts.flatMap(warningsOf))];
     }),
-    // A replica takes no writes, of which the warning tells.
+    // A replica takes no writes, so that trying the rights would fail; the warning says so.
     switchMap((warnings) =>
       warnings.some((warning) => warning.includes('is a replica'))
         ? of(warnings)
@@ -54,7 +54,9 @@ export function redisPreflight(redis: RedisNodes): Observable<readonly string[]>
   );
 }
 
-/** Completes unless Redis lets nobody in, which is no outage: it does not end by itself. */
+/**
+ * Completes; errors with `UnsuitableStore` if Redis refuses the login, which is no outage: it does not end by itself.
+ */
 const lettingIn = (ping$: Observable<unknown>): Observable<never> =>
   ping$.pipe(
     ignoreElements(),
@@ -64,14 +66,14 @@ const lettingIn = (ping$: Observable<unknown>): Observable<never> =>
     }),
   );
 
-/** How Redis keeps us out, in our words: its own may quote what was sent. */
+/** Why Redis refuses the login, in our words: its own may quote what was sent. */
 function refusalOf(error: unknown): string | undefined {
   const [code] = /WRONGPASS|NOAUTH/.exec(error instanceof StoreUnavailable ? error.message : '') ?? [];
   if (code === 'WRONGPASS') return 'Redis refuses the user or the password in its URL (WRONGPASS)';
   return code && 'Redis wants a password, and its URL has none (NOAUTH)';
 }
 
-/** Hosted services and careful administrators forbid some of these commands: what is refused is unknown. */
+/** Hosted services and careful administrators forbid some of these commands: then the fact is absent. */
 async function factsOf(node: Redis): Promise<NodeFacts> {
   const askedAt = Date.now();
   const [[text = '', answeredAt], save, commands] = await Promise.all([
@@ -133,7 +135,10 @@ export function warningsOf({ info, save, aheadMs = 0 }: NodeFacts): readonly str
   ].filter((warning) => warning !== '');
 }
 
-/** Deadlines are stored as times, by the clock of whoever took the job, and kept by the clock of whoever has it now. */
+/**
+ * A deadline is stored as a time by the clock of the instance that took the job, and kept by that of the one that holds
+ * it.
+ */
 function wrongClock(aheadMs: number): string {
   const [place, when] = aheadMs > 0 ? ['ahead of', 'early'] : ['behind', 'late'];
   const seconds = Math.round(Math.abs(aheadMs) / 1000);

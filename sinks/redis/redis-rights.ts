@@ -10,14 +10,14 @@ export const RIGHTS =
   '~comfyui:job:* ~{comfyui:job:*}:* ~jobstream:* &{comfyui:job:*}:* &jobstream:* ' +
   '+@read +@write +@scripting +@pubsub +@connection +time +info +config|get +cluster|nodes +cluster|slots';
 
-/** One thing that is done with Redis, and what cannot be without it. */
+/** One use of Redis, to be tried. `isFeed`: jobs go on without it. */
 interface Trial {
   readonly what: string;
   readonly isFeed: boolean;
   readonly attempt: () => Promise<unknown>;
 }
 
-/** Does once, for real, all that is done with Redis, and leaves nothing there. */
+/** Every use that the store makes of Redis, each to be tried once for real. They leave nothing there. */
 function trials({ redis, masters }: RedisNodes): readonly Trial[] {
   const probe = `jobstream:probe:${randomUUID()}`;
   const [state, beside, channel] = [jobKey(probe), keyBeside(jobKey(probe), 'probe'), keyBeside(jobKey(probe), 'feed')];
@@ -49,8 +49,8 @@ function trials({ redis, masters }: RedisNodes): readonly Trial[] {
 }
 
 /**
- * What the user may not do. Only of the feed it is a warning, with which jobs go on; anything else errors with
- * `UnsuitableStore`. Errors with `StoreUnavailable`.
+ * Emits a warning if the user may not use channels, without which jobs go on; nothing if nothing is missing. Errors
+ * with `UnsuitableStore` if anything else is refused, or with `StoreUnavailable`.
  */
 export function missingRights(nodes: RedisNodes): Observable<readonly string[]> {
   return defer(() => from(trials(nodes))).pipe(
@@ -75,14 +75,17 @@ const withoutFeed = (refused: readonly string[]): string =>
   `the Redis user may not use channels (${refused.join(', ')}): whoever watches a job of another instance hears of it only ` +
   `now and then, within half a minute, and a cancel does not reach another instance; grant it: ${GRANT}`;
 
-/** Why a command was not allowed; other trouble is thrown on. */
+/** Why Redis refused a command; throws any other error on. */
 function refusalOf(error: unknown): string {
   const { message } = error as Error;
   if (/NOPERM|ACL failure|user executing the script/.test(message)) return message.slice(0, 200);
   throw error;
 }
 
-/** Subscribes on a connection of its own, for one that commands share may not. Of a cluster any node will do: rights come first. */
+/**
+ * Subscribes on a connection of its own, since the one for commands may not. In a cluster any node will do: Redis
+ * checks rights before slots.
+ */
 async function subscribed(node: Redis | undefined, channel: string): Promise<unknown> {
   const listener = node?.duplicate({ lazyConnect: true, enableOfflineQueue: true, enableReadyCheck: false });
   try {

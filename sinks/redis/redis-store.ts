@@ -22,24 +22,24 @@ import { fenceKey, RedisStates } from './stored/redis-states';
 const LEASE_TTL_MS = 10_000;
 const COMMAND_TIMEOUT_MS = 1_000;
 
-/** Written, read and removed in one script, to see that this can be done. */
+/** The key that the health check writes, reads and removes in one script. */
 const PROBE_KEY = 'jobstream:probe';
 
 /** Which Redis, and how it is used. */
 export interface RedisStoreOptions {
-  /** `redis://` or `rediss://`; of a cluster several with commas, or one with `?cluster=1`. */
+  /** `redis://` or `rediss://`; for a cluster several with commas between, or one with `?cluster=1`. */
   readonly url: string;
   readonly report: Report;
-  /** How many ms a session stays an instance's after it last said so; 10,000 where absent. */
+  /** How long a session stays an instance's after it last renewed the lease, ms; 10,000 by default. */
   readonly leaseTtlMs?: number;
-  /** How many ms a command waits for its answer before the store counts as away; 1,000 where absent. */
+  /** How long a command waits for its answer before the store counts as unavailable, ms; 1,000 by default. */
   readonly commandTimeoutMs?: number;
 }
 
 /**
  * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
- * after its last write. Connects at once and comes back by itself; what is asked meanwhile errors with
- * `StoreUnavailable`. Throws `InvalidRedisUrl`, and a `TypeError` for a time that is none.
+ * after its last write. Connects at once and reconnects by itself; calls meanwhile error with `StoreUnavailable`.
+ * Throws `InvalidRedisUrl`, or a `TypeError` if a time is not a number of ms above 0 and of 24 days at most.
  */
 export function redisStore({
   url,
@@ -54,7 +54,7 @@ export function redisStore({
   const nodes = redisNodes(url, commandTimeoutMs, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);
-  // What ails this connection ails the other, which tells of it.
+  // Trouble of this connection is not reported: the one for commands has the same, and reports it.
   const files = fileLink(() => redisNodes(url, undefined, () => undefined), commandTimeoutMs);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
   const index = redisIndex(redis, ask, () => Date.now(), report);

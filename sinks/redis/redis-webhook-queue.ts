@@ -5,13 +5,13 @@ import { WholeKeys } from './connection/whole-keys';
 import type { JobScripts } from './scripts/jobs';
 import type { HookScripts } from './scripts/webhook-queue';
 
-/** One slot for all: a hook is small, and few jobs have one. */
+/** All hooks share one slot: a hook is small, and few jobs have one. */
 const DUE_KEY = 'jobstream:{hooks}:due';
 const HOOK_PREFIX = 'jobstream:{hooks}:of:';
 
 type Keys = readonly [due: string, hook: string];
 
-/** What became of a claim: somebody else may have the hook, or its key not answer. */
+/** The result of a claim: the hook, the error of its key, or nothing where another instance has it. */
 type Claimed = { readonly hook: Hook } | { readonly error: unknown } | undefined;
 
 /** Hooks in Redis, claimed by one instance at a time. */
@@ -59,7 +59,10 @@ export function redisHooks(
   };
 }
 
-/** The hooks that were claimed; those that could not be stay due, and hold up no other (R15). Throws where there is nothing but trouble. */
+/**
+ * The hooks that were claimed. One whose claim failed stays due and holds up no other (R15). Throws its error if none
+ * was claimed.
+ */
 function hooksOf(all: readonly Claimed[]): readonly Hook[] {
   const hooks = all.flatMap((each) => (each !== undefined && 'hook' in each ? [each.hook] : []));
   const trouble = all.find((each) => each !== undefined && 'error' in each);

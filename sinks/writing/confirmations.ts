@@ -1,25 +1,31 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 
-/** Settled states that are written once more, after a while: a Redis that dies, or fails over, may lose what it acknowledged. */
+/**
+ * Has settled states written a second time, after a while: a Redis that dies or fails over may lose acknowledged
+ * writes.
+ */
 export interface Confirmations {
-  /** A settled state was written. */
+  /** Call when a state was stored: if it is settled, its second write is due in `afterMs`. */
   readonly later: (state: JobState) => void;
-  /** Whether a state was written before, and this is the second time. */
+  /** Whether a state was handed to `write` for its second write. */
   readonly isConfirmed: (state: JobState) => boolean;
-  /** Whether a job's end is still to be written for the second time. */
+  /** Whether a job's settled state still waits for its second write. */
   readonly awaits: (promptId: string) => boolean;
-  /** Writes all of these ends now, and later once more: the store may have lost them. */
+  /** Writes all waiting states now, and again when they are due: the store may have lost them. */
   readonly again: () => void;
-  /** A job is not to be confirmed any more. */
+  /** Cancels a job's second write. */
   readonly noMore: (promptId: string) => void;
   readonly close: () => void;
 }
 
-/** Hands each settled state to `write` after so long; never where `afterMs` is 0. One timer for all: each waits as long. */
+/**
+ * Hands each settled state to `write` after `afterMs`; never where that is 0. One timer serves all, since all wait
+ * equally long.
+ */
 export function confirmations(write: (state: JobState) => void, afterMs: number, clock: SchedulerLike): Confirmations {
   const confirmed = new WeakSet<JobState>();
-  /** In the order in which they are due. */
+  /** By `promptId`, in the order in which they are due. */
   const waiting = new Map<string, { readonly state: JobState; readonly dueAt: number }>();
   let timer: Subscription | undefined;
   const watch = (): void => {

@@ -3,16 +3,24 @@ import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { PutOutcome } from '../job-store';
 import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 
-/** The workflows that wait to be stored with their job's next state; and those that were, and may be needed again. */
+/**
+ * The workflows that wait to be stored with their job's next state, and stored ones that may have to be stored again.
+ */
 export class JobWorkflows {
   readonly #waiting = new Map<string, StoredWorkflow>();
-  /** Stored, and still to be posted, or posted again: `bounds.keptWorkflowsLength` characters of them, the newest. */
+  /**
+   * Stored workflows that are still to be posted, or may be posted again: the newest, `bounds.keptWorkflowsLength`
+   * characters in all.
+   */
   readonly #kept = new Map<string, StoredWorkflow>();
   #length = 0;
-  /** To be stored once more with the next state. Another instance may have the job by now: it does not count as waiting. */
+  /**
+   * Workflows to store once more with the job's next state. They do not count as waiting: they were stored, so another
+   * instance may have the job by now.
+   */
   readonly #rescued = new Map<string, StoredWorkflow>();
 
-  /** Has a workflow wait, in place of the one that does. */
+  /** Has a workflow wait for the job's next state, in place of one that waits already. */
   wait(promptId: string, workflow: StoredWorkflow): void {
     this.#waiting.set(promptId, workflow);
   }
@@ -21,18 +29,18 @@ export class JobWorkflows {
     return this.#waiting.get(promptId);
   }
 
-  /** Has a workflow that was stored go with the job's next state, if it is kept. */
+  /** Has a stored workflow, if it is kept here, stored again with the job's next state. */
   rescue(promptId: string): void {
     const workflow = this.#kept.get(promptId);
     if (workflow !== undefined) this.#rescued.set(promptId, workflow);
   }
 
-  /** What goes with the job's next state. */
+  /** The workflow to store with the job's next state. */
   next(promptId: string): StoredWorkflow | undefined {
     return this.#waiting.get(promptId) ?? this.#rescued.get(promptId);
   }
 
-  /** A state was written, with this workflow. */
+  /** Call after a state was written, with the workflow that went with it. */
   written(state: JobState, workflow: StoredWorkflow | undefined, outcome: PutOutcome): void {
     const { promptId } = state;
     if (this.#waiting.get(promptId) === workflow) this.#waiting.delete(promptId);

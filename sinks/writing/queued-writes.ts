@@ -31,10 +31,10 @@ import { JobWorkflows } from './job-workflows';
 import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
-/** Writes under way at once; in an outage, as many jobs' writes are tried again while all others wait. */
+/** Writes under way at once. In an outage the writes of this many jobs are retried, and all others wait. */
 const CONCURRENT = 64;
 
-/** A state to be written, at once where that is `urgent`. */
+/** A state to be written; an `urgent` one passes the throttle at once. */
 interface Write {
   readonly state: JobState;
   readonly urgent: boolean;
@@ -48,14 +48,14 @@ class QueuedWrites implements WriteBehind {
   readonly #backoff: Backoff;
   readonly #report: Report;
   readonly #onStale: (state: JobState) => void;
-  /** States that the store has taken: none of them is written again. */
+  /** States that the store has taken: `put` ignores them. */
   readonly #known = new WeakSet<JobState>();
   readonly #unwritten: UnwrittenStates;
   readonly #workflows = new JobWorkflows();
   readonly #write$ = new Subject<Write>();
-  /** What a try to write ended with, well or not. */
+  /** The state of each write that has ended: stored, refused as stale, or given up. */
   readonly #tried$ = new Subject<JobState>();
-  /** The job of each write that has ended, one way or the other. */
+  /** The `promptId` of each write that has ended, likewise. */
   readonly #ended$: Observable<string>;
   readonly ends: Confirmations;
   readonly #running: Subscription;
@@ -179,7 +179,9 @@ class QueuedWrites implements WriteBehind {
     this.ends.close();
   }
 
-  /** Writes the job's newest state, which by the time the store takes it may be newer than the one that asked for it. */
+  /**
+   * Writes the job's newest state, which may be newer than that of `write`. Tries again while the store is unavailable.
+   */
   #writing(write: Write): Observable<string> {
     const promptId = jobOf(write);
     return defer(() => {
@@ -188,7 +190,7 @@ class QueuedWrites implements WriteBehind {
     }).pipe(retry({ delay: (error: unknown, attempts) => this.#pause(error, attempts) }));
   }
 
-  /** Emits the job's id at the end of the try. One observable rather than four operators: of a thousand writes a second. */
+  /** Emits the job's id when the write has ended. One observable, not four operators: a thousand writes a second. */
   #attempt(state: JobState): Observable<string> {
     return new Observable((out) => {
       const done = (): void => {
@@ -239,7 +241,7 @@ class QueuedWrites implements WriteBehind {
   }
 }
 
-/** A queue before the store. Begins at once. */
+/** Queues writes before the store, from now on. */
 export const writeBehind = (store: WrittenStore, options: WriteBehindOptions): WriteBehind =>
   new QueuedWrites(store, options);
 

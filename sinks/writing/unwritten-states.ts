@@ -1,22 +1,22 @@
 import type { SchedulerLike } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
 
-/** The newest state of each job that is not stored yet, and since when a job has had one. */
+/** The newest state of each job that is not stored yet, and since when the job has had one. */
 export interface UnwrittenStates {
   readonly get: (promptId: string) => JobState | undefined;
   readonly put: (state: JobState) => void;
-  /** A try to write this state has ended: what is newer waits from now on. */
+  /** Call when a write of this state has ended. If the job has a newer state, that one waits from now on. */
   readonly tried: (state: JobState) => void;
   readonly drop: (promptId: string) => void;
   readonly all: () => readonly JobState[];
   readonly size: () => number;
-  /** How long the job has waited that has waited longest, in ms; 0 where none waits. */
+  /** How long the job that has waited longest has waited, ms; 0 if none waits. */
   readonly oldestMs: () => number;
 }
 
 export function unwrittenStates(clock: SchedulerLike): UnwrittenStates {
   const states = new Map<string, JobState>();
-  /** In the order in which they began to wait: the first has waited longest. */
+  /** By `promptId`, in the order in which they began to wait: the first has waited longest. */
   const since = new Map<string, number>();
   const drop = (promptId: string): void => {
     states.delete(promptId);

@@ -8,58 +8,70 @@ import type { Confirmations } from './confirmations';
 
 /** Writes the newest state of each job, and waits for the store if it must (R12). */
 export interface WriteBehind {
-  /** Takes a state to be written: at once if its `status` is new, else the newest `perSecond` times a second, of more than `bounds.writesPerSecond` / `perSecond` jobs less often. What is stored, or no newer than what waits, is ignored. */
+  /**
+   * Takes a state to be written: at once if its `status` is new, else the job's newest one `perSecond` times a second;
+   * with more than `bounds.writesPerSecond` / `perSecond` jobs less often. Ignores a state that is stored, or no newer
+   * than the one that waits.
+   */
   put(state: JobState): void;
   /**
-   * Writes a state now, of a job nothing of which waits, with its workflow where one is given. Emits the outcome and
-   * completes; errors as `JobStore.put` does, and then has the workflow stored with the job's next state.
+   * Writes a state now, past the queue, with its workflow where one is given; only for a job of which no state waits.
+   * Emits the outcome and completes; errors as `JobStore.put` does: the workflow then goes with the job's next state.
    */
   write(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome>;
-  /** Has a workflow stored with the job's next state that is written, in place of one that waits for it already. */
+  /** Has a workflow stored with the job's next state, in place of one that waits for it already. */
   keep(promptId: string, workflow: StoredWorkflow): void;
   /** The workflow that waits to be stored with the job's next state. */
   waitingWorkflow(promptId: string): StoredWorkflow | undefined;
-  /** The jobs that ended here, and whose ends are still to be written once more. */
+  /** The jobs that settled here, and whose settled state is still to be written a second time (`confirmMs`). */
   readonly ends: Pick<Confirmations, 'awaits' | 'again'>;
-  /** Completes when this state, or a newer one, is stored; at once where it is already, never will be, or the store is away. Has it written now if it waits. */
+  /**
+   * Has the job's waiting state written now, and completes when this one, or a newer one, is stored or given up.
+   * Completes at once if none waits or the store is unavailable.
+   */
   stored(state: JobState): Observable<never>;
-  /** Writes a state again, so that it lives on. */
+  /** Writes a state even if it is stored already, which renews its time to live. */
   renew(state: JobState): void;
-  /** The same where the store may have lost it: with its workflow, if that is still to be posted, or may be again. */
+  /**
+   * The same for a state that the store may have lost: its workflow is stored again too, if it is still to be posted,
+   * or may be posted again.
+   */
   rescue(state: JobState): void;
-  /** What waits to be written of a job. */
+  /** The state of a job that waits to be written. */
   waiting(promptId: string): JobState | undefined;
-  /** What waits to be written, else what is stored; see `JobStore.get`. */
+  /** The state that waits to be written, else the stored one; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
-  /** Forgets a job, here and in the store. Emits whether it was there; errors with `StoreUnavailable`. */
+  /** Forgets a job, here and in the store. Emits whether the store had it; errors with `StoreUnavailable`. */
   remove(promptId: string): Observable<boolean>;
-  /** The states that are not stored yet, one a job. */
+  /** The states that wait to be written, one per job. */
   unwritten(): readonly JobState[];
-  /** How many they are. */
+  /** How many states wait to be written. */
   pending(): number;
-  /** For how many ms the job has waited that has waited longest; 0 where none waits. */
+  /** How long the job that has waited longest has waited, ms; 0 if none waits. */
   oldestMs(): number;
   /** Completes when nothing is left to write. Errors with `Unwritten` after `timeoutMs`. */
   drain(timeoutMs: number): Observable<never>;
-  /** Stops, at once: `drain` first. What is put later is reported. */
+  /** Stops at once; call `drain` first. A state that comes later is reported as `Unwritten`. */
   close(): void;
 }
 
 export interface WriteBehindOptions {
+  /** How often a job's state is written; 4 by default. */
   readonly perSecond?: number;
-  /** How long a failed write waits. */
+  /** How long a write that failed waits for its next attempt. */
   readonly backoff?: Backoff;
   readonly clock?: SchedulerLike;
   /** For jitter: 0–1. */
   readonly random?: () => number;
   /**
-   * A settled state is written once more after so long, which costs nothing where it is still there: a master that
-   * dies takes what its replica has not got yet along, acknowledged or not. Not by default.
+   * A settled state is written a second time after this many ms, since a Redis master that dies takes acknowledged
+   * writes along that its replica does not have. If the state is still there, the write only renews it. 0 by default:
+   * no second write.
    */
   readonly confirmMs?: number;
   /** Called with each state that was refused because a newer owner's is stored (R11). */
   readonly onStale?: (state: JobState) => void;
-  /** Told of each refused (`StaleState`) or given-up write, and of an outage once, when it begins. */
+  /** Called with each refused (`StaleState`) or given-up write, and once when an outage begins. */
   readonly report: Report;
 }
 

@@ -1,54 +1,77 @@
 import { bounds } from '../../streams/bounds';
-import { isIdAt, promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
+import { promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
 
-/** One job's frames. Changed in place: a frame that is not read is to cost next to nothing. */
+/**
+ * The frames of one job. Changed in place, as a frame that is not read is to cost next to nothing. Times are whole ms
+ * since the socket's start: ms since 1970 are no small integers, and V8 keeps each in an object of its own.
+ */
 export interface Lane {
   readonly promptId: string;
-  /** When one of its frames was last read, from when on another may be, and when its last `progress_state` came. */
+  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length. */
+  readonly idAt: number;
+  /** When one of its frames was last read. */
   readAt: number;
+  /** From when on the next may be read. */
   nextAt: number;
+  /** When its last `progress_state` came. */
   stateAt: number;
-  /** The frame that waits: from `start` to `end` of these bytes, which are the socket's own as long as it is `lent`. */
+  /** The bytes in which a frame waits, from `start` to `end`. While `isLent`, they are the socket's own buffer. */
   waiting: Buffer | undefined;
   start: number;
   end: number;
   isLent: boolean;
-  /** The bytes that it was copied to; a longer one that takes its place may need others. */
+  /** The buffer to which waiting frames are copied; a longer frame may need another. */
   copy: Buffer | undefined;
-  /** Bytes of the longest frame that waited since one was read: so many are held for it. */
+  /** The read in which the frame waits, if that is kept as it is. */
+  page: Page | undefined;
+  /** Bytes of the longest frame that waited since one was read: as many count as held for this lane. */
   heldBytes: number;
-  /** When what waits came, and when it is to be read. */
+  /** When the waiting frame came. */
   cameAt: number;
+  /** When it is to be read. */
   dueAt: number;
+}
+
+/** A read that is kept as it is, and the number of lanes whose frame waits in its bytes. */
+export interface Page {
+  readonly bytes: Buffer;
+  lanes: number;
 }
 
 /** The lanes of a socket's jobs. */
 export interface Lanes {
   readonly get: (promptId: string) => Lane | undefined;
-  /** The lane of the job that a frame names; `undefined` where the frame has to be read whole to tell. */
+  /**
+   * The lane of the job that a frame names; `undefined` if the frame has to be parsed to tell, or if there are too many
+   * lanes.
+   */
   readonly of: (bytes: Buffer, type: Overtakable, start: number, end: number, now: number) => Lane | undefined;
   readonly forget: (promptId: string) => void;
   readonly clear: () => void;
 }
 
-/** A job of which nothing came for so long is forgotten. */
+/** How long after its last read a lane in which no frame waits is removed, ms. */
 const IDLE_MS = 10_000;
 
 /** Characters of most ids: ComfyUI's are UUIDs. */
 const UUID = 36;
 const QUOTE = 0x22;
+/** Long before the socket's start. */
+const NEVER = -1e9;
 
 export function frameLanes(): Lanes {
   const lanes = new Map<string, Lane>();
-  /** The lane that an id with this digest was found in last: no string is made of it again, and none is hashed. */
+  /** The last lane found by an id's digest: the id need not become a string and be hashed for each frame. */
   const found = new Map<number, Lane>();
-  let sweptAt = Number.NEGATIVE_INFINITY;
+  const ids = idBytes();
+  let sweptAt = NEVER;
 
   const remove = (lane: Lane): void => {
-    const { promptId } = lane;
-    lanes.delete(promptId);
-    const digest = promptId.length === UUID ? digestOf(Buffer.from(promptId, 'latin1'), UUID) : 0;
+    lanes.delete(lane.promptId);
+    if (lane.idAt === -1) return;
+    const digest = ids.digest(lane.idAt);
     if (found.get(digest) === lane) found.delete(digest);
+    ids.free(lane.idAt);
   };
   const opened = (promptId: string, now: number): Lane | undefined => {
     if (now - sweptAt > IDLE_MS) {
@@ -56,7 +79,7 @@ export function frameLanes(): Lanes {
       for (const lane of lanes.values()) if (lane.waiting === undefined && now - lane.readAt > IDLE_MS) remove(lane);
     }
     if (lanes.size >= bounds.frameLanes) return undefined;
-    const lane = newLane(promptId);
+    const lane = newLane(promptId, promptId.length === UUID ? ids.keep(promptId) : -1);
     lanes.set(promptId, lane);
     return lane;
   };
@@ -66,14 +89,15 @@ export function frameLanes(): Lanes {
     of: (bytes, type, start, end, now) => {
       const id = promptIdStart(bytes, type, start, end);
       if (id === -1) return undefined;
-      const digest = bytes[id + UUID] === QUOTE ? digestOf(bytes, id + UUID) : 0;
-      const before = found.get(digest);
-      if (before !== undefined && isIdAt(bytes, id, before.promptId)) return before;
+      const isUuid = bytes[id + UUID] === QUOTE;
+      const digest = isUuid ? digestOf(bytes, id + UUID) : 0;
+      const before = isUuid ? found.get(digest) : undefined;
+      if (before !== undefined && ids.isAt(before.idAt, bytes, id)) return before;
       const idEnd = promptIdEnd(bytes, id, end);
       if (idEnd === -1) return undefined;
       const promptId = bytes.toString('latin1', id, idEnd);
       const lane = lanes.get(promptId) ?? opened(promptId, now);
-      if (lane !== undefined && (found.size < bounds.frameLanes || found.has(digest))) found.set(digest, lane);
+      if (lane !== undefined && lane.idAt !== -1) found.set(digest, lane);
       return lane;
     },
     forget: (promptId) => {
@@ -83,29 +107,65 @@ export function frameLanes(): Lanes {
     clear: () => {
       lanes.clear();
       found.clear();
+      ids.clear();
     },
   };
 }
 
-/** All its fields in one literal: put together from parts, V8 would keep it in a hash table of 800 bytes. */
-const newLane = (promptId: string): Lane => ({
+/** One literal with all fields: put together from parts, V8 would keep a lane in a hash table of 800 bytes. */
+const newLane = (promptId: string, idAt: number): Lane => ({
   promptId,
-  readAt: Number.NEGATIVE_INFINITY,
-  nextAt: Number.NEGATIVE_INFINITY,
-  stateAt: Number.NEGATIVE_INFINITY,
+  idAt,
+  readAt: NEVER,
+  nextAt: NEVER,
+  stateAt: NEVER,
   waiting: undefined,
   start: 0,
   end: 0,
   isLent: false,
   copy: undefined,
+  page: undefined,
   heldBytes: 0,
   cameAt: 0,
   dueAt: 0,
 });
 
-/** Of the last characters before `end`, by which ids differ. */
+/** A digest of the 12 bytes before `end`, in which UUIDs differ. */
 function digestOf(bytes: Uint8Array, end: number): number {
   let digest = 0;
   for (let at = end - 12; at < end; at += 1) digest = (Math.imul(digest, 31) + (bytes[at] ?? 0)) | 0;
   return digest;
+}
+
+/**
+ * The bytes of many ids, one behind the other. To compare a frame's bytes with a string, whose letters V8 looks up one
+ * by one, took a quarter of all that an unread frame cost.
+ */
+function idBytes() {
+  let bytes = new Uint8Array(UUID);
+  let end = 0;
+  const freed: number[] = [];
+  return {
+    keep: (id: string): number => {
+      const at = freed.pop() ?? end;
+      if (at + UUID > bytes.length) {
+        const more = new Uint8Array(2 * bytes.length);
+        more.set(bytes);
+        bytes = more;
+      }
+      end = Math.max(end, at + UUID);
+      for (let n = 0; n < UUID; n += 1) bytes[at + n] = id.charCodeAt(n);
+      return at;
+    },
+    isAt: (at: number, frame: Uint8Array, start: number): boolean => {
+      for (let n = 0; n < UUID; n += 1) if (frame[start + n] !== bytes[at + n]) return false;
+      return true;
+    },
+    digest: (at: number): number => digestOf(bytes, at + UUID),
+    free: (at: number): void => void freed.push(at),
+    clear: (): void => {
+      end = 0;
+      freed.length = 0;
+    },
+  };
 }

@@ -23,7 +23,7 @@ export type BoardEvent =
   | { readonly tag: 'suspected'; readonly promptId: string; readonly at: number }
   /** A second has passed: the bars of the jobs that run go on by the clock. */
   | { readonly tag: 'clock'; readonly at: number }
-  /** So do those of runs of less than a second, in between. */
+  /** So do those of runs of less than a second, in between, and of those that a tick had no time for. */
   | { readonly tag: 'moment'; readonly at: number }
   /** A session is ours no more. */
   | { readonly tag: 'sessionOver'; readonly clientId: string };
@@ -115,6 +115,8 @@ export interface Board extends BoardView {
   due(serverUrl: string, now: number): readonly Job[];
   /** Whether the session's socket should be opened anew: it counts as opened from this call on. Has the session's jobs looked up first, where that may tell. */
   reopenIfDeaf(clientId: string, now: number): boolean;
+  /** Whether there are bars to be moved between two ticks of the clock; and each change of that. */
+  readonly hurried$: Observable<boolean>;
 }
 
 /** What we do to a job ourselves is addressed to the job, whichever run it is in. */

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { BehaviorSubject, type Observable } from 'rxjs';
 import type { SessionEvent } from '../job/job-event';
 import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
@@ -30,12 +30,14 @@ export function jobBoard(
     take: (event) => board.take(event),
     due: (serverUrl, now) => board.due(serverUrl, now),
     reopenIfDeaf: (clientId, now) => board.reopenIfDeaf(clientId, now),
+    hurried$: board.hurried(),
   };
 }
 
 type Previewed = SessionEvent & { tag: 'previewed' };
 
 class JobBoard {
+  readonly #hurried$ = new BehaviorSubject(false);
   readonly #live: LiveJobs;
   readonly #sessions: SessionWatches;
   readonly #early = earlyEvents();
@@ -79,6 +81,8 @@ class JobBoard {
     const changes = this.#take(event);
     for (const promptId of this.#live.touched()) this.#watched.tell(promptId, undefined);
     if (event.tag === 'linked') this.#watched.tell(event.clientId, undefined);
+    const isHurried = this.#news.isHurried();
+    if (isHurried !== this.#hurried$.value) this.#hurried$.next(isHurried);
     return changes;
   }
 
@@ -125,6 +129,10 @@ class JobBoard {
 
   changed(key: string): Observable<unknown> {
     return this.#watched.changes(key);
+  }
+
+  hurried(): Observable<boolean> {
+    return this.#hurried$.asObservable();
   }
 
   due(serverUrl: string, now: number): readonly Job[] {

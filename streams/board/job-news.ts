@@ -100,6 +100,11 @@ export class JobNews {
     return [...moved, ...this.#someMoved(at)];
   }
 
+  /** Whether there are bars to be moved before the next tick of the clock. */
+  isHurried(): boolean {
+    return this.#short.size > 0 || this.#unmoved.length > 0;
+  }
+
   #shortRunOf(promptId: string): RunClock | undefined {
     const job = this.#live.get(promptId);
     const run = job === undefined ? undefined : runOfJob(job);

@@ -12,6 +12,7 @@ import {
   mergeMap,
   of,
   share,
+  switchMap,
   takeUntil,
   type Observable,
   type SchedulerLike,
@@ -70,7 +71,7 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
       mergeMap(framesOf),
     ),
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
-    barTicks(policy.clock).pipe(takeUntil(stop$)),
+    barTicks(board, policy.clock).pipe(takeUntil(stop$)),
   ).pipe(
     // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
     inTurn((event) => board.take(event)),
@@ -78,12 +79,13 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
   );
 }
 
-/** The clock of bars: all of them each second, in between those of runs of less than one. */
-const barTicks = (clock: SchedulerLike): Observable<BoardEvent> =>
-  merge(
-    interval(barTickMs.longest, clock).pipe(map((): BoardEvent => ({ tag: 'clock', at: clock.now() }))),
-    interval(barTickMs.shortest, clock).pipe(map((): BoardEvent => ({ tag: 'moment', at: clock.now() }))),
-  );
+/** The clock of bars: all of them each second; in between, only while there are such, those of runs of less than one. */
+function barTicks({ hurried$ }: Board, clock: SchedulerLike): Observable<BoardEvent> {
+  const every = (ms: number, tag: 'clock' | 'moment'): Observable<BoardEvent> =>
+    interval(ms, clock).pipe(map(() => ({ tag, at: clock.now() })));
+  const moment$ = hurried$.pipe(switchMap((isHurried) => (isHurried ? every(barTickMs.shortest, 'moment') : EMPTY)));
+  return merge(every(barTickMs.longest, 'clock'), moment$);
+}
 
 /** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */
 function looks(server: Server, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {

@@ -5,36 +5,38 @@ import { refusalOf, TokenRefused } from './token-refused';
 import { bounds } from '../../../streams/bounds';
 import { isPlain } from '../../../streams/workflow/shown-text';
 
-/** Who asks. A `user` has their own jobs, a `service` has all. */
+/** An identified caller. A `user` sees their own jobs, a `service` sees all. */
 export interface Viewer {
   readonly userId: string;
   readonly role: 'user' | 'service';
-  /** When the token ends, milliseconds since 1970; absent where it does not. */
+  /** When the token expires, ms since 1970; absent if it does not. */
   readonly expiresAt?: number;
 }
 
-/** With what callers prove who they are: with HS256 tokens under one secret, or with those of somebody who publishes his keys. */
+/** How tokens are signed: HS256 under a `secret` of at least 32 bytes, or with keys that are published at `jwksUrl`. */
 export type AuthSettings = ({ readonly secret: Uint8Array } | { readonly jwksUrl: URL }) & {
+  /** The `iss` that tokens must have; any if absent. */
   readonly issuer?: string;
+  /** The `aud` that tokens must have; any if absent. */
   readonly audience?: string;
-  /** How long a token may be good, from now; 0 for as long as it says. 720 where absent. */
+  /** How many hours from now a token's `exp` may be; 0 for no bound. 720 if absent. */
   readonly maxHours?: number;
-  /** By how much clocks may differ; 5 where absent. */
+  /** By how many seconds clocks may differ; 5 if absent. */
   readonly toleranceS?: number;
 };
 
-/** How callers prove who they are. */
+/** Checks tokens. */
 export interface Auth {
-  /** Whether a token is needed at all. */
+  /** Whether callers need a token. */
   readonly required: boolean;
   /**
-   * Whose token it is, or `undefined` for none. Rejects with `TokenRefused` for a forged or expired one, which says why, and
-   * with `KeysUnavailable` where it cannot be checked now.
+   * The viewer whose token it is; `undefined` without a token. Rejects with `TokenRefused`, which says why, for a bad
+   * token, and with `KeysUnavailable` if it cannot be checked now.
    */
   viewerOf(token: string | undefined): Promise<Viewer | undefined>;
 }
 
-/** Everybody is the service: for a gateway that only this machine can reach. */
+/** Takes every caller for a service: for a gateway that only this machine can reach. */
 export const openAuth: Auth = {
   required: false,
   viewerOf: () => Promise.resolve({ userId: 'local', role: 'service' }),
@@ -44,8 +46,9 @@ export const openAuth: Auth = {
 const ALGORITHMS = { secret: ['HS256'], published: ['RS256', 'ES256', 'EdDSA', 'Ed25519'] };
 
 /**
- * Tokens: `sub` is the user, `role: 'service'` sees all. The algorithms are pinned, whatever a token's header says. Trouble
- * with fetching keys is told to `onTrouble`. Throws a `TypeError` for a secret of less than 32 bytes.
+ * Checks JSON Web Tokens: `sub` is the user, `role: 'service'` makes a service. Allows HS256 under a secret, and RS256,
+ * ES256, EdDSA under published keys, whatever a token's header says. Calls `onTrouble` with each error of fetching
+ * keys. Throws a `TypeError` for a secret of less than 32 bytes.
  */
 export function tokenAuth(
   { issuer, audience, maxHours = 720, toleranceS = 5, ...by }: AuthSettings,
@@ -91,7 +94,9 @@ function verifierOf(
   return (token) => jwtVerify(token, key, { ...expected, algorithms: ALGORITHMS.published });
 }
 
-/** HS256 wants 256 bits (RFC 7518, 3.2); of an empty variable, say, there would be a secret that anybody has. Throws a `TypeError`. */
+/**
+ * Throws a `TypeError` below 256 bits, which HS256 needs (RFC 7518, 3.2): an empty variable would give an empty secret.
+ */
 export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
   if (!(secret instanceof Uint8Array) || secret.length < 32)
     throw new TypeError(`${name} must be at least 32 random bytes, a Uint8Array`);
@@ -101,11 +106,11 @@ export function checkSecret(name: string, secret: unknown): asserts secret is Ui
 export const maySee = (viewer: Viewer, job: Pick<JobState, 'userId'>): boolean =>
   viewer.role === 'service' || viewer.userId === job.userId;
 
-/** The token of an `Authorization: Bearer …` header. */
+/** The token of an `Authorization: Bearer …` header; `undefined` if it has none. */
 export const bearerToken = (header: string | undefined): string | undefined =>
   /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
 
-/** A token that is good for years is as good as one without an end. */
+/** Throws if a token expires more than `maxHours` from now: one that lives for years is like one that never expires. */
 function refuseTooLong({ exp = 0 }: JWTPayload, maxHours: number, now: number): void {
   if (maxHours > 0 && exp * 1000 - now > maxHours * 3_600_000 + SLACK_MS)
     throw new TokenRefused(`The token is good for more than ${maxHours} hours.`);
@@ -113,13 +118,14 @@ function refuseTooLong({ exp = 0 }: JWTPayload, maxHours: number, now: number): 
 const SLACK_MS = 60_000;
 
 function viewerFrom({ sub, exp = 0, role }: JWTPayload, toleranceS: number, now: number): Viewer {
-  // What lasts ends with the token; who comes a little late, by our clock, has those seconds.
+  // Sockets and streams end with the token. One that has expired, within the tolerance, lasts until the tolerance is
+  // over.
   const expiresAt = (exp * 1000 > now ? exp : exp + toleranceS) * 1000;
   if (role === 'service' && sub === undefined) return { userId: 'service', role, expiresAt };
   return { userId: userOf(sub), role: role === 'service' ? role : 'user', expiresAt };
 }
 
-/** Some issuers number their users; the text of the number is the user then. What no job could belong to is refused. */
+/** The user's name. Some issuers use numbers, which become text. Throws for a name that no job's `userId` may be. */
 function userOf(sub: unknown): string {
   const name = Number.isSafeInteger(sub) ? String(sub) : sub;
   if (typeof name !== 'string' || name === '') throw new TokenRefused('The token’s sub names no user.');

@@ -10,22 +10,27 @@ import { lastValueFrom } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import { withDeadline } from '../../../streams/operators/with-deadline';
 
-/** A token cannot be checked right now: who signed it does not tell his keys. */
+/**
+ * A token cannot be checked right now: its issuer's keys cannot be fetched, or an application's `auth` gives no answer.
+ */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
-/** How long fetching may take. */
+/** How long fetching the keys may take. */
 const PATIENCE_MS = 5_000;
-/** Keys are asked for again when they are older; and, for one that is not among them, this soon after the last time. */
+/** Keys are fetched again after 10 min; for a token whose key is not among them after 30 s at the earliest. */
 const FRESH_MS = 600_000;
 const COOLDOWN_MS = 30_000;
-/** How long keys are trusted that cannot be asked for again. */
+/** How long keys are trusted, since they were fetched, while their URL does not answer. */
 const STALE_MS = 3_600_000;
-/** After a failure nobody else is kept waiting for the same. */
+/** For 5 s after a failed fetch no other is tried, so that callers do not wait for the same failure. */
 const PAUSE_MS = 5_000;
 
-/** The keys published at a URL, fetched when they are needed. The getter rejects with `KeysUnavailable` where they cannot be had. */
+/**
+ * The keys published at a URL, fetched when they are needed. The getter rejects with `KeysUnavailable` if there are
+ * none.
+ */
 export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, nowMs: () => number): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, {
     timeoutDuration: PATIENCE_MS,
@@ -36,7 +41,9 @@ export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, now
   let failedAt = -Infinity;
   let fetchedAt = -Infinity;
 
-  /** What was fetched before serves on for a while, but says nothing of a key that is not in it. */
+  /**
+   * Looks in the keys fetched before, for up to an hour. A key that is not among them may be new: `KeysUnavailable`.
+   */
   const stale: JWTVerifyGetKey = async (header, token) => {
     const known = nowMs() - fetchedAt < STALE_MS ? remote.jwks() : undefined;
     if (known === undefined) throw new KeysUnavailable('the keys of tokens cannot be fetched');
@@ -60,7 +67,7 @@ export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, now
   };
 }
 
-/** Whether the keys are there and the token fits none. */
+/** Whether the error is the token's fault: the keys were fetched, and none fits. */
 const isOfTheToken = (error: unknown): boolean =>
   error instanceof errors.JWKSNoMatchingKey ||
   error instanceof errors.JWKSMultipleMatchingKeys ||
@@ -74,7 +81,7 @@ const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =
     }),
   );
 
-/** A body of at most so many bytes. Rejects past that, and reads no further. */
+/** The text of a body. Rejects past `mostBytes`, and reads no further. */
 async function textOf({ body }: Response, mostBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

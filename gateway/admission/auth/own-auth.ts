@@ -6,9 +6,9 @@ import { KeysUnavailable } from './jwks';
 import { TokenRefused } from './token-refused';
 
 /**
- * An application's own `auth`, as far as it is to be relied on. What it throws at once it rejects with; who is answered with
- * anything but a viewer, a user whom no job could belong to say, is let in as nobody: that rejects with a `TypeError`. A viewer whose
- * time is over is refused. Where no answer comes within `bounds.authMs`, it rejects with `KeysUnavailable`.
+ * Guards against mistakes of an application's own `auth`. `viewerOf` rejects with what that throws or rejects with;
+ * with a `TypeError` if the answer is no viewer, or has a `userId` that no job could have; with `TokenRefused` if the
+ * viewer has expired; and with `KeysUnavailable` if no answer comes within `bounds.authMs` (8 s).
  */
 export const reliable = (auth: Auth): Auth => ({
   required: auth.required,

@@ -5,28 +5,28 @@ import type { JobState } from '../../../streams/job/job-state';
 import type { Viewer } from './auth';
 import { TokenRefused } from './token-refused';
 
-/** Tokens that are good for telling of one job and for nothing else. None is kept anywhere: the same job may be given another. */
+/** Tokens that allow to report one job, and nothing else. They are not stored; a job may be given several. */
 export interface ReportTokens {
   readonly sign: (job: Pick<JobState, 'promptId' | 'userId' | 'deadlineAt'>) => Promise<ReportToken>;
   /**
-   * Whose job it is, where the token is one of this job; `undefined` for a token of a user, or of nobody. Rejects with
-   * `TokenRefused`, which says why, for one of another job or one that has expired.
+   * The user whose job it is, if the token is for reports of this job; `undefined` if it is no token for reports.
+   * Rejects with `TokenRefused`, which says why, if it is for another job or has expired.
    */
   readonly viewerOf: (token: string, promptId: string) => Promise<Viewer | undefined>;
 }
 
 export interface ReportToken {
   readonly token: string;
-  /** When it ends; ms since 1970. */
+  /** When it expires, ms since 1970: at the job's deadline, or in 30 days. */
   readonly expiresAt: number;
 }
 
 const AUDIENCE = 'comfyui-jobstream:report';
 const SCOPE = 'report';
 
-/** `secret` is the one that users' tokens are signed with, and all instances have. */
+/** Makes tokens under a key derived from `secret`, the one of users' tokens, which all instances have. */
 export function reportTokens(secret: Uint8Array, nowMs: () => number = Date.now): ReportTokens {
-  // Another key than the tokens' own: none of these is a token of a user, whatever is expected of one.
+  // A derived key, so that no token for reports is a valid token of a user.
   const key = new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), AUDIENCE, 32));
   return {
     async sign({ promptId, userId, deadlineAt }) {

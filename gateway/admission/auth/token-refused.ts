@@ -1,11 +1,11 @@
 import { errors } from 'jose';
 
-/** A token that is not good. The message says why, fit for its bearer: nothing of the token is in it. */
+/** A bad token. The message says why, and may be shown to the bearer: it holds nothing of the token. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
-/** Why a token was refused. What its claims say is told only once its signature was found good, which jose sees to. */
+/** Says why jose refused a token. The message may name a bad claim: jose checks claims only after the signature. */
 export const refusalOf = (error: unknown): TokenRefused => new TokenRefused(reasonOf(error), { cause: error });
 
 function reasonOf(error: unknown): string {

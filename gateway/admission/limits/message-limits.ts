@@ -2,28 +2,31 @@ import { bounds } from '../../../streams/bounds';
 import { defaultRates, meter, type Rates } from './rate-limits';
 import type { Viewer } from '../auth/auth';
 
-/** A service joins for many. */
+/** A service's socket may send ten times as much as a user's, because it joins jobs of many users. */
 const SERVICE_TIMES = 10;
-/** All sockets of a user together may send as much as so many that send all they may: a user has twenty. */
+/** All sockets of a user (20 by default) together may send four times as much as one. */
 const SOCKETS_TIMES = 4;
-/** Who goes on although this many seconds' worth of messages were refused within 10 s is cut. */
+/** A socket is cut once five seconds' worth of its messages were refused within 10 s. */
 const FLOOD = { times: 5, seconds: 10 };
 
-/** What becomes of a message: served, refused, or the last straw. */
+/** What becomes of a message: it is served, refused, or the socket is cut for a flood. */
 export type Verdict = 'served' | 'refused' | 'flood';
 
-/** Counts what each socket sends, and all of each user. */
+/** Limits the messages of each socket, and of all sockets of a user. */
 export interface Throttle {
   /** Judges one message. */
   judge(socketId: string, viewer: Viewer, event: unknown): Promise<Verdict>;
-  /** Counts an answer of so many bytes as that many joins more as it is worth: what comes next may have to wait. */
+  /** Counts an answer as one more join per `bounds.bytesPerJoin` (16 KiB), so that later joins may be refused. */
   charge(socketId: string, viewer: Viewer, bytes: number): void;
 }
 
-/** Costs a store's list, or a watch. */
+/** Events that cost a list of the store or a watch, limited by `joinsPerSecond`. */
 const JOINS: ReadonlySet<unknown> = new Set(['job:join', 'jobs:watch']);
 
-/** Only gives back what a join or a watch took: unserved, it would leave a seat taken for as long as the socket lives. */
+/**
+ * Events that end a join or a watch. They are always served: refused, they would leave it in place until the socket
+ * closes.
+ */
 const LEAVES: ReadonlySet<unknown> = new Set(['job:leave', 'jobs:unwatch']);
 
 export function throttle(rates: Rates): Throttle {
@@ -65,7 +68,7 @@ type Meters = ReturnType<typeof meters>;
 const meters = ({ messagesPerSecond, joinsPerSecond }: Rates) => ({
   messages: meter(messagesPerSecond, 1),
   joins: meter(joinsPerSecond, 1),
-  /** Are served all the same; past it they count towards a flood. */
+  /** Leaves past this are served too, but count as refused towards a flood. */
   leaves: meter(messagesPerSecond, 1),
   refusals: meter((messagesPerSecond || joinsPerSecond || defaultRates.messagesPerSecond) * FLOOD.times, FLOOD.seconds),
 });

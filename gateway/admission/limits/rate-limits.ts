@@ -1,20 +1,22 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
-/** How often others may ask; 0 where there is no bound. */
+/** How often users, and callers without a valid token, may ask. 0 of any field means no bound. */
 export interface Rates {
-  /** HTTP requests of one user; and of one address that shows no valid token, refused sockets included. Services may as they like. */
+  /**
+   * HTTP requests of one user, or of one address without a valid token, its refused sockets included. Not of services.
+   */
   readonly requestsPerMinute: number;
-  /** Bytes of bodies of one user. Services may as they like. */
+  /** Bytes of bodies of one user. Not of services. */
   readonly bytesPerMinute: number;
-  /** What one socket may send; a service's ten times that. */
+  /** Messages that one socket of a user may send; a service's may send ten times that. */
   readonly messagesPerSecond: number;
-  /** How many of those may be joins, or ask to watch all. */
+  /** How many of those may be `job:join` or `jobs:watch`; of a service's socket ten times that. */
   readonly joinsPerSecond: number;
-  /** Of one user at a time, on this instance. Services may have as many as they like. */
+  /** Open sockets of one user on this instance. Not of services. */
   readonly socketsPerUser: number;
 }
 
-/** A page may join its 64 jobs at once after each break, and React's strict mode does everything twice. */
+/** The joins allow a page to rejoin its 64 jobs at once after a break; React's strict mode joins each twice. */
 export const defaultRates: Rates = {
   requestsPerMinute: 1200,
   bytesPerMinute: 256 << 20,
@@ -23,20 +25,21 @@ export const defaultRates: Rates = {
   socketsPerUser: 20,
 };
 
-/** What is left of an allowance. */
+/** What a key may still use. */
 export interface Allowance {
   readonly granted: boolean;
   readonly most: number;
   readonly left: number;
-  /** When it is whole again. */
+  /** In how many ms it is whole again. */
   readonly inMs: number;
 }
 
-/** An allowance for each key, whole again after so many seconds. */
+/** An allowance for each key. */
 export interface Meter {
   take(key: string, points?: number): Promise<Allowance>;
 }
 
+/** Grants each key `most` points in windows of `seconds`; 0 for no bound. */
 export function meter(most: number, seconds: number): Meter {
   if (most === 0) return { take: () => Promise.resolve(BOUNDLESS) };
   const limiter = new RateLimiterMemory({ points: most, duration: seconds });
@@ -50,7 +53,7 @@ export function meter(most: number, seconds: number): Meter {
 
 const BOUNDLESS: Allowance = { granted: true, most: Infinity, left: Infinity, inMs: 0 };
 
-/** The library rejects with the very thing that it resolves with. */
+/** Past the bound the library rejects, with the same kind of value that it otherwise resolves with. */
 const refused = (error: unknown): RateLimiterRes => {
   if (error instanceof RateLimiterRes) return error;
   throw error;

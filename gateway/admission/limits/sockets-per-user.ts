@@ -1,12 +1,13 @@
 import type { Viewer } from '../auth/auth';
 
-/** The connections of each user, who may have so many. Services are not counted: one token serves a whole backend. */
+/** Counts each user's connections. Services are not counted: one token serves a whole backend. */
 export interface SocketsPerUser<Connection> {
   hasRoomFor(viewer: Viewer): boolean;
   add(viewer: Viewer, connection: Connection): void;
   remove(viewer: Viewer, connection: Connection): void;
 }
 
+/** Leaves room for `most` connections a user; 0 for no bound. */
 export function socketsPerUser<Connection>(most: number): SocketsPerUser<Connection> {
   const connections = new Map<string, Set<Connection>>();
   return {

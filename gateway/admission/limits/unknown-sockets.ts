@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { bounds } from '../../../streams/bounds';
 import { addressOf } from '../admission';
 
-/** A connection of engine.io, as far as is needed here. */
+/** What is used of an engine.io connection. */
 export interface UnknownConnection {
   readonly request: IncomingMessage;
   close(discard: boolean): void;
@@ -11,11 +11,14 @@ export interface UnknownConnection {
   off(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
 }
 
-/** Connections that have not shown a valid token yet: of one address so many, and each may try so often. */
+/**
+ * Connections that have not shown a valid token yet: 1,000 of one address (`bounds.unknownSocketsPerAddress`), of which
+ * each may send 4 CONNECT packets (`bounds.connectsPerSocket`).
+ */
 export interface UnknownSockets {
   hasRoomFor(request: IncomingMessage): boolean;
   add(connection: UnknownConnection): void;
-  /** It has shown one. */
+  /** Call it when the connection has shown a valid token. */
   remove(connection: UnknownConnection): void;
 }
 
@@ -39,7 +42,7 @@ export function unknownSockets(proxies: number): UnknownSockets {
       unknown.set(address, (unknown.get(address) ?? new Set()).add(connection));
       let connects = 0;
       connection.on('packet', ({ type, data }) => {
-        // 0 is Socket.IO's CONNECT, to whichever namespace: each has a token looked at, or an answer written.
+        // 0 is Socket.IO's CONNECT, to any namespace. Each costs a check of a token, or an answer.
         if (type !== 'message' || typeof data !== 'string' || !data.startsWith('0')) return;
         connects += 1;
         if (connects > bounds.connectsPerSocket) connection.close(true);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
 
-/** What a server is called: no URL, so that neither is taken for the other. */
+/** A server's name. It cannot look like a URL, because either may name a server. */
 const Name = t.refinement(t.string, (name) => /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name), 'Name');
 
 /** A server as a file describes it. */
@@ -19,7 +19,7 @@ const WANTED = 'must hold a JSON list of {"url", "name"?, "headers"?, "tags"?}';
 /** Whether the setting names a file rather than a server. */
 export const namesFile = (text: string): boolean => text.startsWith('file:') || /^[^,:]+\.json$/.test(text);
 
-/** The servers that a file describes, or what is wrong with it; never a header's value. */
+/** The servers that a file describes, or what is wrong with the file; never a header's value, which may be secret. */
 export function serversIn(text: string): E.Either<string, readonly DescribedServer[]> {
   let json: unknown;
   try {

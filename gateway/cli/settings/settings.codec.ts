@@ -11,10 +11,10 @@ import { namesFile, serversIn, type DescribedServer } from './servers-file.codec
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas, or a JSON file of servers';
 
-/** Text that is not blank. */
+/** Text that holds more than spaces. */
 export const Words = setting('Words', (text) => (text.trim() === '' ? E.left('must not be blank') : E.right(text)));
 
-/** ComfyUI servers, without trailing slashes: URLs, or a file that describes them. */
+/** ComfyUI servers: URLs with commas between, or a JSON file that describes them. Trailing slashes are taken off. */
 export const Servers = checked('Servers', (value): E.Either<string, readonly DescribedServer[]> => {
   if (typeof value !== 'string') return E.left(`is required and ${SERVERS_WANTED}`);
   const text = value.trim();
@@ -42,7 +42,7 @@ export const Flag = setting('Flag', (text) =>
       : E.left('must be 1 or 0'),
 );
 
-/** One Redis, or nodes of a cluster. */
+/** The URL of a Redis, or URLs of a cluster's nodes. */
 export const RedisUrl = setting('RedisUrl', (text) =>
   pipe(
     E.tryCatch(
@@ -66,19 +66,19 @@ export const Port = setting('Port', (text) =>
     : E.left('must be a whole number from 0 to 65535; 0 takes a free port'),
 );
 
-/** How many of something. */
+/** A whole number; whether 0 means none or no bound depends on the setting. */
 export const Count = setting('Count', (text) =>
   /^\d{1,9}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number; 0 for none, or no bound'),
 );
 
-/** The most there may be of something, or ms that it may take; 0 for any. */
+/** A bound; 0 becomes Infinity. */
 export const Bound = setting('Bound', (text) =>
   /^\d{1,15}$/.test(text)
     ? E.right(Number(text) === 0 ? Number.POSITIVE_INFINITY : Number(text))
     : E.left('must be a whole number; 0 for no bound'),
 );
 
-/** How many bytes; at least one. */
+/** A number of bytes, at least 1. */
 export const Bytes = setting('Bytes', (text) =>
   /^[1-9]\d{0,14}$/.test(text) ? E.right(Number(text)) : E.left('must be a whole number of bytes, at least 1'),
 );
@@ -96,13 +96,13 @@ const bytes = (name: string, most: number, why: string) =>
       : E.left(`must be a whole number of bytes from 1 to ${most}${why}`),
   );
 
-/** Of a JSON body. */
+/** The most bytes of a JSON body. */
 export const BodyBytes = bytes('BodyBytes', 100 << 20, ', which is what ComfyUI takes');
 
-/** Of an uploaded file; a ComfyUI started with `--max-upload-size` takes more than 100 MB. */
+/** The most bytes of an uploaded file. ComfyUI takes 100 MB, or more if it runs with `--max-upload-size`. */
 export const InputBytes = bytes('InputBytes', 2 ** 30, '');
 
-/** By how much clocks may differ. */
+/** By how many seconds clocks may differ. */
 export const Seconds = setting('Seconds', (text) =>
   /^\d{1,3}$/.test(text) && Number(text) <= 300
     ? E.right(Number(text))
@@ -115,7 +115,7 @@ export const LogLevel = setting('LogLevel', (text) =>
 
 const WELL_MADE = 'for instance from `openssl rand -base64 32`';
 
-/** At least 256 bits, as HS256 wants (RFC 7518, 3.2), and not of the kind that one guesses first. */
+/** A secret for HS256: at least 32 bytes (RFC 7518, 3.2), and not monotonous. */
 export const Secret = setting('Secret', (text) => {
   const secret = new TextEncoder().encode(text);
   if (secret.length < 32 || new TextEncoder().encode(text.trim()).length < 32)
@@ -125,16 +125,16 @@ export const Secret = setting('Secret', (text) => {
     : E.right(secret);
 });
 
-/** Of a handful of characters, or the same again and again: whatever its length, a guess away. */
+/** Whether the text has fewer than 10 different characters, or repeats its first part: easy to guess at any length. */
 function isMonotonous(text: string): boolean {
   const periods = Array.from({ length: Math.floor(text.length / 2) }, (_, n) => n + 1);
   const repeats = (period: number): boolean => text.startsWith(text.slice(period));
   return new Set(text).size < MOST_DISTINCT || periods.some(repeats);
 }
-/** 16 hexadecimal digits in random order hardly ever show fewer than ten. */
+/** The 32 or more hexadecimal digits of a random secret hardly ever show fewer than ten of the 16. */
 const MOST_DISTINCT = 10;
 
-/** Keys that anybody on the way could exchange would prove nothing: https, or this machine. */
+/** The URL of a key set: https, or this machine. Over plain http anybody on the way could exchange the keys. */
 export const JwksUrl = setting('JwksUrl', (text) => {
   const url = parsed(text);
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
@@ -143,7 +143,7 @@ export const JwksUrl = setting('JwksUrl', (text) => {
     : E.left('must be an https:// URL of a JSON Web Key Set, without credentials; http:// for this machine only');
 });
 
-/** Of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+/** A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64. */
 export const WebhookSecret = setting('WebhookSecret', (text) => {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
   const secret = Buffer.from(base64, 'base64');
@@ -186,5 +186,8 @@ const parsed = (text: string): URL | undefined => (URL.canParse(text) ? new URL(
 
 const isHttp = (text: string): boolean => ['http:', 'https:'].includes(parsed(text)?.protocol ?? '');
 
-/** A path stays, for servers behind a proxy; a query or a fragment could only be lost. */
+/**
+ * Whether the text is a server's URL. It may have a path, for servers behind a proxy; a query or fragment would be
+ * lost.
+ */
 const isServer = (text: string): boolean => isHttp(text) && parsed(text)?.search === '' && parsed(text)?.hash === '';

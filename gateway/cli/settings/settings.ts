@@ -34,36 +34,37 @@ export type StoreSettings =
   { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
 
 export interface Settings {
-  /** ComfyUI servers, no two of one URL. */
+  /** ComfyUI servers, each with a URL of its own. */
   readonly servers: readonly DescribedServer[];
   readonly store: StoreSettings;
-  /** Whether a store that may lose states stops the start; else it is only warned of. */
+  /** Whether the gateway refuses to start on a store that may lose states; else it logs a warning. */
   readonly storeStrict: boolean;
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
   readonly logLevel: string;
-  /** Where `/metrics` is served besides, without a token; absent where it is not. */
+  /** A second address, where `/metrics` is served without a token; absent: none. */
   readonly metrics?: { readonly host: string; readonly port: number };
-  /** Absent: everybody on this machine may do everything. */
+  /** Absent: no tokens are needed, and everybody on this machine may do everything. */
   readonly auth?: AuthSettings;
   /** Web origins, besides the gateway's own, whose pages may call it. */
   readonly origins: readonly string[];
   readonly rates: Rates;
-  /** The largest JSON body taken, and the largest input. */
+  /** The most bytes of a JSON body, and of an uploaded input. */
   readonly bodyLimitBytes: number;
   readonly inputLimitBytes: number;
   /** How many proxies stand before the gateway. */
   readonly proxies: number;
-  /** What all paths begin with; empty at the root. */
+  /** The prefix of all paths; empty at the root. */
   readonly basePath: string;
+  /** The most bytes of an output. */
   readonly outputLimitBytes: number;
   readonly downloadsPerUser: number;
-  /** How long a job may take where its request does not say, ms; ∞ for no bound. */
+  /** How long a job may take if its request does not say, ms; Infinity for no bound. */
   readonly jobTimeoutMs: number;
-  /** What a user may have under way; ∞ for no bound. */
+  /** How many unsettled jobs, and bytes of their workflows, a user may have; Infinity for no bound. */
   readonly userLimits: { readonly jobs: number; readonly bytes: number };
-  /** Absent: nobody is told by webhook. */
+  /** Absent: the gateway sends no webhooks. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
 }
 
@@ -110,7 +111,9 @@ const Variables = t.type({
 });
 type Variables = t.TypeOf<typeof Variables>;
 
-/** The settings that the environment asks for, or everything that is wrong with it, secret values left out. An empty variable is an absent one. */
+/**
+ * Decodes the environment. Left: all that is wrong with it, without secret values. An empty variable counts as absent.
+ */
 export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const together = contradictions(given);
@@ -121,7 +124,7 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
   );
 };
 
-/** Those of tokens alone, where nothing is served; `undefined` where tokens are not asked for. */
+/** Decodes only the settings of tokens, for the command `token`; `undefined` if tokens are not used. */
 export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   return pipe(
@@ -130,7 +133,7 @@ export const authSettingsOf = (environment: Environment): E.Either<readonly Fiel
   );
 };
 
-/** What to tell the person who started the gateway with bad settings. */
+/** The text that names the bad settings to whoever started the program. */
 export const complaintOf = (errors: readonly FieldError[], what = 'cannot start, these settings are wrong'): string => {
   const width = Math.max(...errors.map(({ field }) => field.length));
   const lines = errors.map(({ field, message }) => `  ${field.padEnd(width)}  ${message}`);

@@ -5,7 +5,7 @@ import type { Link } from '../link';
 
 /** How long the gateway may take to answer before it is asked again. */
 export const ANSWER_MS = 10_000;
-/** Refusals that stand. Any other passes, and is asked about again. */
+/** Refusals that are final. After any other, the client asks again. */
 const FINAL: ReadonlySet<string> = new Set([
   'bad-request',
   'unauthorized',
@@ -16,11 +16,13 @@ const FINAL: ReadonlySet<string> = new Set([
 const FIRST_MS = 500;
 const MOST_MS = 15_000;
 
-/** Asks anew over each connection; while there is none, nothing comes. */
+/** Calls `ask` for each new connection, and emits nothing while there is none. */
 export const overEach = <T>(link$: Observable<Link | undefined>, ask: (link: Link) => Observable<T>): Observable<T> =>
   link$.pipe(switchMap((link) => (link === undefined ? EMPTY : ask(link))));
 
-/** Asks again, later and later, where a refusal may pass. `passes` may have more of those. */
+/**
+ * Resubscribes after an error that may pass, 0.5 s to 15 s later. `passes` may accept some that are final otherwise.
+ */
 export const patiently = <T>(
   passes: (error: JobstreamError, times: number) => boolean = () => false,
 ): MonoTypeOperatorFunction<T> =>

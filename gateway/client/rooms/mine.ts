@@ -28,22 +28,23 @@ import { JobstreamError } from '../jobstream-error';
 import type { Link } from '../link';
 import type { Room } from './room';
 
-/** How many jobs are remembered, live and ended: the one unheard of for longest is forgotten first. */
+/** How many jobs are remembered, live and settled: the one without news for longest is forgotten first. */
 const MOST_JOBS = 5_000;
-/** How many jobs are asked for at a time that may have ended while the connection was lost. */
+/** How many jobs that may have ended while the connection was lost are asked for at a time. */
 const AT_A_TIME = 4;
-/** In how many rooms of jobs that are live and in no list it stays at a time. */
+/** In how many rooms of live jobs that the list does not name the client stays at a time. */
 const STAYS = 8;
-/** Within which time all clients of a gateway ask again that told of its store. */
+/** After `jobs:partial`, each client asks again at a random moment within 1 s, so that they do not all ask at once. */
 const SPREAD_MS = 1_000;
-/** How often a gateway is asked again whose store is away, or whose list lacks a job that is live. */
+/** How long after a partial list, or one that lacks a live job, the client asks again. */
 const AGAIN_MS = 5_000;
 
 type News = { readonly tag: 'live'; readonly live: LiveJobs } | { readonly tag: 'change'; readonly job: PublicJob };
 
 /**
- * All jobs that one may see: the live ones, then each change, each job never backward. What ended while the connection
- * was lost is asked for. Never completes. Tells whether the live ones are those of one instance alone, as its store is away.
+ * All jobs that the token may see: the live ones, then each change, the states of each job in order. Jobs that ended
+ * while the connection was lost are asked for. Never completes. Calls `tellPartial` with whether the list is of one
+ * instance alone, because its store is away.
  */
 export function mine(
   link$: Observable<Link | undefined>,
@@ -54,7 +55,7 @@ export function mine(
   const newest = new Map<string, PublicJob>();
   const live = (): readonly PublicJob[] => [...newest.values()].filter((job) => !isSettled(job));
 
-  /** What is to be told of it, if anything. */
+  /** Emits the state if it is news, and remembers it. */
   const taken = (job: PublicJob): Observable<PublicJob> => {
     const last = newest.get(job.promptId);
     return from(last ? [last, job] : [job]).pipe(neverBackward(), skip(last ? 1 : 0), map(remembered));
@@ -63,7 +64,7 @@ export function mine(
     remember(newest, job.promptId, job, MOST_JOBS);
     return job;
   };
-  /** Its room's states are heard as any other. */
+  /** The states of a job's room, which also arrive in `heard$`. Forgets a job that is unknown. */
   const roomStates = ({ promptId }: PublicJob): Observable<PublicJob> =>
     room(promptId).state$.pipe(
       catchError((error: unknown) => {
@@ -101,8 +102,8 @@ export function mine(
 }
 
 /**
- * Asks for each live job that a list does not name. Where one is live all the same, the gateway that was asked may never have
- * heard of it: it stays in its room until the job settles, or the next list comes, which is asked for.
+ * Asks for each live job that the list does not name, by joining its room. If it turns out to be live, that gateway may
+ * not get its changes: the client stays in the room until the job settles or the next list comes, which it asks for.
  */
 function missed(
   { jobs, more, partial }: LiveJobs,
@@ -114,7 +115,7 @@ function missed(
   const listed = new Set(jobs.map(({ promptId }) => promptId));
   return from(live.filter(({ promptId }) => !listed.has(promptId))).pipe(
     mergeMap((job) => roomStates(job).pipe(take(1)), AT_A_TIME),
-    // Where there are more than it names, those are known too.
+    // If the list is cut (`more`), the gateway knows the jobs that it does not name.
     filter((job) => !more && !isSettled(job)),
     tap(askAgain),
     mergeMap(roomStates, STAYS),
@@ -122,7 +123,7 @@ function missed(
   );
 }
 
-/** Asks for the list at once, and some seconds after `again$`. */
+/** Asks for the list at once, and 5 s after `again$`. Emits lists and changes. */
 const watched = (link: Link, again$: Observable<void>): Observable<News> =>
   new Observable((out) => {
     const change = (job: PublicJob): void => out.next({ tag: 'change', job });

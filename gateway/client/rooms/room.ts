@@ -24,28 +24,31 @@ import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
 import { JobstreamError } from '../jobstream-error';
 import type { Link } from '../link';
 
-/** An image of a running node, made while it works. */
+/** An image that a running node shows while it works. */
 export interface Preview extends PreviewHead {
   readonly image: Uint8Array<ArrayBuffer>;
 }
 
 type News = { readonly tag: 'state'; readonly job: PublicJob } | { readonly tag: 'preview'; readonly preview: Preview };
 
-/** One job's room, joined once however many listen, and left with the last. */
+/** One job's room. All subscribers share one join; the last one that unsubscribes leaves. */
 export interface Room {
-  /** The present state first, also for late comers, then each change, never backward; completes when the job settles. */
+  /** The present state, also for late subscribers, then each change, in order; completes when the job settles. */
   readonly state$: Observable<PublicJob>;
-  /** Lossy: of images that come at once the newest, and none after the end. */
+  /** Of images that arrive together only the newest; completes when the job settles. */
   readonly preview$: Observable<Preview>;
 }
 
-/** How often a job that was there is asked for: a store that fails over may have it back in a moment. */
+/** A job that was known is gone at its fourth `unknown-job` in a row: a store that fails over may have it back soon. */
 const GONE_AFTER = 4;
 
-/** How many jobs a socket may follow: with no more rooms than that, a refusal for their number passes once those that were left are. */
+/**
+ * How many jobs a socket may follow. With at most 64 rooms, a refusal for their number passes once rooms just left are
+ * free.
+ */
 const MOST_ROOMS = 64;
 
-/** The rooms of all jobs that are listened to. Whatever any of them hears is `heard`. */
+/** The rooms of all jobs that have subscribers. Calls `heard` with each state of each room. */
 export function rooms(
   link$: Observable<Link | undefined>,
   heard: (job: PublicJob) => void,
@@ -90,7 +93,7 @@ export function rooms(
   });
 }
 
-/** Joins over each connection. Errors with `unknown-job`, or `gone` where it was known once. */
+/** Joins over each new connection. Errors with `unknown-job`, or with `gone` if the job was known before. */
 function stayingIn(
   link$: Observable<Link | undefined>,
   promptId: string,
@@ -119,10 +122,10 @@ function stayingIn(
   );
 }
 
-/** One stay in a room: the state that the join answers with, then what comes. */
+/** Joins once: emits the state in the answer, then states and previews. Leaves when unsubscribed. */
 const joined = (link: Link, promptId: string): Observable<News> =>
   new Observable((out) => {
-    /** Where it settled or was refused, the gateway has no member to let go. */
+    /** Whether the job settled or the join was refused: then there is no room to leave. */
     let over = false;
     const state = (job: PublicJob): void => {
       if (job.promptId !== promptId) return;
@@ -147,6 +150,6 @@ const joined = (link: Link, promptId: string): Observable<News> =>
     };
   });
 
-/** Browsers get an `ArrayBuffer`, whatever the type says, and Node a `Buffer`; neither shares its memory. */
+/** Browsers get an `ArrayBuffer`, despite the type, and Node a `Buffer`; neither is a view of shared memory. */
 const bytesOf = (image: Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffer> =>
   image instanceof ArrayBuffer ? new Uint8Array(image) : (image as Uint8Array<ArrayBuffer>);

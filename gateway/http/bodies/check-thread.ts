@@ -1,4 +1,4 @@
 import { checkedBody } from './check';
 
-/** What a thread of the pool does. */
+/** Runs in the checking thread, once per large body. */
 export default checkedBody;

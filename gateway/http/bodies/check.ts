@@ -11,7 +11,7 @@ import { cut } from '../../../streams/workflow/shown-text';
 import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 import { isRecord } from '../../../streams/options';
 
-/** What bodies there are. */
+/** The kinds of bodies, and what each is decoded to. */
 export interface Bodies {
   readonly submit: SubmitBody;
   readonly track: TrackBody;
@@ -20,20 +20,20 @@ export interface Bodies {
 
 export interface Unchecked<K extends keyof Bodies = keyof Bodies> {
   readonly kind: K;
-  /** In pieces, as they came. */
+  /** The body's bytes, in the pieces that arrived. */
   readonly chunks: readonly Uint8Array[];
   /** Whether the body must say whose job it is. */
   readonly needsUser: boolean;
-  /** Whether a digest is wanted: hashing costs. */
+  /** Whether to compute a digest, which only a request with an `Idempotency-Key` needs. */
   readonly wantsDigest: boolean;
 }
 
-/** What a body says, or why it is refused: plain values, fit to come from another thread. */
+/** The decoded body, or why it is refused: plain values, which a thread can post. */
 export type Checked<K extends keyof Bodies = keyof Bodies> =
   | { readonly tag: 'good'; readonly body: Bodies[K]; readonly digest?: string }
   | { readonly tag: 'refused'; readonly kind: ProblemKind; readonly details: ProblemDetails };
 
-/** Reads a body. Total, and pure: the same in whichever thread. */
+/** Decodes a body. Pure, and never throws, so it may run in any thread. `digest`: SHA-256 of the bytes, base64url. */
 export function checkedBody<K extends keyof Bodies>({
   kind,
   chunks,
@@ -54,11 +54,12 @@ export function checkedBody<K extends keyof Bodies>({
     () => undefined,
   );
   if (E.isLeft(json)) return refused('malformed-json', 'The body could not be parsed as JSON.');
-  const errors = objections(json.right, text, outline.members, needsUser);
+  const objected = objections(json.right, text, outline.members, needsUser);
   const read = reading[kind](json.right, (name) => memberText(text, outline.members, name)) as E.Either<
     readonly FieldError[],
     Bodies[K]
   >;
+  const errors = E.isLeft(read) ? objected : [...objected, ...unsearched(outline.members)];
   if (E.isLeft(read) || errors.length > 0) {
     const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
     return { tag: 'refused', kind: 'bad-request', details };
@@ -76,7 +77,7 @@ const reading = {
   report: reportRequest,
 };
 
-/** A large workflow is read once, here, and nowhere else. */
+/** From this size on the workflow's outline is made here, in the thread: made later, it would block the event loop. */
 const LARGE_BYTES = 256 << 10;
 function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   if (bytes < LARGE_BYTES || !('tag' in body) || body.tag !== 'workflow' || typeof body.request.workflow !== 'string')
@@ -85,7 +86,7 @@ function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   return { ...body, request: { ...body.request, outline } };
 }
 
-/** What only the text can tell, and what depends on who asks. */
+/** Errors that only the text shows (fields given twice, numbers that would change), and a missing `userId`. */
 function objections(
   json: unknown,
   text: string,
@@ -100,7 +101,7 @@ function objections(
     ...(isRecord(json) && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
-    ...(metadata.length <= MOST_METADATA ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
+    ...(metadata.length <= MOST_SEARCHED ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
   ];
 }
 
@@ -110,12 +111,12 @@ function firstTwice(members: readonly Member[]): string | undefined {
   return undefined;
 }
 
-/** Reach ComfyUI as text, whatever is in them. */
+/** Members that reach ComfyUI as the caller's own text (R18), so a field given twice in them is ComfyUI's to judge. */
 const PASSED_ON: ReadonlySet<string> = new Set(['workflow', 'extraData']);
 
-/** JavaScript would keep the last of two fields of one name, and drop the other in silence. */
+/** The first field that a member's value has twice: `JSON.parse` would keep the last and drop the other in silence. */
 function givenTwiceIn(text: string, { key, start, end }: Member): readonly FieldError[] {
-  if (end - start > MOST_METADATA) return [];
+  if (end - start > MOST_SEARCHED) return [];
   const objects: (Set<string> | undefined)[] = [];
   for (const [token, colon] of text.slice(start, end).matchAll(TOKENS)) {
     if (token === '{' || token === '[') objects.push(token === '{' ? new Set() : undefined);
@@ -130,13 +131,24 @@ function givenTwiceIn(text: string, { key, start, end }: Member): readonly Field
   return [];
 }
 
-/** A name of a field with its colon, a text, and where objects and arrays begin and end. */
+/** A field's name with its colon, another string, or a bracket. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/g;
 
-/** Longer ones are refused for their length. */
-const MOST_METADATA = 100_000;
+/**
+ * Characters up to which a member's text is searched. A member within its own bounds is longer only by its blanks, or by
+ * escapes for plain letters: it is refused, since nothing would tell what `JSON.parse` drops of it.
+ */
+const MOST_SEARCHED = 256 << 10;
 
-/** Why JavaScript would keep a number of this JSON as another one. */
+const unsearched = (members: readonly Member[]): readonly FieldError[] =>
+  members
+    .filter(({ key, start, end }) => !PASSED_ON.has(key) && end - start > MOST_SEARCHED)
+    .map(({ key, start, end }) => ({
+      field: cut(key),
+      message: `has ${end - start} characters of JSON; at most ${MOST_SEARCHED} are taken`,
+    }));
+
+/** Why JavaScript would change a number of this JSON; empty if it keeps them all. */
 function unkeptIn(json: string): readonly string[] {
   if (!/\d{16}|e[+-]?\d{3}/i.test(json)) return [];
   const numbers = json.replace(TEXTS, '').match(NUMBERS) ?? [];
@@ -152,11 +164,11 @@ const NUMBERS = /-?\d[\d.e+-]*/gi;
 
 const isLargeInteger = (digits: string): boolean => /^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits));
 
-/** Infinite, which JSON has no word for, or nothing although a digit of it is not. */
+/** Whether a number overflows to Infinity, which JSON cannot hold, or underflows to 0 although it has another digit. */
 const isBeyond = (digits: string): boolean =>
   !Number.isFinite(Number(digits)) || (Number(digits) === 0 && /^-?[0.]*[1-9]/.test(digits));
 
-/** Empty where there is none. */
+/** The text of a member's value; empty if there is no such member. */
 function memberText(text: string, members: readonly Member[], name: string): string {
   const { start = 0, end = 0 } = members.find(({ key }) => key === name) ?? {};
   return text.slice(start, end);

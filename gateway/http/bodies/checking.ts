@@ -4,23 +4,26 @@ import { Piscina } from 'piscina';
 import { checkedBody, type Bodies, type Checked, type Unchecked } from './check';
 
 export interface Checking {
-  /** Reads a body without holding up anybody else. */
+  /** Decodes a body. A large one is decoded in a thread and so does not block the event loop. */
   readonly check: <K extends keyof Bodies>(body: Unchecked<K>) => Promise<Checked<K>>;
   readonly close: () => Promise<void>;
 }
 
-/** What is shorter is read within 10 ms, less than it takes to hand it over. */
+/** A body below 256 KiB is decoded within 10 ms, less than it takes to hand it to the thread. */
 const INLINE_BYTES = 256 << 10;
 const IDLE_MS = 2_000;
-/** After so many bytes a thread is replaced: its heap grows by many times what it read, and shrinks by itself only late. */
+/** The thread is replaced after 2 MiB: its heap grows to many times what it read, and V8 shrinks it only late. */
 const BYTES_PER_THREAD = 2 << 20;
 /**
- * More than any body of that size, of so few values, takes: 8 times its bytes where a workflow that is not Latin comes as
- * text. A thread at its limit ends the whole process, so it must not be met, nor be one that a small machine makes small.
+ * The thread's heap limit, MB. A body within `bounds.bodyValues` takes at most 8 times its bytes: a workflow as text,
+ * in letters beyond Latin. A thread that reaches its limit ends the whole process, so the limit is twice that and more,
+ * and is set here: V8's default depends on the machine's memory.
  */
 const heapMb = (mostBytes: number): number => 256 + Math.ceil((16 * mostBytes) / 2 ** 20);
 
-/** Small bodies are read at once, large ones one after the other in a thread that is there while there are any. */
+/**
+ * Decodes bodies below 256 KiB at once, larger ones one after the other in a thread that ends after 2 s without work.
+ */
 export function checking(mostBytes: number): Checking {
   const turn = bulkhead(1, Infinity);
   let thread: Piscina | undefined;
@@ -49,7 +52,7 @@ export function checking(mostBytes: number): Checking {
 }
 
 function threadFor(mostBytes: number): Piscina {
-  // Where the sources run themselves, in tests and in development, the thread needs what makes them run.
+  // In tests and in development the TypeScript sources run: then the thread needs tsx to load them.
   const extension = extname(__filename);
   return new Piscina({
     filename: join(__dirname, `check-thread${extension}`),
@@ -59,14 +62,17 @@ function threadFor(mostBytes: number): Piscina {
     idleTimeout: IDLE_MS,
     resourceLimits: { maxOldGenerationSizeMb: heapMb(mostBytes), maxYoungGenerationSizeMb: 8 },
     recordTiming: false,
-    // Whoever waits for the loop goes first.
+    // The event loop's thread goes first.
     niceIncrement: 10,
   });
 }
 
-/** The bytes go to the thread, and are gone here. Joined there: 32 MiB take this thread 40 ms. */
+/**
+ * Transfers the bytes to the thread, which joins the pieces: to join 32 MiB here would block the event loop for 40 ms.
+ */
 function handedOver<K extends keyof Bodies>(thread: Piscina, body: Unchecked<K>): Promise<Checked<K>> {
-  // What is a piece of something larger, such as Node's pool, is copied.
+  // A chunk that is a piece of a larger buffer, such as Node's pool, is copied: a transfer would take all of the
+  // buffer.
   const chunks = body.chunks.map((chunk) => (chunk.length < chunk.buffer.byteLength ? new Uint8Array(chunk) : chunk));
   const transferList = [...new Set(chunks.map(({ buffer }) => buffer as ArrayBuffer))];
   return thread.run({ ...body, chunks }, { transferList }) as Promise<Checked<K>>;

@@ -7,7 +7,7 @@ import { Problem } from '../../wire/problem';
 export interface FilePart {
   readonly filename: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** Throws a `Problem` where the form is broken, or goes on with more than the one file. */
+  /** Throws a `Problem` if the form is broken, or has a field or another file after the file. */
   readonly content: AsyncIterable<Buffer>;
 }
 
@@ -55,7 +55,7 @@ export function filePart(request: IncomingMessage, chunks: AsyncIterable<Buffer>
   });
 }
 
-/** The file, and then that nothing came after it. */
+/** Yields the file, and then throws if the form had anything after it. */
 async function* whole(
   file: Readable,
   ended: Promise<void>,

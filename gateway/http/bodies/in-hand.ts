@@ -1,13 +1,15 @@
 import { Problem } from '../../wire/problem';
 
-/** What one body has of the bytes that an instance may have in hand. */
+/** One body's share of the bytes that an instance may have in hand. */
 export interface Hold {
-  /** Throws a `Problem` where the bodies of all together would be too many bytes now. */
+  /**
+   * Adds bytes to the share. Throws a `busy` `Problem` if all bodies together would then have more than `mostBytes`.
+   */
   readonly take: (bytes: number) => void;
   readonly release: () => void;
 }
 
-/** Bytes of all callers' bodies that are read and not checked yet: so many, and no more, whoever sends them. */
+/** Limits to `mostBytes` the bytes of all callers' bodies that are read and not checked yet. */
 export function bytesInHand(mostBytes: number): () => Hold {
   let held = 0;
   return () => {

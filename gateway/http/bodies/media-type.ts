@@ -1,20 +1,23 @@
 import { filetypeinfo } from 'magic-bytes.js';
 import { Problem } from '../../wire/problem';
 
-/** By what files are called, and what they then hold. */
+/** Extensions of files, by the family of their content. */
 const families = {
   image: ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff', 'avif', 'heic'],
-  // Containers of both carry the same marks.
+  // Sound and video share containers, and so their magic bytes.
   sound: ['wav', 'mp3', 'flac', 'ogg', 'opus', 'm4a', 'aac', 'mp4', 'webm', 'mov', 'mkv', 'avi'],
 } as const;
 type Family = keyof typeof families;
 
 export const mediaExtensions: readonly string[] = Object.values(families).flat();
 
-/** Marks stand within so many bytes. */
+/** All magic bytes stand within the first 64 bytes. */
 const HEAD_BYTES = 64;
 
-/** The same chunks, once their first bytes show what the file's name promises; throws a `Problem` where they do not. */
+/**
+ * Passes the chunks on if the first 64 bytes are of the family that the file's extension names; else throws a
+ * `Problem`.
+ */
 export async function* asNamed(filename: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of chunks) {

@@ -6,15 +6,17 @@ import { bounds } from '../../../streams/bounds';
 import { Problem } from '../../wire/problem';
 
 export interface Reading {
-  /** Unpacked. */
+  /** Most bytes of a body, after decompression. */
   readonly mostBytes: number;
-  /** Rejects where the sender's bytes are too many for now. */
+  /** Counts bytes of the sender's. Rejects if the sender may send no more for now. */
   readonly weigh: (bytes: number) => Promise<void>;
-  /** How long the sender may be silent; `bounds.uploadStallMs` where absent. */
+  /** How long the sender may be silent, ms; `bounds.uploadStallMs` if absent. */
   readonly stallMs?: number;
 }
 
-/** All of a body, in pieces; in one, where its length is told. Rejects with a `Problem`. */
+/**
+ * The whole body, in pieces; in one piece if it has a `Content-Length` and no compression. Rejects with a `Problem`.
+ */
 export async function allOf(request: IncomingMessage, reading: Reading): Promise<readonly Uint8Array[]> {
   const told = Number(request.headers['content-length'] ?? 0);
   const isPlain = request.headers['content-encoding'] === undefined;
@@ -23,7 +25,7 @@ export async function allOf(request: IncomingMessage, reading: Reading): Promise
     for await (const chunk of chunksOf(request, reading)) chunks.push(chunk);
     return chunks;
   }
-  // Node lets no more bytes through than were told.
+  // Node passes on no more bytes than `Content-Length` says.
   const whole = Buffer.allocUnsafeSlow(told);
   let length = 0;
   for await (const chunk of chunksOf(request, reading)) length += chunk.copy(whole, length);
@@ -31,8 +33,9 @@ export async function allOf(request: IncomingMessage, reading: Reading): Promise
 }
 
 /**
- * The chunks of a body as they are asked for, unpacked, each weighed; throws a `Problem` at a bound, a stall, or an early
- * end. Whatever is left of the body then is read and dropped, so that the answer arrives.
+ * Yields the decompressed chunks of a body, each after it was weighed. Throws a `Problem` past a bound, if the sender
+ * stalls or is too slow, or if the body ends early. The rest of the body is then read and dropped, so that the answer
+ * arrives.
  */
 export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
   const { mostBytes, weigh, stallMs = bounds.uploadStallMs } = reading;
@@ -63,7 +66,7 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
 const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
   firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
 
-/** The request's own stream, or what it unpacks to. Throws a `Problem` for a packing that is not known. */
+/** The request's stream, decompressed. Throws a `Problem` for an unknown `Content-Encoding`. */
 function unpacked(request: IncomingMessage): Readable {
   const unpacking = unpackings.get((request.headers['content-encoding'] ?? 'identity').toLowerCase());
   if (unpacking === undefined) {
@@ -71,12 +74,12 @@ function unpacked(request: IncomingMessage): Readable {
     throw new Problem('unsupported-media-type', { detail });
   }
   const stream = unpacking(request);
-  // A connection that ends early must end the unpacking, which would wait for more.
+  // If the connection ends early, end the decompressor as well: it would wait for more.
   if (stream !== request) request.once('close', () => request.complete || stream.destroy(new Error('aborted')));
   return stream;
 }
 
-/** A map, as in an object `constructor` would be found too. */
+/** A map: in an object, the encoding `constructor` would be found too. */
 const unpackings: ReadonlyMap<string, (packed: Readable) => Readable> = new Map([
   ['identity', (plain: Readable) => plain],
   ['gzip', (packed: Readable) => packed.pipe(createGunzip())],

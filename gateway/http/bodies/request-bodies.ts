@@ -12,9 +12,9 @@ import type { Turns } from './turns';
 
 type Request = IncomingMessage & Pick<ExpressRequest, 'is'>;
 
-/** JSON bodies on their way from a request to what they ask for. */
+/** Reads the JSON bodies of requests. */
 export interface RequestBodies {
-  /** The body, read, weighed and checked; its digest where the request may be repeated. Rejects with a `Problem`. */
+  /** The decoded body; `digest` is empty without an `Idempotency-Key`. Rejects with a `Problem`. */
   readonly read: <K extends keyof Bodies>(
     kind: K,
     request: Request,

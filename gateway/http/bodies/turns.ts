@@ -3,10 +3,12 @@ import { bounds } from '../../../streams/bounds';
 import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 
-/** Does work of a caller when it is its turn. Rejects with a `Problem` where too much waits. */
+/**
+ * Runs a caller's work when it is its turn. Rejects with `too-many-requests` if too much of the caller's work waits.
+ */
 export type Turns = <T>(viewer: Viewer, work: () => Promise<T>) => Promise<T>;
 
-/** What is done in turn, and how much of it may wait. */
+/** What the work is, for the refusal's text, and how many pieces of it one user may have waiting. */
 export interface Waiting {
   readonly of: string;
   readonly most: number;
@@ -14,7 +16,7 @@ export interface Waiting {
 
 const BODIES: Waiting = { of: 'large bodies', most: bounds.bodiesWaiting };
 
-/** Little of one caller's work is under way at a time, of large bodies say; the rest waits, unread. */
+/** Runs `atOnce` pieces of each caller's work at a time. Of a user `most` others wait, of a service any number. */
 export function turns(atOnce: number, { of, most }: Waiting = BODIES): Turns {
   const callers = new Map<string, BulkheadPolicy>();
   return async ({ role, userId }, work) => {

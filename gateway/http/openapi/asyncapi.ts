@@ -7,9 +7,9 @@ import type { ClientEvents, LiveJobs, PreviewHead, Refusal, ServerEvents } from 
 interface Event {
   readonly summary: string;
   readonly description?: string;
-  /** The schema of the event's arguments: of all in order, or of a single one itself. */
+  /** The schema of the event's argument; of several, an array schema with each in order. */
   readonly payload: JsonSchema;
-  /** What its acknowledgement holds. */
+  /** The schema of its acknowledgement. */
   readonly ack?: JsonSchema;
 }
 
@@ -35,7 +35,7 @@ const liveJobs: Fields<Omit<LiveJobs, 'partial'>> = {
   jobs: { type: 'array', items: ref('Job') },
   more: { type: 'boolean' },
 };
-/** What is there only while the store is away. */
+/** The field that is present only while the store is away. */
 const partial: Fields<Pick<Required<LiveJobs>, 'partial'>> = {
   partial: { const: true, description: 'These are the jobs of the asked instance alone: its store is away.' },
 };
@@ -89,7 +89,7 @@ const told: Readonly<Record<keyof ServerEvents, Event>> = {
 
 const events: Readonly<Record<string, Event>> = { ...heard, ...told };
 
-/** An event's name as references take it: `:` and `/` have a meaning of their own there. */
+/** An event's name as an id for `$ref`, in which `:` has a meaning of its own: `job:state` becomes `job-state`. */
 const idOf = (event: string): string => event.replaceAll(':', '-');
 
 const messages = Object.fromEntries(
@@ -109,7 +109,7 @@ const operations = (names: readonly string[], action: 'send' | 'receive') =>
     },
   ]);
 
-/** What goes over Socket.IO, as AsyncAPI 3.0 and from the gateway’s side: it receives what clients send. */
+/** The Socket.IO events as AsyncAPI 3.0, from the gateway’s side: `receive` is what clients send. */
 export const asyncApi = (prefix = '') => ({
   asyncapi: '3.0.0',
   info: {

@@ -12,7 +12,7 @@ const workflow = {
   '9': { class_type: 'SaveImage', inputs: { images: ['8', 0], filename_prefix: 'lighthouse' } },
 };
 
-/** What the document shows bodies and answers by. */
+/** Examples of bodies and answers in the document. */
 export const examples = {
   submit: { type: 'image_generation', userId: 'ada', workflow, metadata: { order: 7 } },
   track: { type: 'lora_training', userId: 'ada' },

@@ -28,7 +28,7 @@ export const promptId = ofPath('promptId', { type: 'string', pattern: PROMPT_ID.
 const location = { Location: { description: 'Where the job is to be read.', schema: { type: 'string' } } };
 export const readsJobs = ['unknown-job', 'not-found', 'store-unavailable'] as const;
 const readsBody = ['bad-request', 'body-too-slow', 'body-too-large', 'unsupported-media-type'] as const;
-/** Of a route without parameters, which refuses what its query names. */
+/** A route that takes no query parameters refuses each that is sent (R18). */
 export const readsNoQuery = ['bad-request'] as const;
 export const readsJson = [...readsBody, 'malformed-json', 'busy'] as const;
 

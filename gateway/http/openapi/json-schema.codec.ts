@@ -15,13 +15,15 @@ type Tagged =
   | t.IntersectionType<t.Mixed[]>
   | t.UnionType<t.Mixed[]>;
 
-/** The schema of what a codec takes. A codec that is named is referred to. Throws for one that says nothing of itself. */
+/**
+ * The schema of what a codec takes; a `$ref` for a codec in `named`. Throws a `TypeError` for a codec without a schema.
+ */
 export function schemaOf(codec: t.Mixed, named: ReadonlyMap<t.Mixed, string> = new Map()): JsonSchema {
   const name = named.get(codec);
   return name === undefined ? inlineSchemaOf(codec, named) : { $ref: `#/components/schemas/${name}` };
 }
 
-/** The same, with the codec itself spelled out even if it is named. */
+/** The same, but the codec itself is spelled out even if it is in `named`. */
 export function inlineSchemaOf(codec: t.Mixed, named: ReadonlyMap<t.Mixed, string>): JsonSchema {
   const { schema } = codec as Described<unknown>;
   if (schema) return schema;

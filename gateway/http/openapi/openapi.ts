@@ -8,6 +8,7 @@ export const API_VERSION = '1.0.0';
 
 const anyObject = { type: 'object', additionalProperties: true };
 
+/** Routes of the gateway itself: health, documents, `/me`. */
 const selfPaths = {
   '/livez': {
     get: operation({
@@ -85,7 +86,7 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 });
 
-/** Routes of the gateway itself: health, documents, `/me`. */
+/** The webhook of a submission with `webhook.url`. */
 const settled = {
   post: {
     operationId: 'jobSettled',
@@ -110,7 +111,7 @@ const settled = {
   },
 };
 
-/** What the gateway takes and answers over HTTP, as OpenAPI 3.1: from the codecs that decode requests and stored jobs. */
+/** The HTTP API as OpenAPI 3.1, made from the codecs that decode requests and stored jobs. */
 export const openApi = (tokensRequired: boolean, prefix = '') => ({
   openapi: '3.1.0',
   info: {

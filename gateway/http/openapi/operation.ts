@@ -8,10 +8,11 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly JsonSchema[];
-  /** The schema of its JSON body, which has no other fields, and one that it takes. */
+  /** The schema of its JSON body, which may have no other fields. */
   readonly body?: JsonSchema;
+  /** An example of that body. */
   readonly example?: unknown;
-  /** The schemas of its body where that is no JSON, by media type. */
+  /** The schemas of bodies that are not JSON, by media type. */
   readonly files?: Readonly<Record<string, JsonSchema>>;
   readonly answers: Readonly<Record<number, JsonSchema>>;
   readonly problems: readonly ProblemKind[];
@@ -19,7 +20,7 @@ export interface Operation {
   readonly isOpen?: boolean;
 }
 
-/** As OpenAPI writes it. Problems of one status share one response. */
+/** An operation as an OpenAPI object. Problems of one status share one response. */
 export const operation = ({ id, tag, summary, description, parameters, isOpen, ...what }: Operation) => {
   const problems = [...what.problems, ...EVERYWHERE, ...(isOpen ? [] : KNOWN), ...(tag === 'health' ? [] : COUNTED)];
   return {
@@ -46,8 +47,9 @@ const bodyOf = ({ body, example, files = {} }: Pick<Operation, 'body' | 'example
 
 /** Problems that every operation may answer: a refused `Host` or `Origin` (403), a mistake of ours (500). */
 const EVERYWHERE: readonly ProblemKind[] = ['forbidden', 'internal'];
-/** Problems that every operation may answer that needs a token. */
+/** Problems that every operation which needs a token may answer. */
 const KNOWN: readonly ProblemKind[] = ['unauthorized', 'keys-unavailable', 'closing'];
+/** Problems of every operation under the rate limits, which health checks are not. */
 const COUNTED: readonly ProblemKind[] = ['too-many-requests'];
 
 export const ref = (name: ComponentName): JsonSchema => ({ $ref: `#/components/schemas/${name}` });

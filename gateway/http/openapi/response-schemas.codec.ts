@@ -73,7 +73,7 @@ const Nodes = t.intersection([
 ]);
 export type Nodes = t.TypeOf<typeof Nodes>;
 
-/** Where, and with which token, a job is told of. */
+/** Where to send reports of a job, and with which token. */
 const ReportAccess = t.intersection([t.type({ url: t.string }), t.partial({ token: t.string, expiresAt: t.number })]);
 
 const CurvePoint = t.intersection([
@@ -108,12 +108,12 @@ const components = {
   ServerHealth,
 };
 
-/** The names under which other schemas refer to these. */
+/** The names of schemas under `#/components/schemas/`. */
 export type ComponentName = keyof typeof components | 'BegunJob';
 
 const named = new Map<t.Mixed, string>(Object.entries(components).map(([name, codec]) => [codec, name]));
 
-/** Fields that a stored state has and no answer shows. */
+/** Fields of a stored state that no answer shows. */
 const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
   clientId: true,
   session: true,
@@ -121,7 +121,7 @@ const kept: Record<Exclude<keyof JobState, keyof PublicJob>, true> = {
   pictures: true,
 };
 
-/** Descriptions and bounds of a job's fields, which the codec of a stored state cannot say. */
+/** Descriptions and bounds of a job's fields, which the codec of a stored state does not have. */
 const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   promptId: { description: 'The job’s id for good; ComfyUI’s `prompt_id` too, where there is no `runId`.' },
   type: {
@@ -157,7 +157,7 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   metadata: { description: 'The application’s own, untouched.' },
 };
 
-/** The schemas of what the gateway answers, derived from the codecs of what it stores. */
+/** The schemas of the gateway's answers, those of jobs derived from the codec of stored states. */
 export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
   ...(Object.fromEntries(
     Object.entries(components).map(([name, codec]) => [name, inlineSchemaOf(codec, named)]),
@@ -166,7 +166,7 @@ export const answerSchemas = (): Record<ComponentName, JsonSchema> => ({
   BegunJob: begunSchema(),
 });
 
-/** A job, and how it is told of where it reports itself. */
+/** A job and, if it reports itself, where to send its reports. */
 function begunSchema(): JsonSchema {
   const job = jobSchema();
   const report = {

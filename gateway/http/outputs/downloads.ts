@@ -3,23 +3,23 @@ import { Problem } from '../../wire/problem';
 
 /** One download under way. */
 export interface Turn {
-  /** To be called whenever its reader took something. */
+  /** Call it whenever the reader took bytes. */
   progressed(): void;
-  /** Lets the next one in. */
+  /** Ends the turn; a waiting download may start. */
   over(): void;
 }
 
 export interface Downloader {
-  /** Whose share it counts in; absent for a service, which has none of its own. */
+  /** The user whose bound it counts towards; absent for a service, which only the server's bound holds. */
   readonly userId?: string;
   readonly serverUrl: string;
-  /** Ends it for the sake of another, because its reader reads nothing. */
+  /** Ends the download, because its reader reads nothing and another download waits. */
   readonly cut: () => void;
 }
 
-/** How many downloads may be under way at a time, and wait for their turn, `turnMs` at most. */
+/** How many downloads may run at a time, how many of one user may wait, and for how long. */
 export interface DownloadLimits {
-  /** 0 for no bound. */
+  /** Downloads of one user at a time; 0 for no bound. */
   readonly perUser: number;
   readonly perServer: number;
   readonly waiting: number;
@@ -35,11 +35,12 @@ export const defaultDownloadLimits: DownloadLimits = {
   stallBesideOthersMs: bounds.stallBesideOthersMs,
 };
 
-/** Who may download now. */
+/** Gives out turns to download. */
 export interface Downloads {
   /**
-   * A turn, as soon as the user's and the server's bounds allow. Where they do not, a reader that reads nothing is cut after
-   * two seconds. Rejects with `busy` for who waits for too long, or among too many.
+   * Resolves with a turn as soon as the user's and the server's bounds allow. While it waits, a running download whose
+   * reader has read nothing for `stallBesideOthersMs` (2 s) is cut. Rejects with `busy` after `turnMs` (10 s), and at
+   * once if `waiting` (100) downloads of the user wait already.
    */
   turn(who: Downloader): Promise<Turn>;
 }
@@ -52,6 +53,7 @@ interface Waiting extends Downloader {
   readonly enter: (turn: Turn) => void;
 }
 
+/** How often a waiting download looks for a stalled one. */
 const LOOK_MS = 500;
 
 class BoundedDownloads implements Downloads {
@@ -72,7 +74,7 @@ class BoundedDownloads implements Downloads {
     return this.#wait(who);
   }
 
-  /** Those who stand in this one's way, if any do. */
+  /** The running downloads that fill this one's bound; none if it may start. */
   #blocking({ userId, serverUrl }: Downloader): readonly Running[] {
     const { perUser, perServer } = this.#limits;
     const all = [...this.#running];
@@ -123,7 +125,7 @@ class BoundedDownloads implements Downloads {
     });
   }
 
-  /** Cuts the one in the way that has read nothing for longest, if for long enough. */
+  /** Cuts the blocking download whose reader has read nothing for longest, if that is `stallBesideOthersMs` or more. */
   #cutStalled(who: Downloader): void {
     const [slowest] = [...this.#blocking(who)].sort((a, b) => a.progressedAt - b.progressedAt);
     if (slowest === undefined) return;

@@ -5,7 +5,7 @@ import type { OriginPolicy } from '../../admission/origin-policy';
 import { UNKEPT } from '../security-headers';
 import type { Sent } from './ranges';
 
-/** What a browser shows by itself and cannot be a page; SVG can hold scripts. */
+/** An image, video or audio type as it is, else `application/octet-stream`; SVG too, because it can hold scripts. */
 export const safeType = (contentType: string): string => {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
   return /^(image|video|audio)\/[\w.+-]+$/.test(type) && !/svg|xml|html/.test(type) ? type : 'application/octet-stream';
@@ -21,10 +21,10 @@ const disposition = (contentType: string, filename = 'output'): string => {
 const extended = (text: string): string =>
   encodeURIComponent(Buffer.from(text).toString()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 
-/** What is kept by us, not in ComfyUI's folders, never changes. */
+/** Whether our store holds the output (a text, or an image that came over a socket): then it never changes. */
 const isKept = (output: JobOutput): boolean => !isFile(output) || output.type === 'websocket';
 
-/** ComfyUI's own tag, or one of ours: a weak one for a file that another might have replaced. */
+/** ComfyUI's `ETag`, or one of ours: a weak one for a file in ComfyUI's folders, which another file may replace. */
 export const tagOf = (job: JobState, n: number, { etag, length, part }: OutputBody): string | undefined => {
   const output = job.outputs?.[n];
   const size = part ? part.size : length;
@@ -32,7 +32,7 @@ export const tagOf = (job: JobState, n: number, { etag, length, part }: OutputBo
   return `${isKept(output) ? '' : 'W/'}"${job.promptId}.${job.attempt}.${n}.${size}"`;
 };
 
-/** The headers of an output, whatever of it is sent. A page that it may hold is never run. */
+/** Sets the headers that describe an output. Its `Content-Security-Policy` keeps scripts in it from running. */
 export function describe(response: Response, output: OutputBody & { readonly filename: string | undefined }): void {
   const { contentType, filename, etag, lastModified } = output;
   response.set({
@@ -46,13 +46,13 @@ export function describe(response: Response, output: OutputBody & { readonly fil
   });
 }
 
-/** Takes back what describes the file, where a problem is sent in its place: nobody is to keep that, or take it for the file. */
+/** Removes the headers that describe the file, for a problem sent in its place: it must not be cached as the file. */
 export function undescribe(response: Response): void {
   for (const name of ['Content-Disposition', 'ETag', 'Last-Modified']) response.removeHeader(name);
   response.set('Cache-Control', UNKEPT);
 }
 
-/** Status and headers of what is sent of it. */
+/** Sets the status and the headers of length: 206 and `Content-Range` for a part. */
 export function announce(response: Response, wanted: Sent, length: number | undefined): void {
   if (wanted.tag === 'whole') {
     if (length !== undefined) response.set('Content-Length', String(length));
@@ -66,8 +66,8 @@ export function announce(response: Response, wanted: Sent, length: number | unde
 }
 
 /**
- * Lets pages of allowed origins show it in `<img>` and `<video>`, which send no `Origin` but mostly a `Referer`. Where they
- * send neither, a signed URL will do: whom it was given to, gave it to the page.
+ * Lets pages of allowed origins show the output in `<img>` and `<video>`, which send no `Origin` but mostly a
+ * `Referer`. If a request has neither, a signed URL suffices: the user whom it was signed for gave it to the page.
  */
 export function share(
   { headers }: Pick<Request, 'headers'>,

@@ -2,22 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { OutputBody } from '../../../pipeline/api';
 
-/** What of a file is to be sent: the whole, a part of what is open, or nothing, as there is no such part. */
+/** What to send of a file: the whole, the bytes `first` to `last`, or nothing, because it has no such bytes. */
 export type Wanted =
   | { readonly tag: 'whole' }
   | { readonly tag: 'part'; readonly first: number; readonly last: number; readonly size?: number }
   | { readonly tag: 'none'; readonly size: number };
 
-/** What of it is sent, where anything is. */
+/** `Wanted`, if anything is sent. */
 export type Sent = Exclude<Wanted, { readonly tag: 'none' }>;
 
 const WHOLE: Wanted = { tag: 'whole' };
 
-/** The `Range` that is asked for. To a method other than GET it means nothing (RFC 9110, 14.2). */
+/** The request's `Range`, if it counts bytes; a method other than GET ignores it (RFC 9110, 14.2). */
 export const rangeOf = ({ method, headers }: Pick<IncomingMessage, 'method' | 'headers'>): string | undefined =>
   method === 'GET' && /^bytes=[\d\s,-]{1,500}$/.test(headers.range ?? '') ? headers.range : undefined;
 
-/** Whether the part asked for is one of the file that the caller has begun to read; a weak tag proves nothing (RFC 9110, 13.1.5). */
+/** Whether `If-Range` names this version of the file, or is absent; a weak tag never matches (RFC 9110, 13.1.5). */
 export const isOfSame = (
   { headers }: IncomingMessage,
   { etag, lastModified }: Pick<OutputBody, 'etag' | 'lastModified'>,
@@ -28,8 +28,8 @@ export const isOfSame = (
 };
 
 /**
- * What to send of an open output. Where it was opened as a whole, the range is cut out of it, if its size is known. Of
- * several that do not meet the whole is sent, as RFC 9110 allows and every player takes.
+ * What to send of an open output. If it was opened whole and its size is known, the range is cut out of it. Several
+ * ranges that neither touch nor overlap get the whole file, which RFC 9110 allows and every player takes.
  */
 export function wantedOf(range: string | undefined, { part, length }: OutputBody): Wanted {
   if (part) return { tag: 'part', ...part };
@@ -50,7 +50,7 @@ interface Span {
   readonly last: number;
 }
 
-/** The ranges of a `Range`, `undefined` where one of them is none: then the whole header means nothing. */
+/** The ranges of a `Range` header; `undefined` if one of them is malformed, which makes the whole header void. */
 function spansIn(range: string, size: number): readonly Span[] | undefined {
   const spans = range
     .slice('bytes='.length)
@@ -67,7 +67,7 @@ function spanIn(text: string, size: number): Span | undefined {
   return { first: Number(from), last: to === '' ? size - 1 : Math.min(Number(to), size - 1) };
 }
 
-/** The bytes from `first` to `last`; the body is left as soon as they were read. */
+/** The bytes from `first` to `last`, both included. Closes the body once they are read. */
 export async function* slice(body: Readable, first: number, last: number): AsyncGenerator<Buffer> {
   let at = 0;
   for await (const chunk of body) {

@@ -6,14 +6,15 @@ import type { Turn } from './downloads';
 import { slice, type Sent } from './ranges';
 
 export interface SendingLimits {
+  /** Most bytes of one output. */
   readonly bytes: number;
-  /** How long a reader may read nothing, or ComfyUI send nothing. */
+  /** How long a reader may read nothing, or ComfyUI send nothing, ms. */
   readonly stallMs: number;
 }
 
 /**
- * Sends what is wanted of an open output. A body that breaks off has sent its head already: the connection breaks too, so
- * that nobody takes the part for the whole. A reader that stalls is cut.
+ * Sends what is wanted of an open output. If the body breaks off, the headers have been sent already: the connection is
+ * destroyed, so that the reader does not take the part for the whole. A reader that reads nothing for `stallMs` is cut.
  */
 export async function send(
   response: Response,
@@ -24,7 +25,8 @@ export async function send(
 ): Promise<void> {
   response.once('close', () => body.destroy());
   if (response.destroyed) return void body.destroy();
-  // Node looks at what the kernel took of a long write, so that a slow reader is none that stalls.
+  // When the time-out fires, Node checks whether the kernel took bytes of a long write: a slow reader does not count as
+  // stalled.
   response.setTimeout(stallMs, () => response.destroy());
   const source = wanted.tag === 'part' && !part ? slice(body, wanted.first, wanted.last) : body;
   await flow(source, counting(bytes, turn), response).catch(() => response.destroy());

@@ -4,13 +4,13 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import type { Viewer } from '../../admission/auth/auth';
 
-/** Texts by name that all instances share, as a store does. */
+/** Texts by name that all instances share, in a store. */
 export interface SharedNames {
-  /** Keeps a text under a name for a day, and emits the one that is kept, by whichever instance. */
+  /** Stores a text under a name for a day, unless an instance has stored one already. Emits the one that is stored. */
   reserve(name: string, text: string): Observable<string>;
 }
 
-/** What the signatures of URLs are made with: a secret that all instances know, or random keys that they share. */
+/** What signatures are made with: a secret that all instances know, or random keys that they share in the store. */
 export type UrlKeys = { readonly secret: Uint8Array } | { readonly names: SharedNames };
 
 /** One output of one job, for one user. */
@@ -20,22 +20,27 @@ export interface SignedOutput {
   readonly n: number;
 }
 
-/** Signatures that stand for a token in the URL of one output, for some minutes. */
+/** Signatures that replace a token in the URL of one output, for 5 to 10 minutes. */
 export interface UrlSigner {
-  /** The same for the same output for some minutes, so that browsers may keep what they fetched. `until`: ms since 1970. */
+  /** The same signature for 5 minutes, so that browsers can cache the URL. `until`: ms since 1970. */
   sign(output: SignedOutput): Promise<{ readonly signature: string; readonly until: number }>;
-  /** Who may read that output by this signature, or `undefined` for any that is forged, expired or of something else. */
+  /**
+   * The user for whom it was signed; `undefined` if it is forged, expired or of another output. Rejects if the store
+   * does.
+   */
   viewerOf(signature: string, of: Pick<SignedOutput, 'promptId' | 'n'>): Promise<Viewer | undefined>;
 }
 
 const AUDIENCE = 'comfyui-jobstream:output';
-/** A random key serves that long; names are kept for four times as long. */
+/** A random key signs for 6 h; the store keeps it for a day. */
 const PERIOD_MS = 6 * 3_600_000;
 
 export function urlSigner(keys: UrlKeys, nowMs: () => number = Date.now): UrlSigner {
   const keyOf = 'secret' in keys ? derivedKey(keys.secret) : sharedKeys(keys.names);
   const periodOf = (ms: number): string => String(Math.floor(ms / PERIOD_MS));
-  /** No signature lives into others than these. */
+  /**
+   * A signature that has not expired ends in one of these two periods: it lives for at most 2 × `bounds.signedUrlMs`.
+   */
   const isPresent = (period: string | undefined): period is string =>
     period === periodOf(nowMs()) || period === periodOf(nowMs() + 2 * bounds.signedUrlMs);
 
@@ -66,7 +71,7 @@ export function urlSigner(keys: UrlKeys, nowMs: () => number = Date.now): UrlSig
         if (sub === undefined || job !== promptId || payload['n'] !== n) return undefined;
         return { userId: sub, role: 'user', expiresAt: exp * 1000 };
       } catch {
-        // A store that does not answer says nothing of the signature.
+        // The store did not answer, so the signature could not be checked.
         if (failed !== undefined) throw failed as Error;
         return undefined;
       }
@@ -76,7 +81,7 @@ export function urlSigner(keys: UrlKeys, nowMs: () => number = Date.now): UrlSig
 
 type KeyOf = (period: string) => Promise<Uint8Array>;
 
-/** Another key than the tokens' own, so that no signature is a token and no token a signature. */
+/** A key derived from the tokens' secret, so that a signature is no valid token and a token no valid signature. */
 const derivedKey = (secret: Uint8Array): KeyOf => {
   const key = new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), AUDIENCE, 32));
   return () => Promise.resolve(key);

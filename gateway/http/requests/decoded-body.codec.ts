@@ -4,7 +4,9 @@ import { bounds } from '../../../streams/bounds';
 import { decoded, type FieldError } from '../../wire/described.codec';
 import { objectionsToNames } from './fields/unknown-fields';
 
-/** A body of these fields and no others; of what is wrong at most `bounds.fieldErrors`. */
+/**
+ * Decodes a body that may have the codec's fields and no others. Left: at most `bounds.fieldErrors` (20) bad fields.
+ */
 export const decodedBody = <P extends t.Props>(
   codec: t.TypeC<P>,
   body: unknown,
@@ -23,7 +25,7 @@ export const decodedBody = <P extends t.Props>(
 };
 
 const BARE = 'is a workflow itself; send it as {"workflow": …, "type": …}';
-/** What newcomers send first: ComfyUI's export as it is. */
+/** Whether the body is ComfyUI's export itself, which newcomers send first. */
 const isWorkflow = (body: unknown): boolean => {
   const nodes = t.UnknownRecord.is(body) ? Object.values(body) : [];
   return nodes.length > 0 && nodes.every((node) => t.UnknownRecord.is(node) && typeof node['class_type'] === 'string');

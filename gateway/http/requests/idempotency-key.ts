@@ -4,10 +4,12 @@ import type { SubmitOnce } from '../../../pipeline/api';
 import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
 
-/** Visible ASCII without spaces: a list of keys, which is how HTTP joins several, is none. */
+/** Visible ASCII without spaces: HTTP joins several keys with a comma and a space, which does not match. */
 export const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/;
 
-/** What makes the request one that may be repeated, if it asks for that. Throws a `Problem` for a key that is none. */
+/**
+ * What makes a submission safe to repeat; `undefined` without an `Idempotency-Key`. Throws a `Problem` for a bad key.
+ */
 export function onceOf(headers: IncomingHttpHeaders, viewer: Viewer, bodyDigest: string): SubmitOnce | undefined {
   const key = headers['idempotency-key'];
   if (key === undefined) return undefined;
@@ -18,7 +20,7 @@ export function onceOf(headers: IncomingHttpHeaders, viewer: Viewer, bodyDigest:
       errors: [{ field: 'Idempotency-Key', message }],
     });
   }
-  // Whose key it is goes in, so that no caller meets another's; and nothing that one must not see reaches the store.
+  // The digest covers the caller, so that equal keys of two callers differ; the store gets no key in plain text.
   return { key: digestOf(JSON.stringify([viewer.role, viewer.userId, key])), body: bodyDigest };
 }
 

@@ -7,11 +7,11 @@ import { mediaExtensions } from '../bodies/media-type';
 import { isWithin } from '../../../streams/workflow/shown-text';
 import { objectionsToNames } from './fields/unknown-fields';
 
-/** One name of a file or folder: no path, nothing hidden, nothing that a system or ComfyUI reads otherwise. */
+/** One name of a file or folder: no path, no leading dot, no character that a file system or ComfyUI interprets. */
 const NAME = "[\\p{L}\\p{N}_][\\p{L}\\p{M}\\p{N} _.()+,'=@~#-]*";
 const FILE = new RegExp(`^${NAME}\\.(${mediaExtensions.join('|')})$`, 'iu');
 const FOLDERS = new RegExp(`^${NAME}(/${NAME}){0,2}$`, 'u');
-/** What file systems drop from the end of a name. */
+/** A space or dot at the end of a name, which Windows drops. */
 const SHED = /[ .](\/|$)/;
 
 const named = (pattern: RegExp, text: unknown): text is string =>
@@ -99,7 +99,7 @@ export const InputQuery = t.type({
 });
 export type InputQuery = t.TypeOf<typeof InputQuery>;
 
-/** What a query asks, together with what fields of a form say in its place. */
+/** Decodes the query of `POST /inputs`, or the fields of its form. Refuses fields that are not known. */
 export const inputQuery = (query: unknown): E.Either<readonly FieldError[], InputQuery> => {
   const unknown = t.UnknownRecord.is(query) ? objectionsToNames(Object.keys(query), InputQuery.props) : [];
   return pipe(

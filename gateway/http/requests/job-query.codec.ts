@@ -55,7 +55,7 @@ const Cursor = checked(
   { type: 'string', description: 'From the page before.' },
 );
 
-/** What may be asked of a list of jobs. */
+/** The parameters of `GET /jobs`. */
 export const Query = t.type({
   status: optional(Standings),
   type: optional(Once),
@@ -70,7 +70,9 @@ export const Query = t.type({
 
 const NAMES = Object.keys(Query.props);
 
-/** The query of `GET /jobs`. What it does not know is refused by name, for a filter that is not heeded shows what nobody asked for (R18). */
+/**
+ * Decodes the query of `GET /jobs`. Refuses an unknown parameter: to ignore a filter would list unwanted jobs (R18).
+ */
 export const jobQuery = (query: unknown): E.Either<readonly FieldError[], JobQuery> =>
   pipe(
     unknownIn(query),

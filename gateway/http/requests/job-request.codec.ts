@@ -121,7 +121,7 @@ const request = {
   ),
 };
 
-/** A webhook's URL; where it may lead is not this codec's to say. */
+/** A webhook's URL. Which addresses it may lead to is checked by `gateway/webhooks`. */
 const WebhookAsked = checked(
   'Webhook',
   (value) => {
@@ -167,7 +167,7 @@ export const Open = t.type({
   webhook: optional(WebhookAsked),
 });
 
-/** Whoever sends it may leave out whose job it is. */
+/** A request without `userId`, which the token may name instead. */
 type Anybodys<R extends JobRequest> = Omit<R, 'userId'> & { readonly userId?: string };
 export type TrackBody = Anybodys<JobRequest>;
 export type SubmitBody = { readonly webhookUrl?: string } & (
@@ -175,14 +175,14 @@ export type SubmitBody = { readonly webhookUrl?: string } & (
   | { readonly tag: 'reported'; readonly request: Anybodys<Omit<OpenRequest, 'once'>> }
 );
 
-/** The text of a member of the body, as its sender wrote it. */
+/** Gives the text of a member of the body, as its sender wrote it. */
 export type TextOf = (member: 'workflow' | 'extraData') => string;
 
 /** The body of `PUT /jobs/:promptId`. */
 export const trackRequest = (body: unknown): E.Either<readonly FieldError[], TrackBody> =>
   pipe(decodedBody(Track, body), E.map(present));
 
-/** The body of `POST /jobs`; of what goes to ComfyUI the text, not what was read from it (R18). */
+/** The body of `POST /jobs`. `workflow` and `extraData` are kept as text, because ComfyUI gets them unchanged (R18). */
 export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
   t.UnknownRecord.is(body) && Object.hasOwn(body, 'reported') ? openRequest(body) : workflowRequest(body, textOf);
 

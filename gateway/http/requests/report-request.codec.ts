@@ -12,7 +12,7 @@ import {
 import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
 import { decodedBody } from './decoded-body.codec';
 
-/** A field of a report: what it may be stands with the reports themselves, its schema here. */
+/** A field of a report. `objectionsByField` of `streams/reports` checks it; the schema here only describes it. */
 const field = <A>(name: keyof JobReport, schema: JsonSchema) =>
   checked<A>(
     name,
@@ -40,7 +40,7 @@ const failure: JsonSchema = {
   description: 'It has failed. `kind` is `node_error` where it is absent.',
 };
 
-/** What the program that runs a job tells of it. */
+/** A report: what the program that runs a job says of it. */
 export const Report = t.type({
   count: field<number>('count', {
     ...{ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
@@ -97,7 +97,7 @@ const reportedSchema: JsonSchema = {
   description: 'No ComfyUI runs it: the program that does reports of it.',
 };
 
-/** How a job says that it will report itself. */
+/** The `reported` of a submission: the job will be reported by its own program. */
 export const Reported = checked<NonNullable<OpenRequest['reported']>>(
   'Reported',
   (value) => {

@@ -1,7 +1,10 @@
 import { UnknownServer, type Pipeline } from '../../../pipeline/api';
 import type { Viewer } from '../../admission/auth/auth';
 
-/** Users know servers by their names; to a URL they get the answer that any wrong name gets (R13). */
+/**
+ * Throws `UnknownServer` if a user names a server by anything but its name: a URL is answered as any wrong name is
+ * (R13).
+ */
 export function refuseUrlOfServer(
   { role }: Viewer,
   server: string | undefined,

@@ -15,8 +15,8 @@ const nodeSchema = {
 };
 
 /**
- * ComfyUI's API format: an object of nodes by id, or that as JSON text. What else a node holds is ComfyUI's to say. Names at
- * most so many objections.
+ * ComfyUI's API format: an object of nodes by id, or that as JSON text. Checks ids, `class_type`, that there are
+ * `inputs`, and bounds; ComfyUI checks the rest. Names at most `bounds.fieldErrors` (20) objections.
  */
 export const WorkflowFromJson: Described<Workflow | string> = described(
   new t.Type<Workflow | string, Workflow | string, unknown>(

@@ -4,7 +4,7 @@ import { asyncApi } from '../openapi/asyncapi';
 import { openApi } from '../openapi/openapi';
 import { onlyMethods } from './middleware';
 
-/** `/openapi.json` and `/asyncapi.json`: what the API says of itself. Without a token: it tells of nobody's jobs. */
+/** `/openapi.json` and `/asyncapi.json`: descriptions of the API. They need no token, because they name no jobs. */
 export const selfRoutes = (tokensRequired: boolean): Router => {
   const router = Router();
   const documents = {

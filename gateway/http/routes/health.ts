@@ -6,13 +6,16 @@ import { onlyMethods } from './middleware';
 
 type ServerHealth = Readiness['checks']['servers'][number];
 
-/** `/livez`: the process runs. `/readyz`: it can do its work, check by check; 503 where it cannot. Both without a token. */
+/**
+ * `/livez`: 200 while the process runs. `/readyz`: 503 unless the store and a server are healthy. Neither needs a
+ * token.
+ */
 export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   const router = Router();
   router
     .route('/livez')
     .get((_request, response) => {
-      // A page whose calls fail finds out with it whether the gateway is away, or the page's origin not allowed.
+      // Any page may ask: one whose calls fail can tell a gateway that is down from an origin that is not allowed.
       response.set('Cross-Origin-Resource-Policy', 'cross-origin').json({ status: 'alive' } satisfies Liveness);
     })
     .all(onlyMethods('GET, HEAD'));
@@ -34,5 +37,5 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
 };
 
 const withUrl = (server: ServerStatus): ServerHealth => server;
-/** A pod's URL is often all one needs to use it: only services get it. */
+/** Only services get URLs: whoever knows a pod's URL can often use it. */
 const withoutUrl = ({ url: _, ...server }: ServerStatus): ServerHealth => server;

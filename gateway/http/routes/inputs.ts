@@ -68,7 +68,7 @@ async function fileOf(
   };
 }
 
-/** Of a form the file in it; of anything else the body itself, which is named in the query. */
+/** The file of a form; any other body is the file itself, and the query gives its name. */
 async function partOf(
   request: Request,
   chunks: AsyncIterable<Buffer>,
@@ -76,7 +76,7 @@ async function partOf(
   if (request.is('multipart/form-data') === false) return { fields: {}, content: chunks };
   const { fields: given, ...part } = await filePart(request, chunks);
   const { type = 'input', ...fields } = given;
-  // In ComfyUI's own form it says which folder, and there is one only for what is to be read.
+  // In ComfyUI's own form `type` names the folder: here files go to the folder of inputs only.
   if (type !== 'input') throw badFields([{ field: 'type', message: 'must be input' }]);
   return { fields, ...part };
 }
@@ -88,7 +88,7 @@ const read = (query: unknown): InputQuery => {
   return Object.fromEntries(given) as InputQuery;
 };
 
-/** ComfyUI has one folder of inputs for all. */
+/** Throws `forbidden` if a user would overwrite: one ComfyUI has one folder of inputs for all users. */
 const refuseOverwriting = ({ role }: Viewer, overwrite = false): void => {
   if (role === 'service' || !overwrite) return;
   const errors = [{ field: 'overwrite', message: 'is for services: the inputs are everybody’s' }];

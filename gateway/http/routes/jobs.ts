@@ -29,10 +29,12 @@ export interface JobsOptions {
   readonly webhooks: Webhooks;
   readonly views: JobViews;
   readonly bodies: RequestBodies;
-  /** In which the lists of one user are read. */
+  /** Turns of users' lists: one list of a user is read at a time. */
   readonly lists: Turns;
   readonly admission: Pick<Admission, 'recheck' | 'charge'>;
-  /** None where nothing is at hand to sign with: then programs report with a token of the job's user, or of a service. */
+  /**
+   * Absent if the gateway has no secret to sign with: then programs report with a token of the job's user or a service.
+   */
   readonly reportTokens?: ReportTokens;
 }
 
@@ -84,7 +86,7 @@ const submitting =
     response.json({ ...view, report: { url, ...token } });
   };
 
-/** A service lists for many: its lists wait for none. */
+/** A user's lists are read in turn; a service's at once, because it asks for many users. */
 const listing =
   ({ pipeline, views, lists, admission }: JobsOptions): ViewerHandler =>
   async ({ query }, response) => {
@@ -105,12 +107,15 @@ const listing =
     await (viewer.role === 'user' ? lists(viewer, answer) : answer());
   };
 
-/** As many jobs of a page as an answer holds, the next of which is where its cursor goes on; and how many bytes all of the page would have. */
+/**
+ * The first jobs of a page, up to `bounds.answerBytes` of JSON, and a cursor to the others. `bytes` estimates all of
+ * the page: the caller pays for what was read.
+ */
 function shownPage(page: JobPage, shown: (job: JobState) => PublicJob) {
   const { jobs, bytes } = fitting(page.jobs, shown);
   const last = page.jobs[jobs.length - 1];
   const isCut = last !== undefined && jobs.length < page.jobs.length;
-  // What was read and does not fit is not written, only to be counted.
+  // Jobs that do not fit are not encoded just to be counted: each counts as the average of those that do.
   const read = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
   return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: read };
 }
@@ -122,7 +127,9 @@ const reading =
     response.json(views.of(await visibleJob(pipeline, viewer, params.promptId), viewer));
   };
 
-/** Services take up what somebody else posted. A user gets what is theirs already: an id alone proves nothing. */
+/**
+ * A service may track any job that somebody else posted. A user only gets a job that is theirs: an id proves nothing.
+ */
 const tracking =
   (pipeline: Pipeline, views: JobViews, bodies: RequestBodies): JobHandler =>
   async (asking, response) => {

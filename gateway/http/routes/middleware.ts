@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import type { Socket } from 'node:net';
 import type { Viewer } from '../../admission/auth/auth';
 import type { TokenRefused } from '../../admission/auth/token-refused';
 import { bounds } from '../../../streams/bounds';
@@ -7,7 +8,37 @@ import { badFields } from '../requests/fields/bad-fields';
 import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
 
-/** A handler behind `authenticated`. */
+/**
+ * Serves a pipelined request once those before it on its connection are answered. Node hands it over at once, but its
+ * response hears neither of the connection's end nor of time-outs before its turn: an event stream or a download that
+ * had waited stayed for ever if the caller left. At most `bounds.pipelined` requests of a connection wait (R16).
+ */
+export const inTurn = (): RequestHandler => {
+  const waiting = new WeakMap<Socket, number>();
+  const count = (connection: Socket, by: 1 | -1): number => {
+    const many = (waiting.get(connection) ?? 0) + by;
+    waiting.set(connection, many);
+    return many;
+  };
+  return ({ socket: connection }, response, next) => {
+    if (response.socket !== null) {
+      next();
+      return;
+    }
+    if (count(connection, 1) > bounds.pipelined) {
+      count(connection, -1);
+      throw new Problem('too-many-requests', {
+        detail: `So many requests of a connection may wait: ${bounds.pipelined}.`,
+      });
+    }
+    response.once('socket', () => {
+      count(connection, -1);
+      next();
+    });
+  };
+};
+
+/** A handler behind `authenticated`, which ensures `response.locals.viewer`. */
 export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
   Params,
   unknown,
@@ -16,14 +47,17 @@ export type ViewerHandler<Params = Record<string, string>> = RequestHandler<
   { viewer: Viewer }
 >;
 
-/** Lets only callers pass whom admission knows, before any body is read. */
+/** Throws `unauthorized` if admission did not identify the caller. Stands before any body is read. */
 export const authenticated: ViewerHandler = (_request, { locals }, next) => {
   const { viewer, refusal } = locals as { readonly viewer?: Viewer; readonly refusal?: TokenRefused };
   if (viewer === undefined) throw unauthorized(refusal);
   next();
 };
 
-/** Refuses what a query names where a route reads none (R18); whatever job is meant, and before it is looked for (R14). */
+/**
+ * Refuses any query parameter, on routes that read none (R18). Runs before the job is looked up, so it reveals none
+ * (R14).
+ */
 export const withoutQuery: RequestHandler<Record<string, string>> = ({ query }, _response, next) => {
   const names = Object.keys(query).slice(0, bounds.fieldErrors);
   if (names.length > 0)
@@ -31,7 +65,7 @@ export const withoutQuery: RequestHandler<Record<string, string>> = ({ query }, 
   next();
 };
 
-/** The last handler of a route. */
+/** The last handler of a route: 405 for a method that it does not have, 204 with `Allow` for OPTIONS. */
 export const onlyMethods =
   (allow: string): RequestHandler =>
   (request, response) => {

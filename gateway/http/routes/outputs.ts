@@ -27,7 +27,9 @@ type OutputRequest = Parameters<ViewerHandler<OutputParams>>[0];
 
 const PATH = '/jobs/:promptId/outputs/:n';
 
-/** `/jobs/:promptId/outputs/:n`: what a job made, streamed through, whole or in part; and URLs of it for `<img>` and `<video>`. */
+/**
+ * `/jobs/:promptId/outputs/:n`: an output, streamed, whole or in part. `…/url`: a signed URL for `<img>` and `<video>`.
+ */
 export const outputsRoute = (options: OutputsOptions): Router => {
   const router = Router();
   router.route(PATH).get(refusingSignatures, authenticated, reading(options)).all(onlyMethods('GET, HEAD'));
@@ -35,7 +37,7 @@ export const outputsRoute = (options: OutputsOptions): Router => {
   return router;
 };
 
-/** Takes the signature of a URL for a token. To stand before admission, which counts its user as any other. */
+/** Identifies the caller by a URL's signature. Stands before admission, which counts the request as the user's. */
 export const signedViewers = (signer: UrlSigner): Router => {
   const admitting: RequestHandler<OutputParams> = async ({ params, query }, response, next) => {
     const { signature } = query;
@@ -49,7 +51,7 @@ export const signedViewers = (signer: UrlSigner): Router => {
   return Router().get(PATH, admitting);
 };
 
-/** Whoever has a signature that is not good learns of no job, whether it is there or not (R14). */
+/** Answers a bad signature with `unknown-job`, whether the job exists or not (R14). */
 const refusingSignatures: RequestHandler<OutputParams> = ({ query }, { locals }, next) => {
   if (query['signature'] !== undefined && locals['viewer'] === undefined) throw unknownJob();
   next();
@@ -61,7 +63,8 @@ const signing =
     const job = await visibleJob(pipeline, response.locals.viewer, params.promptId);
     const n = numberIn(params.n);
     const output = n === undefined ? undefined : job.outputs?.[n];
-    // The outputs of a job that reports itself are names and URLs elsewhere: no bytes of them are here.
+    // The outputs of a job that reports itself are names and URLs of files elsewhere: the gateway has no bytes to
+    // serve.
     if (n === undefined || output === undefined || isReported(output)) throw unknownOutput();
     const { promptId, userId } = job;
     const { signature, until } = await signer.sign({ promptId, userId, n });
@@ -97,7 +100,7 @@ async function answer(
   const output = n === undefined || response.destroyed ? undefined : await opened(pipeline, request, job, n);
   if (!output || n === undefined) throw unknownOutput();
   const { body, part, length } = output;
-  // An error of a body that nobody reads any more, as its own end is one, would end the process.
+  // A body that is destroyed may emit an error; without a listener that would end the process.
   body.on('error', () => undefined);
   const size = part?.size ?? length ?? 0;
   if (size > sending.bytes) {
@@ -108,7 +111,8 @@ async function answer(
   }
   describe(response, { ...output, filename: filenameOf(job.outputs?.[n]) });
   share(request, response, policy, response.locals['isSigned'] === true);
-  // `no-cache`, which `fetch` adds to conditions of its caller's, is for caches on the way; we compare at the source.
+  // `fetch` adds `no-cache` to conditional requests, for caches on the way. It would make `request.fresh` false, but
+  // here tags are compared with ComfyUI's own.
   delete request.headers['cache-control'];
   const isKnown = request.fresh;
   const wanted = isKnown ? ({ tag: 'whole' } as const) : wantedOf(rangeOf(request), output);
@@ -124,7 +128,7 @@ async function answer(
   response.end();
 }
 
-/** The output, or the part of it that is asked for; the whole where the caller has begun with another. */
+/** The output, or the part that `Range` asks for; the whole if `If-Range` names another version of the file. */
 async function opened(
   pipeline: Pipeline,
   request: OutputRequest,
@@ -156,7 +160,7 @@ const filenameOf = (output: JobOutput | undefined): string | undefined =>
 
 const isReported = (output: JobOutput): boolean => isFile(output) && output.type === 'reported';
 
-/** Some outputs are text, and in the state itself. */
+/** The text of an output that is one: it stands in the state itself. */
 const textOf = ({ outputs }: JobState, n: number): string | undefined => {
   const output = outputs?.[n];
   return output === undefined || isFile(output) ? undefined : output.text;

@@ -7,7 +7,7 @@ import type { Retries } from './retry-metrics';
 
 type Tags = 'requested' | 'looked' | 'posted' | 'postFailed' | 'socketOpened' | 'socketEnded' | 'frame' | 'badFrame';
 
-/** ComfyUI servers: what they are asked, and how their sockets do. */
+/** Metrics of ComfyUI servers: requests, looks, frames, sockets. */
 export function comfyuiMetrics(registry: Registry, labels: Labels, watched: Watched, retries: Retries): Handlers<Tags> {
   serverGauges(registry, labels, watched);
   return {
@@ -70,7 +70,7 @@ function requestMetrics(
 function frameMetrics(registry: Registry, labels: Labels): Handlers<'frame' | 'badFrame'> {
   const registers = [registry];
   const labelNames = ['server'] as const;
-  /** Counted without the library, whose counters cost ten times as much, and read when they are asked for. */
+  /** Frames by server, copied to the counter at each scrape: prom-client's `inc` costs ten times as much a frame. */
   const frames = new Map<string, number>();
   new Counter({
     name: 'jobstream_comfyui_frames_total',

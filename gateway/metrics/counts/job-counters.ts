@@ -3,7 +3,7 @@ import { buckets } from './buckets';
 import type { FailureKind } from '../../../streams/job/job-state';
 import type { Labels } from '../labels/labels';
 
-/** What is counted of jobs that come and end. */
+/** Metrics of jobs that begin, end, and are taken up. */
 export interface JobCounters {
   readonly submitted: Counter<'type'>;
   readonly settled: Counter<'type' | 'status' | 'failure' | 'transport'>;
@@ -76,13 +76,13 @@ function recoveryCounters(registry: Registry): Pick<JobCounters, 'recovered' | '
   };
 }
 
-/** The failures that alerts count: all but what somebody wanted. */
+/** The failures that alerts count: all but `cancelled` and `rejected`, which callers cause. */
 const FAILURES: readonly Exclude<FailureKind, 'cancelled' | 'rejected'>[] = [
   ...(['node_error', 'out_of_memory', 'interrupted', 'lost', 'unreachable'] as const),
   ...(['missing_output', 'timed_out', 'internal_error'] as const),
 ];
 
-/** `increase` does not see a first value: what an alert waits for is there from the start. */
+/** Creates each series that an alert watches, at 0: PromQL's `increase` ignores the first value of a new series. */
 function zero({ submitted, settled, progress, recovered, recoveredSettled }: JobCounters, { types }: Labels): void {
   for (const type of types) {
     submitted.inc({ type }, 0);

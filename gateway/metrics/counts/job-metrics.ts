@@ -5,18 +5,18 @@ import type { Labels } from '../labels/labels';
 import { jobCounters, type JobCounters } from './job-counters';
 import type { Retries } from './retry-metrics';
 
-/** A job that ran for less may well be over before anybody could be told how far it is. */
+/** A job that ran for less than 2 s may end before any progress can be sent, so `progress` does not count it. */
 const VISIBLE_AFTER_MS = 2_000;
 
 interface Live {
   state: JobState;
-  /** Whether some progress between 0 and 100 was told. */
+  /** Whether a state with progress between 0 and 100 was seen. */
   shown: boolean;
 }
 
 type Tags = 'state' | 'released' | 'runAgain' | 'closed';
 
-/** The jobs of this instance: how many, how they end, how long they take. */
+/** Metrics of the jobs that this instance watches: how many there are, how they end, how long they take. */
 export function jobMetrics(registry: Registry, labels: Labels, retries: Retries): Handlers<Tags> {
   const live = new Map<string, Live>();
   const counters = jobCounters(registry, labels);
@@ -59,7 +59,7 @@ function countEnd(counters: JobCounters, state: JobState, type: string, shown: b
   if (ranMs >= VISIBLE_AFTER_MS) counters.progress.inc({ visible: shown ? 'true' : 'false' });
 }
 
-/** What is there now, counted when it is asked for. */
+/** Gauges that count the live jobs at each scrape. */
 function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string, Live>): void {
   const registers = [registry];
   new Gauge({
@@ -69,7 +69,7 @@ function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string
     registers,
     collect() {
       this.reset();
-      // At 0 where there are none: who averages over time would else average over the times at which there were some.
+      // 0 where there are no jobs: else an average over time would leave out the times without jobs.
       for (const type of labels.types)
         for (const status of ['queued', 'processing'])
           for (const transport of ['websocket', 'polling', 'report']) this.set({ type, status, transport }, 0);
@@ -89,9 +89,9 @@ function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string
   });
 }
 
-/** The first owner's epoch is the time of the submit. */
+/** The first owner's epoch equals `startedAt`; each further owner's is higher. */
 const isTakenUp = ({ epoch, startedAt }: JobState): boolean => epoch !== startedAt;
 
 const LOST: ReadonlySet<string> = new Set(['lost', 'missing_output', 'internal_error']);
-/** What a run that is repeated failed of. */
+/** The failures after which a job is run again. */
 const REPEATED: ReadonlySet<string> = new Set(['lost', 'out_of_memory', 'unreachable']);

@@ -4,7 +4,7 @@ import type { GatewayEvent } from '../gateway-event';
 import type { Handlers } from '../handlers';
 import type { Retries } from './retry-metrics';
 
-/** The gateway's live connections, and webhooks. */
+/** Metrics of the gateway's live connections and webhooks. */
 export function liveMetrics(registry: Registry, retries: Retries): Handlers<GatewayEvent['tag']> {
   return { ...connectionMetrics(registry), ...webhookMetrics(registry, retries) };
 }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
-/** The process: Node's own metrics, its event loop's lag among them, and which build it is. */
+/** Adds Node's own metrics, such as the event loop's lag, and the versions of this package and of Node. */
 export function processMetrics(registry: Registry, version: string): void {
   collectDefaultMetrics({ register: registry });
   new Gauge({

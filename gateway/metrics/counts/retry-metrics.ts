@@ -1,12 +1,12 @@
 import { Counter, type Registry } from 'prom-client';
 
-/** What is tried again by itself: posting a run, running a job, telling a webhook. */
+/** What the pipeline or the gateway retries: posting a run, running a job, sending a webhook. */
 export type Retried = 'post' | 'run' | 'webhook';
 
-/** Retries of all kinds, and what came of them. */
+/** Counts retries, and whether what was retried succeeded in the end. */
 export interface Retries {
   readonly tried: (operation: Retried) => void;
-  /** Something that was retried has ended. */
+  /** Call it when something that was retried has succeeded or was given up. */
   readonly ended: (operation: Retried, outcome: 'recovered' | 'exhausted') => void;
 }
 

@@ -3,12 +3,12 @@ import { buckets } from './buckets';
 import type { Handlers } from '../handlers';
 import type { Watched } from '../labels/labels';
 
-/** A store that failed is taken to be down for so long, unless what failed works again. */
+/** The store counts as down for 30 s after an operation failed, or until that operation works again. */
 const DOWN_MS = 30_000;
 
 type Tags = 'storeCalled' | 'storeStale' | 'fed' | 'fenced' | 'tookOver';
 
-/** The store, its feed, what waits for it, and what instances take from each other. */
+/** Metrics of the store, its feed, the states that wait for it, and take-overs between instances. */
 export function storeMetrics(registry: Registry, watched: Watched): Handlers<Tags> {
   backlogGauges(registry, watched);
   return { ...callMetrics(registry), ...ownerMetrics(registry) };
@@ -16,7 +16,7 @@ export function storeMetrics(registry: Registry, watched: Watched): Handlers<Tag
 
 function callMetrics(registry: Registry): Handlers<'storeCalled' | 'storeStale' | 'fed'> {
   const registers = [registry];
-  /** Operations that failed last, and when. */
+  /** When each operation failed whose last call did. */
   const failing = new Map<string, number>();
   const durations = new Histogram({
     name: 'jobstream_store_operation_duration_seconds',

@@ -1,7 +1,7 @@
-/** What a value that would be one too many is called. */
+/** The label of all values beyond the bound. */
 export const OTHER = 'other';
 
-/** Lets the first `most` values of a label through; whatever else comes is `other`. */
+/** Keeps the first `most` different values of a label; all others become `other`. */
 export function boundedLabel(most: number): (value: string) => string {
   const known = new Set<string>();
   return (value) => {
@@ -12,7 +12,7 @@ export function boundedLabel(most: number): (value: string) => string {
   };
 }
 
-/** Lets these values through and no others. */
+/** Keeps these values; all others become `other`. */
 export function knownLabel(values: readonly string[]): (value: string) => string {
   const known = new Set(values);
   return (value) => (known.has(value) ? value : OTHER);

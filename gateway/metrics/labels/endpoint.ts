@@ -1,4 +1,7 @@
-/** ComfyUI's routes that are asked, without ids and queries; whatever else there may be is `other`. */
+/**
+ * ComfyUI's routes that we call, without ids and queries; any other is `other`. An empty name stands for the path
+ * itself.
+ */
 const ROUTES: readonly (readonly [RegExp, string])[] = [
   [/^\/api\/jobs\/[^/]+\/cancel$/, '/api/jobs/{id}/cancel'],
   [/^\/api\/jobs\/[^/]+$/, '/api/jobs/{id}'],

@@ -10,7 +10,7 @@ export interface Labels {
 }
 
 const KNOWN_TYPES = ['image_generation', 'lora_training', 'face_swap', 'character_sheet'] as const;
-/** Servers told apart, and types: whatever else there is is `other`. */
+/** How many servers, and how many types, are told apart; all others are `other`. */
 const MOST = 50;
 
 export function labelsOf(more: readonly string[]): Labels {
@@ -18,7 +18,7 @@ export function labelsOf(more: readonly string[]): Labels {
   return { type: knownLabel(types), types: [...types, OTHER], server: boundedLabel(MOST) };
 }
 
-/** The pipeline that is watched, once it has opened. */
+/** The pipeline whose metrics these are; `undefined` before it opened and after it closed. */
 export interface Watched {
   view: PipelineView | undefined;
 }

@@ -2,34 +2,37 @@ import { catchError, defer, EMPTY, expand, ignoreElements, type Observable, type
 import { reporting, type Report } from '../../../streams/operators/reporting';
 import { LAST, type Entry, type LmdbFile, type Txn } from './lmdb-file';
 
-/** When entries are to be looked at: `due:<ms>:<key>`. */
+/** Prefix of the sweep's schedule: `due:<ms>:<key>` says when to check the entry of that key. */
 export const DUE_PREFIX = 'due:';
 const DIGITS = 16;
-/** Entries looked at in one transaction. */
+/** Entries checked in one transaction. */
 const BATCH = 256;
 
 const dueAt = (ms: number): string => `${DUE_PREFIX}${`${Math.max(0, Math.floor(ms))}`.padStart(DIGITS, '0')}`;
 
-/** What LMDB takes for a key: 1978 bytes. */
+/** Whether LMDB can look a key up: it takes 1,978 bytes at most. */
 const isKey = (key: string): boolean => Buffer.byteLength(key) < 1_950;
 
-/** An entry whose time is not over; none where the key is too long to be one. */
+/** The entry of a key if it has not expired; `undefined` too if the key is too long for LMDB. */
 export const alive = (from: Pick<Txn, 'read'>, key: string, clock: SchedulerLike): Entry | undefined => {
   const entry = isKey(key) ? from.read(key) : undefined;
   return entry !== undefined && entry.until > clock.now() ? entry : undefined;
 };
 
-/** Writes an entry that is to be swept out when its time is over. */
+/** Writes an entry, and, if it is new, schedules its removal for when it expires. */
 export function lasting(txn: Txn, entry: Entry): void {
   if (txn.read(entry.key) === undefined) dueLater(txn, entry.key, entry.until);
   txn.write(entry);
 }
 
-/** Schedules an entry's first look for the end of its time; call it once, when the entry is made. */
+/** Schedules the first check of an entry for when it expires; call it once, when the entry is made. */
 export const dueLater = (txn: Txn, key: string, until: number): void =>
   txn.write({ key: `${dueAt(until)}:${key}`, text: '', until });
 
-/** Removes expired entries by `remove`, and reads nothing else. An entry that was renewed is looked at again when its new time is over. */
+/**
+ * Calls `remove` for each expired entry, and reads only those that are due. A renewed entry is checked again when its
+ * new time is over. Reports errors, and never errors.
+ */
 export function expired(
   file: LmdbFile,
   clock: SchedulerLike,

@@ -5,19 +5,22 @@ import { StoreUnavailable } from '../../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
-/** How the claim's keys begin: their times are no times to live, and no sweep looks at them. */
+/** Prefix of the claim's keys. Their `until` is no expiry, so no sweep may touch them. */
 export const CLAIM_PREFIX = 'claim';
 const CLAIM_KEY = CLAIM_PREFIX;
 const SIGN_KEY = 'claim:sign-of-life';
 
-/** How often a process says that it lives, and how long it is believed where its end cannot be seen: in another container, say. */
+/**
+ * How often the owner writes a sign of life, and how long after the last one it counts as alive where its process
+ * cannot be seen, as in another container; ms.
+ */
 const SIGN_MS = 5_000;
 const BELIEVED_MS = 15_000;
 
 /**
- * Makes the file this process's own, so that no other serves its jobs too. Whose process is gone has none; one that
- * cannot be seen from here has it until it has said nothing for 15 s. Throws `StoreUnavailable` where another has it.
- * Returns what gives it back, to be the file's last transaction.
+ * Claims the file for this process, so that no other serves its jobs too. A claim ends with its process, or, where that
+ * cannot be seen from here, 15 s after its last sign of life. Throws `StoreUnavailable` if another process has it.
+ * Returns the transaction that gives the claim back, for `LmdbFile.close`.
  */
 export function claimFile(file: LmdbFile, directory: string, report: Report): (txn: Txn) => void {
   const here = thisProcess();

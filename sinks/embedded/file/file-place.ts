@@ -1,12 +1,12 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { StoreUnavailable } from '../../job-store';
 
-/** The file's place is looked at so often while it is written to, ms. */
+/** How often the file's path is checked while it is written to, ms. */
 const LOOK_MS = 1_000;
 
 /**
- * Notices that a file is removed, or another put in its place, under a process that has it open: what that goes on to write goes
- * with it, and another process takes the place for free.
+ * Notices that an open file was removed or replaced on disk. What this process wrote from then on would be lost with
+ * the file, and another process could claim the path.
  */
 export class FilePlace {
   readonly #path: string;
@@ -19,7 +19,7 @@ export class FilePlace {
     this.#file = openSync(path, 'r');
   }
 
-  /** Whether the file is where it was, as it was seen last. */
+  /** Whether the path still leads to the open file, as checked within the last second. */
   isSame(): boolean {
     const now = performance.now();
     if (now - this.#lookedAt >= LOOK_MS) {
@@ -29,7 +29,7 @@ export class FilePlace {
     return this.#isSame;
   }
 
-  /** Throws `StoreUnavailable` while it is not. */
+  /** Throws `StoreUnavailable` if it does not. */
   assertSame(): void {
     if (this.isSame()) return;
     throw new StoreUnavailable(

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 /** The folder of a store's file. */
 export interface Folder {
   readonly path: string;
-  /** Whether its name goes as soon as the file is open. */
+  /** Whether the folder is removed as soon as the file is open. */
   readonly isTemporary: boolean;
-  /** The file is open. */
+  /** Call when the file is open. */
   readonly opened: () => void;
-  /** The file is closed. */
+  /** Call when the file is closed. */
   readonly closed: () => void;
 }
 
@@ -18,8 +18,9 @@ const noop = (): void => undefined;
 export const lastingFolder = (path: string): Folder => ({ path, isTemporary: false, opened: noop, closed: noop });
 
 /**
- * A new one, for what ends with its process: an open file is used on after its name is gone, so that a process that is killed
- * leaves nothing behind. Where a system removes nothing that is open, it goes once the file is closed.
+ * A new folder for a file that ends with its process. It is removed as soon as the file is open, which can be used on
+ * without a name: so a killed process leaves nothing behind. A system that cannot remove open files removes it once the
+ * file is closed.
  */
 export function temporaryFolder(): Folder {
   const path = mkdtempSync(join(tmpdir(), 'comfyui-jobstream-'));
@@ -27,7 +28,7 @@ export function temporaryFolder(): Folder {
     try {
       rmSync(path, { recursive: true, force: true });
     } catch {
-      // Some systems keep what is open.
+      // Some systems cannot remove an open file: `closed` tries again.
     }
   };
   return { path, isTemporary: true, opened: removed, closed: removed };

@@ -21,10 +21,10 @@ import { messageOf, openDatabase, pathIn } from './open-database';
 /** Entries to a step of `batches`, between which the event loop goes on. */
 const BATCH = 256;
 
-/** Behind all keys that begin like this. */
+/** Sorts after every other character: `prefix + LAST` comes after all keys with that prefix. */
 export const LAST = '\u{10ffff}';
 
-/** A string with a time. */
+/** A text under a key. `until`: when it expires, ms since 1970; LMDB keeps it as the entry's version. */
 export interface Entry {
   readonly key: string;
   readonly text: string;
@@ -32,32 +32,41 @@ export interface Entry {
 }
 
 export interface Range {
-  /** Where to begin, itself left out. */
+  /** The key after which to begin. */
   readonly after: string;
-  /** Where to end, itself left out: below `after` where `down`. */
+  /** The key before which to end; if `down`, it is less than `after`. */
   readonly before: string;
   readonly down?: boolean;
   readonly most: number;
 }
 
-/** Strings on disk. What it cannot do errors with `StoreUnavailable`. */
+/** Texts on disk. What LMDB cannot do errors with `StoreUnavailable`. */
 export interface LmdbFile {
-  /** The entry as last written here. Throws `StoreUnavailable`. */
+  /** The entry as this process wrote it last, committed or not. Throws `StoreUnavailable`. */
   read(key: string): Entry | undefined;
   /**
-   * Runs `work` at once, on what was last written here, with nothing in between. Emits what it returns once that is
-   * committed, all of it or nothing, which outlives the process.
+   * Runs `work` at once and uninterrupted, on the entries as this process wrote them last. Emits its result once its
+   * writes are committed, all or none; then they outlive the process.
    */
   transact<T>(work: (txn: Txn) => T): Observable<T>;
-  /** Committed entries, by key. Throws `StoreUnavailable`. */
+  /** Committed entries, in the order of their keys. Throws `StoreUnavailable`. */
   range(range: Range): readonly Entry[];
-  /** All committed entries whose key begins so, by key, a batch at a time; each batch as it is then. */
+  /**
+   * All committed entries whose key has the prefix, in the order of their keys, a batch at a time; each batch is read
+   * when its turn comes.
+   */
   batches(prefix?: string): Observable<readonly Entry[]>;
-  /** Runs `work` in a transaction that waits for those of other processes, and holds everything up. For the start and the end. */
+  /**
+   * Runs `work` in a transaction that blocks this process until those of other processes have ended. Only for the start
+   * and the end.
+   */
   exclusively<T>(work: (txn: Txn) => T): T;
-  /** From now on nothing is written unless the entry is there with this number: somebody else's claim ends ours. */
+  /**
+   * From now on writes fail unless the entry of `key` holds `number`: it does not once another process has claimed the
+   * file.
+   */
   fence(key: string, number: number): void;
-  /** Completes when what was begun is committed, `last` is too, and the file is closed. */
+  /** Waits until all begun transactions are committed, runs `last`, closes the file and completes. */
   close(last?: (txn: Txn) => void): Observable<never>;
 }
 
@@ -68,13 +77,12 @@ export interface Txn {
   remove(key: string): void;
 }
 
-/** What was written and is not committed yet; without an entry it was removed. */
+/** A write that is not committed yet; `undefined` is a removal. */
 type Uncommitted = { readonly entry: Entry | undefined };
 
 /**
- * The file, and what was written to it and is not committed yet. No write runs JavaScript in LMDB's transaction:
- * `process.exit` waits for LMDB's thread, which waited for the callback for ever (lmdb 3.5.6, three exits of eight under
- * load).
+ * The file, and the writes that are not committed yet. No write runs JavaScript in LMDB's transaction: `process.exit`
+ * waits for LMDB's thread, which waited for the callback for ever (lmdb 3.5.6, three exits of eight under load).
  */
 class OpenLmdbFile implements LmdbFile {
   readonly #db: RootDatabase<string, string>;
@@ -171,7 +179,9 @@ class OpenLmdbFile implements LmdbFile {
     );
   }
 
-  /** Hands all to LMDB's thread, to be committed together. */
+  /**
+   * Hands all writes to LMDB's thread, which commits them together. Resolves with `false` if the fence did not hold.
+   */
   #commit(writes: ReadonlyMap<string, Uncommitted>): Promise<boolean> {
     const work = (): void => writes.forEach((write, key) => this.#apply(key, write));
     writes.forEach((write, key) => this.#uncommitted.set(key, write));
@@ -187,7 +197,7 @@ class OpenLmdbFile implements LmdbFile {
   }
 
   #apply(key: string, { entry }: Uncommitted): void {
-    // These promises end as the batch's own does, which is the one that tells.
+    // This promise settles as the batch's own does, and that one is awaited.
     const written: unknown = entry === undefined ? this.#db.remove(key) : this.#db.put(key, entry.text, entry.until);
     if (written instanceof Promise) written.catch(() => false);
   }
@@ -205,7 +215,8 @@ class OpenLmdbFile implements LmdbFile {
   async #closing(last: (txn: Txn) => void = () => undefined): Promise<void> {
     await Promise.allSettled(this.#underWay);
     try {
-      // Who has the place now has LMDB's locks, too: a transaction of ours ended this process by a signal.
+      // If another file is at the path by now, its process uses the same lock file: a transaction of ours then ended
+      // this process by a signal.
       if (this.#place?.isSame() !== false) this.#alone(last);
     } finally {
       this.#place?.close();
@@ -214,7 +225,10 @@ class OpenLmdbFile implements LmdbFile {
   }
 }
 
-/** Opens `jobs.lmdb` in a directory of a local disk, making both where missing; of a temporary one the name may go. Throws `StoreUnavailable`, which says why not. */
+/**
+ * Opens `jobs.lmdb` in a directory on a local disk, and makes both where they are missing. If `isTemporary`, the file
+ * may be removed while it is open. Throws `StoreUnavailable`, which says why.
+ */
 export const lmdbFile = (directory: string, isTemporary = false): LmdbFile =>
   new OpenLmdbFile(openDatabase(directory), directory, isTemporary);
 
@@ -223,7 +237,10 @@ const unwritable = (cause: unknown): Error =>
     ? cause
     : new StoreUnavailable(`the job store cannot be written: ${messageOf(cause)}`, { cause });
 
-/** lmdb says "Commit failed" and keeps the reason in a promise of its own, which must be looked at or ends the process. */
+/**
+ * lmdb only says "Commit failed". The reason is in its promise `commitError`: if nobody handles that, its rejection
+ * ends the process.
+ */
 function causeOf(error: unknown): Observable<unknown> {
   const reason = (error as { commitError?: Promise<unknown> }).commitError;
   return reason === undefined ? of(error) : from(reason).pipe(catchError((cause: unknown) => of(cause)));

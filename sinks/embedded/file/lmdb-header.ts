@@ -1,19 +1,20 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
-/** Where LMDB's meta pages begin, in pages: it keeps the last commits, the newest of which counts. */
+/** Where LMDB's meta pages begin, in pages. Each describes one of the last commits; LMDB uses the newest. */
 const METAS = [0, 0.5, 1];
-/** Of a meta page, after its header of 24 bytes. */
+/** Offsets of fields in a meta page, whose header has 24 bytes. */
 const AT = { magic: 24, version: 28, mapSize: 40, pageSize: 48, lastPage: 144 } as const;
 const META_BYTES = 168;
 const MAGIC = 0xbeefc0de;
-/** As lmdb 3.5.6 writes it; the other half of the number is for flags. */
+/** The format that lmdb 3.5.6 writes, in the lower 16 bits of its field; the upper 16 hold flags. */
 const VERSION = 2;
 const CHUNK = 2 ** 20;
 
 /**
- * Makes sure that LMDB can open a file, which it believes without looking: one that was not its own, or of another version, or
- * cut off, ended the process by a signal. What a copy that broke off left is filled up with zeros, which LMDB calls corrupt where it
- * misses something there; what it has not written yet is missed by nobody. Throws what is wrong.
+ * Checks that LMDB can open a file. LMDB trusts the header blindly: a foreign file, one of another version and one cut
+ * off ended the process by a signal. A file that a broken copy left too short is filled up with zeros: LMDB then
+ * reports pages that are missing as corrupt, and never looks for pages that were not written yet. Throws an error that
+ * says what is wrong.
  */
 export function assertLmdb(path: string): void {
   const file = openSync(path, 'a+', 0o600);
@@ -23,7 +24,7 @@ export function assertLmdb(path: string): void {
     if (stat.size === 0) return;
     const pageSize = checkedPageSize(file, path);
     const needed = Math.max(...METAS.map((page) => bytesBy(file, page * pageSize)), 2 * pageSize);
-    // Appended, for a process that has the file may write to it just now.
+    // Appends, as another process that has the file open may be writing to it now.
     for (let left = needed - stat.size; left > 0; left -= CHUNK) writeSync(file, Buffer.alloc(Math.min(left, CHUNK)));
   } finally {
     closeSync(file);
@@ -45,7 +46,7 @@ function checkedPageSize(file: number, path: string): number {
   return pageSize;
 }
 
-/** How long a file is by what a meta page says; 0 where that is none, or says what cannot be. */
+/** The file's length by a meta page, in bytes; 0 if it is no meta page, or names more bytes than its map has. */
 function bytesBy(file: number, at: number): number {
   const meta = metaAt(file, at);
   if (meta?.readUInt32LE(AT.magic) !== MAGIC) return 0;
@@ -53,7 +54,7 @@ function bytesBy(file: number, at: number): number {
   return bytes <= meta.readBigUInt64LE(AT.mapSize) ? Number(bytes) : 0;
 }
 
-/** The bytes of a meta page; nothing where the file ends before. */
+/** The bytes of a meta page; `undefined` if the file ends before. */
 function metaAt(file: number, at: number): Buffer | undefined {
   const meta = Buffer.alloc(META_BYTES);
   return readSync(file, meta, 0, META_BYTES, at) < META_BYTES ? undefined : meta;

@@ -4,10 +4,13 @@ import { open, type RootDatabase } from 'lmdb';
 import { StoreUnavailable } from '../../job-store';
 import { assertLmdb } from './lmdb-header';
 
-/** Where the file is in its directory. */
+/** The file's path in its directory. */
 export const pathIn = (directory: string): string => join(directory, 'jobs.lmdb');
 
-/** Opens or makes the file, which only its owner may read: prompts, pictures and keys are in it. Throws `StoreUnavailable`. */
+/**
+ * Opens the file, or makes it, readable by its owner only: prompts, pictures and keys are in it. Throws
+ * `StoreUnavailable`.
+ */
 export function openDatabase(directory: string): RootDatabase<string, string> {
   const path = pathIn(directory);
   try {
@@ -22,7 +25,7 @@ export function openDatabase(directory: string): RootDatabase<string, string> {
       noSubdir: true,
       encoding: 'string',
       useVersions: true,
-      // Batching by event turn leaves a promise that nobody holds: a full disk would end the process (lmdb 3.5.6).
+      // Batching by event turn makes a promise that nobody handles: a full disk would end the process (lmdb 3.5.6).
       eventTurnBatching: false,
     });
   } catch (cause) {
@@ -30,5 +33,4 @@ export function openDatabase(directory: string): RootDatabase<string, string> {
   }
 }
 
-/** What went wrong, in words. */
 export const messageOf = (cause: unknown): string => (cause as Partial<Error>).message ?? String(cause);

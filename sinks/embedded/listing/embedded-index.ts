@@ -3,16 +3,19 @@ import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } fro
 import { newestFirst, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import { LAST, type Entry, type LmdbFile, type Txn } from '../file/lmdb-file';
 
-/** Keys of the index begin so; no other keys do. */
+/** Prefix of all keys of the index, and of no others. */
 export const INDEX_PREFIX = 'index:';
 
-/** Jobs of all, beside those of each user, who goes by a digest. */
+/**
+ * The owner of the entries of all jobs. Each job has another set of entries under its user, whose owner is a digest of
+ * the id.
+ */
 const ALL = '@';
 
-/** The digits of the largest number that is a time. */
+/** The digits of `Number.MAX_SAFE_INTEGER`: times are padded to them, so that keys sort by time. */
 const DIGITS = 16;
 
-/** How a job is filed. */
+/** What the index knows of a job. */
 interface Filed {
   readonly userId: string;
   readonly startedAt: number;
@@ -27,16 +30,22 @@ export interface EntriesQuery {
   readonly standings: readonly JobStanding[];
   readonly most: number;
   readonly after?: Position | undefined;
-  /** Submitted before, ms. */
+  /** Submitted before this time, ms since 1970. */
   readonly until?: number | undefined;
 }
 
-/** Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session watches. */
+/**
+ * The jobs of each user and of all users, by standing, the newest first; and the unsettled jobs that each session
+ * watches.
+ */
 export interface EmbeddedIndex {
-  /** Files a job as its state says, with its state's transaction; `bytes` of its workflow where one comes with it. */
+  /**
+   * Files a job by its state, in the transaction that writes the state. `bytes` is the size of its workflow, where one
+   * is written too.
+   */
   put(txn: Txn, state: JobState, bytes?: number): void;
   remove(txn: Txn, promptId: string): void;
-  /** The newest after a place. */
+  /** The newest positions after `after`, at most `most`. */
   entries(query: EntriesQuery): readonly Position[];
   totals(userId?: string): JobTotals;
   bytes(userId: string): number;
@@ -105,7 +114,7 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
 
 const counted = (from: Pick<Txn, 'read'>, key: string): number => Number(from.read(key)?.text ?? 0);
 
-/** Index entries go with their job, not by themselves. */
+/** Index entries do not expire: they are removed with their job. */
 const FOREVER = Number.MAX_SAFE_INTEGER;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);

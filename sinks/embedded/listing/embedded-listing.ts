@@ -28,7 +28,7 @@ import type { LmdbFile } from '../file/lmdb-file';
 import type { EmbeddedIndex } from './embedded-index';
 import { indexing } from './indexing';
 
-/** States read in one go, between which the event loop goes on. */
+/** States read at once; the event loop goes on in between. */
 const CHUNK = 250;
 const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
@@ -41,7 +41,7 @@ export interface ListingParts {
 
 type IsKnown = (promptId: string) => boolean;
 
-/** Jobs by the index, which is committed with the states and so is never stale, but for those whose time is over. */
+/** Lists jobs by the index. It is committed with the states, so that only entries of expired states are stale. */
 export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'live' | 'liveOf' | 'usage'> {
   const { index } = parts;
   const readable = readableStates(parts);
@@ -78,10 +78,10 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
   };
 }
 
-/** The state of a job, if one is there that can be read. */
+/** The job's state, or nothing if there is none that can be read. */
 type Readable = (promptId: string) => readonly JobState[];
 
-/** Reports each unreadable value once: it is met at every look. */
+/** Reports each unreadable value once: every listing meets it again. */
 function readableStates({ file, clock, report }: ListingParts): Readable {
   const reported = new Set<string>();
   return (promptId) => {
@@ -95,7 +95,7 @@ function readableStates({ file, clock, report }: ListingParts): Readable {
   };
 }
 
-/** Whoever looks for a job by its whole id finds it, however old it is. */
+/** A page for a `text` that is a whole job id: that job is found however many are newer. */
 function named(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> | undefined {
   const { text = '', cursor, userId } = query;
   const jobs = text === '' || cursor !== undefined ? [] : readable(text).filter((state) => matches(state, query));
@@ -120,7 +120,7 @@ function listed(index: EmbeddedIndex, readable: Readable, query: JobQuery): Obse
   );
 }
 
-/** The readable unsettled states of chunks of ids, each chunk found from where the one before ended. */
+/** The readable unsettled states, by chunks of ids; `chunkAfter` gives the chunk after the last of the one before. */
 const chunkedStates =
   (readable: Readable) =>
   <At>(

@@ -8,10 +8,10 @@ import { CLAIM_PREFIX } from '../file/file-claim';
 import type { LmdbFile } from '../file/lmdb-file';
 import { INDEX_PREFIX, type EmbeddedIndex } from './embedded-index';
 
-/** That all of the file is in the index. */
+/** There once the whole file is indexed. */
 const INDEXED_KEY = `${INDEX_PREFIX}done`;
 
-/** How keys begin that are not indexed. */
+/** Prefixes of the keys that are not indexed. */
 const OWN = [INDEX_PREFIX, DUE_PREFIX, CLAIM_PREFIX];
 
 export interface IndexingParts {
@@ -20,7 +20,7 @@ export interface IndexingParts {
   readonly report: Report;
 }
 
-/** Indexes what an older version left without an index, once for a file. */
+/** Indexes entries that an older version wrote without an index, once per file. */
 export function indexing({ file, index, report }: IndexingParts): Observable<never> {
   const file$ = file.batches().pipe(
     map((entries) => entries.filter(({ key }) => !OWN.some((prefix) => key.startsWith(prefix)))),

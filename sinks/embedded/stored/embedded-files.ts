@@ -13,10 +13,10 @@ import {
 import { dueLater } from '../file/expiry';
 import type { LmdbFile, Txn } from '../file/lmdb-file';
 
-/** Which files a job has: bytes by the names' digests. */
+/** A job's files: bytes of each, by the digest of its name. */
 type Sizes = Readonly<Record<string, number>>;
 
-/** How the keys of the lists begin. */
+/** Prefix of the keys of these lists, one per job. */
 export const FILES_PREFIX = 'files:';
 const listKey = (promptId: string): string => `${FILES_PREFIX}${promptId}`;
 const fileKey = (promptId: string, name: string): string => `file:${name}:${promptId}`;
@@ -31,7 +31,7 @@ export function removeFiles(txn: Txn, promptId: string): void {
   txn.remove(listKey(promptId));
 }
 
-/** Files of jobs, as base64: they live as long as the state, which is swept with them. */
+/** Files of jobs, as base64. They live as long as the job's state and are removed with it. */
 export function embeddedFiles(file: LmdbFile, clock: SchedulerLike): Pick<JobStore, 'keepFile' | 'file'> {
   const isAlive = (promptId: string): boolean =>
     isStorable(promptId) && (file.read(jobKey(promptId))?.until ?? 0) > clock.now();

@@ -20,7 +20,10 @@ import type { LmdbFile, Txn } from '../file/lmdb-file';
 import type { EmbeddedIndex } from '../listing/embedded-index';
 import { FILES_PREFIX, removeFiles } from './embedded-files';
 
-/** What a put did besides its outcome. */
+/**
+ * What a put did. `isNews`: another state was stored before, or none. `foreign`: the unreadable value that was written
+ * over.
+ */
 interface Written {
   readonly outcome: PutOutcome;
   readonly isNews: boolean;
@@ -30,7 +33,7 @@ interface Written {
 export interface EmbeddedStatesParts {
   readonly file: LmdbFile;
   readonly index: EmbeddedIndex;
-  /** Told of each state that is stored and was not there before. */
+  /** Called with each stored state that differs from the one before. */
   readonly feed: Pick<Watchers<JobState>, 'tell'>;
   readonly clock: SchedulerLike;
   readonly report: Report;
@@ -98,9 +101,9 @@ export class EmbeddedStates {
     });
   }
 
-  /** Removes expired entries, and with a state all that is kept of its job. */
+  /** Removes an expired entry; with a state, all that is stored of its job. */
   removeExpired(txn: Txn, key: string): void {
-    // Files of before have the claim among what is due.
+    // Files of older versions schedule the claim too: it stays.
     if (key.startsWith(CLAIM_PREFIX)) return;
     if (key.startsWith(JOB_KEY_PREFIX)) this.#expire(txn, key.slice(JOB_KEY_PREFIX.length));
     else if (!key.startsWith(FILES_PREFIX)) txn.remove(key);
@@ -115,7 +118,8 @@ export class EmbeddedStates {
     const held = entry !== undefined && isNews ? decodeJobState(key, entry.text) : undefined;
     if (held !== undefined && E.isRight(held) && (isSettled(held.right) || !isNewer(state, held.right)))
       return { outcome: 'stale', isNews: false };
-    // It outlives the state, so that a late write finds it, and lives on with its job; it may be megabytes, and is read once an hour.
+    // The workflow outlives the state, so that a late write finds it, and is renewed while its job is written. It may
+    // have megabytes, so it is read for that once an hour only.
     const isDue = entry === undefined || hourOf(entry.until - STATE_TTL_S * 1000) !== hourOf(this.#clock.now());
     const given = workflow ?? (isDue ? alive(txn, workflowKey(state.promptId), this.#clock)?.text : undefined);
     if (entry === undefined) this.#forget(txn, state.promptId);
@@ -131,14 +135,14 @@ export class EmbeddedStates {
     else if (workflow !== undefined) txn.write({ key, text: workflow, until: this.#clock.now() + KEPT_S * 1000 });
   }
 
-  /** Removes a state whose time is over and all that is kept of its job, but for a workflow, which has its own time. */
+  /** Removes an expired state and all that is stored of its job, except a workflow that has not expired. */
   #expire(txn: Txn, promptId: string): void {
     const workflow = alive(txn, workflowKey(promptId), this.#clock);
     this.#forget(txn, promptId);
     if (workflow !== undefined) lasting(txn, workflow);
   }
 
-  /** Removes all that is kept of a job. */
+  /** Removes all that is stored of a job. */
   #forget(txn: Txn, promptId: string): void {
     txn.remove(jobKey(promptId));
     txn.remove(workflowKey(promptId));

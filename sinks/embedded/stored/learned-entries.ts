@@ -4,7 +4,7 @@ import { LEARNED_S, type JobStore } from '../../job-store';
 import { lasting } from '../file/expiry';
 import type { LmdbFile } from '../file/lmdb-file';
 
-/** How the keys of what was learnt begin. */
+/** Prefix of the keys of these entries. */
 const LEARNED = 'learned:';
 
 /** What runs taught of nodes' durations; see `JobStore.learn`. */

@@ -3,18 +3,22 @@ import { concat, defer, firstValueFrom, ignoreElements, mergeMap, noop, race, ti
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
 
-/** Commands, answered. */
+/** Runs Redis commands. */
 export interface Asking {
-  /** Has a command answered. Errors with `StoreUnavailable`. */
+  /** Runs a command and emits its answer. Errors with `StoreUnavailable`. */
   readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
-  /** Completes when what was asked is answered, as far as it is at all, and the connections are gone. */
+  /** Waits until each command under way has an answer or an error, closes the connections and completes. */
   readonly close: () => Observable<never>;
 }
 
-/** A link that is half open does not answer QUIT, and not every connection has a time-out of its own. */
+/**
+ * How long QUIT may take, ms: a half-open link never answers it, and the connection for files has no `commandTimeout`.
+ */
 const QUIT_MS = 1_000;
 
-/** Knows which commands are under way: a cluster that is told to quit drops those that wait for a node. */
+/**
+ * Remembers the commands under way, for `close` to wait for them: on QUIT, a cluster drops those that wait for a node.
+ */
 export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnection<Redis | Cluster>): Asking {
   const underWay = new Set<Promise<unknown>>();
   const leaveTogether = corking(redis);
@@ -39,17 +43,21 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
   }
 
   return {
-    // A promise and no operators in all but the first: there are thousands of commands a second.
+    // Operators only until the first attempt to connect has ended, then a bare promise: there are thousands of commands
+    // a second.
     ask: (command) => defer(() => (hasTried() ? answered(command) : tried$.pipe(mergeMap(() => answered(command))))),
     close: () => concat(tried$.pipe(mergeMap(() => (quitting ??= quit()))), hangUp()).pipe(ignoreElements()),
   };
 }
 
-/** Commands of one turn of the event loop leave together at its end: each by itself costs a system call, here and in Redis. */
+/**
+ * Sends the commands of one turn of the event loop together at its end: each by itself costs a system call here and one
+ * in Redis.
+ */
 function corking(redis: Redis | Cluster): () => void {
   let isCorked = false;
   return () => {
-    // A connection that is being made has none yet, and a cluster several, each for some of the commands.
+    // A connection that is being made has no stream yet; a cluster has one per node, none of which is corked.
     const { stream } = redis as { readonly stream?: Redis['stream'] };
     if (isCorked || stream === undefined) return;
     isCorked = true;

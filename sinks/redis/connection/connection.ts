@@ -21,10 +21,13 @@ type Settings = Omit<RedisOptions, 'protocol' | 'replyMapping' | 'scripts'> & {
   readonly scripts?: Record<string, { readonly lua: string; readonly numberOfKeys: number }>;
 };
 
-/** How often the same trouble with a cluster's node is reported, ms: ioredis tells of no end of it. */
+/** How often the same trouble with a cluster's node is reported, ms: ioredis emits it again and again. */
 const REMIND_MS = 60_000;
 
-/** `disconnectTimeout`, and `socketTimeout`, which finds half-open links: `commandTimeout` alone did not notice one within 20 s. */
+/**
+ * `disconnectTimeout`, ms. `socketTimeout` is there to notice half-open links: `commandTimeout` alone did not within 20
+ * s.
+ */
 const HANG_UP_MS = 500;
 const LINK: Settings = {
   socketTimeout: 3000,
@@ -32,7 +35,10 @@ const LINK: Settings = {
   retryStrategy: (attempt) => Math.min(1000, 50 * attempt),
 };
 
-/** For commands: fails at once rather than queue (R12: the newest states wait elsewhere, 24 MB instead of 1,132). */
+/**
+ * For commands: while disconnected they fail at once and do not wait in ioredis's queue. The newest state of each job
+ * waits in the write-behind queue instead (R12), which takes 24 MB in place of 1,132.
+ */
 export const impatient = (commandTimeoutMs: number): Settings => ({
   ...LINK,
   enableOfflineQueue: false,
@@ -41,16 +47,22 @@ export const impatient = (commandTimeoutMs: number): Settings => ({
   reconnectOnError: (error) => error.message.includes('READONLY'),
 });
 
-/** The same for commands that take as long as they take: whoever asks gives up, and hangs up. */
+/**
+ * The same for files. `socketTimeout` would cut uploads, and `commandTimeout` is one for all commands: the caller
+ * bounds each command by its bytes, and hangs up.
+ */
 export const unhurried = (): Settings => {
-  const { socketTimeout: _orUploadsAreCut, commandTimeout: _ofEachAlike, ...settings } = impatient(0);
+  const { socketTimeout: _socketTimeout, commandTimeout: _commandTimeout, ...settings } = impatient(0);
   return settings;
 };
 
-/** How long the first attempt of a connection may take whose commands have no bound, before it counts as failed. */
+/** How long the first attempt to connect may take, ms, where there is no `commandTimeout` to bound it. */
 const FIRST_TRY_MS = 1_000;
 
-/** For subscriptions: waits as long as it takes. The listener subscribes again itself, and so knows when it missed something. */
+/**
+ * For subscriptions: they wait as long as it takes. The subscriber subscribes again itself, and so knows that it missed
+ * something.
+ */
 export const PATIENT: Settings = {
   ...LINK,
   lazyConnect: true,
@@ -62,16 +74,23 @@ export const PATIENT: Settings = {
 /** A Redis client that may be used before, during and after an outage. */
 export interface RedisConnection<Client extends Redis | Cluster = Redis> {
   readonly redis: Client;
-  /** Emits once the first attempt to connect has ended either way, so that a client just made is not called unavailable; `hasTried` from then on. */
+  /**
+   * Emits once the first attempt to connect has succeeded, failed or timed out. Commands wait for it, so that a client
+   * just made does not count as unavailable.
+   */
   readonly tried$: Observable<unknown>;
+  /** Whether the first attempt has succeeded or failed. */
   readonly hasTried: () => boolean;
-  /** What went wrong, fit to be shown: without the password, and without the command, which holds a job's data. */
+  /** The error to show: without the password, and without the command, which holds a job's data. */
   readonly told: (error: unknown) => Error;
   /** Hangs up without waiting for answers. Completes when the connection is gone. */
   readonly hangUp: () => Observable<never>;
 }
 
-/** Opens a connection to one node, which comes back by itself. Reports trouble when it begins and when it changes, not at each attempt. Throws `InvalidRedisUrl`. */
+/**
+ * Opens a connection to one node; it reconnects by itself. Reports trouble when it begins and when it changes, not at
+ * each attempt. Throws `InvalidRedisUrl`.
+ */
 export function connect(url: string, settings: Settings, where: string, report: Report): RedisConnection {
   const { password } = redisUrl(url);
   const redis = new Redis(url, settings);
@@ -88,10 +107,14 @@ export function connect(url: string, settings: Settings, where: string, report: 
   return tended(redis, settings, (error) => orReason(shown(error), trouble));
 }
 
-/** Opens connections to a cluster, which come back by themselves. Reports the trouble of each node once a minute. */
+/**
+ * Opens connections to a cluster; they reconnect by themselves. Reports each trouble of its nodes once a minute at
+ * most.
+ */
 export function connectCluster(
   { urls, isTls, username, password }: RedisUrl,
-  { scripts = {}, retryStrategy: _ofOneNode, ...settings }: Settings,
+  // ioredis has a `clusterRetryStrategy` instead.
+  { scripts = {}, retryStrategy: _retryStrategy, ...settings }: Settings,
   where: string,
   report: Report,
 ): RedisConnection<Cluster> {
@@ -151,18 +174,22 @@ function tended<Client extends Redis | Cluster>(
   return connection;
 }
 
-/** ioredis hangs the command on its errors (`HELLO 3 AUTH default <password>`, `EVALSHA … <state>`), and old servers quote it. */
+/**
+ * ioredis attaches the command to its errors (`HELLO 3 AUTH default <password>`, `EVALSHA … <state>`), and old servers
+ * quote it in the message.
+ */
 const withoutSecret =
   (password = '') =>
   (error: unknown): Error => {
-    // Of a cluster, the first of an event's arguments; what is wrong is with the node that was asked last.
+    // `fromEvent` gives a cluster event's arguments as an array, the error first; its `lastNodeError` says what is
+    // wrong.
     const trouble = (Array.isArray(error) ? error[0] : error) as Trouble & { readonly lastNodeError?: Trouble };
     const { message, code, name } = trouble.lastNodeError ?? trouble;
     const text = [message, code, name].find((part) => part !== undefined && part !== '') ?? 'unknown trouble';
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
 
-/** The reason why ioredis’s stream is not writeable says more than that it is not. */
+/** Where ioredis only says that it cannot write, takes the last trouble of the connection, which says why. */
 const orReason = (error: Error, reason = new Error('not connected')): Error =>
   /enableOfflineQueue|is closed|max retries/.test(error.message) ? reason : error;
 

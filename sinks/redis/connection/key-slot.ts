@@ -1,4 +1,4 @@
-/** A cluster's slots. */
+/** How many slots a cluster has. */
 export const SLOTS = 16_384;
 
 /** CRC16/XMODEM by byte, as the Redis Cluster specification has it. */
@@ -8,7 +8,10 @@ const CRC16 = Array.from({ length: 256 }, (_, byte) => {
   return crc & 0xffff;
 });
 
-/** Which of a cluster's slots a key or sharded channel is in: that of what its first braces hold, if that is anything. */
+/**
+ * The slot of a key or sharded channel in a cluster: that of the text in its first braces, or of all of it if there is
+ * none.
+ */
 export function keySlot(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open);
@@ -18,12 +21,13 @@ export function keySlot(key: string): number {
   return crc % SLOTS;
 }
 
-/** The key, in the slot of another, of what belongs to it. */
+/** A key for what belongs to `key`, in the same slot. */
 export const keyBeside = (key: string, name: string): string =>
-  // Braces within would end the outer ones, and be a slot of their own. Either way it is one of the keys that are ours.
+  // A brace in `key` would end the outer braces, and so change the slot: a number of the same slot goes there instead.
+  // Both forms match the patterns of `RIGHTS`.
   /[{}]/.test(key) ? `jobstream:{${tagIn(keySlot(key))}}:${key}:${name}` : `{${key}}:${name}`;
 
-/** The least number whose digits are in that slot. */
+/** The least number whose digits are in a slot. */
 function tagIn(slot: number): number {
   let tag = 0;
   while (keySlot(`${tag}`) !== slot) tag++;

@@ -18,21 +18,21 @@ import type { RedisNodes } from './topology';
 /** How often a connection that only listens is pinged, ms. */
 const HEARTBEAT_MS = 10_000;
 
-/** The shortest time between two looks at a changing cluster, ms. */
+/** The shortest time between two requests for the slots of a changing cluster, ms. */
 const LOOK_MS = 200;
 
-/** Hears what is published on sharded channels. */
+/** Receives what is published on sharded channels. */
 export interface RedisListener {
   /**
-   * Each message from subscription on, and `undefined` whenever listening has begun, at first or anew: what was
-   * published before that was missed. Never completes or errors.
+   * Each message from subscription on, and `undefined` whenever Redis has begun to send, at first or after an
+   * interruption: what was published before that was missed. Never completes or errors.
    */
   listen(channel: string): Observable<string | undefined>;
   /** Completes when the connections are gone. */
   close(): Observable<never>;
 }
 
-/** Somebody who listens, and where. */
+/** Where the messages of a channel go, and `home`, the URL of the node that it is subscribed at. */
 interface Listening {
   readonly out: Subscriber<string | undefined>;
   home?: string;
@@ -41,8 +41,8 @@ interface Listening {
 type Homes = Pick<RedisNodes, 'homeOf' | 'moved$' | 'lookAround'>;
 
 /**
- * Listens on connections of its own, to each channel where it is at home: with a cluster, a channel moves to another
- * node with its slot, and so do those who listen. A channel is subscribed while somebody listens, once for all who do.
+ * Listens on connections of its own, to each channel at the master of its slot. When a cluster moves the slot to
+ * another node, the channel is subscribed there. A channel is subscribed while somebody listens, once for all who do.
  */
 class HomeListener implements RedisListener {
   readonly #homes: Homes;
@@ -107,7 +107,7 @@ class HomeListener implements RedisListener {
     else this.#listening.get(heard.channel)?.out.next(heard.tag === 'message' ? heard.message : undefined);
   }
 
-  /** Subscribes a channel where it is at home now. */
+  /** Subscribes a channel at the node that has its slot now. */
   #settle(channel: string, each: Listening): void {
     const home = this.#homes.homeOf(channel);
     if (home === undefined || home === each.home) return;
@@ -125,6 +125,6 @@ class HomeListener implements RedisListener {
   }
 }
 
-/** Hears what is published on one Redis, or on a cluster. */
+/** Listens to one Redis, or to a cluster. */
 export const redisListener = (homes: Homes, report: Report, heartbeatMs = HEARTBEAT_MS): RedisListener =>
   new HomeListener(homes, report, heartbeatMs);

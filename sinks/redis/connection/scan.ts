@@ -2,15 +2,15 @@ import type { Redis } from 'ioredis';
 import { concat, concatMap, defer, EMPTY, expand, from, mergeMap, of, type Observable } from 'rxjs';
 import type { RedisNodes } from './topology';
 
-/** Keys to a step: what it holds in memory, and how long it keeps Redis. */
+/** Keys per step: bounds how many are in memory, and for how long Redis is busy. */
 const PAGE = 500;
 
 /** A step of SCAN, and where the next one starts: `0` is the end. */
 type Page = readonly [next: string, keys: readonly string[]];
 
 /**
- * All keys that match, a page at a time; some may come twice. Where a cluster moves keys meanwhile, one could go from
- * a node still to be asked to one that was: then all nodes are asked once more, for a key does not move twice that soon.
+ * All keys that match, a page at a time; some may come twice. If a cluster moved keys meanwhile, one may have gone from
+ * a node not scanned yet to one that was: then all nodes are scanned once more, as a key does not move twice that soon.
  */
 export function redisKeys(
   { ask, masters, layout }: Pick<RedisNodes, 'ask' | 'masters' | 'layout'>,

@@ -3,23 +3,23 @@ import { defer, filter, interval, noop, type Observable, type Subscription } fro
 import type { Report } from '../../../streams/operators/reporting';
 import { connect, PATIENT, type RedisConnection } from './connection';
 
-/** What a connection that listens has to say. */
+/** What a connection that listens reports. */
 export type Heard =
   | { readonly tag: 'message'; readonly channel: string; readonly message: string }
-  /** Listening has begun, at first or anew: what was published before was missed. */
+  /** Redis has begun to send, at first or after an interruption: what was published before was missed. */
   | { readonly tag: 'begun'; readonly channel: string }
-  /** This node does not have the channel, or none of them any more. */
+  /** Some or all of its channels are not heard at this node any more: its slots moved, or the connection was lost. */
   | { readonly tag: 'astray' };
 
-/** One connection to one node, that comes back by itself for as long as it takes. */
+/** One connection to one node; it reconnects by itself, for ever. */
 export interface RedisSubscriber {
-  /** What it listens to, from the next moment that it can. */
+  /** The channels that it listens to, or will once it is connected. */
   readonly channels: ReadonlySet<string>;
   add(channel: string): void;
   remove(channel: string): void;
-  /** Removes a channel whose slot is another node's now: this node would refuse it. */
+  /** Removes a channel whose slot is at another node by now: this one would refuse to unsubscribe it. */
   forget(channel: string): void;
-  /** Listens again to what it should hear and does not. */
+  /** Subscribes again to the channels that Redis has not begun to send. */
   retry(): void;
   close(): Observable<never>;
 }
@@ -32,7 +32,7 @@ class NodeSubscriber implements RedisSubscriber {
   readonly #report: Report;
   readonly #begun = new Set<string>();
   readonly #beating: Subscription;
-  /** What was last said against listening, by the first word of the answer: each channel is told the same. */
+  /** The first word of the last refusal, as `NOPERM`: every channel gets the same one, and it is reported once. */
   #said: string | undefined;
 
   constructor(url: string, heartbeatMs: number, hear: (heard: Heard) => void, report: Report) {
@@ -82,12 +82,13 @@ class NodeSubscriber implements RedisSubscriber {
     this.#redis.on('smessage', (channel: string, message: string) => {
       if (this.channels.has(channel)) this.#hear({ tag: 'message', channel, message });
     });
-    // ioredis 6.0.0 takes news of a moved slot for the answer to an unsubscription under way, and is one answer off then.
+    // When a slot moves, Redis says so. ioredis 6.0.0 takes that for the answer to an UNSUBSCRIBE under way, and each
+    // later answer for that of the command before: only a new connection helps.
     this.#redis.on('error', ({ message }: Error) => {
       if (message.startsWith('Command queue state error')) this.#redis.disconnect(true);
     });
     this.#redis.on('close', () => this.#goAstray());
-    // Some channel's slot is another node's now: ioredis does not say which.
+    // A channel's slot is at another node now: ioredis does not say which.
     this.#redis.on('moved', () => this.#goAstray());
   }
 
@@ -95,7 +96,7 @@ class NodeSubscriber implements RedisSubscriber {
     return this.#redis.status === 'ready';
   }
 
-  /** A channel may have been refused for a while: while somebody's script ran, or until the user was given the right. */
+  /** Tries refused channels again: Redis may have refused while a script ran, or until the user was given the right. */
   #beat(): void {
     this.#send(() => this.#redis.ping());
     this.retry();
@@ -111,11 +112,11 @@ class NodeSubscriber implements RedisSubscriber {
   }
 
   #complain(error: unknown): void {
-    // A lost connection tells so itself, and all is subscribed again when it is back.
+    // A lost connection reports itself, and all channels are subscribed again when it is back.
     if (!this.#isReady() || isAstray(error)) return;
     const told = this.#connection.told(error);
     const [said] = told.message.split(' ');
-    // A user who may not listen to one channel may listen to none.
+    // A user who may not subscribe to one channel may not to any: reported once.
     if (said === this.#said) return;
     this.#said = said;
     this.#report('redis listener', told);
@@ -125,7 +126,7 @@ class NodeSubscriber implements RedisSubscriber {
     this.#send(
       () => this.#redis.ssubscribe(channel),
       () => {
-        // ioredis repeats what a lost connection left unanswered, even if nobody wants it any more.
+        // ioredis repeats commands that a lost connection left unanswered, even if the channel was removed since.
         if (!this.channels.has(channel)) this.#unsubscribe(channel);
         else {
           this.#begun.add(channel);
@@ -140,7 +141,10 @@ class NodeSubscriber implements RedisSubscriber {
   }
 }
 
-/** Connects with the first channel. A silent connection is asked for a sign of life: silence alone proves nothing (as in R7). */
+/**
+ * Connects with the first channel. Pings every `heartbeatMs`, as a connection that is only silent may still be well (as
+ * in R7).
+ */
 export const redisSubscriber = (
   url: string,
   heartbeatMs: number,
@@ -150,5 +154,5 @@ export const redisSubscriber = (
 
 const REFUSED = 'NOPERM';
 
-/** Of a cluster that is changing: the channel is heard elsewhere, or nowhere yet. */
+/** An error of a cluster whose slots move: the channel is at another node, or at none yet. */
 const isAstray = (error: unknown): boolean => /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN) /.test((error as Error).message);

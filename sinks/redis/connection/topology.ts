@@ -43,25 +43,33 @@ export interface Layout {
 export interface RedisNodes extends Asking {
   readonly isCluster: boolean;
   readonly redis: RedisCommands;
-  /** Every master, for what has to be asked of each. Throws where one is not known now. */
+  /** Every master, for commands that go to each. Throws if one is not known now. */
   readonly masters: () => readonly Redis[];
-  /** Which slots each master has, to be compared with what it was before. */
+  /** Which slots each master has, as a text to compare with that of another time. */
   readonly layout: () => Promise<Layout>;
-  /** The values of keys that are strings, `null` for each other. Keys of a cluster may be anywhere. */
+  /**
+   * The values of the keys, in their order; `null` for one that is missing or no string. The keys may be in any slots.
+   */
   readonly values: (keys: readonly string[]) => Promise<readonly (string | null)[]>;
   /** The URL of the master that has a key or sharded channel, if that is known now. */
   readonly homeOf: (key: string) => string | undefined;
-  /** Emits whenever homes may have changed. */
+  /** Emits when `homeOf` may have changed. */
   readonly moved$: Observable<unknown>;
-  /** Emits whenever a connection to a node was made anew, of a cluster's when it has ended: one that died, or was replaced, may have lost what it had acknowledged. */
+  /**
+   * Emits when a connection to a node was made anew; of a cluster, when one has ended. A node that died or was replaced
+   * may have lost acknowledged writes.
+   */
   readonly back$: Observable<unknown>;
-  /** Drops the connections and fails what is under way; they come back by themselves. */
+  /** Closes the connections, which fails the commands under way, and opens them again. */
   readonly startOver: () => void;
-  /** Asks where keys live now; `moved$` tells. */
+  /** Asks the cluster for its slots; then `moved$` emits. */
   readonly lookAround: () => void;
 }
 
-/** Connects at once, for commands that fail rather than wait: for their answers, so many ms at most. Throws `InvalidRedisUrl`. */
+/**
+ * Connects at once. Commands fail while disconnected, and after `commandTimeoutMs` without an answer; `undefined` is no
+ * limit. Throws `InvalidRedisUrl`.
+ */
 export function redisNodes(url: string, commandTimeoutMs: number | undefined, report: Report): RedisNodes {
   const patience = commandTimeoutMs === undefined ? unhurried() : impatient(commandTimeoutMs);
   const settings = { ...patience, scripts: SCRIPTS };
@@ -101,7 +109,8 @@ export function redisNodes(url: string, commandTimeoutMs: number | undefined, re
       return home === '' ? undefined : urlOfNode(address, home);
     },
     moved$: fromEvent(cluster, 'refresh'),
-    // A master whose connection ended is taken out of the pool; a replica that takes its place is there already.
+    // ioredis removes a master whose connection ended. The replica that takes its place is known already, so nothing is
+    // added.
     back$: fromEvent(cluster, '-node'),
     startOver: () => cluster.disconnect(true),
     lookAround: () => cluster.refreshSlotsCache(),
@@ -109,8 +118,8 @@ export function redisNodes(url: string, commandTimeoutMs: number | undefined, re
 }
 
 /**
- * The master of each slot. Only right after ioredis 6.0.0 has looked: all slots of a range share an array there, so that
- * the next MOVED of one slot turns all of them.
+ * The master of each slot. Right only just after a refresh: in ioredis 6.0.0 all slots of a range share one array, so
+ * that a MOVED for one slot changes them all.
  */
 function homesIn({ slots }: Cluster): readonly string[] {
   return Array.from({ length: SLOTS }, (_, slot) => slots[slot]?.[0] ?? '');
@@ -126,14 +135,17 @@ function mastersOf(cluster: Cluster, homes: readonly string[]): readonly Redis[]
   });
 }
 
-/** From CLUSTER NODES, of each node the line about itself: id, address, flags, master, ping, pong, epoch, link, slots. */
+/**
+ * Reads CLUSTER NODES: of each node's answer the line about itself: id, address, flags, master, ping, pong, epoch,
+ * link, slots.
+ */
 function layoutOf(views: readonly unknown[]): Layout {
   const own = views.map((view) => /^.*myself.*$/m.exec(String(view))?.[0] ?? '');
   const slots = own.map((line) => line.replace(/ \d+ \d+ (?=\d+ connected)/, ' ')); // without ping and pong
   return { slots: slots.sort().join(), isMoving: own.some((line) => line.includes('[')) };
 }
 
-/** What MGET says of a key that is no string. */
+/** Answers `null` for a key of another type, as MGET does. */
 function nullIfWrongType(error: unknown): null {
   if ((error as Error).message.startsWith('WRONGTYPE')) return null;
   throw error;

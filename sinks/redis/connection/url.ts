@@ -1,6 +1,6 @@
-/** Where Redis is: one, or nodes of a cluster to begin with. */
+/** The URL of one Redis, or of some nodes of a cluster. */
 export interface RedisUrl {
-  /** All with the credentials of the first. */
+  /** Each with the credentials of the first. */
   readonly urls: readonly [first: string, ...others: string[]];
   readonly isCluster: boolean;
   readonly username?: string;
@@ -8,7 +8,7 @@ export interface RedisUrl {
   readonly isTls: boolean;
 }
 
-/** `REDIS_URL` cannot be understood. Says nothing of what it holds. */
+/** `REDIS_URL` cannot be parsed. The message does not quote it, as it may hold a password. */
 export class InvalidRedisUrl extends Error {
   override readonly name = 'InvalidRedisUrl';
   constructor() {
@@ -20,11 +20,11 @@ export class InvalidRedisUrl extends Error {
 }
 
 /**
- * Understands `redis://host:6379`, and for a cluster `redis://host1:6379,redis://host2:6379` (any of its nodes; the
- * rest is found) or `redis://host:6379?cluster=1`. Throws `InvalidRedisUrl`.
+ * Parses `redis://host:6379`, and for a cluster `redis://host1:6379,redis://host2:6379` (any of its nodes; ioredis
+ * finds the rest) or `redis://host:6379?cluster=1`. Throws `InvalidRedisUrl`.
  */
 export function redisUrl(text: string): RedisUrl {
-  // A comma may be part of a password, a scheme after it may not.
+  // A password may hold a comma, but not one before a scheme.
   const parsed = text.split(/,\s*(?=rediss?:\/\/)/).map(parsedUrl);
   const [first, ...others] = parsed;
   if (first === undefined) throw new InvalidRedisUrl();
@@ -41,7 +41,7 @@ export function redisUrl(text: string): RedisUrl {
   };
 }
 
-/** The URL of a node that the cluster calls `host:port`, reached as the others are. */
+/** The URL of a node that the cluster calls `host:port`, with the scheme and credentials of the others. */
 export function urlOfNode({ urls: [first] }: RedisUrl, node: string): string {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(node) ?? [];
   const url = new URL(first);
@@ -54,7 +54,8 @@ function nodeUrl({ protocol, username, password }: URL, { hostname, port }: URL)
 }
 
 function parsedUrl(text: string): URL {
-  // Node's own complaint would carry the URL, password and all; an unescaped `/`, `?` or `#` would make a host of it.
+  // Node's own error would quote the URL with its password. An unescaped `/`, `?` or `#` in a password ends the host
+  // part early, so that a part of the login counts as the host: refused.
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   const isRedis = parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== '';
   if (!isRedis || parsed.hash !== '' || !/^\/?\d*$/.test(parsed.pathname)) throw new InvalidRedisUrl();

@@ -16,7 +16,7 @@ import type { JobScripts } from '../scripts/jobs';
 
 type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
-/** Somebody wrote something else to a key of ours, which was removed. */
+/** Another program wrote a value of another type to one of our keys, which was removed. */
 class ForeignKey extends Error {
   override readonly name = 'ForeignKey';
   constructor(
@@ -27,15 +27,16 @@ class ForeignKey extends Error {
   }
 }
 
-/** A key, and the type that Redis is to have there. */
+/** A key, and the Redis type that it must have. */
 export type TypedKey = readonly [key: string, type: 'zset' | 'hash'];
 
 /**
- * Commands on keys of an index, of webhooks, of files. Where one fails since somebody wrote something else to a key, that
- * key is removed and reported, and the command runs once more: trouble of one key is not to end all other writes (R15).
+ * Runs commands on the keys of an index, of webhooks or of files. If one fails because another program wrote another
+ * type to a key, that key is removed and reported, and the command runs once more: one bad key must not end all other
+ * writes (R15).
  */
 export class WholeKeys {
-  /** Emits after keys were removed: what they had held is gone. */
+  /** Emits after keys with another type were removed: what they had held before is gone. */
   readonly damaged$: Observable<unknown>;
   readonly #damaged$ = new Subject<void>();
   readonly #redis: Pick<JobScripts, 'dropForeign'>;
@@ -51,12 +52,12 @@ export class WholeKeys {
     this.damaged$ = this.#damaged$.asObservable();
   }
 
-  /** Runs a command on these keys. */
+  /** Runs a command that uses these keys. */
   run<T>(keys: readonly TypedKey[], command: () => Promise<T>): Observable<T> {
     return this.whole(keys, this.#ask(command));
   }
 
-  /** The answer to a command on these keys that is run whenever this is subscribed to. */
+  /** The same for an observable that runs such a command whenever it is subscribed to. */
   whole<T>(keys: readonly TypedKey[], answer$: Observable<T>): Observable<T> {
     return answer$.pipe(
       catchError((error: unknown) =>

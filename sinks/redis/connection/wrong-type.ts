@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '../../job-store';
 
-/** Whether a command failed since a key holds another type than it works on. */
+/** Whether a command failed because a key holds another type than it works on. */
 export const isWrongType = (error: unknown): boolean =>
   error instanceof StoreUnavailable && error.message.includes('WRONGTYPE');

@@ -6,11 +6,11 @@ import type { Preview } from '../../../streams/board/board';
 
 const message = t.type({ nodeId: t.string, mimeType: t.string, image: t.string });
 
-/** A preview as it is published for its job. */
+/** Encodes a preview for its job's channel. */
 export const encodePreview = ({ nodeId, mimeType, image }: Preview): string =>
   JSON.stringify({ nodeId, mimeType, image: Buffer.from(image).toString('base64') });
 
-/** Reads a preview of a job; nothing where it is none. */
+/** Decodes a preview; `undefined` if the text is none. */
 export const decodePreview = (promptId: string, text: string): Preview | undefined =>
   pipe(
     parse(text),

@@ -30,14 +30,17 @@ import { keyBeside } from '../connection/key-slot';
 import type { RedisListener } from '../connection/listener';
 import { decodePreview } from './preview.codec';
 
-/** Waits between two tries to read a stored state that did not come. */
+/** How long to wait between two attempts to read a stored state, ms: after the first, and at most. */
 const FIRST_MS = 100;
 const MOST_MS = 2000;
 
 /** How often the stored state is read while the connection cannot listen, ms. */
 const POLL_MS = 3000;
 
-/** The same of a job of which nothing was heard for so long: its instance may not publish, or its last word was lost. */
+/**
+ * How often it is read while the connection listens, if no message came since, ms: the job's holder may not be allowed
+ * to publish, or its last message was lost.
+ */
 const AUDIT_MS = 15_000;
 
 /** The sharded channel on which a job's states are published; it shares the slot of the job's key. */
@@ -46,7 +49,7 @@ export const feedChannel = (promptId: string): string => keyBeside(jobKey(prompt
 /** The sharded channel on which a job's previews are published, in the slot of its key. */
 export const previewChannel = (promptId: string): string => keyBeside(jobKey(promptId), 'previews');
 
-/** What is published of each job. */
+/** The states and previews that instances publish. */
 export interface RedisFeed {
   /** See `JobStore.changes`. A job's states are decoded once for all who watch it. */
   changes(promptId: string): Observable<JobState>;
@@ -122,7 +125,10 @@ class PublishedFeed implements RedisFeed {
     });
   }
 
-  /** The stored state, however long it takes: the connection that listens may be back before the one that asks. */
+  /**
+   * The stored state, with attempts until one succeeds: after an outage the connection that listens may be back before
+   * the one for commands.
+   */
   #present(promptId: string): Observable<JobState> {
     const key = jobKey(promptId);
     return defer(() => this.#stored(key)).pipe(
@@ -132,7 +138,10 @@ class PublishedFeed implements RedisFeed {
     );
   }
 
-  /** The stored state, again and again until listening has begun, which it never does where the user may not; then seldom, while nothing is heard. */
+  /**
+   * The stored state: each `POLL_MS` until Redis has begun to send, which it never does where the user may not
+   * subscribe; from then on each `AUDIT_MS` without a message.
+   */
   #polled(promptId: string, isBegun$: Observable<boolean>, isSilent: () => boolean): Observable<JobState> {
     const key = jobKey(promptId);
     return isBegun$.pipe(
@@ -154,7 +163,7 @@ class PublishedFeed implements RedisFeed {
   }
 }
 
-/** States as they are published, and, whenever listening has begun, as `stored` has them under a key. */
+/** States as they are published; `stored` reads the JSON of a key, asked whenever Redis has begun to send. */
 export const redisFeed = (
   listener: RedisListener,
   stored: (key: string) => Observable<string | null>,

@@ -6,12 +6,15 @@ import type { RedisCommands } from '../connection/topology';
 import { encodePreview } from './preview.codec';
 import { feedChannel, previewChannel } from './redis-feed';
 
-/** How often Redis is asked whether somebody listens to a job's previews, ms. */
+/** How often Redis is asked whether anybody is subscribed to a job's previews, ms. */
 const ASKED_MS = 1_000;
 
-/** Jobs that somebody listens to through another instance: only for these, states between two writes and previews are published. */
+/**
+ * Knows which jobs have subscribers at other instances: only for these, previews and the states between two writes are
+ * published.
+ */
 export interface RemoteListeners {
-  /** Takes how many subscribers Redis counted as it published a stored state. */
+  /** Takes the number of subscribers that Redis counted when it published a stored state. */
   readonly counted: (promptId: string, listeners: number) => void;
   /** See `JobStore.announce`. */
   readonly announce: (state: JobState) => void;
@@ -19,13 +22,13 @@ export interface RemoteListeners {
   readonly show: (preview: Preview, epoch: number) => void;
 }
 
-/** What is known of who listens to a job. */
+/** A job with subscribers. */
 interface Listened {
-  /** Announcements under way: beyond a bound they are dropped, for the stored states tell. */
+  /** Messages under way: beyond `bounds.announcedAtOnce` they are dropped, as the stored states follow. */
   underWay: number;
-  /** Whether somebody wants previews. */
+  /** Whether its previews have subscribers too. */
   wantsPreviews: boolean;
-  /** When another preview may go out, or it may be asked whether somebody wants one. */
+  /** When the next preview, or the next question whether previews have subscribers, may go out, ms since 1970. */
   nextAt: number;
 }
 
@@ -39,7 +42,10 @@ export function remoteListeners(
 ): RemoteListeners {
   const listened = new Map<string, Listened>();
 
-  /** Publishes a message and calls `heard` with the number of subscribers. A message that fails is lost: the stored states follow. */
+  /**
+   * Publishes a message and calls `heard` with the number of subscribers. A message that fails is lost: the stored
+   * states follow.
+   */
   function tell(promptId: string, epoch: number, channel: string, text: string, heard: (n: number) => void): void {
     const job = listened.get(promptId);
     if (job === undefined || job.underWay >= bounds.announcedAtOnce) return;
@@ -60,7 +66,7 @@ export function remoteListeners(
     counted,
     announce: (state) => {
       const { promptId, epoch } = state;
-      // What a job ends with is told when it is stored, so that nobody else ends it otherwise.
+      // A settled state is published when it is stored, not before: another instance might store another end first.
       if (!listened.has(promptId) || isSettled(state)) return;
       tell(promptId, epoch, feedChannel(promptId), JSON.stringify(state), (n) => counted(promptId, n));
     },
@@ -70,7 +76,7 @@ export function remoteListeners(
       const now = clock.now();
       if (job === undefined || now < job.nextAt || image.length > bounds.sharedPreviewBytes) return;
       job.nextAt = now + (job.wantsPreviews ? 1_000 / bounds.sharedPreviewsPerSecond : ASKED_MS);
-      // An empty message asks.
+      // An empty message only asks for the number of subscribers.
       const text = job.wantsPreviews ? encodePreview(preview) : '';
       tell(promptId, epoch, previewChannel(promptId), text, (n) => {
         if (n > 0 && !job.wantsPreviews) job.nextAt = 0;

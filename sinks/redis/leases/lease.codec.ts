@@ -6,7 +6,7 @@ import type { JobReport } from '../../../streams/reports/job-report';
 import type { Request } from '../../leases';
 import type { ProcessIdentity } from '../../process-identity';
 
-/** Who holds a lease: a store of a process. Where it runs is left out where that cannot be told. */
+/** Who holds a lease. `instance` is a random id of the store; `process` is absent where there is no Linux `/proc`. */
 export interface LeaseOwner {
   readonly instance: string;
   readonly process?: ProcessIdentity;
@@ -34,7 +34,7 @@ const leaseOwner = t.intersection([t.type({ instance: t.string }), t.partial({ p
 
 const registration = t.type({ serverUrl: t.string });
 
-/** Whoever passes a report on has checked it. */
+/** The instance that passes a report on has checked its values: here only their types are checked. */
 const report = t.intersection([
   t.type({ count: t.number }),
   t.partial({

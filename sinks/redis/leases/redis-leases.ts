@@ -13,15 +13,15 @@ import { withSight, type Orphans, type Sight } from './sight';
 /** The channel on which an instance publishes its name when it gives a session back. */
 export const RELEASED_CHANNEL = 'jobstream:released';
 
-/** Leases looked at in one go. */
+/** Leases read at once. */
 const LOOKS = 256;
 
 export const leaseKey = (clientId: string): string => `jobstream:lease:{${clientId}}`;
 
-/** The sharded channel on which a session's holder is asked. */
+/** The sharded channel on which a session's holder receives requests. */
 export const askChannel = (clientId: string): string => `jobstream:ask:{${clientId}}`;
 
-/** The commands that leases are made of. */
+/** The commands that leases need. */
 export type LeaseCommands = LeaseScripts &
   RegistryCommands & {
     spublish(channel: string, message: string): Promise<unknown>;
@@ -34,15 +34,16 @@ export interface RedisLeasesOptions {
   readonly listener: RedisListener;
   readonly ttlMs: number;
   readonly report: Report;
-  /** Told when a lease that was held here was not there to be extended. */
+  /** Called when a lease held here was gone when it was to be extended. */
   readonly onGone: () => void;
 }
 
 /**
- * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and runs out by itself; a registry names all sessions.
- * A session is registered after its lease is taken, so that nobody who sweeps in between finds it without an owner, and
- * unregistered after its lease is deleted. A crash in between leaves jobs that name a session which no registry has:
- * a look at all jobs registers it. An owner whose process is known to be gone, as on the same machine, counts as none.
+ * Leases in Redis: `jobstream:lease:{<clientId>}` names the owner and expires by itself; a registry names all sessions.
+ * A session is registered after its lease is taken, so that a sweep in between does not find it without an owner, and
+ * unregistered after its lease is deleted. A crash in between leaves jobs of a session that is not registered: recovery
+ * finds them among all jobs and registers it. An owner whose process has certainly ended, as on the same machine,
+ * counts as none.
  */
 class RedisLeases implements Leases {
   readonly ttlMs: number;
@@ -56,10 +57,14 @@ class RedisLeases implements Leases {
   readonly #self: LeaseOwner = { instance: randomUUID(), ...(this.#here !== undefined && { process: this.#here }) };
   readonly #selfJson = JSON.stringify(this.#self);
   readonly #registry: SessionRegistry;
-  /** Until when another's lease need not be looked at, by its owner as stored. Only while we hear what is given back. */
+  /**
+   * Leases of other instances by client id: until when each need not be read again, and its owner as stored. Used only
+   * while `RELEASED_CHANNEL` is heard.
+   */
   readonly #others = new Map<string, { readonly untilMs: number; readonly owner: string }>();
+  /** Whether `RELEASED_CHANNEL` is heard. */
   #hears = false;
-  /** Until when a lease that was taken or extended here is surely ours. */
+  /** Until when a lease taken or extended here is surely ours, ms: for half its time. */
   readonly #oursUntil = new Map<string, number>();
   readonly #reported = new Set<string>();
 
@@ -149,7 +154,10 @@ class RedisLeases implements Leases {
     );
   }
 
-  /** Registers a session that is held: from time to time, and where its lease was not there to be extended: it ran out, or all was wiped, the registry too. */
+  /**
+   * Registers a session that is held: from time to time, and at once if its lease was not there to be extended, as it
+   * had run out, or all of Redis was wiped, with the registry.
+   */
   #noted(session: SessionKey, outcome: string, startedAt: number): Observable<string> {
     const wasOurs = this.#oursUntil.has(session.clientId);
     if (!isHeld(outcome)) {
@@ -161,7 +169,10 @@ class RedisLeases implements Leases {
     return this.#registry.held(session, outcome !== 'held').pipe(map(() => outcome));
   }
 
-  /** A lease of another runs out no sooner than it said, unless it is given back, or its process seen to be gone. */
+  /**
+   * Another instance's lease is not read again before its time is over, unless a lease was given back or its process
+   * has ended.
+   */
   #sight(session: SessionKey): Observable<Sight> {
     return defer(() => {
       const { clientId } = session;
@@ -169,7 +180,7 @@ class RedisLeases implements Leases {
       if (oursMs > 0 && oursMs <= this.ttlMs) return of<Sight>({ tag: 'ours' });
       const seen = this.#others.get(clientId);
       const leftMs = (seen?.untilMs ?? 0) - Date.now();
-      // More than a lease has: the clock was set back.
+      // More time left than a lease has: the clock was set back.
       const isKnown = leftMs > 0 && leftMs <= this.ttlMs;
       if (this.#hears && seen !== undefined && isKnown && !this.#isOwnerGone(seen.owner))
         return of<Sight>({ tag: 'another’s', leftMs });
@@ -204,7 +215,7 @@ class RedisLeases implements Leases {
     return E.isRight(owner) && owner.right.process !== undefined && isGone(owner.right.process, this.#here);
   }
 
-  /** Once: the same garbage is met at every sweep. */
+  /** Reports a key once: each sweep finds the same value again. */
   #tell(unreadable: UnreadableLease): void {
     if (!this.#reported.has(unreadable.key)) this.#report('redis leases', unreadable);
     this.#reported.add(unreadable.key);

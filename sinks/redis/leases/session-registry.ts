@@ -5,13 +5,13 @@ import type { SessionKey } from '../../leases';
 import type { LeaseScripts } from '../scripts/leases';
 import { decodeRegistration, UnreadableLease } from './lease.codec';
 
-/** Every session that may have jobs, by client id: whoever holds none of them can still find them. */
+/** All sessions that may have jobs, by client id, for instances to find those that they do not hold. */
 export const SESSIONS_KEY = 'jobstream:sessions';
 
-/** How often a session that is held is registered again; sooner where a sweep does not find it, or its lease was gone. */
+/** How often a held session is registered again, ms; sooner if a sweep did not find it, or its lease was gone. */
 const REGISTER_MS = 30_000;
 
-/** The commands that the registry is made of. */
+/** The commands that the registry needs. */
 export type RegistryCommands = Pick<LeaseScripts, 'registerSession'> & {
   hgetall(key: string): Promise<Record<string, string>>;
   hdel(key: string, field: string): Promise<number>;
@@ -26,7 +26,7 @@ export class SessionRegistry {
   /** When each session was last registered here, ms. */
   readonly #registeredAt = new Map<string, number>();
 
-  /** `tell` hears of each value that cannot be read. */
+  /** `tell` is called with each value that cannot be read. */
   constructor(
     redis: RegistryCommands,
     ask: <T>(command: () => Promise<T>) => Observable<T>,
@@ -49,7 +49,7 @@ export class SessionRegistry {
     );
   }
 
-  /** Registers a session that is held: now if asked to, else unless that was done here within `REGISTER_MS`. */
+  /** Registers a session that is held: if `now`, at once; else if it was not registered here within `REGISTER_MS`. */
   held(session: SessionKey, now: boolean): Observable<unknown> {
     return defer(() => {
       const { clientId } = session;
@@ -68,7 +68,7 @@ export class SessionRegistry {
     return this.#ask(() => this.#redis.hdel(SESSIONS_KEY, clientId));
   }
 
-  /** Every readable session. What was registered here and is not there is registered again when it is next held. */
+  /** Every readable session. One that was registered here and is missing is registered again at its next `held`. */
   sessions(): Observable<SessionKey> {
     return this.#ask(() => this.#redis.hgetall(SESSIONS_KEY)).pipe(
       catchError((error: unknown) => {

@@ -1,6 +1,6 @@
 import type { SessionKey } from '../../leases';
 
-/** What is known of a session from outside. */
+/** Who holds a session, as a sweep sees it. */
 export type Sight =
   | { readonly tag: 'orphan'; readonly session: SessionKey }
   | { readonly tag: 'ours' }
@@ -11,7 +11,7 @@ export interface Orphans {
   readonly nextInMs?: number;
 }
 
-/** What is found, with one session more. */
+/** Adds one session to what a sweep found. */
 export function withSight({ sessions, nextInMs = Number.POSITIVE_INFINITY }: Orphans, sight: Sight): Orphans {
   const found = sight.tag === 'orphan' ? [...sessions, sight.session] : sessions;
   const next = sight.tag === 'another’s' ? Math.min(nextInMs, sight.leftMs) : nextInMs;

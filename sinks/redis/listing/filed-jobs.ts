@@ -2,28 +2,28 @@ import type { Observable } from 'rxjs';
 import { sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import { remember } from '../../../streams/maps/remember';
 
-/** The first write after this time renews an unsettled job's entries, so that they outlive the state. */
+/** A write after this many seconds renews an unsettled job's entries in the index, so that they outlive the state. */
 export const RENEW_S = 1200;
 
-/** The most jobs whose index entries are remembered to be right; others are put again. */
+/** Of how many jobs the entries are remembered; those of other jobs are written again. */
 const KNOWN = 50_000;
 
-/** What is known to be in the index of a job that this instance writes. */
+/** What this instance wrote last to the index for a job. */
 interface Filed {
-  /** Absent where the sets do not agree. */
+  /** `undefined` if the sets of the user and those of all users differ. */
   readonly standing: JobStanding | undefined;
   readonly session: string;
   readonly atMs: number;
-  /** Put together with the state that is stored next. */
+  /** Written for a state that was not stored yet. */
   readonly isNew: boolean;
 }
 
-/** What this instance put into the index, of `KNOWN` jobs at most. */
+/** What this instance wrote to the index, for `KNOWN` jobs at most. */
 export class FiledJobs {
   readonly #filed = new Map<string, Filed>();
   readonly #nowMs: () => number;
 
-  /** `damaged$` emits when parts of the index were lost: nothing is known then. */
+  /** `damaged$` emits when parts of the index were lost: then all is forgotten. */
   constructor(nowMs: () => number, damaged$: Observable<unknown>) {
     this.#nowMs = nowMs;
     damaged$.subscribe(() => this.#filed.clear());
@@ -42,7 +42,7 @@ export class FiledJobs {
     this.#filed.delete(promptId);
   }
 
-  /** Whether a job's entries need no renewal. */
+  /** Whether a job's entries need no renewal yet. */
   isFresh(state: JobState): boolean {
     const filed = this.get(state.promptId);
     return (

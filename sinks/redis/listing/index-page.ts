@@ -2,7 +2,7 @@ import type { JobStanding } from '../../../streams/job/job-state';
 import { newestFirst, noJobs, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
 import type { IndexPage } from '../scripts/jobs';
 
-/** An entry of the index; its state may be gone or stand otherwise by now. */
+/** An entry of the index. Its state may be gone by now, or have another standing. */
 export interface IndexEntry extends Position {
   readonly standing: JobStanding;
 }
@@ -12,7 +12,7 @@ export interface EntriesQuery {
   readonly standings: readonly JobStanding[];
   readonly most: number;
   readonly after?: Position | undefined;
-  /** Submitted before, ms. */
+  /** Submitted before this time, ms since 1970. */
   readonly until?: number | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface Entries {
   readonly bytes: number;
 }
 
-/** What the script answered. */
+/** Reads the answer of `index/page.lua`, asked for `most` entries of each standing in `wanted`. */
 export function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStanding[], most: number): Entries {
   const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
   const each = STANDINGS.map((standing, i) => [standing, counts[i] ?? 0]);

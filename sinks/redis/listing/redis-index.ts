@@ -11,63 +11,67 @@ import { agreed, grouped, type Filing } from './refiled';
 import { entriesOf, type Entries, type EntriesQuery } from './index-page';
 
 const SLACK_S = 60;
-/** The time to live of an entry, s: longer than that of the state it leads to. */
+/** The time to live of an entry, unsettled and settled, s: longer than that of its state. */
 const LIVES = [STATE_TTL_S + RENEW_S + SLACK_S, STATE_TTL_S + SLACK_S] as const;
 
-/** An entry younger than this is never stale: its state may be on its way. */
+/** An entry younger than this is never stale, s: its state may not be stored yet. */
 const GUARD_S = 60;
 
-/** Sets of all jobs; no user's, whose names are percent-encoded. */
+/** The owner of the sets of all jobs. No user has this name: theirs are percent-encoded. */
 const ALL = '@';
 
-/** Whose sets: a user's, or those of all. */
+/** The owner in the names of the sets: a user, or all users. */
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
-/** A user's seven keys, in one slot. */
+/** An owner's seven keys, in one slot. */
 const indexKeys = (owner: string): readonly TypedKey[] =>
   [...STANDINGS, 'until', 'bytes'].map((name) => [
     `jobstream:jobs:{${owner}}:${name}`,
     name === 'bytes' ? 'hash' : 'zset',
   ]);
 
-/** The unsettled jobs that a session watches. */
+/** The key of the unsettled jobs that a session watches. */
 export const watchedKey = (clientId: string): string => `jobstream:watched:{${encoded(clientId)}}`;
 
-/** Without braces and colons; what no UTF-8 can be made of is as good as lost. */
+/** Without braces and colons. `Buffer` replaces lone surrogates, at which `encodeURIComponent` throws. */
 const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).toString());
 
 /**
- * Which jobs there are: of each user, and of all, by standing and the newest first; and which unsettled ones each session
- * watches. A job is added before its state is first stored, and filed elsewhere after that: so whatever is stored is
- * found, and what is found may be stale. Whoever finds that heals it.
+ * The jobs of each user and of all users, by standing, the newest first; and the unsettled jobs that each session
+ * watches. A job is added before its state is first stored, and moved to its new standing after a state was: so every
+ * stored job is found, but an entry may be stale. The instance that finds a stale one heals it.
  */
 export interface RedisIndex {
-  /** Whether the job is in the index as it stands: then there is nothing to do before its state is stored, nor after. */
+  /** Whether the index has this unsettled job under its standing: then `before` and `after` have nothing to do. */
   isFiled(state: JobState): boolean;
-  /** Before a state is stored. Completes without a command where nothing is new. */
+  /** Call before a state is stored: adds the job, or renews its entries. Sends no command if they are fresh. */
   before(state: JobState, workflowBytes?: number): Observable<never>;
   /**
-   * Files jobs that are stored, many with one command an owner: of who is filed as it stands then, `before` and `after`
-   * have nothing to do.
+   * Files stored jobs that are unsettled, with one command per owner and one per session. Where they are filed by their
+   * standing, `before` and `after` have nothing to do for them.
    */
   refile(states: readonly JobState[]): Observable<never>;
-  /** After it was; `isNew` where nothing of the job was there, and so perhaps nothing of the index either. */
+  /**
+   * Call after a state was stored: moves the job to its standing. `isNew`: Redis had no state of the job, and so
+   * perhaps no entries either.
+   */
   after(state: JobState, isNew?: boolean): Observable<never>;
   /**
-   * Files a job that was found under another standing, or not at all, unless that was put just now: in the sets of `owner`,
-   * where it was found, and in all others, for what lost one move has mostly lost both.
+   * Moves a job that was found under another standing, or adds one that is in no set: in the sets of `owner`, where it
+   * was found, and in its others, since a write that lost one move has mostly lost both. Leaves an entry alone that is
+   * younger than `GUARD_S`.
    */
   heal(owner: string, state: JobState): Observable<never>;
-  /** Drops entries of an owner that lead to no state. */
+  /** Drops entries of an owner that have no state, unless they are younger than `GUARD_S`. */
   drop(owner: string, promptIds: readonly string[]): Observable<never>;
-  /** Forgets a job at once. */
+  /** Drops a job's entries, however young. */
   forget(state: JobState): Observable<never>;
   entries(query: EntriesQuery): Observable<Entries>;
   missing(promptIds: readonly string[]): Observable<readonly string[]>;
-  /** Who a session watches. */
+  /** The ids of the jobs that a session watches. */
   watched(clientId: string): Observable<readonly string[]>;
   dropWatched(clientId: string, promptIds: readonly string[]): Observable<never>;
-  /** Emits after a part of the index was lost, since somebody had written over it: jobs are missing. */
+  /** Emits after a part of the index was lost because another program had written over it: jobs are missing. */
   readonly damaged$: Observable<unknown>;
 }
 
@@ -173,7 +177,7 @@ class ScriptedIndex implements RedisIndex {
     return dropped$.pipe(ignoreElements());
   }
 
-  /** Files a job as it stands, and ends its session's watch of it where it settled. */
+  /** Moves a job to its standing; a settled one leaves the set of its session. */
   #moved(state: JobState): Observable<unknown> {
     const { promptId } = state;
     const standing = standingOf(state);
@@ -196,7 +200,7 @@ class ScriptedIndex implements RedisIndex {
     );
   }
 
-  /** Has these jobs live on as they are filed, or files them: how each is. */
+  /** Renews the entries of these jobs where they are, or adds them. Emits how each is filed. */
   #renewed(owner: string, states: readonly JobState[]): Observable<readonly Filing[]> {
     const args = states.flatMap((state) => [state.promptId, state.startedAt, numberOf(standingOf(state))]);
     return this.#ofOwner(owner, (keys) => this.#redis.renewInIndex(...keys, ...LIVES, ...args)).pipe(
@@ -234,6 +238,6 @@ export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number, 
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 
-/** Standings as the scripts have them, from 1 on. */
+/** Standings as the scripts count them, from 1 on. */
 const numberOf = (standing: JobStanding): number => STANDINGS.indexOf(standing) + 1;
 const standingAt = (at = 0): JobStanding | undefined => STANDINGS[at - 1];

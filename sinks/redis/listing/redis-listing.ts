@@ -29,27 +29,27 @@ import { CHUNK, portions, storedStates, type Read, type Reads } from './stored-s
 
 /** Entries healed at a time. */
 const HEALS = 16;
-/** Entries of live jobs read in one go: of most, nothing else is. */
+/** Entries of live jobs read at once: most jobs are known, and their states are not read. */
 const ENTRIES = 1_000;
 const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 type IsKnown = (promptId: string) => boolean;
-const nobody: IsKnown = () => false;
+const noneKnown: IsKnown = () => false;
 
 export type RedisListing = Pick<JobStore, 'page' | 'live' | 'liveOf' | 'usage'>;
 
-/** Jobs by the index. Each state is read; what it shows to be stale is healed on the way. */
+/** Lists jobs by the index. Each state is read, and entries that it shows to be stale are healed. */
 export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Report): RedisListing {
   const reads = storedStates(nodes, report);
   const adopted$ = adopted(nodes, index, reads);
   return {
     page: (query) => named(index, reads, query),
-    live: (isKnown = nobody) =>
+    live: (isKnown = noneKnown) =>
       concat(
         adopted$,
         defer(() => indexedLive(index, reads, isKnown)),
       ),
-    liveOf: (clientId, isKnown = nobody) =>
+    liveOf: (clientId, isKnown = noneKnown) =>
       concat(
         adopted$,
         defer(() => watchedBy(index, reads, clientId, isKnown)),
@@ -61,10 +61,10 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
   };
 }
 
-/** Healing is for the next reader: where it fails, this one has lost nothing. */
+/** Healing helps the next reader: if it fails, this one has lost nothing. */
 const quietly = (work$: Observable<never>): Observable<never> => work$.pipe(catchError(() => EMPTY));
 
-/** Drops entries that lead to no state, and files anew those that stand otherwise. */
+/** Drops entries without a state, and moves those whose state has another standing. */
 function healed(
   index: RedisIndex,
   owner: string,
@@ -82,7 +82,7 @@ function healed(
   );
 }
 
-/** Whoever looks for a job by its whole id finds it, however old it is. */
+/** If `text` is a whole job id, that job is found however many are newer. */
 function named(index: RedisIndex, reads: Reads, query: JobQuery): Observable<JobPage> {
   const { text = '', cursor } = query;
   if (text === '' || cursor !== undefined) return listed(index, reads, query);
@@ -158,7 +158,10 @@ function watchedBy(index: RedisIndex, reads: Reads, clientId: string, isKnown: I
   );
 }
 
-/** Indexes what older writers, and others, left without an index: once, and all anew where a part of the index was lost (R17). */
+/**
+ * Adds states to the index that older versions or other programs wrote without it: once, and all states once more after
+ * a part of the index was lost (R17).
+ */
 function adopted(nodes: RedisNodes, index: RedisIndex, reads: Reads): Observable<never> {
   let isDamaged = false;
   index.damaged$.subscribe(() => (isDamaged = true));

@@ -1,9 +1,9 @@
 import type { JobStanding, JobState } from '../../../streams/job/job-state';
 
-/** How one owner's sets file a job. */
+/** The standing under which one owner's sets have a job. */
 export type Filing = readonly [promptId: string, standing: JobStanding];
 
-/** How jobs are filed; nothing where the sets of a job's owners do not agree. */
+/** The standing of each job; `undefined` if the sets of its two owners differ. */
 export function agreed(filings: readonly Filing[]): ReadonlyMap<string, JobStanding | undefined> {
   const standings = new Map<string, JobStanding | undefined>();
   for (const [promptId, standing] of filings)
@@ -11,7 +11,7 @@ export function agreed(filings: readonly Filing[]): ReadonlyMap<string, JobStand
   return standings;
 }
 
-/** The states by each key that they have. */
+/** Groups states by key; a state is in the group of each of its keys. */
 export function grouped(
   states: readonly JobState[],
   keysOf: (state: JobState) => readonly string[],

@@ -8,18 +8,18 @@ import { jobKey, UnreadableState } from '../../job-store';
 import type { RedisNodes } from '../connection/topology';
 import { toldOnce } from '../stored/told-once';
 
-/** States read in one go. */
+/** States read at once. */
 export const CHUNK = 250;
 
-/** A job that was read, or nothing readable in its place. */
+/** A job and its state, if there is one that can be read. */
 export interface Read {
   readonly promptId: string;
   readonly state: JobState | undefined;
-  /** Nothing is there at all. */
+  /** The key does not exist. */
   readonly isGone: boolean;
 }
 
-/** Reads the states of so many jobs, in their order. What is unreadable is reported once and has no state. */
+/** Reads the states of these jobs, in their order. An unreadable one is reported once and emitted without a state. */
 export type Reads = (promptIds: readonly string[]) => Observable<Read>;
 
 export function storedStates(
@@ -36,7 +36,7 @@ export function storedStates(
     return of({ promptId, state: undefined, isGone: false });
   }
 
-  /** To MGET, a key of another type is as good as gone. */
+  /** MGET answers `null` for a key that is missing and for one of another type; TYPE tells which. */
   const unreadOf = (promptId: string): Observable<Read> =>
     ask(() => redis.type(jobKey(promptId))).pipe(
       map((type): Read => {

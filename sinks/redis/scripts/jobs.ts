@@ -1,13 +1,16 @@
 import { lua, type Script } from './lua';
 
-/** What of the index a page needs: jobs by standing, bytes of workflows, and for each standing asked for promptIds and their `startedAt`. */
+/**
+ * The answer of `index/page.lua`: jobs by standing, bytes of all workflows, and for each standing asked for a list of
+ * promptId, `startedAt`, ….
+ */
 export type IndexPage = readonly [
   counts: readonly number[],
   bytes: string,
   ...ofStandings: readonly (readonly string[])[],
 ];
 
-/** What became of a state, and how many heard it; -1 where it was not published. */
+/** The answer of `jobs/put.lua`. `listeners` is how many received the state; -1 if it was not published. */
 export type PutAnswer = readonly [outcome: 'stored' | 'created' | 'stale' | 'overwrote', listeners: number];
 
 export interface JobScripts {

@@ -1,6 +1,9 @@
 import { lua } from './lua';
 
-/** Scripts of one key each, for in a cluster two sessions, or a session and the registry, are on different nodes. All may run twice. */
+/**
+ * Scripts of one key each: in a cluster two sessions, or a session and the registry, may be on different nodes. Each
+ * may run twice.
+ */
 export interface LeaseScripts {
   holdLease(key: string, owner: string, ttlMs: number, from: string): Promise<string>;
   releaseLease(key: string, owner: string): Promise<number>;

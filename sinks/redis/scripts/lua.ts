@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A script as ioredis wants it, from the `.lua` files beside this one, in their order: what the first define, the later use. */
+/** A script for ioredis, of these `.lua` files in this order: the later use what the first define. */
 export const lua = (numberOfKeys: number, ...names: readonly string[]) => ({
   lua: names.map((name) => readFileSync(join(__dirname, `${name}.lua`), 'utf8')).join('\n'),
   numberOfKeys,

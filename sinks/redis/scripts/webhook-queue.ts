@@ -1,8 +1,8 @@
 import { lua, type Script } from './lua';
 
 /**
- * Every hook is in one slot, so that a script sees both the order in which they are due and one of them. Times are
- * Redis's own, in ms. A hash that has no `text` is a hook that is done.
+ * Every hook is in one slot, so that a script has both the order in which they are due and one hook. Times are by
+ * Redis's clock, in ms. A hash without `text` is a hook that is done.
  */
 export interface HookScripts {
   readonly addHook: Script<number>;

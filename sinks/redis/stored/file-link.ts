@@ -2,22 +2,25 @@ import { defer, EMPTY, throwError, type Observable } from 'rxjs';
 import { StoreUnavailable } from '../../job-store';
 import type { RedisCommands, RedisNodes } from '../connection/topology';
 
-/** A connection for what is large, opened when the first of it comes: on the one for all else, leases would wait behind it. */
+/** A connection for files, opened for the first one: on the connection for commands, leases would wait behind them. */
 export interface FileLink {
-  /** Has a command answered that sends or fetches so many bytes, within a time that grows with them. Errors with `StoreUnavailable`. */
+  /**
+   * Runs a command that sends or fetches this many bytes, within a time that grows with them. Errors with
+   * `StoreUnavailable`.
+   */
   readonly ask: <T>(bytes: number, command: (redis: RedisCommands) => Promise<T>) => Observable<T>;
-  /** Completes when what was asked is answered, as far as it is at all, and the connection is gone. */
+  /** Waits until each command under way has an answer or an error, closes the connection and completes. */
   readonly close: () => Observable<never>;
 }
 
-/** How long a MiB may take: a link of 8 Mbit/s. */
+/** How long a MiB may take, ms: a link of 8 Mbit/s. */
 const MS_PER_MIB = 1_000;
 
-/** `leastMs` is for what is small. */
+/** `leastMs` is the time of a command without bytes. */
 export function fileLink(open: () => RedisNodes, leastMs: number): FileLink {
   let nodes: RedisNodes | undefined;
   let isClosed = false;
-  /** Bytes of all that is under way: one waits behind the others. */
+  /** Bytes of all commands under way: each waits behind the others. */
   let underWay = 0;
 
   const answered = <T>({ startOver }: RedisNodes, bytes: number, command: () => Promise<T>): Promise<T> => {
@@ -40,7 +43,10 @@ export function fileLink(open: () => RedisNodes, leastMs: number): FileLink {
   };
 }
 
-/** What is late is not sent to its end: it would hold up what comes next, and be sent again beside itself. */
+/**
+ * Rejects after `mostMs`, and drops the connection: else a late upload would go on, hold up the next command, and be
+ * sent again beside itself by the next attempt.
+ */
 function within<T>(answer: Promise<T>, mostMs: number, startOver: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {

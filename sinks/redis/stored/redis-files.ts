@@ -6,7 +6,10 @@ import type { WholeKeys } from '../connection/whole-keys';
 import type { RedisCommands } from '../connection/topology';
 import type { FileLink } from './file-link';
 
-/** The files of a job, in the slot of its state, and renewed with it: a hash of `m<name>`, the type, and `b<name>`, the bytes. */
+/**
+ * The key of a job's files, in the slot of its state and renewed with it: a hash of `m<name>`, the MIME type, and
+ * `b<name>`, the bytes.
+ */
 export const filesKey = (promptId: string): string => keyBeside(jobKey(promptId), 'files');
 
 type Command<T> = (redis: RedisCommands, key: string) => Promise<T>;
@@ -34,7 +37,7 @@ export function redisFiles({ ask }: FileLink, keys: WholeKeys): Pick<JobStore, '
         ignoreElements(),
       ),
 
-    // How many bytes come tells how long they may take.
+    // Asks for the number of bytes first, by which the time is bounded.
     file: (promptId, name) =>
       ofFiles(promptId, 0, (redis, key) => redis.hstrlen(key, `b${name}`)).pipe(
         mergeMap((bytes) => ofFiles(promptId, bytes, (redis, key) => redis.hmgetBuffer(key, `m${name}`, `b${name}`))),

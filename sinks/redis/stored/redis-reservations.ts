@@ -5,7 +5,7 @@ import type { RedisCommands } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
 import { toldOnce } from './told-once';
 
-/** What a caller's name for a submission stands for. */
+/** The key of a name that a caller reserves. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 
 /** Texts under names that callers reserve; see `JobStore.reserve`. */
@@ -19,7 +19,7 @@ export function redisReservations(
     reserve: (name, text) =>
       ask(() => redis.set(reservedKey(name), text, 'EX', RESERVED_S, 'NX', 'GET')).pipe(
         map((held) => held ?? text),
-        // Not ours, as a string that is none of ours: an error would count as an outage, at which the caller asks for ever.
+        // Emits a text that is none of ours. An error would count as an outage, and the caller would try for ever.
         catchError((error: unknown) => {
           if (!isWrongType(error)) throw error;
           tellOnce(new UnreadableState(reservedKey(name), 'it is not a string'));

@@ -14,10 +14,13 @@ import type { RedisIndex } from '../listing/redis-index';
 import { filesKey } from './redis-files';
 import { toldOnce } from './told-once';
 
-/** The workflow of a job that may be run again, in the slot of its state. */
+/** The key of a job's workflow, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
 
-/** Beside a job's key and in its slot: "epoch:seq" of the newest state, kept even if the state itself is written over. */
+/**
+ * The key of a job's fence, in the slot of its state: "epoch:seq" of the newest state, kept even if the state is
+ * written over.
+ */
 export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
 export interface RedisStatesParts {
@@ -66,7 +69,8 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     const { redis, ask } = this.#parts;
     const key = workflowKey(promptId);
     return ask(() => redis.get(key)).pipe(
-      // An error would count as an outage, and whoever claims the job would wait for its end, all others with it (R15).
+      // An error would count as an outage: whoever takes the job up would wait for its end, and all others with it
+      // (R15).
       catchError((error: unknown) => {
         if (!isWrongType(error)) throw error;
         this.#tellOnce(new UnreadableState(key, 'it is not a string'));
@@ -105,7 +109,10 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     );
   }
 
-  /** State, fence, workflow and feed in one script; the index has the job before, and files it anew after. While a job runs it is filed already. */
+  /**
+   * Writes state, fence and workflow, and publishes, in one script. The index gets the job before, and moves it after;
+   * while the standing of a running job stays the same, it is left alone.
+   */
   #put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
     const { index } = this.#parts;
     const isFiled = kept === undefined && index.isFiled(state);

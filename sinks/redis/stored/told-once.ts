@@ -2,7 +2,7 @@ import { bounds } from '../../../streams/bounds';
 import type { Report } from '../../../streams/operators/reporting';
 import type { UnreadableState } from '../../job-store';
 
-/** Reports what is unreadable under a key once: the same garbage is met at every look. */
+/** Reports an unreadable key once: each read meets the same value again. */
 export function toldOnce(where: string, report: Report): (unreadable: UnreadableState) => void {
   const told = new Set<string>();
   return (unreadable) => {

@@ -1,81 +1,27 @@
-import {
-  concat,
-  defer,
-  isObservable,
-  lastValueFrom,
-  map,
-  mergeMap,
-  of,
-  Subject,
-  throwError,
-  timer,
-  VirtualTimeScheduler,
-  type Observable,
-} from 'rxjs';
-import { delivery } from '../../../gateway/webhooks/delivery';
-import { fairQueue, type Errand } from '../../../gateway/webhooks/fair-queue';
-import type { Message, Outcome } from '../../../gateway/webhooks/sender';
-import { StoreUnavailable } from '../../../sinks/job-store';
+import { map, mergeMap, timer } from 'rxjs';
 import type { Hooks } from '../../../sinks/webhook-queue';
-import type { JobState } from '../../../streams/job/job-state';
-import { jobViews } from '../../../gateway/wire/job-views';
 import { aState } from '../../sinks/a-state';
-import { memoryHooks } from '../support/webhooks/memory-hooks';
+import {
+  ada,
+  adas,
+  clock,
+  delivered,
+  delivering,
+  done,
+  ended,
+  firstHooks,
+  failed,
+  pass,
+  reports,
+  startClock,
+} from './delivering';
 
-let clock: VirtualTimeScheduler;
 let hooks: Hooks;
-let reports: string[];
 beforeEach(() => {
-  clock = new VirtualTimeScheduler();
-  hooks = memoryHooks(clock);
-  reports = [];
+  startClock();
+  hooks = firstHooks;
 });
-
-/** Virtual time goes on in steps, after each of which promises are kept. */
-const pass = async (ms: number, stepMs = 1_000): Promise<void> => {
-  for (const end = clock.now() + ms; clock.now() < end;) {
-    clock.maxFrames = clock.now() + stepMs;
-    clock.schedule(() => 'now', stepMs);
-    clock.flush();
-    await new Promise(setImmediate);
-  }
-};
-
-const done = (work$: Observable<never>) => lastValueFrom(work$, { defaultValue: undefined });
-const ended = aState({ status: 'completed' });
-const delivered: Outcome = { tag: 'delivered' };
-const failed: Outcome = { tag: 'failed', reason: 'it answered 500' };
-
-const ada = { role: 'user' as const };
-const adas = (promptId: string) => ({ promptId, userId: ended.userId });
-
-const open = (
-  outcomes: (n: number, message: Message) => Outcome | Observable<Outcome>,
-  job: () => JobState | undefined = () => ended,
-) => {
-  const sent: { readonly atMs: number; readonly message: Message }[] = [];
-  const states$ = new Subject<JobState>();
-  const it = delivery({
-    pipeline: {
-      get: (_promptId, isShown = () => true) => {
-        const state = job();
-        return Promise.resolve(state !== undefined && isShown(state) ? state : undefined);
-      },
-      states$,
-    },
-    views: jobViews(() => []),
-    hooks,
-    send: (message) => {
-      sent.push({ atMs: clock.now(), message });
-      const outcome = outcomes(sent.length, message);
-      return isObservable(outcome) ? outcome : of(outcome);
-    },
-    clock,
-    random: () => 1,
-    report: (_where, error) => reports.push(String(error)),
-  });
-  return { add: (...given: Parameters<typeof it.add>) => it.add(...given), close: () => it.close(), sent, states$ };
-};
+const { open } = delivering(() => hooks);
 
 test('tries for a day, less and less often, always the same, then gives up and says so', async () => {
   const { add, close, sent } = open(() => failed);
@@ -91,26 +37,6 @@ test('tries for a day, less and less often, always the same, then gives up and s
   expect(sent.at(-1)!.atMs).toBeLessThan(24.1 * 3_600_000);
   expect(new Set(sent.map(({ message: { id, url, body } }) => JSON.stringify([id, url, body]))).size).toBe(1);
   expect(reports).toEqual([expect.stringMatching(/gave up telling of job-1: it answered 500/)]);
-  close();
-});
-
-test('of a store that is away is told once an outage', async () => {
-  let isAway = false;
-  const kept = hooks;
-  const claim: Hooks['claim'] = (most, forMs) =>
-    isAway ? throwError(() => new StoreUnavailable('Redis is away')) : kept.claim(most, forMs);
-  hooks = { ...kept, claim };
-  const { add, close, sent } = open(() => delivered);
-  for (const outage of [1, 2]) {
-    isAway = true;
-    await pass(60_000);
-    expect(reports).toEqual(Array(outage).fill('StoreUnavailable: Redis is away'));
-    isAway = false;
-    await pass(5_000);
-  }
-  await add(adas('job-1'), 'https://example.com/', ada);
-  await pass(60_000);
-  expect(sent).toHaveLength(1);
   close();
 });
 
@@ -146,49 +72,6 @@ test('tells at once what settles here, and within half a minute what nobody told
   job = aState({ promptId: 'job-2', status: 'failed' });
   await pass(31_000);
   expect(sent).toHaveLength(2);
-  close();
-});
-
-test('two on one store tell once; what one took and did not tell, the other does', async () => {
-  const [one, other] = [open(() => delivered), open(() => delivered)];
-  for (let n = 0; n < 120; n += 1) await one.add(adas(`job-${n}`), 'https://example.com/', ada);
-  await pass(5_000);
-  expect(new Set([...one.sent, ...other.sent].map(({ message }) => message.id)).size).toBe(120);
-  expect(one.sent.length + other.sent.length).toBe(120);
-  await done(hooks.add({ promptId: 'x', text: '{"url":"https://e.com","at":0,"attempts":0}' }, 0));
-  await lastValueFrom(hooks.claim(1, 30_000)); // and dies
-  one.close();
-  await pass(29_000);
-  expect(other.sent.filter(({ message }) => message.id === 'msg_x')).toEqual([]);
-  await pass(3_000);
-  expect(other.sent.at(-1)?.message.id).toBe('msg_x');
-  other.close();
-});
-
-test('tells within seconds what another looked at before the store had the job’s end', async () => {
-  let job = aState({ status: 'processing' });
-  const kept = hooks;
-  /** The other has it first, finds the job under way, and puts it off. */
-  const putOff$ = kept.claim(1, 30_000).pipe(mergeMap(([hook]) => kept.later(hook!, 30_000)));
-  let isFirst = true;
-  const hurry: Hooks['hurry'] = (promptId) =>
-    defer(() => {
-      const hurried$ = isFirst ? concat(kept.hurry(promptId), putOff$) : kept.hurry(promptId);
-      isFirst = false;
-      return hurried$;
-    });
-  hooks = { ...kept, hurry };
-  const { add, close, sent, states$ } = open(
-    () => delivered,
-    () => job,
-  );
-  await add(adas('job-1'), 'https://example.com/', ada);
-  job = ended;
-  states$.next(ended);
-  await pass(1_000);
-  expect(sent).toEqual([]);
-  await pass(4_000);
-  expect(sent).toHaveLength(1);
   close();
 });
 
@@ -248,25 +131,6 @@ test.each([
     close();
   },
 );
-
-test('[R16] one user’s webhooks, to however many hosts, leave room for others’; first attempts go before repeated ones', async () => {
-  const { add, close, sent } = open((_n, { url }) =>
-    url.includes('stuck') ? timer(15_000, clock).pipe(map(() => failed)) : delivered,
-  );
-  for (let n = 0; n < 200; n += 1) await add(adas(`stuck-${n}`), `https://stuck-${n}.example/`, ada);
-  await pass(2_000);
-  expect(sent).toHaveLength(10);
-  const queue = fairQueue<Errand>({ all: 1, perHost: 1, perUser: 1 });
-  const [again, first] = [
-    { host: 'a', userId: 'ada', attempts: 3 },
-    { host: 'b', userId: 'bob', attempts: 0 },
-  ];
-  expect([queue.offer(again, 0), queue.offer(first, 0)]).toEqual([true, true]);
-  expect(queue.begin()).toEqual([first]);
-  queue.over(first);
-  expect(queue.begin()).toEqual([again]);
-  close();
-});
 
 test('a webhook is told of the job of whoever asked for it, and of no other', async () => {
   const { add, close, sent } = open(() => delivered);

@@ -9,8 +9,8 @@ import { writeBehind } from '../../../sinks/writing/queued-writes';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../support/redis/redis-cluster';
 import { aState } from '../a-state';
-import { jobStoreContract } from '../contracts/job-store.contract';
-import { leasesContract } from '../contracts/leases.contract';
+import { jobStoreContract } from '../contracts/job-store/contract';
+import { leasesContract } from '../contracts/leases/contract';
 import { PATIENCE_MS, eventually, until } from '../../support/until';
 
 let cluster: RedisCluster;

@@ -83,6 +83,7 @@ function heard(
   receiver.on('ping', (message: Buffer) => messages.push(`p${message.toString('latin1')}`));
   let answer = '';
   let late: (() => void)[] = [];
+  let settled = 0;
   const splitter = frameSplitter({
     mostBytes: MOST,
     isOvertakable: mayBeOvertakable,
@@ -93,9 +94,11 @@ function heard(
       // Read as late as it may be.
       late.push(() => (messages[at] = `t${from.toString('latin1', start, end)}`));
     },
-    settle: () => {
-      late.forEach((read) => read());
+    settle: (read) => {
+      late.forEach((message) => message());
       late = [];
+      settled += 1;
+      return settled % 3 === 0 ? Buffer.alloc(MOST) : read;
     },
     pass: (some) => {
       if (answer.length < ANSWER.length) answer += some.toString('latin1');

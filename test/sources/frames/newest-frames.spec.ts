@@ -1,12 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { VirtualTimeScheduler } from 'rxjs';
-import { publicJob } from '../../../gateway/wire/public-job';
-import { recorded, type NodeHistory } from '../../../gateway/wire/node-history';
-import type { Recorded } from '../../../scripts/recording/recording.codec';
-import { recordingAt } from '../../../scripts/recording/recording-files';
-import { replay, type Replayed } from '../../../scripts/replay';
 import { newestFrames } from '../../../sources/frames/newest-frames';
 import { readingTime } from '../../../sources/frames/reading-time';
 import { decoded } from '../../../sources/session';
@@ -14,59 +7,16 @@ import type { BoardEvent } from '../../../streams/board/board';
 import { bounds } from '../../../streams/bounds';
 import { pythonJson } from '../../../bench/frames/wire-frames';
 import { runs } from '../../support/jest/runs';
-import { recordings } from '../../support/replay/recordings';
-
-const LONG = join(__dirname, '../../recordings/long');
-const all: readonly (readonly [name: string, lines: readonly Recorded[]])[] = [
-  ...recordings.map(({ name, lines }) => [name, lines] as const),
-  ...readdirSync(LONG).map((file) => [file, recordingAt(join(LONG, file))] as const),
-];
-
-/** The states of each job. */
-function byJob(changes: readonly Replayed[]): ReadonlyMap<string, readonly Replayed['state'][]> {
-  const states = new Map<string, Replayed['state'][]>();
-  for (const { state } of changes) states.set(state.promptId, [...(states.get(state.promptId) ?? []), state]);
-  return states;
-}
-
-/** The nodes in the order in which each first had its turn: of those at work side by side, steps that nobody reads alternate. */
-function nodesOf(states: readonly Replayed['state'][]): readonly string[] {
-  const history = states
-    .map((state) => publicJob(state, [], 'user'))
-    .reduce<NodeHistory | undefined>((before, job) => recorded(before, job), undefined);
-  return [...new Set((history?.turns ?? []).map(({ id, type, failed }) => `${id} ${type} ${String(failed)}`))];
-}
-
-const report = (where: string, error: unknown): never => {
-  throw new Error(where, { cause: error });
-};
-
-test.each(all)('%s: ends alike, whether overtaken frames are read or not', (name, lines) => {
-  const [every, newest] = [true, false].map((readsEvery) => byJob(replay(lines, report, undefined, { readsEvery })));
-  expect([...newest!.keys()]).toEqual([...every!.keys()]);
-  for (const [promptId, states] of newest!) {
-    const others = every!.get(promptId)!;
-    const [end, otherEnd] = [states.at(-1), others.at(-1)];
-    const said = ({ status, phase, outputs, failure, nodeErrors, attempt }: Partial<Replayed['state']>) => ({
-      ...{ status, phase, outputs, failure, nodeErrors, attempt },
-    });
-    expect(said(end!)).toEqual(said(otherEnd!));
-    // A run that breaks off is as far as its last step, which may have come at another time.
-    expect(Math.abs(end!.progress - otherEnd!.progress)).toBeLessThan(2);
-    // Of a job that somebody else posted only snapshots come: a node that was over within a window is in none that is read.
-    const seen = name.includes('broadcast') ? ['2 StepsWithProgress undefined'] : nodesOf(others);
-    expect(nodesOf(states)).toEqual(seen);
-    // [R2]
-    states.slice(1).forEach((state, n) => expect(state.progress).toBeGreaterThanOrEqual(states[n]!.progress));
-  }
-});
 
 /** A frame of one of three jobs, in their order as ComfyUI sends it, and how long after the one before. */
 interface Said {
   readonly afterMs: number;
   readonly text: string;
 }
-const jobs = ['a', 'b', 'c'];
+/** One by a name that is none of ComfyUI's, two by such as are alike in all that they are looked up by. */
+const jobs = ['a', ...['b', 'c'].map((id) => `${id}0000000-0000-4000-8000-000000000000`)];
+/** Of these bytes a frame with a long id is much, and one with a short id is not. */
+const LENT_BYTES = 512;
 const frame = fc.oneof(
   { weight: 8, arbitrary: fc.constant('progress_state') },
   { weight: 4, arbitrary: fc.constant('progress') },
@@ -130,17 +80,24 @@ function eventsOf(frames: readonly Said[], isPressed: boolean): readonly (readon
     time,
   });
   let at = 1;
-  for (const { afterMs, text } of frames) {
+  // As the socket lends its own bytes; frames that come at once are in one read.
+  let lent: Buffer = Buffer.alloc(LENT_BYTES);
+  let end = 0;
+  const settle = (): void => {
+    lent = texts.settle(lent);
+    lent.fill((end = 0));
+  };
+  frames.forEach(({ afterMs, text }, n) => {
     at += afterMs;
     clock.schedule(() => {
       if (isPressed) time.press(clock.now());
-      // As the socket lends its own bytes.
-      const lent = Buffer.from(text);
-      texts.take(lent, 0, lent.length);
-      texts.settle();
-      lent.fill(0);
+      if (end + text.length > LENT_BYTES) settle();
+      const start = end;
+      end += lent.write(text, start);
+      texts.take(lent, start, end);
+      if (frames[n + 1]?.afterMs !== 0) settle();
     }, at);
-  }
+  });
   clock.flush();
   return told;
 }
@@ -221,6 +178,25 @@ test('`progress` is read where no `progress_state` says the same, and of each no
   ]);
 });
 
+test('bytes in which frames of two jobs wait are not written over until both are read or overtaken', () => {
+  const [, b = '', c = ''] = jobs;
+  const said = (afterMs: number, promptId: string, n: number): Said => ({
+    ...{ afterMs, text: textOf('progress_state', promptId, '1', n) },
+  });
+  const frames = [said(0, b, 1), said(0, c, 1), said(5, b, 2), said(0, c, 2), ...[3, 4, 5].map((n) => said(5, b, n))];
+  const events = eventsOf(frames, false).map(([, event]) => event);
+  const steps = events.map((event) => event.tag === 'snapshot' && [event.promptId, event.nodes[0]?.value]);
+  expect(steps).toEqual(
+    expect.arrayContaining([
+      [b, 1],
+      [c, 1],
+      [b, 5],
+      [c, 2],
+    ]),
+  );
+  expect(steps).toHaveLength(4);
+});
+
 /** A socket that is too full, of whose frames each takes a millisecond to read. */
 function slowlyRead() {
   const clock = new VirtualTimeScheduler();
@@ -241,7 +217,7 @@ function slowlyRead() {
     time.press(clock.now());
     const frame = Buffer.from(textOf('progress_state', `job-${job}`, '1', 1).padEnd(bytes));
     texts.take(frame, 0, bytes);
-    texts.settle();
+    texts.settle(frame);
   };
   return { clock, reads, take };
 }

@@ -1,47 +1,11 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { inspect } from 'node:util';
 import { lastValueFrom } from 'rxjs';
-import { NoAnswer, read, rest, type Answer, type Rest, type RestLimits } from '../../../sources/rest/rest';
-import { serverAddress } from '../../../sources/server-address';
-import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
-import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
+import { read, type Answer } from '../../../sources/rest/rest';
+import { start, until } from '../../support/comfyui/client/comfyui-client';
 import { loginProxy } from '../../system/service/login-proxy';
+import { ask, asking, closeAll, proxied, proxies, refusal } from './asking';
 
-const clients: Rest[] = [];
-const proxies: Pick<TcpProxy, 'close'>[] = [];
-
-afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close()));
-  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
-  await stopAll();
-});
-
-const limits: RestLimits = { timeoutMs: 2_000, maxBytes: 64 << 20, breakAfter: 5 };
-
-function asking(url: string, more: Partial<RestLimits> = {}): Rest {
-  const client = rest(serverAddress(url), { ...limits, ...more });
-  clients.push(client);
-  return client;
-}
-
-async function proxied(url: string): Promise<TcpProxy> {
-  const proxy = await tcpProxy(url);
-  proxies.push(proxy);
-  return proxy;
-}
-
-const ask = (client: Rest, path = '/prompt'): Promise<Answer> => lastValueFrom(client.get(path));
-
-/** The `NoAnswer` that a request comes to. */
-const refusal = async (answer: Promise<unknown>): Promise<NoAnswer> => {
-  const error = await answer.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(error).toBeInstanceOf(NoAnswer);
-  return error as NoAnswer;
-};
+afterEach(closeAll);
 
 describe('answers', () => {
   test('any status but 5xx and 429 is one, with its JSON or without', async () => {
@@ -75,137 +39,6 @@ describe('answers', () => {
       expect(() => read(status, type, body)).toThrow(
         expect.objectContaining({ name: 'NoAnswer', message: expected, maybeSent: true }) as Error,
       );
-  });
-});
-
-describe('[R4] no answer', () => {
-  test.each([500, 502, 503, 524, 429, 200, 404])('an HTML page with status %i, whoever sent it', async (httpStatus) => {
-    const server = await start({ faults: { status: { httpStatus, body: '<html>Starting…</html>' } } });
-    const client = asking(server.url);
-    for (const answer of [ask(client), lastValueFrom(client.post('/prompt', '{}'))])
-      expect(await refusal(answer)).toMatchObject({ maybeSent: true });
-  });
-
-  test('a server that hangs is given up in time, however much garbage is collected meanwhile', async () => {
-    const server = await start();
-    server.faults.hangRoutes = ['/'];
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const collecting = setInterval(collect, 20);
-    const client = asking(server.url, { timeoutMs: 400 });
-    expect((await refusal(lastValueFrom(client.get('/prompt')))).message).toBe('/prompt: timed out');
-    clearInterval(collecting);
-  });
-
-  test('a server that does not answer in time, not even when it began to', async () => {
-    const server = await start({ faults: { hangRoutes: ['/queue'], slowBodyMs: 5_000 } });
-    const client = asking(server.url, { timeoutMs: 150 });
-    for (const path of ['/queue', '/prompt'])
-      expect(await refusal(ask(client, `${path}?a=b`))).toMatchObject({
-        message: `${path}: timed out`,
-        maybeSent: true,
-      });
-  });
-
-  test('a time-out of its own for one post', async () => {
-    const server = await start({ faults: { hangRoutes: ['/prompt'] } });
-    const client = asking(server.url, { timeoutMs: 60_000 });
-    expect((await refusal(lastValueFrom(client.post('/prompt', '{}', 100)))).message).toBe('/prompt: timed out');
-  });
-
-  test('a body that ends half way', async () => {
-    const server = await start({ faults: { bodyTruncate: true, giantQueue: 2 } });
-    expect(await refusal(ask(asking(server.url), '/queue'))).toMatchObject({ maybeSent: true });
-  });
-
-  test('one that is too large', async () => {
-    const server = await start({ faults: { giantQueue: 20 } });
-    expect(await refusal(ask(asking(server.url, { maxBytes: 65_536, timeoutMs: 60_000 }), '/queue'))).toMatchObject({
-      message: '/queue: the answer is too large',
-      maybeSent: true,
-    });
-    // 20 MiB take a busy machine their time.
-    expect((await ask(asking(server.url, { timeoutMs: 60_000 }), '/queue')).status).toBe(200);
-  });
-
-  test('a connection that is cut after the request went out', async () => {
-    const server = await start({ faults: { hangRoutes: ['/prompt'] } });
-    const proxy = await proxied(server.url);
-    const answer = refusal(ask(asking(proxy.url)));
-    await until(() => server.requests.length === 1);
-    proxy.reset();
-    expect(await answer).toMatchObject({ maybeSent: true });
-  });
-
-  test('a connection that never was cannot have sent anything', async () => {
-    const server = await start();
-    await server.kill();
-    expect(await refusal(ask(asking(server.url)))).toMatchObject({
-      message: '/prompt: ECONNREFUSED',
-      maybeSent: false,
-    });
-  });
-});
-
-describe('[R10] the breaker', () => {
-  test('opens after failures in a row; then nothing is sent', async () => {
-    const server = await start({ faults: { status: { httpStatus: 502, body: '' } } });
-    const client = asking(server.url);
-    for (let n = 0; n < 4; n++) await refusal(ask(client));
-    server.faults.status = undefined;
-    await ask(client);
-    server.faults.status = { httpStatus: 502, body: '' };
-    for (let n = 0; n < 5; n++) await refusal(ask(client));
-    const asked = server.requests.length;
-    const unasked = await refusal(lastValueFrom(client.post('/prompt', '{}')));
-    expect(unasked).toMatchObject({
-      message: '/prompt: not asked, the server has not been answering',
-      maybeSent: false,
-    });
-    expect([asked, server.requests.length]).toEqual([10, 10]);
-  });
-
-  test('half-opens for one request at a time, and closes when that is answered', async () => {
-    const server = await start({ faults: { status: { httpStatus: 502, body: '' } } });
-    const client = asking(server.url, { breakAfter: 2 });
-    await Promise.all([refusal(ask(client)), refusal(ask(client))]);
-    await until(async () => {
-      const before = server.requests.length;
-      await Promise.all(Array.from({ length: 5 }, () => refusal(ask(client))));
-      expect(server.requests.length - before).toBeLessThanOrEqual(1);
-      return server.requests.length > before;
-    });
-    expect(client.answeredAt() > 0).toBe(false);
-    server.faults.status = undefined;
-    await until(() =>
-      ask(client).then(
-        () => true,
-        () => false,
-      ),
-    );
-    const before = server.requests.length;
-    await Promise.all(Array.from({ length: 5 }, () => ask(client)));
-    expect([client.answeredAt() > 0, server.requests.length - before]).toEqual([true, 5]);
-  });
-
-  test('refusals of ComfyUI’s own and requests given up say nothing against the server', async () => {
-    const server = await start({ faults: { hangRoutes: ['/queue'] } });
-    const client = asking(server.url, { breakAfter: 2 });
-    for (let n = 1; n <= 4; n++) {
-      const given = client.get('/queue').subscribe();
-      await until(() => server.requests.length === n);
-      given.unsubscribe();
-    }
-    expect((await ask(client, '/nothing')).status).toBe(404);
-    for (let n = 0; n < 4; n++) expect((await lastValueFrom(client.post('/prompt', '{}'))).status).toBe(400);
-    // Nor for it: a proxy answers so in the place of a server that is gone.
-    expect(client.answeredAt()).toBe(0);
-    await ask(client);
-    expect(client.answeredAt() > 0).toBe(true);
-    await ask(client, '/nothing');
-    expect(client.answeredAt() > 0).toBe(true);
-    client.disown();
-    expect(client.answeredAt()).toBe(0);
   });
 });
 

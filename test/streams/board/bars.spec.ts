@@ -4,8 +4,7 @@ import { defaultTiming as timing } from '../../../streams/job/timing';
 import type { JobState } from '../../../streams/job/job-state';
 import type { Durations } from '../../../streams/job/progress/plan/expected';
 import { aFailure, aState, sampling, type Fact } from '../job/a-job';
-
-const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
+import { step } from '../job/facts';
 
 /** A board with a job whose node makes a step each `stepMs`, up to the fourth. */
 function withSteps(stepMs: number) {
@@ -17,7 +16,7 @@ function withSteps(stepMs: number) {
   const told = (at: number, fact: Fact) => take({ promptId: 'a', at, ...fact });
   told(0, { tag: 'executing', nodeId: '2' });
   for (let n = 1; n <= 4; n++) told(n * stepMs, step(n));
-  return { take, told };
+  return { take, told, hurried$: board.hurried$ };
 }
 
 test('the bar of a run of less than ten seconds moves on between two frames, that of a longer one each second', () => {
@@ -28,6 +27,21 @@ test('the bar of a run of less than ten seconds moves on between two frames, tha
   expect([moved(2_000, 40), moved(2_000, 900)]).toEqual([0, 0]);
   expect([moved(20_000, 50), moved(20_000, 1_000)]).toEqual([0, 0]);
   expect(withSteps(20_000).take({ tag: 'clock', at: 81_000 })).toHaveLength(1);
+});
+
+test('there is no hurry but while a run of less than a second goes on, or bars are left over', () => {
+  const hurries = (stepMs: number): readonly boolean[] => {
+    const { take, told, hurried$ } = withSteps(stepMs);
+    const seen: boolean[] = [];
+    // Before its first step, any run may be short.
+    take({ tag: 'moment', at: 4 * stepMs });
+    hurried$.subscribe((isHurried) => seen.push(isHurried));
+    take({ tag: 'clock', at: 4 * stepMs + 1 });
+    told(4 * stepMs + 2, { tag: 'broke', failure: aFailure('node_error') });
+    take({ tag: 'moment', at: 4 * stepMs + 25 });
+    return seen;
+  };
+  expect([hurries(50), hurries(20_000)]).toEqual([[true, false], [false]]);
 });
 
 test('of many jobs that run, the clock moves the bars in portions: each once a second, whoever has ended meanwhile', () => {
@@ -42,7 +56,10 @@ test('of many jobs that run, the clock moves the bars in portions: each once a s
     board.take({ tag, at }).flatMap((change) => (change.tag === 'state' ? [change.state.promptId] : []));
   const first = movedBy('clock', 82_000);
   board.take({ promptId: 'job 0', at: 82_010, tag: 'broke', failure: aFailure('node_error') });
+  const hurries: boolean[] = [];
+  board.hurried$.subscribe((isHurried) => hurries.push(isHurried));
   const later = [82_025, 82_050, 82_075].map((at) => movedBy('moment', at));
+  expect(hurries).toEqual([true, false]);
   expect([first, ...later].map(({ length }) => length)).toEqual([25, 25, 9, 0]);
   expect(new Set([...first, ...later.flat()])).toEqual(new Set(ids.slice(1)));
 });

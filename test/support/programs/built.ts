@@ -16,7 +16,7 @@ const STARTED = [
   'gateway/http/bodies/check-thread.ts',
   'scripts/replay.ts',
   'test/gateway/support/busy-process.ts',
-  'test/sinks/contracts/lease-holder.ts',
+  'test/sinks/contracts/leases/lease-holder.ts',
   'test/sinks/embedded/embedded-writer.ts',
 ] as const;
 /** They find files of theirs beside their own: what is compiled of them, and the script of a thread. */

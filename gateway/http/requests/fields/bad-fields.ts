@@ -2,7 +2,7 @@ import { bounds } from '../../../../streams/bounds';
 import type { FieldError } from '../../../wire/described.codec';
 import { Problem, type ProblemDetails } from '../../../wire/problem';
 
-/** What is told of bad fields: the first in words, and not more than a person reads. */
+/** A problem's details for bad fields: the first as a sentence, and a list of at most `bounds.fieldErrors` (20). */
 export function detailsOf(errors: readonly FieldError[]): ProblemDetails {
   const [first, ...others] = errors;
   const more = others.length > 0 ? `, and ${others.length} more` : '';

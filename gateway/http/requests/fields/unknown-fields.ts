@@ -2,16 +2,16 @@ import { closest, distance } from 'fastest-levenshtein';
 import type { FieldError } from '../../../wire/described.codec';
 import { cut } from '../../../../streams/workflow/shown-text';
 
-/** What ComfyUI's own API calls otherwise, or what a field of a body is not. */
+/** Fields that ComfyUI's API names otherwise, by ComfyUI's name. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   prompt: 'workflow',
   extra_data: 'extraData',
   partial_execution_targets: 'partialExecutionTargets',
 };
-/** So many letters may be wrong in what still looks like a slip. */
+/** A name with at most 3 wrong letters counts as a slip. */
 const SLIPS = 3;
 
-/** Of the names that a body, or a query, has those that nobody reads, each with what may have been meant. */
+/** An error for each name that is not in `known`, the first 100, with the known name that was probably meant. */
 export const objectionsToNames = (
   names: readonly string[],
   known: Readonly<Record<string, unknown>>,

@@ -8,17 +8,17 @@ import type { PublicJob } from '../../../wire/public-job';
 
 /** One reader of server-sent events. */
 export interface EventStream {
-  /** Sends a job's state, or lets it wait for a slow reader; ends the stream after the settled one. */
+  /** Sends a job's state, at once or when a slow reader is ready. Ends the stream after a settled one. */
   state(job: PublicJob): void;
-  /** Sends a comment to an idle reader, so that nothing in between takes the connection for dead. */
+  /** Sends a comment to an idle reader, so that no proxy closes the connection as dead. */
   beat(): void;
-  /** To be called now and then: cuts a reader that stalled. */
+  /** Cuts the reader if it has stalled. Call it every second or so. */
   inspect(): void;
   /** Ends the stream. The reader may return. */
   end(): void;
 }
 
-/** Answers with an event stream. A slow reader is served and cut as a slow socket is. */
+/** Answers with an event stream. A slow reader is served as a slow socket is, and cut by the same limits. */
 export function eventStream(
   response: Response,
   limits: SendQueueLimits,
@@ -61,7 +61,7 @@ export function eventStream(
     },
     inspect: () => box.inspect(),
     end() {
-      // What came in this turn is still to leave.
+      // States that came in this turn of the event loop wait for its end: send them now.
       if (unsent === 0) box.drained();
       response.end();
     },
@@ -71,7 +71,7 @@ export function eventStream(
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'private, no-cache, no-transform',
-  // nginx would collect what is to be live.
+  // Else nginx buffers the stream.
   'X-Accel-Buffering': 'no',
 };
 /** How long a browser waits before it returns, ms. */

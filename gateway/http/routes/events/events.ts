@@ -16,7 +16,7 @@ import { visibleJob } from '../../requests/visible-job';
 
 export interface EventsOptions {
   readonly pipeline: Pipeline;
-  /** Shared with the sockets: a state is made public and written once for all who hear of it. */
+  /** Shared with the sockets, so that a state is made public and encoded once for all its readers. */
   readonly rooms: Rooms;
   readonly limits: SendQueueLimits;
   readonly views: JobViews;
@@ -26,7 +26,9 @@ export interface EventsOptions {
   readonly tell: GatewayTelemetry;
 }
 
-/** Proxies cut what is silent for longer than this and a bit. */
+/**
+ * Milliseconds between two comments to an idle reader; some proxies cut connections that are silent for little longer.
+ */
 const BEAT_MS = 15_000;
 /** How many streams one user may have open. */
 const MOST_STREAMS = 64;
@@ -48,7 +50,7 @@ const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> 
     const { viewer } = response.locals;
     const job = await visibleJob(pipeline, viewer, params.promptId);
     const seen = positionOf(headers['last-event-id']);
-    // To a browser's EventSource, this and nothing else means: do not return.
+    // 204 is what keeps a browser's EventSource from reconnecting.
     if (seen && isSettled(job) && !isNewerThan(seen)(job)) return void response.status(204).end();
     if (!streams.hasRoomFor(viewer))
       throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
@@ -58,7 +60,7 @@ const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> 
   };
 };
 
-/** The event streams that are open, counted by user; a service’s are nobody’s, whatever it is called. */
+/** The open event streams, counted by user. A service’s are not counted, even if a user has its name. */
 class Streams {
   readonly #options: EventsOptions;
   readonly #open = new Map<string, number>();
@@ -82,7 +84,7 @@ class Streams {
     const state$ = job$.pipe(
       tap({
         next: (job) => stream.state(views.of((last = job), viewer)),
-        // The settled state ends the stream itself, once it has left.
+        // A settled state ends the stream itself, once it was sent.
         complete: () => (last !== undefined && isSettled(last)) || stream.end(),
       }),
     );

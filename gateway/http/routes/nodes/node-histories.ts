@@ -3,9 +3,11 @@ import type { JobState } from '../../../../streams/job/job-state';
 import { remember } from '../../../../streams/maps/remember';
 import { recorded, type NodeHistory } from '../../../wire/node-history';
 
-/** The nodes over time of jobs that this instance watches or watched: not stored, so a restart forgets them. */
+/**
+ * The nodes over time of jobs that this instance watches or watched. They are not stored, so a restart forgets them.
+ */
 export interface NodeHistories {
-  /** What was seen of a job while it was this user's: an id that was used before says nothing of its former job. */
+  /** A job's history, if it was recorded for the same user: another user's job may have had the same id before. */
   of(job: Pick<JobState, 'promptId' | 'userId'>): NodeHistory | undefined;
 }
 

@@ -6,7 +6,7 @@ import { newHistory } from '../../../wire/node-history';
 import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 import { visibleJob } from '../../requests/visible-job';
 
-/** `/jobs/:promptId/nodes`: a job's nodes over time, as far as this instance saw them. */
+/** `/jobs/:promptId/nodes`: a job's nodes over time, as this instance saw them. */
 export const nodesRoute = (pipeline: Pipeline, histories: NodeHistories): Router => {
   const router = Router();
   router

@@ -21,7 +21,7 @@ type OfJob = { readonly promptId: string };
 
 const PATH = '/jobs/:promptId/report';
 
-/** `/jobs/:promptId/report`, for the program that runs a job; `/jobs/:promptId/curves`, its metrics over time. */
+/** `/jobs/:promptId/report`: takes a report of the program that runs a job. `…/curves`: the job's metrics over time. */
 export const reportsRoute = (options: ReportsOptions): Router => {
   const router = Router();
   router.route(PATH).post(authenticated, withoutQuery, reporting(options)).all(onlyMethods('POST'));
@@ -32,7 +32,7 @@ export const reportsRoute = (options: ReportsOptions): Router => {
   return router;
 };
 
-/** Knows the programs that come with the token of their job. To stand before admission, which counts users and strangers. */
+/** Identifies programs by the token of their job. Stands before admission, which counts users and strangers only. */
 export const reporters = (tokens: ReportTokens | undefined): Router => {
   const admitting: RequestHandler<OfJob> = async ({ params, headers }, response, next) => {
     const token = bearerToken(headers.authorization);
@@ -41,7 +41,7 @@ export const reporters = (tokens: ReportTokens | undefined): Router => {
       if (viewer !== undefined) Object.assign(response.locals, { viewer, isReporter: true });
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;
-      // Counted as a stranger, who is then told this.
+      // Admission counts the caller as a stranger, and the 401 says why the token was refused.
       response.locals['refusal'] = error;
     }
     next();
@@ -55,7 +55,7 @@ const reporting = ({ pipeline, views, bodies }: ReportsOptions): ViewerHandler<O
     const { viewer } = response.locals;
     const { promptId } = asking.params;
     if (!isPromptId(promptId)) throw unknownJob();
-    // By who asks, too: nobody uses up what another's job may report.
+    // The caller is part of the key, so that nobody else can use up the reports of a job.
     const { granted, most, inMs } = await reports.take(JSON.stringify([promptId, viewer.role, viewer.userId]));
     if (!granted) {
       const retry = { 'Retry-After': String(Math.ceil(inMs / 1000)) };

@@ -1,4 +1,4 @@
--- Drops entries that lead nowhere, but for those that were put less than `guard` seconds ago: their states may be on their way.
+-- Drops entries that have no state, except those put less than `guard` seconds ago: their states may not be stored yet.
 -- ARGV: life of an unsettled entry, of a settled one, guard, promptIds...
 for n = 4, #ARGV do
   local at = standingOf(ARGV[n])

@@ -1,6 +1,8 @@
--- The jobs of an owner, one user or all: a set for each standing, each job in one of them, by when it was submitted.
--- KEYS: queued, processing, completed, failed, cancelled, until (when each entry may go, s), bytes (of each workflow; '' is their sum).
--- An entry lives a little longer than any state it may lead to: `LIVES`, by standing, in seconds.
+-- The jobs of one owner, a user or all users: a set for each standing, scored by submit time; each job is in one of
+-- them.
+-- KEYS: queued, processing, completed, failed, cancelled, until (when each entry expires, s since 1970), bytes (of each
+-- job's workflow; field '' is their sum).
+-- An entry lives a little longer than its state does: `LIVES`, by standing, in seconds.
 local STANDINGS = 5
 local UNTIL, BYTES = KEYS[6], KEYS[7]
 
@@ -25,7 +27,7 @@ local function drop(id)
   setBytes(id, 0)
 end
 
--- What has had its time goes, a few at a time, whether anybody reads or not.
+-- Drops expired entries, `most` at most. Every write calls it too, so that they go even if nobody reads.
 local function trim(most)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', UNTIL, '-inf', now(), 'LIMIT', 0, most)) do drop(id) end
 end

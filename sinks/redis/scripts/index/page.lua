@@ -1,10 +1,11 @@
 -- The newest entries after a place, of each standing that is asked for, and how many there are of each standing.
 -- ARGV: how many, startedAt and promptId of the place (empty: from the first), `until` (empty: none), standings ('13')
--- Answers the five counts, the bytes of all workflows, and for each standing asked for a list of promptId, startedAt, ...
+-- Answers the five counts, the bytes of all workflows, and for each standing asked for a list of promptId, startedAt,
+-- ...
 local most, after, afterId, before, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 trim(256)
 
--- As Redis orders what has the same score: by byte. Lua's own comparison asks the locale.
+-- Compares by byte, as Redis orders members of the same score. Lua's own comparison uses the locale.
 local function precedes(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)

@@ -1,7 +1,7 @@
--- Adds a job that is in no set yet, or, to `move` it, puts it in that of its standing. With a `guard`, what stands right is
--- left alone, and what was put less than so many seconds ago.
--- ARGV: promptId, startedAt, standing (1-5), life of an unsettled entry, of a settled one, `add` or `move`, bytes of the
--- workflow (empty: as before), guard. Answers the standing it is filed under now.
+-- `add`: adds a job that is in no set, or renews its entry. `move`: puts it into the set of its standing. With a
+-- `guard`, leaves an entry alone that has this standing already, or that was put less than `guard` seconds ago.
+-- ARGV: promptId, startedAt, standing (1-5), life of an unsettled entry, of a settled one, `add` or `move`, bytes of
+-- the workflow (empty: as before), guard (0: none). Answers the standing that the job is filed under now.
 local id, standing, guard = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[8])
 local function life(at) return tonumber(at <= 2 and ARGV[4] or ARGV[5]) end
 local at = standingOf(id)

@@ -1,6 +1,7 @@
--- Has jobs live on where they are filed, and adds those that are in no set: many at once, whose workflows stay as they are.
+-- Renews the entries of many jobs where they are, and adds jobs that are in no set. The bytes of unsettled jobs stay as
+-- they are.
 -- ARGV: life of an unsettled entry, of a settled one, and of each job promptId, startedAt, standing (1-5). Answers the
--- standings they are filed under now.
+-- standings that the jobs are filed under now.
 local filed = {}
 for n = 3, #ARGV, 3 do
   local id, at = ARGV[n], standingOf(ARGV[n])

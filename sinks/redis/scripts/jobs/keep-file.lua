@@ -1,6 +1,6 @@
--- Keeps a file of a job for as long as its state lives, in place of one of that name.
+-- Stores a file of a job for as long as its state lives, in place of one of the same name.
 -- KEYS: files, state. ARGV: name, MIME type, bytes, most bytes in all, most files, seconds to live without a state.
--- Answers 1, or 0 where it would be too much.
+-- Answers 1, or 0 if a limit would be exceeded.
 local total, many = #ARGV[3], 1
 for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(name, 1, 1) == 'b' and string.sub(name, 2) ~= ARGV[1] then

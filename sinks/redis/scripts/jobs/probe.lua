@@ -1,5 +1,6 @@
--- Tries what the other scripts do, and leaves nothing: nobody sees the key in between. KEYS: one that nobody uses.
--- ARGV: a word. Answers what was read of it. A command that is not allowed is an error that names it.
+-- Calls each command that the other scripts use, and leaves nothing: no other client sees the key in between.
+-- KEYS: an unused one. ARGV: a word. Answers the word as it was read. A command that is refused is an error that names
+-- it.
 local key, read = KEYS[1], nil
 local function call(name, ...)
   local answer = redis.pcall(name, ...)

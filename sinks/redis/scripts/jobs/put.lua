@@ -1,16 +1,19 @@
--- Stores a state, with its workflow where one is given, and announces it, unless a newer owner's (R11) or the job's end
--- (R1) is there: one script, so nothing comes in between.
+-- Stores a state, with its workflow where one is given, and publishes it, unless a newer owner's state (R11) or the
+-- job's end (R1) is stored: in one script, so that nothing comes in between.
 --
 -- KEYS: state, fence, feed channel, workflow, files (all in one slot).
--- ARGV: the state as JSON, its epoch, its seq, seconds to live, 1 where it is settled, the workflow (empty: none is given),
--- seconds for that to live. Answers how many listen (-1: it was not published) and `stored`, `created` where nothing was there, `stale`, or `overwrote` where what was there
--- is no state.
+-- ARGV: the state as JSON, its epoch, its seq, seconds to live, 1 if it is settled, the workflow (empty: none is
+-- given), seconds for that to live.
+-- Answers `stored`, `created` (nothing was there), `stale` or `overwrote` (what was there is no state), and how many
+-- received it (-1: it was not published).
 --
--- Who takes a job over may have read its state before it ended: what is there is looked at whenever the owner changes.
+-- A new owner may have read the state before the job ended: a settled state stays, whatever epoch and seq come. A state
+-- that names no end anywhere is not decoded: most writes find one of those.
 --
--- The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON at
--- the same place is stored again: ioredis may send a command twice. A publish that fails makes the whole fail, but the
--- state is stored, and the repeated write then only renews it. Where the user may not publish at all, who watches asks.
+-- The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON
+-- with the same epoch and seq is stored again: ioredis may send a command twice. A publish that fails makes the whole
+-- fail, but the state is stored, and the repeated write then only renews it. If the user may not publish at all, those
+-- who watch poll.
 local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
 local fence, stored = looked('GET', KEYS[2]), looked('GET', KEYS[1])
 local heldEpoch, heldSeq, outcome = nil, nil, 'stored'
@@ -32,16 +35,18 @@ end
 
 if not heldEpoch and not stored then outcome = 'created' end
 
+local function isSettled(text)
+  if not string.find(text, '"completed"', 1, true) and not string.find(text, '"failed"', 1, true) then return false end
+  local isJson, state = pcall(cjson.decode, text)
+  return isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed')
+end
+
 local repeated, listeners = false, -1
 if heldEpoch then
   if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return { 'stale', -1 } end
-  if heldEpoch < epoch and type(stored) == 'string' then
-    local isJson, state = pcall(cjson.decode, stored)
-    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return { 'stale', -1 } end
-  end
-  if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
-    if stored ~= ARGV[1] then return { 'stale', -1 } end
-    repeated = true
+  if type(stored) == 'string' then
+    repeated = heldEpoch == epoch and heldSeq == seq and stored == ARGV[1]
+    if not repeated and ((heldEpoch == epoch and heldSeq == seq) or isSettled(stored)) then return { 'stale', -1 } end
   end
 end
 

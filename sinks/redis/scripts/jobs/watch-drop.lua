@@ -1,4 +1,4 @@
--- Drops jobs that a session watches no more, but for those that were added less than `guard` seconds ago.
+-- Drops jobs that a session watches no more, except those added less than `guard` seconds ago.
 -- KEYS: jobs of the session. ARGV: seconds to live, guard, promptIds...
 local latest = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[1]) - tonumber(ARGV[2])
 for n = 3, #ARGV do

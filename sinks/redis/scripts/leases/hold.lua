@@ -1,7 +1,8 @@
--- Takes the lease if nobody has it, if it is ours, or if it is exactly that of ARGV[3], whose process is known to be
--- gone. One that is ours is only extended, which a Redis that is full still does.
+-- Takes the lease if nobody has it, if it is ours, or if it is exactly that of ARGV[3], whose process has certainly
+-- ended. One that is ours is only extended, which Redis does even when its memory is full.
 -- KEYS: lease. ARGV: owner, ms to live, the owner it may be taken from (empty: none).
--- Answers `held` where it was ours already, `took`, `overwrote` where what was there is no lease, or, refusing, the owner as stored.
+-- Answers `held` (it was ours already), `took`, `overwrote` (what was there is no lease), or, refusing, the owner as
+-- stored.
 local held, outcome = looked('GET', KEYS[1]), 'took'
 if held == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,5 +1,5 @@
--- Claims a hook, unless somebody else has it by now; one whose hash is gone goes. While a cluster moves the slot, Redis
--- runs this only where both keys are (TRYAGAIN), so that a hash is not taken for gone.
+-- Claims a hook, unless another instance has it by now; drops one whose hash has expired. While a cluster moves the
+-- slot, Redis runs this only where both keys are (else TRYAGAIN), so that a hash that moved does not count as expired.
 -- KEYS: due, hook. ARGV: promptId, for how many ms. Answers its text, or nothing.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,18 +1,10 @@
 import fc from 'fast-check';
 import { checkedBody, type Checked } from '../../../../gateway/http/bodies/check';
-import { outlineOf } from '../../../../streams/workflow/json-outline';
 import { bounds } from '../../../../streams/bounds';
 import { graphOf, graphOfPrompt } from '../../../../streams/job/workflow';
+import { body, check } from './a-body';
 
-const check = (text: string | Uint8Array, needsUser = false, kind: 'submit' | 'track' = 'submit') =>
-  checkedBody({
-    kind,
-    chunks: [typeof text === 'string' ? Buffer.from(text) : text],
-    needsUser,
-    wantsDigest: false,
-  });
 const node = { class_type: 'X', inputs: {} };
-const body = (workflow: unknown, more = {}) => JSON.stringify({ type: 't', userId: 'u', workflow, ...more });
 const errors = (checked: Checked) => (checked.tag === 'refused' ? (checked.details.errors ?? []) : []);
 const fields = (checked: Checked) => errors(checked).map(({ field }) => field);
 const request = (text: string) => {
@@ -131,6 +123,14 @@ test('one name in several objects is given once in each', () => {
   expect(check(text).tag).toBe('good');
 });
 
+test('[R18] metadata is not padded past what is searched for fields that JSON.parse would drop', () => {
+  const padded = (blanks: number) =>
+    body({ '1': node }, { metadata: 1 }).replace('"metadata":1', `"metadata":{"n":1,${' '.repeat(blanks)}"n":2}`);
+  expect(errors(check(padded(1_000)))).toEqual([{ field: 'metadata', message: 'has n twice' }]);
+  const message = expect.stringMatching(/^has \d+ characters of JSON; at most 262144 are taken$/) as string;
+  expect(errors(check(padded(300_000)))).toEqual([{ field: 'metadata', message }]);
+});
+
 test.each(['x', '漢', '🎨'])('[R16] metadata is as long as its bytes in UTF-8, of %s as of any other', (character) => {
   const bytes = Buffer.byteLength(character);
   const fitting = Math.floor((bounds.metadataBytes - '{"a":""}'.length) / bytes);
@@ -228,45 +228,4 @@ describe('[R16] bounds, named with what was found:', () => {
     expect(request(body(workflow)).workflow).toBe(JSON.stringify(workflow));
     expect(graphOf(workflow).get('1')?.title).toBe('x'.repeat(bounds.titleLength));
   });
-});
-
-describe('any body:', () => {
-  const bounded = (checked: Checked): void => {
-    expect(['good', 'refused']).toContain(checked.tag);
-    if (checked.tag === 'good') return;
-    expect(checked.details.errors?.length ?? 0).toBeLessThanOrEqual(bounds.fieldErrors);
-    expect(JSON.stringify(checked.details).length).toBeLessThan(20_000);
-  };
-  test('bytes', () => fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => bounded(check(bytes)))));
-  test('JSON, and JSON that was cut or spoilt', () =>
-    fc.assert(
-      fc.property(fc.jsonValue(), fc.nat(), fc.string({ maxLength: 3 }), (json, at, spoilt) => {
-        const text = body(json, { more: json });
-        bounded(check(text));
-        bounded(check(JSON.stringify(json)));
-        bounded(check(text.slice(0, at % text.length)));
-        bounded(check(text.slice(0, at % text.length) + spoilt + text.slice(at % text.length)));
-      }),
-    ));
-  test('members of any object are where they stand', () =>
-    fc.assert(
-      fc.property(
-        fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 50 }),
-        fc.constantFrom(0, 2),
-        (json, indent) => {
-          const text = JSON.stringify(json, undefined, indent);
-          const outline = outlineOf(text);
-          if (outline.tag === 'beyond') return;
-          const found = outline.members.map(({ key, start, end }) => [
-            key,
-            JSON.parse(text.slice(start, end)) as unknown,
-          ]);
-          expect(found).toEqual(Object.entries(JSON.parse(text) as object));
-        },
-      ),
-    ));
-  test('bytes that are no UTF-8 are refused, not mended', () =>
-    expect(check(Buffer.concat([Buffer.from('{"type":"'), Buffer.from([0xff]), Buffer.from('"}')]))).toMatchObject({
-      kind: 'malformed-json',
-    }));
 });

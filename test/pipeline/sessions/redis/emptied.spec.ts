@@ -1,3 +1,4 @@
+import { lastValueFrom, toArray } from 'rxjs';
 import { KeyReused } from '../../../../pipeline/api';
 import { StoreUnavailable } from '../../../../sinks/job-store';
 import type { JobState } from '../../../../streams/job/job-state';
@@ -59,6 +60,26 @@ test('[R12] while Redis is full, a job that another instance holds is not called
   await one.admin.config('SET', 'maxmemory', '0');
   await until(isOver);
   expect(answers).not.toContain(undefined);
+});
+
+test('[R1] [R12] while Redis is full, a job that has ended here is no live one, whatever Redis has of it', async () => {
+  one.holdJobs();
+  const a = one.instance();
+  const job = await a.run(lasting(1));
+  await job.where(progressed);
+  await until(async () => (await one.stored(job.promptId))?.status === 'processing');
+  await one.admin.config('SET', 'maxmemory', '1');
+  one.letJobsGo();
+  expect(await job.end).toMatchObject({ status: 'completed' });
+  const live = await lastValueFrom(a.pipeline.live().pipe(toArray()));
+  const [running, ended] = await Promise.all([
+    a.pipeline.list({ status: ['queued', 'processing'] }),
+    a.pipeline.list({ status: ['completed'] }),
+  ]);
+  await one.admin.config('SET', 'maxmemory', '0');
+  expect([live, running.jobs]).toEqual([[], []]);
+  expect(ended.jobs).toMatchObject([{ promptId: job.promptId, progress: 100 }]);
+  await until(async () => (await one.stored(job.promptId))?.status === 'completed');
 });
 
 test('[R12] a key stands for the same job where Redis was emptied meanwhile: here at once, elsewhere soon', async () => {

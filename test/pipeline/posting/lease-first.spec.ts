@@ -1,0 +1,19 @@
+import { aState } from '../../streams/job/a-job';
+import { aShop, ONE } from './a-shop';
+
+describe('on virtual time', () => {
+  test.each([
+    ['that others can find is posted only while its lease is certain', true, false, [true, false]],
+    ['that is stored nowhere is posted whatever its lease is', false, true, [true, true]],
+    ['that was stored after it was submitted is posted only while its lease is certain', false, false, [true, false]],
+  ] as const)('[R11] a job %s', (_, stored, waits, expected) => {
+    const { heed, first, leases, mayPost, waiting } = aShop();
+    if (waits) waiting.set('p', { tag: 'unposted', prompt: { workflow: '{}' } });
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, stored));
+    const may = [true, false].map((trusted) => {
+      leases.trusted = trusted;
+      return mayPost[0]?.();
+    });
+    expect(may).toEqual(expected);
+  });
+});

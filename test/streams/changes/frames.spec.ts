@@ -1,0 +1,64 @@
+import { EMPTY, NEVER, concat, concatMap, ignoreElements, range, tap, type Observable } from 'rxjs';
+import type { BoardEvent } from '../../../streams/board/board';
+import type { Session } from '../../../streams/changes/job-changes';
+import { barTickMs } from '../../../streams/job/progress/bar';
+import type { Fact } from '../job/a-job';
+import { aSession, at, facts, opened, run, seen, sequence } from './a-page';
+
+describe('frames', () => {
+  test('[R3] make a job’s whole life where none was missed: no look is needed', () => {
+    run(({ cold, hot, page, session, server, expectObservable, expectSubscriptions }) => {
+      const socket$ = cold('    -l-s-1-2-3-x-d');
+      const look$ = cold('        (r|)');
+      const expected = '        o-s--1-2-3---e';
+      const session$ = hot('    s', { s: session(socket$) });
+      expectObservable(page({ session$, servers: [server(look$)] }), '^ 60ms !').toBe(expected, seen);
+      expectSubscriptions(look$.subscriptions).toBe(at(2));
+    });
+  });
+
+  test('[R1] [R6] that come again after a reconnect change nothing', () => {
+    run(({ cold, hot, page, session, expectObservable, expectSubscriptions }) => {
+      const first$ = cold('   -ls2xd#');
+      const second$ = cold('                  -ls1xb');
+      const expected = '      o-s2-e';
+      const session$ = hot('  s', { s: session(sequence(first$, second$)) });
+      expectObservable(page({ session$ }), '^ 24ms !').toBe(expected, seen);
+      expectSubscriptions(second$.subscriptions).toBe('----------------^--------!');
+    });
+  });
+
+  test('[R17] are waited for without waking up between two seconds', () => {
+    const waits: (number | undefined)[] = [];
+    run(({ cold, page, session, scheduler, expectObservable }) => {
+      const scheduled = jest.spyOn(scheduler, 'schedule');
+      expectObservable(page({ session$: cold('s', { s: session(cold('l')) }) }), '^ 900ms !').toBe('o', seen);
+      scheduler.flush();
+      waits.push(...scheduled.mock.calls.map(([, ms]) => ms));
+    });
+    expect(waits).toContain(barTickMs.longest);
+    expect(waits).not.toContain(barTickMs.shortest);
+  });
+
+  test('twenty thousand of them make nothing grow', () => {
+    const jobs = 200;
+    let ended = 0;
+    const { board } = run(({ hot, page, scheduler, expectObservable }) => {
+      const event = (n: number): BoardEvent[] => {
+        const told = (fact: Fact): BoardEvent => ({ promptId: String(n % jobs), at: scheduler.now(), ...fact });
+        if (n < jobs) return [opened(String(n))];
+        if (n >= 99 * jobs) return [told(facts['e']!)];
+        return [{ tag: 'heard', clientId: 'c', at: scheduler.now() }, told(facts[String(1 + (n % 3))]!)];
+      };
+      const connect = (): Observable<BoardEvent> => concat(range(0, 100 * jobs).pipe(concatMap(event)), NEVER);
+      const session$ = hot<Session>('-s', { s: { ...aSession, connect } });
+      const page$ = page({ session$, command$: EMPTY }).pipe(
+        tap((state) => (ended += (state as { status: string }).status === 'completed' ? 1 : 0)),
+        ignoreElements(),
+      );
+      expectObservable(page$, '^--!').toBe('-');
+    });
+    expect(ended).toBe(jobs);
+    expect(board.jobs.size).toBe(0);
+  });
+});
