@@ -2,33 +2,33 @@ import { UnknownServer } from '../api';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardView } from '../../streams/board/board';
 
-/** What routing looks at. */
+/** What the choice of a server depends on. */
 export interface Candidate {
-  /** The job types it takes; all where absent. */
+  /** The job types that it takes; all by default. */
   readonly tags?: readonly string[];
   readonly healthy: boolean;
-  /** Jobs it has in hand. */
+  /** How many jobs run or wait there. */
   readonly queue: number;
 }
 
-/** Of the servers that take this type, the healthy one with the shortest queue; any of them where none is healthy. */
+/** The healthy server with the shortest queue, of those that take this type; if none is healthy, any of them counts. */
 export function route<S extends Candidate>(servers: readonly S[], type: string): S | undefined {
   const taking = servers.filter(({ tags }) => tags === undefined || tags.includes(type));
   const healthy = taking.filter((server) => server.healthy);
   return [...(healthy.length > 0 ? healthy : taking)].sort((a, b) => a.queue - b.queue)[0];
 }
 
-/** The servers of one pipeline, and which of them is to be preferred now. */
+/** The servers of one pipeline, and which of them gets the next job. */
 export interface Choice {
   readonly servers: readonly ComfyUIServer[];
   readonly of: (url: string) => ComfyUIServer | undefined;
-  /** Heard through an open socket, or by an answer since the socket was lost. */
+  /** Whether this instance's socket to it is open, or it has answered a request since that socket closed. */
   readonly isHealthy: (server: ComfyUIServer) => boolean;
-  /** The one to be preferred for this type. */
+  /** The server that `route` finds for this type. */
   readonly preferred: (type: string) => ComfyUIServer | undefined;
-  /** A healthy one other than this. */
+  /** A healthy server for this type, other than this one. */
   readonly another: (url: string, type: string) => ComfyUIServer | undefined;
-  /** The server asked for, else the one to be preferred. Throws `UnknownServer`. */
+  /** The server of this name or URL, or the preferred one if none is named. Throws `UnknownServer`. */
   readonly asked: (nameOrUrl: string | undefined, type: string) => ComfyUIServer;
 }
 

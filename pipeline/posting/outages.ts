@@ -19,16 +19,19 @@ import { lost } from '../../streams/job/failures';
 import { runsAgain } from '../../streams/job/advance/derive';
 import type { JobState } from '../../streams/job/job-state';
 
-/** After 60 s without an answer, a server's jobs that may run elsewhere are given up there. */
+/** After a server was unhealthy for 60 s, its jobs that may run on another server are given up there. */
 const AWAY_MS = 60_000;
-/** After 5 s with neither socket nor answer, a server is silent, and its jobs say `silentSince`. */
+/** After a server was unhealthy for 5 s, its jobs get a `silentSince`. */
 const SILENT_MS = 5_000;
-/** How often the servers' last answers are compared with the clock. Costs no request. */
+/** How often the health of all servers is checked, ms. Costs no request. */
 const TICK_MS = 1_000;
 /** How many jobs are marked silent in one turn of the event loop. */
 const AT_ONCE = 50;
 
-/** What servers that do not answer mean for their jobs: one look at the servers a second, at their jobs only when something is due. */
+/**
+ * The events for jobs on servers that do not answer: `silent` after `SILENT_MS`, `abandoned` after `AWAY_MS`. Checks
+ * the servers each second, and their jobs only when an event is due (R17).
+ */
 export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, 'clock'>): Observable<BoardEvent> {
   const { servers, isHealthy, another } = choice;
   const since = new Map<string, number>();
@@ -46,7 +49,7 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
   const longerThan = (ms: number, now: number): readonly string[] =>
     [...since].filter(([, began]) => now - began >= ms).map(([url]) => url);
 
-  /** How many jobs each silent server had when they were marked: while that is so, there is nothing to do. */
+  /** How many jobs each silent server had when they were marked: marked again only when that number changes. */
   const told = new Map<string, number>();
   const silent$ = tick$.pipe(
     mergeMap((now) => {
@@ -72,7 +75,7 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
       const urls = longerThan(AWAY_MS, now);
       const mayMove = memoized(({ serverUrl, type }: JobState) => another(serverUrl, type) !== undefined);
       if (urls.length === 0 || !servers.some(isHealthy)) return [];
-      // While no other server answers, nothing is known of these jobs, and nothing gained by giving them up (R4).
+      // Jobs are given up only if another server is healthy to take them: no answer is no evidence of a loss (R4).
       return urls
         .flatMap((url) => board.mayRunAgain(url))
         .filter(({ state, stage }) => stage.tag !== 'betweenRuns' && runsAgain(state, lost) && mayMove(state));
@@ -82,7 +85,7 @@ export function outages(choice: Choice, board: BoardView, { clock }: Pick<Env, '
   return merge(silent$, abandoned$);
 }
 
-/** The same answer for all jobs of one server and type. */
+/** Asks `mayMove` once for all jobs of one server and type. */
 function memoized(mayMove: (state: JobState) => boolean): (state: JobState) => boolean {
   const answers = new Map<string, boolean>();
   return (state) => {

@@ -7,23 +7,26 @@ import type { Failure, JobState } from '../../streams/job/job-state';
 import { REPORTED_URL } from '../../streams/reports/job-report';
 import { RETURN_MS } from '../../streams/reports/time-up';
 
-/** How often is seen whether a job's time is up. Costs no request. */
+/** How often deadlines are compared with the clock, ms. Costs no request. */
 const TICK_MS = 250;
 
-/** A job whose time is up, and what it fails of. */
+/** A job whose time is up, and the failure that it gets. */
 export interface Overdue {
   readonly job: Job;
   readonly failure: Failure;
 }
 
-/** The jobs that are past their deadline, and those that report themselves and were silent for too long. */
+/** The jobs that are past their deadline, and reported jobs without a report for longer than their `silentMs`. */
 export function overdue(
   board: Pick<BoardView, 'overdue'>,
   sessions: Pick<Sessions, 'own' | 'lease'>,
   clock: SchedulerLike,
 ): Observable<Overdue> {
   let doubtAt = 0;
-  /** While it is in doubt who takes our reports, and until they were sent again, silence says nothing. */
+  /**
+   * While our lease for reports is in doubt, another instance may be taking them; after that a program needs up to 30 s
+   * to send them here. Until then silence proves nothing.
+   */
   const mayBeHeard = ({ reported }: JobState, now: number): boolean =>
     reported !== undefined && now < doubtAt + Math.min(reported.silentMs, RETURN_MS);
   return interval(TICK_MS, clock).pipe(

@@ -32,7 +32,7 @@ import { runIdOf, type Failure, type JobState } from '../../streams/job/job-stat
 import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** The next run is posted after 10 s even if the store has not taken it: a store that is away holds up no job (R12). */
+/** A next run is posted after 10 s even if its state is not stored yet: a store that is away holds up no job (R12). */
 const STORED_MS = 10_000;
 
 export interface PostingParts extends StoppingParts {
@@ -45,26 +45,25 @@ export interface PostingParts extends StoppingParts {
 
 /** Posting jobs to servers, once or again, and stopping them. */
 export interface Posting {
-  /** Posts a new job; `stored` where the store has it, so that others may take it up. */
+  /** Posts a new job; `stored`: the store has it, so another instance may take it up. */
   first(state: JobState, prompt: Prompt, stored: boolean): Observable<BoardEvent>;
-  /** Goes on with a job that another instance, or an earlier run, may have posted, or not. */
+  /** Goes on with a stored job; the instance that had it, or an earlier process, may or may not have posted it. */
   takenUp(job: StoredJob): Observable<BoardEvent>;
-  /** Posts a job's next run: after a while, on a server that answers, with its memory freed if that was short. */
+  /** Posts a job's next run after `rerunMs`, on a healthy server if there is one; frees its memory if that ran out. */
   again(promptId: string, failure: Failure): Observable<BoardEvent>;
-  /** Stops a job: asks until the server was asked, or the job has ended. One that was not accepted yet is not posted. */
+  /** Stops a job: retries until the server took the request, or the job has ended. A job not yet posted never is. */
   stop(promptId: string): Observable<BoardEvent>;
-  /** Ends the jobs whose time is up, and stops their runs; asks again for those that run on. */
+  /** Fails the jobs whose time is up and stops their runs; stops again those that run on after a cancel. */
   readonly due$: Observable<BoardEvent>;
 }
 
-/** One run of a job, to be posted. */
 interface Run {
   readonly promptId: string;
   readonly attempt: number;
   readonly runId: string;
   readonly clientId: string;
   readonly prompt: Prompt;
-  /** Whether the store has the job, so that another instance may take it up. */
+  /** Whether the store has the job: then another instance may take it up. */
   readonly stored: boolean;
   readonly maybePosted: boolean;
 }
@@ -74,7 +73,7 @@ class Posts implements Posting {
   readonly #parts: PostingParts;
   readonly #env: Env;
   readonly #stopping: Stopping;
-  /** Runs whose job timed out while they were being posted: each is stopped once its server accepted it. */
+  /** Jobs that timed out while a run of them was being posted: that run is stopped when its post is over. */
   readonly #expired = new Set<string>();
 
   constructor(parts: PostingParts, env: Env) {
@@ -124,13 +123,13 @@ class Posts implements Posting {
     if (workflow?.tag === 'unposted' && state.status === 'queued' && !waitsForRun(state))
       return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true });
     const graph = graphOfPrompt(workflow?.prompt);
-    // Its last run has failed, and the next was not posted yet.
+    // The last run has failed, and the next was not posted yet.
     if (waitsForRun(state)) {
       const failed = state.retry?.onLost === undefined ? ranOutOfMemory : wasLost;
       return of({ tag: 'opened', job: jobOf(state, { graph, failed }) });
     }
     const opened: BoardEvent = { tag: 'opened', job: jobOf(state, { graph, accepted: true }) };
-    // Whoever had it before was asked to stop it.
+    // The instance that had the job before was asked to stop it, and may not have done so.
     return state.cancelAskedAt === undefined ? of(opened) : concat(of(opened), this.stop(state.promptId));
   }
 
@@ -145,7 +144,7 @@ class Posts implements Posting {
     );
   }
 
-  /** The next run of a job, from its workflow. */
+  /** Posts a job's next run; fails the job if no server takes its type, or its whole workflow is no longer stored. */
   #nextRun(promptId: string, failure: Failure, prompt: Prompt | undefined): Observable<BoardEvent> {
     const { choice, sessions, board, writer } = this.#parts;
     const { clock, report } = this.#env;
@@ -165,7 +164,7 @@ class Posts implements Posting {
     return concat(freed$, next$, this.#stored(runId), this.#posted(at, run));
   }
 
-  /** Completes when the run is stored, which comes before its post: whoever takes the job up after a crash looks for this run and makes no other. */
+  /** Completes once the run is stored, or after `STORED_MS`: a successor then looks for it instead of posting another. */
   #stored(runId: string): Observable<never> {
     const { board, writer } = this.#parts;
     return defer(() => {
@@ -175,7 +174,7 @@ class Posts implements Posting {
     });
   }
 
-  /** Posts one run of a job, and stops it right away if that was asked for meanwhile. */
+  /** Posts one run of a job, and stops it right away if the job was cancelled meanwhile. */
   #posted(at: ComfyUIServer, run: Run): Observable<BoardEvent> {
     let id: string | undefined;
     const note = (event: BoardEvent): void => {
@@ -184,7 +183,7 @@ class Posts implements Posting {
     return concat(
       at.submit(this.#submission(run)).pipe(
         tap(note),
-        // What a server says so late that its run was given up says nothing of the next.
+        // An answer that comes after its run was given up must not be taken for one about the next run.
         filter(() => !this.#isSuperseded(run)),
       ),
       defer(() => this.#afterPost(at, run, id)),
@@ -201,16 +200,16 @@ class Posts implements Posting {
         const job = this.#jobOfRun(run);
         return job !== undefined && isCancelAsked(job);
       },
-      /** A run whose frames came before its answer needs no other post. */
+      // A run whose frames came before the answer to its post is at the server: no further post.
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
-      // No other instance can take over a job that is not in the store, so posting it needs no lease; until it is stored.
+      // No other instance can take over a job that is not in the store, so until it is, posting it needs no lease.
       mayPost: () =>
         (!run.stored && writer.waitingWorkflow(promptId) !== undefined) || sessions.lease(clientId) === 'certain',
       changed$: merge(board.changed(clientId), board.changed(run.promptId), sessions.leaseChanged(clientId)),
     };
   }
 
-  /** `accepted` is the id under which the server took it, if it did. */
+  /** What is left to do after a post; `accepted` is the id under which the server took the run, if it did. */
   #afterPost(at: ComfyUIServer, run: Run, accepted: string | undefined): Observable<BoardEvent> {
     const { promptId, runId } = run;
     if (this.#expired.delete(promptId)) return this.#stopping.run(at, accepted ?? runId);
@@ -220,7 +219,7 @@ class Posts implements Posting {
     if (job === undefined) return EMPTY;
     // Another instance took the session while the job was being posted.
     if (!this.#isHeld(run)) return of<BoardEvent>({ tag: 'released', promptId });
-    // Whoever takes the job up from here on must not post it again.
+    // No longer `unposted`: an instance that takes the job up from here on must not post it again.
     if (isAtServer(job)) this.#parts.writer.keep(promptId, oncePosted(run.prompt, job.state.retry !== undefined));
     return isCancelAsked(job) ? this.stop(promptId) : EMPTY;
   }
@@ -230,12 +229,12 @@ class Posts implements Posting {
     return job?.state.attempt === attempt ? job : undefined;
   }
 
-  /** Whether a later run of its job has begun. */
+  /** Whether a later run of the same job has begun. */
   #isSuperseded({ promptId, attempt }: Run): boolean {
     return (this.#parts.board.job(promptId)?.state.attempt ?? attempt) > attempt;
   }
 
-  /** Whether a job's last run is known to be over, and not just given up. */
+  /** Whether the job's last run is over for certain: it ran out of memory. A lost one was only given up. */
   #hasEnded(promptId: string): boolean {
     const stage = this.#parts.board.job(promptId)?.stage;
     return stage?.tag === 'betweenRuns' && stage.failure.kind === 'out_of_memory';

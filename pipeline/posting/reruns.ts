@@ -10,14 +10,17 @@ import type { Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { reporting } from '../../streams/operators/reporting';
 
-/** Whether a job's last run has failed, and its next is not posted yet. */
+/** Whether a job's last run has failed, and its next run is not posted yet. */
 export const waitsForRun = ({ attempt, runId }: JobState): boolean => attempt > 1 && runId === undefined;
 
-/** What can be run of a stored workflow: an outline cannot. */
+/** The prompt of a stored workflow that can be run; an outline cannot. */
 const wholeOf = (workflow: StoredWorkflow | undefined): Prompt | undefined =>
   workflow?.tag === 'outline' ? undefined : workflow?.prompt;
 
-/** What of a job can be run again, if anything: as it waits to be stored, where the store was away when it was posted, or is stored. */
+/**
+ * The prompt for a job's next run: the one that waits to be stored, else the stored one; `undefined` if there is none,
+ * or an outline only. Asks again while the store is away.
+ */
 export function workflowOf(
   promptId: string,
   { store, writer }: { store: Pick<JobStore, 'workflow'>; writer: Pick<WriteBehind, 'waitingWorkflow'> },
@@ -29,23 +32,23 @@ export function workflowOf(
   }).pipe(reporting('store', report), reconnecting({ backoff, clock, isTransient }), map(wholeOf));
 }
 
-/** The server before if it is well; else another, where there is one for this type. */
+/** The last run's server if it is healthy; else the preferred one for this type; else the last run's all the same. */
 export function serverOfNextRun({ serverUrl, type }: JobState, choice: Choice): ComfyUIServer | undefined {
   const before = choice.of(serverUrl);
-  // The server asked for may be one that is not for this type.
+  // The last run's server may be one that the request named and that does not take this type.
   return before !== undefined && choice.isHealthy(before) ? before : (choice.preferred(type) ?? before);
 }
 
-/** How long a job's next run waits, ms: the second 1 s, the next ones 2, 4, 8, 16. */
+/** How long a run waits before it is posted, ms: the second run 1 s, the next ones 2, 4, 8, then 16 s each. */
 export const rerunMs = (attempt = 2): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));
 
-/** Why a job's last run failed, where it ran out of memory: its state no longer says. */
+/** The failure of a job that was taken up after its last run ran out of memory, and cannot be run again. */
 export const ranOutOfMemory: Failure = {
   kind: 'out_of_memory',
   message: 'The last run ran out of memory, and the workflow is no longer kept to be run again.',
   retryable: true,
 };
-/** Why a job's last run failed, where its server forgot it. */
+/** The failure of a job that was taken up after its server forgot its last run, and cannot be run again. */
 export const wasLost: Failure = {
   kind: 'lost',
   message: 'The last run was lost, and the workflow is no longer kept to be run again.',

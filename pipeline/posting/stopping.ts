@@ -28,9 +28,11 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 import { isTransient, type Env } from '../env';
 import type { Choice } from './choose-server';
 
-/** A server that does not answer is asked for an hour to stop the run of a job that is no longer followed there. */
+/** How long a server that does not answer is asked to stop a run that is no longer followed, ms. */
 const STOPPING_MS = 3_600_000;
-/** A job that runs on though its server took the wish is asked for again after 30 s: a node may swallow the interrupt. */
+/**
+ * A job that runs on although its server took the request is stopped again each 30 s: a node may swallow the interrupt.
+ */
 const AGAIN_MS = 30_000;
 
 export interface StoppingParts {
@@ -40,16 +42,19 @@ export interface StoppingParts {
   readonly told: (promptId: string) => Observable<JobState>;
 }
 
-/** Asking servers to stop runs, again and again while they do not answer. */
+/** Asks servers to stop runs, again and again while they do not answer. */
 export class Stopping {
-  /** Jobs that run on after they were to be stopped, asked for again and again until they have ended. */
+  /** The events of jobs that run on after a cancel: each is stopped again every `AGAIN_MS` until it has ended. */
   readonly again$: Observable<BoardEvent>;
   readonly #parts: StoppingParts;
   readonly #env: Env;
   readonly #wanted$ = new Subject<string>();
-  /** The jobs of `again$`. */
+  /** The jobs that `again$` stops again. */
   readonly #wanted = new Set<string>();
-  /** Runs that are no longer followed, `bounds.stops` at most: of one more, the server is not asked. */
+  /**
+   * How many unfollowed runs servers are asked to stop now; past 1,000 (`bounds.stops`) no server is asked for one
+   * more.
+   */
   #stopping = 0;
 
   constructor(parts: StoppingParts, env: Env) {
@@ -61,7 +66,10 @@ export class Stopping {
     );
   }
 
-  /** Asks until the job's server was asked, or the job has ended; then one look tells. Of one that is being posted, `again$` asks once it runs. */
+  /**
+   * Retries until the job's server took the request, or the job has ended; then has the job looked up. If the job is
+   * just being posted, `again$` asks once it is at the server.
+   */
   job(promptId: string): Observable<BoardEvent> {
     const { clock } = this.#env;
     return concat(
@@ -71,7 +79,7 @@ export class Stopping {
     ).pipe(tap({ complete: () => this.#wanted$.next(promptId) }));
   }
 
-  /** Asks for `STOPPING_MS` to stop a run whose job has ended here, or was given up there. */
+  /** Asks for up to `STOPPING_MS` to stop a run whose job has ended here, or was given up on that server. */
   run(at: ComfyUIServer | undefined, runId: string): Observable<never> {
     return defer(() => {
       if (at === undefined || this.#stopping >= bounds.stops) return EMPTY;
@@ -83,7 +91,9 @@ export class Stopping {
     });
   }
 
-  /** Of a job that runs again: where its server was given up because it did not answer, the last run may go on there. */
+  /**
+   * Stops the last run of a job that runs again, if that was given up because its server is away: it may go on there.
+   */
   lastRun(state: JobState, { kind }: Failure): Observable<never> {
     const { choice } = this.#parts;
     const at = choice.of(state.serverUrl);
@@ -108,7 +118,7 @@ export class Stopping {
     );
   }
 
-  /** One look is to tell what became of it. */
+  /** Has the job looked up at once. */
   #suspected(promptId: string): Observable<BoardEvent> {
     return defer(() => of<BoardEvent>({ tag: 'suspected', promptId, at: this.#env.clock.now() }));
   }
@@ -135,7 +145,7 @@ export class Stopping {
     return told(promptId).pipe(filter(isSettled), endWith(undefined));
   }
 
-  /** What can never be asked is told, and ends nothing (R15). */
+  /** Retries while the server is away. Any other error is reported, and ends nothing else (R15). */
   #patiently(cancel$: Observable<never>): Observable<never> {
     const { clock, backoff, report } = this.#env;
     return cancel$.pipe(reporting('cancel', report), reconnecting({ backoff, clock, isTransient }), orNothing);

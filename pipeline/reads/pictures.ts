@@ -25,17 +25,20 @@ import { jittered } from '../../streams/operators/backoff';
 import { orNothing } from '../../streams/operators/reporting';
 import type { Env } from '../env';
 
-/** Pictures that came over a socket: no server has them, so they are kept with their jobs. */
+/** Pictures that came over a socket: no server has them as files, so the store keeps them with their jobs. */
 export interface Pictures {
-  /** Whether one of so many bytes can be kept now. While the store is away, those that wait for it fill a bound; a picture past it is no output. */
+  /**
+   * Whether a picture of this many bytes can be kept now. Those that wait for the store may have 64 MiB in all
+   * (`bounds.filesWaitingBytes`); one more becomes no output.
+   */
   readonly hasRoom: (bytes: number) => boolean;
-  /** Keeps one, here until the store has it. */
+  /** Stores a picture, and keeps it in memory until the store has it. */
   readonly keep: (picture: Picture) => void;
-  /** Opens one that is kept, here or in the store. */
+  /** Opens a picture, from memory or the store; `undefined` if neither has it. */
   readonly open: (promptId: string, output: FileOutput) => Promise<OutputBody | undefined>;
-  /** Completes once the store has all. */
+  /** Completes once no picture waits for the store. */
   readonly drained$: Observable<never>;
-  /** Drops what waits. */
+  /** Stops writing: pictures that still wait are lost. */
   readonly close: () => void;
 }
 
@@ -45,7 +48,7 @@ interface Waiting extends StoredFile {
   readonly filename: string;
 }
 
-/** Pictures written at a time. */
+/** How many pictures are written at a time. */
 const AT_ONCE = 16;
 
 type FileStore = Pick<JobStore, 'keepFile' | 'file'>;
@@ -63,7 +66,7 @@ export function pictures(store: FileStore, env: PicturesEnv): Pictures {
   return {
     hasRoom: (bytes) => waiting.bytes() + bytes <= bounds.filesWaitingBytes,
     keep: (picture) => {
-      // A frame's bytes are a part of what the socket received: kept by themselves.
+      // A copy: the frame's bytes are a view of the larger buffer that the socket received, and would keep all of it.
       const file = { ...picture, bytes: Uint8Array.from(picture.bytes) };
       waiting.add(file);
       picture$.next(file);
@@ -85,7 +88,10 @@ export function pictures(store: FileStore, env: PicturesEnv): Pictures {
   };
 }
 
-/** The pictures that the store does not have yet, one under each name: runs of one job may make the same name, and the later picture counts. */
+/**
+ * The pictures that the store does not have yet, one per job and name: two runs of a job may give the same name, and
+ * the later picture counts.
+ */
 function waitingPictures() {
   const files = new Map<string, Waiting>();
   let bytes = 0;
@@ -111,7 +117,10 @@ function waitingPictures() {
   };
 }
 
-/** Writes one picture and then removes it from those that wait. A store that is away is reported once, and tried again until it is back. */
+/**
+ * Writes one picture, and then removes it from those that wait. Retries while the store is away, which is reported once
+ * an outage; a picture that fails otherwise is reported and dropped.
+ */
 function writingTo(
   store: FileStore,
   waiting: ReturnType<typeof waitingPictures>,
@@ -134,7 +143,7 @@ function writingTo(
     );
 }
 
-/** No id of a job has a space in it. */
+/** Unambiguous, as a job's id has no space in it. */
 const keyOf = (promptId: string, filename: string): string => `${promptId} ${filename}`;
 
 const bodyOf = (file: StoredFile | undefined): OutputBody | undefined =>

@@ -24,7 +24,7 @@ import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
-/** A reader waits up to 500 ms for a state to be stored before it is given it. */
+/** How long `get` waits for a state to be stored before it returns the state, ms. */
 const STORED_MS = 500;
 
 export interface ReadParts {
@@ -33,20 +33,20 @@ export interface ReadParts {
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly sight: Pick<StoreSight, 'wasAway'>;
-  /** Turns what the store cannot do now into a report. */
+  /** Reports an error of the store, and completes instead. */
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
   readonly clock: SchedulerLike;
 }
 
-/** What any instance answers about any job: its own as they are now, others as they are stored. */
+/** What an instance answers about any job: its own jobs as they are now, others as they are stored. */
 export interface Reads {
-  /** The present state like `get`, without its wait for the store: for callers that act on it. */
+  /** As `get`, without the wait until the state is stored: for callers that act on the state. */
   present(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   get(promptId: string, isShown?: (state: JobState) => boolean): Promise<JobState | undefined>;
   list(query?: ListQuery): Promise<JobPage>;
   /**
-   * Whether an end that was reached here, and written, is the job's: not where another instance had taken the job, so that
-   * the end was refused (R11). Rejects with `StoreUnavailable`.
+   * Whether an end that the job reached here counts. It does not if another instance had taken the job: the write was
+   * refused (R11), and the stored state is unsettled. Rejects with `StoreUnavailable`.
    */
   stands(promptId: string): Promise<boolean>;
   watch(promptId: string): Observable<JobState>;
@@ -70,15 +70,16 @@ class PresentReads implements Reads {
     const state$ = defer(() => {
       const state = this.#here(promptId);
       if (state !== undefined && isShown(state)) return this.#stored(state);
-      // What is here and not shown is asked for as what is nowhere, so that neither answer nor time tells of it (R14).
+      // A job that is here and not shown costs a question to the store, as an unknown one does: neither the answer nor
+      // its time shows that it exists (R14).
       return this.#shown(promptId, isShown);
     });
     return firstValueFrom(state$);
   }
 
   /**
-   * A page of the store, with each job that lives here as it is now, and what is not stored yet; those alone where the
-   * store does not answer (R12).
+   * A page of the store, in which this instance's jobs are as they are now and those not yet stored are added. If the
+   * store does not answer, only this instance's jobs (R12).
    */
   async list({ limit = PAGE, ...wanted }: ListQuery = {}): Promise<JobPage> {
     const { attempted, store } = this.#parts;
@@ -103,7 +104,8 @@ class PresentReads implements Reads {
         const live = board.job(promptId);
         return live === undefined ? EMPTY : merge(local.changes(promptId), of(live.state));
       });
-      // The job is watched elsewhere, or was let go here: it may also be taken up here later.
+      // Another instance watches the job, or this one let it go; this one may still take it up later, so both are
+      // heard.
       const anywhere$ = defer(() => merge(local.changes(promptId), store.changes(promptId), this.#known(promptId)));
       return concat(here$, anywhere$);
     }).pipe(neverBackward());
@@ -117,8 +119,8 @@ class PresentReads implements Reads {
   }
 
   /**
-   * A store that is read and takes no writes, full or a replica now, does not have what others began meanwhile, nor has one that was
-   * away a moment ago: it cannot tell that a job is none (R12).
+   * A store without a job proves that there is none only if it takes writes and was not away a moment ago; one that is
+   * full, or a replica now, lacks the jobs that other instances have begun since. Else errors with `StoreUnavailable`.
    */
   #nowhere(): Observable<undefined> {
     const { store, sight } = this.#parts;
@@ -135,7 +137,10 @@ class PresentReads implements Reads {
     return this.#parts.board.job(promptId)?.state ?? this.#parts.writer.waiting(promptId);
   }
 
-  /** Waits up to 500 ms until the state is stored, so that after a crash whoever takes the job up shows no less than a reader saw. */
+  /**
+   * Waits up to `STORED_MS` until the state is stored: after a crash the instance that takes the job up then shows no
+   * older state than a reader has seen.
+   */
   #stored(state: JobState): Observable<JobState> {
     const { writer, clock } = this.#parts;
     return concat(writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock))), of(state));
@@ -158,7 +163,7 @@ class PresentReads implements Reads {
     return { ...page, partial: true };
   }
 
-  /** The states of a stored page as they are now, and those that belong on it and are not stored yet. */
+  /** The states of a stored page as they are now here, and those that belong on it and are not stored yet. */
   #asTheyAre(stored: JobPage, query: JobQuery): readonly JobState[] {
     const { writer } = this.#parts;
     const states = new Map(stored.jobs.map((state) => [state.promptId, state]));
@@ -172,5 +177,5 @@ class PresentReads implements Reads {
   }
 }
 
-/** Reads of one instance: memory first, then the store. */
+/** The reads of one instance: from memory first, then from the store. */
 export const readsOf = (parts: ReadParts): Reads => new PresentReads(parts);

@@ -3,17 +3,20 @@ import type { JobStore } from '../../sinks/job-store';
 import type { Env } from '../env';
 import { observedStore } from '../telemetry/observed-store';
 
-/** What others began while the store was away is in it so long after its return: they connect within a second, and write within two more. */
+/**
+ * How long after an outage the store may still lack jobs that other instances began in it, ms: they connect within a
+ * second, and write within two more.
+ */
 const WRITTEN_MS = 4_000;
 
-/** A store, and whether all that others have begun is in it. */
+/** The store, and whether it was away a moment ago. */
 export interface StoreSight {
   readonly store: JobStore;
-  /** Whether it was away a moment ago, or may have lost something: what others have begun may not be in it yet. */
+  /** Whether the store was away, or may have lost writes, in the last 4 s: jobs that others began may be missing. */
   readonly wasAway: () => boolean;
 }
 
-/** A store whose calls are told of, and remembered where it did not answer. */
+/** The store with its calls told to `tell`; notes when a call got no answer. */
 export function storeSight(
   given: JobStore,
   { clock, tell }: Pick<Env, 'clock' | 'tell'>,

@@ -10,7 +10,7 @@ const point = t.intersection([
 ]);
 const curves = t.type({ points: t.readonlyArray(point), everyMs: t.number }) as unknown as t.Type<Curves>;
 
-/** Reads curves as they are kept; none where they are anything else. */
+/** Decodes stored curves; curves without points if the bytes are anything else. */
 export const decodeCurves = (bytes: Uint8Array): Curves =>
   pipe(
     parse(new TextDecoder().decode(bytes)),

@@ -23,42 +23,45 @@ import type { JobStore } from '../../sinks/job-store';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { drawn, joined, noCurves, type Curves } from '../../streams/reports/curves';
 
-/** How often curves are written that grew. */
+/** How often curves that have grown are written, ms. */
 const KEPT_MS = 5_000;
-/** Writes of them at a time. */
+/** How many curves are written at a time. */
 const AT_ONCE = 8;
-/** Curves of ended jobs that wait for the store. */
+/** How many ended jobs' curves wait for the store at most. */
 const MOST_ENDED = 1_000;
-/** The file, beside the job's state and for as long as that, in which they are kept. */
+/** The name of the file that holds a job's curves; the store keeps it as long as the job's state. */
 const FILE = 'curves.json';
 
-/** The metrics over time of jobs that report themselves, kept with their jobs. */
+/** The metrics over time of reported jobs, stored with their jobs. */
 export interface KeptCurves {
   /** Takes in a state of a job of this instance. */
   readonly take: (state: JobState) => void;
-  /** The job is another instance's now. */
+  /** Drops a job's curves: another instance has the job now. */
   readonly forget: (promptId: string) => void;
-  /** As they are known here, else as they were kept; without points where there are none. Rejects with `StoreUnavailable`. */
+  /** A job's curves, from memory and the store; without points if neither has any. Rejects with `StoreUnavailable`. */
   readonly of: (promptId: string) => Promise<Curves>;
-  /** Keeps what grew, while somebody is subscribed. Emits nothing; what the store cannot do is reported, and done later. */
+  /**
+   * Writes curves that have grown, while subscribed to. Emits nothing; a write that failed is reported and repeated.
+   */
   readonly kept$: Observable<never>;
-  /** Keeps what is not kept yet. */
+  /** Writes all curves that are not written yet. */
   readonly flush: () => Observable<never>;
 }
 
 interface Entry {
   readonly curves: Curves;
-  /** Whether it holds what others kept before. */
+  /** Whether it includes what earlier holders of the job stored. */
   readonly isWhole: boolean;
+  /** Whether the store has, or is being given, just these curves. */
   readonly isKept: boolean;
   readonly hasEnded: boolean;
 }
 
-/** Curves by job. Those that are not kept yet, and those of ended jobs, are found without a look at the others. */
+/** Curves by job, with an index of those not written yet and of ended jobs (R17). */
 class Entries {
   readonly #all = new Map<string, Entry>();
   readonly #unkept = new Set<string>();
-  /** In the order in which they ended. */
+  /** Ended jobs, in the order in which they ended. */
   readonly #ended = new Set<string>();
 
   get(promptId: string): Entry | undefined {
@@ -83,7 +86,9 @@ class Entries {
     return [...this.#unkept];
   }
 
-  /** In an outage of the store those that ended first are forgotten. */
+  /**
+   * Forgets the curves of the jobs that ended first, past `MOST_ENDED`: so many only wait in an outage of the store.
+   */
   bound(): void {
     for (const oldest of this.#ended) {
       if (this.#ended.size <= MOST_ENDED) return;
@@ -153,7 +158,7 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
   };
 }
 
-/** What is known of a job's curves after one more state; `undefined` where that tells nothing of them. */
+/** A job's entry after one more state; `undefined` if that changes nothing. */
 function entryAfter(before: Entry | undefined, state: JobState): Entry | undefined {
   const { epoch, startedAt, reported } = state;
   if (reported === undefined) return undefined;

@@ -14,11 +14,11 @@ import { reportedJob } from '../../streams/reports/reported-job';
 export interface OpeningParts {
   readonly sessions: Pick<Sessions, 'own' | 'ready'>;
   readonly beginnings: Beginnings;
-  /** How long a job may take in all where its request does not say; no bound where `undefined`. */
+  /** How long a job of this type may take in all if its request does not say, ms; `undefined` for no limit. */
   readonly timeoutMs: (type: string) => number | undefined;
 }
 
-/** Opens jobs that report themselves: stored, and watched over by whoever holds our session for them. */
+/** Opens reported jobs: stores each, and has it watched by the holder of this instance's session for such jobs. */
 export function opening({
   sessions,
   beginnings,

@@ -23,7 +23,7 @@ import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state
 import { isEnd, type JobReport } from '../../streams/reports/job-report';
 import { objectionsToReport } from '../../streams/reports/objections';
 
-/** How long, and how often, the holder of a job's session is looked for. */
+/** For how long, and how often, a report is sent to the holder of its job's session until one receives it, ms. */
 const ANSWER_MS = 10_000;
 const ASKED_AGAIN_MS = 250;
 
@@ -36,8 +36,8 @@ export interface ReportParts {
 }
 
 /**
- * Takes reports, at whichever instance they come: here, or by the one that watches over the job. An end is answered once it
- * is stored and not before, so that who was answered may go away.
+ * Takes reports at any instance, and passes those of jobs that another instance watches on to that one. An end is
+ * answered only once it is stored: the program may exit after the answer.
  */
 export function reports(
   { board, reads, store, writer, run }: ReportParts,
@@ -46,7 +46,9 @@ export function reports(
   const takenHere = (promptId: string, report: JobReport): Promise<void> =>
     run(of(reportEvent(promptId, report, clock.now())));
 
-  /** Where nobody holds its session just now, a successor is waited for: which may be this instance. */
+  /**
+   * Sends the report to the session's holder. If there is none now, waits for a successor, which may be this instance.
+   */
   async function takenElsewhere(session: string, promptId: string, report: JobReport): Promise<void> {
     const heard$ = store.leases.ask(session, { tag: 'report', promptId, report }).pipe(
       repeat({ delay: () => timer(ASKED_AGAIN_MS, clock) }),
@@ -62,7 +64,7 @@ export function reports(
   const ended = (promptId: string): Promise<JobState> =>
     inTime(reads.watch(promptId).pipe(filter((state) => isSettled(state))), 'the job’s end is not heard of yet');
 
-  /** A settled state that is not stored yet might be lost with us. */
+  /** Resolves once a settled state is stored: until then it would be lost with this instance. */
   const kept = (state: JobState): Promise<JobState> =>
     writer.waiting(state.promptId) === undefined
       ? Promise.resolve(state)
@@ -93,7 +95,8 @@ export function reports(
     if (!isSettled(now)) return now;
     const end = await kept(now);
     if (await reads.stands(promptId)) return end;
-    // We were suspended, say, and another instance has the job: the end is its to take.
+    // Another instance took the job, while this one was suspended say: its own state counts, so it must take the
+    // report.
     await takenElsewhere(sessionOf(state) ?? '', promptId, report);
     return (await reads.present(promptId)) ?? end;
   };
