@@ -164,7 +164,7 @@ class Posts implements Posting {
     return concat(freed$, next$, this.#stored(runId), this.#posted(at, run));
   }
 
-  /** Completes once the run is stored, or after `STORED_MS`: a successor then looks for it instead of posting another. */
+  /** Completes once the run is stored, or after `STORED_MS`: a successor then looks for it, and posts no other. */
   #stored(runId: string): Observable<never> {
     const { board, writer } = this.#parts;
     return defer(() => {

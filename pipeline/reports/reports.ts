@@ -46,9 +46,7 @@ export function reports(
   const takenHere = (promptId: string, report: JobReport): Promise<void> =>
     run(of(reportEvent(promptId, report, clock.now())));
 
-  /**
-   * Sends the report to the session's holder. If there is none now, waits for a successor, which may be this instance.
-   */
+  /** Sends the report to the session's holder; if there is none, waits for a successor, which may be this instance. */
   async function takenElsewhere(session: string, promptId: string, report: JobReport): Promise<void> {
     const heard$ = store.leases.ask(session, { tag: 'report', promptId, report }).pipe(
       repeat({ delay: () => timer(ASKED_AGAIN_MS, clock) }),
@@ -95,8 +93,7 @@ export function reports(
     if (!isSettled(now)) return now;
     const end = await kept(now);
     if (await reads.stands(promptId)) return end;
-    // Another instance took the job, while this one was suspended say: its own state counts, so it must take the
-    // report.
+    // Another instance took the job, while this one was suspended say, and its state counts: it must take the report.
     await takenElsewhere(sessionOf(state) ?? '', promptId, report);
     return (await reads.present(promptId)) ?? end;
   };

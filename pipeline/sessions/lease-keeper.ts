@@ -27,11 +27,12 @@ import { AGAIN_MS, afterAnswer, afterFailure, unswept, type Sweeping } from './s
 
 /** A session that this instance holds. */
 export interface Holding extends SessionKey {
-  /** Taken over: another instance, or an earlier run, opened sockets and posted jobs under it. */
+  /** Whether it was taken over: another instance, or an earlier process, opened sockets and posted jobs under it. */
   readonly inherited: boolean;
   /**
-   * Whether no other instance can hold it now. Counted from the start of the last attempt that succeeded, less a
-   * margin: a slow answer must not extend it. A session that was never registered is nobody else's.
+   * Whether it is certain that no other instance holds it now: within `ttlMs` less `marginMs` of the start of the last
+   * successful attempt to extend the lease (its start, as a slow answer must not extend it). Also before the first
+   * attempt of a new session, which no other instance knows.
    */
   readonly trusted: () => boolean;
   /** Emits each time the lease was extended, when `trusted` is true again. */
@@ -40,13 +41,13 @@ export interface Holding extends SessionKey {
 
 export type HoldingEvent =
   | { readonly tag: 'held'; readonly holdings: readonly Holding[] }
-  /** Another instance has it. */
+  /** Another instance holds it. */
   | { readonly tag: 'lost'; readonly holding: Holding };
 
 export interface HoldingPolicy {
   readonly renewMs: number;
   readonly marginMs: number;
-  /** Between sweeps for orphans, ± 20 %. */
+  /** The time between two sweeps for orphans, ± 20 %. */
   readonly sweepMs: number;
   readonly clock: SchedulerLike;
   readonly random: () => number;
@@ -58,23 +59,27 @@ export const defaultHoldingPolicy: Omit<HoldingPolicy, 'clock' | 'random'> = {
   sweepMs: 2_000,
 };
 
-/** Between attempts to extend a lease while the store does not answer. */
+/** The wait between attempts to extend a lease while the store does not answer, ms. */
 const RETRY_MS = 500;
-/** A session as it is held. */
+/** A held session with the streams that hold it. */
 interface Kept {
   readonly holding: Holding;
-  /** Completes once the lease was extended, or the store did not answer, after `lost$` was subscribed to. */
+  /** Completes after the next attempt to extend the lease, unless another instance has it; needs `lost$` subscribed. */
   readonly tried$: Observable<never>;
   readonly lost$: Observable<HoldingEvent>;
 }
 
-/** One sweep: what the sweeps have come to by it, and the sessions that were taken in it. */
+/** One sweep: the sweeper's state after it, and the sessions taken in it. */
 interface Swept {
   readonly sweeping: Sweeping;
   readonly kept: readonly Kept[];
 }
 
-/** Holds a session until it is lost, or held no more: extends the lease, and goes on trying while the store does not answer (R12). */
+/**
+ * Holds a session while `isHeld` says so and until another instance takes it: extends the lease every `renewMs`, and
+ * goes on trying while the store does not answer (R12). A session that is not inherited gets its lease by the first
+ * attempt.
+ */
 export function holding(
   leases: Leases,
   session: SessionKey,
@@ -85,12 +90,12 @@ export function holding(
 ): Kept {
   const trustMs = leases.ttlMs - marginMs;
   let heldSince = inheritedAt;
-  /** A clock that was set back tells nothing of how long ago that was. */
+  /** A clock that was set back makes the age negative: then the lease is not trusted. */
   const trusted = (): boolean => {
     const sinceMs = heldSince === undefined ? 0 : clock.now() - heldSince;
     return sinceMs >= 0 && sinceMs < trustMs;
   };
-  /** What came of each attempt to extend it. */
+  /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
     ...{ ...session, inherited: inheritedAt !== undefined, trusted },
@@ -109,7 +114,7 @@ export function holding(
       return leases.hold(session).pipe(tap(heed));
     }).pipe(
       catchError((error: unknown) => {
-        // Reported once an outage.
+        // Only the first of an outage is reported.
         if (isFirst) report('lease', error);
         return of('failed' as const);
       }),
@@ -130,7 +135,7 @@ export function holding(
   return { holding: held, tried$: isTried.pipe(take(1), ignoreElements()), lost$ };
 }
 
-/** Takes over orphans of the servers it serves as they appear, and holds them. Emits what was taken in one sweep together. */
+/** Takes over orphaned sessions of this pipeline's servers, and holds them. Emits those of one sweep together. */
 export function inheriting(
   leases: Leases,
   isServed: (serverUrl: string) => boolean,

@@ -33,13 +33,15 @@ import type { Session } from '../../streams/changes/job-changes';
 import type { JobState } from '../../streams/job/job-state';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How often inherited sessions without jobs are looked for. */
+/** How often inherited sessions without jobs are given up, ms. */
 const IDLE_MS = 30_000;
-/** How often the store is searched for jobs nobody watches. An instance that lost its lease without noticing may still have posted some. */
+/**
+ * How often the store is searched for jobs that no instance watches, ms: one that lost its lease may post some later.
+ */
 const LATECOMERS_MS = 10_000;
-/** When a successor is told that our socket is closed: ComfyUI has seen it by then. */
+/** How long after this instance lost a session its successor is told, ms: by then ComfyUI has seen our socket close. */
 const CLOSED_MS = 1_000;
-/** How long a request of another instance waits for a job that is not taken up here yet. */
+/** How long another instance's request waits for a job that is not taken up here yet, ms. */
 const KNOWN_MS = 5_000;
 
 class LeasedSessions implements Sessions {
@@ -54,7 +56,7 @@ class LeasedSessions implements Sessions {
   readonly #recovered: RecoveredJobs;
   /** Sessions that were given back because they had no jobs left. */
   readonly #idle$ = new Subject<string>();
-  /** Jobs that are not known here yet and are to be cancelled once they are. */
+  /** Jobs that are not known here yet, with a cancel that waits for them. */
   readonly #cancelled = new Set<string>();
   readonly #held$: Observable<Extract<HoldingEvent, { readonly tag: 'held' }>>;
   readonly #lost$: Observable<Extract<HoldingEvent, { readonly tag: 'lost' }>>;
@@ -106,7 +108,8 @@ class LeasedSessions implements Sessions {
     return defer(() => [...this.#held.values()]).pipe(
       mergeMap((each) => {
         const idle = this.#isIdle(each);
-        // Taken once more before it is released: a session that was never registered, because the store was away, could be found by nobody.
+        // `hold` registers the session first: if the store was away until now it is not registered, and after a release
+        // no instance would find its jobs.
         const kept$ = idle ? EMPTY : leases.hold(each);
         return concat(kept$, leases.release(each, idle)).pipe(reporting('lease', report), orNothing);
       }),
@@ -118,13 +121,13 @@ class LeasedSessions implements Sessions {
     return this.#parts.servers.some(({ url }) => url === serverUrl);
   }
 
-  /** Sessions that are taken and lost. */
+  /** The sessions as they are taken and lost. */
   #events(): Observable<HoldingEvent> {
     const { store, stop$ } = this.#parts;
     const { clock, report } = this.#env;
     const isHeld = (clientId: string): boolean => this.#held.has(clientId);
     const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
-    // Begins when everybody listens: a shared stream repeats nothing.
+    // Begins in a later turn, when all parts have subscribed: a shared stream repeats nothing.
     return timer(0, clock).pipe(
       concatMap(() => merge(this.#own.events(), inheriting(store.leases, isServed, isHeld, this.#policy, report))),
       tap((event) => {
@@ -169,11 +172,12 @@ class LeasedSessions implements Sessions {
     );
     const lost$ = this.#lost$.pipe(mergeMap(({ holding: { clientId } }) => board.ofSession(clientId)));
     return merge(
-      // The first time for the jobs that are nobody's.
+      // At the start, for jobs of no session that any instance holds.
       first$.pipe(concatMap(() => concat(this.ready(), takeUpAll$))),
       inherited$.pipe(concatMap((clientIds) => this.#recovered.of(clientIds))),
       interval(LATECOMERS_MS, this.#env.clock).pipe(exhaustMap(() => takeUpAll$)),
-      // An instance that was cut off from the store may have posted jobs under a session that is held here: they come to light when it gives its sessions back.
+      // An instance that was cut off from the store may have posted jobs under a session that is held here. It stores
+      // them before it gives its sessions back.
       store.leases.released$.pipe(exhaustMap(() => takeUpAll$)),
       lost$.pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId }))),
       this.#requests(),
@@ -182,7 +186,7 @@ class LeasedSessions implements Sessions {
     ).pipe(takeUntil(stop$));
   }
 
-  /** What other instances ask for, once the job is known here. */
+  /** The requests of other instances to the sessions held here, each passed on once its job is known here. */
   #requests(): Observable<Demand> {
     const { leases } = this.#parts.store;
     return this.#held$.pipe(
@@ -192,7 +196,7 @@ class LeasedSessions implements Sessions {
     );
   }
 
-  /** Asks for the end of the successor's socket: an instance that was suspended closes its own late, and ComfyUI then sends to neither. */
+  /** Has the successor check its socket: when this instance closes its own late, ComfyUI may drop the new one (R7). */
   #evictions(): Observable<never> {
     const { leases } = this.#parts.store;
     const { clock, report } = this.#env;
@@ -205,21 +209,21 @@ class LeasedSessions implements Sessions {
     );
   }
 
-  /** Another instance may ask for a job before it is taken up here. What comes to nothing in `KNOWN_MS` is asked again. */
+  /** Passes a request on once its job is taken up here; drops it after `KNOWN_MS`, as the other instance asks again. */
   #whenKnown(request: JobRequest): Observable<Demand> {
     const { promptId, tag } = request;
     const { board, told } = this.#parts;
     const isKnown = (): boolean => board.job(promptId) !== undefined;
     const demand$ = of<Demand>(request).pipe(filter(isKnown));
     if (isKnown()) return demand$;
-    // A cancel is asked for again and again until it is seen to be heard: one that waits is enough.
+    // The other instance repeats its cancel until the stored state shows it: only one waits here.
     if (tag === 'cancel' && this.#cancelled.has(promptId)) return EMPTY;
     if (tag === 'cancel') this.#cancelled.add(promptId);
     const known$ = told(promptId).pipe(take(1), ignoreElements(), takeUntil(timer(KNOWN_MS, this.#env.clock)));
     return concat(known$, demand$).pipe(finalize(() => tag === 'cancel' && this.#cancelled.delete(promptId)));
   }
 
-  /** Forgets inherited sessions whose jobs are all settled. */
+  /** Gives up inherited sessions whose jobs are all settled. */
   #forgotten(): Observable<never> {
     const { leases } = this.#parts.store;
     const { clock, report } = this.#env;

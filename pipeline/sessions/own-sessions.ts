@@ -22,13 +22,13 @@ export interface OwnSessionsParts extends Pick<SessionParts, 'servers' | 'stop$'
   readonly isHeld: (clientId: string) => boolean;
 }
 
-/** The sessions under which one instance posts new jobs, one a server. */
+/** The sessions under which this instance posts new jobs, one per server. */
 export class OwnSessions {
   readonly #parts: OwnSessionsParts;
   readonly #policy: HoldingPolicy;
   readonly #report: Report;
   readonly #clientIds: Map<string, string>;
-  /** How many of them have no lease yet, of a store that answers. */
+  /** How many of them wait for the first answer about their lease, or for the store's failure. */
   readonly #unleased$: BehaviorSubject<number>;
 
   constructor(parts: OwnSessionsParts, policy: HoldingPolicy, report: Report) {
@@ -39,12 +39,12 @@ export class OwnSessions {
     this.#unleased$ = new BehaviorSubject(parts.servers.length);
   }
 
-  /** The client id of a server's. */
+  /** The client id for a server's new jobs; empty for an unknown server. */
   of(serverUrl: string): string {
     return this.#clientIds.get(serverUrl) ?? '';
   }
 
-  /** Completes once each was leased, or the store did not answer. */
+  /** Completes once each own session was leased, or the store did not answer. */
   ready(): Observable<never> {
     return this.#unleased$.pipe(
       takeWhile((left) => left > 0),
@@ -53,7 +53,7 @@ export class OwnSessions {
     );
   }
 
-  /** Holds all of them, and another one where one is ever lost. */
+  /** Holds all of them; replaces one that another instance took by a new one with a fresh client id. */
   events(): Observable<HoldingEvent> {
     return merge(...this.#parts.servers.map(({ url }) => this.#held(url)));
   }

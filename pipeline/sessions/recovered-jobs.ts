@@ -5,17 +5,20 @@ import { takingOver } from '../telemetry/taking-over';
 import type { Telemetry } from '../telemetry/telemetry-event';
 import type { Recovery } from './recovery';
 
-/** Batches of recovered jobs that a late subscriber is told of. */
+/** How many batches of recovered jobs a late subscriber gets. */
 const BATCHES = 16;
 
-/** The jobs that are taken up, and the sessions whose jobs have all been. */
+/** Takes up stored jobs, and notes the sessions whose stored jobs have all been loaded. */
 export class RecoveredJobs {
-  /** Jobs taken up in one go; the last `BATCHES` batches are repeated to late subscribers. */
+  /** The jobs of each look that were taken up; repeats the last `BATCHES` batches to late subscribers. */
   readonly batch$: Observable<readonly JobState[]>;
   readonly #batch$ = new ReplaySubject<readonly JobState[]>(BATCHES);
   readonly #looks: Recovery;
   readonly #isHeld: (clientId: string) => boolean;
-  /** Inherited sessions all of whose stored jobs have been loaded. Only for these does "no job on the board" mean "no job left". */
+  /**
+   * Inherited sessions all of whose stored jobs have been loaded. Only for these does "no job on the board" mean "no
+   * job left".
+   */
   readonly #loaded = new Set<string>();
   readonly #tell: Telemetry | undefined;
 
@@ -26,12 +29,12 @@ export class RecoveredJobs {
     this.batch$ = this.#batch$.asObservable();
   }
 
-  /** Takes up every stored job that nobody watches, but for those of sessions that are inherited while it reads. */
+  /** Takes up each stored job of the sessions held here that is not watched yet. */
   ofAll(): Observable<Demand> {
     return this.#takenUp([], this.#looks.ofAll());
   }
 
-  /** Takes up the jobs of sessions that are held here. */
+  /** Takes up the jobs of these sessions, which this instance has just inherited. */
   of(clientIds: readonly string[]): Observable<Demand> {
     return this.#takenUp(clientIds, this.#looks.of(clientIds).pipe(takingOver(clientIds.length, this.#tell)));
   }

@@ -31,11 +31,11 @@ import { chunks } from '../../streams/maps/chunks';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** Jobs claimed at a time. Of 500, what is under way outlives the young generation: they took a third more of CPU each. */
+/** Jobs claimed at a time. With 500, objects outlive V8's young generation: each job took a third more CPU. */
 const CLAIMS = 100;
-/** Portions of so many under way: while one's workflows are read, the next is claimed. */
+/** Portions of `CLAIMS` jobs under way: the next is claimed while the workflows of the one before are read. */
 const PORTIONS = 2;
-/** Jobs filed together: of more, more have one user, whose lists take one command. */
+/** Jobs added to the store's index together: the more at once, the more share a user, whose list takes one command. */
 const REFILED = 1_000;
 
 export interface RecoveryParts {
@@ -46,17 +46,20 @@ export interface RecoveryParts {
   readonly isServed: (serverUrl: string) => boolean;
   /** Whether a session is held here. */
   readonly isHeld: (clientId: string) => boolean;
-  /** Whether it is certain that nobody else holds it now: who was suspended may not know yet that it is lost. */
+  /** Whether it is certain that no other instance holds it now: one that was suspended may have lost it unnoticed. */
   readonly isCertain: (clientId: string) => boolean;
-  /** The session under which jobs of a server are watched that have none. */
+  /** The session for jobs of a server that have none. */
   readonly own: (serverUrl: string) => string;
 }
 
-/** Claims unsettled jobs of the store that are ours to watch and not watched yet. What it emits was claimed in one go; waits for a store that is down. */
+/**
+ * Claims unsettled stored jobs of sessions held here that are not watched here yet. Emits all jobs of a look as one
+ * batch; while the store is away it tries again.
+ */
 export interface Recovery {
-  /** Looks at all jobs of the store: of those that are known here, or to be watched elsewhere, nothing is read (R17). */
+  /** Looks at all jobs of the store, but reads no states of those known here or watched by other instances (R17). */
   ofAll(): Observable<readonly StoredJob[]>;
-  /** Looks at the jobs that these sessions watch. */
+  /** Looks at the jobs of these sessions. */
   of(clientIds: readonly string[]): Observable<readonly StoredJob[]>;
 }
 
@@ -98,7 +101,10 @@ class StoreRecovery implements Recovery {
     return this.#patiently(look$);
   }
 
-  /** Whether the job is on the board, on its way to it, or has ended here with its end still to be written, or written once more: the store may then have an older state (R1). */
+  /**
+   * Whether the job is on the board, on its way to it, or has ended here with a write of its end still to come: the
+   * store may have an older, unsettled state (R1).
+   */
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
     if (board.job(promptId) !== undefined || transit.has(promptId)) return true;
@@ -109,7 +115,7 @@ class StoreRecovery implements Recovery {
     return this.#parts.isServed(serverUrl) && !this.#isHere(promptId);
   }
 
-  /** The jobs whose session is held here; of the others, `others` and `unregistered` are told. */
+  /** The jobs whose session is held here. Adds the others to `others`, and their sessions to `unregistered`. */
   #mine(others: Set<string>, unregistered: Map<string, SessionKey>): Observable<JobState> {
     const { store, isServed, isHeld, own } = this.#parts;
     return store
@@ -130,14 +136,17 @@ class StoreRecovery implements Recovery {
   }
 
   /**
-   * An idle session is unregistered. An instance that was suspended may later post under it and die: its jobs then name a
-   * session that no registry has, so it is registered again.
+   * An idle session is unregistered. An instance that was suspended may later post under it and die: its jobs then name
+   * a session that no registry has, so it is registered again.
    */
   #noted(unregistered: ReadonlyMap<string, SessionKey>): Observable<never> {
     return from(unregistered.values()).pipe(mergeMap((session) => this.#parts.store.leases.note(session), CLAIMS));
   }
 
-  /** Raises the epoch, under a lease that is certain. Emits nothing if the job ended, or another instance took it, since it was read (R1). */
+  /**
+   * Claims a job by raising its epoch, under a certain lease. Emits nothing if the write is refused, because the job
+   * ended or another instance took it since it was read (R1, R11).
+   */
   #raised(state: JobState): Observable<JobState> {
     const { writer, isCertain } = this.#parts;
     const { clock, report } = this.#env;
@@ -156,7 +165,7 @@ class StoreRecovery implements Recovery {
     );
   }
 
-  /** Claims these jobs, and reads their workflows after: who had a job until then may have posted it meanwhile. */
+  /** Claims these jobs, then reads their workflows: not before, as the last holder may still post until the claim. */
   #claimed(states: readonly JobState[]): Observable<StoredJob> {
     const { store } = this.#parts;
     return from(states).pipe(
@@ -165,7 +174,7 @@ class StoreRecovery implements Recovery {
       concatMap((ours) => {
         if (ours.length === 0) return EMPTY;
         const found$ = store.workflows(ours.map(({ promptId }) => promptId));
-        // What cannot be read together is read one by one.
+        // If they cannot be read together, `#withWorkflow` reads each.
         const known$ = found$.pipe(catchError(() => of<ReadonlyMap<string, StoredWorkflow>>(new Map())));
         return known$.pipe(mergeMap((known) => from(ours).pipe(mergeMap((state) => this.#withWorkflow(state, known)))));
       }),
@@ -178,7 +187,7 @@ class StoreRecovery implements Recovery {
     if (workflow !== undefined) return of({ state, workflow });
     return this.#parts.store.workflow(state.promptId).pipe(
       reporting('recovery', report),
-      // Without it, a job that was never posted would be taken for one that was.
+      // Retried, as without its workflow a job that was never posted would count as posted.
       reconnecting({ backoff, clock, isTransient }),
       orNothing,
       defaultIfEmpty(undefined),
@@ -186,7 +195,7 @@ class StoreRecovery implements Recovery {
     );
   }
 
-  /** Claims these jobs, a portion of `CLAIMS` after the other, and emits all that it got as one batch. */
+  /** Claims these jobs in portions of `CLAIMS`, and emits all claimed ones as one batch. */
   #together(state$: Observable<JobState>): Observable<readonly StoredJob[]> {
     const { transit, store } = this.#parts;
     return defer(() => {
@@ -208,7 +217,7 @@ class StoreRecovery implements Recovery {
   #patiently<T>(look$: Observable<T>): Observable<T> {
     const { report, backoff, clock } = this.#env;
     let isAway = false;
-    // An outage is told of once.
+    // Only the first error of an outage is reported.
     const failed = (error: unknown): void => {
       if (!isAway) report('recovery', error);
       isAway = true;
@@ -217,5 +226,5 @@ class StoreRecovery implements Recovery {
   }
 }
 
-/** Recovery of one instance's jobs from its store. */
+/** The recovery of jobs from the store, for one instance. */
 export const recovery = (parts: RecoveryParts, env: Env): Recovery => new StoreRecovery(parts, env);

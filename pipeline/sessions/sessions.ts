@@ -17,34 +17,34 @@ export interface SessionParts {
   readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends'>;
   readonly board: BoardView;
   readonly transit: Transit;
-  /** The changes of a job here, from now on. */
+  /** The states of a job here, from now on. */
   readonly told: (promptId: string) => Observable<JobState>;
   readonly stop$: Observable<unknown>;
 }
 
-/** Which sessions this instance holds, and the jobs that come and go with them. */
+/** The sessions that this instance holds, and the jobs that come and go with them. */
 export interface Sessions {
   /** The client id under which new jobs are posted to a server. */
   own(serverUrl: string): string;
   /**
-   * Completes once each own session was leased, or the store did not answer. No job is stored before: an instance that
-   * found it, and nobody with a lease, would take the session.
+   * Completes once each own session was leased, or the store did not answer. No job is stored before that: another
+   * instance that found such a job, and its session without a holder, would take the session.
    */
   ready(): Observable<never>;
   /** Whether a session is held here, and whether it is certain that no other instance can hold it now. */
   lease(clientId: string): 'none' | 'doubtful' | 'certain';
   /** Emits after a session's lease was extended, and after another instance took it. */
   leaseChanged(clientId: string): Observable<unknown>;
-  /** Sessions as they are held: sockets to be opened. */
+  /** Each session as it becomes held here: open its socket. */
   readonly opened$: Observable<Session>;
-  /** Jobs to be taken up and let go, and what other instances ask for. */
+  /** Jobs to take up and to let go, and the requests of other instances. */
   readonly demand$: Observable<Demand>;
-  /** Jobs taken up in one go, at the start or after another instance's end; the last few batches are repeated to late subscribers. */
+  /** See `Pipeline.recovered$`. */
   readonly recovered$: Observable<readonly JobState[]>;
-  /** Gives every session back: at once to whoever sweeps next, or for ever where it has no jobs. */
+  /** Gives every session back, so that another instance may take it at once; unregisters those without jobs. */
   release(): Observable<never>;
 }
 
-/** Settles as `ready` does: for a call that may store a job. */
+/** Resolves when `ready` completes: awaited before a job is stored. */
 export const whenReady = (sessions: Pick<Sessions, 'ready'>): Promise<void> =>
   lastValueFrom(sessions.ready(), { defaultValue: undefined });

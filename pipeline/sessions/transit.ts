@@ -1,10 +1,10 @@
 import { defer, finalize, type MonoTypeOperatorFunction } from 'rxjs';
 
-/** The jobs on their way between the store and the board: nobody else is to take them up. */
+/** The jobs on their way between the store and the board, which recovery must not take up. */
 export interface Transit {
   has(promptId: string): boolean;
   readonly isEmpty: () => boolean;
-  /** Counts a job in for as long as the source is subscribed to. */
+  /** Counts a job as on its way while the source is subscribed to. */
   during<T>(promptId: string): MonoTypeOperatorFunction<T>;
   enter(promptId: string): void;
   leave(promptId: string): void;

@@ -1,16 +1,16 @@
-/** Every 30th look reads anew the jobs that other instances watch. */
+/** Each 30th look reads the states of other instances' jobs again. */
 const FORGOTTEN_AFTER = 30;
 
 /**
- * The jobs that other instances watch, by their states. Their sessions are registered: whoever inherits one of those
- * looks at its jobs. Those that are listed no more are forgotten, and every now and then all.
+ * The jobs that other instances watch, whose states a look need not read: their sessions are registered, and an
+ * instance that inherits one looks at its jobs. Forgets jobs that the last look did not list, and each 30th look all.
  */
 export class WatchedElsewhere {
   #before = new Set<string>();
   #now = new Set<string>();
   #looks = 0;
 
-  /** A new look begins. */
+  /** Call when a look begins. */
   nextLook(): void {
     this.#looks += 1;
     this.#before = this.#looks % FORGOTTEN_AFTER === 0 ? new Set() : this.#now;
@@ -23,7 +23,7 @@ export class WatchedElsewhere {
     return true;
   }
 
-  /** A job is this instance's now. */
+  /** Call when a job became this instance's. */
   delete(promptId: string): void {
     this.#before.delete(promptId);
     this.#now.delete(promptId);

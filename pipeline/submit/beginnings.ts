@@ -14,13 +14,13 @@ import type { JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** What one user may have under way. */
+/** What one user's unsettled jobs may come to. */
 export interface UserLimits {
-  /** Unsettled jobs. */
+  /** How many there may be. */
   readonly jobs: number;
-  /** Bytes of the workflows that are stored for them. */
+  /** Bytes of the workflows stored for them. */
   readonly bytes: number;
-  /** Nodes of those that this instance watches. */
+  /** Nodes of those that one instance watches. */
   readonly nodes: number;
 }
 
@@ -32,26 +32,32 @@ export interface BeginningParts {
   readonly writer: Pick<WriteBehind, 'write'>;
   readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly limits: UserLimits;
-  /** Runs a command to its end, or for as long as a caller waits. */
+  /** See `Life.run`. */
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
 }
 
 /** A job that is to begin. */
 export interface NewJob {
   readonly userId: string;
-  /** `now` is when it begins, which under a caller's key may be long after that was first heard. */
+  /**
+   * The job's first state. `now` is when it begins: under a caller's key that may be long after the key's first use.
+   */
   readonly stateOf: (as: Identity, now: number) => JobState;
   readonly workflow?: StoredWorkflow;
-  /** Of that. */
+  /** Bytes of the workflow. */
   readonly bytes: number;
-  /** Has it watched, `stored` where others may take it up. Its first event puts it on the board. */
+  /** Has the job watched; its first event puts it on the board. `stored`: another instance may take it up. */
   readonly first: (state: JobState, stored: boolean) => Observable<BoardEvent>;
 }
 
+/** How jobs begin, whoever runs them. */
 export interface Beginnings {
-  /** Stores a job within its user's bounds, and has it watched. With an identity it may be called again, by any instance: only the call whose `put` is answered `stored` goes on. */
+  /**
+   * Stores a job within its user's limits, and has it watched. With an identity any instance may call it again: only
+   * the call whose `put` is answered `stored` goes on.
+   */
   readonly begin: (job: NewJob, as?: Identity) => Promise<JobState>;
-  /** The same under a caller's key. */
+  /** Begins a job under a caller's key; see `idempotentSubmit`. */
   readonly once: (once: SubmitOnce, begin: (as: Identity) => Promise<JobState>) => Promise<JobState>;
 }
 
@@ -61,7 +67,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
   const admitted = perUser(parts, attempted);
 
-  /** Stored before it begins, so that no crash can lose it; or else begun all the same, and stored when that can be (R12). */
+  /** Stores the job before it begins, so that no crash loses it; if the store is away it begins unstored (R12). */
   const bestEffort = (state: JobState, workflow: StoredWorkflow | undefined): Observable<boolean> =>
     writer.write(state, workflow).pipe(
       map(() => true),
@@ -69,7 +75,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
       catchError(() => of(false)),
     );
 
-  /** Only who stores the state first goes on: while the store does not answer, it is asked again. */
+  /** Emits only if this call is the first to store the state. Tries again while the store does not answer. */
   const untilStored = (state: JobState, workflow: StoredWorkflow | undefined): Observable<boolean> =>
     writer.write(state, workflow).pipe(
       reporting('store', report),
@@ -85,7 +91,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
         const { promptId } = state;
         if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
         const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
-        // From here on the store counts it.
+        // Once stored, the job is in the store's count of the user's jobs: no longer counted here.
         const begun$ = stored$.pipe(
           tap(counted),
           concatMap((isStored) => first(state, isStored)),
@@ -114,7 +120,7 @@ const untilOpened =
       );
     });
 
-/** Lets a user submit within bounds, those included that are being submitted just now. */
+/** Lets a user submit within the limits; jobs that are being submitted at the moment count too. */
 function perUser(
   { store, board, limits }: Pick<BeginningParts, 'store' | 'board' | 'limits'>,
   attempted: <T>(work$: Observable<T>) => Observable<T>,
@@ -141,7 +147,7 @@ function perUser(
       if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
       if (board.nodesOfUser(userId) >= limits.nodes)
         throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
-      // An only workflow may be as large as a body may.
+      // A user's only workflow may exceed the limit: it is as large as a request's body may be.
       if ((usage.bytes > 0 || before > 0) && usage.bytes + bytes > limits.bytes)
         throw new TooManyJobs('bytes of stored workflows', limits.bytes);
       return await submit(counted);

@@ -15,7 +15,7 @@ const CERTAIN_MS = (STATE_TTL_S - 200) * 1000;
 export interface OnceParts {
   readonly store: JobStore;
   readonly get: (promptId: string) => Promise<JobState | undefined>;
-  /** What the keys of jobs that live here stand for, should the store have lost it. */
+  /** The reservations of jobs that live here, in case the store has lost them. */
   readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly clock: SchedulerLike;
   readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
@@ -25,9 +25,9 @@ export interface OnceParts {
 export type Identity = Pick<Reservation, 'promptId' | 'at'>;
 
 /**
- * Submits under a caller's key so that however often, and through whichever instances, the same is asked for, it is one
- * job. The key is reserved with the job's id before anything else; `submit` must be safe to repeat under one identity,
- * and is shared while it goes on. Rejects with `KeyReused`, `KeySpent`, or `StoreUnavailable` where no key can be read.
+ * Submits under a caller's key: any number of calls with one key, at any instances, make one job. The key is reserved
+ * with the job's id before anything else. `submit` must be safe to repeat under one identity; calls that come while it
+ * runs share it. Rejects with `KeyReused` or `KeySpent`, or with `StoreUnavailable` if the key cannot be read.
  */
 export function idempotentSubmit({ store, get, keys, clock, attempted }: OnceParts) {
   const underWay = new Map<string, Promise<JobState>>();

@@ -1,7 +1,7 @@
 import type { InputUpload, UploadedInput } from '../api';
 import type { Choice } from '../posting/choose-server';
 
-/** Uploads files to the server asked for; else to one that answers, of those for the type where one is given. */
+/** Uploads a file to the server of that name or URL; else to the preferred one for `type`, or any healthy one. */
 export const inputs =
   (choice: Choice) =>
   async ({ server, type, ...file }: InputUpload): Promise<UploadedInput> => {

@@ -7,8 +7,8 @@ import { InvalidRequest, type SubmitRequest } from '../api';
 import { isRecord } from '../../streams/options';
 
 /**
- * What a request asks ComfyUI to run. A `bigint` becomes the integer it is; text goes through byte for byte (R18), and so
- * must be what it says: beside it stands what is ours. Throws `InvalidRequest`, also past a bound (R16).
+ * What a request asks ComfyUI to run. A `bigint` becomes the integer that it is. Text goes to ComfyUI byte for byte
+ * (R18) inside our own JSON, so it must be valid JSON by itself. Throws `InvalidRequest`, also past a bound (R16).
  */
 export function promptOf(request: SubmitRequest): Prompt {
   const { outline, front, number, partialExecutionTargets } = request;
@@ -22,7 +22,7 @@ export function promptOf(request: SubmitRequest): Prompt {
   };
 }
 
-/** Text is parsed here only where no outline comes with it: parsing a large one holds up the event loop. */
+/** The workflow as text. Text that comes with an outline is not parsed: a large one would hold up the event loop. */
 function workflowOf({ workflow, outline }: SubmitRequest): string {
   const text = textOf('workflow', workflow);
   if (outline !== undefined) return text;

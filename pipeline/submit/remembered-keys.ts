@@ -15,7 +15,9 @@ export interface RememberedKeysParts {
   readonly store: Pick<JobStore, 'reserve'>;
 }
 
-/** The callers' keys of the jobs that live here, `bounds.keys` at most: a store that comes back empty knows them no more. */
+/**
+ * The callers' keys of jobs that live here, 10,000 at most (`bounds.keys`): a store that comes back empty lacks them.
+ */
 export class RememberedKeys {
   readonly #parts: RememberedKeysParts;
   readonly #env: Pick<Env, 'report'>;
@@ -27,7 +29,7 @@ export class RememberedKeys {
     this.#env = env;
   }
 
-  /** A key stands for a job, which may live here. */
+  /** Notes the reservation of a key. */
   note(key: string, { promptId, at, body }: Reservation): void {
     this.forget(this.#byKey.get(key)?.promptId ?? promptId);
     this.#byKey.set(key, { promptId, at, body });
@@ -35,7 +37,7 @@ export class RememberedKeys {
     if (dropped !== undefined) this.#byKey.delete(dropped[1]);
   }
 
-  /** What a key stands for, while its job lives here or is on its way. */
+  /** The reservation of a key while its job is on the board or on its way there. */
   of(key: string): Reservation | undefined {
     const { board, transit } = this.#parts;
     const held = this.#byKey.get(key);
@@ -43,14 +45,17 @@ export class RememberedKeys {
     return lives ? held : undefined;
   }
 
-  /** A job has ended, or is another instance's. */
+  /** Call when a job has ended, or another instance has it. */
   forget(promptId: string): void {
     const key = this.#keyOf.get(promptId);
     this.#keyOf.delete(promptId);
     if (key !== undefined) this.#byKey.delete(key);
   }
 
-  /** Reserves the key of a job again, if it has one, with the job as it is: once its state has expired, the key tells of it. */
+  /**
+   * Reserves a job's key again, if it has one, with the job as it is: the key outlives the job's state and then tells
+   * of it.
+   */
   renewed(job: JobState): Observable<never> {
     const { store } = this.#parts;
     const { report } = this.#env;

@@ -6,7 +6,7 @@ import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
 import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
 
-/** Why a value cannot be taken, or `undefined`. */
+/** Why a value is refused, as the predicate of a sentence about its field; `undefined` if it is good. */
 type Rule = (value: unknown) => string | undefined;
 type Rules<R> = { readonly [field in keyof R]-?: Rule };
 
@@ -20,7 +20,7 @@ const optional =
   (value) =>
     value === undefined ? undefined : rule(value);
 
-/** Looked at where it is used. */
+/** For fields that are checked elsewhere. */
 const anything: Rule = () => undefined;
 
 const text = (most: number): Rule => unless((value) => isPlain(most, value), `must be text of 1 to ${most} characters`);
@@ -35,7 +35,7 @@ const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';
   try {
     const json = JSON.stringify(value, finite);
-    // What it says of itself by `toJSON` is what is kept.
+    // An object may have a `toJSON`: what that returns is stored.
     if (!json.startsWith('{')) return 'must be an object';
     const bytes = Buffer.byteLength(json);
     if (bytes <= bounds.metadataBytes) return undefined;
@@ -45,7 +45,7 @@ const metadata: Rule = (value) => {
   }
 };
 
-/** JSON would have `null` in place of a number that is none. */
+/** Throws for NaN and infinite numbers, which JSON would write as `null`. */
 const finite = (_key: string, value: unknown): unknown => {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('no number');
   return value;
@@ -67,7 +67,7 @@ const job: Rules<JobRequest> = {
 const isOfBytes = (least: number, most: number, value: unknown): boolean =>
   typeof value === 'string' && value.length >= least && Buffer.byteLength(value) <= most;
 
-/** A store takes no longer key; and one that is empty would be everybody's. */
+/** A store takes no longer key; an empty one would be the same for all users. */
 const once = optional(
   unless(
     (value) =>
@@ -124,8 +124,8 @@ const query: Rules<ListQuery> = {
 };
 
 /**
- * What is asked, as it is now: the caller may use the same object for the next request while this one waits. Throws
- * `InvalidRequest` for the first field that is not known, or cannot be taken (R16, R18).
+ * Checks a request and copies it: the caller may reuse the object for the next request while this one waits. Throws
+ * `InvalidRequest` for the first field that is unknown or has a bad value (R16, R18).
  */
 const checking =
   <R extends object>(rules: Rules<R>) =>
@@ -143,20 +143,20 @@ const checking =
     return taken as R;
   };
 
-/** What was found to be JSON, for ourselves, as it is now and will be stored: the caller may fill the same object anew. */
+/** A copy of a JSON value as it will be stored, so that the caller may change the given object. */
 export const ownOf = <T>(value: T): T =>
   typeof value === 'object' && value !== null ? (JSON.parse(JSON.stringify(value)) as T) : value;
 
-/** What `submit` is given; of its workflow and extra data `promptOf` makes what is ours. */
+/** Checks what `submit` is given, but for workflow and extra data: `promptOf` checks and copies those. */
 export const checkedSubmission = checking(submission);
-/** What `open` is given. */
+/** Checks what `open` is given. */
 export const checkedOpening = checking(opening);
-/** What `track` is given. */
+/** Checks what `track` is given. */
 export const checkedTracking = checking(job);
-/** What `list` is given. */
+/** Checks what `list` is given. */
 export const checkedQuery = checking(query);
 
-/** Throws `InvalidRequest` for what no ComfyUI has as a job's id, or no URL and no key could hold. */
+/** Throws `InvalidRequest` for an id that ComfyUI cannot give a job, or that fits no URL or no store's key. */
 export function checkId(promptId: unknown): asserts promptId is string {
   if (typeof promptId !== 'string' || !isRunId(promptId))
     throw new InvalidRequest('promptId', `must be text of 1 to ${bounds.runIdLength} characters, without slashes`);

@@ -5,15 +5,15 @@ import * as t from 'io-ts';
 import type { JobState } from '../../streams/job/job-state';
 import { jobState } from '../../sinks/codecs/job-state.codec';
 
-/** What a caller's key for a submission stands for. */
+/** The value that the store holds under a caller's key. */
 export interface Reservation {
-  /** The job that is submitted under the key, whoever submits it. */
+  /** The id of the key's job, whichever call submits it. */
   readonly promptId: string;
-  /** When the key was first used, ms. */
+  /** When the key was first used, ms since 1970. */
   readonly at: number;
-  /** What was to be submitted, as a digest. */
+  /** See `SubmitOnce.body`. */
   readonly body: string;
-  /** What the job was when it was submitted; absent until then. */
+  /** The job's state after it was submitted; absent until then. */
   readonly job?: JobState;
 }
 
@@ -22,7 +22,7 @@ const reservation = t.intersection([
   t.partial({ job: jobState }),
 ]);
 
-/** Reads what is reserved; nothing where somebody else wrote over it. */
+/** Decodes a reservation; `undefined` if another program wrote over it. */
 export const decodeReservation = (text: string): Reservation | undefined =>
   pipe(
     parse(text),

@@ -17,15 +17,14 @@ export interface SubmissionParts {
   readonly board: Pick<BoardView, 'session'>;
   readonly posting: Pick<Posting, 'first'>;
   readonly beginnings: Beginnings;
-  /** How long a job may take in all where its request does not say; no bound where `undefined`. */
+  /** How long a job of this type may take in all if its request does not say, ms; `undefined` for no limit. */
   readonly timeoutMs: (type: string) => number | undefined;
 }
 
-/** From a request to a job that is stored and posted. */
+/** `Pipeline.submit`: makes of a request a job that is stored and posted. */
 export function submissions(parts: SubmissionParts): (request: SubmitRequest) => Promise<JobState> {
   const { choice, sessions, board, posting, beginnings } = parts;
 
-  /** A job's first state. */
   function firstState(request: SubmitRequest, url: string, as: Identity, now: number): JobState {
     const { timeoutMs = parts.timeoutMs(request.type) } = request;
     const retry = retryOf(request);
@@ -61,7 +60,7 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
   };
 }
 
-/** A job's first state, whoever posts it. */
+/** The fields of a first state that all jobs have. */
 export const newState = (
   promptId: string,
   serverUrl: string,
@@ -74,7 +73,7 @@ export const newState = (
     ...(metadata !== undefined && { metadata }),
   });
 
-/** One run, unless the request says otherwise. */
+/** The request's policy for further runs; `undefined` if the job has one run only. */
 function retryOf({ onLost, maxAttempts = onLost === undefined ? 1 : 3 }: SubmitRequest): RetryPolicy | undefined {
   return maxAttempts > 1 ? { maxAttempts, ...(onLost !== undefined && { onLost }) } : undefined;
 }

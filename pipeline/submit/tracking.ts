@@ -18,7 +18,7 @@ export interface TrackingParts {
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
 }
 
-/** Finds a job that somebody else posted, on the server asked for or on whichever knows it, and has it watched. */
+/** `Pipeline.track`: looks for a job on the named server, or on each in turn, and has it watched. */
 export const tracking =
   ({ choice, sessions, board, reads, run }: TrackingParts, { clock }: Pick<Env, 'clock'>) =>
   async (promptId: string, given: JobRequest): Promise<JobState> => {

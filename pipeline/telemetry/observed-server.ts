@@ -5,7 +5,7 @@ import { traced } from './spans';
 import type { ServerEvent, Telemetry } from './telemetry-event';
 import { timed } from './timed';
 
-/** A server whose looks and posts are told of and traced, and whose files are counted as requests. */
+/** The server with a span around each look and post; also tells `tell` of looks, posts and requests for files. */
 export function observedServer(server: ComfyUIServer, tell: Telemetry | undefined): ComfyUIServer {
   const { name } = server;
   const attributes = { 'jobstream.server': name };
@@ -42,7 +42,7 @@ export function observedServer(server: ComfyUIServer, tell: Telemetry | undefine
   };
 }
 
-/** A request whose body is none of the questions'. */
+/** Tells of a request for a file, which does not go through `Rest`. */
 async function asked<T>(
   method: 'GET' | 'POST',
   path: string,
@@ -63,9 +63,9 @@ async function asked<T>(
   }
 }
 
-/** Tells what a server, by its name, and its sockets do. */
+/** Tells `tell` of the requests and sockets of the server of this name. */
 export function serverListener(server: string, tell: Telemetry): ServerListener {
-  // The same value for each frame: nothing is made for it.
+  // One object for all frames, so that a frame allocates nothing.
   const frame: ServerEvent = { tag: 'frame', server };
   const badFrame: ServerEvent = { tag: 'badFrame', server };
   return {

@@ -21,7 +21,7 @@ export const tracedWrites = (
   remove: (promptId) => store.remove(promptId),
 });
 
-/** A store whose answers are timed and whose feed's delay is told. */
+/** The store; also tells `tell` how each call ended, how long it took, and how late the feed's states come. */
 export function observedStore(store: JobStore, tell: Telemetry): JobStore {
   const counted: JobStore = {
     ...bound(store),
@@ -34,7 +34,7 @@ export function observedStore(store: JobStore, tell: Telemetry): JobStore {
     leases: { ...bound(store.leases), ...timedCalls(store.leases, LEASES, 'leases.', tell) },
     changes: (promptId) => {
       const since = Date.now();
-      // What was stored before comes first where the feed opens anew: that is no delay.
+      // A feed that opens anew may first emit a state stored before: its age is no delay.
       const isNew = (updatedAt: number): boolean => updatedAt >= since;
       const delayed = (at: number): void => tell({ tag: 'fed', delayMs: Math.max(0, Date.now() - at) });
       return store.changes(promptId).pipe(tap(({ updatedAt }) => isNew(updatedAt) && delayed(updatedAt)));
@@ -42,7 +42,7 @@ export function observedStore(store: JobStore, tell: Telemetry): JobStore {
   };
 }
 
-/** All that an object has, its methods bound to it, whether they are its own or its class's. */
+/** A copy of an object with its own and inherited members, methods bound to the object. */
 function bound<S extends object>(of: S): S {
   const names = new Set<string>();
   for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
@@ -56,7 +56,7 @@ function bound<S extends object>(of: S): S {
 
 type Call = (...given: readonly never[]) => Observable<unknown>;
 
-/** These calls of a store, each timed under its name. */
+/** The named methods of a store, each call timed. */
 function timedCalls<S, K extends keyof S & string>(
   of: S,
   names: readonly K[],

@@ -3,7 +3,10 @@ import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 
 const tracer = trace.getTracer('comfyui-jobstream');
 
-/** A span for each subscription; what the source does is within it. Nothing where no OpenTelemetry SDK is registered. */
+/**
+ * Makes a span of each subscription, with the source's own spans inside. Does nothing if no OpenTelemetry SDK is
+ * registered.
+ */
 export const traced =
   <T>(name: string, attributes: Attributes = {}): MonoTypeOperatorFunction<T> =>
   (source$) =>
@@ -26,7 +29,7 @@ export const traced =
       );
     });
 
-/** Likewise for a call. What its arguments throw when they are looked at, it rejects with. */
+/** Makes a span of each call. Rejects as `call` does, and with what `attributesOf` throws. */
 export const tracedCall =
   <A extends readonly unknown[], T>(
     name: string,
@@ -45,7 +48,7 @@ export const tracedCall =
       }
     });
 
-/** By the error's name alone: its message may hold what a user gave. */
+/** Marks a span as failed, with the error's name only: its message may hold a user's data (R13). */
 function failed(span: Span, error: unknown): void {
   const message = error instanceof Error ? error.name : 'Error';
   span.setStatus({ code: SpanStatusCode.ERROR, message });

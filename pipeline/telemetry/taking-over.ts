@@ -2,7 +2,7 @@ import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
 import { traced } from './spans';
 import type { Telemetry } from './telemetry-event';
 
-/** Around the taking up of what so many inherited sessions watched: how many jobs, and how long it took from the lease on. */
+/** Tells, and traces, how many jobs of inherited sessions were taken up, and how long that took from subscribing on. */
 export const takingOver =
   <T>(sessions: number, tell: Telemetry | undefined): MonoTypeOperatorFunction<readonly T[]> =>
   (jobs$) =>

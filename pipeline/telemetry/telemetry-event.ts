@@ -4,61 +4,61 @@ import type { SocketEnd } from '../../sources/telemetry/socket-listener';
 import type { Change } from '../../streams/board/board';
 import type { Failure } from '../../streams/job/job-state';
 
-/** How a call ended: well, not answered, or refused for good. */
+/** How a call ended: `ok`, without an answer (`unavailable`), or with any other error (`refused`). */
 export type CallOutcome = 'ok' | 'unavailable' | 'refused';
 
 /** States that wait to be stored. */
 export interface Backlog {
-  /** Of how many jobs. */
+  /** How many jobs have such a state. */
   readonly jobs: number;
-  /** How long the oldest of them has waited, in ms; 0 where none waits. */
+  /** How long the job that has waited longest has waited, ms; 0 if none waits. */
   readonly oldestMs: number;
 }
 
-/** What one may ask of a running pipeline at any time: cheap, and from memory. */
+/** What a metrics page may read of a running pipeline at any time: cheap, from memory. */
 export interface PipelineView {
-  /** The servers as they are now. */
+  /** See `Pipeline.servers`. */
   readonly servers: () => readonly ServerStatus[];
-  /** What waits for the store. */
+  /** The states that wait to be stored. */
   readonly backlog: () => Backlog;
 }
 
-/** What a ComfyUI server and its sockets did; `server` is its name. */
+/** An event of a ComfyUI server or its sockets; `server` is its name. */
 export type ServerEvent = { readonly server: string } & (
   | ({ readonly tag: 'requested' } & AskedRequest)
   /** One look at jobs. */
   | { readonly tag: 'looked'; readonly jobs: number; readonly outcome: CallOutcome; readonly ms: number }
-  /** Posting one run of a job has ended: accepted, or failed so, after so many tries without an answer. */
+  /** Posting a run has ended: accepted, or with this `failure`, after `failedTries` attempts without an answer. */
   | { readonly tag: 'posted'; readonly failure: Failure['kind'] | undefined; readonly failedTries: number }
   /** A post got no answer. */
   | { readonly tag: 'postFailed' }
-  /** A socket opened, so long after the one before it ended; `undefined` for the first of its session. */
+  /** A socket opened, `gapMs` after the session's last one ended; `undefined` for its first. */
   | { readonly tag: 'socketOpened'; readonly gapMs: number | undefined }
   | { readonly tag: 'socketEnded'; readonly end: SocketEnd; readonly wasOpen: boolean }
   | { readonly tag: 'frame' }
   | { readonly tag: 'badFrame' }
 );
 
-/** What the store was asked, and what came over its feed. */
+/** A call of the store, or a state that came over its feed. */
 export type StoreEvent =
   | { readonly tag: 'storeCalled'; readonly operation: string; readonly outcome: CallOutcome; readonly ms: number }
-  /** The store holds a state at least as new as the one that was to be written. */
+  /** The store refused a write, as it holds a state at least as new. */
   | { readonly tag: 'storeStale' }
-  /** A state came over the feed so long after it was made. */
+  /** A state came over the feed, `delayMs` after it was made. */
   | { readonly tag: 'fed'; readonly delayMs: number };
 
-/** What became of this instance's jobs and sessions. */
+/** An event of this instance, its jobs or its sessions. */
 export type InstanceEvent =
   | { readonly tag: 'opened'; readonly pipeline: PipelineView }
   | { readonly tag: 'closed' }
   | (Change & { readonly tag: 'state' | 'released' | 'runAgain' })
-  /** A write was refused because a newer owner's is stored (R11): the job is let go. */
+  /** A write was refused because a newer owner's state is stored (R11): the job is let go. */
   | { readonly tag: 'fenced' }
-  /** Sessions of an instance that is gone, or the jobs of an earlier run, were taken over with so many jobs. */
+  /** Sessions of instances that are gone, or of an earlier process, were taken over, with this many jobs. */
   | { readonly tag: 'tookOver'; readonly sessions: number; readonly jobs: number; readonly ms: number };
 
-/** What happened, for whoever counts it: told at once, in the thread of what happened, so a listener is to be quick. What it throws is its own, and ends nothing. */
+/** What happened. The listener is called synchronously, so it must be quick; what it throws ends nothing. */
 export type TelemetryEvent = InstanceEvent | ServerEvent | StoreEvent;
 
-/** Who is told of what happens. */
+/** A listener for telemetry events. */
 export type Telemetry = (event: TelemetryEvent) => void;

@@ -3,7 +3,9 @@ import { NoAnswer } from '../../sources/rest/rest';
 import { StoreUnavailable } from '../../sinks/job-store';
 import type { CallOutcome } from './telemetry-event';
 
-/** Tells how each subscription ended and how many ms it took; of one that is given up, nothing. */
+/**
+ * Calls `told` when a subscription completes or errors, with the outcome and its time in ms; not when it is cancelled.
+ */
 export const timed =
   <T>(told: (outcome: CallOutcome, ms: number) => void): MonoTypeOperatorFunction<T> =>
   (source$) =>
