@@ -4,15 +4,15 @@ import { MissingFile } from './jobs/job-result';
 import { podOf } from './jobs/pod-rest';
 import { MOST_MS, notNegative } from './jobs/waiting-time';
 
-/** How often and how long apart what failed is tried again. */
+/** How often a failed operation is tried again, and at which intervals. */
 export interface ComfyUIErrorHandlerConfig {
-  /** Tries in all; 3 where absent. */
+  /** Attempts in all, the first included; 3 by default. */
   readonly maxRetries?: number | undefined;
-  /** Before the second try, in ms; doubles for each further one. 1,000 where absent. */
+  /** How long to wait before the second attempt, ms; doubles for each further one. 1,000 by default. */
   readonly backoffBase?: number | undefined;
-  /** The longest between two tries, in ms; 16,000 where absent. */
+  /** The longest wait between two attempts, ms; 16,000 by default. */
   readonly backoffMax?: number | undefined;
-  /** In ms; 2,000 where absent. */
+  /** How long `checkHealth` waits for an answer, ms; 2,000 by default. */
   readonly healthCheckTimeout?: number | undefined;
 }
 
@@ -34,13 +34,13 @@ export class ComfyUIErrorHandlerService {
     this.healthCheckTimeout = Math.min(notNegative('healthCheckTimeout', config.healthCheckTimeout ?? 2_000), MOST_MS);
   }
 
-  /** Whether the same request may do better another time. */
+  /** Whether the same request may succeed another time. */
   shouldRetry(error: Error): boolean {
     const category = this.categorizeError(error);
     return category === ErrorCategory.TRANSIENT || category === ErrorCategory.RECOVERABLE;
   }
 
-  /** Milliseconds to wait after that try failed, the first being 1. */
+  /** How long to wait after this attempt failed, ms; the first is 1. */
   getRetryDelay(attempt: number): number {
     return Math.round(Math.min(this.backoffBase * 2 ** (attempt - 1), this.backoffMax));
   }
@@ -58,7 +58,7 @@ export class ComfyUIErrorHandlerService {
     }
   }
 
-  /** An error of a kind that is not known may pass. */
+  /** The category of an error; one of an unknown kind is transient. */
   categorizeError(error: Error): ErrorCategory {
     const name = error.name.toLowerCase();
     const message = error.message.toLowerCase();
@@ -66,7 +66,7 @@ export class ComfyUIErrorHandlerService {
     const status = statusIn(message);
     if (error instanceof PipelineClosed || error instanceof MissingFile) return ErrorCategory.PERMANENT;
     if (NETWORK_NAMES.some((word) => name.includes(word)) || says(NETWORK_WORDS)) return ErrorCategory.TRANSIENT;
-    // Before all that a message about a workflow may have in it by chance: a node's number, say.
+    // Before the status: a message about a workflow may hold the number of a node, say, that looks like one.
     if (message.includes('workflow') && says(['invalid', 'validation'])) return ErrorCategory.FATAL;
     if (status !== undefined) return isPassing(status) ? ErrorCategory.TRANSIENT : ErrorCategory.PERMANENT;
     if (says(NODE_TIMEOUTS)) return ErrorCategory.RECOVERABLE;
@@ -84,8 +84,8 @@ export class ComfyUIErrorHandlerService {
   }
 
   /**
-   * Resolves with what the operation does, tried again where its error may pass and the server is well by then. Rejects
-   * with the operation's last error.
+   * Resolves as the operation does. After an error that may pass it tries again, each time only if the server answers
+   * `checkHealth`. Rejects with the operation's last error.
    */
   async executeWithRetry<T>(
     operation: () => Promise<T>,
@@ -113,5 +113,5 @@ function statusIn(message: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** Too many requests, or taking too long, passes as a server's trouble does. */
+/** A server's error, a time-out and "too many requests" may pass. */
 const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;

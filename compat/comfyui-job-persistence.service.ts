@@ -13,36 +13,36 @@ export interface JobState {
   /** In ms since 1970. */
   startedAt: number;
   clientId?: string;
-  /** Kept without a login. */
+  /** Stored without a login. */
   serverUrl: string;
 }
 
-/** What is asked of a Redis client; ioredis, or whatever else has these. */
+/** The methods that are used of a Redis client, as ioredis has them. */
 export interface RedisClient {
   /** The value, or `null`. */
   get(key: string): Promise<string | null>;
-  /** Keeps a value for so many seconds. */
+  /** Stores a value that expires after this many seconds. */
   set(key: string, value: string, unit: 'EX', seconds: number): Promise<unknown>;
-  /** How many keys went. */
+  /** Resolves with the number of keys that were removed. */
   del(key: string): Promise<number>;
-  /** All keys that fit a glob pattern. */
+  /** All keys that match a glob pattern. */
   keys(pattern: string): Promise<string[]>;
-  /** Rejects where there is no connection. */
+  /** Rejects if there is no connection. */
   ping(): Promise<unknown>;
   /** Ends the connection. */
   disconnect?(): unknown;
-  /** Used in place of `keys`, which holds a Redis up that others share. */
+  /** Used in place of `keys` if it is there: `keys` blocks a Redis that others share. */
   scan?(cursor: string, match: 'MATCH', pattern: string, count: 'COUNT', most: number): Promise<[string, string[]]>;
 }
 
 /** Where, under which keys and for how long states are kept. */
 export interface ComfyUIJobPersistenceConfig {
   readonly redisClient: RedisClient;
-  /** `comfyui:job:` where absent. */
+  /** The prefix of all keys; `comfyui:job:` by default. */
   readonly keyPrefix?: string | undefined;
-  /** How long a state lives after its last write, in seconds; 7,200 where absent. */
+  /** How long a state lives after its last write, in seconds; 7,200 by default. */
   readonly ttl?: number | undefined;
-  /** How old a job may be to be recovered, in seconds; 600 where absent. */
+  /** How old a job may be to be recovered, in seconds; 600 by default. */
   readonly maxRecoveryAge?: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export class ComfyUIJobPersistenceService {
   private readonly keyPrefix: string;
   private readonly ttl: number;
   private readonly maxRecoveryAge: number;
-  /** The last write of each job that is under way: one follows the other, or an older state would win. */
+  /** The last write under way of each job. Its writes run one after the other, or an older state could win. */
   private readonly writing = new Map<string, Promise<void>>();
 
   constructor(config: ComfyUIJobPersistenceConfig) {
@@ -70,8 +70,8 @@ export class ComfyUIJobPersistenceService {
   }
 
   /**
-   * Changes a state that is stored; one that is not stays so. A job that has ended stays as it is (R1), and progress never
-   * falls (R2) and is a whole number.
+   * Changes a stored state; does nothing if none is stored, or the job has ended (R1). Progress never falls (R2) and is
+   * a whole number.
    */
   updateJobState(promptId: string, updates: Partial<JobState>): Promise<void> {
     return this.inTurn(promptId, async () => {
@@ -82,25 +82,25 @@ export class ComfyUIJobPersistenceService {
     });
   }
 
-  /** The stored state; `null` where there is none, or none that can be read. */
+  /** The stored state; `null` if there is none, or none that can be read. */
   async getJobState(promptId: string): Promise<JobState | null> {
     return readState(await this.redis.get(this.keyOf(promptId)));
   }
 
-  /** Forgets a job; one that is not there is fine. */
+  /** Removes a job's state; does nothing if there is none. */
   deleteJobState(promptId: string): Promise<void> {
     return this.inTurn(promptId, async () => {
       await this.redis.del(this.keyOf(promptId));
     });
   }
 
-  /** The jobs that have not ended and are not too old. */
+  /** The jobs that have not ended and are at most `maxRecoveryAge` old. */
   async recoverActiveJobs(): Promise<JobState[]> {
     const states = await this.states();
     return states.filter((state) => !hasEnded(state) && ageOf(state) <= this.maxRecoveryAge);
   }
 
-  /** Deletes the states of jobs older than their time to live. Resolves with how many there were. */
+  /** Deletes the states of jobs that are older than `ttl`. Resolves with how many there were. */
   async cleanupStaleJobs(): Promise<number> {
     const old = (await this.states()).filter((state) => ageOf(state) > this.ttl);
     for (const { promptId } of old) await this.deleteJobState(promptId);
@@ -117,7 +117,7 @@ export class ComfyUIJobPersistenceService {
     }
   }
 
-  /** Lets go of Redis. */
+  /** Disconnects from Redis. */
   close(): void {
     this.redis.disconnect?.();
   }
@@ -163,10 +163,13 @@ export class ComfyUIJobPersistenceService {
   }
 }
 
-/** Of the Redis that `REDIS_URL` names, with its user and database, or else `REDIS_HOST`, `REDIS_PORT` and `REDIS_PASSWORD`. Connects when it is first asked. */
+/**
+ * A service for the Redis of `REDIS_URL`, with its user and database, or of `REDIS_HOST`, `REDIS_PORT` and
+ * `REDIS_PASSWORD`. Connects at the first call. Throws a `TypeError` if the login is not percent-encoded.
+ */
 export function createComfyUIJobPersistenceService(): ComfyUIJobPersistenceService {
   const redisClient = redisOf(process.env);
-  // What a command meets, its caller is told.
+  // Each command rejects with the error, too; without a listener, ioredis would print it.
   redisClient.on('error', () => undefined);
   return new ComfyUIJobPersistenceService({ redisClient });
 }
@@ -194,7 +197,7 @@ function redisOf(env: NodeJS.ProcessEnv): Redis {
 
 const hasEnded = ({ status }: JobState): boolean => status === 'completed' || status === 'failed';
 
-/** In seconds. */
+/** How long ago the job was submitted, in seconds. */
 const ageOf = ({ startedAt }: JobState): number => (Date.now() - startedAt) / 1_000;
 
 function readState(text: string | null): JobState | null {

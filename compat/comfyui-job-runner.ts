@@ -33,23 +33,23 @@ interface PendingJob {
   readonly following: Subscription;
 }
 
-/** A job that is pending for longer may be cleaned up. */
+/** A job that is pending for longer may be cleaned up, ms. */
 const STALE_MS = 600_000;
-/** How long a state stays after the job's end, for who asks late. */
+/** How long a state is kept after the job's end, for readers that come late, ms. */
 const KEPT_MS = 60_000;
-/** Between two writes of a job's progress. */
+/** How long between two writes of a job's progress, ms. */
 const WRITE_MS = 1_000;
 
-/** Runs the application's workflows, follows each to its end, and keeps where it is: also those of the process before. */
+/** Runs the application's workflows, follows each job, and stores its state; also takes up the last process's jobs. */
 export class ComfyUIJobRunner<Id extends string = string> {
   private readonly comfyui: ComfyUIPodClient;
   private readonly persistence: ComfyUIJobPersistenceService | undefined;
   private readonly workflows: WorkflowFactory<Id>;
   private readonly pending = new Map<string, PendingJob>();
   private availableNodes: string[] = [];
-  /** Emits at the next `close`: what began before it is not followed any more. */
+  /** Emits at the next `close`: jobs that began before it are then followed no more. */
   private closed$ = new ReplaySubject<void>(1);
-  /** Resolves once the jobs of the process before are followed. */
+  /** Resolves once the jobs of the last process are followed. */
   readonly recovered: Promise<void>;
 
   constructor(config: ComfyUIJobRunnerConfig<Id>);
@@ -75,8 +75,8 @@ export class ComfyUIJobRunner<Id extends string = string> {
   }
 
   /**
-   * Resolves with the job's id once ComfyUI took it; with `onProgress`, once it ended, timed out or was let go of:
-   * `getJobStatus` tells what it came to.
+   * Resolves with the job's id once ComfyUI took it; with `onProgress`, once the job ended or timed out, or the client
+   * was closed: `getJobStatus` tells the outcome.
    */
   async submitBaseImageWithWorkflow(
     input: BaseImageInput<Id>,
@@ -105,19 +105,19 @@ export class ComfyUIJobRunner<Id extends string = string> {
     });
   }
 
-  /** A portrait of the prompt, as the application has it today. */
+  /** Submits a portrait of the prompt, as the application does today: `baseImageUrl` is not used. */
   submitFaceSwap(input: { baseImageUrl: string; prompt: string; nsfw: boolean; seed?: number }): Promise<string> {
     const prompt = `${input.prompt}, portrait, face close-up`;
     return this.submitBaseImageWithWorkflow({ prompt, nsfw: input.nsfw, seed: input.seed });
   }
 
-  /** A single portrait, as the application has it today. */
+  /** Submits a single portrait, as the application does today: only `nsfw` is used. */
   submitCharacterSheet({ nsfw }: { baseImageUrl: string; nsfw: boolean; angles?: string[] }): Promise<string> {
     const prompt = 'Character portrait, professional photography, high quality, detailed, studio lighting';
     return this.submitBaseImageWithWorkflow({ prompt, nsfw });
   }
 
-  /** A server that does not answer says nothing of its jobs (R4): they are in progress. */
+  /** The status of a job. If the server does not answer, that says nothing of the job (R4): `IN_PROGRESS`. */
   async getJobStatus(jobId: string): Promise<RunPodJobStatus> {
     try {
       return statusOf(await this.comfyui.getJobStatus(jobId));
@@ -148,24 +148,24 @@ export class ComfyUIJobRunner<Id extends string = string> {
     return stale.length;
   }
 
-  /** Keeps a progress from 0 to 100, where jobs are kept. */
+  /** Stores a progress from 0 to 100, if there is a persistence service. */
   async updateJobProgress(promptId: string, progress: number): Promise<void> {
     await this.persistence?.updateJobState(promptId, { progress, status: 'processing' });
   }
 
-  /** Keeps that the job is completed, where jobs are kept. */
+  /** Stores that the job is completed, if there is a persistence service. */
   async markJobCompleted(promptId: string): Promise<void> {
     await this.persistence?.updateJobState(promptId, { status: 'completed', progress: 100 });
     this.forgetLater(promptId);
   }
 
-  /** Keeps that the job has failed, where jobs are kept. */
+  /** Stores that the job has failed, if there is a persistence service. */
   async markJobFailed(promptId: string, _error: string): Promise<void> {
     await this.persistence?.updateJobState(promptId, { status: 'failed' });
     this.forgetLater(promptId);
   }
 
-  /** Follows no job any more; what runs goes on running, and is recovered by the next runner. */
+  /** Stops following jobs; they go on running, and the next runner recovers them. */
   async close(): Promise<void> {
     this.closed$.next();
     this.closed$ = new ReplaySubject(1);
@@ -177,7 +177,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     const queued: JobState = {
       ...{ promptId, type, userId: '', status: 'queued', progress: 0, startedAt: Date.now(), serverUrl },
     };
-    // It runs already: a Redis that is down must not have the caller submit it again.
+    // The job runs already: if Redis is down, the caller must not get an error and submit it again.
     await this.kept(promptId, (service) => service.saveJobState(queued));
     this.followOn(queued, closed$);
   }
@@ -221,7 +221,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     });
   }
 
-  /** Jobs go on while Redis is down (R12). */
+  /** Only warns if the work fails: jobs go on while Redis is down (R12). */
   private async kept(what: string, work: (service: ComfyUIJobPersistenceService) => Promise<unknown>): Promise<void> {
     if (this.persistence === undefined) return;
     await work(this.persistence).catch((error: unknown) =>
@@ -230,7 +230,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
   }
 }
 
-/** Of the pod that `COMFYUI_POD_URL` names, and the Redis that `REDIS_URL` or `REDIS_HOST` names; one that does not answer keeps no job. */
+/** A runner for the pod of `COMFYUI_POD_URL`, and for the Redis of `REDIS_URL` or `REDIS_HOST` if that answers. */
 export async function createComfyUIJobRunner<Id extends string>(
   workflows: WorkflowFactory<Id>,
 ): Promise<ComfyUIJobRunner<Id>> {

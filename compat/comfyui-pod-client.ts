@@ -12,20 +12,20 @@ import { notNegative } from './jobs/waiting-time';
 
 /** Which ComfyUI, and how it is asked. */
 export interface ComfyUIPodConfig {
-  /** Credentials allowed. */
+  /** May hold credentials. */
   readonly baseUrl: string;
-  /** How long `executeWorkflow` waits, in ms; 120,000 where absent. */
+  /** How long `executeWorkflow` waits, in ms; 120,000 by default. */
   readonly timeout?: number | undefined;
-  /** With it `executeWorkflow` tells progress. */
+  /** If given, `executeWorkflow` reports progress. */
   readonly websocketClient?: ComfyUIWebSocketClient | undefined;
-  /** Asks again where `getJobStatus` gets no answer. */
+  /** Tries again where `getJobStatus`, or the download of images, gets no answer. */
   readonly errorHandler?: ComfyUIErrorHandlerService | undefined;
 }
 
 /** A workflow in ComfyUI's API format. */
 export type ComfyUIWorkflow = object;
 
-/** How often what a finished job made is asked for, where the server does not answer. */
+/** Attempts to fetch the images of a finished job while the server does not answer. */
 const DOWNLOADS = 5;
 
 /** One ComfyUI: workflows in, images out. Each workflow is posted once, whatever becomes of the network. */
@@ -35,11 +35,11 @@ export class ComfyUIPodClient {
   private readonly hasWebSocket: boolean;
   private readonly errorHandler: ComfyUIErrorHandlerService | undefined;
   private readonly pod: Pod;
-  /** What was queued or asked for here and has not ended: followed, so that to ask again costs nothing. */
+  /** The unended jobs that were queued or asked for here: they are followed, so that asking again costs no request. */
   private readonly followed = new Map<string, Held>();
-  /** What is held for those who wait for a job's end. */
+  /** The pipelines of callers that wait for a job's end. */
   private readonly awaited = new Set<Held>();
-  /** Emits at the next `close`: what began before it ends by it. */
+  /** Emits at the next `close`: calls that began before it end then. */
   private closed$ = new ReplaySubject<void>(1);
   private readonly failed = new Failures();
 
@@ -51,14 +51,14 @@ export class ComfyUIPodClient {
     this.pod = podOf(this.baseUrl);
   }
 
-  /** The URL of ComfyUI, without an end slash. */
+  /** The URL of ComfyUI, without a trailing slash. */
   getBaseUrl(): string {
     return this.baseUrl;
   }
 
   /**
-   * Posts a workflow and resolves with ComfyUI's id of it. It is followed to its end, which `close` cuts short. Rejects
-   * where ComfyUI refuses it, or a part of it, which then does not run.
+   * Posts a workflow, resolves with ComfyUI's id of it, and follows it to its end, or until `close`. Rejects if ComfyUI
+   * refuses it, or a part of it: then the rest is cancelled.
    */
   async queueWorkflow(workflow: ComfyUIWorkflow): Promise<string> {
     const { closed$ } = this;
@@ -73,7 +73,7 @@ export class ComfyUIPodClient {
   }
 
   /**
-   * What has become of a job, whoever posted it; `queued` where the server does not know it. Rejects where the server does
+   * What has become of a job, whoever posted it; `queued` if the server does not know it. Rejects if the server does
    * not answer: that says nothing of the job (R4).
    */
   getJobStatus(promptId: string): Promise<ComfyUIJobResult> {
@@ -82,9 +82,9 @@ export class ComfyUIPodClient {
   }
 
   /**
-   * Runs a workflow to its end. Where that takes longer than `timeout`, or the client is closed, resolves as `failed` and
-   * leaves the job running: `getJobStatus` tells of its end. How often the server is asked is not the caller's to say any
-   * more: `_pollIntervalMs` is kept for its callers. `onQueued` is told the job's id once ComfyUI took it, and awaited.
+   * Runs a workflow to its end. If that takes longer than `timeout`, or the client is closed, resolves as `failed` and
+   * leaves the job running: `getJobStatus` tells its end. `_pollIntervalMs` does nothing, and is kept for earlier
+   * callers. `onQueued` is called with the job's id once ComfyUI took it, and awaited.
    */
   executeWorkflow(
     workflow: ComfyUIWorkflow,
@@ -97,7 +97,7 @@ export class ComfyUIPodClient {
     return this.execute(workflow, this.timeout, () => undefined, onQueued);
   }
 
-  /** The same, telling of progress, 0–100, as it grows; waits for twice the `timeout`: once for the socket, once for polling. */
+  /** The same, reporting progress (0–100) as it grows. Waits for twice `timeout`: for the socket, and for polling. */
   executeWorkflowWithWebSocket(
     workflow: ComfyUIWorkflow,
     onProgress: (progress: number) => void = () => undefined,
@@ -108,8 +108,8 @@ export class ComfyUIPodClient {
   }
 
   /**
-   * A job's states from now to its end, whoever posted it, or until the client is closed; waits for a server that does not
-   * answer. Errors with `UnknownJob`.
+   * A job's states from now to its end, whoever posted it, or until the client is closed. Waits while the server does
+   * not answer. Errors with `UnknownJob`.
    */
   follow(promptId: string): Observable<JobState> {
     return defer(() => {
@@ -122,13 +122,13 @@ export class ComfyUIPodClient {
     });
   }
 
-  /** Whether it is a ComfyUI that answers. */
+  /** Whether a ComfyUI answers, within 5 s. */
   async healthCheck(): Promise<boolean> {
     const stats = await this.pod.get('/system_stats', 5_000).catch(() => undefined);
     return typeof stats === 'object' && stats !== null;
   }
 
-  /** The node types it has; none where it does not answer. */
+  /** The node types that ComfyUI has; none if it does not answer. */
   async getAvailableNodes(): Promise<string[]> {
     const types = await this.pod.get('/object_info', 10_000).catch((error: unknown) => {
       console.warn(`[ComfyUI] no node types from ${this.pod.url}: ${String(error)}`);
@@ -137,7 +137,7 @@ export class ComfyUIPodClient {
     return Object.keys(types as object);
   }
 
-  /** Stores an image among ComfyUI's inputs. Resolves with its name there, as `LoadImage` takes it. */
+  /** Stores an image in ComfyUI's input folder. Resolves with its name there, as `LoadImage` takes it. */
   async uploadImage(imageBuffer: Buffer, filename: string): Promise<string> {
     const held = hold(this.baseUrl);
     try {
@@ -151,12 +151,12 @@ export class ComfyUIPodClient {
     }
   }
 
-  /** The model files that its loaders know. Rejects where it does not answer. */
+  /** The model files that ComfyUI's loaders know. Rejects if it does not answer. */
   getModels(): Promise<Models> {
     return modelsOf(this.pod);
   }
 
-  /** Follows no job any more; what runs goes on running. */
+  /** Stops following jobs; they go on running. */
   async close(): Promise<void> {
     const all = [...this.awaited, ...this.followed.values()];
     this.closed$.next();
@@ -185,7 +185,7 @@ export class ComfyUIPodClient {
     this.awaited.delete(held);
   }
 
-  /** Resolves with the job once ComfyUI took it, or could not be asked for 10 s: it is posted as soon as it can. */
+  /** Resolves with the job once ComfyUI took it, or after 10 s without an answer: then it is posted later. */
   private async submit({ pipeline }: Held, workflow: ComfyUIWorkflow): Promise<JobState> {
     const state = await pipeline.submit({ ...anonymous, workflow: JSON.stringify(workflow) });
     if (state.failure?.kind === 'rejected') throw new Error(failureText(state));
@@ -221,7 +221,7 @@ export class ComfyUIPodClient {
     const held = hold(this.baseUrl);
     const { pipeline } = held;
     try {
-      // `close` does not cut a post short: whether the workflow runs could not be told.
+      // `close` does not abort a post: nobody could tell whether the workflow runs.
       const submitted = await this.submit(held, workflow);
       this.awaited.add(held);
       await onQueued?.(comfyUIIdOf(submitted));
@@ -235,14 +235,14 @@ export class ComfyUIPodClient {
     }
   }
 
-  /** The job is done: a server that does not answer for a moment costs nobody its images. */
+  /** Tries again while the server does not answer: the job is done, and its images are there. */
   private downloading(download: () => Promise<ComfyUIJobResult>): Promise<ComfyUIJobResult> {
     const patient = this.errorHandler ?? new ComfyUIErrorHandlerService({ maxRetries: DOWNLOADS });
     return patient.executeWithRetry(download, this.baseUrl);
   }
 }
 
-/** Of the pod that `COMFYUI_POD_URL` names. Throws where it names none. */
+/** A client for the pod of `COMFYUI_POD_URL`. Throws if that is not set. */
 export function createComfyUIPodClient(): ComfyUIPodClient {
   const baseUrl = process.env['COMFYUI_POD_URL'];
   if (!baseUrl) throw new Error('COMFYUI_POD_URL environment variable is required');

@@ -7,20 +7,21 @@ import { briefly, failureText, resultOf, type ComfyUIJobResult } from './jobs/jo
 import { realClock } from './jobs/real-clock';
 import { after, notNegative } from './jobs/waiting-time';
 
-/** How a connection is opened, and opened again, ms. */
+/** How a connection is opened. */
 export interface ComfyUIWebSocketConfig {
-  /** Kept for its callers: `connect` names the server. */
+  /** Does nothing, and is kept for earlier callers: `connect` names the server. */
   readonly serverUrl?: string | undefined;
-  /** How long `connect` waits, in ms; 10,000 where absent. */
+  /** How long `connect` waits, in ms; 10,000 by default. */
   readonly connectionTimeout?: number | undefined;
-  /** Kept for its callers: a socket that is lost is opened again for as long as the connection is wanted. */
+  /** Does nothing, and is kept for earlier callers: a lost socket is opened again while the connection is wanted. */
   readonly maxReconnectAttempts?: number | undefined;
+  /** Does nothing, likewise. */
   readonly reconnectDelay?: number | undefined;
 }
 
 interface Connection extends Held {
   readonly serverUrl: string;
-  /** What is followed here. */
+  /** The jobs that are followed in it, by id. */
   readonly jobs: Map<string, Subscription>;
 }
 
@@ -28,14 +29,14 @@ interface Handlers {
   progress?: (progress: number) => void;
   completion?: (result: ComfyUIJobResult) => void;
   error?: (error: string) => void;
-  /** The last progress told. */
+  /** The last progress that was reported. */
   told: number;
 }
 
-/** How often is seen whether the socket is open. Costs no request. */
+/** How often it is checked whether the socket is open, ms; costs no request. */
 const OPEN_TICK_MS = 10;
 
-/** Progress and ends of jobs by ComfyUI's WebSocket, healed by its REST API where the socket missed something. */
+/** Reports progress and ends of jobs by ComfyUI's WebSocket, and by its REST API what the socket missed. */
 export class ComfyUIWebSocketClient {
   private readonly connections = new Set<Connection>();
   private readonly handlers = new Map<string, Handlers>();
@@ -47,7 +48,7 @@ export class ComfyUIWebSocketClient {
 
   /**
    * Opens a socket and resolves with its client id: jobs that are posted with this `client_id` are heard. Rejects with
-   * `WebSocket connection timeout`. One that is open to that server under that id is used again.
+   * `WebSocket connection timeout`. A socket that is open to that server under that id is used again.
    */
   async connect(serverUrl: string, wanted?: string): Promise<string> {
     const url = serverUrl.replace(/\/+$/, '');
@@ -69,7 +70,7 @@ export class ComfyUIWebSocketClient {
     return [...this.connections].some((each) => each.serverUrl === serverUrl && each.clientId === clientId);
   }
 
-  /** Whether its socket is open in time. */
+  /** Whether the socket is open within `connectionTimeout`. */
   private opens({ pipeline }: Held): Promise<boolean> {
     const opened$ = interval(OPEN_TICK_MS, realClock).pipe(
       map(() => pipeline.servers()[0]?.via === 'websocket'),
@@ -78,22 +79,22 @@ export class ComfyUIWebSocketClient {
     return firstValueFrom(merge(opened$, after(this.connectionTimeout).pipe(map(() => false))));
   }
 
-  /** Tells of a job's progress, 0–100, as it grows. */
+  /** Calls the handler with a job's progress, 0–100, as it grows. */
   onProgress(promptId: string, handler: (progress: number) => void): void {
     this.expect(promptId).progress = handler;
   }
 
-  /** Tells once that a job completed, with all its images. */
+  /** Calls the handler once when a job completed, with all its images. */
   onCompletion(promptId: string, handler: (result: ComfyUIJobResult) => void): void {
     this.expect(promptId).completion = handler;
   }
 
-  /** Tells once that a job failed, or was cancelled, and why. */
+  /** Calls the handler once when a job failed or was cancelled, with the reason. */
   onError(promptId: string, handler: (error: string) => void): void {
     this.expect(promptId).error = handler;
   }
 
-  /** Closes the connections under a client id, to whichever servers; what is not connected stays so. */
+  /** Closes all connections under a client id, to whichever servers; does nothing if there is none. */
   disconnect(clientId: string): void {
     for (const connection of this.connections) {
       if (connection.clientId !== clientId) continue;
@@ -110,7 +111,7 @@ export class ComfyUIWebSocketClient {
     return handlers;
   }
 
-  /** Which server has the job is known once one does. It may not have been posted yet. */
+  /** Follows a job in one connection. All connections do so: it may not be posted yet, and then no server knows it. */
   private follow(connection: Connection, promptId: string): void {
     if (connection.jobs.has(promptId)) return;
     const followed = following(connection, promptId, { patient: true }).subscribe({
@@ -139,9 +140,9 @@ export class ComfyUIWebSocketClient {
     }
     if (state.status === 'failed') guarded(() => handlers.error?.(failureText(state)));
     if (state.status === 'failed' || handlers.completion === undefined) return;
-    // The pipeline answers for an end once it has told it to all.
+    // The pipeline answers for an end only after it has told all who watch.
     await Promise.resolve();
-    // Its end is known; without its images it is told all the same.
+    // If the images cannot be had, the end is reported without them.
     const { images } = await resultOf(connection.pipeline, state, promptId).catch(() => briefly(state, promptId));
     guarded(() => handlers.completion?.({ promptId, status: 'completed', ...(images !== undefined && { images }) }));
   }

@@ -1,16 +1,16 @@
-/** What an error says of another try. */
+/** What an error says about another attempt. */
 export enum ErrorCategory {
-  /** The network, a time-out, a server's 5xx: may be well the next time. */
+  /** The network, a time-out, a server's 5xx: another attempt may succeed. */
   TRANSIENT = 'transient',
   /** A 4xx: the same request fails again. */
   PERMANENT = 'permanent',
-  /** A node took too long: may be tried again. */
+  /** A node took too long: another attempt may succeed. */
   RECOVERABLE = 'recoverable',
   /** The workflow itself is wrong. */
   FATAL = 'fatal',
 }
 
-/** Where a series of tries stands. */
+/** Where a series of attempts stands. */
 export interface RetryState {
   attempt: number;
   maxAttempts: number;
@@ -19,7 +19,7 @@ export interface RetryState {
   nextRetryAt: number;
 }
 
-/** What else can be done about an error. */
+/** What else the caller can do after an error. */
 export interface FallbackStrategy {
   method: 'websocket_to_rest' | 'primary_to_secondary' | 'optimized_to_simple';
   reason: string;

@@ -1,6 +1,6 @@
 import type { ComfyUIWorkflow } from './comfyui-pod-client';
 
-/** What a workflow is built of. */
+/** The parameters that a workflow is built from. */
 export interface WorkflowParameters {
   prompt: string;
   negativePrompt: string;
@@ -16,7 +16,7 @@ export interface WorkflowParameters {
 export interface WorkflowFactory<Id extends string = string> {
   /** The workflow of that id with these parameters, in API format. */
   buildWorkflow(id: Id, parameters: WorkflowParameters): ComfyUIWorkflow;
-  /** Which of them suits a server with these node types. */
+  /** The id of the workflow that suits a server with these node types. */
   getRecommendedWorkflow(availableNodes: string[]): Id;
 }
 
@@ -36,7 +36,7 @@ export interface BaseImageInput<Id extends string = string> {
 const UNWANTED = 'deformed, blurry, bad anatomy, ugly, low quality';
 const UNWANTED_UNLESS_NSFW = `${UNWANTED}, nsfw, nude, naked`;
 
-/** What the workflow of a base image is built of. */
+/** The parameters of a base image, with defaults for those that the application did not give. */
 export function parametersOf(input: BaseImageInput): WorkflowParameters {
   const { prompt, nsfw, width = 1024, height = 1024, steps, cfg } = input;
   return {

@@ -20,25 +20,28 @@ import { view, type FileName, type OutputBody } from './files/view';
 
 export type { OutputBody };
 
-/** One ComfyUI server, all that we ask of it. */
+/** One ComfyUI server, and all requests to it. */
 export interface ComfyUIServer {
   readonly url: string;
   readonly name: string;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
-  /** The client id of our own session; made up where absent. */
+  /** The client id of the instance's own session; generated if absent. */
   readonly clientId?: string;
-  /** The session of this client id; a socket is opened when it is connected. */
+  /** The session of this client id; each `connect` of it opens a socket. */
   readonly session: (clientId: string) => Session;
   readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;
-  /** Makes the server free the memory it holds. Completes once it did. Errors with `NoAnswer`. */
+  /** Asks the server to free the memory it holds. Completes once it answered. Errors with `NoAnswer`. */
   readonly free: () => Observable<never>;
-  /** The file, a part of it where a `Range` is given and served, or `undefined` where the server has none such. Rejects with `NoAnswer`. */
+  /**
+   * The file; a part of it if a `range` is given and served; `undefined` if the server has no such file. Rejects with
+   * `NoAnswer`.
+   */
   readonly view: (file: FileName, range?: string) => Promise<OutputBody | undefined>;
-  /** Stores a file among its inputs. Rejects with `InputRefused` or `NoAnswer`. */
+  /** Stores a file in the server's input folder. Rejects with `InputRefused` or `NoAnswer`. */
   readonly upload: (file: InputFile) => Promise<StoredInput>;
   /** When it answered the last request, in ms since 1970; 0 where it did not, or was not asked yet. */
   readonly answeredAt: () => number;
@@ -49,12 +52,12 @@ export interface ServerPolicy {
   readonly clock: SchedulerLike;
   readonly backoff: Backoff;
   readonly socketTiming?: Partial<SocketTiming>;
-  /** Of the whole instance. */
+  /** Shared by all servers of the instance. */
   readonly time?: ReadingTime;
   readonly listener?: ServerListener;
 }
 
-/** Told of a server's sockets, and of each question to it, submits and cancels included; not of files. */
+/** Called for a server's sockets and for each request to it, submits and cancels included; not for files. */
 export interface ServerListener extends SocketListener {
   readonly requested: (request: AskedRequest) => void;
 }

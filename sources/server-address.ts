@@ -5,19 +5,19 @@ import { refuseUnknown } from '../streams/options';
 export interface ServerAddress {
   /** As it is shown and stored: no credentials, no trailing slash. */
   readonly url: string;
-  /** What users know it by, who are not told its URL. */
+  /** The name that users see: they are not told the URL. */
   readonly name: string;
   /** Sent with each request and each socket; may hold secrets. */
   readonly headers: Readonly<Record<string, string>>;
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
-  /** The client id of our own session; made up where absent. */
+  /** The client id of the instance's own session; generated if absent. */
   readonly clientId?: string;
 }
 
 /** A server as settings give it. */
 export interface ServerOptions {
-  /** Credentials allowed. */
+  /** May hold credentials. */
   readonly url: string;
   /** What users know it by; `server-1`, `server-2`, … by position where absent. */
   readonly name?: string;
@@ -25,13 +25,16 @@ export interface ServerOptions {
   /** The job types it takes; all where absent. */
   readonly tags?: readonly string[];
   /**
-   * The client id under which the socket is opened and jobs are posted, where somebody else posts under it too and wants
-   * those jobs heard; made up where absent. For one instance alone: of two under one id, ComfyUI hears only one.
+   * The client id of the socket and of posts, if another program posts under it too and its jobs are to be heard;
+   * generated if absent. For one instance only: of two sockets under one id, ComfyUI serves one.
    */
   readonly clientId?: string;
 }
 
-/** Reads the server at a position, counted from 0. Credentials in its URL become an `Authorization` header and leave the URL. Throws a `TypeError` that names what is wrong. */
+/**
+ * Reads the server at a position, counted from 0. Moves credentials from its URL to an `Authorization` header. Throws a
+ * `TypeError` that names what is wrong.
+ */
 export function serverAddress(given: string | ServerOptions, position = 0): ServerAddress {
   const described = typeof given === 'string' ? { url: given } : given;
   checkShape(described);
@@ -61,7 +64,7 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   clientId: true,
 };
 
-/** `'x'` for tags, say, would take every type that is a part of it. */
+/** A text in place of a list of tags, say, would take every job type that is a part of it. */
 function checkShape(given: unknown): asserts given is ServerOptions {
   if (typeof given !== 'object' || given === null)
     throw new TypeError('a server must be a URL, or an object with a url');

@@ -17,7 +17,7 @@ import type { ServerAddress } from './server-address';
 import { ABNORMAL, sessionSockets, type SocketListener } from './telemetry/socket-listener';
 import { throttledReport } from './telemetry/throttled-report';
 
-/** The socket is gone, or never was. `requested` where we closed it to open it anew. */
+/** The socket closed, or never opened. `requested`: we closed it to open it anew. */
 export class SocketClosed extends Error {
   override readonly name = 'SocketClosed';
   constructor(
@@ -29,17 +29,20 @@ export class SocketClosed extends Error {
   }
 }
 
-/** When a socket to ComfyUI is tried again, pinged and given up, ms. */
+/** The time limits of a socket to ComfyUI, ms. */
 export interface SocketTiming {
   /** Between pings: proxies cut idle sockets. */
   readonly pingMs: number;
-  /** Without any sign of life for so long, a socket is cut: a node may hold Python's lock for a minute. */
+  /** A socket without any sign of life for this long is cut: a node may hold Python's lock for a minute. */
   readonly silentMs: number;
   /** For the opening handshake. Giving up early would leave a socket behind that evicts its successor. */
   readonly handshakeMs: number;
   /** For the closing handshake, before the socket is cut. */
   readonly closeMs: number;
-  /** The same where the session ends here: whoever follows waits for it, and looks out for what a cut one leaves behind. */
+  /**
+   * The same if the session ends here: short, as its next holder waits for it, and finds by itself (R7) whether ComfyUI
+   * dropped the new socket when it noticed that this one was cut.
+   */
   readonly stopMs: number;
 }
 
@@ -66,7 +69,9 @@ export interface SessionOptions {
   readonly listener?: SocketListener;
 }
 
-/** A session over `ws`: every frame of the jobs posted under its `clientId`. Malformed frames are reported and dropped (R9). */
+/**
+ * A session over `ws`: every frame of the jobs posted under its `clientId`. Reports and drops malformed frames (R9).
+ */
 export function webSocketSession(options: SessionOptions): Session {
   const { address, clientId, timing = defaultSocketTiming } = options;
   const sparing = throttledReport(options.report, options.clock);
@@ -127,7 +132,7 @@ export function webSocketSession(options: SessionOptions): Session {
 const socketClosed = (code: number, cause: Error | undefined, requested: boolean): SocketClosed =>
   new SocketClosed(cause?.message ?? `closed with code ${code}`, requested, { cause });
 
-/** Closes a socket of which nothing more is to be heard. */
+/** Closes a socket, and listens to it no more. */
 function abandon(socket: WebSocket): void {
   socket.removeAllListeners();
   // Closing a socket that is still connecting emits an error.
@@ -135,7 +140,7 @@ function abandon(socket: WebSocket): void {
   socket.close(1000);
 }
 
-/** Opens a socket that tells what its frames say, and before that, once a millisecond, that one came. */
+/** Opens a socket. `next` gets the events of its frames, and before them, once a millisecond at most, `heard`. */
 function openSocket(
   { address, clientId, clock, report, timing = defaultSocketTiming, time = readingTime(), listener }: SessionOptions,
   next: (event: BoardEvent) => void,
@@ -177,7 +182,7 @@ const socketOptions = (
 ): ClientOptions & { readonly closeTimeout: number } => ({
   ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
   ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
-  // A frame of 20 MiB would be looked through once more; what is no UTF-8 is no JSON either.
+  // `decoded` checks it: here a frame of 20 MiB would be gone through once more.
   skipUTF8Validation: true,
 });
 
@@ -195,7 +200,7 @@ function pinging(
   });
 }
 
-/** What one message says: through the codecs and nothing else. */
+/** The events of one message, by the codecs alone. A malformed one is reported and gives `garbled`. */
 export function decoded(
   message: Buffer,
   isBinary: boolean,
@@ -208,7 +213,7 @@ export function decoded(
     return [{ tag: 'garbled', clientId, at }];
   };
   const most = isBinary ? bounds.binaryFrameBytes : bounds.frameBytes;
-  // Not read at all: whatever it says, it says for too long.
+  // Too long: it is not even parsed.
   if (message.length > most) return malformed(new MalformedFrame(`longer than ${most} bytes`));
   if (!isBinary && !isUtf8(message)) return malformed(new MalformedFrame('no UTF-8'));
   return isBinary

@@ -7,19 +7,21 @@ import { after } from './waiting-time';
 /** A job as it was last seen. */
 export interface Execution {
   readonly state: JobState;
-  /** Why it was left to itself, where that is not its end. */
+  /** Why nobody waits for it any more, if it has not ended. */
   readonly left?: string;
 }
 
 /** How a job is waited for. */
 export interface Waiting {
   readonly limitMs: number;
-  /** Emits once nobody waits any more. */
+  /** Emits when the client is closed. */
   readonly closed$: Observable<void>;
   readonly onProgress: (progress: number) => void;
 }
 
-/** Resolves at the job's end, or once it is left to itself. Tells progress in whole numbers, as it grows. */
+/**
+ * Resolves at the job's end, after `limitMs`, or when `closed$` emits. Reports progress in whole numbers, as it grows.
+ */
 export function executed(
   pipeline: Pipeline,
   submitted: JobState,
@@ -34,12 +36,12 @@ export function executed(
   return lastValueFrom(execution$);
 }
 
-/** The result of a job that was left to itself: it has failed for who waited, and runs on. */
+/** The result for a caller that waits no more: `failed`, though the job runs on. */
 export const leftAlone = (state: JobState, error: string): ComfyUIJobResult => ({
   ...{ promptId: comfyUIIdOf(state), status: 'failed', error },
 });
 
-/** What a job came to, unless nobody waits any more before it is there. */
+/** A job's result; that of `leftAlone` if `closed$` emits before it is there. */
 export function unlessClosed(
   state: JobState,
   result: Promise<ComfyUIJobResult>,
@@ -51,8 +53,8 @@ export function unlessClosed(
 type Queued = (promptId: string) => Promise<void>;
 
 /**
- * The id of a workflow that is executed to its end, whatever becomes of its images: a call that rejected would have it run
- * again. Rejects where the workflow was not taken.
+ * Executes a workflow to its end and resolves with its id, even if the images could not be had: a caller that gets an
+ * error would run it again. Rejects if ComfyUI did not take the workflow.
  */
 export async function idTaken(
   queued: Queued,

@@ -3,11 +3,14 @@ import { briefly, comfyUIIdOf, type ComfyUIJobResult } from './job-result';
 
 const MOST = 1_000;
 
-/** How the last thousand jobs that failed did: ComfyUI itself forgets those that were lost, or taken out of its queue. */
+/**
+ * Remembers how the last 1,000 failed jobs failed: ComfyUI itself forgets those that were lost, or taken out of its
+ * queue.
+ */
 export class Failures {
   readonly #failed = new Map<string, ComfyUIJobResult>();
 
-  /** Remembers a job where it has failed. */
+  /** Remembers a job if it has failed. */
   add(state: JobState): void {
     if (state.status !== 'failed') return;
     const promptId = comfyUIIdOf(state);
@@ -16,7 +19,7 @@ export class Failures {
     if (this.#failed.size > MOST && oldest !== undefined) this.#failed.delete(oldest);
   }
 
-  /** How that job failed, by ComfyUI's id, where it did. */
+  /** How the job with this id of ComfyUI's failed; `undefined` if it is not known to have. */
   get(promptId: string): ComfyUIJobResult | undefined {
     return this.#failed.get(promptId);
   }

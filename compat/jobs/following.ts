@@ -3,19 +3,19 @@ import { NoAnswer, UnknownJob, isSettled, type JobRequest, type JobState, type P
 import type { Held } from './held-pipeline';
 import { realClock } from './real-clock';
 
-/** Whose the jobs are is the application's to know. */
+/** Only the application knows whose the jobs are: here they are all of one user. */
 export const anonymous: Pick<JobRequest, 'type' | 'userId'> = { type: 'image_generation', userId: 'application' };
 
-/** Between looks at a server that does not answer, or does not know the job. */
+/** How long between two looks at a server that does not answer, or does not know the job, ms: at first, and at most. */
 const LOOK_MS = 1_000;
 const MOST_MS = 5_000;
-/** A job that so many looks in a row find nowhere, the last over 10 s after the first, is not there (R4). */
+/** A job that this many looks in a row do not find, the last over 10 s after the first, is unknown (R4). */
 const LOOKS = 5;
 
-/** What is being tracked just now. */
+/** The calls of `Pipeline.track` under way. */
 const tracking = new WeakMap<Pipeline, Map<string, Promise<JobState>>>();
 
-/** The job as it is now, whoever posted it. Rejects as `Pipeline.track`. Those who ask at once get one answer: it is looked for once. */
+/** The job as it is now, whoever posted it. Rejects as `Pipeline.track`. Calls at the same time share one. */
 export function tracked(pipeline: Pipeline, promptId: string): Promise<JobState> {
   const under = tracking.get(pipeline) ?? new Map<string, Promise<JobState>>();
   tracking.set(pipeline, under);
@@ -25,8 +25,8 @@ export function tracked(pipeline: Pipeline, promptId: string): Promise<JobState>
 }
 
 /**
- * A job's states from the present one to its end, whoever posted it, in a pipeline that is held. Waits for a server that
- * does not answer; errors with `UnknownJob` where it goes on not to know the job, `patient` never.
+ * A job's states from the present one to its end, whoever posted it, in a pipeline that is held. Waits for a server
+ * that does not answer. Errors with `UnknownJob` after `LOOKS` looks that do not find the job; never if `patient`.
  */
 export function following({ pipeline }: Held, promptId: string, { patient = false } = {}): Observable<JobState> {
   return defer(() => {

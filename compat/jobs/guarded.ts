@@ -1,4 +1,4 @@
-/** Calls a handler of the application, whose mistake is its own (R15): it is told on the console, and costs nobody else anything. */
+/** Calls a handler of the application. If it throws or rejects, the console says so, and nothing else ends (R15). */
 export function guarded(handler: () => unknown): void {
   const tell = (error: unknown): void => console.error('comfyui-jobstream: a handler threw', error);
   try {

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { createPipeline, embeddedStore, type Pipeline, type PipelineOptions, type Report } from '../../index';
 import { realClock } from './real-clock';
 
-/** A pipeline that several use, and that lives as long as somebody does. */
+/** A pipeline that several holders share; it is closed when the last one releases it. */
 export interface Held {
   readonly pipeline: Pipeline;
   /** The client id of its socket. */
   readonly clientId: string;
-  /** Its holder needs it no more. The last one's resolves once everything is closed; never rejects, and may be called again. */
+  /** Releases it. The last holder's call resolves once everything is closed. Never rejects, and may be called again. */
   readonly release: () => Promise<void>;
 }
 
@@ -15,21 +15,21 @@ interface Shared {
   readonly pipeline: Pipeline;
   readonly serverUrl: string;
   readonly clientId: string;
-  /** Whether somebody was given its client id for his own. */
+  /** Whether a caller was given its client id. */
   isNamed: boolean;
   holders: number;
 }
 
-/** Those that are open. */
+/** The pipelines that are open. */
 const open = new Set<Shared>();
 
 const find = (fits: (shared: Shared) => boolean): Shared | undefined => [...open].find(fits);
 
-/** A pipeline of a server, opened where there is none yet: one socket a server, however many jobs and clients. */
+/** Holds a pipeline of a server, and opens one if there is none: one socket a server, however many jobs and clients. */
 export const hold = (serverUrl: string): Held =>
   held(find((shared) => shared.serverUrl === serverUrl) ?? opened(serverUrl, randomUUID()));
 
-/** The pipeline whose socket has this client id; where none is given, one that nobody else was given. */
+/** Holds the pipeline whose socket has this client id; if none is given, one whose id no other caller was given. */
 export function holdNamed(serverUrl: string, clientId?: string): Held {
   const shared =
     find(
@@ -52,7 +52,7 @@ function held(shared: Shared): Held {
   return { pipeline: shared.pipeline, clientId: shared.clientId, release: () => (released ??= release()) };
 }
 
-/** Its store is as short-lived as the pipeline: what is to outlive the process is the application's to keep. */
+/** Opens a pipeline, whose store ends with it: what is to outlive the process, the application keeps. */
 function opened(serverUrl: string, clientId: string): Shared {
   const store = embeddedStore({ temporary: true, clock: realClock, report });
   const options: PipelineOptions = {
@@ -60,7 +60,7 @@ function opened(serverUrl: string, clientId: string): Shared {
     store,
     report,
     clock: realClock,
-    // Whose the jobs are, and how long they may take, is the application's to say.
+    // The application bounds its users, and the time of its jobs.
     timeoutMs: Infinity,
     userLimits: { jobs: Infinity, bytes: Infinity, nodes: Infinity },
   };

@@ -1,6 +1,6 @@
 import type { FailureKind, JobOutput, JobState, Pipeline } from '../../index';
 
-/** What a job came to. */
+/** How a job stands, or what it made. */
 export interface ComfyUIJobResult {
   promptId: string;
   status: 'queued' | 'processing' | 'completed' | 'failed';
@@ -9,7 +9,7 @@ export interface ComfyUIJobResult {
   error?: string;
 }
 
-/** ComfyUI itself says that a file of a finished job is not there: no other try finds it. */
+/** ComfyUI says that a file of a finished job is not there: no other attempt finds it. */
 export class MissingFile extends Error {
   override readonly name = 'MissingFile';
 }
@@ -19,16 +19,18 @@ const PICTURES = ['images', 'gifs'];
 
 const isPicture = (output: JobOutput): boolean => 'filename' in output && PICTURES.includes(output.kind);
 
-/** The job's id as ComfyUI has it: what every tool that asks ComfyUI itself needs. */
+/** ComfyUI's id of the job, which everything needs that asks ComfyUI itself. */
 export const comfyUIIdOf = ({ runId, promptId }: JobState): string => runId ?? promptId;
 
-/** A state as the application reads it, without its images. */
+/** A state as the application reads it, without images. */
 export function briefly(state: JobState, promptId: string): ComfyUIJobResult {
   const { status, failure } = state;
   return failure === undefined ? { promptId, status } : { promptId, status, error: failureText(state) };
 }
 
-/** What a job came to, with its images as data URLs. Rejects with `NoAnswer` where they cannot be had now, with `MissingFile` where never. */
+/**
+ * A job's result, its images as data URLs. Rejects with `NoAnswer` if they cannot be had now, `MissingFile` if never.
+ */
 export async function resultOf(pipeline: Pipeline, state: JobState, promptId: string): Promise<ComfyUIJobResult> {
   if (state.status !== 'completed') return briefly(state, promptId);
   const images = await imagesOf(pipeline, state);

@@ -7,7 +7,7 @@ export interface RunPodJobStatus {
   error?: string;
 }
 
-/** The same, of what the client knows of it. */
+/** The client's result in these words. */
 export function statusOf({ promptId, status, images, error }: ComfyUIJobResult): RunPodJobStatus {
   switch (status) {
     case 'queued':

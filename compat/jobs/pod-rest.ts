@@ -1,10 +1,10 @@
-/** What a pod is asked for besides its jobs. */
+/** The requests to a pod that are not about jobs. */
 export interface Pod {
   /** Without credentials. */
   readonly url: string;
-  /** What is answered at a path, whatever its status. Rejects where nothing is. */
+  /** The response to a GET, whatever its status. Rejects if there is none. */
   readonly ask: (path: string, signal: AbortSignal) => Promise<Response>;
-  /** The JSON at a path. Rejects where there is none in time. */
+  /** The JSON at a path. Rejects if it does not come within `timeoutMs`, or with a status that is no 2xx. */
   readonly get: (path: string, timeoutMs: number) => Promise<unknown>;
 }
 
@@ -17,13 +17,13 @@ export interface Models {
   textEncoders: string[];
 }
 
-/** What is said of all nodes has some MB. */
+/** How long `/object_info` may take, ms: it has some MB. */
 const MODELS_MS = 30_000;
 
-/** A server's URL as it is shown and stored. A password may have an `@` in it. */
+/** A server's URL without a login, as it is shown and stored. A password may have an `@` in it. */
 export const withoutLogin = (url: string | undefined): string => url?.replace(/^(https?:\/\/)[^/?#]*@/i, '$1') ?? '';
 
-/** A part of the login in a URL, as it is meant. Throws a `TypeError` that says where it stands, and not what it is. */
+/** Percent-decodes a part of a login. Throws a `TypeError` that says where the login is, and does not quote it. */
 export function decodedLogin(text: string, where: string): string {
   try {
     return decodeURIComponent(text);
@@ -51,7 +51,7 @@ export function podOf(baseUrl: string): Pod {
   };
 }
 
-/** Which files its loaders offer; none a loader that it does not have. Rejects where it does not answer. */
+/** The files that the loaders offer; none for a loader that the server lacks. Rejects if it does not answer. */
 export async function modelsOf(pod: Pod): Promise<Models> {
   const info = await pod.get('/object_info', MODELS_MS);
   return {
@@ -63,7 +63,10 @@ export async function modelsOf(pod: Pod): Promise<Models> {
   };
 }
 
-/** A list of names stands in the first place, or, as newer servers have it, among the options of a `COMBO`. */
+/**
+ * The names that an input of a loader takes: the list that comes first, or, on newer servers, the `options` of a
+ * `COMBO`.
+ */
 function namesIn(info: unknown, loader: string, input: string): string[] {
   const given = at(at(at(at(info, loader), 'input'), 'required'), input);
   const list = Array.isArray(given) ? [given[0] as unknown, at(given[1], 'options')].find(Array.isArray) : undefined;

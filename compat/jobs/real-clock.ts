@@ -1,9 +1,9 @@
 import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
 
-/** As they are when the program starts: what a test puts in their place later stops no job. */
-const { setTimeout: later, clearTimeout: never, Date: RealDate } = globalThis;
+/** The timers as they are when the program starts: fake ones that a test installs later stop no job. */
+const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout, Date: RealDate } = globalThis;
 
-/** Real time, whatever becomes of the global timers: tests of an application may hold those still while sockets go on. */
+/** Real time, also while an application's test fakes the global timers: its sockets go on. */
 export const realClock: SchedulerLike = {
   now: () => RealDate.now(),
   schedule<T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription {
@@ -11,20 +11,20 @@ export const realClock: SchedulerLike = {
   },
 };
 
-/** Work that may have itself done again; unsubscribed, it never is. */
+/** Scheduled work, which may schedule itself again. Once unsubscribed, it is not run any more. */
 class Action<T> extends Subscription implements SchedulerAction<T> {
   #due: NodeJS.Timeout | undefined;
 
   constructor(private readonly work: (this: SchedulerAction<T>, state?: T) => void) {
-    super(() => never(this.#due));
+    super(() => realClearTimeout(this.#due));
   }
 
   schedule(state?: T, delay = 0): Subscription {
     if (this.closed) return this;
-    never(this.#due);
-    const due = later(() => {
+    realClearTimeout(this.#due);
+    const due = realSetTimeout(() => {
       this.work.call(this, state);
-      // Work that did not ask to be done again is over.
+      // Work that did not schedule itself again is over.
       if (this.#due === due) this.unsubscribe();
     }, delay);
     this.#due = due;

@@ -167,7 +167,8 @@ class ReconnectingSocket {
   }
 
   /**
-   * Tells why the last try failed. Where only the browser knows, the gateway is asked over HTTP, one request at a time.
+   * Tells why the last try failed: the gateway's refusal, or else what `/livez` shows, because a browser does not say why
+   * a socket failed to open. One such request at a time.
    */
   #explain(error: Error): void {
     const code = codeOf(error);

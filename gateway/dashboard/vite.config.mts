@@ -1,6 +1,9 @@
 import { defineConfig } from 'vite';
 
-/** The dashboard as static files under `dist/` here, which the gateway serves. No inline script or style: its CSP. */
+/**
+ * Builds the dashboard into `dist/`, which the gateway serves. Its Content-Security-Policy forbids inline code and
+ * styles.
+ */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
@@ -9,7 +12,7 @@ export default defineConfig({
     outDir: 'dist',
     emptyOutDir: true,
     target: 'es2022',
-    // Every browser of that target preloads modules by itself.
+    // All browsers of that target support module preload.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     reportCompressedSize: true,

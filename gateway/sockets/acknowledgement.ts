@@ -1,9 +1,9 @@
 import type { SendQueue } from './send-queue';
 import type { Ack, LiveJobs, Refusal, Reply, WatchReply } from '../wire/protocol';
 
-/** The one answer to a request over a socket. */
+/** The answer to a request over a socket, which is given once. */
 export interface Answer<R> {
-  /** Gives it; `false` if it was given before. */
+  /** Gives the answer; returns `false` if it was given before. */
   with(reply: R): boolean;
 }
 
@@ -19,17 +19,20 @@ const once = <R>(give: (reply: R) => void): Answer<R> => {
   };
 };
 
-/** To a join. Who sends no ack gets what was asked for as an event, and no refusals. */
+/** The answer to `job:join`. Without an acknowledgement the state is sent as an event, and a refusal not at all. */
 export const answerTo = (ack: Ack | undefined, queue: SendQueue): Answer<Reply> =>
   once((reply) => {
     if (ack) queue.answer(reply, ack);
     else if (reply.ok) queue.state(reply.job);
   });
 
-/** What there is to be told of all jobs at the moment at which it leaves, and how many bytes of JSON that is. */
+/** Makes the answer to `jobs:watch`, when it is sent; `bytes` of its jobs as JSON. */
 export type Told = () => { readonly live: LiveJobs; readonly bytes: number };
 
-/** To a watch: made when it leaves, and one at a time. Who asks anew before gets the new answer, and a refusal for the old one. */
+/**
+ * The answer to `jobs:watch`, made when it is sent. One waits at a time: a second request refuses the first with
+ * `replaced`.
+ */
 export const surveyTo = (
   ack: Ack<WatchReply> | undefined,
   queue: SendQueue,

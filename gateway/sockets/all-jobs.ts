@@ -27,25 +27,25 @@ import { isNewer, isSettled, type JobStanding, type JobState } from '../../strea
 import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
-/** How many jobs an answer holds at most. */
+/** Most live jobs in an answer, and most ended jobs that one look lists. */
 const PAGE = 200;
-/** How often other instances' jobs are looked at while somebody watches. */
+/** The pause between two looks at the jobs of other instances, while a socket watches all jobs. */
 const LOOK_MS = 3_000;
-/** After a look that took t ms, at least so many t are waited: looks use 10 % of the time at most. */
+/** After a look that took t ms, wait at least 9 t: looks use 10 % of the time at most. */
 const PAUSES_PER_LOOK = 9;
-/** A job is looked for among the ended ones if it began so long before the last look: clocks of instances differ, and writes take time. */
+/** Ended jobs are listed from 10 s before the last look on: instances' clocks differ, and writes take time. */
 const SINCE_MS = 10_000;
 const ENDED: readonly JobStanding[] = ['completed', 'failed', 'cancelled'];
-/** How many jobs that are listed no more are asked for at a time. */
+/** How many jobs that are no longer listed are asked for at a time. */
 const AT_A_TIME = 8;
 
-/** What somebody hears who watches all jobs they may see. */
+/** News for a viewer who watches all jobs. */
 export type WatchNews =
   | { readonly tag: 'live'; readonly live: () => LiveStates }
   | { readonly tag: 'partial'; readonly partial: boolean }
   | { readonly tag: 'change'; readonly job: JobState };
 
-/** The live jobs that somebody may see, the newest first; `more` if there are others. */
+/** The live jobs that a viewer may see, the newest first; `more` if there are others. */
 export interface LiveStates {
   readonly jobs: readonly JobState[];
   readonly more: boolean;
@@ -54,16 +54,19 @@ export interface LiveStates {
 }
 
 /**
- * All live jobs, for those who watch all. This instance's jobs are told at once; those that other instances hold are
- * looked at every few seconds, once for all watchers, and not at all while nobody watches.
+ * All live jobs, for viewers who watch all. Changes of this instance's jobs are sent at once; jobs of other instances
+ * are listed from the store every 3 s, once for all viewers, and not while nobody watches.
  */
 export interface AllJobs {
   /**
-   * A state that somebody is shown, of a job that may be another instance's: all who watch are told of it, and of nothing
-   * older, though a look that is under way has read that. Not of jobs that had ended before.
+   * Takes a state that a room was sent, of a job that another instance may hold. All viewers who watch get it, and no
+   * older one, even if a running look has read that. Ignores an end of a job that was not known to be live. Returns the
+   * newest state of the job that is known while somebody watches.
    */
-  tell(job: JobState): void;
-  /** The live jobs this viewer may see, as they are when they are read, once they are known; meanwhile and from then on each change of one. */
+  tell(job: JobState): JobState;
+  /**
+   * The viewer's live jobs, once the first look is over (call `live` to read them), and each change from the start on.
+   */
   news(viewer: Viewer): Observable<WatchNews>;
 }
 
@@ -73,19 +76,19 @@ class WatchedJobs implements AllJobs {
   readonly #pipeline: Source;
   readonly #clock: SchedulerLike;
   readonly #listeners = listenersByUser();
-  /** The newest of each live job, and of those that settled since the last look began. */
+  /** The newest state of each live job, and of each job that settled since the last look began. */
   readonly #known = new Map<string, JobState>();
-  /** Runs while somebody watches; emits after each look. */
+  /** Keeps `#known` up to date while it is subscribed to; emits after each look. */
   readonly #kept$: Observable<unknown>;
-  /** The jobs that the last look found ended. */
+  /** The ids of the ended jobs that the last look listed. */
   #ended: ReadonlySet<string> = new Set();
   #lookedAt = 0;
   #isKept = false;
   #pauseMs = LOOK_MS;
-  /** Whether there was a look: before, nobody was told of anything. */
+  /** Whether the first look is over. Before, no change that a look finds is sent. */
   #whole = false;
   #isPartial = false;
-  /** Emits when the store went away, or is back, after a look. */
+  /** Emits after a look that found the store away, or back. */
   readonly #partial$ = new Subject<boolean>();
 
   constructor(pipeline: Source, clock: SchedulerLike) {
@@ -114,8 +117,9 @@ class WatchedJobs implements AllJobs {
     );
   }
 
-  tell(job: JobState): void {
+  tell(job: JobState): JobState {
     if (this.#isKept && (!isSettled(job) || this.#known.has(job.promptId))) this.#tell(job);
+    return this.#known.get(job.promptId) ?? job;
   }
 
   #begin(): void {
@@ -156,7 +160,7 @@ class WatchedJobs implements AllJobs {
       }),
       toArray(),
       map((states) => {
-        // The first look tells nobody: whoever waits for it is given the whole.
+        // The first look sends no changes: the viewers who wait for it get the list.
         for (const state of states)
           if (this.#whole) this.#tell(state);
           else this.#note(state);
@@ -168,23 +172,26 @@ class WatchedJobs implements AllJobs {
         this.#whole = true;
         this.#lookedAt = began;
         this.#pauseMs = Math.max(LOOK_MS, PAUSES_PER_LOOK * (this.#clock.now() - began));
-        // A look that began before a job settled may list it as live once more: its end is forgotten with the next.
+        // A look that began before a job settled may list it as live: an end is forgotten by a look that began after
+        // it.
         over.forEach(({ promptId }) => this.#known.delete(promptId));
       }),
     );
   }
 
-  /** The newest of those that began since about the last look and have ended: between two looks a short job does both. */
+  /**
+   * The newest 200 jobs that began since about the last look and have ended: a short job does both between two looks.
+   */
   #endedLately(): Observable<readonly JobState[]> {
     const since = Math.max(0, this.#lookedAt - SINCE_MS);
     return defer(() => this.#pipeline.list({ status: ENDED, since, limit: PAGE })).pipe(
       map(({ jobs }) => jobs),
-      // Of a store that does not answer the pipeline has told.
+      // The pipeline has reported that the store does not answer.
       catchError(() => of([])),
     );
   }
 
-  /** Those of them that the last look did not find. Before the first look nobody was told of any job: there is nothing to end. */
+  /** The ended jobs that were known as live and, after the first look, those that the last look did not list. */
   #newlyEnded(ended: readonly JobState[]): readonly JobState[] {
     const before = this.#ended;
     this.#ended = new Set(ended.map(({ promptId }) => promptId));
@@ -193,20 +200,20 @@ class WatchedJobs implements AllJobs {
     return ended.filter(isNews);
   }
 
-  /** What became of the jobs that were live and are listed as live no more. */
+  /** The stored states of jobs that were live and are no longer listed. */
   #unlisted(listed: readonly JobState[]): Observable<JobState> {
     const ids = new Set(listed.map(({ promptId }) => promptId));
     const gone = [...this.#known.values()].filter((state) => !isSettled(state) && !ids.has(state.promptId));
     return from(gone).pipe(mergeMap(({ promptId }) => this.#asked(promptId), AT_A_TIME));
   }
 
-  /** A job as it is stored now. One that cannot be had hides no other (R15). */
+  /** A job's stored state. An error with one job does not hide the others (R15). */
   #asked(promptId: string): Observable<JobState> {
     return defer(() => this.#pipeline.get(promptId)).pipe(
       tap((state) => state ?? this.#known.delete(promptId)),
       filter((state) => state !== undefined),
       catchError((error: unknown) => {
-        // What somebody wrote over stays so. Of a store that does not answer the pipeline has told: the next look asks again.
+        // An unreadable state stays unreadable. If the store does not answer, the next look asks again.
         if (error instanceof UnreadableState) this.#known.delete(promptId);
         return EMPTY;
       }),

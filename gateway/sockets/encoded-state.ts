@@ -2,19 +2,19 @@ import { bounds } from '../../streams/bounds';
 import type { PublicJob } from '../wire/public-job';
 import { preEncoded, type Encoded } from './socket-io-internals';
 
-/** A value as it is sent, made once for all readers, of sockets and of event streams. */
+/** A value as it is sent, encoded once for all readers of sockets and event streams. */
 interface Written {
   readonly json: string;
-  /** Bytes of that in UTF-8. */
+  /** Bytes of the JSON in UTF-8. */
   readonly bytes: number;
-  /** As a `job:state` event, once a socket gets it. */
+  /** The `job:state` event, made when the first socket gets it. */
   packet: Encoded | undefined;
 }
 
-/** One map, not one a field: V8 looks through such maps in each collection. */
+/** One WeakMap for all fields, because V8 goes through each WeakMap at every garbage collection. */
 const known = new WeakMap<object, Written>();
 
-/** The value must not change. */
+/** Encodes a value once; it must not change afterwards. */
 function written(value: object): Written {
   const before = known.get(value);
   if (before !== undefined) return before;
@@ -26,10 +26,13 @@ function written(value: object): Written {
 
 export const jsonOf = (value: object): string => written(value).json;
 
-/** How many bytes of UTF-8 that JSON has. */
+/** How many bytes the value has as JSON in UTF-8. */
 export const bytesOf = (value: object): number => written(value).bytes;
 
-/** The first of these states as they are shown, as many as fit into an answer: one at least. Those that do not fit are neither made nor written as JSON. */
+/**
+ * Makes the first states public with `shown`, as many as have `bounds.answerBytes` of JSON together, at least one. Of
+ * the others only the first is made public and encoded.
+ */
 export function fitting<S, J extends object>(
   states: Iterable<S>,
   shown: (state: S) => J,
@@ -47,8 +50,9 @@ export function fitting<S, J extends object>(
 }
 
 /**
- * A `job:state` event as Socket.IO writes it, and as a WebSocket frame: encoded once for all who get it, where each `emit`
- * would do both again. So does Socket.IO's own adapter when it tells a room, but it knows no slow readers.
+ * A `job:state` event as Socket.IO's text and as a WebSocket frame, both made once for all sockets; each `emit` would
+ * make them again. Socket.IO's adapter does the same when it sends to a room, but it does not hold states back for slow
+ * readers.
  */
 export function encodedState(job: PublicJob): Encoded {
   const made = written(job);
@@ -56,12 +60,12 @@ export function encodedState(job: PublicJob): Encoded {
 }
 
 function packetOf(json: string): Encoded {
-  // 2 is an event of Socket.IO; in the frame, 4 is a message of engine.io.
+  // 2 marks an event of Socket.IO, 4 a message of engine.io.
   const text = `2["job:state",${json}]`;
   return { text, options: preEncoded(frameOf(`4${text}`)) };
 }
 
-/** One text frame, whole and unmasked, as servers send them (RFC 6455, 5.2). */
+/** An unfragmented, unmasked text frame, as servers send it (RFC 6455, 5.2). */
 function frameOf(text: string): Buffer {
   const bytes = Buffer.byteLength(text);
   const headBytes = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10;

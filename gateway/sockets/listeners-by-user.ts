@@ -2,10 +2,13 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 
-/** The viewers that watch all jobs they may see, by user: a change costs what its own listeners cost, not what all do. */
+/**
+ * The viewers who watch all jobs, by user, so that a change is passed to the viewers who may see it, and checks no
+ * others.
+ */
 export interface ListenersByUser {
   tell(state: JobState): void;
-  /** What is told to this viewer from now on. */
+  /** The changes that this viewer may see, from now on. */
   heardBy(viewer: Viewer): Observable<JobState>;
 }
 

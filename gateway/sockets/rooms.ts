@@ -3,25 +3,25 @@ import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
 import { maySee, type Viewer } from '../admission/auth/auth';
 
-/** What a member of a job's room hears. */
+/** News of one job. */
 export type News =
   { readonly tag: 'state'; readonly job: JobState } | { readonly tag: 'preview'; readonly preview: Preview };
 
-/** One job's news for all who joined. Both are shared: watched once however many listen, and not at all when nobody does. */
+/** The shared news of one job: the pipeline is watched once for all subscribers, and not at all without any. */
 interface Room {
-  /** The present state first, also for late comers; completes when the job settles. */
+  /** The present state, also for late subscribers, then each change; completes when the job settles. */
   readonly job$: Observable<JobState>;
   readonly preview$: Observable<Preview>;
 }
 
-/** The rooms of all jobs that somebody follows. */
+/** The rooms of all jobs that are followed. */
 export interface Rooms {
   /**
-   * What one viewer hears of a job: its state first, then changes and previews; completes when it settles. Errors with
-   * `UnknownJob` for a job that is not there or not theirs (R14).
+   * A job's state, then its changes and previews; completes when it settles. Errors with `UnknownJob` if the job does
+   * not exist, or the viewer may not see it (R14).
    */
   news(promptId: string, viewer: Viewer): Observable<News>;
-  /** The states of that alone. */
+  /** The same without previews. */
   states(promptId: string, viewer: Viewer): Observable<JobState>;
 }
 
@@ -51,8 +51,8 @@ export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => 
 };
 
 /**
- * One observable rather than seven operators: there is one for each job that a socket follows, and thousands of sockets.
- * Previews are heard once the first state was.
+ * One observable in place of seven operators, because there is one for each job of each of thousands of sockets.
+ * Previews are passed on after the first state.
  */
 const newsFor = (viewer: Viewer, { job$, preview$ }: Room): Observable<News> =>
   new Observable((out) => {

@@ -8,59 +8,59 @@ import type { Refusal, Reply } from '../wire/protocol';
 import type { PublicJob } from '../wire/public-job';
 import type { Wire } from './wire';
 
-/** How many jobs' previews wait, one each. */
+/** Of how many jobs a preview may wait, one each. */
 const MOST_PREVIEWS = 4;
-/** A reader that takes so little of a large preview, or of an answer of many jobs, still reads: 32 KiB a second. */
+/** A reader of a large preview or survey is not stalled while it takes 32 bytes a ms. */
 const SLOWEST_BYTES_PER_MS = 32;
-/** How often the end of a job is sent again that was not acknowledged: a client without acknowledgements gets it so often. */
+/** How often the end of a job is sent again while it is not acknowledged, also to a client that never acknowledges. */
 const REPEATS = 3;
 /** How many unacknowledged ends are remembered; beyond that the oldest is not sent again. */
 const MOST_ENDS = 1_000;
-/** Bytes of states that leave in one write: more would keep the rest of a turn waiting, and each is copied for it. */
+/** Most bytes of states in one write: each is copied for it, and a larger write would delay all else in the turn. */
 const TOGETHER_BYTES = 64 << 10;
 
-/** What a slow reader may cost. */
+/** When a slow reader is cut. */
 export interface SendQueueLimits {
-  /** How much may wait for a slow reader. */
+  /** Most bytes that may wait for a reader. */
   readonly waitingBytes: number;
-  /** How long nothing may leave while something waits. */
+  /** How long nothing may leave while something waits, ms. */
   readonly stallMs: number;
 }
 
 /**
- * What one reader still has to get. States that come in one turn of the event loop leave together at its end. While the
- * connection is busy, the newest state of each job waits and answers wait in turn; so a slow reader sees fewer steps of a
- * job and never misses its end, which is sent again until it is acknowledged. The newest previews wait for an idle moment
- * and are dropped first. A reader that is too slow is cut.
+ * Sends to one reader. States that come in one turn of the event loop leave together at its end. While the connection
+ * is busy, the newest state of each job waits, and answers wait in turn: a slow reader gets fewer states of a job, but
+ * always its end, which is sent up to four times until it is acknowledged. The newest previews wait for an idle moment
+ * and are dropped first. A reader past the limits is cut.
  */
 export interface SendQueue {
   state(job: PublicJob): void;
   /** An image that may be dropped. */
   preview(preview: Preview): void;
-  /** An answer that must arrive, before later states; one with a job takes the place of what waits of it. */
+  /** An answer, never dropped, which leaves before later states. One with a job replaces what waits of that job. */
   answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void;
-  /** An answer of many jobs, made when it leaves; it takes the place of one that waits, and that one is told. */
+  /** A survey takes the place of one that waits, and calls that one's `replaced`. */
   survey(survey: Survey): void;
-  /** Whether all jobs are this instance's alone by now: of several that wait the last. */
+  /** Tells the reader whether the live jobs are of this instance alone; replaces one that waits. */
   partial(isPartial: boolean): void;
   /** Drops what waits of a job. */
   forget(promptId: string): void;
-  /** To be called whenever the connection drained. */
+  /** Call it whenever the connection has drained. */
   drained(): void;
-  /** To be called now and then: cuts a reader that stalled. */
+  /** Cuts the reader if it has stalled. Call it every second or so. */
   inspect(): void;
 }
 
-/** An answer of many jobs, of which a reader is owed one at a time. */
+/** An answer of many jobs. One of a reader's waits at a time. */
 export interface Survey {
-  /** Makes it, sends it, and returns how many bytes it has. */
+  /** Makes the answer, sends it, and returns its bytes. */
   readonly send: () => number;
-  /** Another one was asked for before it left. */
+  /** Called if another survey was asked for before this one was sent. */
   readonly replaced: () => void;
 }
 
 type AtEndOfTurn = (leave: () => void) => void;
-/** A state of a job that goes on, or anything else. */
+/** A state of an unsettled job, or anything else that waits. */
 type Parcel = { readonly bytes: number } & ({ readonly job: PublicJob } | { readonly send: () => void });
 
 class WireQueue implements SendQueue {
@@ -68,18 +68,18 @@ class WireQueue implements SendQueue {
   readonly #limits: SendQueueLimits;
   readonly #clock: SchedulerLike;
   readonly #atEndOfTurn: AtEndOfTurn;
-  /** States under their job's id, answers under a key of their own; in the order in which they wait. */
+  /** What waits, in order: states under their job's id, answers under keys of their own. */
   readonly #waiting = new Map<unknown, Parcel>();
   readonly #previews = new Map<string, Preview>();
-  /** How often the end of each of these may be sent again. */
+  /** How often each job's end may still be sent again. */
   readonly #repeats = new Map<string, number>();
-  /** The answer of many jobs that waits. */
+  /** The survey that waits. */
   #survey: Survey | undefined;
   #bytes = 0;
   /** Whether what waits leaves at the end of this turn. */
   #isLeaving = false;
   #busySince: number;
-  /** Of the preview or the answer of many jobs that is on its way: nobody is slow for having asked for it. */
+  /** Bytes of the preview or survey that is being sent: they do not count as waiting, and give the reader more time. */
   #largeBytes = 0;
 
   constructor(wire: Wire, limits: SendQueueLimits, clock: SchedulerLike, atEndOfTurn: AtEndOfTurn) {
@@ -97,7 +97,7 @@ class WireQueue implements SendQueue {
       this.#post(promptId, job, () => this.#sendEnd(job));
       return;
     }
-    // The first of a job in a turn is as good as sent: the next takes the place of none.
+    // A state of this job is due at the end of this turn: send it now, so that this one does not replace it.
     if (this.#isLeaving && this.#waiting.has(promptId)) this.#leave();
     if (this.#isIdle()) this.#busySince = this.#clock.now();
     this.#wait(promptId, { bytes: bytesOf(job), job });
@@ -168,7 +168,7 @@ class WireQueue implements SendQueue {
     if (this.#wire.isDrained()) this.drained();
   }
 
-  /** Sends what has waited longest: states together, as many as come before anything else, or that. */
+  /** Sends what has waited longest: consecutive states in one write, or one other parcel. */
   #sendNext(): void {
     const states: PublicJob[] = [];
     let bytes = 0;
@@ -185,7 +185,7 @@ class WireQueue implements SendQueue {
     this.#wire.states(states);
   }
 
-  /** Sends at once where nothing waits, else in turn. */
+  /** Sends at once if nothing waits, else in turn. */
   #post(key: unknown, value: object | undefined, send: () => void): void {
     if (this.#isIdle()) {
       this.#busySince = this.#clock.now();
@@ -195,7 +195,7 @@ class WireQueue implements SendQueue {
     this.#wait(key, { bytes: value === undefined ? 0 : bytesOf(value), send });
   }
 
-  /** In place of what waits under the same key. */
+  /** Queues a parcel, in place of one that waits under the same key. Cuts the reader past `waitingBytes`. */
   #wait(key: unknown, parcel: Parcel): void {
     const { waitingBytes } = this.#limits;
     const before = this.#waiting.get(key);
@@ -213,7 +213,7 @@ class WireQueue implements SendQueue {
     this.#largeBytes = survey?.send() ?? 0;
   }
 
-  /** Sends the end of a job, `REPEATS` times again while it is not acknowledged. */
+  /** Sends the end of a job, and up to `REPEATS` times again while it is not acknowledged. */
   #sendEnd(job: PublicJob): void {
     const { promptId } = job;
     remember(this.#repeats, promptId, this.#repeats.get(promptId) ?? REPEATS, MOST_ENDS);
@@ -237,7 +237,7 @@ class WireQueue implements SendQueue {
   }
 }
 
-/** A queue before one connection. A turn is a read of frames, say, and all that follows from it. */
+/** A queue before one connection. `atEndOfTurn` calls back at the end of the event loop's turn. */
 export const sendQueue = (
   wire: Wire,
   limits: SendQueueLimits,
@@ -245,6 +245,6 @@ export const sendQueue = (
   atEndOfTurn: AtEndOfTurn = queueMicrotask,
 ): SendQueue => new WireQueue(wire, limits, clock, atEndOfTurn);
 
-/** Where the answer of many jobs waits, and whether all are there. */
+/** The keys in `#waiting` of the survey and of `jobs:partial`. */
 const SURVEY = Symbol('survey');
 const PARTIAL = Symbol('partial');

@@ -5,13 +5,13 @@ import type { Socket } from 'socket.io';
 import { version } from '../cli/version';
 
 /*
- * All that the gateway uses of Socket.IO and engine.io beyond what they document. `package.json` pins socket.io, which takes
- * any engine.io 6.6: an installation may have another one than the tests.
+ * All undocumented parts of Socket.IO and engine.io that the gateway uses. `package.json` pins socket.io, but that
+ * accepts any engine.io 6.6: an installation may have another one than the tests.
  */
 
 type Peer = Pick<Socket, 'conn'>;
 
-/** Those parts of a socket that its types do not name; whether they are there is to be seen. */
+/** The undocumented parts of a socket, any of which may be missing. */
 interface Parts {
   readonly acks?: unknown;
   readonly conn: {
@@ -20,7 +20,7 @@ interface Parts {
   };
 }
 
-/** Options of engine.io's `write` with the whole WebSocket frame of a message, which `ws` sends as it is. */
+/** Options of engine.io's `write` with a message's whole WebSocket frame, which `ws` sends as it is. */
 export interface PreEncoded {
   readonly compress: false;
   readonly wsPreEncodedFrame: readonly Buffer[];
@@ -28,15 +28,15 @@ export interface PreEncoded {
 export const preEncoded = (frame: Buffer): PreEncoded => ({ compress: false, wsPreEncodedFrame: [frame] });
 const NO_FRAME = preEncoded(Buffer.alloc(0));
 
-/** A packet that was encoded before: its text, as engine.io's socket takes it, and its frame. */
+/** A packet, encoded as the text that engine.io's socket takes, and as a frame. */
 export interface Encoded {
   readonly text: string;
   readonly options: PreEncoded;
 }
 
 /**
- * Writes packets past Socket.IO's encoder, and tells whether it could. Their frames go to the network in one write, as if
- * they were one: each by itself costs a system call. An engine.io that knows no such frames encodes the texts.
+ * Writes packets without Socket.IO's encoder; returns `false` if it cannot. Their frames are joined and written at
+ * once, because each write costs a system call. An engine.io without pre-encoded frames encodes the texts.
  */
 export function writeTogether({ conn }: Peer, packets: readonly Encoded[]): boolean {
   if (typeof conn.write !== 'function') return false;
@@ -51,27 +51,27 @@ const joined = (packets: readonly Encoded[]): PreEncoded =>
 const takesFrames = ({ transport }: Parts['conn']): boolean =>
   transport?._canSendPreEncodedFrame?.({ options: NO_FRAME }) === true;
 
-/** Whether all that was written has left for the network. */
+/** Whether all that was written has been handed to the network. */
 export const isDrained = ({ conn }: Peer): boolean => conn.transport.writable;
 
 export const onDrained = ({ conn }: Peer, hear: () => void): void => void conn.transport.on('ready', hear);
 
-/** Socket.IO's timers of acknowledgements outlive their socket, and each its job. An acknowledgement ends its timer. */
+/** Calls all pending acknowledgements: their timers would else keep a closed socket and the jobs' states in memory. */
 export function forgetAcks(socket: Peer): void {
   const { acks }: Parts = socket;
   if (acks instanceof Map) for (const acknowledge of (acks as Map<number, () => void>).values()) acknowledge();
 }
 
-/** Puts what is still needed of a socket's request in its place. */
+/** Replaces a socket's request by an object with the parts that are still needed. */
 export function replaceRequest({ conn }: Peer, request: object): void {
   if (isReplaceable(conn)) Object.assign(conn, { request });
 }
 const isReplaceable = (conn: object): boolean => Object.getOwnPropertyDescriptor(conn, 'request')?.writable === true;
 
-/** Sockets cannot be served without this one: what waits for a slow reader would never leave. */
+/** The one part without which sockets cannot be served: what waits for a slow reader would never leave. */
 const NEEDED = 'conn.transport.writable';
 
-/** The names of those parts that a socket lacks. */
+/** The names of the undocumented parts that a socket lacks. */
 function missingIn(socket: Peer): readonly string[] {
   const { acks, conn }: Parts = socket;
   const isThere = {
@@ -84,7 +84,10 @@ function missingIn(socket: Peer): readonly string[] {
   return Object.entries(isThere).flatMap(([name, is]) => (is ? [] : [name]));
 }
 
-/** Looks for those parts on the first socket, as nothing has them before, and logs once what it lacks. Tells whether sockets can be served. */
+/**
+ * Checks the first socket for the undocumented parts, logs once which are missing, and returns whether sockets can be
+ * served.
+ */
 export function internalsCheck(logger: Pick<Log, 'error'>): (socket: Peer) => boolean {
   let missing: readonly string[] | undefined;
   return (socket) => {
@@ -98,7 +101,7 @@ export function internalsCheck(logger: Pick<Log, 'error'>): (socket: Peer) => bo
 const REFUSED = 'this Socket.IO lacks private parts: sockets cannot be served, and each is disconnected';
 const DEARER = 'this Socket.IO lacks private parts: sockets are served without, which costs more';
 
-/** The versions that are installed; of `engine.io` the one that `socket.io` has. */
+/** The installed versions; of engine.io the one that socket.io loads. */
 function versions(): Readonly<Record<string, string>> {
   try {
     const socketIo = createRequire(__filename).resolve('socket.io');

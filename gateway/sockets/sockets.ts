@@ -25,7 +25,7 @@ import type { Rooms } from './rooms';
 import type { JobViews } from '../wire/job-views';
 import { throttle, type Throttle } from '../admission/limits/message-limits';
 
-/** A client that did not acknowledge the end of a job after so long gets it again. */
+/** How long a client has to acknowledge the end of a job before it is sent again. */
 const ACKNOWLEDGED_MS = 5_000;
 
 export interface SocketsOptions {
@@ -37,7 +37,7 @@ export interface SocketsOptions {
   readonly rates: Rates;
   readonly views: JobViews;
   readonly refusals: RefusalLog;
-  /** How many proxies stand before us. */
+  /** How many proxies stand before the gateway. */
   readonly proxies: number;
   readonly logger: Log;
   readonly tell: GatewayTelemetry;
@@ -46,7 +46,7 @@ export interface SocketsOptions {
 type Io = Server<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 type Peer = Socket<Heard, ServerEvents, DefaultEventsMap, { viewer: Viewer }>;
 
-/** Live job states over Socket.IO, on the port of the HTTP server, which closes with it. */
+/** Serves live job states over Socket.IO, on the HTTP server's port. Closing it closes the HTTP server too. */
 export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   const { pipeline, rooms, limits, rates, views, logger, tell } = options;
   const unknown = unknownSockets(options.proxies);
@@ -68,7 +68,7 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   io.on('connection', (socket) => {
     if (!isServable(socket)) return void socket.disconnect(true);
     const { viewer } = socket.data;
-    // Of several that came at once, all were let in before the first of them counted.
+    // Checked again: sockets of a user that were admitted at the same time were not counted yet.
     if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
     users.add(viewer, socket);
     socket.once('disconnect', () => users.remove(viewer, socket));
@@ -78,24 +78,24 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   return io;
 }
 
-/** Where Socket.IO is. */
+/** The path of Socket.IO. */
 export const SOCKET_PATH = '/socket.io/';
 
-/** A server that opens WebSockets of allowed origins alone, and so many at a time of whom it does not know yet. */
+/** A Socket.IO server for WebSockets of allowed origins, with a bound on those that have not shown a token yet. */
 function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refusals }: SocketsOptions): Io {
   const io: Io = new Server(http, {
-    // HTTP polling is where engine.io's advisories are, and it would need sticky sessions.
+    // engine.io's security advisories are about HTTP polling, which would also need sticky sessions.
     transports: ['websocket'],
-    // CORS does not cover WebSockets.
+    // CORS does not cover WebSockets, so the origin is checked here.
     allowRequest: (request, done) => {
       const objection = policy.objectionTo(request.headers);
       if (objection === 'origin') refusals.origin(request.headers.origin);
       done(null, objection === undefined && unknown.hasRoomFor(request));
     },
     path: SOCKET_PATH,
-    // What offers another protocol elsewhere is answered all the same.
+    // Upgrades at other paths are answered by `ignoreOtherUpgrades`: engine.io must not destroy them.
     destroyUpgrade: false,
-    // Pages bring their own.
+    // Pages bundle a client of their own.
     serveClient: false,
     maxHttpBufferSize: 16_384,
     connectTimeout: 10_000,
@@ -107,14 +107,14 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
   return io;
 }
 
-/** Lets a socket in whose token is taken and whose user has room for it. */
+/** Admits a socket if its token is valid and its user has room for another one. */
 const admitting =
   ({ admission, logger }: SocketsOptions, unknown: UnknownSockets, users: SocketsPerUser<unknown>) =>
   (socket: Peer, next: (error?: Error) => void): void => {
-    /** The first refusal is the last word: who wants another knocks again, and is counted. */
+    /** Refuses and closes the connection: each further try needs a new one, which is counted. */
     const refuse = (problem: Problem): void => {
       next(refusedFor(problem));
-      // After the refusal, which leaves with the next tick.
+      // Closed after the refusal was sent, in the next tick.
       setImmediate(() => socket.conn.close());
     };
     admission.viewerOf(tokenOf(socket), socket.request).then(
@@ -153,7 +153,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
   };
   const charge = (bytes: number): void => throttle.charge(socket.id, viewer, bytes);
   const member = subscriptions(jobs, { viewer, queue, charge, onBroken });
-  // One after another, or a leave could overtake its join.
+  // Messages are judged one after the other: else a leave could overtake its join.
   let turn = Promise.resolve();
   socket.use(([event, ...args]: unknown[], next) => {
     turn = turn
@@ -180,7 +180,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
   socket.once('disconnect', () => watching.unsubscribe());
 }
 
-/** The headers, cookies among them, and the token would stay for as long as the socket does. */
+/** Drops the headers, with their cookies, and the token, which would stay in memory as long as the socket. */
 function forgetRequest(socket: Peer): void {
   const { request } = socket;
   const { 'x-forwarded-for': forwarded } = request.headers;
@@ -193,14 +193,14 @@ const tokenOf = ({ handshake }: Peer): string | undefined => {
   return typeof token === 'string' ? token : undefined;
 };
 
-/** What a client gets as its `connect_error`. */
+/** The error that a client gets as `connect_error`. */
 const refusedFor = ({ kind, message }: Problem): Error => Object.assign(new Error(message), { data: { code: kind } });
 
 const UNAUTHORIZED = new Problem('unauthorized');
 const TOO_MANY_SOCKETS = new Problem('too-many-sockets', { detail: 'A user may not have more sockets at a time.' });
 const TOO_MANY_MESSAGES = new Problem('too-many-requests', { detail: 'Not so many messages a second.' });
 
-/** What a client may send. Whoever sends anything else would wait for an answer for ever (R18). */
+/** The events that a client may send. Any other is refused: its sender would wait for an answer forever (R18). */
 const HEARD: Readonly<Record<keyof Heard, true>> = {
   'job:join': true,
   'job:leave': true,
@@ -228,7 +228,7 @@ const wireTo = (socket: Peer, logger: Log): Wire => ({
   cut(reason) {
     if (socket.request.socket.destroyed) return;
     logger.info({ socket: socket.id, reason }, 'cut a socket');
-    // A close with handshake would wait for a reader that does not read. Clients reconnect by themselves.
+    // A closing handshake would wait for a reader that does not read. Clients reconnect by themselves.
     socket.request.socket.destroy();
   },
 });

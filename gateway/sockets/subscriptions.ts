@@ -16,22 +16,22 @@ import type { PublicJob } from '../wire/public-job';
 
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
-/** How many more it may ask for at a time that have ended: who follows 64 may have missed the ends of others. */
+/** How many more it may join if they have ended: a client that follows 64 may have missed the ends of others. */
 const MOST_ENDS = 8;
 
 /** The jobs that one socket follows. */
 export interface Subscriptions {
-  /** Follows a job: answers with its state, then posts each change, until it settles or is left. */
+  /** Follows a job: answers with its state, then sends each change, until it settles or is left. */
   join(promptId: unknown, ack: Ack | undefined): void;
   leave(promptId: unknown): void;
-  /** Follows all jobs it may see: answers with the live ones, and posts each change of any. */
+  /** Follows all jobs that the viewer may see: answers with the live ones, then sends each change. */
   watch(ack: Ack<WatchReply> | undefined): void;
   unwatch(): void;
   /** Leaves all. */
   close(): void;
 }
 
-/** What there is to follow, and how it is told. */
+/** The sources of a socket's news, and the views in which it gets them. */
 export interface Followed {
   readonly pipeline: Pick<Pipeline, 'get'>;
   readonly rooms: Rooms;
@@ -39,13 +39,13 @@ export interface Followed {
   readonly views: JobViews;
 }
 
-/** Who follows, and what becomes of it. */
+/** The viewer of a socket, and where its news go. */
 export interface Follower {
   readonly viewer: Viewer;
   readonly queue: SendQueue;
-  /** An answer of many jobs, of so many bytes, was made. */
+  /** Called with the bytes of each answer of many jobs. */
   readonly charge: (bytes: number) => void;
-  /** Called with an error that no answer can tell. */
+  /** Called with an error for which there is no answer left to give. */
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -55,8 +55,9 @@ class SocketSubscriptions implements Subscriptions {
   readonly #queue: SendQueue;
   readonly #charge: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
-  readonly #joined = new Map<string, Subscription>();
-  /** Those of the joined whose state was told: their changes come from their rooms. */
+  /** The joins of each job, the newest last. There are several while a job that is followed is joined again. */
+  readonly #joined = new Map<string, Set<Subscription>>();
+  /** Joined jobs whose state was sent: their changes come from their rooms, so the watch of all jobs skips them. */
   readonly #told = new Set<string>();
   #watching: Subscription | undefined;
 
@@ -79,8 +80,8 @@ class SocketSubscriptions implements Subscriptions {
 
   leave(promptId: unknown): void {
     if (typeof promptId !== 'string') return;
-    this.#joined.get(promptId)?.unsubscribe();
-    // Who watches all still wants what waits.
+    unsubscribeAll(this.#joined.get(promptId) ?? []);
+    // A socket that watches all jobs still gets what waits of this one.
     if (this.#watching === undefined) this.#queue.forget(promptId);
   }
 
@@ -106,24 +107,23 @@ class SocketSubscriptions implements Subscriptions {
 
   close(): void {
     this.#watching?.unsubscribe();
-    [...this.#joined.values()].forEach((subscription) => subscription.unsubscribe());
+    [...this.#joined.values()].forEach(unsubscribeAll);
   }
 
-  /** `onlyEnded` where there is no room for a job that is still to be followed. */
+  /** `onlyEnded`: the socket follows 64 jobs already, so a job that has not ended is refused. */
   #join(promptId: string, answer: Answer<Reply>, onlyEnded = false): void {
     const { pipeline, rooms } = this.#followed;
-    const before = this.#joined.get(promptId);
     const subscription = new Subscription();
-    this.#joined.set(promptId, subscription);
-    // Only once this one is answered: that one has an answer to give, and a room that nobody is in closes and opens again.
-    const relieve = (): void => before?.unsubscribe();
-    subscription.add(relieve);
+    const joins = this.#joined.get(promptId) ?? new Set();
+    const earlier = [...joins];
+    this.#joined.set(promptId, joins.add(subscription));
+    // Earlier joins of this job end once this one is answered: they may still owe their answer, and keep the room open.
+    const endEarlier = (): void => unsubscribeAll(earlier);
     const over = (): void => {
-      relieve();
-      this.#left(promptId, subscription);
+      this.#left(promptId, joins, subscription);
       answer.with(LEFT);
     };
-    // First as over HTTP: a room that others are in would tell at once what a store that is away cannot (R14).
+    // The job is read first, as over HTTP: with the store away, an open room would answer and so reveal the job (R14).
     const news$ = defer(() => visibleJob(pipeline, this.#viewer, promptId)).pipe(
       mergeMap((job) => {
         if (onlyEnded && !isSettled(job)) throw TOO_MANY;
@@ -135,32 +135,36 @@ class SocketSubscriptions implements Subscriptions {
     subscription.add(
       news$.subscribe({
         next: (news) => {
-          if (this.#tell(promptId, news, answer)) relieve();
+          if (this.#tell(promptId, news, answer)) endEarlier();
         },
         error: (error: unknown) => {
-          if (!answer.with(refusal(problemOf(error)))) this.#onBroken(error);
+          const problem = problemOf(error);
+          // With the store away nothing is known that would end an earlier join: it still brings the job's end.
+          if (problem.kind === 'unknown-job') endEarlier();
+          if (!answer.with(refusal(problem))) this.#onBroken(error);
         },
       }),
     );
   }
 
-  #left(promptId: string, subscription: Subscription): void {
-    if (this.#joined.get(promptId) !== subscription) return;
+  #left(promptId: string, joins: Set<Subscription>, subscription: Subscription): void {
+    joins.delete(subscription);
+    if (joins.size > 0 || this.#joined.get(promptId) !== joins) return;
     this.#joined.delete(promptId);
     this.#told.delete(promptId);
   }
 
-  /** Whether it was the answer to the join. */
+  /** Sends news of a joined job. Returns whether it was the answer to the join. */
   #tell(promptId: string, news: News, answer: Answer<Reply>): boolean {
     if (news.tag === 'preview') {
       this.#queue.preview(news.preview);
       return false;
     }
-    const job = this.#shown(news.job);
+    this.#told.add(promptId);
+    // A store that lost its last second has an older state than the watch of all jobs told this socket.
+    const job = this.#shown(this.#followed.all.tell(news.job));
     const isAnswer = answer.with({ ok: true, job });
     if (!isAnswer) this.#queue.state(job);
-    this.#told.add(promptId);
-    this.#followed.all.tell(news.job);
     return isAnswer;
   }
 
@@ -181,11 +185,15 @@ class SocketSubscriptions implements Subscriptions {
   }
 }
 
-/** What one socket follows. */
+/** Of a copy: each takes itself out of its set when it ends. */
+const unsubscribeAll = (joins: Iterable<Subscription>): void =>
+  [...joins].forEach((subscription) => subscription.unsubscribe());
+
+/** The subscriptions of one socket. */
 export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>
   new SocketSubscriptions(followed, follower);
 
-/** As an acknowledgement has it. */
+/** A problem, as an acknowledgement carries it. */
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
 
 const LEFT: Refusal = { ok: false, error: { code: 'left', message: 'It was left before its state was known.' } };

@@ -2,36 +2,36 @@ import type { Preview } from '../../pipeline/api';
 import type { CutKind, GatewayTelemetry, LiveKind } from '../metrics/gateway-event';
 import type { PublicJob } from '../wire/public-job';
 
-/** What a send queue needs of a connection. */
+/** A connection, as a send queue uses it. */
 export interface Wire {
-  /** Whether everything sent so far has left for the network. */
+  /** Whether everything sent so far has been handed to the network. */
   isDrained(): boolean;
-  /** Bytes that were sent and have not left yet. */
+  /** Bytes that were sent and not yet handed to the network. */
   backlogBytes(): number;
-  /** Sends states of jobs that go on, all in one write: a write costs as much as all else that is done for a state. */
+  /** Sends states of unsettled jobs in one write: a write costs as much as all other work for a state. */
   states(jobs: readonly PublicJob[]): void;
-  /** Sends a settled job, of which the other side acknowledges the receipt: tells whether it did in good time. */
+  /** Sends a settled job. Calls `told` with whether the client acknowledged it in time. */
   end(job: PublicJob, told: (heard: boolean) => void): void;
   preview(preview: Preview): void;
-  /** Tells who watches all whether those are this instance's alone; nobody else is told. */
+  /** Sends `jobs:partial` to a socket that watches all jobs. */
   partial?(isPartial: boolean): void;
-  /** Breaks the connection at once; what is unsent is gone. */
+  /** Breaks the connection at once; unsent data is lost. */
   cut(reason: string, why: CutKind): void;
-  /** Told of what a slow reader does not get. */
+  /** Called for each state or preview that a slow reader does not get. */
   dropped?(what: 'state' | 'preview'): void;
 }
 
-/** Of so many states that leave for a reader, one is asked for its age: a histogram costs as much as a tenth of a small frame. */
+/** The age of one in 32 sent states is measured: a histogram costs as much as a tenth of a small frame. */
 const SAMPLED = 32;
 
-/** A connection of which is told how old the states are that leave, what is dropped, and why it is cut. */
+/** A connection that calls `tell` with the age of sent states, with what is dropped, and with why it is cut. */
 export function observedWire(wire: Wire, kind: LiveKind, tell: GatewayTelemetry): Wire {
   let sent = 0;
   let isCut = false;
   const openedAt = Date.now();
-  /** Ends of which it was told: each comes again until it is acknowledged. */
+  /** Ends whose age was measured: each is sent again until it is acknowledged, and counts once. */
   const ended = new WeakSet<PublicJob>();
-  /** What was there before it came is not late. */
+  /** Measures a state's age, unless it is from before the connection: then it is not late. */
   const leaving = ({ updatedAt }: PublicJob): void => {
     if (updatedAt >= openedAt) tell({ tag: 'stateSent', ageMs: Math.max(0, Date.now() - updatedAt) });
   };

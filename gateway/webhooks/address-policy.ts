@@ -4,13 +4,15 @@ import { isLoopback } from '../admission/loopback';
 
 /** Where webhooks may go. */
 export interface WebhookPolicy {
-  /** Host names, or `*.` and a domain, that may be inside the network: their addresses are not looked at. */
+  /** Host names, or `*.` and a domain, that may be inside the network: their addresses are not checked. */
   readonly hosts: readonly string[];
-  /** Whether plain http to this machine is fine: where only this machine can ask for it. */
+  /** Whether plain http to this machine is allowed: only if just this machine can submit jobs. */
   readonly allowsLoopback: boolean;
 }
 
-/** What stands against a URL before anybody looks up its host, in words that follow its name. */
+/**
+ * Why a URL is refused, as the predicate of a sentence about it; `undefined` if it is fine. Does not look up its host.
+ */
 export function objectionToUrl(text: string, policy: WebhookPolicy): string | undefined {
   if (!URL.canParse(text)) return 'must be a URL';
   const { protocol, hostname, username, password, hash } = new URL(text);
@@ -24,7 +26,9 @@ export function objectionToUrl(text: string, policy: WebhookPolicy): string | un
   return isIP(address) > 0 && !isPublic(address) ? 'must not lead into a private network' : undefined;
 }
 
-/** Looks names up, and gives no address that is private, so that no name leads into our network; for a socket’s `lookup`. */
+/**
+ * A `lookup` for sockets that fails if a name has a private address, so that no name leads into the gateway's network.
+ */
 export const guardedLookup =
   (policy: WebhookPolicy, lookup: typeof systemLookup = systemLookup): LookupFunction =>
   (hostname, options, done) => {
@@ -45,7 +49,10 @@ const isTrusted = (hostname: string, { hosts, allowsLoopback }: WebhookPolicy): 
   (allowsLoopback && isLoopback(hostname)) ||
   hosts.some((host) => (host.startsWith('*.') ? hostname.endsWith(host.slice(1)) : host === hostname));
 
-/** Names that no public DNS has: this machine's, a network's own, or without any dot (RFC 6761, 6762, 8375, 9476). */
+/**
+ * Whether no public DNS has the name: this machine's, a local network's, or one without a dot (RFC 6761, 6762, 8375,
+ * 9476).
+ */
 const isNameWithin = (hostname: string): boolean => {
   const name = hostname.replace(/\.$/, '');
   return !name.includes('.') || /\.(?:localhost|local|internal|home\.arpa|onion|invalid|test|alt)$/.test(name);
@@ -53,7 +60,7 @@ const isNameWithin = (hostname: string): boolean => {
 
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
 
-/** IANA's special-purpose addresses: what is no host on the internet. */
+/** IANA's special-purpose addresses, which are not hosts on the internet. */
 const special = new BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -75,7 +82,8 @@ for (const [network, prefix] of [
   ['224.0.0.0', 3],
 ] as const)
   special.addSubnet(network, prefix, 'ipv4');
-// Tunnels lead to IPv4 addresses of anybody's choice; 2001:db8 and 3fff are for documentation, 3ffe was handed back.
+// 2001:: (Teredo) and 2002:: (6to4) tunnel to any IPv4 address; 2001:db8 and 3fff are for documentation, 3ffe was
+// returned.
 for (const [network, prefix] of [
   ['2001::', 23],
   ['2002::', 16],
@@ -85,11 +93,11 @@ for (const [network, prefix] of [
   ['3fff::', 20],
 ] as const)
   special.addSubnet(network, prefix, 'ipv6');
-/** All that is handed out of IPv6; the rest is local, mapped, or nothing. */
+/** All global unicast addresses of IPv6; the others are local, mapped or unassigned. */
 const global = new BlockList();
 global.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an address is one of the internet. */
+/** Whether an address is of a host on the internet. */
 export const isPublic = (address: string): boolean =>
   isIP(address) === 4
     ? !special.check(address, 'ipv4')

@@ -2,13 +2,13 @@ import type { Hook } from '../../sinks/webhook-queue';
 import type { Errand } from './fair-queue';
 import { decodeWebhook, type Webhook } from './webhook.codec';
 
-/** A webhook that was claimed. */
+/** A claimed webhook. */
 export interface Carried extends Errand {
   readonly promptId: string;
   readonly webhook: Webhook;
 }
 
-/** What was claimed, read; nothing where it is no webhook. */
+/** Decodes a claimed hook; `undefined` if its text is no webhook. */
 export function carriedOf({ promptId, text }: Hook): Carried | undefined {
   const webhook = decodeWebhook(text);
   if (webhook === undefined || !URL.canParse(webhook.url)) return undefined;

@@ -49,34 +49,34 @@ export interface DeliveryOptions {
   readonly report: Report;
 }
 
-/** Tells other servers of settled jobs: at least once each, by one instance at a time, until it is taken or a day is over. */
+/** Sends webhooks of settled jobs, each at least once, by one instance at a time, until it is taken or for a day. */
 export interface Delivery {
-  /** Has a job's end told to a URL. Resolves once that is kept, or after 2 s in which the store does not answer; then it is tried on. */
+  /** Adds a webhook. Resolves once it is stored; after 2 s without an answer of the store, which is then retried. */
   add(job: Pick<JobState, 'promptId' | 'userId'>, url: string, viewer: Pick<Viewer, 'role'>): Promise<void>;
-  /** Breaks attempts off; another instance, or the next run, makes them again. */
+  /** Aborts running attempts; another instance, or the next run, repeats them. */
   close(): void;
 }
 
 const TICK_MS = 1_000;
-/** A job whose end nobody told of is looked at so often: its instance may have died. */
+/** How often a hook's job is looked up until it has settled: the instance that would hurry the hook may have died. */
 const LOOK_MS = 30_000;
-/** What is told here is in the store by then, if that answers. */
+/** A state that is emitted here is stored within 2 s, if the store answers. */
 const STORED_MS = 2_000;
-/** Longer than an attempt takes. */
+/** How long a claim holds: longer than the wait for a turn (10 s) and an attempt (15 s) together. */
 const CLAIM_MS = 30_000;
-/** What waits here for its turn for so long is given back for about so long; an attempt still fits into its claim then. */
+/** A claimed hook that has waited 10 s for its turn is given back, due again in 5 to 10 s. */
 const WAITED_MS = 10_000;
 const AGAIN_MS = 5_000;
-/** As many are claimed at a time. */
+/** How many hooks are claimed at a time. */
 const BATCH = 200;
-/** How often more is claimed at a time, where what was claimed cannot be carried yet. */
+/** How many times in a row hooks are claimed, while some of those claimed have to be given back. */
 const ROUNDS = 20;
-/** How long `add` keeps its caller waiting. */
+/** How long `add` waits for the store. */
 const PATIENCE_MS = 2_000;
-/** Waits between attempts, then the last again and again. */
+/** The waits between attempts; the last is repeated. */
 const WAITS_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000];
 const DAY_MS = 24 * 3_600_000;
-/** No job is found for so long only if there is none. */
+/** A hook is given up if its job is not found 3 h after it was asked for: then there is no such job. */
 const UNKNOWN_MS = 3 * 3_600_000;
 
 class HookDelivery implements Delivery {
@@ -121,10 +121,10 @@ class HookDelivery implements Delivery {
     this.#stop$.next();
   }
 
-  /** Claims every second, and whenever a job settles here; carries what is claimed in turn. */
+  /** Claims hooks every second, and whenever a job settles here; sends what is claimed in turn. */
   #begin(): void {
     const { pipeline, hooks, clock } = this.#options;
-    // Another instance may claim it before the end is in the store, and put it off for half a minute: it is hurried again.
+    // Hurried again 2 s later: another instance may have claimed it before the end was stored, and put it off for 30 s.
     const settled$ = pipeline.states$.pipe(
       filter((state) => isSettled(state)),
       mergeMap((state) => merge(of(state), timer(STORED_MS, clock).pipe(map(() => state)))),
@@ -136,14 +136,14 @@ class HookDelivery implements Delivery {
       .pipe(
         exhaustMap(() => this.#round()),
         mergeMap(() => begun$),
-        // Each that is over makes room for others.
+        // Each attempt that is over makes room for others.
         expand((errand) => concat(this.#carriedOut(errand), begun$)),
         takeUntil(this.#stop$),
       )
       .subscribe();
   }
 
-  /** Gives back what waited for too long, and claims as often as what is claimed has to be given back. */
+  /** Gives back hooks that waited too long, then claims, up to `ROUNDS` times while claimed hooks are given back. */
   #round(): Observable<boolean> {
     const { clock } = this.#options;
     const overdue = this.#queue.overdue(clock.now(), WAITED_MS).map((each) => this.#postponed(each));
@@ -159,7 +159,7 @@ class HookDelivery implements Delivery {
     );
   }
 
-  /** Takes what was claimed into the queue. Emits whether some of it had to be given back, so that more should be claimed. */
+  /** Queues claimed hooks. Emits whether some had to be given back, so that others should be claimed. */
   #taken(claimed: readonly Hook[]): Observable<boolean> {
     const now = this.#options.clock.now();
     const given$ = claimed.map((hook) => {
@@ -167,7 +167,7 @@ class HookDelivery implements Delivery {
       if (errand === undefined) return this.#quietly(this.#givenUp(hook.promptId, 'what is kept of it is no webhook'));
       return this.#queue.offer(errand, now) ? EMPTY : this.#postponed(errand);
     });
-    // All at once: a file commits them together, where one after the other held up everybody's hooks for minutes.
+    // Given back all at once: the embedded store commits them together. One by one they held up all hooks for minutes.
     return concat(merge(...given$), of(given$.some((work$) => work$ !== EMPTY)));
   }
 
@@ -180,7 +180,7 @@ class HookDelivery implements Delivery {
       concatMap((now) => {
         if (now === 'waits') return this.#later(promptId, webhook, LOOK_MS);
         if (now === 'unknown') return this.#givenUp(promptId, 'there is no such job');
-        // By its job: the same in every attempt of every instance.
+        // The id is made of the job's, so that it is the same in each attempt of any instance.
         return this.#options
           .send({ id: `msg_${promptId}`, url: now.url, body: now.body, attempts: now.attempts })
           .pipe(concatMap((outcome) => this.#after(promptId, now, outcome)));
@@ -188,7 +188,7 @@ class HookDelivery implements Delivery {
     );
   }
 
-  /** The webhook with its job's last state, or nothing while that is not there. */
+  /** The webhook with its job's last state; `waits` until the job has settled, `unknown` if there is none after 3 h. */
   async #ready(promptId: string, webhook: Webhook): Promise<Begun | 'waits' | 'unknown'> {
     const { pipeline, clock, views } = this.#options;
     const { since = clock.now(), body, userId, byService = false } = webhook;
@@ -199,13 +199,13 @@ class HookDelivery implements Delivery {
     return { ...webhook, since, body: JSON.stringify(views.of(job, { role: byService ? 'service' : 'user' })) };
   }
 
-  /** What follows an attempt: nothing where it was taken, else another, for a day. */
+  /** Ends a webhook that was taken; else puts off the next attempt, or gives up a day after the first. */
   #after(promptId: string, webhook: Begun, outcome: Outcome): Observable<never> {
     const { hooks, clock, random } = this.#options;
     if (outcome.tag !== 'failed') return hooks.done(promptId);
     const waitMs = (WAITS_MS[webhook.attempts] ?? 3_600_000) * (0.8 + 0.2 * random());
     if (clock.now() + waitMs - webhook.since > DAY_MS) return this.#givenUp(promptId, outcome.reason);
-    // A job that settled a moment ago is hurried: who has just said no is not asked again sooner for it.
+    // `rest`, not `later`: a job that settled a moment ago is hurried again, which must not shorten the wait.
     return hooks.rest({ promptId, text: JSON.stringify({ ...webhook, attempts: webhook.attempts + 1 }) }, waitMs);
   }
 
@@ -223,7 +223,7 @@ class HookDelivery implements Delivery {
     return hooks.done(promptId);
   }
 
-  /** Its end may have come before the hook did. */
+  /** Makes the hook due now if the job has settled already. */
   #hurriedIfOver(promptId: string): Observable<never> {
     const { pipeline, hooks } = this.#options;
     return defer(() => pipeline.get(promptId)).pipe(
@@ -239,5 +239,5 @@ class HookDelivery implements Delivery {
 /** Delivers the webhooks of a pipeline's jobs. Begins at once. */
 export const delivery = (options: DeliveryOptions): Delivery => new HookDelivery(options);
 
-/** A webhook with what every attempt sends. */
+/** A webhook with the body that every attempt sends. */
 type Begun = Webhook & { readonly since: number; readonly body: string };

@@ -1,23 +1,28 @@
 import { bounds } from '../../streams/bounds';
 
-/** Something to be carried to a host, on behalf of a user. */
+/** Something to send to a host, on behalf of a user. */
 export interface Errand {
   readonly host: string;
   readonly userId: string;
-  /** How often it failed. */
+  /** How many attempts failed. */
   readonly attempts: number;
 }
 
-/** Errands that wait and are under way: in all, to one host and for one user only so many, so that none holds up the others. */
+/**
+ * Errands that wait and are under way, with bounds in all, per host and per user, so that none of these holds up the
+ * others.
+ */
 export interface FairQueue<E extends Errand> {
-  /** Takes an errand to wait for its turn; `false` where too many of its host or user wait already. */
+  /** Queues an errand; `false` if too many wait already, in all or of its host or user. */
   offer(errand: E, now: number): boolean;
-  /** Those whose turn it is, first attempts before repeated ones; each counts as under way until it is `over`. */
+  /**
+   * Takes the errands whose turn it is, first attempts before repeated ones. Each is under way until `over` is called.
+   */
   begin(): readonly E[];
   over(errand: E): void;
-  /** Those that have waited for so long in vain; they wait no more. */
+  /** Removes and returns the errands that have waited for `waitedMs` or longer. */
   overdue(now: number, waitedMs: number): readonly E[];
-  /** How many more may be offered. */
+  /** How many more errands may wait. */
   room(): number;
 }
 
@@ -32,7 +37,7 @@ const UNDER_WAY: Shares = {
   perHost: bounds.webhooksPerHost,
   perUser: bounds.webhooksPerUser,
 };
-/** So many wait for each that may be under way: a host that answers soon gets through hundreds in a few seconds. */
+/** 50 errands may wait for each that may be under way: a fast host takes hundreds in a few seconds. */
 const WAITING_TIMES = 50;
 
 export function fairQueue<E extends Errand>(most: Shares = UNDER_WAY): FairQueue<E> {
@@ -74,7 +79,7 @@ export function fairQueue<E extends Errand>(most: Shares = UNDER_WAY): FairQueue
   };
 }
 
-/** How many errands there are: in all, by host and by user. */
+/** Counts errands in all, by host and by user. */
 interface Counts {
   add(errand: Errand, by: 1 | -1): void;
   all(): number;

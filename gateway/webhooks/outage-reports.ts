@@ -2,7 +2,10 @@ import { tap, type MonoTypeOperatorFunction } from 'rxjs';
 import { StoreUnavailable } from '../../sinks/job-store';
 import type { Report } from '../../streams/operators/reporting';
 
-/** Reports errors and passes them on; of a store that is away once, until something succeeded: it is asked every second. */
+/**
+ * Reports errors and passes them on. An outage of the store, which is asked every second, is reported once until a
+ * success.
+ */
 export function outageReports(where: string, report: Report): <T>() => MonoTypeOperatorFunction<T> {
   let isAway = false;
   const failed = (error: unknown): void => {

@@ -18,23 +18,26 @@ import { isSettled } from '../../streams/job/job-state';
 import { orNothing } from '../../streams/operators/reporting';
 import { remember } from '../../streams/maps/remember';
 
-/** Of a store that may have lost something, what lives is stored again by then. */
+/** 5 s after the store may have lost data, the states of live jobs are stored again. */
 const STORED_MS = 5_000;
-/** A live job whose hook was added again is looked at so soon, unless it settles here before. */
+/** The hook of a live job, added again, is due in 30 s, or when the job settles here. */
 const LOOK_MS = 30_000;
-/** Hooks added again at once. */
+/** How many hooks are added again at a time. */
 const AT_ONCE = 16;
 
 /** The hooks of a store that may lose them. */
 export interface RememberedHooks extends Hooks {
-  /** Adds again what the store may have lost. Emits nothing; what comes to nothing is tried at the next sign. */
+  /**
+   * Adds all remembered hooks again whenever the store may have lost data. Emits nothing; a failure waits for the next
+   * time.
+   */
   readonly rescued$: Observable<never>;
 }
 
 /**
- * Remembers what is added here until it is done here, `bounds.hooks` at most: a store that comes back empty knows no hook
- * of the jobs that live on. Whatever is hurried is added again before, which changes nothing where the store has it.
- * `told` reports what goes wrong with one of them, and passes it on.
+ * Remembers each hook from `add` to `done` on this instance, `bounds.hooks` (10,000) at most: a store that comes back
+ * empty has lost the hooks of jobs that live on. `hurry` adds the hook again first, which changes nothing if the store
+ * has it. `told` reports an error and passes it on.
  */
 export function rememberedHooks(
   hooks: Hooks,

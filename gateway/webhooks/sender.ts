@@ -4,34 +4,37 @@ import { Agent, request } from 'undici';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { guardedLookup, objectionToUrl, type WebhookPolicy } from './address-policy';
 
-/** One attempt's message. */
+/** The message of one attempt. */
 export interface Message {
   readonly id: string;
   readonly url: string;
   readonly body: string;
-  /** How many came before it. */
+  /** How many attempts failed before. */
   readonly attempts?: number;
 }
 
-/** A webhook is given up for good. */
+/** A webhook was given up for good. */
 export class GaveUp extends Error {
   override readonly name = 'GaveUp';
 }
 
-/** What became of it: taken, told never to come again, or not taken, and why: fit for a log, without the URL. */
+/**
+ * The outcome of an attempt; `unwanted`: the receiver answered 410. `reason` goes into the log, and does not hold the
+ * URL.
+ */
 export type Outcome =
   { readonly tag: 'delivered' } | { readonly tag: 'unwanted' } | { readonly tag: 'failed'; readonly reason: string };
 
 export interface WebhookSender {
-  /** Posts a message once. Emits the outcome; never errors. Unsubscribing breaks the attempt off. */
+  /** Posts a message once. Emits the outcome; never errors. Unsubscribing aborts the attempt. */
   readonly send: (message: Message) => Observable<Outcome>;
   readonly close: () => Promise<void>;
 }
 
-/** An attempt takes no longer. */
+/** The longest time of an attempt. */
 const PATIENCE_MS = 15_000;
 
-/** Posts signed messages as Standard Webhooks has it. Follows no redirect and connects to no private address. */
+/** Posts messages, signed as Standard Webhooks defines. Follows no redirect and connects to no private address. */
 export function webhookSender(
   secret: Uint8Array,
   policy: WebhookPolicy,
@@ -58,7 +61,8 @@ export function webhookSender(
       },
       body,
     });
-    // What it says is nobody's business; read so that the connection can serve again, or broken if it is much.
+    // The answer's body is not used. It is read so that the connection can be reused; past 64 KiB the connection is
+    // broken.
     await answer.body.dump({ limit: 65_536 }).catch(() => undefined);
     return outcomeOf(answer.statusCode);
   };
@@ -81,7 +85,7 @@ const outcomeOf = (status: number): Outcome => {
   return status === 410 ? { tag: 'unwanted' } : { tag: 'failed', reason: `it answered ${status}` };
 };
 
-/** undici's texts name addresses, not URLs; still, only its code is told where it has one. */
+/** The error's code if it has one: undici's messages name addresses. */
 const reasonOf = (error: unknown): string => {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return typeof code === 'string' ? code : String(message);

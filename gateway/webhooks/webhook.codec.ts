@@ -8,18 +8,18 @@ const webhook = t.intersection([
   t.partial({ userId: t.string, byService: t.boolean, since: t.number, body: t.string }),
 ]);
 
-/** A webhook as it is kept until it is delivered. */
+/** A webhook, as it is stored until it is delivered. */
 export interface Webhook {
   readonly url: string;
   /** When it was asked for, ms. */
   readonly at: number;
   /** How many attempts failed. */
   readonly attempts: number;
-  /** Whose job it is to be told of: nobody else's is. */
+  /** The user whose job it must be: no other user's state is ever sent. */
   readonly userId?: string;
-  /** Whether a service asked for it, which is told more. */
+  /** Whether a service asked for it, whose view of a job holds more. */
   readonly byService?: boolean;
-  /** When the first attempt was made, ms; with the body that every attempt sends. */
+  /** When the first attempt was made, ms; set together with `body`, which every attempt sends. */
   readonly since?: number;
   readonly body?: string;
 }

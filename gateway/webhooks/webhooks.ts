@@ -9,21 +9,21 @@ import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { GaveUp, webhookSender, type WebhookSender } from './sender';
 
-/** Webhooks: where they wait, and how they are sent. */
+/** Where webhooks are stored, how they are signed, and where they may go. */
 export interface WebhookOptions {
-  /** Where they are kept until they are delivered. */
+  /** The store's hooks, which hold webhooks until they are delivered. */
   readonly hooks: Hooks;
-  /** What they are signed with. */
+  /** The key of the signatures, at least 24 bytes. */
   readonly secret: Uint8Array;
-  /** Hosts that may be inside the network. */
+  /** Host names, or `*.` and a domain, that may have private addresses. */
   readonly hosts: readonly string[];
 }
 
-/** Telling other servers of settled jobs. */
+/** Sends webhooks of settled jobs. */
 export interface Webhooks {
-  /** What stands against telling this URL, in words that follow its name. */
+  /** Why this URL is refused, as the predicate of a sentence about it; `undefined` if it is fine. */
   readonly objectionTo: (url: string) => string | undefined;
-  /** Has the end of a job told to a URL, on behalf of who asked for it. */
+  /** Adds a webhook: a job's end is sent to a URL, as the viewer who asked for it may see the job. */
   readonly add: Delivery['add'];
   readonly close: () => Promise<void>;
 }
@@ -38,7 +38,7 @@ export function webhooksFor(
 ): Webhooks {
   if (options === undefined) return none;
   const { hooks, secret } = options;
-  // As a URL has them.
+  // Lower case, as `URL` gives host names.
   const hosts = options.hosts.map((host) => host.toLowerCase());
   const policy: WebhookPolicy = { hosts, allowsLoopback: !auth.required };
   const sender = webhookSender(secret, policy, () => asyncScheduler.now());
@@ -64,7 +64,7 @@ export function webhooksFor(
   };
 }
 
-/** Sends, and tells how each attempt ended. */
+/** Sends, and calls `tell` with how each attempt ended. */
 const timedSend =
   (send: WebhookSender['send'], tell: GatewayTelemetry): WebhookSender['send'] =>
   (message) =>

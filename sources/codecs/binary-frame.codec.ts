@@ -16,7 +16,10 @@ const metadata = t.type({ prompt_id: t.string, node_id: t.string, image_type: t.
 /** The most bytes of metadata that a picture comes with; a frame with more is malformed. */
 const METADATA_BYTES = 65_536;
 
-/** Reads a binary frame (big-endian uint32 event type first): a preview, `undefined` where it is none of our business, or how it is malformed. */
+/**
+ * Reads a binary frame, which begins with its type as a big-endian uint32: a preview, `undefined` if it is of another
+ * type, or an error if it is malformed.
+ */
 export function decodeBinaryFrame(frame: Buffer): E.Either<MalformedFrame, PreviewFrame | undefined> {
   if (frame.length < 8) return E.left(new MalformedFrame('binary: too short'));
   switch (frame.readUInt32BE(0)) {
@@ -35,7 +38,10 @@ export function decodeBinaryFrame(frame: Buffer): E.Either<MalformedFrame, Previ
   }
 }
 
-/** Custom nodes' animated latent previews: the number 1, the image's number, the node's id as a Pascal string of 16 bytes, then the JPEG. */
+/**
+ * Bytes before the JPEG in animated latent previews of custom nodes: the number 1, the image's number, and the node's
+ * id as a Pascal string of 16 bytes.
+ */
 const ENVELOPE = 24;
 
 function animated(frame: Buffer): PreviewFrame | undefined {

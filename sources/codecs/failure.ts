@@ -3,7 +3,10 @@ import type { Failure } from '../../streams/job/job-state';
 import { idText, isId } from './frame.codec';
 import { isRecord } from '../../streams/options';
 
-/** What ComfyUI says of a node that broke, or at which a job was stopped. Forks leave some of it out, or say it otherwise. */
+/**
+ * What ComfyUI says of a node that broke, or at which a job was stopped. Forks leave some fields out, or give other
+ * types.
+ */
 export interface Broke {
   readonly prompt_id?: unknown;
   readonly node_id?: unknown;
@@ -12,7 +15,7 @@ export interface Broke {
   readonly exception_type?: unknown;
 }
 
-/** The same, where this is an object at all. */
+/** The fields of `said`; `undefined` if it is no object. */
 export const brokeIn = (said: unknown): Broke | undefined => (isRecord(said) ? said : undefined);
 
 /** Names of exceptions and words of messages that mean “out of memory”, of the GPU or the machine, under any driver. */
@@ -33,7 +36,7 @@ const outOfMemory: { readonly types: RegExp; readonly messages: readonly RegExp[
   ],
 };
 
-/** ComfyUI's word on why a node broke, made fit for a person: one line, no paths, no inputs, no traceback (R13). */
+/** Why a node broke: ComfyUI's message for a person to read, in one line, without paths, inputs or traceback (R13). */
 export function nodeFailure({ node_id, node_type, exception_message, exception_type }: Broke): Failure {
   const type = textOf(exception_type);
   const message = readable(textOf(exception_message)) || readable(type) || 'The node failed without a message.';
@@ -46,10 +49,13 @@ export function nodeFailure({ node_id, node_type, exception_message, exception_t
   };
 }
 
-/** One branch was blocked with a message: the run goes on without it, and ends with a frame of its own. */
+/**
+ * Whether ComfyUI only blocked one branch, with a message: the run goes on without it, and its end has a frame of its
+ * own.
+ */
 export const isBlockedBranch = ({ exception_type }: Broke): boolean => exception_type === 'ExecutionBlocked';
 
-/** The job was stopped at a node. */
+/** The failure of a job that was stopped, at a node where it is named. */
 export const interruption = ({ node_id, node_type }: Broke): Failure => ({
   kind: 'interrupted',
   message: 'The job was interrupted on the server.',
@@ -69,10 +75,10 @@ const serverOnly: readonly (readonly [RegExp, string])[] = [
   [/\b[A-Za-z]:[\\/](?:[^'":*?<>|]*[\\/])?/g, '…/'],
 ];
 
-/** A URL, which keeps its host and its path, or a path, which keeps its last part. */
+/** Matches a URL, which stays as it is, or a path, of which the last part (the group) stays. */
 const urlOrPath = /\b(?!file:)\w+:\/\/[^\s'"]+|(?:[\\/]{1,4}[\p{L}\p{N}_.@+~-]+)+[\\/]{1,4}([\p{L}\p{N}_.@+~-]+)/giu;
 
-/** The first line, without what belongs to the server alone: paths keep their last part, long text is cut. */
+/** The first line of a message, without what only the server may know: paths keep their last part, long text is cut. */
 export function readable(message: string): string {
   const [line = ''] = message.slice(0, LONGEST).trim().split('\n', 1);
   return serverOnly

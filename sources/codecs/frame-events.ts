@@ -12,7 +12,7 @@ export interface FrameOrigin {
   readonly at: number;
 }
 
-/** What a frame tells the board; nothing where it only repeats what another frame says. */
+/** The events of a frame; none if it only repeats what another frame says. */
 export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrigin): readonly BoardEvent[] {
   const of = (id: Id, fact: FrameFact): readonly BoardEvent[] => [{ promptId: idText(id), at, ...fact }];
   switch (frame.type) {
@@ -24,7 +24,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
       return of(frame.data.prompt_id, { tag: 'cached', nodeIds: frame.data.nodes.map(idText) });
     case 'executing': {
       const { node, display_node, prompt_id } = frame.data;
-      // `node: null` follows each end, which its own frame has told already.
+      // ComfyUI sends `node: null` after each end, which a frame of its own has told already.
       if (!isId(node)) return [];
       if (!isId(prompt_id)) return [{ tag: 'resumed', clientId, at, nodeId: idText(node) }];
       return of(prompt_id, {
@@ -57,7 +57,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
 
 type NodeState = (Frame & { type: 'progress_state' })['data']['nodes'][string];
 
-/** What is under too long an id is left out: no state is to hold it. */
+/** Leaves out nodes whose id is too long for a state. */
 const snapshotsOf = (nodes: Readonly<Record<string, NodeState>>) =>
   Object.entries(nodes)
     .filter(([id]) => id.length <= bounds.madeNodeIdLength)

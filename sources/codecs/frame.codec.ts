@@ -26,7 +26,7 @@ const isIdUpTo =
   (value: unknown): value is Id =>
     isId(value) && (typeof value === 'number' || value.length <= length);
 const nodeId = checked('nodeId', isIdUpTo(bounds.madeNodeIdLength));
-/** At most as long as the id of a node of a workflow. */
+/** A job's id may be as long as the id of a workflow's node. */
 const promptId = checked('promptId', isIdUpTo(bounds.nodeIdLength));
 /** A finite number: JSON may say `1e999`, which `JSON.parse` reads as `Infinity`. */
 const finite = checked('finite', (value): value is number => Number.isFinite(value));
@@ -61,7 +61,7 @@ const broke = t.intersection([
   t.partial({ node_id: t.unknown, node_type: t.unknown, exception_message: t.unknown, exception_type: t.unknown }),
 ]);
 
-/** Every frame we read, by ComfyUI's name for it. Any other is none of our business. */
+/** Every frame that is read, by ComfyUI's name for it. All others are ignored. */
 const codecs = {
   status,
   execution_start: promptOnly,
@@ -78,7 +78,7 @@ const codecs = {
 type Codecs = typeof codecs;
 export type Frame = { [K in keyof Codecs]: { readonly type: K; readonly data: t.TypeOf<Codecs[K]> } }[keyof Codecs];
 
-/** Reads a text frame: what it says, `undefined` where it is none of our business, or how it is malformed. */
+/** Reads a text frame; `undefined` if its type is ignored, an error if it is malformed. */
 export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | undefined> {
   let frame: unknown;
   try {
@@ -104,7 +104,7 @@ export function decodeFrame(text: string): E.Either<MalformedFrame, Frame | unde
 
 const envelope = t.intersection([t.type({ type: t.string }), t.partial({ data: t.unknown })]);
 
-/** The fields that are wrong, never their values: nor the keys of a record, which are values too. */
+/** Names the fields that are wrong, never their values; nor the keys of a record, which are values too. */
 const wrongFields = (errors: t.Errors): string =>
   [...new Set(errors.map(({ context }) => fieldOf(context)))].slice(0, 3).join(', ');
 

@@ -6,13 +6,13 @@ import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
 import { nullable } from './frame.codec';
 import { allOutputsOf } from './outputs.codec';
 
-/** A job at its end, as its server tells of it. */
+/** A job that has ended, as its server tells of it. */
 export interface Ended {
   readonly tag: 'ended';
   readonly outcome: readonly JobOutput[] | Failure;
   /** The outputs that a failed job had made before it failed. */
   readonly outputs?: readonly JobOutput[];
-  /** When ComfyUI began to run it, where it says. */
+  /** When ComfyUI began to run it, ms since 1970; absent if it does not say. */
   readonly startedAt?: number;
   readonly graph?: Graph;
 }
@@ -23,20 +23,23 @@ type Status = t.TypeOf<typeof statusCodec>;
 const entryCodec = t.partial({ outputs: nullable(t.UnknownRecord), status: nullable(statusCodec), prompt: t.unknown });
 type HistoryEntry = t.TypeOf<typeof entryCodec>;
 
-/** Outputs tell that it has ended, as they did before there was a status; a failure may come without. */
+/** An entry has outputs, by which old servers without a `status` tell an end, or a status that tells a failure. */
 const isHistoryEntry = (entry: unknown): entry is HistoryEntry =>
   t.UnknownRecord.is(entry) &&
   entryCodec.is(entry) &&
   (entry.outputs != null || failureOf(entry.status, messagesOf(entry.status)) !== undefined);
 
-/** `GET /history/{id}`: `{}` while it is not written, and for a job that is not known. `undefined` where that is no history. */
+/**
+ * Reads `GET /history/{id}`. `absent` for `{}`, which ComfyUI answers for an unknown job, and while the entry is not
+ * written yet; `undefined` if the answer is no history.
+ */
 export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
   if (!t.UnknownRecord.is(json)) return undefined;
   if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
   return endOf(json[promptId]);
 }
 
-/** The end that an entry of the history tells of; `undefined` where it is none. */
+/** The end that an entry of history tells; `undefined` if it is no entry. */
 export function endOf(entry: unknown): Ended | undefined {
   if (!isHistoryEntry(entry)) return undefined;
   const { outputs, status } = entry;
@@ -49,13 +52,13 @@ export function endOf(entry: unknown): Ended | undefined {
     : { tag: 'ended', outcome: failure, ...someOf(files), ...facts };
 }
 
-/** Words for a bad end, should a server have others than `error`. */
+/** Words of `status_str` for a bad end, if a server has others than ComfyUI's `error`. */
 const badEnd = /err|fail|abort|cancel|interrupt/i;
 const stopped = /abort|cancel|interrupt/i;
 
 /**
- * Why a job failed by its status, if it did: before 0.3 a success has none at all. What `status_str` and `completed` say
- * apart, the messages decide; whatever says that it failed without saying why is a failure all the same.
+ * Why a job failed, by its status; `undefined` if it did not. Before 0.3 a success has no status. Where `status_str`
+ * and `completed` disagree, the messages decide. A status that says "failed" and not why is a failure all the same.
  */
 function failureOf(status: Status | null | undefined, messages: readonly unknown[]): Failure | undefined {
   const { status_str: word, completed } = status ?? {};
@@ -66,7 +69,10 @@ function failureOf(status: Status | null | undefined, messages: readonly unknown
   return completed === false || (typeof word === 'string' && badEnd.test(word)) ? unexplained : undefined;
 }
 
-/** `execution_interrupted`, not `status_str`, tells a cancel from a failure. A blocked branch is neither. */
+/**
+ * The failure among the messages. `execution_interrupted`, not `status_str`, tells a cancel from a failure; a blocked
+ * branch is neither.
+ */
 export function failureIn(messages: readonly unknown[]): Failure | undefined {
   for (const message of messages) {
     if (!Array.isArray(message)) continue;
@@ -78,7 +84,7 @@ export function failureIn(messages: readonly unknown[]): Failure | undefined {
   return undefined;
 }
 
-/** What ComfyUI said while it ran a job. */
+/** The messages that ComfyUI sent while it ran a job, as its history keeps them. */
 export const messagesOf = (status: unknown): readonly unknown[] =>
   statusCodec.is(status) && Array.isArray(status.messages) ? (status.messages as readonly unknown[]) : [];
 
@@ -103,13 +109,19 @@ export function startedIn(messages: readonly unknown[], field?: unknown): Pick<E
 
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** The ids of jobs that have ended, by these and by the ids that we posted them under, and whether the server remembers no others. */
+/**
+ * The jobs that have ended: their ids, by these and by the ids that we posted them under. `isAll`: the server remembers
+ * no others.
+ */
 export interface Ends {
   readonly ids: ReadonlyMap<string, string>;
   readonly isAll: boolean;
 }
 
-/** `GET /history?max_items=…`: fewer than asked for are all there are. `undefined` where that is no history. */
+/**
+ * Reads `GET /history?max_items=…`: if there are fewer entries than asked for, they are all. `undefined` if the answer
+ * is no history.
+ */
 export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
   if (!t.UnknownRecord.is(json)) return undefined;
   const entries = Object.entries(json);
@@ -122,7 +134,7 @@ export function historyIdsOf(json: unknown, mark: string, asked: number): Ends |
   return { ids, isAll: entries.length < asked };
 }
 
-/** The id under which history holds the job that was posted with this extra data. */
+/** The id under which history holds the job whose extra data `isIt` accepts. */
 export function historyIdOf(
   json: unknown,
   isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,

@@ -12,22 +12,28 @@ export interface Queued {
   readonly promptId: string;
   readonly number: number;
   readonly running: boolean;
-  /** Read from the workflow at each access: of strangers' jobs few are asked for it. */
+  /** Read from the workflow at each access, as few are asked for: most jobs of a queue may be other clients'. */
   readonly graph?: Graph;
-  /** How many nodes the workflow has; 0 where it was not told. Counted at each access. */
+  /** How many nodes the workflow has; 0 if the answer does not hold it. Counted at each access. */
   readonly nodes: number;
   readonly targets?: readonly string[];
   /** What the job was posted with besides the workflow. */
   readonly extraData: Readonly<Record<string, unknown>>;
 }
 
-/** What a server says of one job: in the queue, at its end, or unknown to it. `isUnsure` where its history is to be asked. */
+/**
+ * What a server says of one job: it is in the queue, it has ended, or the server does not know it. `isUnsure`: its
+ * history is to be asked.
+ */
 export type Found = Known & { readonly isUnsure?: true };
 type Known = { readonly tag: 'queued'; readonly job: Queued } | Ended | { readonly tag: 'absent' };
 
 const strings = t.array(t.string);
 
-/** `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]`, of which the id alone must be there. The number is `null` where a client posted the job with `NaN`. */
+/**
+ * `[number, prompt_id, prompt, extra_data, outputs_to_execute, …]`, of which only the id must be there. The number is
+ * `null` if a client posted the job with `NaN`.
+ */
 type Entry = readonly [number: unknown, promptId: string | number, ...rest: unknown[]];
 const isEntry = (entry: unknown): entry is Entry => Array.isArray(entry) && isId(entry[1]);
 
@@ -39,7 +45,10 @@ const entryCodec = new t.Type<Entry>(
 );
 const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t.array(entryCodec) });
 
-/** `GET /queue`, in the order in which it runs; `undefined` where that is no queue, or holds what may be any job (R4). */
+/**
+ * Reads `GET /queue`, in the order in which it runs. `undefined` if it is no queue, or an entry has no id: it could be
+ * any job (R4).
+ */
 export function queueOf(json: unknown): readonly Queued[] | undefined {
   if (!queueCodec.is(json)) return undefined;
   const { queue_running, queue_pending } = json;
@@ -65,7 +74,7 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
 
 const nodesIn = (prompt: unknown): number => (t.UnknownRecord.is(prompt) ? Object.keys(prompt).length : 0);
 
-// What is not there is left out, not null: `t.type` would miss the key.
+// ComfyUI leaves absent fields out, which `t.type` does not accept.
 const jobCodec = t.intersection([
   t.type({ id: idCodec, status: t.string }),
   t.partial({
@@ -80,8 +89,8 @@ const jobCodec = t.intersection([
 ]);
 
 /**
- * `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` where that is no such list. What it
- * holds in any other state is passed over: a server that does not heed the question tells of what has ended, too.
+ * Reads `GET /api/jobs?status=in_progress,pending`, in the order in which it runs; `undefined` if it is no such list.
+ * Leaves out jobs in other states: a server that ignores the query lists ended ones, too.
  */
 export function jobListOf(json: unknown): readonly Queued[] | undefined {
   const list = t.type({ jobs: t.array(jobCodec) });
@@ -101,14 +110,14 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
 });
 
-/** `GET /prompt`: `{"exec_info": {"queue_remaining": 1}}`. */
+/** Whether this answers `GET /prompt`: `{"exec_info": {"queue_remaining": 1}}`. */
 export const isQueueInfo = (json: unknown): boolean =>
   t.type({ exec_info: t.type({ queue_remaining: t.number }) }).is(json);
 
-/** `{"error": "Job not found"}`, as ComfyUI says it. */
+/** Whether this is an error as ComfyUI writes it: `{"error": "Job not found"}`. */
 export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
 
-/** `GET /api/jobs/{id}`; `undefined` where that is no job. */
+/** Reads `GET /api/jobs/{id}`; `undefined` if it is no job. */
 export function jobOf(json: unknown): Found | undefined {
   if (!jobCodec.is(json)) return undefined;
   const { status, outputs, execution_start_time, workflow } = json;
@@ -118,7 +127,7 @@ export function jobOf(json: unknown): Found | undefined {
   const failed = (failure: Failure): Ended => ({ tag: 'ended', outcome: failure, ...someOf(files), ...facts });
   switch (status) {
     case 'completed':
-      // Should they be left out of an answer, no answer is made of that (R3).
+      // If the outputs are left out, history is asked: a job does not complete without them (R3).
       return { tag: 'ended', outcome: files, ...facts, ...(outputs == null && json.outputs_count !== 0 && unsure) };
     case 'failed':
       // Up to 0.8 an interrupted job is a failed one, and only its messages tell.
@@ -129,7 +138,8 @@ export function jobOf(json: unknown): Found | undefined {
     case 'in_progress':
       return { tag: 'queued', job: queuedJob(json) };
     default: {
-      // A word of a later ComfyUI's. What it holds of the history tells whether that is an end; else history itself does.
+      // A state that only a later ComfyUI has. The part of history in the answer tells whether the job has ended;
+      // without that part, history itself does.
       const end = endOf({ outputs: outputs ?? {}, status: json.execution_status });
       return json.execution_status == null || end === undefined
         ? { tag: 'queued', job: queuedJob(json), ...unsure }
@@ -145,7 +155,7 @@ function failureOfNode(error: unknown): Failure | undefined {
   return broke === undefined || isBlockedBranch(broke) ? undefined : nodeFailure(broke);
 }
 
-/** `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` where that is no such list. */
+/** Reads `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` if it is no such list. */
 export function endedListOf(json: unknown): Ends | undefined {
   const list = t.type({ jobs: t.array(t.type({ id: idCodec })), pagination: t.type({ has_more: t.boolean }) });
   if (!list.is(json)) return undefined;
@@ -158,7 +168,7 @@ const inOrder = (jobs: readonly Queued[]): readonly Queued[] =>
 
 const systemStats = t.type({ system: t.type({ comfyui_version: t.string }) });
 
-/** `GET /system_stats`: whether `POST /interrupt` stops the job that it names and no other, as from 0.3.64 on. */
+/** Reads `GET /system_stats`: whether `POST /interrupt` stops only the job that it names, as from 0.3.64 on. */
 export function interruptsById(json: unknown): boolean {
   if (!systemStats.is(json)) return false;
   const [major = 0, minor = 0, patch = 0] = json.system.comfyui_version.replace(/^v/, '').split('.').map(Number);

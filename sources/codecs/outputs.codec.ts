@@ -4,15 +4,15 @@ import type { FileOutput, JobOutput } from '../../streams/job/job-state';
 
 const file = t.intersection([t.type({ filename: t.string }), t.partial({ subfolder: t.string, type: t.string })]);
 
-/** Models that nodes name by their path alone; `/api/jobs` tells them as files, and so do we wherever they are named. */
+/** 3D models, which nodes name by their path alone. `/api/jobs` lists them as files, and so do all our codecs. */
 const model = /\.(glb|gltf|obj|fbx|stl|usdz|ply|spz|splat|ksplat)$/i;
 
-/** `mesh/a.glb [temp]`: nodes name ComfyUI's folder so. */
+/** A path and, where a node names it, ComfyUI's folder: `mesh/a.glb [temp]`. */
 const annotated = /^(.*?)(?: \[(output|temp|input)\])?$/;
 
 /**
- * What one node's output holds: files, `{images: [{filename, subfolder, type}], …}`, models by their path, and the texts
- * under `text`. Anything else (flags, numbers, a camera) is passed over.
+ * The outputs of one node: files, `{images: [{filename, subfolder, type}], …}`, models by their path, and the texts
+ * under `text`. Everything else (flags, numbers, a camera) is left out.
  */
 export function outputsOf(nodeId: string, output: unknown): readonly JobOutput[] {
   const found: JobOutput[] = [];

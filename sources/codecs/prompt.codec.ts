@@ -5,7 +5,7 @@ import { readable } from './failure';
 import { isRunId } from '../../streams/job/run-id';
 import { idText, isId, nullable, type Id } from './frame.codec';
 
-/** An id that could not be ComfyUI's makes the answer one that cannot be read. */
+/** A `prompt_id` that cannot be ComfyUI's makes the whole answer unreadable. */
 const isOfRun = (value: unknown): value is Id => isId(value) && isRunId(idText(value));
 const runId = new t.Type<Id>(
   'RunId',
@@ -23,7 +23,7 @@ const refusedNode = t.intersection([
   t.partial({ class_type: nullable(t.string) }),
 ]);
 
-/** The answer to a workflow that runs, in part at least. */
+/** The answer to a workflow of which at least a part runs. */
 export const acceptedCodec = t.intersection([t.type({ prompt_id: runId }), t.partial({ node_errors: t.unknown })]);
 
 const refusal = t.intersection([
@@ -31,7 +31,7 @@ const refusal = t.intersection([
   t.partial({ node_errors: t.unknown }),
 ]);
 
-/** ComfyUI's complaints node by node: what is wrong with which input, and with which value of the asker's own. */
+/** ComfyUI's complaints by node: what is wrong with which input, and with which value of the caller's own. */
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
   if (!t.UnknownRecord.is(errors)) return [];
   const told: NodeError[] = [];
@@ -62,7 +62,10 @@ const nodeErrorOf = (nodeId: string, type: unknown, error: t.TypeOf<typeof compl
   };
 };
 
-/** ComfyUI's message and its details, without the input's name, which stands beside it, and without the list of all values it would take. */
+/**
+ * ComfyUI's message and its details, without the input's name, which is a field of its own, and without the list of all
+ * allowed values.
+ */
 function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = ''): string {
   const text = readable(message);
   if (typeof details !== 'string') return text;
@@ -72,7 +75,7 @@ function withDetails({ message, details }: t.TypeOf<typeof complaint>, input = '
   return own === '' || own === text || /^Node ID '#/.test(own) ? text : `${text}: ${own}`;
 }
 
-/** Why ComfyUI refused a workflow for good, or `undefined` where the answer is none of ComfyUI's, which says what is wrong as `error`. */
+/** Why ComfyUI refused a workflow for good; `undefined` if the answer has no `error`, and so is not ComfyUI's. */
 export function rejection(
   json: unknown,
 ): { readonly failure: Failure; readonly nodeErrors: readonly NodeError[] } | undefined {
@@ -86,7 +89,7 @@ export function rejection(
   if (typeof json.error === 'string') return rejected(readable(json.error), [], {});
   const node = nodeNamed(json.error);
   const message = withDetails(json.error);
-  // A missing node type is told of by the error alone.
+  // For a missing node type, only `error` names the node.
   return rejected(message, node.nodeId === undefined ? [] : [{ ...node, nodeId: node.nodeId, message }], node);
 }
 
@@ -96,7 +99,7 @@ const finals: ReadonlySet<number> = new Set([
   ...[400, 401, 402, 403, 406, 407, 411, 413, 414, 415, 416, 417, 422, 426, 431, 451],
 ]);
 
-/** The failure of a job whose post a proxy answered: by the status, for the page's text is written for browsers. */
+/** The failure of a job whose post a proxy answered. By the status: the page's text is written for browsers. */
 export function proxyRefusal({ status, location = '' }: { status: number; location: string | undefined }): Failure {
   const isUp = isFinal(status);
   const [kind, retryable, why] = refusals[status] ?? [
@@ -109,7 +112,7 @@ export function proxyRefusal({ status, location = '' }: { status: number; locati
   return { kind, message: `ComfyUI was not reached: ${why} (${status}).`, retryable };
 }
 
-/** One that leads to the same route elsewhere is for the address; one to another is of who wants somebody to sign in. */
+/** A redirect to the same route means that the address is wrong; one to another page wants somebody to sign in. */
 function redirected(location: string): string {
   if (!/\/prompt\/?$/.test(location.replace(/[?#].*$/, '')))
     return 'to another page, to sign in it may be; the server’s headers may lack a credential';
@@ -142,7 +145,10 @@ const rejected = (message: string, nodeErrors: readonly NodeError[], node: { nod
 const described = ({ nodeId, nodeType, input, message }: NodeError): string =>
   `Node ${nodeId}${nodeType === undefined ? '' : ` (${nodeType})`}${input === undefined ? '' : `, input ${input}`}: ${message}`;
 
-/** A missing node type is told in `extra_info`, or before 0.3.64 in `details` as `Node ID '#1'` and in the message. */
+/**
+ * The node of a missing node type: in `extra_info`; before 0.3.64 in `details` as `Node ID '#1'`, and its type in the
+ * message.
+ */
 function nodeNamed({ message, details, extra_info }: { message: string; details?: unknown; extra_info?: unknown }): {
   nodeId?: string;
   nodeType?: string;

@@ -1,12 +1,12 @@
 import { bounds } from '../../streams/bounds';
 
-/** A text nested deeper than any that ComfyUI writes, or of more values: reading it would hold the event loop for long. */
+/** A text is nested deeper than `bounds.jsonDepth`, or has too many values: reading it would hold up the event loop. */
 export class TooMuch extends Error {
   override readonly name = 'TooMuch';
 }
 
 /**
- * What `json.dumps` of Python wrote. It writes `NaN`, `Infinity` and `-Infinity`, which JSON has not: they are read as
+ * Parses what Python's `json.dumps` wrote. That writes `NaN`, `Infinity` and `-Infinity`, which JSON lacks: they become
  * `null`. Throws what `JSON.parse` throws, or `TooMuch`.
  */
 export function readPython(text: string, mostValues = Number.POSITIVE_INFINITY): unknown {
@@ -41,7 +41,7 @@ function assertNotTooMuch(text: string, mostValues: number): void {
   }
 }
 
-/** The text with `null` for each number that is none; what stands inside strings stays as it is. */
+/** The text with `null` for `NaN` and `Infinity`; strings stay as they are. */
 function withoutNonNumbers(text: string): string {
   const parts: string[] = [];
   let from = 0;
@@ -57,7 +57,7 @@ function withoutNonNumbers(text: string): string {
   return parts.join('');
 }
 
-/** Where the string that begins at `start` ends: at the first quote after an even number of backslashes. */
+/** Where the string ends that begins at `start`: at the first quote after an even number of backslashes. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

@@ -8,24 +8,24 @@ import type { ServerAddress } from '../server-address';
 /** A file that a workflow is to read. */
 export interface InputFile {
   readonly filename: string;
-  /** Read once, as fast as the server takes it. What it throws, `upload` rejects with, and nothing is stored. */
+  /** Read once, as fast as the server takes it. If it throws, `upload` rejects with the same and nothing is stored. */
   readonly content: AsyncIterable<Uint8Array>;
   /** Under ComfyUI's input folder; that folder itself where absent. */
   readonly subfolder?: string;
-  /** Whether it may take the place of another file of that name; where not, ComfyUI numbers it. */
+  /** Whether it replaces a file of the same name; if not, ComfyUI numbers it. */
   readonly overwrite?: boolean;
   /** The image in the input folder of which it is the mask: ComfyUI stores that image with the file's alpha channel. */
   readonly maskOf?: string;
 }
 
-/** Where ComfyUI put it. */
+/** Where ComfyUI stored the file. */
 export interface StoredInput {
   /** As nodes such as `LoadImage` take it: with its subfolder. */
   readonly name: string;
   readonly subfolder: string;
 }
 
-/** ComfyUI does not take the file. */
+/** ComfyUI refused the file, with this status. */
 export class InputRefused extends Error {
   override readonly name = 'InputRefused';
   constructor(readonly status: number) {
@@ -85,7 +85,10 @@ const jsonOf = (text: string): unknown => {
   }
 };
 
-/** The same chunks; `signal` aborts when the server takes no chunk for `PATIENCE_MS`, and what the source threw is kept. */
+/**
+ * Passes the chunks on. `signal` aborts when the server takes no chunk for `PATIENCE_MS`; `thrown` is what the source
+ * threw.
+ */
 function watched(chunks: AsyncIterable<Uint8Array>) {
   const abort = new AbortController();
   let thrown: Error | undefined;
@@ -110,7 +113,7 @@ function watched(chunks: AsyncIterable<Uint8Array>) {
   return { chunks: passed(), signal: abort.signal, thrown: () => thrown, end: () => clearTimeout(patience) };
 }
 
-/** As ComfyUI's page sends it. */
+/** The form as ComfyUI's own page sends it. */
 async function* multipart({ filename, content, subfolder, overwrite, maskOf }: InputFile, boundary: string) {
   const fields = {
     type: 'input',
@@ -126,7 +129,7 @@ async function* multipart({ filename, content, subfolder, overwrite, maskOf }: I
   yield Buffer.from(`\r\n--${boundary}--\r\n`);
 }
 
-/** As browsers escape it. */
+/** A file name as browsers escape it. */
 const quoted = (filename: string): string =>
   filename.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 

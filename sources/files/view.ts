@@ -10,7 +10,7 @@ export interface OutputBody {
   readonly length?: number;
   /** Which part of the file the body is, first and last byte; absent where it is the whole file. */
   readonly part?: { readonly first: number; readonly last: number; readonly size?: number };
-  /** As HTTP has them, where ComfyUI says. */
+  /** The headers `ETag` and `Last-Modified`, if ComfyUI sends them. */
   readonly etag?: string;
   readonly lastModified?: string;
 }
@@ -24,12 +24,12 @@ export interface FileName {
 
 type Opened = Awaited<ReturnType<Rest['open']>>;
 
-/** One range; of several, aiohttp answers 416. */
+/** A single range: to several, aiohttp answers 416. */
 const ONE_RANGE = /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/;
 
 /**
- * Opens a file of a ComfyUI, or resolves `undefined` where it has none such; rejects with `NoAnswer`. A `range` is passed on:
- * who cannot serve it gives the whole file. What a proxy compressed on the way comes unpacked.
+ * Opens a file of a ComfyUI; resolves `undefined` if it has no such file, and rejects with `NoAnswer`. Passes `range`
+ * on; if it is not served, the whole file comes. What a proxy compressed on the way is unpacked.
  */
 export const view =
   (open: Rest['open']) =>
@@ -40,7 +40,7 @@ export const view =
       const part = answer.statusCode === 206 ? partOf(answer) : undefined;
       if (part) return { ...described(answer), body: answer.body, part };
       if (answer.statusCode === 200) return whole(answer);
-      // A 416, a part of something else, or of what is compressed: the whole file tells.
+      // After a 416, a wrong `Content-Range` or a part of what is compressed, asks for the whole file.
       await answer.body.dump();
     }
     const answer = await open(path);
@@ -71,7 +71,7 @@ function whole(answer: Opened): OutputBody {
   answer.body.on('error', (error: Error) => unpack.destroy(error));
   unpack.once('close', () => answer.body.destroy());
   const { contentType, etag, lastModified } = described(answer);
-  // The tag is of the compressed bytes.
+  // The tag is that of the compressed bytes, and so is only weak here.
   const weak = etag === undefined ? {} : { etag: etag.replace(/^"/, 'W/"') };
   return { body: answer.body.pipe(unpack), contentType, ...weak, ...(lastModified !== undefined && { lastModified }) };
 }

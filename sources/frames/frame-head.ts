@@ -1,35 +1,37 @@
 import { bounds } from '../../streams/bounds';
 
-/** The frames that a newer one of the same job overtakes. */
+/** The types of frames that a newer frame of the same job overtakes. */
 export type Overtakable = 'progress_state' | 'progress';
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 
-/** As Python's `json.dumps` writes them, and ComfyUI orders them: any other frame is read whole. */
+/**
+ * How these frames begin, as Python's `json.dumps` writes ComfyUI's fields in their order: any other frame is parsed.
+ */
 const STATE = ascii('{"type": "progress_state", "data": {"prompt_id": "');
 const STEP = ascii('{"type": "progress", "data": {"value": ');
 const MAX = ascii('"max": ');
 const PROMPT_ID = ascii('"prompt_id": "');
-/** Where the two part: `_` or the closing quote of `progress`. */
+/** The byte in which the two differ: `_` or the closing quote of `progress`. */
 const PARTING = 18;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Which of the two a text frame is by its first bytes, which stand from `start` on; `undefined` where it is to be read whole. */
+/** The type of a text frame by its first bytes, from `start` on; `undefined` for one that is to be parsed. */
 export function overtakable(bytes: Uint8Array, start: number, end: number): Overtakable | undefined {
   const wanted = bytes[start + PARTING] === STATE[PARTING] ? STATE : STEP;
   if (end - start <= wanted.length || !isAt(bytes, start, wanted)) return undefined;
   return wanted === STATE ? 'progress_state' : 'progress';
 }
 
-/** The same of a frame of which not all is there: `undefined` where that does not tell yet. */
+/** Whether an incomplete frame is one of these; `undefined` if it has too few bytes to tell. */
 export function mayBeOvertakable(bytes: Uint8Array, start: number, end: number): boolean | undefined {
   if (end - start > STATE.length) return overtakable(bytes, start, end) !== undefined;
   return startsLike(bytes, start, end, STATE) || startsLike(bytes, start, end, STEP) ? undefined : false;
 }
 
-/** Where the job's id begins in such a frame; -1 where it is not where ComfyUI has it. */
+/** Where the job's id begins in such a frame; -1 if it is not where ComfyUI has it. */
 export function promptIdStart(bytes: Uint8Array, type: Overtakable, start: number, end: number): number {
   if (type === 'progress_state') return start + STATE.length;
   const max = nextQuote(bytes, start + STEP.length, end);
@@ -38,7 +40,7 @@ export function promptIdStart(bytes: Uint8Array, type: Overtakable, start: numbe
   return id + PROMPT_ID.length <= end && isAt(bytes, id, PROMPT_ID) ? id + PROMPT_ID.length : -1;
 }
 
-/** Where it ends; -1 where it is longer than an id may be, or is not written in plain letters. */
+/** Where the id ends that begins at `start`; -1 if it is longer than an id may be, or not in plain ASCII. */
 export function promptIdEnd(bytes: Uint8Array, start: number, end: number): number {
   const last = Math.min(end, start + bounds.nodeIdLength + 1);
   for (let at = start; at < last; at += 1) {
@@ -61,7 +63,7 @@ function startsLike(bytes: Uint8Array, start: number, end: number, wanted: Uint8
 }
 
 function nextQuote(bytes: Uint8Array, from: number, end: number): number {
-  // Two numbers stand before the id: they are short.
+  // 64 bytes: only two numbers stand before the id.
   const last = Math.min(end, from + 64);
   for (let at = from; at < last; at += 1) if (bytes[at] === QUOTE) return at;
   return end;

@@ -10,13 +10,16 @@ export interface FrameSocketOptions {
   /** Takes all text frames. */
   readonly texts: NewestFrames;
   readonly onBinary: (frame: Buffer) => void;
-  /** Something came. */
+  /** Called when bytes came. */
   readonly onRead: () => void;
-  /** More came in one turn of the event loop than it may: the rest comes in the next. */
+  /** Called when `bounds.turnBytes` came in one turn of the event loop: the socket pauses until the next. */
   readonly onFull: () => void;
 }
 
-/** A WebSocket of `ws`, from whose connection the frames that newer ones may overtake are taken before `ws` makes messages of them. */
+/**
+ * A WebSocket of `ws`. Frames that newer ones may overtake are taken off its connection before `ws` makes messages of
+ * them.
+ */
 export function frameSocket(url: string, options: ClientOptions, uses: FrameSocketOptions): WebSocket {
   const { texts, onBinary, onRead, onFull } = uses;
   const splitterTo = (pass: (bytes: Buffer) => void): FrameSplitter =>
@@ -36,13 +39,16 @@ export function frameSocket(url: string, options: ClientOptions, uses: FrameSock
   socket.on('message', (data, isBinary) => {
     const frame = data as Buffer;
     if (isBinary) onBinary(frame);
-    // A longer one ends its session.
+    // A longer text frame ends its session.
     else if (frame.length <= bounds.lastFrameBytes) texts.takeAlone(frame);
   });
   return socket;
 }
 
-/** A connection that is read into one buffer over and over. What the splitter passes on, `ws` gets as if it had been read by itself. */
+/**
+ * A connection that reads into one buffer over and over. `ws` gets the bytes that the splitter passes on, as if it had
+ * read them.
+ */
 const splitConnection = (
   isSecure: boolean,
   splitterTo: (pass: (bytes: Buffer) => void) => FrameSplitter,
@@ -58,7 +64,7 @@ const splitConnection = (
         return true;
       },
     };
-    // `ws` gives the path of the URL, which `net` would take for that of a Unix socket.
+    // `ws` gives the path of the URL, which `net` would take for the path of a Unix socket.
     const options = { ...given, path: undefined, onread };
     const { host = '', servername = isIP(host) === 0 ? host : '' } = given as ConnectionOptions;
     const socket: Socket = isSecure
@@ -67,7 +73,10 @@ const splitConnection = (
     return socket;
   }) as unknown as NonNullable<ClientOptions['createConnection']>;
 
-/** Lets a socket bring so much in one turn of the event loop: timers and other sockets have theirs. */
+/**
+ * Pauses a socket that brought `bounds.turnBytes` in one turn of the event loop until the next, so that timers and
+ * other sockets have their turn.
+ */
 function inSlices(socket: WebSocket, onFull: () => void): (bytes: number) => void {
   let brought = 0;
   const next = (): void => {

@@ -1,24 +1,28 @@
 /**
- * Splits what a WebSocket server sends. Whole text frames that a newer one may overtake are handed to `take`; all other
- * bytes go on to `ws`, in order. Those frames get no buffer of their own: while each read had one, V8 collected its whole
- * heap after every 64 MB that came, which took a third of the time.
+ * Splits what a WebSocket server sends. Whole text frames that a newer one may overtake go to `take`; all other bytes
+ * go on to `ws`, in order. Frames for `take` get no buffer of their own: while each read had one, V8 collected its
+ * whole heap after every 64 MB, which took a third of the time.
  */
 export interface FrameSplitter {
-  /** Where the next bytes are to be put. */
+  /** Where to put the next bytes. */
   readonly space: () => Buffer;
-  /** So many were. */
+  /** Call when this many bytes were put there. */
   readonly put: (bytes: number) => void;
 }
 
 export interface FrameSplitterOptions {
   /** A longer frame goes on to `ws`. */
   readonly mostBytes: number;
-  /** Whether the payload that begins here may be overtaken; `undefined` where too little of it is there to tell. */
+  /** Whether the payload that begins here may be overtaken; `undefined` if too little of it is there to tell. */
   readonly isOvertakable: (bytes: Buffer, start: number, end: number) => boolean | undefined;
-  /** The payload of one, good until `settle`. */
+  /** Takes the payload of such a frame. Its bytes stay as they are until `settle`. */
   readonly take: (bytes: Buffer, start: number, end: number) => void;
-  /** What was taken is about to be written over: tells which bytes are to be, these or as many others. */
+  /**
+   * Called before the buffer is written over. Returns the one to write to: this, or another as long, if frames wait in
+   * this.
+   */
   readonly settle: (bytes: Buffer) => Buffer;
+  /** Takes all bytes that are for `ws`. */
   readonly pass: (bytes: Buffer) => void;
 }
 
@@ -33,10 +37,10 @@ export function frameSplitter(options: FrameSplitterOptions): FrameSplitter {
   let buffer: Buffer = Buffer.allocUnsafeSlow(mostBytes);
   const split = splitting(options);
   let phase: 'answer' | 'frames' | 'other' = 'answer';
-  /** Bytes at the start of the buffer whose rest is still to come. */
+  /** Bytes at the start of the buffer of which the rest is still to come. */
   let held = 0;
 
-  /** From where on there are frames: after the answer to the handshake. Anything else that is answered is none of ours. */
+  /** Where the frames begin: after the answer to the handshake. After any other answer, all bytes go on to `ws`. */
   const answered = (end: number): number => {
     const length = Math.min(end, SWITCHING.length);
     if (buffer.compare(SWITCHING, 0, length, 0, length) !== 0) phase = 'other';
@@ -73,11 +77,14 @@ export function frameSplitter(options: FrameSplitterOptions): FrameSplitter {
   };
 }
 
-/** Goes through the frames between two places of a buffer, and tells from where on they are to be held until more is there. */
+/**
+ * Goes through the frames from `start` to `end`. Returns where the first incomplete one begins, to be held until more
+ * is there.
+ */
 function splitting({ mostBytes, isOvertakable, take, pass }: FrameSplitterOptions) {
   /** Bytes still to come of a frame that goes on to `ws`. */
   let passing = 0;
-  /** No other message comes between the fragments of one. */
+  /** Whether a fragmented message is under way: no other one comes in between. */
   let isFragmented = false;
 
   const mayBeTaken = (buffer: Buffer, at: number, head: number, total: number, end: number): boolean | undefined => {
@@ -113,7 +120,7 @@ function splitting({ mostBytes, isOvertakable, take, pass }: FrameSplitterOption
   };
 }
 
-/** Bytes of a frame's head (RFC 6455, 5.2), a mask's four among them; 0 where not all of it is there. */
+/** Bytes of a frame's head (RFC 6455, 5.2), with the four of a mask; 0 if it is not all there. */
 function headBytes(bytes: Buffer, at: number, end: number): number {
   if (end - at < 2) return 0;
   const second = bytes[at + 1] ?? 0;

@@ -2,34 +2,37 @@ import { bounds } from '../../streams/bounds';
 import { promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
 
 /**
- * One job's frames. Changed in place: a frame that is not read is to cost next to nothing. Its times are whole ms since the
- * socket's start: those since 1970 are no small integers, and V8 keeps each of them in an object of its own.
+ * The frames of one job. Changed in place, as a frame that is not read is to cost next to nothing. Times are whole ms
+ * since the socket's start: ms since 1970 are no small integers, and V8 keeps each in an object of its own.
  */
 export interface Lane {
   readonly promptId: string;
-  /** Where the id's bytes stand among those of all lanes; -1 where it is none of the usual length. */
+  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length. */
   readonly idAt: number;
-  /** When one of its frames was last read, from when on another may be, and when its last `progress_state` came. */
+  /** When one of its frames was last read. */
   readAt: number;
+  /** From when on the next may be read. */
   nextAt: number;
+  /** When its last `progress_state` came. */
   stateAt: number;
-  /** The frame that waits: from `start` to `end` of these bytes, which are the socket's own as long as it is `lent`. */
+  /** The bytes in which a frame waits, from `start` to `end`. While `isLent`, they are the socket's own buffer. */
   waiting: Buffer | undefined;
   start: number;
   end: number;
   isLent: boolean;
-  /** The bytes that it was copied to; a longer one that takes its place may need others. */
+  /** The buffer to which waiting frames are copied; a longer frame may need another. */
   copy: Buffer | undefined;
-  /** The read that it waits in, where that is kept as it is. */
+  /** The read in which the frame waits, if that is kept as it is. */
   page: Page | undefined;
-  /** Bytes of the longest frame that waited since one was read: so many are held for it. */
+  /** Bytes of the longest frame that waited since one was read: as many count as held for this lane. */
   heldBytes: number;
-  /** When what waits came, and when it is to be read. */
+  /** When the waiting frame came. */
   cameAt: number;
+  /** When it is to be read. */
   dueAt: number;
 }
 
-/** The bytes of a read, and in how many lanes a frame waits in them. */
+/** A read that is kept as it is, and the number of lanes whose frame waits in its bytes. */
 export interface Page {
   readonly bytes: Buffer;
   lanes: number;
@@ -38,13 +41,16 @@ export interface Page {
 /** The lanes of a socket's jobs. */
 export interface Lanes {
   readonly get: (promptId: string) => Lane | undefined;
-  /** The lane of the job that a frame names; `undefined` where the frame has to be read whole to tell. */
+  /**
+   * The lane of the job that a frame names; `undefined` if the frame has to be parsed to tell, or if there are too many
+   * lanes.
+   */
   readonly of: (bytes: Buffer, type: Overtakable, start: number, end: number, now: number) => Lane | undefined;
   readonly forget: (promptId: string) => void;
   readonly clear: () => void;
 }
 
-/** A job of which nothing came for so long is forgotten. */
+/** How long after its last read a lane in which no frame waits is removed, ms. */
 const IDLE_MS = 10_000;
 
 /** Characters of most ids: ComfyUI's are UUIDs. */
@@ -55,7 +61,7 @@ const NEVER = -1e9;
 
 export function frameLanes(): Lanes {
   const lanes = new Map<string, Lane>();
-  /** The lane that an id with this digest was found in last: no string is made of it again, and none is hashed. */
+  /** The last lane found by an id's digest: the id need not become a string and be hashed for each frame. */
   const found = new Map<number, Lane>();
   const ids = idBytes();
   let sweptAt = NEVER;
@@ -106,7 +112,7 @@ export function frameLanes(): Lanes {
   };
 }
 
-/** All its fields in one literal: put together from parts, V8 would keep it in a hash table of 800 bytes. */
+/** One literal with all fields: put together from parts, V8 would keep a lane in a hash table of 800 bytes. */
 const newLane = (promptId: string, idAt: number): Lane => ({
   promptId,
   idAt,
@@ -124,14 +130,17 @@ const newLane = (promptId: string, idAt: number): Lane => ({
   dueAt: 0,
 });
 
-/** Of the last characters before `end`, by which ids differ. */
+/** A digest of the 12 bytes before `end`, in which UUIDs differ. */
 function digestOf(bytes: Uint8Array, end: number): number {
   let digest = 0;
   for (let at = end - 12; at < end; at += 1) digest = (Math.imul(digest, 31) + (bytes[at] ?? 0)) | 0;
   return digest;
 }
 
-/** The bytes of many ids, one behind the other. Compared with a string, whose letters V8 looks up one by one, they took a quarter of all that an unread frame cost. */
+/**
+ * The bytes of many ids, one behind the other. To compare a frame's bytes with a string, whose letters V8 looks up one
+ * by one, took a quarter of all that an unread frame cost.
+ */
 function idBytes() {
   let bytes = new Uint8Array(UUID);
   let end = 0;

@@ -6,37 +6,43 @@ import type { ReadingTime } from './reading-time';
 import { waitingLine, type WaitingLine } from './waiting-line';
 
 /**
- * The text frames of one socket, in the order in which they are read. A `progress_state` says all that those before it
- * said, so only the newest of a job is read, when its turn comes, and a `progress` beside it not at all. The first of a
- * burst is read at once, and so is every other frame, after what waits of its job.
+ * Reads the text frames of one socket. A `progress_state` says all that those before it said, so only the newest of a
+ * job is read, when its turn comes, and a `progress` beside it not at all. The first of a burst is read at once. So is
+ * every other frame, but after the one of its job that waits.
  */
 export interface NewestFrames {
-  /** A frame came: from `start` to `end` of these bytes, which are not to change until `settle`. */
+  /** Takes a frame: the bytes from `start` to `end`, which must not change until `settle`. */
   readonly take: (bytes: Buffer, start: number, end: number) => void;
-  /** The bytes that all was taken from are about to be written over: tells which others are to be, if what waits stays in those. */
+  /**
+   * Call before these bytes are written over. Returns the ones to write to: others, if frames go on waiting in these.
+   */
   readonly settle: (bytes: Buffer) => Buffer;
-  /** A frame came by itself, whose bytes are its own. */
+  /** Takes a frame that has a buffer of its own. */
   readonly takeAlone: (frame: Buffer) => void;
-  /** Reads all that waits: nothing more will come. */
+  /** Reads all waiting frames: no more will come. */
   readonly flush: () => void;
   readonly close: () => void;
 }
 
 export interface NewestFramesOptions {
-  /** What a frame says. */
+  /** Decodes a frame. */
   readonly read: (frame: Buffer) => readonly BoardEvent[];
-  /** Told of what was read. */
+  /** Takes the events of the frames that were read. */
   readonly tell: (events: readonly BoardEvent[]) => void;
   readonly clock: SchedulerLike;
   readonly time: ReadingTime;
-  /** 0–1. */
+  /** For jitter: 0–1. */
   readonly random?: () => number;
 }
 
-/** A server that tells of a step by `progress_state` tells of each so: its `progress` says nothing new. */
+/**
+ * How long after a job's `progress_state` its `progress` is not read, ms: a server that sends the one for a step sends
+ * it for each.
+ */
 const SAID_MS = 1_000;
+/** How often waiting frames are checked, ms. */
 const TICK_MS = 20;
-/** What waited is read for so long in one turn of the event loop; the rest is in the next. */
+/** How long waiting frames are read in one turn of the event loop, ms; the rest is read in the next. */
 const TURN_MS = 5;
 
 export function newestFrames(options: NewestFramesOptions): NewestFrames {
@@ -97,7 +103,10 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
   };
 }
 
-/** Whole ms since the start. Asked once for all frames that come together and are not read: for each, it would take a tenth of their time. */
+/**
+ * A clock of whole ms since the start, asked once for all unread frames that come together: asked for each, it took a
+ * tenth of their time. `letGo` has it asked again.
+ */
 function heldClock(clock: SchedulerLike) {
   const startedAt = clock.now();
   let asked: number | undefined;
@@ -110,7 +119,7 @@ function heldClock(clock: SchedulerLike) {
   };
 }
 
-/** Reads frames, those that waited too. */
+/** Reads frames: those that just came, and those that waited. */
 function reader(
   { read, tell, time, random = Math.random }: NewestFramesOptions,
   lanes: Lanes,
@@ -136,7 +145,7 @@ function reader(
   const told = inOrder(lanes, tell, readWaiting, flush);
   return {
     ...{ readOne, readWaiting, flush, told },
-    /** Reads what is due, and tells whether it was done in time. */
+    /** Reads the waiting frames that are due; `false` if `TURN_MS` were over before all were. */
     readDue: (now: number): boolean => {
       let spentMs = 0;
       for (const lane of line.lanes()) {
@@ -148,19 +157,25 @@ function reader(
   };
 }
 
-/** A step was made when its frame came, not when that was read. */
+/** Adds when the frame came: that is when the step was made, not when the frame was read. */
 const waited = (events: readonly BoardEvent[], cameAt: number): readonly BoardEvent[] =>
   events.map((event) => (event.tag === 'stepped' || event.tag === 'snapshot' ? { ...event, cameAt } : event));
 
 const bytesOf = ({ start, end }: Lane, waiting: Buffer): Buffer => waiting.subarray(start, end);
 
-/** A server that fills its room does not use up the time of the others: its own connection waits while it is read. */
+/**
+ * Reads, and does not count the time: a server whose frames have no room left must not use up the time of the others.
+ * Its own connection waits meanwhile.
+ */
 const unspent = (reading: () => void): number => {
   reading();
   return 0;
 };
 
-/** What was read is told after what waits of the same job; after all that waits, where any job may be meant. `reading` is the lane that is read. */
+/**
+ * Passes events on, but first reads the waiting frame of the same job, or all waiting frames where any job may be
+ * meant. `reading` is the job whose lane is being read.
+ */
 const inOrder =
   (
     lanes: Lanes,
@@ -178,7 +193,10 @@ const inOrder =
     for (const event of events) if (event.tag === 'succeeded' || event.tag === 'broke') lanes.forget(event.promptId);
   };
 
-/** A step of another node does not overtake the one that waits. After the job's id, a `progress` names its node. */
+/**
+ * Whether a `progress` is of the same node as the frame that waits: a step of another node does not overtake it. The
+ * node comes after the job's id.
+ */
 function isOfWaitingNode({ waiting, start: from, end: to }: Lane, bytes: Buffer, start: number, end: number): boolean {
   if (waiting === undefined) return true;
   const [node, before] = [nodeStart(bytes, start, end), nodeStart(waiting, from, to)];

@@ -1,20 +1,20 @@
 import { bounds } from '../../streams/bounds';
 
-/** How much of its time an instance reads frames that newer ones may overtake: all its sockets share it. */
+/** Bounds the time in which an instance reads frames that newer ones may overtake. All its sockets share it. */
 export interface ReadingTime {
-  /** A socket has more than it may bring in one turn of the event loop. */
+  /** Call when a socket had more than it may bring in one turn of the event loop. */
   readonly press: (now: number) => void;
   /** How often these frames of one job are read now. */
   readonly pace: (now: number) => Pace;
-  /** Whether another may be read now. */
+  /** Whether another such frame may be read now. */
   readonly allows: (now: number) => boolean;
-  /** Reads one, and all that follows from it; how many ms that took. */
+  /** Runs `reading`, which reads one frame and does all that follows from it. Returns how long that took, ms. */
   readonly spend: (reading: () => void) => number;
 }
 
 /**
- * Ms between two of these frames of one job that are read, and how long one waits for a newer one. Where many jobs are
- * read, the space is up to half of `spreadMs` longer or shorter: jobs that began together would be read together for good.
+ * `spaceMs`: between two such frames of one job that are read. `waitMs`: how long a frame waits for a newer one. The
+ * space is up to half of `spreadMs` longer or shorter: else jobs that began together would be read together for good.
  */
 export interface Pace {
   readonly spaceMs: number;
@@ -27,16 +27,17 @@ const many = { spreadMs: bounds.busyFrameSpaceMs / 2, waitMs: bounds.busyFrameWa
 const busy: Pace = { spaceMs: bounds.busyFrameSpaceMs, ...many };
 const pressed: Pace = { spaceMs: bounds.pressedFrameSpaceMs, ...many };
 
-/** Jobs that are read less often for being many are as many as before. */
+/** While an instance is busy it reads each job less often, so as many jobs give only this share of the reads. */
 const LESS_OFTEN = bounds.frameSpaceMs / bounds.busyFrameSpaceMs;
 
-/** For so long what is read is counted, to tell whether it is much. */
+/** How long reads are counted to tell whether they are many, ms. */
 const COUNTED_MS = 200;
+/** More reads than this in `COUNTED_MS` are many. */
 const MUCH = (bounds.busyReadsPerSecond * COUNTED_MS) / 1_000;
 
-/** For so long after a socket was too full, more comes than can be taken. */
+/** How long after a socket was too full the instance counts as pressed, ms. */
 const PRESSED_MS = 100;
-/** What may be spent at once, ms, after a while of nothing. */
+/** Reading time that may be spent at once after a pause, ms. */
 const BURST_MS = 5;
 
 /** `nowMs` is a clock of fractions of a millisecond. */
@@ -69,7 +70,7 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
     },
     spend: (reading) => {
       reads += 1;
-      // Seen at once, and not when they are counted: a thousand jobs may begin to tell together.
+      // Checked at each read, not only when they are counted: a thousand jobs may begin to report together.
       isBusy ||= reads > MUCH;
       const began = nowMs();
       reading();

@@ -1,28 +1,33 @@
 import { bounds } from '../../streams/bounds';
 import type { Lane, Page } from './lanes';
 
-/** Bytes that a waiting frame is copied to: so many more than it has, and up to so many are kept for the next frame of any job. */
+/** How many bytes more than its frame a buffer for a waiting frame has: a job's frames grow while a node counts. */
 const ROOM_BYTES = 16;
+/** The least bytes of such a buffer; those of this size are used again, at most `MOST_SPARE` at a time. */
 const SPARE_BYTES = 512;
 const MOST_SPARE = 256;
 
-/** A read in which at least this share of the bytes waits is kept as it is; so many are, and so many are there for the next. */
+/** A read is kept as it is if at least this share of its bytes waits. */
 const MUCH = 1 / 4;
+/** How many reads are kept as they are, and how many of their buffers are there for the next. */
 const MOST_PAGES = 64;
 const MOST_SPARE_PAGES = 8;
 
 /** The lanes in which a frame waits. */
 export interface WaitingLine {
-  /** The longest first. */
+  /** The one that has waited longest first. */
   readonly lanes: () => readonly Lane[];
   readonly isEmpty: () => boolean;
-  /** Whether so many bytes more may wait. */
+  /** Whether a frame of this many bytes may wait in the lane, within `bounds.waitingFramesBytes`. */
   readonly hasRoom: (lane: Lane, bytes: number) => boolean;
-  /** A frame waits in its job's lane, in place of the one before. */
+  /** Has a frame wait in its job's lane, in place of the one before. */
   readonly wait: (lane: Lane, bytes: Buffer, start: number, end: number, now: number) => void;
-  /** None waits there any more. */
+  /** Removes the lane's waiting frame. */
   readonly leave: (lane: Lane) => void;
-  /** What waits in these bytes stays there, where it is much; else it is copied. Tells which bytes are free. */
+  /**
+   * Call before these bytes are written over. Keeps them if much of them waits; else copies the waiting frames. Returns
+   * the bytes to write to.
+   */
   readonly settle: (bytes: Buffer) => Buffer;
   readonly clear: () => void;
 }
@@ -82,7 +87,7 @@ export function waitingLine(): WaitingLine {
   };
 }
 
-/** Only the last of those that came together is copied. */
+/** Copies a waiting frame out of the socket's buffer: of those that came together only the last. */
 function copyOut(lane: Lane, waiting: Buffer, more: (length: number) => Buffer): void {
   const length = lane.end - lane.start;
   if (lane.copy === undefined || lane.copy.length < length) lane.copy = more(length);
@@ -92,12 +97,11 @@ function copyOut(lane: Lane, waiting: Buffer, more: (length: number) => Buffer):
   lane.end = length;
 }
 
-/** Bytes for the frames that wait, of whichever job: to make them anew costs more than to copy a frame. */
+/** Buffers for waiting frames of any job: to make one costs more than to copy a frame. */
 function spareBytes() {
   const spare: Buffer[] = [];
   return {
     take: (length: number): Buffer =>
-      // Frames of a job grow by some bytes while a node counts.
       (length <= SPARE_BYTES ? spare.pop() : undefined) ??
       Buffer.allocUnsafeSlow(Math.max(SPARE_BYTES, length + ROOM_BYTES)),
     give: (bytes: Buffer | undefined): void => {
@@ -107,8 +111,8 @@ function spareBytes() {
 }
 
 /**
- * Reads whose bytes are kept as they are, until the last frame that waits in them is read or overtaken: of a thousand jobs
- * that tell at once each frame waits, and to copy each takes as long as to find its job, and leaves a view behind.
+ * Reads whose bytes are kept as they are, until the last frame that waits in them is read or overtaken. When a thousand
+ * jobs report at once, each frame waits: to copy each takes as long as to find its job, and leaves a view behind.
  */
 function keptPages() {
   const spare: Buffer[] = [];

@@ -17,16 +17,25 @@ import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
 import { inQueueAs } from './places';
 
-/** A server is searched once a second at most: an instance that was killed, or a link that broke, leaves many workflows to be looked for. */
+/**
+ * A server is searched once in this time at most, ms: an instance that was killed, or a link that broke, leaves many
+ * workflows to look for.
+ */
 const PAUSE_MS = 1_000;
 
-/** The id under which a server holds the workflow that was posted as `promptId`, or `undefined` where it holds none. Errors with `NoAnswer`. */
+/**
+ * The id under which a server holds the workflow that was posted as `promptId`; `undefined` if it holds none. Errors
+ * with `NoAnswer`.
+ */
 export type FindPosted = (promptId: string) => Observable<string | undefined>;
 
-/** What a search comes to for one workflow: the id it is held under, none, or why that cannot be told. */
+/**
+ * The result of a search for one workflow: the id that the server has it under, no id if it has none, or why that is
+ * unknown.
+ */
 type Held = { readonly promptId: string } & ({ readonly id: string | undefined } | { readonly error: NoAnswer });
 
-/** Finds posted workflows on one server: those that are looked for at the same time in as few requests as for one. */
+/** Finds posted workflows on one server; those looked for at the same time share their requests. */
 export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
   const search = askedTogether((promptIds: readonly string[]) => searched(routes, promptIds), pauseMs, clock);
   return (promptId) =>
@@ -40,11 +49,12 @@ export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE
     );
 }
 
-/** One search: in the queue first, then among what has ended. */
+/** One search: in the queue first, then among the ended jobs. */
 function searched(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
   return routes.queue().pipe(
     map((queue) => heldIn(queue, promptIds)),
-    // Strangers' workflows may make it too large to be read: what has ended is found all the same, and nothing is called absent.
+    // Other clients' workflows may make the queue too large to be read: ended jobs are found all the same, and no
+    // workflow counts as absent.
     catchError((error: unknown) => {
       if (!(error instanceof Unreadable)) throw error;
       return of({ error, held: [], missed: promptIds });
@@ -69,7 +79,7 @@ function heldIn(queue: readonly Queued[], promptIds: readonly string[]) {
   return { held, missed };
 }
 
-/** Those that the queue does not hold, among what has ended: of several, the list tells first. */
+/** Looks for workflows among the ended jobs: for several, in the list first. */
 function ended(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
   if (promptIds.length < MIN_FOR_LIST) return oneByOne(routes, promptIds);
   return routes.ends().pipe(
@@ -83,13 +93,13 @@ function ended(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
       const isTold = (promptId: string): boolean => isAll || ids.has(promptId);
       const told = promptIds.filter(isTold).map((promptId): Held => ({ promptId, id: ids.get(promptId) }));
       const untold = promptIds.filter((promptId) => !isTold(promptId));
-      // Under an id of the server's own, the list would have told of it.
+      // `renamed` is left out: the list holds jobs under ids of the server's own, too.
       return concat(from(told), oneByOne({ one: routes.one, renamed: () => of(undefined) }, untold));
     }),
   );
 }
 
-/** By their own pages. One that cannot be read is no trouble of the others. */
+/** Asks for each by its id. One that cannot be read holds up no other. */
 const oneByOne = ({ one, renamed }: Pick<Lookup, 'one' | 'renamed'>, promptIds: readonly string[]): Observable<Held> =>
   from(promptIds).pipe(
     mergeMap(

@@ -20,15 +20,15 @@ import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
 import { MARK, placesOf } from './places';
 
-/** After a queue that could not be read, how long jobs are asked for one by one before it is asked for again. */
+/** For how long jobs are asked for one by one after the queue could not be read, ms. */
 const QUEUE_PAUSE_MS = 60_000;
 
 type Told = (promptId: string, fact: LookFact) => BoardEvent;
 
-/** What a server says of jobs by their own pages. */
+/** Asks for jobs by their ids. */
 interface Pages {
   readonly oneByOne: (some: readonly Job[], isQueueKnown: boolean) => Observable<BoardEvent>;
-  /** Of jobs that are not in the queue, however many. */
+  /** For jobs that are not in the queue: if there are `MIN_FOR_LIST` or more, asks for the list of ended jobs first. */
   readonly details: (some: readonly Job[]) => Observable<BoardEvent>;
 }
 
@@ -44,8 +44,8 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
       }),
       catchError((error: unknown) => {
         if (!(error instanceof NoAnswer)) throw error;
-        // Whatever stands before ComfyUI may answer anything (R4). Where it does answer, this page alone is broken, and no
-        // other job waits for it.
+        // A proxy may answer anything (R4). If ComfyUI itself answers, only this job's page is broken, and no other job
+        // waits for it.
         const fact: LookFact = { tag: error instanceof Unreadable ? 'unreadable' : 'unanswered' };
         return answers().pipe(map(() => told(runId, fact)));
       }),
@@ -65,7 +65,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
     if (some.length < MIN_FOR_LIST) return oneByOne(some, true);
     const askedAt = clock.now();
     return ends().pipe(
-      // An optimisation: where the list is no answer, each job is asked for.
+      // The list only saves requests: if it is no answer, each job is asked for.
       catchError((error: unknown) => {
         if (!(error instanceof NoAnswer)) throw error;
         return of<Ends>({ ids: new Map(), isAll: false });
@@ -87,9 +87,9 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
 }
 
 /**
- * One look at the jobs given: at the queue once, then at those that are not in it one by one, and at the running one
- * if its workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never
- * heard of may go by an id that an old server gave it. Where the queue cannot be read (strangers' workflows are in it),
+ * One look at these jobs: asks for the queue once, then for each job that is not in it, and for a running one whose
+ * workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never heard of
+ * may have another id, which an old server gave it. If the queue cannot be read (other clients' workflows are in it),
  * each job is asked for by its id.
  */
 export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
@@ -103,7 +103,7 @@ export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Jo
       const fact = inQueue(entry, { ahead, wantsGraph: job.graph.size === 0 });
       return [told(runId, entry.promptId === runId ? fact : renamedTo(entry.promptId, fact))];
     });
-    // Asked for the workflow alone: an answer that cannot be read is no news of the job.
+    // Only the workflow is asked for here: an answer that cannot be read says nothing of the job.
     const graphs$ = oneByOne(withoutGraph, true).pipe(
       filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
     );
@@ -139,7 +139,10 @@ function entryOf(queued: Queued): QueueEntry {
   };
 }
 
-/** Posted, it may be, by an instance that did not live to hear the answer. Of a first run that has a `runId`, that is the answer. */
+/**
+ * Whether nothing was heard of a run since it was posted: the instance that posted it may have died before the answer.
+ * A first run with a `runId` was answered: its id comes from there.
+ */
 const wasNeverHeardOf = (job: Job): boolean =>
   job.state.status === 'queued' &&
   (job.state.runId === undefined || job.state.attempt > 1) &&
@@ -147,7 +150,7 @@ const wasNeverHeardOf = (job: Job): boolean =>
 
 const hasSucceeded = ({ stage }: Job): boolean => stage.tag === 'fetchingOutputs';
 
-/** What is told of a run that an old server holds under an id of its own. */
+/** Adds the id that an old server gave the run. */
 const renamedTo = (runId: string, fact: LookFact): LookFact =>
   fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
@@ -155,7 +158,7 @@ function factOf(found: Found): LookFact {
   return found.tag === 'queued' ? inQueue(found.job, { wantsGraph: true }) : found;
 }
 
-/** The workflow's graph is read for a job alone that has none yet: a queue may hold a hundred of ten thousand nodes. */
+/** Reads the workflow's graph only for a job that has none yet: a queue may hold a hundred of ten thousand nodes. */
 const inQueue = (
   entry: Queued,
   { ahead, wantsGraph }: { readonly ahead?: number; readonly wantsGraph: boolean },

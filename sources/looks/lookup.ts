@@ -13,28 +13,35 @@ import {
 import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
 import { MARK } from './places';
 
-/** What a server says of its jobs. Errors with `NoAnswer` where there is no answer, with `Unreadable` where one cannot be read (R4). */
+/**
+ * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).
+ */
 export interface Lookup {
-  /** The jobs in hand: running first, then in the order of the queue. */
+  /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
-  /** One job that is not in the queue: its end, or nothing. */
+  /** One job by its id: in the queue, ended, or absent. */
   readonly one: (promptId: string) => Observable<Found>;
   /** The jobs that have ended, as far as the server tells in one answer. */
   readonly ends: () => Observable<Ends>;
   /** Emits if the server answers as ComfyUI does; errors with `NoAnswer` if not. */
   readonly answers: () => Observable<true>;
-  /** The id that a server of before 0.3.64 gave the job which was posted as `promptId`, once it has ended; `undefined` where there is none. */
+  /**
+   * The id that a server before 0.3.64 gave the ended job that was posted as `promptId`; `undefined` if there is none.
+   */
   readonly renamed: (promptId: string) => Observable<string | undefined>;
-  /** Whether it has proven to lack `/api/jobs`, and with it whatever came later. */
+  /** Whether the server has proven to lack `/api/jobs`, and so all later routes. */
   readonly isLegacy: () => boolean;
-  /** The server has told whether jobs keep the ids that they are posted with. */
+  /** Call when the server has shown whether jobs keep the ids that they are posted with. */
   readonly knowsWhetherIdsStay: (doThey: boolean) => void;
 }
 
 /** Requests for single jobs under way at once. */
 export const CONCURRENT_DETAILS = 4;
 
-/** When so many jobs are not in the queue, the server is asked first whether it has them at all: a restarted one has none. */
+/**
+ * If this many jobs are not in the queue, the list of ended jobs is asked for first: a restarted server has none of
+ * them.
+ */
 export const MIN_FOR_LIST = 3;
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
@@ -45,13 +52,15 @@ const historyPath = (promptId: string): string => `/history/${encodeURIComponent
 type Asked = Pick<Rest, 'get' | 'disown'>;
 type Parse<T> = (answer: Answer) => T | undefined;
 
-/** Whether an answer says that there is no such route: a server without it says 404 with an empty body, or 405. With it, 404 comes with a JSON error. */
+/**
+ * Whether an answer says that there is no such route: 404 without JSON, or 405. If there is, a 404 has a JSON error.
+ */
 export const lacksRoute = ({ status, json }: Answer): boolean =>
   (status === 404 || status === 405) && json === undefined;
 
 /**
- * Asks through the cheapest routes the server has: `/api/jobs` where there is one, else `/queue` and `/history/{id}`.
- * Which it has, the first answer tells.
+ * Asks through the cheapest routes the server has: `/api/jobs` if there is one, else `/queue` and `/history/{id}`. The
+ * first answer tells which it has.
  */
 export function lookup(rest: Asked): Lookup {
   const routes = new Routes(rest);
@@ -70,11 +79,11 @@ class Routes implements Lookup {
   readonly #rest: Asked;
   /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
-  /** Whether it does not know the states that are asked for there, and has `/queue`. */
+  /** Whether it refuses the states that are asked for there, and has `/queue`. */
   #isListStrange = false;
   #endings = 'completed,failed,cancelled';
   #idsStay = false;
-  /** How many entries of its history are read for marks: fewer once they were too large to be read. */
+  /** How many entries of its history are read for marks: half as many each time they were too large to be read. */
   #marked = MAX_HISTORY_ITEMS;
 
   constructor(rest: Asked) {
@@ -89,7 +98,8 @@ class Routes implements Lookup {
       return this.#rest.get(path).pipe(
         concatMap((answer) => {
           if (lacksRoute(answer)) return old().pipe(tap(() => (this.#legacy = true)));
-          // Words of a later ComfyUI's; a proxy says 400, too: the older route proves it.
+          // A later ComfyUI may have other states; but a proxy says 400, too: the answer of the older route is the
+          // proof.
           if (answer.status === 400) return old().pipe(tap(() => (this.#isListStrange = true)));
           return of(this.#parsed(answer, path, ({ json }) => jobListOf(json)));
         }),
@@ -106,13 +116,13 @@ class Routes implements Lookup {
     ).pipe(
       concatMap((found) => {
         if (found.isUnsure === true) return this.#madeSure(found, promptId);
-        // A proxy says 404 with such an error, too.
+        // A proxy may say 404 with such an error, too: `answers` checks that ComfyUI is there.
         return found.tag === 'absent' && !this.#legacy ? this.answers().pipe(map(() => found)) : of(found);
       }),
     );
   }
 
-  /** What history says of it, which was there before `/api/jobs`; where it says nothing, or is there no more, what was found. */
+  /** The end that history tells; `found` if it tells none, or the route is there no more. */
   #madeSure({ isUnsure: _, ...found }: Found, promptId: string): Observable<Found> {
     return this.#rest.get(historyPath(promptId)).pipe(
       map((answer) => {
@@ -122,7 +132,9 @@ class Routes implements Lookup {
     );
   }
 
-  /** Any object without the job in it says that it is absent: so must an error of somebody before ComfyUI not (R4). */
+  /**
+   * Reads only a 200: an object without the job means that it is absent, and a proxy's error must not mean that (R4).
+   */
   #historyIn(answer: Answer, promptId: string): Found {
     return this.#parsed(answer, historyPath(promptId), ({ status, json }) =>
       status === 200 ? historyOf(json, promptId) : undefined,
@@ -133,7 +145,7 @@ class Routes implements Lookup {
     return this.#either<Ends>(
       `/api/jobs?status=${this.#endings}&limit=${MAX_HISTORY_ITEMS}`,
       ({ status, json }) => {
-        // Up to 0.8 there is no `cancelled`, and a 400 for who asks for it.
+        // Up to 0.8 ComfyUI has no `cancelled`, and answers 400: it is left out from now on.
         if (status === 400 && isRefusal(json)) this.#endings = 'completed,failed';
         return endedListOf(json);
       },
@@ -146,7 +158,7 @@ class Routes implements Lookup {
 
   answers(): Observable<true> {
     return this.#asked('/prompt', ({ status, json }) => (status === 200 && isQueueInfo(json) ? true : undefined)).pipe(
-      // Nothing but ComfyUI says this of itself.
+      // Only ComfyUI answers this: anything else readable is a proxy's, and so no answer.
       catchError((error: unknown) =>
         throwError(() => (error instanceof Unreadable ? new NoAnswer(error.message, true) : error)),
       ),
@@ -156,7 +168,7 @@ class Routes implements Lookup {
   renamed(promptId: string): Observable<string | undefined> {
     return defer(() => {
       if (!this.#legacy || this.#idsStay) return of(undefined);
-      // Only the mark tells, and the last few entries are enough: it is asked for soon after the post.
+      // Only our mark tells the job, and the last few entries are enough, as this is asked soon after the post.
       const items = this.#marked;
       return this.#rest.get(`/history?max_items=${items}`).pipe(
         map(({ status, json }) => {
@@ -180,7 +192,7 @@ class Routes implements Lookup {
     this.#idsStay = doThey;
   }
 
-  /** A proxy may say for a while, too, that there is no such route: the older routes prove it. */
+  /** A proxy may say for a while that there is no such route: only an answer of the older routes proves it. */
   #either<T>(path: string, parse: Parse<T>, old: () => Observable<T>): Observable<T> {
     return defer(() => {
       if (this.#legacy) return old();

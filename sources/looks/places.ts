@@ -2,10 +2,10 @@ import type { Job } from '../../streams/job/job';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Queued } from '../codecs/lookup.codec';
 
-/** Under this key of `extra_data` a workflow carries our id: an old server gives the job another. */
+/** The key of `extra_data` under which a workflow carries our id: an old server gives the job another. */
 export const MARK = 'jobstream_prompt_id';
 
-/** Where the queue holds a run: under its id, or under another with our mark on it. */
+/** The queue's entry of a run: under its id, or under another id with our mark on it. */
 export const inQueueAs = (entries: readonly Queued[], runId: string): Queued | undefined =>
   entries.find(({ promptId, extraData }) => promptId === runId || extraData[MARK] === runId);
 
@@ -16,7 +16,10 @@ interface Place {
   readonly ahead: number;
 }
 
-/** Which of the jobs the queue holds, and where; which it does not; and which run there with a workflow that nobody told. */
+/**
+ * Sorts jobs into those `found` in the queue, those `missed`, and, of the found, running ones whose workflow is
+ * unknown.
+ */
 export function placesOf(
   jobs: readonly Job[],
   entries: readonly Queued[],

@@ -4,8 +4,8 @@ import type { Session } from '../../streams/changes/job-changes';
 import { REPORTED_URL, type JobReport } from '../../streams/reports/job-report';
 
 /**
- * Where jobs that report themselves are at home: a server without socket and without looks. So its sessions have leases as
- * any other's, and whoever holds one watches over the jobs that were opened under it.
+ * The server of jobs that report themselves: it has no socket and is never looked at. Its sessions have leases as any
+ * other's, and the instance that holds one watches over the jobs that were opened under it.
  */
 export const reportedServer = {
   url: REPORTED_URL,
@@ -15,12 +15,12 @@ export const reportedServer = {
     inherited: false,
     mayOpen: () => true,
     end$: NEVER,
-    // Never open, hence never deaf: reports come by themselves.
+    // The socket is never open, hence never deaf: reports come by themselves.
     connect: (_reopen$, stop$): Observable<BoardEvent> => stop$.pipe(take(1), ignoreElements()),
   }),
 };
 
-/** What a report tells the board. */
+/** The event of a report. */
 export const reportEvent = (promptId: string, report: JobReport, at: number): BoardEvent => ({
   tag: 'reported',
   promptId,

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 
 type Unpack = (packed: Buffer, limits: { readonly maxOutputLength: number }) => Promise<Buffer>;
 
-/** What somebody before ComfyUI may pack an answer with, though it was asked for as it is. */
+/** The codings in which a proxy may pack an answer, though `identity` was asked for. */
 const unpackers: Readonly<Record<string, Unpack>> = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
@@ -12,7 +12,7 @@ const unpackers: Readonly<Record<string, Unpack>> = {
   br: promisify(brotliDecompress),
 };
 
-/** The text of an answer. Rejects as zlib does where it is packed and cannot be unpacked into `maxBytes`. */
+/** The text of an answer. Rejects as zlib does if it cannot be unpacked, or is longer than `maxBytes`. */
 export async function bodyText({ body, headers }: Dispatcher.ResponseData, maxBytes: number): Promise<string> {
   const encoding = headers['content-encoding'];
   const unpack = typeof encoding === 'string' ? unpackers[encoding.trim().toLowerCase()] : undefined;

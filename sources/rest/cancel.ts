@@ -15,16 +15,17 @@ const cancelById = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: 
     concatMap((answer) => {
       if (lacksRoute(answer)) return cancelLegacy(rest, promptId);
       if (answer.status === 200) return EMPTY;
-      // ComfyUI's own 404 says that it knows no such job; a proxy's looks the same, and anything else is of a proxy.
+      // ComfyUI's own 404 means that it knows no such job. A proxy's looks the same, so `answers` checks; any other
+      // status is a proxy's.
       if (answer.status === 404 && isRefusal(answer.json)) return answers().pipe(ignoreElements());
       throw new NoAnswer(`/api/jobs/{id}/cancel: status ${answer.status}`, true);
     }),
   );
 
 /**
- * Servers without the route: take it out of the queue, and interrupt it only if it is the one that runs. 0.3.30 stops
- * whatever runs, so that is looked up right before: what is left is the time between the two requests. Where the queue
- * cannot be read, only a server that interrupts by id is asked to.
+ * For servers without the route: takes the job out of the queue, and interrupts it only if it is the one that runs.
+ * 0.3.30 stops whatever runs, so the queue is read right before: only a job that starts between the two requests may be
+ * hit. If the queue cannot be read, only a server that interrupts by id is asked to.
  */
 const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
   concat(
@@ -48,7 +49,7 @@ const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
     ),
   );
 
-/** Completes once ComfyUI took it, which it answers with 200. */
+/** Posts a command, and completes once ComfyUI took it, which it answers with 200. */
 const taken = (rest: Rest, path: string, body: object): Observable<never> =>
   rest.post(path, JSON.stringify(body)).pipe(
     concatMap(({ status }) => {

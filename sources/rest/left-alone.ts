@@ -1,12 +1,12 @@
 import type { SchedulerLike } from 'rxjs';
 
-/** The longest that a server is left alone at its word, ms. */
+/** The longest `Retry-After` that is heeded, ms. */
 const LONGEST_MS = 30_000;
 
-/** A server that said with a 429 when to ask again is not asked before: what is asked rejects with `early`. */
+/** Does not ask a server before the time that it gave with a 429: until then requests reject with `early`. */
 export function leftAlone(clock: SchedulerLike, early: () => Error) {
   let [from, until] = [0, 0];
-  // A clock that was set back tells nothing of how long ago that was.
+  // If `now` is before `from`, the clock was set back, and tells no more how long ago the 429 was.
   const isEarly = (now: number): boolean => now >= from && now < until;
   return {
     heed: (status: number, retryAfter: unknown): void => {
@@ -18,7 +18,7 @@ export function leftAlone(clock: SchedulerLike, early: () => Error) {
   };
 }
 
-/** The header's seconds, or its date. */
+/** How long the header asks to wait, ms: it gives seconds, or a date. */
 function retryAfterMs(header: unknown, now: number): number {
   if (typeof header !== 'string') return 0;
   return /^\s*\d+\s*$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;

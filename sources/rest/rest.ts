@@ -23,7 +23,7 @@ export interface Answer {
   readonly json: unknown;
 }
 
-/** The server gave no usable answer: refused, timed out, cut off, 5xx, 429, HTML, too large. Never evidence about a job (R4). */
+/** No usable answer: refused, timed out, cut off, 5xx, 429, HTML, too large. Never evidence about a job (R4). */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   constructor(
@@ -37,13 +37,13 @@ export class NoAnswer extends Error {
 }
 
 /**
- * The server answered, and what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No outage:
- * other requests go on, and after a few of these a job settles.
+ * The server answered, but what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No
+ * outage: other requests go on, and after a few of these a job settles.
  */
 export class Unreadable extends NoAnswer {}
-/** Not even asked: the server has not been answering. */
+/** The request was not sent: the server has not been answering, or asked with a 429 to be left alone. */
 export class NotAsked extends NoAnswer {}
-/** Somebody before ComfyUI (a proxy) refuses the request for good, with a page or a redirect: asked again, it says the same. */
+/** A proxy refuses the request for good, with an HTML page or a redirect: asked again, it says the same. */
 export class Refusal extends NoAnswer {
   constructor(
     message: string,
@@ -61,13 +61,13 @@ export interface Rest {
   readonly get: (path: string) => Observable<Answer>;
   readonly post: (path: string, json: string, timeoutMs?: number) => Observable<Answer>;
   /**
-   * An open response, its body unread, of that `Range` where one is given. Rejects with `NoAnswer`, also where all
-   * connections for files are busy for too long.
+   * Resolves with an open response, its body unread, of that `Range` where one is given. Rejects with `NoAnswer`, also
+   * if all connections for files are busy for too long.
    */
   readonly open: (path: string, range?: string) => Promise<Dispatcher.ResponseData>;
-  /** When the last request was answered with a status under 400, in ms since 1970; 0 where none was, or a later one was not answered. */
+  /** When the server last answered with a status under 400, ms since 1970; 0 if never, or if a later request failed. */
   readonly answeredAt: () => number;
-  /** The last answer was not ComfyUI's, so it is none. */
+  /** Call if the last answer proved not to be ComfyUI's: it does not count as one. */
   readonly disown: () => void;
   /** Closes the connections. */
   readonly close: () => Promise<void>;
@@ -90,7 +90,7 @@ export function rest(
   clock: SchedulerLike = asyncScheduler,
 ): Rest {
   const agent = new Agent({ connect: { timeout: 5_000 }, maxResponseSize: limits.maxBytes, connections: 8 });
-  /** Outputs may be of any size, and their readers slow: they must not hold up the questions. */
+  /** Outputs may be of any size, and their readers slow: they must not hold up other requests. */
   const outputs = new Agent({ connect: { timeout: 5_000 }, connections: bounds.downloadsPerServer });
   const breaker = breakerAfter(limits.breakAfter);
 
@@ -121,10 +121,10 @@ export function rest(
   };
 }
 
-/** Fails requests at once after so many failures in a row, until a trial one succeeds. */
+/** Fails requests at once after this many failures in a row, until a trial one succeeds. */
 const breakerAfter = (failures: number): CircuitBreakerPolicy =>
   circuitBreaker(
-    // A refusal is one request's, and an answer that cannot be read one job's.
+    // A body too large is the fault of one request; an answer that cannot be read concerns one job.
     handleType(NoAnswer, (error) => !wasGivenUp(error) && !isAnswer(error)),
     {
       breaker: new ConsecutiveBreaker(failures),
@@ -171,13 +171,13 @@ function asker(
 
 /** One open response; rejects with `NoAnswer`. */
 function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: number): Rest['open'] {
-  // undici's own patience begins with a connection; here it counts the wait for one, too.
+  // undici's own time-outs begin once there is a connection; this one includes the wait for it.
   return (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
     const opening$ = withDeadline(timeoutMs, (signal) =>
       request(`${url}${path}`, {
         dispatcher,
         signal,
-        // What is compressed on the way has no ranges.
+        // What a proxy compresses on the way has no ranges.
         headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
         bodyTimeout: bounds.stallMs,
       }),
@@ -188,7 +188,7 @@ function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: nu
   };
 }
 
-/** What a response says, if anything. A proxy's HTML page says nothing about a job, whatever its status. */
+/** What a response says. A proxy's HTML page says nothing about a job, whatever its status. */
 export function read(status: number, contentType: string, body: string, location?: string | readonly string[]): Answer {
   if (status >= 500 || status === 429) throw new NoAnswer(`status ${status}`, true);
   const isPage = contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body);
@@ -198,7 +198,7 @@ export function read(status: number, contentType: string, body: string, location
     throw new Refusal(isPage ? 'an HTML page' : 'an answer', status, to);
   }
   if (body === '' || contentType.startsWith('text/plain')) {
-    // aiohttp begins with the status, if it says anything: `405: Method Not Allowed`. Other words are of somebody before it.
+    // aiohttp's own text begins with the status, as in `405: Method Not Allowed`. Any other is a proxy's.
     if ((status === 404 || status === 405) && body !== '' && !body.startsWith(`${status}: `))
       throw new NoAnswer(`status ${status} with a body that is not ComfyUI's`, true);
     return { status, json: undefined };
@@ -213,14 +213,14 @@ export function read(status: number, contentType: string, body: string, location
   }
 }
 
-/** Whether the server did answer, though not to the question: a body too large for a proxy is the fault of its sender. */
+/** Whether the server answered all the same: a body too large for a proxy (413) is the fault of its sender. */
 const isAnswer = (error: NoAnswer): boolean =>
   error instanceof Unreadable || (error instanceof Refusal && error.status === 413);
 
 /** A request that we aborted says nothing against the server. */
 const wasGivenUp = ({ cause }: NoAnswer): boolean => (cause as { name?: unknown } | undefined)?.name === 'AbortError';
 
-/** Codes of a connection that never was. */
+/** Codes of a connection that was never made, so that nothing was sent. */
 const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
 
 function asNoAnswer(error: unknown, path: string): NoAnswer {
@@ -235,13 +235,13 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
 
-/** What zlib says of bytes that it did not pack. */
+/** The codes of zlib's errors for bytes that it cannot unpack. */
 const unpackable = /^(Z_|ERR__ERROR_|ERR_BROTLI)/;
 
 const tooLarge = (path: string, cause?: unknown) =>
   new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
 
-/** Read by its fields: where tests run, errors of Node's own are no `instanceof Error`. */
+/** Reads the error's fields: under Jest, Node's own errors are no `instanceof Error`. */
 function codeOf(error: unknown): string {
   const { name, code, errors: several } = (error ?? {}) as { name?: unknown; code?: unknown; errors?: unknown };
   if (name === 'TimeoutError') return 'timed out';

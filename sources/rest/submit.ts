@@ -35,15 +35,15 @@ export interface Submission {
   readonly linked: () => boolean;
   /** Whether a cancel was asked for meanwhile. */
   readonly cancelAsked: () => boolean;
-  /** Whether this run is still wanted: not once its job has settled or is run elsewhere. */
+  /** `false` once its job has settled, runs elsewhere or is known to be at the server: then it needs no post. */
   readonly wanted: () => boolean;
-  /** Whether it may be posted now: not while another instance may be at it. */
+  /** `false` while another instance may be posting it. */
   readonly mayPost: () => boolean;
-  /** Emits after any of these four may have become another; it may emit more often. */
+  /** Emits when any of these four may have changed; now and then in vain. */
   readonly changed$: Observable<unknown>;
-  /** Whether it may have been posted before, by an instance that did not live to tell: then it is looked for first. */
+  /** Whether an instance that died since may have posted it: then it is looked for first. */
   readonly maybePosted: boolean;
-  /** Told of each post that got no answer. */
+  /** Called with the error of each post that got no answer. */
   readonly onTrouble?: (error: NoAnswer) => void;
 }
 
@@ -51,12 +51,13 @@ export interface SubmitPolicy {
   readonly backoff: Backoff;
   /** How long to wait for the socket before posting without it. */
   readonly linkMs: number;
-  /** A proxy cuts requests at 100 s; a server may be busy for 60. */
+  /** How long a post may take, ms: a server may be busy for 60 s, and proxies cut requests at 100 s. */
   readonly postMs: number;
-  /** A lost workflow is posted again only after good looks that find it nowhere, so many and over so long. */
+  /** After a lost answer, a workflow is posted again only once this many looks found it nowhere. */
   readonly looks: number;
+  /** How long to wait between two of these looks. */
   readonly looksMs: number;
-  /** After so long without an answer, the job is `unreachable`. */
+  /** If there is no answer for this long, the job is `unreachable`. */
   readonly giveUpMs: number;
   readonly clock: SchedulerLike;
 }
@@ -143,7 +144,7 @@ class Posting {
     }
     if (status < 400)
       return throwError(() => new NoAnswer(`/prompt: status ${status} with a body that is not ComfyUI's`, true));
-    // ComfyUI refuses a workflow with 400 alone; a proxy's 404 in JSON would end each job that comes while a pod starts.
+    // ComfyUI refuses workflows with 400 only; a proxy's 404 in JSON would end each job that comes while a pod starts.
     const rejected = status === 400 ? rejection(json) : undefined;
     if (rejected === undefined) {
       this.#server.rest.disown();
@@ -162,7 +163,7 @@ class Posting {
     return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
   }
 
-  /** After a lost answer: the job where it is found, or another post once it was nowhere often enough. */
+  /** After a lost answer: looks for the job, and posts it again once `looks` looks found it nowhere. */
   #settle(n: number, good: number): Observable<BoardEvent> {
     const { looks, looksMs } = this.#policy;
     return this.#server.find(this.#submission.promptId).pipe(
@@ -205,7 +206,7 @@ class Posting {
     });
   }
 
-  /** A run that frames tell of is none that was refused, whatever somebody on the way has answered. */
+  /** If frames already tell of the run, it was not refused, whatever a proxy answered. */
   #refusedByServer(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {
     return this.#submission.wanted() ? this.#refused(failure, nodeErrors) : EMPTY;
   }
@@ -220,13 +221,13 @@ class Posting {
     return timer(ms, this.#policy.clock).pipe(ignoreElements());
   }
 
-  /** Completes as soon as this is so: it is asked at once, and after each change. */
+  /** Completes as soon as `isSo`, which is asked at once and after each change. */
   #once(isSo: () => boolean): Observable<never> {
     return defer(() => (isSo() ? EMPTY : this.#submission.changed$.pipe(filter(isSo), take(1), ignoreElements())));
   }
 }
 
-/** Whether it is not put last in the queue, or may not be. */
+/** Whether it may get another place in the queue than the last. */
 const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
 
 /** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */

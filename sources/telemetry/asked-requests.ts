@@ -1,7 +1,10 @@
 import { defer, tap, type Observable } from 'rxjs';
 import { NotAsked, type Answer, type Rest } from '../rest/rest';
 
-/** One request: answered, not answered, or not even sent because the server has not been answering. */
+/**
+ * One request: answered, not answered, or not sent, because the server has not been answering or wants to be left
+ * alone.
+ */
 export interface AskedRequest {
   readonly method: 'GET' | 'POST';
   /** Without its query. */
@@ -10,7 +13,7 @@ export interface AskedRequest {
   readonly ms: number;
 }
 
-/** A server's REST side, of which each question that was not given up is told; files are not. */
+/** Calls `asked` for each request of `rest` that was not given up; not for files. */
 export function askedRequests(rest: Rest, asked: (request: AskedRequest) => void): Rest {
   const timed = (method: 'GET' | 'POST', path: string, answer$: Observable<Answer>): Observable<Answer> =>
     defer(() => {

@@ -1,13 +1,13 @@
 /** How a socket ended: never opened, cut off, closed by the server, by us because it was deaf, or for good. */
 export type SocketEnd = 'refused' | 'cut_off' | 'closed' | 'deaf' | 'stopped';
 
-/** Told of a server's sockets, as they come and go and at each of their frames. */
+/** Called when a server's sockets open and end, and at each of their frames. */
 export interface SocketListener {
-  /** So many ms after the session's socket before it ended; `undefined` for its first. */
+  /** `gapMs` is the time since the session's socket before it ended; `undefined` for its first. */
   readonly opened: (gapMs: number | undefined) => void;
   readonly ended: (end: SocketEnd, wasOpen: boolean) => void;
   readonly frame: () => void;
-  /** It could not be read, and was dropped. */
+  /** A frame could not be read, and was dropped. */
   readonly badFrame: () => void;
 }
 
@@ -18,7 +18,7 @@ export interface SessionSockets {
   readonly closed: (code: number, asked: 'reopen' | 'stop' | undefined) => void;
 }
 
-/** `ws` for "cut off": no closing handshake took place. */
+/** The close code that `ws` gives a socket that was cut off, without a closing handshake. */
 export const ABNORMAL = 1006;
 
 /** Watches a session's sockets for a listener; `start` for each of them. */

@@ -1,20 +1,25 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 
-/** Between two reports of one kind. */
+/** How long between two reports of one kind, ms. */
 const EVERY_MS = 1_000;
 
-/** Kinds that are told apart; whatever else comes in that second counts as one more. */
+/** How many kinds are told apart in a second; all that come later in it count as one more. */
 const MAX_KINDS = 64;
 
-/** Reports an error of each kind (its place and message) once a second at most, with how many like it were left out before. */
+/**
+ * Reports an error of each kind (its place and message) once a second at most, with the number of those left out
+ * before.
+ */
 export function throttledReport(report: Report, clock: SchedulerLike): Report {
   const kinds = new Map<string, { readonly at: number; readonly leftOut: number }>();
   return (where, error) => {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     const known = `${where} ${name} ${message}`.slice(0, 300);
-    const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
     const now = clock.now();
+    if (kinds.size >= MAX_KINDS && !kinds.has(known))
+      for (const [quiet, { at }] of kinds) if (now - at >= EVERY_MS) kinds.delete(quiet);
+    const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
     const last = kinds.get(kind);
     if (last !== undefined && now - last.at < EVERY_MS) {
       kinds.set(kind, { ...last, leftOut: last.leftOut + 1 });

@@ -33,6 +33,14 @@ test('[R16] kinds without end are one kind', () => {
   expect(said).toHaveLength(65);
 });
 
+test('[R16] kinds are told apart again once a second has passed: an hour later a new one is no other', () => {
+  const { clock, said, report } = reporting();
+  for (let n = 0; n < 100; n++) report('frame', new Error(`kind ${n}`));
+  clock.schedule(() => ['a', 'b'].forEach((kind) => report('frame', new Error(kind))), 3_600_000);
+  clock.flush();
+  expect(said.slice(-2)).toEqual(['frame: a', 'frame: b']);
+});
+
 test('[R16] a frame that is too long is not read: told of as one that was missed', () => {
   const said: unknown[] = [];
   const origin = { clientId: 'c', serverUrl: 'http://comfy', at: 1 };

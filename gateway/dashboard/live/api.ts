@@ -9,23 +9,23 @@ export type Health = Readiness['checks'];
 export interface JobPage {
   readonly jobs: readonly PublicJob[];
   readonly cursor?: string;
-  /** How many jobs fit, however they stand. */
+  /** The number of jobs by standing, of the query's user or of all, whatever the other filters. */
   readonly totals?: Totals;
-  /** Where the gateway's store is away: these are the jobs of one instance alone. */
+  /** Present while the gateway's store is away: these are the jobs of one instance alone. */
   readonly partial?: true;
 }
 
 export type Totals = Readonly<Record<JobStanding, number>>;
 
-/** Whom the gateway takes one for. */
+/** Who the caller is to the gateway. */
 export interface Me {
   readonly user?: string;
   readonly service: boolean;
-  /** ms since 1970; absent where the token does not end. */
+  /** When the token expires, ms since 1970; absent if it does not. */
   readonly expiresAt?: number;
 }
 
-/** What a job is submitted with. */
+/** The body of a submission. */
 export interface Submission {
   /** As JSON text. */
   readonly workflow: string;
@@ -43,7 +43,10 @@ interface ProblemBody {
   readonly nodeErrors?: readonly NodeError[];
 }
 
-/** The gateway answered with an error. 401 wants a token; `promptId` is of a job that was refused, and can be looked at. */
+/**
+ * The gateway answered with an error: 401 if a token is needed. `promptId` is set if ComfyUI refused the job, which
+ * exists.
+ */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly promptId: string | undefined;
@@ -56,32 +59,32 @@ export class Refused extends Error {
   }
 }
 
-/** The gateway's HTTP side, as one person sees it. All reject with `Refused`, or another error where there is no answer. */
+/** The gateway's HTTP API under one token. All methods reject with `Refused`, or another error if no answer comes. */
 export interface Api {
   list(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<JobPage>;
   get(promptId: string, signal?: AbortSignal): Promise<PublicJob>;
   cancel(promptId: string): Promise<PublicJob>;
   /** Safe to repeat under the same key. */
   submit(submission: Submission, key: string): Promise<PublicJob>;
-  /** Its nodes over time, as far as the gateway saw them. */
+  /** The job's nodes over time, as the asked instance saw them. */
   nodes(promptId: string): Promise<NodeHistory>;
-  /** Its metrics over time. */
+  /** The job's metrics over time. */
   curves(promptId: string): Promise<Pick<Curves, 'points'>>;
   /** One output's bytes. */
   output(promptId: string, n: number): Promise<Blob>;
-  /** Where a `<video>` can have an output from, which sends no token; `undefined` where the gateway has no such address. */
+  /** A URL of an output for `<video>`, which sends no token; `undefined` if the gateway cannot sign URLs. */
   outputUrl(promptId: string, n: number): Promise<string | undefined>;
-  /** `undefined` where the gateway does not tell. */
+  /** Who the caller is; `undefined` if the gateway does not say. */
   me(): Promise<Me | undefined>;
   /** The checks of `/readyz`, whether they pass or not. */
   health(): Promise<Health>;
 }
 
-/** Where the dashboard is, which may be under a path, is where the gateway is. */
+/** The gateway's URL: the dashboard's own, with its base path. */
 export const gatewayUrl = (): string => new URL('.', document.baseURI).href;
 
 const PATIENCE_MS = 15_000;
-/** Submitting waits for ComfyUI, which may be starting. */
+/** A submission waits for ComfyUI, which may be starting. */
 const SUBMIT_MS = 60_000;
 
 export function gatewayApi(token: string | undefined): Api {
@@ -133,17 +136,19 @@ export function gatewayApi(token: string | undefined): Api {
   };
 }
 
-/** The gateway may be older than this page. */
+/** Treats 404 and 405 as "no such route": the gateway may be older than this page. */
 const whereMissing = (error: unknown): { readonly url?: string } => {
   if (error instanceof Refused && (error.status === 404 || error.status === 405)) return {};
   throw error;
 };
 
-/** The workflow goes as it stands: read and written again, its numbers would not be the same. */
+/**
+ * The body of a submission, with the workflow's text as it is: parsed and encoded again, large numbers would change.
+ */
 const bodyOf = ({ workflow, ...fields }: Submission): string =>
   `{"workflow":${workflow},${JSON.stringify(fields).slice(1)}`;
 
-/** What the gateway says about a token that it does not take; `undefined` where it says no more than that. */
+/** Why the gateway refuses a token, in its own words; `undefined` if it gives no reason. */
 export async function whyRefused(token: string): Promise<string | undefined> {
   try {
     const headers = { Authorization: `Bearer ${token}` };
@@ -162,6 +167,6 @@ export async function whyRefused(token: string): Promise<string | undefined> {
 
 const pathOf = (promptId: string): string => `jobs/${encodeURIComponent(promptId)}`;
 
-/** A key that no other submission has. `crypto.randomUUID` is not there on plain http beyond this machine. */
+/** A random `Idempotency-Key`. Over plain http, browsers offer `crypto.randomUUID` on localhost only. */
 export const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -2,10 +2,10 @@ import { signal } from '@preact/signals';
 import { anyJob } from '../model/wanted';
 import { hashOf, placeOf, type Place } from '../model/place';
 
-/** Where one is. Follows the address. */
+/** The place that the address names. */
 export const here = signal<Place>(placeOf(location.hash));
 
-/** The list as it was last wanted. */
+/** The list as it was last shown, with its filters. */
 let list: Place = { tag: 'list', wanted: anyJob };
 export const lastList = (): Place => list;
 
@@ -15,14 +15,14 @@ const arrive = (place: Place): void => {
 };
 
 addEventListener('hashchange', () => arrive(placeOf(location.hash)));
-// The list knows better where it was: the browser would scroll before it is there.
+// The list scrolls itself: the browser would scroll before the list is drawn.
 history.scrollRestoration = 'manual';
 
 export const goTo = (place: Place): void => {
   location.hash = hashOf(place);
 };
 
-/** Changes the address without a step that `back` would have to go through. */
+/** Goes to a place without an entry in the browser's history. */
 export const turnTo = (place: Place): void => {
   history.replaceState(null, '', hashOf(place));
   arrive(place);

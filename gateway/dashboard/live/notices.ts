@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-/** Something that happened, said once and without stealing the focus. */
+/** A short message about something that happened. It does not take the focus. */
 export interface Notice {
   readonly id: number;
   readonly text: string;

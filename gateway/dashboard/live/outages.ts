@@ -1,11 +1,11 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import type { Health } from './api';
 
-/** Since when nobody answers, on this machine's clock. */
+/** Since when the gateway, and each server, has not answered; ms since 1970 by this machine's clock. */
 export interface Outages {
-  /** `undefined` while the gateway is heard. */
+  /** `undefined` while the gateway answers. */
   readonly gatewaySince: ReadonlySignal<number | undefined>;
-  /** By server's name, as long as it is told not to answer. */
+  /** By the name of each server that the gateway reports as unhealthy. */
   readonly serversSince: ReadonlySignal<ReadonlyMap<string, number>>;
   heard(): void;
   lost(): void;

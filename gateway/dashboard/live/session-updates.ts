@@ -25,13 +25,13 @@ import type { JobCache } from './jobs/job-cache';
 import type { Listing } from './jobs/listing';
 import type { Outages } from './outages';
 
-/** While nothing comes by itself all is listed over HTTP, in case only sockets are blocked. */
+/** Without a socket, jobs are listed over HTTP, 2 s after the loss and then every 5 s: only sockets may be blocked. */
 const LOOK_MS = { first: 2_000, next: 5_000 };
 const HEALTH_MS = 3_000;
-/** Each count is asked for once a minute. */
+/** Counts are asked for once a minute. */
 const RECOUNT_MS = 60_000;
 
-/** What a session is kept up to date with, and in. */
+/** The parts of a session that updates read from and write to. */
 export interface Updated {
   readonly api: Api;
   readonly stream: Jobstream;
@@ -41,13 +41,13 @@ export interface Updated {
   readonly link: Signal<Status>;
   readonly health: Signal<Health | undefined>;
   readonly lastHealth: Signal<Health | undefined>;
-  /** Is called with each error of a request or the socket. */
+  /** Called with each error of a list or of the socket. */
   readonly refused: (error: unknown) => void;
 }
 
 type Update = () => void;
 
-/** All that changes in a session by itself, each as what is to be done about it. */
+/** All updates of a session from outside, each as a function that applies it. */
 export const updates$ = (session: Updated): Observable<Update> => {
   const isLinked$ = session.stream.status$.pipe(
     map((status) => status === 'connected'),
@@ -63,7 +63,7 @@ export const updates$ = (session: Updated): Observable<Update> => {
   );
 };
 
-/** The jobs that the socket tells of. */
+/** The jobs' states that come over the socket. */
 const jobs$ = ({ stream, cache, refused }: Updated): Observable<Update> =>
   stream.watchMine().pipe(
     map((job) => () => cache.take(job, true)),
@@ -73,10 +73,10 @@ const jobs$ = ({ stream, cache, refused }: Updated): Observable<Update> =>
     }),
   );
 
-/** The connection is lost, or there again. */
+/** Notes when the connection is lost, and when it is back. */
 const breaks$ = ({ outages, cache }: Updated, isLinked$: Observable<boolean>): Observable<Update> =>
   isLinked$.pipe(
-    // The first is before there was any connection.
+    // The first value is the state before any connection.
     skip(1),
     map((isLinked) => () => {
       if (isLinked) outages.heard();
@@ -87,7 +87,7 @@ const breaks$ = ({ outages, cache }: Updated, isLinked$: Observable<boolean>): O
     }),
   );
 
-/** One look with each connection, for what changes then comes by itself; without one, a look each five seconds. */
+/** Lists the jobs once per connection, because later changes come over the socket; without one, every 5 s. */
 const looks$ = (session: Updated, isLinked$: Observable<boolean>): Observable<Update> => {
   const { outages, link } = session;
   const look$ = looking(session);
@@ -104,7 +104,7 @@ const looks$ = (session: Updated, isLinked$: Observable<boolean>): Observable<Up
   );
 };
 
-/** The gateway's checks each three seconds, while somebody looks. */
+/** Asks for the gateway's health every 3 s, while the page is visible. */
 const health$ = ({ api, cache, health, lastHealth, outages }: Updated): Observable<Update> =>
   timer(0, HEALTH_MS).pipe(
     filter(() => !document.hidden),
@@ -117,19 +117,19 @@ const health$ = ({ api, cache, health, lastHealth, outages }: Updated): Observab
     }),
   );
 
-/** Asks for the counts now and then, while somebody looks; what an answer brings shows by itself. */
+/** Asks for the counts every minute, while the page is visible. They are shown through `listing.pages`. */
 const counts$ = ({ listing }: Updated): Observable<never> =>
   timer(RECOUNT_MS, RECOUNT_MS).pipe(
     filter(() => !document.hidden),
     exhaustMap(() => from(listing.recount(AbortSignal.timeout(RECOUNT_MS)))),
-    // The next minute brings the next try.
+    // After an error, the timer starts again: the next try is in a minute.
     retry(),
     ignoreElements(),
   );
 
 type Look = 'whole' | 'partial' | 'refused' | 'unanswered';
 
-/** One look at the whole list; given up when nobody waits for it. */
+/** Lists the jobs once. Unsubscribing aborts the requests. */
 const looking = ({ listing, refused }: Updated): Observable<Look> =>
   defer(() => {
     const abort = new AbortController();
@@ -137,7 +137,7 @@ const looking = ({ listing, refused }: Updated): Observable<Look> =>
   }).pipe(
     map((): Look => (listing.partial.value ? 'partial' : 'whole')),
     catchError((error: unknown) => {
-      // The next look is due in seconds, and the page shows that nothing comes.
+      // Not shown here: the next look is due in seconds, and a banner says that nothing comes.
       refused(error);
       return of<Look>(error instanceof Refused ? 'refused' : 'unanswered');
     }),

@@ -13,7 +13,7 @@ import { notify } from './notices';
 import { outages, type Outages } from './outages';
 import { updates$ } from './session-updates';
 
-/** All that one person sees, over one socket, from sign-in to sign-out. */
+/** All data of one sign-in, over one socket, until sign-out. */
 export interface Session {
   readonly token: string | undefined;
   readonly api: Api;
@@ -22,15 +22,15 @@ export interface Session {
   readonly listing: Listing;
   readonly pictures: Pictures;
   readonly link: ReadonlySignal<Status>;
-  /** The newest checks; `undefined` while the gateway says nothing. */
+  /** The newest health checks; `undefined` if the last request got no answer. */
   readonly health: ReadonlySignal<Health | undefined>;
-  /** The newest checks that came at all. */
+  /** The last health checks that arrived. */
   readonly lastHealth: ReadonlySignal<Health | undefined>;
   readonly outages: Outages;
   close(): void;
 }
 
-/** `unauthorized` is called once the gateway refuses the token. */
+/** Opens a session. Calls `unauthorized` when the gateway refuses the token, or wants one. */
 export function openSession(token: string | undefined, unauthorized: () => void): Session {
   const api = gatewayApi(token);
   const stream = jobstream({ url: gatewayUrl(), ...(token !== undefined && { token }) });
@@ -53,7 +53,7 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     outages: seen,
     refused,
   })
-    // Each update is applied by itself: signals tell the views.
+    // Views follow the signals that an update sets.
     .subscribe((apply) => apply());
   const leave = (): void => cache.keepHistories();
   addEventListener('pagehide', leave);
@@ -74,7 +74,10 @@ export function openSession(token: string | undefined, unauthorized: () => void)
 const isUnauthorized = (error: unknown): boolean =>
   error instanceof Refused ? error.status === 401 : error instanceof JobstreamError && error.code === 'unauthorized';
 
-/** Only of what this tab submitted: a screen reader is not to be told of everybody's. */
+/**
+ * Shows a notice at the end of a job that this tab submitted. A screen reader reads notices: those of all jobs are too
+ * many.
+ */
 function announceEnd(job: PublicJob): void {
   if (submissionOf(job.promptId) !== undefined) notify(`${typeWords(job.type)} ${standingOf(job)}.`, job.promptId);
 }

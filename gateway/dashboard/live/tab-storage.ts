@@ -1,18 +1,18 @@
-/** What this tab keeps over a reload, and nobody else gets: gone when it is closed. */
+/** Names in `sessionStorage`, which belongs to this tab, survives a reload, and is deleted when the tab is closed. */
 const PREFIX = 'comfyui-jobstream-';
 
-/** What was kept under a name. Whoever asks knows what they kept. */
+/** The value kept under a name, unchecked; `undefined` if there is none. */
 export function kept(name: string): unknown {
   try {
     const text = sessionStorage.getItem(PREFIX + name);
     return text === null ? undefined : (JSON.parse(text) as unknown);
   } catch {
-    // Not allowed by the browser, or not ours.
+    // The browser allows no storage, or the text is no JSON.
     return undefined;
   }
 }
 
-/** Whether there was room for it. */
+/** Keeps a value; returns whether the browser allowed it and had room. */
 export function keep(name: string, value: unknown): boolean {
   try {
     sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
@@ -22,11 +22,11 @@ export function keep(name: string, value: unknown): boolean {
   }
 }
 
-/** Forgets all that was kept: the next one at this tab may be somebody else. */
+/** Forgets all that was kept: the next user of this tab may be somebody else. */
 export function forgetAll(): void {
   try {
     for (const name of Object.keys(sessionStorage)) if (name.startsWith(PREFIX)) sessionStorage.removeItem(name);
   } catch {
-    // Then it is not kept either.
+    // The browser allows no storage, so nothing was kept.
   }
 }

@@ -8,13 +8,13 @@ export const HEIGHT = 30;
 export interface Curve {
   readonly name: string;
   readonly newest: string;
-  /** An SVG polyline's points, within `WIDTH` and `HEIGHT`; empty where there are no two. */
+  /** An SVG polyline's points, within `WIDTH` and `HEIGHT`; empty if there are fewer than two. */
   readonly line: string;
-  /** What the line shows, for those who do not see it. */
+  /** The curve in words. */
   readonly words: string;
 }
 
-/** The curve of the metric of that name, whose newest value is given. */
+/** The curve of a metric, from its points and its newest value. */
 export function curveOf(name: string, value: number, points: readonly CurvePoint[]): Curve {
   const told = points.flatMap(({ at, metrics }) => {
     const then = Object.hasOwn(metrics, name) ? metrics[name] : undefined;
@@ -26,7 +26,7 @@ export function curveOf(name: string, value: number, points: readonly CurvePoint
     return { name, newest: figure(value), line: '', words: '' };
   const least = told.reduce((less, each) => Math.min(less, each.value), value);
   const most = told.reduce((more, each) => Math.max(more, each.value), value);
-  // Of halves, for the difference of two numbers may be none.
+  // Halved before subtracting: the difference of two huge numbers may be Infinity.
   const share = (of: number): number => (most === least ? 0.5 : (of / 2 - least / 2) / (most / 2 - least / 2));
   const line = told.map(
     ({ at, value: then }) =>
@@ -43,5 +43,5 @@ export function curveOf(name: string, value: number, points: readonly CurvePoint
   };
 }
 
-/** Four digits of a number: `0.0831`, `1e-7`. */
+/** A number with four significant digits: `0.0831`, `1e-7`. */
 export const figure = (value: number): string => String(Number(value.toPrecision(4)));

@@ -1,7 +1,7 @@
 import type { FailureKind, NodeError } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 
-/** Why a job failed, in a person's words, and what to do about it. */
+/** Why a job failed, in plain words, and what to do about it. */
 export interface Explanation {
   readonly title: string;
   readonly why: string;
@@ -63,7 +63,7 @@ const KINDS: Readonly<Record<FailureKind | 'internal_error', Explanation>> = {
   },
 };
 
-/** Of a refusal that names no node: it may not have been ComfyUI that refused. */
+/** A refusal that names no node: a proxy before ComfyUI may have refused. */
 const REFUSED: Explanation = {
   title: 'Refused',
   why: 'ComfyUI, or a proxy before it, did not take the workflow.',
@@ -77,7 +77,7 @@ const CANCELLED_WAITING: Explanation = {
   remedy: 'Run it again if that was a mistake.',
 };
 
-/** Of jobs that report themselves: what the program that runs them says, or no longer does. */
+/** Failures of jobs that report themselves. */
 const REPORTED: Partial<Readonly<Record<FailureKind, Explanation>>> = {
   node_error: {
     title: 'The program failed',
@@ -106,7 +106,7 @@ const REPORTED: Partial<Readonly<Record<FailureKind, Explanation>>> = {
   },
 };
 
-/** Of a failed job. A kind that is newer than this page is told as it is named. */
+/** Explains a failed job. A kind that this page does not know is shown by its name. */
 export function explanationOf(
   { failure, reported, nodeErrors = [] }: Pick<PublicJob, 'failure' | 'reported' | 'nodeErrors'>,
   wasWaiting = false,
@@ -123,7 +123,7 @@ export function explanationOf(
   );
 }
 
-/** What is said of one node. */
+/** The complaints about one node. */
 export interface NodeComplaints {
   readonly nodeId: string;
   readonly nodeType?: string;
@@ -136,7 +136,7 @@ export function complaintsByNode({
   nodeErrors = [],
 }: Pick<PublicJob, 'failure' | 'nodeErrors'>): readonly NodeComplaints[] {
   const named = new Map<string, NodeError[]>();
-  // Of a refusal it only sums up what the errors say one by one.
+  // The failure of a refused workflow only sums up the node errors.
   if (failure?.nodeId !== undefined && !nodeErrors.some(({ nodeId }) => nodeId === failure.nodeId)) {
     const { nodeId, nodeType, message } = failure;
     named.set(nodeId, [{ nodeId, ...(nodeType !== undefined && { nodeType }), message }]);

@@ -13,14 +13,16 @@ export const kindOf = (filename: string): FileKind => KINDS.find(([, ending]) =>
 
 export const extensionOf = (filename: string): string => /\.([a-z0-9]{1,12})$/i.exec(filename)?.[1] ?? 'file';
 
-/** Which of a job's outputs is its first picture; -1 where it has none. */
+/** The index of a job's first image; -1 if it has none. */
 export const firstImage = (outputs: readonly JobOutput[] = []): number =>
   outputs.findIndex((output) => isFile(output) && !isReported(output) && kindOf(output.filename) === 'image');
 
-/** Whether it is known by name only: the program that made it told of it, and the gateway does not have it. */
+/**
+ * Whether the file is elsewhere: the program that made it reported its name or URL, and the gateway cannot serve it.
+ */
 export const isReported = ({ type }: FileOutput): boolean => type === 'reported';
 
-/** Where a reported output is, if a browser may be sent there. */
+/** The http(s) URL of a reported output; `undefined` if it has none. */
 export function linkOf({ url = '' }: FileOutput): URL | undefined {
   const link = URL.canParse(url) ? new URL(url) : undefined;
   return link?.protocol === 'https:' || link?.protocol === 'http:' ? link : undefined;

@@ -1,10 +1,10 @@
 import { anyJob, periods, standings, type Wanted } from './wanted';
 
-/** Where in the dashboard one is. It is in the address, so that reload and back keep it. */
+/** A place in the dashboard. The address holds it, so that reload and back return to it. */
 export type Place =
   { readonly tag: 'list'; readonly wanted: Wanted } | { readonly tag: 'job'; readonly promptId: string };
 
-/** Reads the part of an address from `#` on. What it does not know is the whole list. */
+/** Reads the part of an address from `#` on. An unknown one means the whole list. */
 export function placeOf(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#/, '').split(/\?(.*)/s);
   const [, id] = /^\/jobs\/([^/]+)$/.exec(path) ?? [];
@@ -36,7 +36,7 @@ export function hashOf(place: Place): string {
   return query === '' ? '#/' : `#/?${query}`;
 }
 
-/** The text that an address's part stands for; `undefined` where it stands for none. */
+/** Decodes a part of an address; `undefined` if it is malformed. */
 export const decoded = (part: string): string | undefined => {
   try {
     return decodeURIComponent(part);

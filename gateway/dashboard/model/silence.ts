@@ -1,7 +1,7 @@
 import { isSettled } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 
-/** A time in which nothing was heard, on the gateway's clock. */
+/** Since when no news can come, ms since 1970 by the gateway's clock, and why. */
 export interface Silence {
   readonly since: number;
   readonly why: string;
@@ -12,16 +12,16 @@ interface ServerHealth {
   readonly healthy: boolean;
 }
 
-/** What this page knows of those between it and ComfyUI. */
+/** The health of the gateway and the servers, as this page knows it. */
 export interface Line {
-  /** Since when the gateway is not heard; `undefined` while it is. */
+  /** Since when the gateway does not answer; `undefined` while it does. */
   readonly gatewaySilentSince: number | undefined;
   readonly servers: readonly ServerHealth[];
-  /** Since when each server that does not answer was seen not to, by name. */
+  /** When this page first saw that a server does not answer, by the server's name. */
   readonly serverSilentSince: ReadonlyMap<string, number>;
 }
 
-/** Since when nothing can be heard of a live job, and why; `undefined` while news would come. */
+/** Since when no news of a live job can come, and why; `undefined` while news can come. */
 export function silenceOf(
   job: PublicJob,
   { gatewaySilentSince, servers, serverSilentSince }: Line,

@@ -1,16 +1,16 @@
-/** How a long list lies in its viewport, in pixels. */
+/** A long list and its viewport; all but `count` in pixels. */
 export interface ListGeometry {
   readonly count: number;
   readonly rowHeight: number;
-  /** Where the viewport begins, from the list's top; negative while the list begins below it. */
+  /** The viewport's top, from the list's top; negative while the list begins below it. */
   readonly top: number;
   readonly height: number;
 }
 
-/** Rows beyond each edge that are there before they are seen. */
+/** Rows beyond each edge that are drawn before they are in sight. */
 const OVERSCAN = 4;
 
-/** Which rows to have: from `first` up to, and without, `end`. */
+/** The rows to draw: from `first` up to `end`, `end` excluded. */
 export function virtualWindow({ count, rowHeight, top, height }: ListGeometry): {
   readonly first: number;
   readonly end: number;
@@ -21,7 +21,7 @@ export function virtualWindow({ count, rowHeight, top, height }: ListGeometry): 
   return { first: within(first), end: within(end) };
 }
 
-/** Which row a key leads to from row `at`, if any. */
+/** The row that a key moves to from row `at`; `undefined` if the key does not move. */
 export function rowAfter(
   key: string,
   at: number,

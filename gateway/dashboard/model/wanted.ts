@@ -1,15 +1,15 @@
 import { isSettled, standingOf as standingIn, type JobStanding } from '../../../streams/job/job-state';
 import type { PublicJob } from '../../wire/public-job';
 
-/** How a job is, as people tell jobs apart: what was cancelled did not fail. */
+/** A job's status as people see it: a cancelled job has not failed. */
 export type Standing = 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
 
 export const standings: readonly Standing[] = ['running', 'waiting', 'completed', 'failed', 'cancelled'];
 
-/** How far back a list may be asked to reach, by the word in its address. */
+/** The periods of the filter in ms, by their words in the address. */
 export const periods: Readonly<Record<string, number>> = { '15m': 900_000, '1h': 3_600_000, '24h': 86_400_000 };
 
-/** What a person wants to see. Nothing chosen and empty texts mean any. */
+/** The filters of the list. No standing, or an empty text, means any. */
 export interface Wanted {
   readonly standings: readonly Standing[];
   readonly type: string;
@@ -35,11 +35,11 @@ const STANDINGS: Readonly<Record<Standing, JobStanding>> = {
   cancelled: 'cancelled',
 };
 
-/** What the gateway calls these standings; of none chosen, all. */
+/** The gateway's names of the chosen standings; all if none is chosen. */
 export const statusesOf = (chosen: readonly Standing[]): readonly JobStanding[] =>
   (chosen.length === 0 ? standings : chosen).map((standing) => STANDINGS[standing]);
 
-/** Whether a job is among those wanted, all but its standing. A text is looked for in everything a row shows, ids included. */
+/** Whether a job passes all filters but the standings. A text is searched in all that a row shows, ids included. */
 export function fitsFields(
   job: PublicJob,
   { type, user, character, text, within }: Omit<Wanted, 'standings'>,
@@ -53,7 +53,7 @@ export function fitsFields(
   return text === '' || textsOf(job).some((field) => holds(field, text));
 }
 
-/** What the gateway looks into (`GET /jobs?text=`), and what a row shows. */
+/** The texts that the gateway searches (`GET /jobs?text=`), and those that a row shows. */
 const textsOf = (job: PublicJob): readonly string[] =>
   [
     ...[job.promptId, job.runId, job.type, job.userId, job.characterId],
@@ -66,7 +66,7 @@ export const isChosen = (job: PublicJob, { standings: chosen }: Pick<Wanted, 'st
 
 const holds = (field: string, part: string): boolean => field.toLowerCase().includes(part.trim().toLowerCase());
 
-/** A whole id, as one pastes it. */
+/** The text as a job's id, if it looks like a whole one. */
 export const idIn = (text: string): string | undefined => {
   const id = text.trim();
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(id) || /^[\w-]{24,200}$/.test(id)
@@ -75,8 +75,8 @@ export const idIn = (text: string): string | undefined => {
 };
 
 /**
- * As a queue is served: what runs, what waits with the next one first, what ended with the newest first. So a job that
- * starts stays where it is, and the rows below one that ends move up by one.
+ * The order of the list: running jobs, then waiting ones with the next first, then ended ones with the newest first. A
+ * job that starts keeps its row, and when one ends, the rows below it move up by one.
  */
 export function inOrder(a: PublicJob, b: PublicJob): number {
   const rank = rankOf(a) - rankOf(b);

@@ -16,23 +16,23 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
   cancelled: 'Cancelled',
 };
 
-/** Types that are known without having been seen. */
+/** Types that are offered before any job of them was seen. */
 export const knownTypes: readonly string[] = [...TYPES.keys()];
 
-/** What kind of job it is: `face_swap` → `Face swap`. */
+/** A type in words: `face_swap` → `Face swap`. */
 export const typeWords = (type: string): string =>
   TYPES.get(type) ?? type.replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
 
 export const standingWords = (standing: Standing): string => STANDINGS[standing];
 
-/** Whether ComfyUI refused some of its outputs and runs, or ran, the others. */
+/** Whether ComfyUI refused some outputs of the workflow, and runs or ran the others. */
 export const isPartial = ({ status, nodeErrors = [] }: Pick<PublicJob, 'status' | 'nodeErrors'>): boolean =>
   status !== 'failed' && nodeErrors.length > 0;
 
 export const statusWords = (job: Pick<PublicJob, 'status' | 'failure' | 'nodeErrors'>): string =>
   STANDINGS[standingOf(job)] + (isPartial(job) ? ' in part' : '');
 
-/** What a live job is doing beyond its status; empty where that says it all. */
+/** What a live job does now; empty if its status says it all. */
 function doingWords({ phase, status, queuePosition, node, stage, reported }: PublicJob): string {
   if (status === 'queued') return queueWords(queuePosition);
   if (reported) return stage ?? '';
@@ -41,7 +41,7 @@ function doingWords({ phase, status, queuePosition, node, stage, reported }: Pub
   return phase === 'running' && node ? node.title || node.type : '';
 }
 
-/** What there is to say beside the status: what it does, how long it ran, why it failed. */
+/** The words beside the status: what the job does, how long it ran, or why it failed. */
 export function detailWords(job: PublicJob): string {
   const { failure } = job;
   switch (standingOf(job)) {
@@ -58,11 +58,11 @@ export function detailWords(job: PublicJob): string {
   }
 }
 
-/** Whether an ended job never began, as far as its state tells. */
+/** Whether an ended job never began to run, as its state shows. */
 export const wasWaiting = ({ executionStartedAt, progress, node, outputs }: PublicJob): boolean =>
   executionStartedAt === undefined && progress === 0 && node === undefined && outputs === undefined;
 
-/** How long a job waited before it ran; unknown of one that ran before, whose earlier runs are in that time too. */
+/** How long a job waited before it ran; `undefined` for a second attempt, because the time includes earlier runs. */
 export const waitedMsOf = ({ attempt, startedAt, executionStartedAt }: PublicJob): number | undefined =>
   attempt > 1 || executionStartedAt === undefined ? undefined : executionStartedAt - startedAt;
 
@@ -78,7 +78,7 @@ function timesWords(job: PublicJob): string {
 
 const WORTH_TELLING_MS = 100;
 
-/** Which step of its node a job is at: `12 / 20`. */
+/** The step of the node at work: `12 / 20`. */
 export const stepWords = ({ phase, node }: Pick<PublicJob, 'phase' | 'node'>): string =>
   phase === 'running' && node && node.max > 1 ? `${Math.min(Math.floor(node.value), node.max)} / ${node.max}` : '';
 
@@ -87,12 +87,12 @@ const queueWords = (position: number | undefined): string => {
   return position === 0 ? 'next in line' : `${count(position, 'job')} ahead`;
 };
 
-/** Without decimals: they would flicker. Under 100 until it is. */
+/** The progress without decimals, which would flicker; rounded down, so that 100 % means completed. */
 export const percent = (progress: number): string => `${Math.floor(progress)} %`;
 
 export const count = (n: number, noun: string): string => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 
-/** A length of time, in the one or two units that matter: `1 h 5 min`. */
+/** A duration in one or two units: `1 h 5 min`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -102,17 +102,17 @@ export function duration(ms: number): string {
   return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
 }
 
-/** A length of time to the tenth where it is short: `3.4 s`. */
+/** A duration, below 10 s with tenths: `3.4 s`. */
 export const fineDuration = (ms: number): string =>
   ms < 10_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : duration(ms);
 
-/** When, seen from now: `3 min ago`. */
+/** A past time relative to now: `3 min ago`. */
 export const ago = (time: number, now: number): string =>
   now - time < 5000 ? 'just now' : `${duration(roughly(now - time))} ago`;
 
 /**
- * How long a job still takes, of what was thought of it at its last state; `undefined` once that has proved wrong: no
- * job is done at any moment for minutes.
+ * The time left, `leftMs` being the estimate of the last state. `undefined` once that was exceeded by 5 s: "any moment"
+ * must not stay for minutes.
  */
 export function leftWords(
   leftMs: number,
@@ -124,7 +124,7 @@ export function leftWords(
   return left < 1000 ? 'any moment' : `~ ${duration(upToMinutes(left))} left`;
 }
 
-/** How long a job still waits, likewise. */
+/** The time until a job starts, likewise. */
 export function startWords(
   startsMs: number,
   { updatedAt }: Pick<PublicJob, 'updatedAt'>,
@@ -137,12 +137,12 @@ export function startWords(
 
 const OVERDUE_MS = 5_000;
 
-/** Seconds of minutes would pretend to a precision that guesses lack. */
+/** From one minute on in whole minutes: an estimate is not precise to the second. */
 const upToMinutes = (ms: number): number => (ms < 60_000 ? ms : Math.ceil(ms / 60_000) * 60_000);
 
 const roughly = (ms: number): number => (ms < 60_000 ? ms : Math.floor(ms / 60_000) * 60_000);
 
-/** A time of day, with its day where that is another than today's. */
+/** A time of day, with the date unless it is today. */
 export function clockTime(ms: number, today = new Date()): string {
   const time = new Date(ms);
   return time.toDateString() === today.toDateString()

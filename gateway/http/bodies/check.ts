@@ -54,11 +54,12 @@ export function checkedBody<K extends keyof Bodies>({
     () => undefined,
   );
   if (E.isLeft(json)) return refused('malformed-json', 'The body could not be parsed as JSON.');
-  const errors = objections(json.right, text, outline.members, needsUser);
+  const objected = objections(json.right, text, outline.members, needsUser);
   const read = reading[kind](json.right, (name) => memberText(text, outline.members, name)) as E.Either<
     readonly FieldError[],
     Bodies[K]
   >;
+  const errors = E.isLeft(read) ? objected : [...objected, ...unsearched(outline.members)];
   if (E.isLeft(read) || errors.length > 0) {
     const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
     return { tag: 'refused', kind: 'bad-request', details };
@@ -100,7 +101,7 @@ function objections(
     ...(isRecord(json) && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
-    ...(metadata.length <= MOST_METADATA ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
+    ...(metadata.length <= MOST_SEARCHED ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
   ];
 }
 
@@ -115,7 +116,7 @@ const PASSED_ON: ReadonlySet<string> = new Set(['workflow', 'extraData']);
 
 /** The first field that a member's value has twice: `JSON.parse` would keep the last and drop the other in silence. */
 function givenTwiceIn(text: string, { key, start, end }: Member): readonly FieldError[] {
-  if (end - start > MOST_METADATA) return [];
+  if (end - start > MOST_SEARCHED) return [];
   const objects: (Set<string> | undefined)[] = [];
   for (const [token, colon] of text.slice(start, end).matchAll(TOKENS)) {
     if (token === '{' || token === '[') objects.push(token === '{' ? new Set() : undefined);
@@ -133,8 +134,19 @@ function givenTwiceIn(text: string, { key, start, end }: Member): readonly Field
 /** A field's name with its colon, another string, or a bracket. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/g;
 
-/** Characters up to which a member's text is searched; longer `metadata` exceeds `bounds.metadataBytes`. */
-const MOST_METADATA = 100_000;
+/**
+ * Characters up to which a member's text is searched. A member within its own bounds is longer only by its blanks, or by
+ * escapes for plain letters: it is refused, since nothing would tell what `JSON.parse` drops of it.
+ */
+const MOST_SEARCHED = 256 << 10;
+
+const unsearched = (members: readonly Member[]): readonly FieldError[] =>
+  members
+    .filter(({ key, start, end }) => !PASSED_ON.has(key) && end - start > MOST_SEARCHED)
+    .map(({ key, start, end }) => ({
+      field: cut(key),
+      message: `has ${end - start} characters of JSON; at most ${MOST_SEARCHED} are taken`,
+    }));
 
 /** Why JavaScript would change a number of this JSON; empty if it keeps them all. */
 function unkeptIn(json: string): readonly string[] {

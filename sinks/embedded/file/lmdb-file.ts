@@ -179,7 +179,9 @@ class OpenLmdbFile implements LmdbFile {
     );
   }
 
-  /** Hands all writes to LMDB's thread, which commits them together. Emits `false` if the fence did not hold. */
+  /**
+   * Hands all writes to LMDB's thread, which commits them together. Resolves with `false` if the fence did not hold.
+   */
   #commit(writes: ReadonlyMap<string, Uncommitted>): Promise<boolean> {
     const work = (): void => writes.forEach((write, key) => this.#apply(key, write));
     writes.forEach((write, key) => this.#uncommitted.set(key, write));

@@ -33,7 +33,7 @@ interface Written {
 export interface EmbeddedStatesParts {
   readonly file: LmdbFile;
   readonly index: EmbeddedIndex;
-  /** Told of each stored state that differs from the one before. */
+  /** Called with each stored state that differs from the one before. */
   readonly feed: Pick<Watchers<JobState>, 'tell'>;
   readonly clock: SchedulerLike;
   readonly report: Report;

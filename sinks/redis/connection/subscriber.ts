@@ -82,8 +82,8 @@ class NodeSubscriber implements RedisSubscriber {
     this.#redis.on('smessage', (channel: string, message: string) => {
       if (this.channels.has(channel)) this.#hear({ tag: 'message', channel, message });
     });
-    // When a slot moves, Redis says so. ioredis 6.0.0 takes that for the answer to an UNSUBSCRIBE under way, and every
-    // later answer for that of the command before.
+    // When a slot moves, Redis says so. ioredis 6.0.0 takes that for the answer to an UNSUBSCRIBE under way, and each
+    // later answer for that of the command before: only a new connection helps.
     this.#redis.on('error', ({ message }: Error) => {
       if (message.startsWith('Command queue state error')) this.#redis.disconnect(true);
     });

@@ -54,8 +54,8 @@ function nodeUrl({ protocol, username, password }: URL, { hostname, port }: URL)
 }
 
 function parsedUrl(text: string): URL {
-  // Node's own error would quote the URL with its password. An unescaped `/`, `?` or `#` in the password would cut it
-  // off and make a host of the part before.
+  // Node's own error would quote the URL with its password. An unescaped `/`, `?` or `#` in a password ends the host
+  // part early, so that a part of the login counts as the host: refused.
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   const isRedis = parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== '';
   if (!isRedis || parsed.hash !== '' || !/^\/?\d*$/.test(parsed.pathname)) throw new InvalidRedisUrl();

@@ -34,7 +34,7 @@ const leaseOwner = t.intersection([t.type({ instance: t.string }), t.partial({ p
 
 const registration = t.type({ serverUrl: t.string });
 
-/** The instance that passes a report on has checked its values: here only the types are. */
+/** The instance that passes a report on has checked its values: here only their types are checked. */
 const report = t.intersection([
   t.type({ count: t.number }),
   t.partial({

@@ -1,4 +1,4 @@
-import { lastValueFrom, toArray } from 'rxjs';
+import { lastValueFrom, take, toArray } from 'rxjs';
 import { PipelineClosed, TooManyJobs } from '../../../pipeline/api';
 import type { JobState } from '../../../streams/job/job-state';
 import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
@@ -65,6 +65,24 @@ test('previews complete when their job settles, and of one that has, or is none,
   expect(await watched).toEqual(expect.any(Array));
   expect(await all(job.promptId)).toEqual([]);
   expect(await all('no such job')).toEqual([]);
+});
+
+test('who asks in the moment in which an end is told is given that end, by every call', async () => {
+  const comfy = await start();
+  const { pipeline } = anInstance({ servers: [comfy.url], store: aStore });
+  const { promptId } = await pipeline.submit({ ...request, workflow: short() });
+  const asked = new Promise<readonly unknown[]>((resolve, reject) => {
+    const ask = () =>
+      Promise.all([
+        pipeline.get(promptId),
+        lastValueFrom(pipeline.watch(promptId).pipe(take(1))),
+        pipeline.list({ status: ['processing'] }).then(({ jobs }) => jobs),
+        lastValueFrom(pipeline.live().pipe(toArray())),
+      ]);
+    pipeline.watch(promptId).subscribe({ complete: () => void ask().then(resolve, reject) });
+  });
+  const end = { promptId, status: 'completed', progress: 100 };
+  expect(await asked).toMatchObject([end, end, [], []]);
 });
 
 test('what is called while a change is being told comes after it, for all who listen', async () => {

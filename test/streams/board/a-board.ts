@@ -2,9 +2,7 @@ import { jobBoard, type BoardEvent, type Change } from '../../../streams/board/b
 import { jobOf } from '../../../streams/job/job';
 import type { JobState } from '../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../streams/job/timing';
-import { anOutput, aState, sampling, type Fact } from '../job/a-job';
-
-export const SERVER = 'http://comfyui';
+import { SERVER, aState, sampling, type Fact } from '../job/a-job';
 
 /** A board on which `c` is linked and greeted, and time goes by as told. */
 export function aBoard() {
@@ -46,10 +44,3 @@ export function aBoard() {
     deafThoughBusy: (time: number, clientId = 'c') => board.reopenIfDeaf(clientId, time),
   };
 }
-
-export const started: Fact = { tag: 'started' };
-export const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
-export const executed: Fact = { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] };
-export const foundRunning: Fact = { tag: 'found', where: 'running' };
-export const accepted = (postedAt = 0): Fact => ({ tag: 'accepted', postedAt });
-export const ended: Fact = { tag: 'ended', outcome: [anOutput('3')] };

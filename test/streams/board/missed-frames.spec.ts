@@ -2,9 +2,8 @@ import { jobBoard, type BoardEvent, type Change } from '../../../streams/board/b
 import { jobOf, takenOver } from '../../../streams/job/job';
 import type { JobState } from '../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../streams/job/timing';
-import { anOutput, aState, graph } from '../job/a-job';
+import { SERVER, anOutput, aState, graph } from '../job/a-job';
 
-const SERVER = 'http://comfyui';
 const sending = graph({
   '1': ['EmptyImage'],
   '2': ['SaveImageWebsocket', { images: ['1', 0] }],

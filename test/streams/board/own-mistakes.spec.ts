@@ -1,6 +1,7 @@
 import { jobOf } from '../../../streams/job/job';
 import { aState, sampling } from '../job/a-job';
-import { aBoard, foundRunning, started, step } from './a-board';
+import { found, started, step } from '../job/facts';
+import { aBoard } from './a-board';
 
 describe('[R15] a mistake of ours at one job', () => {
   /** A board on which whatever is done to the job `a` throws. */
@@ -28,7 +29,7 @@ describe('[R15] a mistake of ours at one job', () => {
 
   test('ends nothing else: frames, looks and news of the session go on', () => {
     const { told, unlinked, linked, resumed, board } = broken();
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(told('b', started, step(1)).at(-1)).toMatchObject({ promptId: 'b', status: 'processing' });
     unlinked();
     linked();

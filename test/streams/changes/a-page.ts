@@ -1,25 +1,12 @@
-import {
-  distinctUntilChanged,
-  filter,
-  NEVER,
-  catchError,
-  concat,
-  concatMap,
-  defer,
-  map,
-  merge,
-  of,
-  take,
-  takeUntil,
-  throwError,
-  type Observable,
-} from 'rxjs';
+import { NEVER, defer, distinctUntilChanged, filter, map, of, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { jobBoard, type Board, type BoardEvent, type Change } from '../../../streams/board/board';
 import { jobOf, lookedUpAt } from '../../../streams/job/job';
 import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../../streams/changes/job-changes';
 import type { Timing } from '../../../streams/job/timing';
-import { aFailure, anOutput, aState, sampling, type Fact } from '../job/a-job';
+import { SERVER, aState, sampling, type Fact } from '../job/a-job';
+import { absent, broke, ended, executed, found, started, step, succeeded } from '../job/facts';
+import { Sockets, isReopened } from './a-socket';
 
 const marbles = (): TestScheduler => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
 
@@ -36,21 +23,20 @@ const timing: Timing = {
   trapQuietMs: 6,
   maxQuietMs: 80,
 };
-const SERVER = 'http://comfyui';
 
 /** What sockets, looks and commands bring, a letter each; all of the job `p` and the session `c`. */
 export const facts: Record<string, Fact> = {
-  s: { tag: 'started' },
-  1: { tag: 'stepped', nodeId: '2', value: 1, max: 10 },
-  2: { tag: 'stepped', nodeId: '2', value: 2, max: 10 },
-  3: { tag: 'stepped', nodeId: '2', value: 3, max: 10 },
-  x: { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] },
-  d: { tag: 'succeeded' },
-  b: { tag: 'broke', failure: aFailure('node_error') },
-  r: { tag: 'found', where: 'running' },
-  q: { tag: 'found', where: 'pending', ahead: 1 },
-  e: { tag: 'ended', outcome: [anOutput('3')] },
-  n: { tag: 'absent' },
+  s: started,
+  1: step(1),
+  2: step(2),
+  3: step(3),
+  x: executed(),
+  d: succeeded,
+  b: broke('node_error'),
+  r: found('running'),
+  q: found('pending', 1),
+  e: ended(),
+  n: absent,
 };
 export const opened = (promptId = 'p', more = {}): BoardEvent => ({
   tag: 'opened',
@@ -97,96 +83,56 @@ export const aSession = { clientId: 'c', serverUrl: SERVER, inherited: false, ma
 
 export type Helpers = Parameters<Parameters<TestScheduler['run']>[0]>[0];
 
+const policyOn = (clock: TestScheduler): Policy => ({
+  tickMs: 2,
+  reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
+  look: { steadyMs: 1_000, delayMs: (n) => 10 * n },
+  clock,
+  isTransient: () => true,
+});
+
+/** Sessions and servers, of marbles: what sockets and looks bring, a letter each. */
+function outside(scheduler: TestScheduler) {
+  const told = (letter: string): BoardEvent => ({ promptId: 'p', at: scheduler.now(), ...facts[letter]! });
+  const looked = (letters$: Observable<string>): Observable<BoardEvent> => letters$.pipe(map(told));
+  const sockets = new Sockets(scheduler, told);
+  return {
+    looked,
+    session: (letters$: Observable<string>, more: Partial<Session> = {}): Session => ({
+      ...aSession,
+      connect: sockets.of(letters$),
+      ...more,
+    }),
+    server: (letters$: Observable<string>, more: Partial<Server> = {}): Server => ({
+      url: SERVER,
+      answeredAt: () => 1,
+      lookUp: () => looked(letters$),
+      ...more,
+    }),
+  };
+}
+
 /** The page over sockets, looks and commands given as marbles, on virtual time. */
 function aPage(scheduler: TestScheduler, { hot }: Pick<Helpers, 'hot'>) {
   const board = jobBoard(timing);
   const reports: string[] = [];
-  const told = (letter: string): BoardEvent => ({ promptId: 'p', at: scheduler.now(), ...facts[letter]! });
-  const looked = (letters$: Observable<string>): Observable<BoardEvent> => letters$.pipe(map(told));
-  /** `l` is an open socket that greets, `m` a mute one, `h` a frame of no job. */
-  const framed = (letter: string): BoardEvent[] => {
-    const at = scheduler.now();
-    const heard: BoardEvent = { tag: 'heard', clientId: 'c', at };
-    const linked: BoardEvent = { tag: 'linked', clientId: 'c', at };
-    return letter === 'l'
-      ? [linked, heard]
-      : letter === 'm'
-        ? [linked]
-        : letter === 'h'
-          ? [heard]
-          : [heard, told(letter)];
-  };
-  const unlinked = (clean: boolean): Observable<BoardEvent> =>
-    defer(() => of<BoardEvent>({ tag: 'unlinked', clientId: 'c', at: scheduler.now(), clean }));
-
-  /** A socket as `sources/session.ts` has it: cut off on `#`, closed with the handshake when it is told to. */
-  const connect =
-    (letters$: Observable<string>): Session['connect'] =>
-    (reopen$, stop$) => {
-      const cutOff$ = letters$.pipe(
-        concatMap(framed),
-        catchError((error: unknown) =>
-          concat(
-            unlinked(false),
-            throwError(() => error as Error),
-          ),
-        ),
-      );
-      const reopened$ = reopen$.pipe(
-        take(1),
-        concatMap(() =>
-          concat(
-            unlinked(true),
-            throwError(() => new Error('reopened')),
-          ),
-        ),
-      );
-      return concat(merge(cutOff$, reopened$).pipe(takeUntil(stop$)), unlinked(true));
-    };
-  const session = (letters$: Observable<string>, more: Partial<Session> = {}): Session => ({
-    ...aSession,
-    connect: connect(letters$),
-    ...more,
+  const silent = (): Sources => ({
+    servers: [],
+    session$: NEVER,
+    command$: hot<Observable<BoardEvent>>('o', { o: of(opened()) }),
+    stop$: NEVER,
   });
-  const server = (letters$: Observable<string>, more: Partial<Server> = {}): Server => ({
-    url: SERVER,
-    answeredAt: () => 1,
-    lookUp: () => looked(letters$),
-    ...more,
-  });
-  const policy: Policy = {
-    tickMs: 2,
-    reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
-    look: { steadyMs: 1_000, delayMs: (n) => 10 * n },
-    clock: scheduler,
-    isTransient: () => true,
+  /** The page, by what is seen of its changes. */
+  const page = (sources: Partial<Sources>, over: Partial<Policy> = {}): Observable<unknown> => {
+    const policy = { ...policyOn(scheduler), ...over };
+    return jobChanges({ ...silent(), ...sources }, board, policy, (where) => reports.push(where)).pipe(
+      filter(({ tag }) => tag !== 'measured'),
+      map(shown),
+      // Of a job that runs the bar may have gone on by the clock between two that look alike.
+      distinctUntilChanged((a, b) => isRunning(a) && JSON.stringify(a) === JSON.stringify(b)),
+    );
   };
-  return {
-    board,
-    reports,
-    looked,
-    session,
-    server,
-    /** The page, by what is seen of its changes. */
-    page: (sources: Partial<Sources>, over: Partial<Policy> = {}): Observable<unknown> =>
-      jobChanges(
-        {
-          servers: [],
-          session$: NEVER,
-          command$: hot<Observable<BoardEvent>>('o', { o: of(opened()) }),
-          stop$: NEVER,
-          ...sources,
-        },
-        board,
-        { ...policy, ...over },
-        (where) => reports.push(where),
-      ).pipe(
-        filter(({ tag }) => tag !== 'measured'),
-        map(shown),
-        // Of a job that runs the bar may have gone on by the clock between two that look alike.
-        distinctUntilChanged((a, b) => isRunning(a) && JSON.stringify(a) === JSON.stringify(b)),
-      ),
-  };
+  return { ...outside(scheduler), board, reports, page };
 }
 
 /** One after the other, a subscription each; the last again and again. */
@@ -194,8 +140,6 @@ export const sequence = <T>(...all$: readonly Observable<T>[]): Observable<T> =>
   let next = 0;
   return defer(() => all$[Math.min(next++, all$.length - 1)]!);
 };
-
-const isReopened = (error: unknown): boolean => error instanceof Error && error.message === 'reopened';
 
 /** Runs a test of the page in virtual time. */
 export function run(check: (kit: ReturnType<typeof aPage> & Helpers & { scheduler: TestScheduler }) => void): {

@@ -5,6 +5,8 @@ import type { Failure, FileOutput, JobOutput, JobState } from '../../../streams/
 import { defaultTiming } from '../../../streams/job/timing';
 import { graphOf, type Graph } from '../../../streams/job/workflow';
 
+export const SERVER = 'http://comfyui';
+
 export type Fact = FrameFact | LookFact | OwnFact;
 
 /** A node of a test's workflow: what it is, what it declares, what it reads from. */
@@ -30,7 +32,7 @@ export const aState = (more: Partial<JobState> = {}): JobState => ({
     promptId: 'p',
     type: 'image_generation',
     userId: 'u',
-    serverUrl: 'http://comfyui',
+    serverUrl: SERVER,
     at: 0,
   }),
   clientId: 'c',

@@ -35,16 +35,85 @@ export interface Watchers {
 const A_SOCKET = 60;
 const AGAIN_MS = 500;
 
-interface Seat {
-  readonly socket: Socket;
-  /** The present record of each job that has not ended. */
-  readonly live: Map<string, Record>;
-}
-
 export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }: Omit<Sight, 'at'>): Sight => ({
   ...{ promptId, epoch, seq, status, progress, via, attempt },
   at: Date.now(),
 });
+
+/** What all sockets of one name have seen. */
+interface Account {
+  readonly name: string;
+  readonly records: Record[];
+  /** Told of each job that got another id. */
+  readonly renamed: (from: string, to: string) => void;
+}
+
+/** One socket, and the jobs it follows: joined anew after each break, and where the instance does not have them yet. */
+class Seat {
+  readonly #socket: Socket;
+  readonly #account: Account;
+  /** The present record of each job that has not ended. */
+  readonly #live = new Map<string, Record>();
+
+  constructor(url: string, account: Account) {
+    this.#account = account;
+    this.#socket = io(url, {
+      transports: ['websocket'],
+      forceNew: true,
+      reconnectionDelay: 200,
+      reconnectionDelayMax: 500,
+    });
+    this.#socket.on('connect', () => [...this.#live.keys()].forEach((promptId) => this.#join(promptId)));
+    this.#socket.on('job:state', (job: PublicJob) => this.#seen(job));
+  }
+
+  get isFree(): boolean {
+    return this.#live.size < A_SOCKET;
+  }
+
+  watch(promptId: string): void {
+    if (this.#socket.connected) this.#join(promptId);
+    else this.#begin(promptId);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #begin(promptId: string): Record {
+    const record: Record = { by: this.#account.name, promptId, sights: [] };
+    this.#live.set(promptId, record);
+    return record;
+  }
+
+  #join(promptId: string): void {
+    const record = this.#begin(promptId);
+    const { id } = this.#socket;
+    const isPresent = (): boolean => this.#live.get(promptId) === record;
+    this.#socket.emit('job:join', promptId, (reply: Reply) => {
+      if (!isPresent()) return;
+      if (reply.ok) {
+        this.#account.records.push(record);
+        this.#note(record, reply.job);
+      } else setTimeout(() => this.#socket.id === id && isPresent() && this.#join(promptId), AGAIN_MS);
+    });
+  }
+
+  #seen(job: PublicJob): void {
+    const order = job.metadata?.['order'];
+    const record = this.#live.get(job.promptId) ?? [...this.#live.values()].find((each) => each.order === order);
+    if (record !== undefined) this.#note(record, job);
+  }
+
+  #note(record: Record, job: PublicJob): void {
+    this.#live.delete(record.promptId);
+    if (record.promptId !== job.promptId) this.#account.renamed(record.promptId, job.promptId);
+    record.promptId = job.promptId;
+    record.order = job.metadata?.['order'];
+    record.sights.push(sightOf(job));
+    if (!isSettled(job)) this.#live.set(record.promptId, record);
+  }
+}
 
 export function watchersAt(
   url: string,
@@ -52,64 +121,15 @@ export function watchersAt(
   renamed: (from: string, to: string) => void = () => undefined,
 ): Watchers {
   const seats: Seat[] = [];
-  const records: Record[] = [];
-  let closed = false;
-
-  function seat(): Seat {
-    const free = seats.find(({ live }) => live.size < A_SOCKET);
-    if (free !== undefined) return free;
-    const socket = io(url, {
-      transports: ['websocket'],
-      forceNew: true,
-      reconnectionDelay: 200,
-      reconnectionDelayMax: 500,
-    });
-    const made: Seat = { socket, live: new Map() };
-    seats.push(made);
-    socket.on('connect', () => [...made.live.keys()].forEach((promptId) => join(made, promptId)));
-    socket.on('job:state', (job: PublicJob) => seen(made, job));
-    return made;
-  }
-
-  function join(at: Seat, promptId: string): void {
-    const record: Record = { by: name, promptId, sights: [] };
-    const { id } = at.socket;
-    at.live.set(promptId, record);
-    at.socket.emit('job:join', promptId, (reply: Reply) => {
-      if (at.live.get(promptId) !== record) return;
-      if (reply.ok) {
-        records.push(record);
-        note(at.live, record, reply.job);
-      } else if (!closed)
-        setTimeout(() => at.socket.id === id && at.live.get(promptId) === record && join(at, promptId), AGAIN_MS);
-    });
-  }
-
-  function seen({ live }: Seat, job: PublicJob): void {
-    const order = job.metadata?.['order'];
-    const record = live.get(job.promptId) ?? [...live.values()].find((each) => each.order === order);
-    if (record !== undefined) note(live, record, job);
-  }
-
-  function note(live: Seat['live'], record: Record, job: PublicJob): void {
-    live.delete(record.promptId);
-    if (record.promptId !== job.promptId) renamed(record.promptId, job.promptId);
-    record.promptId = job.promptId;
-    record.order = job.metadata?.['order'];
-    record.sights.push(sightOf(job));
-    if (!isSettled(job)) live.set(record.promptId, record);
-  }
-
+  const account: Account = { name, records: [], renamed };
+  const another = (): Seat => {
+    const seat = new Seat(url, account);
+    seats.push(seat);
+    return seat;
+  };
   return {
-    watch: (promptId) => {
-      const at = seat();
-      if (at.socket.connected) join(at, promptId);
-      else at.live.set(promptId, { by: name, promptId, sights: [] });
-    },
-    records,
-    close: () => {
-      closed = true;
-      seats.forEach(({ socket }) => socket.close());
-    },
+    watch: (promptId) => (seats.find(({ isFree }) => isFree) ?? another()).watch(promptId),
+    records: account.records,
+    close: () => seats.forEach((seat) => seat.close()),
   };
 }

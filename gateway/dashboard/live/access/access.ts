@@ -6,7 +6,10 @@ import { openSession, type Session } from '../session';
 import { otherTabs } from './other-tabs';
 import { currentToken, flawOf, forgetToken, keepToken, linkedToken } from './token';
 
-/** Where one stands: seeing jobs, asked for a token, or asked whether a link may change who one is. */
+/**
+ * What the page shows: jobs (`open`), a form for a token (`asking`), or whether to switch to a link's user
+ * (`choosing`).
+ */
 export type Access =
   | { readonly tag: 'starting' }
   | { readonly tag: 'open'; readonly session: Session }
@@ -16,7 +19,7 @@ export type Access =
 const current = signal<Access>({ tag: 'starting' });
 export const access: ReadonlySignal<Access> = current;
 
-/** Refused ones, which other tabs may still hold. */
+/** Tokens that the gateway refused: another tab may still offer them. */
 const refused = new Set<string>();
 
 const tabs = otherTabs({
@@ -29,7 +32,7 @@ const tabs = otherTabs({
   },
 });
 
-/** Opens the page: by the token of a link, of this tab, or of another tab; or without one, where none is needed. */
+/** Opens the page with the token of a link or of this tab, or without one. If that is refused, other tabs are asked. */
 export function start(): void {
   const own = currentToken();
   const linked = linkedToken();
@@ -45,7 +48,9 @@ export function start(): void {
   void take(linked.token, own);
 }
 
-/** A link that somebody else made is not to exchange who one is in silence. */
+/**
+ * Signs in by a link's token; asks first if another user is signed in, because somebody else may have made the link.
+ */
 async function take(given: string, own: string | undefined): Promise<void> {
   const present = own ?? (await tabs.ask());
   if (present === undefined || present === given) {
@@ -56,6 +61,7 @@ async function take(given: string, own: string | undefined): Promise<void> {
   current.value = { tag: 'choosing', present, given };
 }
 
+/** Opens a session with this token. If the token changes, what this tab kept under the old one is deleted. */
 export function enter(token: string): void {
   if (token !== currentToken()) {
     forgetSubmissions();
@@ -65,7 +71,7 @@ export function enter(token: string): void {
   open(token);
 }
 
-/** With a token that a person gave: other tabs that ask for one take it. */
+/** Signs in with a token that the person entered. Other tabs that wait for one take it too. */
 export function signIn(token: string): void {
   refused.delete(token);
   enter(token);
@@ -81,7 +87,7 @@ export function signOut(): void {
 function leave(): void {
   forgetToken();
   forgetSubmissions();
-  // Whoever is signed in at another tab is not who signed out here.
+  // Do not ask other tabs: the person who just signed out here must not be signed in as another tab's user.
   open(undefined, false);
 }
 
@@ -116,7 +122,7 @@ async function refuse(session: Session, token: string | undefined, asksTabs: boo
 const REFUSED =
   'It is signed with another key than the gateway’s, made for another issuer or audience, or was revoked.';
 
-// A link with a token may be followed while the page is open.
+// The person may follow a link with a token while the page is open.
 addEventListener('hashchange', () => {
   if (location.hash.startsWith('#token=')) start();
 });

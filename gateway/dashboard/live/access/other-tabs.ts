@@ -1,10 +1,10 @@
-/** What tabs of one browser say to each other; no other origin hears it. */
+/** Messages between tabs of one browser. Other origins do not get them. */
 type Message =
   | { readonly tag: 'who' }
   | { readonly tag: 'token'; readonly token: string }
   | { readonly tag: 'signed out'; readonly token: string };
 
-/** How long another tab may take to answer. */
+/** How long to wait for another tab's answer. */
 const PATIENCE_MS = 300;
 
 export interface OtherTabs {
@@ -17,12 +17,12 @@ export interface OtherTabs {
 interface Hearing {
   /** The token that this tab is signed in with. */
   readonly token: () => string | undefined;
-  /** Somebody signed in at another tab, or answers that they are. */
+  /** Another tab signed in, or answered that it is signed in. */
   readonly signedIn: (token: string) => void;
   readonly signedOut: (token: string) => void;
 }
 
-/** The other open tabs. A token is handed from tab to tab, and stored nowhere: it is gone with the last of them. */
+/** Talks to the other open tabs. They hand the token on and store it nowhere else: it is gone with the last tab. */
 export function otherTabs({ token, signedIn, signedOut }: Hearing): OtherTabs {
   const channel = new BroadcastChannel('comfyui-jobstream');
   const say = (message: Message): void => channel.postMessage(message);

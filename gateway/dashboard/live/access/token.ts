@@ -2,10 +2,10 @@ import { decoded } from '../../model/place';
 import { forgetAll, keep, kept } from '../tab-storage';
 
 const NAME = 'token';
-/** Where the browser keeps nothing, the token is good until the next reload. */
+/** The token of this tab. If the browser allows no storage, it is lost at the next reload. */
 let token: string | undefined;
 
-/** The token of this tab, from earlier. */
+/** The token that this tab kept. */
 export const currentToken = (): string | undefined => (token ??= kept(NAME) as string | undefined);
 
 export function keepToken(given: string): void {
@@ -13,13 +13,13 @@ export function keepToken(given: string): void {
   keep(NAME, given);
 }
 
-/** And all that was kept under it. */
+/** Forgets the token, and all else that this tab kept. */
 export function forgetToken(): void {
   token = undefined;
   forgetAll();
 }
 
-/** Takes the token of a link (`#token=…`) out of the address; `unreadable` where it is none. */
+/** Reads a link's token (`#token=…`) and removes it from the address; `unreadable` if it is malformed. */
 export function linkedToken():
   { readonly tag: 'token'; readonly token: string } | { readonly tag: 'none' } | { readonly tag: 'unreadable' } {
   const [, given] = /^#token=([^&]*)/.exec(location.hash) ?? [];
@@ -29,7 +29,7 @@ export function linkedToken():
   return found === undefined ? { tag: 'unreadable' } : { tag: 'token', token: found };
 }
 
-/** The token in what somebody pasted: alone, in quotes, or as a header has it. */
+/** The token in a pasted text: alone, in quotes, or in an `Authorization` header; `undefined` if there is none. */
 export function tokenIn(pasted: string): string | undefined {
   const bare = pasted
     .trim()
@@ -47,7 +47,7 @@ interface Claims {
   readonly nbf?: unknown;
 }
 
-/** What a token says of itself; the gateway is who checks it. */
+/** The claims of a token, unverified: only the gateway can check the signature. `undefined` if it is no JWT. */
 function claimsOf(jwt: string): Claims | undefined {
   const parts = jwt.split('.');
   if (parts.length !== 3) return undefined;
@@ -61,7 +61,7 @@ function claimsOf(jwt: string): Claims | undefined {
   }
 }
 
-/** Whom a token names, as far as this page can read it. Without one, everybody is the service. */
+/** The user and role that a token names, unverified. Without a token, everybody is a service. */
 export function holderOf(jwt: string | undefined): { readonly userId?: string; readonly isService: boolean } {
   if (jwt === undefined) return { isService: true };
   const { sub, role } = claimsOf(jwt) ?? {};
@@ -69,14 +69,14 @@ export function holderOf(jwt: string | undefined): { readonly userId?: string; r
   return { ...(userId !== undefined && { userId }), isService: role === 'service' };
 }
 
-/** Some issuers number their users. */
+/** A user's name. Some issuers use numbers. */
 const userIn = (sub: unknown): string | undefined =>
   (typeof sub === 'string' && sub !== '') || typeof sub === 'number' ? String(sub) : undefined;
 
-/** Whether it has the shape of a token; all else is the gateway's to say, whose clock counts. */
+/** Whether it has the shape of a JWT. The gateway checks all else, such as its time, by its own clock. */
 export const isJwt = (token: string): boolean => claimsOf(token) !== undefined;
 
-/** What is to be seen of a refused token without its key; `undefined` where it looks right. */
+/** What is wrong with a refused token, if its claims show it without the key; else `undefined`. */
 export function flawOf(jwt: string, nowMs: number): string | undefined {
   const claims = claimsOf(jwt);
   if (claims === undefined) return NO_JWT;

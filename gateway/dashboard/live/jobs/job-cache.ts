@@ -4,27 +4,30 @@ import type { PublicJob } from '../../../wire/public-job';
 import { fuller, interrupted, recorded, type NodeHistory } from '../../../wire/node-history';
 import { kept, keep } from '../tab-storage';
 
-/** Every job this page knows. Read `version` to be told of changes; they come in batches. */
+/** All jobs that this page knows. `version` grows with each batch of changes. */
 export interface JobCache {
   readonly version: ReadonlySignal<number>;
   readonly jobs: ReadonlyMap<string, PublicJob>;
   historyOf(promptId: string): NodeHistory | undefined;
-  /** What the gateway knows of a job's nodes, if that is more. */
+  /** Takes the gateway's history of a job's nodes, if it knows more than this page. */
   learn(promptId: string, history: NodeHistory): void;
-  /** How far the gateway's clock is behind this one's, as far as known; ms. */
+  /** How many ms the gateway's clock is behind this machine's; 0 while unknown. */
   clockSkewMs(): number;
-  /** `changed` where it is news and not what was found. Older than what is known is dropped. */
-  take(job: PublicJob, changed?: boolean): void;
+  /**
+   * Takes a state, unless a newer one is known. `isNews`: it is a change that just happened, not the answer to a
+   * request.
+   */
+  take(job: PublicJob, isNews?: boolean): void;
   remove(promptId: string): void;
-  /** Forgets what ended longer ago than the gateway keeps it: it could not be opened any more. */
+  /** Forgets jobs that ended over two hours ago: the gateway has them no more. */
   expire(): void;
-  /** Nothing was heard for a while. */
+  /** Call it when the connection is lost: the histories of live jobs may miss nodes. */
   missed(): void;
-  /** Lets this tab know after a reload what it knows now. */
+  /** Keeps the newest histories in the tab's storage, for after a reload. */
   keepHistories(): void;
 }
 
-/** How often a screen with thousands of jobs is brought up to date. */
+/** Changes are drawn at most every 100 ms: the screen may show thousands of jobs. */
 const BATCH_MS = 100;
 /** Ended jobs beyond these are forgotten, the oldest first. */
 const MOST_ENDED = 3000;
@@ -33,7 +36,7 @@ const ENDED_MS = 7_200_000;
 const MOST_KEPT = 60;
 const KEPT = 'histories';
 
-/** Is told of each state that is taken: what the job was before, if it was known, and whether it is news. */
+/** Called with each state that is taken, the state before it, if any, and whether it is news. */
 export type Heard = (job: PublicJob, before: PublicJob | undefined, isNews: boolean) => void;
 
 export function jobCache(heard: Heard): JobCache {
@@ -64,7 +67,7 @@ export function jobCache(heard: Heard): JobCache {
       if (before !== undefined && (isSettled(before) || !isNewer(job, before))) return;
       if (isNews) skewMs = Math.min(skewMs, Date.now() - job.updatedAt);
       const progress = Math.max(job.progress, before?.progress ?? 0);
-      // An ended job that was never seen to run has no history worth keeping.
+      // No history is begun for a job that was first seen when it had ended.
       if (before !== undefined || histories.has(promptId) || !isSettled(job)) {
         histories.set(promptId, recorded(histories.get(promptId), job));
       }
@@ -89,13 +92,13 @@ export function jobCache(heard: Heard): JobCache {
   };
 }
 
-/** The jobs in the order in which they were first seen, or ended; the ended ones are counted. */
+/** The jobs, in the order in which they were first seen or, if they have ended, ended. */
 function knownJobs() {
   const jobs = new Map<string, PublicJob>();
   let ended = 0;
   return {
     jobs: jobs as ReadonlyMap<string, PublicJob>,
-    /** Puts a job in the place of what was known of it, which had not ended. */
+    /** Replaces a job's state. The old state must not be an end. */
     put(job: PublicJob): void {
       if (isSettled(job)) {
         jobs.delete(job.promptId);
@@ -103,13 +106,13 @@ function knownJobs() {
       }
       jobs.set(job.promptId, job);
     },
-    /** Whether there was such a job. */
+    /** Returns whether there was such a job. */
     remove(promptId: string): boolean {
       const job = jobs.get(promptId);
       if (job !== undefined && isSettled(job)) ended -= 1;
       return jobs.delete(promptId);
     },
-    /** The ids of ended jobs beyond so many. A job is put last when it ends: the first of them has been over for longest. */
+    /** The ids of ended jobs beyond `most`, the oldest ends first: a job moves to the end of the map when it ends. */
     endedBeyond(most: number): readonly string[] {
       const over: string[] = [];
       for (const job of jobs.values()) {
@@ -121,7 +124,7 @@ function knownJobs() {
   };
 }
 
-/** A number that grows at most once in `BATCH_MS`, after whatever changed. */
+/** A number that grows `BATCH_MS` after a change, once for all changes until then. */
 function batchedVersion() {
   const version = signal(0);
   let pending: ReturnType<typeof setTimeout> | undefined;
@@ -136,7 +139,7 @@ function batchedVersion() {
   };
 }
 
-/** The histories that this tab kept before it was reloaded: what happened meanwhile was missed. */
+/** The histories that this tab kept before a reload, marked as having a gap. */
 const keptHistories = (): Map<string, NodeHistory> =>
   new Map((kept(KEPT) as [string, NodeHistory][] | undefined)?.map(([id, history]) => [id, interrupted(history)]));
 

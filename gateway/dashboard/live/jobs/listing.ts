@@ -7,41 +7,41 @@ import type { JobCache } from './job-cache';
 import { userTotals } from './user-totals';
 import { ENDED, nameOf, queryOf, type Query } from './wanted-query';
 
-/** What the gateway lists, brought into the cache: all that is live, and of the others as much as is asked for. */
+/** Fetches jobs into the cache: all live ones, and those that ended page by page. */
 export interface Listing {
-  /** Whether there was a whole look yet. */
+  /** Whether `look` has succeeded once. */
   readonly looked: ReadonlySignal<boolean>;
-  /** Grows with each page. */
+  /** Grows with each answered request for jobs. */
   readonly pages: ReadonlySignal<number>;
   /** Whether the last page held one instance's jobs alone: the gateway's store is away. */
   readonly partial: ReadonlySignal<boolean>;
-  /** How many jobs there are of a user, or of all for an empty name, kept up by what is heard since. */
+  /** How many jobs a user has, or all users for '': as last counted, and updated by each change since. */
   totalsOf(user: string): Totals | undefined;
-  /** Asks anew for all counts: what ended while nothing was heard, or is kept no longer, is told by no state. */
+  /** Asks for all counts again: no state tells of jobs that ended during a break, or that the gateway forgot. */
   recount(signal: AbortSignal): Promise<void>;
-  /** Brings everything live and the newest that ended; what is live no more is asked for. */
+  /** Fetches all live jobs and the newest that ended, then each known live job that was not listed. */
   look(signal: AbortSignal): Promise<void>;
-  /** Brings the newest of those wanted. */
+  /** Fetches the newest of the wanted jobs. */
   ask(wanted: Wanted, signal: AbortSignal): Promise<void>;
-  /** Whether this was asked for and answered. */
+  /** Whether these were asked for and answered. */
   isAsked(wanted: Wanted): boolean;
-  /** Whether the gateway found a job for what is wanted: it looks into more than a row shows. */
+  /** Whether the gateway listed this job for what is wanted: its search covers more than a row shows. */
   isFound(wanted: Wanted, promptId: string): boolean;
-  /** Whether there may be more of this kind that are not here yet. */
+  /** Whether the gateway may have more of the wanted jobs. */
   hasOlder(wanted: Wanted): boolean;
   older(wanted: Wanted, signal: AbortSignal): Promise<void>;
-  /** Brings one job by its id; whether there is one. */
+  /** Fetches one job by its id; resolves with whether it exists. */
   find(promptId: string, signal: AbortSignal): Promise<boolean>;
-  /** Is told of each state that the cache takes. */
+  /** Call it with each state that the cache takes. */
   note(job: PublicJob, before: PublicJob | undefined, isNews: boolean): void;
 }
 
 const PAGE = '200';
-/** Beyond these, the gateway lists live jobs on demand as it does ended ones. */
+/** `look` fetches about this many live jobs at most; the others come when they are asked for. */
 const MOST_LIVE = 5_000;
-/** A page of a rare kind may be short: so many are asked for until there is something to see. */
+/** A page of rare jobs may be short: pages are fetched until there are 30 jobs, at most 8. */
 const ENOUGH = { jobs: 30, pages: 8 };
-/** How many jobs that are listed no more are asked for at a time. */
+/** How many jobs that are no longer listed are asked for at a time. */
 const AT_A_TIME = 6;
 const MOST_ASKED = 20;
 
@@ -109,7 +109,7 @@ export function listing(api: Api, cache: JobCache): Listing {
 
 type FetchPage = (query: Query, cursor: string | undefined, abort: AbortSignal) => Promise<JobPage>;
 
-/** The ids of all live jobs; `undefined` where there are more than are listed at once. */
+/** Fetches the live jobs; their ids, or `undefined` if there are more than `MOST_LIVE`. */
 async function allLive(page: FetchPage, abort: AbortSignal): Promise<ReadonlySet<string> | undefined> {
   const ids = new Set<string>();
   let cursor: string | undefined;
@@ -121,12 +121,12 @@ async function allLive(page: FetchPage, abort: AbortSignal): Promise<ReadonlySet
   return cursor === undefined ? ids : undefined;
 }
 
-/** What was found for the newest `MOST_ASKED` choices, and where each goes on. */
+/** The jobs found for the newest `MOST_ASKED` queries, and the cursor of each. */
 function answeredQueries(page: FetchPage, gatewayNow: () => number) {
   const answers = new Map<string, Answered>();
   return {
     of: (wanted: Wanted): Answered | undefined => answers.get(nameOf(wanted)),
-    /** Goes on from where the pages of a query ended, until there is something to see; from the start without a cursor. */
+    /** Fetches pages from the cursor on, or from the start without one, until `ENOUGH`. */
     async more(wanted: Wanted, from: string | undefined, abort: AbortSignal): Promise<void> {
       const name = nameOf(wanted);
       const query = queryOf(wanted, gatewayNow());
@@ -146,7 +146,7 @@ function answeredQueries(page: FetchPage, gatewayNow: () => number) {
   };
 }
 
-/** Brings one job by its id; `false` where there is none, or none that one may see. */
+/** Fetches one job by its id; `false` if it does not exist, or the person may not see it. */
 const finding =
   (api: Api, cache: JobCache): Listing['find'] =>
   (promptId, abort) =>
@@ -161,7 +161,7 @@ const finding =
       },
     );
 
-/** Does something for each job, for `AT_A_TIME` of them at once. */
+/** Calls `work` for each id, `AT_A_TIME` at a time. */
 async function inLanes(ids: readonly string[], work: (promptId: string) => Promise<void>): Promise<void> {
   const rest = [...ids];
   const lane = async (): Promise<void> => {

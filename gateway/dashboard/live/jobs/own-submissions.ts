@@ -2,8 +2,8 @@ import type { Submission } from '../api';
 import { keep, kept } from '../tab-storage';
 
 /**
- * What was submitted from this tab, so that it can be run again: the service keeps no workflows. Big ones, and those
- * beyond the newest few, are known until the next reload only.
+ * What this tab submitted, so that it can be run again: the service gives out no workflows. After a reload only the
+ * newest 20 are left that have at most 150,000 characters each.
  */
 const LIST = 'submitted';
 const MOST_KEPT = 20;
@@ -17,7 +17,7 @@ export function keepSubmission(promptId: string, submission: Submission): void {
   keep(LIST, small.slice(-MOST_KEPT));
 }
 
-/** Of whoever signs out. */
+/** Call it when the person signs out. */
 export const forgetSubmissions = (): void => submitted.clear();
 
 export const submissionOf = (promptId: string): Submission | undefined => submitted.get(promptId);

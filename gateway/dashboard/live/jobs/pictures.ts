@@ -5,11 +5,11 @@ import type { PublicJob } from '../../../wire/public-job';
 import { firstImage } from '../../model/files';
 import type { Api } from '../api';
 
-/** The newest picture of each job: what its running node shows, or a small copy of the first image it made. */
+/** The newest picture of each job: its running node's preview, or a small copy of its first image. */
 export interface Pictures {
-  /** An object URL, once there is one. */
+  /** The picture's object URL; `undefined` until there is one. */
   of(promptId: string): ReadonlySignal<string | undefined>;
-  /** Follows a running job's previews until the answer is called. */
+  /** Follows a running job's previews, until the returned function is called. */
   follow(promptId: string): () => void;
   /** Fetches a small copy of an ended job's first image, once. */
   fetchSmall(job: PublicJob): void;
@@ -21,7 +21,7 @@ const MOST_FOLLOWED = 56;
 const MOST_KEPT = 400;
 const SMALL_PX = 96;
 const AT_A_TIME = 2;
-/** A whole image is fetched to draw a small one: not of a list that is scrolled by. */
+/** Most copies that wait: each needs the whole image, so rows that were scrolled past are dropped. */
 const MOST_WAITING = 12;
 
 export function picturesOf(stream: Jobstream, api: Api): Pictures {
@@ -40,7 +40,7 @@ export function picturesOf(stream: Jobstream, api: Api): Pictures {
       if (following.size >= MOST_FOLLOWED) return () => undefined;
       const previews = stream.previews(promptId).subscribe({
         next: ({ image, mimeType }) => shown.show(promptId, new Blob([image], { type: mimeType })),
-        // The list and the job's page tell of a job that is gone.
+        // The list and the job's page show that a job is gone.
         error: () => following.delete(previews),
         complete: () => following.delete(previews),
       });
@@ -63,7 +63,10 @@ export function picturesOf(stream: Jobstream, api: Api): Pictures {
   };
 }
 
-/** An object URL for each job's newest picture; the one that was looked at longest ago goes first, and `forgotten` is told. */
+/**
+ * The object URLs of the newest `MOST_KEPT` pictures. Revokes the least recently read one, and calls `forgotten` with
+ * its job.
+ */
 function shownPictures(forgotten: (promptId: string) => void) {
   const known = new Map<string, Signal<string | undefined>>();
   const of = (promptId: string): Signal<string | undefined> => {
@@ -92,7 +95,10 @@ function shownPictures(forgotten: (promptId: string) => void) {
   };
 }
 
-/** Draws small copies, `AT_A_TIME` at a time and the newest asked for first. What is asked for beyond `MOST_WAITING` is dropped, and `dropped` is told. */
+/**
+ * Draws small copies, `AT_A_TIME` at a time, the newest request first. Beyond `MOST_WAITING`, calls `dropped` with the
+ * oldest.
+ */
 function smallCopies(
   draw: (job: PublicJob) => Promise<Blob | undefined>,
   show: (promptId: string, blob: Blob) => void,
@@ -106,7 +112,7 @@ function smallCopies(
     drawing += 1;
     void draw(job)
       .then((blob) => blob && show(job.promptId, blob))
-      // What is gone from ComfyUI has no picture; its page says so.
+      // No picture if ComfyUI has the file no more; the job's page says so.
       .catch(() => undefined)
       .finally(() => {
         drawing -= 1;
@@ -125,7 +131,7 @@ function smallCopies(
   };
 }
 
-/** The first image that a job made, small, so that a long list does not keep hundreds of whole ones. */
+/** A small copy of a job's first image: a long list would else keep hundreds of whole ones in memory. */
 async function smallCopy(api: Api, { promptId, outputs }: PublicJob): Promise<Blob | undefined> {
   const n = firstImage(outputs);
   if (n < 0) return undefined;

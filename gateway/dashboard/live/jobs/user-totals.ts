@@ -2,14 +2,14 @@ import { standingOf, type JobStanding } from '../../../../streams/job/job-state'
 import type { PublicJob } from '../../../wire/public-job';
 import type { Totals } from '../api';
 
-/** How many jobs there are of each user, and of all under the empty name: what the gateway last said, kept up by each job that changes since. */
+/** How many jobs each user has, and all users under '': the gateway's last answer, updated by each change since. */
 export interface UserTotals {
   readonly of: (user: string) => Totals | undefined;
-  /** Of whom there are counts. */
+  /** The users that there are counts of. */
   readonly users: () => readonly string[];
-  /** The gateway's answer to a question that was asked at that time, in its own clock; ms since 1970. */
+  /** Takes the gateway's counts. `at`: when they were asked for, by the gateway's clock, ms since 1970. */
   readonly told: (user: string, counts: Totals, at: number) => void;
-  /** Is told of each state that the cache takes. */
+  /** Call it with each state that the cache takes. */
   readonly note: (job: PublicJob, before: PublicJob | undefined, isNews: boolean) => void;
 }
 
@@ -23,7 +23,7 @@ export function userTotals(): UserTotals {
       if (!isNews || before?.status === job.status) return;
       for (const [user, { at, counts }] of totals) {
         if (user !== '' && user !== job.userId) continue;
-        // An older job that was not known here is counted already, and it is unknown as what.
+        // An older job that this page did not know is in the counts already, under a standing that is unknown here.
         if (before === undefined && job.startedAt <= at) continue;
         totals.set(user, { at, counts: moved(counts, job, before) });
       }
@@ -31,7 +31,7 @@ export function userTotals(): UserTotals {
   };
 }
 
-/** The counts after a job that stood otherwise before, or is new. */
+/** The counts after a job changed its standing, or was added. */
 function moved(counts: Totals, job: PublicJob, before: PublicJob | undefined): Totals {
   const next: Record<JobStanding, number> = { ...counts };
   if (before) next[standingOf(before)] = Math.max(0, next[standingOf(before)] - 1);

@@ -13,19 +13,19 @@ export const ENDED: Wanted = {
   within: '',
 };
 
-/** All that is live is here already: without a choice, what is asked for has ended. */
+/** The jobs to ask for: all live jobs are here already, so without any filter only those that ended. */
 const withoutLive = (wanted: Wanted): Wanted =>
   Object.entries(wanted).every(([name, value]) => name === 'standings' || value === '') && wanted.standings.length === 0
     ? ENDED
     : wanted;
 
-/** The same query has the same name, whenever it is asked. */
+/** A name for a query. It does not depend on the time, as `since` does. */
 export const nameOf = (wanted: Wanted): string => {
   const { standings, ...fields } = withoutLive(wanted);
   return JSON.stringify([statusesOf(standings), fields]);
 };
 
-/** What the gateway is asked for, `now` in its own clock; ms since 1970. */
+/** The query that asks the gateway for what is wanted. `now`: by the gateway's clock, ms since 1970. */
 export function queryOf(wanted: Wanted, now: number): Query {
   const { standings, type, user, character, text, within } = withoutLive(wanted);
   const statuses = statusesOf(standings);

@@ -1,4 +1,4 @@
-/** The EXIF block of a WebP or JPEG, from its TIFF header on; `undefined` where there is none. */
+/** The EXIF block of a WebP or JPEG, from its TIFF header on; `undefined` if there is none. */
 export function exifOf(bytes: Uint8Array): Uint8Array | undefined {
   const block = isWebp(bytes) ? webpExif(bytes) : isJpeg(bytes) ? jpegExif(bytes) : undefined;
   return block && ascii(block, 0, 6) === 'Exif\0\0' ? block.subarray(6) : block;
@@ -9,7 +9,10 @@ export const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes
 
 const ASCII = 2;
 
-/** The texts of an EXIF block's first directory. ComfyUI puts `prompt:{…}` and `workflow:{…}` into tags meant for the camera. */
+/**
+ * The texts of an EXIF block's first directory. ComfyUI writes `prompt:{…}` and `workflow:{…}` into tags for the
+ * camera.
+ */
 export function exifTexts(tiff: Uint8Array): readonly string[] {
   const order = ascii(tiff, 0, 2);
   if ((order !== 'II' && order !== 'MM') || tiff.length < 8) return [];
@@ -45,7 +48,7 @@ function jpegExif(bytes: Uint8Array): Uint8Array | undefined {
   for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1];
     const length = view.getUint16(at + 2);
-    // Pixels begin; what is behind them is no segment.
+    // The pixels begin: no segments follow.
     if (marker === 0xda || length < 2) return undefined;
     if (marker === 0xe1 && ascii(bytes, at + 4, at + 10) === 'Exif\0\0') return bytes.subarray(at + 4, at + 2 + length);
     at += 2 + length;

@@ -1,4 +1,4 @@
-/** Where a value lies in a text: from `from` up to, and without, `to`. */
+/** A value's place in a text: from `from` up to `to`, `to` excluded. */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -8,7 +8,7 @@ export interface Member extends Span {
   readonly key: string;
 }
 
-/** The members of the object that begins at `at` of a valid JSON text, each with the place of its value; none where no object is. */
+/** The members of the object at `at` of a valid JSON text, each with its value's place; none if there is no object. */
 export function membersOf(json: string, at = 0): readonly Member[] {
   const members: Member[] = [];
   let here = afterSpace(json, at);
@@ -27,7 +27,7 @@ export function membersOf(json: string, at = 0): readonly Member[] {
   return members;
 }
 
-/** Where the value that begins at `at` ends; the text's end where it does not. */
+/** Where the value that begins at `at` ends; the text's end if the value is cut off. */
 export function afterValue(json: string, at: number): number {
   const first = json[at];
   if (first === '"') return afterString(json, at);
@@ -48,7 +48,7 @@ export function afterValue(json: string, at: number): number {
   return json.length;
 }
 
-/** Python's json writes NaN and Infinity, which JSON has not: they become `null`, everything else stays. */
+/** Replaces NaN and Infinity, which Python's json writes and JSON does not have, by `null`. */
 export function withoutNaN(text: string): string {
   if (!/NaN|Infinity/.test(text)) return text;
   const parts: string[] = [];
@@ -62,7 +62,7 @@ export function withoutNaN(text: string): string {
   return parts.join('');
 }
 
-/** By hand: a regular expression for strings of megabytes runs out of stack. */
+/** Where a string ends. Not by a regular expression, which overflows the stack on a string of megabytes. */
 function afterString(json: string, at: number): number {
   for (let quote = json.indexOf('"', at + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
     let backslashes = 0;

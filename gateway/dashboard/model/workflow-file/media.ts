@@ -1,6 +1,6 @@
 import { afterValue } from './json-text';
 
-/** How a container is called, by its first bytes. Of each ComfyUI writes the workflow into its tags. */
+/** Containers by their first bytes. ComfyUI writes the workflow into the tags of each. */
 const CONTAINERS: readonly (readonly [string, RegExp])[] = [
   ['FLAC', /^fLaC/],
   ['Ogg', /^OggS/],
@@ -9,27 +9,27 @@ const CONTAINERS: readonly (readonly [string, RegExp])[] = [
   ['MP4', /^[^]{4}ftyp/],
 ];
 
-/** The container that these bytes begin, if it is one that is known. */
+/** The container's name; `undefined` if the bytes begin none that is known. */
 export function containerOf(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
   return CONTAINERS.find(([, start]) => start.test(head))?.[0];
 }
 
-/** Between a tag's name and its value are a length, a type or a sign, in this many bytes at most. */
+/** Between a tag's name and its value stand a length, a type or a sign: at most 80 bytes. */
 const BETWEEN = 80;
 const MOST_TRIED = 64;
 
 /**
- * The objects that follow the word `prompt` in the bytes of a tag, whichever way the container spells tags: Vorbis
- * comments, ID3, Matroska and MP4 all keep them as plain UTF-8.
+ * The JSON objects that follow the word `prompt`, and look like workflows. Tags are not parsed: Vorbis comments, ID3,
+ * Matroska and MP4 all hold plain UTF-8.
  */
 export function taggedTexts(bytes: Uint8Array): readonly string[] {
-  // A character a byte, so that places in the text are places in the bytes.
+  // latin1 makes one character of each byte, so that places in the text are places in the bytes.
   const text = new TextDecoder('latin1').decode(bytes);
   const places = [...text.matchAll(/prompt/gi)].flatMap(({ index }) =>
     [...text.slice(index, index + BETWEEN).matchAll(/\{/g)].map((brace) => index + brace.index),
   );
-  // MP4 lists the names of its tags first, and their values apart from them.
+  // MP4 lists all names of tags first, and the values after them.
   const values = [...text.matchAll(/data\0\0\0\x01[^]{4}\{/g)].map((match) => match.index + match[0].length - 1);
   return [...new Set([...places, ...values])]
     .slice(0, MOST_TRIED)

@@ -1,4 +1,4 @@
-/** A text that a PNG carries. */
+/** A text chunk of a PNG. */
 export interface PngText {
   readonly keyword: string;
   readonly bytes: Uint8Array;
@@ -10,7 +10,9 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 export const isPng = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, n) => bytes[n] === byte);
 
-/** The texts of a PNG's tEXt, zTXt and iTXt chunks, also after the pixels. What is cut off is left out. */
+/**
+ * The texts of a PNG's tEXt, zTXt and iTXt chunks, before and after the pixels. A chunk that is cut off is left out.
+ */
 export function pngTexts(bytes: Uint8Array): readonly PngText[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const texts: PngText[] = [];
@@ -32,7 +34,7 @@ function textOf(name: string, chunk: Uint8Array): PngText | undefined {
   const keyword = String.fromCharCode(...chunk.subarray(0, Math.min(end, 79)));
   const rest = chunk.subarray(end + 1);
   if (name === 'tEXt') return { keyword, bytes: rest, encoding: 'latin1', compressed: false };
-  // One byte names the method, which is always zlib.
+  // The first byte is the method of compression, always zlib.
   if (name === 'zTXt') return { keyword, bytes: rest.subarray(1), encoding: 'latin1', compressed: true };
   if (name !== 'iTXt') return undefined;
   const afterLanguage = rest.indexOf(0, 2) + 1;

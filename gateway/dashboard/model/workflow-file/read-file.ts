@@ -3,13 +3,13 @@ import { containerOf, taggedTexts } from './media';
 import { isPng, pngTexts, type PngText } from './png';
 import { readWorkflow, unfit, type Reading } from './workflow-text';
 
-/** ComfyUI itself takes no more. */
+/** ComfyUI takes 100 MiB at most. */
 const MOST_BYTES = 100 * 2 ** 20;
-/** Tags lie at the beginning of a film or a sound, or at its end. */
+/** Tags stand at the beginning or the end of a video or audio file: only those parts are read. */
 const TAGS_BYTES = 16 * 2 ** 20;
 const MOST_INFLATED = 64 * 2 ** 20;
 
-/** Reads a workflow from a JSON file, or from a picture, film or sound that ComfyUI saved. Never rejects. */
+/** Reads a workflow from a JSON file, or from an image, video or audio file that ComfyUI saved. Never rejects. */
 export async function readFile(file: Blob): Promise<Reading> {
   try {
     return await reading(file);
@@ -46,7 +46,7 @@ async function ofPng(texts: readonly PngText[]): Promise<Reading> {
   return ofTexts(await Promise.all(prompts.map(decoded)), 'picture', hasEditors);
 }
 
-/** The first of these that is a workflow; else why none is. */
+/** The first text that is a workflow; else why none is. */
 function ofTexts(texts: readonly string[], what: string, hasEditors = false): Reading {
   const readings = texts.map(readWorkflow);
   const fit = readings.find(({ tag }) => tag === 'workflow');
@@ -60,7 +60,7 @@ function ofTexts(texts: readonly string[], what: string, hasEditors = false): Re
   );
 }
 
-/** What is compressed is read as far as a workflow may be long. */
+/** The text of a chunk; a compressed one up to `MOST_INFLATED` characters. */
 async function decoded({ bytes, encoding, compressed }: PngText): Promise<string> {
   if (!compressed) return new TextDecoder(encoding).decode(bytes);
   const inflated = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('deflate'));
@@ -74,7 +74,7 @@ async function decoded({ bytes, encoding, compressed }: PngText): Promise<string
   return text;
 }
 
-/** Its first and last part, with nothing in between where it is long. */
+/** The whole file if it has up to 32 MiB; else its first and last 16 MiB, joined. */
 async function ends(file: Blob): Promise<Uint8Array> {
   const parts = file.size <= 2 * TAGS_BYTES ? [file] : [file.slice(0, TAGS_BYTES), file.slice(file.size - TAGS_BYTES)];
   return new Uint8Array(await new Blob(parts).arrayBuffer());

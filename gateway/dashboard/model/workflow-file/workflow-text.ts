@@ -1,7 +1,7 @@
 import { membersOf, withoutNaN, type Span } from './json-text';
 import { isRecord } from '../../../../streams/options';
 
-/** What a file holds, or why it is nothing that can be run. */
+/** The workflow in a file, or why there is none that can be run. */
 export type Reading =
   | {
       readonly tag: 'workflow';
@@ -17,7 +17,7 @@ export const unfit = (why: string): Reading => ({ tag: 'unfit', why });
 const WAY_OUT =
   'Open it in ComfyUI and choose Workflow → Export (API), in older versions Save (API Format); or drop a picture that ComfyUI saved: it holds that format too.';
 
-/** Reads a workflow. A whole body for ComfyUI's `/prompt` is taken for the workflow inside. */
+/** Reads a workflow; also the one inside a whole body for ComfyUI's `/prompt`. */
 export function readWorkflow(file: string): Reading {
   const text = withoutNaN(file.replace(/^\uFEFF/, '').trim());
   if (text === '') return unfit('This file is empty.');
@@ -41,7 +41,7 @@ export function readWorkflow(file: string): Reading {
   return unfit(`${partWords(nodes)} ${WAY_OUT}`);
 }
 
-/** The same workflow with other seeds, so that ComfyUI does not answer from its cache; nothing else changes. Links to other nodes stay. */
+/** The workflow with new random seeds, so that ComfyUI does not answer from its cache. Seeds that are links stay. */
 export function withNewSeeds(workflow: string, random: () => number): string {
   let fresh = '';
   let done = 0;
@@ -52,14 +52,14 @@ export function withNewSeeds(workflow: string, random: () => number): string {
   return fresh + workflow.slice(done);
 }
 
-/** Where the seeds are that are numbers, in the order of the text. */
+/** The places of all seeds that are numbers, in the order of the text. */
 const seedsIn = (workflow: string): readonly Span[] =>
   membersOf(workflow)
     .flatMap((node) => membersOf(workflow, node.from).filter(({ key }) => key === 'inputs'))
     .flatMap((inputs) => membersOf(workflow, inputs.from))
     .filter(({ key, from }) => ['seed', 'noise_seed'].includes(key) && /[-\d]/.test(workflow[from] ?? ''));
 
-/** The last of that name counts, as it does to JSON.parse. */
+/** The text of a member's value; of several with the name the last, as in `JSON.parse`. */
 const insideOf = (text: string, name: string): string => {
   const member = membersOf(text).findLast(({ key }) => key === name);
   return member ? text.slice(member.from, member.to) : text;
@@ -72,7 +72,7 @@ function brokenWords(text: string, error: unknown): string {
   return `This begins like JSON, but is broken or cut off: ${error instanceof Error ? error.message : 'it cannot be read'}.`;
 }
 
-/** What of it is no workflow, by the first node that is none. */
+/** Why an object is no workflow, by the first member that is no node. */
 function partWords(value: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(value);
   const [id, node] = entries.find(([, each]) => !isNode(each)) ?? [];

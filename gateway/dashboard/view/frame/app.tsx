@@ -49,7 +49,9 @@ function Opened({ session }: { readonly session: Session }) {
   );
 }
 
-/** By hand: the address tells the place in the dashboard. */
+/**
+ * Moves the focus itself, because a link to `#main` would change the address, which names the place in the dashboard.
+ */
 function skip(event: Event): void {
   event.preventDefault();
   document.getElementById('main')?.focus();

@@ -2,7 +2,7 @@ import icon from '../../icon.svg';
 import { enter } from '../../live/access/access';
 import { holderOf } from '../../live/access/token';
 
-/** Asks whether a link may change who one is. */
+/** Asks whether to switch to the user of the link's token. */
 export function Choice({ present, given }: { readonly present: string; readonly given: string }) {
   return (
     <main class="sign-in">

@@ -1,7 +1,9 @@
 import { dismiss, notices } from '../../live/notices';
 import { hashOf } from '../../model/place';
 
-/** What happened, for eyes in a corner and for ears politely. The region is always there, or it would not be read. */
+/**
+ * The notices, in a corner. The live region is always in the page: screen readers do not read one that is added later.
+ */
 export function Notices() {
   return (
     <div class="notices" role="status" aria-live="polite">

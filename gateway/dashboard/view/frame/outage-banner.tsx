@@ -2,7 +2,10 @@ import { now } from '../../live/now';
 import { clockTime, duration } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
-/** Since when nothing comes from the gateway, or that its store is away, and what that means for what is seen. The region is always there, or it would not be read. */
+/**
+ * Says that the gateway does not answer, or that its store is away, and what that means for the page. The live region
+ * is always in the page: screen readers do not read one that is added later.
+ */
 export function OutageBanner() {
   const { outages, listing, health } = useSession();
   const since = outages.gatewaySince.value;
@@ -13,7 +16,7 @@ export function OutageBanner() {
       {since !== undefined && (
         <p class="callout outage">
           <strong>No news since {clockTime(since)}</strong>
-          {/* Not read out each second. */}
+          {/* Hidden from screen readers, which would read it every second. */}
           <span aria-hidden="true"> ({duration(now.value - since)})</span>: the connection to the gateway is lost. What
           you see is how things were then; jobs go on without this page, and it goes on by itself.
         </p>

@@ -5,7 +5,7 @@ import { useSession } from '../parts/session-context';
 
 type Server = Health['servers'][number];
 
-/** Who is well, how it is watched, how long its queue is. What was last known stays, greyed, while the gateway is silent. */
+/** The servers' health, transport and queue length. While the gateway does not answer, the last values stay, greyed. */
 export function Servers() {
   const { health, lastHealth } = useSession();
   const checks = health.value ?? lastHealth.value;

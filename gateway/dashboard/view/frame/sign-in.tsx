@@ -3,7 +3,7 @@ import icon from '../../icon.svg';
 import { isJwt, NO_JWT, tokenIn } from '../../live/access/token';
 
 interface Props {
-  /** Why the token before was refused, if one was. */
+  /** Why the last token was refused; absent if none was. */
   readonly why?: string;
   readonly signIn: (token: string) => void;
 }

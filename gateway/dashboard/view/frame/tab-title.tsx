@@ -3,11 +3,11 @@ import { here } from '../../live/location';
 import { percent, typeWords } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
-/** The tab's title: how many jobs run, and on a job's page how far that is. Shows nothing in the page itself. */
+/** Sets the tab's title: the number of running jobs and, on a job's page, its progress. Draws nothing. */
 export function TabTitle() {
   const { cache } = useSession();
   const place = here.value;
-  // Each batch of changes may move the number.
+  // Each batch of changes may change the title.
   const version = cache.version.value;
   useEffect(() => {
     let running = 0;

@@ -15,7 +15,7 @@ const LINKS = {
   closed: 'Signed out',
 } as const;
 
-/** Name, connection, what one may do anywhere, and the servers. */
+/** The page's name, the connection, the buttons of every page, and the servers. */
 export function TopBar({ signOut }: { readonly signOut?: () => void }) {
   const { link } = useSession();
   return (

@@ -4,7 +4,7 @@ import { holderOf } from '../../live/access/token';
 import { clockTime } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
-/** Who one is to the gateway, and until when. */
+/** Who the person is signed in as, and until when. */
 export function Who() {
   const { api, token } = useSession();
   const [me, setMe] = useState<Me>();

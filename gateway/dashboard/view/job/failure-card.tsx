@@ -2,7 +2,7 @@ import type { PublicJob } from '../../../wire/public-job';
 import { complaintsByNode, explanationOf } from '../../model/explanation';
 import { wasWaiting } from '../../model/words';
 
-/** Why a job failed: what it means, what to do, and what each node says. */
+/** Why a job failed, what to do, and the complaints of each node. */
 export function FailureCard({ job }: { readonly job: PublicJob }) {
   const { title, why, remedy } = explanationOf(job, wasWaiting(job));
   const nodes = complaintsByNode(job);

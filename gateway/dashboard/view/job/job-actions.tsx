@@ -6,7 +6,7 @@ import { submissionOf } from '../../live/jobs/own-submissions';
 import { askForWorkflow } from '../submit/asked-submission';
 import { useSession } from '../parts/session-context';
 
-/** Cancel while it lives, which asks twice; run again once it has ended. */
+/** The buttons of a job: cancel a live one, after a second press; run an ended one again. */
 export function JobActions({ job }: { readonly job: PublicJob }) {
   const { api, cache } = useSession();
   const [step, setStep] = useState<'idle' | 'sure' | 'asked'>('idle');

@@ -4,7 +4,7 @@ import { fineDuration, standingWords, waitedMsOf } from '../../model/words';
 
 const WATCHED: Readonly<Record<string, string>> = { websocket: 'WebSocket', polling: 'polling', report: 'its reports' };
 
-/** What a job was asked as, where it runs, and since when. */
+/** A job's ids, server, times and metadata. */
 export function JobFacts({ job }: { readonly job: PublicJob }) {
   const { promptId, userId, characterId, startedAt, executionStartedAt, finishedAt, attempt, via, metadata } = job;
   const standing = standingOf(job);

@@ -19,7 +19,7 @@ import { now } from '../../live/now';
 import { useSilence } from '../parts/silence';
 import { useWatchedJob } from './watched-job';
 
-/** One job: how far it is, its nodes over time, what it made, or why it failed. */
+/** One job: its progress, its nodes over time, and its outputs or why it failed. */
 export function JobPage({ promptId }: { readonly promptId: string }) {
   const { job, trouble } = useWatchedJob(promptId);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -47,10 +47,10 @@ export function JobPage({ promptId }: { readonly promptId: string }) {
   );
 }
 
-/** Nothing moves meanwhile, and that is no standstill of the job. */
+/** Says that no news of the job can come, so that a page that stands still is not taken for a job that does. */
 function Silence({ job }: { readonly job: PublicJob }) {
   const { cache, outages } = useSession();
-  // Of the gateway's own silence the page tells above.
+  // While the gateway itself does not answer, `OutageBanner` says so.
   const heard = outages.gatewaySince.value === undefined;
   const silence = useSilence(job);
   const skewMs = cache.clockSkewMs();
@@ -84,7 +84,7 @@ function Whole({ job }: { readonly job: PublicJob }) {
         </p>
         <Bar job={job} label="Progress" />
         {job.message !== undefined && !isSettled(job) && <p class="message">{job.message}</p>}
-        {/* The service cannot start again what it has not started. */}
+        {/* The gateway cannot start again a job that it did not start. */}
         {!(job.reported && isSettled(job)) && <JobActions job={job} />}
       </div>
       <Silence job={job} />

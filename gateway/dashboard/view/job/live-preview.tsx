@@ -2,7 +2,7 @@ import { useEffect } from 'preact/hooks';
 import type { PublicJob } from '../../../wire/public-job';
 import { useSession } from '../parts/session-context';
 
-/** What the running node shows. Its place is there before the picture is, so that nothing jumps. */
+/** The running node's preview. Its space is kept free before the first picture, so that the page does not jump. */
 export function LivePreview({ job }: { readonly job: PublicJob }) {
   const { pictures } = useSession();
   const { promptId } = job;

@@ -5,7 +5,7 @@ import type { PublicJob } from '../../../wire/public-job';
 import { curveOf, HEIGHT, WIDTH } from '../../model/curves';
 import { useSession } from '../parts/session-context';
 
-/** The figures that a job reports, each with its curve. */
+/** The metrics that a job reports, each with its curve. */
 export function MetricsOverTime({ job }: { readonly job: PublicJob }) {
   const { points } = useCurves(job);
   return (
@@ -29,22 +29,22 @@ export function MetricsOverTime({ job }: { readonly job: PublicJob }) {
   );
 }
 
-/** What the gateway kept, and what this page has seen since. */
+/** The points that the gateway kept, joined with those that this page has seen since. */
 function useCurves(job: PublicJob): Curves {
   const { api, link } = useSession();
   const { promptId } = job;
   const [kept, setKept] = useState(noCurves);
   const seen = useRef(noCurves);
   const isOver = isSettled(job);
-  // An end need not tell of metrics, and shows the last ones again.
+  // A settled state may only repeat the last metrics, so no point is added for it.
   if (!isOver) seen.current = drawn(seen.current, job);
   const isLinked = link.value === 'connected';
-  // At first, after each break and at the end: in between, each state tells of itself.
+  // Asked for at first, after each reconnection and at the end. In between, the states bring the points.
   useEffect(() => {
     let isLate = false;
     api.curves(promptId).then(
       ({ points }) => !isLate && setKept({ points, everyMs: 0 }),
-      // Then what this page has seen is what there is.
+      // On failure only the points that this page saw are shown.
       () => undefined,
     );
     return () => {

@@ -6,7 +6,7 @@ import { fineDuration, wasWaiting } from '../../model/words';
 import { useSession } from '../parts/session-context';
 import { useSilence } from '../parts/silence';
 
-/** A job's nodes, one after the other, each where it lies in the job's time. */
+/** A job's nodes in their order, each with its place in the job's time. */
 export function NodesOverTime({ job }: { readonly job: PublicJob }) {
   const { cache } = useSession();
   const history = cache.historyOf(job.promptId);
@@ -36,7 +36,7 @@ const spanOf = (turns: readonly Turn[], began: number | undefined, until: number
   return { from, to: Math.max(until, last?.to ?? last?.from ?? until, from + 1) };
 };
 
-/** What was seen, and what was not. */
+/** Says how complete the history is. */
 function wordsFor(job: PublicJob, history: NodeHistory | undefined): string {
   if (job.status === 'queued') return 'It waits; nodes show up here as they run.';
   if (job.failure?.kind === 'rejected') return 'No node ran.';

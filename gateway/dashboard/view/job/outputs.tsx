@@ -7,10 +7,10 @@ import { count } from '../../model/words';
 import { useSession } from '../parts/session-context';
 import { Viewer, type Viewed } from './viewer';
 
-/** Tiles beyond these come when asked for: a job can make thousands of files. */
+/** How many tiles are shown at first, and added by each press: a job may have thousands of files. */
 const FIRST = 24;
 
-/** What a job made: images and words shown, other files by name. */
+/** A job's outputs: images and texts are shown, other files are named. */
 export function Outputs({ job }: { readonly job: PublicJob }) {
   const { promptId, outputs = [] } = job;
   const [most, setMost] = useState(FIRST);
@@ -47,14 +47,14 @@ function outputsWords(outputs: readonly JobOutput[]): string {
   return [files > 0 ? count(files, 'file') : '', texts > 0 ? count(texts, 'text') : ''].filter(Boolean).join(', ');
 }
 
-/** A result that is words, as the node gave it. */
+/** A text output, as the node gave it. */
 const Words = ({ text }: { readonly text: string }) => (
   <pre class="words" tabIndex={0} aria-label="Text">
     {text}
   </pre>
 );
 
-/** A file that the gateway does not have: a link where it is told where it is, else its name. */
+/** A file that is not at the gateway: a link if its URL was reported, else its name. */
 function ReportedTile({ output }: { readonly output: FileOutput }) {
   const link = linkOf(output);
   const face = (
@@ -81,7 +81,7 @@ interface TileProps {
   readonly open: (viewed: Viewed) => void;
 }
 
-/** One file. Images are fetched when they come into sight, others when they are opened. */
+/** One file. An image is fetched when it comes into sight, any other file when it is opened. */
 function Tile({ promptId, output, n, open }: TileProps) {
   const { api } = useSession();
   const { filename, type } = output;
@@ -97,7 +97,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
     const sight = new IntersectionObserver(([entry]) => {
       if (entry?.isIntersecting !== true) return;
       sight.disconnect();
-      // Fetched and not linked: an <img> could not send the token.
+      // Fetched, because an <img> with a URL could not send the token.
       api.output(promptId, n).then(
         (blob) => !over && setUrl((made = URL.createObjectURL(blob))),
         (error: unknown) => !over && setMissing(whyMissing(error)),
@@ -133,7 +133,7 @@ function Tile({ promptId, output, n, open }: TileProps) {
   );
 }
 
-/** Films and sounds are played from where they are, and not fetched whole before. */
+/** Fetches a file to view it. Video and audio are played from a URL instead, without fetching them whole first. */
 async function viewedOf(api: Api, promptId: string, n: number, filename: string): Promise<Viewed> {
   const kind = kindOf(filename);
   const url = kind === 'video' || kind === 'audio' ? await api.outputUrl(promptId, n) : undefined;

@@ -2,14 +2,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FileKind } from '../../model/files';
 
 export interface Viewed {
-  /** The whole file, or where it is. */
+  /** The whole file; or else `url`, where it can be fetched. */
   readonly blob?: Blob;
   readonly url?: string;
   readonly filename: string;
   readonly kind: FileKind;
 }
 
-/** One output, as big as the window has room for. */
+/** One output, as large as the window allows. */
 export function Viewer({ viewed, close }: { readonly viewed: Viewed; readonly close: () => void }) {
   const { blob, filename, kind } = viewed;
   const dialog = useRef<HTMLDialogElement>(null);

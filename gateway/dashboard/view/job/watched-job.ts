@@ -5,12 +5,12 @@ import type { PublicJob } from '../../../wire/public-job';
 import { drawnBy } from '../parts/drawn-by';
 import { useSession } from '../parts/session-context';
 
-/** Nodes may follow each other in milliseconds. */
+/** The history is fetched this long after the last change of node, because nodes may take only milliseconds each. */
 const NODES_MS = 300;
 
 export interface WatchedJob {
   readonly job?: PublicJob;
-  /** Why it is not, or no longer, watched, in a sentence. */
+  /** Why the job is not, or no longer, watched: a sentence. */
   readonly trouble?: string;
 }
 
@@ -20,11 +20,11 @@ const TROUBLES: Readonly<Record<string, string>> = {
   gone: 'The job was there, and is no more: states are kept for two hours after the last change.',
 };
 
-/** A job as it is, from the cache at once and from its own room while one looks at it. */
+/** A job's present state: from the cache at once, then from its room while the view is mounted. */
 export function useWatchedJob(promptId: string): WatchedJob {
   const { api, cache, stream, link } = useSession();
   const [trouble, setTrouble] = useState<string>();
-  // Each batch of changes may be of this job.
+  // Redraw with each batch of changes: this job may be among them.
   drawnBy(cache.version);
   useEffect(() => {
     const watching = stream.watchJob(promptId).subscribe({
@@ -42,13 +42,14 @@ export function useWatchedJob(promptId: string): WatchedJob {
   const isOver = isThere && isSettled(job);
   const isLinked = link.value === 'connected';
   const nodeId = job?.node?.id;
-  // At first, after each break, with each node and at the end: what comes by itself leaves out what was fast.
+  // The history is fetched at first, after each reconnection, with each node and at the end: states leave out fast
+  // nodes.
   useEffect(() => {
     if (!isThere) return;
     const soon = setTimeout(() => {
       api.nodes(promptId).then(
         (history) => cache.learn(promptId, history),
-        // Then what this tab saw is what there is.
+        // On failure only the nodes that this tab saw are shown.
         () => undefined,
       );
     }, NODES_MS);

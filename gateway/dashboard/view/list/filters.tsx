@@ -3,7 +3,7 @@ import { goTo, turnTo } from '../../live/location';
 import { idIn, standings, type Standing, type Wanted } from '../../model/wanted';
 import { knownTypes, standingWords, typeWords } from '../../model/words';
 
-/** How many there are; `more` where there may be others that are not here yet. */
+/** A number of jobs; `more` if the gateway may have others that are not here yet. */
 export interface Count {
   readonly n: number;
   readonly more: boolean;
@@ -15,7 +15,7 @@ interface Props {
   readonly types: readonly string[];
   readonly users: readonly string[];
   readonly characters: readonly string[];
-  /** A user sees nobody else's jobs. */
+  /** Whether to offer a filter by user: a user sees only their own jobs. */
   readonly hasUsers: boolean;
 }
 
@@ -26,7 +26,7 @@ const PERIODS: readonly (readonly [string, string])[] = [
   ['24h', 'Last 24 hours'],
 ];
 
-/** Which jobs are wanted: how they are, of which type, whose, since when, with which text. Kept in the address. */
+/** The filters: standing, type, user, character, period and text. They are kept in the address. */
 export function Filters({ wanted, counts, types, users, characters, hasUsers }: Props) {
   const turn: Turn = (part) => turnTo({ tag: 'list', wanted: { ...wanted, ...part } });
   const jump = (event: SubmitEvent): void => {
@@ -50,7 +50,7 @@ export function Filters({ wanted, counts, types, users, characters, hasUsers }: 
           value={wanted.text}
           onInput={(event) => turn({ text: event.currentTarget.value })}
         />
-        {/* Enter opens the job whose id it is; a form without a button takes no Enter from several fields. */}
+        {/* Enter opens the job whose id the text is. A form with several fields takes Enter only if it has a button. */}
         <button type="submit" class="unseen" tabIndex={-1} aria-hidden="true">
           Open
         </button>
@@ -59,7 +59,7 @@ export function Filters({ wanted, counts, types, users, characters, hasUsers }: 
   );
 }
 
-/** Changes a part of what is wanted. */
+/** Changes some of the filters. */
 type Turn = (part: Partial<Wanted>) => void;
 
 interface SegmentsProps {
@@ -68,7 +68,7 @@ interface SegmentsProps {
   readonly turn: Turn;
 }
 
-/** How the jobs stand: all, or some of the standings. */
+/** The filter by standing: all, or some. */
 function Segments({ chosen, counts, turn }: SegmentsProps) {
   const toggle = (standing: Standing): void =>
     turn({ standings: chosen.includes(standing) ? chosen.filter((one) => one !== standing) : [...chosen, standing] });
@@ -133,7 +133,7 @@ const Segment = ({ name, count: { n, more }, checked, choose }: SegmentProps) =>
       type="checkbox"
       checked={checked}
       onChange={(event) => {
-        // What is chosen comes with the next drawing; "All" stays chosen while nothing else is.
+        // The next drawing sets the box. "All" must stay checked when it is pressed while nothing else is chosen.
         event.currentTarget.checked = checked;
         choose();
       }}
@@ -155,7 +155,7 @@ interface NamedProps {
   readonly turn: (value: string) => void;
 }
 
-/** A name as it is written; those that are known are offered. */
+/** A field for a whole name, which offers the known ones. */
 function Named({ name, value, known, turn }: NamedProps) {
   const id = useId();
   return (

@@ -13,7 +13,7 @@ interface Props {
   readonly index: number;
   readonly size: number;
   readonly top: number;
-  /** Whether Tab leads here. */
+  /** Whether Tab moves the focus to this row. */
   readonly active: boolean;
 }
 
@@ -59,7 +59,7 @@ export const JobRow = memo(({ job, index, size, top, active }: Props) => {
   );
 });
 
-/** What it does, or why nobody knows. */
+/** What the job does now, or why no news of it can come. */
 function Doing({ job }: { readonly job: PublicJob }) {
   const silence = useSilence(job);
   const words = silence?.why ?? detailWords(job);

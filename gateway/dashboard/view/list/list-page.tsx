@@ -9,13 +9,13 @@ import { Filters } from './filters';
 import { surveyOf } from './survey';
 import { VirtualList } from './virtual-list';
 
-/** Who types has not asked yet. */
+/** The gateway is asked once the filters have not changed for 250 ms: the person may still be typing. */
 const TYPING_MS = 250;
 
-/** All jobs, as wanted. */
+/** The list of jobs, filtered. */
 export function ListPage({ wanted }: { readonly wanted: Wanted }) {
   const { cache, listing, token } = useSession();
-  // Batches of changes and pages draw it anew.
+  // Redraw with each batch of changes and each page.
   drawnBy(cache.version, listing.pages);
   const asking = useAsked(wanted);
   const looked = listing.looked.value;
@@ -39,7 +39,7 @@ export function ListPage({ wanted }: { readonly wanted: Wanted }) {
   );
 }
 
-/** Asks the gateway for what is wanted, once it stays so for a moment, and for the job whose id it is. Says whether an answer is awaited. */
+/** Asks the gateway for the wanted jobs, and for the one whose id the text may be. Returns whether an answer is due. */
 function useAsked(wanted: Wanted): boolean {
   const { listing, link } = useSession();
   const looked = listing.looked.value;
@@ -102,7 +102,7 @@ function Nothing({ wanted, busy, hasOlder }: NothingProps) {
   );
 }
 
-/** Jobs are listed as far as asked for: there may be tens of thousands. */
+/** A button that loads the next pages: there may be tens of thousands of jobs. */
 function Older({ wanted }: { readonly wanted: Wanted }) {
   const { listing } = useSession();
   const [busy, setBusy] = useState(false);

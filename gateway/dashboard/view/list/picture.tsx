@@ -4,10 +4,10 @@ import type { PublicJob } from '../../../wire/public-job';
 import { firstImage } from '../../model/files';
 import { useSession } from '../parts/session-context';
 
-/** How long a job must be in sight before its pictures are asked for: not while a list is scrolled by. */
+/** How long a row must be in sight before its picture is asked for, so that scrolling past asks for none. */
 const DWELL_MS = 300;
 
-/** The newest picture of a job, for its row. Tells nothing that the row does not say: no text. */
+/** The newest picture of a job, for its row. It has no alternative text: the row says all that the picture shows. */
 export function Picture({ job }: { readonly job: PublicJob }) {
   const { pictures } = useSession();
   const { promptId, status } = job;

@@ -3,10 +3,10 @@ import type { Totals } from '../../live/api';
 import { anyJob, fitsFields, isChosen, standingOf, standings, type Standing, type Wanted } from '../../model/wanted';
 import type { Count } from './filters';
 
-/** More would not help anybody to choose. */
+/** How many names a filter offers: more would not help to choose. */
 const MOST_NAMES = 50;
 
-/** What is known of the jobs that are here, as to what is wanted. */
+/** The jobs to show, the counts by standing, and the names that the filters offer. */
 export interface Survey {
   readonly shown: readonly PublicJob[];
   readonly counts: Readonly<Record<Standing | 'all', Count>>;
@@ -17,17 +17,17 @@ export interface Survey {
 
 interface Asked {
   readonly now: number;
-  /** Whether the gateway found a job for this, whatever a row shows of it. */
+  /** Whether the gateway listed this job for the filters: its search covers more than a row shows. */
   readonly isFound: (promptId: string) => boolean;
-  /** Of the user wanted, or of all. */
+  /** The gateway's counts of the wanted user, or of all users. */
   readonly totals: Totals | undefined;
-  /** Whether the gateway may have more that fits. */
+  /** Whether the gateway may have more of the wanted jobs. */
   readonly hasOlder: boolean;
-  /** Whether all that the gateway has is here. */
+  /** Whether all of the gateway's jobs are here. */
   readonly isAll: boolean;
 }
 
-/** Sorts the jobs by what is wanted; the gateway's totals count where they are of just that. */
+/** Filters and counts the jobs. The gateway's totals are used as counts if no filter but user and standing is set. */
 export function surveyOf(
   jobs: Iterable<PublicJob>,
   wanted: Wanted,
@@ -55,7 +55,7 @@ export function surveyOf(
 
 const named = (names: ReadonlySet<string>): readonly string[] => [...names].sort().slice(0, MOST_NAMES);
 
-/** Whether nothing but a user narrows what is counted. */
+/** Whether no filter but user and standing is set. */
 const isOfUser = (wanted: Wanted): boolean =>
   (Object.keys(anyJob) as (keyof Wanted)[]).every(
     (name) => name === 'standings' || name === 'user' || wanted[name] === '',

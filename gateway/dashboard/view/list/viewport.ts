@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** The window's scroll place and height, as they change, by animation frames. */
+/** The window's scroll position and height, updated once per animation frame. */
 export function useViewport(): { readonly scrollY: number; readonly height: number } {
   const read = () => ({ scrollY, height: innerHeight });
   const [viewport, setViewport] = useState(read);

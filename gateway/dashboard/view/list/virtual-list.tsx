@@ -7,7 +7,7 @@ import { useNarrow, useViewport } from './viewport';
 
 const ROW_PX = { wide: 56, narrow: 76 };
 
-/** Where one was in the list, for when one comes back to it. */
+/** The job that was opened from the list and the scroll position then, for the return to the list. */
 const left: { promptId: string | undefined; scrollY: number } = { promptId: undefined, scrollY: 0 };
 
 interface Props {
@@ -16,8 +16,8 @@ interface Props {
 }
 
 /**
- * Thousands of jobs, of which those in sight are in the page, and the one that has the focus. Each says its place among
- * all. Arrows, Page, Home and End move, Enter opens.
+ * A list for thousands of jobs. Only the rows in sight are in the page, and the one with the focus; each has its place
+ * among all as `aria-posinset`. Arrows, Page Up and Down, Home and End move the focus, Enter opens a job.
  */
 export function VirtualList({ jobs, label }: Props) {
   const list = useRef<HTMLUListElement>(null);
@@ -64,7 +64,7 @@ export function VirtualList({ jobs, label }: Props) {
   );
 }
 
-/** The row that the keys start from, the first where none was chosen. It gets the focus once it is drawn. */
+/** The row that the keys start from, by default the first. After `moveTo` it gets the focus once it is drawn. */
 function useActiveRow(jobs: readonly PublicJob[], list: RefObject<HTMLUListElement | null>, rowHeight: number) {
   const [activeId, setActiveId] = useState(left.promptId);
   const wantsFocus = useRef(left.promptId !== undefined);
@@ -84,7 +84,7 @@ function useActiveRow(jobs: readonly PublicJob[], list: RefObject<HTMLUListEleme
   return { activeAt, setActiveId, moveTo };
 }
 
-/** Scrolls to where one was when one left the list. */
+/** Scrolls to where the list was when a job was opened from it. */
 function useScrollRestored(): void {
   useLayoutEffect(() => {
     if (left.promptId !== undefined) scrollTo({ top: left.scrollY, behavior: 'instant' });
@@ -104,7 +104,7 @@ function rememberPlace(event: MouseEvent): void {
 const topOf = (list: HTMLElement | null): number =>
   list === null ? 0 : list.getBoundingClientRect().top + window.scrollY;
 
-/** Scrolls as little as it takes, past what sticks to the top. */
+/** Scrolls as little as needed to show the row, below the filters that stick to the top. */
 function bringIntoSight(list: HTMLElement | null, index: number, rowHeight: number): void {
   if (list === null) return;
   const sticky = document.querySelector('.filters')?.getBoundingClientRect().height ?? 0;

@@ -2,7 +2,7 @@ import type { PublicJob } from '../../../wire/public-job';
 import { lookOf } from './status';
 import { percent, statusWords } from '../../model/words';
 
-/** How far a job is. Moves by transform, which costs no layout, and starts where it is. */
+/** A job's progress bar. It moves by `transform`, which needs no layout. */
 export function Bar({ job, label }: { readonly job: PublicJob; readonly label: string }) {
   const { progress } = job;
   return (

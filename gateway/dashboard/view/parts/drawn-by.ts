@@ -1,5 +1,5 @@
 import type { ReadonlySignal } from '@preact/signals';
 
-/** Has the view that calls this drawn anew whenever one of these changes, whatever it reads besides. */
+/** Redraws the calling view whenever one of these signals changes, even if the view reads none of them. */
 export const drawnBy = (...changing: readonly ReadonlySignal<unknown>[]): void =>
   changing.forEach((signal) => signal.value);

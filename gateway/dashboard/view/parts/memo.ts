@@ -1,6 +1,6 @@
 import { Component, type ComponentChildren, type FunctionComponent } from 'preact';
 
-/** A component that is drawn anew only when one of its props is another. */
+/** A component that is redrawn only when one of its props changes. */
 export function memo<P extends object>(draw: FunctionComponent<P>): new () => Component<P> {
   return class extends Component<P> {
     override shouldComponentUpdate(next: Readonly<P>): boolean {

@@ -2,7 +2,7 @@ import type { PublicJob } from '../../../wire/public-job';
 import { silenceOf, type Silence } from '../../model/silence';
 import { useSession } from './session-context';
 
-/** Since when nothing can be heard of a live job, on the gateway's clock, and why. */
+/** Since when no news of a live job can come, by the gateway's clock, and why; `undefined` while it can. */
 export function useSilence(job: PublicJob): Silence | undefined {
   const { outages, lastHealth, cache } = useSession();
   const skewMs = cache.clockSkewMs();

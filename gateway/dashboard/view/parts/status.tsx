@@ -2,7 +2,7 @@ import type { PublicJob } from '../../../wire/public-job';
 import { isPartial, statusWords } from '../../model/words';
 import { standingOf } from '../../model/wanted';
 
-/** How a job is, in its colour. */
+/** A job's status in words, in its colour. */
 export function Status({ job }: { readonly job: PublicJob }) {
   return (
     <span class="status" data-is={lookOf(job)}>
@@ -11,7 +11,7 @@ export function Status({ job }: { readonly job: PublicJob }) {
   );
 }
 
-/** What is cancelled was wanted so, and is not to look like what failed; what runs in part is not to look like what is well. */
+/** The look of a status: a cancelled job must not look failed, nor one that runs in part like one without errors. */
 export const lookOf = (job: PublicJob): string => {
   if (isPartial(job)) return 'partial';
   return standingOf(job) === 'cancelled' ? 'cancelled' : job.status;

@@ -6,7 +6,10 @@ import { ago, duration, leftWords, startWords } from '../../model/words';
 import { useSession } from './session-context';
 import { useSilence } from './silence';
 
-/** What matters of a job's times now: what is left of it or until it starts, how long it waits or runs, when it ended, or since when nothing is heard. */
+/**
+ * The time that matters now: until the job ends or starts, else how long it runs or waits, when it ended, or its
+ * silence.
+ */
 export function TimeWords({ job }: { readonly job: PublicJob }) {
   const { cache } = useSession();
   const time = now.value - cache.clockSkewMs();

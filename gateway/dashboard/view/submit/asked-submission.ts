@@ -3,20 +3,20 @@ import type { Submission } from '../../live/api';
 import { readFile } from '../../model/workflow-file/read-file';
 import type { Reading } from '../../model/workflow-file/workflow-text';
 
-/** A file and what is in it: read once, however often the dialog is drawn. */
+/** A dropped file, read once, and not again with each drawing of the dialog. */
 export interface DroppedFile {
   readonly name: string;
   readonly reading: Reading;
 }
 
-/** What the submit dialog starts with. */
+/** The content that the submit dialog opens with. */
 export interface AskedSubmission {
   readonly files?: readonly DroppedFile[];
-  /** A job that is to be run again: what it was submitted with, as far as known. */
+  /** The submission to run again, as far as this tab knows it. */
   readonly again?: Partial<Submission> & { readonly type: string; readonly userId: string };
 }
 
-/** The submit dialog is open while there is one. */
+/** The submit dialog's content; the dialog is open while it is set. */
 export const asked = signal<AskedSubmission | undefined>(undefined);
 
 export const askForWorkflow = (submission: AskedSubmission): void => {

@@ -1,13 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { asked, askForWorkflow, readFiles } from './asked-submission';
 
-/** Files may be dropped anywhere; the page says so while one is dragged over it. */
+/** Takes files that are dropped anywhere in the page, and says so while one is dragged over it. */
 export function DropZone() {
   const [over, setOver] = useState(false);
   useEffect(() => {
     const listening = new AbortController();
     const { signal } = listening;
-    // Entering a child leaves its parent: only the last leave counts.
+    // `dragleave` also fires when a child is entered: only as many leaves as enters mean that the file left the page.
     let depth = 0;
     const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
     const on = (type: 'dragenter' | 'dragover' | 'dragleave' | 'drop', then: (event: DragEvent) => void): void =>
@@ -26,7 +26,7 @@ export function DropZone() {
     on('drop', (event) => {
       depth = 0;
       setOver(false);
-      // What is to be run again stays so; only its file is new.
+      // A job to run again stays in the dialog and gets the new file.
       void readFiles(event.dataTransfer?.files ?? []).then((files) => askForWorkflow({ ...asked.value, files }));
     });
     return () => listening.abort();

@@ -2,7 +2,7 @@ import { useId } from 'preact/hooks';
 import { knownTypes, typeWords } from '../../model/words';
 import { useSession } from '../parts/session-context';
 
-/** What is asked beside the workflow. Empty texts are left out. */
+/** The fields beside the workflow. Empty ones are not sent. */
 export interface Fields {
   readonly type: string;
   readonly userId: string;
@@ -15,7 +15,7 @@ interface Props {
   readonly fields: Fields;
   readonly change: (fields: Fields) => void;
   readonly hasSeeds: boolean;
-  /** Whom the token names; a user submits for nobody else. */
+  /** The user whom the token names, who cannot submit for others; absent for a service. */
   readonly ownUser?: string;
 }
 

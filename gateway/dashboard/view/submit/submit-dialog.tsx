@@ -16,7 +16,7 @@ type Metadata = Submission['metadata'];
 const LAST = 'last-submission';
 const firstFields: Fields = { type: 'image_generation', userId: '', characterId: '', server: '', newSeeds: false };
 
-/** Asks what is to be known of a workflow, and submits it. */
+/** The dialog that asks for a workflow and its fields, and submits it. */
 export function SubmitDialog() {
   const submission = asked.value;
   const dialog = useRef<HTMLDialogElement>(null);
@@ -34,7 +34,7 @@ export function SubmitDialog() {
   );
 }
 
-/** What is missing first: the file, a field, or nothing but to submit. */
+/** Focuses what is needed next: the file, an empty required field, or the submit button. */
 function focusNext(dialog: HTMLDialogElement): void {
   const empty = [...dialog.querySelectorAll<HTMLInputElement>('input:required')].find(({ value }) => value === '');
   const submit = dialog.querySelector<HTMLButtonElement>('button[type=submit]:enabled');
@@ -85,19 +85,19 @@ function Form({ submission }: { readonly submission: AskedSubmission }) {
   );
 }
 
-/** The files that were chosen or dropped, and what is to be submitted: they, or the workflow that is to run again. */
+/** The chosen or dropped files, and what will be submitted: these, or else the workflow to run again. */
 function useFiles({ files: dropped, again }: AskedSubmission) {
   const [files, setFiles] = useState<readonly DroppedFile[]>(dropped ?? []);
-  // Dropped while the dialog was open.
+  // Files may be dropped while the dialog is open.
   useEffect(() => {
     if (dropped) setFiles(dropped);
   }, [dropped]);
-  // A workflow of megabytes is not read with every keystroke.
+  // Memoised: a workflow of megabytes must not be read with every keystroke.
   const read = useMemo(() => filesRead(files, again?.workflow), [files, again?.workflow]);
   return { files, setFiles, read };
 }
 
-/** Submits the workflows that were read; on success the dialog closes, and the page of a single job opens. */
+/** Submits the workflows that were read. On success closes the dialog and, if it was one job, opens its page. */
 function useSubmit(read: readonly DroppedFile[], fields: Fields, metadata: Metadata) {
   const { api } = useSession();
   const [busy, setBusy] = useState(false);
@@ -149,13 +149,15 @@ const ReadFile = ({ file: { name, reading } }: { readonly file: DroppedFile }) =
   </li>
 );
 
-/** The files dropped, or else the workflow that is to be run again. */
+/** The files, or else the workflow to run again. */
 function filesRead(files: readonly DroppedFile[], again: string | undefined): readonly DroppedFile[] {
   if (files.length > 0) return files;
   return again === undefined ? [] : [{ name: 'The same workflow', reading: readWorkflow(again) }];
 }
 
-/** What became of it. What ComfyUI refused is a job too, and was not submitted. */
+/**
+ * How many jobs were submitted, and how many refused: a refused one has a page too, but does not count as submitted.
+ */
 function outcomeWords({ ids, refused }: Outcome, type: string): string {
   const name = `${typeWords(type).toLowerCase()} job`;
   const taken = ids.length - refused;
@@ -174,6 +176,6 @@ function fieldsFor({ again }: AskedSubmission, ownUser: string | undefined): Fie
   const user = ownUser === undefined ? {} : { userId: ownUser };
   if (!again) return { ...last, ...user };
   const { type, userId, characterId = '', server = '' } = again;
-  // The same seeds would be answered from ComfyUI's cache.
+  // New seeds: ComfyUI would answer the same ones from its cache.
   return { type, userId, characterId, server, newSeeds: true, ...user };
 }

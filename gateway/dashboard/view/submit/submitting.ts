@@ -4,10 +4,13 @@ import { withNewSeeds } from '../../model/workflow-file/workflow-text';
 import type { DroppedFile } from './asked-submission';
 import type { Fields } from './submission-fields';
 
-/** A request that got no answer is repeated under the same key, which runs nothing twice. */
+/** How often a submission is sent that gets no answer. Its key is the same each time, so that it runs once. */
 const TRIES = 3;
 
-/** What was tried: once more it is the same, seeds and key included. What runs by then, beside another that does not, is not posted again. */
+/**
+ * What was tried before. Tried again, a submission keeps its seeds and its key; one that has its job already, while
+ * another failed, is not sent again.
+ */
 export type Tried = Map<string, Attempt>;
 
 interface Attempt {
@@ -17,15 +20,18 @@ interface Attempt {
 }
 
 export interface Outcome {
-  /** The jobs that there are now, refused ones among them. */
+  /** The ids of the jobs, refused ones included. */
   readonly ids: readonly string[];
   /** How many of them ComfyUI refused. */
   readonly refused: number;
-  /** Why others are none, a sentence each. */
+  /** Why other submissions made no job, a sentence each. */
   readonly troubles: readonly string[];
 }
 
-/** Submits the workflows among these, one after the other. A job that ComfyUI refused is a job too: its page tells why. */
+/**
+ * Submits the workflows among the files, one after the other. A job that ComfyUI refused has an id too: its page says
+ * why.
+ */
 export async function submitAll(
   api: Api,
   files: readonly DroppedFile[],
@@ -38,7 +44,7 @@ export async function submitAll(
   const troubles: string[] = [];
   for (const [n, { name, reading }] of files.entries()) {
     if (reading.tag !== 'workflow') continue;
-    // One file may be there twice, to be run twice.
+    // The same file may be given twice, to run twice.
     const alike = files.slice(0, n).filter((other) => isAlike(other, reading.workflow)).length;
     const what = JSON.stringify([fields, reading.workflow, alike]);
     const attempt: Attempt = tried.get(what) ?? {
@@ -82,7 +88,9 @@ const submissionOf = (
   ...(metadata && { metadata }),
 });
 
-/** A gateway may cut off what is too long before it has said so. */
+/**
+ * Why no answer came. For a large workflow: the connection may be cut before the gateway can say that it is too large.
+ */
 const unansweredWords = (length: number): string =>
   length < BIG
     ? 'The gateway does not answer. Try again: it will not run twice.'

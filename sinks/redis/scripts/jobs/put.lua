@@ -7,8 +7,8 @@
 -- Answers `stored`, `created` (nothing was there), `stale` or `overwrote` (what was there is no state), and how many
 -- received it (-1: it was not published).
 --
--- A new owner may have read the state before the job ended: whenever the epoch rises, the stored state is read, and a
--- settled one stays.
+-- A new owner may have read the state before the job ended: a settled state stays, whatever epoch and seq come. A state
+-- that names no end anywhere is not decoded: most writes find one of those.
 --
 -- The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON
 -- with the same epoch and seq is stored again: ioredis may send a command twice. A publish that fails makes the whole
@@ -35,16 +35,18 @@ end
 
 if not heldEpoch and not stored then outcome = 'created' end
 
+local function isSettled(text)
+  if not string.find(text, '"completed"', 1, true) and not string.find(text, '"failed"', 1, true) then return false end
+  local isJson, state = pcall(cjson.decode, text)
+  return isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed')
+end
+
 local repeated, listeners = false, -1
 if heldEpoch then
   if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return { 'stale', -1 } end
-  if heldEpoch < epoch and type(stored) == 'string' then
-    local isJson, state = pcall(cjson.decode, stored)
-    if isJson and type(state) == 'table' and (state.status == 'completed' or state.status == 'failed') then return { 'stale', -1 } end
-  end
-  if heldEpoch == epoch and heldSeq == seq and type(stored) == 'string' then
-    if stored ~= ARGV[1] then return { 'stale', -1 } end
-    repeated = true
+  if type(stored) == 'string' then
+    repeated = heldEpoch == epoch and heldSeq == seq and stored == ARGV[1]
+    if not repeated and ((heldEpoch == epoch and heldSeq == seq) or isSettled(stored)) then return { 'stale', -1 } end
   end
 end
 

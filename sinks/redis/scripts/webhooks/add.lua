@@ -1,3 +1,4 @@
+-- Adds a hook, unless the job has one or had one that is done.
 -- KEYS: due, hook. ARGV: promptId, text, ms until due, seconds to live.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

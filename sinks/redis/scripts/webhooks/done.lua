@@ -1,3 +1,4 @@
+-- Marks a hook as done: its hash stays for a while without the text.
 -- KEYS: due, hook. ARGV: promptId, seconds to remember it.
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], 'text')

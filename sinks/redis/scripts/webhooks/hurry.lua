@@ -1,3 +1,4 @@
+-- Makes a hook due now, or once its claim or rest is over.
 -- KEYS: due, hook. ARGV: promptId.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

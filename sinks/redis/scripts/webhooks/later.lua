@@ -1,4 +1,5 @@
--- KEYS: due, hook. ARGV: promptId, text, ms until due, seconds to live, ms until it may be hurried.
+-- Puts a claimed hook back with another text, unless it is done.
+-- KEYS: due, hook. ARGV: promptId, text, ms until due, seconds to live, ms until it may be hurried (0: at once).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('HEXISTS', KEYS[2], 'text') == 0 then return 0 end

@@ -35,6 +35,8 @@ export interface NodeRun {
   readonly displayId?: string;
   /** Whether it makes copies of others: a loop. */
   readonly makes?: boolean;
+  /** Of a loop's last node: the copy that begins each round, which is a step of it. */
+  readonly turn?: string;
   readonly doneAt?: number;
   /** The last value that was told before the end, which tells all of them. */
   readonly toldValue?: number;
@@ -104,6 +106,7 @@ const isPlain = (node: NodeRun): boolean =>
   node.owner === undefined &&
   node.displayId === undefined &&
   node.makes === undefined &&
+  node.turn === undefined &&
   node.doneAt === undefined &&
   node.toldValue === undefined &&
   node.grows === undefined &&

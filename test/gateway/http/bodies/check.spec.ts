@@ -123,6 +123,14 @@ test('one name in several objects is given once in each', () => {
   expect(check(text).tag).toBe('good');
 });
 
+test('[R18] metadata is not padded past what is searched for fields that JSON.parse would drop', () => {
+  const padded = (blanks: number) =>
+    body({ '1': node }, { metadata: 1 }).replace('"metadata":1', `"metadata":{"n":1,${' '.repeat(blanks)}"n":2}`);
+  expect(errors(check(padded(1_000)))).toEqual([{ field: 'metadata', message: 'has n twice' }]);
+  const message = expect.stringMatching(/^has \d+ characters of JSON; at most 262144 are taken$/) as string;
+  expect(errors(check(padded(300_000)))).toEqual([{ field: 'metadata', message }]);
+});
+
 test.each(['x', '漢', '🎨'])('[R16] metadata is as long as its bytes in UTF-8, of %s as of any other', (character) => {
   const bytes = Buffer.byteLength(character);
   const fitting = Math.floor((bounds.metadataBytes - '{"a":""}'.length) / bytes);

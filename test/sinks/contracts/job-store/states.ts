@@ -74,8 +74,15 @@ export function theStates(opened: OpenedStore): void {
   ])('[R1] refuses everything over the end of a job, a newer owner’s states too', async (end) => {
     await put(end);
     expect(await put(aState({ epoch: end.epoch + 5, seq: 9 }))).toBe('stale');
+    expect(await put(aState({ epoch: end.epoch, seq: end.seq + 1 }))).toBe('stale');
+    expect(await put({ ...end, seq: end.seq + 1, progress: 7 })).toBe('stale');
     expect(await put(end)).toBe('stored');
     expect(await get('job-1')).toEqual(end);
+  });
+
+  it('[R1] takes a state over one that only speaks of an end', async () => {
+    await put(aState({ seq: 1, metadata: { status: 'completed' } }));
+    expect(await put(aState({ seq: 2 }))).toBe('stored');
   });
 
   it('[R11] keeps the newest of many that are put at once', async () => {

@@ -1,5 +1,6 @@
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { aBoard, accepted, ended, foundRunning, started, step } from '../a-board';
+import { accepted, ended, found, started, step, succeeded } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('a socket that is deaf', () => {
   /** A linked and greeted session with a job that ComfyUI took long ago. */
@@ -41,23 +42,23 @@ describe('a socket that is deaf', () => {
     const { at, told, deaf } = waiting();
     told('a', started);
     at(10_000);
-    told('a', ended);
+    told('a', ended());
     expect(deaf(10_000 + timing.deafMs - 1)).toBe(false);
     expect(deaf(10_000 + timing.deafMs)).toBe(true);
   });
 
   test('[R7] is not one that brought the success whose outputs a look sees', () => {
     const { at, told, deaf } = waiting();
-    told('a', { tag: 'succeeded' });
+    told('a', succeeded);
     at(10_000);
-    told('a', ended);
+    told('a', ended());
     expect(deaf(20_000)).toBe(false);
   });
 
   test('[R7] brings no start that a look sees', () => {
     const { at, told, deaf } = waiting();
     at(10_000);
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(deaf(10_000 + timing.deafMs)).toBe(true);
   });
 
@@ -67,7 +68,7 @@ describe('a socket that is deaf', () => {
     linked();
     heard();
     at(10_000 + timing.deafMs - 1);
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(deaf(10_000 + 2 * timing.deafMs)).toBe(false);
   });
 
@@ -75,7 +76,7 @@ describe('a socket that is deaf', () => {
     const { at, open, told, deaf } = waiting();
     open('b', { clientId: 'other' });
     at(10_000);
-    told('b', foundRunning, ended);
+    told('b', found('running'), ended());
     expect(deaf(20_000)).toBe(false);
   });
 

@@ -1,5 +1,7 @@
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { aBoard, accepted, ended, executed, foundRunning, SERVER, started } from '../a-board';
+import { SERVER } from '../../job/a-job';
+import { absent, accepted, cancelAsked, ended, executed, found, started, succeeded } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('what was missed', () => {
   test('[R3] a socket that closed among a job’s frames leaves its outputs to history', () => {
@@ -9,11 +11,11 @@ describe('what was missed', () => {
     told('a', started);
     unlinked();
     linked();
-    expect(told('a', executed, { tag: 'succeeded' }).at(-1)).toMatchObject({
+    expect(told('a', executed(), succeeded).at(-1)).toMatchObject({
       status: 'processing',
       phase: 'finishing',
     });
-    expect(told('a', ended)).toMatchObject([{ status: 'completed' }]);
+    expect(told('a', ended())).toMatchObject([{ status: 'completed' }]);
   });
 
   test('[R3] so does a frame that could not be read', () => {
@@ -22,7 +24,7 @@ describe('what was missed', () => {
     open('a');
     told('a', started);
     garbled();
-    expect(told('a', executed, { tag: 'succeeded' }).at(-1)?.status).toBe('processing');
+    expect(told('a', executed(), succeeded).at(-1)?.status).toBe('processing');
   });
 
   test('[R6] after each connect each of the session’s jobs is looked up', () => {
@@ -41,7 +43,7 @@ describe('what was missed', () => {
     const { open, told, at, linked, due } = aBoard();
     open('a');
     linked();
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(due(timing.auditMs - 1)).toEqual([]);
     at(1_000);
     linked();
@@ -58,11 +60,11 @@ describe('what was missed', () => {
     expect(due(10_000 + timing.takeoverMs - 1)).toEqual([]);
     expect(due(10_000 + timing.takeoverMs)).toEqual(['a']);
     at(12_000);
-    expect(told('a', foundRunning)).toMatchObject([{ via: 'polling' }]);
+    expect(told('a', found('running'))).toMatchObject([{ via: 'polling' }]);
     expect(due(12_000 + timing.pollMs)).toEqual(['a']);
     at(13_000);
     linked();
-    expect(told('a', foundRunning)).toMatchObject([{ via: 'websocket' }]);
+    expect(told('a', found('running'))).toMatchObject([{ via: 'websocket' }]);
     expect(due(13_000 + timing.auditMs - 1)).toEqual([]);
   });
 
@@ -71,11 +73,11 @@ describe('what was missed', () => {
     const hour = 3_600_000;
     at(2 * hour);
     open('a');
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(due(2 * hour)).toEqual([]);
     expect(due(hour)).toEqual(['a']);
     at(hour);
-    told('a', foundRunning);
+    told('a', found('running'));
     expect(due(hour + timing.pollMs - 1)).toEqual([]);
     expect(due(hour + timing.pollMs)).toEqual(['a']);
   });
@@ -86,12 +88,12 @@ describe('what was missed', () => {
     for (const [n, id] of ['a', 'b', 'c', 'd'].entries()) {
       open(id);
       at((n * timing.auditMs) / 4);
-      told(id, foundRunning);
+      told(id, found('running'));
     }
     at(timing.auditMs);
     expect(due(timing.auditMs - 1)).toEqual([]);
     expect(due(timing.auditMs)).toEqual(['a', 'b', 'c']);
-    for (const id of ['a', 'b', 'c']) told(id, foundRunning);
+    for (const id of ['a', 'b', 'c']) told(id, found('running'));
     expect(due(1.75 * timing.auditMs - 1)).toEqual([]);
     expect([...due(1.75 * timing.auditMs)].sort()).toEqual(['a', 'b', 'c', 'd']);
   });
@@ -101,10 +103,10 @@ describe('what was missed', () => {
     linked();
     for (const id of ['a', 'b']) {
       open(id);
-      told(id, foundRunning);
+      told(id, found('running'));
     }
-    told('a', { tag: 'absent' });
-    told('b', { tag: 'cancelAsked' });
+    told('a', absent);
+    told('b', cancelAsked);
     expect(due(timing.soonMs)).toEqual(['b']);
   });
 
@@ -121,12 +123,12 @@ test('a job that is run elsewhere is looked up there, and no more where it was',
   const { board, open, told, due } = aBoard();
   open('a', { retry: { maxAttempts: 2, onLost: 'resubmit' } });
   open('b', { serverUrl: 'http://elsewhere' });
-  told('a', foundRunning);
+  told('a', found('running'));
   expect(board.mayRunAgain(SERVER).map(({ state }) => state.promptId)).toEqual(['a']);
   expect(board.mayRunAgain('http://elsewhere')).toEqual([]);
   told('a', { tag: 'abandoned' }, { tag: 'posting', runId: 'r2', clientId: 'c', serverUrl: 'http://elsewhere' });
   told('a', accepted());
-  told('r2', foundRunning);
+  told('r2', found('running'));
   expect([due(1e9), [...due(1e9, 'http://elsewhere')].sort()]).toEqual([[], ['a', 'b']]);
 });
 
@@ -134,7 +136,7 @@ test('a job that is suspected is looked up now, and one that is gone is nobody�
   const { open, told, linked, take, due } = aBoard();
   linked();
   open('a');
-  told('a', foundRunning);
+  told('a', found('running'));
   expect(due(500)).toEqual([]);
   take({ tag: 'suspected', promptId: 'a', at: 500 });
   expect(due(500)).toEqual(['a']);

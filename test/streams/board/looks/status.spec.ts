@@ -1,5 +1,7 @@
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { aBoard, accepted, foundRunning, SERVER, started } from '../a-board';
+import { SERVER } from '../../job/a-job';
+import { absent, accepted, cancelAsked, found, started } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('a `status`', () => {
   test('is the number of jobs that the server has in hand', () => {
@@ -37,7 +39,7 @@ describe('a `status`', () => {
     const looked = 1_000 + timing.soonMs;
     expect(due(looked)).toEqual(['a']);
     at(looked + 1);
-    told('a', { tag: 'found', where: 'pending', ahead: 4 });
+    told('a', found('pending', 4));
     queueLength(6);
     expect(due(looked + timing.auditMs - 1)).toEqual([]);
     expect(due(looked + timing.auditMs + 1)).toEqual(['a']);
@@ -89,7 +91,7 @@ describe('a `status`', () => {
     linked();
     for (const id of ['a', 'b']) {
       open(id);
-      told(id, foundRunning);
+      told(id, found('running'));
     }
     at(1_000);
     queueLength(2);
@@ -103,7 +105,7 @@ describe('a `status`', () => {
     const { open, told, at, linked, queueLength, due } = aBoard();
     linked();
     open('a');
-    told('a', foundRunning, { tag: 'absent' });
+    told('a', found('running'), absent);
     at(1_000);
     queueLength(0);
     expect(due(timing.suspectMs - 1)).toEqual([]);
@@ -116,8 +118,8 @@ describe('a `status`', () => {
     open('a');
     open('b', { clientId: 'other' });
     open('c');
-    told('c', { tag: 'cancelAsked' });
-    for (const id of ['a', 'b', 'c']) told(id, foundRunning);
+    told('c', cancelAsked);
+    for (const id of ['a', 'b', 'c']) told(id, found('running'));
     queueLength(8);
     at(1_000);
     queueLength(9);

@@ -1,7 +1,8 @@
 import type { BoardEvent } from '../../../../streams/board/board';
 import { jobOf } from '../../../../streams/job/job';
 import { aState, sampling } from '../../job/a-job';
-import { aBoard, executed, started, step } from '../a-board';
+import { executed, started, step, succeeded } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('frames before the answer to the post', () => {
   test('are kept for a job that is not known yet', () => {
@@ -23,12 +24,12 @@ describe('frames before the answer to the post', () => {
     const { told, take, linked, board } = aBoard();
     linked();
     take(posted('ours'));
-    told('theirs', started, executed);
+    told('theirs', started, executed());
     const changes = take(taken('ours', 'theirs'));
     expect(changes[0]).toMatchObject({ state: { promptId: 'ours', runId: 'theirs', status: 'queued', updatedAt: 9 } });
     expect(changes.at(-1)).toMatchObject({ state: { promptId: 'ours', runId: 'theirs', status: 'processing' } });
     expect([...board.jobs.keys()]).toEqual(['ours']);
-    expect(told('theirs', { tag: 'succeeded' })).toMatchObject([{ promptId: 'ours', status: 'completed' }]);
+    expect(told('theirs', succeeded)).toMatchObject([{ promptId: 'ours', status: 'completed' }]);
   });
 
   test('a look tells an old server’s id as well, where the answer to the post was lost', () => {
@@ -67,7 +68,7 @@ describe('frames before the answer to the post', () => {
     linked();
     take(taken('ours', 'theirs'));
     expect(board.job('ours')?.stage).toMatchObject({ tag: 'watched', whole: false });
-    expect(told('theirs', executed, { tag: 'succeeded' }).at(-1)?.status).toBe('processing');
+    expect(told('theirs', executed(), succeeded).at(-1)?.status).toBe('processing');
   });
 
   test('[R3] nor where one could not be read', () => {

@@ -1,4 +1,5 @@
-import { aBoard, started, step } from '../a-board';
+import { started, step } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('a preview', () => {
   test('goes to the job and node that it names', () => {

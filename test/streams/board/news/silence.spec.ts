@@ -1,5 +1,6 @@
 import type { BoardEvent } from '../../../../streams/board/board';
-import { aBoard, foundRunning, step } from '../a-board';
+import { cancelAsked, found, step } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('a server that is silent', () => {
   const silent = (at: number): BoardEvent => ({ tag: 'silent', promptId: 'a', since: 1_000, at });
@@ -17,8 +18,8 @@ describe('a server that is silent', () => {
     const { open, take, told } = aBoard();
     open('a');
     take(silent(6_000));
-    expect(told('a', { tag: 'cancelAsked' }).at(-1)?.silentSince).toBe(1_000);
-    expect(told('a', foundRunning).at(-1)).not.toHaveProperty('silentSince');
+    expect(told('a', cancelAsked).at(-1)?.silentSince).toBe(1_000);
+    expect(told('a', found('running')).at(-1)).not.toHaveProperty('silentSince');
   });
 });
 

@@ -1,5 +1,6 @@
 import { aFailure } from '../../job/a-job';
-import { aBoard, started } from '../a-board';
+import { cancelAsked, started } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('whoever waits for a job or a socket', () => {
   /** What happened to these, by what the board held when it was told. */
@@ -21,7 +22,7 @@ describe('whoever waits for a job or a socket', () => {
     const kit = aBoard();
     const stages = watching(kit, 'a', () => kit.board.job('a')?.stage.tag);
     kit.open('a');
-    kit.told('a', { tag: 'cancelAsked' }, started, { tag: 'broke', failure: aFailure('node_error') });
+    kit.told('a', cancelAsked, started, { tag: 'broke', failure: aFailure('node_error') });
     expect(stages).toEqual(['watched', 'watched', 'watched', undefined]);
   });
 

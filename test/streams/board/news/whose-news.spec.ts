@@ -1,6 +1,7 @@
 import { runOfJob } from '../../../../streams/job/job';
 import { aFailure, finished, running } from '../../job/a-job';
-import { aBoard, ended, executed, started, step } from '../a-board';
+import { ended, executed, started, step, succeeded } from '../../job/facts';
+import { aBoard } from '../a-board';
 
 describe('whose news it is', () => {
   test('[R5] a frame changes the job it names and no other', () => {
@@ -45,10 +46,10 @@ describe('whose news it is', () => {
   test('a settled job is gone from the board', () => {
     const { open, told, board, due } = aBoard();
     open('a');
-    told('a', started, executed, { tag: 'succeeded' });
+    told('a', started, executed(), succeeded);
     expect(board.jobs.size).toBe(0);
     expect(due(1e9)).toEqual([]);
-    expect(told('a', step(2), ended)).toEqual([]);
+    expect(told('a', step(2), ended())).toEqual([]);
   });
 
   test('a released job is watched no longer', () => {
@@ -78,7 +79,7 @@ test('a hundred thousand events do not make the board grow', () => {
     if (event % 10 === 0) open(id);
     told(id, started, step(event % 10), { tag: 'snapshot', nodes: [finished('1'), running('2', event % 10, 10)] });
     told('kept', step(event % 10));
-    told(id, event % 3 === 0 ? ended : { tag: 'broke', failure: aFailure('node_error') });
+    told(id, event % 3 === 0 ? ended() : { tag: 'broke', failure: aFailure('node_error') });
     queueLength(event % 7);
     heard();
     previewed({ promptId: id, nodeId: '2' });

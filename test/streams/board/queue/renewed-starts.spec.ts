@@ -2,9 +2,7 @@ import { jobBoard, type BoardEvent } from '../../../../streams/board/board';
 import type { Job } from '../../../../streams/job/job';
 import type { Durations } from '../../../../streams/job/progress/plan/expected';
 import { defaultTiming } from '../../../../streams/job/timing';
-import { aJob, aState, graph } from '../../job/a-job';
-
-const SERVER = 'http://comfyui';
+import { SERVER, aJob, aState, graph } from '../../job/a-job';
 
 const durations: Durations = ({ literals }) => ({
   ...{ fixedMs: 1000 * Number(literals.get('seconds')), stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 1 },

@@ -4,11 +4,11 @@ import { jobBoard } from '../../../../streams/board/board';
 import { ServerQueue } from '../../../../streams/board/queue/server-queue';
 import { jobOf } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { aState, sampling, type Fact } from '../../job/a-job';
+import { SERVER, aState, sampling, type Fact } from '../../job/a-job';
+import { absent, cancelAsked, found, started, succeeded } from '../../job/facts';
 
 setFlagsFromString('--expose-gc');
 
-const SERVER = 'http://comfyui';
 const ended: Fact = { tag: 'ended', outcome: [] };
 
 /** A server's queue as its `status` frames and our jobs tell of it; time goes by in seconds. */
@@ -52,7 +52,7 @@ function ours() {
     server.status(n + 1);
     server.submit(id);
   }
-  server.told('a', { tag: 'started' });
+  server.told('a', started);
   return server;
 }
 
@@ -63,7 +63,7 @@ describe('places in a queue', () => {
     expect([place('b'), place('c')]).toEqual([1, 2]);
     told('a', ended);
     status(2);
-    told('b', { tag: 'started' });
+    told('b', started);
     expect(looked(2)).toEqual([]);
     expect(place('c')).toBe(1);
     told('b', ended);
@@ -135,17 +135,17 @@ describe('places in a queue', () => {
     status(5);
     looked(2);
     garbled();
-    told('a', { tag: 'succeeded' });
+    told('a', succeeded);
     expect(looked(0.25)).toEqual(['a']);
   });
 
   test('[R8] are told by the look that finds a cancelled job gone: none is made beside it', () => {
     const { looked, told, status, place } = ours();
     looked(2);
-    told('b', { tag: 'cancelAsked' });
+    told('b', cancelAsked);
     expect(looked(1)).toEqual(['b', 'c']);
-    told('c', { tag: 'found', where: 'pending', ahead: 1 });
-    told('b', { tag: 'absent' });
+    told('c', found('pending', 1));
+    told('b', absent);
     status(2);
     expect(looked(10)).toEqual([]);
     expect(place('c')).toBe(1);
@@ -156,7 +156,7 @@ describe('places in a queue', () => {
     looked(2);
     for (const id of ['a', 'b', 'c']) suspected(id);
     looked(0.25);
-    for (const id of ['a', 'b', 'c']) told(id, { tag: 'absent' });
+    for (const id of ['a', 'b', 'c']) told(id, absent);
     status(0);
     // Each is looked for in its own time, and by no look beside that.
     expect(looked(4)).toEqual([]);

@@ -8,9 +8,7 @@ import { planOf } from '../../../../streams/job/progress/plan/plan';
 import { runClock, withCached } from '../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../streams/job/progress/run-events';
 import type { Graph } from '../../../../streams/job/workflow';
-import { aJob, aState, graph, knowing } from '../../job/a-job';
-
-const SERVER = 'http://comfyui';
+import { SERVER, aJob, aState, graph, knowing } from '../../job/a-job';
 
 /** Each node takes as many seconds as it says; `trust` of them is how sure that is. */
 const durations: Durations = ({ literals }) => ({

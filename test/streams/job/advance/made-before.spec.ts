@@ -1,8 +1,8 @@
 import type { Job } from '../../../../streams/job/job';
-import { advance, aFailure, aJob, after, anOutput, told, type Fact } from '../a-job';
+import { advance, aFailure, aJob, after, anOutput, told } from '../a-job';
+import { absent, cancelAsked, ended, executed, refused, started } from '../facts';
 
-const absent: Fact = { tag: 'absent' };
-const begun = (): Job => after(aJob(), { tag: 'started' }, { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] });
+const begun = (): Job => after(aJob(), started, executed());
 /** At these seconds. */
 const absentAt = (job: Job, ...seconds: readonly number[]): Job =>
   seconds.reduce((job, at) => advance(job, told(absent, 1_000 * at)), job);
@@ -17,10 +17,10 @@ const missedSome = (): Job => {
 test.each<[kind: string, job: Job]>([
   ['lost', absentAt(begun(), 1, 7, 13)],
   ['missing_output', absentAt(missedSome(), 1, 7, 13)],
-  ['cancelled', absentAt(after(begun(), { tag: 'cancelAsked' }), 1)],
-  ['timed_out', after(begun(), { tag: 'refused', failure: aFailure('timed_out') })],
+  ['cancelled', absentAt(after(begun(), cancelAsked), 1)],
+  ['timed_out', after(begun(), refused('timed_out'))],
   ['node_error', after(begun(), { tag: 'broke', failure: aFailure('node_error') })],
-  ['node_error', after(begun(), { tag: 'ended', outcome: aFailure('node_error') })],
+  ['node_error', after(begun(), ended('node_error'))],
 ])('a job that is %s has the outputs that it had made', (kind, { state }) => {
   expect(state).toMatchObject({ status: 'failed', failure: { kind }, outputs: [anOutput('3')] });
 });

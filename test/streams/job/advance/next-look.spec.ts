@@ -1,7 +1,7 @@
 import { nextLookAtOf, type Job } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
 import { advance, aJob, aPosting, knowing, told, type Fact } from '../a-job';
-import { found, step } from './facts';
+import { cancelAsked, found, step } from '../facts';
 
 describe('when it is looked at next', () => {
   const at = 500;
@@ -27,10 +27,10 @@ describe('when it is looked at next', () => {
     expect(next(aJob(), { tag: 'unanswered' })).toBe(timing.pollMs);
   });
   test('cancelled by us, soon', () => {
-    expect(next(knowing(aJob(), { nextLookAt: 99_999 }), { tag: 'cancelAsked' })).toBe(timing.soonMs);
+    expect(next(knowing(aJob(), { nextLookAt: 99_999 }), cancelAsked)).toBe(timing.soonMs);
   });
   test('cancelled by us before ComfyUI took it, only once it did', () => {
-    const asked = advance(aPosting(), told({ tag: 'cancelAsked' }));
+    const asked = advance(aPosting(), told(cancelAsked));
     expect(nextLookAtOf(asked)).toBe(Number.POSITIVE_INFINITY);
     expect(next(asked, { tag: 'accepted', postedAt: 0 })).toBe(timing.soonMs);
   });

@@ -1,6 +1,6 @@
 import { graphOf } from '../../../../streams/job/workflow';
 import { advance, aJob, after, aState, sampling, told, type Fact } from '../a-job';
-import { absent, everyFact, executed, found, started, step, succeeded } from './facts';
+import { absent, cancelAsked, everyFact, executed, found, started, step, succeeded } from '../facts';
 
 describe('on its way', () => {
   test('a job goes through its phases', () => {
@@ -120,7 +120,7 @@ describe('when it began', () => {
   });
 
   test('is not told of a job that was cancelled while it waited', () => {
-    const { state } = after(aJob(), found('pending'), { tag: 'cancelAsked' }, absent);
+    const { state } = after(aJob(), found('pending'), cancelAsked, absent);
     expect(state.failure).toMatchObject({ kind: 'cancelled', message: 'Cancelled on request, before it ran.' });
     expect(state.executionStartedAt).toBeUndefined();
   });

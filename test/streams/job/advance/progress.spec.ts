@@ -1,7 +1,7 @@
 import type { Job } from '../../../../streams/job/job';
 import { graphOf } from '../../../../streams/job/workflow';
 import { advance, aJob, after, finished, sampling, told, type Fact } from '../a-job';
-import { broke, executed, snapshot, started, step, succeeded } from './facts';
+import { broke, executed, snapshot, started, step, succeeded } from '../facts';
 
 describe('progress', () => {
   const shares = (job: Job, ...facts: readonly Fact[]): number[] =>

@@ -1,7 +1,7 @@
 import { noVersions } from '../../../../streams/maps/versions';
 import type { Job } from '../../../../streams/job/job';
 import { advance, aFailure, aJob, aPosting, after, aState, told, type Fact } from '../a-job';
-import { absent, broke, executed, found, started, succeeded } from './facts';
+import { absent, broke, cancelAsked, executed, found, started, succeeded } from '../facts';
 
 describe('the stage of a job', () => {
   const posting: Fact = { tag: 'posting', runId: 'r2', clientId: 'c2', serverUrl: 'http://elsewhere' };
@@ -22,13 +22,13 @@ describe('the stage of a job', () => {
   });
 
   test('keeps a cancel that was asked for before ComfyUI took the run', () => {
-    const asked = after(aPosting(), { tag: 'cancelAsked' }, started);
+    const asked = after(aPosting(), cancelAsked, started);
     expect(asked.stage).toMatchObject({ tag: 'watched', cancelAsked: true, whole: true });
     expect(advance(asked, told(broke('interrupted'), 9)).state.failure?.kind).toBe('cancelled');
   });
 
   test.each([aPosting(), after(aJob(), started)])('keeps when a cancel was asked for first', (job) => {
-    const twice = [5, 9].reduce((job, at) => advance(job, told({ tag: 'cancelAsked' }, at)), job);
+    const twice = [5, 9].reduce((job, at) => advance(job, told(cancelAsked, at)), job);
     expect(twice.state.cancelAskedAt).toBe(5);
   });
 

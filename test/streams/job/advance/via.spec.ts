@@ -1,8 +1,7 @@
 import { isAtServer } from '../../../../streams/job/job';
-import { advance, aJob, anOutput, aPosting, after, aState, told, type Fact } from '../a-job';
+import { advance, aJob, aPosting, after, aState, told, type Fact } from '../a-job';
+import { absent, accepted, cancelAsked, ended, found } from '../facts';
 
-const absent: Fact = { tag: 'absent' };
-const ended: Fact = { tag: 'ended', outcome: [anOutput('3')] };
 /** Three good looks that find it nowhere, five seconds apart. */
 const thrice = [1_000, 6_000, 11_500].map((at) => told(absent, at));
 /** A job that was silent, or polled, before its socket was open again. */
@@ -10,8 +9,8 @@ const polledBefore = (linked: boolean) => aJob({ linked, state: aState({ via: 'p
 
 describe('how news of a job comes', () => {
   test.each<[string, Fact]>([
-    ['finds it waiting', { tag: 'found', where: 'pending', ahead: 1 }],
-    ['finds it running', { tag: 'found', where: 'running' }],
+    ['finds it waiting', found('pending', 1)],
+    ['finds it running', found('running')],
     ['finds it nowhere', absent],
     ['finds that it has not ended', { tag: 'unended' }],
   ])('is told by a look that %s: by its socket where that is open, else by polling', (_what, look) => {
@@ -33,21 +32,20 @@ describe('how news of a job comes', () => {
   });
 
   test('is told when ComfyUI takes it: its socket may have opened since it was submitted', () => {
-    const accepted: Fact = { tag: 'accepted', postedAt: 0 };
-    expect(after(aPosting({ state: aState({ via: 'polling' }) }), accepted).state.via).toBe('websocket');
-    expect(after(aPosting({ linked: false }), accepted).state.via).toBe('polling');
+    expect(after(aPosting({ state: aState({ via: 'polling' }) }), accepted()).state.via).toBe('websocket');
+    expect(after(aPosting({ linked: false }), accepted()).state.via).toBe('polling');
   });
 
   test('stays at an end that a look tells of while its socket is open', () => {
-    expect(after(aJob(), ended).state).toMatchObject({ status: 'completed', via: 'websocket' });
-    expect(after(polledBefore(true), ended).state).toMatchObject({ status: 'completed', via: 'polling' });
+    expect(after(aJob(), ended()).state).toMatchObject({ status: 'completed', via: 'websocket' });
+    expect(after(polledBefore(true), ended()).state).toMatchObject({ status: 'completed', via: 'polling' });
   });
 
   test('is polling at an end that a look tells of while its socket is away', () => {
     const away = aJob({ linked: false });
     expect(away.state.via).toBe('websocket');
-    expect(after(away, ended).state).toMatchObject({ status: 'completed', via: 'polling' });
-    expect(after(away, { tag: 'cancelAsked' }, absent).state).toMatchObject({ status: 'failed', via: 'polling' });
+    expect(after(away, ended()).state).toMatchObject({ status: 'completed', via: 'polling' });
+    expect(after(away, cancelAsked, absent).state).toMatchObject({ status: 'failed', via: 'polling' });
   });
 
   test('[R4] is the socket of a job that its server forgot, where that was open while it was looked for', () => {

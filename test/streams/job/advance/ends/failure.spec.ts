@@ -1,5 +1,5 @@
-import { aFailure, aJob, aPosting, after, type Fact } from '../../a-job';
-import { broke, found, started, step } from '../facts';
+import { aFailure, aJob, aPosting, after } from '../../a-job';
+import { broke, cancelAsked, ended, found, started, step } from '../../facts';
 
 describe('a failure', () => {
   test('[R10] of validation is told at once, by node', () => {
@@ -18,18 +18,17 @@ describe('a failure', () => {
   });
 
   test('of an interrupt that we asked for is a cancel, at the node where it was', () => {
-    const { state } = after(aJob(), started, { tag: 'cancelAsked' }, broke('interrupted'));
+    const { state } = after(aJob(), started, cancelAsked, broke('interrupted'));
     expect(state.failure).toMatchObject({ kind: 'cancelled', nodeId: '2', retryable: false });
   });
 
   test('of an interrupt that history tells of likewise', () => {
-    const ended: Fact = { tag: 'ended', outcome: aFailure('interrupted') };
-    expect(after(aJob(), { tag: 'cancelAsked' }, ended).state.failure?.kind).toBe('cancelled');
-    expect(after(aJob(), ended).state.failure?.kind).toBe('interrupted');
+    expect(after(aJob(), cancelAsked, ended('interrupted')).state.failure?.kind).toBe('cancelled');
+    expect(after(aJob(), ended('interrupted')).state.failure?.kind).toBe('interrupted');
   });
 
   test('of a node stays one although a cancel was asked for', () => {
-    expect(after(aJob(), { tag: 'cancelAsked' }, broke('node_error')).state.failure?.kind).toBe('node_error');
+    expect(after(aJob(), cancelAsked, broke('node_error')).state.failure?.kind).toBe('node_error');
   });
 
   test('leaves no node, no place in the queue and no estimate behind', () => {

@@ -1,5 +1,5 @@
 import { aFailure, aFile, aJob, aPosting, after, anOutput, sampling, type Fact } from '../../a-job';
-import { started } from '../facts';
+import { ended, executed, started } from '../../facts';
 
 describe('what a state holds', () => {
   test('[R16] is bounded, whatever a server names', () => {
@@ -16,13 +16,12 @@ describe('what a state holds', () => {
   });
 
   test('is told so where only the look at its end brings the workflow', () => {
-    const ended: Fact = { tag: 'ended', outcome: [anOutput('3.0.0.2')], graph: sampling };
-    expect(after(aJob({ graph: new Map() }), ended).state.outputs?.map(({ nodeId }) => nodeId)).toEqual(['3']);
+    const endedInNode: Fact = { tag: 'ended', outcome: [anOutput('3.0.0.2')], graph: sampling };
+    expect(after(aJob({ graph: new Map() }), endedInNode).state.outputs?.map(({ nodeId }) => nodeId)).toEqual(['3']);
   });
 
   test('of an end that a look sees before the post was answered are its outputs', () => {
-    const ended: Fact = { tag: 'ended', outcome: [anOutput('3')] };
-    expect(after(aPosting(), ended).state).toMatchObject({ status: 'completed', outputs: [anOutput('3')] });
+    expect(after(aPosting(), ended()).state).toMatchObject({ status: 'completed', outputs: [anOutput('3')] });
   });
 
   test('of pictures that came over the socket is each of them, once, whichever is sent again', () => {
@@ -33,12 +32,7 @@ describe('what a state holds', () => {
   });
 
   test('of a failure are the outputs that were finished before it', () => {
-    const { state } = after(
-      aJob(),
-      started,
-      { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] },
-      { tag: 'broke', failure: aFailure('node_error', '2') },
-    );
+    const { state } = after(aJob(), started, executed(), { tag: 'broke', failure: aFailure('node_error', '2') });
     expect(state).toMatchObject({ status: 'failed', outputs: [anOutput('3')] });
   });
 });

@@ -1,7 +1,7 @@
 import { nextLookAtOf } from '../../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../../streams/job/timing';
 import { advance, aJob, aPosting, after, told, type Fact } from '../../a-job';
-import { absences, found, started, step, succeeded } from '../facts';
+import { absences, cancelAsked, found, started, step, succeeded } from '../../facts';
 
 describe('a job that is found nowhere', () => {
   test('[R4] is lost after three good looks over ten seconds', () => {
@@ -55,12 +55,12 @@ describe('a job that is found nowhere', () => {
   });
 
   test('[R4] is cancelled after one look where we asked for that', () => {
-    const { state } = absences(after(aJob(), { tag: 'cancelAsked' }), 1);
+    const { state } = absences(after(aJob(), cancelAsked), 1);
     expect(state).toMatchObject({ status: 'failed', failure: { kind: 'cancelled', retryable: false } });
   });
 
   test('[R4] is not cancelled after it succeeded', () => {
-    expect(absences(after(aJob(), { tag: 'cancelAsked' }, succeeded), 1).state.status).toBe('processing');
+    expect(absences(after(aJob(), cancelAsked, succeeded), 1).state.status).toBe('processing');
   });
 
   test('[R4] is missing its outputs where it succeeded', () => {

@@ -1,5 +1,5 @@
 import { advance, aJob, after, told } from '../../a-job';
-import { absences, broke, everyFact, executed, started, succeeded } from '../facts';
+import { absences, broke, everyFact, executed, started, succeeded } from '../../facts';
 
 describe.each([
   ['completed', after(aJob(), started, executed('3'), succeeded)],

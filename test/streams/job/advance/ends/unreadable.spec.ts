@@ -1,6 +1,6 @@
 import type { Job } from '../../../../../streams/job/job';
 import { advance, aJob, after, anOutput, told, type Fact } from '../../a-job';
-import { absent, found, step } from '../facts';
+import { absent, executed, found, step, succeeded } from '../../facts';
 
 describe('an answer about a job that cannot be read', () => {
   const unreadable: Fact = { tag: 'unreadable' };
@@ -24,7 +24,7 @@ describe('an answer about a job that cannot be read', () => {
   });
 
   test('is a success without its outputs where success was heard, and keeps those that frames named', () => {
-    const job = after(aJob(), { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] }, { tag: 'succeeded' });
+    const job = after(aJob(), executed(), succeeded);
     expect(read(job, 10, 5_100, 10_200).state).toMatchObject({
       status: 'failed',
       failure: { kind: 'missing_output', message: expect.stringContaining('reported success') as string },

@@ -1,29 +1,9 @@
 import { jobBoard, type BoardEvent, type Change } from '../../../../../streams/board/board';
 import { jobOf } from '../../../../../streams/job/job';
-import type { FailureKind, JobState, RetryPolicy } from '../../../../../streams/job/job-state';
+import type { JobState, RetryPolicy } from '../../../../../streams/job/job-state';
 import { defaultTiming as timing } from '../../../../../streams/job/timing';
-import { aFailure, anOutput, aState, sampling, type Fact } from '../../a-job';
-
-export const SERVER = 'http://comfyui';
-
-export const started: Fact = { tag: 'started' };
-export const step = (value: number): Fact => ({ tag: 'stepped', nodeId: '2', value, max: 10 });
-export const executed: Fact = { tag: 'executed', nodeId: '3', outputs: [anOutput('3')] };
-export const succeeded: Fact = { tag: 'succeeded' };
-export const absent: Fact = { tag: 'absent' };
-export const foundRunning: Fact = { tag: 'found', where: 'running' };
-export const broke = (kind: FailureKind): Fact => ({ tag: 'broke', failure: aFailure(kind) });
-export const ended = (kind: FailureKind): Fact => ({ tag: 'ended', outcome: aFailure(kind) });
-export const refused = (kind: FailureKind): Fact => ({ tag: 'refused', failure: aFailure(kind) });
-export const accepted: Fact = { tag: 'accepted', postedAt: 0 };
-export const cancelAsked: Fact = { tag: 'cancelAsked' };
-export const abandoned: Fact = { tag: 'abandoned' };
-export const posting = (runId: string, clientId = 'c', serverUrl = SERVER): Fact => ({
-  tag: 'posting',
-  runId,
-  clientId,
-  serverUrl,
-});
+import { aState, sampling, type Fact } from '../../a-job';
+import { absent } from '../../facts';
 
 /** A board with the job `p`, taken by ComfyUI, its socket open; facts come a millisecond apart, by the run's id. */
 export function aRetried(retry: RetryPolicy | undefined, more: Partial<JobState> = {}) {

@@ -1,26 +1,25 @@
-import { anOutput, type Fact } from '../../a-job';
+import { type Fact } from '../../a-job';
 import {
   abandoned,
   absent,
   accepted,
-  aRetried,
   broke,
   cancelAsked,
   ended,
   executed,
-  foundRunning,
+  found,
   posting,
   refused,
-  resubmit,
   started,
   step,
   succeeded,
-} from './a-retried';
+} from '../../facts';
+import { aRetried, resubmit } from './a-retried';
 
 describe('between two runs', () => {
   const between = () => {
     const kit = aRetried(resubmit);
-    kit.told('p', started, step(6), executed, broke('out_of_memory'));
+    kit.told('p', started, step(6), executed(), broke('out_of_memory'));
     return kit;
   };
 
@@ -30,15 +29,15 @@ describe('between two runs', () => {
     { tag: 'snapshot', nodes: [] },
     { tag: 'executing', nodeId: '3' },
     { tag: 'cached', nodeIds: ['1'] },
-    executed,
+    executed(),
     succeeded,
     broke('node_error'),
-    foundRunning,
-    { tag: 'found', where: 'pending', ahead: 4 },
-    { tag: 'ended', outcome: [anOutput('3')] },
+    found('running'),
+    found('pending', 4),
+    ended(),
     ended('out_of_memory'),
     absent,
-    accepted,
+    accepted(),
     abandoned,
   ])('[R3] $tag of the last run changes nothing', (fact) => {
     const { told, board } = between();

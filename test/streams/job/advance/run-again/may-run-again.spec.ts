@@ -1,6 +1,6 @@
 import { nextLookAtOf } from '../../../../../streams/job/job';
 import { advance, aFailure, aJob, after, anOutput, aState, told, type Fact } from '../../a-job';
-import { absences, absent, broke, executed, found, started, step, succeeded } from '../facts';
+import { absences, absent, broke, cancelAsked, executed, found, started, step, succeeded } from '../../facts';
 
 describe('a job that may run again', () => {
   const retry = { maxAttempts: 2, onLost: 'resubmit' as const };
@@ -39,9 +39,9 @@ describe('a job that may run again', () => {
   });
 
   test('is not run again once a cancel was asked for, before the end or after', () => {
-    const before = after(mayRunAgain, { tag: 'cancelAsked' }, outOfMemory);
+    const before = after(mayRunAgain, cancelAsked, outOfMemory);
     expect(before.state).toMatchObject({ status: 'failed', failure: { kind: 'out_of_memory' } });
-    const later = after(mayRunAgain, outOfMemory, { tag: 'cancelAsked' });
+    const later = after(mayRunAgain, outOfMemory, cancelAsked);
     expect(later.state).toMatchObject({ status: 'failed', failure: { kind: 'cancelled' } });
   });
 

@@ -1,19 +1,7 @@
 import { runIdOf } from '../../../../../streams/job/job-state';
-import { anOutput } from '../../a-job';
-import {
-  absent,
-  accepted,
-  aRetried,
-  broke,
-  executed,
-  foundRunning,
-  posting,
-  resubmit,
-  SERVER,
-  started,
-  step,
-  succeeded,
-} from './a-retried';
+import { SERVER, anOutput } from '../../a-job';
+import { absent, accepted, broke, ended, executed, found, posting, started, step, succeeded } from '../../facts';
+import { aRetried, resubmit } from './a-retried';
 
 const ELSEWHERE = 'http://elsewhere';
 
@@ -34,7 +22,7 @@ describe('the next run', () => {
   test('is not looked for until its server took it, then there and nowhere else', () => {
     const { told, board } = posted('d', ELSEWHERE);
     expect(board.due(ELSEWHERE, 1e12)).toEqual([]);
-    told('r2', accepted);
+    told('r2', accepted());
     expect(board.due(ELSEWHERE, 1e12).map(({ state }) => runIdOf(state))).toEqual(['r2']);
     expect(board.due(SERVER, 1e12)).toEqual([]);
   });
@@ -42,15 +30,17 @@ describe('the next run', () => {
   test('[R5] is told of by its own frames and looks; those of the run before are nobody’s', () => {
     const { told, last, board } = posted();
     const before = board.job('p');
-    expect(told('p', started, step(9), executed, succeeded, broke('node_error'), absent, foundRunning)).toEqual([]);
+    expect(told('p', started, step(9), executed(), succeeded, broke('node_error'), absent, found('running'))).toEqual(
+      [],
+    );
     expect(board.job('p')).toBe(before);
-    told('r2', started, step(9), executed, succeeded);
+    told('r2', started, step(9), executed(), succeeded);
     expect(last()).toMatchObject({ promptId: 'p', status: 'completed', progress: 100, attempt: 2, runId: 'r2' });
   });
 
   test('[R6] is looked up once after its session’s socket is open anew, and its old session is not asked', () => {
     const { told, take, board } = posted('d', ELSEWHERE);
-    told('r2', accepted);
+    told('r2', accepted());
     take({ tag: 'linked', clientId: 'd', at: 50 });
     expect(board.due(ELSEWHERE, 50)).toHaveLength(1);
     told('r2', started);
@@ -77,7 +67,7 @@ describe('the next run', () => {
 
   test('[R4] is lost after looks of its own', () => {
     const { told, lose, last } = posted();
-    told('r2', accepted);
+    told('r2', accepted());
     told('p', absent, absent, absent);
     lose('p');
     expect(last()).toMatchObject({ status: 'queued', attempt: 2 });
@@ -116,8 +106,8 @@ describe('the next run', () => {
     take({ tag: 'accepted', promptId: 'r2', runId: 'theirs', postedAt: 0, at: 9 });
     expect(last()).toMatchObject({ promptId: 'p', runId: 'theirs', status: 'processing' });
     expect(board.run('r2')).toBeUndefined();
-    expect(told('r2', executed, succeeded)).toEqual([]);
-    told('theirs', executed, { tag: 'ended', outcome: [anOutput('3')] });
+    expect(told('r2', executed(), succeeded)).toEqual([]);
+    told('theirs', executed(), ended());
     expect(last()).toMatchObject({ promptId: 'p', status: 'completed' });
     expect(board.run('theirs')).toBeUndefined();
   });
@@ -134,7 +124,7 @@ describe('the next run', () => {
   test('taken up by another instance is told of by the run’s id from there on', () => {
     const { told, last } = aRetried(resubmit, { attempt: 2, runId: 'r2', epoch: 9 });
     expect(told('p', started)).toEqual([]);
-    told('r2', started, executed, { tag: 'ended', outcome: [anOutput('3')] });
+    told('r2', started, executed(), ended());
     expect(last()).toMatchObject({ promptId: 'p', status: 'completed', attempt: 2 });
   });
 });

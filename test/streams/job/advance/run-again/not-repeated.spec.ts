@@ -1,19 +1,7 @@
 import type { FailureKind } from '../../../../../streams/job/job-state';
 import { aFailure } from '../../a-job';
-import {
-  abandoned,
-  accepted,
-  aRetried,
-  broke,
-  cancelAsked,
-  ended,
-  posting,
-  refused,
-  resubmit,
-  started,
-  succeeded,
-  three,
-} from './a-retried';
+import { abandoned, accepted, broke, cancelAsked, ended, posting, refused, started, succeeded } from '../../facts';
+import { aRetried, resubmit, three } from './a-retried';
 
 describe('a run that failed and is not repeated', () => {
   test.each<FailureKind>(['node_error', 'interrupted'])('%s', (kind) => {
@@ -70,12 +58,12 @@ describe('a run that failed and is not repeated', () => {
   test('the last that it may have: it settles with what that one failed of', () => {
     const { told, lose, last, reruns, board } = aRetried(resubmit);
     told('p', broke('out_of_memory'), posting('r2'));
-    told('r2', accepted);
+    told('r2', accepted());
     lose('r2');
     told('p', posting('r3'));
-    told('r3', accepted, started, broke('out_of_memory'));
+    told('r3', accepted(), started, broke('out_of_memory'));
     expect(last()).toMatchObject({ status: 'failed', phase: 'settled', attempt: 3, runId: 'r3' });
-    expect(last().failure).toEqual(aFailure('out_of_memory'));
+    expect(last().failure).toEqual(aFailure('out_of_memory', '2'));
     expect(reruns()).toEqual(['out_of_memory', 'lost']);
     expect(board.jobs.size).toBe(0);
   });

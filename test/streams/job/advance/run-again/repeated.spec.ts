@@ -2,23 +2,21 @@ import { from } from 'rxjs';
 import type { JobState } from '../../../../../streams/job/job-state';
 import { neverBackward } from '../../../../../streams/operators/never-backward';
 import { defaultTiming as timing } from '../../../../../streams/job/timing';
+import { SERVER } from '../../a-job';
 import {
   abandoned,
   absent,
   accepted,
-  aRetried,
   broke,
   ended,
   executed,
-  foundRunning,
+  found,
   posting,
-  resubmit,
-  SERVER,
   started,
   step,
   succeeded,
-  three,
-} from './a-retried';
+} from '../../facts';
+import { aRetried, resubmit, three } from './a-retried';
 
 describe('a run that failed and may be repeated', () => {
   test.each([
@@ -39,7 +37,7 @@ describe('a run that failed and may be repeated', () => {
     told('p', started, step(6));
     told('p', absent, absent);
     later(3 * timing.lostAfterMs);
-    told('p', foundRunning);
+    told('p', found('running'));
     expect(reruns()).toEqual([]);
     lose('p');
     expect(last()).toMatchObject({ status: 'queued', attempt: 2 });
@@ -60,7 +58,7 @@ describe('a run that failed and may be repeated', () => {
   test('says so once more for each run that fails', () => {
     const { told, reruns, last } = aRetried(three);
     told('p', broke('out_of_memory'), posting('r2'));
-    told('r2', accepted, started, broke('out_of_memory'));
+    told('r2', accepted(), started, broke('out_of_memory'));
     expect(reruns()).toEqual(['out_of_memory', 'out_of_memory']);
     expect(last()).toMatchObject({ status: 'queued', attempt: 3 });
   });
@@ -76,7 +74,7 @@ describe('a run that failed and may be repeated', () => {
   test('shows a watcher the way back to the queue', () => {
     const { told, states } = aRetried(three);
     told('p', started, step(6), broke('out_of_memory'), posting('r2'));
-    told('r2', accepted, started, step(1), step(9), executed, succeeded);
+    told('r2', accepted(), started, step(1), step(9), executed(), succeeded);
     const seen: JobState[] = [];
     from(states())
       .pipe(neverBackward())

@@ -4,7 +4,8 @@ import { isSettled, runIdOf, type JobState, type RetryPolicy } from '../../../..
 import { neverBackward } from '../../../../../streams/operators/never-backward';
 import { anyFact } from '../../arbitrary-events';
 import { runs } from '../../../../support/jest/runs';
-import { abandoned, aRetried, broke, ended } from './a-retried';
+import { abandoned, broke, ended } from '../../facts';
+import { aRetried } from './a-retried';
 
 describe('whatever comes', () => {
   const retry = fc.record(

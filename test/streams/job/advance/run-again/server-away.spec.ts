@@ -1,15 +1,5 @@
-import {
-  abandoned,
-  accepted,
-  aRetried,
-  executed,
-  posting,
-  resubmit,
-  started,
-  step,
-  succeeded,
-  three,
-} from './a-retried';
+import { abandoned, accepted, executed, posting, started, step, succeeded } from '../../facts';
+import { aRetried, resubmit, three } from './a-retried';
 
 describe('a server that stays away', () => {
   test('gives a job up to another where its policy says so', () => {
@@ -33,10 +23,10 @@ describe('a server that stays away', () => {
   test('does not fail a job that has had its last attempt: the server may be back', () => {
     const { told, last, board } = aRetried({ maxAttempts: 2, onLost: 'resubmit' });
     told('p', abandoned, posting('r2'));
-    told('r2', accepted, started);
+    told('r2', accepted(), started);
     expect(told('p', abandoned)).toEqual([]);
     expect(board.job('p')?.state).toMatchObject({ status: 'processing', attempt: 2 });
-    told('r2', executed, succeeded);
+    told('r2', executed(), succeeded);
     expect(last()).toMatchObject({ status: 'completed', attempt: 2 });
   });
 });
