@@ -10,19 +10,19 @@ export interface StoredJob {
   readonly workflow: StoredWorkflow | undefined;
 }
 
-/** What is to be done to a job, whoever wants it. */
+/** What one part of the pipeline wants done to a job: values, so that no part calls one that is made after it. */
 export type Demand =
   | { readonly tag: 'takeUp'; readonly job: StoredJob }
-  /** Another instance passes on what its caller asked. */
+  /** Another instance passes on its caller's cancel. */
   | { readonly tag: 'cancel'; readonly promptId: string }
-  /** Likewise a report that came to it. */
+  /** Another instance passes on a report that came to it. */
   | { readonly tag: 'report'; readonly promptId: string; readonly report: JobReport }
-  /** Another instance that had the session before has closed its socket only now. */
+  /** The instance that had the session before has closed its socket only now. */
   | { readonly tag: 'evicted'; readonly clientId: string }
   /** Another instance has the job: its lease was lost here, or a write was refused. */
   | { readonly tag: 'letGo'; readonly promptId: string };
 
-/** R15: a mistake of ours while we are at work on one job ends that job, and nothing else. */
+/** R15: an error of our own code while it works on one job fails that job, and nothing else. */
 export const endingJob =
   (state: JobState, clock: SchedulerLike): MonoTypeOperatorFunction<BoardEvent> =>
   (event$) =>

@@ -7,18 +7,18 @@ import { Overslept } from '../streams/operators/error-after-sleep';
 import type { Telemetry } from './telemetry/telemetry-event';
 import type { Report } from '../streams/operators/reporting';
 
-/** What every part of the pipeline needs besides its own. */
+/** What every part of the pipeline needs. */
 export interface Env {
   readonly clock: SchedulerLike;
   readonly random: () => number;
   readonly report: Report;
-  /** Told what happens; absent where nobody counts it. */
+  /** The owner's telemetry listener, if there is one. */
   readonly tell?: Telemetry | undefined;
-  /** Between tries at a server or a store. */
+  /** The waits between attempts at a server or a store. */
   readonly backoff: Backoff;
 }
 
-/** Whether an error comes from outside and may pass. Anything else is a mistake of ours, and is not tried again. */
+/** Whether an error comes from outside and may pass. Any other is a bug of ours, and the operation is not repeated. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof NoAnswer ||
   error instanceof StoreUnavailable ||

@@ -57,7 +57,7 @@ export interface CallParts {
   readonly curves: Pick<KeptCurves, 'of'>;
 }
 
-/** What a pipeline's owner may call. */
+/** The methods of `Pipeline`, made of the instance's parts. */
 export function callsOf(parts: CallParts, env: Env): Pipeline {
   const { choice, sessions, store, reads, life, submit, track } = parts;
   const whileOpen =
@@ -97,13 +97,16 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
   };
 }
 
-/** Before the request is looked at: what it is none of, `submit` rejects. */
+/** The type for the span of `submit`, which starts before the request is checked: it may be anything. */
 const typeOf = (request: unknown): Attributes => {
   const type: unknown = typeof request === 'object' && request !== null ? Reflect.get(request, 'type') : undefined;
   return typeof type === 'string' ? { 'jobstream.type': type } : {};
 };
 
-/** What comes here while the job is watched here, else what another instance shows of it; until the job settles. */
+/**
+ * The board's previews while this instance watches the job, else those that another instance publishes; until it
+ * settles.
+ */
 function previews(
   promptId: string,
   { board, local, store, reads, stop$ }: CallParts,
@@ -111,7 +114,7 @@ function previews(
 ): Observable<Preview> {
   const unended = (error: unknown): Observable<never> => {
     if (error instanceof UnknownJob) return EMPTY;
-    // While the store is away, or what is there is not ours, nothing is known of a job that another instance watches.
+    // The store is away, or the stored value is not ours: a job that another instance watches may go on, so wait.
     if (!(error instanceof StoreUnavailable || error instanceof UnreadableState)) report('previews', error);
     return NEVER;
   };
@@ -125,7 +128,10 @@ function previews(
   ).pipe(takeUntil(stop$));
 }
 
-/** The jobs here as they are now, then those that others watch as they are stored; the first alone where the store does not answer (R12). */
+/**
+ * This instance's jobs as they are now, then other instances' as they are stored; only the first if the store is away
+ * (R12).
+ */
 function live({ board, writer, store }: CallParts, { report }: Env, onPartial?: () => void): Observable<JobState> {
   const here = [...board.jobs.values()].map(({ state }) => state);
   const ids = new Set(here.map(({ promptId }) => promptId));
@@ -134,7 +140,7 @@ function live({ board, writer, store }: CallParts, { report }: Env, onPartial?: 
     .pipe(reporting('store', report), tap({ error: onPartial ?? noop }), orNothing);
   return concat(from(here), elsewhere$).pipe(
     map((state) => board.job(state.promptId)?.state ?? writer.waiting(state.promptId) ?? state),
-    // Redis that is full still has as live what has ended here.
+    // The store may still list as live a job that has ended here: a full Redis refused the write of its end.
     filter((state) => !isSettled(state)),
   );
 }

@@ -32,13 +32,13 @@ import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 import { remember } from '../../streams/maps/remember';
 
-/** When the store is looked at after a session's holder was asked; twice as long each time that it shows nothing. */
+/** After a session's holder received the cancel, the store is checked after 100 ms, then at doubled waits up to 4 s. */
 const HEARD_MS = 100;
 const SELDOM_MS = 4_000;
-/** How often a session that nobody holds is asked, and for how long so often: a successor comes within ten seconds. */
+/** While nobody receives it, it is sent again each 250 ms for the first 10 s: in that time a successor takes over. */
 const UNHEARD_MS = 250;
 const SUCCESSION_MS = 10_000;
-/** For how long a job's cancel is passed on: no outage of the store, and no successor, is waited for longer. */
+/** An instance passes a job's cancel on for an hour at most, however long the store or a successor stays away. */
 const ASKING_MS = 3_600_000;
 
 export interface CancellingParts {
@@ -50,14 +50,17 @@ export interface CancellingParts {
   readonly life: Pick<Life, 'run'>;
 }
 
-/** What one time of asking came to: the job has it in the store, or has ended; somebody listens, who may be suspended or cut off; nobody does. */
+/**
+ * The result of one request to cancel. `obeyed`: the stored state shows the cancel, or the job has ended. `heard`: an
+ * instance listens on the session's channel, but may be suspended or cut off. `unheard`: none listens.
+ */
 type Asked = 'obeyed' | 'heard' | 'unheard';
 
-/** Stopping jobs, whoever watches them. */
+/** Stops jobs, whichever instance watches them. */
 class Cancelling {
   readonly #parts: CancellingParts;
   readonly #env: Env;
-  /** The jobs whose cancel is being passed on, `bounds.cancels` at most: past that the oldest are given up. */
+  /** The jobs whose cancel is being passed on, 1,000 at most (`bounds.cancels`): one more drops the oldest. */
   readonly #asked = new Map<string, Subject<void>>();
 
   constructor(parts: CancellingParts, env: Env) {
@@ -81,7 +84,9 @@ class Cancelling {
     return this.#parts.board.job(promptId) !== undefined;
   }
 
-  /** Stops the job here, if it is here or comes here; if it is another's, or becomes so meanwhile, has that one do it. */
+  /**
+   * Stops the job while this instance has it, and asks the instance that has it otherwise; the job may change hands.
+   */
   #stopped(promptId: string): Observable<BoardEvent> {
     const stop$ = defer(() => (this.#isHere(promptId) ? this.#parts.posting.stop(promptId) : EMPTY));
     const again$ = defer(() => (this.#isHere(promptId) ? this.#stopped(promptId) : EMPTY));
@@ -89,7 +94,7 @@ class Cancelling {
     return concat(stop$, elsewhere$);
   }
 
-  /** Has the cancel passed on for `ASKING_MS` at most. A later one of the same job takes its place. */
+  /** Passes the cancel on for `ASKING_MS` at most. A later cancel of the same job replaces it. */
   #passedOn(promptId: string): Observable<never> {
     const { clock, report } = this.#env;
     return defer(() => {
@@ -115,9 +120,9 @@ class Cancelling {
   }
 
   /**
-   * Asks whoever holds the job's session until the store shows that it was heard, or the job is here. That somebody listens
-   * proves nothing (R7): Redis counts a holder that is suspended, or whose link is half open, and a successor may not
-   * know the job yet.
+   * Asks the holder of the job's session until the stored state shows the cancel, or this instance has the job. A
+   * listener on the channel proves nothing: Redis also counts a holder that is suspended or whose link is half open,
+   * and a successor may not know the job yet.
    */
   #asking(promptId: string): Observable<never> {
     const { clock } = this.#env;
@@ -142,7 +147,7 @@ class Cancelling {
     );
   }
 
-  /** Asks once, unless the job has ended; or has been asked before, and the store shows it. */
+  /** Asks once, unless the job has ended, or it was asked before and the stored state shows the cancel. */
   #ask(promptId: string, before: boolean): Observable<Asked> {
     const { reads, store } = this.#parts;
     return from(reads.present(promptId)).pipe(
@@ -150,7 +155,7 @@ class Cancelling {
         if (state !== undefined && (isSettled(state) || (before && state.cancelAskedAt !== undefined)))
           return of<Asked>('obeyed');
         const session = state && sessionOf(state);
-        // Redis came back empty, say: whoever has the job writes it again.
+        // Redis came back empty, say: the instance that has the job will write it again.
         if (session === undefined) return of<Asked>('unheard');
         const request = { tag: 'cancel', promptId } as const;
         return store.leases.ask(session, request).pipe(map((heard): Asked => (heard ? 'heard' : 'unheard')));
@@ -163,7 +168,7 @@ class Cancelling {
   }
 }
 
-/** Stops a job here, or has the instance do so that watches it; see `Pipeline.cancel`. */
+/** `Pipeline.cancel` of one instance. */
 export function cancelling(parts: CancellingParts, env: Env): Pipeline['cancel'] {
   const all = new Cancelling(parts, env);
   return (promptId) => all.cancel(promptId);

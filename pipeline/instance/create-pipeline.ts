@@ -40,13 +40,13 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 
 export type { PipelineOptions };
 
-/** When a settled state is written once more: a Redis that dies, or fails over, may lose what it acknowledged. */
+/** A settled state is written again after 20 s: a Redis that crashes or fails over may lose acknowledged writes. */
 const CONFIRM_MS = 20_000;
 
 /**
- * Starts watching: opens a socket to each server and takes up every unsettled job of the store that nobody watches. Waits
- * for neither: what is away is tried again. Throws a `TypeError` that names it for an option that is not known or cannot be taken,
- * for no servers, for a URL that is none, and for a URL or name that two servers have.
+ * Starts an instance: it opens a socket to each server and takes up every unsettled job of the store that no instance
+ * watches. Returns at once; a server or store that is away is tried again. Throws a `TypeError` for an unknown or
+ * invalid option, which it names, for no servers, for an invalid URL, and for a URL or name that two servers share.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report, tell, clock, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
@@ -107,14 +107,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return toldOf(calls, writer, env);
 }
 
-/** Tells that the pipeline is there, and what may be asked of it. */
+/** Tells the telemetry that the pipeline has opened, with what a metrics page reads of it. */
 function toldOf(calls: Pipeline, writer: WriteBehind, { tell }: Env): Pipeline {
   const backlog = (): Backlog => ({ jobs: writer.pending(), oldestMs: writer.oldestMs() });
   tell?.({ tag: 'opened', pipeline: { servers: () => calls.servers(), backlog } });
   return calls;
 }
 
-/** A write of ours was refused: another instance has the job, unless it was taken up here again meanwhile. */
+/**
+ * Lets a job go whose write was refused, as another instance has it; not if this instance has taken it up again since.
+ */
 function lettingGo({ promptId, epoch }: JobState, board: BoardView, { tell }: Env): readonly Demand[] {
   tell?.({ tag: 'fenced' });
   const job = board.job(promptId);
@@ -141,13 +143,13 @@ function serversOf(
   });
 }
 
-/** Two servers that are one would each count, ask and watch its jobs. */
+/** One server given twice would be asked twice, and its jobs counted twice. */
 function refuseTwice(what: string, given: readonly string[]): void {
   const twice = given.find((each, n) => given.indexOf(each) < n);
   if (twice !== undefined) throw new TypeError(`two servers have the ${what} ${twice}; give each once`);
 }
 
-/** A training takes as long as it takes. */
+/** The default deadline of a job, ms; a training has none. */
 const timeoutOf =
   (timeoutMs: number) =>
   (type: string): number | undefined =>

@@ -23,14 +23,14 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 const KEPT_AFTER_MS = 5_000;
 /** How often the durations that other instances learnt are read, ms. */
 const READ_MS = 300_000;
-/** So many are forgotten at each read, at most: the rest goes at the next ones. */
+/** How many durations are removed from the store after one read, at most; the rest goes after the next reads. */
 const FORGOTTEN = 10_000;
 
-/** What runs teach of nodes' durations, shared with all instances on the store. */
+/** How long nodes took in earlier runs, shared by all instances on the store. */
 export interface LearnedDurations {
   readonly durationsOn: (serverUrl: string) => Durations;
   readonly learn: (measured: Change & { readonly tag: 'measured' }) => void;
-  /** Reads and keeps what was learnt, while somebody is subscribed. Emits nothing; what the store cannot do is reported. */
+  /** Reads and writes the stored durations while subscribed to. Emits nothing; reports what the store cannot do. */
   readonly kept$: Observable<never>;
 }
 
@@ -38,7 +38,8 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const known = learned();
   const news$ = new Subject<readonly LearnedEntry[]>();
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
-  // Two instances each keep what the other has dropped: what there is no room for goes from the store, too (R16).
+  // Entries that exceed the bound here are removed from the store, too (R16): else each instance would store again what
+  // another has dropped.
   const taken = (entries: readonly LearnedEntry[]): void => {
     const gone = known.take(entries).slice(0, FORGOTTEN);
     if (gone.length > 0) news$.next(gone);
@@ -50,7 +51,7 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const written$ = news$.pipe(
     bufferTime(KEPT_AFTER_MS, clock),
     filter((news) => news.length > 0),
-    // The last of several texts under one key counts.
+    // Of several entries under one key the last is written.
     concatMap((news) => attempted(defer(() => store.learn([...new Map(news.flat()).entries()])))),
   );
   return {

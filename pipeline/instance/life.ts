@@ -42,7 +42,7 @@ import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { reporting } from '../../streams/operators/reporting';
 
-/** How long `submit` and `cancel` keep their caller waiting for ComfyUI. */
+/** How long `submit` and `cancel` let their caller wait for ComfyUI, ms. */
 const ANSWER_MS = 10_000;
 /** How often due looks and sockets are compared with the clock. Costs no request. */
 const TICK_MS = 250;
@@ -63,15 +63,15 @@ export interface LifeParts {
   readonly store: JobStore;
   readonly closeStore: () => Observable<unknown>;
   readonly stop$: ReplaySubject<void>;
-  /** Demands of other parts than the sessions. */
+  /** Demands that do not come from the sessions: jobs to let go, as their write was refused. */
   readonly demand$: Observable<Demand>;
   readonly outage$: Observable<BoardEvent>;
 }
 
-/** A pipeline's life: the one subscription that everything runs on, and its end. */
+/** A pipeline's life: the one subscription on which all jobs run, and its end. */
 export interface Life {
   readonly states$: Observable<JobState>;
-  /** Runs a command to its end. After `ANSWER_MS` it goes on by itself. Rejects with `PipelineClosed`. */
+  /** Runs a command. Resolves at its end, or after `ANSWER_MS`, when it goes on. Rejects with `PipelineClosed`. */
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
   readonly isOver: () => boolean;
   readonly close: () => Promise<void>;
@@ -80,12 +80,12 @@ export interface Life {
 
 export function lifeOf(parts: LifeParts, env: Env): Life {
   const { clock } = env;
-  /** The only way back: what callers want done, and runs that are to be repeated. */
+  /** The only way back into the stream: callers' commands, and the next runs of jobs. */
   const call$ = new Subject<Observable<BoardEvent>>();
   const told$ = toldChanges(parts, call$, env);
   let over = false;
 
-  // The one long-lived subscription. An error is a mistake of ours outside any job: it ends the pipeline.
+  // The one long-lived subscription. An error here is a bug of ours outside any job: it ends the pipeline (R15).
   const ended = new Promise<Error | undefined>((resolve) => {
     const kept$ = merge(parts.durations.kept$, parts.curves.kept$).pipe(takeUntil(parts.stop$));
     merge(told$, renewals(parts, env), kept$).subscribe({
@@ -121,7 +121,7 @@ export function lifeOf(parts: LifeParts, env: Env): Life {
   };
 }
 
-/** Every change of every job here, carried out before anybody else hears of it. */
+/** Every change of every job here; `carryOut` has told watchers and store of it before subscribers get it. */
 function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, env: Env): Observable<Change> {
   const { clock, random, report } = env;
   const { servers, sessions, posting, board, stop$ } = parts;
@@ -142,13 +142,14 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
   );
 }
 
-/** Tells watchers, the store and other instances of a change; or posts a job's next run. */
+/** Tells watchers, the store and other instances of a change, or starts a job's next run. */
 function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<BoardEvent>>, { tell }: Env): void {
   const { local, writer, store, durations, curves, keys, pictures, board, posting } = parts;
   switch (change.tag) {
     case 'state':
       tell?.(change);
-      // The board has the job no more: who asks while the end is told would be given what waited before it.
+      // An end goes to the writer first: the board no longer has the job, so a watcher that calls `get` when it is told
+      // of the end would be given the older state that waits to be written.
       if (isSettled(change.state)) writer.put(change.state);
       local.states.tell(change.state.promptId, change.state);
       if (isSettled(change.state)) {
@@ -182,7 +183,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
   }
 }
 
-/** Does what is demanded, and tells the board. */
+/** The events by which a demand is done. */
 const fulfilled =
   (posting: Pick<Posting, 'takenUp' | 'stop'>, clock: SchedulerLike) =>
   (demand: Demand): Observable<BoardEvent> => {
@@ -200,7 +201,7 @@ const fulfilled =
     }
   };
 
-/** Writes what is unwritten, gives sessions back, ends all watching, closes everything. Never rejects. */
+/** Ends all watching, writes what is unwritten, gives the sessions back, closes store and servers. Never rejects. */
 async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   const { servers, sessions, local, pictures, curves, writer, closeStore } = parts;
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
@@ -222,7 +223,7 @@ async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   await Promise.all(servers.map((server) => server.close())).catch((error: unknown) => report('closing', error));
 }
 
-/** A socket that we closed ourselves is opened at once; any other waits 0.5–30 s. */
+/** The wait before a socket is opened again: none if this instance closed it, else 0.5–30 s. */
 function socketBackoff(random: () => number): Backoff {
   const backoff = jittered({ firstMs: 500, maxMs: 30_000, steadyMs: 10_000 }, random);
   return {

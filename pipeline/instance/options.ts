@@ -10,27 +10,34 @@ import { defaultTiming, type Timing } from '../../streams/job/timing';
 import { filled, isRecord, MOST_TIMER_MS, refuseUnknown, type Kind } from '../../streams/options';
 import type { Report } from '../../streams/operators/reporting';
 
-/** What a pipeline is made of; all but `servers` and `store` has a default. */
+/** The options of a pipeline; all but `servers` and `store` have a default. */
 export interface PipelineOptions {
-  /** ComfyUI's URLs, credentials allowed; or with headers of your own, and the job types each takes. */
+  /**
+   * ComfyUI's URLs, credentials allowed; or objects with a URL, headers of your own, and the job types a server takes.
+   */
   readonly servers: readonly (string | ServerOptions)[];
-  /** Closed with the pipeline; where several have it, with the last of them. */
+  /** Closed with the pipeline; if several pipelines of this process share it, with the last of them. */
   readonly store: JobStore;
-  /** Where trouble that ends nothing is told; nowhere by default. */
+  /** Called with each error that ends nothing; by default such errors are dropped. */
   readonly report?: Report;
-  /** Told what happens, for metrics; nobody by default. OpenTelemetry spans need none: they go to the SDK that is registered. */
+  /** Called with each event, for metrics. OpenTelemetry spans do not need it: they go to the registered SDK. */
   readonly telemetry?: Telemetry;
-  /** `asyncScheduler` where absent; another one for tests in virtual time. */
+  /** `asyncScheduler` by default; give another one for tests in virtual time. */
   readonly clock?: SchedulerLike;
-  /** For jitter: 0–1; `Math.random` where absent. */
+  /** Numbers from 0 to 1, for jitter; `Math.random` by default. */
   readonly random?: () => number;
-  /** How many ms a job may take in all where its request does not say, trainings (`lora_training`) excepted; 12 h where absent, `Infinity` for no bound. */
+  /**
+   * How long a job may take in all if its request does not say, ms; trainings (`lora_training`) have no limit. 12 h by
+   * default, `Infinity` for no limit.
+   */
   readonly timeoutMs?: number;
-  /** What one user may have under way; 1,000 jobs, 16 MiB and 60,000 nodes where absent. */
+  /** What one user's unsettled jobs may come to; 1,000 jobs, 16 MiB of workflows and 60,000 nodes by default. */
   readonly userLimits?: Partial<UserLimits>;
-  /** When jobs are looked up; `defaultTiming` for what is absent: 30 s while frames flow, 3 s without a socket. */
+  /**
+   * When jobs are looked up; `defaultTiming` for absent fields: each 30 s while frames flow, each 3 s without a socket.
+   */
   readonly timing?: Partial<Timing>;
-  /** Of WebSockets; `defaultSocketTiming` for what is absent. */
+  /** The time limits of sockets to ComfyUI; `defaultSocketTiming` for absent fields. */
   readonly socketTiming?: Partial<SocketTiming>;
 }
 
@@ -55,8 +62,8 @@ const LIMIT: Kind = {
 };
 
 /**
- * What a pipeline goes by: what is given, checked, and the default of what is absent or `undefined`. Throws a `TypeError` that names
- * what is wrong.
+ * The options, checked, with the default for each that is absent or `undefined`. Throws a `TypeError` that names the
+ * bad one.
  */
 export function checkedOptions(options: PipelineOptions) {
   if (!isRecord(options)) throw new TypeError('a pipeline needs options, an object');
@@ -83,7 +90,9 @@ export function checkedOptions(options: PipelineOptions) {
   };
 }
 
-/** A number from 0 to 1 whatever the caller's function gives: a wait that is none would have a server asked without end. */
+/**
+ * A number from 0 to 1, whatever the caller's function returns: a wait of `NaN` ms would ask a server without pause.
+ */
 function bounded(random: () => number): () => number {
   let given = NaN;
   const ask = harmless('random', () => {

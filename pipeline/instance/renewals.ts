@@ -20,14 +20,19 @@ import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 
-/** A state lives for two hours after its last write, and a node may be silent for longer. */
+/**
+ * Live states are written again each 10 min: the store drops one 2 h after its last write, and a node may take longer.
+ */
 const RENEW_MS = 600_000;
-/** How soon states are written again that the store may have lost: of several signs one is enough, and leases come first. */
+/**
+ * How long after a sign that the store lost writes all live states are written again, ms: several signs come together,
+ * and leases are taken first.
+ */
 const LOST_MS = 1_000;
-/** Jobs renewed in one turn of the event loop. */
+/** Jobs whose states are handed to the writer in one turn of the event loop. */
 const AT_ONCE = 100;
 
-/** Keys reserved again at once. */
+/** How many callers' keys are reserved again at a time. */
 const KEYS_AT_ONCE = 64;
 
 export interface RenewalParts {
@@ -39,8 +44,9 @@ export interface RenewalParts {
 }
 
 /**
- * Has each live job's state written now and then, so that it lives on; and where the store may have lost it, with its key and workflow:
- * a job that waits may not change for long. The ends of the last while likewise.
+ * Writes each live job's state again: every `RENEW_MS`, before it expires; and when the store may have lost it, with
+ * its caller's key and its workflow, as a job that waits may not change for long. Then it also writes the ends of the
+ * last 20 s again.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,
@@ -65,7 +71,7 @@ export function renewals(
   ).pipe(ignoreElements(), takeUntil(stop$));
 }
 
-/** Many values, some in each turn of the event loop. */
+/** Emits many values in slices of `size`, 20 ms apart, so that other work of the event loop comes between. */
 const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>
   from(Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))).pipe(
     mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))),

@@ -4,7 +4,7 @@ import type { JobStore } from '../../sinks/job-store';
 /** How many pipelines of this process have a store. */
 const holders = new WeakMap<JobStore, number>();
 
-/** One pipeline more has the store. What is returned closes it, unless another has it still: that one's jobs would be stored no more. */
+/** Counts one more pipeline on the store. The returned function closes the store if no other pipeline still uses it. */
 export function holdStore(store: JobStore): () => Observable<unknown> {
   holders.set(store, (holders.get(store) ?? 0) + 1);
   return () =>

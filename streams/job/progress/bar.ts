@@ -1,5 +1,5 @@
 import { isSureOf } from './node/node-left';
-import type { RunClock } from './run-clock';
+import { runWith, type RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
 /** The most that is shown before the end. */
@@ -11,9 +11,17 @@ const JUST_NOW_MS = 1_000;
 /** The clock of bars ticks each second: what leaps further was set, or slept. */
 const LEAP_MS = 600_000;
 
-/** The clock moves a bar once a second; that of a run of less than a second, which it would never reach, 40 times. */
+/**
+ * The clock moves a bar once a second; that of a run of less than ten, of which a second is a tenth and more, twenty times; and of less than
+ * one, which it would never reach, 40 times.
+ */
 export const barTickMs = { shortest: 25, longest: 1_000 };
-const tickOf = (totalMs: number): number => (totalMs < barTickMs.longest ? barTickMs.shortest : barTickMs.longest);
+const SHORT_MS = 10_000;
+const MOVES = 20;
+const tickOf = (totalMs: number): number => {
+  if (totalMs < barTickMs.longest) return barTickMs.shortest;
+  return totalMs < SHORT_MS ? totalMs / MOVES : barTickMs.longest;
+};
 
 /** The run with its bar at `at`, and what is left of it. */
 export interface Shown {
@@ -42,7 +50,7 @@ export function shownAt(before: RunClock, at: number): Shown {
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST_SHOWN, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at), nextMs } },
+    run: runWith(run, { shown: { share, at: Math.max(at, shown.at), nextMs } }),
     share,
     leftMs,
     isSure,

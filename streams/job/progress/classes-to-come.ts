@@ -13,7 +13,7 @@ export interface ClassToCome {
   readonly silentMs: number;
   readonly besideStepsMs: number;
   readonly steppingMs: number;
-  /** Steps of the guessed ones, in all their rounds. */
+  /** Steps of the guessed ones, in all their rounds, each as many as it is large. */
   readonly steps: number;
   readonly prior: Prior | undefined;
 }
@@ -24,22 +24,47 @@ const nothing = { nodes: 0, knownMs: 0, sureMs: 0, silentMs: 0, besideStepsMs: 0
 const MOST_CLASSES = 64;
 const OTHERS = '';
 
-/** Adds a node to its class's sum. */
-export function addNode(sums: Map<string, ClassToCome>, { type, prior }: PlanNode, expected: Expected): void {
-  const isOwn = sums.has(type) || sums.size < MOST_CLASSES;
-  const key = isOwn ? type : OTHERS;
-  sums.set(key, changed(sums.get(key) ?? { ...nothing, prior: isOwn ? prior : undefined }, expected, 1));
+/** Adds a node to its class's sum, and what a loop repeats to the sums of theirs. */
+export function addNode(sums: Map<string, ClassToCome>, node: PlanNode, expected: Expected): void {
+  addTimes(sums, node, expected, 1);
+  for (const { node: repeated, expected: each, times } of expected.repeats ?? []) addTimes(sums, repeated, each, times);
 }
 
-/** Takes a node out of its class's sum, which goes with the last of them. */
-export function withoutNode(sums: Versions<ClassToCome>, type: string, expected: Expected): Versions<ClassToCome> {
+function addTimes(
+  sums: Map<string, ClassToCome>,
+  { type, prior, size }: PlanNode,
+  expected: Expected,
+  times: number,
+): void {
+  const isOwn = sums.has(type) || sums.size < MOST_CLASSES;
+  const key = isOwn ? type : OTHERS;
+  sums.set(key, changed(sums.get(key) ?? { ...nothing, prior: isOwn ? prior : undefined }, expected, times, size));
+}
+
+type Sized = Pick<PlanNode, 'type' | 'size'>;
+
+/** Takes a node out of its class's sum, which goes with the last of them; and what a loop repeats out of theirs. */
+export function withoutNode(sums: Versions<ClassToCome>, node: Sized, expected: Expected): Versions<ClassToCome> {
+  let left = withoutTimes(sums, node, expected, 1);
+  for (const { node: repeated, expected: each, times } of expected.repeats ?? [])
+    left = withoutTimes(left, repeated, each, times);
+  return left;
+}
+
+function withoutTimes(
+  sums: Versions<ClassToCome>,
+  { type, size }: Sized,
+  expected: Expected,
+  times: number,
+): Versions<ClassToCome> {
   const key = sums.get(type) === undefined ? OTHERS : type;
   const sum = sums.get(key);
   if (sum === undefined) return sums;
-  return sums.with(key, sum.nodes > 1 ? changed(sum, expected, -1) : undefined);
+  return sums.with(key, sum.nodes > times ? changed(sum, expected, -times, size) : undefined);
 }
 
-function changed(sum: ClassToCome, expected: Expected, sign: 1 | -1): ClassToCome {
+/** The sum with a node so many times more, or less. */
+function changed(sum: ClassToCome, expected: Expected, sign: number, size: number): ClassToCome {
   const { trust, alone, stepMs, fixedMs, steps, rounds } = expected;
   const nodes = sum.nodes + sign;
   if (trust > 0) {
@@ -52,6 +77,6 @@ function changed(sum: ClassToCome, expected: Expected, sign: 1 | -1): ClassToCom
     nodes,
     besideStepsMs: sum.besideStepsMs + sign * fixedMs,
     steppingMs: sum.steppingMs + sign * stepMs * steps * rounds,
-    steps: sum.steps + sign * steps * rounds,
+    steps: sum.steps + sign * steps * rounds * size,
   };
 }

@@ -2,11 +2,11 @@ import { bounds } from '../../bounds';
 import type { NodeSnapshot } from '../job-event';
 import { withoutNode } from './classes-to-come';
 import { counted } from './node/counted';
+import { afterOneRound, withTurn } from './node/turns';
 import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
-import type { PlanNode } from './plan/plan';
-import { planned, typeOf, type RunClock } from './run-clock';
+import { planNodeOf, planned, runWith, type RunClock } from './run-clock';
 import { withDone } from './this-run';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
@@ -53,11 +53,11 @@ export function heardAgain(run: RunClock, at: number): RunClock {
 
 /** The run in which a node has made a step. */
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
-  const type = typeOf(run, id, node);
-  const { paceMs } = node;
+  const { type, size = 1 } = planNodeOf(run, id, node) ?? {};
+  const paceMs = node.paceMs / size;
   const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
   const paces = isNews ? run.paces.with(type, paceMs) : run.paces;
-  return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
+  return runWith(run, { nodes: run.nodes.with(id, node), current, hasBegun: true, paces });
 }
 
 /** A pace that is another by a hundredth is news to those that wait. */
@@ -141,20 +141,20 @@ function started(
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
   const maker = owner === undefined ? undefined : run.nodes.get(owner);
   const nodes =
-    owner === undefined || maker === undefined || maker.makes === true
+    owner === undefined || maker === undefined
       ? run.nodes
-      : run.nodes.with(owner, { ...maker, makes: true });
+      : run.nodes.with(owner, withTurn(maker, run.plan.nodes.get(owner)?.loop, displayId, at));
   const begun: RunClock = {
     ...run,
     // What is heard of first may have begun before, where the beginning was missed.
-    nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId, at), since, at, owner, displayId)),
+    nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
     // Exact, where `[...]` has room for 16 more.
     running: run.running.concat(id),
     heardAt,
   };
   const expected = run.pending.get(id);
   if (expected === undefined || planNode === undefined) return begun;
-  const byClass = withoutNode(run.byClass, planNode.type, expected);
+  const byClass = withoutNode(run.byClass, planNode, expected);
   return { ...begun, pending: run.pending.with(id, undefined), byClass };
 }
 
@@ -169,7 +169,8 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   const through = {
     ...node,
     doneAt: at,
-    ...(value !== undefined && max !== undefined && { value, max, toldValue: node.value }),
+    // What its copies were counted to is no bar of its own.
+    ...(value !== undefined && max !== undefined && node.turn === undefined && { value, max, toldValue: node.value }),
   };
   const done: RunClock = {
     ...run,
@@ -187,30 +188,14 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
 const unplanned: Expected = { fixedMs: 500, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
 /** What it was expected to take; a copy that the run made, what the node behind it is. One that stands for its maker ends with that. */
-function expectedOf(
-  run: RunClock,
-  id: string,
-  owner: string | undefined,
-  displayId: string | undefined,
-  at: number,
-): Expected {
+function expectedOf(run: RunClock, id: string, owner: string | undefined, displayId: string | undefined): Expected {
   const { pending, plan, durations, isCold } = run;
   const copied = displayId === owner ? undefined : plan.nodes.get(displayId ?? '');
   const planned = owner === undefined ? plan.nodes.get(id) : copied;
   if (planned === undefined) return owner === undefined ? unplanned : endsWithMaker;
   const expected = pending.get(id) ?? durations(planned, isCold);
-  return owner === undefined ? afterOneRound(run, planned, expected, at) : expected;
+  return owner === undefined ? afterOneRound(run, planned, expected) : expected;
 }
-
-/** A loop has gone round once when its last node begins: what is to come takes as long each time. */
-function afterOneRound({ nodes }: RunClock, { loop }: PlanNode, expected: Expected, at: number): Expected {
-  const first = nodes.get(loop?.first ?? '');
-  if (loop === undefined || first === undefined || expected.trust > 0) return expected;
-  return { ...expected, fixedMs: (loop.times - 1) * (at - first.startedAt), trust: SEEN_ONCE };
-}
-
-/** As sure as one earlier run. */
-const SEEN_ONCE = 0.8;
 
 /** In larger workflows a branch that is not taken keeps its share: to look for it would cost each frame the whole of them. */
 const LAZY_NODES = 2_000;

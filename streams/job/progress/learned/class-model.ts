@@ -1,32 +1,34 @@
 import { phasesMs, type Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
-import { numbersOf } from '../plan/telling';
+import { amountOf, numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
+import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-rounds';
 import { within } from '../this-run';
 
 /**
- * How a class's time depends on its numbers: a ridge regression of logarithms, streamed. What is known of one node then
- * tells of another of its class with twice the steps or half the size.
+ * How a class's time depends on what it works on, on whether models are loaded first, and on its numbers: a ridge regression of
+ * logarithms, streamed. What is known of one node then tells of another of its class with twice the steps or half the size.
  */
 export interface Model {
-  /** The numbers that count, by name; the first seen. */
+  /** Its own numbers that count, by name; the first seen. */
   readonly names: readonly string[];
   readonly runs: number;
-  /** Of (1, numbers…): XᵀX, row by row; and Xᵀy for what a node takes besides steps, and for a step. */
+  /** Of (1, heat, amount, numbers…): XᵀX, row by row; and Xᵀy for what a node takes besides steps, and for a step. */
   readonly xx: readonly number[];
   readonly fixed: readonly number[];
   readonly step: readonly number[];
   /** The mean of log times, about which the rest is told. */
   readonly stepping: boolean;
   readonly steps: number;
-  readonly rounds: number;
+  readonly rounds: ClassRounds;
   /** The files of models it was seen with last, as hashes. */
   readonly models: readonly string[];
 }
 
-/** Numbers that a model looks at: sizes first. */
-const MOST_NAMES = 6;
+/** Numbers of its own that a model looks at, after (1, heat, amount). */
+const MOST_NAMES = 4;
+const BEFORE_NAMES = 3;
 const MOST_MODELS = 6;
 /** A node is expected to take thirty times what its class takes on average, at most, or a thirtieth: two runs that differ say nothing of a hundredth of a second, or of a year. */
 const FARTHEST = Math.log(30);
@@ -35,35 +37,43 @@ const RIDGE = 0.15;
 
 export const emptyModel: Model = {
   ...{ names: [], runs: 0, xx: [], fixed: [], step: [] },
-  ...{ stepping: false, steps: 1, rounds: 1, models: [] },
+  ...{ stepping: false, steps: 1, rounds: [], models: [] },
 };
 
-const SKIPPED = /^@steps$|seed|noise$/;
+/** Steps have a time of their own, and sizes are one amount. */
+const SKIPPED =
+  /^@|^(steps|width|height|batch_size|length|frames|num_frames|frame_count|upscale_by|scale_by)$|seed|noise$/;
 
-const isSize = (name: string): boolean => name.startsWith('@');
+/** As long as runs say nothing else, what takes no steps takes a little less than twice as long for twice as many pixels; of what takes some, these do. */
+const BY_AMOUNT = 0.8;
 
 /** The model after one more run of a node. */
 export function learnt(
   before: Model,
   node: PlanNode,
   { beforeMs, stepMs, steps, rounds, afterMs, later }: Taken,
+  isCold: boolean,
 ): Model {
   const model = before.runs === 0 ? named(node) : before;
   // A single step is no pace, and says nothing of those to come.
   if (model.stepping && stepMs === 0 && node.steps === 1) return model;
-  const x = inputOf(model, node);
+  // How long the list was nobody knows: what took that long once for each says nothing of one.
+  if (node.listed > 1 && stepMs === 0) return before;
+  const x = inputOf(model, node, isCold);
+  const amount = x[2] ?? 0;
+  const beside =
+    logRatio(beforeMs + afterMs + phasesMs(later), node.prior.fixedMs) - amount * byAmount(node, stepMs > 0).fixed;
+  const perStep = logRatio(stepMs, usualStepMs(node)) - amount * byAmount(node, stepMs > 0).step;
   const keep = model.runs >= 200 ? 0.995 : 1;
   return {
     ...model,
     runs: model.runs + 1,
     xx: model.xx.map((sum, i) => keep * sum + (x[Math.floor(i / x.length)] ?? 0) * (x[i % x.length] ?? 0)),
-    fixed: model.fixed.map(
-      (sum, i) => keep * sum + (x[i] ?? 0) * logRatio(beforeMs + afterMs + phasesMs(later), node.prior.fixedMs),
-    ),
-    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * logRatio(stepMs, usualStepMs(node))),
+    fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * beside),
+    step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * perStep),
     stepping: stepMs > 0,
     steps,
-    rounds,
+    rounds: node.listed > 1 ? model.rounds : withRounds(model.rounds, node.shape, rounds),
     models: withModel(model.models, node),
   };
 }
@@ -74,37 +84,47 @@ function withModel(models: readonly string[], { context: { model } }: PlanNode):
   return models.at(-1) === key ? models : [...models.filter((each) => each !== key), key].slice(-MOST_MODELS);
 }
 
-const modelKey = (file: string): string => hash(file).slice(-5);
+export const modelKey = (file: string): string => hash(file).slice(-5);
 
 /** Whether the class was seen with this model before, as far as anything names one. */
-const hasSeen = ({ models }: Model, { context: { model } }: PlanNode): boolean =>
-  model === undefined || models.length === 0 || models.includes(modelKey(model));
+const hasSeen = ({ models }: Model, { usesModel, context: { model } }: PlanNode): boolean =>
+  !usesModel || model === undefined || models.length === 0 || models.includes(modelKey(model));
 
 /** What a node of the class is expected to take. With a model that it was not seen with, that is a guess: half of what is known, half of what its name tells. */
-export function expectedBy(model: Model, node: PlanNode): Expected {
-  const x = inputOf(model, node);
+export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expected {
+  const x = inputOf(model, node, isCold);
+  const amount = x[2] ?? 0;
+  const by = byAmount(node, model.stepping);
   const seen = hasSeen(model, node);
   const { ofFixed, ofStep } = coefficientsOf(model);
   const { xx, fixed, step } = model;
-  const predict = (coefficients: readonly number[], [sum = 0]: readonly number[]): number => {
+  const predict = (coefficients: readonly number[], [sum = 0]: readonly number[], exponent: number): number => {
     const mean = sum / Math.max(1, xx[0] ?? 1);
     const told = coefficients.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
-    return Math.exp((mean + within(FARTHEST, told - mean)) * (seen ? 1 : 0.5));
+    return Math.exp((mean + within(FARTHEST, told - mean)) * (seen ? 1 : 0.5) + exponent * amount);
   };
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
-  const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed);
-  if (!model.stepping) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
-  const rounds = node.tiles ?? model.rounds;
-  const steps = rounds === 1 ? (node.steps ?? model.steps) : model.steps;
+  const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed);
+  if (!model.stepping) return { fixedMs: node.listed * fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
+  const seenRounds = roundsOf(model.rounds);
+  const rounds = node.listed * (node.tiles ?? seenRounds.rounds);
+  const steps = rounds === 1 || node.prior.stepMs !== undefined ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,
-    stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step),
+    stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step, by.step),
     steps,
     rounds,
+    ...(node.tiles === undefined && { roundsSpread: seenRounds.spread }),
     alone: 1,
     trust,
   };
 }
+
+/** With which power of what it works on a node's time is taken to grow. */
+const byAmount = ({ prior }: PlanNode, counts: boolean): { readonly fixed: number; readonly step: number } => {
+  if (prior.isApart === true) return { fixed: 0, step: 0 };
+  return counts ? { fixed: 0, step: BY_AMOUNT } : { fixed: BY_AMOUNT, step: 0 };
+};
 
 const usualStepMs = ({ prior: { stepMs = 500 } }: PlanNode): number => stepMs;
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));
@@ -112,17 +132,22 @@ const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) 
 function named(node: PlanNode): Model {
   const names = [...numbersOf(node).keys()]
     .filter((name) => !SKIPPED.test(name) && name.length <= 40)
-    .sort((a, b) => Number(isSize(b)) - Number(isSize(a)))
     .slice(0, MOST_NAMES);
-  const size = names.length + 1;
+  const size = names.length + BEFORE_NAMES;
   const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
   return { ...emptyModel, names, xx: zeros(size * size), fixed: zeros(size), step: zeros(size) };
 }
 
-/** Logarithms, so that twice is twice wherever it starts. */
-function inputOf({ names }: Model, node: PlanNode): readonly number[] {
+/** Logarithms, so that twice is twice wherever it starts. What is not told is as it was on average. */
+function inputOf({ names, xx }: Model, node: PlanNode, isCold: boolean): readonly number[] {
   const numbers = numbersOf(node);
-  return [1, ...names.map((name) => Math.log(0.05 + (numbers.get(name) ?? 0)))];
+  const [runs = 0] = xx;
+  const usual = (place: number): number => (runs > 0 ? (xx[place] ?? 0) / runs : 0);
+  const own = names.map((name, n) => {
+    const number = numbers.get(name);
+    return number === undefined ? usual(BEFORE_NAMES + n) : Math.log(0.05 + number);
+  });
+  return [1, isCold ? 1 : 0, amountOf(node) ?? usual(2), ...own];
 }
 
 interface Coefficients {
@@ -141,7 +166,7 @@ function coefficientsOf(model: Model): Coefficients {
   return coefficients;
 }
 
-/** Solves (XᵀX + λ) b = Xᵀy by elimination; at most seven unknowns. */
+/** Solves (XᵀX + λ) b = Xᵀy by elimination; seven unknowns at most. */
 function solved(xx: readonly number[], xy: readonly number[]): readonly number[] {
   const size = xy.length;
   const rows = Array.from({ length: size }, (_, r) => [
@@ -162,22 +187,53 @@ function solved(xx: readonly number[], xy: readonly number[]): readonly number[]
   return rows.map((row) => row[size] ?? 0);
 }
 
+/** XᵀX is the same on both sides of its diagonal: half of it is kept. */
+const upper = (xx: readonly number[], size: number): readonly number[] =>
+  xx.filter((_, i) => i % size >= Math.floor(i / size));
+
+function whole(kept: readonly number[], size: number): readonly number[] {
+  const xx = Array.from({ length: size * size }, () => 0);
+  let place = 0;
+  for (let row = 0; row < size; row++)
+    for (let column = row; column < size; column++) {
+      xx[row * size + column] = xx[column * size + row] = kept[place] ?? 0;
+      place += 1;
+    }
+  return xx;
+}
+
 const short = (value: number): number => Number(value.toPrecision(6));
 
 export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds, models }: Model): string =>
-  JSON.stringify([names, runs, xx.map(short), fixed.map(short), step.map(short), stepping, steps, rounds, models]);
+  JSON.stringify([
+    names,
+    runs,
+    upper(xx, fixed.length).map(short),
+    fixed.map(short),
+    step.map(short),
+    stepping,
+    steps,
+    rounds,
+    models,
+  ]);
 
 /** Reads what `modelToText` wrote; `undefined` where it is anything else, what its forerunner wrote, too: it compared with other guesses. */
 export function modelFrom(value: unknown): Model | undefined {
   if (!Array.isArray(value) || value.length !== 9) return undefined;
   const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
   if (!isListOf(names, 'string') || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
-  const size = names.length + 1;
+  const size = names.length + BEFORE_NAMES;
   if (!isListOf(xx, 'number') || !isListOf(fixed, 'number') || !isListOf(step, 'number')) return undefined;
-  if (xx.length !== size * size || fixed.length !== size || step.length !== size) return undefined;
-  if (typeof runs !== 'number' || typeof steps !== 'number' || typeof rounds !== 'number') return undefined;
+  if (xx.length !== (size * (size + 1)) / 2 || fixed.length !== size || step.length !== size) return undefined;
+  const told = roundsFrom(rounds);
+  if (typeof runs !== 'number' || typeof steps !== 'number' || told === undefined) return undefined;
   if (!isListOf(models, 'string') || models.length > MOST_MODELS) return undefined;
-  return { ...{ names, runs, stepping, steps, rounds, models }, xx, fixed, step } as Model;
+  return {
+    ...{ names, runs, stepping, steps, rounds: told, models },
+    xx: whole(xx as readonly number[], size),
+    fixed,
+    step,
+  } as Model;
 }
 
 const isListOf = (value: unknown, type: 'string' | 'number'): value is readonly unknown[] =>

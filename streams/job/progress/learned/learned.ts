@@ -1,6 +1,6 @@
-import { emptyModel, expectedBy, learnt, modelFrom, modelToText, type Model } from './class-model';
+import { emptyModel, expectedBy, learnt, modelFrom, modelKey, modelToText, type Model } from './class-model';
 import { byName, type Durations, type Expected } from '../plan/expected';
-import { expectedFrom, inOtherHeat, takenBy, withRun, type Measured } from './measured';
+import { expectedFrom, inOtherHeat, takenBy, withRun, type Measured, type Taken } from './measured';
 import { measuredFrom, measuredToText } from './measured-text';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
@@ -24,9 +24,9 @@ export interface Learned {
   readonly take: (entries: readonly LearnedEntry[]) => readonly LearnedEntry[];
 }
 
-/** Nodes and classes remembered: some 70 and 400 bytes each as they are kept. */
+/** Nodes and classes remembered: some 40 and 200 bytes each as they are kept. */
 const MOST_NODES = 8_000;
-const MOST_CLASSES = 400;
+const MOST_CLASSES = 800;
 const MOST_SERVERS = 1_000;
 /** A run of more nodes teaches no more than the first of them. */
 const NODES_A_RUN = 500;
@@ -62,8 +62,9 @@ export function learned(): Learned {
           const gone = remember(nodes, key, now, MOST_NODES);
           if (gone !== undefined) kept.set(gone[0], undefined);
         }
-        for (const key of [classKey(server, node), classKey('', node)]) {
-          const model = learnt(classes.get(key) ?? emptyModel, node, taken);
+        for (const key of classKeysOf(server, node, taken)) {
+          const model = learnt(classes.get(key) ?? emptyModel, node, taken, run.isCold);
+          if (model.runs === 0) continue;
           kept.set(key, modelToText(model));
           const gone = remember(classes, key, model, MOST_CLASSES);
           if (gone !== undefined) kept.set(gone[0], undefined);
@@ -107,11 +108,11 @@ function durationsBy(
     if (known !== undefined) return known;
     const other = measuredOn(node, !isCold);
     if (other !== undefined) return inOtherHeat(other, node, isCold);
-    const here = classes.get(classKey(server, node));
-    if (here !== undefined) return expectedBy(here, node);
+    const here = classes.get(modelledKey(server, node) ?? '') ?? classes.get(classKey(server, node));
+    if (here !== undefined) return expectedBy(here, node, isCold);
     // What it took elsewhere is a guess: this server may be three times as slow.
     const elsewhere = classes.get(classKey('', node));
-    return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node), trust: 0 };
+    return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node, isCold), trust: 0 };
   };
 }
 
@@ -134,6 +135,17 @@ function keysOf(server: string, node: PlanNode, isCold: boolean): readonly strin
 }
 
 const classKey = (server: string, { type }: PlanNode): string => `c${server}:${type.length > 40 ? hash(type) : type}`;
+
+/** The class of a node that counts, with the very model: a step of another one takes ten times as long. */
+const modelledKey = (server: string, node: PlanNode): string | undefined =>
+  node.context.model === undefined ? undefined : `${classKey(server, node)}@${modelKey(node.context.model)}`;
+
+/** What a run of a node teaches: its class here, with its model where it counts, and elsewhere. */
+function classKeysOf(server: string, node: PlanNode, { stepMs }: Taken): readonly string[] {
+  const modelled = stepMs > 0 ? modelledKey(server, node) : undefined;
+  const keys = [classKey(server, node), classKey('', node)];
+  return modelled === undefined ? keys : [...keys, modelled];
+}
 
 function parsed(text: string | undefined): unknown {
   try {

@@ -2,7 +2,7 @@ import { bounds } from '../../../bounds';
 import { paceNow } from './counted';
 import { hasCounted, type NodeRun } from './node-run';
 import { MEASURED_TRUST, sureOf, sureShare, totalMs, type Expected } from '../plan/expected';
-import { typeOf, type RunClock } from '../run-clock';
+import { planNodeOf, type RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
 import { expectedOfPhase, isUnknownPhase } from './phases';
 import { isOpen, roundsToCome } from './rounds';
@@ -93,8 +93,7 @@ const SLOWER = 3;
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
   const { fixedMs, steps, rounds, trust, afterMs = 0 } = expected;
-  const type = typeOf(run, id, node);
-  const pace = trust > 0 || type === undefined ? undefined : run.paces.get(type);
+  const pace = trust > 0 ? undefined : paceOfClass(run, id, node);
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
@@ -105,13 +104,16 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1) + afterMs * factor;
 }
 
-/** The pace of other nodes of its class in this run. */
-function otherPace(run: RunClock, id: string, node: NodeRun): number | undefined {
-  const type = typeOf(run, id, node);
-  return type === undefined || node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0
-    ? undefined
-    : run.paces.get(type);
+/** The pace of its class in this run, for what it works on. */
+function paceOfClass(run: RunClock, id: string, node: NodeRun): number | undefined {
+  const planned = planNodeOf(run, id, node);
+  const paceMs = planned === undefined ? undefined : run.paces.get(planned.type);
+  return planned === undefined || paceMs === undefined ? undefined : paceMs * planned.size;
 }
+
+/** The pace of other nodes of its class in this run. */
+const otherPace = (run: RunClock, id: string, node: NodeRun): number | undefined =>
+  node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0 ? undefined : paceOfClass(run, id, node);
 
 /** What is known of a node's steps beside those it made: the pace of others of its class, how often they are told, and until when they were listened to. */
 interface Steps {
@@ -132,7 +134,8 @@ export function countingLeftMs(
   const since = at - node.steppedAt;
   const waited = { ms: Math.max(0, listenedTo - Math.max(node.steppedAt, node.heardFrom ?? 0)), spaceMs };
   const paceMs = paceOf(node, expected, factor, otherMs, waited);
-  const roundLeft = silentMs(paceMs * steps, since, steps > 1 ? STEPS_SPREAD : STEP_SPREAD);
+  const isRegular = steps > 1 || node.turn !== undefined;
+  const roundLeft = silentMs(paceMs * steps, since, isRegular ? STEPS_SPREAD : STEP_SPREAD);
   const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
   const toCome = roundsToCome(node, expected) * roundMs;
   const afterMs = (expected.afterMs ?? 0) * factor;

@@ -97,6 +97,8 @@ function tellers(): (node: GraphNode) => Context {
       const size = asNumber(node.literals.get(name));
       if (size !== undefined && size > 0) sizes.set(`@${name}`, size);
     }
+    const scale = scaleOf(node, sizes);
+    if (scale !== undefined) sizes.set('@upscale_by', scale);
     const model = modelOf(node);
     const tells = heft > 1 || sizes.size > 0 || model !== undefined;
     const context = tells ? { sizes, heft, ...(model !== undefined && { model }) } : nothing;
@@ -104,6 +106,11 @@ function tellers(): (node: GraphNode) => Context {
     return context;
   };
 }
+
+/** Models that enlarge pictures do by four, most of them, unless a node says otherwise. */
+const MODEL_SCALE = 4;
+const scaleOf = ({ links }: GraphNode, sizes: ReadonlyMap<string, number>): number | undefined =>
+  links.has('upscale_model') && !sizes.has('@upscale_by') ? MODEL_SCALE : undefined;
 
 /** Inputs by which loaders name the file of a model. */
 const FILES = ['ckpt_name', 'unet_name', 'model_name', 'model', 'model_path'];

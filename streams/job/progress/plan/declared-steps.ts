@@ -50,7 +50,7 @@ function sigmasOf(graph: Graph, node: GraphNode, hops: number): number | undefin
 }
 
 /** A number that a node declares, or that a primitive, reroute or switch before it does. */
-function numberOf(graph: Graph, node: GraphNode, name: string): number | undefined {
+export function numberOf(graph: Graph, node: GraphNode, name: string): number | undefined {
   const literal = asNumber(node.literals.get(name));
   if (literal !== undefined) return literal;
   let from = graph.get(node.links.get(name) ?? '');

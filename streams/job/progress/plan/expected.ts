@@ -1,5 +1,6 @@
 import type { PlanNode } from './plan';
 import { unknown } from './priors';
+import { amountOf, FRAMES } from './telling';
 
 /** What a node is expected to take, in ms. */
 export interface Expected {
@@ -18,6 +19,8 @@ export interface Expected {
   readonly roundsSpread?: number;
   /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
   readonly alone: number;
+  /** Of a loop's last node: what it is guessed to repeat, and how often. */
+  readonly repeats?: readonly Repeated[];
   /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }
@@ -26,6 +29,13 @@ export interface Expected {
 export interface Phase {
   readonly steps: number;
   readonly ms: number;
+}
+
+/** A node that a loop repeats, as it was expected when that was planned. */
+export interface Repeated {
+  readonly node: PlanNode;
+  readonly expected: Expected;
+  readonly times: number;
 }
 
 /** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
@@ -55,21 +65,38 @@ const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
 /** What a node's class makes one expect, where nothing was measured. */
-export const byName = ({ type, steps, tiles, context: { heft }, prior }: PlanNode): Expected => {
+export const byName = (node: PlanNode): Expected => {
+  const { type, steps, tiles, prior, size, listed, context } = node;
   const { fixedMs, stepMs } = prior;
-  const rounds = tiles ?? prior.rounds ?? 1;
+  const once = { alone: 1, trust: 0 };
   if (stepMs === undefined && steps !== undefined)
     return {
       fixedMs: fixedMs / 4,
       stepMs: prior === unknown ? fixedMs / steps : fixedMs / 12,
-      steps,
-      rounds: 1,
-      alone: 1,
-      trust: 0,
+      ...{ steps, rounds: listed, ...once },
     };
-  if (stepMs === undefined) return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
+  if (stepMs === undefined) return { fixedMs: fixedMs * timesOf(node), stepMs: 0, steps: 1, rounds: 1, ...once };
   const taken = steps ?? USUAL_STEPS;
   const isTraining = /train/i.test(type);
-  const factor = isTraining ? 1 : heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
-  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds, alone: 1, trust: 0 };
+  const factor = isTraining ? 1 : size * context.heft * Math.max(0.2, (taken / USUAL_STEPS) ** STEPS_EXPONENT);
+  return { fixedMs, stepMs: stepMs * factor, steps: taken, rounds: listed * (tiles ?? prior.rounds ?? 1), ...once };
 };
+
+/** Pictures that are saved, or changed, are of a size; the least takes some time, too. */
+const MOST_PICTURES = 64;
+const LEAST_PICTURES = 1 / 12;
+
+/** How often more than usual, or on how much more, a node works that takes no steps. */
+function timesOf(node: PlanNode): number {
+  const { prior, usesModel, size, listed, context } = node;
+  const pictures = prior.isByPixel === true ? Math.exp(amountOf(node) ?? UNTOLD_AMOUNT) : 1;
+  const frames =
+    prior.isByFrame === true && FRAMES.some((name) => (context.sizes.get(`@${name}`) ?? 1) > 1) ? OF_A_VIDEO : 1;
+  return listed * Math.min(MOST_PICTURES, Math.max(LEAST_PICTURES, pictures)) * frames * (usesModel ? size : 1);
+}
+
+/** A picture of which nothing tells the size is taken for less than a megapixel. */
+const UNTOLD_AMOUNT = Math.log(0.4);
+
+/** So many times longer than a picture's takes the decoding of a video, beside the steps of its model. */
+const OF_A_VIDEO = 4;

@@ -1,5 +1,6 @@
 import type { Graph, GraphNode } from '../../workflow';
-import { asNumber } from './numbers';
+import { numberOf } from './declared-steps';
+import { wordsOf } from './priors';
 
 /** What a loop's last node repeats: all from its first one on, so often in all. */
 export interface Loop {
@@ -23,7 +24,7 @@ export function loopOf(graph: Graph, node: GraphNode): Loop | undefined {
   const begins = graph.get(first ?? '');
   if (first === undefined || begins === undefined) return undefined;
   for (const name of TIMES) {
-    const times = asNumber(begins.literals.get(name));
+    const times = numberOf(graph, begins, name);
     if (times !== undefined && times >= 1 && times <= MOST_TIMES)
       return { first, times, body: bodyOf(graph, node, first) };
   }
@@ -55,3 +56,37 @@ function reachable(from: readonly string[], next: (id: string) => readonly strin
     }
   return seen;
 }
+
+/** A class that hands on one thing after the other: what comes after it is done for each. Its list may be made one thing again. */
+const LISTS = /\blist\b|for ?each|\bxy ?plot\b/;
+const NO_LISTS = /\b(join|merge)\b|\blist (to|length|count|select|pick|index|item|any)/;
+const ENDS_LISTS = /list to|rebatch|^(create|make) .*batch/;
+/** Nobody knows how long a list is before it was gone through. */
+export const LISTED = 4;
+
+/** The nodes that are run for each thing of a list. */
+export function listedIn(graph: Graph): ReadonlySet<string> {
+  const known = new Map<string, boolean>();
+  const makers: string[] = [];
+  for (const [id, { type }] of graph) {
+    const makes = known.get(type) ?? makesList(wordsOf(type));
+    known.set(type, makes);
+    if (makes) makers.push(id);
+  }
+  if (makers.length === 0) return none;
+  const after = new Map<string, string[]>();
+  for (const [id, { inputs, type }] of graph) {
+    if (ENDS_LISTS.test(wordsOf(type))) continue;
+    for (const input of inputs) {
+      const others = after.get(input) ?? [];
+      others.push(id);
+      after.set(input, others);
+    }
+  }
+  const first = makers.flatMap((id) => after.get(id) ?? []);
+  return reachable(first, (id) => after.get(id) ?? []);
+}
+
+const makesList = (words: string): boolean => LISTS.test(words) && !NO_LISTS.test(words);
+
+const none: ReadonlySet<string> = new Set();

@@ -3,8 +3,9 @@ import type { Graph, GraphNode } from '../../workflow';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';
 import { hash } from './hash';
-import { loopOf, type Loop } from './loops';
+import { listedIn, LISTED, loopOf, type Loop } from './loops';
 import { priorOf, takesSteps, type Prior } from './priors';
+import { sizesIn } from './telling';
 
 /** One node of a workflow, as far as its time goes. */
 export interface PlanNode {
@@ -13,10 +14,18 @@ export interface PlanNode {
   /** Its place among the nodes of the graph. */
   readonly place: number;
   readonly inputs: readonly string[];
+  /** The classes of those, each once: what comes as a list makes it run so often. */
+  readonly fedBy: string;
+  /** Whether it works with a model, or with what one made: its time is another with another model. */
+  readonly usesModel: boolean;
   /** The steps it will take, where its inputs or those of its scheduler declare them. */
   readonly steps: number | undefined;
   /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
   readonly tiles: number | undefined;
+  /** How much longer it takes for what it works on than the first node of the graph that counts does for that. */
+  readonly size: number;
+  /** How often all it does is done, as far as a list before it tells. */
+  readonly listed: number;
   /** The loop that it ends, where that tells how often it goes round. */
   readonly loop?: Loop;
   /** What its class's name makes one expect. */
@@ -60,12 +69,16 @@ function madeFrom(graph: Graph): Plan {
   const nodes = new Map<string, PlanNode>();
   const fed = new Set<string>();
   const loaders: string[] = [];
+  const sizeOf = sizesIn(graph, before, (node) => classOf(node, classes).prior.stepMs !== undefined);
+  const listed = listedIn(graph);
   let loops = 0;
   for (const [id, node] of graph) {
     const { type, inputs } = node;
     const { prior, loads } = classOf(node, classes);
-    const steps = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
     const loop = loops < MOST_LOOPS ? loopOf(graph, node) : undefined;
+    const own = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
+    // Each time that a loop goes round once more is a step of its last node.
+    const steps = loop !== undefined && loop.times > 2 ? loop.times - 1 : own;
     if (loop !== undefined) loops += 1;
     nodes.set(id, {
       ...(loop !== undefined && { loop }),
@@ -73,7 +86,11 @@ function madeFrom(graph: Graph): Plan {
       type,
       place: nodes.size,
       inputs,
+      fedBy: once([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join()),
+      usesModel: prior.stepMs !== undefined || [...node.links.keys()].some((name) => OF_A_MODEL.test(name)),
       steps,
+      size: sizeOf(node, id),
+      listed: listed.has(id) ? LISTED : 1,
       tiles: prior.rounds === undefined ? undefined : tilesOf(graph, node, before),
       prior,
       shape,
@@ -90,6 +107,9 @@ function madeFrom(graph: Graph): Plan {
 
 /** So many loops of a workflow are looked through. */
 const MOST_LOOPS = 32;
+
+/** Inputs by which a node gets a model, or what one made. */
+const OF_A_MODEL = /model|clip|vae|samples|latent|pipe|guider|sigmas/;
 
 /** What a class's name tells. */
 interface NodeClass {

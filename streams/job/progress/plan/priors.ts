@@ -6,6 +6,10 @@ export interface Prior {
   readonly rounds?: number;
   /** Whether its time says nothing of the server's speed: a download, another service, a text as long as it gets. */
   readonly isApart?: boolean;
+  /** Whether it works on each pixel, and `fixedMs` is what a megapixel takes. */
+  readonly isByPixel?: boolean;
+  /** Whether it takes a video frame by frame. */
+  readonly isByFrame?: boolean;
   /** Whether the class brings a model of its own, which the first of its nodes loads: a detector. */
   readonly loadsItself?: boolean;
 }
@@ -23,7 +27,10 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     handsOn,
   ],
   [/^seed\b(?! ?vr)|\bselect$|scheduler|sigmas|guidance|\bswitch\b|constant|concat|\bmath|\bnote\b/, handsOn],
-  [/^set\b|^get\b(?! video)|^sampler\b(?! custom)|^model sampling/, handsOn],
+  [
+    /^set\b|^get\b(?! video)|^sampler\b(?! custom)|^model sampling|evolved sampling|^ade (apply|sample settings)/,
+    handsOn,
+  ],
   [/ultimate ?sd ?upscale|tiled ?(sampl|diffusion|upscale)|sd ?upscale/, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
   [/\btrain(?!ing ?(set|data))(?! ?data)/, { fixedMs: 5_000, stepMs: 500 }],
   [/training ?dataset|cache ?latents/, { fixedMs: 15_000 }],
@@ -48,8 +55,9 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     { fixedMs: 15_000, isApart: true },
   ],
   [/^seed ?vr|video.*(upscal|inpaint)|upscal.*video|latent ?sync/, { fixedMs: 30_000 }],
+  [/^(hy ?3 ?d|hunyuan ?3 ?d|trellis|tripo ?sr)|\bmesh/, { fixedMs: 8_000 }],
   [/vae ?decode.*(tiled|video)|\b(video|cog|supir).*decode/, { fixedMs: 6_000 }],
-  [/vae ?decode/, { fixedMs: 1_600 }],
+  [/vae ?decode/, { fixedMs: 1_600, isByFrame: true }],
   [/^wan\b.*(to video|encode)/, { fixedMs: 5_000 }],
   [/(vae|supir) ?encode/, { fixedMs: 1_000 }],
   [/text ?encode|conditioning(?! ?(zero|set|combine))/, { fixedMs: 800 }],
@@ -58,6 +66,8 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/upscale.*model|interpolat|rife|film|\bvfi\b/, { fixedMs: 4_000 }],
   [/swap|reactor|restore|instant ?id|pulid|ip ?adapter/, { fixedMs: 3_000 }],
   [/video ?combine|save ?(video|webm|animated)/, { fixedMs: 3_000 }],
+  [/^save.*image|^image save/, { fixedMs: 250, isByPixel: true }],
+  [/preview.*image/, { fixedMs: 70, isByPixel: true }],
   [/save|preview|show|display|output/, { fixedMs: 25 }],
   [
     /detect|segment|\bsam\d*\b|depth|pose|canny|preprocessor|matting|rembg|rmbg|bi ?ref ?net|remove.*background/,
@@ -65,7 +75,7 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   ],
 ];
 /** What only changes pixels or numbers, where it neither has a model nor makes a video. */
-const light: Prior = { fixedMs: 8 };
+const light: Prior = { fixedMs: 30, isByPixel: true };
 const isLight = /^(?!.*\bvideo).*(latent|image|mask|conditioning)/;
 
 /** How much longer the step of a model takes, by the names of its loader and its file. */
@@ -81,7 +91,7 @@ export const heftOf = (name: string): number => byModel.find(([pattern]) => patt
 export const unknown: Prior = { fixedMs: 800 };
 
 /** The words of a class's name: `KSamplerAdvanced` is `k sampler advanced`. */
-const wordsOf = (type: string): string =>
+export const wordsOf = (type: string): string =>
   type
     .replace(/LoRA/g, 'Lora')
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
