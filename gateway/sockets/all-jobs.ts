@@ -60,9 +60,10 @@ export interface LiveStates {
 export interface AllJobs {
   /**
    * Takes a state that a room was sent, of a job that another instance may hold. All viewers who watch get it, and no
-   * older one, even if a running look has read that. Ignores an end of a job that was not known to be live.
+   * older one, even if a running look has read that. Ignores an end of a job that was not known to be live. Returns the
+   * newest state of the job that is known while somebody watches.
    */
-  tell(job: JobState): void;
+  tell(job: JobState): JobState;
   /**
    * The viewer's live jobs, once the first look is over (call `live` to read them), and each change from the start on.
    */
@@ -116,8 +117,9 @@ class WatchedJobs implements AllJobs {
     );
   }
 
-  tell(job: JobState): void {
+  tell(job: JobState): JobState {
     if (this.#isKept && (!isSettled(job) || this.#known.has(job.promptId))) this.#tell(job);
+    return this.#known.get(job.promptId) ?? job;
   }
 
   #begin(): void {

@@ -55,7 +55,8 @@ class SocketSubscriptions implements Subscriptions {
   readonly #queue: SendQueue;
   readonly #charge: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
-  readonly #joined = new Map<string, Subscription>();
+  /** The joins of each job, the newest last. There are several while a job that is followed is joined again. */
+  readonly #joined = new Map<string, Set<Subscription>>();
   /** Joined jobs whose state was sent: their changes come from their rooms, so the watch of all jobs skips them. */
   readonly #told = new Set<string>();
   #watching: Subscription | undefined;
@@ -79,7 +80,7 @@ class SocketSubscriptions implements Subscriptions {
 
   leave(promptId: unknown): void {
     if (typeof promptId !== 'string') return;
-    this.#joined.get(promptId)?.unsubscribe();
+    unsubscribeAll(this.#joined.get(promptId) ?? []);
     // A socket that watches all jobs still gets what waits of this one.
     if (this.#watching === undefined) this.#queue.forget(promptId);
   }
@@ -106,21 +107,20 @@ class SocketSubscriptions implements Subscriptions {
 
   close(): void {
     this.#watching?.unsubscribe();
-    [...this.#joined.values()].forEach((subscription) => subscription.unsubscribe());
+    [...this.#joined.values()].forEach(unsubscribeAll);
   }
 
   /** `onlyEnded`: the socket follows 64 jobs already, so a job that has not ended is refused. */
   #join(promptId: string, answer: Answer<Reply>, onlyEnded = false): void {
     const { pipeline, rooms } = this.#followed;
-    const before = this.#joined.get(promptId);
     const subscription = new Subscription();
-    this.#joined.set(promptId, subscription);
-    // An earlier join of this job ends once this one is answered: it may still owe its answer, and keeps the room open.
-    const relieve = (): void => before?.unsubscribe();
-    subscription.add(relieve);
+    const joins = this.#joined.get(promptId) ?? new Set();
+    const earlier = [...joins];
+    this.#joined.set(promptId, joins.add(subscription));
+    // Earlier joins of this job end once this one is answered: they may still owe their answer, and keep the room open.
+    const endEarlier = (): void => unsubscribeAll(earlier);
     const over = (): void => {
-      relieve();
-      this.#left(promptId, subscription);
+      this.#left(promptId, joins, subscription);
       answer.with(LEFT);
     };
     // The job is read first, as over HTTP: with the store away, an open room would answer and so reveal the job (R14).
@@ -135,17 +135,21 @@ class SocketSubscriptions implements Subscriptions {
     subscription.add(
       news$.subscribe({
         next: (news) => {
-          if (this.#tell(promptId, news, answer)) relieve();
+          if (this.#tell(promptId, news, answer)) endEarlier();
         },
         error: (error: unknown) => {
-          if (!answer.with(refusal(problemOf(error)))) this.#onBroken(error);
+          const problem = problemOf(error);
+          // With the store away nothing is known that would end an earlier join: it still brings the job's end.
+          if (problem.kind === 'unknown-job') endEarlier();
+          if (!answer.with(refusal(problem))) this.#onBroken(error);
         },
       }),
     );
   }
 
-  #left(promptId: string, subscription: Subscription): void {
-    if (this.#joined.get(promptId) !== subscription) return;
+  #left(promptId: string, joins: Set<Subscription>, subscription: Subscription): void {
+    joins.delete(subscription);
+    if (joins.size > 0 || this.#joined.get(promptId) !== joins) return;
     this.#joined.delete(promptId);
     this.#told.delete(promptId);
   }
@@ -156,11 +160,11 @@ class SocketSubscriptions implements Subscriptions {
       this.#queue.preview(news.preview);
       return false;
     }
-    const job = this.#shown(news.job);
+    this.#told.add(promptId);
+    // A store that lost its last second has an older state than the watch of all jobs told this socket.
+    const job = this.#shown(this.#followed.all.tell(news.job));
     const isAnswer = answer.with({ ok: true, job });
     if (!isAnswer) this.#queue.state(job);
-    this.#told.add(promptId);
-    this.#followed.all.tell(news.job);
     return isAnswer;
   }
 
@@ -180,6 +184,10 @@ class SocketSubscriptions implements Subscriptions {
     return this.#followed.views.of(state, this.#viewer);
   }
 }
+
+/** Of a copy: each takes itself out of its set when it ends. */
+const unsubscribeAll = (joins: Iterable<Subscription>): void =>
+  [...joins].forEach((subscription) => subscription.unsubscribe());
 
 /** The subscriptions of one socket. */
 export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>

@@ -127,10 +127,10 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
 }
 
 /** Frames of a running job flow: silence is measured from scratch again. */
-export const flowing = (session: SessionWatch, timing: Timing): SessionWatch => ({
-  ...session,
-  quietMs: session.trapPossible ? timing.trapQuietMs : timing.quietMs,
-});
+export function flowing(session: SessionWatch, timing: Timing): SessionWatch {
+  const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
+  return session.quietMs === quietMs ? session : { ...session, quietMs };
+}
 
 /** Something happened that the socket must tell of soon, if it hears at all. */
 export const expecting = (session: SessionWatch, by: number): SessionWatch =>

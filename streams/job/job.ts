@@ -178,17 +178,62 @@ function stageOf(state: JobState, accepted: boolean, failure: Failure | undefine
   if (failure !== undefined) return { tag: 'betweenRuns', failure };
   const cancelAsked = state.cancelAskedAt !== undefined;
   if (!accepted) return { tag: 'posting', cancelAsked };
-  return { ...watched(state.updatedAt, cancelAsked), pictures: state.pictures ?? noPictures };
+  const stage = watched(state.updatedAt, cancelAsked);
+  return state.pictures === undefined ? stage : { ...stage, pictures: state.pictures };
 }
 
 const noPictures: readonly FileOutput[] = [];
 
-/** A run that ComfyUI has, of which nothing was heard yet. */
+/** The job at this stage, in this state. Field by field, which takes V8 of Node 20 a tenth of what a spread does where each record is made from the one before it. */
+export const jobWith = <S extends Stage>(
+  { graph, durations, linked }: Job,
+  stage: S,
+  state: JobState,
+): Required<Job<S>> => ({
+  state,
+  graph,
+  durations,
+  linked,
+  stage,
+});
+
+/** A run of which a frame was heard at `heardAt`. Field by field, as `jobWith`. */
+export function heardStage(stage: AtServer, run: RunClock, heardAt: number, nextLookAt: number): AtServer {
+  if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt };
+  return {
+    tag: stage.tag,
+    whole: stage.whole,
+    cancelAsked: stage.cancelAsked,
+    run,
+    targets: stage.targets,
+    outputs: stage.outputs,
+    outputBytes: stage.outputBytes,
+    pictures: stage.pictures,
+    pictureBytes: stage.pictureBytes,
+    absences: stage.absences,
+    unread: stage.unread,
+    nextLookAt,
+    lookOwed: stage.lookOwed,
+    heardAt,
+  } satisfies Required<Watched>;
+}
+
+/** A run that ComfyUI has, of which nothing was heard yet. In one literal, of which V8 keeps all fields in the object itself, and in its copies. */
 export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
-  ...{ tag: 'watched', whole: false, cancelAsked },
-  ...{ run: undefined, targets: undefined },
-  ...{ outputs: noVersions, outputBytes: 0, pictures: noPictures, pictureBytes: 0 },
-  ...{ absences: never, unread: never, nextLookAt, lookOwed: false, heardAt: 0 },
+  tag: 'watched',
+  whole: false,
+  cancelAsked,
+  run: undefined,
+  targets: undefined,
+  outputs: noVersions,
+  outputBytes: 0,
+  pictures: noPictures,
+  pictureBytes: 0,
+  absences: never,
+  unread: never,
+  nextLookAt,
+  lookOwed: false,
+  heardAt: 0,
 });
 
 /** The same run, found somewhere after all, or heard of. */

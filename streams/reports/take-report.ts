@@ -38,9 +38,9 @@ const MADE_BEFORE_MS = 1_000;
 /** While nothing is known of how long it takes, its bar stands: what comes before the first step may take any time. */
 function drawn(job: ReportedJob, run: RunClock, state: JobState, at: number): Job {
   const shown = shownAt(run, at);
-  if (shown.isSure || isPaced(run)) return withShown(job, shown, state, at);
+  if (shown.isSure || isPaced(run)) return withShown(job, { ...job.stage, run: shown.run }, shown, state, at);
   const stands = standing(run, shown);
-  if (run.hasBegun) return withShown(job, stands, state, at);
+  if (run.hasBegun) return withShown(job, { ...job.stage, run: stands.run }, stands, state, at);
   return withState({ ...job, stage: { ...job.stage, run: stands.run } }, { ...state, phase: 'loading' }, at);
 }
 

@@ -5,6 +5,8 @@ export interface Row {
   readonly measured: string;
   /** Absent where it is for information only. */
   readonly isMet?: boolean;
+  /** What was measured where that is a length of time, s. A machine's speed decides it, so that no test fails for it. */
+  readonly seconds?: number;
 }
 
 /** The rows as a table, and whether all that have a target met it. */
@@ -40,6 +42,11 @@ export const atMost = (what: string, most: number, measured: number, unit = ''):
   target: most === 0 ? '0' : `≤ ${most}${unit}`,
   measured: `${Number.isInteger(measured) ? measured : measured.toFixed(2)}${unit}`,
   isMet: measured <= most,
+});
+
+export const withinSeconds = (what: string, most: number, seconds: number): Row => ({
+  ...atMost(what, most, seconds, ' s'),
+  seconds,
 });
 
 export const atLeast = (what: string, least: number, measured: number, unit = ''): Row => ({

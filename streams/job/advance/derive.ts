@@ -1,5 +1,5 @@
 import { bounds } from '../../bounds';
-import { isCancelAsked, type AtServer, type Job, type ReportingItself } from '../job';
+import { isCancelAsked, jobWith, type AtServer, type Job, type ReportingItself } from '../job';
 import {
   isSettled,
   type CurrentNode,
@@ -21,23 +21,47 @@ const ALMOST = 99.9;
 
 /** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
 export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
-  return state.status === 'queued'
-    ? withState(job, state, at)
-    : withShown(job, shownAt(runOf(job, state, at), at), state, at);
+  if (state.status === 'queued') return withState(job, state, at);
+  const shown = shownAt(runOf(job, state, at), at);
+  return withShown(job, { ...job.stage, run: shown.run }, shown, state, at);
 }
 
-/** The same, of a run whose bar is known. */
-export function withShown(job: Job<AtServer | ReportingItself>, shown: Shown, state: JobState, at: number): Job {
-  const stage = { ...job.stage, run: shown.run };
+/** The same, of a run whose bar is known, with its next stage. */
+export function withShown<S extends AtServer | ReportingItself>(
+  job: Job<S>,
+  stage: S,
+  shown: Shown,
+  state: JobState,
+  at: number,
+): Job {
+  const before = job.state;
   const node = currentNode(job.graph, shown.run);
-  const drawn: JobState = {
-    ...(shown.isSure ? state : withoutEta(state)),
+  const etaMs = shown.isSure ? Math.round(shown.leftMs) : undefined;
+  const drawn: Drawn = {
     progress: progressOf(state, shown),
     phase: phaseOf(job, shown),
-    ...(node !== undefined && { node }),
-    ...(shown.isSure && { etaMs: Math.round(shown.leftMs) }),
+    updatedAt: Math.max(at, before.updatedAt),
+    seq: before.seq + 1,
   };
-  return { ...job, stage, state: stateAfter(job.state, drawn, at, isOther(job.state, drawn.etaMs, at)) };
+  const next = withDrawn(state, drawn, node, etaMs);
+  const isNews = isOther(before, etaMs, at) || !sameState(before, next);
+  return jobWith(job, stage, isNews ? next : before);
+}
+
+type Drawn = Pick<JobState, 'progress' | 'phase' | 'updatedAt' | 'seq'>;
+
+/** A copy whose fields are set: in one literal V8 of Node 20 takes three times as long for fields that the copy has already. */
+function withDrawn(state: JobState, drawn: Drawn, node: CurrentNode | undefined, etaMs: number | undefined): JobState {
+  const next: { -readonly [F in keyof JobState]: JobState[F] } = {
+    ...(etaMs === undefined ? withoutEta(state) : state),
+  };
+  next.progress = drawn.progress;
+  next.phase = drawn.phase;
+  next.updatedAt = drawn.updatedAt;
+  next.seq = drawn.seq;
+  if (node !== undefined) next.node = node;
+  if (etaMs !== undefined) next.etaMs = etaMs;
+  return next;
 }
 
 /** What is left is another by more than this share, and by so many ms at least: it is told though the bar stands. */
@@ -128,15 +152,10 @@ function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at
 
 /** The job with `state` as its next, unless that says nothing new. */
 export function withState(job: Job, state: JobState, at: number): Job {
-  const next = stateAfter(job.state, state, at);
-  return next === job.state ? job : { ...job, state: next };
+  const before = job.state;
+  if (sameState(before, state)) return job;
+  return { ...job, state: { ...state, updatedAt: Math.max(at, before.updatedAt), seq: before.seq + 1 } };
 }
-
-/** `state` in its place after the one before it; the very one before where it says nothing new. */
-const stateAfter = (before: JobState, state: JobState, at: number, isNews = false): JobState =>
-  !isNews && sameState(before, state)
-    ? before
-    : { ...state, updatedAt: Math.max(at, before.updatedAt), seq: before.seq + 1 };
 
 /** R2: never falls, one decimal, under 100. */
 const progressOf = ({ progress }: JobState, { share }: Shown): number =>
@@ -161,7 +180,7 @@ function currentNode(graph: Graph, run: RunClock): CurrentNode | undefined {
   // No node of a workflow: what a server makes up is shown as long as one, and no longer.
   if (id.length > bounds.nodeIdLength) return undefined;
   const { type = '', title } = graph.get(id) ?? {};
-  return { id, type, ...(title !== undefined && { title }), value, max };
+  return title === undefined ? { id, type, value, max } : { id, type, title, value, max };
 }
 
 function sameState(a: JobState, b: JobState): boolean {

@@ -1,12 +1,13 @@
 import { bounds } from '../../bounds';
-import { lookedUpAt, notAbsent, owingLook, type AtServer, type Job, type RunFacts } from '../job';
+import { heardStage, lookedUpAt, notAbsent, owingLook, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
 import { isFile, type JobOutput, type JobState } from '../job-state';
+import { shownAt } from '../progress/bar';
 import { withCached, type RunClock } from '../progress/run-clock';
 import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
 import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
-import { completed, derived, failed, runOf } from './derive';
+import { completed, failed, runOf, withShown } from './derive';
 
 /** The job after a frame of its session told of it. */
 export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timing: Timing): Job {
@@ -76,7 +77,8 @@ function pictured(
   const { pictures, pictureBytes } = job.stage;
   if (pictures.some(({ filename }) => filename === output.filename)) return heard(job, at, timing);
   const known = [...pictures, output];
-  return heard(job, at, timing, { pictures: known, pictureBytes: pictureBytes + bytes }, { pictures: known });
+  const kept = knowing(job, { pictures: known, pictureBytes: pictureBytes + bytes });
+  return heard(kept, at, timing, { news: { pictures: known } });
 }
 
 /** When a frame came that may have waited to be read; not before its run began. */
@@ -99,8 +101,7 @@ function heard(
   job: Job<AtServer>,
   at: number,
   timing: Timing,
-  facts: Partial<RunFacts> = {},
-  news?: Pick<JobState, 'pictures'>,
+  { run, news }: { readonly run?: RunClock; readonly news?: Pick<JobState, 'pictures'> } = {},
 ): Job {
   const stage = notAbsent(job.stage);
   const isOwed = stage.tag === 'fetchingOutputs' || stage.lookOwed;
@@ -108,5 +109,6 @@ function heard(
   const runs = running(begun(job.state, at));
   const state: JobState =
     runs.via === 'websocket' && news === undefined ? runs : { ...runs, via: 'websocket', ...news };
-  return derived({ ...job, stage: { ...stage, ...facts, heardAt: at, nextLookAt } }, state, at);
+  const shown = shownAt(run ?? runOf(job, state, at), at);
+  return withShown(job, heardStage(stage, shown.run, at, nextLookAt), shown, state, at);
 }

@@ -1,5 +1,5 @@
 import { isSureOf } from './node/node-left';
-import type { RunClock } from './run-clock';
+import { runWith, type RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
 /** The most that is shown before the end. */
@@ -50,7 +50,7 @@ export function shownAt(before: RunClock, at: number): Shown {
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
   const share = Math.min(MOST_SHOWN, Math.max(shown.share, elapsed / total, slowly));
   return {
-    run: { ...run, shown: { share, at: Math.max(at, shown.at), nextMs } },
+    run: runWith(run, { shown: { share, at: Math.max(at, shown.at), nextMs } }),
     share,
     leftMs,
     isSure,

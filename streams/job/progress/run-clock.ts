@@ -64,13 +64,17 @@ export interface RunStart {
 const noIds: ReadonlySet<string> = new Set();
 const nobody: readonly string[] = [];
 
-/** A run that begins. */
+/** A run that begins. In one literal, of which V8 keeps all fields in the object itself, and in its copies. */
 export const runClock = (
   plan: Plan,
   { at, durations = byName, targets = plan.outputs, share = 0, takenUpAt = at, isLate = false }: RunStart,
 ): RunClock =>
   planned({
-    ...{ plan, durations, startedAt: at, isLate, targets },
+    plan,
+    durations,
+    startedAt: at,
+    isLate,
+    targets,
     nodes: noVersions,
     running: nobody,
     pending: noVersions,
@@ -86,8 +90,42 @@ export const runClock = (
     heardAt: undefined,
     current: undefined,
     clockWasSet: false,
-    ...{ shown: { share, at: takenUpAt, nextMs: 0 }, takenUp: { share, at: takenUpAt } },
+    unheardSince: undefined,
+    shown: { share, at: takenUpAt, nextMs: 0 },
+    takenUp: { share, at: takenUpAt },
   });
+
+type Moved = Partial<Pick<RunClock, 'nodes' | 'current' | 'hasBegun' | 'paces' | 'shown'>>;
+
+/** The run with what a frame moves. Field by field: a spread takes V8 of Node 20 ten times as long where each run is made from the one before it. */
+export const runWith = (
+  run: RunClock,
+  { nodes = run.nodes, current = run.current, hasBegun = run.hasBegun, paces = run.paces, shown = run.shown }: Moved,
+): Required<RunClock> => ({
+  plan: run.plan,
+  durations: run.durations,
+  startedAt: run.startedAt,
+  isLate: run.isLate,
+  targets: run.targets,
+  nodes,
+  running: run.running,
+  pending: run.pending,
+  byClass: run.byClass,
+  cached: run.cached,
+  isCold: run.isCold,
+  paces,
+  thisRun: run.thisRun,
+  hasBegun,
+  snapshots: run.snapshots,
+  doneInFront: run.doneInFront,
+  lastInFront: run.lastInFront,
+  heardAt: run.heardAt,
+  current,
+  clockWasSet: run.clockWasSet,
+  unheardSince: run.unheardSince,
+  shown,
+  takenUp: run.takenUp,
+});
 
 /** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */
 export function planned(run: RunClock): RunClock {

@@ -6,7 +6,7 @@ import { afterOneRound, withTurn } from './node/turns';
 import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
-import { planNodeOf, planned, type RunClock } from './run-clock';
+import { planNodeOf, planned, runWith, type RunClock } from './run-clock';
 import { withDone } from './this-run';
 
 /** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
@@ -57,7 +57,7 @@ function withStep(run: RunClock, id: string, node: NodeRun, current: string | un
   const paceMs = node.paceMs / size;
   const isNews = type !== undefined && node.first === undefined && paceMs > 0 && isOther(run.paces.get(type), paceMs);
   const paces = isNews ? run.paces.with(type, paceMs) : run.paces;
-  return { ...run, nodes: run.nodes.with(id, node), current, hasBegun: true, paces };
+  return runWith(run, { nodes: run.nodes.with(id, node), current, hasBegun: true, paces });
 }
 
 /** A pace that is another by a hundredth is news to those that wait. */

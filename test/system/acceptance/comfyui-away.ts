@@ -10,7 +10,7 @@ import { defaultTiming, type Timing } from '../../../streams/job/timing';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steadyOrder } from '../verdicts/orders';
 import { FLAG, VALUE, commandLine } from '../../../scripts/command-line';
-import { atLeast, atMost, noted, printed, type Row } from '../table';
+import { atLeast, atMost, noted, printed, withinSeconds, type Row } from '../table';
 
 /** `tsx test/system/acceptance/comfyui-away.ts [--minutes 10] [--scale 10]`: a ComfyUI that is killed, and one behind error pages. */
 const given = commandLine('usage: comfyui-away [--minutes 10] [--scale 10] [--pages]', {
@@ -81,7 +81,7 @@ const killed = (): Promise<readonly Row[]> =>
       noted('ComfyUI killed, 20 s away', `${live.length} live jobs`),
       atMost('  given up before it answered', 0, early),
       atLeast('  first given up after it answered', 10, Math.floor(Math.min(...after) * 10) / 10, ' s'),
-      atMost('  last given up after it answered', 60, Math.max(...after), ' s'),
+      withinSeconds('  last given up after it answered', 60, Math.max(...after)),
       atMost('  completed without having been run again', 0, wrongly.length),
     ];
   });

@@ -14,7 +14,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { startRedis } from '../../support/redis/redis-server';
 import { startInstance } from '../service/instance';
 import { VALUE, commandLine } from '../../../scripts/command-line';
-import { atMost, noted, printed, type Row } from '../table';
+import { atMost, noted, printed, withinSeconds, type Row } from '../table';
 
 /** `tsx test/system/acceptance/ten-thousand.ts [--jobs 10000]`: a service with so many live jobs is killed, and started again. */
 const JOBS = commandLine('usage: ten-thousand [--jobs 10000]', { jobs: VALUE }).number('jobs', 10_000);
@@ -68,7 +68,7 @@ async function recovery(name: string, store: Store): Promise<readonly Row[]> {
   await rm(directory, { recursive: true, force: true });
   return [
     noted(`${name}: first start`, `${second.jobs} live jobs, watched after ${(first.ms / 1000).toFixed(1)} s`),
-    atMost(`${name}: ${second.jobs} live jobs watched again after kill -9 and start`, 10, second.ms / 1000, ' s'),
+    withinSeconds(`${name}: ${second.jobs} live jobs watched again after kill -9 and start`, 10, second.ms / 1000),
     noted('  of which until it listens', `${(upMs / 1000).toFixed(1)} s`),
     noted('  requests to ComfyUI', `${asked}`),
     atMost(`${name}: jobs not watched`, 0, JOBS - second.jobs),

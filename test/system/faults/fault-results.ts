@@ -1,7 +1,7 @@
 import { isSettled } from '../../../streams/job/job-state';
 import type { FaultRun } from './fault-bench';
 import { contradictions, violations } from '../verdicts/order';
-import { atLeast, atMost, noted, type Row } from '../table';
+import { atLeast, atMost, noted, withinSeconds, type Row } from '../table';
 import { executionsOf } from '../verdicts/truth';
 import { accidents, wrongEnd, type Fate } from '../verdicts/verdicts';
 import { grouped } from '../verdicts/grouped';
@@ -35,7 +35,7 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     atLeast('kills and stops', targets.killsAndStops, mischief.killsAndStops()),
     atMost('states out of order, of all watchers', 0, found.disorders.length),
     atMost('jobs that ended differently for two watchers', 0, contradictions(records).length),
-    atMost('longest that a job had no watcher', 20, vigil.longestMs() / 1000, ' s'),
+    withinSeconds('longest that a job had no watcher', 20, vigil.longestMs() / 1000),
     ...vigil.details(),
     atMost('terminal states lost', 0, new Set([...found.gone, ...store.feed.unsettled]).size),
     atMost('wrong ends', 0, found.wrong.length),
@@ -45,7 +45,7 @@ export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
     ),
     atMost('executed twice by accident', 0, found.twice.length),
     ...takeOvers.map(({ how, jobs, ms }) =>
-      atMost(`take-over of ${jobs} jobs after ${how}`, store.targets.takeOverMs[how] / 1000, ms / 1000, ' s'),
+      withinSeconds(`take-over of ${jobs} jobs after ${how}`, store.targets.takeOverMs[how] / 1000, ms / 1000),
     ),
     ...ofStore.rows,
     atMost('crashes of the service', 0, crashes.length),

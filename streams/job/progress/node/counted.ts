@@ -1,4 +1,4 @@
-import type { NodeRun } from './node-run';
+import { withSteps, type NodeRun } from './node-run';
 import { beyondUsual } from '../this-run';
 import { isAnotherPhase, withNextPhase } from './phases';
 
@@ -21,9 +21,11 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
     };
   if (isFirst && value > 0 && node.firstValue === 0) return { ...node, ...step, firstValue: value, firstAt: at };
   const steps = value - node.firstValue;
-  const told = grows ? { ...step, grows } : step;
-  if (steps <= 0 || at <= node.firstAt) return { ...node, ...told };
-  return { ...node, ...told, paceMs: (at - node.firstAt) / steps, recentMs: recentPace(node, value, steps, at) };
+  const hasPace = steps > 0 && at > node.firstAt;
+  const paceMs = hasPace ? (at - node.firstAt) / steps : node.paceMs;
+  const recentMs = hasPace ? recentPace(node, value, steps, at) : node.recentMs;
+  const next = withSteps(node, { value, max, steppedAt: at, toldMs: step.toldMs, paceMs, recentMs });
+  return grows ? { ...next, grows } : next;
 }
 
 /** So many steps count alike, or this share of them: what was before fades. */
