@@ -14,7 +14,7 @@ export interface PlanNode {
   /** Its place among the nodes of the graph. */
   readonly place: number;
   readonly inputs: readonly string[];
-  /** The classes of those, each once: what comes as a list makes it run so often. */
+  /** A digest of their classes, each once: what comes as a list makes it run so often. */
   readonly fedBy: string;
   /** Whether it works with a model, or with what one made: its time is another with another model. */
   readonly usesModel: boolean;
@@ -86,7 +86,7 @@ function madeFrom(graph: Graph): Plan {
       type,
       place: nodes.size,
       inputs,
-      fedBy: once([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join()),
+      fedBy: once(hash([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join())),
       usesModel: prior.stepMs !== undefined || [...node.links.keys()].some((name) => OF_A_MODEL.test(name)),
       steps,
       size: sizeOf(node, id),

@@ -16,16 +16,16 @@ export function numbersOf({ literals, steps, context }: PlanNode): ReadonlyMap<s
   return numbers;
 }
 
-/** Names for a node with the inputs that matter: in this graph; and in any, where what feeds it is of the same classes and its model the same. */
+/** Names for a node with the inputs that matter, and its model: in this graph; and in any, where what feeds it is of the same classes. */
 export function namesOf(node: PlanNode): readonly [inGraph: string, anywhere: string] {
   const { id, type, shape, literals, steps, context, fedBy, usesModel, listed } = node;
   const parts: string[] = [];
   for (const [name, value] of literals) if (!isSeed(name)) parts.push(`${name}=${value}`);
   if (steps !== undefined) parts.push(`@steps=${steps}`);
   for (const [name, size] of context.sizes) parts.push(`${name}=${size}`);
-  const own = `${type}|${parts.sort().join('|')}`;
   const model = usesModel ? (context.model ?? '') : '';
-  return [hash(`${shape}/${id}/${own}`), hash(`${own}|${fedBy}|${model}|${listed}`)];
+  const own = `${type}|${parts.sort().join('|')}|${model}`;
+  return [hash(`${shape}/${id}/${own}`), hash(`${own}|${fedBy}|${listed}`)];
 }
 
 /** A node's usual time is that with a picture of a megapixel. */
@@ -59,8 +59,8 @@ const MOST_LOG = 14;
 
 type Working = Pick<PlanNode, 'literals' | 'context'>;
 
-/** What takes steps, or a model, takes a little less than twice as long for twice as much. */
-const BY_AMOUNT = 0.8;
+/** The power of what it works on with which a node's time grows: a little less than twice as long for twice as much. */
+export const BY_AMOUNT = 0.8;
 const MOST_TIMES = 30;
 
 /** How much longer nodes take for what they work on than the one that counts with the least: the second of two samplers for a larger picture. */
