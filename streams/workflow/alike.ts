@@ -9,9 +9,8 @@ const ENTRY_BYTES = 50;
 const MOST_OF_GRAPH = 1_000;
 
 /**
- * Gives a graph, or the one before it that is like it. Jobs of one template have the same nodes, but for those with a
- * seed: of nodes with the same text one is kept for all jobs, and of graphs that have the same
- * nodes, too.
+ * Gives a graph, or the one before it that is like it. Jobs of one template have the same nodes, but for those somebody
+ * set otherwise: of nodes with the same text one is kept for all jobs, and of graphs that have the same nodes, too.
  */
 export function alike<Node extends object>(textOf: (node: Node) => string): (graph: Graph<Node>) => Graph<Node> {
   const nodes = new Map<string, Node>();

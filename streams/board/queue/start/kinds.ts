@@ -1,21 +1,22 @@
 import { hash } from '../../../job/progress/plan/hash';
 import { planOf } from '../../../job/progress/plan/plan';
 import { namesOf } from '../../../job/progress/plan/telling';
-import type { Graph } from '../../../job/workflow';
+import { seedless, type Graph } from '../../../workflow/graph';
 
 /** Of a larger workflow only the first nodes count: to name each would hold up everybody else. */
 const NAMED = 1_000;
 
 const kinds = new WeakMap<Graph, string>();
 
-/** A name for all workflows that take as long: the same nodes with the same inputs, but for seeds. Worked out once for each graph. */
+/** A name for all workflows that take as long: the same nodes with the same inputs, but for seeds. Worked out once for each such workflow. */
 export function kindOf(graph: Graph): string {
-  const known = kinds.get(graph);
+  const like = seedless(graph);
+  const known = kinds.get(like);
   if (known !== undefined) return known;
-  const names: string[] = [`${graph.size}`];
-  for (const node of planOf(graph).nodes.values()) if (node.place < NAMED) names.push(namesOf(node)[0]);
+  const names: string[] = [`${like.size}`];
+  for (const node of planOf(like).nodes.values()) if (node.place < NAMED) names.push(namesOf(node)[0]);
   const kind = hash(names.join());
-  kinds.set(graph, kind);
+  kinds.set(like, kind);
   return kind;
 }
 

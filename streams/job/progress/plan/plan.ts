@@ -1,5 +1,5 @@
 import { copies } from '../../../maps/remember';
-import type { Graph, GraphNode } from '../../workflow';
+import { seedless, type Graph, type GraphNode } from '../../../workflow/graph';
 import { contexts, nothing, type Context } from './context';
 import { stepsOf, tilesOf } from './declared-steps';
 import { hash } from './hash';
@@ -47,12 +47,13 @@ export interface Plan {
 
 const plans = new WeakMap<Graph, Plan>();
 
-/** The plan of a graph; made once for each. */
+/** The plan of a graph; made once for all that differ in seeds alone. */
 export function planOf(graph: Graph): Plan {
-  const known = plans.get(graph);
+  const like = seedless(graph);
+  const known = plans.get(like);
   if (known !== undefined) return known;
-  const plan = madeFrom(graph);
-  plans.set(graph, plan);
+  const plan = madeFrom(like);
+  plans.set(like, plan);
   return plan;
 }
 
