@@ -1,6 +1,7 @@
 import { phasesMs, type Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
-import { amountOf, numbersOf } from '../plan/telling';
+import { amountOf } from '../plan/context';
+import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
 import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-rounds';
