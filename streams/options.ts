@@ -1,23 +1,26 @@
-/** Whether it has fields: an object, and no list. */
+/** Whether a value is an object and no array. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Throws a `TypeError` that names the first option that is none (R18). */
+/** Throws a `TypeError` that names the first unknown option (R18). */
 export function refuseUnknown(given: object, known: object, of = ''): void {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name));
   if (unknown !== undefined) throw new TypeError(`${of}${unknown} is no option`);
 }
 
-/** What Node's timers count to, 24.8 days: a longer time they take for 1 ms. */
+/** The longest time of Node's timers, ms (24.8 days): they fire after 1 ms if given a longer one. */
 export const MOST_TIMER_MS = 2 ** 31 - 1;
 
-/** What options of one kind must be, in words that follow their name. */
+/** What options of one kind must be; `wanted` ends the sentence “… must be”. */
 export interface Kind {
   readonly isGood: (value: unknown) => boolean;
   readonly wanted: string;
 }
 
-/** The defaults, and what is given in their place; `undefined` is nothing given. Throws a `TypeError` that names what is wrong. */
+/**
+ * The defaults, with the given values in their place, but for `undefined`. Throws a `TypeError` that names a bad
+ * option.
+ */
 export function filled<T extends object>(name: string, defaults: T, given: Partial<T> = {}, kind: Kind): T {
   if (!isRecord(given)) throw new TypeError(`${name} must be an object`);
   refuseUnknown(given, defaults, `${name}.`);

@@ -1,7 +1,7 @@
-/** Longer texts are cut here before they are searched, characters. */
+/** A text is cut to this length before it is searched, characters. */
 const LONGEST = 16_384;
 
-/** Names after which a secret may stand, and names after which nothing but a secret stands. */
+/** Names whose value is a secret; `KEYISH` also has names whose value may be one. */
 const SECRET_NAME =
   '(?:api|access|secret|private|account|signing|encryption|license|subscription)[-_ ]?key(?:[-_ ]?id)?|' +
   'secret|passw(?:or)?d|passwd|passphrase|pwd|credentials?|authorization|' +
@@ -13,12 +13,12 @@ type Rule = readonly [pattern: RegExp, put: string | ((...groups: string[]) => s
 
 /** Each pattern takes linear time: its repetitions are bounded, or cannot match what may follow them. */
 const RULES: readonly Rule[] = [
-  // Tracebacks, and keys in their armour.
+  // Tracebacks, and keys in PEM format.
   [/(?:Traceback \(most recent call last\)|File "[^"\n]*", line \d+)[\s\S]*$/, ''],
   [/-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(?:-----END [A-Z0-9 ]{1,40}-----|$)/g, '…'],
   // Credentials in URLs; the host stays. A password may hold an @.
   [/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>]*@/gi, '$1'],
-  // Tokens that are known by their shape alone: vendors' prefixes, JWTs.
+  // Tokens recognised by their shape alone: JWTs, vendors' prefixes.
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}/g, '…'],
   [/\b[sr]k[-_](?=[\w-]*\d)[\w-]{6,}|\bsk-[\w-]{16,}|\b(?:pk|sk|rk)_(?:live|test)_\w{8,}/g, '…'],
   [/\bhf_(?:(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}|[A-Za-z]{20,})/g, '…'],
@@ -43,7 +43,7 @@ const RULES: readonly Rule[] = [
     /([?&;](?:[\w.-]{0,40}[-_.])?(?:key|apikey|token|secret|sig|signature|password|passwd|pwd|pass|auth|authorization|credential|code|session|jwt|sas)=)[^\s&#"'<>]+/gi,
     '$1…',
   ],
-  // Variables and fields that are called secrets, with whatever they hold; tokens and keys, with what looks like one.
+  // After the name of a secret any value is removed; after `token` and `key` only a value that looks like one.
   [
     new RegExp(
       `((?:${SECRET_NAME})(?:[-_][A-Za-z0-9]{1,20}){0,2}["']?\\s{0,3}(?:[:=]|\\bis\\b)\\s{0,3})(["']?)([^\\s"',;&)}\\]]{3,})`,
@@ -58,15 +58,15 @@ const RULES: readonly Rule[] = [
   ],
 ];
 
-/** Long runs of characters, which are removed where a word beside them says that they are a secret. */
+/** Long runs of characters: removed if a word in the `BESIDE` characters before says that they are a secret. */
 const RUN = /[\w+/=-]{12,}/g;
 const BESIDE = 60;
 
-/** Of an absolute path, with spaces in its folders too, the last name. */
+/** Absolute paths, also with spaces in folders' names; `$2` is the last name, which stays. */
 const SEGMENT = `[^\\s"'<>|*?\\\\/:]+(?: [^\\s"'<>|*?\\\\/:,;]+){0,3}`;
 const NAME = `([^\\s"'<>|*?,;()\\[\\]\\\\/:]*)`;
 const PATHS: readonly RegExp[] = [
-  // In quotes, all of it is the path.
+  // In quotes the whole text is the path.
   /(?<=(["'`]))(?:file:\/\/\/?|[a-z]:[\\/]|\\\\|~?\/)(?:[^"'`\n\\/]+[\\/]+)+([^"'`\n\\/]*)(?=\1)/gi,
   new RegExp(`(?<![\\w/.\\]])(?:file:\\/\\/\\/?)(?:[a-z]:[\\\\/])?()(?:${SEGMENT}[\\\\/]+)+${NAME}`, 'gi'),
   new RegExp(`(?<![\\w])(?:[a-z]:[\\\\/]+|\\\\\\\\+)()(?:${SEGMENT}[\\\\/]+)*${NAME}`, 'gi'),
@@ -74,8 +74,9 @@ const PATHS: readonly RegExp[] = [
 ];
 
 /**
- * A text fit for a browser (R13): no traceback, nothing that opens a door, and of an absolute path the last name only; the
- * hosts of URLs stay, and so does what is nothing but long. A second line of defence: sources write such texts without.
+ * Removes from a text what no browser may get (R13): tracebacks, secrets, and of an absolute path all but the last
+ * name. Hosts of URLs stay, and so do long words that no word beside them calls a secret. A second line of defence:
+ * sources leave these things out already.
  */
 export function redact(text: string): string {
   const whole = text.slice(0, LONGEST);
@@ -85,14 +86,14 @@ export function redact(text: string): string {
   return bare.length < text.length ? bare.trimEnd() : bare;
 }
 
-/** Whether a word beside a run says that it opens something. */
+/** Whether a run looks like a token, and a word before it says that it is one. */
 const isBetrayed = (text: string, run: string, at: number): boolean =>
   isTokenLike(run, false) && KEYISH.test(text.slice(Math.max(0, at - BESIDE), at));
 
-/** What people write after a colon, in words. */
+/** Whether a value is an ordinary word, as in “password: wrong”. */
 const isPlainWord = (value: string): boolean => /^[A-Za-z][a-z]*[.!?]?$/.test(value) && value.length <= 12;
 
-/** Letters and digits through each other, as no name has them; after `=`, anything long with a digit. */
+/** Whether letters and digits are mixed as in no name; after `=`, 8 characters with a digit are enough. */
 function isTokenLike(value: string, isAssigned: boolean): boolean {
   if (/\.(?:safetensors|ckpt|pth?|bin|gguf|sft|png|jpe?g|webp|mp4|json|py|yaml)$/i.test(value)) return false;
   if (isAssigned && value.length >= 8 && /\d/.test(value)) return true;

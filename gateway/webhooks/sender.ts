@@ -33,6 +33,8 @@ export interface WebhookSender {
 
 /** The longest time of an attempt. */
 const PATIENCE_MS = 15_000;
+/** How long a receiver may take to end its answer's body. */
+const BODY_MS = 1_000;
 
 /** Posts messages, signed as Standard Webhooks defines. Follows no redirect and connects to no private address. */
 export function webhookSender(
@@ -61,9 +63,9 @@ export function webhookSender(
       },
       body,
     });
-    // The answer's body is not used. It is read so that the connection can be reused; past 64 KiB the connection is
-    // broken.
-    await answer.body.dump({ limit: 65_536 }).catch(() => undefined);
+    // The status is the outcome. The body is read, and not waited for, so that the connection can be reused; past
+    // 64 KiB or 1 s the connection is broken.
+    answer.body.dump({ limit: 65_536, signal: AbortSignal.timeout(BODY_MS) }).catch(() => undefined);
     return outcomeOf(answer.statusCode);
   };
 

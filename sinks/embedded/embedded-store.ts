@@ -64,7 +64,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
   const report = harmless('report', options.report);
   const folder = options.temporary === true ? temporaryFolder() : lastingFolder(options.directory);
   const file = lmdbFile(folder.path, folder.isTemporary);
-  const release = claimFile(file, folder.path, report);
+  const claim = claimFile(file, folder.path, report);
   folder.opened();
   const feed = watchers<JobState>();
   const index = embeddedIndex(file);
@@ -86,7 +86,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     );
 
   return {
-    leases: singleProcessLeases(() => listing.live()),
+    leases: singleProcessLeases(() => listing.live(), claim.lasts),
     mayHaveLost$: NEVER,
     hooks: embeddedHooks(file, clock),
     ...listing,
@@ -114,7 +114,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     close: () =>
       defer(() => {
         sweeping.unsubscribe();
-        return file.close(release).pipe(finalize(folder.closed));
+        return file.close(claim.release).pipe(finalize(folder.closed));
       }),
   };
 }

@@ -13,13 +13,14 @@ import {
   type Subscriber,
 } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
+import { StoreUnavailable } from '../job-store';
 import type { LeaseOutcome, Leases, Request, SessionKey } from '../leases';
 
-/** As with Redis, though no lease runs out here. */
+/** As with Redis. */
 const TTL_MS = 10_000;
 
 /**
- * The leases of a store that one process has to itself: `hold` always succeeds. The orphans are the sessions that an
+ * The leases of a store that one process has to itself: `hold` succeeds while no other process can claim it. The orphans are the sessions that an
  * earlier process left, found once in the stored jobs, and those that one of several pipelines on this store gives
  * back.
  */
@@ -28,6 +29,7 @@ class SingleProcessLeases implements Leases {
   readonly #given$ = new Subject<unknown>();
   readonly released$: Observable<unknown> = this.#given$;
   readonly #stored: () => Observable<JobState>;
+  readonly #lasts: (ms: number) => boolean;
   readonly #held = new Set<string>();
   readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
   /**
@@ -36,12 +38,15 @@ class SingleProcessLeases implements Leases {
    */
   #left: readonly SessionKey[] | undefined;
 
-  constructor(stored: () => Observable<JobState>) {
+  constructor(stored: () => Observable<JobState>, lasts: (ms: number) => boolean) {
     this.#stored = stored;
+    this.#lasts = lasts;
   }
 
   hold({ clientId }: SessionKey): Observable<LeaseOutcome> {
     return defer(() => {
+      // A process that stood still in one container is woken when one in another has its jobs: it must post none.
+      if (!this.#lasts(TTL_MS)) throw new StoreUnavailable('another process may have taken the job store over');
       this.#held.add(clientId);
       this.#left = this.#left?.filter((session) => session.clientId !== clientId);
       return of<LeaseOutcome>('held');
@@ -103,8 +108,9 @@ class SingleProcessLeases implements Leases {
   }
 }
 
-/** Leases of one process, from the jobs that are `stored`. */
-export const singleProcessLeases = (stored: () => Observable<JobState>): Leases => new SingleProcessLeases(stored);
+/** Leases of one process, from the jobs that are `stored`; `lasts` tells whether it has the store for so many ms. */
+export const singleProcessLeases = (stored: () => Observable<JobState>, lasts: (ms: number) => boolean): Leases =>
+  new SingleProcessLeases(stored, lasts);
 
 function keyOf(state: JobState): Observable<SessionKey> {
   const clientId = sessionOf(state);

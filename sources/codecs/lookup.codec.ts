@@ -99,6 +99,10 @@ export function jobListOf(json: unknown): readonly Queued[] | undefined {
   return list.is(json) ? inOrder(json.jobs.filter(isInHand).map(queuedJob)) : undefined;
 }
 
+/** Whether this is a list of jobs that says it is only a part of them. */
+export const isPartOfList = (json: unknown): boolean =>
+  t.type({ jobs: t.UnknownArray, pagination: t.type({ has_more: t.literal(true) }) }).is(json);
+
 const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>): Queued => ({
   promptId: idText(id),
   number: typeof priority === 'number' ? priority : 0,

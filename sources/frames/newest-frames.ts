@@ -56,6 +56,8 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
   const onTick = (): void => {
     held.letGo();
     const hasTime = readDue(held.now());
+    // If none was due, the next frame would be told to have come at this tick.
+    held.letGo();
     tick = line.isEmpty() ? undefined : clock.schedule(onTick, hasTime ? TICK_MS : 0);
   };
   const take = (bytes: Buffer, start: number, end: number): void => {

@@ -2,6 +2,7 @@ import { catchError, concatMap, defer, map, of, tap, throwError, type Observable
 import { historyIdOf, historyIdsOf, historyOf, type Ends } from '../codecs/history.codec';
 import {
   endedListOf,
+  isPartOfList,
   isQueueInfo,
   isRefusal,
   jobListOf,
@@ -79,7 +80,7 @@ class Routes implements Lookup {
   readonly #rest: Asked;
   /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
-  /** Whether it refuses the states that are asked for there, and has `/queue`. */
+  /** Whether it refuses the states that are asked for there, or lists only some of the jobs, and has `/queue`. */
   #isListStrange = false;
   #endings = 'completed,failed,cancelled';
   #idsStay = false;
@@ -100,7 +101,9 @@ class Routes implements Lookup {
           if (lacksRoute(answer)) return old().pipe(tap(() => (this.#legacy = true)));
           // A later ComfyUI may have other states; but a proxy says 400, too: the answer of the older route is the
           // proof.
-          if (answer.status === 400) return old().pipe(tap(() => (this.#isListStrange = true)));
+          // And a page of the queue is none: a job that is on no page read here would count as absent.
+          if (answer.status === 400 || isPartOfList(answer.json))
+            return old().pipe(tap(() => (this.#isListStrange = true)));
           return of(this.#parsed(answer, path, ({ json }) => jobListOf(json)));
         }),
       );

@@ -5,30 +5,30 @@ import type { Failure, JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
 import type { SessionWatch } from './session-watch';
 
-/** Everything that can happen to the jobs of an instance. */
+/** Everything that can happen to the jobs and sessions of an instance. */
 export type BoardEvent =
   | JobEvent
   | SessionEvent
   | QueueEvent
   | QueueSeen
-  /** A job is taken up. */
+  /** A job is new here: submitted, opened, tracked or taken up. */
   | { readonly tag: 'opened'; readonly job: Job }
-  /** The job is another's now, or was never posted. */
+  /** Another instance has the job now: it leaves the board. */
   | { readonly tag: 'released'; readonly promptId: string }
-  /** Something of ours broke while it was at work on this job. */
+  /** Our own code threw while it worked on this job. */
   | { readonly tag: 'brokeHere'; readonly state: JobState; readonly error: unknown; readonly at: number }
-  /** The job's server has been silent since then. */
+  /** The job's server has been without socket and answer since then. */
   | { readonly tag: 'silent'; readonly promptId: string; readonly since: number; readonly at: number }
   /** The job is to be looked up now. */
   | { readonly tag: 'suspected'; readonly promptId: string; readonly at: number }
-  /** A second has passed: the bars of the jobs that run go on by the clock. */
+  /** A second has passed: the bars of running jobs go on by the clock. */
   | { readonly tag: 'clock'; readonly at: number }
-  /** So do those of runs of less than a second, in between, and of those that a tick had no time for. */
+  /** 25 ms have passed: bars of short runs go on, and those that the last `clock` left over. */
   | { readonly tag: 'moment'; readonly at: number }
-  /** A session is ours no more. */
+  /** This instance no longer holds the session. */
   | { readonly tag: 'sessionOver'; readonly clientId: string };
 
-/** A preview image, by the job and node that it shows. */
+/** A preview image of a job, and the node that made it. */
 export interface Preview {
   readonly promptId: string;
   readonly nodeId: string;
@@ -36,7 +36,7 @@ export interface Preview {
   readonly image: Uint8Array;
 }
 
-/** A picture that came over the socket, as it is kept with its job. */
+/** A picture that came over the socket, for the store to keep with its job. */
 export interface Picture {
   readonly promptId: string;
   readonly filename: string;
@@ -44,20 +44,20 @@ export interface Picture {
   readonly bytes: Uint8Array;
 }
 
-/** What an event led to. */
+/** What changed by an event. */
 export type Change =
   | { readonly tag: 'state'; readonly state: JobState }
   | { readonly tag: 'preview'; readonly preview: Preview }
-  /** A picture came that is an output: its bytes are to be kept with the job, before a state names it. */
+  /** A picture came that is an output. Comes before the state that names it: store its bytes with the job. */
   | { readonly tag: 'pictured'; readonly picture: Picture }
-  /** The job is another's now: whoever watches it here has to look elsewhere. */
+  /** Another instance has the job: its watchers here must follow it there. */
   | { readonly tag: 'released'; readonly promptId: string }
-  /** A run ended well: what its nodes took. */
+  /** A run ended well, and was seen from its start: how long its nodes took can be learned. */
   | { readonly tag: 'measured'; readonly serverUrl: string; readonly run: RunClock; readonly at: number }
-  /** A run failed that may be repeated: somebody must post it. */
+  /** A run failed, and the job's policy allows another: post it. */
   | { readonly tag: 'runAgain'; readonly promptId: string; readonly failure: Failure };
 
-/** A mistake of ours while one job was advanced: that job has failed, and nothing else. */
+/** Our own code threw while it worked on one job: that job has failed, and nothing else (R15). */
 export class JobBroke extends Error {
   override readonly name = 'JobBroke';
   constructor(
@@ -70,7 +70,7 @@ export class JobBroke extends Error {
   }
 }
 
-/** A server's id of a run that is not believed: it is no such id, or another job's. */
+/** A server gave a run an id that is refused: ComfyUI gives no such id, or it is another job's. */
 export class RefusedRunId extends Error {
   override readonly name = 'RefusedRunId';
   constructor(readonly promptId: string) {
@@ -78,10 +78,10 @@ export class RefusedRunId extends Error {
   }
 }
 
-/** What others than the page may read of the board. */
+/** The board, to be read by any part of the pipeline. */
 export interface BoardView {
   readonly job: (promptId: string) => Job | undefined;
-  /** The job whose present run goes by this id at ComfyUI. */
+  /** The job whose present run has this id at ComfyUI. */
   readonly run: (runId: string) => Job | undefined;
   readonly session: (clientId: string) => SessionWatch | undefined;
   /** The jobs that a session watches. */
@@ -89,37 +89,40 @@ export interface BoardView {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
-  /** Nodes of all workflows of a user's jobs. */
+  /** How many nodes the workflows of a user's jobs have in all. */
   readonly nodesOfUser: (userId: string) => number;
-  /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
+  /** The server's jobs that ask for `onLost: 'resubmit'`. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** The jobs whose time is up. */
   readonly overdue: (now: number) => readonly Job[];
   readonly countOfSession: (clientId: string) => number;
-  /** How many jobs a server last said it has in hand. */
+  /** How many jobs the server's queue held by its last `status`. */
   readonly queueRemaining: (serverUrl: string) => number | undefined;
-  /** Emits after something happened to the job of this id, or to this session's socket as it opened; the event is wholly taken in by then. */
+  /** Emits after the board took in an event of this job, or the opening of this session's socket. */
   readonly changed: (promptIdOrClientId: string) => Observable<unknown>;
-  /** Unsettled jobs. */
+  /** The unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
 }
 
 /**
- * The live jobs of one instance and the sessions that bring their news: filled by `take` alone, which only the page
- * calls, read by whoever needs the present.
+ * The live jobs of one instance, and the sessions that bring their news. Only `jobChanges` calls the methods of this
+ * interface, which change it; all other parts read it as a `BoardView`.
  */
 export interface Board extends BoardView {
-  /** Takes one event in and tells what changed by it. What breaks while it is at one job fails that job alone (R15). */
+  /** Takes one event in, and returns what changed. An error while it works on one job fails that job alone (R15). */
   take(event: BoardEvent): readonly Change[];
-  /** The server's jobs that are to be looked up now: they count as looked up from this call on. */
+  /** The server's jobs to look up now. Side effect: a look at its queue for others' moves counts as made. */
   due(serverUrl: string, now: number): readonly Job[];
-  /** Whether the session's socket should be opened anew: it counts as opened from this call on. Has the session's jobs looked up first, where that may tell. */
+  /**
+   * Whether the session's socket is deaf and must be replaced. Side effects: a `true` is returned once, and the session
+   * then counts as reopening; where the server may just be busy, the session's jobs become due instead.
+   */
   reopenIfDeaf(clientId: string, now: number): boolean;
-  /** Whether there are bars to be moved between two ticks of the clock; and each change of that. */
+  /** Whether bars must move between two ticks of the clock (`moment`): now, and each change of that. */
   readonly hurried$: Observable<boolean>;
 }
 
-/** What we do to a job ourselves is addressed to the job, whichever run it is in. */
+/** Events that name the job by its `promptId`, whichever run it is in; all others name the run. */
 export const addressedByJob: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
   'cancelAsked',
   'reported',

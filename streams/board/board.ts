@@ -16,7 +16,10 @@ import { SessionWatches } from './session-watch';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 
-/** An empty board. `durationsOn` gives what is known of nodes' durations on a server, `hasRoom` whether a picture of so many bytes can be kept now. */
+/**
+ * An empty board. `durationsOn` knows how long nodes took on a server; `hasRoom` says whether a picture of this many
+ * bytes can be kept now.
+ */
 export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
@@ -122,7 +125,7 @@ class JobBoard {
       case 'previewed':
         return this.#sessionTold(event);
       default:
-        // Compiles for job events alone: an event of any other kind has to be given a case above.
+        // Compiles for job events only, so each other kind of event must have a case above.
         return this.#news.told(event);
     }
   }
@@ -157,7 +160,7 @@ class JobBoard {
       case 'evicted':
         return [];
       case 'linked':
-        // R6: whatever was missed, one look each tells.
+        // R6: one look at each job tells what was missed.
         return this.#live.each(index.ofClient(clientId), at, (job) => linkedAt(job, at));
       case 'unlinked':
         this.#early.spoil();

@@ -1,12 +1,12 @@
-/** Times are kept by the second, so that moving one costs nothing where it stays within its second. */
+/** Times are kept by the second: to move one within its second costs nothing. */
 const SLOT_MS = 1_000;
 
-/** When each of many keys is due. Asking costs what is due then, not what is kept (R17). */
+/** When each of many keys is due. `until` costs as much as it returns, however many keys are kept (R17). */
 export interface DueTimes {
-  /** Sets, or moves, the time of a key; a key that is due at no time (∞) is forgotten. */
+  /** Sets the time of a key; ∞ removes the key. */
   set(key: string, at: number): void;
   delete(key: string): void;
-  /** The keys of all seconds up to this time, and of those after `beyond`: of the last one, some may be due a little later. */
+  /** The keys of all seconds up to that of `time`, so some may be due a little later; and of those from `beyond` on. */
   until(time: number, beyond?: number): readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function dueTimes(): DueTimes {
     delete: remove,
     until: (time, beyond = Number.POSITIVE_INFINITY) => {
       const [last, first] = [time, beyond].map((at) => Math.floor(at / SLOT_MS)) as [number, number];
-      // Jobs that wait for the same server are due within some 30 s of each other: there are few slots.
+      // Few slots: the jobs of one server are due within some 30 s of each other.
       return [...slots].flatMap(([slot, keys]) => (slot <= last || slot >= first ? [...keys] : []));
     },
   };

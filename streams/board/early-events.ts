@@ -1,17 +1,19 @@
 import { bounds } from '../bounds';
 import type { JobEvent } from '../job/job-event';
 
-/** Events kept of one job. */
+/** How many events of one job are kept. */
 const MAX_EVENTS = 256;
 
 /**
  * Events of jobs not known yet: a frame may come before the answer to the post that caused it. Bounded in jobs, events
- * and bytes; the oldest job goes first. Where some were missed, the rest no longer counts as the whole of it (R3).
+ * and bytes; the oldest job is dropped first. If an event of a job was missed or dropped, its `started` is dropped too:
+ * the rest must not count as all of the run's frames (R3).
  */
 export interface EarlyEvents {
   keep(event: JobEvent): void;
-  /** Something may have been missed of any of them. */
+  /** Call when events of any of these jobs may have been missed. */
   spoil(): void;
+  /** Returns a job's events, and forgets them. */
   take(promptId: string): readonly JobEvent[];
 }
 
@@ -41,7 +43,7 @@ export function earlyEvents({
     keep: (event) => {
       const { promptId } = event;
       const size = sizeOf(event);
-      // Without the event, what is kept of its job is not the whole any more.
+      // Too large to keep: what is kept of the job is incomplete then.
       if (size > earlyBytes) {
         const early = byJob.get(promptId);
         if (early !== undefined) set(promptId, { ...early, events: withoutStart(early.events) });
@@ -62,9 +64,9 @@ export function earlyEvents({
   };
 }
 
-/** About how many bytes an event holds: what came as JSON is counted as JSON. */
+/** About the bytes of an event: its length as JSON. */
 const sizeOf = (event: JobEvent): number => JSON.stringify(event).length;
 
-/** `started` is what promises that nothing is missing. */
+/** Without `started`, which would promise that no frame is missing. */
 const withoutStart = (events: readonly JobEvent[]): readonly JobEvent[] =>
   events.filter(({ tag }) => tag !== 'started');

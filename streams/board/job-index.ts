@@ -3,28 +3,28 @@ import { sessionOf, type JobState } from '../job/job-state';
 import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
 
-/** The live jobs of an instance, found by whatever their news names: nothing visits jobs that it is not about (R17). */
+/** The live jobs of an instance, indexed by all that an event may name, so that no event visits other jobs (R17). */
 export interface JobIndex {
   readonly jobs: ReadonlyMap<string, Job>;
-  /** The job whose present run goes by this id at ComfyUI. */
+  /** The job whose present run has this id at ComfyUI. */
   readonly run: (runId: string) => Job | undefined;
   readonly put: (job: Job) => void;
   readonly delete: (promptId: string) => void;
   /** The jobs whose frames come to this client id. */
   readonly ofClient: (clientId: string) => readonly Job[];
   /**
-   * The one of them that runs: of two, whose end or beginning was missed, that of which the last frame was, since ComfyUI runs one
-   * at a time. Where none tells, a guess might show one user's work to another (R5, R13).
+   * The one of them that runs. ComfyUI runs one at a time; if two seem to run, as an end was missed, it is the one of
+   * the last frame. `undefined` if that does not tell: a guess might show one user's work to another (R5, R13).
    */
   readonly theRunning: (clientId: string) => Job | undefined;
-  /** The jobs that this session watches, its own and those that somebody else posted. */
+  /** The jobs that this session watches, also those that other programs posted. */
   readonly ofSession: (clientId: string) => readonly Job[];
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
   readonly countOfUser: (userId: string) => number;
-  /** Nodes of all workflows of a user's jobs. */
+  /** How many nodes the workflows of a user's jobs have in all. */
   readonly nodesOfUser: (userId: string) => number;
-  /** The server's jobs that are to be run again, here or elsewhere, if it forgets them. */
+  /** The server's jobs that ask for `onLost: 'resubmit'`. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
   /** All jobs that run. */
   readonly running: () => readonly Job[];
@@ -32,7 +32,7 @@ export interface JobIndex {
   readonly overdue: (now: number) => readonly Job[];
   readonly countRunning: (clientId: string) => number;
   readonly countOfSession: (clientId: string) => number;
-  /** The server's jobs that are to be looked up by this time, or after `beyond`: later than any look is planned. */
+  /** The server's jobs whose next look is due by `time`, or is planned after `beyond`: the clock was set back since. */
   readonly due: (serverUrl: string, time: number, beyond?: number) => readonly Job[];
 }
 
@@ -44,7 +44,7 @@ interface Groups {
 
 const nobody: ReadonlySet<string> = new Set();
 
-/** Whether a change is none of where the job is found: of most frames, none is. */
+/** Whether a change leaves the job in the same groups, as most frames do. */
 const isFiledAlike = (before: Job, after: Job): boolean =>
   before.stage.tag === after.stage.tag && isStateFiledAlike(before.state, after.state);
 
@@ -58,7 +58,7 @@ const isStateFiledAlike = (a: JobState, b: JobState): boolean =>
     a.userId === b.userId &&
     a.retry === b.retry);
 
-/** The job of which the last frame was, if one is. */
+/** The job whose frame came last; `undefined` if two are equal. */
 function lastHeard([first, ...others]: readonly Job[]): Job | undefined {
   if (first === undefined || others.length === 0) return first;
   const [last, before] = [first, ...others].sort((a, b) => heardAtOf(b) - heardAtOf(a));
@@ -90,12 +90,12 @@ const isDue =
   (job: Job): boolean =>
     nextLookAtOf(job) <= time || nextLookAtOf(job) > beyond;
 
-/** The groups that jobs are found by. */
+/** The groups by which jobs are found. */
 const allGroups = () => ({
-  /** Which job a run is of, where ComfyUI knows it under another id. */
+  /** By the run's id at ComfyUI, for jobs whose run has another id than the job. */
   runs: groups(({ state }) => state.runId),
   byClient: groups(({ state }) => state.clientId),
-  /** A run whose `execution_success` came is at work no more, though its outputs are still fetched. */
+  /** By client id. Not after `execution_success`: the run is over, though its outputs are still fetched. */
   running: groups(({ state, stage }) =>
     state.status === 'processing' && stage.tag !== 'fetchingOutputs' ? state.clientId : undefined,
   ),

@@ -24,18 +24,18 @@ interface Parts {
   readonly queues: ServerQueues;
   readonly timing: Timing;
   readonly report: Report;
-  /** What is known of nodes' durations on a server. */
+  /** How long nodes took on a server. */
   readonly durationsOn: (serverUrl: string) => Durations;
 }
 
-/** What is told of one job: the job advances, and its place in the queue, its session and the measured runs follow. */
+/** Takes events of single jobs: advances the job, and updates its session, its server's queue and the measured runs. */
 export class JobNews {
   readonly #parts: Parts;
   readonly #live: LiveJobs;
   readonly #starts: StartTimes;
-  /** Jobs whose runs take less than a second, as they were last told of: their bars go on in between. */
+  /** Jobs whose bars move more than once a second, as their runs are short (`barTickMs`). */
   readonly #short = new Set<string>();
-  /** Jobs whose bars the last tick of the clock is still to move, and how many of them at a time. */
+  /** Jobs whose bars the last tick of the clock has not moved yet, and how many of them move at a time. */
   #unmoved: string[] = [];
   #movedAtOnce = MOVED_AT_ONCE;
 
@@ -45,11 +45,11 @@ export class JobNews {
     this.#starts = new StartTimes({ ...parts, jobs: parts.live.index });
   }
 
-  /** A job is taken up; what came of its run before it was known is made good. */
+  /** Adds a job, and takes in the events of its run that came before it was known. */
   open(job: Job): readonly Change[] {
     const { promptId, updatedAt, serverUrl } = job.state;
     const runId = runIdOf(job.state);
-    // Taken up already: what is known of it is newer.
+    // On the board already: what is known of it is newer.
     if (this.#live.get(promptId) !== undefined) return [];
     if (this.#live.index.run(runId) !== undefined) return this.#live.broke(job, new RefusedRunId(promptId), updatedAt);
     const taken = {
@@ -60,20 +60,20 @@ export class JobNews {
     return [...this.#live.keep(undefined, taken), ...this.#heardEarly(runId)];
   }
 
-  /** A server told of its queue. */
+  /** Takes in a server's news of its queue. */
   queueTold(event: QueueEvent | QueueSeen): void {
     if (event.tag === 'queueLength') this.#parts.queues.told(event);
     this.#starts.told(event);
   }
 
-  /** The job’s server has been silent. */
+  /** Marks a job whose server is silent. */
   silent({ promptId, since, at }: BoardEvent & { tag: 'silent' }): readonly Change[] {
     const job = this.#live.get(promptId);
     if (job === undefined || job.state.silentSince !== undefined) return [];
     return this.#live.keep(job, toldAgain(silenced(job, since, at), job, at));
   }
 
-  /** The bars of the jobs that run go on by the clock; those that wait move up, and their starts are told anew where they are others. */
+  /** Each second: moves bars by the clock, gives waiting jobs their new places, and their starts if those changed. */
   ticked(at: number): readonly Change[] {
     this.#unmoved = this.#live.index.running().map(({ state: { promptId } }) => promptId);
     this.#movedAtOnce = Math.max(MOVED_AT_ONCE, Math.ceil(this.#unmoved.length / MOMENTS));
@@ -82,13 +82,13 @@ export class JobNews {
     return [...moved, ...renewed, ...this.#someMoved(at)];
   }
 
-  /** Of many jobs that run, some now and the others in the moments to come: a thousand at once held the event loop for 30 ms each second. */
+  /** Moves some of the bars left over: the bars of 1,000 jobs at once held up the event loop for 30 ms each second. */
   #someMoved(at: number): readonly Change[] {
     const some = this.#unmoved.splice(-this.#movedAtOnce).filter((promptId) => this.#live.get(promptId) !== undefined);
     return some.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
   }
 
-  /** The bars of short runs go on by a clock of their own, where no frame has moved them just now. */
+  /** Each 25 ms: moves bars of short runs that no frame has just moved, and some of those left over. */
   movedOn(at: number): readonly Change[] {
     const due: string[] = [];
     for (const promptId of this.#short) {
@@ -100,7 +100,7 @@ export class JobNews {
     return [...moved, ...this.#someMoved(at)];
   }
 
-  /** Whether there are bars to be moved before the next tick of the clock. */
+  /** Whether bars must move before the next tick of the clock. */
   isHurried(): boolean {
     return this.#short.size > 0 || this.#unmoved.length > 0;
   }
@@ -111,7 +111,7 @@ export class JobNews {
     return run !== undefined && run.shown.nextMs < barTickMs.longest ? run : undefined;
   }
 
-  /** A job of ours is told something; what is told of an unknown run is kept for a while. */
+  /** Takes in an event of one job; keeps it for a while if its run is not known. */
   told(event: JobEvent): readonly Change[] {
     const before = this.#live.addressedBy(event);
     if (before === undefined) {
@@ -121,7 +121,7 @@ export class JobNews {
     return this.#live.guarded(before, event.at, () => this.#advanced(before, event));
   }
 
-  /** What came of a run before its job was known. */
+  /** Takes in the events of a run that came before its job was known. */
   #heardEarly(runId: string): readonly Change[] {
     return this.#parts.early.take(runId).flatMap((event) => this.told(event));
   }
@@ -140,14 +140,14 @@ export class JobNews {
     return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
   }
 
-  /** A job that waits has changed by what is known of its queue. */
+  /** Keeps a waiting job that changed by news of its queue, with the time to its start. */
   #waits(job: Job, at: number): readonly Change[] {
     const before = this.#live.get(job.state.promptId);
     if (before === undefined) return [];
     return this.#live.guarded(before, at, () => this.#live.keep(before, this.#starts.started(job, before, at)));
   }
 
-  /** An old server's id is believed only of the run that was posted, and only where no other job goes by it. */
+  /** The job with the run id that a server before 0.3.64 gave it; refused if it is no such id, or another job's. */
   #claimed(job: Job, runId: string | undefined, at: number): Job {
     if (runId === undefined || runId === runIdOf(job.state)) return job;
     const other = this.#live.index.run(runId) ?? this.#live.get(runId);
@@ -158,7 +158,7 @@ export class JobNews {
     return restated(job, { ...job.state, runId }, at);
   }
 
-  /** A run that is posted anew is heard of by the session it is posted under. */
+  /** A job whose next run is posted depends on that run's session and server from now on. */
   #relinked(job: Job, { tag }: JobEvent): Job {
     if (tag !== 'posting') return job;
     return {
@@ -168,7 +168,7 @@ export class JobNews {
     };
   }
 
-  /** What the event says of the server's queue; and the job, in the place that follows. */
+  /** Tells the server's queue of the event. Returns the job, with its place in the queue if that follows. */
   #inQueue(before: Job, after: Job, event: JobEvent): Job {
     const { clientId, serverUrl } = after.state;
     if (isThere(before) && !isThere(after)) this.#parts.queues.of(before.state.serverUrl).left(before);
@@ -189,11 +189,11 @@ export class JobNews {
   }
 }
 
-/** Moments between two ticks of the clock; and so many bars are moved in each at least. */
+/** How many moments there are between two ticks of the clock; how many bars each of them moves at least. */
 const MOMENTS = barTickMs.longest / barTickMs.shortest;
 const MOVED_AT_ONCE = 25;
 
-/** A waiting job that is told anew for another reason: of the time to its start, what is left. */
+/** A waiting job whose state changes for another reason: its `etaMs` is less by the time since the last state. */
 const toldAgain = (job: Job, before: Job, at: number): Job =>
   job.state === before.state || before.state.status !== 'queued' || job.state.etaMs === undefined
     ? job

@@ -7,28 +7,28 @@ import { heardAgain, unheard } from '../job/progress/run-events';
 import type { Timing } from '../job/timing';
 import { addressedByJob, type Change } from './board-event';
 
-/** The job with a state that the board itself changed, and that is told. */
+/** The job with a new state by the board itself, with the next `seq`. */
 export const restated = (job: Job, state: JobState, at: number): Job => ({
   ...job,
   state: { ...state, seq: state.seq + 1, updatedAt: Math.max(at, state.updatedAt) },
 });
 
-/** Its server has been silent since then. */
+/** The job on a server that has been silent since then. */
 export const silenced = (job: Job, since: number, at: number): Job =>
   restated(job, { ...job.state, via: 'polling', silentSince: since }, at);
 
-/** The server is silent no more, where the event is the server's word. */
+/** The job without `silentSince`, if the event comes from the server. */
 export const spoken = (job: Job, { tag, at }: JobEvent): Job => {
   if (job.state.silentSince === undefined || addressedByJob.has(tag)) return job;
   const { silentSince: _, ...state } = job.state;
   return restated(job, state, at);
 };
 
-/** R6: whatever was missed before its socket opened, one look tells. */
+/** The job after its socket opened; R6: one look tells what was missed before. */
 export const linkedAt = (job: Job, at: number): Job =>
   owingLook({ ...withRun(job, (run) => heardAgain(run, at)), linked: true }, at);
 
-/** Its socket is gone: what comes from now on is not the whole of it, and polling takes over. */
+/** The job after its socket was lost: frames will be missing, and polling takes over after `takeoverMs`. */
 export const unlinkedAt = (job: Job, at: number, { takeoverMs }: Timing): Job =>
   lookedUpBy(notWhole({ ...withRun(job, (run) => unheard(run, at)), linked: false }), at + takeoverMs);
 
@@ -37,14 +37,17 @@ const withRun = (job: Job, change: (run: RunClock) => RunClock): Job =>
     ? { ...job, stage: { ...job.stage, run: change(job.stage.run) } }
     : job;
 
-/** The run that ended well between `before` and `after` and was seen from its start on: what its nodes took is known. */
+/** The job's run, if it ended well just now and was seen from its start: then how long its nodes took is known. */
 export function measuredRun({ stage }: Job, { state }: Job): RunClock | undefined {
   const isWhole = stage.tag === 'reporting' || (stage.tag === 'watched' && stage.whole);
   if (state.status !== 'completed' || !isWhole) return undefined;
   return stage.run?.isLate === true ? undefined : stage.run;
 }
 
-/** A picture that a node made for the socket alone is an output: the file to be kept, and what to tell its job. A preview of any other is not. */
+/**
+ * The file and the event for a picture that is an output, as its node sends it over the socket only; `undefined` for a
+ * preview.
+ */
 export function pictureIn(
   job: Job,
   nodeId: string,

@@ -7,7 +7,7 @@ import type { Report } from '../operators/reporting';
 import { JobBroke, addressedByJob, type Change } from './board-event';
 import { jobIndex } from './job-index';
 
-/** The live jobs, and what is told when one of them changes. */
+/** The live jobs, and the changes to tell when one of them changes. */
 export class LiveJobs {
   readonly index = jobIndex();
   readonly #touched = new Set<string>();
@@ -21,19 +21,19 @@ export class LiveJobs {
     return this.index.jobs.get(promptId);
   }
 
-  /** The job that an event is about: our own acts name the job, all others its present run. */
+  /** The job that an event is about: our own acts name the job, all others its present run (`addressedByJob`). */
   addressedBy({ promptId: id, tag }: JobEvent): Job | undefined {
     return (addressedByJob.has(tag) ? this.get(id) : undefined) ?? this.index.run(id);
   }
 
-  /** The jobs that something happened to since this was last asked. */
+  /** The jobs that were kept or forgotten since the last call. */
   touched(): readonly string[] {
     const touched = [...this.#touched];
     this.#touched.clear();
     return touched;
   }
 
-  /** Keeps the job, or forgets it once it has settled; `before` is `undefined` where it is taken up. */
+  /** Keeps the job, or removes it if it has settled; returns what to tell. `before` is `undefined` for a new job. */
   keep(before: Job | undefined, changed: Job): readonly Change[] {
     const job = before === undefined ? changed : oneChange(before, changed);
     const { promptId } = job.state;
@@ -45,18 +45,18 @@ export class LiveJobs {
     return again ? [...told, { tag: 'runAgain', promptId, failure: job.stage.failure }] : told;
   }
 
-  /** The job is another's now. */
+  /** Removes a job that another instance has now. */
   forget(promptId: string): void {
     this.index.delete(promptId);
     this.#touched.add(promptId);
   }
 
-  /** Changes some jobs, each by itself. */
+  /** Changes some jobs; an error at one fails that one only. */
   each(some: readonly Job[], at: number, change: (job: Job) => Job): readonly Change[] {
     return some.flatMap((job) => this.guarded(job, at, () => this.keep(job, change(job))));
   }
 
-  /** R15: the one place where a mistake of ours at one job becomes that job's end. */
+  /** R15: the one place where an error of our own code at one job fails that job. */
   guarded(job: Job, at: number, work: () => readonly Change[]): readonly Change[] {
     try {
       return work();
@@ -65,13 +65,13 @@ export class LiveJobs {
     }
   }
 
-  /** Reports a mistake of ours while the job was followed, and ends the job. */
+  /** Reports an error of our own code at a job, and fails the job. */
   broke(job: Job, error: unknown, at: number): readonly Change[] {
     this.#report('job', new JobBroke(job.state.promptId, error));
     return this.keep(job, givenUp(job, internalError, at));
   }
 }
 
-/** However many things an event changed, its job has changed once. */
+/** The job with a `seq` that grew by one at most, however many things its event changed. */
 const oneChange = ({ state: { seq } }: Job, job: Job): Job =>
   job.state.seq <= seq + 1 ? job : { ...job, state: { ...job.state, seq: seq + 1 } };

@@ -3,7 +3,7 @@ import type { JobEvent, SessionEvent } from '../job/job-event';
 import type { JobState } from '../job/job-state';
 import type { Timing } from '../job/timing';
 
-/** What is known of one session's socket: is it open, and does it still hear anything? */
+/** Whether one session's socket is open, and whether it still gets frames. */
 export interface SessionWatch {
   readonly clientId: string;
   readonly open: boolean;
@@ -12,11 +12,11 @@ export interface SessionWatch {
   readonly heardAt: number;
   /** When a look at its server was last answered. */
   readonly answeredAt: number;
-  /** A frame must come by then, or the socket is deaf (R7). */
+  /** If no frame has come by then, the socket is deaf (R7); ∞ if none is expected. */
   readonly expectBy: number;
-  /** An older socket was cut off and may, when the server notices, evict this one: the stale-socket trap. */
+  /** The stale-socket trap: an older socket was cut off, and ComfyUI may drop this one when it notices that. */
   readonly trapPossible: boolean;
-  /** How long the socket may be silent while a job runs, or waits where a trap is possible, before it is opened anew. */
+  /** How long the socket may be silent before it is replaced, ms, while a job runs; or waits, if a trap is possible. */
   readonly quietMs: number;
 }
 
@@ -32,7 +32,7 @@ export const sessionWatch = (clientId: string): SessionWatch => ({
   quietMs: 0,
 });
 
-/** What is known of the sockets of all sessions here. */
+/** The watches of all sessions of this instance. */
 export class SessionWatches {
   readonly #sessions = new Map<string, SessionWatch>();
   readonly #timing: Timing;
@@ -54,7 +54,7 @@ export class SessionWatches {
     this.#sessions.set(event.clientId, advanceSession(this.#of(event.clientId), event, this.#timing));
   }
 
-  /** Notes an event about a job, which was `before` it and `after` it, with the job's session. */
+  /** Notes an event of a job with the job's session; `before` and `after` are the job then. */
   jobTold(before: Job, after: Job, event: JobEvent): void {
     const { clientId } = after.state;
     if (clientId === undefined) return;
@@ -63,18 +63,18 @@ export class SessionWatches {
     if (heard !== session) this.#sessions.set(clientId, heard);
   }
 
-  /** What is to be done about the session's socket now. A `reopen` is told once: the session then counts as reopening. */
+  /** What to do about the session's socket now. Side effect: `reopen` is returned once, then it counts as reopening. */
   remedy(clientId: string, jobs: { readonly running: number; readonly all: number }, now: number): Remedy {
     const session = this.get(clientId);
     if (session === undefined) return 'none';
-    // Of jobs that only wait nothing need come, but after a trap their start would be missed.
+    // While jobs only wait no frame need come; but if a trap is possible, their start might be missed.
     const isAwaited = jobs.running > 0 || (session.trapPossible && jobs.all > 0);
     const todo = remedy(session, isAwaited, now);
     if (todo === 'reopen') this.#sessions.set(clientId, reopening(session, this.#timing));
     return todo;
   }
 
-  /** The session is ours no more. */
+  /** Call when this instance no longer holds the session. */
   delete(clientId: string): void {
     this.#sessions.delete(clientId);
   }
@@ -102,12 +102,12 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
     case 'inherited':
       return { ...session, trapPossible: true };
     case 'evicted':
-      // A frame after that shows that it was not.
+      // Any frame by then shows that our socket was not dropped.
       return expecting({ ...session, trapPossible: true }, event.at + timing.deafMs);
     case 'unlinked': {
       const cutOff = session.open && !event.clean;
       const trapPossible = session.trapPossible || cutOff;
-      // A new trap is looked out for as impatiently as the first.
+      // For a new trap `quietMs` starts small again.
       const quietMs = cutOff ? 0 : session.quietMs;
       return {
         ...session,
@@ -126,26 +126,26 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
   }
 }
 
-/** Frames of a running job flow: silence is measured from scratch again. */
+/** The session after a frame of a running job: `quietMs` starts small again. */
 export function flowing(session: SessionWatch, timing: Timing): SessionWatch {
   const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
   return session.quietMs === quietMs ? session : { ...session, quietMs };
 }
 
-/** Something happened that the socket must tell of soon, if it hears at all. */
+/** The session after an event of which its socket must bring a frame by then, if it is not deaf. */
 export const expecting = (session: SessionWatch, by: number): SessionWatch =>
   session.open ? { ...session, expectBy: Math.min(session.expectBy, by) } : session;
 
-/** A look at its server was answered. */
+/** The session after an answered look at its server. */
 export const answered = (session: SessionWatch, at: number): SessionWatch => ({
   ...session,
   answeredAt: Math.max(session.answeredAt, at),
 });
 
 /**
- * What to do about a socket: nothing; ask whether the server answers at all, where what must come did not or what is
- * awaited has not come for too long; or, where it does answer, open it anew. A server that answers nothing is busy, not
- * deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
+ * What to do about a socket. If an expected frame did not come, or awaited jobs were silent for `quietMs`: `reopen` it
+ * if the server has answered a look since the last frame, else `ask` (look its jobs up). A server that does not answer
+ * is busy, not deaf: a node may hold Python's lock for a minute, and a socket closed in that time is cut off.
  */
 export function remedy(session: SessionWatch, isAwaited: boolean, now: number): Remedy {
   const { open, expectBy, heardAt, quietMs, answeredAt } = session;
@@ -153,14 +153,20 @@ export function remedy(session: SessionWatch, isAwaited: boolean, now: number): 
   return !silent ? 'none' : answeredAt > heardAt ? 'reopen' : 'ask';
 }
 
-/** The session as it is opened anew: patience doubles, so that a node that is silent for an hour costs a handful of sockets. */
+/**
+ * The session as its socket is replaced: `quietMs` doubles, so that a node silent for an hour costs a handful of
+ * sockets.
+ */
 export const reopening = (session: SessionWatch, timing: Timing): SessionWatch => ({
   ...session,
   expectBy: Number.POSITIVE_INFINITY,
   quietMs: Math.min(timing.maxQuietMs, session.quietMs * 2),
 });
 
-/** What an open socket should have brought, or must bring now: a new workflow's `status`, a start or an end that only a look saw. */
+/**
+ * Whether an open socket must bring a frame of an event soon: a new job's `status`, or a start or end that a look
+ * found.
+ */
 export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafMs }: Timing): boolean {
   const settledIn = event.at - session.linkedAt >= deafMs;
   switch (event.tag) {
@@ -175,7 +181,7 @@ export function isNews(session: SessionWatch, job: Job, event: JobEvent, { deafM
   }
 }
 
-/** The session after an event about one of its jobs, which was `before` it and `after` it. A greeting is no flow. */
+/** The session after an event of one of its jobs. A greeting does not count as a frame of a running job. */
 export function hearing(session: SessionWatch, before: Job, after: Job, event: JobEvent, timing: Timing): SessionWatch {
   const heard = isNews(session, before, event, timing)
     ? expecting(session, event.at + timing.deafMs)
@@ -185,7 +191,7 @@ export function hearing(session: SessionWatch, before: Job, after: Job, event: J
   return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;
 }
 
-/** What only a look can tell. */
+/** Events that come from looks only. */
 const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([
   ...(['found', 'ended', 'absent', 'unended', 'unanswered', 'unreadable'] as const),
 ]);

@@ -1,9 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 
 /**
- * What each value leads to, one value after the other: one that comes while another is being told waits until everybody
- * was told that. So do `observeOn(queueScheduler)` and `mergeMap`, which make an action, a subscriber and two subscriptions
- * for each value: of a small frame a tenth of all it costs.
+ * Emits all that one value leads to before it takes the next: a value that comes while results are being emitted waits.
+ * `observeOn(queueScheduler)` with `mergeMap` does the same, but makes an action, a subscriber and two subscriptions
+ * per value: a tenth of all that a small frame costs.
  */
 export const inTurn =
   <T, R>(leadsTo: (value: T) => readonly R[]): OperatorFunction<T, R> =>

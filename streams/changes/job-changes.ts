@@ -31,28 +31,31 @@ export type { Session } from './session-frames';
 /** One server's REST side. */
 export interface Server {
   readonly url: string;
-  /** When it answered the last request; 0 where it did not, or was not asked yet. */
+  /** When it answered the last request, ms since 1970; 0 if it did not, or was not asked yet. */
   readonly answeredAt: () => number;
-  /** One look at the jobs given, in as few requests as the server allows. Completes; errors if there was no usable answer. */
+  /** Looks these jobs up, in as few requests as the server allows. Completes; errors if there was no usable answer. */
   readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
 }
 
 export interface Sources {
   readonly servers: readonly Server[];
-  /** Sessions as they are taken up. */
+  /** Each session as it becomes held here. */
   readonly session$: Observable<Session>;
-  /** What we do to jobs ourselves: each command is submitted, tracked, cancelled, … as it comes. */
+  /** This instance's own commands, such as submit, track and cancel: each is subscribed to as it comes. */
   readonly command$: Observable<Observable<BoardEvent>>;
-  /** Emits once when everything is to be closed; late subscribers see it too. */
+  /** Emits once when all is to close; replays that to late subscribers. */
   readonly stop$: Observable<unknown>;
 }
 
-/** An error that is not the outside's ends the page. */
 export interface Policy extends SocketPolicy {
+  /** The waits between looks at a server that does not answer. */
   readonly look: Backoff;
 }
 
-/** Every change of any job, from frames and looks and commands together. Completes once `stop$` emitted and all sockets are closed. */
+/**
+ * Every change of any job, from frames, looks and commands together. Completes once `stop$` emitted and all sockets are
+ * closed; errors with any error that is not transient.
+ */
 export function jobChanges(sources: Sources, board: Board, policy: Policy, report: Report): Observable<Change> {
   const { servers, session$, command$, stop$ } = sources;
   const answers = (serverUrl: string): boolean =>
@@ -62,9 +65,9 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     return sessionFrames(session, around, policy, report);
   };
   return merge(
-    // Unbounded on purpose: a command that waits for a server must not keep the others waiting.
+    // Unbounded on purpose: a command that waits for a server must not hold up the others.
     command$.pipe(mergeAll(), takeUntil(stop$)),
-    // No new session after the stop, while those that are open close by themselves.
+    // No new session after the stop; open ones close by themselves, so `takeUntil` stands before `mergeMap`.
     session$.pipe(
       // eslint-disable-next-line rxjs-x/no-unsafe-takeuntil
       takeUntil(stop$),
@@ -73,13 +76,13 @@ export function jobChanges(sources: Sources, board: Board, policy: Policy, repor
     ...servers.map((server) => looks(server, board, policy, report).pipe(takeUntil(stop$))),
     barTicks(board, policy.clock).pipe(takeUntil(stop$)),
   ).pipe(
-    // A call that is made while a change is being told waits for its turn: nobody is told the later change first.
+    // An event that a subscriber causes waits until all subscribers have the present change: none gets the later first.
     inTurn((event) => board.take(event)),
     share(),
   );
 }
 
-/** The clock of bars: all of them each second; in between, only while there are such, those of runs of less than one. */
+/** The ticks that move bars: `clock` each second for all; `moment` in between while the board has bars for it. */
 function barTicks({ hurried$ }: Board, clock: SchedulerLike): Observable<BoardEvent> {
   const every = (ms: number, tag: 'clock' | 'moment'): Observable<BoardEvent> =>
     interval(ms, clock).pipe(map(() => ({ tag, at: clock.now() })));
@@ -87,7 +90,7 @@ function barTicks({ hurried$ }: Board, clock: SchedulerLike): Observable<BoardEv
   return merge(every(barTickMs.longest, 'clock'), moment$);
 }
 
-/** What looks at a server bring: one at a time, at the jobs that are due, more slowly while it does not answer. */
+/** Looks up a server's jobs that are due, one look at a time; with growing waits while it does not answer. */
 function looks(server: Server, board: Board, policy: Policy, report: Report): Observable<BoardEvent> {
   const { tickMs, look, clock, isTransient } = policy;
   return interval(tickMs, clock).pipe(
@@ -100,7 +103,7 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
   );
 }
 
-/** R15: where a mistake of ours breaks a look, each job is looked at by itself, and the one that breaks it fails. */
+/** R15: if a bug of ours breaks a look, looks each of its jobs up by itself, and fails the job that breaks again. */
 function lookAlone(
   server: Server,
   jobs: readonly Job[],
@@ -117,7 +120,7 @@ function lookAlone(
   return defer(() => server.lookUp(jobs)).pipe(
     catchError((error: unknown) => {
       if (isTransient(error)) throw error;
-      // It may break at none of them alone, and would not be heard of.
+      // Reported here, as no job may break by itself.
       report('look', error);
       return from(jobs).pipe(concatMap(alone));
     }),

@@ -28,21 +28,28 @@ import { reporting, type Report } from '../operators/reporting';
 export interface Session {
   readonly clientId: string;
   readonly serverUrl: string;
-  /** Another instance, or an earlier run, opened a socket under this client id: ComfyUI may still have it, and its end evicts ours. */
+  /**
+   * Whether another instance, or an earlier process, opened a socket under this client id. ComfyUI may still have that
+   * one, and drops ours when it ends (R7).
+   */
   readonly inherited: boolean;
-  /** Whether a socket may be opened now: not while another instance may hold the session. */
+  /** Whether a socket may be open now: only while it is certain that no other instance holds the session. */
   readonly mayOpen: () => boolean;
-  /** Emits once when another instance has the session, or it was given back. */
+  /** Emits once when another instance took the session, or this one gave it back. */
   readonly end$: Observable<unknown>;
-  /** One socket. Errors whenever it closes; `reopen$` closes it with the handshake; completes, closed likewise, once `stop$` emits. */
+  /**
+   * Opens one socket, and emits its frames as events. Errors when the socket closes; `reopen$` closes it, and `stop$`
+   * closes it and completes, both with the handshake.
+   */
   readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
 }
 
 export interface SocketPolicy {
+  /** How often leases, deaf sockets and due looks are checked, ms. */
   readonly tickMs: number;
   readonly reconnect: Backoff;
   readonly clock: SchedulerLike;
-  /** Whether an error is the outside's, and is tried again; any other is passed on. */
+  /** Whether an error comes from outside, so that a retry may help; any other is passed on. */
   readonly isTransient: (error: unknown) => boolean;
 }
 
@@ -54,7 +61,7 @@ export interface Surroundings {
   readonly stop$: Observable<unknown>;
 }
 
-/** What a session's sockets bring, one after the other; last that it is over. */
+/** The events of a session's sockets, one socket after the other, and `sessionOver` at the end. */
 export function sessionFrames(
   session: Session,
   around: Surroundings,
@@ -65,7 +72,8 @@ export function sessionFrames(
   const { tickMs, reconnect, clock, isTransient } = policy;
   const { mayOpen$, mustReopen$, answersAgain$, over$, closed$ } = momentsOf(session, around, policy);
   const inherited$ = of<BoardEvent>({ tag: 'inherited', clientId, at: clock.now() }).pipe(filter(() => inherited));
-  // Woken up after its lease has run out, the socket brings what it was told while another may have gone on with the jobs.
+  // After a sleep in which the lease ran out, the socket still holds frames of that time, in which another instance may
+  // have gone on with the jobs: the socket counts as cut off, and the frames are dropped.
   const cutOff = (error: unknown): Observable<BoardEvent> => {
     const cut: BoardEvent = { tag: 'unlinked', clientId, at: clock.now(), clean: false };
     return concat(
@@ -89,17 +97,19 @@ export function sessionFrames(
   );
 }
 
-/** When something is to be done to a session's sockets. Whoever listens shares one tick, by which the clock and the board are asked. */
+/** When a session's socket is to be opened, replaced or closed. All streams share one tick. */
 interface Moments {
-  /** At once, or with the first tick at which no other instance may hold the session: a socket is opened. Not once it is over. */
+  /**
+   * Emits once, at the first tick at which `mayOpen` says yes, or at once: open a socket. Completes when it is over.
+   */
   readonly mayOpen$: Observable<unknown>;
-  /** The socket is deaf. */
+  /** Emits when the socket is deaf: replace it. */
   readonly mustReopen$: Observable<unknown>;
-  /** A server that answers again after an outage is there for sockets too: no use in waiting on. */
+  /** Emits when the server answers again after an outage: open a socket without a further wait. */
   readonly answersAgain$: Observable<unknown>;
-  /** The session is another's, or all is to be closed. Who asks later hears of it too, as long as somebody listened. */
+  /** Emits when the session or the pipeline ends; replays that to later subscribers, if one was subscribed then. */
   readonly over$: Observable<unknown>;
-  /** It is over, and no socket is open that would have to be closed. */
+  /** Emits when it is over and no socket is open: end at once, as there is none to close. */
   readonly closed$: Observable<unknown>;
 }
 
@@ -124,7 +134,7 @@ function momentsOf(session: Session, { board, isAnswering, stop$ }: Surroundings
   };
 }
 
-/** R5: a server tells of its own jobs and of nobody else's, whatever ids it names. */
+/** R5: whether an event is not about a job of another server: a server may name any id. */
 function isFromItsServer(event: BoardEvent, serverUrl: string, board: Board): boolean {
   const job = 'promptId' in event ? board.run(event.promptId ?? '') : undefined;
   return job === undefined || job.state.serverUrl === serverUrl;

@@ -1,10 +1,10 @@
 import type { Failure } from './job-state';
 
-/** The ends of a job that are told in our words; those that ComfyUI words are read where its answers are. */
+/** The failures that this program words itself; those in ComfyUI's words come from `sources/codecs/`. */
 
 export const cancelledFailure: Failure = { kind: 'cancelled', message: 'Cancelled on request.', retryable: false };
 
-/** A mistake of this program while it followed the job. */
+/** A bug of this program while it followed the job. */
 export const internalError: Failure = {
   kind: 'internal_error',
   message: 'This job could not be followed because of a mistake in this program, which was reported.',
@@ -17,7 +17,7 @@ export const timedOut: Failure = {
   retryable: true,
 };
 
-/** A job that reports itself, and did not for so long. */
+/** No report of a reported job came for `silentMs`. */
 export const silentTooLong = (silentMs: number): Failure => ({
   kind: 'timed_out',
   message: `The program that runs this job was not heard of for ${Math.round(silentMs / 100) / 10} s, and was given up.`,
@@ -49,22 +49,22 @@ export const unreadableOutput: Failure = {
   retryable: false,
 };
 
-/** The server answers, and what it says of this job cannot be read, again and again. */
+/** Three times over ten seconds the server's answer about this job could not be read. */
 export const unreadableAnswer: Failure = {
-  // Not `lost`: it may have run, and is not to be run again by itself.
+  // Not `lost`, which `onLost` would run again: it may have run.
   kind: 'missing_output',
   message: 'The server answers, but its answer about this job cannot be read.',
   retryable: false,
 };
 
-/** The server says that it failed, and nothing else. */
+/** The server says that the job failed, and nothing else. */
 export const unexplained: Failure = {
   kind: 'node_error',
   message: 'The server reports a failure without saying why.',
   retryable: false,
 };
 
-/** No answer to a post, for so long that it was given up. `why` is a clause of its own. */
+/** Posting was given up, as the server did not answer (`giveUpMs`). `why` is a clause of its own. */
 export const unreachable = (why: string): Failure => ({
   kind: 'unreachable',
   message: `The server did not take the workflow: ${why}.`,

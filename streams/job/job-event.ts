@@ -8,37 +8,40 @@ export interface NodeSnapshot {
   readonly value: number;
   readonly max: number;
   readonly finished: boolean;
-  /** The node that made it, where it is not of the workflow itself. */
+  /** The node that made this one, if it is not of the workflow itself. */
   readonly parentId?: string;
-  /** The workflow node it is a copy of, where ComfyUI says. */
+  /** The workflow's node that it is shown as, if ComfyUI says. */
   readonly displayId?: string;
 }
 
-/** What was learned about a job, and how: from a frame of its session, from a look at the server, or from us. */
+/** What was learned about a job: by a frame of its session, by a look at its server, or by an act of this instance. */
 export type JobEvent = { readonly promptId: string; readonly at: number } & (FrameFact | LookFact | OwnFact);
 
-/** `cameAt` where the frame came before it was read: it waited for a newer one. */
+/** `cameAt`: when the frame came, if it waited before it was read at `at`; ms since 1970. */
 interface MayWait {
   readonly cameAt?: number;
 }
 
 /** Facts that frames bring. */
 export type FrameFact =
-  /** `execution_start`: from here on, the session brings every frame. */
+  /** `execution_start`: all later frames of the run come over this session. */
   | { readonly tag: 'started' }
   | { readonly tag: 'cached'; readonly nodeIds: readonly string[] }
-  /** `isGreeting` where ComfyUI told a new socket which node runs; a socket that it drops right after hears that too. */
+  /**
+   * `isGreeting`: ComfyUI told a new socket which node runs. It proves little: a socket that is dropped next gets it
+   * too.
+   */
   | { readonly tag: 'executing'; readonly nodeId: string; readonly displayId?: string; readonly isGreeting?: true }
-  /** `progress`; 0.3.30 names no node when it broadcasts. */
+  /** `progress`; ComfyUI 0.3.30 names no node when it broadcasts. */
   | ({ readonly tag: 'stepped'; readonly nodeId?: string; readonly value: number; readonly max: number } & MayWait)
   | ({ readonly tag: 'snapshot'; readonly nodes: readonly NodeSnapshot[] } & MayWait)
   | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
-  /** A picture that came over the socket; its bytes are kept under `filename`. */
+  /** A picture that came over the socket; the store keeps its bytes under `filename`. */
   | { readonly tag: 'pictured'; readonly output: FileOutput; readonly bytes: number }
   | { readonly tag: 'succeeded' }
   | { readonly tag: 'broke'; readonly failure: Failure };
 
-/** Facts that looks at the server bring: good answers only, never the want of one. */
+/** Facts that looks at the server bring: always from a good answer; no answer is no fact (R4). */
 export type LookFact =
   | {
       readonly tag: 'found';
@@ -54,27 +57,30 @@ export type LookFact =
   | {
       readonly tag: 'ended';
       readonly outcome: readonly JobOutput[] | Failure;
-      /** What a job had finished that failed after all. */
+      /** The outputs that a failed job had made. */
       readonly outputs?: readonly JobOutput[];
-      /** When ComfyUI began to run it, where it says. */
+      /** When ComfyUI began to run it, if it says. */
       readonly startedAt?: number;
       readonly graph?: Graph;
       readonly runId?: string;
     }
-  /** In no history yet, while the queue cannot be read: it has not ended. */
+  /** The job is in no history yet, and the queue cannot be read: it has not ended. */
   | { readonly tag: 'unended' }
-  /** Its own page gave no answer, though the server answers others: nothing is known of it (R4). */
+  /** The job's own route gave no answer, though the server answers others: nothing is known of the job (R4). */
   | { readonly tag: 'unanswered' }
-  /** A server that answers as ComfyUI does says something of this job that cannot be read. */
+  /** The server answers as ComfyUI does, but its answer about this job cannot be read. */
   | { readonly tag: 'unreadable' }
-  /** In no queue and in no history; asked at `askedAt`, in ms since 1970, where its answer came later than that. */
+  /** The job is in no queue and no history; `askedAt`: when that was asked, if the answer came later, ms since 1970. */
   | { readonly tag: 'absent'; readonly askedAt?: number };
 
-/** Facts of our own making. */
+/** What this instance did to a job, and what other programs report of it. */
 export type OwnFact =
-  /** The program that runs the job told of it. */
+  /** A report of the program that runs the job. */
   | { readonly tag: 'reported'; readonly report: JobReport }
-  /** ComfyUI took the workflow that was posted at `postedAt`; `nodeErrors` where it runs only in part; `isOutOfTurn` where it was not put last. */
+  /**
+   * ComfyUI took the workflow posted at `postedAt`; with `nodeErrors` it runs only in part. `isOutOfTurn`: it may not
+   * be last in the queue.
+   */
   | {
       readonly tag: 'accepted';
       readonly postedAt: number;
@@ -83,32 +89,32 @@ export type OwnFact =
       /** The id that an old server gave the run in place of ours. */
       readonly runId?: string;
     }
-  /** The job is about to be posted once more: under another id, and maybe to another server. */
+  /** The job's next run is about to be posted: under another id, and maybe to another server. */
   | { readonly tag: 'posting'; readonly runId: string; readonly clientId: string; readonly serverUrl: string }
   | { readonly tag: 'refused'; readonly failure: Failure; readonly nodeErrors?: readonly NodeError[] }
   | { readonly tag: 'cancelAsked' }
-  /** A second has passed: the bar goes on by the clock. */
+  /** Time has passed: the bar goes on by the clock. */
   | { readonly tag: 'ticked' }
-  /** Its server has been away for so long that it may be run elsewhere, if it may be run again at all. */
+  /** The job's server has been away for 60 s: the job runs on another one, if it may run again. */
   | { readonly tag: 'abandoned' };
 
-/** What was learned about a whole session or server; the board hands it to the jobs it concerns. */
+/** What was learned about a session; the board changes the jobs that it concerns. */
 export type SessionEvent = { readonly clientId: string; readonly at: number } &
-  /** The session was another instance's. */
+  /** Another instance, or an earlier process, held the session before. */
   (
     | { readonly tag: 'inherited' }
-    /** Whoever had the session before has closed its socket only now, by which ComfyUI may have evicted ours. */
+    /** The session's last holder closed its socket only now: ComfyUI may have dropped ours by that (R7). */
     | { readonly tag: 'evicted' }
     | { readonly tag: 'linked' }
-    /** The socket is gone; `clean` where both sides closed it with the handshake. */
+    /** The socket is gone; `clean`: both sides closed it with the handshake. */
     | { readonly tag: 'unlinked'; readonly clean: boolean }
-    /** Any frame at all came. */
+    /** A frame came, of any kind. */
     | { readonly tag: 'heard' }
     /** A frame could not be read, so something may have been missed. */
     | { readonly tag: 'garbled' }
-    /** `executing` without a `prompt_id`: the session's running job, if there is just one. */
+    /** `executing` without a `prompt_id`: about the session's running job, if there is just one. */
     | { readonly tag: 'resumed'; readonly nodeId: string }
-    /** A preview image; without `promptId` it is of the session's running job. */
+    /** A preview image; without a `promptId` it is of the session's running job. */
     | {
         readonly tag: 'previewed';
         readonly promptId?: string;
@@ -118,7 +124,7 @@ export type SessionEvent = { readonly clientId: string; readonly at: number } &
       }
   );
 
-/** `status`: how many jobs the server has in hand, the running one included. */
+/** `status`: how many jobs the server's queue holds, the running one included. */
 export interface QueueEvent {
   readonly tag: 'queueLength';
   readonly serverUrl: string;
@@ -126,19 +132,20 @@ export interface QueueEvent {
   readonly at: number;
 }
 
-/** One entry of a server's queue, whoever posted it. */
+/** One entry of a server's queue, of any client. */
 export interface QueueEntry {
-  /** The server's id of the run, and ours where it carries one besides. */
+  /** The server's id of the run. */
   readonly runId: string;
+  /** The id that we gave the run, if the entry carries one that differs. */
   readonly promptId?: string;
-  /** How many nodes its workflow has; 0 where the server did not tell it. Counted at each call. */
+  /** Counts the nodes of its workflow at each call; 0 if the server did not send it. */
   readonly nodes: () => number;
-  /** Read from the workflow at each call. */
+  /** Reads the graph from its workflow at each call. */
   readonly graph: () => Graph | undefined;
   readonly targets?: readonly string[];
 }
 
-/** A look at a server's queue: all that it has in hand, in the order in which it runs. */
+/** A look at a server's queue: all its entries, in the order in which they run. */
 export interface QueueSeen {
   readonly tag: 'queueSeen';
   readonly serverUrl: string;

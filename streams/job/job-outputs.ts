@@ -4,12 +4,12 @@ import { isFile, type FileOutput, type JobOutput } from './job-state';
 import { ownerById } from './progress/plan/owners';
 import type { Graph } from './workflow';
 
-/** Nodes that send their pictures over the socket, by their class: SaveImageWebsocket, ETN_SendImageWebSocket, … */
+/** Classes of nodes that send their pictures over the socket: SaveImageWebsocket, ETN_SendImageWebSocket, … */
 const sendsPictures = /websocket/i;
 
 /**
- * The node of the workflow whose picture this is, or `undefined` where it is a preview. The class tells. Of a node that the
- * workflow does not hold, made by another as it ran, only the format can: previews are JPEG, pictures PNG.
+ * The workflow's node that made this picture, or `undefined` if it is a preview. The node's class decides; for a node
+ * that another made as it ran, and that the workflow does not hold, the format: previews are JPEG, pictures PNG.
  */
 export function pictureNode(job: Job, nodeId: string, mimeType: string): string | undefined {
   const { graph } = job;
@@ -20,7 +20,7 @@ export function pictureNode(job: Job, nodeId: string, mimeType: string): string 
   return sendsPictures.test(type) || isHidden ? own : undefined;
 }
 
-/** The output that a picture becomes, or `undefined` once the job has as many and as large ones as are kept. */
+/** The output for a picture, or `undefined` if it exceeds a bound of the job (`fileBytes`, `filesBytes`, `files`). */
 export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: number): FileOutput | undefined {
   const { pictures, pictureBytes } = isAtServer(job) ? job.stage : { pictures: [], pictureBytes: 0 };
   if (bytes > bounds.fileBytes || pictureBytes + bytes > bounds.filesBytes) return undefined;
@@ -31,8 +31,8 @@ export function pictureOf(job: Job, nodeId: string, mimeType: string, bytes: num
 }
 
 /**
- * A job's outputs as its state holds them: under the workflow's own nodes, in an order that does not depend on who told
- * of them, and bounded in number and bytes (R16).
+ * A job's outputs as its state holds them: under the workflow's own nodes, in the same order whether frames or history
+ * told of them, and bounded in number and bytes (R16).
  */
 export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): readonly JobOutput[] {
   const kept: JobOutput[] = [];
@@ -40,7 +40,7 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   let bytes = bounds.outputsBytes;
   for (const output of [...outputs].sort(byNode)) {
     if (kept.length >= bounds.outputs) break;
-    // By its id alone: what frames say of its parents, history does not.
+    // By its id alone, as history does not name a node's parents, which frames do.
     const nodeId = ownOf(graph, output.nodeId);
     const text = isFile(output) ? undefined : output.text.slice(0, texts);
     if (text === '' && texts <= 0) continue;
@@ -53,18 +53,20 @@ export function outputsOfJob({ graph }: Job, outputs: readonly JobOutput[]): rea
   return kept;
 }
 
-/** In UTF-8, at most. */
+/** An upper bound of a text's bytes in UTF-8. */
 function bytesOf(text: string): number {
   let bytes = text.length;
   for (let n = 0; n < text.length; n++) if (text.charCodeAt(n) > 0x7f) bytes += 2;
   return bytes;
 }
 
-/** The workflow's node that a node belongs to, by its id; itself where the workflow is not known. */
+/** The workflow's node that a node belongs to by its id; the node itself if the workflow is not known. */
 const ownOf = (graph: Graph, nodeId: string): string =>
   graph.size === 0 || graph.has(nodeId) ? nodeId : (ownerById(graph, nodeId) ?? nodeId);
 
-/** Node ids are numbers in most workflows: `2` before `10`. Stable, so one node's files keep their order. */
+/**
+ * Node ids are numbers in most workflows: `2` before `10`. The sort is stable, so one node's files keep their order.
+ */
 const byNode = (a: JobOutput, b: JobOutput): number => collator.compare(a.nodeId, b.nodeId);
 
 const collator = new Intl.Collator('en', { numeric: true });

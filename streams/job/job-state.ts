@@ -1,18 +1,21 @@
 import type { Metrics, Reporting } from '../reports/job-report';
 
-/** Kinds of work the application knows; any other string is the application's own. */
+/** The kind of work; any other text may be the application's own. */
 export type JobType = 'image_generation' | 'lora_training' | 'face_swap' | 'character_sheet' | (string & {});
 
-/** `completed` and `failed` are ends, after which nothing changes. */
+/** `completed` and `failed` are ends: the state never changes after them (R1). */
 export type JobStatus = 'queued' | 'processing' | 'completed' | 'failed';
 
-/** Finer than `status`: queued is `waiting`; processing goes `loading`, `running`, `finishing`; the end is `settled`. */
+/**
+ * Finer than `status`: `queued` is `waiting`; `processing` goes through `loading`, `running`, `finishing`; the end is
+ * `settled`.
+ */
 export type JobPhase = 'waiting' | 'loading' | 'running' | 'finishing' | 'settled';
 
-/** How news of a job reaches us now; `report` where the program that runs it tells us itself. */
+/** How news of a job comes now: by a socket, by looks, or by reports of the program that runs it. */
 export type Via = 'websocket' | 'polling' | 'report';
 
-/** Kinds that this version knows; a stored state may have one of a newer version. */
+/** The kinds of failure that this version knows; a state stored by a newer version may have another. */
 export type FailureKind =
   | 'rejected'
   | 'node_error'
@@ -23,55 +26,58 @@ export type FailureKind =
   | 'unreachable'
   | 'missing_output'
   | 'timed_out'
-  /** A mistake of this program while it followed the job. */
+  /** A bug of this program while it followed the job. */
   | 'internal_error';
 
-/** Why a job failed, fit for a person's eyes: no traceback, no node inputs, no server paths. */
+/** Why a job failed, as it may be shown to users: without tracebacks, node inputs and server paths (R13). */
 export interface Failure {
   readonly kind: FailureKind;
   readonly message: string;
   readonly nodeId?: string;
   readonly nodeType?: string;
-  /** Whether the same workflow may well succeed another time. */
+  /** Whether the same workflow may succeed another time. */
   readonly retryable: boolean;
 }
 
-/** One complaint of ComfyUI's validation about one node. */
+/** One error of ComfyUI's validation, about one node. */
 export interface NodeError {
   readonly nodeId: string;
   readonly nodeType?: string;
-  /** The input it is about, where ComfyUI names one. */
+  /** The input that it is about, if ComfyUI names one. */
   readonly input?: string;
   readonly message: string;
 }
 
-/** One file a job made, in the words of ComfyUI's `/view`. */
+/** One file that a job made, in the words of ComfyUI's `/view`. */
 export interface FileOutput {
   readonly nodeId: string;
   /** ComfyUI's key for it: `images`, `gifs`, `audio`, … */
   readonly kind: string;
   readonly filename: string;
   readonly subfolder: string;
-  /** ComfyUI's folder: `output`, `temp` or `input`; `websocket` where it came over the socket and is kept with the job, `reported` where its job told of it. */
+  /**
+   * ComfyUI's folder `output`, `temp` or `input`; `websocket`: it came over the socket, and the store keeps it with the
+   * job; `reported`: a report named it.
+   */
   readonly type: string;
-  /** Where a reported one is, if its job told that: http or https. It is not to be had from us. */
+  /** The http(s) URL of a reported file, if its report gave one. This pipeline does not serve the file. */
   readonly url?: string;
 }
 
-/** A text that a node showed: a caption, say. Long ones are cut. */
+/** A text that a node showed: a caption, say. Cut to 16,384 characters. */
 export interface TextOutput {
   readonly nodeId: string;
   readonly kind: 'text';
   readonly text: string;
 }
 
-/** What a job made. Under ComfyUI's key `text` there are texts, and files only where they have a name. */
+/** What a job made. ComfyUI's key `text` has texts, and files only if they have a name. */
 export type JobOutput = FileOutput | TextOutput;
 
 /** Whether an output is a file at ComfyUI, rather than a text. */
 export const isFile = (output: JobOutput): output is FileOutput => 'filename' in output;
 
-/** The node at work, and how far it is: `value` of `max` steps. */
+/** The node at work, and its progress: `value` of `max` steps. */
 export interface CurrentNode {
   readonly id: string;
   readonly type: string;
@@ -80,15 +86,17 @@ export interface CurrentNode {
   readonly max: number;
 }
 
-/** Whether a job that failed through no fault of its workflow is run again. */
+/** Whether a job runs again after a failure that is not its workflow's fault. */
 export interface RetryPolicy {
-  /** Runs in all, the first included. Out of memory is tried again after ComfyUI freed what it holds. */
+  /** Runs in all, the first included. After a run out of memory, ComfyUI frees its memory before the next. */
   readonly maxAttempts: number;
-  /** A job that the server forgot is run again, on another server if its own stays away; without this it is `lost`. */
+  /**
+   * Runs a job again that its server forgot, on another server if its own stays away; else such a job fails as `lost`.
+   */
   readonly onLost?: 'resubmit';
 }
 
-/** What a job is. Times are milliseconds since 1970. Stored as JSON under `comfyui:job:<promptId>`. */
+/** The state of a job. Times are milliseconds since 1970. Redis holds it as JSON under `comfyui:job:<promptId>`. */
 export interface JobState {
   readonly promptId: string;
   readonly type: JobType;
@@ -99,52 +107,54 @@ export interface JobState {
   readonly progress: number;
   /** When the job was submitted or first tracked. */
   readonly startedAt: number;
-  /** When ComfyUI began to run it, by its own word or by the first frame; absent while it waits, and where it never ran. */
+  /** When ComfyUI began to run it, by history or the first frame; absent while it waits, and if it never ran. */
   readonly executionStartedAt?: number;
-  /** The ComfyUI client whose socket gets this job's frames; absent where somebody else posted it. */
+  /** The ComfyUI client id whose socket gets this job's frames; absent if another program posted the job. */
   readonly clientId?: string;
-  /** The session that watches a job which somebody else posted; a job of ours is watched by its `clientId`. */
+  /** The session that watches a job without a `clientId`; a job with one is watched by that session. */
   readonly session?: string;
-  /** The server's URL, without credentials; `reported:self` of a job that reports itself. */
+  /** The server's URL, without credentials; `reported:self` for a reported job. */
   readonly serverUrl: string;
   readonly phase: JobPhase;
-  /** How many jobs must end before this one starts, 0 for the next; only while waiting, and only where known. */
+  /** How many jobs must end before this one starts, 0 for the next; only while it waits, and if known. */
   readonly queuePosition?: number;
   readonly node?: CurrentNode;
-  /** Of a job that reports itself: what it does, a line for whoever watches, and its newest figures by name. */
+  /** Of a reported job: the last `stage` and `message` reported, the newest metrics, and facts about its reports. */
   readonly stage?: string;
   readonly message?: string;
   readonly metrics?: Metrics;
   readonly reported?: Reporting;
-  /** Milliseconds from `updatedAt` until the end, of a waiting job until its start; absent until that means something. */
+  /** From `updatedAt` to the job's end, of a waiting job to its start, ms; absent until most of that is measured. */
   readonly etaMs?: number;
   /** When the state last changed; never falls. */
   readonly updatedAt: number;
-  /** When it settled. */
+  /** When the job settled. */
   readonly finishedAt?: number;
-  /** When it is stopped if it has not ended, all its runs together. */
+  /** When the job is stopped and fails with `timed_out`, whichever run it is in. */
   readonly deadlineAt?: number;
-  /** When a cancel was first asked for that is still to be obeyed; gone at the end. */
+  /** When a cancel was first asked for; absent once the job has settled. */
   readonly cancelAskedAt?: number;
   readonly via: Via;
-  /** Since when no news can come: the server neither keeps a socket open nor answers. */
+  /** Since when no news can come: the server neither has a socket open nor answers. */
   readonly silentSince?: number;
   readonly outputs?: readonly JobOutput[];
   /** Pictures that came over the socket so far; at the end they are among the outputs. */
   readonly pictures?: readonly FileOutput[];
   readonly failure?: Failure;
-  /** What ComfyUI's validation refused: of a rejected job, or of one that runs only in part. */
+  /** The errors of ComfyUI's validation, of a rejected job or of one that runs only in part. */
   readonly nodeErrors?: readonly NodeError[];
-  /** 1 for the first run. */
+  /** The number of the present run, from 1. */
   readonly attempt: number;
-  /** ComfyUI's `prompt_id` of this run, where it is not the `promptId`: of a later attempt, or by an old server's choice. */
+  /**
+   * ComfyUI's `prompt_id` of this run if it is not the `promptId`: of a later run, or chosen by a server before 0.3.64.
+   */
   readonly runId?: string;
   readonly retry?: RetryPolicy;
-  /** Grows with each change of owner; the ms at which this one began. */
+  /** Grows with each change of owner: the time at which the present one began, ms since 1970. */
   readonly epoch: number;
   /** Grows by one with each change; (`epoch`, `seq`) orders all states of a job. */
   readonly seq: number;
-  /** The application's own, untouched. */
+  /** The application's own values, unchanged. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
@@ -152,13 +162,13 @@ export interface JobState {
 export const isSettled = ({ status }: Pick<JobState, 'status'>): boolean =>
   status === 'completed' || status === 'failed';
 
-/** How a job stands, as jobs are listed and counted: what was cancelled did not fail. */
+/** A job's status as lists filter and count it: a cancelled job counts as `cancelled`, not as `failed`. */
 export type JobStanding = JobStatus | 'cancelled';
 
 export const standingOf = ({ status, failure }: Pick<JobState, 'status' | 'failure'>): JobStanding =>
   status === 'failed' && failure?.kind === 'cancelled' ? 'cancelled' : status;
 
-/** The session that watches a job; absent where it is nobody's. */
+/** The session that watches a job; `undefined` if it has none. */
 export const sessionOf = ({ session, clientId }: JobState): string | undefined => session ?? clientId;
 
 /** The id under which ComfyUI knows the job's present run. */
@@ -167,5 +177,5 @@ export const runIdOf = ({ runId, promptId }: JobState): string => runId ?? promp
 /** Whether `a` is a later state of the same job than `b`. */
 export const isNewer = (a: Position, b: Position): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
 
-/** A state's place among all of its job. */
+/** A state's place among all states of its job. */
 export type Position = Pick<JobState, 'epoch' | 'seq'>;

@@ -4,34 +4,34 @@ import { byName, type Durations } from './progress/plan/expected';
 import type { RunClock } from './progress/run-clock';
 import { emptyGraph, type Graph } from './workflow';
 
-/** A job as its watcher knows it: the state that everybody may read, and what it was drawn from. */
+/** A job as the instance that watches it knows it: its public state, and what that is derived from. */
 export interface Job<S extends Stage = Stage> {
   readonly state: JobState;
   readonly graph: Graph;
-  /** What is known of its nodes' durations. */
+  /** How long its nodes took in earlier runs on its server. */
   readonly durations: Durations;
-  /** Whether its own session's socket is open. */
+  /** Whether the socket of its `clientId` is open. */
   readonly linked: boolean;
   readonly stage: S;
 }
 
-/** Where the job's present run is; each stage holds what is known then, and nothing else. */
+/** Where the job's present run is; each stage holds only what can be known in it. */
 export type Stage = Posting | Watched | FetchingOutputs | BetweenRuns | ReportingItself | Settled;
 
-/** ComfyUI has not taken the run yet: not to be found means nothing, and it is not looked up. */
+/** ComfyUI has not taken the run yet, so the job is not looked up: not to find it would mean nothing. */
 export interface Posting {
   readonly tag: 'posting';
   readonly cancelAsked: boolean;
 }
 
-/** ComfyUI has the run, and its end is to be learned. */
+/** ComfyUI has the run, and it has not ended. */
 export interface Watched extends RunFacts {
   readonly tag: 'watched';
-  /** Whether its session brought every frame since it started: then its outputs are known when it succeeds (R3). */
+  /** Whether the session brought every frame since the run started: then its outputs are known at its end (R3). */
   readonly whole: boolean;
 }
 
-/** `execution_success` came, but frames were missed: the outputs are still to be had from history. */
+/** `execution_success` came, but frames were missed: the outputs are still to be read from history. */
 export interface FetchingOutputs extends RunFacts {
   readonly tag: 'fetchingOutputs';
 }
@@ -42,14 +42,14 @@ export interface BetweenRuns {
   readonly failure: Failure;
 }
 
-/** No ComfyUI has the run: the program that runs it tells of it, and it is never looked up. */
+/** A reported job: no server has it, so it is never looked up. */
 export interface ReportingItself {
   readonly tag: 'reporting';
-  /** How far it is; `undefined` until it has begun, or been taken up. */
+  /** The run's progress; `undefined` before the first report or tick here. */
   readonly run: RunClock | undefined;
 }
 
-/** The job has ended: `state` is all there is to know. */
+/** The job has ended: only its state counts. */
 export interface Settled {
   readonly tag: 'settled';
 }
@@ -60,30 +60,30 @@ export type AtServer = Watched | FetchingOutputs;
 /** What was learned about a run since ComfyUI took it. */
 export interface RunFacts {
   readonly cancelAsked: boolean;
-  /** How far it is; `undefined` until it has begun. */
+  /** The run's progress; `undefined` until it has begun. */
   readonly run: RunClock | undefined;
-  /** The output nodes that run, where the queue named them. */
+  /** The output nodes that run, once a look at the queue named them. */
   readonly targets: readonly string[] | undefined;
-  /** What `executed` frames named, by node. */
+  /** The outputs that `executed` frames named, by node. */
   readonly outputs: Versions<readonly JobOutput[]>;
   /** About the bytes of those outputs. */
   readonly outputBytes: number;
-  /** Pictures that came over the socket, which nothing else tells of, and their bytes in all. */
+  /** Pictures that came over the socket, which history does not name, and their bytes in all. */
   readonly pictures: readonly FileOutput[];
   readonly pictureBytes: number;
-  /** Good looks in a row that found it nowhere. */
+  /** The good looks in a row that found the run nowhere. */
   readonly absences: Row;
-  /** Looks in a row whose answer about it could not be read. */
+  /** The looks in a row whose answer about the run could not be read. */
   readonly unread: Row;
-  /** When it is to be looked up next, in ms since 1970, if nothing is heard until then. */
+  /** When the job is looked up next, ms since 1970; a frame before that puts it off, unless `lookOwed`. */
   readonly nextLookAt: number;
-  /** Whether that look asks what no frame tells: a workflow, or what a lost connection missed (R6). */
+  /** Whether no frame may put that look off: it asks for a workflow, or for what a lost connection missed (R6). */
   readonly lookOwed: boolean;
-  /** When its last frame came, in ms since 1970; 0 before. */
+  /** When the run's last frame came, ms since 1970; 0 before the first. */
   readonly heardAt: number;
 }
 
-/** How many in a row, and when the first was, in ms since 1970. */
+/** Looks in a row: how many, and when the first was, ms since 1970. */
 export interface Row {
   readonly count: number;
   readonly since: number;
@@ -92,19 +92,19 @@ export interface Row {
 export const isAtServer = (job: Job): job is Job<AtServer> =>
   job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
 
-/** ComfyUI has the run, and no look has found it nowhere since it was last seen. */
+/** Whether ComfyUI has the run, and the last look did not find it absent. */
 export const isThere = (job: Job): job is Job<AtServer> => isAtServer(job) && job.stage.absences.count === 0;
 
-/** How far its run is; `undefined` where none has begun. */
+/** The progress of a job's run; `undefined` if none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);
 
-/** When it is to be looked up next, in ms since 1970; never (∞) where ComfyUI does not have it. */
+/** When a job is looked up next, ms since 1970; ∞ while ComfyUI does not have it. */
 export const nextLookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.nextLookAt : Number.POSITIVE_INFINITY);
 
-/** When the last frame of its run came, in ms since 1970; 0 where none did. */
+/** When the last frame of a job's run came, ms since 1970; 0 if none did. */
 export const heardAtOf = (job: Job): number => (isAtServer(job) ? job.stage.heardAt : 0);
 
-/** Whether its present run is to be cancelled. */
+/** Whether a cancel of the job's present run was asked for. */
 export const isCancelAsked = ({ stage }: Job): boolean => 'cancelAsked' in stage && stage.cancelAsked;
 
 /** The state of a job that has just been submitted or tracked. */
@@ -129,7 +129,7 @@ export const queuedState = ({
   seq: 1,
 });
 
-/** The state of a job that another watched before, under its new owner (R11). What was left of it is less by the time since. */
+/** A stored state as its new owner goes on with it (R11): with a greater epoch, and `etaMs` less the time since. */
 export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobState {
   const leftMs = etaMs - Math.max(0, at - state.updatedAt);
   return {
@@ -140,25 +140,27 @@ export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobSta
   };
 }
 
-/** The job, to be looked up at this time if nothing is heard until then; no sooner than ComfyUI has it. */
+/** The job with its next look at this time; unchanged if ComfyUI does not have it. */
 export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
   isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
 
-/** The job, to be looked up now, whatever frames come before that. */
+/** The job with a look due now that no frame puts off. */
 export const owingLook = (job: Job, at: number): Job =>
   isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt: at, lookOwed: true } } : job;
 
-/** The same, or sooner where that was planned. */
+/** The job with its next look at this time, or at the planned one if that is sooner. */
 export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
   isAtServer(job) && time < job.stage.nextLookAt ? { ...job, stage: { ...job.stage, nextLookAt: time } } : job;
 
-/** The job, some of whose frames were missed. */
+/** The job after some of its frames were missed. */
 export const notWhole = (job: Job): Job =>
   job.stage.tag === 'watched' ? { ...job, stage: { ...job.stage, whole: false } } : job;
 
 const never: Row = { count: 0, since: 0 };
 
-/** How a job is taken up: `accepted` where ComfyUI has its run, `failed` where its last run failed and the next is to be posted. */
+/**
+ * How a job begins here. `accepted`: ComfyUI has its run. `failed`: its last run failed so, the next is to be posted.
+ */
 export interface TakenUp {
   readonly graph?: Graph;
   readonly durations?: Durations;
@@ -167,7 +169,7 @@ export interface TakenUp {
   readonly linked?: boolean;
 }
 
-/** A job as it is taken up: submitted, tracked or recovered. */
+/** A job as it begins here: submitted, tracked or recovered. */
 export const jobOf = (
   state: JobState,
   { graph = emptyGraph, durations = byName, accepted = false, failed, linked = false }: TakenUp = {},
@@ -184,7 +186,10 @@ function stageOf(state: JobState, accepted: boolean, failure: Failure | undefine
 
 const noPictures: readonly FileOutput[] = [];
 
-/** The job at this stage, in this state. Field by field, which takes V8 of Node 20 a tenth of what a spread does where each record is made from the one before it. */
+/**
+ * The job at this stage, in this state. Written field by field: where each record is made from the one before, V8 of
+ * Node 20 takes ten times as long for a spread.
+ */
 export const jobWith = <S extends Stage>(
   { graph, durations, linked }: Job,
   stage: S,
@@ -197,7 +202,7 @@ export const jobWith = <S extends Stage>(
   stage,
 });
 
-/** A run of which a frame was heard at `heardAt`. Field by field, as `jobWith`. */
+/** The stage after a frame that came at `heardAt`. Written field by field, as `jobWith`. */
 export function heardStage(stage: AtServer, run: RunClock, heardAt: number, nextLookAt: number): AtServer {
   if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt };
   return {
@@ -218,7 +223,10 @@ export function heardStage(stage: AtServer, run: RunClock, heardAt: number, next
   } satisfies Required<Watched>;
 }
 
-/** A run that ComfyUI has, of which nothing was heard yet. In one literal, of which V8 keeps all fields in the object itself, and in its copies. */
+/**
+ * The stage of a run that ComfyUI has, before any frame of it. One literal, so that V8 keeps all fields in the object
+ * itself, and in its copies.
+ */
 export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   tag: 'watched',
   whole: false,
@@ -236,6 +244,6 @@ export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   heardAt: 0,
 });
 
-/** The same run, found somewhere after all, or heard of. */
+/** The stage after the run was found, or a frame of it came: looks that missed it no longer count. */
 export const notAbsent = <S extends AtServer>(stage: S): S =>
   stage.absences.count === 0 && stage.unread.count === 0 ? stage : { ...stage, absences: never, unread: never };

@@ -1,22 +1,22 @@
-/** When a job is looked up, in milliseconds from what the name says. */
+/** When a job is looked up, and when its socket is replaced; all in ms. */
 export interface Timing {
-  /** After a frame or a look, while the job's socket is open: the slow audit (R8). */
+  /** From a frame or a look to the next look, while the job's socket is open: the slow audit (R8). */
   readonly auditMs: number;
-  /** After the socket was lost, before polling takes over (R8). */
+  /** From the loss of the socket to the first poll (R8). */
   readonly takeoverMs: number;
-  /** Between polls while there is no socket of the job's own. */
+  /** Between polls while the job has no open socket. */
   readonly pollMs: number;
   /** Between looks at a job that was not found (R4). */
   readonly suspectMs: number;
-  /** After a `status` that leaves no room for the job, or a success whose outputs are not there yet. */
+  /** From a `status` that leaves no room for the job, or from a success without outputs yet, to the next look. */
   readonly soonMs: number;
-  /** From the first good look that found a job nowhere, at least this long before it is lost (R4). */
+  /** How long good looks must find a job nowhere before it is lost (R4). */
   readonly lostAfterMs: number;
-  /** A `status` must follow an accepted workflow, and frames a look's news, within this time (R7). */
+  /** Within this time a `status` must follow an accepted workflow, and a frame the news that a look brought (R7). */
   readonly deafMs: number;
   /**
-   * A running job's socket may be silent this long before it is opened anew (R7); doubles while nothing comes. Nodes that
-   * are silent for a minute are common, and a job's end is found by the audit meanwhile.
+   * How long a running job's socket may be silent before it is replaced (R7); doubles while nothing comes. Nodes that
+   * are silent for a minute are common, and the audit finds a job's end meanwhile.
    */
   readonly quietMs: number;
   /** The same after a socket was cut off, when an older one may still evict it. */

@@ -18,27 +18,29 @@ export interface WorkflowNode {
   readonly _meta?: { readonly title?: string };
 }
 
-/** What ComfyUI is asked to run, as JSON text: nobody between the caller and ComfyUI reads a number of it and writes it again (R18). */
+/** What ComfyUI is asked to run, as JSON text: so no number is parsed and written again on its way to ComfyUI (R18). */
 export interface Prompt {
   /** The workflow in API format. */
   readonly workflow: string;
-  /** What `outlineOf` made of it, where somebody has read it before: reading a large one again holds up everybody else. */
+  /**
+   * What `outlineOf` made of it, if known: it is read in place of a large workflow, which would hold up the event loop.
+   */
   readonly outline?: string;
-  /** `extra_data` of ComfyUI's `POST /prompt`, an object: holds keys of paid API nodes, so it is a secret. */
+  /** `extra_data` of ComfyUI's `POST /prompt`, an object. A secret: it holds API keys of paid nodes. */
   readonly extraData?: string;
-  /** Whether it goes before all jobs that wait. */
+  /** Whether ComfyUI puts the job before all that wait. */
   readonly front?: boolean;
-  /** Its place in the queue, lower first; where absent ComfyUI counts up. */
+  /** The job's priority in the queue: the lowest number runs first. By default ComfyUI counts up. */
   readonly number?: number;
-  /** The output nodes to be run; where absent all are. */
+  /** The output nodes to run; all of them by default. */
   readonly partialExecutionTargets?: readonly string[];
 }
 
-/** Inputs whose short texts name what a node's time depends on, and none of what somebody wrote. */
+/** Names of inputs whose short texts a node's time depends on, and which hold no text that a user wrote. */
 const NAMING = /name|model|sampler|scheduler|method|mode|device|dtype|precision|(^|_)type$/;
-/** Whatever else their names say, these hold what nobody else may read. */
+/** Names of inputs that may hold private values: never kept, even if `NAMING` matches too. */
 const PRIVATE = /key|token|secret|password|prompt|text|url|path|prefix|user/i;
-/** Inputs kept of a node, and characters of a text among them. */
+/** How many inputs of a node are kept, and how many characters their names and texts may have. */
 const LITERALS = 24;
 const LITERAL_LENGTH = 80;
 
@@ -53,7 +55,10 @@ const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
 
 export const emptyGraph: Graph = new Map();
 
-/** Reads the graph of a workflow, the same for workflows that are alike in all it holds. Total: what is no node is left out, names are cut, and so are links past the bound. */
+/**
+ * The graph of a workflow; the same object for workflows with equal graphs. Never throws: what is no node is left out,
+ * names are cut, and links past the bound are dropped.
+ */
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
@@ -78,11 +83,13 @@ const likeBefore = alike<GraphNode>(({ type, title, inputs, links, literals, see
   JSON.stringify([type, title, inputs, [...links], [...literals], seeds]),
 );
 
-/** The same for all nodes that have none: an empty `Map` takes 200 bytes, and there are workflows of ten thousand nodes. */
+/**
+ * Shared by all nodes without links or literals: an empty `Map` takes 200 bytes, and a workflow may have 10,000 nodes.
+ */
 const none: ReadonlyMap<string, never> = new Map<string, never>();
 const noNodes: readonly string[] = [];
 
-/** Class names and titles, of which all jobs have the same few hundred. */
+/** One copy of each class name and title: all jobs share a few hundred. */
 const once = copies(5_000);
 
 /** The nodes that these inputs come from, each once. */
@@ -125,12 +132,12 @@ function literalsOf(inputs: Record<string, unknown>, seeds: Seed[]): Pick<GraphN
   return { literals: literals.size === 0 ? none : literals, ...(seedNames.length > 0 && { seeds: seedNames }) };
 }
 
-/** The graph of a workflow as text; empty where that is no JSON. */
+/** The graph of a prompt's workflow; empty if that is no JSON. */
 export function graphOfPrompt(prompt: Prompt | undefined): Graph {
   return graphOf(parsed(prompt));
 }
 
-/** A workflow with what its graph needs and nothing else: no prompts, no pictures, a few KB. */
+/** The prompt cut to what `graphOf` reads: no prompt texts, no pictures, a few KB. */
 export function outlineOf(prompt: Prompt): Prompt {
   const workflow = parsed(prompt);
   const nodes = Object.entries(isRecord(workflow) ? workflow : {}).flatMap(([id, node]) => {
@@ -155,9 +162,9 @@ function parsed(prompt: Prompt | undefined): unknown {
   }
 }
 
-/** The start of a title, as a text of its own: a mere slice would hold all of it in memory. */
+/** The start of a text, as a copy: a mere slice would keep all of it in memory. */
 const shown = (text: string, most: number): string => Array.from(text.slice(0, most)).join('');
 
-/** Whether an input is taken from another node. */
+/** Whether an input is a link to another node's output. */
 export const isLink = (value: unknown): value is [string, number] =>
   Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';

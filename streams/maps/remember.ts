@@ -1,4 +1,4 @@
-/** Puts an entry last, and drops the first where there are more than so many; tells which one went. */
+/** Puts an entry last. If there are more than `most` then, drops the first entry and returns it. */
 export function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): readonly [K, V] | undefined {
   map.delete(key);
   map.set(key, value);
@@ -8,7 +8,7 @@ export function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): 
   return oldest;
 }
 
-/** Gives one copy of each text: for those of which many are alike, and many are kept. Forgets all past so many. */
+/** Returns one shared copy of equal texts, to save memory. Forgets all once it knows `most` texts. */
 export function copies(most: number): (text: string) => string {
   const texts = new Map<string, string>();
   return (text) => {

@@ -1,20 +1,20 @@
 /**
- * A map that is never changed, only followed by another. A few entries stand in a chain; of many, the newest version costs
- * what a `Map` costs, an older one what was changed since. (Baker's rerooting: each version but the newest holds its one
- * difference from the next.)
+ * An immutable map whose versions share memory. Up to 8 entries are a linked list. Beyond that the newest version is a
+ * `Map`, and each older one holds its one difference from the next (Baker's rerooting), so reading an old version costs
+ * as many steps as there were changes since.
  */
 export interface Versions<V> {
   size(): number;
   get(key: string): V | undefined;
-  /** The next version, with this value; without the key where that is `undefined`. */
+  /** A further version with this value; without the key if the value is `undefined`. */
   with(key: string, value: V | undefined): Versions<V>;
   entries(): IterableIterator<readonly [string, V]>;
 }
 
-/** So many entries are a chain, 48 bytes each: a `Map` takes 184 before it holds anything, and of most runs there is little to hold. */
+/** Entries of a linked list, 48 bytes each: an empty `Map` takes 184 bytes, and most runs have few entries. */
 const FEW = 8;
 
-/** The first version, with these values; the map is its own from then on. */
+/** A first version with these values. It takes the map over: do not change it afterwards. */
 export function versionsOf<V>(map: Map<string, V>): Versions<V> {
   if (map.size > FEW) return new Many<V>({ tag: 'newest', map });
   let few: Versions<V> = noVersions;
@@ -40,10 +40,10 @@ class Nothing<V> implements Versions<V> {
   }
 }
 
-/** Nothing yet: one for all. */
+/** The empty version, shared by all. */
 export const noVersions: Versions<never> = new Nothing<never>();
 
-/** An entry, and those that came before it. */
+/** The last entry of a linked list, with the version before it. */
 class Few<V> implements Versions<V> {
   constructor(
     readonly key: string,
@@ -104,7 +104,10 @@ class Many<V> implements Versions<V> {
   }
 }
 
-/** The map as this version has it: the differences on the way to the newest are turned round, one by one. */
+/**
+ * Makes this version the one that holds the `Map`, by reversing each difference between it and the newest; returns the
+ * map.
+ */
 function mapOf<V>(wanted: Many<V>): Map<string, V> {
   if (wanted.cell.tag === 'newest') return wanted.cell.map;
   const path: Many<V>[] = [];

@@ -1,8 +1,9 @@
 import { concatMap, defer, finalize, share, tap, timer, type Observable, type SchedulerLike } from 'rxjs';
 
 /**
- * Asks one question for all who want to know: whoever comes within `pauseMs` of the last question waits for the rest of that time,
- * and all who do are asked for at once. Each is given the whole answer, which is always to a question put after it came.
+ * Asks one question for many subscribers. The next question comes `pauseMs` after the last one at the earliest, with
+ * the keys of all who subscribed until then. Each gets the whole answer, and always to a question put after it
+ * subscribed.
  */
 export function askedTogether<K, A>(
   ask: (keys: readonly K[]) => Observable<A>,
@@ -14,7 +15,7 @@ export function askedTogether<K, A>(
 
   const question = (): NonNullable<typeof next> => {
     const keys: K[] = [];
-    // A clock that was set back makes nobody wait for longer.
+    // At most `pauseMs`, also after the clock was set back.
     const waitMs = Math.min(pauseMs, Math.max(0, askedAt + pauseMs - clock.now()));
     const answer$ = timer(waitMs, clock).pipe(
       tap(() => {

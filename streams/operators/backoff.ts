@@ -1,12 +1,14 @@
-/** How long to wait before trying again. */
+/** How long to wait before the next attempt. */
 export interface Backoff {
-  /** A subscription that lived for so many ms before it failed starts counting attempts at 1 again. */
+  /** After a subscription that lived for this many ms before it failed, attempts count from 1 again. */
   readonly steadyMs: number;
   /** Ms to wait before attempt `n`, counted from 1, after `error`. */
   readonly delayMs: (n: number, error?: unknown) => number;
 }
 
-/** Doubles from `firstMs` up to `maxMs`, with full jitter: any wait from nothing to that, so that many clients do not return at once. */
+/**
+ * Full jitter: a random wait from 0 to a limit that doubles from `firstMs` to `maxMs`, so that many clients spread out.
+ */
 export const jittered = (
   { firstMs, maxMs, steadyMs }: { firstMs: number; maxMs: number; steadyMs: number },
   random: () => number,

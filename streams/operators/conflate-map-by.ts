@@ -1,8 +1,8 @@
 import { defer, Observable, Subscription, type ObservableInput, type OperatorFunction } from 'rxjs';
 
 /**
- * Runs one projection per key at a time, and `concurrent` at most of all keys; what arrives meanwhile waits, only the
- * newest of each key. Hence it holds no more than one value a key. Completes when the source has and nothing is left.
+ * Runs at most one projection per key at a time, and `concurrent` in all. While a key's projection runs, or there are
+ * enough others, only the key's newest value waits. Completes when the source has completed and nothing waits or runs.
  */
 export const conflateMapBy =
   <T, R>(
@@ -18,7 +18,7 @@ export const conflateMapBy =
       let filling = false;
       let again = false;
 
-      /** Starts what waits, in a loop: projections that end synchronously would overflow the stack of a recursion. */
+      /** Starts what waits. In a loop: projections that end synchronously would overflow the stack of a recursion. */
       const fill = (): void => {
         again = true;
         if (filling) return;

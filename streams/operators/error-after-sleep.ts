@@ -1,7 +1,9 @@
 import { defer, endWith, ignoreElements, interval, merge, takeWhile, tap, type SchedulerLike } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 
-/** A tick that is more than 2 s late means that the process was suspended (SIGSTOP, a paused machine): a busy event loop stays below that. */
+/**
+ * A tick more than 2 s late means that the process was suspended (SIGSTOP, VM pause): a busy event loop stays below.
+ */
 const ASLEEP_MS = 2_000;
 
 /** The process was suspended for a while, and another instance may have taken its jobs. */
@@ -15,8 +17,8 @@ export class Overslept extends Error {
 const END = Symbol('end');
 
 /**
- * Errors with `Overslept` when the process stood still and what was known `isDoubtful` by now, before anything is handed
- * on that has come in meanwhile: a socket that was asleep is full of old news.
+ * Errors with `Overslept` after the process was suspended, if `isDoubtful` says that another instance may have gone on
+ * with its work. It errors before it passes on any value that came in meanwhile: a socket then holds old frames.
  */
 export const errorAfterSleep =
   <T>(isDoubtful: () => boolean, tickMs: number, clock: SchedulerLike): MonoTypeOperatorFunction<T> =>

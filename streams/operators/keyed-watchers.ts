@@ -1,14 +1,14 @@
 import { Observable, type Subscriber } from 'rxjs';
 
-/** The watchers of each key: a value costs what its own watchers cost, not what all do (R17). */
+/** The watchers of each key: telling a value visits the watchers of its key only (R17). */
 export interface Watchers<T> {
-  /** Tells everybody who watches this key. */
+  /** Emits a value to all who watch this key. */
   tell(key: string, value: T): void;
-  /** Values of one key from subscription on; completes when it is released. */
+  /** The values of one key from subscription on; completes when the key is released. */
   changes(key: string): Observable<T>;
-  /** Ends all watching of a key. */
+  /** Completes all watchers of a key. */
   release(key: string): void;
-  /** Ends all watching, now and later. */
+  /** Completes all watchers, and each later one at once. */
   close(): void;
 }
 

@@ -5,8 +5,9 @@ import { isNewer, isSettled, type JobState } from '../job/job-state';
 type Stage = Pick<JobState, 'epoch' | 'seq' | 'status' | 'progress' | 'attempt'>;
 
 /**
- * One job's states in order: drops what is no newer than what was seen, completes with the settled one. A new owner
- * starts from the last stored state, which may be a little behind what was shown before: that is not shown again.
+ * Passes one job's states in order: drops one that is no newer than the last, and completes with the settled one. A new
+ * owner goes on from the stored state, which may be behind the last one seen: `progress` and `attempt` then stay, and
+ * `queued` is dropped after `processing` of the same run.
  */
 export const neverBackward =
   <S extends Stage>(): MonoTypeOperatorFunction<S> =>
@@ -20,7 +21,10 @@ export const neverBackward =
       );
     });
 
-/** The very state where it is no less: what is made of one is made once for all its readers. */
+/**
+ * The state with `progress` and `attempt` no less than before; the same object if they are not, as caches are keyed by
+ * it.
+ */
 function noLessThan<S extends Stage>(last: Stage | undefined, state: S): S {
   const { progress = 0, attempt = 0 } = last ?? {};
   if (state.progress >= progress && state.attempt >= attempt) return state;

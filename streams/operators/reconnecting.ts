@@ -14,15 +14,15 @@ import type { Backoff } from './backoff';
 export interface Reconnecting {
   readonly backoff: Backoff;
   readonly clock: SchedulerLike;
-  /** Whether an error is the outside's and may pass; any other is passed on. */
+  /** Whether an error comes from outside and may pass; any other is passed on. */
   readonly isTransient: (error: unknown) => boolean;
-  /** Ends a wait at once. */
+  /** Ends a wait when it emits. */
   readonly wake$?: Observable<unknown>;
 }
 
 /**
- * Resubscribes on a transient error, waiting longer each time until a subscription lives for `steadyMs`. A first value
- * proves nothing: a server that accepts, greets and drops would be hammered for ever.
+ * Resubscribes after a transient error, with growing waits; they start over after a subscription lived for `steadyMs`.
+ * A first value does not start them over: a server that accepts, greets and drops would be asked without end.
  */
 export const reconnecting =
   <T>({ backoff, clock, isTransient, wake$ = NEVER }: Reconnecting): MonoTypeOperatorFunction<T> =>

@@ -3,31 +3,33 @@ import { Observable, type MonoTypeOperatorFunction, type SchedulerLike, type Sub
 /** How values are throttled. */
 export interface Throttle<T> {
   readonly keyOf: (value: T) => string;
-  /** How long a key rests, by how many keys there are. */
+  /** How long a key rests after a value passed, ms, given the number of keys. */
   readonly spaceMs: (keys: number) => number;
+  /** A value of another kind than the last that passed does not wait. */
   readonly kindOf: (value: T) => unknown;
+  /** An urgent value does not wait; none is urgent by default. */
   readonly isUrgent?: (value: T) => boolean;
   readonly clock: SchedulerLike;
 }
 
 interface Lane<T> {
-  /** The kind of what passed last; the value itself may be large, and is not held. */
+  /** The kind of the value that passed last; the value itself may be large, so it is not kept. */
   readonly kind: unknown;
   readonly restsUntil: number;
-  /** The newest that waits. Set in place, as most values are overtaken. */
+  /** The newest waiting value. Set in place, as most values are replaced before they pass. */
   next: { readonly value: T } | undefined;
 }
 
 /**
- * Of each key, passes the first value at once, then the newest one after each `spaceMs`. A value that is urgent, or of
- * another kind than the one that passed last, passes at once too. When the source completes, what waits passes, then it
- * completes. One timer for all keys.
+ * Per key, passes the first value at once, then the newest one every `spaceMs`. A value that is urgent, or of another
+ * kind than the last that passed, passes at once too. When the source completes, waiting values pass first. One timer
+ * serves all keys.
  */
 export const throttleBy =
   <T>({ keyOf, spaceMs, kindOf, isUrgent = () => false, clock }: Throttle<T>): MonoTypeOperatorFunction<T> =>
   (source$) =>
     new Observable((out) => {
-      /** In the order in which they have rested: who passes goes to the end. */
+      /** In the order in which their rests end: a key whose value passes goes to the end. */
       const lanes = new Map<string, Lane<T>>();
       let timer: Subscription | undefined;
 

@@ -1,57 +1,63 @@
-/** What the program that runs a job tells of it. Of progress, both `value` and `max` or neither; with `outputs` or a `failure` the job ends. */
+/**
+ * A report of a job by the program that runs it. `value` and `max` come together or not at all; `outputs` or a
+ * `failure` ends the job.
+ */
 export interface JobReport {
-  /** Grows with each report, from 1 on: one that is no greater than the last changes nothing. Milliseconds since 1970 grow over restarts too. */
+  /**
+   * From 1, greater with each report: a report with a `count` no greater than the last changes nothing. Milliseconds
+   * since 1970 go on growing when the program restarts.
+   */
   readonly count: number;
-  /** How far the whole run is: `value` of `max` steps. */
+  /** The progress of the whole run: `value` of `max` steps. */
   readonly value?: number;
   readonly max?: number;
-  /** What it is doing, in a word or two: `caching latents`. */
+  /** What the program is doing, in a word or two: `caching latents`. */
   readonly stage?: string;
-  /** A line for whoever watches. */
+  /** A line of text for people who watch the job. */
   readonly message?: string;
-  /** Figures by name, such as `loss`; those that are absent stay as they were. */
+  /** Numbers by name, such as `loss`; absent ones stay as they were. */
   readonly metrics?: Metrics;
-  /** What it made, each by its name or its http(s) URL: it has ended well. */
+  /** The names or http(s) URLs of what the job made: it is completed. */
   readonly outputs?: readonly string[];
-  /** Why it failed. */
+  /** Why the job failed: it is over. */
   readonly failure?: ReportedFailure;
 }
 
 /** Finite numbers by name. */
 export type Metrics = Readonly<Record<string, number>>;
 
-/** The ends that a program may tell of itself; `node_error` where it does not say. */
+/** The kinds of failure that a program may report; `node_error` by default. */
 export const reportedKinds = ['node_error', 'out_of_memory', 'interrupted', 'missing_output'] as const;
 
-/** Why a job that reports itself has failed, in its own words. */
+/** Why a reported job failed, in its program's words. */
 export interface ReportedFailure {
   readonly message: string;
   readonly kind?: (typeof reportedKinds)[number];
-  /** Whether it may well succeed another time; no where absent. */
+  /** Whether the same job may succeed another time; false by default. */
   readonly retryable?: boolean;
 }
 
-/** How a job that reports itself is heard of. */
+/** What a reported job's state holds about its reports. */
 export interface Reporting {
-  /** The steps that were declared when it was opened. */
+  /** The number of steps that `open` was given. */
   readonly steps?: number;
-  /** It has failed once nothing was heard for so long. */
+  /** The job fails after this long without a report, ms. */
   readonly silentMs: number;
-  /** Of the last report that was taken; 0 before the first. */
+  /** The `count` of the last report taken; 0 before the first. */
   readonly count: number;
-  /** When that came, or the job was opened; ms since 1970. */
+  /** When that report came, or the job was opened; ms since 1970. */
   readonly heardAt: number;
-  /** The first step that was told of this run, and when: from there the pace is measured. */
+  /** The first step reported of this run, and when: the pace is measured from there. */
   readonly first?: { readonly value: number; readonly at: number };
 }
 
-/** The `serverUrl` of jobs that report themselves: no server has them. */
+/** The `serverUrl` of reported jobs: no server has them. */
 export const REPORTED_URL = 'reported:self';
 
-/** How they are named to users in place of a server. */
+/** The server's name that users see for reported jobs. */
 export const REPORTED_NAME = 'reported';
 
-/** The node under which their steps are told. */
+/** The id of the node that stands for a reported job's steps. */
 export const REPORTED_NODE = 'report';
 
 /** Whether a report ends its job. */

@@ -4,7 +4,7 @@ import { cut, isWithin } from '../workflow/shown-text';
 import { reportedKinds } from './job-report';
 import { isRecord } from '../options';
 
-/** What stands against each field of a report, in words that follow its name; the same for programs and for HTTP (R16). */
+/** Why a field of a report is refused, as the predicate of a sentence; the same in-process and over HTTP (R16). */
 export const objectionsByField: Readonly<Record<string, (value: unknown) => string | undefined>> = {
   count: (value) => unless(isWhole(value) && value >= 1, `must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`),
   value: (value) => unless(isAmount(value), AMOUNT),
@@ -16,7 +16,7 @@ export const objectionsByField: Readonly<Record<string, (value: unknown) => stri
   failure: ofFailure,
 };
 
-/** All that stands against a report: of its fields, and of how they go together. At most `bounds.fieldErrors`. */
+/** The objections to a report's fields, or to how they go together; 20 at most (`bounds.fieldErrors`). */
 export function objectionsToReport(report: unknown): readonly Objection[] {
   if (!isRecord(report)) return [{ field: 'report', message: 'must be an object' }];
   const objections = Object.entries(report)
@@ -29,7 +29,7 @@ export function objectionsToReport(report: unknown): readonly Objection[] {
   return all.slice(0, bounds.fieldErrors);
 }
 
-/** How the fields of a report go together, each of which is good. */
+/** The objections to how a report's fields go together, each of which is good by itself. */
 export function objectionsToWhole({ count, value, max, outputs, failure }: Fields): readonly Objection[] {
   if (count === undefined) return [{ field: 'count', message: 'must be given: a number that grows with each report' }];
   if ((value === undefined) !== (max === undefined))
@@ -40,7 +40,7 @@ export function objectionsToWhole({ count, value, max, outputs, failure }: Field
   return [];
 }
 
-/** What stands against how a job says that it will report itself. */
+/** The objections to `OpenRequest.reported`. */
 export function objectionsToOpening(reported: unknown): readonly Objection[] {
   if (!isRecord(reported)) return [{ field: '', message: 'must be an object' }];
   return Object.entries(reported).flatMap(([field, value]) => {
@@ -74,7 +74,7 @@ const isText = (value: unknown, length: number): value is string =>
 const ofText = (value: unknown, length: number): string | undefined =>
   unless(isText(value, length), `must be text of 1 to ${length} characters`);
 
-/** As trainers name them: `loss`, `train/loss`, `lr-AdamW`, `eval_loss@512`. */
+/** Names that trainers use: `loss`, `train/loss`, `lr-AdamW`, `eval_loss@512`. */
 export const METRIC_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._/@%:()+-]*$/u;
 
 function ofMetrics(value: unknown): string | undefined {

@@ -4,13 +4,13 @@ import type { JobState } from '../job/job-state';
 import type { Graph } from '../job/workflow';
 import { REPORTED_NODE } from './job-report';
 
-/** A job that reports itself, as it is opened or taken up: its state holds all that its watcher needs. */
+/** A reported job as it is opened or taken up: its state holds all that the instance needs. */
 export const reportedJob = (state: JobState): Job<ReportingItself> => ({
   ...{ state, graph: reportedGraph(state), durations: byName, linked: false },
   stage: { tag: 'reporting', run: undefined },
 });
 
-/** The graph of a job that reports itself: one node of its type, with the steps that were declared. */
+/** The graph of a reported job: one node of the job's type, with the steps that `open` was given. */
 const reportedGraph = ({ type, reported }: Pick<JobState, 'type' | 'reported'>): Graph =>
   new Map([
     [

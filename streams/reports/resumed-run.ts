@@ -6,7 +6,7 @@ import { executing, heardAgain, stepped } from '../job/progress/run-events';
 import type { Graph } from '../job/workflow';
 import { REPORTED_NODE } from './job-report';
 
-/** The run of a job that reports itself, as its state tells of it: so the pace and the time left outlive whoever watched it. */
+/** The run of a reported job, rebuilt from its state: so pace and time left survive a change of instance. */
 export function resumedRun(state: JobState, graph: Graph, durations: Durations, at: number): RunClock {
   const { executionStartedAt = at, progress, node } = state;
   const { first, heardAt = at } = state.reported ?? {};
@@ -21,7 +21,7 @@ export function resumedRun(state: JobState, graph: Graph, durations: Durations, 
   return heardAgain(told, at);
 }
 
-/** The bar goes on from where it was, from now on. */
+/** The run with a bar that goes on from `share` at this time. */
 const withShown = (run: RunClock, share: number, at: number): RunClock => ({
   ...run,
   shown: { ...run.shown, share, at },

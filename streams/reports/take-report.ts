@@ -13,7 +13,7 @@ import { resumedRun } from './resumed-run';
 
 type ReportedJob = Job<ReportingItself>;
 
-/** A job that reports itself after one more event; those that ComfyUI would cause are none of its. */
+/** A reported job after one more event; events of ComfyUI change nothing. */
 export function reporting(job: ReportedJob, event: JobEvent): Job {
   const { at } = event;
   const { state } = job;
@@ -25,17 +25,19 @@ export function reporting(job: ReportedJob, event: JobEvent): Job {
     case 'refused':
       return givenUp(job, event.failure, at);
     case 'cancelAsked':
-      // Nobody is asked: the program that runs it hears of it in the answer to its next report.
+      // No server is asked: the program learns of the cancel by the answer to its next report.
       return givenUp(job, state.status === 'queued' ? cancelledBeforeRun : cancelledFailure, at);
     default:
       return job;
   }
 }
 
-/** A first step that is told so soon after the first report was made before it: how long it took, nobody knows. */
+/** A step reported within 1 s after the first report was made before that report: how long it took is not known. */
 const MADE_BEFORE_MS = 1_000;
 
-/** While nothing is known of how long it takes, its bar stands: what comes before the first step may take any time. */
+/**
+ * The job with its bar drawn. The bar stands until a pace is known: what comes before the first step may take any time.
+ */
 function drawn(job: ReportedJob, run: RunClock, state: JobState, at: number): Job {
   const shown = shownAt(run, at);
   if (shown.isSure || isPaced(run)) return withShown(job, { ...job.stage, run: shown.run }, shown, state, at);
@@ -50,7 +52,7 @@ function isPaced({ nodes }: RunClock): boolean {
 }
 const noSteps = { value: 0, paceMs: 0, firstAt: 0, startedAt: 0 };
 
-/** One that is no newer than the last changes nothing. */
+/** The job after a report; unchanged if that is no newer than the last. */
 function takeReport(job: ReportedJob, report: JobReport, before: Reporting, at: number): Job {
   if (report.count <= before.count) return job;
   const { state, run } = progressed(withNews(job, report, before, at), report, at);
@@ -60,7 +62,7 @@ function takeReport(job: ReportedJob, report: JobReport, before: Reporting, at: 
   return drawn(told, run, { ...state, status: 'processing', via: 'report' }, at);
 }
 
-/** The job with what it says beside its steps. */
+/** The job with all of a report but its steps. */
 function withNews(job: ReportedJob, report: JobReport, before: Reporting, at: number): ReportedJob {
   const { count, stage, message, metrics } = report;
   const state: JobState = {
@@ -74,14 +76,14 @@ function withNews(job: ReportedJob, report: JobReport, before: Reporting, at: nu
   return { ...job, state };
 }
 
-/** The newest of each name; past the bound, those that were told of first are forgotten. */
+/** The newest number of each name; past 20 names (`bounds.metrics`) the first ones are forgotten. */
 const newest = (before: Metrics = {}, now: Metrics): Metrics =>
   Object.fromEntries(Object.entries({ ...before, ...now }).slice(-bounds.metrics));
 
 const runOf = ({ stage, graph, durations }: ReportedJob, state: JobState, at: number): RunClock =>
   stage.run ?? resumedRun(state, graph, durations, at);
 
-/** What its steps make of its state and its run. */
+/** The state and the run after the report's steps. */
 function progressed(
   job: ReportedJob,
   { value, max }: JobReport,
@@ -91,7 +93,8 @@ function progressed(
   const { reported } = state;
   const run = executing(runOf(job, state, at), REPORTED_NODE, state.executionStartedAt ?? at);
   if (value === undefined || max === undefined || reported === undefined) return { state, run };
-  // It went back to what it had saved, or counts another way: the pace is measured anew, and what it took teaches nothing.
+  // The program went back to a checkpoint, or changed its number of steps: the pace is measured from here, and the
+  // run's duration is not learned (`isLate`).
   if (isAnew(state.node, value, max)) {
     const node: CurrentNode = { id: REPORTED_NODE, type: state.type, value, max };
     const anew: JobState = { ...state, node, reported: { ...reported, first: { value, at } } };
@@ -113,7 +116,7 @@ const failureOf = ({ kind = 'node_error', message, retryable = false }: Reported
   retryable,
 });
 
-/** An output is known by its name; where it is, only a URL tells. */
+/** The output for a reported name or URL: its file name, and the URL if it is one. */
 function outputOf(text: string): FileOutput {
   const isUrl = /^https?:\/\/./i.test(text);
   const path = isUrl ? text.replace(/[?#].*$/s, '') : text;

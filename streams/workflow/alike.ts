@@ -1,20 +1,20 @@
 type Graph<Node> = ReadonlyMap<string, Node>;
 
-/** What is kept for jobs to come has so many bytes at most; past them all is forgotten, and what comes again is kept anew. */
+/** How many bytes of nodes and graphs are kept to be shared with later jobs; past that all are forgotten. */
 const MOST_BYTES = 8 << 20;
-/** A node with short texts, and an entry of a graph besides its id. */
+/** About the bytes of a node with short texts, and of a graph's entry besides its id. */
 const NODE_BYTES = 550;
 const ENTRY_BYTES = 50;
-/** A graph of more is hardly another's too, and would take long to compare. */
+/** Nodes of a graph that is shared: a larger one is hardly like another, and would take long to compare. */
 const MOST_OF_GRAPH = 1_000;
 
 /**
- * Gives a graph, or the one before it that is like it. Jobs of one template have the same nodes, but for those somebody
- * set otherwise: of nodes with the same text one is kept for all jobs, and of graphs that have the same nodes, too.
+ * Returns a function that replaces a graph by an equal earlier one, to save memory. Jobs of one template have the same
+ * nodes, but for those that a user changed: nodes with the same text become one object, and so do graphs of the same nodes.
  */
 export function alike<Node extends object>(textOf: (node: Node) => string): (graph: Graph<Node>) => Graph<Node> {
   const nodes = new Map<string, Node>();
-  /** The newest graph that ends with a node. */
+  /** The newest graph by its last node. */
   const endingWith = new Map<Node, Graph<Node>>();
   let keptBytes = 0;
 
@@ -54,7 +54,7 @@ export function alike<Node extends object>(textOf: (node: Node) => string): (gra
   };
 }
 
-/** Whether they have the very same nodes, in the same order. */
+/** Whether two graphs hold the same node objects under the same ids, in the same order. */
 function isSame<Node>(a: Graph<Node>, b: Graph<Node>): boolean {
   if (a.size !== b.size) return false;
   const others = b.entries();

@@ -2,7 +2,7 @@
 export interface GraphNode {
   readonly type: string;
   readonly title?: string;
-  /** The nodes it takes inputs from. */
+  /** The nodes that it takes inputs from. */
   readonly inputs: readonly string[];
   /** The node that each linked input comes from, by the input's name. */
   readonly links: ReadonlyMap<string, string>;
@@ -12,7 +12,7 @@ export interface GraphNode {
   readonly seeds?: readonly string[];
 }
 
-/** The nodes of a workflow and who feeds whom. Empty where the workflow is not known. */
+/** The nodes of a workflow and the links between them; empty if the workflow is not known. */
 export type Graph = ReadonlyMap<string, GraphNode>;
 
 export type Seed = number | string;

@@ -1,18 +1,18 @@
 import { bounds } from '../bounds';
 
-/** Where a member of the outermost object stands in the text. */
+/** A member of the outermost object, and where its value is in the text. */
 export interface Member {
   readonly key: string;
-  /** Of its value, which is `text.slice(start, end)`. */
+  /** The value is `text.slice(start, end)`. */
   readonly start: number;
   readonly end: number;
 }
 
-/** How much JSON may weigh. */
+/** The limits of a JSON text: levels of nesting, and values in all. */
 export interface Weights {
   readonly levels: number;
   readonly values: number;
-  /** Of the outermost object. */
+  /** Fields of the outermost object. */
   readonly fields: number;
 }
 
@@ -25,8 +25,9 @@ export type Outline =
 const BACKSLASH = 0x5c;
 
 /**
- * Walks once over JSON, keeps nothing of it but where the outermost members are, and gives up at a bound: so a body is
- * weighed before anything is built from it. Whether the text is JSON at all, `JSON.parse` says.
+ * Counts levels, values and fields of a JSON text in one pass, and finds its outermost members; stops at the first
+ * bound exceeded. So a body is checked against the bounds before `JSON.parse` builds anything of it. Does not check the
+ * syntax.
  */
 export function outlineOf(text: string, most: Weights = heaviest): Outline {
   const members: Member[] = [];
@@ -73,7 +74,7 @@ export function outlineOf(text: string, most: Weights = heaviest): Outline {
   return { tag: 'members', members };
 }
 
-/** Of the closing quote, or of the text's last character where there is none. */
+/** The index of the closing quote, or the text's length if there is none. */
 function endOfString(text: string, from: number): number {
   for (let end = text.indexOf('"', from + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1;
@@ -91,7 +92,7 @@ function trimmed(text: string, from: number, to: number): { readonly start: numb
   return { start, end };
 }
 
-/** Keys may be written with escapes. */
+/** The key that a JSON string stands for: it may hold escapes. */
 function unquoted(json: string): string {
   try {
     return String(JSON.parse(json));

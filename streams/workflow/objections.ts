@@ -5,7 +5,7 @@ import { outlineOf } from './json-outline';
 import { cut, isWithin } from './shown-text';
 import { isRecord } from '../options';
 
-/** What stands against a part of what somebody gave: the part, and words that follow its name. */
+/** Why a field is refused: `message` is the predicate of a sentence about `field`. */
 export interface Objection {
   readonly field: string;
   readonly message: string;
@@ -14,7 +14,7 @@ export interface Objection {
 const EXPORT = 'export it from ComfyUI with "Save (API Format)", in newer versions "Export (API)"';
 const WANTED = 'must be a workflow in ComfyUI’s API format: an object of nodes by id';
 
-/** What stands against a workflow, by node; the field is empty where it is the workflow itself. At most `bounds.fieldErrors`. */
+/** The objections to a workflow, 20 at most (`bounds.fieldErrors`): `field` is a node's id, or empty for the whole. */
 export function objectionsTo(value: unknown): readonly Objection[] {
   const workflow = typeof value === 'string' ? parsed(value) : E.right(value);
   if (E.isLeft(workflow)) return [{ field: '', message: workflow.left }];
@@ -24,7 +24,7 @@ export function objectionsTo(value: unknown): readonly Objection[] {
 
 type Nodes = Readonly<Record<string, unknown>>;
 
-/** A workflow as text is weighed like a body, before anything is built from it. */
+/** Parses a workflow that is text, after a check of the bounds: too much JSON is never built. */
 function parsed(text: string): E.Either<string, unknown> {
   const outline = outlineOf(text, { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity });
   if (outline.tag === 'beyond') return E.left(`has more than ${outline.most} ${outline.bound}`);
@@ -34,7 +34,7 @@ function parsed(text: string): E.Either<string, unknown> {
   );
 }
 
-/** What people send in its place is named, with the way out. */
+/** Why a value is no workflow at all; names common mistakes and their remedy. */
 function objectionToShape(value: unknown): string | undefined {
   if (!isRecord(value)) return WANTED;
   if (Array.isArray(value['nodes'])) return `is in the UI format; ${EXPORT}`;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { asyncScheduler, catchError, EMPTY, exhaustMap, interval } from 'rxjs';
+import { asyncScheduler, catchError, EMPTY, exhaustMap, interval, tap } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { StoreUnavailable } from '../../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
@@ -14,44 +14,65 @@ const SIGN_KEY = 'claim:sign-of-life';
  * How often the owner writes a sign of life, and how long after the last one it counts as alive where its process
  * cannot be seen, as in another container; ms.
  */
-const SIGN_MS = 5_000;
+const SIGN_MS = 3_000;
 const BELIEVED_MS = 15_000;
+
+/** A file that is claimed. */
+export interface Claim {
+  /**
+   * Whether no other process can claim the file within the next `ms`: this one may have stood still for longer than its
+   * last sign of life is believed.
+   */
+  readonly lasts: (ms: number) => boolean;
+  /** Gives the claim back, in the last transaction of `LmdbFile.close`. */
+  readonly release: (txn: Txn) => void;
+}
 
 /**
  * Claims the file for this process, so that no other serves its jobs too. A claim ends with its process, or, where that
  * cannot be seen from here, 15 s after its last sign of life. Throws `StoreUnavailable` if another process has it.
- * Returns the transaction that gives the claim back, for `LmdbFile.close`.
  */
-export function claimFile(file: LmdbFile, directory: string, report: Report): (txn: Txn) => void {
+export function claimFile(file: LmdbFile, directory: string, report: Report): Claim {
   const here = thisProcess();
   const token = randomInt(1, 2 ** 47);
+  let signedAt = Date.now();
+  const sign = (txn: Txn): number => {
+    const now = Date.now();
+    txn.write({ key: SIGN_KEY, text: '', until: now });
+    return now;
+  };
 
   file.exclusively((txn) => {
-    const [held, sign] = [txn.read(CLAIM_KEY), txn.read(SIGN_KEY)];
-    if (held !== undefined && isHeld(held, sign, here)) throw new StoreUnavailable(complaint(directory, held));
+    const [held, last] = [txn.read(CLAIM_KEY), txn.read(SIGN_KEY)];
+    if (held !== undefined && isHeld(held, last, here)) throw new StoreUnavailable(complaint(directory, held));
     txn.write({ key: CLAIM_KEY, text: JSON.stringify(here ?? { pid: process.pid }), until: token });
-    txn.write({ key: SIGN_KEY, text: '', until: Date.now() });
+    signedAt = sign(txn);
   });
   file.fence(CLAIM_KEY, token);
 
   const signing = interval(SIGN_MS, asyncScheduler)
     .pipe(
       exhaustMap(() =>
-        file
-          .transact((txn) => txn.write({ key: SIGN_KEY, text: '', until: Date.now() }))
-          .pipe(
-            catchError((error: unknown) => {
-              report('embedded claim', error);
-              return EMPTY;
-            }),
-          ),
+        file.transact(sign).pipe(
+          tap((now) => (signedAt = now)),
+          catchError((error: unknown) => {
+            report('embedded claim', error);
+            return EMPTY;
+          }),
+        ),
       ),
     )
     .subscribe();
 
-  return (txn) => {
-    signing.unsubscribe();
-    if (txn.read(CLAIM_KEY)?.until === token) txn.remove(CLAIM_KEY);
+  return {
+    lasts: (ms) => {
+      const sinceMs = Date.now() - signedAt;
+      return sinceMs >= 0 && sinceMs + ms < BELIEVED_MS;
+    },
+    release: (txn) => {
+      signing.unsubscribe();
+      if (txn.read(CLAIM_KEY)?.until === token) txn.remove(CLAIM_KEY);
+    },
   };
 }
 

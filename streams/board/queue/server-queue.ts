@@ -1,55 +1,63 @@
 import { isAtServer, isCancelAsked, isThere, type AtServer, type Job } from '../../job/job';
 import type { Timing } from '../../job/timing';
 
-/** The look after a look at a queue waits for twice `soonMs`, and so much for each of our jobs there: an answer holds them all. */
+/**
+ * Between two counts of a queue are twice `soonMs`, and this much for each of our jobs in it: an answer holds them all.
+ */
 const PER_JOB_MS = 5;
-/** A look at a queue that strangers move is earned in so many `auditMs`; one is there at the start, and so many are saved up (R8). */
+/**
+ * Looks for other clients' moves: one is earned every 2 `auditMs`, 3 are saved up at most, and 1 is there at first
+ * (R8).
+ */
 const AUDITS_PER_LOOK = 2;
 const LOOKS_SAVED = 3;
 
 /**
- * One server's queue: what its `status` frames and our own jobs tell of it. Our jobs' places follow from what is ours; a
- * look at the queue is due where a stranger came or went, for he may have gone in front.
+ * One server's queue, by its `status` frames and the news of our jobs. While other clients' jobs stay as many, our
+ * jobs' places follow from our own jobs; when their number changes, a look is due, as one may have gone in front.
  */
 export class ServerQueue {
   #remaining: number | undefined;
-  /** How many runs there were nobody's here, when it was last counted. */
+  /** How many runs of other clients there were at the last count. */
   #strangers: number | undefined;
-  /** Something of ours came or went out of turn: what is known says no more who stands where. */
+  /** One of our jobs came or went out of turn: the places of the others are not known any more. */
   #isMixedUp = false;
   #countAt = Number.POSITIVE_INFINITY;
   #notBefore = 0;
   #wantsLook = false;
   #isTooShort = false;
-  /** A look that may not wait: we know that somebody's place is wrong. */
+  /** The look must not wait for its budget: a place that we show is known to be wrong. */
   #isUrgent = false;
-  /** Until when looks are paid for: each costs its time, and `LOOKS_SAVED` of them may be ahead of it. */
+  /** The budget of looks, as a time: each look adds `#lookMs`, to at most `LOOKS_SAVED` looks ahead of now. */
   #paidUntil: number | undefined;
-  /** Runs of ours that have ended, in all; and how many had when a waiting job was given its place. */
+  /** How many runs of ours have ended in all; and how many had when a waiting job got its place. */
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
-  /** Our jobs that were taken since the last count, first come first. */
+  /** Our jobs that ComfyUI took since the last count, in that order. */
   readonly #newcomers = new Set<string>();
   #mayMove = false;
 
-  /** The jobs that the last look is about, where it is about all that wait. */
+  /** The jobs of the last look that tells of all that wait. */
   #lookedAt: ReadonlySet<string> = new Set();
 
   readonly #timing: Timing;
   readonly #ours: () => readonly Job[];
 
-  /** `ours` gives our jobs on the server. */
+  /** `ours` returns our jobs on the server. */
   constructor(timing: Timing, ours: () => readonly Job[]) {
     this.#timing = timing;
     this.#ours = ours;
   }
 
-  /** Runs that the server has in hand, by its last `status`. */
+  /** How many runs the queue held by the last `status`. */
   get remaining(): number | undefined {
     return this.#remaining;
   }
 
-  /** A `status`: a queue that moved may have moved our jobs, and one that is shorter than they are ended one that no frame tells of. */
+  /**
+   * Takes in a `status`. If the length changed, our jobs may have moved; if it is less than the number of our jobs, one
+   * has ended of which no frame told.
+   */
   told(remaining: number, at: number, ours: number): void {
     const moved = this.#remaining !== undefined && this.#remaining !== remaining;
     this.#strangers ??= remaining - ours;
@@ -57,7 +65,7 @@ export class ServerQueue {
     if (moved || remaining < ours) this.#countBy(at + this.#timing.soonMs);
   }
 
-  /** ComfyUI took a job of ours: it has at most all others before it. */
+  /** Takes in that ComfyUI took a job of ours; returns it with a place, at most behind all others. */
   accepted(job: Job, at: number, isOutOfTurn: boolean, isTold: boolean): Job {
     const { promptId } = job.state;
     this.#newcomers.delete(promptId);
@@ -69,26 +77,29 @@ export class ServerQueue {
     return this.#remaining === undefined || !isTold ? job : placed(job, this.#bounded(job), at);
   }
 
-  /** A look told where a job stands. */
+  /** Takes in that a look told the job's place. */
   found({ state: { promptId } }: Job): void {
     this.#endedAtPlace.set(promptId, this.#ended);
     this.#newcomers.delete(promptId);
   }
 
-  /** A run of ours is over, or found nowhere: whoever waits behind it is one nearer. What is told of others by the look that found it so, is told without it. */
+  /**
+   * Takes in that a run of ours is over, or was found nowhere: the jobs behind it are one place nearer. If it only
+   * waited, it mixes the places up, unless the look that missed it gives the others theirs.
+   */
   left({ state: { promptId, status } }: Job): void {
     this.forget(promptId);
     if (status === 'processing') this.#ended += 1;
     else this.#isMixedUp ||= !this.#lookedAt.has(promptId);
   }
 
-  /** A job is not on the board any more. */
+  /** Call when a job has left the board. */
   forget(promptId: string): void {
     this.#endedAtPlace.delete(promptId);
     this.#newcomers.delete(promptId);
   }
 
-  /** The jobs that a look is to be about now, because the queue moved otherwise than our jobs explain; mostly none. */
+  /** The jobs to look up now because the queue moved in a way that our own jobs do not explain; mostly none. */
   due(now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
@@ -97,19 +108,19 @@ export class ServerQueue {
   }
 
   /**
-   * The jobs that a look which asks for the queue anyway, about those that are `planned`, tells of besides for nothing: where the
-   * queue moved otherwise than our jobs explain, or is about to show that one of ours has left it.
+   * Further jobs for a look at the `planned` ones, which reads the whole queue anyway: if the queue moved in a way that
+   * our own jobs do not explain, or a planned one has left it by a cancel.
    */
   along(planned: readonly Job[], now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
-    // A look as good as that which may be made at the start.
+    // The planned look tells as much as the one that is free at first: that one counts as made.
     this.#paidUntil ??= now + LOOKS_SAVED * this.#lookMs;
     this.#lookedAt = new Set();
     if (!this.#wantsLook && !planned.some(isLeaving)) return [];
     return this.#looked(planned, now);
   }
 
-  /** Our waiting jobs whose places have changed by what is known, in their new places. */
+  /** Our waiting jobs whose places changed since the last count, with their new places. */
   moved(at: number): readonly Job[] {
     const remaining = this.#remaining;
     if (!this.#mayMove || remaining === undefined) return [];
@@ -134,7 +145,7 @@ export class ServerQueue {
     return Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * this.#lookMs, now);
   }
 
-  /** Whom a look that is made now is about, besides those that were planned. */
+  /** The jobs that a look made now is about, besides the planned ones; takes it from the budget. */
   #looked(planned: readonly Job[], now: number): readonly Job[] {
     this.#wantsLook = false;
     const concerned = this.#ours()
@@ -150,7 +161,7 @@ export class ServerQueue {
     this.#countAt = Math.min(this.#countAt, Math.max(time, this.#notBefore));
   }
 
-  /** Counts the strangers anew: where they are as many as before, nobody went in front of ours. */
+  /** Counts the runs of other clients: if they are as many as before, none went in front of our jobs. */
   #count(now: number): void {
     const ours = this.#ours().filter(isThere).length;
     const strangers = (this.#remaining ?? ours) - ours;
@@ -166,7 +177,7 @@ export class ServerQueue {
     this.#mayMove = true;
   }
 
-  /** A place that was known, less the runs of ours that have ended since; no job has more before it than there are. */
+  /** The job's last known place, less our runs that have ended since; at most the queue's length less one. */
   #bounded({ state: { promptId, queuePosition } }: Job): number | undefined {
     const since = this.#ended - (this.#endedAtPlace.get(promptId) ?? this.#ended);
     const place = Math.min((queuePosition ?? Number.POSITIVE_INFINITY) - since, (this.#remaining ?? 0) - 1);
@@ -175,8 +186,9 @@ export class ServerQueue {
 }
 
 /**
- * Whether the queue's new length says something of a job: of one that waits or has no socket; of any where the queue is
- * shorter than our jobs in it. One that was not found already is looked for in its own time (R4).
+ * Whether a look at the moved queue should be about a job: one that waits, or has no open socket; any one if the queue
+ * is shorter than our jobs. A job that a look missed already is looked up at its own times (R4), unless it is
+ * cancelled.
  */
 function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
   const isWanted = isCancelAsked(job);
@@ -184,7 +196,7 @@ function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
   return isOpen && (isWanted || job.stage.absences.count === 0);
 }
 
-/** A job that waits, and is to be found gone because its cancel was asked for. */
+/** Whether a job waits and was cancelled: a look will find it gone. */
 const isLeaving = (job: Job): boolean => job.state.status === 'queued' && isCancelAsked(job);
 
 function placed(job: Job, queuePosition: number | undefined, at: number): Job {

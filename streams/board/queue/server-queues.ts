@@ -23,7 +23,7 @@ export class ServerQueues {
     return queue;
   }
 
-  /** How many jobs the server last said it has in hand. */
+  /** How many jobs the server's queue held by its last `status`. */
   remaining(serverUrl: string): number | undefined {
     return this.#queues.get(serverUrl)?.remaining;
   }
@@ -32,12 +32,15 @@ export class ServerQueues {
     this.of(serverUrl).told(remaining, at, this.#index.countOf(serverUrl));
   }
 
-  /** Waiting jobs whose places have changed by what is known, in their new places. */
+  /** All waiting jobs whose places changed, with their new places. */
   moved(at: number): readonly Job[] {
     return [...this.#queues.values()].flatMap((queue) => queue.moved(at));
   }
 
-  /** The server's jobs that are to be looked up now: those that are due, those its queue's move is about, and whoever comes along. Asking counts as looking. */
+  /**
+   * The server's jobs to look up now: those that are due, those that its queue's move concerns, and those that come
+   * along. Side effect: a look for a move of the queue counts as made.
+   */
   due(serverUrl: string, now: number): readonly Job[] {
     const planned = this.#index.due(serverUrl, now, now + tooLongMs(this.#timing));
     const queue = this.#queues.get(serverUrl);
@@ -51,13 +54,15 @@ export class ServerQueues {
   }
 }
 
-/** A job whose success was heard is not looked for in the queue. */
+/** A job whose outputs are fetched is looked for in history only. */
 const asksForQueue = ({ stage }: Job): boolean => stage.tag !== 'fetchingOutputs';
 
-/** The queue tells of all jobs at once: one that would be looked up within half an interval comes along, or each had its own request (R8). */
+/**
+ * One request for the queue answers for all jobs: those due within half an interval come along, to save requests (R8).
+ */
 const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
   stage.tag === 'watched' && stage.absences.count === 0 && stage.nextLookAt <= now + (linked ? auditMs : pollMs) / 2;
-/** Looks are planned within half of this: one that is further off was planned before the clock was set back. */
+/** Looks are planned at most half of this ahead: one that is further off was planned before the clock was set back. */
 const tooLongMs = ({ auditMs, takeoverMs, pollMs, suspectMs, soonMs }: Timing): number =>
   2 * Math.max(auditMs, takeoverMs, pollMs, suspectMs, soonMs);
 const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;

@@ -9,17 +9,23 @@ import { isDue, withStart } from './start/told-start';
 
 interface Parts {
   readonly jobs: Jobs;
-  /** What is known of nodes' durations on a server. */
+  /** How long nodes took on a server. */
   readonly durationsOn: (serverUrl: string) => Durations;
   readonly report: Report;
 }
 
-/** Queues with more jobs of ours are gone through every fifth second, two in ten each second; so many of their jobs are told in one go. */
+/**
+ * A server with more than 32 jobs of ours is gone through every fifth second only, and `TOLD_AT_ONCE` of its jobs get a
+ * new start then at most. The servers take turns.
+ */
 const FEW_JOBS = 32;
 const TURNS = 5;
 const TOLD_AT_ONCE = 500;
 
-/** When waiting jobs will start, by what those before them are expected to take. A mistake of ours in that is reported, and no job's end (R15). */
+/**
+ * When waiting jobs will start, by how long those before them are expected to take. An error of our own code here is
+ * reported, and fails no job (R15).
+ */
 export class StartTimes {
   readonly #servers = new Map<string, ServerStarts>();
   readonly #strangers = new Strangers();
@@ -29,7 +35,7 @@ export class StartTimes {
     this.#parts = parts;
   }
 
-  /** What a server told of its queue. */
+  /** Takes in a server's news of its queue. */
   told(event: QueueEvent | QueueSeen): void {
     this.#guarded(() => {
       const starts = this.#of(event.serverUrl);
@@ -43,7 +49,7 @@ export class StartTimes {
     this.#of(job.state.serverUrl).accepted(job, at, isOutOfTurn);
   }
 
-  /** A job of ours is not in the queue any more; `run` is how it went, where it was seen from its start to its good end. */
+  /** A job of ours left the queue; `run` is its run if that was seen from its start to its good end. */
   ended(job: Job, run: RunClock | undefined, at: number): void {
     this.#guarded(() => {
       const starts = this.#of(job.state.serverUrl);
@@ -52,14 +58,14 @@ export class StartTimes {
     }, undefined);
   }
 
-  /** A job that waits with the time to its start; `known` is the job before what has just changed it. */
+  /** A waiting job with the time to its start; `known` is the job before the event. */
   started(job: Job, known: Job, at: number): Job {
     if (job.state.status !== 'queued') return job;
     const startsIn = this.#guarded(() => this.#of(job.state.serverUrl).startsIn(job, at), undefined);
     return withStart(startsIn, job, known, at);
   }
 
-  /** The waiting jobs whose starts are others by now than they were told, as they are to be told. To be asked each second. */
+  /** The waiting jobs whose starts differ from those last told, with the new ones. Call each second. */
   renewed(at: number): readonly Job[] {
     const second = Math.floor(at / 1_000);
     return [...this.#servers.keys()].flatMap((serverUrl, n) => {

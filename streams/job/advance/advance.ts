@@ -8,7 +8,7 @@ import { reporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
 import { atServer, heardOutputs, nextVia, usualMs } from './at-server';
 
-/** What a job is after one more event. Idempotent; never throws; a settled job never changes (R1). */
+/** The job after one more event. Idempotent; never throws; a settled job never changes (R1). */
 export function advance(job: Job, event: JobEvent, timing: Timing): Job {
   switch (job.stage.tag) {
     case 'settled':
@@ -24,7 +24,7 @@ export function advance(job: Job, event: JobEvent, timing: Timing): Job {
   }
 }
 
-/** Between two runs, what the last one still does is of no interest. */
+/** Between two runs, news of the last one is ignored. */
 function betweenRuns(job: Job, event: JobEvent): Job {
   switch (event.tag) {
     case 'posting': {
@@ -71,7 +71,7 @@ function inRun(job: Job, event: JobEvent, timing: Timing): Job {
   }
 }
 
-/** What we did to a job ourselves. */
+/** The job after an act of this instance. */
 function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
   const { at } = event;
   switch (event.tag) {
@@ -85,21 +85,21 @@ function afterOwn(job: Job, event: JobEvent & OwnFact, timing: Timing): Job {
         at,
       );
     }
-    // Nobody but ComfyUI tells of these.
+    // `posting` belongs between two runs, `reported` to reported jobs: ignored here.
     case 'posting':
     case 'reported':
       return job;
     case 'refused': {
-      // Past its time, say: what it had finished by then is there.
+      // A job past its deadline, say: the outputs that it had made by then stay.
       const outputs = isAtServer(job) ? heardOutputs(job) : [];
       return givenUp(job, event.failure, at, { nodeErrors: event.nodeErrors, outputs });
     }
     case 'cancelAsked': {
-      // Kept in its state, so that whoever takes it up goes on asking.
+      // Kept in its state, so that an instance that takes the job up goes on cancelling it.
       const asked = withState(job, { ...job.state, cancelAskedAt: job.state.cancelAskedAt ?? at }, at);
       if (isAtServer(asked))
         return lookedUpBy({ ...asked, stage: { ...asked.stage, cancelAsked: true } }, at + timing.soonMs);
-      // Not taken yet, it is nowhere to be found.
+      // ComfyUI has not taken it yet, so there is nothing to look up.
       return { ...asked, stage: { tag: 'posting', cancelAsked: true } };
     }
     case 'ticked':

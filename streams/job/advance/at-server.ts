@@ -3,17 +3,17 @@ import { cancelledFailure } from '../failures';
 import type { Failure, JobOutput, JobState, Via } from '../job-state';
 import type { Timing } from '../timing';
 
-/** The job, of whose run something says that ComfyUI has it; it is looked up at `nextLookAt` where nothing said so before. */
+/** The job after proof that ComfyUI has its run; if that is the first proof, its next look is at `nextLookAt`. */
 export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
   isAtServer(job) ? job : { ...job, stage: watched(nextLookAt, isCancelAsked(job)) };
 
-/** How long after a sign of life a job is looked up, in ms: the slow audit while its socket is open, else the poll (R8). */
+/** How long after news a job is looked up, ms: the slow audit while its socket is open, else the poll (R8). */
 export const usualMs = ({ linked }: Job, { auditMs, pollMs }: Timing): number => (linked ? auditMs : pollMs);
 
-/** How the next news of a job comes: over its session's socket where that is open, else by the next look. */
+/** How the next news of a job comes: over its session's socket if that is open, else by the next look. */
 export const nextVia = ({ linked }: Job): Via => (linked ? 'websocket' : 'polling');
 
-/** When the run began, as the earliest says that tells of it. ComfyUI's clock may differ from ours. */
+/** The state with the earliest time known at which its run began; not before `startedAt`, as clocks differ. */
 export function begun(state: JobState, at: number): JobState {
   const executionStartedAt = Math.max(state.startedAt, Math.min(at, state.executionStartedAt ?? at));
   return executionStartedAt === state.executionStartedAt ? state : { ...state, executionStartedAt };
@@ -22,20 +22,22 @@ export function begun(state: JobState, at: number): JobState {
 export const running = (state: JobState): JobState =>
   state.status === 'processing' && state.queuePosition === undefined ? state : begins(state);
 
-/** To leave its place in the queue out costs as much as thirty copies: a job that runs already has none. */
+/**
+ * Without `queuePosition`. A rest spread costs as much as 30 copies, so it is used only where the state has that field.
+ */
 const begins = ({ queuePosition: _, ...state }: JobState): JobState => ({ ...state, status: 'processing' });
 
-/** An interrupt that we asked for is a cancel. */
+/** The failure of a run; an interrupt after a cancel counts as cancelled. */
 export const asAsked = (job: Job, failure: Failure): Failure =>
   isCancelAsked(job) && failure.kind === 'interrupted' ? { ...failure, ...cancelledFailure } : failure;
 
-/** What frames told of: files and texts, and the pictures that no history has. */
+/** The outputs that frames told of, and the pictures that came over the socket. */
 export const heardOutputs = (job: Job<AtServer>): readonly JobOutput[] =>
   withPictures(
     job,
     [...job.stage.outputs.entries()].flatMap(([, outputs]) => outputs),
   );
 
-/** These outputs, and the pictures that came over the socket. */
+/** These outputs with the pictures that came over the socket. */
 export const withPictures = (job: Job, outputs: readonly JobOutput[]): readonly JobOutput[] =>
   isAtServer(job) && job.stage.pictures.length > 0 ? outputs.concat(job.stage.pictures) : outputs;

@@ -19,14 +19,17 @@ import { isCounting, runClock, withPlan, withTargets, type RunClock } from '../p
 /** The most that a job shows before it is completed (R2). */
 const ALMOST = 99.9;
 
-/** The job with `state` and all that follows from its run at this time. Keeps the very state, and its `seq`, where nothing changed. */
+/**
+ * The job with `state` and what follows from its run at this time. Keeps the state object and its `seq` if nothing
+ * changed.
+ */
 export function derived(job: Job<AtServer>, state: JobState, at: number): Job {
   if (state.status === 'queued') return withState(job, state, at);
   const shown = shownAt(runOf(job, state, at), at);
   return withShown(job, { ...job.stage, run: shown.run }, shown, state, at);
 }
 
-/** The same, of a run whose bar is known, with its next stage. */
+/** As `derived`, with the next stage and a bar that is computed already. */
 export function withShown<S extends AtServer | ReportingItself>(
   job: Job<S>,
   stage: S,
@@ -50,7 +53,10 @@ export function withShown<S extends AtServer | ReportingItself>(
 
 type Drawn = Pick<JobState, 'progress' | 'phase' | 'updatedAt' | 'seq'>;
 
-/** A copy whose fields are set: in one literal V8 of Node 20 takes three times as long for fields that the copy has already. */
+/**
+ * Sets fields of a copy: V8 of Node 20 takes three times as long for a literal that spreads the state and then names
+ * them.
+ */
 function withDrawn(state: JobState, drawn: Drawn, node: CurrentNode | undefined, etaMs: number | undefined): JobState {
   const next: { -readonly [F in keyof JobState]: JobState[F] } = {
     ...(etaMs === undefined ? withoutEta(state) : state),
@@ -64,7 +70,9 @@ function withDrawn(state: JobState, drawn: Drawn, node: CurrentNode | undefined,
   return next;
 }
 
-/** What is left is another by more than this share, and by so many ms at least: it is told though the bar stands. */
+/**
+ * A change of the time left by more than this share, and at least this many ms, is a new state even if the bar stands.
+ */
 const OTHER_SHARE = 1 / 3;
 const OTHER_MS = 2_000;
 
@@ -74,11 +82,17 @@ function isOther({ etaMs: before, updatedAt }: JobState, now: number | undefined
   return Math.abs(now - counted) > Math.max(OTHER_MS, OTHER_SHARE * counted);
 }
 
-/** A state of which what is left is not known. To leave a field out costs as much as thirty copies: only where it is there. */
+/**
+ * The state without `etaMs`. A rest spread costs as much as 30 copies, so it is used only where the state has that
+ * field.
+ */
 const withoutEta = (state: JobState): JobState => (state.etaMs === undefined ? state : timeless(state));
 const timeless = ({ etaMs: _, ...state }: JobState): JobState => state;
 
-/** The job's run: as it is, or as it begins now. One that began unheard, before this instance had it, say, goes on where its bar was. */
+/**
+ * The job's run: the known one, or one that begins now. If it began unheard, before this instance had the job say, its
+ * bar goes on from where it was.
+ */
 export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobState, at: number): RunClock {
   const plan = planOf(graph);
   const { executionStartedAt = at, progress } = state;
@@ -95,11 +109,13 @@ export function runOf({ graph, durations, stage }: Job<AtServer>, state: JobStat
   return stage.targets === undefined ? known : withTargets(known, stage.targets);
 }
 
-/** The job at its good end, with its outputs in an order that does not depend on who told of them. */
+/** The completed job, with its outputs; see `outputsOfJob`. */
 export const completed = (job: Job, outputs: readonly JobOutput[], at: number): Job =>
   settled(job, { status: 'completed', progress: 100, outputs: outputsOfJob(job, outputs) }, at);
 
-/** The job after a run that failed: at its end, with what it had finished, or waiting for the next run where its policy allows one. */
+/**
+ * The job after a failed run: failed, with the outputs that it had made; or between runs, if its policy allows another.
+ */
 export function failed(job: Job, failure: Failure, at: number, outputs: readonly JobOutput[] = []): Job {
   if (isCancelAsked(job) || !runsAgain(job.state, failure)) return givenUp(job, failure, at, { outputs });
   const {
@@ -113,25 +129,25 @@ export function failed(job: Job, failure: Failure, at: number, outputs: readonly
   } = job.state;
   return withState(
     { ...job, stage: { tag: 'betweenRuns', failure } },
-    // `progress` stays where it was, and the bar waits there for the next run to pass it (R2).
+    // `progress` stays, until the next run's bar passes it (R2).
     { ...state, status: 'queued', phase: 'waiting', attempt: state.attempt + 1 },
     at,
   );
 }
 
-/** Whether a run that failed so is repeated. Out of memory and lost jobs only: a node that broke would break again. */
+/** Whether a run follows this failure: after out of memory and a loss only, as a node that broke would break again. */
 export function runsAgain({ attempt, retry }: JobState, { kind }: Failure): boolean {
   if (retry === undefined || attempt >= retry.maxAttempts) return false;
   return kind === 'out_of_memory' || (kind === 'lost' && retry.onLost === 'resubmit');
 }
 
-/** What is known at a bad end beside its reason. */
+/** What a failed job keeps besides its failure. */
 interface Remains {
   readonly nodeErrors?: readonly NodeError[] | undefined;
   readonly outputs?: readonly JobOutput[];
 }
 
-/** The job at its bad end. */
+/** The failed job. */
 export const givenUp = (job: Job, failure: Failure, at: number, { nodeErrors, outputs = [] }: Remains = {}): Job =>
   settled(
     job,
@@ -150,18 +166,18 @@ function settled(job: Job, end: Pick<JobState, 'status'> & Partial<JobState>, at
   return withState({ ...job, stage }, { ...state, phase: 'settled', finishedAt: at, ...end }, at);
 }
 
-/** The job with `state` as its next, unless that says nothing new. */
+/** The job with `state` as its next one, with a new `seq`; unchanged if that says nothing new. */
 export function withState(job: Job, state: JobState, at: number): Job {
   const before = job.state;
   if (sameState(before, state)) return job;
   return { ...job, state: { ...state, updatedAt: Math.max(at, before.updatedAt), seq: before.seq + 1 } };
 }
 
-/** R2: never falls, one decimal, under 100. */
+/** R2: never falls, is under 100; one decimal. */
 const progressOf = ({ progress }: JobState, { share }: Shown): number =>
   Math.max(progress, Math.min(ALMOST, Math.floor(share * 1000) / 10));
 
-/** Once only so much of the run is left, and nothing counts any more, it is finishing. */
+/** A run with at most this share left, in which no node counts steps any more, is `finishing`. */
 const FINISHING = 0.1;
 
 function phaseOf({ state, stage }: Job, { run, share, isSure }: Shown): JobPhase {
@@ -170,14 +186,14 @@ function phaseOf({ state, stage }: Job, { run, share, isSure }: Shown): JobPhase
   return run.hasBegun || state.phase === 'running' ? 'running' : 'loading';
 }
 
-/** The workflow node at work: of a subgraph's node, the node that made it. */
+/** The workflow's node at work; for a node that was made by a subgraph, the node that made it. */
 function currentNode(graph: Graph, run: RunClock): CurrentNode | undefined {
   const current = run.current ?? '';
   const node = run.nodes.get(current);
   if (node === undefined) return undefined;
   const { value, max } = node;
   const id = node.owner ?? (graph.has(current) ? current : (ownerById(graph, current) ?? current));
-  // No node of a workflow: what a server makes up is shown as long as one, and no longer.
+  // No node of the workflow, and its id exceeds the bound: a server may send any id (R16).
   if (id.length > bounds.nodeIdLength) return undefined;
   const { type = '', title } = graph.get(id) ?? {};
   return title === undefined ? { id, type, value, max } : { id, type, title, value, max };

@@ -9,7 +9,7 @@ import type { Timing } from '../timing';
 import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
 import { completed, failed, runOf, withShown } from './derive';
 
-/** The job after a frame of its session told of it. */
+/** The job after a frame about it. */
 export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timing: Timing): Job {
   const { at } = event;
   switch (event.tag) {
@@ -34,7 +34,10 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
   }
 }
 
-/** Told from its start on, nothing of the run is missed. A job whose workflow is not known, after a restart say, is looked up now: there it is told. */
+/**
+ * After `execution_start` no frame of the run is missed. A job without a known workflow, after a restart say, is looked
+ * up now: the queue names its workflow.
+ */
 function started(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   const whole = stage.tag === 'watched' ? { ...stage, whole: true } : stage;
@@ -42,7 +45,7 @@ function started(job: Job<AtServer>, at: number, timing: Timing): Job {
   return job.graph.size === 0 ? owingLook(after, at) : after;
 }
 
-/** R3: outputs are known where no frame was missed; else they are had from history, from now on. */
+/** R3: completes the job if no frame was missed; else its outputs are read from history, at once. */
 function succeeded(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   if (stage.tag === 'watched' && stage.whole) return completed(job, heardOutputs(job), at);
@@ -50,7 +53,10 @@ function succeeded(job: Job<AtServer>, at: number, timing: Timing): Job {
   return lookedUpAt(heard({ ...job, stage: { ...facts, tag: 'fetchingOutputs' } }, at, timing), at);
 }
 
-/** The job with what a node gave. Where that is more than a run holds, the frames are not the whole of it: its outputs are had from history (R3, R16). */
+/**
+ * The job with a node's outputs. If the run's outputs would exceed the bound (R16), these are not kept, and all are
+ * read from history at its end (R3).
+ */
 function given(job: Job<AtServer>, { nodeId, outputs }: FrameFact & { tag: 'executed' }): Job<AtServer> {
   const { stage } = job;
   const before = stage.outputs.get(nodeId);
@@ -65,10 +71,13 @@ const bytesOf = (nodeId: string, outputs: readonly JobOutput[]): number =>
     (sum, output) => sum + OUTPUT_BYTES + (isFile(output) ? output.filename + output.subfolder : output.text).length,
     NODE_BYTES + nodeId.length,
   );
-/** What a node with outputs, and an output, take beside their texts. */
+/** About the bytes of a node with outputs, and of one output, besides their texts. */
 const [NODE_BYTES, OUTPUT_BYTES] = [100, 100];
 
-/** The job with a picture more, where it is another; in its state too, for whoever takes it up: nothing else tells of them. */
+/**
+ * The job with one more picture, if its name is new. Its state names it too, for an instance that takes the job up:
+ * history does not.
+ */
 function pictured(
   job: Job<AtServer>,
   { output, bytes, at }: JobEvent & FrameFact & { tag: 'pictured' },
@@ -81,7 +90,7 @@ function pictured(
   return heard(kept, at, timing, { news: { pictures: known } });
 }
 
-/** When a frame came that may have waited to be read; not before its run began. */
+/** When a frame came, which may have waited before it was read; not before its run began. */
 const cameAt = (
   { at, cameAt = at }: { readonly at: number; readonly cameAt?: number },
   { startedAt }: RunClock,
@@ -92,11 +101,14 @@ const knowing = (job: Job<AtServer>, facts: Partial<RunFacts>): Job<AtServer> =>
   stage: { ...job.stage, ...facts },
 });
 
-/** A frame told of the run. */
+/** The job after a frame that changed its run. */
 const onRun = (job: Job<AtServer>, at: number, timing: Timing, change: (run: RunClock) => RunClock): Job =>
   heard(job, at, timing, { run: change(runOf(job, begun(job.state, at), at)) });
 
-/** A frame came: the job runs, its socket works, and no look is needed for a while; but one that is owed, for outputs say, is made all the same. */
+/**
+ * The job after any frame of its run: it runs, its socket works, and its next look is put off; not one that is owed, or
+ * that fetches outputs.
+ */
 function heard(
   job: Job<AtServer>,
   at: number,

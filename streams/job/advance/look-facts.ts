@@ -13,10 +13,10 @@ import type { Timing } from '../timing';
 import { asAsked, atServer, begun, heardOutputs, nextVia, running, usualMs, withPictures } from './at-server';
 import { completed, derived, failed, givenUp, withState } from './derive';
 
-/** Good looks that must find a job nowhere before it is lost (R4), or whose answer cannot be read. */
+/** How many good looks in a row must find a job nowhere, or be unreadable, before it fails (R4). */
 const LOST_AFTER_LOOKS = 3;
 
-/** The job after a look at its server told of it. Of a run that ComfyUI has not taken yet, only that it has it is news. */
+/** The job after a look at it. While its post is not answered yet, only `found` and `ended` count. */
 export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timing): Job {
   const { at } = event;
   const job = isAtServer(before) && before.stage.lookOwed ? paid(before) : before;
@@ -35,24 +35,24 @@ export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timin
   }
 }
 
-/** How an end came that a look tells of: as the news before it, or by polling alone where the socket is away. An open socket did not bring it. */
+/** The `via` of an end that a look found: unchanged while the socket is open, `polling` without one. */
 const endVia = ({ linked, state }: Job): Via => (linked ? state.via : 'polling');
 
-/** The job, of which a look told nothing but that it goes on. */
+/** The job after a look that said only that it goes on. */
 const told = (job: Job, at: number): Job => withState(job, { ...job.state, via: nextVia(job) }, at);
 
-/** The look that was owed is made. */
+/** The job after the look that it owed. */
 const paid = (job: Job<AtServer>): Job => ({ ...job, stage: { ...job.stage, lookOwed: false } });
 
 function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
   const { targets, at } = event;
   const stage = notAbsent(job.stage);
   const isNews = targets !== undefined && targets.join() !== stage.targets?.join();
-  // A job that said it succeeded stays in the queue until its history is written.
+  // A job that has succeeded stays in ComfyUI's queue until its history is written.
   const nextLookAt = at + (stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs(job, timing));
   const known: Job<AtServer> = {
     ...job,
-    // Each look brings a graph of its own: the first stays, and what was counted by it.
+    // Each look brings a new graph: the first stays, as the run counts by it.
     graph: job.graph.size > 0 ? job.graph : (event.graph ?? job.graph),
     stage: { ...stage, nextLookAt, targets: isNews ? targets : stage.targets },
   };
@@ -60,11 +60,13 @@ function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: T
   return derived(known, { ...state, via: nextVia(job) }, at);
 }
 
-/** A look from before the start may come after it: what runs does not wait again. */
+/**
+ * The state with its place in the queue. A running job stays running: the look may have been answered before its start.
+ */
 const waiting = (state: JobState, ahead: number | undefined): JobState =>
   state.status !== 'queued' || ahead === undefined ? state : { ...state, queuePosition: ahead };
 
-/** A job at the end that its server tells of: its graph too, where it was not known, by which outputs find their nodes. */
+/** The job at the end that history tells of; takes the graph from it, if not known, to find the outputs' nodes. */
 function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
   const { outcome, outputs = [], startedAt, graph, at } = event;
   const state = startedAt === undefined ? job.state : begun(job.state, Math.min(startedAt, at));
@@ -73,7 +75,7 @@ function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
     state: { ...state, via: endVia(job) },
     graph: job.graph.size === 0 ? (graph ?? job.graph) : job.graph,
   };
-  // What a history that was cut or lost some leaves out, frames may have told.
+  // A history that was cut may lack outputs that frames told of.
   const made = outputs.length > 0 || !isAtServer(job) ? withPictures(drawn, outputs) : heardOutputs(job);
   return isFailure(outcome)
     ? failed(drawn, asAsked(drawn, outcome), at, made)
@@ -82,7 +84,7 @@ function ended(job: Job, event: JobEvent & { tag: 'ended' }): Job {
 
 const isFailure = (outcome: readonly JobOutput[] | Failure): outcome is Failure => 'kind' in outcome;
 
-/** R4: only three good looks over ten seconds make a job lost; right after our own cancel, one does. */
+/** R4: only three good looks over ten seconds make a job lost; after a cancel, one look makes it cancelled. */
 function absent(job: Job<AtServer>, event: JobEvent & { tag: 'absent' }, timing: Timing): Job {
   const { stage } = job;
   const { at, askedAt = at } = event;
@@ -91,14 +93,17 @@ function absent(job: Job<AtServer>, event: JobEvent & { tag: 'absent' }, timing:
   const outputs = heardOutputs(job);
   if (stage.cancelAsked && !succeeded) return givenUp(ending, cancelled(job.state), at, { outputs });
   const absences = oneMore(stage.absences, at);
-  // What a slow server answers after ten seconds, it may have looked up before them.
+  // Measured to `askedAt`: a slow server may have looked the job up long before its answer came.
   if (isEnough(absences, Math.min(askedAt, at), timing))
     return failed(ending, succeeded ? missingOutput : lost, at, outputs);
   const again = succeeded && absences.count < LOST_AFTER_LOOKS ? timing.soonMs : timing.suspectMs;
   return told({ ...job, stage: { ...stage, absences, nextLookAt: at + again } }, at);
 }
 
-/** Something is there, so the job is not absent. After three such answers over ten seconds it ends: asked once more, the server would say the same. */
+/**
+ * The server knows the job, so it is not absent. It fails after three unreadable answers over ten seconds: further ones
+ * would say the same.
+ */
 function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   const { stage } = job;
   const unread = oneMore(stage.unread, at);
@@ -108,7 +113,7 @@ function unreadable(job: Job<AtServer>, at: number, timing: Timing): Job {
   return givenUp(job, failure, at, { outputs: heardOutputs(job) });
 }
 
-/** A clock that is set back begins the time anew. */
+/** One more look in a row. After the clock was set back, the time counts from now. */
 const oneMore = ({ count, since }: Row, at: number): Row => ({
   count: count + 1,
   since: count === 0 ? at : Math.min(since, at),

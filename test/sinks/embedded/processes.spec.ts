@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { lastValueFrom } from 'rxjs';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
 import { builtScript } from '../../support/programs/built';
-import { until } from '../../support/until';
-import { close, directory, freshDirectory, get, put, removeDirectory, report } from './fresh-directory';
+import { eventually, until } from '../../support/until';
+import { close, directory, freshDirectory, get, put, removeDirectory, report, reports } from './fresh-directory';
 
 beforeEach(freshDirectory);
 afterEach(removeDirectory);
@@ -101,6 +102,26 @@ describe('processes', () => {
     file.exclusively((txn) => txn.write({ key: 'claim', text: '{}', until: 1 }));
     await expect(put(store, { seq: 2 })).rejects.toThrow(StoreUnavailable);
     expect(await get(store)).toMatchObject({ seq: 1 });
+    await close(file);
+    await close(store);
+  });
+
+  it('[R11] hold no session once they may have stood still for longer than others believe that they live', async () => {
+    const store = embeddedStore({ directory, report });
+    const hold = () => lastValueFrom(store.leases.hold({ clientId: 'c', serverUrl: 'http://comfy' }));
+    expect(await hold()).toBe('held');
+    const now = Date.now;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + 60_000);
+    await expect(hold()).rejects.toThrow(StoreUnavailable);
+    // Whoever still has the directory says that it lives, and goes on.
+    await eventually(async () => expect(await hold()).toBe('held'));
+    const file = lmdbFile(directory);
+    file.exclusively((txn) => txn.write({ key: 'claim', text: '{}', until: 1 }));
+    clock.mockImplementation(() => now() + 120_000);
+    const refused = reports.length;
+    await until(() => reports.length > refused);
+    await expect(hold()).rejects.toThrow(StoreUnavailable);
+    clock.mockRestore();
     await close(file);
     await close(store);
   });

@@ -2,7 +2,10 @@ import { EMPTY } from 'rxjs';
 import { singleProcessLeases } from '../../../sinks/embedded/single-process-leases';
 
 test('whoever shares the store is told of a session that is given back, and of none that is forgotten or was not held', () => {
-  const leases = singleProcessLeases(() => EMPTY);
+  const leases = singleProcessLeases(
+    () => EMPTY,
+    () => true,
+  );
   const told: unknown[] = [];
   leases.released$.subscribe((clientId) => told.push(clientId));
   const session = (clientId: string) => ({ clientId, serverUrl: 'http://comfy:8188' });

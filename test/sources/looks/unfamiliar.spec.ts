@@ -58,6 +58,18 @@ test('a server that does not know the states which are asked for is asked for it
   expect(asked).toEqual([LIST, '/queue', '/queue']);
 });
 
+test('[R4] a server that lists a page of its jobs is asked for its whole queue: those on no page are not absent', async () => {
+  const json = { queue_running: [[1, 'a', {}, {}, []]], queue_pending: [[2, 'b', {}, {}, []]] };
+  const page = {
+    jobs: [{ id: 'a', status: 'in_progress' }],
+    pagination: { offset: 0, limit: 1, total: 2, has_more: true },
+  };
+  const { routes, asked } = serverOf({ [LIST]: { status: 200, json: page }, '/queue': { status: 200, json } });
+  for (let n = 0; n < 2; n += 1)
+    expect(await lastValueFrom(routes.queue())).toMatchObject([{ promptId: 'a' }, { promptId: 'b' }]);
+  expect(asked).toEqual([LIST, '/queue', '/queue']);
+});
+
 test('[R8] a 400 of a proxy for everything makes no such server of one', async () => {
   const refusal = { status: 400, json: { error: 'bad request' } };
   const answers: Record<string, Answer> = { [LIST]: refusal, '/queue': refusal };

@@ -4,8 +4,8 @@ const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
 
 /**
- * V8 takes a function for hot, and compiles it anew, after a seventh of that. Each spec runs our modules anew, so that hot code
- * soon is no more: a sixth of the processor's time went into compiling.
+ * V8 takes a function for hot, and compiles it anew, after a seventh of that. Most of what a spec calls it calls too seldom for
+ * that to pay: a sixth of the processor's time went into compiling.
  */
 setFlagsFromString('--interrupt-budget=1000000');
 

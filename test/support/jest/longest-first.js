@@ -1,13 +1,20 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** Processes and browsers first, then edges, then what takes no time. */
-const ORDER = ['system', 'edges', 'unit'];
-const place = ({ context }) => ORDER.indexOf(context.config.displayName.name);
+const projectOf = ({ context }) => context.config.displayName.name;
 
-/** Longest first, as Jest has it; on a fresh clone, where it knows no durations, by what they need. */
+/**
+ * Longest first, as Jest has it (on a fresh clone: the largest file), and each project spread over the whole run: processes and
+ * browsers keep both cores busy, edges mostly wait, and beside each other they take the time of the dearer alone.
+ */
 module.exports = class LongestFirst extends Sequencer {
   sort(tests) {
     const sorted = [...super.sort(tests)];
-    return sorted.some(({ duration }) => duration !== undefined) ? sorted : sorted.sort((a, b) => place(a) - place(b));
+    const projects = [...new Set(sorted.map(projectOf))].map((name) =>
+      sorted.filter((test) => projectOf(test) === name),
+    );
+    return projects
+      .flatMap((own) => own.map((test, place) => ({ test, share: (place + 0.5) / own.length })))
+      .sort((a, b) => a.share - b.share)
+      .map(({ test }) => test);
   }
 };

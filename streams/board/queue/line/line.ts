@@ -5,24 +5,24 @@ import { remember } from '../../../maps/remember';
 
 /** One place in a server's queue. */
 export interface Slot {
-  /** The `promptId` of a job of ours, else the server's id of a stranger's; `undefined` where nobody told who it is. */
+  /** Our job's `promptId`, or another client's run id; `undefined` if no look has named it yet. */
   readonly id: string | undefined;
-  /** A stranger's workflow, where it was told and read. */
+  /** The workflow of another client's job, if it was read. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
-  /** How many nodes that has, or would have. */
+  /** How many nodes that workflow has, read or not. */
   readonly nodes?: number;
 }
 
-/** What is at work at the front. */
+/** The run at the front, which is at work. */
 export interface AtWork {
   readonly slot: Slot;
   readonly since: number;
-  /** Whether its start was seen, not only that it runs. */
+  /** Whether `since` is its start; else it ran already when it was first seen. */
   readonly isExact: boolean;
 }
 
-/** A stranger's run that was seen from its start to its end, and what ran before it. */
+/** Another client's run that was seen from its start to its end, and the workflow that ran before it. */
 export interface StrangersRun {
   readonly slot: Slot;
   readonly before: Graph | undefined;
@@ -34,14 +34,13 @@ interface Ours {
   readonly isOver: (id: string) => boolean;
 }
 
-/** Of jobs of ours that ended, so many are remembered: a look that was asked before may still name them. */
+/** How many of our ended jobs are remembered: the answer to an earlier look may still name them. */
 const ENDED = 64;
 
 const isNobody = (slot: Slot | undefined): boolean => slot !== undefined && slot.id === undefined;
 
 /**
- * Who stands where in one server's queue: as the last look at it told, and since then by its length and by what becomes
- * of our jobs.
+ * The order of one server's queue: by the last look at it, and since then by its length and the news of our jobs.
  */
 export class Line {
   #slots: Slot[] = [];
@@ -62,7 +61,7 @@ export class Line {
     return this.#before;
   }
 
-  /** A look at the queue: its entries in order, each as `slotOf` has it. */
+  /** Takes in a look at the queue: its entries in order, each turned into a slot by `slotOf`. */
   looked(entries: readonly QueueEntry[], at: number, slotOf: (entry: QueueEntry) => Slot): void {
     this.#slots = entries
       .slice(0, bounds.queuePlaces)
@@ -75,14 +74,17 @@ export class Line {
     else this.#begins(at, false);
   }
 
-  /** The server has so many jobs in hand: tells which stranger's run is over by that. `isOurs` tells of a live job of ours, `isOver` of one that has run. */
+  /**
+   * Takes in the queue's length. Returns another client's run that is over by it, if it was seen whole. `isOurs`: the
+   * id is a live job's of ours; `isOver`: it has run, and only its outputs are fetched.
+   */
   told(remaining: number, at: number, { isOurs, isOver }: Ours): StrangersRun | undefined {
     const isOverAt = (slot: Slot | undefined): boolean => slot?.id !== undefined && isOver(slot.id);
     while (isOverAt(this.#slots[0])) this.#slots.shift();
     const wanted = Math.min(remaining, bounds.queuePlaces);
     while (this.#slots.length < wanted) this.#slots.push({ id: undefined });
     const [first] = this.#slots;
-    // The run of a job of ours ends by its own news: until then somebody behind it was taken out.
+    // If our own job is in front, its end comes by its own news: then a waiting job was removed instead.
     const isShorter =
       first !== undefined && this.#slots.length > wanted && !(first.id !== undefined && isOurs(first.id));
     if (isShorter) this.#slots = this.#slots.slice(this.#slots.length - wanted);
@@ -91,7 +93,10 @@ export class Line {
     return over;
   }
 
-  /** ComfyUI took a job of ours, last or, out of turn, before all that wait. Where the queue's length told of it already, it is the last of those nobody told of. */
+  /**
+   * ComfyUI took a job of ours: it is last, or, out of turn, before all that wait. If the queue's length has counted it
+   * already, it takes the place of an unnamed slot at the end.
+   */
   accepted(id: string, at: number, isOutOfTurn: boolean): void {
     this.#ended.delete(id);
     const isThere = this.#slots.some((slot) => slot.id === id);
@@ -102,13 +107,13 @@ export class Line {
     if (this.#atWork === undefined || isNobody(this.#atWork.slot)) this.#begins(at, true);
   }
 
-  /** A job of ours is not in the queue any more; `graph` is its workflow where it has run. */
+  /** A job of ours left the queue; `graph` is its workflow if it has run. */
   ended(id: string, at: number, graph: Graph | undefined): void {
     remember(this.#ended, id, true, ENDED);
     const place = this.#slots.findIndex((slot) => slot.id === id);
     if (graph !== undefined) this.#before = graph;
     if (place < 0) return;
-    // Whoever stood before one that has run is over, too.
+    // All that stood before a job that has run are over, too.
     this.#slots.splice(graph === undefined ? place : 0, graph === undefined ? 1 : place + 1);
     if (this.#slots[0] !== this.#atWork?.slot) this.#begins(at, true);
   }

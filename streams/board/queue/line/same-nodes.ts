@@ -1,12 +1,13 @@
 import { seedsIn, type Graph, type GraphNode } from '../../../workflow/graph';
 
-/** What these work on is what somebody wrote or uploaded, which a graph does not hold: they are taken to be others each time. */
+/** Classes whose input is a text or an uploaded file, which a graph does not hold: they count as changed each time. */
 const HIDDEN = /text|prompt|string|^load ?(image|mask|audio|video|latent)|base64|note/i;
 
 /**
- * The nodes of a workflow that a run of `before` has left as they are wanted: of the same class and inputs, all the way
- * up. ComfyUI does not run them again. `wereCached` are those that it did not run the last time such a workflow came
- * after its like: where that is known, what a graph does not hold was the same then, and is taken to be again.
+ * The nodes that ComfyUI will not run again after a run of `before`: of the same class and inputs there, and so are all
+ * nodes before them. `wereCached`: the nodes that it did not run the last time a workflow of this kind came after
+ * another of it. If given, it decides about inputs that a graph does not hold: they count as unchanged if they were so
+ * then.
  */
 export function sameNodes(graph: Graph, before: Graph, wereCached?: ReadonlySet<string>): readonly string[] {
   const fed = new Map<string, string[]>();

@@ -2,12 +2,12 @@ import { bounds } from '../../../bounds';
 import type { QueueEntry } from '../../../job/job-event';
 import type { Slot } from './line';
 
-/** Strangers' workflows in servers' queues: each is read once, while it waits, and no more of them than there is room for (R16). */
+/** Other clients' workflows in servers' queues: each is read once while it waits, within the bounds (R16). */
 export class Strangers {
   readonly #ofServer = new Map<string, ReadonlyMap<string, Slot>>();
   #nodes = 0;
 
-  /** The strangers of a server's queue as they stand there, by the ids of their runs. */
+  /** The slots of other clients' entries in a server's queue, by the ids of their runs. */
   seen(serverUrl: string, entries: readonly QueueEntry[]): ReadonlyMap<string, Slot> {
     const before = this.#ofServer.get(serverUrl) ?? new Map<string, Slot>();
     const slots = new Map<string, Slot>();
@@ -38,7 +38,7 @@ export class Strangers {
     return slots;
   }
 
-  /** Nobody waits there any more whom they matter to. */
+  /** Call when no job of ours is on this server any more. */
   forget(serverUrl: string): void {
     this.seen(serverUrl, []);
   }

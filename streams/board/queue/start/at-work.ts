@@ -5,17 +5,23 @@ import { timeLeft } from '../../../job/progress/time-left';
 import type { Ahead, Estimate, Live } from './estimates';
 import { heatOf } from './kinds';
 
-/** What is left of the run at the front, and what it says of its like. */
+/** The time left of the run at the front, and how long it takes in all, for estimates of runs like it. */
 export interface Front {
   readonly left: Ahead;
   readonly live?: Live;
 }
 
-/** Nobody knows any more when a run ends that has taken so many times what was expected; one of ours, whose nodes are heard but do not count, so many. */
+/**
+ * A run past `OVERDUE` times its expected time may end at any time: nothing of what is left is sure. Our own run, whose
+ * nodes are heard but do not count steps, is judged by its expected time only past `HEARD_OVERDUE` times that.
+ */
 const OVERDUE = 2;
 const HEARD_OVERDUE = 3;
 
-/** Of a run of which only its start is known, with what it was expected to take: past that it is expected to go on for as long again as it is late. */
+/**
+ * The rest of a run of which only the start is known. Past the expected time it is expected to take as long again as it
+ * is late.
+ */
 export function leftSince(expected: Estimate, since: number, at: number): Front {
   const { ms, sureMs, trust, heat } = expected;
   const elapsed = Math.max(0, at - since);
@@ -24,7 +30,7 @@ export function leftSince(expected: Estimate, since: number, at: number): Front 
   return { left: { ms: left, sureMs: sure * left }, ...(elapsed > ms && { live: { heat, ms: elapsed + left } }) };
 }
 
-/** Of a job of ours. */
+/** The rest of our own job's run. */
 export function leftOfJob(job: Job, expected: Estimate | undefined, at: number): Front | undefined {
   const run = job.state.status === 'processing' ? runOfJob(job) : undefined;
   if (run === undefined) return expected && { left: expected };
@@ -38,6 +44,6 @@ export function leftOfJob(job: Job, expected: Estimate | undefined, at: number):
   };
 }
 
-/** The heat of a run by what ComfyUI said is cached. */
+/** The heat of a run, by the nodes that ComfyUI said are cached. */
 export const heatOfRun = (job: Job, { cached }: RunClock): string =>
   heatOf(job.graph, cached.size, isAtServer(job) ? job.stage.targets : undefined);

@@ -4,35 +4,36 @@ import { heatOf, kindOf } from './kinds';
 import { middleOf, type Observed } from './observed';
 import type { Planned, Plans, Work } from './planned';
 
-/** What runs will take. */
+/** How long runs will take. */
 export interface Ahead {
   readonly ms: number;
-  /** Of that, what is known. */
+  /** The part of `ms` that is known by measurements. */
   readonly sureMs: number;
 }
 
-/** What a run will take, and how sure that is. */
+/** How long a run will take, how sure that is (0–1), and its heat. */
 export interface Estimate extends Ahead {
   readonly trust: number;
   readonly heat: string;
 }
 
-/** A run that goes on: what it will have taken in all says something of its like. */
+/** A run at work, with how long it will have taken in all: counts like a finished run of its heat. */
 export interface Live {
   readonly heat: string;
   readonly ms: number;
 }
 
-/** From this trust on a plan has a say beside what was observed. */
+/** From this trust on a plan counts like an observed run. */
 const TRUSTED = 0.6;
+/** The trust of an estimate from observed runs. */
 const SEEN_TRUST = 0.8;
 
-/** An estimate stands for so long where nothing new was seen. */
+/** How long an estimate is reused while nothing new was seen, ms. */
 const SAME_MS = 5_000;
 
-/** A workflow after another. */
+/** What follows for a workflow from the one that runs before it. */
 interface After {
-  /** The number of the one before it: to hold that would hold the one before that, too, and so all that ever ran. */
+  /** The number of the workflow before. Not the graph itself, which would keep all that ever ran in memory. */
   readonly before: number;
   readonly like: ReadonlySet<string> | undefined;
   readonly cached: readonly string[];
@@ -47,8 +48,8 @@ interface Known {
 }
 
 /**
- * What runs will take: the middle of what the last of their like took, and of their plan where that was measured; else
- * what others of their kind took; else the plan. `undefined` where none of these is known.
+ * How long runs will take: the median of the last runs of the same heat, with the plan if that was measured; else what
+ * others of their kind took, scaled by the plans; else the plan; `undefined` if none of these is known.
  */
 export class Estimates {
   readonly #observed: Observed;
@@ -63,7 +64,7 @@ export class Estimates {
     this.#plans = plans;
   }
 
-  /** `before` is the workflow that runs before it, where that is known. */
+  /** The estimate for some work; `before` is the workflow that runs before it, if known. */
   of(work: Work, before: Graph | undefined, at: number, live?: Live): Estimate | undefined {
     const { graph } = work;
     const known = this.#known.get(graph);
@@ -102,7 +103,7 @@ export class Estimates {
     return this.#numbered;
   }
 
-  /** What others of its kind took, for which more or less was cached, by as much more or less as their plans say. */
+  /** What another run of the kind took, for which more or less was cached, scaled by the ratio of the two plans. */
   #likeOthers(planned: Planned, work: Work, at: number): Planned | undefined {
     const other = this.#observed.ofKind(kindOf(work.graph));
     if (other === undefined) return undefined;
@@ -111,7 +112,7 @@ export class Estimates {
     return { ms, sureMs: ms, trust: SEEN_TRUST };
   }
 
-  /** What of it the workflow before has left as it is wanted; worked out once for each pair. */
+  /** The nodes that are cached after the workflow before; computed once for each pair. */
   #afterOf({ graph, targets }: Work, before: Graph | undefined): After {
     const known = this.#after.get(graph);
     const isLike = before !== undefined && kindOf(graph) === kindOf(before);

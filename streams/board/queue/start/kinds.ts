@@ -3,12 +3,15 @@ import { planOf } from '../../../job/progress/plan/plan';
 import { namesOf } from '../../../job/progress/plan/telling';
 import { seedless, type Graph } from '../../../workflow/graph';
 
-/** Of a larger workflow only the first nodes count: to name each would hold up everybody else. */
+/** How many of a workflow's nodes count: to name all of a large one would hold up the event loop. */
 const NAMED = 1_000;
 
 const kinds = new WeakMap<Graph, string>();
 
-/** A name for all workflows that take as long: the same nodes with the same inputs, but for seeds. Worked out once for each such workflow. */
+/**
+ * The kind of a workflow: the same for all with the same nodes and inputs but for seeds. Computed once for all that differ
+ * in seeds alone.
+ */
 export function kindOf(graph: Graph): string {
   const like = seedless(graph);
   const known = kinds.get(like);
@@ -20,7 +23,7 @@ export function kindOf(graph: Graph): string {
   return kind;
 }
 
-/** The same, of a run of it for which so many nodes are cached, and that is for these outputs alone. */
+/** The heat of a run: its kind, how many nodes are cached for it, and its outputs if they are not all. */
 export function heatOf(graph: Graph, cached: number, targets: readonly string[] | undefined): string {
   const all = planOf(graph).outputs;
   const isAll = targets === undefined || (targets.length === all.length && targets.every((id) => all.includes(id)));

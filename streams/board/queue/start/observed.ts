@@ -1,6 +1,9 @@
 import { remember } from '../../../maps/remember';
 
-/** What ran: workflows of a kind differ in their seeds alone, and those of a heat in nothing that is cached for them either. */
+/**
+ * What ran. Runs of one kind differ in seeds only; those of one heat also had as many nodes cached and the same
+ * outputs.
+ */
 export interface Ran {
   readonly kind: string;
   readonly heat: string;
@@ -8,25 +11,31 @@ export interface Ran {
   readonly isCold: boolean;
 }
 
-/** How long runs on one server took, ours and strangers', as far as both ends were seen. Bounded: what was not seen for longest is forgotten first. */
+/**
+ * How long runs on one server took, ours and other clients', if their start and end were seen. Bounded: the kinds and
+ * heats not seen for longest are forgotten first.
+ */
 export interface Observed {
-  /** Grows with all that is seen. */
+  /** Grows with each observation. */
   readonly count: () => number;
-  /** A run took so long; `undefined` where nobody told what ran. */
+  /** Adds a run and its time; `undefined` if it is not known what ran. */
   readonly took: (run: Ran | undefined, ms: number, isOurs: boolean) => void;
-  /** What the last runs of this heat took. */
+  /** The times of the last runs of this heat, ms. */
   readonly ofHeat: (heat: string) => readonly number[];
-  /** The middle one of the last runs of this kind. */
+  /** The median one of the last runs of this kind. */
   readonly ofKind: (kind: string) => (Ran & { readonly ms: number }) | undefined;
-  /** What a run takes of which nothing else is known: the middle of strangers' runs, else of all. */
+  /**
+   * The time for a run of which nothing else is known: the median of other clients' runs, or of all if there are none.
+   */
   readonly usual: () => number | undefined;
   /** Which nodes were cached the last time a workflow of this kind came after its like. */
   readonly cachedOf: (kind: string) => ReadonlySet<string> | undefined;
   readonly wereCached: (kind: string, ids: ReadonlySet<string>) => void;
 }
 
-/** Runs remembered of a heat: the middle of three is moved by no single one. */
+/** How many runs of a heat or kind are kept: one outlier does not move the median of three. */
 const OF_HEAT = 3;
+/** How many runs of a server are kept. */
 const OF_SERVER = 15;
 const MOST_KINDS = 200;
 
@@ -61,7 +70,7 @@ export function observed(): Observed {
   };
 }
 
-/** The middle of some times, of an even number the geometric mean of the two there; `undefined` of none. */
+/** The median of some times, for an even number the geometric mean of the middle two; `undefined` for none. */
 export function middleOf(times: readonly number[]): number | undefined {
   const sorted = [...times].sort((a, b) => a - b);
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];

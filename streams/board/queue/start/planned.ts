@@ -5,54 +5,54 @@ import { timeLeft } from '../../../job/progress/time-left';
 import type { Graph } from '../../../job/workflow';
 import { remember } from '../../../maps/remember';
 
-/** What is to be run. */
+/** A run to estimate. */
 export interface Work {
   readonly graph: Graph;
   readonly targets: readonly string[] | undefined;
   readonly durations: Durations;
 }
 
-/** What a run will take by its plan. */
+/** How long a run will take by its plan. */
 export interface Planned {
   readonly ms: number;
-  /** Of that, what is known from earlier runs. */
+  /** The part of `ms` that is known from earlier runs. */
   readonly sureMs: number;
-  /** How sure that is: 1 measured on these very nodes. */
+  /** How sure `ms` is: 1 if it was measured on these very nodes. */
   readonly trust: number;
 }
 
-/** Plans remembered: workflows of one kind, of which the same is cached, have one. */
+/** How many plans are kept, one per heat. */
 const MOST = 5_000;
-/** Nodes that are gone through in one go, some 10 µs each; the rest the next time. */
+/** How many nodes one walk through the queue plans, some 10 µs each; the rest comes at the next walks. */
 const AT_ONCE = 1_000;
-/** A plan is added up again after so long where more was learnt here, and after so long in any case: others may have learnt more. */
+/** A plan is computed again after 30 s if this instance learned more, and after 10 min as others may have. */
 const LEARNT_MS = 30_000;
 const STALE_MS = 10 * 60_000;
 
-/** The plans of what waits at one server, added up anew where more was learnt. */
+/** The plans of runs that wait at one server, computed again when more was learned. */
 export class Plans {
   readonly #plans = new Map<string, { readonly at: number; readonly learnt: number; readonly planned: Planned }>();
   #learnt = 0;
   #left = AT_ONCE;
 
-  /** More was learnt. */
+  /** Call when durations were learned. */
   learn(): void {
     this.#learnt += 1;
   }
 
-  /** The queue is gone through once more. */
+  /** Call when a walk through the queue begins. */
   begin(): void {
     this.#left = AT_ONCE;
   }
 
-  /** Whether there is time to go through so many nodes more in this go: it is spent where there is. */
+  /** Whether this walk may plan this many nodes more; side effect: takes them from its budget. */
   hasTime(nodes: number): boolean {
     if (this.#left <= 0) return false;
     this.#left -= nodes;
     return true;
   }
 
-  /** The plan of some work of this heat; `undefined` until there was time for it. */
+  /** The plan of some work of this heat; `undefined` until a walk had the budget for it. */
   of(heat: string, { graph, targets, durations }: Work, cached: readonly string[], at: number): Planned | undefined {
     const known = this.#plans.get(heat);
     const since = known === undefined || at < known.at ? Infinity : at - known.at;
@@ -75,6 +75,6 @@ function plannedOf(run: RunClock, at: number): Planned {
     ms += expected.alone * totalMs(expected);
     trusted += expected.trust * expected.alone * totalMs(expected);
   }
-  // What is left of a run that is silent is more than what it takes: it may be late.
+  // Not `left.ms`, which is longer for a run of which nothing is heard, as that may be late.
   return { ms, sureMs: left.ms > 0 ? (ms * left.sureMs) / left.ms : 0, trust: ms > 0 ? trusted / ms : 1 };
 }

@@ -17,15 +17,15 @@ import { walked, type Place } from './walk';
 export interface Jobs {
   readonly ofServer: (serverUrl: string) => readonly Job[];
   readonly countOf: (serverUrl: string) => number;
-  /** The job whose present run goes by this id at ComfyUI. */
+  /** The job whose present run has this id at ComfyUI. */
   readonly run: (runId: string) => Job | undefined;
   readonly jobs: ReadonlyMap<string, Job>;
 }
 
-/** The queue is walked once for all jobs that are told within this time: those of a look, say. */
+/** How long a walk through the queue is reused, ms: for all jobs of one look, say. */
 const SAME_WALK_MS = 200;
 
-/** When the jobs of ours start that wait at one server. */
+/** When our jobs that wait at one server will start. */
 export class ServerStarts {
   readonly #url: string;
   readonly #jobs: Jobs;
@@ -42,7 +42,7 @@ export class ServerStarts {
     this.#durations = durations;
   }
 
-  /** A look told of all that is in the queue. */
+  /** Takes in a look at the whole queue. */
   looked({ entries, at }: QueueSeen, strangers: Strangers): void {
     const others = entries.filter((entry) => this.#oursOf(entry) === undefined);
     const slots = strangers.seen(this.#url, others);
@@ -53,7 +53,7 @@ export class ServerStarts {
     this.#walked = undefined;
   }
 
-  /** The server has so many jobs in hand. Where none of them is ours, nobody asks who they are. */
+  /** Takes in the queue's length. Forgets other clients' workflows if no job of ours is there to wait for them. */
   told(remaining: number, at: number, strangers: Strangers): void {
     if (this.#jobs.countOf(this.#url) === 0) strangers.forget(this.#url);
     const run = this.#line.told(remaining, at, {
@@ -71,12 +71,12 @@ export class ServerStarts {
     this.#line.accepted(promptId, at, isOutOfTurn);
   }
 
-  /** A job of ours is not in the queue any more. */
+  /** A job of ours left the queue. */
   ended({ state: { promptId, status }, graph }: Job, at: number): void {
     this.#line.ended(promptId, at, status === 'processing' ? graph : undefined);
   }
 
-  /** A run of ours took so long, from its start to its good end. To be told before `ended`. */
+  /** Adds the time of a run of ours, from its start to its good end. Call it before `ended`. */
   took(job: Job, run: RunClock, at: number): void {
     const kind = kindOf(job.graph);
     const { before } = this.#line;
@@ -85,7 +85,7 @@ export class ServerStarts {
     this.#plans.learn();
   }
 
-  /** Milliseconds until a job starts that waits; `undefined` until that means something. */
+  /** How long until a waiting job starts, ms; `undefined` while too little of that is known. */
   startsIn({ state: { promptId, queuePosition } }: Job, at: number): number | undefined {
     if (queuePosition === undefined || queuePosition === 0) return queuePosition;
     const known = this.#walked;
@@ -104,7 +104,7 @@ export class ServerStarts {
     return this.#walked;
   }
 
-  /** Who stands where: the line, and those of our jobs that it does not know, by their places. */
+  /** The places of the queue: by the line, with our jobs that it does not hold put in by their `queuePosition`. */
   #places(): readonly Place[] {
     const front: Place[] = [];
     const places: Place[] = [];
@@ -139,7 +139,7 @@ export class ServerStarts {
   }
 }
 
-/** Puts a job at its place, or behind all: instead of somebody whom nobody told of, or with such between. */
+/** Puts a job in place of an unnamed slot at `index`, else behind all, with empty places between up to `index`. */
 function put(places: Place[], job: Job, index: number): void {
   if (index > bounds.queuePlaces) return;
   const there = places[index];

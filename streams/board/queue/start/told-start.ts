@@ -1,17 +1,17 @@
 import type { Job } from '../../../job/job';
 
-/** What is left of a time to a start that was told, now that some of it is over. */
+/** The last `etaMs` of a job, less the time since it was told. */
 export const countedDown = ({ state: { etaMs, updatedAt } }: Job, at: number): number | undefined =>
   etaMs === undefined ? undefined : Math.max(0, etaMs - Math.max(0, at - updatedAt));
 
-/** Times that differ by less are the same to whoever waits. */
+/** Starts that differ by less count as the same, ms. */
 const SAME_MS = 500;
-/** A start is told anew by the clock no sooner than after so long, or a third of what is left; nor than after so long. */
+/** The clock tells a start again after a third of the time left, but not before 2 s, and at the latest after 10 s. */
 const RARELY_MS = 10_000;
 const SOON = 1 / 3;
 const LEAST_MS = 2_000;
 
-/** Whether what a waiting job was told is old enough to be told anew by the clock. */
+/** Whether a waiting job's last `etaMs` is so old that the clock may tell a new one. */
 export function isDue(job: Job, at: number): boolean {
   if (job.state.status !== 'queued' || job.state.queuePosition === undefined) return false;
   const left = countedDown(job, at);
@@ -19,10 +19,10 @@ export function isDue(job: Job, at: number): boolean {
   return left === undefined || sinceMs < 0 || sinceMs >= Math.min(RARELY_MS, Math.max(LEAST_MS, SOON * left));
 }
 
-/** Viewers that do not count down see an old time: it is told anew once the time since is more than this share of what is left. */
+/** For viewers that do not count down, a time is told again once it is older than this share of the time left. */
 const OLD_SHARE = 0.25;
 
-/** Whether another start is to be told: it differs by more than a tenth from what was told, counted down, or that is old. */
+/** Whether to tell a start: it differs by more than a tenth from the last one, counted down, or that one is old. */
 function isNews(known: Job, now: number | undefined, at: number): boolean {
   const before = countedDown(known, at);
   if (before === undefined || now === undefined) return before !== now;
@@ -31,8 +31,8 @@ function isNews(known: Job, now: number | undefined, at: number): boolean {
 }
 
 /**
- * A waiting job with the time to its start as `etaMs`, where that is another by more than a tenth than what was told,
- * counted down, or that is old. `known` is the job before the event: where that changed its state anyhow, the time is told as it is now.
+ * A waiting job with the time to its start as `etaMs`; unchanged if `isNews` says no. `known` is the job before the
+ * event: if the event changed its state already, that state gets the exact time.
  */
 export function withStart(startsIn: number | undefined, job: Job, known: Job, at: number): Job {
   const { etaMs: before, ...state } = job.state;
@@ -40,7 +40,7 @@ export function withStart(startsIn: number | undefined, job: Job, known: Job, at
   const etaMs = startsIn === undefined ? undefined : Math.round(startsIn);
   const isTold = job.state !== known.state;
   if (isTold ? etaMs === before : !isNews(known, etaMs, at)) return job;
-  // One change where the event changed something already.
+  // The event's own change has counted `seq` up already.
   const seq = isTold ? state.seq : state.seq + 1;
   const told = { ...state, ...(etaMs !== undefined && { etaMs }), seq };
   return { ...job, state: { ...told, updatedAt: Math.max(at, state.updatedAt) } };

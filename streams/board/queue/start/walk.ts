@@ -7,7 +7,7 @@ import { leftOfJob, leftSince, type Front } from './at-work';
 import type { Ahead, Estimate, Estimates, Live } from './estimates';
 import type { Work } from './planned';
 
-/** Who stands at one place: a job of ours, or whoever the queue told of. */
+/** One place of the queue: a job of ours, another client's slot, or neither if nothing is known of it. */
 export interface Place {
   readonly job?: Job;
   readonly slot?: Slot;
@@ -15,18 +15,22 @@ export interface Place {
 
 export interface Known {
   readonly estimates: Estimates;
-  /** Of strangers' nodes. */
+  /** How long other clients' nodes take. */
   readonly durations: Durations;
   readonly atWork: AtWork | undefined;
   /** The workflow that ran last. */
   readonly before: Graph | undefined;
-  /** What a run takes here of which nothing else is known. */
+  /** The time for a run of which nothing else is known. */
   readonly usualMs: number | undefined;
 }
 
+/** The trust of an estimate by `usualMs`. */
 const GUESS_TRUST = 0.3;
 
-/** What stands before each of our jobs, by `promptId`, up to the first place of which nothing is known: the queue is walked in its order, and what one run leaves loaded and made, the next has. */
+/**
+ * How long the runs before each of our jobs take, by `promptId`; only up to the first place of which nothing is known.
+ * Walks the queue in its order, as the nodes that one run leaves cached are not run by the next.
+ */
 export function walked(places: readonly Place[], known: Known, at: number): ReadonlyMap<string, Ahead> {
   const runs = runsOf(places, known, at);
   const ahead = new Map<string, Ahead>();
@@ -41,7 +45,7 @@ export function walked(places: readonly Place[], known: Known, at: number): Read
   return ahead;
 }
 
-/** What each place will still take; `undefined` of one of which nothing is known. */
+/** How long each place will still take; `undefined` for one of which nothing is known. */
 function runsOf(places: readonly Place[], known: Known, at: number): readonly (Ahead | undefined)[] {
   let { before } = known;
   let live: Live | undefined;

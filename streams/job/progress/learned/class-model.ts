@@ -1,8 +1,9 @@
 import { phasesMs, type Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
-import { amountOf } from '../plan/context';
+import { amountOf, BY_AMOUNT } from '../plan/context';
 import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
+import { isAmount } from './measured-text';
 import type { PlanNode } from '../plan/plan';
 import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-rounds';
 import { within } from '../this-run';
@@ -19,7 +20,7 @@ export interface Model {
   readonly xx: readonly number[];
   readonly fixed: readonly number[];
   readonly step: readonly number[];
-  /** The mean of log times, about which the rest is told. */
+  /** Whether the last run counted, and to how many steps. */
   readonly stepping: boolean;
   readonly steps: number;
   readonly rounds: ClassRounds;
@@ -44,9 +45,6 @@ export const emptyModel: Model = {
 /** Steps have a time of their own, and sizes are one amount. */
 const SKIPPED =
   /^@|^(steps|width|height|batch_size|length|frames|num_frames|frame_count|upscale_by|scale_by)$|seed|noise$/;
-
-/** As long as runs say nothing else, what takes no steps takes a little less than twice as long for twice as many pixels; of what takes some, these do. */
-const BY_AMOUNT = 0.8;
 
 /** The model after one more run of a node. */
 export function learnt(
@@ -121,7 +119,7 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expec
   };
 }
 
-/** With which power of what it works on a node's time is taken to grow. */
+/** The power of what it works on with which its time is taken to grow until runs say otherwise: of a node that counts, that of its steps alone. */
 const byAmount = ({ prior }: PlanNode, counts: boolean): { readonly fixed: number; readonly step: number } => {
   if (prior.isApart === true) return { fixed: 0, step: 0 };
   return counts ? { fixed: 0, step: BY_AMOUNT } : { fixed: BY_AMOUNT, step: 0 };
@@ -222,20 +220,17 @@ export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rou
 export function modelFrom(value: unknown): Model | undefined {
   if (!Array.isArray(value) || value.length !== 9) return undefined;
   const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
-  if (!isListOf(names, 'string') || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
+  if (!areTexts(names) || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
   const size = names.length + BEFORE_NAMES;
-  if (!isListOf(xx, 'number') || !isListOf(fixed, 'number') || !isListOf(step, 'number')) return undefined;
+  if (!areFinite(xx) || !areFinite(fixed) || !areFinite(step)) return undefined;
   if (xx.length !== (size * (size + 1)) / 2 || fixed.length !== size || step.length !== size) return undefined;
   const told = roundsFrom(rounds);
-  if (typeof runs !== 'number' || typeof steps !== 'number' || told === undefined) return undefined;
-  if (!isListOf(models, 'string') || models.length > MOST_MODELS) return undefined;
-  return {
-    ...{ names, runs, stepping, steps, rounds: told, models },
-    xx: whole(xx as readonly number[], size),
-    fixed,
-    step,
-  } as Model;
+  if (!isAmount(runs) || !isAmount(steps) || told === undefined) return undefined;
+  if (!areTexts(models) || models.length > MOST_MODELS) return undefined;
+  return { names, runs, xx: whole(xx, size), fixed, step, stepping, steps, rounds: told, models };
 }
 
-const isListOf = (value: unknown, type: 'string' | 'number'): value is readonly unknown[] =>
-  Array.isArray(value) && value.every((each) => typeof each === type);
+const areTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
+/** JSON has numbers that JavaScript reads as ∞: of such sums a time would be ∞, or none at all. */
+const areFinite = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite);

@@ -1,4 +1,5 @@
 import { hash } from '../plan/hash';
+import { isAmount } from './measured-text';
 
 /**
  * How often nodes of a class count from the start, by workflow, the newest last: a list makes a sampler of one workflow count eight
@@ -33,4 +34,4 @@ export function roundsFrom(value: unknown): ClassRounds | undefined {
 }
 
 const isTold = (value: unknown): value is readonly [string, number] =>
-  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';
+  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && isAmount(value[1]);

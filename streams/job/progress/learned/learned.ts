@@ -24,7 +24,7 @@ export interface Learned {
   readonly take: (entries: readonly LearnedEntry[]) => readonly LearnedEntry[];
 }
 
-/** Nodes and classes remembered: some 40 and 200 bytes each as they are kept. */
+/** Nodes and classes remembered: some 40 and 300 bytes each as they are kept. */
 const MOST_NODES = 8_000;
 const MOST_CLASSES = 800;
 const MOST_SERVERS = 1_000;

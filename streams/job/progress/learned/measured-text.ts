@@ -63,5 +63,6 @@ function laterIn(bars: readonly (readonly number[])[], run: number): { readonly 
   return had.length > 0 ? { later: had } : {};
 }
 
-const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e12;
+/** A number that may have been written: of ms, of steps, of rounds. */
+export const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e12;
 const areAmounts = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isAmount);

@@ -166,8 +166,8 @@ interface Working {
   readonly context: Context;
 }
 
-/** What takes steps, or a model, takes a little less than twice as long for twice as much. */
-const BY_AMOUNT = 0.8;
+/** The power of what it works on with which a node's time grows: a little less than twice as long for twice as much. */
+export const BY_AMOUNT = 0.8;
 const MOST_TIMES = 30;
 
 /** How much longer nodes take for what they work on than the one that counts with the least: the second of two samplers for a larger picture. */

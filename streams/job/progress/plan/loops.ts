@@ -66,17 +66,17 @@ export const LISTED = 4;
 
 /** The nodes that are run for each thing of a list. */
 export function listedIn(graph: Graph): ReadonlySet<string> {
-  const known = new Map<string, boolean>();
+  const known = new Map<string, Listing>();
   const makers: string[] = [];
   for (const [id, { type }] of graph) {
-    const makes = known.get(type) ?? makesList(wordsOf(type));
-    known.set(type, makes);
-    if (makes) makers.push(id);
+    const listing = known.get(type) ?? listingOf(type);
+    known.set(type, listing);
+    if (listing.makes) makers.push(id);
   }
   if (makers.length === 0) return none;
   const after = new Map<string, string[]>();
   for (const [id, { inputs, type }] of graph) {
-    if (ENDS_LISTS.test(wordsOf(type))) continue;
+    if (known.get(type)?.ends === true) continue;
     for (const input of inputs) {
       const others = after.get(input) ?? [];
       others.push(id);
@@ -87,6 +87,15 @@ export function listedIn(graph: Graph): ReadonlySet<string> {
   return reachable(first, (id) => after.get(id) ?? []);
 }
 
-const makesList = (words: string): boolean => LISTS.test(words) && !NO_LISTS.test(words);
+/** Whether a class makes a list, and whether it makes one thing of one. */
+interface Listing {
+  readonly makes: boolean;
+  readonly ends: boolean;
+}
+
+function listingOf(type: string): Listing {
+  const words = wordsOf(type);
+  return { makes: LISTS.test(words) && !NO_LISTS.test(words), ends: ENDS_LISTS.test(words) };
+}
 
 const none: ReadonlySet<string> = new Set();

@@ -13,7 +13,7 @@ export interface PlanNode {
   /** Its place among the nodes of the graph. */
   readonly place: number;
   readonly inputs: readonly string[];
-  /** The classes of those, each once: what comes as a list makes it run so often. */
+  /** A digest of their classes, each once: what comes as a list makes it run so often. */
   readonly fedBy: string;
   /** Whether it works with a model, or with what one made: its time is another with another model. */
   readonly usesModel: boolean;
@@ -66,6 +66,7 @@ function madeFrom(graph: Graph): Plan {
   const shape = once(hash([...graph].map(([id, { type, inputs }]) => `${id}:${type}(${inputs.join()})`).join(';')));
   const classes: Classes = { withModel: new Map(), without: new Map() };
   const before = contexts(graph);
+  const digests = new Map<string, string>();
   const nodes = new Map<string, PlanNode>();
   const fed = new Set<string>();
   const loaders: string[] = [];
@@ -86,7 +87,7 @@ function madeFrom(graph: Graph): Plan {
       type,
       place: nodes.size,
       inputs,
-      fedBy: fedBy(graph, inputs),
+      fedBy: fedBy(graph, inputs, digests),
       usesModel: prior.stepMs !== undefined || getsModel(node),
       steps,
       size: sizeOf(node, id),
@@ -117,10 +118,16 @@ function getsModel({ links }: GraphNode): boolean {
   return false;
 }
 
-/** The classes of these nodes, each once. */
-function fedBy(graph: Graph, inputs: readonly string[]): string {
-  if (inputs.length <= 1) return graph.get(inputs[0] ?? '')?.type ?? '';
-  return once([...new Set(inputs.map((input) => graph.get(input)?.type ?? ''))].sort().join());
+/** A digest of the classes of these nodes, each once; `ofOne` are those made before of one class, as most nodes are fed by one. */
+function fedBy(graph: Graph, inputs: readonly string[], ofOne: Map<string, string>): string {
+  const [first = ''] = inputs;
+  if (inputs.length > 1) return once(hash([...new Set(inputs.map((id) => graph.get(id)?.type ?? ''))].sort().join()));
+  const type = graph.get(first)?.type ?? '';
+  const known = ofOne.get(type);
+  if (known !== undefined) return known;
+  const digest = once(hash(type));
+  ofOne.set(type, digest);
+  return digest;
 }
 
 /** What a class's name tells. */

@@ -14,14 +14,14 @@ export function numbersOf({ literals, steps, context }: PlanNode): ReadonlyMap<s
   return numbers;
 }
 
-/** Names for a node with the inputs that matter: in this graph; and in any, where what feeds it is of the same classes and its model the same. */
+/** Names for a node with the inputs that matter, and its model: in this graph; and in any, where what feeds it is of the same classes. */
 export function namesOf(node: PlanNode): readonly [inGraph: string, anywhere: string] {
   const { id, type, shape, literals, steps, context, fedBy, usesModel, listed } = node;
   const parts: string[] = [];
   for (const [name, value] of literals) if (!isSeed(name)) parts.push(`${name}=${value}`);
   if (steps !== undefined) parts.push(`@steps=${steps}`);
   for (const [name, size] of context.sizes) parts.push(`${name}=${size}`);
-  const own = `${type}|${parts.sort().join('|')}`;
   const model = usesModel ? (context.model ?? '') : '';
-  return [hash(`${shape}/${id}/${own}`), hash(`${own}|${fedBy}|${model}|${listed}`)];
+  const own = `${type}|${parts.sort().join('|')}|${model}`;
+  return [hash(`${shape}/${id}/${own}`), hash(`${own}|${fedBy}|${listed}`)];
 }

@@ -126,6 +126,30 @@ test('[R15] what is kept and no such thing is left out', () => {
   expect(expectedMs(known, sampling)).toBe(before);
 });
 
+test.each([
+  ['runs', 1, '1e999'],
+  ['sums', 2, '[1e999 …]'],
+  ['steps', 6, '1e999'],
+  ['steps', 6, '-5'],
+  ['rounds', 7, '[["abcd",1e999]]'],
+  ['rounds', 7, '[["abcd",-3]]'],
+])('[R15] a class whose %s (place %i) are %s is left out', (_, place, bad) => {
+  const known = learned();
+  const other = withSteps(20);
+  const before = expectedMs(known, other);
+  const kept = learned().learn(ONE, sampled(sampling, 5_000), 60_000);
+  const classes = kept.filter(([key]) => key.startsWith('c') && key.includes('KSampler'));
+  expect(classes.length).toBeGreaterThan(0);
+  known.take(
+    classes.map(([key, text = '']): LearnedEntry => {
+      const fields = (JSON.parse(text) as readonly unknown[]).map((field) => JSON.stringify(field));
+      const sum = bad.startsWith('[1e999') ? fields[place]!.replace(/[\d.]+/, '1e999') : bad;
+      return [key, `[${fields.with(place, sum).join()}]`];
+    }),
+  );
+  expect(expectedMs(known, other)).toBe(before);
+});
+
 test('[R16] a hundred thousand runs of five hundred workflows are kept in a megabyte', () => {
   const known = learned();
   const kept = new Map<string, string>();

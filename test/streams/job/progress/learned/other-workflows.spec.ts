@@ -64,6 +64,20 @@ test('a step of one model says nothing of those of another that the server has r
   expect(stepMs('large.safetensors') / 1_500).toBeCloseTo(1, 0);
 });
 
+test('a workflow with another model is not the one that ran: it is guessed, and each is known once both ran', () => {
+  const [small, large] = ['small', 'large'].map((model) => picture(model, 1024, 'SaveImage'));
+  const fast = aRunOf(small!, 50);
+  expect(knowing(fast, fast)(large!, '3').trust).toBe(0);
+  const expected = knowing(...Array.from({ length: 3 }, () => [fast, aRunOf(large!, 1_500)]).flat());
+  for (const [nodes, stepMs] of [
+    [small!, 50],
+    [large!, 1_500],
+  ] as const) {
+    expect(expected(nodes, '3').stepMs).toBeCloseTo(stepMs);
+    expect(expected(nodes, '3').trust).toBe(1);
+  }
+});
+
 test('four times the pixels take about three times as long, before two sizes were seen', () => {
   const expected = knowing(aRunOf(picture('a', 512, 'SaveImage'), 100));
   const large = picture('a', 1024, 'PreviewImage', { cfg: 3 });

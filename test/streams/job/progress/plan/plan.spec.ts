@@ -111,3 +111,15 @@ test('a workflow in outline has the same graph, and none of what was written, dr
   expect(graphOfPrompt(outline)).toEqual(graphOf(whole));
   expect(JSON.stringify(outline)).not.toMatch(/secret|x{9}/);
 });
+
+test('[R16] of a thousand classes that feed a node a digest is kept', () => {
+  const feeding = (last: string): Nodes =>
+    Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, n) => [`${n}`, [n === 999 ? last : `Class${n}`.padEnd(300, 'x'), {}]]),
+    );
+  const all = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`in${n}`, [`${n}`, 0]]));
+  const fedBy = (last: string): string =>
+    planOf(graph({ ...feeding(last), all: ['SaveImage', all] })).nodes.get('all')!.fedBy;
+  expect(fedBy('A').length).toBeLessThan(20);
+  expect(fedBy('A')).not.toBe(fedBy('B'));
+});
