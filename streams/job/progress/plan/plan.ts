@@ -72,15 +72,15 @@ function madeFrom(graph: Graph): Plan {
   const loaders: string[] = [];
   const sizeOf = sizesIn(graph, before, (node) => classOf(node, classes).prior.stepMs !== undefined);
   const listed = listedIn(graph);
-  let loops = 0;
+  let [loops, inLoops] = [0, 0];
   for (const [id, node] of graph) {
     const { type, inputs } = node;
     const { prior, loads } = classOf(node, classes);
-    const loop = loops < MOST_LOOPS ? loopOf(graph, node) : undefined;
+    const loop = loops < MOST_LOOPS && inLoops < MOST_IN_LOOPS ? loopOf(graph, node) : undefined;
     const own = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
     // Each time that a loop goes round once more is a step of its last node.
     const steps = loop !== undefined && loop.times > 2 ? loop.times - 1 : own;
-    if (loop !== undefined) loops += 1;
+    if (loop !== undefined) [loops, inLoops] = [loops + 1, inLoops + loop.body.length];
     // In one literal, of which V8 keeps all fields in the object itself.
     nodes.set(id, {
       id,
@@ -107,8 +107,9 @@ function madeFrom(graph: Graph): Plan {
   return { nodes, outputs: (saving.length > 0 ? saving : sinks).map(({ id }) => id), loaders };
 }
 
-/** So many loops of a workflow are looked through. */
+/** So many loops of a workflow are looked through, and so many nodes within all of them: to plan what is still to come costs a frame each of those. */
 const MOST_LOOPS = 32;
+const MOST_IN_LOOPS = 2_000;
 
 /** Inputs by which a node gets a model, or what one made. */
 const OF_A_MODEL = /model|clip|vae|samples|latent|pipe|guider|sigmas/;
