@@ -36,17 +36,15 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   const here = thisProcess();
   const token = randomInt(1, 2 ** 47);
   let signedAt = Date.now();
-  let isFailing = false;
   const sign = (txn: Txn): number => {
     const now = Date.now();
     txn.write({ key: SIGN_KEY, text: '', until: now });
     return now;
   };
 
-  const readers = file.readers();
   file.exclusively((txn) => {
     const [held, last] = [txn.read(CLAIM_KEY), txn.read(SIGN_KEY)];
-    if (held !== undefined && isHeld(held, last, here, readers)) throw new StoreUnavailable(complaint(directory, held));
+    if (held !== undefined && isHeld(held, last, here)) throw new StoreUnavailable(complaint(directory, held));
     txn.write({ key: CLAIM_KEY, text: JSON.stringify(here ?? { pid: process.pid }), until: token });
     signedAt = sign(txn);
   });
@@ -56,14 +54,9 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
     .pipe(
       exhaustMap(() =>
         file.transact(sign).pipe(
-          tap((now) => {
-            signedAt = now;
-            isFailing = false;
-          }),
+          tap((now) => (signedAt = now)),
           catchError((error: unknown) => {
-            // Reported once an outage.
-            if (!isFailing) report('embedded claim', error);
-            isFailing = true;
+            report('embedded claim', error);
             return EMPTY;
           }),
         ),
@@ -83,17 +76,9 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   };
 }
 
-function isHeld(
-  held: Entry,
-  sign: Entry | undefined,
-  here: ProcessIdentity | undefined,
-  readers: readonly number[],
-): boolean {
+function isHeld(held: Entry, sign: Entry | undefined, here: ProcessIdentity | undefined): boolean {
   const owner = JSON.parse(held.text) as ProcessIdentity;
   if (here !== undefined && runsBeside(owner, here)) return !isGone(owner, here);
-  // LMDB knows readers by their pids. Beside a paused container whose process has this one's pid, often 1, no read works
-  // here, and LMDB ends the process.
-  if (owner.pid === process.pid && readers.includes(owner.pid)) return true;
   return Date.now() - (sign?.until ?? 0) < BELIEVED_MS;
 }
 
