@@ -1,5 +1,15 @@
 import { randomInt } from 'node:crypto';
-import { asyncScheduler, catchError, EMPTY, exhaustMap, interval, tap } from 'rxjs';
+import {
+  asyncScheduler,
+  catchError,
+  defer,
+  EMPTY,
+  exhaustMap,
+  ignoreElements,
+  interval,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { StoreUnavailable } from '../../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
@@ -20,10 +30,10 @@ const BELIEVED_MS = 15_000;
 /** A file that is claimed. */
 export interface Claim {
   /**
-   * Whether no other process can claim the file within the next `ms`: this one may have stood still for longer than its
-   * last sign of life is believed.
+   * Completes once no other process can claim the file within the next `ms`; writes a sign of life if the last is not
+   * believed for so long any more. Errors with `StoreUnavailable` if another process has claimed it.
    */
-  readonly lasts: (ms: number) => boolean;
+  readonly kept: (ms: number) => Observable<never>;
   /** Gives the claim back, in the last transaction of `LmdbFile.close`. */
   readonly release: (txn: Txn) => void;
 }
@@ -42,6 +52,13 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
     txn.write({ key: SIGN_KEY, text: '', until: now });
     return now;
   };
+  const signed$ = defer(() => file.transact(sign)).pipe(
+    tap((now) => {
+      signedAt = now;
+      isFailing = false;
+    }),
+    ignoreElements(),
+  );
 
   const readers = file.readers();
   file.exclusively((txn) => {
@@ -55,11 +72,7 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   const signing = interval(SIGN_MS, asyncScheduler)
     .pipe(
       exhaustMap(() =>
-        file.transact(sign).pipe(
-          tap((now) => {
-            signedAt = now;
-            isFailing = false;
-          }),
+        signed$.pipe(
           catchError((error: unknown) => {
             // Reported once an outage.
             if (!isFailing) report('embedded claim', error);
@@ -72,10 +85,11 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
     .subscribe();
 
   return {
-    lasts: (ms) => {
-      const sinceMs = Date.now() - signedAt;
-      return sinceMs >= 0 && sinceMs + ms < BELIEVED_MS;
-    },
+    kept: (ms) =>
+      defer(() => {
+        const sinceMs = Date.now() - signedAt;
+        return sinceMs >= 0 && sinceMs + ms < BELIEVED_MS ? EMPTY : signed$;
+      }),
     release: (txn) => {
       signing.unsubscribe();
       if (txn.read(CLAIM_KEY)?.until === token) txn.remove(CLAIM_KEY);
