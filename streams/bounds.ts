@@ -9,6 +9,8 @@ export const bounds = {
   bodyLevels: 100,
   bodyFields: 100,
   bodyValues: 200_000,
+  /** Characters of JSON of such a field, but for a workflow and extra data: more are not searched for doubled names. */
+  fieldLength: 256 << 10,
   /**
    * Of one user at a time: bodies of 256 KiB and more, and uploads of inputs; how many more large bodies wait unread.
    */

@@ -2,6 +2,10 @@ import { bounds } from '../bounds';
 import { isRecord } from '../options';
 import { copies } from '../maps/remember';
 import { alike } from '../workflow/alike';
+import { seeded, type Graph, type GraphNode, type Seed } from '../workflow/graph';
+import { asNumber, isSeed } from './progress/plan/numbers';
+
+export type { Graph, GraphNode } from '../workflow/graph';
 
 /** A workflow in ComfyUI's API format: nodes by id. */
 export type Workflow = Readonly<Record<string, WorkflowNode>>;
@@ -32,21 +36,6 @@ export interface Prompt {
   readonly partialExecutionTargets?: readonly string[];
 }
 
-/** What progress needs to know of one node. */
-export interface GraphNode {
-  readonly type: string;
-  readonly title?: string;
-  /** The nodes that it takes inputs from. */
-  readonly inputs: readonly string[];
-  /** The node that each linked input comes from, by the input's name. */
-  readonly links: ReadonlyMap<string, string>;
-  /** The inputs that its time may depend on: numbers, and short names of models and methods; no prompts. */
-  readonly literals: ReadonlyMap<string, number | string>;
-}
-
-/** The nodes of a workflow and the links between them; empty if the workflow is not known. */
-export type Graph = ReadonlyMap<string, GraphNode>;
-
 /** Names of inputs whose short texts a node's time depends on, and which hold no text that a user wrote. */
 const NAMING = /name|model|sampler|scheduler|method|mode|device|dtype|precision|(^|_)type$/;
 /** Names of inputs that may hold private values: never kept, even if `NAMING` matches too. */
@@ -73,6 +62,7 @@ export const emptyGraph: Graph = new Map();
 export function graphOf(workflow: unknown): Graph {
   if (!isRecord(workflow)) return emptyGraph;
   const graph = new Map<string, GraphNode>();
+  const seeds: Seed[] = [];
   for (const id of Object.keys(workflow)) {
     const node = workflow[id];
     if (!isRecord(node) || typeof node['class_type'] !== 'string' || id.length > bounds.nodeIdLength) continue;
@@ -83,14 +73,14 @@ export function graphOf(workflow: unknown): Graph {
       ...(typeof meta['title'] === 'string' && { title: once(shown(meta['title'], bounds.titleLength)) }),
       inputs: linkedNodes(inputs),
       links: linksOf(inputs),
-      literals: literalsOf(inputs),
+      ...literalsOf(inputs, seeds),
     });
   }
-  return likeBefore(graph);
+  return seeded(likeBefore(graph), seeds);
 }
 
-const likeBefore = alike<GraphNode>(({ type, title, inputs, links, literals }) =>
-  JSON.stringify([type, title, inputs, [...links], [...literals]]),
+const likeBefore = alike<GraphNode>(({ type, title, inputs, links, literals, seeds }) =>
+  JSON.stringify([type, title, inputs, [...links], [...literals], seeds]),
 );
 
 /**
@@ -124,14 +114,22 @@ function linksOf(inputs: Record<string, unknown>): ReadonlyMap<string, string> {
   return links.size === 0 ? none : links;
 }
 
-function literalsOf(inputs: Record<string, unknown>): ReadonlyMap<string, number | string> {
+/** The literals of a node's inputs, and the names of those that hold seeds; which these are is added to `seeds`. */
+function literalsOf(inputs: Record<string, unknown>, seeds: Seed[]): Pick<GraphNode, 'literals' | 'seeds'> {
   const literals = new Map<string, number | string>();
+  const seedNames: string[] = [];
   for (const name of Object.keys(inputs)) {
     const value = inputs[name];
-    if (isTelling([name, value])) literals.set(name, value as number | string);
-    if (literals.size >= LITERALS) break;
+    if (isTelling([name, value])) {
+      const literal = value as number | string;
+      if (isSeed(name) && asNumber(literal) !== undefined) {
+        seedNames.push(name);
+        seeds.push(literal);
+      } else literals.set(name, literal);
+    }
+    if (literals.size + seedNames.length >= LITERALS) break;
   }
-  return literals.size === 0 ? none : literals;
+  return { literals: literals.size === 0 ? none : literals, ...(seedNames.length > 0 && { seeds: seedNames }) };
 }
 
 /** The graph of a prompt's workflow; empty if that is no JSON. */

@@ -10,7 +10,7 @@ export const timeUpAt = (state: JobState): number =>
 /**
  * Until when a reported job may be silent. An instance that took it up (at `epoch`) could hear no report before that.
  */
-export const silentUntil = ({ reported, epoch }: Pick<JobState, 'reported' | 'epoch'>): number =>
+const silentUntil = ({ reported, epoch }: Pick<JobState, 'reported' | 'epoch'>): number =>
   reported === undefined
     ? Number.POSITIVE_INFINITY
     : Math.max(reported.heardAt + reported.silentMs, epoch + Math.min(reported.silentMs, RETURN_MS));

@@ -7,6 +7,7 @@ import type { JobReport } from '../../../pipeline/api';
 import { reportRequest } from '../requests/report-request.codec';
 import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '../requests/job-request.codec';
 import { detailsOf } from '../requests/fields/bad-fields';
+import { bounds } from '../../../streams/bounds';
 import { cut } from '../../../streams/workflow/shown-text';
 import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
 import { isRecord } from '../../../streams/options';
@@ -101,7 +102,9 @@ function objections(
     ...(isRecord(json) && needsUser && memberText(text, members, 'userId') === ''
       ? [{ field: 'userId', message: 'must say whose job it is: the token does not' }]
       : []),
-    ...(metadata.length <= MOST_SEARCHED ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message })) : []),
+    ...(metadata.length <= bounds.fieldLength
+      ? unkeptIn(metadata).map((message) => ({ field: 'metadata', message }))
+      : []),
   ];
 }
 
@@ -116,7 +119,7 @@ const PASSED_ON: ReadonlySet<string> = new Set(['workflow', 'extraData']);
 
 /** The first field that a member's value has twice: `JSON.parse` would keep the last and drop the other in silence. */
 function givenTwiceIn(text: string, { key, start, end }: Member): readonly FieldError[] {
-  if (end - start > MOST_SEARCHED) return [];
+  if (end - start > bounds.fieldLength) return [];
   const objects: (Set<string> | undefined)[] = [];
   for (const [token, colon] of text.slice(start, end).matchAll(TOKENS)) {
     if (token === '{' || token === '[') objects.push(token === '{' ? new Set() : undefined);
@@ -135,17 +138,15 @@ function givenTwiceIn(text: string, { key, start, end }: Member): readonly Field
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/g;
 
 /**
- * Characters up to which a member's text is searched. A member within its own bounds is longer only by its blanks, or by
- * escapes for plain letters: it is refused, since nothing would tell what `JSON.parse` drops of it.
+ * Fields whose text is not searched. One within its own bounds is longer only by its blanks, or by escapes for plain
+ * letters: it is refused, since nothing would tell what `JSON.parse` drops of it.
  */
-const MOST_SEARCHED = 256 << 10;
-
 const unsearched = (members: readonly Member[]): readonly FieldError[] =>
   members
-    .filter(({ key, start, end }) => !PASSED_ON.has(key) && end - start > MOST_SEARCHED)
+    .filter(({ key, start, end }) => !PASSED_ON.has(key) && end - start > bounds.fieldLength)
     .map(({ key, start, end }) => ({
       field: cut(key),
-      message: `has ${end - start} characters of JSON; at most ${MOST_SEARCHED} are taken`,
+      message: `has ${end - start} characters of JSON; at most ${bounds.fieldLength} are taken`,
     }));
 
 /** Why JavaScript would change a number of this JSON; empty if it keeps them all. */

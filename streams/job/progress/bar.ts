@@ -2,18 +2,21 @@ import { isSureOf } from './node/node-left';
 import { runWith, type RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
-/** The most that is shown before the end. */
+/** The greatest share that a bar shows before the job is completed. */
 const MOST_SHOWN = 0.999;
-/** A slow answer is as old as when it was asked for; what goes back further is a clock that was set. */
+/**
+ * An event may be this much older than the last one, as a slow answer is; one that is older still means a clock set
+ * back.
+ */
 export const CLOCKS_DIFFER_MS = 30_000;
-/** A frame is read so soon after it came. */
+/** A frame is read within this time after it came, ms. */
 const JUST_NOW_MS = 1_000;
-/** The clock of bars ticks each second: what leaps further was set, or slept. */
+/** Bars are drawn each second: a greater leap of time means that the clock was set, or the process slept. */
 const LEAP_MS = 600_000;
 
 /**
- * The clock moves a bar once a second; that of a run of less than ten, of which a second is a tenth and more, twenty times; and of less than
- * one, which it would never reach, 40 times.
+ * How often the clock moves a bar, ms: once a second; the bar of a run of less than 10 s 20 times in all; the bar of
+ * one of less than 1 s, which no tick might reach, every 25 ms.
  */
 export const barTickMs = { shortest: 25, longest: 1_000 };
 const SHORT_MS = 10_000;
@@ -23,18 +26,18 @@ const tickOf = (totalMs: number): number => {
   return totalMs < SHORT_MS ? totalMs / MOVES : barTickMs.longest;
 };
 
-/** The run with its bar at `at`, and what is left of it. */
+/** A run with its bar at one time, and what is left of the run. */
 export interface Shown {
   readonly run: RunClock;
   readonly share: number;
   readonly leftMs: number;
-  /** Whether that means something: most of it was measured, in this run or before. */
+  /** Whether `leftMs` may be told: six tenths of it were measured, in this run or before. */
   readonly isSure: boolean;
 }
 
 /**
- * The bar is a clock: the share of time that is over, as far as the end can be told. Where it has shown too much it does
- * not fall: it goes on so slowly that it is there at the end. Where it has shown too little, it catches up.
+ * The run with its bar drawn at `at`. The bar is a clock: the share of the run's time that is over, by what is known of
+ * its end. If it has shown too much it does not fall (R2), but goes on at a third of the pace; if too little, it leaps.
  */
 export function shownAt(before: RunClock, at: number): Shown {
   const run = withClockSet(before, at);
@@ -43,7 +46,7 @@ export function shownAt(before: RunClock, at: number): Shown {
   const isSure = isSureOf(left);
   const leftMs = Math.max(1, left.ms, isSure ? 0 : leftAsBefore(run, at));
   const since = Math.max(0, at - shown.at);
-  // What is shown stands until the next news: it is right in the middle of that time.
+  // The bar stands until the next news, so it shows the middle of that time.
   const total = Math.max(0, at - startedAt) + leftMs;
   const nextMs = tickOf(total);
   const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, nextMs, leftMs) / 2;
@@ -57,11 +60,11 @@ export function shownAt(before: RunClock, at: number): Shown {
   };
 }
 
-/** The run by a clock that was set in the midst of it: all that was before is moved by as much. */
+/** The run after its clock was set: all earlier times are moved by as much, so that neither bar nor pace leaps. */
 function withClockSet(run: RunClock, at: number): RunClock {
   const by = at - run.shown.at;
   if (by >= -CLOCKS_DIFFER_MS && by <= LEAP_MS) return run;
-  // What came just now came by the new clock.
+  // Times of the last second are of the new clock already.
   const moved = (time: number): number => (time <= at && time > at - JUST_NOW_MS ? time : time + by);
   let { nodes } = run;
   for (const id of run.running) {
@@ -88,20 +91,20 @@ function withClockSet(run: RunClock, at: number): RunClock {
   };
 }
 
-/** Whether nothing has moved the bar for so long that the clock is to: rather a little too soon than by the next tick. */
+/** Whether the clock must move the bar now; up to 19 ms early, so that it does not wait for the tick after. */
 export const isDue = ({ shown }: RunClock, at: number): boolean =>
   at - shown.at >= shown.nextMs - SOON * barTickMs.shortest;
 const SOON = 3 / 4;
 
-/** The run with its bar where it was before, of which nothing can be told. */
+/** The run with its bar where it was before, and with nothing known of its end. */
 export const standing = ({ shown: { share } }: RunClock, { run }: Shown): Shown => ({
   run: { ...run, shown: { ...run.shown, share } },
   ...{ share: 0, leftMs: 1, isSure: false },
 });
 
-/** What is left as the bar had it when the run was taken up: guesses know less. */
+/** The time left by the bar that the run was taken up with, ms: it knew more than guesses do now. */
 const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at: number): number =>
   share < 0.01 ? 0 : ((1 - share) / share) * (since - startedAt) - (at - since);
 
-/** How much more slowly than to the end the bar goes on that is ahead of its time. */
+/** A bar that is ahead of its time goes on as if this many times as much were left. */
 const SLOWLY = 3;

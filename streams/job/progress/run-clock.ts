@@ -1,6 +1,6 @@
 import { bounds } from '../../bounds';
 import { byName, type Durations, type Expected, type Repeated } from './plan/expected';
-import { addNode, type ClassToCome } from './classes-to-come';
+import { addNode, type ClassToCome, type Sums } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
 import type { Plan, PlanNode } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from '../../maps/versions';
@@ -131,13 +131,16 @@ export const runWith = (
 export function planned(run: RunClock): RunClock {
   const isCold = run.plan.loaders.some((id) => !run.cached.has(id));
   const pending = new Map<string, Expected>();
-  const byClass = new Map<string, ClassToCome>();
-  const open = [...run.targets];
-  const seen = new Set(open);
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    const node = run.plan.nodes.get(id);
+  const byClass: Sums = new Map();
+  const { nodes } = run.plan;
+  const open = run.targets.flatMap((id) => nodes.get(id) ?? []);
+  /** By their places in the graph: a set of ids takes six times as long. */
+  const seen = new Uint8Array(nodes.size);
+  for (const { place } of open) seen[place] = 1;
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const { id } = node;
     const at = run.nodes.get(id);
-    if (node === undefined || run.cached.has(id) || at?.doneAt !== undefined) continue;
+    if (run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
       const expected = known ?? withLoop(run, node, run.durations(node, isCold));
@@ -145,9 +148,10 @@ export function planned(run: RunClock): RunClock {
       addNode(byClass, node, expected);
     }
     for (const input of node.inputs) {
-      if (seen.has(input)) continue;
-      seen.add(input);
-      open.push(input);
+      const before = nodes.get(input);
+      if (before === undefined || seen[before.place] === 1) continue;
+      seen[before.place] = 1;
+      open.push(before);
     }
   }
   return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };

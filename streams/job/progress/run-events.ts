@@ -9,13 +9,13 @@ import { needs, ownerOf } from './plan/owners';
 import { planNodeOf, planned, runWith, type RunClock } from './run-clock';
 import { withDone } from './this-run';
 
-/** A node is at work. A server without snapshots runs one at a time, so the one before is done. */
+/** The run after `executing`. A server without snapshots runs one node at a time, so the last one is done. */
 export function executing(run: RunClock, id: string, at: number, displayId?: string): RunClock {
   const next = started(withPreviousDone(run, id, at), id, at, displayId === undefined ? {} : { displayId });
   return next.nodes.get(id) === undefined ? next : { ...next, current: id };
 }
 
-/** The node before it, and what made that, are done: unless they made this one, or asked for it as a lazy input. */
+/** Ends the last node and the node that made it, unless one of them made the next node, or needs it as a lazy input. */
 function withPreviousDone(run: RunClock, next: string, at: number): RunClock {
   const { current, plan, snapshots } = run;
   if (snapshots || current === undefined || current === next) return run;
@@ -27,7 +27,7 @@ function withPreviousDone(run: RunClock, next: string, at: number): RunClock {
   return done;
 }
 
-/** A node counted: `value` of `max`. Where none is named, it is the one at work, or the likeliest of those to come. */
+/** The run after `progress`. If the frame names no node, it is the one at work, or the likeliest of those to come. */
 export function stepped(run: RunClock, nodeId: string | undefined, value: number, max: number, at: number): RunClock {
   const id = nodeId ?? run.current ?? likeliest(run, max) ?? '';
   const begun = started(run, id, at, { isUnderWay: true });
@@ -38,10 +38,10 @@ export function stepped(run: RunClock, nodeId: string | undefined, value: number
   return begun.current === id ? begun : { ...begun, current: id };
 }
 
-/** From now on nobody can hear the run. */
+/** The run after its socket was lost: no frames come. */
 export const unheard = (run: RunClock, at: number): RunClock => ({ ...run, unheardSince: run.unheardSince ?? at });
 
-/** Until now nobody could hear the nodes at work. */
+/** The run after its socket is back: the nodes at work could not be heard until now. */
 export function heardAgain(run: RunClock, at: number): RunClock {
   let { nodes } = run;
   for (const id of run.running) {
@@ -51,7 +51,7 @@ export function heardAgain(run: RunClock, at: number): RunClock {
   return { ...run, nodes, unheardSince: undefined };
 }
 
-/** The run in which a node has made a step. */
+/** The run after a step of a node. */
 function withStep(run: RunClock, id: string, node: NodeRun, current: string | undefined): RunClock {
   const { type, size = 1 } = planNodeOf(run, id, node) ?? {};
   const paceMs = node.paceMs / size;
@@ -60,11 +60,11 @@ function withStep(run: RunClock, id: string, node: NodeRun, current: string | un
   return runWith(run, { nodes: run.nodes.with(id, node), current, hasBegun: true, paces });
 }
 
-/** A pace that is another by a hundredth is news to those that wait. */
+/** Whether a pace differs by more than 1 %: only then is it news for waiting nodes of the class. */
 const isOther = (before: number | undefined, now: number): boolean =>
   before === undefined || Math.abs(now - before) > before / 100;
 
-/** The node that declares as many steps, else the one that is expected to take longest. */
+/** The pending node that declares this many steps, else the one that is expected to take longest. */
 function likeliest(run: RunClock, max: number): string | undefined {
   let longest: readonly [string, number] | undefined;
   for (const [id, expected] of run.pending.entries()) {
@@ -74,7 +74,10 @@ function likeliest(run: RunClock, max: number): string | undefined {
   return longest?.[0];
 }
 
-/** A snapshot of every node that has started, in the order they did. A node once done stays done: those in front are passed over. */
+/**
+ * The run after `progress_state`, which holds every node that has started, in that order. Nodes that are done stay
+ * done, so the finished ones in front are not looked at again.
+ */
 export function snapshot(run: RunClock, seen: readonly NodeSnapshot[], at: number): RunClock {
   const from = seen[run.doneInFront - 1]?.id === run.lastInFront ? run.doneInFront : 0;
   let next: RunClock = run.snapshots ? run : { ...run, snapshots: true };
@@ -98,7 +101,7 @@ export function snapshot(run: RunClock, seen: readonly NodeSnapshot[], at: numbe
   return { ...next, current: named, doneInFront: front, lastInFront: seen[front - 1]?.id };
 }
 
-/** What a snapshot tells of one node; the very run where that is nothing new. */
+/** The run after a snapshot's entry for one node; the same object if that is nothing new. */
 function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, displayId }: NodeSnapshot, at: number) {
   const known = run.nodes.get(id);
   if (known === undefined) {
@@ -113,17 +116,19 @@ function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, dis
   return next === known ? run : withStep(run, id, next, run.current);
 }
 
-/** A node is done, as `executed` tells. */
+/** The run after `executed`: the node is done. */
 export const executed = (run: RunClock, id: string, at: number): RunClock => finished(started(run, id, at), id, at);
 
-/** The run at its good end: whatever was at work is done. */
+/** The run at its good end: all nodes at work are done. */
 export function ended(run: RunClock, at: number): RunClock {
   let done = run;
   for (const id of run.running) done = finished(done, id, at);
   return done;
 }
 
-/** `isUnderWay` where its first steps came before it was heard of: then it began at some time since the run did. */
+/**
+ * The run after a node's start. `isUnderWay`: it has made steps already, so it may have begun as early as the run did.
+ */
 function started(
   run: RunClock,
   id: string,
@@ -146,9 +151,9 @@ function started(
       : run.nodes.with(owner, withTurn(maker, run.plan.nodes.get(owner)?.loop, displayId, at));
   const begun: RunClock = {
     ...run,
-    // What is heard of first may have begun before, where the beginning was missed.
+    // If the run's beginning was missed, the node heard of first may have begun earlier, too: see `since`.
     nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
-    // Exact, where `[...]` has room for 16 more.
+    // `concat` allocates exactly; V8's `[...]` leaves room for 16 more.
     running: run.running.concat(id),
     heardAt,
   };
@@ -158,7 +163,7 @@ function started(
   return { ...begun, pending: run.pending.with(id, undefined), byClass };
 }
 
-/** A node that is not of the workflow is noted no more, or a server's frames would fill the memory (R16). */
+/** Whether no further node that the run made is kept: a server's frames would fill the memory (R16). */
 const hasMadeMany = ({ nodes, plan }: RunClock, id: string): boolean =>
   nodes.size() >= plan.nodes.size + bounds.madeNodes || id.length * nodes.size() > bounds.madeIdsLength;
 
@@ -169,7 +174,7 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   const through = {
     ...node,
     doneAt: at,
-    // What its copies were counted to is no bar of its own.
+    // The end of a loop's last node counts on no bar: its steps are its copies' turns.
     ...(value !== undefined && max !== undefined && node.turn === undefined && { value, max, toldValue: node.value }),
   };
   const done: RunClock = {
@@ -179,15 +184,18 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
     hasBegun: true,
     thisRun: planNode === undefined ? run.thisRun : withDone(run.thisRun, planNode, node.expected, at - node.startedAt),
   };
-  // A lazy branch that was not taken: what this node did without is needed no more, unless by another.
+  // The node ran without an input that is still pending, a lazy branch: that is not needed any more, unless by another.
   const didWithout = planNode?.inputs.some((input) => run.pending.get(input) !== undefined) === true;
   return didWithout && run.plan.nodes.size <= LAZY_NODES ? planned(done) : done;
 }
 
-/** What a node of nothing that is known takes. */
+/** The expected time of a node that is not in the plan. */
 const unplanned: Expected = { fixedMs: 500, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
-/** What it was expected to take; a copy that the run made, what the node behind it is. One that stands for its maker ends with that. */
+/**
+ * The expected time of a node that starts. A copy that the run made takes what the copied node takes; any other node
+ * that the run made has no time of its own, but ends with its maker.
+ */
 function expectedOf(run: RunClock, id: string, owner: string | undefined, displayId: string | undefined): Expected {
   const { pending, plan, durations, isCold } = run;
   const copied = displayId === owner ? undefined : plan.nodes.get(displayId ?? '');
@@ -197,5 +205,8 @@ function expectedOf(run: RunClock, id: string, owner: string | undefined, displa
   return owner === undefined ? afterOneRound(run, planned, expected) : expected;
 }
 
-/** In larger workflows a branch that is not taken keeps its share: to look for it would cost each frame the whole of them. */
+/**
+ * In larger workflows a branch that was not taken keeps its time: to find it would cost each frame a walk over all
+ * nodes.
+ */
 const LAZY_NODES = 2_000;

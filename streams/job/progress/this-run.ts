@@ -2,38 +2,41 @@ import { MEASURED_TRUST, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 
-/** How nodes that are done compare with what was expected of them. */
+/** How long this run's finished nodes took, compared with what was expected of them. */
 export interface ThisRun {
-  /** Guesses by name: the sum of logarithms of what nodes took beside them, and of how many. */
+  /** Of nodes guessed by name: the sum of the logarithms of took ÷ guessed, and the number of nodes. */
   readonly slowness: { readonly log: number; readonly count: number };
-  /** The same by class, and by what was guessed of a class: for those that do not count. */
+  /** Of guessed nodes that do not count steps: by their class, and by the prior that their class shares with others. */
   readonly kinds: ReadonlyMap<string | Prior, Kind>;
-  /** What was measured before: logarithms weighed by what nodes were expected to take, and the sum of that. */
+  /** Of nodes measured in earlier runs. */
   readonly known: Weighed;
 }
 
-/** A logarithm, but no farther from nothing than so. */
+/** A logarithm, limited to ±`most`. */
 export const within = (most: number, log: number): number => Math.max(-most, Math.min(most, log));
 
-/** The factor of a logarithm, of which little is left where that is `usual`, and nearly all far beyond. */
+/** The factor of a logarithm, damped: nearly 1 within ±`usual`, nearly all of the factor far beyond. */
 export const beyondUsual = (usual: number, log: number): number => Math.exp(log ** 3 / (log ** 2 + usual ** 2));
 
-/** What something took ÷ what it was expected to, as a logarithm. */
+/** The logarithm of took ÷ expected. */
 const logOf = (ratio: number): number => Math.log(Math.max(1e-4, ratio));
 
-/** Logarithms of took ÷ expected, weighed by what was expected. */
+/** A mean of logarithms of took ÷ expected, weighed by the expected times. */
 export interface Weighed {
+  /** The sum of logarithm × expected ms. */
   readonly log: number;
+  /** The sum of expected ms. */
   readonly ms: number;
-  /** How much of that may be wrong in its own way, so that it says nothing of the rest. */
+  /** Expected ms × how far a node's deviation may be its own, which says nothing of other nodes. */
   readonly doubtMs: number;
 }
 
-/** Nodes of one kind that are done: what they took ÷ what was guessed. */
+/** Took ÷ guessed of the finished nodes of one kind. */
 interface Kind {
-  /** The logarithm of the first, which may have loaded what the others use; and the sum of the others’. */
+  /** The logarithm of the first node, which may have loaded what the others use; and the sum of the others’. */
   readonly first: number;
   readonly others: number;
+  /** The sum of the ratios themselves, and their number. */
   readonly sum: number;
   readonly count: number;
 }
@@ -45,12 +48,12 @@ export const nothingDone: ThisRun = {
   known: { log: 0, ms: 0, doubtMs: 0 },
 };
 
-/** What one node says of all others, at most: three times as long, or as short. */
+/** The most that one guessed node may say of the others: a factor of three. */
 const MOST_LOG = Math.log(3);
-/** So many kinds are told apart. */
+/** How many kinds are kept. */
 const MOST_KINDS = 100;
 
-/** A node is done that took so long. */
+/** The comparison with one more finished node. */
 export function withDone(before: ThisRun, node: PlanNode, expected: Expected, tookMs: number): ThisRun {
   const isApart = node.prior.isApart === true;
   if (expected.trust > 0) {
@@ -65,7 +68,7 @@ export function withDone(before: ThisRun, node: PlanNode, expected: Expected, to
   };
 }
 
-/** Guesses that are too short or too long say something about the next guesses. Quick nodes say nothing. */
+/** `slowness` with one more node that was guessed; quick nodes say nothing. */
 function compared(slowness: ThisRun['slowness'], expected: Expected, tookMs: number): ThisRun['slowness'] {
   if (totalMs(expected) < 300 || tookMs < 50) return slowness;
   return {
@@ -74,16 +77,18 @@ function compared(slowness: ThisRun['slowness'], expected: Expected, tookMs: num
   };
 }
 
-/** Of one measurement no more is believed than that all takes ten times as long. */
+/** The most that one measured node may say of the others: a factor of ten. */
 const MOST_KNOWN = Math.log(10);
-/** What is quicker says nothing. */
+/** Nodes that were expected to be quicker say nothing. */
 const QUICK_MS = 50;
 
-/** So much of what is known is taken to go as it did before, whatever the first nodes say: where it was measured, and where a class tells. */
+/**
+ * How far a node's deviation counts as its own (`doubtMs`): of one that was measured, and of one known by its class.
+ */
 const AS_BEFORE = 0.1;
 const AS_ITS_CLASS = 1;
 
-/** With what one more node tells that was expected to take so long, and took `ratio` times that. */
+/** The mean with one more node, which was expected to take `expectedMs` and took `ratio` times that. */
 export function weighed(before: Weighed, { trust }: Expected, expectedMs: number, ratio: number): Weighed {
   if (expectedMs < QUICK_MS) return before;
   return {
@@ -93,7 +98,10 @@ export function weighed(before: Weighed, { trust }: Expected, expectedMs: number
   };
 }
 
-/** With one more node that took `ratio` times what was guessed. The first of a class that loads a model of its own says nothing of other classes. */
+/**
+ * The kinds with one more node, which took `ratio` times what was guessed. The first node of a class that loads a model
+ * of its own says nothing of other classes.
+ */
 export function withKinds(before: ThisRun['kinds'], { type, prior }: PlanNode, ratio: number): ThisRun['kinds'] {
   const kinds = new Map(before);
   const isLoading = prior.loadsItself === true && !before.has(type);
@@ -108,24 +116,24 @@ function withOne(kind: Kind | undefined, ratio: number): Kind {
   return { ...kind, others: kind.others + log, sum: kind.sum + ratio, count: kind.count + 1 };
 }
 
-/** By which factor guesses are corrected at one moment of a run. */
+/** The factors that correct expected times at one moment of a run. */
 export interface Corrections {
-  /** How much slower than guessed this server is, by the nodes that are done and those whose pace can be seen. */
+  /** For guesses: how much slower than guessed this server is, by finished nodes and those whose pace is known. */
   readonly slowness: number;
-  /** How much longer nodes take in this run than in earlier ones. */
+  /** For measured times: how much longer nodes take in this run than in earlier ones. */
   readonly known: number;
-  /** The same of nodes that do not count, by those of their class and those of which as much was guessed. */
+  /** For guesses of nodes that do not count steps: by nodes of their class, and of the same prior. */
   readonly silent: (type: string, prior: Prior | undefined) => number;
 }
 
-/** What was guessed counts as two nodes of which as much was guessed. */
+/** The weight of the general slowness, in nodes of the same prior. */
 const GUESS = 2;
-/** A node of the same class says as much as all of that if it is the first, and fifteen times as much after. */
+/** The weight of a second or later node of the same class; the first, which may have loaded a model, has weight 1. */
 const OTHER = 15;
-/** The first of a class that loads a model of its own says so much of the next ones. */
+/** The weight of the first node of a class that loads a model of its own. */
 const LOADING = 0.25;
 
-/** By which factor the guess of a node is corrected that does not count. */
+/** The factor that corrects the guess for a node that does not count steps. */
 export function silentFactor(
   kinds: ThisRun['kinds'],
   type: string,

@@ -6,10 +6,10 @@ import type { PlanNode } from './plan/plan';
 import type { RunClock } from './run-clock';
 import { beyondUsual, silentFactor, weighed, withKinds, within, type Corrections, type ThisRun } from './this-run';
 
-/** Of a workflow that is not known, as much is expected to come as has been, and so much at least. */
+/** A run of an unknown workflow is expected to take as long again as it has taken, and at least this long, ms. */
 const UNKNOWN_MS = 10_000;
 
-/** What the run will still take, as far as can be told now. */
+/** How long the run will still take, by what is known now. */
 export function timeLeft(run: RunClock, at: number): TimeLeft {
   const working = atWork(run);
   const corrections = correctionsAt(run, working, at);
@@ -18,7 +18,7 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
   let sureMs = 0;
   for (const [type, sum] of run.byClass.entries()) {
     const { knownMs, besideStepsMs, steppingMs, steps } = sum;
-    // A class whose pace was seen in this run goes on at that pace.
+    // If a node of the class has shown a pace in this run, the others are expected to keep it.
     const paceMs = run.paces.get(type);
     const pacedMs = paceMs === undefined ? 0 : steps * paceMs;
     const untoldMs = sum.silentMs === 0 ? 0 : sum.silentMs * corrections.silent(type, sum.prior);
@@ -26,7 +26,7 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
       knownMs * known + untoldMs + besideStepsMs * slowness + (paceMs === undefined ? steppingMs * slowness : pacedMs);
     sureMs += sum.sureMs * known + pacedMs;
   }
-  // Nothing was heard of it yet: it goes on all the same.
+  // Nothing was heard of the run yet: its time passes all the same.
   if (run.nodes.size() === 0) {
     const all = bounded(ms);
     const share = all === 0 ? 0 : bounded(sureMs) / all;
@@ -38,14 +38,14 @@ export function timeLeft(run: RunClock, at: number): TimeLeft {
   return { ms: bounded(ms) + longest.ms, sureMs: bounded(sureMs) + longest.sureMs, newsMs: longest.newsMs };
 }
 
-/** A node at work, and what is planned of it where it is of the workflow itself. */
+/** A node at work, with its plan if it is of the workflow itself. */
 interface AtWork {
   readonly id: string;
   readonly node: NodeRun;
   readonly planned: PlanNode | undefined;
 }
 
-/** Of nodes at work at the same time, so many are looked at. */
+/** How many nodes at work at the same time are looked at. */
 const MOST_AT_WORK = 64;
 
 function atWork({ running, nodes, plan }: RunClock): readonly AtWork[] {
@@ -59,7 +59,7 @@ function atWork({ running, nodes, plan }: RunClock): readonly AtWork[] {
   return working;
 }
 
-/** Nodes side by side take as long as the longest of them. */
+/** The time left of the nodes at work: side by side they take as long as the longest of them. */
 function longestOf(run: RunClock, working: readonly AtWork[], at: number, corrections: Corrections): TimeLeft {
   let longest: TimeLeft = { ms: 0, sureMs: 0, newsMs: 0 };
   let newsMs = Infinity;
@@ -72,12 +72,12 @@ function longestOf(run: RunClock, working: readonly AtWork[], at: number, correc
   return { ...longest, newsMs: Math.min(longest.ms, newsMs) };
 }
 
-/** Whether a node that the run made stands for its maker, or is over with it: once that is done its rounds are. */
+/** Whether a node that the run made needs no time of its own: its maker's time includes it, or its maker is done. */
 const isOverWithMaker = ({ nodes }: RunClock, node: NodeRun): boolean =>
   node.owner !== undefined &&
   (nodes.get(node.owner)?.doneAt !== undefined || (node.expected === endsWithMaker && !hasCounted(node)));
 
-/** Slowness counts as so many observations of "as expected". */
+/** How many observations of "as expected" are added to those of slowness. */
 const DOUBT = 3;
 const MOST_SLOWNESS = Math.log(20);
 
@@ -91,7 +91,7 @@ function correctionsAt(run: RunClock, working: readonly AtWork[], at: number): C
   };
 }
 
-/** With the nodes at work that are past what is expected of them: they take that long at least. */
+/** The kinds with the nodes at work that are past their expected time: they take at least as long as they have. */
 function withOverdue(
   { kinds: done }: ThisRun,
   working: readonly AtWork[],
@@ -122,7 +122,7 @@ function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], spaceMs: 
   return Math.exp(within(MOST_SLOWNESS, log / (count + DOUBT)));
 }
 
-/** Factors up to this, e to it, are usual from run to run, and tell little. */
+/** A logarithm of took ÷ measured within this is usual from run to run, and says little. */
 const USUAL = 0.3;
 
 function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[], at: number): number {

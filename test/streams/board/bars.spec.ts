@@ -29,7 +29,7 @@ test('the bar of a run of less than ten seconds moves on between two frames, tha
   expect(withSteps(20_000).take({ tag: 'clock', at: 81_000 })).toHaveLength(1);
 });
 
-test('there is no hurry but while a run of less than a second goes on, or bars are left over', () => {
+test('there is no hurry but while a run of less than ten seconds goes on, or bars are left over', () => {
   const hurries = (stepMs: number): readonly boolean[] => {
     const { take, told, hurried$ } = withSteps(stepMs);
     const seen: boolean[] = [];

@@ -1,5 +1,8 @@
+import { sameNodes } from '../../../streams/board/queue/line/same-nodes';
+import { planOf } from '../../../streams/job/progress/plan/plan';
 import { graphOf } from '../../../streams/job/workflow';
 import { alike } from '../../../streams/workflow/alike';
+import { seedsIn } from '../../../streams/workflow/graph';
 
 const workflow = (seed: number, steps = 20) => ({
   '1': { class_type: 'CheckpointLoaderSimple', inputs: { ckpt_name: 'flux.safetensors' } },
@@ -12,12 +15,33 @@ test('jobs whose workflows are alike have one graph', () => {
 });
 
 test('those that differ in a node share the others', () => {
-  const [graph, other] = [graphOf(workflow(2)), graphOf(workflow(3))];
+  const [graph, other] = [graphOf(workflow(2, 20)), graphOf(workflow(2, 30))];
   expect(other).not.toBe(graph);
   expect(other.get('1')).toBe(graph.get('1'));
   expect(other.get('3')).toBe(graph.get('3'));
-  expect(graph.get('2')?.literals.get('seed')).toBe(2);
-  expect(other.get('2')?.literals.get('seed')).toBe(3);
+  expect(graph.get('2')?.literals.get('steps')).toBe(20);
+  expect(other.get('2')?.literals.get('steps')).toBe(30);
+});
+
+test('those that differ in seeds share all nodes and their plan, and each has its own seeds', () => {
+  const [graph, other] = [graphOf(workflow(2)), graphOf(workflow(3))];
+  expect(other).not.toBe(graph);
+  for (const [id, node] of graph) expect(other.get(id)).toBe(node);
+  expect(planOf(other)).toBe(planOf(graph));
+  expect([...seedsIn(graph)('2')]).toEqual([['seed', 2]]);
+  expect([...seedsIn(other)('2')]).toEqual([['seed', 3]]);
+  expect(graphOf(workflow(3))).toBe(other);
+});
+
+test('a node with another seed is another, whichever of its seeds that is and in whatever order they stand', () => {
+  const seeds = (first: Record<string, unknown>, second: Record<string, unknown>) =>
+    graphOf({ '1': { class_type: 'A', inputs: first }, '2': { class_type: 'B', inputs: second } });
+  const before = seeds({ seed: 1, noise_seed: 2 }, { seed: '3' });
+  expect(sameNodes(seeds({ noise_seed: 2, seed: 1 }, { seed: '3' }), before)).toEqual(['1', '2']);
+  expect(sameNodes(seeds({ seed: 1, noise_seed: 2 }, { seed: 3 }), before)).toEqual(['1']);
+  expect(sameNodes(seeds({ seed: 1, noise_seed: 4 }, { seed: '3' }), before)).toEqual(['2']);
+  expect(sameNodes(seeds({ seed: 1 }, { seed: '3' }), before)).toEqual(['2']);
+  expect(sameNodes(seeds({ seed: 2, noise_seed: 1 }, { seed: '3' }), before)).toEqual(['2']);
 });
 
 test('a number is not the text of it, and nodes in another order are another graph', () => {

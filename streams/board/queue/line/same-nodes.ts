@@ -1,4 +1,4 @@
-import type { Graph, GraphNode } from '../../../job/workflow';
+import { seedsIn, type Graph, type GraphNode } from '../../../workflow/graph';
 
 /** Classes whose input is a text or an uploaded file, which a graph does not hold: they count as changed each time. */
 const HIDDEN = /text|prompt|string|^load ?(image|mask|audio|video|latent)|base64|note/i;
@@ -12,6 +12,7 @@ const HIDDEN = /text|prompt|string|^load ?(image|mask|audio|video|latent)|base64
 export function sameNodes(graph: Graph, before: Graph, wereCached?: ReadonlySet<string>): readonly string[] {
   const fed = new Map<string, string[]>();
   const open: string[] = [];
+  const [seeds, seedsBefore] = [seedsIn(graph), seedsIn(before)];
   for (const [id, node] of graph) {
     for (const input of node.inputs) {
       const takers = fed.get(input);
@@ -19,7 +20,7 @@ export function sameNodes(graph: Graph, before: Graph, wereCached?: ReadonlySet<
       else takers.push(id);
     }
     const isKnown = wereCached?.has(id) ?? !HIDDEN.test(node.type);
-    if (!isKnown || !isSame(node, before.get(id))) open.push(id);
+    if (!isKnown || !isSame(node, before.get(id)) || !isSameMap(seeds(id), seedsBefore(id))) open.push(id);
   }
   const others = new Set(open);
   for (let id = open.pop(); id !== undefined; id = open.pop())

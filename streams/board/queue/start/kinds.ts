@@ -1,7 +1,7 @@
 import { hash } from '../../../job/progress/plan/hash';
 import { planOf } from '../../../job/progress/plan/plan';
 import { namesOf } from '../../../job/progress/plan/telling';
-import type { Graph } from '../../../job/workflow';
+import { seedless, type Graph } from '../../../workflow/graph';
 
 /** How many of a workflow's nodes count: to name all of a large one would hold up the event loop. */
 const NAMED = 1_000;
@@ -9,15 +9,17 @@ const NAMED = 1_000;
 const kinds = new WeakMap<Graph, string>();
 
 /**
- * The kind of a workflow: the same for all with the same nodes and inputs but for seeds. Computed once for each graph.
+ * The kind of a workflow: the same for all with the same nodes and inputs but for seeds. Computed once for all that differ
+ * in seeds alone.
  */
 export function kindOf(graph: Graph): string {
-  const known = kinds.get(graph);
+  const like = seedless(graph);
+  const known = kinds.get(like);
   if (known !== undefined) return known;
-  const names: string[] = [`${graph.size}`];
-  for (const node of planOf(graph).nodes.values()) if (node.place < NAMED) names.push(namesOf(node)[0]);
+  const names: string[] = [`${like.size}`];
+  for (const node of planOf(like).nodes.values()) if (node.place < NAMED) names.push(namesOf(node)[0]);
   const kind = hash(names.join());
-  kinds.set(graph, kind);
+  kinds.set(like, kind);
   return kind;
 }
 

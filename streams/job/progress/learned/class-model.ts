@@ -1,6 +1,7 @@
 import { phasesMs, type Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
-import { amountOf, BY_AMOUNT, numbersOf } from '../plan/telling';
+import { amountOf, BY_AMOUNT } from '../plan/context';
+import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
 import { isAmount } from './measured-text';
 import type { PlanNode } from '../plan/plan';

@@ -11,30 +11,30 @@ import { ended } from '../run-events';
 import { CLOCKS_DIFFER_MS } from '../bar';
 import { remember } from '../../../maps/remember';
 
-/** What was learnt under a key, as text; forgotten where there is none. */
+/** A stored entry of what was learned; without a text it is to be removed. */
 export type LearnedEntry = readonly [key: string, text: string | undefined];
 
-/** What earlier runs tell of nodes' durations. Bounded: what was not seen for longest is forgotten first. */
+/** How long nodes took in earlier runs. Bounded: entries not seen for longest are forgotten first. */
 export interface Learned {
-  /** What nodes will take on a server; a guess by their names where nothing tells. */
+  /** How long nodes will take on a server; guesses by their names if nothing was learned of them. */
   readonly durationsOn: (serverUrl: string) => Durations;
-  /** Takes in a run that has ended well, and tells what is to be kept. */
+  /** Takes in a run that ended well; returns the entries to store. */
   readonly learn: (serverUrl: string, run: RunClock, at: number) => readonly LearnedEntry[];
-  /** Takes in what was kept, by others too, and tells what had to go for it. What is no such thing is left out. */
+  /** Takes in stored entries of any instance, ignoring unreadable ones; returns those to remove, for lack of room. */
   readonly take: (entries: readonly LearnedEntry[]) => readonly LearnedEntry[];
 }
 
-/** Nodes and classes remembered: some 40 and 300 bytes each as they are kept. */
+/** How many nodes and classes are kept: some 40 and 300 bytes each in the store. */
 const MOST_NODES = 8_000;
 const MOST_CLASSES = 800;
 const MOST_SERVERS = 1_000;
-/** A run of more nodes teaches no more than the first of them. */
+/** How many nodes are learned of one run. */
 const NODES_A_RUN = 500;
 
 export function learned(): Learned {
   const nodes = new Map<string, Measured>();
   const classes = new Map<string, Model>();
-  /** The same for all jobs of a server. */
+  /** One function per server, shared by all its jobs. */
   const byServer = new Map<string, Durations>();
 
   return {
@@ -45,7 +45,7 @@ export function learned(): Learned {
       return known;
     },
     learn: (serverUrl, run, at) => {
-      // What lay between two readings of a clock that was set nobody knows.
+      // The clock was set during the run: its times are wrong.
       if (run.clockWasSet || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
       const server = hash(serverUrl);
       const through = ended(run, at);
@@ -84,13 +84,16 @@ export function learned(): Learned {
         if (key.startsWith('n') && measured !== undefined) noted(remember(nodes, key, measured, MOST_NODES));
         if (key.startsWith('c') && model !== undefined) noted(remember(classes, key, model, MOST_CLASSES));
       }
-      // What went may have come again.
+      // An entry that was dropped may have been added again by a later one.
       return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
     },
   };
 }
 
-/** From the more telling to the less: the very node, with models loaded or not; its class here, and elsewhere; its name. */
+/**
+ * A node's expected time by the first of: the node, measured as cold or warm as now, or the other; its class here;
+ * elsewhere; its name.
+ */
 function durationsBy(
   server: string,
   nodes: ReadonlyMap<string, Measured>,
@@ -110,23 +113,26 @@ function durationsBy(
     if (other !== undefined) return inOtherHeat(other, node, isCold);
     const here = classes.get(modelledKey(server, node) ?? '') ?? classes.get(classKey(server, node));
     if (here !== undefined) return expectedBy(here, node, isCold);
-    // What it took elsewhere is a guess: this server may be three times as slow.
+    // Times of other servers are a guess (trust 0): this one may be three times as slow.
     const elsewhere = classes.get(classKey('', node));
     return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node, isCold), trust: 0 };
   };
 }
 
-/** When the first of a run's nodes were at work. */
+/** When the first `NODES_A_RUN` nodes of a run were at work. */
 const spansOf = ({ plan, nodes }: RunClock): readonly Span[] =>
   [...plan.nodes.keys()].slice(0, NODES_A_RUN).flatMap((id) => {
     const { startedAt = 0, doneAt } = nodes.get(id) ?? {};
     return doneAt === undefined ? [] : [{ id, from: startedAt, to: doneAt }];
   });
 
-/** Of a larger workflow the rest are known by their class: to name each would hold up everybody else. */
+/**
+ * How many nodes of a workflow have keys of their own; the rest goes by class, as hashing all would hold up the event
+ * loop.
+ */
 const NAMED = 1_000;
 
-/** From the more telling to the less: this node of this workflow, a node of any with these inputs. */
+/** A node's keys: as this node of this workflow, and as a node with these inputs in any workflow. */
 function keysOf(server: string, node: PlanNode, isCold: boolean): readonly string[] {
   if (node.place >= NAMED) return [];
   const [inGraph, anywhere] = namesOf(node);
@@ -136,11 +142,14 @@ function keysOf(server: string, node: PlanNode, isCold: boolean): readonly strin
 
 const classKey = (server: string, { type }: PlanNode): string => `c${server}:${type.length > 40 ? hash(type) : type}`;
 
-/** The class of a node that counts, with the very model: a step of another one takes ten times as long. */
+/** The key of a class with the node's model: a step with another model may take ten times as long. */
 const modelledKey = (server: string, node: PlanNode): string | undefined =>
   node.context.model === undefined ? undefined : `${classKey(server, node)}@${modelKey(node.context.model)}`;
 
-/** What a run of a node teaches: its class here, with its model where it counts, and elsewhere. */
+/**
+ * The keys of the classes that a node's run is learned for: on this server, on any, and here with its model if it
+ * counts.
+ */
 function classKeysOf(server: string, node: PlanNode, { stepMs }: Taken): readonly string[] {
   const modelled = stepMs > 0 ? modelledKey(server, node) : undefined;
   const keys = [classKey(server, node), classKey('', node)];

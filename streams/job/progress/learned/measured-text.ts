@@ -5,8 +5,10 @@ import { RUNS, type Measured, type Taken } from './measured';
 const rounded = (value: number): number => Number(value.toPrecision(3));
 
 /**
- * `[alone, [ms…]]` of a node that did not count, else with steps' times, steps, rounds and what came after, run by run; one number where all are the same. Then, of each
- * further bar, its steps and its times. */
+ * The stored text of a measured node, a JSON list: `alone`, then a column per field with one number per run. Without
+ * steps only `beforeMs`; else also `stepMs`, `steps`, `rounds` and `afterMs`, as a single number if all are equal; then
+ * for each further bar its steps and its times.
+ */
 export function measuredToText({ runs, alone }: Measured): string {
   const column = (of: (taken: Taken) => number): readonly number[] => runs.map((taken) => rounded(of(taken)));
   const short = (values: readonly number[]): unknown =>
@@ -26,7 +28,7 @@ export function measuredToText({ runs, alone }: Measured): string {
   return JSON.stringify([rounded(alone), before, ...others.map(short), ...(later.length > 0 ? [later] : [])]);
 }
 
-/** Reads what `measuredToText` wrote, or its forerunner; `undefined` where it is anything else. */
+/** Reads what `measuredToText` wrote, or an earlier version; `undefined` for anything else. */
 export function measuredFrom(value: unknown): Measured | undefined {
   if (!Array.isArray(value)) return undefined;
   if (value.length === 6 && areAmounts(value)) return fromMeans(value);
@@ -46,14 +48,14 @@ export function measuredFrom(value: unknown): Measured | undefined {
   return { runs, alone };
 }
 
-/** Before single runs were kept, it was their number and their means. */
+/** Reads the earlier format, which had the number of runs and their means. */
 function fromMeans(means: readonly number[]): Measured {
   const [count = 1, beforeMs = 0, stepMs = 0, steps = 1, rounds = 1, alone = 1] = means;
   const taken: Taken = { beforeMs, stepMs, steps, rounds: Math.max(1, Math.round(rounds)), afterMs: 0, alone };
   return { runs: Array.from({ length: Math.max(1, Math.min(3, Math.round(count))) }, () => taken), alone };
 }
 
-/** Further bars: of each its steps, then its time in each run; none where that run had no such bar. */
+/** Whether a value lists further bars: for each its steps, then its time in each run, 0 if that run had no such bar. */
 const areBars = (bars: unknown, runs: number): bars is readonly (readonly number[])[] =>
   Array.isArray(bars) && bars.length <= MOST_PHASES && bars.every((bar) => areAmounts(bar) && bar.length === runs + 1);
 
@@ -63,6 +65,6 @@ function laterIn(bars: readonly (readonly number[])[], run: number): { readonly 
   return had.length > 0 ? { later: had } : {};
 }
 
-/** A number that may have been written: of ms, of steps, of rounds. */
+/** Whether a value is a plausible number of ms, steps or rounds. */
 export const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e12;
 const areAmounts = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isAmount);

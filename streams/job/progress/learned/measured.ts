@@ -3,33 +3,33 @@ import { laterOf } from '../node/phases';
 import { phasesMs, type Expected, type Phase } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
 
-/** What one node took in one run of it. */
+/** How long one node took in one run. */
 export interface Taken {
-  /** Before its first step, in ms; all of it where it did not count. */
+  /** The time before its first step, ms; all of it if it told no steps. */
   readonly beforeMs: number;
-  /** 0 where it did not count. */
+  /** The time of a step, ms; 0 if it told no steps. */
   readonly stepMs: number;
-  /** To how many it counted, and how often: a share where it ended long before. */
+  /** Steps of a round, and rounds; less than one round if it ended long before its `max`. */
   readonly steps: number;
   readonly rounds: number;
-  /** The bars after its first, of which the above tells; none where it had but one. */
+  /** The bars after its first, which the fields above are about. */
   readonly later?: readonly Phase[];
-  /** After its last step, in ms. */
+  /** The time after its last step, ms. */
   readonly afterMs: number;
-  /** Which share of that it had the run to itself. */
+  /** The share of its time that it had for itself; see `sharesOfTime`. */
   readonly alone: number;
 }
 
-/** What one node took in its last runs; the newest last. */
+/** How long one node took in its last runs; the newest is last. */
 export interface Measured {
   readonly runs: readonly Taken[];
   readonly alone: number;
 }
 
-/** So many runs are kept: of five, one that is out of the ordinary says nothing, three in a row are the order now. */
+/** How many runs are kept: of five, a single unusual one changes nothing, and after three the change is believed. */
 export const RUNS = 5;
 
-/** What a node took that is done. */
+/** How long a finished node took. */
 export function takenBy(node: NodeRun, doneAt: number, alone = 1): Taken {
   const { first } = node;
   if (first !== undefined)
@@ -44,28 +44,31 @@ export function takenBy(node: NodeRun, doneAt: number, alone = 1): Taken {
   return { beforeMs: fixedMs - afterMs, stepMs, steps: max, rounds, afterMs, alone };
 }
 
-/** So much of what it counts to a node may leave out, and have counted to the end: steps are not all told. */
+/** A node that told this share of its `max` has counted to the end: not all steps are told. */
 const TO_THE_END = 0.9;
 
-/** The share of its count that a node made which ended long before: a text of 250 tokens out of 8,192. */
+/** The share of its `max` that a node reached: 250 of 8,192 tokens of a text, say. */
 function countedShare({ max, value, toldValue = value, rounds, paceMs, steppedAt }: NodeRun, doneAt: number): number {
   const untold = (doneAt - steppedAt) / paceMs;
   return rounds > 0 || toldValue + untold >= TO_THE_END * max ? 1 : toldValue / max;
 }
 
-/** With what the node took in one more run. */
+/** The measurements with one more run. */
 export function withRun(before: Measured | undefined, taken: Taken): Measured {
   const runs = [...(before?.runs ?? []), taken].slice(-RUNS);
   const alone = before === undefined ? taken.alone : before.alone + (taken.alone - before.alone) / runs.length;
   return { runs, alone };
 }
 
-/** Times that differ by less are the same. */
+/** Added to each time, so that small differences of short times count little, ms. */
 const SAME_MS = 5;
-/** Times that differ by no more than this factor are of one kind, and their mean is the best guess. */
+/** Times within this factor of the median are of one kind, and their mean is the best guess. */
 const ONE_KIND = Math.log(1.5);
 
-/** The mean of the times that are like the middle one, and how many those are. Of two that differ nobody knows which is the rule: the shorter, since a first run pays for imports. */
+/**
+ * The geometric mean of the times that are like the median, and how many those are. Of two that differ the shorter
+ * counts, as a first run pays for imports.
+ */
 function typical(times: readonly number[]): { readonly ms: number; readonly like: number } {
   const logs = times.map((ms) => Math.log(ms + SAME_MS)).sort((a, b) => a - b);
   const middle = logs[(logs.length - 1) >> 1] ?? Math.log(SAME_MS);
@@ -80,11 +83,11 @@ const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs, later }: Taken): nu
 const middleOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 1;
 
-/** So much rounds vary that were seen to be as many each time: as one run in twenty of those seen would. */
+/** A prior for the spread of rounds, and its weight in runs: so rounds that never varied have a small spread, not 0. */
 const SPREAD = 0.7;
 const SPREAD_RUNS = 0.01;
 
-/** By how much the logarithm of rounds varied. A node that never counted twice has none. */
+/** The standard deviation of the logarithm of rounds; 0 for a node that never had a second round. */
 function spreadOf(runs: readonly Taken[]): number {
   const logs = runs.map(({ rounds }) => Math.log(Math.max(1, rounds)));
   if (logs.every((log) => log === 0)) return 0;
@@ -93,14 +96,16 @@ function spreadOf(runs: readonly Taken[]): number {
   return Math.sqrt(squares / (logs.length + SPREAD_RUNS));
 }
 
-/** The bars after the first, as the last run had them, each with what it takes. */
+/** The bars after the first, those of the last run, each with its typical time. */
 const laterFrom = (runs: readonly Taken[]): readonly Phase[] =>
   (runs.at(-1)?.later ?? []).map(({ steps }, place) => {
     const times = runs.flatMap(({ later }) => later?.[place]?.ms ?? []);
     return { steps, ms: typical(times).ms };
   });
 
-/** What was measured, for as many steps as it will take this time. Where runs differed it is less sure. */
+/**
+ * The expected time by measurements, for the steps that the node declares now. The more runs differed, the less trust.
+ */
 export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expected {
   const counting = runs.filter(({ stepMs }) => stepMs > 0);
   const counts = 2 * counting.length > runs.length || (runs.at(-1)?.stepMs ?? 0) > 0;
@@ -123,7 +128,10 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
   };
 }
 
-/** What a node was measured to take in runs that loaded models, in one that does not; or the other way round. Its steps are the same, what comes before is not. */
+/**
+ * The expected time of a node that was measured in runs that loaded models only, for one that does not; or the other
+ * way round. Its steps take the same; only the time before them is changed.
+ */
 export function inOtherHeat(expected: Expected, { prior }: PlanNode, isCold: boolean): Expected {
   const { fixedMs, stepMs, trust } = expected;
   const warmMs = stepMs > 0 ? Math.min(fixedMs, Math.max(stepMs, prior.fixedMs / 4)) : fixedMs;

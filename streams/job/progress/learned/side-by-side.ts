@@ -6,8 +6,8 @@ export interface Span {
 }
 
 /**
- * Which share of its time each node had the run to itself: 1 where nothing ran beside it, a half beside one other. What
- * nodes take, weighed so, adds up to what the run takes.
+ * The share of its time that each node had for itself: 1 if no other node ran beside it, a half beside one other.
+ * Nodes' times × shares add up to the run's time.
  */
 export function sharesOfTime(spans: readonly Span[]): ReadonlyMap<string, number> {
   const turns = spans
@@ -17,7 +17,7 @@ export function sharesOfTime(spans: readonly Span[]): ReadonlyMap<string, number
       { at: span.to, span, begins: false },
     ])
     .sort((a, b) => a.at - b.at);
-  /** Of the nodes at work, what had been divided up when they began. */
+  /** The nodes at work, with `divided` as it was when each began. */
   const atWork = new Map<Span, number>();
   const shares = new Map<string, number>();
   let divided = 0;

@@ -2,7 +2,10 @@ import { withSteps, type NodeRun } from './node-run';
 import { beyondUsual } from '../this-run';
 import { isAnotherPhase, withNextPhase } from './phases';
 
-/** The node after a step; the very node where it is none. One whose value falls has begun another round; one that counts anew to another number, another bar. */
+/**
+ * The node after a step; the same object if that is nothing new. If its value falls, it has begun another round; if it
+ * counts anew to another `max`, another bar.
+ */
 export function counted(node: NodeRun, toldValue: number, toldMax: number, at: number): NodeRun {
   const [value, max] = [amount(toldValue), amount(toldMax)];
   if (value === node.value && max === node.max) return node;
@@ -28,11 +31,11 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
   return grows ? { ...next, grows } : next;
 }
 
-/** So many steps count alike, or this share of them: what was before fades. */
+/** The window of `recentMs`: this many steps, or this share of all steps if that is more. */
 const LAST_STEPS = 8;
 const LAST_SHARE = 1 / 4;
 
-/** The time of a step, of which the last count most: a step may come to take three times as long in the midst of a round. */
+/** The moving average of a step's time: steps may come to take three times as long in the midst of a round. */
 function recentPace({ recentMs, value: before, steppedAt }: NodeRun, value: number, steps: number, at: number): number {
   const told = value - before;
   if (told <= 0) return recentMs;
@@ -40,13 +43,15 @@ function recentPace({ recentMs, value: before, steppedAt }: NodeRun, value: numb
   return recentMs + weight * ((at - steppedAt) / told - recentMs);
 }
 
-/** Of nonsense, such as less than no steps, nothing is believed. */
+/** A number of steps; 0 for nonsense, such as a negative one. */
 const amount = (told: number): number => (told > 1e-6 && told < 1e15 ? told : 0);
 
-/** Last steps that differ by less than this factor, e to it, are as all were. */
+/** A logarithm of recent ÷ mean pace within this says little. */
 const USUAL = 0.2;
 
-/** What a step takes: of late, where that differs from all steps by more than steps do. */
+/**
+ * The time of a step: the mean of the round, or nearly the recent one if that differs by more than steps usually do.
+ */
 export function paceNow({ paceMs, recentMs }: NodeRun): number {
   if (recentMs <= 0) return paceMs;
   return paceMs * beyondUsual(USUAL, Math.log(recentMs / paceMs));

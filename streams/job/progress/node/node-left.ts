@@ -7,34 +7,34 @@ import type { Corrections } from '../this-run';
 import { expectedOfPhase, isUnknownPhase } from './phases';
 import { isOpen, roundsToCome } from './rounds';
 
-/** What is left of a run, or of a node. */
+/** The time left of a run, or of a node. */
 export interface TimeLeft {
   readonly ms: number;
-  /** Of that, what is known from this very run, or from earlier ones. */
+  /** The part of `ms` that is known by measurements in this run or earlier ones. */
   readonly sureMs: number;
-  /** When the next news is expected: a step, or the end of a node. */
+  /** The time to the next news that is expected, a step or the end of a node, ms. */
   readonly newsMs: number;
 }
 
-/** Of what is left, so much must be known for it to be told. */
+/** The share of the time left that must be known for an `etaMs`. */
 const SURE = 0.6;
-/** Whether what is left means something. That nothing is left is known of no run that goes on. */
+/** Whether a time left may be told. 0 may not: a run that goes on has time left. */
 export const isSureOf = ({ ms, sureMs }: Pick<TimeLeft, 'ms' | 'sureMs'>): boolean => ms > 0 && sureMs >= SURE * ms;
 
-/** How far something may be past what was expected before that shows: what was measured a little, a guess a lot. */
+/** The usual deviation from an expected time, as a share of it: small for a measured time, large for a guess. */
 export const spread = (trust: number): number => 0.12 + 0.3 * (1 - trust);
-/** Steps come regularly; a single one may be late. */
+/** The same for the steps left of a round, and for a single one. */
 const STEPS_SPREAD = 0.1;
 const STEP_SPREAD = 0.3;
-/** ComfyUI tells steps no more often than this, where it tells them by snapshots. */
+/** A ComfyUI with snapshots (`progress_state`) sends them this far apart at least, ms. */
 const SNAPSHOT_MS = 100;
-/** A step that is late by this factor may have been missed. */
+/** A step that takes this many times the usual gap is overdue: it may have been missed. */
 const OVERDUE = 1.2;
 
-/** Nothing takes longer than a year, whatever numbers a node counts to. */
+/** A time of 0 to 365 days, whatever numbers a node counts to. */
 export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_400_000) : 0);
 
-/** What is left of a node at work. */
+/** The time left of a node at work. */
 export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
   const expected = expectedOfPhase(node);
   const factor = factorOf(run, id, node.expected, corrections);
@@ -63,33 +63,38 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
   };
 }
 
-/** By which factor what was expected is corrected. */
+/** The factor that corrects a node's expected time. */
 function factorOf({ plan }: RunClock, id: string, { trust, stepMs }: Expected, corrections: Corrections): number {
   if (trust > 0) return corrections.known;
   const node = stepMs > 0 ? undefined : plan.nodes.get(id);
   return node === undefined ? corrections.slowness : corrections.silent(node.type, node.prior);
 }
 
-/** How often steps are told at most. */
+/** The least time between two steps that are told, ms. */
 export const spaceOf = ({ snapshots }: RunClock): number => (snapshots ? SNAPSHOT_MS : bounds.frameSpaceMs);
 
-/** Between two steps that are told. Quick ones come several at a time. */
+/** The time between two steps that are told; quick steps come several at a time. */
 const gapOf = (paceMs: number, spaceMs: number): number =>
   paceMs > 0 ? paceMs * Math.max(1, Math.ceil(spaceMs / paceMs - 0.1)) : 0;
 
-/** When the next step is told; nobody knows once it is overdue. */
+/** The time until the next step is told, ms; ∞ once it is overdue. */
 function nextStepMs({ max, toldMs }: NodeRun, spaceMs: number, paceMs: number, since: number): number {
-  // A node that counts to one tells shares of it.
+  // A node that counts to 1 tells shares of it, such as 0.5.
   const gapMs = max <= 1 ? toldMs || SNAPSHOT_MS : gapOf(paceMs, spaceMs);
   return since > OVERDUE * gapMs ? Infinity : Math.max(0, gapMs - since);
 }
 
-/** A node loads for as long as so many steps of another of its class; one that is silent for longer has slower steps. */
+/**
+ * A node may load for as long as this many steps of another node of its class; past that its own steps must be slower.
+ */
 const LOADING_STEPS = 20;
-/** One whose first step took so many times theirs may have loaded before it, or have slower steps: the second tells. */
+/** If a node's first step took this many times another's of its class, it may have loaded, or have slower steps. */
 const SLOWER = 3;
 
-/** Of a node that has not counted yet: what is left to its first step, and the steps after it. The longer that one takes, the longer they will. */
+/**
+ * The time left of a node without a step yet: to its first one, and the steps after it. If its pace is not known, the
+ * longer the first step takes, the longer the others are expected to take.
+ */
 function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: number, at: number): number {
   const { expected, startedAt } = node;
   const { fixedMs, steps, rounds, trust, afterMs = 0 } = expected;
@@ -104,25 +109,28 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   return silentMs(firstMs, elapsed, spread(trust)) + laterMs * (all - 1) + afterMs * factor;
 }
 
-/** The pace of its class in this run, for what it works on. */
+/** The pace of the node's class in this run, for the size of what this node works on. */
 function paceOfClass(run: RunClock, id: string, node: NodeRun): number | undefined {
   const planned = planNodeOf(run, id, node);
   const paceMs = planned === undefined ? undefined : run.paces.get(planned.type);
   return planned === undefined || paceMs === undefined ? undefined : paceMs * planned.size;
 }
 
-/** The pace of other nodes of its class in this run. */
+/** The same for a node with no pace and no measurement of its own. */
 const otherPace = (run: RunClock, id: string, node: NodeRun): number | undefined =>
   node.first !== undefined || node.expected.trust > 0 || node.paceMs > 0 ? undefined : paceOfClass(run, id, node);
 
-/** What is known of a node's steps beside those it made: the pace of others of its class, how often they are told, and until when they were listened to. */
+/** What is known of a node's steps besides those it made. */
 interface Steps {
+  /** The pace of other nodes of its class, ms. */
   readonly otherMs?: number | undefined;
+  /** The least time between two steps that are told, ms. */
   readonly spaceMs: number;
+  /** Until when its frames could come; earlier than now while the socket is away. */
   readonly listenedTo: number;
 }
 
-/** What is left of a node that has counted. */
+/** The time left of a node that has counted, ms. */
 export function countingLeftMs(
   node: NodeRun,
   expected: Expected,
@@ -143,7 +151,10 @@ export function countingLeftMs(
   return Math.max(roundLeft, overdueMs(afterMs, since, expected.trust));
 }
 
-/** Steps to the end of the round. One that ended early before does again, or soon; where the end itself moves on, as many come as have. */
+/**
+ * The steps to the end of the round. If `max` grows, as many are expected as were made. A node that ended early in
+ * earlier runs is expected to end as early, or soon.
+ */
 function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected): number {
   const toMax = Math.max(0, max - value);
   if (grows === true) return Math.max(toMax, value);
@@ -151,16 +162,19 @@ function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected):
   return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
 }
 
-/** A measured node is late only after half as long again; a loop that is late is expected to go on for half as long as it took. */
+/** The share of its time by which a measured node may be late; a late loop is expected to go on for this share, too. */
 const LATE_SHARE = 0.5;
 
-/** What is left of a node that is silent to its end. One that took twice what was guessed is expected to take as long again. */
+/** The time left of a node without steps. One that took twice its guessed time is expected to take as long again. */
 function overdueMs(expectedMs: number, elapsedMs: number, trust: number): number {
   const again = Math.min(elapsedMs, 2 * (elapsedMs - (1 + LATE_SHARE * trust) * expectedMs));
   return Math.max(silentMs(expectedMs, elapsedMs, spread(trust)), again);
 }
 
-/** What is left of something that is silent: less and less, but never nothing; the longer past its time, the longer still. */
+/**
+ * The time left of something that is silent. It falls, ever more slowly as `expectedMs` comes near, and never to 0;
+ * past `expectedMs` it grows again with the time taken.
+ */
 export function silentMs(expectedMs: number, elapsedMs: number, share: number): number {
   const ahead = expectedMs - elapsedMs;
   const least = share * expectedMs;
@@ -168,7 +182,10 @@ export function silentMs(expectedMs: number, elapsedMs: number, share: number): 
   return Math.max(soft, elapsedMs > expectedMs ? share * elapsedMs : 0);
 }
 
-/** A step's time: what was seen, and what was expected while little was. `waited`: for so long none was told, of those told so often. */
+/**
+ * The time of a step: the seen pace, mixed with the expected one while few steps were seen. `waited`: how long no step
+ * was told, and how far apart steps are told at least, ms.
+ */
 function paceOf(
   node: NodeRun,
   expected: Expected,
@@ -182,11 +199,12 @@ function paceOf(
   if (node.paceMs > 0) {
     const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;
     const paceMs = (paceNow(node) * seen + wanted * doubt) / (seen + doubt);
-    // A step that is overdue is a long one, seen in part; those that were made with it, untold, are not.
+    // An overdue step counts as a long one, with the time so far; less the time of steps made and not told meanwhile.
     const since = waited.ms - (gapOf(paceMs, waited.spaceMs) - paceMs);
     return since > paceMs && node.max > 1 ? (paceMs * Math.max(1, seen) + since) / (Math.max(1, seen) + 1) : paceMs;
   }
-  // The first step holds what came before it, nobody knows how much: rather too long than too short, until the second tells.
+  // The first step's time includes loading before it, which is not known apart: too long rather than too short, as the
+  // bar cannot go back, until the second step comes.
   const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
   if (wanted > 0 && (expected.trust > 0 || (otherMs !== undefined && firstMs < SLOWER * wanted))) return wanted;
   return node.max > 1 ? Math.max(firstMs, waited.ms) : firstMs;

@@ -2,52 +2,52 @@ import type { Expected, Phase } from '../plan/expected';
 
 /** A node that has started, and how its steps went. Times are ms since 1970. */
 export interface NodeRun {
-  /** What it was expected to take when it began. */
+  /** Its expected time when it began. */
   readonly expected: Expected;
   readonly startedAt: number;
   readonly value: number;
   readonly max: number;
   /** When its last step was told; its start before that. */
   readonly steppedAt: number;
-  /** Where nobody could hear it for a while: when that was over. A step that did not come meanwhile is not late. */
+  /** When its frames could come again after a gap: a step that did not come in the gap is not late. */
   readonly heardFrom?: number;
-  /** The time between the last two that were told; 0 before. */
+  /** The time between the last two steps told; 0 before the second. */
   readonly toldMs: number;
-  /** The first step that was told of this round, and when. */
+  /** The first step told of this round, and when. */
   readonly firstValue: number;
   readonly firstAt: number;
-  /** When the bar it counts on began: the end of the one before. */
+  /** When its present bar began: at the end of the last one. */
   readonly phaseAt: number;
-  /** The node as it was at the end of its first bar, once it counts on another; and those between. */
+  /** The node as it was at the end of its first bar, once it counts on another; and the finished bars between. */
   readonly first?: NodeRun;
   readonly later?: readonly Phase[];
-  /** Whether a bar came again that it had counted on: what it counts from then on are rounds. */
+  /** Whether a `max` came again that was another bar's: from then on each new bar is a round. */
   readonly cycles?: boolean;
-  /** Rounds of this bar that are over, and when the last one was. */
+  /** How many rounds of this bar are over, and when the last one ended. */
   readonly rounds: number;
   readonly roundAt: number;
-  /** The mean time of one step of this round; 0 before the second was told. */
+  /** The mean time of a step in this round; 0 before the second was told. */
   readonly paceMs: number;
-  /** The same of its last steps. */
+  /** The same for its last steps. */
   readonly recentMs: number;
-  /** The workflow node that made it, where it is not of the workflow itself; and the one it is a copy of. */
+  /** The workflow's node that made it, if it is not of the workflow itself; and the node that it is a copy of. */
   readonly owner?: string;
   readonly displayId?: string;
-  /** Whether it makes copies of others: a loop. */
+  /** Whether it makes copies of other nodes, as a loop does. */
   readonly makes?: boolean;
-  /** Of a loop's last node: the copy that begins each round, which is a step of it. */
+  /** Of a loop's last node: the node whose copy begins each round, which counts as a step. */
   readonly turn?: string;
   readonly doneAt?: number;
-  /** The last value that was told before the end, which tells all of them. */
+  /** The last value told before the node was done; its end sets `value` to all steps. */
   readonly toldValue?: number;
-  /** Whether what it counts to has grown with its value: nobody knows how far it will. */
+  /** Whether its `max` has grown with its value: how far it will grow is not known. */
   readonly grows?: boolean;
 }
 
-/** Of a node that stands for the one that made it: what is left stands there. */
+/** The expected time of a node that the run made and that is over with its maker: the maker's time includes it. */
 export const endsWithMaker: Expected = { fixedMs: 0, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 0 };
 
-/** A node that begins; `heardAt` is when that was told. */
+/** A node that begins at `startedAt`; its start was told at `heardAt`. */
 export const newNodeRun = (
   expected: Expected,
   startedAt: number,
@@ -55,7 +55,7 @@ export const newNodeRun = (
   owner?: string,
   displayId?: string,
 ): NodeRun => {
-  // In one literal, of which V8 keeps all fields in the object itself, and in its copies.
+  // One literal, so that V8 keeps all fields in the object itself, and in its copies.
   const begun: NodeRun = {
     expected,
     startedAt,
@@ -75,7 +75,7 @@ export const newNodeRun = (
   return { ...begun, ...(owner !== undefined && { owner }), ...(displayId !== undefined && { displayId }) };
 };
 
-/** The node after more steps. Field by field where it has no others, as most have none, for the reason that `runWith` has. */
+/** The node after more steps. Most nodes have no optional fields: those are copied field by field, as in `runWith`. */
 export function withSteps(
   node: NodeRun,
   steps: Pick<NodeRun, 'value' | 'max' | 'steppedAt' | 'toldMs' | 'paceMs' | 'recentMs'>,
@@ -98,7 +98,7 @@ export function withSteps(
   };
 }
 
-/** Whether it has none of the fields that a node may have or not. */
+/** Whether a node has no optional fields. */
 const isPlain = (node: NodeRun): boolean =>
   node.first === undefined &&
   node.later === undefined &&
@@ -112,6 +112,6 @@ const isPlain = (node: NodeRun): boolean =>
   node.grows === undefined &&
   node.heardFrom === undefined;
 
-/** Whether it has shown a step. Some nodes count in seconds or shares: `0.5` of `1`. */
+/** Whether a node has told a step. Some count in seconds or shares: `0.5` of `1`. */
 export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
   rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));

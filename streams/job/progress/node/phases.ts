@@ -1,14 +1,17 @@
 import { phasesMs, type Expected, type Phase } from '../plan/expected';
 import type { NodeRun } from './node-run';
 
-/** So many bars of a node are told apart after its first; what it counts after those are rounds of the last. */
+/** How many bars a node may have after its first; what it counts after those are rounds of the last. */
 export const MOST_PHASES = 6;
 
-/** Whether a node that counts anew, to another number, has begun another bar. What it has counted to before is a round. */
+/**
+ * Whether a node that counts anew to another `max` has begun another bar; if a bar had that `max` before, it is a
+ * round.
+ */
 export const isAnotherPhase = ({ first, later = [], cycles = false }: NodeRun, max: number): boolean =>
   !cycles && later.length < MOST_PHASES - 1 && first?.max !== max && later.every(({ steps }) => steps !== max);
 
-/** The node at the beginning of another bar: what it has counted so far is over. */
+/** The node at the beginning of another bar. */
 export const withNextPhase = (node: NodeRun): NodeRun => ({
   ...node,
   ...{ toldMs: 0, rounds: 0, roundAt: node.steppedAt, phaseAt: node.steppedAt, paceMs: 0, recentMs: 0, grows: false },
@@ -16,18 +19,18 @@ export const withNextPhase = (node: NodeRun): NodeRun => ({
   later: laterOf(node),
 });
 
-/** The bars of a node after its first, up to its last step. */
+/** The bars of a node after its first, the present one up to its last step. */
 export const laterOf = ({ first, later = [], max, steppedAt, phaseAt }: NodeRun): readonly Phase[] =>
   first === undefined ? [] : [...later, { steps: max, ms: steppedAt - phaseAt }];
 
-/** Of bars that nobody knew of, half as long again is expected as they have taken. */
+/** After a bar that no earlier run had, a node is expected to take this share of its time before the bar. */
 const AGAIN = 0.5;
 
-/** Whether the node counts on a bar that it was not known for. */
+/** Whether the node counts on a bar that no earlier run had. */
 export const isUnknownPhase = ({ first, later = [], expected }: NodeRun): boolean =>
   first !== undefined && expected.later?.[later.length] === undefined;
 
-/** What was expected of the bar that a node counts on; all that comes after it stands in `afterMs`. */
+/** The expected time of the bar that a node counts on; `afterMs` holds all that comes after it. */
 export function expectedOfPhase(node: NodeRun): Expected {
   const { expected, first, later = [], phaseAt, startedAt } = node;
   if (first === undefined && expected.later === undefined) return expected;

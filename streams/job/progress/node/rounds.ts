@@ -1,15 +1,15 @@
 import { MEASURED_TRUST, varies, type Expected } from '../plan/expected';
 import type { NodeRun } from './node-run';
 
-/** Past what was expected, so many of those seen again are. */
+/** Past the expected rounds, this share of those made is expected to follow. */
 const AGAIN = 0.5;
 
-/** Where rounds are only guessed, the last eighth of them tells no end either. */
+/** If rounds are only guessed, the last eighth of them counts as past them, too. */
 const LAST = 1 / 8;
 
 /**
- * Rounds after this one: as many as it took last time, or as its class is known for, and a reserve by how much that varied,
- * since what was shown is not taken back; past that, half as many as were seen.
+ * The rounds after the present one: as many as in earlier runs, or as usual for the node's class, with a reserve by how
+ * much that varied, as the bar cannot go back; past that, half as many as were made.
  */
 export function roundsToCome(node: NodeRun, { rounds, trust, roundsSpread = 0 }: Expected): number {
   const again = AGAIN * node.rounds;
@@ -22,8 +22,8 @@ export function roundsToCome(node: NodeRun, { rounds, trust, roundsSpread = 0 }:
 }
 
 /**
- * Whether nobody knows how many rounds are still to come: they varied, or it counts again, and was not measured to, or not
- * so often. At the end of each nobody knows whether it was the last.
+ * Whether it is not known how many rounds are to come: they varied from run to run, or the node counts again though no
+ * measured run had as many rounds; also at the end of a round, which may be the last.
  */
 export function isOpen(node: NodeRun, expected: Expected): boolean {
   if (varies(expected)) return true;

@@ -6,10 +6,13 @@ import type { RunClock } from '../run-clock';
 import { counted } from './counted';
 import type { NodeRun } from './node-run';
 
-/** As sure as one earlier run. */
+/** The trust of a time seen once: that of one earlier run. */
 const SEEN_ONCE = 0.8;
 
-/** Once its last node begins, a loop has gone round once: what is to come takes as long each time, but for what was loaded; and as was guessed where nodes did not run. */
+/**
+ * The expected time of a loop's last node as it begins, when the loop has gone round once: each further round takes
+ * what the loop's nodes took, without loading, and what was guessed for nodes that did not run.
+ */
 export function afterOneRound({ nodes }: RunClock, { loop }: PlanNode, expected: Expected): Expected {
   if (loop === undefined || loop.times <= 1 || expected.trust > 0) return expected;
   const { repeats = [], ...own } = expected;
@@ -24,11 +27,16 @@ export function afterOneRound({ nodes }: RunClock, { loop }: PlanNode, expected:
   return { ...own, fixedMs: 0, stepMs: Math.max(1, seenMs + guessedMs), steps: loop.times - 1, rounds: 1, trust };
 }
 
-/** What came before the first step may have been loading. */
+/**
+ * What a node takes once more: the time before its first step may have been loading, and counts as one step at most.
+ */
 const onceMore = ({ beforeMs, stepMs, steps, rounds, afterMs, later }: Taken): number =>
   (stepMs > 0 ? Math.min(beforeMs, stepMs) : beforeMs) + stepMs * steps * rounds + afterMs + phasesMs(later);
 
-/** The last node of a loop, or any that makes copies, once another of those has begun. Each time the first of them comes again, one round is over: a step of the loop. */
+/**
+ * A node that makes copies, after another copy has begun. For a loop's last node, each copy of the first copied node
+ * begins a round, which counts as a step.
+ */
 export function withTurn(maker: NodeRun, loop: Loop | undefined, displayId: string | undefined, at: number): NodeRun {
   const makes = maker.makes === true ? maker : { ...maker, makes: true };
   if (loop === undefined || loop.times <= 2 || displayId === undefined || !loop.body.includes(displayId)) return makes;

@@ -20,7 +20,11 @@ export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
 }
 
 /** Tiles of the picture of a node that enlarges it, tile by tile; `undefined` where the picture's size or theirs is not known. */
-export function tilesOf(graph: Graph, node: GraphNode, before: ReadonlyMap<string, Context>): number | undefined {
+export function tilesOf(
+  graph: Graph,
+  node: GraphNode,
+  before: ReadonlyMap<string, Context | undefined>,
+): number | undefined {
   const id = node.links.get('image') ?? '';
   const by = numberOf(graph, node, 'upscale_by');
   const along = (side: 'width' | 'height'): number => {

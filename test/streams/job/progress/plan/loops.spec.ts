@@ -40,6 +40,23 @@ test('[R16] of ten thousand loops a few are looked through', () => {
   expect(loops.length).toBeLessThanOrEqual(32);
 });
 
+test('[R16] of loops that share a thousand nodes two are looked through: a frame costs each of those', () => {
+  const body = Object.fromEntries(
+    Array.from({ length: 1_000 }, (_, n): [string, Nodes[string]] => [
+      `n${n}`,
+      ['ImageScale', { image: [n === 0 ? 'start' : `n${n - 1}`, 0] }],
+    ]),
+  );
+  const ends = Object.fromEntries(
+    Array.from({ length: 30 }, (_, n): [string, Nodes[string]] => [
+      `end${n}`,
+      ['easy forLoopEnd', { flow: ['start', 0], value: ['n999', 0] }],
+    ]),
+  );
+  const loops = [...planOf(graph({ start: ['easy forLoopStart', { total: 5 }], ...body, ...ends })).nodes.values()];
+  expect(loops.filter(({ loop }) => loop !== undefined)).toHaveLength(2);
+});
+
 test('what is guessed of a loop is guessed once for each time', () => {
   const left = (total: number): number => timeLeft(aRun(looping({ total })), 0).ms;
   expect((left(9) - left(5)) / (left(5) - left(1))).toBeCloseTo(1, 1);

@@ -1,6 +1,6 @@
 import { byName, totalMs } from '../../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
-import { amountOf } from '../../../../../streams/job/progress/plan/telling';
+import { amountOf } from '../../../../../streams/job/progress/plan/context';
 import { executing, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
 import { aRun, graph, type Nodes } from '../a-run';
