@@ -59,9 +59,12 @@ export function encodedState(job: PublicJob): Encoded {
   return (made.packet ??= packetOf(made.json));
 }
 
-function packetOf(json: string): Encoded {
+/** A `job:state` event that asks for an acknowledgement under `id`, which is one socket's own: its JSON is made once for all. */
+export const encodedEnd = (job: PublicJob, id: number): Encoded => packetOf(written(job).json, String(id));
+
+function packetOf(json: string, ackId = ''): Encoded {
   // 2 marks an event of Socket.IO, 4 a message of engine.io.
-  const text = `2["job:state",${json}]`;
+  const text = `2${ackId}["job:state",${json}]`;
   return { text, options: preEncoded(frameOf(`4${text}`)) };
 }
 

@@ -45,6 +45,34 @@ export function writeTogether({ conn }: Peer, packets: readonly Encoded[]): bool
   return true;
 }
 
+/** Socket.IO counts its own acknowledgements from 0, those of a namespace together. */
+const FIRST_ACK_ID = 1_000_000_000;
+let acksAsked = 0;
+
+/**
+ * Writes a packet that asks for an acknowledgement, without Socket.IO's encoder; returns `false` if it cannot. Calls
+ * `told` with whether the client acknowledged it within `ms`.
+ */
+export function writeAcknowledged(
+  socket: Peer,
+  encoded: (ackId: number) => Encoded,
+  ms: number,
+  told: (heard: boolean) => void,
+): boolean {
+  const { acks }: Parts = socket;
+  const id = FIRST_ACK_ID + acksAsked++;
+  if (!(acks instanceof Map) || !writeTogether(socket, [encoded(id)])) return false;
+  const late = setTimeout(() => {
+    acks.delete(id);
+    told(false);
+  }, ms);
+  acks.set(id, () => {
+    clearTimeout(late);
+    told(true);
+  });
+  return true;
+}
+
 const joined = (packets: readonly Encoded[]): PreEncoded =>
   preEncoded(Buffer.concat(packets.flatMap(({ options }) => options.wsPreEncodedFrame)));
 

@@ -8,7 +8,7 @@ import type { Viewer } from '../admission/auth/auth';
 import type { RefusalLog } from '../admission/refusal-log';
 import { unknownSockets, type UnknownConnection, type UnknownSockets } from '../admission/limits/unknown-sockets';
 import { socketsPerUser, type SocketsPerUser } from '../admission/limits/sockets-per-user';
-import { encodedState } from './encoded-state';
+import { encodedEnd, encodedState } from './encoded-state';
 import { expiryOf } from '../admission/auth/token-expiry';
 import { allJobs } from './all-jobs';
 import { subscriptions, refusal, type Followed } from './subscriptions';
@@ -16,7 +16,15 @@ import type { OriginPolicy } from '../admission/origin-policy';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
 import { observedWire, type Wire } from './wire';
 import { sendQueue, type SendQueueLimits } from './send-queue';
-import { forgetAcks, internalsCheck, isDrained, onDrained, replaceRequest, writeTogether } from './socket-io-internals';
+import {
+  forgetAcks,
+  internalsCheck,
+  isDrained,
+  onDrained,
+  replaceRequest,
+  writeAcknowledged,
+  writeTogether,
+} from './socket-io-internals';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
@@ -220,7 +228,8 @@ const wireTo = (socket: Peer, logger: Log): Wire => ({
   },
   end(job, told) {
     if (!socket.connected) return;
-    socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
+    if (!writeAcknowledged(socket, (id) => encodedEnd(job, id), ACKNOWLEDGED_MS, told))
+      socket.timeout(ACKNOWLEDGED_MS).emit('job:state', job, (error?: Error | null) => told(!error));
   },
   partial: (partial) => void socket.emit('jobs:partial', { partial }),
   preview: ({ promptId, nodeId, mimeType, image }) =>

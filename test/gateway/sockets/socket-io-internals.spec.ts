@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, Socket } from 'socket.io';
-import { encodedState } from '../../../gateway/sockets/encoded-state';
+import { encodedEnd, encodedState } from '../../../gateway/sockets/encoded-state';
 import {
   forgetAcks,
   internalsCheck,
   replaceRequest,
+  writeAcknowledged,
   writeTogether,
 } from '../../../gateway/sockets/socket-io-internals';
 import type { PublicJob } from '../../../gateway/wire/public-job';
@@ -126,6 +127,46 @@ test('an acknowledgement that a socket owes is forgotten once it is gone, not wh
   expect(told.mock.calls).toEqual([[null]]);
 });
 
+describe('an end that asks to be acknowledged', () => {
+  const write = (ms: number): Promise<boolean> =>
+    new Promise((told) => {
+      expect(writeAcknowledged(socket, (id) => encodedEnd(aState, id), ms, told)).toBe(true);
+    });
+
+  test('is told as heard once the client says so, beside those that Socket.IO asks for', async () => {
+    peer.on('job:state', (_job: PublicJob, ...[acknowledge]: unknown[]) => (acknowledge as () => void)());
+    const asked = socket.timeout(60_000).emitWithAck('job:state', another);
+    expect(await Promise.all([write(60_000), write(60_000)])).toEqual([true, true]);
+    await asked;
+    expect(parts.acks).toEqual(new Map());
+  });
+
+  test('is told as not heard once its time is over, and owed no more', async () => {
+    const told = heard(peer, 'job:state');
+    expect(await write(50)).toBe(false);
+    expect((await told)[0]).toEqual(aState);
+    expect(parts.acks).toEqual(new Map());
+  });
+
+  test('is forgotten with its socket', async () => {
+    const told = write(60_000);
+    forgetAcks(socket);
+    expect(await told).toBe(true);
+  });
+
+  test('is left to Socket.IO where that has no `acks` any more', () => {
+    delete parts.acks;
+    expect(
+      writeAcknowledged(
+        socket,
+        (id) => encodedEnd(aState, id),
+        50,
+        () => undefined,
+      ),
+    ).toBe(false);
+  });
+});
+
 describe('a gateway', () => {
   const log: string[] = [];
   const told = () => log.filter((line) => line.includes('lacks private parts'));
@@ -170,12 +211,12 @@ describe('a gateway', () => {
   });
 
   test('forgets the acknowledgement of an end that its reader left without', async () => {
-    const timeout = jest.spyOn(Socket.prototype, 'timeout');
+    const taken = jest.spyOn(Socket.prototype, '_onpacket' as never);
     const reader = await connected(gateway);
     const states = statesOf(reader);
     await join(reader, await submit());
     await eventually(() => expect(states.at(-1)).toMatchObject({ status: 'completed' }));
-    const { acks } = timeout.mock.contexts[0] as unknown as { readonly acks: Map<number, () => void> };
+    const { acks } = taken.mock.contexts[0] as unknown as { readonly acks: Map<number, () => void> };
     const owed = [...acks].map(([id, acknowledge]) => {
       const heeded = jest.fn(acknowledge);
       acks.set(id, heeded);
