@@ -55,7 +55,10 @@ class SocketSubscriptions implements Subscriptions {
   readonly #queue: SendQueue;
   readonly #charge: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
-  /** The joins of each job, the newest last. There are several while a job that is followed is joined again. */
+  /**
+   * The joins of each job, the newest last; each takes itself out when it ends. There are several while a job that is
+   * followed is joined again.
+   */
   readonly #joined = new Map<string, Set<Subscription>>();
   /** Joined jobs whose state was sent: their changes come from their rooms, so the watch of all jobs skips them. */
   readonly #told = new Set<string>();
@@ -80,7 +83,7 @@ class SocketSubscriptions implements Subscriptions {
 
   leave(promptId: unknown): void {
     if (typeof promptId !== 'string') return;
-    unsubscribeAll(this.#joined.get(promptId) ?? []);
+    this.#joined.get(promptId)?.forEach((join) => join.unsubscribe());
     // A socket that watches all jobs still gets what waits of this one.
     if (this.#watching === undefined) this.#queue.forget(promptId);
   }
@@ -107,7 +110,7 @@ class SocketSubscriptions implements Subscriptions {
 
   close(): void {
     this.#watching?.unsubscribe();
-    [...this.#joined.values()].forEach(unsubscribeAll);
+    this.#joined.forEach((joins) => joins.forEach((join) => join.unsubscribe()));
   }
 
   /** `onlyEnded`: the socket follows 64 jobs already, so a job that has not ended is refused. */
@@ -115,10 +118,14 @@ class SocketSubscriptions implements Subscriptions {
     const { pipeline, rooms } = this.#followed;
     const subscription = new Subscription();
     const joins = this.#joined.get(promptId) ?? new Set();
-    const earlier = [...joins];
     this.#joined.set(promptId, joins.add(subscription));
     // Earlier joins of this job end once this one is answered: they may still owe their answer, and keep the room open.
-    const endEarlier = (): void => unsubscribeAll(earlier);
+    const endEarlier = (): void => {
+      for (const join of joins) {
+        if (join === subscription) return;
+        join.unsubscribe();
+      }
+    };
     const over = (): void => {
       this.#left(promptId, joins, subscription);
       answer.with(LEFT);
@@ -184,10 +191,6 @@ class SocketSubscriptions implements Subscriptions {
     return this.#followed.views.of(state, this.#viewer);
   }
 }
-
-/** Of a copy: each takes itself out of its set when it ends. */
-const unsubscribeAll = (joins: Iterable<Subscription>): void =>
-  [...joins].forEach((subscription) => subscription.unsubscribe());
 
 /** The subscriptions of one socket. */
 export const subscriptions = (followed: Followed, follower: Follower): Subscriptions =>

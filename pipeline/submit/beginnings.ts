@@ -50,7 +50,7 @@ export interface NewJob {
   readonly first: (state: JobState, stored: boolean) => Observable<BoardEvent>;
 }
 
-/** How jobs begin, whoever runs them. */
+/** How jobs begin: those that ComfyUI runs, and reported ones. */
 export interface Beginnings {
   /**
    * Stores a job within its user's limits, and has it watched. With an identity any instance may call it again: only

@@ -86,7 +86,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     );
 
   return {
-    leases: singleProcessLeases(() => listing.live(), claim.lasts),
+    leases: singleProcessLeases(() => listing.live(), claim.kept),
     mayHaveLost$: NEVER,
     hooks: embeddedHooks(file, clock),
     ...listing,

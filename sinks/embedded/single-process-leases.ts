@@ -1,4 +1,5 @@
 import {
+  concat,
   defer,
   distinct,
   EMPTY,
@@ -13,7 +14,6 @@ import {
   type Subscriber,
 } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
-import { StoreUnavailable } from '../job-store';
 import type { LeaseOutcome, Leases, Request, SessionKey } from '../leases';
 
 /** As with Redis. */
@@ -29,7 +29,7 @@ class SingleProcessLeases implements Leases {
   readonly #given$ = new Subject<unknown>();
   readonly released$: Observable<unknown> = this.#given$;
   readonly #stored: () => Observable<JobState>;
-  readonly #lasts: (ms: number) => boolean;
+  readonly #kept: (ms: number) => Observable<never>;
   readonly #held = new Set<string>();
   readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
   /**
@@ -38,19 +38,19 @@ class SingleProcessLeases implements Leases {
    */
   #left: readonly SessionKey[] | undefined;
 
-  constructor(stored: () => Observable<JobState>, lasts: (ms: number) => boolean) {
+  constructor(stored: () => Observable<JobState>, kept: (ms: number) => Observable<never>) {
     this.#stored = stored;
-    this.#lasts = lasts;
+    this.#kept = kept;
   }
 
   hold({ clientId }: SessionKey): Observable<LeaseOutcome> {
-    return defer(() => {
-      // A process that stood still in one container is woken when one in another has its jobs: it must post none.
-      if (!this.#lasts(TTL_MS)) throw new StoreUnavailable('another process may have taken the job store over');
+    const held$ = defer(() => {
       this.#held.add(clientId);
       this.#left = this.#left?.filter((session) => session.clientId !== clientId);
       return of<LeaseOutcome>('held');
     });
+    // A process that stood still in one container is woken when one in another has its jobs: it must post none.
+    return concat(this.#kept(TTL_MS), held$);
   }
 
   release(session: SessionKey, forget = false): Observable<never> {
@@ -108,9 +108,11 @@ class SingleProcessLeases implements Leases {
   }
 }
 
-/** Leases of one process, from the jobs that are `stored`; `lasts` tells whether it has the store for so many ms. */
-export const singleProcessLeases = (stored: () => Observable<JobState>, lasts: (ms: number) => boolean): Leases =>
-  new SingleProcessLeases(stored, lasts);
+/** Leases of one process, from the jobs that are `stored`; `kept` completes once it has the store for so many ms. */
+export const singleProcessLeases = (
+  stored: () => Observable<JobState>,
+  kept: (ms: number) => Observable<never>,
+): Leases => new SingleProcessLeases(stored, kept);
 
 function keyOf(state: JobState): Observable<SessionKey> {
   const clientId = sessionOf(state);

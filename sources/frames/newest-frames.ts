@@ -73,11 +73,11 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     else if (now - lane.stateAt < SAID_MS) return;
     else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
     const hasRoom = line.hasRoom(lane, end - start);
-    if (!hasRoom || (now >= lane.nextAt && time.allows(held.startedAt + now))) {
+    if (!hasRoom || (now >= lane.nextAt && time.allows(held.wallOf(now)))) {
       readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
       return;
     }
-    lane.dueAt = Math.max(lane.nextAt, now + time.pace(held.startedAt + now).waitMs);
+    lane.dueAt = Math.max(lane.nextAt, now + time.pace(held.wallOf(now)).waitMs);
     line.wait(lane, bytes, start, end, now);
     tick ??= clock.schedule(onTick, TICK_MS);
   };
@@ -107,14 +107,22 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
 
 /**
  * A clock of whole ms since the start, asked once for all unread frames that come together: asked for each, it took a
- * tenth of their time. `letGo` has it asked again.
+ * tenth of their time. `letGo` has it asked again. It goes on if the machine's clock is set back: frames would wait
+ * until that is where it was. `wallOf` gives ms since 1970.
  */
 function heldClock(clock: SchedulerLike) {
-  const startedAt = clock.now();
+  let startedAt = clock.now();
+  let last = 0;
   let asked: number | undefined;
+  const ask = (): number => {
+    const wall = clock.now();
+    if (wall < startedAt + last) startedAt = wall - last;
+    last = Math.floor(wall - startedAt);
+    return last;
+  };
   return {
-    startedAt,
-    now: (): number => (asked ??= Math.round(clock.now() - startedAt)),
+    now: (): number => (asked ??= ask()),
+    wallOf: (time: number): number => startedAt + time,
     letGo: (): void => {
       asked = undefined;
     },
@@ -128,15 +136,14 @@ function reader(
   line: WaitingLine,
   held: ReturnType<typeof heldClock>,
 ) {
-  const { startedAt } = held;
   const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend, cameAt = now): number => {
     line.leave(lane);
-    const { spaceMs, spreadMs } = time.pace(startedAt + now);
+    const { spaceMs, spreadMs } = time.pace(held.wallOf(now));
     lane.readAt = now;
     lane.nextAt = now + Math.round(spaceMs + spreadMs * (random() - 0.5));
     const tookMs = spend(() => {
       held.letGo();
-      told(cameAt < now ? waited(read(frame), startedAt + cameAt) : read(frame), lane.promptId);
+      told(cameAt < now ? waited(read(frame), held.wallOf(cameAt)) : read(frame), lane.promptId);
     });
     held.letGo();
     return tookMs;
@@ -151,7 +158,7 @@ function reader(
     readDue: (now: number): boolean => {
       let spentMs = 0;
       for (const lane of line.lanes()) {
-        if (spentMs >= TURN_MS || !time.allows(startedAt + now)) break;
+        if (spentMs >= TURN_MS || !time.allows(held.wallOf(now))) break;
         if (lane.dueAt <= now) spentMs += readWaiting(lane);
       }
       return spentMs < TURN_MS;

@@ -48,15 +48,17 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
   let reads = 0;
   let countedFrom = 0;
   let isBusy = false;
-  const isPressed = (now: number): boolean => now < pressedUntil;
+  // A clock that was set back by an hour would have an instance pressed, busy or out of time for an hour.
+  const isPressed = (now: number): boolean => now < pressedUntil && pressedUntil - now <= PRESSED_MS;
   return {
     press: (now) => {
       pressedUntil = now + PRESSED_MS;
     },
     pace: (now) => {
       if (isPressed(now)) return pressed;
-      if (now - countedFrom >= COUNTED_MS) {
-        const much = (bounds.busyReadsPerSecond * (now - countedFrom)) / 1_000;
+      const countedMs = Math.abs(now - countedFrom);
+      if (countedMs >= COUNTED_MS) {
+        const much = (bounds.busyReadsPerSecond * countedMs) / 1_000;
         isBusy = reads > (isBusy ? much * LESS_OFTEN : much);
         [reads, countedFrom] = [0, now];
       }
@@ -64,7 +66,7 @@ export function readingTime(nowMs: () => number = () => performance.now()): Read
     },
     allows: (now) => {
       if (!isPressed(now)) return true;
-      spentMs = Math.max(0, spentMs - (now - spentAt) * bounds.readingShare);
+      spentMs = Math.max(0, spentMs - Math.max(0, now - spentAt) * bounds.readingShare);
       spentAt = now;
       return spentMs < BURST_MS;
     },

@@ -114,7 +114,7 @@ function linksOf(inputs: Record<string, unknown>): ReadonlyMap<string, string> {
   return links.size === 0 ? none : links;
 }
 
-/** The literals of a node's inputs, and the names of those that hold seeds; which these are is added to `seeds`. */
+/** The literals of a node's inputs, and the names of those that hold seeds, whose values it adds to `seeds`. */
 function literalsOf(inputs: Record<string, unknown>, seeds: Seed[]): Pick<GraphNode, 'literals' | 'seeds'> {
   const literals = new Map<string, number | string>();
   const seedNames: string[] = [];

@@ -10,7 +10,7 @@ const MOST_OF_GRAPH = 1_000;
 
 /**
  * Returns a function that replaces a graph by an equal earlier one, to save memory. Jobs of one template have the same
- * nodes, but for those that a user changed: nodes with the same text become one object, and so do graphs of the same nodes.
+ * nodes, but for those that a user changed: nodes with the same text become one object, and so do graphs of such nodes.
  */
 export function alike<Node extends object>(textOf: (node: Node) => string): (graph: Graph<Node>) => Graph<Node> {
   const nodes = new Map<string, Node>();

@@ -8,7 +8,9 @@ export interface GraphNode {
   readonly links: ReadonlyMap<string, string>;
   /** The inputs that its time may depend on: numbers, and short names of models and methods; no prompts, no seeds. */
   readonly literals: ReadonlyMap<string, number | string>;
-  /** The inputs that hold a seed: which one stands in the graph, since jobs of one template differ in nothing else. */
+  /**
+   * The names of the inputs that hold a seed. The graph holds the seeds: jobs of one template differ in nothing else.
+   */
   readonly seeds?: readonly string[];
 }
 
@@ -17,11 +19,11 @@ export type Graph = ReadonlyMap<string, GraphNode>;
 
 export type Seed = number | string;
 
-/** A graph whose nodes others have, too, with seeds of its own: a hundred bytes a job, where a `Map` of 60 nodes takes 1.8 KB. */
+/** Nodes that jobs share, with seeds of one job: 100 bytes a job, where a `Map` of 60 nodes takes 1.8 KB. */
 class SeededGraph implements Graph {
   constructor(
     readonly nodes: Graph,
-    /** Of all its nodes, in their order. */
+    /** The seeds of all nodes, in the order of the nodes. */
     readonly seeds: readonly Seed[],
   ) {}
 
@@ -60,15 +62,15 @@ class SeededGraph implements Graph {
   }
 }
 
-/** The newest graph of the same nodes: a job that is looked up, or posted again, has the same seeds. */
+/** The newest graph for some nodes, to be shared: a job that is looked up, or posted again, has the same seeds. */
 const newest = new WeakMap<Graph, SeededGraph>();
 
-/** The graph of these nodes with these seeds, which stand in the order of its nodes. */
+/** The graph of these nodes with these seeds, in the order of the nodes. */
 export function seeded(nodes: Graph, seeds: readonly Seed[]): Graph {
   if (seeds.length === 0) return nodes;
   const before = newest.get(nodes);
   if (before?.seeds.every((seed, n) => seed === seeds[n]) === true) return before;
-  // A copy has no room to grow: a list that was pushed to has room for 17.
+  // A copy takes no spare memory: V8 leaves room for 17 in a list that was pushed to.
   const graph = new SeededGraph(nodes, seeds.slice());
   newest.set(nodes, graph);
   return graph;
@@ -79,7 +81,7 @@ export const seedless = (graph: Graph): Graph => (graph instanceof SeededGraph ?
 
 const none: ReadonlyMap<string, Seed> = new Map<string, Seed>();
 
-/** The seeds of a graph's nodes, by the input's name; none of a node without. Goes through the graph once. */
+/** A function from a node's id to its seeds by input name. Visits the graph's nodes once, at the call. */
 export function seedsIn(graph: Graph): (id: string) => ReadonlyMap<string, Seed> {
   const byNode = new Map<string, ReadonlyMap<string, Seed>>();
   if (graph instanceof SeededGraph) {

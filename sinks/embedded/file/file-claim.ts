@@ -1,5 +1,15 @@
 import { randomInt } from 'node:crypto';
-import { asyncScheduler, catchError, EMPTY, exhaustMap, interval, tap } from 'rxjs';
+import {
+  asyncScheduler,
+  catchError,
+  defer,
+  EMPTY,
+  exhaustMap,
+  ignoreElements,
+  interval,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { StoreUnavailable } from '../../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
@@ -20,10 +30,10 @@ const BELIEVED_MS = 15_000;
 /** A file that is claimed. */
 export interface Claim {
   /**
-   * Whether no other process can claim the file within the next `ms`: this one may have stood still for longer than its
-   * last sign of life is believed.
+   * Completes once no other process can claim the file within the next `ms`; writes a sign of life if the last is not
+   * believed for so long any more. Errors with `StoreUnavailable` if another process has claimed it.
    */
-  readonly lasts: (ms: number) => boolean;
+  readonly kept: (ms: number) => Observable<never>;
   /** Gives the claim back, in the last transaction of `LmdbFile.close`. */
   readonly release: (txn: Txn) => void;
 }
@@ -36,15 +46,24 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   const here = thisProcess();
   const token = randomInt(1, 2 ** 47);
   let signedAt = Date.now();
+  let isFailing = false;
   const sign = (txn: Txn): number => {
     const now = Date.now();
     txn.write({ key: SIGN_KEY, text: '', until: now });
     return now;
   };
+  const signed$ = defer(() => file.transact(sign)).pipe(
+    tap((now) => {
+      signedAt = now;
+      isFailing = false;
+    }),
+    ignoreElements(),
+  );
 
+  const readers = file.readers();
   file.exclusively((txn) => {
     const [held, last] = [txn.read(CLAIM_KEY), txn.read(SIGN_KEY)];
-    if (held !== undefined && isHeld(held, last, here)) throw new StoreUnavailable(complaint(directory, held));
+    if (held !== undefined && isHeld(held, last, here, readers)) throw new StoreUnavailable(complaint(directory, held));
     txn.write({ key: CLAIM_KEY, text: JSON.stringify(here ?? { pid: process.pid }), until: token });
     signedAt = sign(txn);
   });
@@ -53,10 +72,11 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   const signing = interval(SIGN_MS, asyncScheduler)
     .pipe(
       exhaustMap(() =>
-        file.transact(sign).pipe(
-          tap((now) => (signedAt = now)),
+        signed$.pipe(
           catchError((error: unknown) => {
-            report('embedded claim', error);
+            // Reported once an outage.
+            if (!isFailing) report('embedded claim', error);
+            isFailing = true;
             return EMPTY;
           }),
         ),
@@ -65,10 +85,11 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
     .subscribe();
 
   return {
-    lasts: (ms) => {
-      const sinceMs = Date.now() - signedAt;
-      return sinceMs >= 0 && sinceMs + ms < BELIEVED_MS;
-    },
+    kept: (ms) =>
+      defer(() => {
+        const sinceMs = Date.now() - signedAt;
+        return sinceMs >= 0 && sinceMs + ms < BELIEVED_MS ? EMPTY : signed$;
+      }),
     release: (txn) => {
       signing.unsubscribe();
       if (txn.read(CLAIM_KEY)?.until === token) txn.remove(CLAIM_KEY);
@@ -76,9 +97,17 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   };
 }
 
-function isHeld(held: Entry, sign: Entry | undefined, here: ProcessIdentity | undefined): boolean {
+function isHeld(
+  held: Entry,
+  sign: Entry | undefined,
+  here: ProcessIdentity | undefined,
+  readers: readonly number[],
+): boolean {
   const owner = JSON.parse(held.text) as ProcessIdentity;
   if (here !== undefined && runsBeside(owner, here)) return !isGone(owner, here);
+  // LMDB knows readers by their pids. Beside a paused container whose process has this one's pid, often 1, no read works
+  // here, and LMDB ends the process.
+  if (owner.pid === process.pid && readers.includes(owner.pid)) return true;
   return Date.now() - (sign?.until ?? 0) < BELIEVED_MS;
 }
 

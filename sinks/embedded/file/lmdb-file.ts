@@ -16,6 +16,7 @@ import {
 } from 'rxjs';
 import { StoreUnavailable, Unstorable } from '../../job-store';
 import { FilePlace } from './file-place';
+import { causeOf } from './commit-error';
 import { messageOf, openDatabase, pathIn } from './open-database';
 
 /** Entries to a step of `batches`, between which the event loop goes on. */
@@ -66,6 +67,8 @@ export interface LmdbFile {
    * file.
    */
   fence(key: string, number: number): void;
+  /** The pids of the processes that read the file, each in its own pid namespace. */
+  readers(): readonly number[];
   /** Waits until all begun transactions are committed, runs `last`, closes the file and completes. */
   close(last?: (txn: Txn) => void): Observable<never>;
 }
@@ -133,6 +136,10 @@ class OpenLmdbFile implements LmdbFile {
 
   fence(key: string, number: number): void {
     this.#fence = { key, number };
+  }
+
+  readers(): readonly number[] {
+    return [...this.#db.readerList().matchAll(/^ *(\d+)/gm)].map(([, pid]) => Number(pid));
   }
 
   close(last?: (txn: Txn) => void): Observable<never> {
@@ -236,12 +243,3 @@ const unwritable = (cause: unknown): Error =>
   cause instanceof StoreUnavailable || cause instanceof Unstorable
     ? cause
     : new StoreUnavailable(`the job store cannot be written: ${messageOf(cause)}`, { cause });
-
-/**
- * lmdb only says "Commit failed". The reason is in its promise `commitError`: if nobody handles that, its rejection
- * ends the process.
- */
-function causeOf(error: unknown): Observable<unknown> {
-  const reason = (error as { commitError?: Promise<unknown> }).commitError;
-  return reason === undefined ? of(error) : from(reason).pipe(catchError((cause: unknown) => of(cause)));
-}

@@ -3,24 +3,25 @@ import { sureOf, totalMs, type Expected } from './plan/expected';
 import type { PlanNode } from './plan/plan';
 import type { Prior } from './plan/priors';
 
-/** Nodes of one class that are still to come: of those measured before, what they take; of the others, what is guessed. */
+/** The expected time of a class's nodes that are still to come, in sums: measured and guessed times apart. */
 export interface ClassToCome {
   readonly nodes: number;
+  /** The measured time. */
   readonly knownMs: number;
-  /** Of that, what counts as sure. */
+  /** The part of `knownMs` that counts as sure. */
   readonly sureMs: number;
-  /** Of nodes that do not count, and beside the steps of those that do. */
+  /** The guessed time: of nodes without steps, of the others besides their steps, and of the steps. */
   readonly silentMs: number;
   readonly besideStepsMs: number;
   readonly steppingMs: number;
-  /** Steps of the guessed ones, in all their rounds, each as many as it is large. */
+  /** The guessed nodes' steps in all rounds, each weighed by its node's `size`. */
   readonly steps: number;
   readonly prior: Prior | undefined;
 }
 
 type Sum = { -readonly [F in keyof ClassToCome]: ClassToCome[F] };
 
-/** In one literal, of which V8 keeps all fields in the object itself. */
+/** One literal, so that V8 keeps all fields in the object itself. */
 const nothing = (prior: Prior | undefined): Sum => ({
   nodes: 0,
   knownMs: 0,
@@ -32,14 +33,14 @@ const nothing = (prior: Prior | undefined): Sum => ({
   prior,
 });
 
-/** So many classes have a sum of their own, since each frame adds them up; the rest share one. */
+/** How many classes have a sum of their own; the rest share one, as each frame adds all sums up. */
 const MOST_CLASSES = 64;
 const OTHERS = '';
 
-/** Sums of classes that are still added up. */
+/** The sums while a plan is made: changed in place. */
 export type Sums = Map<string, Sum>;
 
-/** Adds a node to its class's sum, and what a loop repeats to the sums of theirs. */
+/** Adds a node to its class's sum, and the nodes that a loop repeats to the sums of their classes. */
 export function addNode(sums: Sums, node: PlanNode, expected: Expected): void {
   addTimes(sums, node, expected, 1);
   for (const { node: repeated, expected: each, times } of expected.repeats ?? []) addTimes(sums, repeated, each, times);
@@ -55,7 +56,7 @@ function addTimes(sums: Sums, { type, prior, size }: PlanNode, expected: Expecte
 
 type Sized = Pick<PlanNode, 'type' | 'size'>;
 
-/** Takes a node out of its class's sum, which goes with the last of them; and what a loop repeats out of theirs. */
+/** Takes a node out of its class's sum, and the nodes that a loop repeats out of theirs; an empty sum is removed. */
 export function withoutNode(sums: Versions<ClassToCome>, node: Sized, expected: Expected): Versions<ClassToCome> {
   let left = withoutTimes(sums, node, expected, 1);
   for (const { node: repeated, expected: each, times } of expected.repeats ?? [])
@@ -78,7 +79,7 @@ function withoutTimes(
   return sums.with(key, less);
 }
 
-/** Adds a node so many times to the sum. */
+/** Adds a node to a sum `times` times. */
 function add(sum: Sum, expected: Expected, times: number, size: number): void {
   const { trust, alone, stepMs, fixedMs, steps, rounds } = expected;
   sum.nodes += times;
@@ -94,7 +95,10 @@ function add(sum: Sum, expected: Expected, times: number, size: number): void {
   }
 }
 
-/** Field by field: a spread takes V8 of Node 20 ten times as long where each record is made from the one before it. */
+/**
+ * Written field by field: where each record is made from the one before, V8 of Node 20 takes ten times as long for a
+ * spread.
+ */
 const copyOf = (sum: ClassToCome): Sum => ({
   nodes: sum.nodes,
   knownMs: sum.knownMs,

@@ -7,47 +7,47 @@ import type { Plan, PlanNode } from './plan/plan';
 import { noVersions, versionsOf, type Versions } from '../../maps/versions';
 import { nothingDone, type ThisRun } from './this-run';
 
-/** One run of a job as time passes: what is over, what goes on, and what is still to come. */
+/** One run of a job: its nodes that are done, at work and still to come, with their times. */
 export interface RunClock {
   readonly plan: Plan;
   readonly durations: Durations;
-  /** When ComfyUI began, ms since 1970. */
+  /** When ComfyUI began to run it, ms since 1970. */
   readonly startedAt: number;
-  /** Whether its beginning was missed: what was done by then is not known to have taken any time. */
+  /** Whether its beginning was missed: how long its first nodes took is not known, and nothing is learned of it. */
   readonly isLate: boolean;
-  /** Since when nobody can hear its steps, while its socket is away. */
+  /** Since when its frames cannot come, as its socket is away. */
   readonly unheardSince?: number | undefined;
-  /** When the first of its nodes was heard of. */
+  /** When the first frame about one of its nodes came. */
   readonly heardAt: number | undefined;
   readonly nodes: Versions<NodeRun>;
   /** The nodes at work. */
   readonly running: readonly string[];
-  /** The nodes that are still to come. */
+  /** The nodes that are still to come, with their expected times. */
   readonly pending: Versions<Expected>;
-  /** What those of each class are expected to take together. */
+  /** The sums of `pending` by class. */
   readonly byClass: Versions<ClassToCome>;
   readonly cached: ReadonlySet<string>;
   readonly targets: readonly string[];
-  /** Whether it loads its models: a sampler's first step then takes longer. */
+  /** Whether it loads its models: then a sampler's first step takes longer. */
   readonly isCold: boolean;
-  /** What a step of each class takes in this very run, in ms, of the size of the least. */
+  /** The time of a step of each class in this run, ms ÷ the node's `size`. */
   readonly paces: Versions<number>;
-  /** How this run's nodes compare with what was expected of them. */
+  /** How long this run's finished nodes took, compared with what was expected. */
   readonly thisRun: ThisRun;
   /** Whether any node has made a step, or is done. */
   readonly hasBegun: boolean;
-  /** Whether the server tells by snapshots when a node is done. */
+  /** Whether the server sends snapshots (`progress_state`), which tell when a node is done. */
   readonly snapshots: boolean;
-  /** How many nodes stand at the front of each snapshot that are done, and the last of them: they are looked at no more. */
+  /** How many finished nodes each snapshot begins with, and the last of those: they are not looked at again. */
   readonly doneInFront: number;
   readonly lastInFront: string | undefined;
-  /** The node at work last. */
+  /** The node that was at work last. */
   readonly current: string | undefined;
-  /** What another instance had shown, and when this one went on from there. */
+  /** The share that was shown before this instance took the run up, and when it did. */
   readonly takenUp: { readonly share: number; readonly at: number };
-  /** Whether the clock was set in the midst of it. */
+  /** Whether the clock was set during the run. */
   readonly clockWasSet: boolean;
-  /** The share that was shown, when, and after how long the clock moves it. */
+  /** The share that is shown, since when, and after how many ms the clock moves it. */
   readonly shown: { readonly share: number; readonly at: number; readonly nextMs: number };
 }
 
@@ -55,7 +55,7 @@ export interface RunStart {
   readonly at: number;
   readonly durations?: Durations;
   readonly targets?: readonly string[];
-  /** What was shown before, and when this run is taken up: the bar goes on from there. */
+  /** The share that was shown before, from which the bar goes on, and when this run is taken up. */
   readonly share?: number;
   readonly takenUpAt?: number;
   readonly isLate?: boolean;
@@ -65,7 +65,7 @@ export interface RunStart {
 const noIds: ReadonlySet<string> = new Set();
 const nobody: readonly string[] = [];
 
-/** A run that begins. In one literal, of which V8 keeps all fields in the object itself, and in its copies. */
+/** A run that begins. One literal, so that V8 keeps all fields in the object itself, and in its copies. */
 export const runClock = (
   plan: Plan,
   { at, durations = byName, targets = plan.outputs, share = 0, takenUpAt = at, isLate = false }: RunStart,
@@ -98,7 +98,10 @@ export const runClock = (
 
 type Moved = Partial<Pick<RunClock, 'nodes' | 'current' | 'hasBegun' | 'paces' | 'shown'>>;
 
-/** The run with what a frame moves. Field by field: a spread takes V8 of Node 20 ten times as long where each run is made from the one before it. */
+/**
+ * The run with the fields that a frame changes. Written field by field: where each run is made from the one before, V8
+ * of Node 20 takes ten times as long for a spread.
+ */
 export const runWith = (
   run: RunClock,
   { nodes = run.nodes, current = run.current, hasBegun = run.hasBegun, paces = run.paces, shown = run.shown }: Moved,
@@ -128,7 +131,7 @@ export const runWith = (
   takenUp: run.takenUp,
 });
 
-/** The run with what is still to come worked out anew: what its targets need and has neither run nor is cached. */
+/** The run with `pending` computed again: all that its targets need and that has neither run nor is cached. */
 export function planned(run: RunClock): RunClock {
   const isCold = run.plan.loaders.some((id) => !run.cached.has(id));
   const pending = new Map<string, Expected>();
@@ -159,7 +162,10 @@ export function planned(run: RunClock): RunClock {
   return { ...run, isCold, pending: versionsOf(pending), byClass: versionsOf(byClass) };
 }
 
-/** Of a loop's last node nothing is known: it is guessed to do what the loop's nodes do, so often more, with models loaded. */
+/**
+ * The expected time of a loop's last node, if not measured: guessed to repeat the loop's nodes for each further round,
+ * warm.
+ */
 function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: Expected): Expected {
   if (loop === undefined || loop.times <= 1 || expected.trust > 0) return expected;
   const repeats: Repeated[] = [];
@@ -170,28 +176,31 @@ function withLoop({ plan, durations }: RunClock, { loop }: PlanNode, expected: E
   return { ...expected, repeats };
 }
 
-/** The run of a workflow that was not known before. */
+/** The run with a plan that was not known before. */
 export const withPlan = (run: RunClock, plan: Plan): RunClock =>
   run.plan === plan ? run : planned({ ...run, plan, targets: plan.outputs, pending: noVersions });
 
-/** What is planned of a node; of a copy that the run made, of the node behind it. */
+/** A node's plan; for a copy that the run made, that of the copied node. */
 export const planNodeOf = ({ plan }: RunClock, id: string, { displayId }: NodeRun): PlanNode | undefined =>
   plan.nodes.get(id) ?? plan.nodes.get(displayId ?? '');
 
-/** Whether a node at work counts its steps, and is not through. */
+/** Whether a node at work is between its first and its last step. */
 export const isCounting = ({ running, nodes }: RunClock): boolean =>
   running.some((id) => {
     const { value = 0, max = 0 } = nodes.get(id) ?? {};
     return value > 0 && value < max;
   });
 
-/** `execution_cached`: these nodes do not run, and what only they need does not either. Of a workflow that is not known, as many as it may have. */
+/**
+ * The run after `execution_cached`: these nodes do not run, nor do those that only they need. If the workflow is not
+ * known, as many ids are kept as a workflow may have nodes.
+ */
 export function withCached(run: RunClock, ids: readonly string[]): RunClock {
   const { nodes } = run.plan;
   const known = nodes.size === 0 ? ids.slice(0, bounds.nodes) : ids.filter((id) => nodes.has(id));
   return planned({ ...run, cached: known.length === 0 ? noIds : new Set(known) });
 }
 
-/** The output nodes that run, as the queue names them. */
+/** The run with the output nodes that the queue names. */
 export const withTargets = (run: RunClock, targets: readonly string[]): RunClock =>
   targets === run.targets ? run : planned({ ...run, targets });

@@ -4,7 +4,7 @@ import { singleProcessLeases } from '../../../sinks/embedded/single-process-leas
 test('whoever shares the store is told of a session that is given back, and of none that is forgotten or was not held', () => {
   const leases = singleProcessLeases(
     () => EMPTY,
-    () => true,
+    () => EMPTY,
   );
   const told: unknown[] = [];
   leases.released$.subscribe((clientId) => told.push(clientId));

@@ -45,3 +45,19 @@ test('while a socket is too full, reading takes its share of the time and no mor
   expect(spent / 10_000).toBeLessThan(bounds.readingShare * 1.1);
   expect([time.allows(31_000), time.pace(31_000).spaceMs]).toEqual([true, bounds.frameSpaceMs]);
 });
+
+test('a clock that is set back by an hour makes reading no rarer', () => {
+  const { time, read } = timed();
+  const [before, after] = [3_700_000, 100_000];
+  const pressed = (now: number): boolean => {
+    time.press(now);
+    return time.allows(now);
+  };
+  expect([pressed(before), time.pace(before).spaceMs]).toEqual([true, bounds.pressedFrameSpaceMs]);
+  for (let n = 0; n < bounds.busyReadsPerSecond; n += 1) read(0.01);
+  expect(pressed(before)).toBe(false);
+  expect([time.allows(after), time.pace(after).spaceMs]).toEqual([true, bounds.frameSpaceMs]);
+  // 50 ms were spent: a tenth of half a second.
+  pressed(after + 1_000);
+  expect(pressed(after + 1_500)).toBe(true);
+});

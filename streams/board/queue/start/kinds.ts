@@ -9,8 +9,8 @@ const NAMED = 1_000;
 const kinds = new WeakMap<Graph, string>();
 
 /**
- * The kind of a workflow: the same for all with the same nodes and inputs but for seeds. Computed once for all that differ
- * in seeds alone.
+ * The kind of a workflow: the same for all with the same nodes and inputs but for seeds. Computed once for all that
+ * differ in seeds only.
  */
 export function kindOf(graph: Graph): string {
   const like = seedless(graph);

@@ -9,32 +9,33 @@ import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-roun
 import { within } from '../this-run';
 
 /**
- * How a class's time depends on what it works on, on whether models are loaded first, and on its numbers: a ridge regression of
- * logarithms, streamed. What is known of one node then tells of another of its class with twice the steps or half the size.
+ * How a class's time depends on the size of its work, on whether models are loaded first, and on its own numbers: a
+ * ridge regression of logarithms, updated run by run. So runs of one node tell of another with twice the size or
+ * strength.
  */
 export interface Model {
-  /** Its own numbers that count, by name; the first seen. */
+  /** The names of the numbers that count, from the first node seen. */
   readonly names: readonly string[];
   readonly runs: number;
-  /** Of (1, heat, amount, numbers…): XᵀX, row by row; and Xᵀy for what a node takes besides steps, and for a step. */
+  /** With X = (1, isCold, amount, numbers…): XᵀX, row by row; Xᵀy for the time besides steps, and for a step's time. */
   readonly xx: readonly number[];
   readonly fixed: readonly number[];
   readonly step: readonly number[];
-  /** Whether the last run counted, and to how many steps. */
+  /** Whether the last run told steps, and how many. */
   readonly stepping: boolean;
   readonly steps: number;
   readonly rounds: ClassRounds;
-  /** The files of models it was seen with last, as hashes. */
+  /** Hashes of the model files that the class was last seen with. */
   readonly models: readonly string[];
 }
 
-/** Numbers of its own that a model looks at, after (1, heat, amount). */
+/** How many numbers of a node a model looks at, after (1, isCold, amount). */
 const MOST_NAMES = 4;
 const BEFORE_NAMES = 3;
 const MOST_MODELS = 6;
-/** A node is expected to take thirty times what its class takes on average, at most, or a thirtieth: two runs that differ say nothing of a hundredth of a second, or of a year. */
+/** A node is expected to take at most 30 times its class's mean, or a thirtieth: two runs must not extrapolate far. */
 const FARTHEST = Math.log(30);
-/** How strongly a number is taken to say nothing, until runs say otherwise. */
+/** The ridge λ: how strongly a number's coefficient is held at 0 until runs say otherwise. */
 const RIDGE = 0.15;
 
 export const emptyModel: Model = {
@@ -42,7 +43,7 @@ export const emptyModel: Model = {
   ...{ stepping: false, steps: 1, rounds: [], models: [] },
 };
 
-/** Steps have a time of their own, and sizes are one amount. */
+/** Names that are no numbers of the regression: steps have a time of their own, and sizes make the amount. */
 const SKIPPED =
   /^@|^(steps|width|height|batch_size|length|frames|num_frames|frame_count|upscale_by|scale_by)$|seed|noise$/;
 
@@ -54,9 +55,9 @@ export function learnt(
   isCold: boolean,
 ): Model {
   const model = before.runs === 0 ? named(node) : before;
-  // A single step is no pace, and says nothing of those to come.
+  // A single step has no pace, so it says nothing of a class that counts.
   if (model.stepping && stepMs === 0 && node.steps === 1) return model;
-  // How long the list was nobody knows: what took that long once for each says nothing of one.
+  // The node ran once for each item of a list of unknown length: that says nothing of one item.
   if (node.listed > 1 && stepMs === 0) return before;
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
@@ -85,11 +86,14 @@ function withModel(models: readonly string[], { context: { model } }: PlanNode):
 
 export const modelKey = (file: string): string => hash(file).slice(-5);
 
-/** Whether the class was seen with this model before, as far as anything names one. */
+/** Whether the class was seen with the node's model before, or the model does not matter or is not known. */
 const hasSeen = ({ models }: Model, { usesModel, context: { model } }: PlanNode): boolean =>
   !usesModel || model === undefined || models.length === 0 || models.includes(modelKey(model));
 
-/** What a node of the class is expected to take. With a model that it was not seen with, that is a guess: half of what is known, half of what its name tells. */
+/**
+ * The expected time of a node of the class. With a model file that the class was not seen with it is a guess (trust 0),
+ * half way, in logarithms, between the class's time and the one by name.
+ */
 export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expected {
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
@@ -119,7 +123,7 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expec
   };
 }
 
-/** The power of what it works on with which its time is taken to grow until runs say otherwise: of a node that counts, that of its steps alone. */
+/** The power of the amount with which a time grows until runs show another; of a node that counts, only its steps'. */
 const byAmount = ({ prior }: PlanNode, counts: boolean): { readonly fixed: number; readonly step: number } => {
   if (prior.isApart === true) return { fixed: 0, step: 0 };
   return counts ? { fixed: 0, step: BY_AMOUNT } : { fixed: BY_AMOUNT, step: 0 };
@@ -137,7 +141,7 @@ function named(node: PlanNode): Model {
   return { ...emptyModel, names, xx: zeros(size * size), fixed: zeros(size), step: zeros(size) };
 }
 
-/** Logarithms, so that twice is twice wherever it starts. What is not told is as it was on average. */
+/** The regression's input for a node, in logarithms; a number that the node lacks counts as its mean so far. */
 function inputOf({ names, xx }: Model, node: PlanNode, isCold: boolean): readonly number[] {
   const numbers = numbersOf(node);
   const [runs = 0] = xx;
@@ -156,7 +160,7 @@ interface Coefficients {
 
 const solutions = new WeakMap<Model, Coefficients>();
 
-/** What the numbers count for; worked out once for each model. */
+/** The regression's coefficients, computed once for each model. */
 function coefficientsOf(model: Model): Coefficients {
   const known = solutions.get(model);
   if (known !== undefined) return known;
@@ -186,7 +190,7 @@ function solved(xx: readonly number[], xy: readonly number[]): readonly number[]
   return rows.map((row) => row[size] ?? 0);
 }
 
-/** XᵀX is the same on both sides of its diagonal: half of it is kept. */
+/** The upper half of XᵀX, which is symmetric: only that is stored. */
 const upper = (xx: readonly number[], size: number): readonly number[] =>
   xx.filter((_, i) => i % size >= Math.floor(i / size));
 
@@ -216,7 +220,9 @@ export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rou
     models,
   ]);
 
-/** Reads what `modelToText` wrote; `undefined` where it is anything else, what its forerunner wrote, too: it compared with other guesses. */
+/**
+ * Reads what `modelToText` wrote; `undefined` for anything else, and for the earlier format, which used other priors.
+ */
 export function modelFrom(value: unknown): Model | undefined {
   if (!Array.isArray(value) || value.length !== 9) return undefined;
   const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
@@ -232,5 +238,5 @@ export function modelFrom(value: unknown): Model | undefined {
 
 const areTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'string');
-/** JSON has numbers that JavaScript reads as ∞: of such sums a time would be ∞, or none at all. */
+/** Whether all are finite: JSON may hold numbers that JavaScript reads as ∞, of which times would be ∞ or NaN. */
 const areFinite = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite);

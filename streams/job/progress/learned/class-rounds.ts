@@ -2,15 +2,15 @@ import { hash } from '../plan/hash';
 import { isAmount } from './measured-text';
 
 /**
- * How often nodes of a class count from the start, by workflow, the newest last: a list makes a sampler of one workflow count eight
- * times, and says nothing of those of the others.
+ * How many rounds the nodes of a class made, one number per workflow, the newest last. By workflow, as a list that
+ * makes a sampler of one workflow count eight times says nothing of the other workflows.
  */
 export type ClassRounds = readonly (readonly [graph: string, rounds: number])[];
 
-/** So many workflows have a say. */
+/** How many workflows are kept. */
 const MOST_GRAPHS = 5;
 
-/** With what a node of this workflow counted last. */
+/** The rounds with those of one more run of a node; `shape` is its workflow's, whose last number they replace. */
 export function withRounds(before: ClassRounds, shape: string, rounds: number): ClassRounds {
   const graph = hash(shape).slice(-4);
   return [...before.filter(([other]) => other !== graph), [graph, Number(rounds.toPrecision(3))] as const].slice(
@@ -18,7 +18,7 @@ export function withRounds(before: ClassRounds, shape: string, rounds: number): 
   );
 }
 
-/** The middle of what workflows told, of two the less; and by how much its logarithm varies among them. */
+/** The median over the workflows, of two the smaller; and by how much the logarithm varies around it. */
 export function roundsOf(seen: ClassRounds): { readonly rounds: number; readonly spread: number } {
   const sorted = seen.map(([, rounds]) => rounds).sort((a, b) => a - b);
   const rounds = sorted[(sorted.length - 1) >> 1] ?? 1;
@@ -27,7 +27,7 @@ export function roundsOf(seen: ClassRounds): { readonly rounds: number; readonly
   return { rounds, spread: rounds > 1 ? Math.sqrt(squares / Math.max(1, logs.length)) : 0 };
 }
 
-/** Reads what was kept; `undefined` where it is anything else. */
+/** Reads stored rounds; `undefined` for anything else. */
 export function roundsFrom(value: unknown): ClassRounds | undefined {
   if (!Array.isArray(value) || value.length > MOST_GRAPHS) return undefined;
   return value.every(isTold) ? value : undefined;

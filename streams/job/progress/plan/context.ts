@@ -2,26 +2,26 @@ import type { Graph, GraphNode } from '../../workflow';
 import { asNumber } from './numbers';
 import { heftOf } from './priors';
 
-/** What a node works on, and with which model: both stand in nodes before it. */
+/** What a node works on, and with which model: both follow from the nodes before it. */
 export interface Context {
-  /** The size of what it works on, by name, each with `@` before it. */
+  /** The sizes of what it works on, by name with an `@` before it. */
   readonly sizes: ReadonlyMap<string, number>;
-  /** How much longer its steps take than those of a usual model. */
+  /** How many times longer its steps take than those of a usual model. */
   readonly heft: number;
-  /** The file of the model, where a loader names one. */
+  /** The model's file, if a loader names one. */
   readonly model?: string;
 }
 
-/** What tells how large the thing is that a node works on, and the name of that in a context. */
+/** Names of inputs that give the size of what a node works on, with their names in a context. */
 const SIZES = new Map(
   ['width', 'height', 'batch_size', 'length', 'frames', 'num_frames', 'frame_count', 'upscale_by', 'scale_by'].map(
     (name) => [name, `@${name}`],
   ),
 );
 
-/** The context of each node of a graph: of each size, the nearest that stands before it. */
+/** The context of each node of a graph: each size is the nearest one before the node. */
 export function contexts(graph: Graph): ReadonlyMap<string, Context | undefined> {
-  /** `undefined` of a node that was entered. */
+  /** `undefined` for a node whose inputs are being worked out: so a circle ends. */
   const known = new Map<string, Context | undefined>();
   const own = tellers(graph);
   const open: string[] = [];
@@ -42,10 +42,12 @@ export function contexts(graph: Graph): ReadonlyMap<string, Context | undefined>
   return known;
 }
 
-/** Where nothing stands before it that tells anything. */
+/** The context of a node without any size or model before it. */
 export const nothing: Context = { sizes: new Map(), heft: 1 };
 
-/** What its inputs are and, after them, what stands behind those. Where the first that tells anything tells all of it, that is shared. */
+/**
+ * The context by the inputs themselves, then by what is before them. If the nearest has it all, that object is shared.
+ */
 function contextBehind(
   { inputs }: GraphNode,
   known: ReadonlyMap<string, Context | undefined>,
@@ -57,7 +59,7 @@ function contextBehind(
   return all;
 }
 
-/** A context and what stands farther away: of that, what the nearer does not tell. */
+/** The nearer context, with what only the farther one has; the greater `heft` of both. */
 function withBehind(near: Context, far: Context): Context {
   if (near === nothing || far === nothing) return near === nothing ? far : near;
   const model = near.model ?? far.model;
@@ -73,7 +75,7 @@ function hasAll(sizes: Context['sizes'], others: Context['sizes']): boolean {
   return true;
 }
 
-/** What a node tells those after it; names are looked up once. */
+/** The sizes, heft and model that a node itself gives to those after it; computed once for each node. */
 function tellers(graph: Graph): (id: string) => Context {
   const hefts = new Map<string, number>();
   const told = new Map<string, Context>();
@@ -105,12 +107,12 @@ function tellers(graph: Graph): (id: string) => Context {
   };
 }
 
-/** Models that enlarge pictures do by four, most of them, unless a node says otherwise. */
+/** Most models that enlarge a picture make each side four times as long; a node may declare another factor. */
 const MODEL_SCALE = 4;
 const scaleOf = ({ links }: GraphNode, sizes: ReadonlyMap<string, number>): number | undefined =>
   links.has('upscale_model') && !sizes.has('@upscale_by') ? MODEL_SCALE : undefined;
 
-/** Inputs by which loaders name the file of a model. */
+/** Names of inputs by which loaders name a model's file. */
 const FILES = ['ckpt_name', 'unet_name', 'model_name', 'model', 'model_path'];
 
 function modelOf({ literals }: GraphNode): string | undefined {
@@ -121,14 +123,14 @@ function modelOf({ literals }: GraphNode): string | undefined {
   return undefined;
 }
 
-/** A node's usual time is that with a picture of a megapixel. */
+/** The side of a picture of a megapixel, for which a node's usual time is. */
 const USUAL_SIDE = 1024;
 export const FRAMES = ['length', 'num_frames', 'frame_count', 'frames'];
 const SCALES = ['upscale_by', 'scale_by'];
 
 /**
- * How much a node works on, as the logarithm of pixels × pictures to one picture of a megapixel; `undefined` where nothing before it
- * tells a size. What it says itself counts more than what stands before it.
+ * The logarithm of pixels × pictures that a node works on, relative to one picture of a megapixel; `undefined` if
+ * neither the node nor any before it gives a size. The node's own inputs count before those of others.
  */
 export function amountOf({ literals, context: { sizes } }: Working): number | undefined {
   if (literals.size === 0 && sizes.size === 0) return undefined;
@@ -152,13 +154,13 @@ export function amountOf({ literals, context: { sizes } }: Working): number | un
   return Math.max(-MOST_LOG, Math.min(MOST_LOG, log));
 }
 
-/** What a node says itself under this name, else what stands before it. */
+/** The node's own number of this name, else the nearest before it. */
 function toldBy(literals: Working['literals'], sizes: ReadonlyMap<string, number>, name: string): number | undefined {
   const own = asNumber(literals.get(name));
   return own !== undefined && own > 0 ? own : sizes.get(SIZES.get(name) ?? '');
 }
 
-/** Numbers past this are none of sizes: e^14 are a million pictures. */
+/** The limit of an amount: e^14 is a million pictures. */
 const MOST_LOG = 14;
 
 interface Working {
@@ -166,11 +168,14 @@ interface Working {
   readonly context: Context;
 }
 
-/** The power of what it works on with which a node's time grows: a little less than twice as long for twice as much. */
+/** A node's time grows with this power of the amount: 1.7 times as long for twice as much. */
 export const BY_AMOUNT = 0.8;
 const MOST_TIMES = 30;
 
-/** How much longer nodes take for what they work on than the one that counts with the least: the second of two samplers for a larger picture. */
+/**
+ * How many times longer a node takes, for its amount, than the stepping node with the least: a second sampler at a
+ * larger size, say.
+ */
 export function sizesIn(
   graph: Graph,
   contexts: ReadonlyMap<string, Context | undefined>,

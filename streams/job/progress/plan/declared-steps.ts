@@ -2,14 +2,17 @@ import type { Graph, GraphNode } from '../../workflow';
 import type { Context } from './context';
 import { asNumber, isSeed } from './numbers';
 
-/** Inputs by which samplers, schedulers and trainers declare how many steps they take. */
+/** Names of inputs by which samplers, schedulers and trainers declare their steps. */
 const STEPS = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps', 'tiles'];
-/** No node makes more: a number past this is none of steps. */
+/** A greater number is no number of steps. */
 const MOST_STEPS = 1e9;
-/** How far a number or a scheduler is followed through reroutes and switches. */
+/** Through how many reroutes and switches a number or a scheduler is followed. */
 const HOPS = 12;
 
-/** The steps a node takes itself: those of a scheduler belong to the sampler that its `sigmas` lead to. */
+/**
+ * The steps that a node makes: its own, or those of the scheduler behind its `sigmas`, less what start and end leave
+ * out.
+ */
 export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
   const own = declaredSteps(graph, node) ?? sigmasOf(graph, node, HOPS);
   if (own === undefined) return undefined;
@@ -19,7 +22,9 @@ export function stepsOf(graph: Graph, node: GraphNode): number | undefined {
   return taken >= 1 ? taken : own;
 }
 
-/** Tiles of the picture of a node that enlarges it, tile by tile; `undefined` where the picture's size or theirs is not known. */
+/**
+ * The tiles of a node that enlarges a picture tile by tile; `undefined` if the size of picture or tiles is not known.
+ */
 export function tilesOf(
   graph: Graph,
   node: GraphNode,
@@ -36,7 +41,7 @@ export function tilesOf(
   return tiles >= 1 && tiles <= MOST_TILES ? tiles : undefined;
 }
 
-/** No picture has more. */
+/** A greater number is no number of tiles. */
 const MOST_TILES = 10_000;
 
 function declaredSteps(graph: Graph, node: GraphNode): number | undefined {
@@ -53,7 +58,7 @@ function sigmasOf(graph: Graph, node: GraphNode, hops: number): number | undefin
   return declaredSteps(graph, scheduler) ?? sigmasOf(graph, scheduler, hops - 1);
 }
 
-/** A number that a node declares, or that a primitive, reroute or switch before it does. */
+/** A number that a node declares, or gets from a primitive, through reroutes and switches. */
 export function numberOf(graph: Graph, node: GraphNode, name: string): number | undefined {
   const literal = asNumber(node.literals.get(name));
   if (literal !== undefined) return literal;

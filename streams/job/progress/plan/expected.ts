@@ -2,43 +2,43 @@ import { amountOf, FRAMES } from './context';
 import type { PlanNode } from './plan';
 import { unknown } from './priors';
 
-/** What a node is expected to take, in ms. */
+/** How long a node is expected to take; times in ms. */
 export interface Expected {
-  /** All before the first step: loading, warming up; all of it where it has none. */
+  /** The time before the first step, such as loading; all of it for a node without steps. */
   readonly fixedMs: number;
-  /** All after the last step, where that is known apart. */
+  /** The time after the last step, if that is known apart. */
   readonly afterMs?: number;
-  /** What it counts to after its first bar, one after the other, where it has several. */
+  /** The bars that it counts on after its first one. */
   readonly later?: readonly Phase[];
-  /** One step; 0 where it has none. */
+  /** The time of a step; 0 for a node without steps. */
   readonly stepMs: number;
-  /** Steps a round, and how often it counts through them: less than once where it ends early. */
+  /** Steps of a round, and rounds; less than one round if it ends early. */
   readonly steps: number;
   readonly rounds: number;
-  /** By how much the logarithm of the rounds varies from run to run; 0 where it is always the same number. */
+  /** The standard deviation of the logarithm of the rounds, from run to run; 0 if they are always the same. */
   readonly roundsSpread?: number;
-  /** Which share of its time it has the run to itself: 1 but where nodes ran side by side. */
+  /** The share of its time that it has for itself; less than 1 if nodes run beside it. */
   readonly alone: number;
-  /** Of a loop's last node: what it is guessed to repeat, and how often. */
+  /** Of a loop's last node: the nodes that the loop is guessed to repeat, and how often. */
   readonly repeats?: readonly Repeated[];
-  /** How sure that is: 0 a guess by its name, 1 measured on this very node. */
+  /** How sure it is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }
 
-/** One of the bars within a node: to how many steps it counts, and what it takes from the end of the one before. */
+/** One bar of a node that counts on several: its steps, and its time from the end of the bar before. */
 export interface Phase {
   readonly steps: number;
   readonly ms: number;
 }
 
-/** A node that a loop repeats, as it was expected when that was planned. */
+/** A node that a loop repeats `times` times, with its expected time when that was planned. */
 export interface Repeated {
   readonly node: PlanNode;
   readonly expected: Expected;
   readonly times: number;
 }
 
-/** What is known of nodes' durations on a server; `isCold` where models are loaded first. */
+/** How long a node is expected to take on a server; `isCold`: the run loads its models first. */
 export type Durations = (node: PlanNode, isCold: boolean) => Expected;
 
 export const phasesMs = (phases: readonly Phase[] = []): number => phases.reduce((sum, { ms }) => sum + ms, 0);
@@ -46,25 +46,25 @@ export const phasesMs = (phases: readonly Phase[] = []): number => phases.reduce
 export const totalMs = ({ fixedMs, stepMs, steps, rounds, afterMs = 0, later }: Expected): number =>
   fixedMs + stepMs * steps * rounds + afterMs + phasesMs(later);
 
-/** What is trusted less was not measured on the very node. */
+/** An expected time with less trust was not measured on the very node. */
 export const MEASURED_TRUST = 0.55;
 
-/** How much of that counts as sure: of what only its class tells, less than all. */
+/** The share of an expected time that counts as sure: less than 1 if only its class was measured. */
 export const sureShare = (trust: number): number => Math.min(1, 2 * trust);
 
-/** Rounds that vary by more say nothing of the end; nor do those of which no run was seen. */
+/** If rounds vary by more, or were never measured on the node, the node's end is not known. */
 const VARIES = 0.2;
 export const varies = ({ rounds, roundsSpread = 0, trust }: Expected): boolean =>
   roundsSpread > VARIES || (rounds > 1 && trust < MEASURED_TRUST);
 
-/** Of what a node will take, how much counts as sure. */
+/** The share of a node's expected time that counts as sure; 0 if its rounds vary. */
 export const sureOf = (expected: Expected): number => (varies(expected) ? 0 : sureShare(expected.trust));
 
-/** Steps of a distilled model are few and long: samplers' times differ less than their steps. */
+/** A distilled model makes few, long steps, so samplers' times differ less than their numbers of steps. */
 const USUAL_STEPS = 20;
 const STEPS_EXPONENT = -0.5;
 
-/** What a node's class makes one expect, where nothing was measured. */
+/** The expected time of a node by its class's name, if nothing was measured. */
 export const byName = (node: PlanNode): Expected => {
   const { type, steps, tiles, prior, size, listed, context } = node;
   const { fixedMs, stepMs } = prior;
@@ -77,7 +77,7 @@ export const byName = (node: PlanNode): Expected => {
   return guess(fixedMs, stepMs * factor, taken, listed * (tiles ?? prior.rounds ?? 1));
 };
 
-/** In one literal, of which V8 keeps all fields in the object itself. */
+/** One literal, so that V8 keeps all fields in the object itself. */
 const guess = (fixedMs: number, stepMs: number, steps: number, rounds: number): Expected => ({
   fixedMs,
   stepMs,
@@ -87,11 +87,11 @@ const guess = (fixedMs: number, stepMs: number, steps: number, rounds: number): 
   trust: 0,
 });
 
-/** Pictures that are saved, or changed, are of a size; the least takes some time, too. */
+/** The limits of a time that grows with the pixels, as a factor of that of a megapixel. */
 const MOST_PICTURES = 64;
 const LEAST_PICTURES = 1 / 12;
 
-/** How often more than usual, or on how much more, a node works that takes no steps. */
+/** The factor of the usual time for a node without steps, by how often it runs and what it works on. */
 function timesOf(node: PlanNode): number {
   const { prior, usesModel, size, listed, context } = node;
   const pictures = prior.isByPixel === true ? Math.exp(amountOf(node) ?? UNTOLD_AMOUNT) : 1;
@@ -100,8 +100,8 @@ function timesOf(node: PlanNode): number {
   return listed * Math.min(MOST_PICTURES, Math.max(LEAST_PICTURES, pictures)) * frames * (usesModel ? size : 1);
 }
 
-/** A picture of which nothing tells the size is taken for less than a megapixel. */
+/** The amount for a picture of unknown size: 0.4 megapixels. */
 const UNTOLD_AMOUNT = Math.log(0.4);
 
-/** So many times longer than a picture's takes the decoding of a video, beside the steps of its model. */
+/** How many times longer the decoding of a video takes than that of a picture. */
 const OF_A_VIDEO = 4;

@@ -2,7 +2,7 @@ import type { Graph, GraphNode } from '../../workflow';
 import { numberOf } from './declared-steps';
 import { wordsOf } from './priors';
 
-/** What a loop's last node repeats: all from its first one on, so often in all. */
+/** A loop, found at its last node: its first node, the nodes between, and how often it goes round in all. */
 export interface Loop {
   readonly first: string;
   readonly times: number;
@@ -11,13 +11,13 @@ export interface Loop {
 
 const BEGINS = /loop.*(start|open|begin)/i;
 const ENDS = /loop.*(end|close)/i;
-/** Inputs by which a loop's first node declares how often it goes round. */
+/** Names of inputs by which a loop's first node declares how often it goes round. */
 const TIMES = ['total', 'iterations', 'loop_count', 'loops', 'times', 'count', 'remaining'];
 const MOST_TIMES = 10_000;
-/** So many nodes are looked through for those of a loop. */
+/** How many nodes are searched for those of a loop. */
 const SEARCHED = 2_000;
 
-/** The loop that ends with this node, where it declares how often it goes round. */
+/** The loop that ends with this node, if it declares how often it goes round. */
 export function loopOf(graph: Graph, node: GraphNode): Loop | undefined {
   if (!ENDS.test(node.type)) return undefined;
   const first = node.inputs.find((id) => BEGINS.test(graph.get(id)?.type ?? ''));
@@ -31,7 +31,7 @@ export function loopOf(graph: Graph, node: GraphNode): Loop | undefined {
   return undefined;
 }
 
-/** The nodes that the last one waits for, and that wait for the first. */
+/** The nodes on the way from the first node to the last. */
 function bodyOf(graph: Graph, last: GraphNode, first: string): readonly string[] {
   const before = reachable(last.inputs, (id) => graph.get(id)?.inputs ?? []);
   const after = new Map<string, string[]>();
@@ -57,14 +57,16 @@ function reachable(from: readonly string[], next: (id: string) => readonly strin
   return seen;
 }
 
-/** A class that hands on one thing after the other: what comes after it is done for each. Its list may be made one thing again. */
+/**
+ * Classes that make a list: the nodes after one run once for each item, until a class of `ENDS_LISTS` joins the items.
+ */
 const LISTS = /\blist\b|for ?each|\bxy ?plot\b/;
 const NO_LISTS = /\b(join|merge)\b|\blist (to|length|count|select|pick|index|item|any)/;
 const ENDS_LISTS = /list to|rebatch|^(create|make) .*batch/;
-/** Nobody knows how long a list is before it was gone through. */
+/** The guessed length of a list, which is not known before it was worked through. */
 export const LISTED = 4;
 
-/** The nodes that are run for each thing of a list. */
+/** The nodes that run once for each item of a list. */
 export function listedIn(graph: Graph): ReadonlySet<string> {
   const known = new Map<string, Listing>();
   const makers: string[] = [];
@@ -87,7 +89,7 @@ export function listedIn(graph: Graph): ReadonlySet<string> {
   return reachable(first, (id) => after.get(id) ?? []);
 }
 
-/** Whether a class makes a list, and whether it makes one thing of one. */
+/** Whether a class makes a list, and whether it joins a list's items. */
 interface Listing {
   readonly makes: boolean;
   readonly ends: boolean;

@@ -1,7 +1,7 @@
 import type { Plan } from './plan';
 import type { Versions } from '../../../maps/versions';
 
-/** The workflow node that made a node: by its parents, else by its id (`5.0.0.2` was made by `5`). */
+/** The workflow's node that made a node: by its parent, else by its id (`5.0.0.2` was made by `5`). */
 export function ownerOf(
   { nodes }: Pick<Plan, 'nodes'>,
   id: string,
@@ -16,7 +16,7 @@ export function ownerOf(
   return ownerById(nodes, id);
 }
 
-/** The longest beginning of an id that is a node of the workflow. */
+/** The longest prefix of an id, cut at a `.`, that is a node of the workflow. */
 export function ownerById(nodes: { readonly has: (id: string) => boolean }, id: string): string | undefined {
   let end = id.lastIndexOf('.');
   for (let hops = 0; end > 0 && hops < HOPS_BY_ID; hops++) {
@@ -29,7 +29,10 @@ export function ownerById(nodes: { readonly has: (id: string) => boolean }, id: 
 
 const HOPS_BY_ID = 64;
 
-/** Whether a node waits for another: a lazy input is run in the midst of the node that asked for it. */
+/**
+ * Whether a node needs another, which is not over yet, among its inputs: a lazy input runs while the node that asked
+ * for it waits.
+ */
 export function needs({ nodes }: Plan, id: string, other: string, isOver: (id: string) => boolean): boolean {
   const open = [...(nodes.get(id)?.inputs ?? [])];
   const seen = new Set(open);
@@ -45,5 +48,5 @@ export function needs({ nodes }: Plan, id: string, other: string, isOver: (id: s
   return false;
 }
 
-/** Nodes looked through for one that another waits for. */
+/** How many nodes are searched. */
 const SEARCHED = 2_000;

@@ -6,39 +6,39 @@ import { hash } from './hash';
 import { listedIn, LISTED, loopOf, type Loop } from './loops';
 import { priorOf, takesSteps, type Prior } from './priors';
 
-/** One node of a workflow, as far as its time goes. */
+/** What of a workflow's node its time depends on. */
 export interface PlanNode {
   readonly id: string;
   readonly type: string;
   /** Its place among the nodes of the graph. */
   readonly place: number;
   readonly inputs: readonly string[];
-  /** A digest of their classes, each once: what comes as a list makes it run so often. */
+  /** A digest of the inputs' classes, each once: a class that makes a list makes the node run once for each item. */
   readonly fedBy: string;
-  /** Whether it works with a model, or with what one made: its time is another with another model. */
+  /** Whether it gets a model, or what one made: then its time depends on the model. */
   readonly usesModel: boolean;
-  /** The steps it will take, where its inputs or those of its scheduler declare them. */
+  /** The steps that it will make, if its inputs or those of its scheduler declare them. */
   readonly steps: number | undefined;
-  /** How often it counts through them, where its inputs and the size of its picture tell how many tiles that has. */
+  /** The tiles of its picture, each a round of its steps, if its inputs and the picture's size tell. */
   readonly tiles: number | undefined;
-  /** How much longer it takes for what it works on than the first node of the graph that counts does for that. */
+  /** How much longer it takes, for the size of what it works on, than the graph's stepping node with the least. */
   readonly size: number;
-  /** How often all it does is done, as far as a list before it tells. */
+  /** How often it runs: once for each item of a list before it, guessed as `LISTED`, else 1. */
   readonly listed: number;
-  /** The loop that it ends, where that tells how often it goes round. */
+  /** The loop that it ends, if that declares how often it goes round. */
   readonly loop: Loop | undefined;
-  /** What its class's name makes one expect. */
+  /** The expected time by its class's name. */
   readonly prior: Prior;
   readonly literals: GraphNode['literals'];
   readonly context: Context;
-  /** Of all nodes of the graph and their links. */
+  /** A digest of all the graph's nodes and links. */
   readonly shape: string;
 }
 
-/** What of a workflow will run, and what each node of it is to its time. */
+/** The nodes of a workflow for its progress, and which of them run. */
 export interface Plan {
   readonly nodes: ReadonlyMap<string, PlanNode>;
-  /** The nodes that ComfyUI runs for: those that save or show something, as far as their names tell. */
+  /** The output nodes, whose inputs ComfyUI runs: by their class names those that save or show something. */
   readonly outputs: readonly string[];
   /** The nodes that load models. */
   readonly loaders: readonly string[];
@@ -46,7 +46,7 @@ export interface Plan {
 
 const plans = new WeakMap<Graph, Plan>();
 
-/** The plan of a graph; made once for all that differ in seeds alone. */
+/** The plan of a graph; made once for all graphs that differ in seeds only. */
 export function planOf(graph: Graph): Plan {
   const like = seedless(graph);
   const known = plans.get(like);
@@ -56,10 +56,10 @@ export function planOf(graph: Graph): Plan {
   return plan;
 }
 
-/** Of one template all jobs have the same. */
+/** One copy of each digest: all jobs of one template have the same. */
 const once = copies(1_000);
 
-/** A sink of another name is left out where some sink saves or shows: ComfyUI never runs it. */
+/** Classes of output nodes. If any sink matches, the other sinks are left out: ComfyUI never runs them. */
 const SAVES = /save|preview|output|show|display|export|combine|send|upload|websocket|write|print|view/i;
 
 function madeFrom(graph: Graph): Plan {
@@ -78,10 +78,10 @@ function madeFrom(graph: Graph): Plan {
     const { prior, loads } = classOf(node, classes);
     const loop = loops < MOST_LOOPS && inLoops < MOST_IN_LOOPS ? loopOf(graph, node) : undefined;
     const own = takesSteps(prior) || node.literals.has('tiles') ? stepsOf(graph, node) : undefined;
-    // Each time that a loop goes round once more is a step of its last node.
+    // Each round of a loop after the first is a step of its last node.
     const steps = loop !== undefined && loop.times > 2 ? loop.times - 1 : own;
     if (loop !== undefined) [loops, inLoops] = [loops + 1, inLoops + loop.body.length];
-    // In one literal, of which V8 keeps all fields in the object itself.
+    // One literal, so that V8 keeps all fields in the object itself.
     nodes.set(id, {
       id,
       type,
@@ -107,11 +107,14 @@ function madeFrom(graph: Graph): Plan {
   return { nodes, outputs: (saving.length > 0 ? saving : sinks).map(({ id }) => id), loaders };
 }
 
-/** So many loops of a workflow are looked through, and so many nodes within all of them: to plan what is still to come costs a frame each of those. */
+/**
+ * How many loops of a workflow are looked for, and how many nodes they may have in all: a frame that plans anew visits
+ * each of those nodes.
+ */
 const MOST_LOOPS = 32;
 const MOST_IN_LOOPS = 2_000;
 
-/** Inputs by which a node gets a model, or what one made. */
+/** Names of inputs by which a node gets a model, or what one made. */
 const OF_A_MODEL = /model|clip|vae|samples|latent|pipe|guider|sigmas/;
 
 function getsModel({ links }: GraphNode): boolean {
@@ -119,7 +122,10 @@ function getsModel({ links }: GraphNode): boolean {
   return false;
 }
 
-/** A digest of the classes of these nodes, each once; `ofOne` are those made before of one class, as most nodes are fed by one. */
+/**
+ * A digest of the classes of these nodes, each once; `ofOne` caches those of a single class, as most nodes have one
+ * input.
+ */
 function fedBy(graph: Graph, inputs: readonly string[], ofOne: Map<string, string>): string {
   const [first = ''] = inputs;
   if (inputs.length > 1) return once(hash([...new Set(inputs.map((id) => graph.get(id)?.type ?? ''))].sort().join()));
@@ -131,13 +137,13 @@ function fedBy(graph: Graph, inputs: readonly string[], ofOne: Map<string, strin
   return digest;
 }
 
-/** What a class's name tells. */
+/** What follows from a class's name. */
 interface NodeClass {
   readonly prior: Prior;
   readonly loads: boolean;
 }
 
-/** By the class's name: of those that get a model, and of the others. */
+/** Caches by class: for nodes that get a model, and for the others. */
 interface Classes {
   readonly withModel: Map<string, NodeClass>;
   readonly without: Map<string, NodeClass>;

@@ -1,25 +1,25 @@
-/** What a node of a class takes where nothing was measured yet, in ms; for nodes that step, `stepMs` on top of it for each step. */
+/** How long a node of a class takes before anything was measured, ms: `fixedMs`, and `stepMs` more for each step. */
 export interface Prior {
   readonly fixedMs: number;
   readonly stepMs?: number;
-  /** How often it counts from the start: tiles. */
+  /** How many rounds of its steps it makes, for tiles say; 1 by default. */
   readonly rounds?: number;
-  /** Whether its time says nothing of the server's speed: a download, another service, a text as long as it gets. */
+  /** Whether its time says nothing of the server's speed: a download, another service, a text of any length. */
   readonly isApart?: boolean;
-  /** Whether it works on each pixel, and `fixedMs` is what a megapixel takes. */
+  /** Whether its time grows with the pixels; `fixedMs` is that of a megapixel. */
   readonly isByPixel?: boolean;
-  /** Whether it takes a video frame by frame. */
+  /** Whether it takes longer for a video, which it works through frame by frame. */
   readonly isByFrame?: boolean;
-  /** Whether the class brings a model of its own, which the first of its nodes loads: a detector. */
+  /** Whether the class has a model of its own, which the first of its nodes loads: a detector, say. */
   readonly loadsItself?: boolean;
 }
 
-/** What only hands something on. */
+/** Nodes that only hand a value on. */
 const handsOn: Prior = { fixedMs: 8 };
 
 /**
- * Orders of magnitude for ComfyUI's common classes on one present GPU, by the words of their names, first match first. They
- * only have to be right relative to one another, and only until a run was measured.
+ * Orders of magnitude for ComfyUI's common classes on a present GPU, by the words of their names; the first match
+ * counts. They need only be right relative to one another, and only until a run was measured.
  */
 const byClass: readonly (readonly [RegExp, Prior])[] = [
   [
@@ -38,14 +38,14 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     /\b(wan|hunyuan|ltxv?|video|svd|cog|mochi|animate).*\bsampler|\bsampler.*\b(wan|video)/,
     { fixedMs: 5_000, stepMs: 5_000 },
   ],
-  // Once for each face it finds.
+  // A detailer makes a round for each face that it finds.
   [/detailer/, { fixedMs: 1_500, stepMs: 900, rounds: 2 }],
   [/(?<!up)sampler|\bsampl(e|ing)$|inpaint.*generate/, { fixedMs: 1_500, stepMs: 900 }],
   [/vae ?loader|lora ?loader|upscale ?model ?loader|clip ?vision ?loader|embedding/, { fixedMs: 600 }],
   [/^load ?(image|mask|audio|video)\b/, { fixedMs: 40 }],
   [/download/, { fixedMs: 3_500, isApart: true }],
   [/loader|\bload.*model|checkpoint/, { fixedMs: 3_500 }],
-  // Services that are asked for a picture, or for a video.
+  // Nodes that ask another service for a video, or for a picture.
   [
     /^(kling|runway|veo|luma|minimax|hailuo|pika|pixverse|vidu|sora|moonvalley)|^(open ?ai|gemini|seedance).*video/,
     { fixedMs: 60_000, isApart: true },
@@ -74,11 +74,11 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     { fixedMs: 1_200, loadsItself: true },
   ],
 ];
-/** What only changes pixels or numbers, where it neither has a model nor makes a video. */
+/** Nodes that only change pixels or numbers, without a model, and make no video. */
 const light: Prior = { fixedMs: 30, isByPixel: true };
 const isLight = /^(?!.*\bvideo).*(latent|image|mask|conditioning)/;
 
-/** How much longer the step of a model takes, by the names of its loader and its file. */
+/** How many times longer a step takes with a model, by the name of its loader or its file. */
 const byModel: readonly (readonly [RegExp, number])[] = [
   [/wan|hunyuan|ltx|cogvideo|mochi|animatediff|svd|video/i, 2.5],
   [/flux|qwen|hidream|chroma|sd3|auraflow|z.?image/i, 2],
@@ -87,7 +87,7 @@ const byModel: readonly (readonly [RegExp, number])[] = [
 
 export const heftOf = (name: string): number => byModel.find(([pattern]) => pattern.test(name))?.[1] ?? 1;
 
-/** Of a class that nobody knows. */
+/** The prior of an unknown class. */
 export const unknown: Prior = { fixedMs: 800 };
 
 /** The words of a class's name: `KSamplerAdvanced` is `k sampler advanced`. */
@@ -100,12 +100,15 @@ export const wordsOf = (type: string): string =>
     .trim()
     .toLowerCase();
 
-/** The prior of a class; `hasModel` where a model is an input of it. */
+/** The prior of a class; `hasModel`: the node has an input `model`. */
 export function priorOf(type: string, hasModel = false): Prior {
   const words = wordsOf(type);
   const known = byClass.find(([name]) => name.test(words))?.[1];
   return known ?? (isLight.test(words) && !hasModel ? light : unknown);
 }
 
-/** Whether a class consumes the steps that its inputs declare: a scheduler only hands them on. Of a class nobody knows, it may. */
+/**
+ * Whether a class makes the steps that its inputs declare: a scheduler only hands them on; an unknown class may make
+ * them.
+ */
 export const takesSteps = (prior: Prior): boolean => prior === unknown || prior.stepMs !== undefined;

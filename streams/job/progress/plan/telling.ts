@@ -2,7 +2,10 @@ import { hash } from './hash';
 import { asNumber, isSeed } from './numbers';
 import type { PlanNode } from './plan';
 
-/** What a node's time may depend on, by name: numbers of its own and, under `@`, its steps and the size of what it works on. */
+/**
+ * The numbers that a node's time may depend on: its own by name and, under `@`, its steps and the sizes of what it
+ * works on.
+ */
 export function numbersOf({ literals, steps, context }: PlanNode): ReadonlyMap<string, number> {
   const numbers = new Map<string, number>();
   for (const [name, value] of literals) {
@@ -14,7 +17,10 @@ export function numbersOf({ literals, steps, context }: PlanNode): ReadonlyMap<s
   return numbers;
 }
 
-/** Names for a node with the inputs that matter, and its model: in this graph; and in any, where what feeds it is of the same classes. */
+/**
+ * Digests of a node with its model and the inputs that matter: as a node of this graph, and as one of any with such
+ * inputs.
+ */
 export function namesOf(node: PlanNode): readonly [inGraph: string, anywhere: string] {
   const { id, type, shape, literals, steps, context, fedBy, usesModel, listed } = node;
   const parts: string[] = [];

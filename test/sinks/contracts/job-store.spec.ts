@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
-import { embeddedStore } from '../../../../sinks/embedded/embedded-store';
-import { lmdbFile } from '../../../../sinks/embedded/file/lmdb-file';
-import { feedChannel } from '../../../../sinks/redis/feed/redis-feed';
-import { redisStore } from '../../../../sinks/redis/redis-store';
-import { sharedRedis } from '../../../support/redis/shared-redis';
-import { jobStoreContract } from './contract';
-import { PATIENCE_MS, until } from '../../../support/until';
+import { embeddedStore } from '../../../sinks/embedded/embedded-store';
+import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
+import { feedChannel } from '../../../sinks/redis/feed/redis-feed';
+import { redisStore } from '../../../sinks/redis/redis-store';
+import { sharedRedis } from '../../support/redis/shared-redis';
+import { jobStoreContract } from './job-store/contract';
+import { PATIENCE_MS, until } from '../../support/until';
 
 jobStoreContract('the embedded store', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'jobstream-'));
