@@ -32,7 +32,7 @@ import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 import { remember } from '../../streams/maps/remember';
 
-/** After a session's holder received the cancel, the store is checked after 100 ms, then at doubled waits up to 4 s. */
+/** Once a session's holder received the cancel, or no successor came in time, it is asked for at doubled waits of 100 ms to 4 s. */
 const HEARD_MS = 100;
 const SELDOM_MS = 4_000;
 /** While nobody receives it, it is sent again each 250 ms for the first 10 s: in that time a successor takes over. */
@@ -127,16 +127,17 @@ class Cancelling {
   #asking(promptId: string): Observable<never> {
     const { clock } = this.#env;
     const since = clock.now();
-    let heard = 0;
+    let wasHeard = false;
+    let doubled = 0;
     const waitMs = (outcome: Asked): number => {
       if (outcome === 'unheard' && clock.now() - since < SUCCESSION_MS) return UNHEARD_MS;
-      return Math.min(SELDOM_MS, HEARD_MS * 2 ** Math.min(heard, 10));
+      return Math.min(SELDOM_MS, HEARD_MS * 2 ** Math.min(doubled++, 10));
     };
     let nextMs = 0;
-    const ask$ = defer(() => this.#ask(promptId, heard > 0)).pipe(
+    const ask$ = defer(() => this.#ask(promptId, wasHeard)).pipe(
       tap((outcome) => {
         nextMs = waitMs(outcome);
-        if (outcome === 'heard') heard += 1;
+        wasHeard ||= outcome === 'heard';
       }),
     );
     const here$ = defer(() => this.#parts.local.states.changes(promptId));
