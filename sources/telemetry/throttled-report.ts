@@ -18,10 +18,10 @@ export function throttledReport(report: Report, clock: SchedulerLike): Report {
     const known = `${where} ${name} ${message}`.slice(0, 300);
     const now = clock.now();
     if (kinds.size >= MAX_KINDS && !kinds.has(known))
-      for (const [quiet, { at }] of kinds) if (now - at >= EVERY_MS) kinds.delete(quiet);
+      for (const [quiet, { at }] of kinds) if (!isLately(at, now)) kinds.delete(quiet);
     const kind = kinds.has(known) || kinds.size < MAX_KINDS ? known : 'others';
     const last = kinds.get(kind);
-    if (last !== undefined && now - last.at < EVERY_MS) {
+    if (last !== undefined && isLately(last.at, now)) {
       kinds.set(kind, { ...last, leftOut: last.leftOut + 1 });
       return;
     }
@@ -29,6 +29,9 @@ export function throttledReport(report: Report, clock: SchedulerLike): Report {
     report(where, last === undefined || last.leftOut === 0 ? error : withCount(error, last.leftOut));
   };
 }
+
+/** Also if the clock was set back since: it would silence a kind until it is where it was. */
+const isLately = (at: number, now: number): boolean => Math.abs(now - at) < EVERY_MS;
 
 function withCount(error: unknown, leftOut: number): unknown {
   if (!(error instanceof Error)) return error;

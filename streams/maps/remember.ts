@@ -19,3 +19,15 @@ export function copies(most: number): (text: string) => string {
     return text;
   };
 }
+
+/** Gives a value, or the one that had the key before it where that is the same: of what many jobs have, one copy is kept. Forgets all past so many keys. */
+export function likeLast<V>(isSame: (a: V, b: V) => boolean, most: number): (key: string, value: V) => V {
+  const values = new Map<string, V>();
+  return (key, value) => {
+    const last = values.get(key);
+    if (last !== undefined && isSame(last, value)) return last;
+    if (values.size >= most) values.clear();
+    values.set(key, value);
+    return value;
+  };
+}

@@ -41,6 +41,18 @@ test('[R16] kinds are told apart again once a second has passed: an hour later a
   expect(said.slice(-2)).toEqual(['frame: a', 'frame: b']);
 });
 
+test('a clock that is set back by an hour silences no kind', () => {
+  const said: unknown[] = [];
+  let at = 7_200_000;
+  const clock = Object.assign(new VirtualTimeScheduler(), { now: () => at });
+  const report = throttledReport((_, error) => said.push(error), clock);
+  const told = () => report('frame', new Error('no JSON'));
+  told();
+  at -= 3_600_000;
+  told();
+  expect(said).toHaveLength(2);
+});
+
 test('[R16] a frame that is too long is not read: told of as one that was missed', () => {
   const said: unknown[] = [];
   const origin = { clientId: 'c', serverUrl: 'http://comfy', at: 1 };

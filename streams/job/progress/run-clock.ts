@@ -1,5 +1,6 @@
 import { bounds } from '../../bounds';
 import { byName, type Durations, type Expected, type Repeated } from './plan/expected';
+import { expectations } from './expectations';
 import { addNode, type ClassToCome, type Sums } from './classes-to-come';
 import type { NodeRun } from './node/node-run';
 import type { Plan, PlanNode } from './plan/plan';
@@ -134,6 +135,7 @@ export const runWith = (
 export function planned(run: RunClock): RunClock {
   const isCold = run.plan.loaders.some((id) => !run.cached.has(id));
   const pending = new Map<string, Expected>();
+  const likeLast = expectations(run.plan, isCold);
   const byClass: Sums = new Map();
   const { nodes } = run.plan;
   const open = run.targets.flatMap((id) => nodes.get(id) ?? []);
@@ -146,7 +148,7 @@ export function planned(run: RunClock): RunClock {
     if (run.cached.has(id) || at?.doneAt !== undefined) continue;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
-      const expected = known ?? withLoop(run, node, run.durations(node, isCold));
+      const expected = known ?? withLoop(run, node, likeLast(node, run.durations(node, isCold)));
       pending.set(id, expected);
       addNode(byClass, node, expected);
     }

@@ -1,4 +1,5 @@
 import type { Graph } from '../../../job/workflow';
+import { likeLast } from '../../../maps/remember';
 import { sameNodes } from '../line/same-nodes';
 import { heatOf, kindOf } from './kinds';
 import { middleOf, type Observed } from './observed';
@@ -31,13 +32,26 @@ const SEEN_TRUST = 0.8;
 /** How long an estimate is reused while nothing new was seen, ms. */
 const SAME_MS = 5_000;
 
+/** The nodes of a workflow that are cached when it runs, and the heat of that run. */
+interface Cached {
+  readonly heat: string;
+  readonly ids: readonly string[];
+}
+
+/** How many heats of a server have their `Cached` and their estimate shared by all jobs, and how many nodes such a list has at most. */
+const SHARED_HEATS = 100;
+const SHARED_NODES = 1_000;
+const isSameList = ({ ids }: Cached, { ids: others }: Cached): boolean =>
+  ids.length === others.length && ids.every((id, n) => id === others[n]);
+const isSameEstimate = (a: Estimate, b: Estimate): boolean =>
+  a.ms === b.ms && a.sureMs === b.sureMs && a.trust === b.trust;
+
 /** What follows for a workflow from the one that runs before it. */
 interface After {
   /** The number of the workflow before. Not the graph itself, which would keep all that ever ran in memory. */
   readonly before: number;
   readonly like: ReadonlySet<string> | undefined;
-  readonly cached: readonly string[];
-  readonly heat: string;
+  readonly cached: Cached;
 }
 
 interface Known {
@@ -47,6 +61,13 @@ interface Known {
   readonly estimate: Estimate;
 }
 
+/** What is noted of one workflow, in one record: an entry in a `WeakMap` for each part takes 200 bytes more a job. */
+interface Noted {
+  readonly number: number;
+  after: After | undefined;
+  known: Known | undefined;
+}
+
 /**
  * How long runs will take: the median of the last runs of the same heat, with the plan if that was measured; else what
  * others of their kind took, scaled by the plans; else the plan; `undefined` if none of these is known.
@@ -54,10 +75,10 @@ interface Known {
 export class Estimates {
   readonly #observed: Observed;
   readonly #plans: Plans;
-  readonly #numbers = new WeakMap<Graph, number>();
+  readonly #noted = new WeakMap<Graph, Noted>();
   #numbered = 0;
-  readonly #after = new WeakMap<Graph, After>();
-  readonly #known = new WeakMap<Graph, Known>();
+  readonly #cachedLike = likeLast(isSameList, SHARED_HEATS);
+  readonly #estimateLike = likeLast(isSameEstimate, SHARED_HEATS);
 
   constructor(observed: Observed, plans: Plans) {
     this.#observed = observed;
@@ -67,40 +88,50 @@ export class Estimates {
   /** The estimate for some work; `before` is the workflow that runs before it, if known. */
   of(work: Work, before: Graph | undefined, at: number, live?: Live): Estimate | undefined {
     const { graph } = work;
-    const known = this.#known.get(graph);
+    const noted = this.#notedOf(graph);
+    const { known } = noted;
     const isFresh = known?.seen === this.#observed.count() && at >= known.at && at - known.at < SAME_MS;
-    if (isFresh && known.after.before === this.#numberOf(before) && known.after.heat !== live?.heat)
+    if (isFresh && known.after.before === this.#numberOf(before) && known.after.cached.heat !== live?.heat)
       return known.estimate;
-    if (graph.size === 0 || (!this.#after.has(graph) && !this.#plans.hasTime(graph.size))) return undefined;
+    if (graph.size === 0 || (noted.after === undefined && !this.#plans.hasTime(graph.size))) return undefined;
     const after = this.#afterOf(work, before);
     const estimate = this.#estimated(work, after, at, live);
-    if (estimate !== undefined && after.heat !== live?.heat)
-      this.#known.set(graph, { after, at, seen: this.#observed.count(), estimate });
+    if (estimate !== undefined && after.cached.heat !== live?.heat)
+      noted.known = { after, at, seen: this.#observed.count(), estimate };
     return estimate;
   }
 
-  #estimated(work: Work, { heat, cached }: After, at: number, live: Live | undefined): Estimate | undefined {
-    const planned = this.#plans.of(heat, work, cached, at);
+  #estimated(work: Work, { cached }: After, at: number, live: Live | undefined): Estimate | undefined {
+    const { heat, ids } = cached;
+    const planned = this.#plans.of(heat, work, ids, at);
     const plan = planned !== undefined && planned.trust >= TRUSTED ? [planned.ms] : [];
     const running = live?.heat === heat ? [live.ms] : [];
     const ms = middleOf([...plan, ...this.#observed.ofHeat(heat), ...running]);
-    if (ms !== undefined) return { ms, sureMs: ms, trust: Math.max(planned?.trust ?? 0, SEEN_TRUST), heat };
-    return planned && { ...(this.#likeOthers(planned, work, at) ?? planned), heat };
+    const told =
+      ms === undefined
+        ? planned && (this.#likeOthers(planned, work, at) ?? planned)
+        : { ms, sureMs: ms, trust: Math.max(planned?.trust ?? 0, SEEN_TRUST) };
+    if (told === undefined) return undefined;
+    return this.#estimateLike(heat, { ms: told.ms, sureMs: told.sureMs, trust: told.trust, heat });
   }
 
   /** The heat of some work, and whether nothing is cached for it. */
   heatOf(work: Work, before: Graph | undefined): { readonly heat: string; readonly isCold: boolean } {
-    const { heat, cached } = this.#afterOf(work, before);
-    return { heat, isCold: cached.length === 0 };
+    const { heat, ids } = this.#afterOf(work, before).cached;
+    return { heat, isCold: ids.length === 0 };
   }
 
   #numberOf(graph: Graph | undefined): number {
-    if (graph === undefined) return 0;
-    const known = this.#numbers.get(graph);
+    return graph === undefined ? 0 : this.#notedOf(graph).number;
+  }
+
+  #notedOf(graph: Graph): Noted {
+    const known = this.#noted.get(graph);
     if (known !== undefined) return known;
     this.#numbered += 1;
-    this.#numbers.set(graph, this.#numbered);
-    return this.#numbered;
+    const noted: Noted = { number: this.#numbered, after: undefined, known: undefined };
+    this.#noted.set(graph, noted);
+    return noted;
   }
 
   /** What another run of the kind took, for which more or less was cached, scaled by the ratio of the two plans. */
@@ -114,14 +145,16 @@ export class Estimates {
 
   /** The nodes that are cached after the workflow before; computed once for each pair. */
   #afterOf({ graph, targets }: Work, before: Graph | undefined): After {
-    const known = this.#after.get(graph);
+    const noted = this.#notedOf(graph);
+    const known = noted.after;
     const isLike = before !== undefined && kindOf(graph) === kindOf(before);
     const like = isLike ? this.#observed.cachedOf(kindOf(graph)) : undefined;
     const number = this.#numberOf(before);
     if (known !== undefined && known.before === number && known.like === like) return known;
-    const cached = before === undefined ? [] : sameNodes(graph, before, like);
-    const after: After = { before: number, like, cached, heat: heatOf(graph, cached.length, targets) };
-    this.#after.set(graph, after);
-    return after;
+    const ids = before === undefined ? [] : sameNodes(graph, before, like);
+    const cached = { heat: heatOf(graph, ids.length, targets), ids };
+    const isShared = ids.length <= SHARED_NODES;
+    noted.after = { before: number, like, cached: isShared ? this.#cachedLike(cached.heat, cached) : cached };
+    return noted.after;
   }
 }

@@ -106,6 +106,20 @@ test('what a class takes before its steps is another where its models are loaded
   expect(expected(other, '3', true).fixedMs).toBeGreaterThan(5 * expected(other, '3', false).fixedMs);
 });
 
+test('what is read from the store after each run tells the same of other numbers, also after two hundred that were all alike', () => {
+  const numbered = (cfg: number): Nodes =>
+    picture('a', 1024, 'SaveImage', { cfg, tile: 512, strength: 1, overlap: 64 });
+  const alike = aRunOf(numbered(8), 300);
+  const [kept, read] = [learned(), learned()];
+  for (let n = 0; n < 200; n++) {
+    kept.learn(ONE, alike, 1e7);
+    read.take(read.learn(ONE, alike, 1e7));
+  }
+  const other = planOf(graph(numbered(4))).nodes.get('3')!;
+  const [before, after] = [kept, read].map((known) => known.durationsOn(ONE)(other, true).stepMs);
+  expect(after! / before!).toBeCloseTo(1, 1);
+});
+
 test('what saves a picture takes as long whatever model made it', () => {
   const expected = knowing(aRunOf(picture('a', 1024, 'SaveImage'), 100));
   const other: Nodes = { ...picture('b', 1024, 'SaveImage'), '6': ['PreviewImage', { images: ['4', 0] }] };
