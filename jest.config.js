@@ -66,8 +66,8 @@ module.exports = {
   ],
   // For machines that are busy with much else: what a test waits for ends it, and `until` gives up before this.
   testTimeout: 240_000,
-  // Most tests wait for sockets and processes, so two cores carry eight; each worker more costs 2 s of a processor to get warm.
-  maxWorkers: availableParallelism() * 4,
+  // Most tests wait for sockets and processes, so two cores carry ten; each worker more costs 2 s of a processor to get warm.
+  maxWorkers: availableParallelism() * 5,
   reporters: ['default', '<rootDir>/test/support/jest/retried.js'],
   testSequencer: '<rootDir>/test/support/jest/longest-first.js',
 };
