@@ -6,29 +6,12 @@ import { StoreUnavailable, UnreadableState } from '../../../sinks/job-store';
 import { totalsOf } from '../../../sinks/listing/job-page';
 import { isSettled, standingOf, type JobState } from '../../../streams/job/job-state';
 import { eventually } from '../../support/until';
+import { aCompletedJob as end, aRunningJob as job } from '../support/a-running-job';
 
 const ada: Viewer = { userId: 'ada', role: 'user' };
 const service: Viewer = { userId: 'ada', role: 'service' };
 
 describe('what is known of all jobs', () => {
-  const job = (promptId: string, seq: number, more: Partial<JobState> = {}): JobState => ({
-    promptId,
-    type: 'image_generation',
-    userId: 'ada',
-    status: 'processing',
-    progress: seq,
-    startedAt: 1,
-    serverUrl: 'http://comfy',
-    phase: 'running',
-    updatedAt: seq,
-    via: 'websocket',
-    attempt: 1,
-    epoch: 1,
-    seq,
-    ...more,
-  });
-  const end = (promptId: string, seq: number) => job(promptId, seq, { status: 'completed', progress: 100 });
-
   /** News as it is when it comes. */
   type Heard = { readonly tag: 'live'; readonly live: LiveStates } | Exclude<WatchNews, { readonly tag: 'live' }>;
   const now = (news: WatchNews): Heard => (news.tag === 'live' ? { ...news, live: news.live() } : news);

@@ -2,23 +2,9 @@ import { image, outOfMemory, steps } from '../../support/comfyui/workflows';
 import { dropFile, untilTrue } from '../support/dashboard';
 import { eventually } from '../../support/until';
 import { settled, stateWhere } from '../support/settled';
-import {
-  closeBrowser,
-  closePage,
-  gateway,
-  open,
-  openBrowser,
-  openPage,
-  page,
-  row,
-  service,
-  submit,
-} from '../support/one-page';
+import { gateway, onePage, open, page, row, service, submit } from '../support/one-page';
 
-beforeAll(openBrowser);
-afterAll(closeBrowser);
-beforeEach(openPage);
-afterEach(closePage);
+onePage();
 
 test('a row shows what its job does, its bar goes up to the end, with a picture on the way', async () => {
   await open({ sub: 'rows' });

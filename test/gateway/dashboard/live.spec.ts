@@ -1,11 +1,8 @@
 import { image, outOfMemory } from '../../support/comfyui/workflows';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
-import { closeBrowser, closePage, open, openBrowser, openPage, page, row, service, submit } from '../support/one-page';
+import { onePage, open, page, row, service, submit } from '../support/one-page';
 
-beforeAll(openBrowser);
-afterAll(closeBrowser);
-beforeEach(openPage);
-afterEach(closePage);
+onePage();
 
 test('while it is connected it listens and does not ask again', async () => {
   const asked: string[] = [];

@@ -1,21 +1,8 @@
 import { outOfMemory } from '../../support/comfyui/workflows';
 import { tokenOf } from '../support/admission/tokens';
-import {
-  browser,
-  closeBrowser,
-  closePage,
-  gateway,
-  openBrowser,
-  openPage,
-  page,
-  row,
-  submit,
-} from '../support/one-page';
+import { browser, gateway, onePage, page, row, submit } from '../support/one-page';
 
-beforeAll(openBrowser);
-afterAll(closeBrowser);
-beforeEach(openPage);
-afterEach(closePage);
+onePage();
 
 test('without a token it asks for one, keeps it out of the address, and goes on', async () => {
   const { promptId } = await submit(outOfMemory(), 'asked');

@@ -11,26 +11,24 @@ export let gateway: RunningGateway;
 export let page: Page;
 let troubles: readonly string[];
 
-export const openBrowser = async () => {
-  browser = await startChromium();
-  gateway = await runningGateway({ auth: testAuth });
-};
-
-export const closeBrowser = async () => {
-  await browser.close();
-  await gateway.close();
-};
-
-/** A page without anything in it. */
-export const openPage = async () => {
-  ({ page, troubles } = await openScreen(browser));
-};
-
-/** Closes the page, in which nothing may have gone wrong. */
-export const closePage = async () => {
-  await page.close();
-  expect(troubles).toEqual([]);
-};
+/** Gives the spec its browser and gateway, and each test a page without anything in it, in which nothing may go wrong. */
+export function onePage(): void {
+  beforeAll(async () => {
+    browser = await startChromium();
+    gateway = await runningGateway({ auth: testAuth });
+  });
+  beforeEach(async () => {
+    ({ page, troubles } = await openScreen(browser));
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(troubles).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await gateway.close();
+  });
+}
 
 export const service = { sub: 'ops', role: 'service' };
 export const open = async (claims: Record<string, string>, rest = '') =>

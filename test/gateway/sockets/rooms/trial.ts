@@ -8,26 +8,13 @@ import type { Wire } from '../../../../gateway/sockets/wire';
 import { jobViews } from '../../../../gateway/wire/job-views';
 import { totalsOf } from '../../../../sinks/listing/job-page';
 import type { JobState } from '../../../../streams/job/job-state';
+import { aCompletedJob, aRunningJob } from '../../support/a-running-job';
 
 export const ada: Viewer = { userId: 'ada', role: 'user' };
 export const bob: Viewer = { userId: 'bob', role: 'user' };
 
-export const state = (seq: number): JobState => ({
-  promptId: 'j',
-  type: 'image_generation',
-  userId: 'ada',
-  status: 'processing',
-  progress: seq,
-  startedAt: 1,
-  serverUrl: 'http://comfy',
-  phase: 'running',
-  updatedAt: seq,
-  via: 'websocket',
-  attempt: 1,
-  epoch: 1,
-  seq,
-});
-export const end: JobState = { ...state(5), status: 'completed', progress: 100 };
+export const state = (seq: number): JobState => aRunningJob('j', seq);
+export const end: JobState = aCompletedJob('j', 5);
 
 /** A gateway whose looks at the store end when they are told to; `stored` is what a read finds. */
 export function trial(stored: () => Promise<JobState | undefined> = () => Promise.resolve(state(1))) {

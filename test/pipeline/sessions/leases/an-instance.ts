@@ -1,5 +1,16 @@
-import { EMPTY, NEVER, defer, map, of } from 'rxjs';
-import { concatMap, throwError, timer, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  concatMap,
+  defer,
+  map,
+  of,
+  throwError,
+  timer,
+  type Observable,
+  type SchedulerLike,
+  type Subscription,
+} from 'rxjs';
 import {
   defaultHoldingPolicy,
   holding,
