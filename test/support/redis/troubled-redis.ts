@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { lastValueFrom } from 'rxjs';
 import type { JobStore } from '../../../sinks/job-store';
-import { redisStore } from '../../../sinks/redis/redis-store';
+import { redisStore, type RedisStoreOptions } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from './redis-server';
 import { aState } from '../../sinks/a-state';
@@ -26,8 +26,8 @@ export async function start(...args: readonly string[]): Promise<RedisServer> {
   return server;
 }
 
-export function open(url: string): JobStore {
-  const store = redisStore({ url, report: (where, error) => reports.push(`${where}: ${String(error)}`) });
+export function open(url: string, more: Partial<RedisStoreOptions> = {}): JobStore {
+  const store = redisStore({ url, report: (where, error) => reports.push(`${where}: ${String(error)}`), ...more });
   stores.push(store);
   return store;
 }
