@@ -15,8 +15,9 @@ export interface FaultBenchOptions {
   /** Starts the instances, on the store that they have. */
   readonly start: StartStore;
   readonly seed: number;
-  /** How long everything is tormented. */
+  /** How long everything is tormented at least: a slow machine goes on until it has what `targets` ask for, up to `PATIENCE` times as long. */
   readonly ms: number;
+  readonly targets: Targets;
   /** How many jobs are to be live at a time. */
   readonly live: number;
   readonly everyMs: number;
@@ -25,6 +26,7 @@ export interface FaultBenchOptions {
 
 /** All that is known after a run. */
 export interface FaultRun {
+  readonly targets: Targets;
   readonly store: TestedStore;
   readonly load: Workload;
   readonly truth: Truth;
@@ -38,6 +40,13 @@ export interface FaultRun {
   readonly crashes: readonly string[];
 }
 
+/** What a run must reach. */
+export interface Targets {
+  readonly writes: number;
+  readonly killsAndStops: number;
+}
+
+const PATIENCE = 3;
 /** How long all that is live may take to end after the torment. */
 const CALM_MS = 100_000;
 
@@ -51,7 +60,10 @@ export async function faultBench<T>(options: FaultBenchOptions, tell: (run: Faul
   }
 }
 
-async function tormented(store: TestedStore, { seed, ms, live, everyMs, say }: FaultBenchOptions): Promise<FaultRun> {
+async function tormented(
+  store: TestedStore,
+  { seed, ms, targets, live, everyMs, say }: FaultBenchOptions,
+): Promise<FaultRun> {
   const { bench, feed } = store;
   const chance = seeded(seed);
   const known = truth();
@@ -72,14 +84,17 @@ async function tormented(store: TestedStore, { seed, ms, live, everyMs, say }: F
     say(`${takenOver.how}: ${takenOver.jobs} jobs taken over in ${takenOver.ms} ms`);
     takeOvers.push(takenOver);
   }
-  const end = Date.now() + ms;
+  const from = Date.now();
+  const end = from + ms;
+  const isEnough = (): boolean => guard.writes() >= targets.writes && doings.killsAndStops() >= targets.killsAndStops;
+  const isOver = (): boolean => Date.now() >= (isEnough() ? end : from + PATIENCE * ms);
   const saying = setInterval(() => {
-    const left = Math.round((end - Date.now()) / 1000);
+    const left = Math.max(0, Math.round((end - Date.now()) / 1000));
     say(
       `${left} s left, ${guard.writes()} writes, ${doings.killsAndStops()} kills and stops, ${load.orders.length} jobs`,
     );
   }, 20_000);
-  await doings.until(end, everyMs);
+  await doings.until(isOver, everyMs);
   await load.stop();
   const states = await calmed(store, load);
   clearInterval(saying);
@@ -91,7 +106,7 @@ async function tormented(store: TestedStore, { seed, ms, live, everyMs, say }: F
   feed.close();
   const log = await logOf(bench);
   return {
-    ...{ store, load, truth: known, mischief: doings, vigil: guard, states, takeOvers },
+    ...{ targets, store, load, truth: known, mischief: doings, vigil: guard, states, takeOvers },
     records: watchers.flatMap((each) => each.records),
     ofStore: store.findings(log),
     crashes: log.filter((line) => line.includes('"level":60') || line.includes('UnhandledPromise')),
@@ -110,9 +125,9 @@ async function calmed(store: TestedStore, load: Workload): Promise<readonly Know
   let states = await store.states();
   // What was answered while the store could not be reached is stored only later.
   const ordersStored = (): number => new Set(states.map(({ metadata }) => metadata?.['order'])).size;
-  const isOver = (): boolean =>
+  const hasEnded = (): boolean =>
     states.every(isSettled) && ordersStored() >= load.orders.length - load.unanswered.length;
-  while (!isOver() && Date.now() < calm) {
+  while (!hasEnded() && Date.now() < calm) {
     await sleep(500);
     states = await store.states();
   }

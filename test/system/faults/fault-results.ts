@@ -8,12 +8,6 @@ import { grouped } from '../verdicts/grouped';
 import { isForgotten } from '../verdicts/forgotten';
 import type { KnownState } from '../watching/watching';
 
-/** What a run of the bench must reach. */
-export interface Targets {
-  readonly writes: number;
-  readonly killsAndStops: number;
-}
-
 /** The state without its outputs and metadata; with its session, where the store tells it. */
 const short = ({ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure, ...rest }: KnownState) => ({
   ...{ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure: failure?.kind },
@@ -21,8 +15,8 @@ const short = ({ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, fa
 });
 
 /** The report of a run. */
-export function faultResults(run: FaultRun, targets: Targets): readonly Row[] {
-  const { store, load, mischief, vigil, records, takeOvers, ofStore, crashes } = run;
+export function faultResults(run: FaultRun): readonly Row[] {
+  const { targets, store, load, mischief, vigil, records, takeOvers, ofStore, crashes } = run;
   const found = findings(run);
   const saw = (some: string): number => records.filter(({ by }) => by === some).length;
   const kinds = grouped(mischief.happened, ({ what }) => what);

@@ -22,18 +22,19 @@ async function main(): Promise<void> {
   const store = given.value('store') ?? 'redis';
   const tested = STORES[store] ?? wrong(USAGE, `--store is one of ${Object.keys(STORES).join(', ')}, not ${store}`);
   console.log(`Fault bench of the ${store} store, ${minutes} min, seed ${seed}`);
+  const targets = { writes: minutes * tested.writesPerMinute, killsAndStops: Math.floor(minutes * 4) };
   const options = {
     ...{
       start: tested.start,
       seed,
       ms: minutes * 60_000,
+      targets,
       live: given.number('live', 210),
       everyMs: given.number('every', 5) * 1_000,
     },
     say: (line: string) => console.log(`  ${line}`),
   };
-  const targets = { writes: minutes * tested.writesPerMinute, killsAndStops: Math.floor(minutes * 4) };
-  const isMet = await faultBench(options, (run) => printed(faultResults(run, targets)));
+  const isMet = await faultBench(options, (run) => printed(faultResults(run)));
   if (!isMet) process.exitCode = 1;
 }
 

@@ -37,8 +37,8 @@ export interface Mischief {
   /** Whether a process runs, and is not stopped. */
   isAwake(pid: number): boolean;
   killsAndStops(): number;
-  /** Does one thing after the other until then, some of them at the same time. Resolves once all are over and everybody is up. */
-  until(end: number, everyMs: number): Promise<void>;
+  /** Does one thing after the other until it is over, some of them at the same time. Resolves once all are over and everybody is up. */
+  until(isOver: () => boolean, everyMs: number): Promise<void>;
 }
 
 export function mischief(store: TestedStore, truth: Truth, chance: Chance): Mischief {
@@ -48,9 +48,9 @@ export function mischief(store: TestedStore, truth: Truth, chance: Chance): Misc
     happened: doing.happened,
     isAwake: (pid) => !doing.asleep.has(pid) && instances.some((instance) => instance.isUp && instance.pid === pid),
     killsAndStops: () => doing.happened.filter(({ what }) => KILLS_AND_STOPS.has(what)).length,
-    until: async (end, everyMs) => {
+    until: async (isOver, everyMs) => {
       const acts: Promise<void>[] = [];
-      while (Date.now() < end) {
+      while (!isOver()) {
         acts.push(doing.act(doing.anyKind()));
         await sleep(everyMs * chance.between(0.7, 1.3));
       }
