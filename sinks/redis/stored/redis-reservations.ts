@@ -3,7 +3,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { RESERVED_S, UnreadableState, type JobStore } from '../../job-store';
 import type { RedisCommands } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
-import { toldOnce } from './told-once';
+import { toldOnce } from '../../codecs/told-once';
 
 /** The key of a name that a caller reserves. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;

@@ -12,7 +12,7 @@ import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
 import { filesKey } from './redis-files';
-import { toldOnce } from './told-once';
+import { toldOnce } from '../../codecs/told-once';
 
 /** The key of a job's workflow, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
