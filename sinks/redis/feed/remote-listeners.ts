@@ -1,7 +1,8 @@
-import { asyncScheduler, type Observable, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import type { Preview } from '../../../streams/board/board';
 import { bounds } from '../../../streams/bounds';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
+import type { Ask } from '../connection/commands';
 import type { RedisCommands } from '../connection/topology';
 import { encodePreview } from './preview.codec';
 import { feedChannel, previewChannel } from './redis-feed';
@@ -36,7 +37,7 @@ type Tell = Pick<RedisCommands, 'announce'>;
 
 export function remoteListeners(
   redis: Tell,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  ask: Ask,
   fenceOf: (promptId: string) => string,
   clock: SchedulerLike = asyncScheduler,
 ): RemoteListeners {

@@ -5,6 +5,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { toldOnce } from '../../codecs/told-once';
 import type { LeaseOutcome, Leases, Request, SessionKey } from '../../leases';
 import { isGone, thisProcess } from '../../process-identity';
+import type { Ask } from '../connection/commands';
 import type { RedisListener } from '../connection/listener';
 import type { LeaseScripts } from '../scripts/leases';
 import { decodeLeaseOwner, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
@@ -30,8 +31,7 @@ export type LeaseCommands = LeaseScripts &
 
 export interface RedisLeasesOptions {
   readonly redis: LeaseCommands;
-  /** Runs a command; errors with `StoreUnavailable`. */
-  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly ask: Ask;
   readonly listener: RedisListener;
   readonly ttlMs: number;
   readonly report: Report;
@@ -50,7 +50,7 @@ class RedisLeases implements Leases {
   readonly ttlMs: number;
   readonly released$: Observable<unknown>;
   readonly #redis: LeaseCommands;
-  readonly #ask: RedisLeasesOptions['ask'];
+  readonly #ask: Ask;
   readonly #listener: RedisListener;
   readonly #report: Report;
   readonly #onGone: () => void;
