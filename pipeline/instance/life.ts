@@ -203,7 +203,7 @@ const fulfilled =
 
 /** Ends all watching, writes what is unwritten, gives the sessions back, closes store and servers. Never rejects. */
 async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
-  const { servers, sessions, local, pictures, curves, writer, closeStore } = parts;
+  const { servers, sessions, local, pictures, durations, curves, writer, closeStore } = parts;
   const quietly = <T>(work$: Observable<T>): Observable<T> =>
     work$.pipe(
       reporting('closing', report),
@@ -215,6 +215,7 @@ async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   const shut$ = defer(() => (writer.close(), pictures.close(), closeStore()));
   const drained$ = merge(
     quietly(concat(writer.drain(DRAIN_MS), curves.flush().pipe(timeout(DRAIN_MS)))),
+    quietly(durations.flush().pipe(timeout(DRAIN_MS))),
     quietly(pictures.drained$.pipe(timeout({ first: DRAIN_MS, with: () => EMPTY }))),
   );
   await lastValueFrom(concat(drained$, quietly(released$), quietly(shut$)), {
