@@ -25,7 +25,7 @@ import type { Lookup } from '../looks/lookup';
 import { MARK } from '../looks/places';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
+import { NoAnswer, Refusal, Withheld, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
@@ -108,9 +108,7 @@ class Posting {
     this.#policy = policy;
     this.#report = report;
     this.#body = bodyOf(submission);
-    this.#startedAt = policy.clock.now();
-    this.#postedAt = this.#startedAt;
-    this.#failedAt = this.#startedAt;
+    this.#startedAt = this.#postedAt = this.#failedAt = policy.clock.now();
     this.#maybeSent = submission.maybePosted;
   }
 
@@ -122,12 +120,16 @@ class Posting {
 
   #post(n: number): Observable<BoardEvent> {
     const { wanted, cancelAsked, mayPost } = this.#submission;
+    // Asked again as the request leaves, which may be long after: by then another instance may have posted the job.
+    const assertWanted = (): void => {
+      if (!mayPost() || !wanted() || cancelAsked()) throw new Withheld('/prompt: not sent', false);
+    };
     const post$ = defer(() => {
       if (!wanted()) return EMPTY;
       if (cancelAsked()) return this.#refused(cancelledBeforeRun);
       this.#postedAt = this.#policy.clock.now();
       return this.#server.rest
-        .post('/prompt', this.#body, this.#policy.postMs)
+        .post('/prompt', this.#body, this.#policy.postMs, assertWanted)
         .pipe(concatMap((answer) => this.#verdict(answer)));
     });
     return concat(
@@ -155,6 +157,7 @@ class Posting {
 
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
+    if (error instanceof Withheld) return this.#post(n);
     this.#report('submit', error);
     this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refusedByServer(proxyRefusal(error));
