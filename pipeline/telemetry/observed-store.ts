@@ -12,13 +12,10 @@ const STORE = [
 ] as const satisfies readonly (keyof JobStore)[];
 
 /** A span around each write of a state. */
-export const tracedWrites = (
-  store: Pick<JobStore, 'put' | 'get' | 'remove'>,
-): Pick<JobStore, 'put' | 'get' | 'remove'> => ({
+export const tracedWrites = (store: Pick<JobStore, 'put' | 'get'>): Pick<JobStore, 'put' | 'get'> => ({
   put: (state, workflow) =>
     store.put(state, workflow).pipe(traced('jobstream.write', { 'jobstream.status': state.status })),
   get: (promptId) => store.get(promptId),
-  remove: (promptId) => store.remove(promptId),
 });
 
 /** The store; also tells `tell` how each call ended, how long it took, and how late the feed's states come. */
