@@ -7,8 +7,8 @@ import { timed } from './timed';
 
 const LEASES = ['hold', 'release', 'note', 'orphans', 'ask'] as const satisfies readonly (keyof Leases)[];
 const STORE = [
-  ...(['put', 'get', 'workflow', 'page', 'live', 'liveOf', 'usage'] as const),
-  ...(['keepFile', 'file', 'reserve', 'amend', 'learned', 'learn'] as const),
+  ...(['put', 'get', 'workflow', 'workflows', 'refile', 'page', 'live', 'liveOf', 'usage'] as const),
+  ...(['keepFile', 'file', 'remove', 'reserve', 'amend', 'learned', 'learn'] as const),
 ] as const satisfies readonly (keyof JobStore)[];
 
 /** A span around each write of a state. */
