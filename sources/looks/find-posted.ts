@@ -14,7 +14,7 @@ import {
 import { askedTogether } from '../../streams/operators/asked-together';
 import type { Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
-import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
+import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { inQueueAs } from './places';
 
 /**
@@ -36,7 +36,7 @@ export type FindPosted = (promptId: string) => Observable<string | undefined>;
 type Held = { readonly promptId: string } & ({ readonly id: string | undefined } | { readonly error: NoAnswer });
 
 /** Finds posted workflows on one server; those looked for at the same time share their requests. */
-export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
+export function findPosted(routes: JobRoutes, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
   const search = askedTogether((promptIds: readonly string[]) => searched(routes, promptIds), pauseMs, clock);
   return (promptId) =>
     search(promptId).pipe(
@@ -50,7 +50,7 @@ export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE
 }
 
 /** One search: in the queue first, then among the ended jobs. */
-function searched(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
+function searched(routes: JobRoutes, promptIds: readonly string[]): Observable<Held> {
   return routes.queue().pipe(
     map((queue) => heldIn(queue, promptIds)),
     // Other clients' workflows may make the queue too large to be read: ended jobs are found all the same, and no
@@ -80,7 +80,7 @@ function heldIn(queue: readonly Queued[], promptIds: readonly string[]) {
 }
 
 /** Looks for workflows among the ended jobs: for several, in the list first. */
-function ended(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
+function ended(routes: JobRoutes, promptIds: readonly string[]): Observable<Held> {
   if (promptIds.length < MIN_FOR_LIST) return oneByOne(routes, promptIds);
   return routes.ends().pipe(
     catchError((error: unknown) => {
@@ -100,7 +100,10 @@ function ended(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
 }
 
 /** Asks for each by its id. One that cannot be read holds up no other. */
-const oneByOne = ({ one, renamed }: Pick<Lookup, 'one' | 'renamed'>, promptIds: readonly string[]): Observable<Held> =>
+const oneByOne = (
+  { one, renamed }: Pick<JobRoutes, 'one' | 'renamed'>,
+  promptIds: readonly string[],
+): Observable<Held> =>
   from(promptIds).pipe(
     mergeMap(
       (promptId) =>

@@ -1,6 +1,6 @@
 import { asyncScheduler, lastValueFrom } from 'rxjs';
 import { cancel } from '../../../sources/rest/cancel';
-import { lookup } from '../../../sources/looks/lookup';
+import { jobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer, rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jittered } from '../../../streams/operators/backoff';
@@ -36,7 +36,7 @@ function asking(server: ComfyUIStandIn, timeoutMs = 2_000): Rest {
 }
 
 const asked = (client: Rest, promptId: string): Promise<unknown> =>
-  lastValueFrom(cancel(client, lookup(client), promptId), { defaultValue: 'asked' });
+  lastValueFrom(cancel(client, jobRoutes(client), promptId), { defaultValue: 'asked' });
 
 const short = () => steps({ steps: 3, secondsPerStep: 0.01 });
 const long = () => steps({ steps: 100, secondsPerStep: 0.02 });
@@ -111,7 +111,7 @@ describe.each(versions)('%s', (version) => {
       return 10;
     };
     const again = lastValueFrom(
-      cancel(client, lookup(client), running).pipe(
+      cancel(client, jobRoutes(client), running).pipe(
         reconnecting({ backoff: { steadyMs: 60_000, delayMs }, clock: asyncScheduler, isTransient }),
       ),
       { defaultValue: 'asked' },
@@ -128,7 +128,7 @@ describe.each(versions)('%s', (version) => {
     await until(() => server.executions.has(running));
     server.faults.busy(0.3);
     const hurried = asking(server, 100);
-    const again = cancel(hurried, lookup(hurried), running).pipe(
+    const again = cancel(hurried, jobRoutes(hurried), running).pipe(
       reconnecting({
         backoff: jittered({ firstMs: 20, maxMs: 100, steadyMs: 60_000 }, Math.random),
         clock: asyncScheduler,
@@ -168,7 +168,7 @@ test('[R8] a server that has proven to lack the newer routes is not asked for th
   const [running, waiting] = [await submit(server, long()), await submit(server, short())];
   await until(() => server.executions.has(running));
   const client = asking(server);
-  const routes = lookup(client);
+  const routes = jobRoutes(client);
   await lastValueFrom(routes.queue());
   const seen = server.requests.length;
   await lastValueFrom(cancel(client, routes, waiting), { defaultValue: 'asked' });
