@@ -52,7 +52,8 @@ function pagesOf({ one, ends, answers, renamed }: JobRoutes, told: Told, clock: 
     );
   };
   const nowhere = (runId: string, askedAt: number): Observable<BoardEvent> =>
-    renamed(runId).pipe(
+    renamed([runId]).pipe(
+      map((ids) => ids.get(runId)),
       concatMap((as) =>
         as === undefined
           ? of(told(runId, { tag: 'absent', askedAt }))

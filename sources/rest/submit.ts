@@ -22,13 +22,15 @@ import type { Report } from '../../streams/operators/reporting';
 import type { Prompt } from '../../streams/job/workflow';
 import type { FindPosted } from '../looks/find-posted';
 import type { JobRoutes } from '../looks/job-routes';
-import { MARK } from '../looks/places';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
+import { promptBody } from './prompt-body';
 import { NoAnswer, Refusal, Withheld, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
+  /** When it was not posted yet, ms since 1970. */
+  readonly since: number;
   readonly clientId: string;
   readonly prompt: Prompt;
   /** Whether the session's socket is open: frames before that would be missed. */
@@ -107,7 +109,7 @@ class Posting {
     this.#submission = submission;
     this.#policy = policy;
     this.#report = report;
-    this.#body = bodyOf(submission);
+    this.#body = promptBody(submission);
     this.#startedAt = this.#postedAt = this.#failedAt = policy.clock.now();
     this.#maybeSent = submission.maybePosted;
   }
@@ -169,7 +171,8 @@ class Posting {
   /** After a lost answer: looks for the job, and posts it again once `looks` looks found it nowhere. */
   #settle(n: number, good: number): Observable<BoardEvent> {
     const { looks, looksMs } = this.#policy;
-    return this.#server.find(this.#submission.promptId).pipe(
+    const { promptId, since } = this.#submission;
+    return this.#server.find(promptId, since).pipe(
       concatMap((id) => {
         if (id !== undefined) return this.#accepted(id);
         return good >= looks ? this.#post(n + 1) : concat(this.#wait(looksMs), this.#settle(n, good + 1));
@@ -232,19 +235,3 @@ class Posting {
 
 /** Whether it may get another place in the queue than the last. */
 const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
-
-/** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
-function bodyOf({ promptId, clientId, prompt }: Submission): string {
-  const { workflow, extraData = '{}', front, number, partialExecutionTargets } = prompt;
-  const mark = `"${MARK}":${JSON.stringify(promptId)}`;
-  const given = extraData.trim().slice(1, -1);
-  const rest = {
-    client_id: clientId,
-    prompt_id: promptId,
-    ...(front !== undefined && { front }),
-    ...(number !== undefined && { number }),
-    ...(partialExecutionTargets !== undefined && { partial_execution_targets: partialExecutionTargets }),
-  };
-  const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
-  return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
-}

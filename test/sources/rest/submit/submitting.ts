@@ -68,6 +68,7 @@ export function submitTo(
   const reports: unknown[] = [];
   const submission: Submission = {
     promptId,
+    since: Date.now(),
     clientId: CLIENT,
     prompt: { workflow: JSON.stringify(workflow) },
     linked: () => true,
