@@ -89,7 +89,7 @@ onEach('a job that finished while the server was out of reach is found finished'
 });
 
 onEach('a job that another one cancels has failed', async (version) => {
-  const server = await start({ version });
+  const server = await start({ version, faults: { mostSteps: 10 } });
   const { progress, result } = running(server.url, long());
   await until(() => (progress.at(-1) ?? 0) > 20);
   const { queue_running } = await get<Queue>(server, '/queue');
@@ -103,10 +103,11 @@ onEach('a job that another one cancels has failed', async (version) => {
 });
 
 onEach('a job that is queued is told of by its id, also by a client that did not post it', async (version) => {
-  const server = await start({ version });
+  const server = await start({ version, faults: { mostSteps: 5 } });
   const pod = aPod(server.url);
   const promptId = await pod.queueWorkflow(long());
   expect(['queued', 'processing']).toContain((await pod.getJobStatus(promptId)).status);
+  server.faults.mostSteps = Infinity;
   await finished(server, promptId);
   await pod.close();
   const another = aPod(server.url);
@@ -116,10 +117,11 @@ onEach('a job that is queued is told of by its id, also by a client that did not
 });
 
 onEach('no time-out posts again, and the job is told of to its end', async (version) => {
-  const server = await start({ version });
-  const pod = aPod(server.url, { timeout: 500 });
+  const server = await start({ version, faults: { mostSteps: 5 } });
+  const pod = aPod(server.url, { timeout: 1_500 });
   const { promptId, status, error } = await pod.executeWorkflow(long());
-  expect([status, error]).toEqual(['failed', 'Timeout after 500ms']);
+  expect([status, error]).toEqual(['failed', 'Timeout after 1500ms']);
+  server.faults.mostSteps = Infinity;
   await until(async () => (await pod.getJobStatus(promptId)).status === 'completed');
   expectOnce(server);
 });
@@ -159,7 +161,7 @@ test('an answer that is lost after the workflow was queued has nothing posted tw
 onEach(
   'a job that somebody deletes while it waits has failed, for good',
   async (version) => {
-    const server = await start({ version });
+    const server = await start({ version, faults: { mostSteps: 5 } });
     await submit(server, long());
     const pod = aPod(server.url);
     const promptId = await pod.queueWorkflow(steps({ steps: 2 }));
