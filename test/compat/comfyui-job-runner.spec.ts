@@ -8,7 +8,8 @@ import {
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, until } from '../support/comfyui/client/comfyui-client';
 import { freePort, startRedis, type RedisServer } from '../support/redis/redis-server';
-import { aPod, aRunner, closeAll, expectOnce, withLogin } from './support';
+import { eventually } from '../support/until';
+import { aPod, aRunner, closeAll, expectOnce, expectWarned, warnings, withLogin } from './support';
 
 let redisServer: RedisServer;
 let redis: Redis;
@@ -103,7 +104,9 @@ test('[R4] a server that does not answer leaves its jobs in progress', async () 
   const id = await runner.submitBaseImages(portrait);
   await runner.close();
   await server.kill();
+  warnings();
   expect(await runner.getJobStatus(id)).toEqual({ status: 'IN_PROGRESS' });
+  await eventually(() => expectWarned('ECONNREFUSED'));
   expect(await runner.healthCheck()).toBe(false);
 });
 

@@ -2,7 +2,7 @@ import { ComfyUIWebSocketClient, type ComfyUIJobResult } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { start, stopAll, submit, finished, until } from '../support/comfyui/client/comfyui-client';
 import { freePort } from '../support/redis/redis-server';
-import { aPod, closeAll, connected, expectOnce, expectRising, onEach } from './support';
+import { aPod, closeAll, connected, expectOnce, expectRising, expectWarned, onEach, warnings } from './support';
 
 afterEach(async () => {
   await closeAll();
@@ -52,9 +52,11 @@ onEach('a job of a pod client is heard as it runs, through dropped sockets too',
   const promptId = await aPod(server.url).queueWorkflow(steps({ steps: 20, secondsPerStep: 0.1 }));
   const { progress, ends } = heard(socket, promptId);
   await until(() => (progress.at(-1) ?? 0) > 20);
+  warnings();
   server.dropSockets('clean');
   await until(() => ends.length > 0);
   expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
+  expectWarned('socket: closed with code 1001');
   expectRising(progress);
   expectOnce(server);
 });
@@ -73,8 +75,10 @@ test('handlers may come before the job, and after its end', async () => {
 });
 
 test('a server that does not answer is given up in time', async () => {
-  const socket = new ComfyUIWebSocketClient({ connectionTimeout: 100 });
+  warnings();
+  const socket = new ComfyUIWebSocketClient({ connectionTimeout: 1_000 });
   await expect(socket.connect(`http://127.0.0.1:${await freePort()}`)).rejects.toThrow('WebSocket connection timeout');
+  expectWarned('ECONNREFUSED');
 });
 
 test('each connection has a client id of its own, and one that is there is used again', async () => {
