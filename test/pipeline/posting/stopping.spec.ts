@@ -47,8 +47,8 @@ test('a job that runs before its post is answered is stopped, and the answer not
   const submitted = a.pipeline.submit({ type: 'image_generation', userId: 'ada', workflow: JSON.stringify(long()) });
   const { promptId } = await queued;
   const job = a.watch(promptId);
-  await a.pipeline.cancel(promptId);
   await until(() => comfy.requests.some(({ path }) => path.endsWith('/prompt')));
+  await a.pipeline.cancel(promptId);
   comfy.faults.slowBodyMs = 0;
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
   await submitted;
