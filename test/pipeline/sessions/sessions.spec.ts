@@ -120,6 +120,7 @@ describe('any instance', () => {
     holdJobs();
     const job = await a.run(lasting(1));
     await job.where(progressed);
+    await until(async () => (await stored(job.promptId))?.status === 'processing');
     expect(await b.pipeline.get(job.promptId)).toMatchObject({ promptId: job.promptId, status: 'processing' });
     expect((await b.pipeline.list({ userId: 'ada' })).jobs.map(({ promptId }) => promptId)).toEqual([job.promptId]);
     expect((await a.pipeline.list()).jobs.map(({ promptId }) => promptId)).toEqual([job.promptId]);

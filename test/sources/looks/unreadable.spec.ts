@@ -8,7 +8,7 @@ import { answer, asking, expectCheapLooks, long, look, looking, NEW, short, take
 afterEach(expectCheapLooks);
 
 describe('answers that cannot be read', () => {
-  const small = { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 5 };
+  const small = { timeoutMs: 60_000, maxBytes: 65_536, breakAfter: 5 };
 
   test.each(['0.3.30', '0.3.64'] as const)('a queue too large does not keep an end of %s waiting', async (version) => {
     const { server } = await asking(version, { faults: { giantQueue: 50 } });
