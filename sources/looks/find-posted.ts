@@ -16,7 +16,7 @@ import {
 import { askedTogether } from '../../streams/operators/asked-together';
 import type { Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
-import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
+import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { inQueueAs } from './places';
 
 /**
@@ -44,7 +44,7 @@ interface Sought {
 }
 
 /** Finds posted workflows on one server; those looked for at the same time share their requests. */
-export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
+export function findPosted(routes: JobRoutes, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
   const search = askedTogether((sought: readonly Sought[]) => searched(routes, sought), pauseMs, clock);
   return (promptId, since) =>
     search({ promptId, since }).pipe(
@@ -58,7 +58,7 @@ export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE
 }
 
 /** One search: in the queue first, then among the ended jobs. */
-function searched(routes: Lookup, sought: readonly Sought[]): Observable<Held> {
+function searched(routes: JobRoutes, sought: readonly Sought[]): Observable<Held> {
   const promptIds = sought.map(({ promptId }) => promptId);
   const since = Math.min(...sought.map((each) => each.since));
   return routes.queue().pipe(
@@ -90,7 +90,7 @@ function heldIn(queue: readonly Queued[], promptIds: readonly string[]) {
 }
 
 /** Looks for workflows among the ended jobs: for several, in the list first. */
-function ended(routes: Lookup, promptIds: readonly string[], since: number): Observable<Held> {
+function ended(routes: JobRoutes, promptIds: readonly string[], since: number): Observable<Held> {
   if (promptIds.length < MIN_FOR_LIST) return oneByOne(routes, promptIds, since);
   return routes.ends().pipe(
     catchError((error: unknown) => {
@@ -112,7 +112,7 @@ function ended(routes: Lookup, promptIds: readonly string[], since: number): Obs
  * Asks for each by its id, then for all that are absent under ids of the server's own. One that cannot be read holds up
  * no other.
  */
-function oneByOne({ one, renamed }: Lookup, promptIds: readonly string[], since: number): Observable<Held> {
+function oneByOne({ one, renamed }: JobRoutes, promptIds: readonly string[], since: number): Observable<Held> {
   const held$ = from(promptIds).pipe(
     mergeMap(
       (promptId) =>

@@ -1,6 +1,6 @@
 import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { interruptsById, isRefusal, queueOf } from '../codecs/lookup.codec';
-import { lacksRoute, type Lookup } from '../looks/lookup';
+import { lacksRoute, type JobRoutes } from '../looks/job-routes';
 import { inQueueAs } from '../looks/places';
 import { NoAnswer, Unreadable, type Rest } from './rest';
 
@@ -8,10 +8,14 @@ import { NoAnswer, Unreadable, type Rest } from './rest';
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again
  * is harmless. Whether it stopped, frames and looks tell.
  */
-export const cancel = (rest: Rest, lookup: Pick<Lookup, 'answers' | 'isLegacy'>, promptId: string): Observable<never> =>
-  defer(() => (lookup.isLegacy() ? cancelLegacy(rest, promptId) : cancelById(rest, lookup, promptId)));
+export const cancel = (
+  rest: Rest,
+  routes: Pick<JobRoutes, 'answers' | 'isLegacy'>,
+  promptId: string,
+): Observable<never> =>
+  defer(() => (routes.isLegacy() ? cancelLegacy(rest, promptId) : cancelById(rest, routes, promptId)));
 
-const cancelById = (rest: Rest, { answers }: Pick<Lookup, 'answers'>, promptId: string): Observable<never> =>
+const cancelById = (rest: Rest, { answers }: Pick<JobRoutes, 'answers'>, promptId: string): Observable<never> =>
   rest.post(`/api/jobs/${encodeURIComponent(promptId)}/cancel`, '{}').pipe(
     concatMap((answer) => {
       if (lacksRoute(answer)) return cancelLegacy(rest, promptId);

@@ -21,7 +21,7 @@ import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import type { Prompt } from '../../streams/job/workflow';
 import type { FindPosted } from '../looks/find-posted';
-import type { Lookup } from '../looks/lookup';
+import type { JobRoutes } from '../looks/job-routes';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
 import { promptBody } from './prompt-body';
@@ -75,7 +75,7 @@ export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
 /** What posting needs of a server: all its posts share what they find out about it. */
 export interface PostingServer {
   readonly rest: Rest;
-  readonly lookup: Pick<Lookup, 'answers' | 'knowsWhetherIdsStay'>;
+  readonly routes: Pick<JobRoutes, 'answers' | 'knowsWhetherIdsStay'>;
   readonly find: FindPosted;
 }
 
@@ -145,7 +145,7 @@ class Posting {
   #verdict({ status, json }: Answer): Observable<BoardEvent> {
     if (status === 200 && acceptedCodec.is(json)) {
       const id = idText(json.prompt_id);
-      this.#server.lookup.knowsWhetherIdsStay(id === this.#submission.promptId);
+      this.#server.routes.knowsWhetherIdsStay(id === this.#submission.promptId);
       return this.#accepted(id, json.node_errors);
     }
     if (status < 400)
@@ -185,9 +185,9 @@ class Posting {
 
   /** R10: no retry without a health check before it; any answer since the failure is one, whoever asked. */
   #whenHealthy(n: number): Observable<BoardEvent> {
-    const { rest, lookup } = this.#server;
+    const { rest, routes } = this.#server;
     const isHealthy = rest.answeredAt() > this.#failedAt;
-    return (isHealthy ? of(true) : lookup.answers()).pipe(
+    return (isHealthy ? of(true) : routes.answers()).pipe(
       concatMap(() => this.#post(n + 1)),
       catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
     );

@@ -3,7 +3,7 @@ import { TestScheduler } from 'rxjs/testing';
 import type { Ends } from '../../../sources/codecs/history.codec';
 import type { Found, Queued } from '../../../sources/codecs/lookup.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
-import type { Lookup } from '../../../sources/looks/lookup';
+import type { JobRoutes } from '../../../sources/looks/job-routes';
 import { MARK } from '../../../sources/looks/places';
 import { NoAnswer, Unreadable } from '../../../sources/rest/rest';
 
@@ -38,7 +38,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
     if (unreadable.includes(id)) return new Unreadable('no JSON', true);
     return ended.includes(id) ? { tag: 'ended', outcome: [] } : { tag: 'absent' };
   };
-  const routes: Lookup = {
+  const routes: JobRoutes = {
     queue: () => asked('queue', queue),
     ends: () => asked('ends', ends),
     one: (id) => asked(`one ${id}`, one(id)),

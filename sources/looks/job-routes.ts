@@ -17,7 +17,7 @@ import { MARK } from './places';
 /**
  * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).
  */
-export interface Lookup {
+export interface JobRoutes {
   /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job by its id: in the queue, ended, or absent. */
@@ -68,8 +68,8 @@ export const lacksRoute = ({ status, json }: Answer): boolean =>
  * Asks through the cheapest routes the server has: `/api/jobs` if there is one, else `/queue` and `/history/{id}`. The
  * first answer tells which it has.
  */
-export function lookup(rest: Asked): Lookup {
-  const routes = new Routes(rest);
+export function jobRoutes(rest: Asked): JobRoutes {
+  const routes = new FoundRoutes(rest);
   return {
     queue: () => routes.queue(),
     one: (promptId) => routes.one(promptId),
@@ -81,7 +81,7 @@ export function lookup(rest: Asked): Lookup {
   };
 }
 
-class Routes implements Lookup {
+class FoundRoutes implements JobRoutes {
   readonly #rest: Asked;
   /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
