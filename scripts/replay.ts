@@ -1,6 +1,6 @@
 import { EMPTY, VirtualTimeScheduler, catchError, concat, filter, map } from 'rxjs';
 import { lookUp } from '../sources/looks/look-up';
-import { lookup, type Lookup } from '../sources/looks/lookup';
+import { jobRoutes, type JobRoutes } from '../sources/looks/job-routes';
 import { rejection } from '../sources/codecs/prompt.codec';
 import { VALUES, commandLine, wrong } from './command-line';
 import type { Recorded } from './recording/recording.codec';
@@ -53,7 +53,7 @@ class Replay {
   readonly #sockets = openSockets();
   readonly #texts = new Map<string, NewestFrames>();
   readonly #answers = recordedAnswers();
-  readonly #routes = lookup(this.#answers);
+  readonly #routes = jobRoutes(this.#answers);
 
   constructor(recorded: readonly Recorded[], report: Report, knowledge: Learned, readsEvery: boolean) {
     this.#recorded = recorded;
@@ -178,7 +178,7 @@ class Replay {
  */
 function lookThrough(
   board: Board,
-  routes: Lookup,
+  routes: JobRoutes,
   path: string | undefined,
   clock: VirtualTimeScheduler,
   take: (event: BoardEvent) => void,

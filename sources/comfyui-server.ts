@@ -7,7 +7,7 @@ import type { Report } from '../streams/operators/reporting';
 import { cancel } from './rest/cancel';
 import { findPosted } from './looks/find-posted';
 import { lookUp } from './looks/look-up';
-import { lookup } from './looks/lookup';
+import { jobRoutes } from './looks/job-routes';
 import { rest } from './rest/rest';
 import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
 import type { SocketListener } from './telemetry/socket-listener';
@@ -70,8 +70,8 @@ export function comfyUIServer(
   const plain = rest(address, undefined, clock);
   const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
-  const routes = lookup(client);
-  const posts = { rest: client, lookup: routes, find: findPosted(routes, clock) };
+  const routes = jobRoutes(client);
+  const posts = { rest: client, routes, find: findPosted(routes, clock) };
   return {
     url: address.url,
     name: address.name,

@@ -195,11 +195,12 @@ export const bounds = {
   previewBytes: 4 << 20,
   /**
    * A job's previews for watchers at other instances: bytes of one, and how many a second. `announcedAtOnce`: messages
-   * of one job under way to them; more are dropped.
+   * of one job under way to them; more are dropped. `announcedJobs`: jobs that an instance knows to be watched there.
    */
   sharedPreviewBytes: 256 << 10,
   sharedPreviewsPerSecond: 5,
   announcedAtOnce: 32,
+  announcedJobs: 20_000,
   /** Of a report: metrics, characters of a metric's name and of `stage`, outputs, and characters of one output. */
   metrics: 20,
   metricNameLength: 64,

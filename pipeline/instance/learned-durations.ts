@@ -1,17 +1,4 @@
-import {
-  Subject,
-  bufferTime,
-  concatMap,
-  defer,
-  exhaustMap,
-  filter,
-  ignoreElements,
-  interval,
-  merge,
-  startWith,
-  tap,
-  type Observable,
-} from 'rxjs';
+import { EMPTY, defer, exhaustMap, ignoreElements, interval, merge, startWith, tap, type Observable } from 'rxjs';
 import type { Env } from '../env';
 import type { JobStore } from '../../sinks/job-store';
 import type { Change } from '../../streams/board/board';
@@ -19,7 +6,7 @@ import type { Durations } from '../../streams/job/progress/plan/expected';
 import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
-/** How long new durations are collected before they are written together, ms. */
+/** How often new durations are written, all together, ms. */
 const KEPT_AFTER_MS = 5_000;
 /** How often the durations that other instances learnt are read, ms. */
 const READ_MS = 300_000;
@@ -32,31 +19,36 @@ export interface LearnedDurations {
   readonly learn: (measured: Change & { readonly tag: 'measured' }) => void;
   /** Reads and writes the stored durations while subscribed to. Emits nothing; reports what the store cannot do. */
   readonly kept$: Observable<never>;
+  /** Writes the durations that are not written yet; likewise. */
+  readonly flush: () => Observable<never>;
 }
 
 export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { clock, report }: Env): LearnedDurations {
   const known = learned();
-  const news$ = new Subject<readonly LearnedEntry[]>();
+  const unwritten = new Map<string, string | undefined>();
+  const noted = (entries: readonly LearnedEntry[]): void => {
+    for (const [key, text] of entries) unwritten.set(key, text);
+  };
   const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
   // Entries that exceed the bound here are removed from the store, too (R16): else each instance would store again what
   // another has dropped.
-  const taken = (entries: readonly LearnedEntry[]): void => {
-    const gone = known.take(entries).slice(0, FORGOTTEN);
-    if (gone.length > 0) news$.next(gone);
-  };
+  const taken = (entries: readonly LearnedEntry[]): void => noted(known.take(entries).slice(0, FORGOTTEN));
+  const flush = (): Observable<never> =>
+    defer(() => {
+      if (unwritten.size === 0) return EMPTY;
+      const entries = [...unwritten];
+      unwritten.clear();
+      return attempted(store.learn(entries));
+    });
   const read$ = interval(READ_MS, clock).pipe(
     startWith(0),
     exhaustMap(() => attempted(defer(() => store.learned()).pipe(tap(taken)))),
   );
-  const written$ = news$.pipe(
-    bufferTime(KEPT_AFTER_MS, clock),
-    filter((news) => news.length > 0),
-    // Of several entries under one key the last is written.
-    concatMap((news) => attempted(defer(() => store.learn([...new Map(news.flat()).entries()])))),
-  );
+  const written$ = interval(KEPT_AFTER_MS, clock).pipe(exhaustMap(flush));
   return {
     durationsOn: known.durationsOn,
-    learn: ({ serverUrl, run, at }) => news$.next(known.learn(serverUrl, run, at)),
+    learn: ({ serverUrl, run, at }) => noted(known.learn(serverUrl, run, at)),
     kept$: merge(written$, read$).pipe(ignoreElements()),
+    flush,
   };
 }

@@ -6,7 +6,7 @@ import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { RememberedKeys } from './remembered-keys';
 import type { Reads } from '../reads/reads';
 import type { Transit } from '../sessions/transit';
-import type { JobStore } from '../../sinks/job-store';
+import type { JobStore, Usage } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
@@ -44,7 +44,7 @@ export interface NewJob {
    */
   readonly stateOf: (as: Identity, now: number) => JobState;
   readonly workflow?: StoredWorkflow;
-  /** Bytes of the workflow. */
+  /** Bytes of the workflow and its extra data. */
   readonly bytes: number;
   /** Has the job watched; its first event puts it on the board. `stored`: another instance may take it up. */
   readonly first: (state: JobState, stored: boolean) => Observable<BoardEvent>;
@@ -120,36 +120,40 @@ const untilOpened =
       );
     });
 
-/** Lets a user submit within the limits; jobs that are being submitted at the moment count too. */
+/** Lets a user submit within the limits; jobs that are being submitted at the moment, and their bytes, count too. */
 function perUser(
   { store, board, limits }: Pick<BeginningParts, 'store' | 'board' | 'limits'>,
   attempted: <T>(work$: Observable<T>) => Observable<T>,
 ) {
-  const submitting = new Map<string, number>();
+  const submitting = new Map<string, Usage>();
+  const underWay = (userId: string): Usage => submitting.get(userId) ?? { jobs: 0, bytes: 0 };
+  const count = (userId: string, jobs: 1 | -1, bytes: number): void => {
+    const before = underWay(userId);
+    const after = { jobs: before.jobs + jobs, bytes: before.bytes + jobs * bytes };
+    if (after.jobs === 0) submitting.delete(userId);
+    else submitting.set(userId, after);
+  };
   return async (
     userId: string,
     bytes: number,
     submit: (counted: () => void) => Promise<JobState>,
   ): Promise<JobState> => {
-    const before = submitting.get(userId) ?? 0;
-    submitting.set(userId, before + 1);
+    const before = underWay(userId);
+    count(userId, 1, bytes);
     let counts = true;
     const counted = (): void => {
-      if (!counts) return;
+      if (counts) count(userId, -1, bytes);
       counts = false;
-      const left = (submitting.get(userId) ?? 1) - 1;
-      if (left === 0) submitting.delete(userId);
-      else submitting.set(userId, left);
     };
     try {
       const here = { jobs: board.countOfUser(userId), bytes: 0 };
       const usage = await lastValueFrom(attempted(store.usage(userId)), { defaultValue: here });
-      if (usage.jobs + before >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
+      if (usage.jobs + before.jobs >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
       if (board.nodesOfUser(userId) >= limits.nodes)
         throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
+      const others = usage.bytes + before.bytes;
       // A user's only workflow may exceed the limit: it is as large as a request's body may be.
-      if ((usage.bytes > 0 || before > 0) && usage.bytes + bytes > limits.bytes)
-        throw new TooManyJobs('bytes of stored workflows', limits.bytes);
+      if (others > 0 && others + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
       return await submit(counted);
     } finally {
       counted();

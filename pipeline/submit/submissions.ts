@@ -40,9 +40,12 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
 
   function submitAs(request: SubmitRequest, prompt: Prompt, as?: Identity): Promise<JobState> {
     const { url } = choice.asked(request.server, request.type);
+    const { workflow, extraData = '' } = prompt;
     return beginnings.begin(
       {
-        ...{ userId: request.userId, bytes: prompt.workflow.length, workflow: { tag: 'unposted', prompt } },
+        userId: request.userId,
+        bytes: workflow.length + extraData.length,
+        workflow: { tag: 'unposted', prompt },
         stateOf: (identity, now) => firstState(request, url, identity, now),
         first: (state, isStored) => posting.first(state, prompt, isStored),
       },

@@ -7,18 +7,15 @@ import { timed } from './timed';
 
 const LEASES = ['hold', 'release', 'note', 'orphans', 'ask'] as const satisfies readonly (keyof Leases)[];
 const STORE = [
-  ...(['put', 'get', 'workflow', 'page', 'live', 'liveOf', 'usage'] as const),
-  ...(['keepFile', 'file', 'reserve', 'amend', 'learned', 'learn'] as const),
+  ...(['put', 'get', 'workflow', 'workflows', 'refile', 'page', 'live', 'liveOf', 'usage'] as const),
+  ...(['keepFile', 'file', 'remove', 'reserve', 'amend', 'learned', 'learn'] as const),
 ] as const satisfies readonly (keyof JobStore)[];
 
 /** A span around each write of a state. */
-export const tracedWrites = (
-  store: Pick<JobStore, 'put' | 'get' | 'remove'>,
-): Pick<JobStore, 'put' | 'get' | 'remove'> => ({
+export const tracedWrites = (store: Pick<JobStore, 'put' | 'get'>): Pick<JobStore, 'put' | 'get'> => ({
   put: (state, workflow) =>
     store.put(state, workflow).pipe(traced('jobstream.write', { 'jobstream.status': state.status })),
   get: (promptId) => store.get(promptId),
-  remove: (promptId) => store.remove(promptId),
 });
 
 /** The store; also tells `tell` how each call ended, how long it took, and how late the feed's states come. */

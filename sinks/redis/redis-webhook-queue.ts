@@ -1,6 +1,7 @@
 import { catchError, concatMap, from, ignoreElements, map, mergeMap, of, toArray, type Observable } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
+import type { Ask } from './connection/commands';
 import { WholeKeys } from './connection/whole-keys';
 import type { JobScripts } from './scripts/jobs';
 import type { HookScripts } from './scripts/webhook-queue';
@@ -17,7 +18,7 @@ type Claimed = { readonly hook: Hook } | { readonly error: unknown } | undefined
 /** Hooks in Redis, claimed by one instance at a time. */
 export function redisHooks(
   redis: HookScripts & Pick<JobScripts, 'dropForeign'>,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  ask: Ask,
   mayHaveLost$: Observable<unknown>,
   report: Report,
 ): Hooks {

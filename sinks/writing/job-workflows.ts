@@ -49,12 +49,6 @@ export class JobWorkflows {
     else if (workflow !== undefined) this.#keep(promptId, workflow);
   }
 
-  drop(promptId: string): void {
-    this.#waiting.delete(promptId);
-    this.#rescued.delete(promptId);
-    this.#forget(promptId);
-  }
-
   #keep(promptId: string, workflow: StoredWorkflow): void {
     this.#forget(promptId);
     if (workflow.tag === 'outline') return;

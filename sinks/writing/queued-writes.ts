@@ -40,7 +40,7 @@ interface Write {
   readonly urgent: boolean;
 }
 
-type WrittenStore = Pick<JobStore, 'put' | 'get' | 'remove'>;
+type WrittenStore = Pick<JobStore, 'put' | 'get'>;
 
 class QueuedWrites implements WriteBehind {
   readonly #store: WrittenStore;
@@ -139,14 +139,6 @@ class QueuedWrites implements WriteBehind {
     return defer(() => {
       const waiting = this.#unwritten.get(promptId);
       return waiting === undefined ? this.#store.get(promptId) : of(waiting);
-    });
-  }
-
-  remove(promptId: string): Observable<boolean> {
-    return defer(() => {
-      this.#unwritten.drop(promptId);
-      this.#workflows.drop(promptId);
-      return this.#store.remove(promptId);
     });
   }
 

@@ -7,7 +7,6 @@ export interface UnwrittenStates {
   readonly put: (state: JobState) => void;
   /** Call when a write of this state has ended. If the job has a newer state, that one waits from now on. */
   readonly tried: (state: JobState) => void;
-  readonly drop: (promptId: string) => void;
   readonly all: () => readonly JobState[];
   readonly size: () => number;
   /** How long the job that has waited longest has waited, ms; 0 if none waits. */
@@ -18,10 +17,6 @@ export function unwrittenStates(clock: SchedulerLike): UnwrittenStates {
   const states = new Map<string, JobState>();
   /** By `promptId`, in the order in which they began to wait: the first has waited longest. */
   const since = new Map<string, number>();
-  const drop = (promptId: string): void => {
-    states.delete(promptId);
-    since.delete(promptId);
-  };
   return {
     get: (promptId) => states.get(promptId),
     put: (state) => {
@@ -31,10 +26,9 @@ export function unwrittenStates(clock: SchedulerLike): UnwrittenStates {
     tried: (state) => {
       const { promptId } = state;
       const isNewest = states.get(promptId) === state;
-      if (isNewest) drop(promptId);
-      else if (since.delete(promptId)) since.set(promptId, clock.now());
+      if (isNewest) states.delete(promptId);
+      if (since.delete(promptId) && !isNewest) since.set(promptId, clock.now());
     },
-    drop,
     all: () => [...states.values()],
     size: () => states.size,
     oldestMs: () => {

@@ -41,8 +41,6 @@ export interface WriteBehind {
   waiting(promptId: string): JobState | undefined;
   /** The state that waits to be written, else the stored one; see `JobStore.get`. */
   get(promptId: string): Observable<JobState | undefined>;
-  /** Forgets a job, here and in the store. Emits whether the store had it; errors with `StoreUnavailable`. */
-  remove(promptId: string): Observable<boolean>;
   /** The states that wait to be written, one per job. */
   unwritten(): readonly JobState[];
   /** How many states wait to be written. */

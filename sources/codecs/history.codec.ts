@@ -134,16 +134,28 @@ export function historyIdsOf(json: unknown, mark: string, asked: number): Ends |
   return { ids, isAll: entries.length < asked };
 }
 
-/** The id under which history holds the job whose extra data `isIt` accepts. */
-export function historyIdOf(
-  json: unknown,
-  isIt: (extraData: Readonly<Record<string, unknown>>) => boolean,
-): string | undefined {
+/** A part of history: the ids of its jobs, by the ids that we posted them under. */
+export interface Marked {
+  readonly ids: ReadonlyMap<string, string>;
+  /** Whether the server remembers no others. */
+  readonly isAll: boolean;
+  /** When the first of them began, ms since 1970; ∞ if none says. */
+  readonly oldestAt: number;
+}
+
+/** Reads the marks in `GET /history?max_items=…`; entries that cannot be read have none. */
+export function markedIn(json: unknown, mark: string, asked: number): Marked | undefined {
   if (!t.UnknownRecord.is(json)) return undefined;
-  return Object.entries(json).find(([, entry]) => {
-    const extraData = extraDataOf(entry);
-    return extraData !== undefined && isIt(extraData);
-  })?.[0];
+  const entries = Object.entries(json);
+  const ids = new Map<string, string>();
+  let oldestAt = Number.POSITIVE_INFINITY;
+  for (const [id, entry] of entries) {
+    const posted = extraDataOf(entry)?.[mark];
+    if (typeof posted === 'string') ids.set(posted, id);
+    const { startedAt = oldestAt } = isHistoryEntry(entry) ? startedIn(messagesOf(entry.status)) : {};
+    oldestAt = Math.min(oldestAt, startedAt);
+  }
+  return { ids, isAll: entries.length < asked, oldestAt };
 }
 
 function extraDataOf(entry: unknown): Readonly<Record<string, unknown>> | undefined {

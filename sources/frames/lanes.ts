@@ -20,6 +20,8 @@ export interface Lane {
   start: number;
   end: number;
   isLent: boolean;
+  /** The lane that was lent the socket's buffer before this one. */
+  lentBefore: Lane | undefined;
   /** The buffer to which waiting frames are copied; a longer frame may need another. */
   copy: Buffer | undefined;
   /** The read in which the frame waits, if that is kept as it is. */
@@ -123,6 +125,7 @@ const newLane = (promptId: string, idAt: number): Lane => ({
   start: 0,
   end: 0,
   isLent: false,
+  lentBefore: undefined,
   copy: undefined,
   page: undefined,
   heldBytes: 0,

@@ -2,7 +2,7 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
 import { overtakable, promptIdEnd, promptIdStart } from './frame-head';
 import { frameLanes, type Lane, type Lanes } from './lanes';
-import type { ReadingTime } from './reading-time';
+import type { Pace, ReadingTime } from './reading-time';
 import { waitingLine, type WaitingLine } from './waiting-line';
 
 /**
@@ -49,7 +49,7 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
   const { read, clock, time } = options;
   const lanes = frameLanes();
   const line = waitingLine();
-  const held = heldClock(clock);
+  const held = heldClock(clock, time);
   const { readOne, readWaiting, readDue, flush, told } = reader(options, lanes, line, held);
   let tick: Subscription | undefined;
 
@@ -73,11 +73,11 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     else if (now - lane.stateAt < SAID_MS) return;
     else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
     const hasRoom = line.hasRoom(lane, end - start);
-    if (!hasRoom || (now >= lane.nextAt && time.allows(held.wallOf(now)))) {
+    if (!hasRoom || (now >= lane.nextAt && time.allows(held.wall()))) {
       readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
       return;
     }
-    lane.dueAt = Math.max(lane.nextAt, now + time.pace(held.wallOf(now)).waitMs);
+    lane.dueAt = Math.max(lane.nextAt, now + held.pace().waitMs);
     line.wait(lane, bytes, start, end, now);
     tick ??= clock.schedule(onTick, TICK_MS);
   };
@@ -106,22 +106,27 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
 }
 
 /**
- * A clock of whole ms since the start, asked once for all unread frames that come together: asked for each, it took a
- * tenth of their time. `letGo` has it asked again. It goes on if the machine's clock is set back: frames would wait
- * until that is where it was. `wallOf` gives ms since 1970.
+ * A clock of whole ms since the start, and the pace of its time, asked once for all unread frames that come together:
+ * asked for each, they took a tenth of their time and left two numbers behind. `letGo` has them asked again. It goes on
+ * if the machine's clock is set back: frames would wait until that is where it was. `wall` and `wallOf` give ms since
+ * 1970.
  */
-function heldClock(clock: SchedulerLike) {
+function heldClock(clock: SchedulerLike, time: ReadingTime) {
   let startedAt = clock.now();
   let last = 0;
-  let asked: number | undefined;
-  const ask = (): number => {
+  let asked: { readonly now: number; readonly wall: number; readonly pace: Pace } | undefined;
+  const ask = () => {
     const wall = clock.now();
     if (wall < startedAt + last) startedAt = wall - last;
     last = Math.floor(wall - startedAt);
-    return last;
+    const held = startedAt + last;
+    return { now: last, wall: held, pace: time.pace(held) };
   };
+  const held = () => (asked ??= ask());
   return {
-    now: (): number => (asked ??= ask()),
+    now: (): number => held().now,
+    wall: (): number => held().wall,
+    pace: (): Pace => held().pace,
     wallOf: (time: number): number => startedAt + time,
     letGo: (): void => {
       asked = undefined;
@@ -138,7 +143,7 @@ function reader(
 ) {
   const readOne = (lane: Lane, frame: Buffer, now: number, spend = time.spend, cameAt = now): number => {
     line.leave(lane);
-    const { spaceMs, spreadMs } = time.pace(held.wallOf(now));
+    const { spaceMs, spreadMs } = held.pace();
     lane.readAt = now;
     lane.nextAt = now + Math.round(spaceMs + spreadMs * (random() - 0.5));
     const tookMs = spend(() => {
@@ -158,7 +163,7 @@ function reader(
     readDue: (now: number): boolean => {
       let spentMs = 0;
       for (const lane of line.lanes()) {
-        if (spentMs >= TURN_MS || !time.allows(held.wallOf(now))) break;
+        if (spentMs >= TURN_MS || !time.allows(held.wall())) break;
         if (lane.dueAt <= now) spentMs += readWaiting(lane);
       }
       return spentMs < TURN_MS;

@@ -34,7 +34,8 @@ export interface WaitingLine {
 
 export function waitingLine(): WaitingLine {
   const line = new Set<Lane>();
-  const lent: Lane[] = [];
+  /** The lanes whose frame waits in the socket's own buffer: a list, as an array that is emptied grows anew in each read. */
+  let lent: Lane | undefined;
   const spare = spareBytes();
   const pages = keptPages();
   let heldBytes = 0;
@@ -55,7 +56,8 @@ export function waitingLine(): WaitingLine {
       if (lane.isLent) return;
       pages.leave(lane);
       lane.isLent = true;
-      lent.push(lane);
+      lane.lentBefore = lent;
+      lent = lane;
     },
     leave: (lane) => {
       if (lane.waiting === undefined) return;
@@ -69,20 +71,21 @@ export function waitingLine(): WaitingLine {
     },
     settle: (bytes) => {
       let much = bytes.length * MUCH;
-      for (const { waiting, start, end } of lent) if (waiting === bytes) much -= end - start;
+      for (let lane = lent; lane !== undefined; lane = lane.lentBefore)
+        if (lane.waiting === bytes) much -= lane.end - lane.start;
       const page = much <= 0 ? pages.kept(bytes) : undefined;
-      for (const lane of lent) {
+      for (let lane = lent; lane !== undefined; lane = lane.lentBefore) {
         lane.isLent = false;
         if (lane.waiting === bytes && page !== undefined) pages.join(lane, page);
         else if (lane.waiting !== undefined) copyOut(lane, lane.waiting, spare.take);
       }
-      lent.length = 0;
+      lent = undefined;
       return page === undefined ? bytes : pages.free(bytes.length);
     },
     clear: () => {
       for (const lane of line) lane.waiting = undefined;
       line.clear();
-      lent.length = 0;
+      lent = undefined;
     },
   };
 }

@@ -1,4 +1,5 @@
 import {
+  EMPTY,
   catchError,
   concat,
   concatMap,
@@ -8,13 +9,14 @@ import {
   mergeMap,
   of,
   take,
+  toArray,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
 import { askedTogether } from '../../streams/operators/asked-together';
 import type { Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
-import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
+import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { inQueueAs } from './places';
 
 /**
@@ -24,10 +26,10 @@ import { inQueueAs } from './places';
 const PAUSE_MS = 1_000;
 
 /**
- * The id under which a server holds the workflow that was posted as `promptId`; `undefined` if it holds none. Errors
- * with `NoAnswer`.
+ * The id under which a server holds the workflow that was posted as `promptId`, not before `since` (ms since 1970);
+ * `undefined` if it holds none. Errors with `NoAnswer`.
  */
-export type FindPosted = (promptId: string) => Observable<string | undefined>;
+export type FindPosted = (promptId: string, since: number) => Observable<string | undefined>;
 
 /**
  * The result of a search for one workflow: the id that the server has it under, no id if it has none, or why that is
@@ -35,11 +37,17 @@ export type FindPosted = (promptId: string) => Observable<string | undefined>;
  */
 type Held = { readonly promptId: string } & ({ readonly id: string | undefined } | { readonly error: NoAnswer });
 
+/** A workflow to look for, and when it was not posted yet. */
+interface Sought {
+  readonly promptId: string;
+  readonly since: number;
+}
+
 /** Finds posted workflows on one server; those looked for at the same time share their requests. */
-export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
-  const search = askedTogether((promptIds: readonly string[]) => searched(routes, promptIds), pauseMs, clock);
-  return (promptId) =>
-    search(promptId).pipe(
+export function findPosted(routes: JobRoutes, clock: SchedulerLike, pauseMs = PAUSE_MS): FindPosted {
+  const search = askedTogether((sought: readonly Sought[]) => searched(routes, sought), pauseMs, clock);
+  return (promptId, since) =>
+    search({ promptId, since }).pipe(
       filter((held) => held.promptId === promptId),
       take(1),
       map((held) => {
@@ -50,7 +58,9 @@ export function findPosted(routes: Lookup, clock: SchedulerLike, pauseMs = PAUSE
 }
 
 /** One search: in the queue first, then among the ended jobs. */
-function searched(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
+function searched(routes: JobRoutes, sought: readonly Sought[]): Observable<Held> {
+  const promptIds = sought.map(({ promptId }) => promptId);
+  const since = Math.min(...sought.map((each) => each.since));
   return routes.queue().pipe(
     map((queue) => heldIn(queue, promptIds)),
     // Other clients' workflows may make the queue too large to be read: ended jobs are found all the same, and no
@@ -60,10 +70,10 @@ function searched(routes: Lookup, promptIds: readonly string[]): Observable<Held
       return of({ error, held: [], missed: promptIds });
     }),
     concatMap((found) => {
-      if (!('error' in found)) return concat(from(found.held), ended(routes, found.missed));
+      if (!('error' in found)) return concat(from(found.held), ended(routes, found.missed, since));
       const { error } = found;
       const nowhere = (each: Held): Held => ('id' in each && each.id === undefined ? { ...each, error } : each);
-      return oneByOne(routes, found.missed).pipe(map(nowhere));
+      return oneByOne(routes, found.missed, since).pipe(map(nowhere));
     }),
   );
 }
@@ -80,38 +90,57 @@ function heldIn(queue: readonly Queued[], promptIds: readonly string[]) {
 }
 
 /** Looks for workflows among the ended jobs: for several, in the list first. */
-function ended(routes: Lookup, promptIds: readonly string[]): Observable<Held> {
-  if (promptIds.length < MIN_FOR_LIST) return oneByOne(routes, promptIds);
+function ended(routes: JobRoutes, promptIds: readonly string[], since: number): Observable<Held> {
+  if (promptIds.length < MIN_FOR_LIST) return oneByOne(routes, promptIds, since);
   return routes.ends().pipe(
     catchError((error: unknown) => {
       if (!(error instanceof Unreadable)) throw error;
       return of(undefined);
     }),
     concatMap((ends) => {
-      if (ends === undefined) return oneByOne(routes, promptIds);
+      if (ends === undefined) return oneByOne(routes, promptIds, since);
       const { ids, isAll } = ends;
       const isTold = (promptId: string): boolean => isAll || ids.has(promptId);
       const told = promptIds.filter(isTold).map((promptId): Held => ({ promptId, id: ids.get(promptId) }));
       const untold = promptIds.filter((promptId) => !isTold(promptId));
-      // `renamed` is left out: the list holds jobs under ids of the server's own, too.
-      return concat(from(told), oneByOne({ one: routes.one, renamed: () => of(undefined) }, untold));
+      return concat(from(told), oneByOne(routes, untold, since));
     }),
   );
 }
 
-/** Asks for each by its id. One that cannot be read holds up no other. */
-const oneByOne = ({ one, renamed }: Pick<Lookup, 'one' | 'renamed'>, promptIds: readonly string[]): Observable<Held> =>
-  from(promptIds).pipe(
+/**
+ * Asks for each by its id, then for all that are absent under ids of the server's own. One that cannot be read holds up
+ * no other.
+ */
+function oneByOne({ one, renamed }: JobRoutes, promptIds: readonly string[], since: number): Observable<Held> {
+  const held$ = from(promptIds).pipe(
     mergeMap(
       (promptId) =>
         one(promptId).pipe(
-          concatMap((found) => (found.tag === 'absent' ? renamed(promptId) : of(promptId))),
-          map((id): Held => ({ promptId, id })),
-          catchError((error: unknown) => {
-            if (!(error instanceof NoAnswer)) throw error;
-            return of<Held>({ promptId, error });
-          }),
+          map((found): Held => ({ promptId, id: found.tag === 'absent' ? undefined : promptId })),
+          catchError((error: unknown) => of<Held>({ promptId, error: noAnswer(error) })),
         ),
       CONCURRENT_DETAILS,
     ),
+    toArray(),
   );
+  return held$.pipe(
+    concatMap((all) => {
+      const isAbsent = (held: Held): boolean => 'id' in held && held.id === undefined;
+      const [absent, others] = [all.filter(isAbsent), all.filter((held) => !isAbsent(held))];
+      const renamed$ = renamed(
+        absent.map(({ promptId }) => promptId),
+        since,
+      ).pipe(
+        concatMap((ids) => absent.map(({ promptId }): Held => ({ promptId, id: ids.get(promptId) }))),
+        catchError((error: unknown) => absent.map(({ promptId }): Held => ({ promptId, error: noAnswer(error) }))),
+      );
+      return concat(from(others), absent.length === 0 ? EMPTY : renamed$);
+    }),
+  );
+}
+
+function noAnswer(error: unknown): NoAnswer {
+  if (error instanceof NoAnswer) return error;
+  throw error;
+}

@@ -17,7 +17,7 @@ import { runIdOf } from '../../streams/job/job-state';
 import type { Ends } from '../codecs/history.codec';
 import type { Found, Queued } from '../codecs/lookup.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
-import { CONCURRENT_DETAILS, MIN_FOR_LIST, type Lookup } from './lookup';
+import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { MARK, placesOf } from './places';
 
 /** For how long jobs are asked for one by one after the queue could not be read, ms. */
@@ -32,7 +32,7 @@ interface Pages {
   readonly details: (some: readonly Job[]) => Observable<BoardEvent>;
 }
 
-function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: SchedulerLike): Pages {
+function pagesOf({ one, ends, answers, renamed }: JobRoutes, told: Told, clock: SchedulerLike): Pages {
   const detail = (job: Job, isQueueKnown: boolean): Observable<BoardEvent> => {
     const runId = runIdOf(job.state);
     const askedAt = clock.now();
@@ -52,7 +52,8 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
     );
   };
   const nowhere = (runId: string, askedAt: number): Observable<BoardEvent> =>
-    renamed(runId).pipe(
+    renamed([runId]).pipe(
+      map((ids) => ids.get(runId)),
       concatMap((as) =>
         as === undefined
           ? of(told(runId, { tag: 'absent', askedAt }))
@@ -92,7 +93,7 @@ function pagesOf({ one, ends, answers, renamed }: Lookup, told: Told, clock: Sch
  * may have another id, which an old server gave it. If the queue cannot be read (other clients' workflows are in it),
  * each job is asked for by its id.
  */
-export function lookUp(routes: Lookup, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
+export function lookUp(routes: JobRoutes, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
   let unreadUntil = 0;
   const told: Told = (promptId, fact) => ({ promptId, at: clock.now(), ...fact });
   const { oneByOne, details } = pagesOf(routes, told, clock);

@@ -13,7 +13,7 @@ import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';
 import { leftAlone } from './left-alone';
-import { lengthOf, sent } from './request-body';
+import { lengthOf, sent, type Body } from './request-body';
 import type { ServerAddress } from '../server-address';
 
 /** An answer that means something: any status but 5xx and 429, and never an HTML page. */
@@ -43,6 +43,8 @@ export class NoAnswer extends Error {
 export class Unreadable extends NoAnswer {}
 /** The request was not sent: the server has not been answering, or asked with a 429 to be left alone. */
 export class NotAsked extends NoAnswer {}
+/** The request was given up before its last piece was sent: the server has not got it, and is not to blame. */
+export class Withheld extends NotAsked {}
 /** A proxy refuses the request for good, with an HTML page or a redirect: asked again, it says the same. */
 export class Refusal extends NoAnswer {
   constructor(
@@ -59,7 +61,8 @@ export interface Rest {
   readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
-  readonly post: (path: string, json: string, timeoutMs?: number) => Observable<Answer>;
+  /** `assertWanted` is called as the request, and each piece of it, is to be sent; errors with what it throws. */
+  readonly post: (path: string, json: string, timeoutMs?: number, assertWanted?: () => void) => Observable<Answer>;
   /**
    * Resolves with an open response, its body unread, of that `Range` where one is given. Rejects with `NoAnswer`, also
    * if all connections for files are busy for too long.
@@ -97,21 +100,23 @@ export function rest(
   let answeredAt = 0;
   const alone = leftAlone(clock, () => new NotAsked('not asked, the server wants to be left alone for a while', false));
   const ask = asker(agent, { url, headers }, limits.maxBytes, alone.heed);
-  const asking = (path: string, init: Init, timeoutMs: number): Observable<Answer> =>
-    withDeadline(timeoutMs, (signal) => alone.after(() => breaker.execute(() => ask(path, init, signal)))).pipe(
+  const asking = (path: string, body: Body | undefined, timeoutMs: number): Observable<Answer> =>
+    withDeadline(timeoutMs, (signal) => alone.after(() => breaker.execute(() => ask(path, body, signal)))).pipe(
       tap({
         next: ({ status }) => {
           if (status < 400) answeredAt = clock.now();
         },
-        error: (error: unknown) => (answeredAt = error instanceof NoAnswer && isAnswer(error) ? clock.now() : 0),
+        error: (error: unknown) => {
+          if (!(error instanceof Withheld)) answeredAt = isAnswer(error) ? clock.now() : 0;
+        },
       }),
       catchError((error: unknown) => throwError(() => asNoAnswer(error, path))),
     );
 
   return {
     url,
-    get: (path) => asking(path, { method: 'GET' }, limits.timeoutMs),
-    post: (path, json, timeoutMs = limits.timeoutMs) => asking(path, { method: 'POST', body: json }, timeoutMs),
+    get: (path) => asking(path, undefined, limits.timeoutMs),
+    post: (path, text, timeoutMs = limits.timeoutMs, assertWanted) => asking(path, { text, assertWanted }, timeoutMs),
     open: opener(outputs, { url, headers }, limits.timeoutMs),
     answeredAt: () => answeredAt,
     disown: () => (answeredAt = 0),
@@ -134,11 +139,6 @@ const breakerAfter = (failures: number): CircuitBreakerPolicy =>
 
 type Address = Pick<ServerAddress, 'url' | 'headers'>;
 
-interface Init {
-  readonly method: 'GET' | 'POST';
-  readonly body?: string;
-}
-
 /** One request and what its answer says; rejects with `NoAnswer`. */
 function asker(
   dispatcher: Dispatcher,
@@ -146,15 +146,12 @@ function asker(
   maxBytes: number,
   heed: (status: number, retryAfter: unknown) => void,
 ) {
-  return async (path: string, init: Init, signal: AbortSignal): Promise<Answer> => {
+  return async (path: string, body: Body | undefined, signal: AbortSignal): Promise<Answer> => {
     try {
-      const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
+      const type = body && { 'content-type': 'application/json', ...lengthOf(body) };
       const response = await request(`${url}${path}`, {
-        method: init.method,
-        ...(init.body !== undefined && { body: sent(init.body) }),
-        dispatcher,
-        signal,
-        headers: { ...headers, ...type, ...lengthOf(init.body), 'accept-encoding': 'identity' },
+        ...(body ? { method: 'POST', body: sent(body) } : { method: 'GET' }),
+        ...{ dispatcher, signal, headers: { ...headers, ...type, 'accept-encoding': 'identity' } },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       heed(response.statusCode, response.headers['retry-after']);
@@ -214,11 +211,12 @@ export function read(status: number, contentType: string, body: string, location
 }
 
 /** Whether the server answered all the same: a body too large for a proxy (413) is the fault of its sender. */
-const isAnswer = (error: NoAnswer): boolean =>
+const isAnswer = (error: unknown): boolean =>
   error instanceof Unreadable || (error instanceof Refusal && error.status === 413);
 
-/** A request that we aborted says nothing against the server. */
-const wasGivenUp = ({ cause }: NoAnswer): boolean => (cause as { name?: unknown } | undefined)?.name === 'AbortError';
+/** A request that we aborted or held back says nothing against the server. */
+const wasGivenUp = (error: NoAnswer): boolean =>
+  error instanceof Withheld || (error.cause as { name?: unknown } | undefined)?.name === 'AbortError';
 
 /** Codes of a connection that was never made, so that nothing was sent. */
 const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];

@@ -21,14 +21,16 @@ import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
 import type { Prompt } from '../../streams/job/workflow';
 import type { FindPosted } from '../looks/find-posted';
-import type { Lookup } from '../looks/lookup';
-import { MARK } from '../looks/places';
+import type { JobRoutes } from '../looks/job-routes';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { NoAnswer, Refusal, type Answer, type Rest } from './rest';
+import { promptBody } from './prompt-body';
+import { NoAnswer, Refusal, Withheld, type Answer, type Rest } from './rest';
 
 export interface Submission {
   readonly promptId: string;
+  /** When it was not posted yet, ms since 1970. */
+  readonly since: number;
   readonly clientId: string;
   readonly prompt: Prompt;
   /** Whether the session's socket is open: frames before that would be missed. */
@@ -73,7 +75,7 @@ export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
 /** What posting needs of a server: all its posts share what they find out about it. */
 export interface PostingServer {
   readonly rest: Rest;
-  readonly lookup: Pick<Lookup, 'answers' | 'knowsWhetherIdsStay'>;
+  readonly routes: Pick<JobRoutes, 'answers' | 'knowsWhetherIdsStay'>;
   readonly find: FindPosted;
 }
 
@@ -97,6 +99,8 @@ class Posting {
   readonly #body: string;
   readonly #startedAt: number;
   #postedAt: number;
+  /** When its last try began. */
+  #triedAt: number;
   /** When its last post got no answer. */
   #failedAt: number;
   /** Whether ComfyUI may have it, though its answer was not heard. */
@@ -107,10 +111,8 @@ class Posting {
     this.#submission = submission;
     this.#policy = policy;
     this.#report = report;
-    this.#body = bodyOf(submission);
-    this.#startedAt = policy.clock.now();
-    this.#postedAt = this.#startedAt;
-    this.#failedAt = this.#startedAt;
+    this.#body = promptBody(submission);
+    this.#startedAt = this.#postedAt = this.#triedAt = this.#failedAt = policy.clock.now();
     this.#maybeSent = submission.maybePosted;
   }
 
@@ -122,12 +124,16 @@ class Posting {
 
   #post(n: number): Observable<BoardEvent> {
     const { wanted, cancelAsked, mayPost } = this.#submission;
+    // Asked again as the request leaves, which may be long after: by then another instance may have posted the job.
+    const assertWanted = (): void => {
+      if (!mayPost() || !wanted() || cancelAsked()) throw new Withheld('/prompt: not sent', false);
+    };
     const post$ = defer(() => {
       if (!wanted()) return EMPTY;
       if (cancelAsked()) return this.#refused(cancelledBeforeRun);
       this.#postedAt = this.#policy.clock.now();
       return this.#server.rest
-        .post('/prompt', this.#body, this.#policy.postMs)
+        .post('/prompt', this.#body, this.#policy.postMs, assertWanted)
         .pipe(concatMap((answer) => this.#verdict(answer)));
     });
     return concat(
@@ -139,7 +145,7 @@ class Posting {
   #verdict({ status, json }: Answer): Observable<BoardEvent> {
     if (status === 200 && acceptedCodec.is(json)) {
       const id = idText(json.prompt_id);
-      this.#server.lookup.knowsWhetherIdsStay(id === this.#submission.promptId);
+      this.#server.routes.knowsWhetherIdsStay(id === this.#submission.promptId);
       return this.#accepted(id, json.node_errors);
     }
     if (status < 400)
@@ -155,6 +161,7 @@ class Posting {
 
   #notTaken(error: unknown, n: number): Observable<BoardEvent> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
+    if (error instanceof Withheld) return this.#post(n);
     this.#report('submit', error);
     this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refusedByServer(proxyRefusal(error));
@@ -166,7 +173,8 @@ class Posting {
   /** After a lost answer: looks for the job, and posts it again once `looks` looks found it nowhere. */
   #settle(n: number, good: number): Observable<BoardEvent> {
     const { looks, looksMs } = this.#policy;
-    return this.#server.find(this.#submission.promptId).pipe(
+    const { promptId, since } = this.#submission;
+    return this.#server.find(promptId, since).pipe(
       concatMap((id) => {
         if (id !== undefined) return this.#accepted(id);
         return good >= looks ? this.#post(n + 1) : concat(this.#wait(looksMs), this.#settle(n, good + 1));
@@ -177,9 +185,9 @@ class Posting {
 
   /** R10: no retry without a health check before it; any answer since the failure is one, whoever asked. */
   #whenHealthy(n: number): Observable<BoardEvent> {
-    const { rest, lookup } = this.#server;
+    const { rest, routes } = this.#server;
     const isHealthy = rest.answeredAt() > this.#failedAt;
-    return (isHealthy ? of(true) : lookup.answers()).pipe(
+    return (isHealthy ? of(true) : routes.answers()).pipe(
       concatMap(() => this.#post(n + 1)),
       catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
     );
@@ -190,9 +198,14 @@ class Posting {
     const { backoff, clock, giveUpMs } = this.#policy;
     if (this.#submission.cancelAsked() && !this.#maybeSent) return this.#refused(cancelledBeforeRun);
     if (!this.#submission.wanted()) return EMPTY;
-    if (clock.now() - this.#startedAt > giveUpMs)
+    // By when the try began, not by when it failed: this process may have been suspended in between.
+    if (this.#triedAt - this.#startedAt > giveUpMs)
       return this.#refused(error instanceof Refusal ? proxyRefusal(error) : unreachable(error.message));
-    return concat(this.#wait(backoff.delayMs(n)), defer(next));
+    const again$ = defer(() => {
+      this.#triedAt = clock.now();
+      return next();
+    });
+    return concat(this.#wait(backoff.delayMs(n)), again$);
   }
 
   #accepted(id: string, errors: unknown = {}): Observable<BoardEvent> {
@@ -229,19 +242,3 @@ class Posting {
 
 /** Whether it may get another place in the queue than the last. */
 const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;
-
-/** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
-function bodyOf({ promptId, clientId, prompt }: Submission): string {
-  const { workflow, extraData = '{}', front, number, partialExecutionTargets } = prompt;
-  const mark = `"${MARK}":${JSON.stringify(promptId)}`;
-  const given = extraData.trim().slice(1, -1);
-  const rest = {
-    client_id: clientId,
-    prompt_id: promptId,
-    ...(front !== undefined && { front }),
-    ...(number !== undefined && { number }),
-    ...(partialExecutionTargets !== undefined && { partial_execution_targets: partialExecutionTargets }),
-  };
-  const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
-  return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
-}

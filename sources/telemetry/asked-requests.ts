@@ -30,6 +30,6 @@ export function askedRequests(rest: Rest, asked: (request: AskedRequest) => void
   return {
     ...rest,
     get: (path) => timed('GET', path, rest.get(path)),
-    post: (path, json, timeoutMs) => timed('POST', path, rest.post(path, json, timeoutMs)),
+    post: (path, ...given) => timed('POST', path, rest.post(path, ...given)),
   };
 }

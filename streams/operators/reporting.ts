@@ -7,5 +7,5 @@ export type Report = (where: string, error: unknown) => void;
 export const reporting = <T>(where: string, report: Report): MonoTypeOperatorFunction<T> =>
   tap({ error: (error: unknown) => report(where, error) });
 
-/** Completes where the source errors. Use it after `reporting`, which has reported the error. */
+/** Completes where the source errors. Use it after `reporting`, unless another part reports the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -76,9 +76,12 @@ function withNews(job: ReportedJob, report: JobReport, before: Reporting, at: nu
   return { ...job, state };
 }
 
-/** The newest number of each name; past 20 names (`bounds.metrics`) the first ones are forgotten. */
-const newest = (before: Metrics = {}, now: Metrics): Metrics =>
-  Object.fromEntries(Object.entries({ ...before, ...now }).slice(-bounds.metrics));
+/** The newest number of each name; past 20 names (`bounds.metrics`) the first ones that this report lacks are forgotten. */
+function newest(before: Metrics = {}, now: Metrics): Metrics {
+  const all = Object.entries({ ...before, ...now });
+  let tooMany = all.length - bounds.metrics;
+  return Object.fromEntries(all.filter(([name]) => Object.hasOwn(now, name) || tooMany-- <= 0));
+}
 
 const runOf = ({ stage, graph, durations }: ReportedJob, state: JobState, at: number): RunClock =>
   stage.run ?? resumedRun(state, graph, durations, at);

@@ -2,7 +2,7 @@ import { ComfyUIWebSocketClient, type ComfyUIJobResult } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { start, stopAll, submit, finished, until } from '../support/comfyui/client/comfyui-client';
 import { freePort } from '../support/redis/redis-server';
-import { aPod, closeAll, connected, expectOnce, expectRising, onEach } from './support';
+import { aPod, closeAll, connected, expectOnce, expectRising, expectWarned, onEach, warnings } from './support';
 
 afterEach(async () => {
   await closeAll();
@@ -22,11 +22,12 @@ function heard(socket: ComfyUIWebSocketClient, promptId: string) {
 onEach(
   'a job that is posted under the client id is heard as it runs, and ends with all its images',
   async (version) => {
-    const server = await start({ version });
+    const server = await start({ version, faults: { mostSteps: 1 } });
     const { socket, id } = await connected(server.url, 'my client');
     expect(id).toBe('my client');
     const promptId = await submit(server, twoOutputs(), { client_id: id });
     const { progress, ends } = heard(socket, promptId);
+    server.faults.mostSteps = Infinity;
     await until(() => ends.length > 0);
     const image = expect.stringMatching(/^data:image\/png;base64,/) as string;
     expect(ends).toEqual([{ promptId, status: 'completed', images: [image, image] }]);
@@ -51,9 +52,11 @@ onEach('a job of a pod client is heard as it runs, through dropped sockets too',
   const promptId = await aPod(server.url).queueWorkflow(steps({ steps: 20, secondsPerStep: 0.1 }));
   const { progress, ends } = heard(socket, promptId);
   await until(() => (progress.at(-1) ?? 0) > 20);
+  warnings();
   server.dropSockets('clean');
   await until(() => ends.length > 0);
   expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
+  expectWarned('socket: closed with code 1001');
   expectRising(progress);
   expectOnce(server);
 });
@@ -72,8 +75,10 @@ test('handlers may come before the job, and after its end', async () => {
 });
 
 test('a server that does not answer is given up in time', async () => {
-  const socket = new ComfyUIWebSocketClient({ connectionTimeout: 100 });
+  warnings();
+  const socket = new ComfyUIWebSocketClient({ connectionTimeout: 1_000 });
   await expect(socket.connect(`http://127.0.0.1:${await freePort()}`)).rejects.toThrow('WebSocket connection timeout');
+  expectWarned('ECONNREFUSED');
 });
 
 test('each connection has a client id of its own, and one that is there is used again', async () => {

@@ -48,7 +48,12 @@ export function aRunner(
 
 export async function closeAll(): Promise<void> {
   await Promise.all(closing.splice(0).map((close) => close()));
+  jest.restoreAllMocks();
 }
+
+/** Keeps what clients warn of out of the output until `closeAll`, for a test that gives them cause. */
+export const warnings = () => jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+export const expectWarned = (of: string): void => expect(warnings()).toHaveBeenCalledWith(expect.stringContaining(of));
 
 /** [R2] Whole numbers from 0 to 100, each more than the one before. */
 export function expectRising(progress: readonly number[]): void {

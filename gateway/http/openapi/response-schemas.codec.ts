@@ -147,7 +147,10 @@ const told: Partial<Record<keyof PublicJob, JsonSchema>> = {
   updatedAt: { type: 'integer', description: 'ms since 1970.' },
   finishedAt: { type: 'integer', description: 'When it settled; ms since 1970.' },
   queuePosition: { type: 'integer', minimum: 0, description: 'How many jobs must end before this one starts.' },
-  etaMs: { minimum: 0, description: 'Milliseconds until the end, where they can be told.' },
+  etaMs: {
+    minimum: 0,
+    description: 'Milliseconds from `updatedAt` to the end, of a waiting job to its start, where they can be told.',
+  },
   via: { description: 'How news of the job reaches the gateway now.' },
   attempt: { type: 'integer', minimum: 1 },
   epoch: { type: 'integer', description: 'Grows with each change of owner; (`epoch`, `seq`) orders a job’s states.' },

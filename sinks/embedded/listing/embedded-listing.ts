@@ -16,10 +16,10 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { bounds } from '../../../streams/bounds';
 import { isSettled, sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
+import { toldOnce } from '../../codecs/told-once';
 import { jobKey, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
 import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
@@ -81,16 +81,14 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
 /** The job's state, or nothing if there is none that can be read. */
 type Readable = (promptId: string) => readonly JobState[];
 
-/** Reports each unreadable value once: every listing meets it again. */
 function readableStates({ file, clock, report }: ListingParts): Readable {
-  const reported = new Set<string>();
+  const tell = toldOnce('embedded list', report);
   return (promptId) => {
     const key = jobKey(promptId);
     const entry = alive(file, key, clock);
     const state = entry && decodeJobState(key, entry.text);
     if (state === undefined || E.isRight(state)) return state === undefined ? [] : [state.right];
-    if (!reported.has(key) && reported.size < bounds.unreadableKeys) report('embedded list', state.left);
-    reported.add(key);
+    tell(state.left);
     return [];
   };
 }

@@ -3,10 +3,12 @@ import { concat, defer, firstValueFrom, ignoreElements, mergeMap, noop, race, ti
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
 
+/** Runs a Redis command and emits its answer. Errors with `StoreUnavailable`. */
+export type Ask = <T>(command: () => Promise<T>) => Observable<T>;
+
 /** Runs Redis commands. */
 export interface Asking {
-  /** Runs a command and emits its answer. Errors with `StoreUnavailable`. */
-  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly ask: Ask;
   /** Waits until each command under way has an answer or an error, closes the connections and completes. */
   readonly close: () => Observable<never>;
 }

@@ -11,10 +11,9 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
+import type { Ask } from './commands';
 import { isWrongType } from './wrong-type';
 import type { JobScripts } from '../scripts/jobs';
-
-type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
 /** Another program wrote a value of another type to one of our keys, which was removed. */
 class ForeignKey extends Error {

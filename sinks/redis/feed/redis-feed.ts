@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/Either';
 import {
   asyncScheduler,
-  catchError,
   defer,
   EMPTY,
   exhaustMap,
@@ -23,7 +22,7 @@ import {
 } from 'rxjs';
 import type { Preview } from '../../../streams/board/board';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
-import type { Report } from '../../../streams/operators/reporting';
+import { orNothing, type Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey } from '../../job-store';
 import { keyBeside } from '../connection/key-slot';
@@ -149,7 +148,7 @@ class PublishedFeed implements RedisFeed {
       switchMap((isBegun) =>
         interval(isBegun ? AUDIT_MS : POLL_MS, this.#clock).pipe(filter(() => !isBegun || isSilent())),
       ),
-      exhaustMap(() => quietly(this.#stored(key))),
+      exhaustMap(() => orNothing(this.#stored(key))),
       filter((json) => json !== null),
       mergeMap((json) => this.#readable(key, json)),
     );
@@ -170,7 +169,5 @@ export const redisFeed = (
   report: Report,
   clock: SchedulerLike = asyncScheduler,
 ): RedisFeed => new PublishedFeed(listener, stored, report, clock);
-
-const quietly = (work$: Observable<string | null>): Observable<string | null> => work$.pipe(catchError(() => EMPTY));
 
 const isAnother = (state: JobState, last: JobState): boolean => state.epoch !== last.epoch || state.seq !== last.seq;

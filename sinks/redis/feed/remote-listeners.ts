@@ -1,7 +1,9 @@
-import { asyncScheduler, type Observable, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import type { Preview } from '../../../streams/board/board';
 import { bounds } from '../../../streams/bounds';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { remember } from '../../../streams/maps/remember';
+import type { Ask } from '../connection/commands';
 import type { RedisCommands } from '../connection/topology';
 import { encodePreview } from './preview.codec';
 import { feedChannel, previewChannel } from './redis-feed';
@@ -36,10 +38,11 @@ type Tell = Pick<RedisCommands, 'announce'>;
 
 export function remoteListeners(
   redis: Tell,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  ask: Ask,
   fenceOf: (promptId: string) => string,
   clock: SchedulerLike = asyncScheduler,
 ): RemoteListeners {
+  // Bounded: this instance does not hear the end of a job that another one took. A job dropped too soon is back at its next write.
   const listened = new Map<string, Listened>();
 
   /**
@@ -59,7 +62,8 @@ export function remoteListeners(
 
   const counted = (promptId: string, listeners: number): void => {
     if (listeners === 0) listened.delete(promptId);
-    else if (!listened.has(promptId)) listened.set(promptId, { underWay: 0, wantsPreviews: false, nextAt: 0 });
+    else if (!listened.has(promptId))
+      remember(listened, promptId, { underWay: 0, wantsPreviews: false, nextAt: 0 }, bounds.announcedJobs);
   };
 
   return {

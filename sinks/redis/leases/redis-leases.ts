@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import * as E from 'fp-ts/Either';
 import { defer, EMPTY, filter, ignoreElements, map, mergeMap, of, reduce, tap, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
+import { toldOnce } from '../../codecs/told-once';
 import type { LeaseOutcome, Leases, Request, SessionKey } from '../../leases';
 import { isGone, thisProcess } from '../../process-identity';
+import type { Ask } from '../connection/commands';
 import type { RedisListener } from '../connection/listener';
 import type { LeaseScripts } from '../scripts/leases';
 import { decodeLeaseOwner, decodeRequest, UnreadableLease, type LeaseOwner } from './lease.codec';
@@ -29,8 +31,7 @@ export type LeaseCommands = LeaseScripts &
 
 export interface RedisLeasesOptions {
   readonly redis: LeaseCommands;
-  /** Runs a command; errors with `StoreUnavailable`. */
-  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly ask: Ask;
   readonly listener: RedisListener;
   readonly ttlMs: number;
   readonly report: Report;
@@ -49,7 +50,7 @@ class RedisLeases implements Leases {
   readonly ttlMs: number;
   readonly released$: Observable<unknown>;
   readonly #redis: LeaseCommands;
-  readonly #ask: RedisLeasesOptions['ask'];
+  readonly #ask: Ask;
   readonly #listener: RedisListener;
   readonly #report: Report;
   readonly #onGone: () => void;
@@ -66,7 +67,8 @@ class RedisLeases implements Leases {
   #hears = false;
   /** Until when a lease taken or extended here is surely ours, ms: for half its time. */
   readonly #oursUntil = new Map<string, number>();
-  readonly #reported = new Set<string>();
+  /** Reports a key once: each sweep finds the same value again. */
+  readonly #tell: (unreadable: UnreadableLease) => void;
 
   constructor({ redis, ask, listener, ttlMs, report, onGone }: RedisLeasesOptions) {
     this.ttlMs = ttlMs;
@@ -75,7 +77,8 @@ class RedisLeases implements Leases {
     this.#listener = listener;
     this.#report = report;
     this.#onGone = onGone;
-    this.#registry = new SessionRegistry(redis, ask, (unreadable) => this.#tell(unreadable), report);
+    this.#tell = toldOnce('redis leases', report);
+    this.#registry = new SessionRegistry(redis, ask, this.#tell, report);
     this.released$ = this.#released();
   }
 
@@ -213,12 +216,6 @@ class RedisLeases implements Leases {
   #isOwnerGone(json: string): boolean {
     const owner = decodeLeaseOwner('', json);
     return E.isRight(owner) && owner.right.process !== undefined && isGone(owner.right.process, this.#here);
-  }
-
-  /** Reports a key once: each sweep finds the same value again. */
-  #tell(unreadable: UnreadableLease): void {
-    if (!this.#reported.has(unreadable.key)) this.#report('redis leases', unreadable);
-    this.#reported.add(unreadable.key);
   }
 }
 

@@ -1,7 +1,9 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concatMap, defer, EMPTY, from, of, tap, throwError, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, EMPTY, from, of, tap, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import type { SessionKey } from '../../leases';
+import type { Ask } from '../connection/commands';
+import { isWrongType } from '../connection/wrong-type';
 import type { LeaseScripts } from '../scripts/leases';
 import { decodeRegistration, UnreadableLease } from './lease.codec';
 
@@ -20,19 +22,14 @@ export type RegistryCommands = Pick<LeaseScripts, 'registerSession'> & {
 /** All sessions, whoever holds them: the hash `jobstream:sessions`. */
 export class SessionRegistry {
   readonly #redis: RegistryCommands;
-  readonly #ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly #ask: Ask;
   readonly #tell: (unreadable: UnreadableLease) => void;
   readonly #report: Report;
   /** When each session was last registered here, ms. */
   readonly #registeredAt = new Map<string, number>();
 
   /** `tell` is called with each value that cannot be read. */
-  constructor(
-    redis: RegistryCommands,
-    ask: <T>(command: () => Promise<T>) => Observable<T>,
-    tell: (unreadable: UnreadableLease) => void,
-    report: Report,
-  ) {
+  constructor(redis: RegistryCommands, ask: Ask, tell: (unreadable: UnreadableLease) => void, report: Report) {
     this.#redis = redis;
     this.#ask = ask;
     this.#tell = tell;
@@ -72,7 +69,7 @@ export class SessionRegistry {
   sessions(): Observable<SessionKey> {
     return this.#ask(() => this.#redis.hgetall(SESSIONS_KEY)).pipe(
       catchError((error: unknown) => {
-        if (!(error as Error).message.includes('WRONGTYPE')) return throwError(() => error);
+        if (!isWrongType(error)) throw error;
         this.#tell(new UnreadableLease(SESSIONS_KEY, 'what is there is no hash'));
         return of({});
       }),

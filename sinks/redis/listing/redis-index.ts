@@ -4,6 +4,7 @@ import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } fro
 import type { Report } from '../../../streams/operators/reporting';
 import { STANDINGS } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
+import type { Ask } from '../connection/commands';
 import { WholeKeys, type TypedKey } from '../connection/whole-keys';
 import type { JobScripts } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
@@ -76,7 +77,6 @@ export interface RedisIndex {
 }
 
 type IndexCommands = JobScripts & Pick<Redis, 'zrange' | 'zrem'>;
-type Ask = <T>(command: () => Promise<T>) => Observable<T>;
 
 class ScriptedIndex implements RedisIndex {
   readonly damaged$: Observable<unknown>;

@@ -1,5 +1,4 @@
 import {
-  catchError,
   concat,
   concatMap,
   defer,
@@ -17,7 +16,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
-import type { Report } from '../../../streams/operators/reporting';
+import { orNothing, type Report } from '../../../streams/operators/reporting';
 import { JOB_KEY_PREFIX, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
 import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
@@ -61,10 +60,10 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
   };
 }
 
-/** Healing helps the next reader: if it fails, this one has lost nothing. */
-const quietly = (work$: Observable<never>): Observable<never> => work$.pipe(catchError(() => EMPTY));
-
-/** Drops entries without a state, and moves those whose state has another standing. */
+/**
+ * Drops entries without a state, and moves those whose state has another standing. That helps the next reader: if it
+ * fails, this one has lost nothing.
+ */
 function healed(
   index: RedisIndex,
   owner: string,
@@ -77,8 +76,8 @@ function healed(
     state && filed.get(promptId) !== standingOf(state) ? [state] : [],
   );
   return concat(
-    gone.length === 0 ? EMPTY : quietly(index.drop(owner, gone)),
-    from(astray).pipe(mergeMap((state) => quietly(index.heal(owner, state)), HEALS)),
+    gone.length === 0 ? EMPTY : orNothing(index.drop(owner, gone)),
+    from(astray).pipe(mergeMap((state) => orNothing(index.heal(owner, state)), HEALS)),
   );
 }
 
@@ -153,7 +152,7 @@ function watchedBy(index: RedisIndex, reads: Reads, clientId: string, isKnown: I
         state !== undefined && !isSettled(state) && (sessionOf(state) ?? '') === clientId;
       const stale = found.filter((read) => !isWatched(read)).map(({ promptId }) => promptId);
       const states = found.filter(isWatched).flatMap(({ state }) => (state ? [state] : []));
-      return concat(from(states), stale.length === 0 ? EMPTY : quietly(index.dropWatched(clientId, stale)));
+      return concat(from(states), stale.length === 0 ? EMPTY : orNothing(index.dropWatched(clientId, stale)));
     }),
   );
 }

@@ -6,7 +6,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey, UnreadableState } from '../../job-store';
 import type { RedisNodes } from '../connection/topology';
-import { toldOnce } from '../stored/told-once';
+import { toldOnce } from '../../codecs/told-once';
 
 /** States read at once. */
 export const CHUNK = 250;

@@ -1,5 +1,6 @@
-import { concat, EMPTY, ignoreElements, map, type Observable } from 'rxjs';
+import { concat, EMPTY, ignoreElements, map } from 'rxjs';
 import { LEARNED_S, type JobStore } from '../../job-store';
+import type { Ask } from '../connection/commands';
 import type { RedisCommands } from '../connection/topology';
 import type { TypedKey, WholeKeys } from '../connection/whole-keys';
 
@@ -10,7 +11,7 @@ const LEARNED: readonly TypedKey[] = [[LEARNED_KEY, 'hash']];
 /** What runs taught of nodes' durations; see `JobStore.learn`. */
 export const redisLearned = (
   redis: Pick<RedisCommands, 'hgetall' | 'hset' | 'hdel' | 'expire'>,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  ask: Ask,
   keys: WholeKeys,
 ): Pick<JobStore, 'learned' | 'learn'> => ({
   learned: () => keys.run(LEARNED, () => redis.hgetall(LEARNED_KEY)).pipe(map((texts) => Object.entries(texts))),

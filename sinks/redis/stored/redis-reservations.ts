@@ -1,9 +1,10 @@
-import { catchError, ignoreElements, map, of, type Observable } from 'rxjs';
+import { catchError, ignoreElements, map, of } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { RESERVED_S, UnreadableState, type JobStore } from '../../job-store';
+import type { Ask } from '../connection/commands';
 import type { RedisCommands } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
-import { toldOnce } from './told-once';
+import { toldOnce } from '../../codecs/told-once';
 
 /** The key of a name that a caller reserves. */
 const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
@@ -11,7 +12,7 @@ const reservedKey = (name: string): string => `jobstream:reserved:${name}`;
 /** Texts under names that callers reserve; see `JobStore.reserve`. */
 export function redisReservations(
   redis: Pick<RedisCommands, 'set'>,
-  ask: <T>(command: () => Promise<T>) => Observable<T>,
+  ask: Ask,
   report: Report,
 ): Pick<JobStore, 'reserve' | 'amend'> {
   const tellOnce = toldOnce('redis put', report);

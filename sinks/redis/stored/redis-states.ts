@@ -5,6 +5,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
+import type { Ask } from '../connection/commands';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands, RedisNodes } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
@@ -12,7 +13,7 @@ import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
 import { filesKey } from './redis-files';
-import { toldOnce } from './told-once';
+import { toldOnce } from '../../codecs/told-once';
 
 /** The key of a job's workflow, in the slot of its state. */
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
@@ -26,7 +27,7 @@ export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId)
 export interface RedisStatesParts {
   readonly redis: Pick<RedisCommands, 'putJobState' | 'get' | 'del'>;
   readonly values: RedisNodes['values'];
-  readonly ask: <T>(command: () => Promise<T>) => Observable<T>;
+  readonly ask: Ask;
   readonly index: RedisIndex;
   readonly listeners: Pick<RemoteListeners, 'counted'>;
   readonly report: Report;

@@ -154,7 +154,8 @@ test('the service is killed and started again: the page says so, goes on by itse
 });
 
 test('cancel asks twice and stops the job', async () => {
-  const promptId = await submitted(image({ steps: 900 }));
+  holdAt(1);
+  const promptId = await submitted(image());
   await openJob(promptId);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Keep it running' }).click();

@@ -37,7 +37,8 @@ test('a row shows what its job does, its bar goes up to the end, with a picture 
 });
 
 test('the tab tells how many jobs run', async () => {
-  const { promptId } = await submit(image({ steps: 3000 }), 'titles');
+  gateway.comfy.faults.mostSteps = 1;
+  const { promptId } = await submit(image(), 'titles');
   await stateWhere(gateway.pipeline, promptId, ({ status }) => status === 'processing');
   await open({ sub: 'titles' });
   await untilTrue(page, `document.title === '(1) ComfyUI jobs'`);
@@ -100,7 +101,8 @@ test('jobs are filtered by status, type, user and text, and the filter is in the
 test('what was cancelled has a standing of its own; several are shown together', async () => {
   const failed = await submit(outOfMemory(), 'standings');
   await settled(gateway.pipeline, failed.promptId);
-  const running = await submit(image({ steps: 3000 }), 'standings');
+  gateway.comfy.faults.mostSteps = 1;
+  const running = await submit(image(), 'standings');
   await stateWhere(gateway.pipeline, running.promptId, ({ status }) => status === 'processing');
   const waiting = await submit(image(), 'standings');
   await gateway.pipeline.cancel(waiting.promptId);

@@ -51,7 +51,8 @@ describe('a server', () => {
 
   test('that lets no socket in is told to be polled', async () => {
     other = await runningGateway({ comfyUI: { faults: { status: { httpStatus: 502, body: '', routes: ['/ws'] } } } });
-    await other.pipeline.submit({ workflow: image({ steps: 4000 }), type: 'image_generation', userId: 'ada' });
+    other.comfy.faults.mostSteps = 1;
+    await other.pipeline.submit({ workflow: image(), type: 'image_generation', userId: 'ada' });
     await page.goto(other.url);
     await chip().getByText('polling').waitFor();
   });

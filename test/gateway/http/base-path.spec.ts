@@ -54,7 +54,7 @@ const body = { workflow: steps(), type: 'image_generation', userId: 'ada' };
 let browser: Browser;
 beforeAll(async () => {
   browser = await startChromium();
-}, 120_000);
+});
 afterAll(() => browser.close());
 
 describe.each<

@@ -38,7 +38,8 @@ describe('a gateway that was used', () => {
     const socket = await connected(gateway, service);
     const states = statesOf(socket);
 
-    const good = await submit(steps({ steps: 40, secondsPerStep: 0.3 }), { type: 'of-my-own' });
+    gateway.comfy.faults.mostSteps = 5;
+    const good = await submit(steps({ steps: 40 }), { type: 'of-my-own' });
     await joinRoom(socket, good);
     const events = await readEvents(gateway, good, { Authorization: `Bearer ${service}` });
     await until(() => states.length > 0);
@@ -46,6 +47,7 @@ describe('a gateway that was used', () => {
     expect(during.sum('jobstream_jobs', { type: 'other', transport: 'websocket' })).toBe(1);
     expect(during.sum('jobstream_connections', { kind: 'socket_io' })).toBe(1);
     expect(during.sum('jobstream_connections', { kind: 'event_stream' })).toBe(1);
+    gateway.comfy.faults.mostSteps = Infinity;
     await events.end;
     const others = [
       await submit(nodeError()),
@@ -99,7 +101,7 @@ describe('a gateway that was used', () => {
 
   test('counts sockets that are cut, frames that cannot be read, and requests that get no answer', async () => {
     gateway = await runningGateway({ auth: testAuth });
-    await until(() => gateway.comfy.sockets() === 1);
+    await eventually(async () => expect((await metrics()).sum('jobstream_comfyui_sockets')).toBe(1));
     gateway.comfy.dropSockets('abrupt');
     await eventually(async () => {
       const after = await metrics();

@@ -1,7 +1,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { pino } from 'pino';
 import { steps } from '../../support/comfyui/workflows';
-import { eventually } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../support/until';
 import { connected, join, statesOf, type Client } from '../support/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
@@ -58,7 +58,7 @@ test('who reads nothing for too long is cut, whatever waits', async () => {
 });
 
 test('who reads again in time has missed steps, never the end', async () => {
-  const gateway = await runningGateway({ logger, rates, limits: { waitingBytes: 2 ** 30 } });
+  const gateway = await runningGateway({ logger, rates, limits: { waitingBytes: 2 ** 30, stallMs: 10 * PATIENCE_MS } });
   const { promptId } = await submit(gateway);
   await settled(gateway.pipeline, promptId);
   const [slow, quick] = [await connected(gateway), await connected(gateway)];

@@ -178,8 +178,13 @@ describe('a gateway', () => {
     await gateway.close();
     log.splice(0);
   });
-  const submit = async (): Promise<string> =>
-    (await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' })).promptId;
+  /** Joins a job, which goes on from there: an end that came before would be in the answer alone. */
+  const joinJob = async (reader: Client): Promise<void> => {
+    gateway.comfy.faults.mostSteps = 3;
+    const job = await gateway.pipeline.submit({ workflow: steps(), type: 'image_generation', userId: 'ada' });
+    await join(reader, job.promptId);
+    gateway.comfy.faults.mostSteps = Infinity;
+  };
 
   test('tells states by `emit` where there is no `write`', async () => {
     const engine = Object.getPrototypeOf(socket.conn) as { write: unknown };
@@ -192,7 +197,7 @@ describe('a gateway', () => {
     engine.write = undefined;
     const reader = await connected(gateway);
     const states = statesOf(reader);
-    await join(reader, await submit());
+    await joinJob(reader);
     await eventually(() => expect(states.at(-1)).toMatchObject({ status: 'completed' }));
     expect(states.some(({ status }) => status === 'processing')).toBe(true);
     expect(told()).toEqual([expect.stringContaining('"missing":["conn.write"]')]);
@@ -214,7 +219,7 @@ describe('a gateway', () => {
     const taken = jest.spyOn(Socket.prototype, '_onpacket' as never);
     const reader = await connected(gateway);
     const states = statesOf(reader);
-    await join(reader, await submit());
+    await joinJob(reader);
     await eventually(() => expect(states.at(-1)).toMatchObject({ status: 'completed' }));
     const { acks } = taken.mock.contexts[0] as unknown as { readonly acks: Map<number, () => void> };
     const owed = [...acks].map(([id, acknowledge]) => {

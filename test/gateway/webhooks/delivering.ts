@@ -1,4 +1,13 @@
-import { isObservable, lastValueFrom, of, Subject, VirtualTimeScheduler, type Observable } from 'rxjs';
+import {
+  isObservable,
+  lastValueFrom,
+  of,
+  Subject,
+  Subscription,
+  VirtualTimeScheduler,
+  type Observable,
+  type SchedulerAction,
+} from 'rxjs';
 import { delivery } from '../../../gateway/webhooks/delivery';
 import type { Message, Outcome } from '../../../gateway/webhooks/sender';
 import { jobViews } from '../../../gateway/wire/job-views';
@@ -14,9 +23,28 @@ export let reports: string[];
 
 /** Has virtual time begin anew, without webhooks. */
 export function startClock(): void {
-  clock = new VirtualTimeScheduler();
+  clock = virtualClock();
   firstHooks = memoryHooks(clock);
   reports = [];
+}
+
+/**
+ * Virtual time whose timers are one action each, as those of real time are. RxJS's own has a new one each time that a timer
+ * goes off, inside the one before: after a day of seconds they are more than a stack holds, and that is how they end.
+ */
+function virtualClock(): VirtualTimeScheduler {
+  const virtual = new VirtualTimeScheduler();
+  const once = virtual.schedule.bind(virtual);
+  virtual.schedule = <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) => {
+    let next = Subscription.EMPTY;
+    const schedule = (state?: T, delay = 0): Subscription => {
+      next = once(() => work.call(action, state), delay);
+      return action;
+    };
+    const action = Object.assign(new Subscription(() => next.unsubscribe()), { schedule });
+    return schedule(state, delay);
+  };
+  return virtual;
 }
 
 /** Virtual time goes on in steps, after each of which promises are kept. */

@@ -10,7 +10,7 @@ import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { endOfService, startService, type Service } from '../../support/programs/service';
 import { asking, type Answer } from '../support/http/asking';
 import { client, connected, heard, join as joinJob, statesOf } from '../support/client';
-import { eventually } from '../../support/until';
+import { eventually, until } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 const password = canary('redis-password');
@@ -68,7 +68,8 @@ async function settings(more: Record<string, string>): Promise<Record<string, st
 }
 
 /** Works with all that can go right and wrong. What is answered is looked through by the helpers that ask. */
-async function useAll({ url }: Service): Promise<void> {
+async function useAll(service: Service): Promise<void> {
+  const { url } = service;
   const ask = asking({ url });
   const [ada, servant] = [await tokenFor({ sub: 'ada' }), await tokenFor({ role: 'service' })];
   const forged = await tokenFor({ sub: 'ada' }, canary('another-secret'));
@@ -123,16 +124,17 @@ async function useAll({ url }: Service): Promise<void> {
   const [first, second] = comfies;
   const told = `<html>401 bad login ${login}, Authorization: Bearer ${headerSecret}</html>`;
   const late: Promise<Answer>[] = [];
+  const isReported = (what: string) => until(() => service.output().includes(what));
   for (const httpStatus of [401, 502]) {
     first!.faults.status = second!.faults.status = { httpStatus, body: told };
     late.push(submit(steps()));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await isReported(`status ${httpStatus}`);
     await ask('GET', '/readyz', { token: servant });
   }
   first!.faults.status = second!.faults.status = undefined;
   await Promise.all(comfies.map((comfy) => comfy.kill()));
   late.push(submit(steps()));
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await isReported('ECONNREFUSED');
   await Promise.all(comfies.map((comfy) => comfy.start()));
   await Promise.all(late);
   socket.disconnect();
@@ -169,9 +171,10 @@ test('on Redis: no secret is in a log, an answer, a state or anything else that 
   // A store that is gone is reported.
   await redis.kill();
   await asking(service)('GET', '/jobs', { token: await tokenFor({ sub: 'ada' }) });
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const running = service;
+  await until(() => running.output().includes(`ECONNREFUSED 127.0.0.1:${redis.port}`));
   await redis.start();
-  const { code } = await service.terminate();
+  const { code } = await running.terminate();
   expect(code).toBe(0);
   // What was looked through was there to be looked through.
   expect(service.output()).toContain('"method":"POST"');

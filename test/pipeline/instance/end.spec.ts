@@ -28,7 +28,7 @@ function aLife({ isAway = false } = {}) {
     board: jobBoard(defaultTiming),
     local: { states, previews: watchers<Preview>() },
     pictures: { keep: () => undefined, drained$: EMPTY, close: () => undefined },
-    durations: { kept$: NEVER, learn: () => undefined },
+    durations: { kept$: NEVER, learn: () => undefined, flush: () => defer(() => (done.push('durations'), EMPTY)) },
     curves: { kept$: NEVER, flush: () => EMPTY },
     keys: { renewed: () => EMPTY, forget: () => undefined },
     writer: { drain: () => noting('writes'), close: () => done.push('writer') },
@@ -47,7 +47,7 @@ function aLife({ isAway = false } = {}) {
   return { ...life, states, demand$, done, reports };
 }
 
-const IN_ORDER = ['writes', 'sessions', 'writer', 'store', 'server'];
+const IN_ORDER = ['writes', 'durations', 'sessions', 'writer', 'store', 'server'];
 
 describe('[R15] a mistake outside any job', () => {
   test('ends the pipeline, which tells it once all is written, given back and closed', async () => {

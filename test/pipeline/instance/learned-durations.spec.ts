@@ -18,6 +18,22 @@ function aRun(n: number) {
   );
 }
 
+test('what was learnt a moment ago is written at the end, once', () => {
+  const written: (readonly string[])[] = [];
+  const store: Pick<JobStore, 'learned' | 'learn'> = {
+    learned: () => EMPTY,
+    learn: (entries) => defer(() => (written.push(entries.map(([key]) => key)), EMPTY)),
+  };
+  const clock = new VirtualTimeScheduler();
+  const { kept$, learn, flush } = learnedDurations(store, { clock } as unknown as Env);
+  const keeping = kept$.subscribe();
+  learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(0), at: 30_000 });
+  keeping.unsubscribe();
+  flush().subscribe();
+  flush().subscribe();
+  expect(written).toEqual([expect.arrayContaining([expect.stringMatching(/^n/), expect.stringMatching(/^c/)])]);
+});
+
 test.each([1, 2])('[R16] what %i instances learn stays bounded in their store', (instances) => {
   const stored = new Map<string, string>();
   const store: Pick<JobStore, 'learned' | 'learn'> = {

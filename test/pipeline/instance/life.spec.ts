@@ -36,7 +36,7 @@ describe('a closed pipeline', () => {
   });
 
   test('ends all that was being watched', async () => {
-    const comfy = await start();
+    const comfy = await start({ faults: { mostSteps: 1 } });
     const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore });
     const job = await run(lasting());
     await job.where(({ status }) => status === 'processing');
@@ -102,7 +102,7 @@ test('what is called while a change is being told comes after it, for all who li
 
 describe('a job’s time', () => {
   test('is up: it ends as `timed_out`, and its run is stopped', async () => {
-    const comfy = await start();
+    const comfy = await start({ faults: { mostSteps: 1 } });
     const { run } = anInstance({ servers: [comfy.url], store: aStore });
     const job = await run(lasting(), { timeoutMs: 1_000 });
     const end = await job.end;
@@ -124,7 +124,7 @@ describe('a job’s time', () => {
   });
 
   test('goes on where another instance takes it up', async () => {
-    const comfy = await start();
+    const comfy = await start({ faults: { mostSteps: 1 } });
     const servers = [comfy.url];
     const store = aStore(undefined, 'kept');
     const one = anInstance({ servers, store: () => store });
@@ -180,7 +180,7 @@ describe('a user who has too much under way', () => {
 });
 
 test('a job cancelled while it waits ends with the look that follows the cancel at once', async () => {
-  const comfy = await start();
+  const comfy = await start({ faults: { mostSteps: 1 } });
   const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore, timing: { soonMs: 60_000 } });
   await (await run(lasting())).where(({ status }) => status === 'processing');
   const job = await run(short());

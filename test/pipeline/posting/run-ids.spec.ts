@@ -30,7 +30,7 @@ describe('on a server that gives runs ids of its own', () => {
   });
 
   test('a job is cancelled under its own id, waiting or running', async () => {
-    const comfy = await start({ version: '0.3.30' });
+    const comfy = await start({ version: '0.3.30', faults: { mostSteps: 5 } });
     const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore });
     const [running, waiting] = [await run(lasting()), await run(lasting())];
     await running.where(({ status }) => status === 'processing');
@@ -42,7 +42,7 @@ describe('on a server that gives runs ids of its own', () => {
   });
 
   test('a run that is tracked by that id goes by it, and one of ours is ours', async () => {
-    const comfy = await start({ version: '0.3.30' });
+    const comfy = await start({ version: '0.3.30', faults: { mostSteps: 5 } });
     const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore });
     const ours = await run(lasting());
     await ours.where(({ status }) => status === 'processing');
@@ -51,13 +51,14 @@ describe('on a server that gives runs ids of its own', () => {
     expect((await pipeline.track(id, request)).promptId).toBe(ours.promptId);
     const other = anInstance({ servers: [comfy.url], store: aStore });
     expect(await other.pipeline.track(id, request)).toMatchObject({ promptId: id });
+    comfy.faults.mostSteps = Infinity;
     expect(await other.watch(id).end).toMatchObject({ promptId: id, status: 'completed' });
     await ours.end;
   });
 });
 
 test('[R13] a server that answers with the id of somebody’s live job gets nothing of it: each job stays its own', async () => {
-  const comfy = await start();
+  const comfy = await start({ faults: { mostSteps: 5 } });
   const victim = { id: '' };
   const hostile = await talkingServer(() => ({ prompt_id: victim.id, number: 1, node_errors: {} }));
   const { pipeline, run, reports } = anInstance({ servers: [comfy.url, hostile.url], store: aStore });
@@ -72,6 +73,7 @@ test('[R13] a server that answers with the id of somebody’s live job gets noth
     data: { prompt_id: job.promptId, exception_message: 'x', exception_type: 'X' },
   };
   hostile.say(JSON.stringify(said));
+  comfy.faults.mostSteps = Infinity;
   expect(await job.end).toMatchObject({ promptId: job.promptId, userId: 'ada', status: 'completed' });
   expect((await firstValueFrom(pipeline.watch(mallory.promptId))).userId).toBe('mallory');
   expect((await pipeline.get(mallory.promptId))?.runId).toBeUndefined();

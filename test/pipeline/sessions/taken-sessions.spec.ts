@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { NEVER, Subject, concat, defer, lastValueFrom } from 'rxjs';
+import { BehaviorSubject, Subject, concat, first, lastValueFrom, mergeMap } from 'rxjs';
 import type { Workflow } from '../../../pipeline/api';
 import type { SessionKey } from '../../../sinks/leases';
 import { leaseKey } from '../../../sinks/redis/leases/redis-leases';
@@ -34,6 +34,24 @@ async function anotherSession({ run }: Instance, clientId: string): ReturnType<I
   }
 }
 
+/** An instance that extends no lease while it is suspended: it does not learn that another has its sessions. */
+function suspendable() {
+  const isResumed$ = new BehaviorSubject(true);
+  const a = instance({
+    store: (report) => {
+      const store = redisStore({ url: one.redis.url, report });
+      const hold = store.leases.hold.bind(store.leases);
+      const held = (session: SessionKey) =>
+        isResumed$.pipe(
+          first(Boolean),
+          mergeMap(() => hold(session)),
+        );
+      return Object.assign(store, { leases: Object.assign(store.leases, { hold: held }) });
+    },
+  });
+  return { ...a, suspend: () => isResumed$.next(false), resume: () => isResumed$.next(true) };
+}
+
 describe('a session that another instance took', () => {
   test('takes its jobs along, its watchers too; the loser goes on under a session of its own', async () => {
     const a = instance();
@@ -59,18 +77,20 @@ describe('a session that another instance took', () => {
   });
 
   test('brings jobs along that were posted under it by who did not know yet', async () => {
-    const a = instance();
+    const a = suspendable();
     holdJobs();
     const job = await a.run(lasting(2));
     const { clientId = '' } = job.states[0]!;
     await until(async () => (await owner(clientId)) !== null);
-    // A learns of it within 3 s, B looks for what A posted until then each 10 s.
+    // A learns of it once its lease is extended again, B looks for what A posted until then each 10 s.
+    a.suspend();
     const b = instance({ clock: hurriedClock(8) });
     await stolen(clientId);
     await takenUp(b.pipeline, job.promptId);
     const late = await a.run(lasting(0.5));
     letJobsGo();
     expect(late.states[0]).toMatchObject({ clientId, status: 'queued' });
+    a.resume();
     expect(await late.end).toMatchObject({ status: 'completed' });
     expect(await b.watch(late.promptId).end).toMatchObject({ status: 'completed', attempt: 1 });
     expect(one.comfy.executions.get(late.promptId)).toBe(1);
@@ -116,19 +136,11 @@ test('[R1] no job is stored before the lease of its session is taken: whoever fi
 
 describe('[R11] of a job that reports itself, whose holder does not know yet that another took its session', () => {
   async function takenUnnoticed() {
-    let isSuspended = false;
-    const a = instance({
-      store: (report) => {
-        const store = redisStore({ url: one.redis.url, report });
-        const hold = store.leases.hold.bind(store.leases);
-        const held = (session: SessionKey) => defer(() => (isSuspended ? NEVER : hold(session)));
-        return Object.assign(store, { leases: Object.assign(store.leases, { hold: held }) });
-      },
-    });
+    const a = suspendable();
     const reported = { steps: 10, silentMs: 60_000 };
     const { promptId, session = '' } = await a.pipeline.open({ type: 'lora_training', userId: 'ada', reported });
     await a.pipeline.report(promptId, { count: 1, value: 1, max: 10 });
-    isSuspended = true;
+    a.suspend();
     const b = instance();
     await stolen(session);
     await takenUp(b.pipeline, promptId);

@@ -135,6 +135,15 @@ describe('[R16] what a user may have under way', () => {
     await submit(REQUEST);
   });
 
+  test('counts the bytes of jobs that are being submitted just now, extra data included, but of a user’s only one', async () => {
+    const large = { ...REQUEST, extraData: { key: 'k'.repeat(60) } };
+    const { submit } = aDesk({ limits: { jobs: 10, bytes: 150, nodes: 10 } });
+    const two = await Promise.allSettled([submit(large), submit(large)]);
+    expect(two.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(two[1]).toMatchObject({ reason: { bound: 'bytes of stored workflows' } });
+    await submit({ ...large, extraData: { key: 'k'.repeat(200) } });
+  });
+
   test('one that was refused leaves room for the next', async () => {
     const { submit, used } = aDesk({ limits: { jobs: 1, bytes: 100, nodes: 10 } });
     used.bytes = 100;

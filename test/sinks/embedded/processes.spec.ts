@@ -77,7 +77,7 @@ describe('processes', () => {
     expect(open).toThrow(`the job store in ${directory} is in use by another process (pid ${child.pid})`);
     await killed(child);
     await close(open());
-  }, 30_000);
+  });
 
   it('that find it claimed from a container they cannot see wait until that has said nothing for 15 s', async () => {
     const elsewhere = JSON.stringify({ bootId: 'another', pidNamespace: 'pid:[1]', pid: 1, startTime: 1 });

@@ -11,7 +11,7 @@ import { startRedisCluster, type ClusterNode, type RedisCluster } from '../../su
 import { aState } from '../a-state';
 import { jobStoreContract } from '../contracts/job-store/contract';
 import { leasesContract } from '../contracts/leases/contract';
-import { PATIENCE_MS, eventually, until } from '../../support/until';
+import { eventually, PATIENCE_MS, until } from '../../support/until';
 
 let cluster: RedisCluster;
 let reports: unknown[];
@@ -203,7 +203,7 @@ describe('[R12] while a master is killed', () => {
       expect(states.filter(({ status }) => status !== 'completed')).toEqual([]);
       expect(states).toHaveLength(80);
     });
-    await lastValueFrom(writer.drain(20_000), { defaultValue: undefined });
+    await lastValueFrom(writer.drain(PATIENCE_MS), { defaultValue: undefined });
     await until(() => watchedIds.every((promptId) => seen.get(promptId)?.status === 'completed'));
     watching.forEach((each) => each.unsubscribe());
     writer.close();

@@ -1,5 +1,7 @@
 import { defer, EMPTY, of, Subject, VirtualTimeScheduler } from 'rxjs';
 import { redisFeed } from '../../../sinks/redis/feed/redis-feed';
+import { remoteListeners } from '../../../sinks/redis/feed/remote-listeners';
+import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../a-state';
 
@@ -65,4 +67,13 @@ test('who may not listen asks every few seconds', () => {
   pass(3_000);
   expect(seen).toEqual([1, 2]);
   end();
+});
+
+test('[R9] of the jobs that were watched elsewhere, those of long ago are forgotten', () => {
+  const told: string[] = [];
+  const announce = (_fence: unknown, channel: unknown): Promise<number> => Promise.resolve(told.push(String(channel)));
+  const listeners = remoteListeners({ announce }, defer, (promptId) => promptId);
+  for (let job = 0; job <= bounds.announcedJobs; job += 1) listeners.counted(`job-${job}`, 1);
+  for (const promptId of ['job-0', `job-${bounds.announcedJobs}`]) listeners.announce(aState({ promptId }));
+  expect(told).toEqual([expect.stringContaining(`job-${bounds.announcedJobs}`)]);
 });

@@ -3,6 +3,7 @@ import { STANDINGS } from '../../../sinks/listing/job-page';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
+import { PATIENCE_MS } from '../../support/until';
 
 const shared = sharedRedis();
 
@@ -18,7 +19,7 @@ async function movedBack(promptId: string, startedAt: number, owners: readonly s
   }
 }
 
-const open = () => redisStore({ url: shared.server.url, report: () => undefined });
+const open = () => redisStore({ url: shared.server.url, report: () => undefined, commandTimeoutMs: PATIENCE_MS });
 
 test.each([
   { where: 'a look at all live jobs', owners: ['@', 'ada'], userId: undefined },

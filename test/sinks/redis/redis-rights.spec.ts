@@ -5,7 +5,7 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import type { JobState } from '../../../streams/job/job-state';
 import { sharedRedis } from '../../support/redis/shared-redis';
 import { aState } from '../a-state';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 
 const shared = sharedRedis();
 let stores: JobStore[] = [];
@@ -21,6 +21,7 @@ async function storeWith(rights: string): Promise<JobStore> {
   const store = redisStore({
     url: shared.server.url.replace('redis://', 'redis://app:secret@'),
     report: () => undefined,
+    commandTimeoutMs: PATIENCE_MS,
   });
   stores.push(store);
   return store;
@@ -68,4 +69,4 @@ test('a user without channels is warned, and who watches elsewhere hears of ever
   expect(await lastValueFrom(other.put(aState({ seq: 2, status: 'completed' })))).toBe('stored');
   await until(() => heard.some(({ status }) => status === 'completed'));
   watching.unsubscribe();
-}, 40_000);
+});

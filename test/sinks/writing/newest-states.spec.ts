@@ -93,18 +93,6 @@ test('what was written at once is not written again, but to renew it', () =>
       ]);
   }));
 
-test('forgets a removed job, also what waits of it', () =>
-  play(({ store, writer, at }) => {
-    at(0, () => writer.put(aState({ seq: 1 })));
-    at(10, () => writer.put(aState({ seq: 2 })));
-    at(20, () => writer.remove('job-1').subscribe());
-    at(21, () => expect(writer.pending()).toBe(0));
-    return () => {
-      expect(store.held.size).toBe(0);
-      expect(timesOf(store)).toEqual([[0, 1]]);
-    };
-  }));
-
 test('reports and forgets what can never be written, but nothing newer', () =>
   play(({ store, writer, reports, at }) => {
     const { put } = store;

@@ -8,7 +8,7 @@ import { isNewer, type JobState } from '../../../streams/job/job-state';
 export const WRITE_MS = 2;
 
 /** A store in memory that takes 2 ms to answer, and can be down. Remembers what it was asked to write, and when. */
-class SlowStore implements Pick<JobStore, 'put' | 'get' | 'remove'> {
+class SlowStore implements Pick<JobStore, 'put' | 'get'> {
   isUp = true;
   inFlight = 0;
   mostInFlight = 0;
@@ -28,7 +28,6 @@ class SlowStore implements Pick<JobStore, 'put' | 'get' | 'remove'> {
     });
   get = (promptId: string) =>
     this.isUp ? of(this.held.get(promptId)) : throwError(() => new StoreUnavailable('down'));
-  remove = (promptId: string) => defer(() => of(this.held.delete(promptId)));
 
   private answer(state: JobState): PutOutcome {
     this.inFlight--;

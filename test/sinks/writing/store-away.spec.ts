@@ -5,7 +5,7 @@ import { writeBehind } from '../../../sinks/writing/queued-writes';
 import { StaleState, type WriteBehind } from '../../../sinks/writing/write-behind';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { aState } from '../a-state';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 import { play } from './slow-store';
 
 describe('[R12] while the store is down', () => {
@@ -75,7 +75,7 @@ describe('[R12] with a Redis that is killed while a thousand jobs go on', () => 
 
   beforeAll(async () => {
     server = await startRedis();
-    store = redisStore({ url: server.url, report });
+    store = redisStore({ url: server.url, report, commandTimeoutMs: PATIENCE_MS });
     writer = writeBehind(store, { report });
   });
   afterAll(async () => {
@@ -96,7 +96,7 @@ describe('[R12] with a Redis that is killed while a thousand jobs go on', () => 
     expect(await lastValueFrom(writer.get('job-7'))).toMatchObject({ seq: 20 });
 
     await server.start();
-    await lastValueFrom(writer.drain(15_000), { defaultValue: undefined });
+    await lastValueFrom(writer.drain(PATIENCE_MS), { defaultValue: undefined });
     for (const promptId of ids) expect(await lastValueFrom(store.get(promptId))).toMatchObject({ seq: 20 });
     expect(reports.filter((error) => error instanceof StaleState)).toEqual([]);
     expect(reports.filter((error) => error instanceof StoreUnavailable)).toHaveLength(1);

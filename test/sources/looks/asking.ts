@@ -1,6 +1,6 @@
 import { asyncScheduler, filter, lastValueFrom, toArray, type Observable } from 'rxjs';
 import { lookUp } from '../../../sources/looks/look-up';
-import { lookup, type Lookup } from '../../../sources/looks/lookup';
+import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
 import { rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jobOf, queuedState, watched, type Job, type RunFacts } from '../../../streams/job/job';
@@ -17,7 +17,7 @@ export const NEW = '/api/jobs?status=in_progress,pending';
 export interface Asked {
   readonly server: ComfyUIStandIn;
   readonly client: Rest;
-  readonly routes: Lookup;
+  readonly routes: JobRoutes;
   /** Paths asked for since the last call. */
   readonly paths: () => readonly string[];
 }
@@ -43,7 +43,7 @@ export async function asking(version: ComfyUIVersion, options: Partial<StandInOp
   const asked: Asked = {
     server,
     client,
-    routes: lookup(client),
+    routes: jobRoutes(client),
     paths: () => {
       const paths = server.requests.slice(seen).map(({ path }) => path);
       seen = server.requests.length;
@@ -61,12 +61,12 @@ export const taken = (promptId: string, facts: Partial<RunFacts> = {}): Job => {
 };
 
 /** What looks tell of jobs, without the queue as a whole. */
-export const looking = (routes: Lookup) => {
+export const looking = (routes: JobRoutes) => {
   const looked = lookUp(routes, asyncScheduler);
   return (jobs: readonly Job[]): Observable<BoardEvent> => looked(jobs).pipe(filter(({ tag }) => tag !== 'queueSeen'));
 };
 
-export const look = (routes: Lookup, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
+export const look = (routes: JobRoutes, jobs: readonly Job[]): Promise<readonly BoardEvent[]> =>
   lastValueFrom(looking(routes)(jobs).pipe(toArray()));
 
 export const answer = <T>(value$: Observable<T>): Promise<T> => lastValueFrom(value$);

@@ -3,7 +3,7 @@ import { TestScheduler } from 'rxjs/testing';
 import type { Ends } from '../../../sources/codecs/history.codec';
 import type { Found, Queued } from '../../../sources/codecs/lookup.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
-import type { Lookup } from '../../../sources/looks/lookup';
+import type { JobRoutes } from '../../../sources/looks/job-routes';
 import { MARK } from '../../../sources/looks/places';
 import { NoAnswer, Unreadable } from '../../../sources/rest/rest';
 
@@ -38,11 +38,11 @@ function found(server: Server, ...promptIds: readonly string[]) {
     if (unreadable.includes(id)) return new Unreadable('no JSON', true);
     return ended.includes(id) ? { tag: 'ended', outcome: [] } : { tag: 'absent' };
   };
-  const routes: Lookup = {
+  const routes: JobRoutes = {
     queue: () => asked('queue', queue),
     ends: () => asked('ends', ends),
     one: (id) => asked(`one ${id}`, one(id)),
-    renamed: (id) => asked(`renamed ${id}`, renamed[id]),
+    renamed: (some) => asked(`renamed ${some.join()}`, new Map(Object.entries(renamed))),
     answers: () => asked('answers', true),
     isLegacy: () => false,
     knowsWhetherIdsStay: () => undefined,
@@ -51,7 +51,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
   new TestScheduler(() => undefined).run(({ flush }) => {
     const find = findPosted(routes, asyncScheduler);
     for (const promptId of promptIds)
-      find(promptId).subscribe({
+      find(promptId, 0).subscribe({
         next: (id) => (outcomes[promptId] = id ?? 'nowhere'),
         error: (error: unknown) => (outcomes[promptId] = (error as Error).message),
       });
@@ -101,10 +101,11 @@ describe('several of them', () => {
     expect(questions).toEqual(['queue', 'ends']);
   });
 
-  test('that a longer history may have are asked for one by one, but for their marks, which the list would have told', () => {
-    const { outcomes, questions } = found({ ends: { ids: ids('b'), isAll: false }, ended: ['d'] }, ...many);
-    expect(outcomes).toEqual({ a: 'nowhere', b: 'b', c: 'nowhere', d: 'd' });
-    expect(questions).toEqual(['queue', 'ends', 'one a', 'one c', 'one d']);
+  test('[R10] that a longer history may have are asked for one by one, then for all their marks', () => {
+    const ends = { ids: ids('b'), isAll: false };
+    const { outcomes, questions } = found({ ends, ended: ['d'], renamed: { c: 'other' } }, ...many);
+    expect(outcomes).toEqual({ a: 'nowhere', b: 'b', c: 'other', d: 'd' });
+    expect(questions).toEqual(['queue', 'ends', 'one a', 'one c', 'one d', 'renamed a,c']);
   });
 
   test('are asked for one by one where the list cannot be read', () => {

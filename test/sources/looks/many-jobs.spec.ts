@@ -1,6 +1,6 @@
 import { asyncScheduler, lastValueFrom, of, throwError } from 'rxjs';
 import { lookUp } from '../../../sources/looks/look-up';
-import { lookup, type Lookup } from '../../../sources/looks/lookup';
+import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
 import { rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import type { RunFacts } from '../../../streams/job/job';
@@ -13,7 +13,7 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
   const HISTORY =
     version === '0.33.0' ? '/api/jobs?status=completed,failed,cancelled&limit=32' : '/history?max_items=32';
   const ids = ['a', 'b', 'c', 'd', 'e'];
-  const tagsOf = async (routes: Lookup, facts: Partial<RunFacts> = {}): Promise<readonly string[]> => {
+  const tagsOf = async (routes: JobRoutes, facts: Partial<RunFacts> = {}): Promise<readonly string[]> => {
     const events = await look(
       routes,
       ids.map((id) => taken(id, facts)),
@@ -60,15 +60,15 @@ describe.each(versions)('many jobs that are not in the queue, on %s', (version) 
     await answer(routes.queue());
     const client = rest(serverAddress(server.url));
     const get = (path: string) => (path === HISTORY ? of({ status: 403, json: 'no' }) : client.get(path));
-    const gone = lookup({ ...client, get });
+    const gone = jobRoutes({ ...client, get });
     expect(await tagsOf(gone, { heardAt: 1, absences: { count: 1, since: 0 } })).toEqual(ids.map(() => 'absent'));
   });
 });
 
 test('a mistake of ours in reading the list is no want of an answer', async () => {
   const mistake = new TypeError('a mistake');
-  const routes = lookup({ get: () => of({ status: 200, json: {} }), disown: () => undefined });
+  const routes = jobRoutes({ get: () => of({ status: 200, json: {} }), disown: () => undefined });
   const jobs = ['a', 'b', 'c'].map((promptId) => taken(promptId, { heardAt: 1 }));
-  const broken: Lookup = { ...routes, queue: () => of([]), ends: () => throwError(() => mistake) };
+  const broken: JobRoutes = { ...routes, queue: () => of([]), ends: () => throwError(() => mistake) };
   await expect(lastValueFrom(lookUp(broken, asyncScheduler)(jobs))).rejects.toBe(mistake);
 });

@@ -1,14 +1,14 @@
 import { of } from 'rxjs';
-import { lookup, type Lookup } from '../../../sources/looks/lookup';
+import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer, type Answer } from '../../../sources/rest/rest';
 import { answer, expectCheapLooks } from './asking';
 
 afterEach(expectCheapLooks);
 
 describe('[R4] what is not ComfyUI’s is no answer', () => {
-  const answering = (...answers: readonly Answer[]): Lookup => {
+  const answering = (...answers: readonly Answer[]): JobRoutes => {
     const waiting = [...answers];
-    return lookup({ get: () => of(waiting.shift() ?? { status: 200, json: {} }), disown: () => undefined });
+    return jobRoutes({ get: () => of(waiting.shift() ?? { status: 200, json: {} }), disown: () => undefined });
   };
   const gone = { status: 404, json: undefined };
 

@@ -1,15 +1,15 @@
 import { lastValueFrom, of } from 'rxjs';
-import { lookup, type Lookup } from '../../../sources/looks/lookup';
+import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer, type Answer } from '../../../sources/rest/rest';
 
 /** A server of words that we do not know, by its routes; 404 without a word on all others. */
-function serverOf(routes: Readonly<Record<string, Answer>>): { readonly routes: Lookup; readonly asked: string[] } {
+function serverOf(routes: Readonly<Record<string, Answer>>): { readonly routes: JobRoutes; readonly asked: string[] } {
   const asked: string[] = [];
   const get = (path: string) => {
     asked.push(path);
     return of(routes[path] ?? { status: 404, json: undefined });
   };
-  return { routes: lookup({ get, disown: () => undefined }), asked };
+  return { routes: jobRoutes({ get, disown: () => undefined }), asked };
 }
 
 const LIST = '/api/jobs?status=in_progress,pending';
@@ -20,7 +20,7 @@ const history = {
 };
 const nothing = { status: 200, json: {} };
 const inState = (status: string, more: object = {}): Answer => ({ status: 200, json: { id: 'a', status, ...more } });
-const one = ({ routes }: { readonly routes: Lookup }) => lastValueFrom(routes.one('a'));
+const one = ({ routes }: { readonly routes: JobRoutes }) => lastValueFrom(routes.one('a'));
 
 test.each(['success', 'error', 'archived'])('of a job that is %s, history tells how it ended', async (status) => {
   const server = serverOf({ '/api/jobs/a': inState(status), '/history/a': history });

@@ -1,5 +1,5 @@
 import { lastValueFrom, of, throwError, toArray, type Observable } from 'rxjs';
-import { lookup } from '../../../sources/looks/lookup';
+import { jobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer, Unreadable, rest, type Answer } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { finished, submit } from '../../support/comfyui/client/comfyui-client';
@@ -8,12 +8,12 @@ import { answer, asking, expectCheapLooks, long, look, looking, NEW, short, take
 afterEach(expectCheapLooks);
 
 describe('answers that cannot be read', () => {
-  const small = { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 5 };
+  const small = { timeoutMs: 60_000, maxBytes: 65_536, breakAfter: 5 };
 
   test.each(['0.3.30', '0.3.64'] as const)('a queue too large does not keep an end of %s waiting', async (version) => {
     const { server } = await asking(version, { faults: { giantQueue: 50 } });
     const client = rest(serverAddress(server.url), small);
-    const routes = lookup(client);
+    const routes = jobRoutes(client);
     const ended = await submit(server, short());
     await finished(server, ended);
     const waiting = await submit(server, long());
@@ -37,7 +37,7 @@ describe('answers that cannot be read', () => {
       asked.push(path);
       return of(isAway ? { status: 404, json: undefined } : { status: 200, json: list });
     };
-    const routes = lookup({ get, disown: () => undefined });
+    const routes = jobRoutes({ get, disown: () => undefined });
     await expect(answer(routes.queue())).rejects.toBeInstanceOf(NoAnswer);
     isAway = false;
     expect(await answer(routes.queue())).toEqual([]);
@@ -56,15 +56,15 @@ describe('answers that cannot be read', () => {
         ? throwError(() => new Unreadable('too large', true))
         : of({ status: 200, json: { theirs: entry } });
     };
-    const routes = lookup({ get, disown: () => undefined });
+    const routes = jobRoutes({ get, disown: () => undefined });
     await answer(routes.queue());
-    expect(await answer(routes.renamed('another'))).toBeUndefined();
+    expect(await answer(routes.renamed(['another']))).toEqual(new Map());
     expect(asked.splice(0, 2)).toEqual([NEW, '/queue']);
     expect(asked.splice(0)).toEqual(['/history?max_items=32', '/history?max_items=16', '/history?max_items=8']);
-    await answer(routes.renamed('another'));
+    await answer(routes.renamed(['another']));
     expect(asked.splice(0)).toEqual(['/history?max_items=8']);
     routes.knowsWhetherIdsStay(true);
-    expect(await answer(routes.renamed('another'))).toBeUndefined();
+    expect(await answer(routes.renamed(['another']))).toEqual(new Map());
     expect(asked).toEqual([]);
   });
 
@@ -80,8 +80,8 @@ describe('answers that cannot be read', () => {
       contentType: 'application/json',
     };
     for (let n = 0; n < 7; n++)
-      expect(await look(lookup(client), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
-    expect(await answer(lookup(client).queue())).toEqual([]);
+      expect(await look(jobRoutes(client), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
+    expect(await answer(jobRoutes(client).queue())).toEqual([]);
     await client.close();
   });
 
@@ -89,7 +89,7 @@ describe('answers that cannot be read', () => {
     const { server } = await asking('0.33.0');
     const client = rest(serverAddress(server.url), small);
     server.faults.status = { httpStatus: 200, body: '{"login": true}', contentType: 'application/json' };
-    await expect(look(lookup(client), [taken('ours')])).rejects.toBeInstanceOf(NoAnswer);
+    await expect(look(jobRoutes(client), [taken('ours')])).rejects.toBeInstanceOf(NoAnswer);
     await client.close();
   });
 });

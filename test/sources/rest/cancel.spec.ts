@@ -1,6 +1,6 @@
 import { asyncScheduler, lastValueFrom } from 'rxjs';
 import { cancel } from '../../../sources/rest/cancel';
-import { lookup } from '../../../sources/looks/lookup';
+import { jobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer, rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jittered } from '../../../streams/operators/backoff';
@@ -18,6 +18,7 @@ import {
   until,
   type Queue,
 } from '../../support/comfyui/client/comfyui-client';
+import { PATIENCE_MS } from '../../support/until';
 
 const isTransient = (error: unknown): boolean => error instanceof NoAnswer;
 
@@ -29,19 +30,22 @@ afterEach(async () => {
   await stopAll();
 });
 
-function asking(server: ComfyUIStandIn, timeoutMs = 2_000): Rest {
+function asking(server: ComfyUIStandIn, timeoutMs = PATIENCE_MS): Rest {
   const client = rest(serverAddress(server.url), { timeoutMs, maxBytes: 64 << 20, breakAfter: 20 });
   clients.push(client);
   return client;
 }
 
 const asked = (client: Rest, promptId: string): Promise<unknown> =>
-  lastValueFrom(cancel(client, lookup(client), promptId), { defaultValue: 'asked' });
+  lastValueFrom(cancel(client, jobRoutes(client), promptId), { defaultValue: 'asked' });
 
 const short = () => steps({ steps: 3, secondsPerStep: 0.01 });
-const long = () => steps({ steps: 100, secondsPerStep: 0.02 });
+/** Goes on for as long as its server holds it. */
+const long = () => steps({ steps: 10, secondsPerStep: 0.02 });
 
-const starting = (version: ComfyUIVersion, options: Partial<StandInOptions> = {}) => start({ version, ...options });
+const starting = (version: ComfyUIVersion, { faults }: Partial<StandInOptions> = {}) =>
+  start({ version, faults: { mostSteps: 5, ...faults } });
+const letGo = ({ faults }: ComfyUIStandIn): void => void (faults.mostSteps = Infinity);
 
 /** Ids of the jobs that wait. */
 const pending = async (server: ComfyUIStandIn): Promise<readonly unknown[]> =>
@@ -59,20 +63,22 @@ describe.each(versions)('%s', (version) => {
 
   test('takes the job that waits away, and leaves the one that runs and the others alone', async () => {
     const server = await starting(version);
-    const running = await submit(server, steps({ steps: 10, secondsPerStep: 0.03 }));
+    const running = await submit(server, long());
     const [waiting, other] = [await submit(server, short()), await submit(server, short())];
     await until(() => server.executions.has(running));
     expect(await asked(asking(server), waiting)).toBe('asked');
     expect(await pending(server)).toEqual([other]);
+    letGo(server);
     for (const id of [running, other]) expect((await finished(server, id)).status.status_str).toBe('success');
     expect([server.executions.has(waiting), await get(server, `/history/${waiting}`)]).toEqual([false, {}]);
   });
 
   test('takes the only job that waits away while another’s runs', async () => {
     const server = await starting(version);
-    const running = await submit(server, short());
+    const running = await submit(server, long());
     const waiting = await submit(server, short());
     await asked(asking(server), waiting);
+    letGo(server);
     expect((await finished(server, running)).status.status_str).toBe('success');
     expect(await pending(server)).toEqual([]);
   });
@@ -81,10 +87,11 @@ describe.each(versions)('%s', (version) => {
     const server = await starting(version);
     const ended = await submit(server, short());
     const end = await finished(server, ended);
-    const running = await submit(server, steps({ steps: 10, secondsPerStep: 0.03 }));
+    const running = await submit(server, long());
     await until(() => server.executions.has(running));
     const client = asking(server);
     for (const id of [ended, ended, 'never', 'a/../b?c#d']) expect(await asked(client, id)).toBe('asked');
+    letGo(server);
     expect((await finished(server, running)).status.status_str).toBe('success');
     expect(await finished(server, ended)).toEqual(end);
   });
@@ -111,7 +118,7 @@ describe.each(versions)('%s', (version) => {
       return 10;
     };
     const again = lastValueFrom(
-      cancel(client, lookup(client), running).pipe(
+      cancel(client, jobRoutes(client), running).pipe(
         reconnecting({ backoff: { steadyMs: 60_000, delayMs }, clock: asyncScheduler, isTransient }),
       ),
       { defaultValue: 'asked' },
@@ -128,7 +135,7 @@ describe.each(versions)('%s', (version) => {
     await until(() => server.executions.has(running));
     server.faults.busy(0.3);
     const hurried = asking(server, 100);
-    const again = cancel(hurried, lookup(hurried), running).pipe(
+    const again = cancel(hurried, jobRoutes(hurried), running).pipe(
       reconnecting({
         backoff: jittered({ firstMs: 20, maxMs: 100, steadyMs: 60_000 }, Math.random),
         clock: asyncScheduler,
@@ -168,7 +175,7 @@ test('[R8] a server that has proven to lack the newer routes is not asked for th
   const [running, waiting] = [await submit(server, long()), await submit(server, short())];
   await until(() => server.executions.has(running));
   const client = asking(server);
-  const routes = lookup(client);
+  const routes = jobRoutes(client);
   await lastValueFrom(routes.queue());
   const seen = server.requests.length;
   await lastValueFrom(cancel(client, routes, waiting), { defaultValue: 'asked' });
@@ -192,7 +199,7 @@ test('a queue too large to be read stops no cancel of a server that interrupts b
   const server = await starting('0.3.64', { faults: { giantQueue: 50 } });
   const running = await submit(server, long());
   await until(() => server.executions.has(running));
-  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  const client = rest(serverAddress(server.url), { timeoutMs: PATIENCE_MS, maxBytes: 65_536, breakAfter: 20 });
   clients.push(client);
   expect(await asked(client, running)).toBe('asked');
   expect((await finished(server, running)).status.status_str).toBe('error');
@@ -201,7 +208,7 @@ test('a queue too large to be read stops no cancel of a server that interrupts b
 test('where it would stop whatever runs, such a queue does not let it', async () => {
   const server = await starting('0.3.30', { faults: { giantQueue: 50 } });
   const running = await submit(server, short());
-  const client = rest(serverAddress(server.url), { timeoutMs: 2_000, maxBytes: 65_536, breakAfter: 20 });
+  const client = rest(serverAddress(server.url), { timeoutMs: PATIENCE_MS, maxBytes: 65_536, breakAfter: 20 });
   clients.push(client);
   await expect(asked(client, 'another')).rejects.toBeInstanceOf(NoAnswer);
   expect((await finished(server, running)).status.status_str).toBe('success');

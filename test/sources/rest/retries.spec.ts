@@ -25,9 +25,9 @@ function posted(answeredAt: number): readonly string[] {
       ...{ url: 'http://comfyui', get: () => EMPTY, post, open: () => Promise.reject(refused()) },
       ...{ answeredAt: () => answeredAt, disown: () => undefined, close: () => Promise.resolve() },
     };
-    const server = { rest, lookup: { answers, knowsWhetherIdsStay: () => undefined }, find: () => EMPTY };
+    const server = { rest, routes: { answers, knowsWhetherIdsStay: () => undefined }, find: () => EMPTY };
     const submission = {
-      ...{ promptId: 'a', clientId: 'c', prompt: { workflow: '{}' }, maybePosted: false, changed$: EMPTY },
+      ...{ promptId: 'a', since: 0, clientId: 'c', prompt: { workflow: '{}' }, maybePosted: false, changed$: EMPTY },
       ...{ linked: () => true, cancelAsked: () => false, wanted: () => true, mayPost: () => true },
     };
     const policy = { ...defaultSubmitPolicy, backoff: { steadyMs: 0, delayMs: () => 500 }, clock: asyncScheduler };

@@ -56,6 +56,13 @@ test('[R16] of many names of metrics, over many reports, the newest are kept', (
   expect(many.state.metrics).toMatchObject({ m30: 30, m11: 11 });
 });
 
+test('[R16] of more than 20 metrics the ones that the last report gave stay, however old their names are', () => {
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`m${n}`, n]));
+  const job = told(told(opened(), { count: 1, metrics: many }), { count: 2, metrics: { m0: 0.5, loss: 1 } });
+  const { m1: _, ...others } = many;
+  expect(job.state.metrics).toEqual({ ...others, m0: 0.5, loss: 1 });
+});
+
 test('the time left is told from the pace of the steps', () => {
   const { etaMs = 0, progress } = trained(40).state;
   expect(etaMs).toBeGreaterThan(54_000);

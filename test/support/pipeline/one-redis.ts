@@ -55,7 +55,7 @@ export function onOneRedis(): OneRedis {
     instance: (options = {}) =>
       anInstance({
         servers: [comfy.url],
-        store: (report) => redisStore({ url: shared.server.url, report }),
+        store: (report) => redisStore({ url: shared.server.url, report, commandTimeoutMs: 10_000 }),
         ...options,
       }),
     holdJobs: () => void (comfy.faults.mostSteps = 15),

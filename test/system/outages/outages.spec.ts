@@ -10,9 +10,11 @@ const refuseSockets = { httpStatus: 502, body: '<html>', routes: ['/ws'] };
 test.concurrent(
   '[R4] in earnest, a job that is nowhere is lost after ten seconds, not before',
   inEarnest({}, async ({ run, comfy }) => {
+    comfy.faults.mostSteps = 5;
     const [running, waiting] = [await run(long(15)), await run(short())];
     await until(async () => comfy.deleteFromQueue(await idOn(comfy, 1)));
     const deletedAt = Date.now();
+    comfy.faults.mostSteps = Infinity;
     await running.end;
     const lost = await waiting.end;
     expect(lost).toMatchObject({ failure: { kind: 'lost' } });

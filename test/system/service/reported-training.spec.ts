@@ -41,6 +41,18 @@ const start = async (): Promise<void> => {
   });
 };
 
+/** The trainer meets the outage, and stands still from then on: however long the service takes to start, it trains on after it. */
+async function restarted(end: () => Promise<unknown>): Promise<void> {
+  await end();
+  const nobody = createServer((connection) => connection.destroy()).listen(port, '127.0.0.1');
+  await once(nobody, 'connection');
+  trainer!.kill('SIGSTOP');
+  nobody.close();
+  await once(nobody, 'close');
+  await start();
+  trainer!.kill('SIGCONT');
+}
+
 /** As its user asks; again while the service is away. */
 async function asked(method: string, path: string, body?: object): Promise<PublicJob & { report?: Access }> {
   for (;;) {
@@ -81,11 +93,9 @@ test('[R2] a training in Python goes on through a kill -9 and a restart of the s
   const reaches = (step: number) => until(async () => ((await look()).node?.value ?? 0) >= step);
 
   await reaches(20);
-  await service!.kill();
-  await start();
+  await restarted(() => service!.kill());
   await reaches(50);
-  await service!.terminate();
-  await start();
+  await restarted(() => service!.terminate());
   await until(async () => (await look()).status === 'completed');
 
   expect(await ended).toEqual([0, null]);

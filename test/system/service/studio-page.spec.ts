@@ -60,16 +60,20 @@ test('a user’s page shows a job as it goes, its previews, and its picture by a
     if (message.type() === 'error') troubles.push(message.text());
   });
   await page.goto(origin);
-  comfy.faults.mostSteps = 10;
+  comfy.faults.mostSteps = 1;
   const submitted = async (sub: string) =>
     asking(service)('POST', '/jobs', {
       token: await tokenOf({ sub }),
-      body: { workflow: steps({ steps: 20, previewEvery: 1 }), type: 'image_generation' },
+      body: { workflow: steps({ steps: 400, secondsPerStep: 0.005, previewEvery: 1 }), type: 'image_generation' },
     });
-  await submitted('bob');
-  comfy.faults.mostSteps = Infinity;
   expect((await submitted('ada')).status).toBe(202);
-  await page.waitForSelector('li img[src^="blob:"]', { state: 'attached' });
+  await submitted('bob');
+  // Step by step: the page has yet to join the room.
+  await until(async () => {
+    comfy.faults.mostSteps += 1;
+    return (await page.locator('li img[src^="blob:"]').count()) > 0;
+  });
+  comfy.faults.mostSteps = Infinity;
   await page.waitForSelector('li[data-status=completed] img[src*="signature="]', { state: 'attached' });
   // `waitForFunction` would need `unsafe-eval` of the page's policy, once it looks again.
   await until(async () => (await page.evaluate('document.querySelector("img").naturalWidth')) !== 0);

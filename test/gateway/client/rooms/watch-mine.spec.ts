@@ -1,6 +1,6 @@
 import { firstValueFrom } from 'rxjs';
 import type { LiveJobs, Reply } from '../../../../gateway/wire/protocol';
-import { eventually } from '../../../support/until';
+import { eventually, PATIENCE_MS } from '../../../support/until';
 import { asked, client, closeGateway, cutAll, end, io, openGateway, refusal, seen, seqs, state } from './answering';
 
 /** What joins and watches are answered with; where nothing is left, not at all. */
@@ -109,7 +109,7 @@ test('the end of a job is acknowledged, however many listen, and also where nobo
   await eventually(() => expect([seqs(one!), seqs(other!)]).toEqual([['a1'], ['a1']]));
   for (const times of [1, 2]) {
     const acks = await new Promise((resolve) => {
-      io.timeout(5_000).emit('job:state', end('a', 2), (_error?: unknown, some?: unknown) => resolve(some));
+      io.timeout(PATIENCE_MS).emit('job:state', end('a', 2), (_error?: unknown, some?: unknown) => resolve(some));
     });
     expect([times, acks]).toEqual([times, [undefined]]);
   }

@@ -35,7 +35,7 @@ beforeAll(async () => {
     runningGateway({ origins }),
     runningGateway({ origins, auth: testAuth }),
   ]);
-}, 120_000);
+});
 afterAll(async () => {
   pages.close();
   pages.closeAllConnections();

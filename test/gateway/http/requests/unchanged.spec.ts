@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as sendTo } from 'node:http';
 import { connect } from 'node:net';
+import { Piscina } from 'piscina';
 import type { Workflow } from '../../../../pipeline/api';
 import { canary } from '../../../support/jest/canary';
 import { asking } from '../../support/http/asking';
@@ -86,6 +87,14 @@ test('[R13, R18] extra data reaches ComfyUI, and nobody else hears of it', async
 test('a large body is no obstacle to others: who asks while it is read is answered first', async () => {
   const nodes = Array.from({ length: 200_000 }, (_, n) => `"${n}":{"class_type":"X","inputs":{}}`).join(',');
   const order: string[] = [];
+  // What comes of it is held back until that other was answered, which a gateway that reads it itself could not do.
+  let answered = (): void => undefined;
+  const other = new Promise<void>((resolve) => (answered = resolve));
+  type Run = (this: Piscina, ...given: Parameters<Piscina['run']>) => Promise<unknown>;
+  const run = Reflect.get(Piscina.prototype, 'run') as Run;
+  jest.spyOn(Piscina.prototype, 'run').mockImplementationOnce(function (this: Piscina, ...given) {
+    return run.apply(this, given).finally(() => other) as Promise<never>;
+  });
   const large = sendTo(`${gateway.url}/jobs`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${ada}`, 'Content-Type': 'application/json' },
@@ -98,6 +107,7 @@ test('a large body is no obstacle to others: who asks while it is read is answer
   await new Promise<void>((sent) => large.end(`{"type":"x","workflow":{${nodes}}}`, () => sent()));
   await fetch(`${gateway.url}/livez`);
   order.push('alive');
+  answered();
   expect(await refused).toBe(400);
   expect(order).toEqual(['alive', 'refused']);
 });

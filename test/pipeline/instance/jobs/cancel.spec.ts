@@ -6,7 +6,8 @@ const cancelled = { status: 'failed', failure: { kind: 'cancelled', retryable: f
 test.concurrent(
   'cancel stops the job that runs, and not its neighbour',
   onEach({}, async ({ run, pipeline, comfy }) => {
-    const [running, waiting] = [await run(long(200)), await run(short())];
+    comfy.faults.mostSteps = 15;
+    const [running, waiting] = [await run(long()), await run(short())];
     await running.where(progressed);
     await pipeline.cancel(running.promptId);
     expect(await running.end).toMatchObject(cancelled);
@@ -48,7 +49,8 @@ test.concurrent(
 test.concurrent(
   'cancel that nobody answers is asked again until somebody does',
   onEach({}, async ({ run, pipeline, comfy, reports }) => {
-    const [running, waiting] = [await run(long(200)), await run(short())];
+    comfy.faults.mostSteps = 15;
+    const [running, waiting] = [await run(long()), await run(short())];
     await running.where(progressed);
     comfy.faults.status = { httpStatus: 502, body: '<html>', routes: ['/api', '/queue', '/interrupt'] };
     const asked = pipeline.cancel(running.promptId);

@@ -7,7 +7,8 @@ import { inWorld } from '../../../system/outages/world';
 test.concurrent(
   'what others do to a job: it is interrupted',
   onEach({}, async ({ run, comfy }) => {
-    const job = await run(long(200));
+    comfy.faults.mostSteps = 15;
+    const job = await run(long());
     await job.where(progressed);
     await post(comfy, '/interrupt', { prompt_id: await idOn(comfy, 0) });
     expect(await job.end).toMatchObject({ status: 'failed', failure: { kind: 'interrupted', nodeId: '2' } });
@@ -17,12 +18,14 @@ test.concurrent(
 test.concurrent(
   '[R4] what others do to a job: it is deleted while it waits, without a word: lost, in its time',
   onEach({}, async ({ run, comfy }) => {
-    const [running, waiting] = [await run(long(60)), await run(short())];
+    comfy.faults.mostSteps = 15;
+    const [running, waiting] = [await run(long()), await run(short())];
     await until(async () => comfy.deleteFromQueue(await idOn(comfy, 1)));
     const deletedAt = Date.now();
     const end = await waiting.end;
     expect(end).toMatchObject({ status: 'failed', failure: { kind: 'lost' } });
     expect(end.finishedAt! - deletedAt).toBeGreaterThanOrEqual(1_000);
+    comfy.faults.mostSteps = Infinity;
     expect(await running.end).toMatchObject({ status: 'completed' });
   }),
 );

@@ -1,7 +1,7 @@
 import { lastValueFrom } from 'rxjs';
 import { writeBehind } from '../../../../sinks/writing/queued-writes';
 import { aState } from '../../a-state';
-import { until } from '../../../support/until';
+import { PATIENCE_MS, until } from '../../../support/until';
 import { adminOf, endTroubles, get, open, start } from '../../../support/redis/troubled-redis';
 
 afterEach(endTroubles);
@@ -13,12 +13,12 @@ describe('[R12] a Redis that comes back empty', () => {
     const writer = writeBehind(store, { report: () => undefined });
     const session = { clientId: 'client-1', serverUrl: 'http://comfy:8188' };
     for (let job = 0; job < 50; job++) writer.put(aState({ promptId: `job-${job}`, seq: 1 }));
-    await lastValueFrom(writer.drain(5000), { defaultValue: undefined });
+    await lastValueFrom(writer.drain(PATIENCE_MS), { defaultValue: undefined });
     await lastValueFrom(store.leases.hold(session));
     await server.kill();
     for (let job = 0; job < 50; job++) writer.put(aState({ promptId: `job-${job}`, seq: 2 }));
     await server.start();
-    await lastValueFrom(writer.drain(10_000), { defaultValue: undefined });
+    await lastValueFrom(writer.drain(PATIENCE_MS), { defaultValue: undefined });
     expect(await lastValueFrom(store.leases.hold(session))).toBe('held');
     for (let job = 0; job < 50; job++) expect(await get(store, `job-${job}`)).toMatchObject({ seq: 2 });
     writer.close();

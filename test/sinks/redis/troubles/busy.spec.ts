@@ -10,7 +10,7 @@ describe('[R12] a Redis that is busy with a script', () => {
     const server = await start('--busy-reply-threshold', '100');
     const nodes = { homeOf: () => server.url, moved$: NEVER, lookAround: () => undefined };
     const told: string[] = [];
-    const listener = redisListener(nodes, (where, error) => told.push(`${where}: ${String(error)}`), 200);
+    const listener = redisListener(nodes, (where, error) => told.push(`${where}: ${String(error)}`), 1_000);
     const [before, meanwhile]: [unknown[], unknown[]] = [[], []];
     const listening = listener.listen('{a}:before').subscribe((message) => before.push(message));
     await until(() => before.length === 1);

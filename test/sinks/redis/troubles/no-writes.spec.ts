@@ -1,7 +1,7 @@
 import { lastValueFrom } from 'rxjs';
 import { writeBehind } from '../../../../sinks/writing/queued-writes';
 import { aState } from '../../a-state';
-import { until } from '../../../support/until';
+import { PATIENCE_MS, until } from '../../../support/until';
 import { adminOf, endTroubles, failureOf, get, open, put, start } from '../../../support/redis/troubled-redis';
 
 afterEach(endTroubles);
@@ -33,7 +33,7 @@ describe('[R12] a Redis that takes no writes', () => {
     for (let job = 0; job < 100; job++) writer.put(aState({ promptId: `job-${job}`, seq: 3 }));
     await until(() => writer.pending() === 100);
     await admin.config('SET', 'maxmemory', '0');
-    await lastValueFrom(writer.drain(8000), { defaultValue: undefined });
+    await lastValueFrom(writer.drain(PATIENCE_MS), { defaultValue: undefined });
     for (let job = 0; job < 100; job++) expect(await get(store, `job-${job}`)).toMatchObject({ seq: 3 });
     writer.close();
   });

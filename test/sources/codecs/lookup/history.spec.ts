@@ -1,4 +1,4 @@
-import { historyIdOf, historyOf } from '../../../../sources/codecs/history.codec';
+import { historyOf, markedIn } from '../../../../sources/codecs/history.codec';
 
 describe('/history', () => {
   const success = { outputs: { '4': { images: [{ filename: 'a.png', subfolder: '', type: 'output' }] } } };
@@ -96,11 +96,20 @@ describe('/history', () => {
     expect(historyOf(json, 'p')).toBeUndefined();
   });
 
-  test('finds the job that was posted with our mark', () => {
-    const posted = (mark: unknown) => ({ ...success, prompt: [1, 'x', {}, { mark }, []] });
-    const history = { a: posted('1'), odd: null, b: { ...success, prompt: 'odd' }, c: posted('2') };
-    expect(historyIdOf(history, ({ mark }) => mark === '2')).toBe('c');
-    expect(historyIdOf(history, ({ mark }) => mark === '3')).toBeUndefined();
-    expect(historyIdOf(null, () => true)).toBeUndefined();
+  test('tells which jobs were posted with our mark, and how far back it goes', () => {
+    const begun = (timestamp: number) => ({ status: { messages: [['execution_start', { timestamp }]] } });
+    const posted = (mark: unknown, at: number) => ({ ...success, ...begun(at), prompt: [1, 'x', {}, { mark }, []] });
+    const history = {
+      a: posted('1', 7),
+      odd: null,
+      b: { ...success, prompt: 'odd' },
+      c: posted('2', 5),
+      d: posted(3, 9),
+    };
+    const ids = new Map([['1', 'a'], ['2', 'c']]); // prettier-ignore
+    expect(markedIn(history, 'mark', 5)).toEqual({ ids, isAll: false, oldestAt: 5 });
+    expect(markedIn(history, 'mark', 6)).toMatchObject({ isAll: true });
+    expect(markedIn({}, 'mark', 6)).toEqual({ ids: new Map(), isAll: true, oldestAt: Infinity });
+    expect(markedIn(null, 'mark', 6)).toBeUndefined();
   });
 });

@@ -28,6 +28,36 @@ describe('that may have been posted before', () => {
   });
 });
 
+describe('that an old server gave an id of its own, and ended before forty others,', () => {
+  async function endedBefore(mark: string) {
+    const server = await start({ version: '0.3.30', timeScale: 0.1 });
+    const extra_data = { jobstream_prompt_id: mark };
+    const id = await postForAnother(server, short(), { client_id: 'a client that is gone', extra_data });
+    let last = id;
+    for (let n = 0; n < 40; n++) last = await postForAnother(server, short());
+    await finished(server, last);
+    return { server, id, before: posts(server) };
+  }
+  const lists = ({ requests }: { readonly requests: readonly { readonly path: string }[] }): readonly string[] =>
+    requests.flatMap(({ path }) => /max_items=\d+/.exec(path)?.[0] ?? []);
+
+  test('[R10] is found further back in its history, and not posted again', async () => {
+    const promptId = randomUUID();
+    const { server, id, before } = await endedBefore(promptId);
+    const { done } = submitTo(server.url, short(), { submission: { promptId, maybePosted: true } });
+    expect(await done).toMatchObject([{ tag: 'accepted', promptId, runId: id }]);
+    expect([posts(server), lists(server)]).toEqual([before, ['max_items=32', 'max_items=128']]);
+  });
+
+  test('is not looked for among those that began an hour before it was submitted', async () => {
+    const { server, before } = await endedBefore('another');
+    const since = Date.now() + 2 * 3_600_000;
+    const { done } = submitTo(server.url, short(), { submission: { since, maybePosted: true } });
+    expect(await done).toMatchObject([{ tag: 'accepted' }]);
+    expect([posts(server), new Set(lists(server))]).toEqual([before + 1, new Set(['max_items=32'])]);
+  });
+});
+
 test('a run whose answer was lost is found by its own page where the queue is too large to be read', async () => {
   const server = await start({ version: '0.3.64' });
   const before = submitTo(server.url, short());

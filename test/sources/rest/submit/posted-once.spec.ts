@@ -114,8 +114,8 @@ describe.each(versions)('%s', (version) => {
 
   test('a server that is busy for longer than we wait takes it all the same, once', async () => {
     const server = await start({ version });
-    server.faults.busy(0.4);
-    const { promptId, reports, done } = submitTo(server.url, short(), { policy: { postMs: 100 } });
+    server.faults.busy(1.5);
+    const { promptId, reports, done } = submitTo(server.url, short(), { policy: { postMs: 500 } });
     const events = await done;
     expect(tags(events)).toEqual(told);
     expect(await executionsOf(server, idIn(events, promptId))).toEqual([1]);

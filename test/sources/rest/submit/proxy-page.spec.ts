@@ -41,7 +41,7 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
 
   test('[R10] that stays is told when it is given up', async () => {
     const server = await start({ faults: { status: { httpStatus: 404, body: '<html>404</html>' } } });
-    const { done } = submitTo(server.url, short(), { policy: { giveUpMs: 300 } });
+    const { done } = submitTo(server.url, short(), { policy: { giveUpMs: 1_500 } });
     const message = expect.stringContaining('nothing is at the server’s address') as string;
     expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'unreachable', retryable: true, message } }]);
   });
@@ -77,7 +77,7 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
 
   test('to five large bodies keeps nobody else from the server', async () => {
     const server = await start();
-    const client = rest(serverAddress(server.url), { timeoutMs: 300, maxBytes: 64 << 20, breakAfter: 2 });
+    const client = rest(serverAddress(server.url), { timeoutMs: 60_000, maxBytes: 64 << 20, breakAfter: 2 });
     clients.push(client);
     server.faults.status = { httpStatus: 413, body: '<html>413</html>' };
     for (let n = 0; n < 5; n++)

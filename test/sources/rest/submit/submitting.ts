@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EMPTY, asyncScheduler, type Subscription } from 'rxjs';
 import { findPosted } from '../../../../sources/looks/find-posted';
-import { lookup } from '../../../../sources/looks/lookup';
+import { jobRoutes } from '../../../../sources/looks/job-routes';
 import { rest, type Rest } from '../../../../sources/rest/rest';
 import { serverAddress } from '../../../../sources/server-address';
 import { defaultSubmitPolicy, submit, type Submission, type SubmitPolicy } from '../../../../sources/rest/submit';
@@ -68,6 +68,7 @@ export function submitTo(
   const reports: unknown[] = [];
   const submission: Submission = {
     promptId,
+    since: Date.now(),
     clientId: CLIENT,
     prompt: { workflow: JSON.stringify(workflow) },
     linked: () => true,
@@ -79,8 +80,8 @@ export function submitTo(
     ...options.submission,
   };
   const events: BoardEvent[] = [];
-  const routes = lookup(client);
-  const sources = { rest: client, lookup: routes, find: findPosted(routes, asyncScheduler, 10) };
+  const routes = jobRoutes(client);
+  const sources = { rest: client, routes, find: findPosted(routes, asyncScheduler, 10) };
   const report = (_where: string, error: unknown) => reports.push(error);
   let subscription!: Subscription;
   const done = new Promise<readonly BoardEvent[]>((resolve, reject) => {

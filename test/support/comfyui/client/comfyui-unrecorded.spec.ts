@@ -25,11 +25,12 @@ describe('what was not recorded', () => {
   });
 
   test.each(['0.3.30', '0.3.64'] as const)('%s: interrupt with another id', async (version) => {
-    const server = await start({ version });
+    const server = await start({ version, faults: { mostSteps: 1 } });
     const client = await Client.connect(server);
     await submit(server, workflows.steps({ steps: 4 }));
     await until(() => client.of('progress').length > 0);
     await post(server, '/interrupt', { prompt_id: 'another' });
+    server.faults.mostSteps = Infinity;
     await until(() => client.isIdle());
     const end = version === '0.3.30' ? 'execution_interrupted' : 'execution_success';
     expect(client.of(end)).toHaveLength(1);
@@ -50,7 +51,7 @@ describe('what was not recorded', () => {
   });
 
   test('one output is refused and the other runs', async () => {
-    const server = await start();
+    const server = await start({ faults: { mostSteps: 1 } });
     const answer = await post(server, '/api/prompt', { prompt: workflows.partlyRejected() });
     const { node_errors } = (await answer.json()) as { node_errors: object };
     expect([answer.status, Object.keys(node_errors)]).toEqual([200, ['5']]);

@@ -1,5 +1,5 @@
 import { catchError, concatMap, defer, map, of, tap, throwError, type Observable } from 'rxjs';
-import { historyIdOf, historyIdsOf, historyOf, type Ends } from '../codecs/history.codec';
+import { historyIdsOf, historyOf, markedIn, type Ends } from '../codecs/history.codec';
 import {
   endedListOf,
   isPartOfList,
@@ -17,7 +17,7 @@ import { MARK } from './places';
 /**
  * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).
  */
-export interface Lookup {
+export interface JobRoutes {
   /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job by its id: in the queue, ended, or absent. */
@@ -27,9 +27,10 @@ export interface Lookup {
   /** Emits if the server answers as ComfyUI does; errors with `NoAnswer` if not. */
   readonly answers: () => Observable<true>;
   /**
-   * The id that a server before 0.3.64 gave the ended job that was posted as `promptId`; `undefined` if there is none.
+   * The ids that a server before 0.3.64 gave ended jobs, by the ids that these were posted under. Reads at least the
+   * last entries of the history, and further back until it has all of `promptIds`, or is past `since`, ms since 1970.
    */
-  readonly renamed: (promptId: string) => Observable<string | undefined>;
+  readonly renamed: (promptIds: readonly string[], since?: number) => Observable<ReadonlyMap<string, string>>;
   /** Whether the server has proven to lack `/api/jobs`, and so all later routes. */
   readonly isLegacy: () => boolean;
   /** Call when the server has shown whether jobs keep the ids that they are posted with. */
@@ -47,6 +48,10 @@ export const MIN_FOR_LIST = 3;
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
 const MAX_HISTORY_ITEMS = 32;
+/** ComfyUI remembers no more. */
+const ALL_HISTORY_ITEMS = 10_000;
+/** By how much a server's clock may differ from ours, ms. */
+const CLOCKS_MS = 3_600_000;
 
 const historyPath = (promptId: string): string => `/history/${encodeURIComponent(promptId)}`;
 
@@ -63,20 +68,20 @@ export const lacksRoute = ({ status, json }: Answer): boolean =>
  * Asks through the cheapest routes the server has: `/api/jobs` if there is one, else `/queue` and `/history/{id}`. The
  * first answer tells which it has.
  */
-export function lookup(rest: Asked): Lookup {
-  const routes = new Routes(rest);
+export function jobRoutes(rest: Asked): JobRoutes {
+  const routes = new FoundRoutes(rest);
   return {
     queue: () => routes.queue(),
     one: (promptId) => routes.one(promptId),
     ends: () => routes.ends(),
     answers: () => routes.answers(),
-    renamed: (promptId) => routes.renamed(promptId),
+    renamed: (promptIds, since) => routes.renamed(promptIds, since),
     isLegacy: () => routes.isLegacy(),
     knowsWhetherIdsStay: (doThey) => routes.knowsWhetherIdsStay(doThey),
   };
 }
 
-class Routes implements Lookup {
+class FoundRoutes implements JobRoutes {
   readonly #rest: Asked;
   /** Whether the server lacks `/api/jobs`, and has the older routes. */
   #legacy = false;
@@ -168,23 +173,37 @@ class Routes implements Lookup {
     );
   }
 
-  renamed(promptId: string): Observable<string | undefined> {
+  renamed(promptIds: readonly string[], since = Number.POSITIVE_INFINITY): Observable<ReadonlyMap<string, string>> {
     return defer(() => {
-      if (!this.#legacy || this.#idsStay) return of(undefined);
-      // Only our mark tells the job, and the last few entries are enough, as this is asked soon after the post.
-      const items = this.#marked;
-      return this.#rest.get(`/history?max_items=${items}`).pipe(
-        map(({ status, json }) => {
-          if (status !== 200) throw this.#notComfyUIs('/history', status);
-          return historyIdOf(json, (extraData) => extraData[MARK] === promptId);
-        }),
-        catchError((error: unknown) => {
-          if (!(error instanceof Unreadable) || items === 1) throw error;
-          this.#marked = Math.max(1, Math.min(this.#marked, items >> 1));
-          return this.renamed(promptId);
-        }),
-      );
+      if (!this.#legacy || this.#idsStay || promptIds.length === 0) return of(new Map<string, string>());
+      return this.#markedSince(since, promptIds, this.#marked);
     });
+  }
+
+  /** Only our mark tells these jobs. Reads the newest entries, then four times as many, until that is enough. */
+  #markedSince(
+    since: number,
+    wanted: readonly string[],
+    items: number,
+    before?: ReadonlyMap<string, string>,
+  ): Observable<ReadonlyMap<string, string>> {
+    return this.#rest.get(`/history?max_items=${items}`).pipe(
+      concatMap(({ status, json }) => {
+        const marked = status === 200 ? markedIn(json, MARK, items) : undefined;
+        if (marked === undefined) throw this.#notComfyUIs('/history', status);
+        const { ids, isAll, oldestAt } = marked;
+        const isEnough = isAll || items >= ALL_HISTORY_ITEMS || oldestAt < since - CLOCKS_MS;
+        if (isEnough || wanted.every((promptId) => ids.has(promptId))) return of(ids);
+        return this.#markedSince(since, wanted, 4 * items, ids);
+      }),
+      catchError((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        if (before !== undefined) return of(before);
+        if (items === 1) throw error;
+        this.#marked = Math.max(1, Math.min(this.#marked, items >> 1));
+        return this.#markedSince(since, wanted, this.#marked);
+      }),
+    );
   }
 
   isLegacy(): boolean {

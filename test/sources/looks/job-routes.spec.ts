@@ -1,5 +1,5 @@
 import { lastValueFrom, toArray } from 'rxjs';
-import { lookup } from '../../../sources/looks/lookup';
+import { jobRoutes } from '../../../sources/looks/job-routes';
 import { NoAnswer } from '../../../sources/rest/rest';
 import { watched, type Job } from '../../../streams/job/job';
 import type { BoardEvent } from '../../../streams/board/board';
@@ -167,7 +167,7 @@ describe.each(versions)('%s', (version) => {
       routes: [page],
     };
     const jobs = [broken, ...ended].map((id) => taken(id));
-    const looked = looking(lookup(client));
+    const looked = looking(jobRoutes(client));
     for (let n = 0; n < 7; n++) {
       const events = await lastValueFrom(looked(jobs).pipe(toArray()));
       expect(events).toHaveLength(3);

@@ -1,0 +1,22 @@
+import { MARK } from '../looks/places';
+import type { Submission } from './submit';
+
+/** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
+export function promptBody({
+  promptId,
+  clientId,
+  prompt,
+}: Pick<Submission, 'promptId' | 'clientId' | 'prompt'>): string {
+  const { workflow, extraData = '{}', front, number, partialExecutionTargets } = prompt;
+  const mark = `"${MARK}":${JSON.stringify(promptId)}`;
+  const given = extraData.trim().slice(1, -1);
+  const rest = {
+    client_id: clientId,
+    prompt_id: promptId,
+    ...(front !== undefined && { front }),
+    ...(number !== undefined && { number }),
+    ...(partialExecutionTargets !== undefined && { partial_execution_targets: partialExecutionTargets }),
+  };
+  const extra_data = given.trim() === '' ? `{${mark}}` : `{${given},${mark}}`;
+  return `{"prompt":${workflow},"extra_data":${extra_data},${JSON.stringify(rest).slice(1)}`;
+}
