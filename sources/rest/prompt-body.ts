@@ -1,7 +1,8 @@
 import type { Prompt } from '../../streams/job/workflow';
 import { MARK } from '../looks/places';
 
-interface Posted {
+/** A workflow, the job it is for, and the session whose socket is to hear of it. */
+export interface Posted {
   readonly promptId: string;
   readonly clientId: string;
   readonly prompt: Prompt;
