@@ -1,21 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import {
-  EMPTY,
-  concat,
-  concatMap,
-  defer,
-  filter,
-  merge,
-  mergeMap,
-  of,
-  takeUntil,
-  tap,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { EMPTY, concat, concatMap, defer, filter, merge, mergeMap, of, tap, timer, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
 import { overdue, type Overdue } from './overdue';
-import { ranOutOfMemory, rerunMs, serverOfNextRun, waitsForRun, wasLost, workflowOf } from './reruns';
+import { ranOutOfMemory, rerunMs, serverOfNextRun, storedRun, waitsForRun, wasLost, workflowOf } from './reruns';
 import { Stopping, type StoppingParts } from './stopping';
 import { endingJob, type StoredJob } from '../demand';
 import type { Env } from '../env';
@@ -24,6 +11,7 @@ import type { JobStore } from '../../sinks/job-store';
 import { oncePosted } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
+import type { NoAnswer } from '../../sources/rest/rest';
 import type { Submission } from '../../sources/rest/submit';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
@@ -31,9 +19,6 @@ import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/jo
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { orNothing, reporting } from '../../streams/operators/reporting';
-
-/** A next run is posted after 10 s even if its state is not stored yet: a store that is away holds up no job (R12). */
-const STORED_MS = 10_000;
 
 export interface PostingParts extends StoppingParts {
   readonly choice: Choice;
@@ -73,7 +58,7 @@ class Posts implements Posting {
   readonly #parts: PostingParts;
   readonly #env: Env;
   readonly #stopping: Stopping;
-  /** Jobs that timed out while a run of them was being posted: that run is stopped when its post is over. */
+  /** Jobs that timed out, or were given up, while a run of them was posted: it is stopped when its post is over. */
   readonly #expired = new Set<string>();
 
   constructor(parts: PostingParts, env: Env) {
@@ -161,27 +146,21 @@ class Posts implements Posting {
     const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing) : EMPTY;
     const { attempt } = job.state;
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
-    return concat(freed$, next$, this.#stored(runId), this.#posted(at, run));
-  }
-
-  /** Completes once the run is stored, or after `STORED_MS`: a successor then looks for it, and posts no other. */
-  #stored(runId: string): Observable<never> {
-    const { board, writer } = this.#parts;
-    return defer(() => {
-      const run = board.run(runId);
-      if (run === undefined) return EMPTY;
-      return writer.stored(run.state).pipe(takeUntil(timer(STORED_MS, this.#env.clock)));
-    });
+    return concat(freed$, next$, storedRun(runId, this.#parts, clock), this.#posted(at, run));
   }
 
   /** Posts one run of a job, and stops it right away if the job was cancelled meanwhile. */
   #posted(at: ComfyUIServer, run: Run): Observable<BoardEvent> {
     let id: string | undefined;
+    let { maybePosted } = run;
+    const onTrouble = ({ maybeSent }: NoAnswer): void => void (maybePosted ||= maybeSent);
     const note = (event: BoardEvent): void => {
       if (event.tag === 'accepted') id = event.runId ?? run.runId;
+      // Given up without an answer: the server may have it all the same, and run it.
+      if (event.tag === 'refused' && maybePosted && isUnanswered(event.failure)) this.#expired.add(run.promptId);
     };
     return concat(
-      at.submit(this.#submission(run)).pipe(
+      at.submit({ ...this.#submission(run), onTrouble }).pipe(
         tap(note),
         // An answer that comes after its run was given up must not be taken for one about the next run.
         filter(() => !this.#isSuperseded(run)),
@@ -244,6 +223,8 @@ class Posts implements Posting {
     return this.#parts.sessions.lease(clientId) !== 'none';
   }
 }
+
+const isUnanswered = ({ kind, retryable }: Failure): boolean => kind === 'unreachable' && retryable;
 
 /** Posts the jobs of one instance. */
 export const posting = (parts: PostingParts, env: Env): Posting => new Posts(parts, env);

@@ -1,10 +1,11 @@
-import { defer, map, of, type Observable } from 'rxjs';
+import { EMPTY, defer, map, of, takeUntil, timer, type Observable, type SchedulerLike } from 'rxjs';
 import type { Choice } from './choose-server';
 import { isTransient, type Env } from '../env';
 import type { JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
+import type { BoardView } from '../../streams/board/board';
 import type { Failure, JobState } from '../../streams/job/job-state';
 import type { Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
@@ -38,6 +39,20 @@ export function serverOfNextRun({ serverUrl, type }: JobState, choice: Choice): 
   // The last run's server may be one that the request named and that does not take this type.
   return before !== undefined && choice.isHealthy(before) ? before : (choice.preferred(type) ?? before);
 }
+
+/** A next run is posted after 10 s even if its state is not stored yet: a store that is away holds up no job (R12). */
+const STORED_MS = 10_000;
+
+/** Completes once a run is stored, or after `STORED_MS`: a successor then looks for it, and posts no other. */
+export const storedRun = (
+  runId: string,
+  { board, writer }: { board: Pick<BoardView, 'run'>; writer: Pick<WriteBehind, 'stored'> },
+  clock: SchedulerLike,
+): Observable<never> =>
+  defer(() => {
+    const run = board.run(runId);
+    return run === undefined ? EMPTY : writer.stored(run.state).pipe(takeUntil(timer(STORED_MS, clock)));
+  });
 
 /** How long a run waits before it is posted, ms: the second run 1 s, the next ones 2, 4, 8, then 16 s each. */
 export const rerunMs = (attempt = 2): number => 1_000 * 2 ** Math.min(4, Math.max(0, attempt - 2));

@@ -66,11 +66,12 @@ export interface Recovery {
 class StoreRecovery implements Recovery {
   readonly #parts: RecoveryParts;
   readonly #env: Env;
-  readonly #elsewhere = new WatchedElsewhere();
+  readonly #elsewhere: WatchedElsewhere;
 
   constructor(parts: RecoveryParts, env: Env) {
     this.#parts = parts;
     this.#env = env;
+    this.#elsewhere = new WatchedElsewhere(parts.isHeld);
   }
 
   of(clientIds: readonly string[]): Observable<readonly StoredJob[]> {
@@ -79,7 +80,6 @@ class StoreRecovery implements Recovery {
       filter(isHeld),
       concatMap((clientId) => store.liveOf(clientId, (promptId) => this.#isHere(promptId))),
       filter((state) => this.#isOurs(state)),
-      tap(({ promptId }) => this.#elsewhere.delete(promptId)),
     );
     const claimed$ = this.#together(states$);
     return this.#patiently(claimed$);
@@ -88,7 +88,7 @@ class StoreRecovery implements Recovery {
   ofAll(): Observable<readonly StoredJob[]> {
     const { report } = this.#env;
     const look$ = defer(() => {
-      const others = new Set<string>();
+      const others = new Map<string, string>();
       const unregistered = new Map<string, SessionKey>();
       this.#elsewhere.nextLook();
       const noted$ = defer(() => this.#noted(unregistered)).pipe(
@@ -116,7 +116,7 @@ class StoreRecovery implements Recovery {
   }
 
   /** The jobs whose session is held here. Adds the others to `others`, and their sessions to `unregistered`. */
-  #mine(others: Set<string>, unregistered: Map<string, SessionKey>): Observable<JobState> {
+  #mine(others: Map<string, string>, unregistered: Map<string, SessionKey>): Observable<JobState> {
     const { store, isServed, isHeld, own } = this.#parts;
     return store
       .live((promptId) => this.#isHere(promptId) || this.#elsewhere.has(promptId))
@@ -124,9 +124,9 @@ class StoreRecovery implements Recovery {
         tap((state) => {
           const { promptId, serverUrl } = state;
           const clientId = sessionOf(state);
-          if (!isServed(serverUrl)) others.add(promptId);
+          if (!isServed(serverUrl)) others.set(promptId, clientId ?? '');
           if (!this.#isOurs(state) || clientId === undefined || isHeld(clientId)) return;
-          others.add(promptId);
+          others.set(promptId, clientId);
           unregistered.set(clientId, { clientId, serverUrl });
         }),
         filter((state) => this.#isOurs(state)),

@@ -1,6 +1,7 @@
 import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { interruptsById, isRefusal, queueOf } from '../codecs/lookup.codec';
 import { lacksRoute, type JobRoutes } from '../looks/job-routes';
+import { inQueueAs } from '../looks/places';
 import { NoAnswer, Unreadable, type Rest } from './rest';
 
 /**
@@ -29,7 +30,8 @@ const cancelById = (rest: Rest, { answers }: Pick<JobRoutes, 'answers'>, promptI
 /**
  * For servers without the route: takes the job out of the queue, and interrupts it only if it is the one that runs.
  * 0.3.30 stops whatever runs, so the queue is read right before: only a job that starts between the two requests may be
- * hit. If the queue cannot be read, only a server that interrupts by id is asked to.
+ * hit. If the queue cannot be read, only a server that interrupts by id is asked to. A job whose answer was lost is known
+ * by our mark alone.
  */
 const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
   concat(
@@ -38,18 +40,22 @@ const cancelLegacy = (rest: Rest, promptId: string): Observable<never> =>
       concatMap(({ json }) => {
         const queue = queueOf(json);
         if (queue === undefined) throw new Unreadable('/queue: the body is not ComfyUI’s', true);
-        return of(queue.some((job) => job.running && job.promptId === promptId));
+        return of(inQueueAs(queue, promptId));
       }),
       catchError((error: unknown) => {
         if (!(error instanceof Unreadable)) throw error;
         return rest.get('/system_stats').pipe(
           concatMap(({ json }) => {
             if (!interruptsById(json)) throw error;
-            return of(true);
+            return of({ promptId, running: true });
           }),
         );
       }),
-      concatMap((runs) => (runs ? taken(rest, '/interrupt', { prompt_id: promptId }) : EMPTY)),
+      concatMap((found) => {
+        if (found === undefined) return EMPTY;
+        const { promptId: id, running } = found;
+        return running ? taken(rest, '/interrupt', { prompt_id: id }) : taken(rest, '/queue', { delete: [id] });
+      }),
     ),
   );
 

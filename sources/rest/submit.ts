@@ -99,6 +99,8 @@ class Posting {
   readonly #body: string;
   readonly #startedAt: number;
   #postedAt: number;
+  /** When its last try began. */
+  #triedAt: number;
   /** When its last post got no answer. */
   #failedAt: number;
   /** Whether ComfyUI may have it, though its answer was not heard. */
@@ -110,7 +112,7 @@ class Posting {
     this.#policy = policy;
     this.#report = report;
     this.#body = promptBody(submission);
-    this.#startedAt = this.#postedAt = this.#failedAt = policy.clock.now();
+    this.#startedAt = this.#postedAt = this.#triedAt = this.#failedAt = policy.clock.now();
     this.#maybeSent = submission.maybePosted;
   }
 
@@ -196,9 +198,14 @@ class Posting {
     const { backoff, clock, giveUpMs } = this.#policy;
     if (this.#submission.cancelAsked() && !this.#maybeSent) return this.#refused(cancelledBeforeRun);
     if (!this.#submission.wanted()) return EMPTY;
-    if (clock.now() - this.#startedAt > giveUpMs)
+    // By when the try began, not by when it failed: this process may have been suspended in between.
+    if (this.#triedAt - this.#startedAt > giveUpMs)
       return this.#refused(error instanceof Refusal ? proxyRefusal(error) : unreachable(error.message));
-    return concat(this.#wait(backoff.delayMs(n)), defer(next));
+    const again$ = defer(() => {
+      this.#triedAt = clock.now();
+      return next();
+    });
+    return concat(this.#wait(backoff.delayMs(n)), again$);
   }
 
   #accepted(id: string, errors: unknown = {}): Observable<BoardEvent> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { steps } from '../../support/comfyui/workflows';
+import { typescript } from '../../support/programs/typescript';
 import { asking } from '../support/http/asking';
 import { runningGateway } from '../support/running-gateway';
 
@@ -84,8 +85,5 @@ test.each([
   await writeFile(app('program.cts'), program('comfyui-jobstream-client'));
   const include = ['program.mts', 'alone.mts', 'program.cts'];
   await writeFile(app('tsconfig.json'), JSON.stringify({ compilerOptions, include }));
-  const compiled = await run(process.execPath, [join(root, 'node_modules/typescript59/bin/tsc'), '-p', app()]).catch(
-    (error: unknown) => error as { readonly stdout: string },
-  );
-  expect(compiled.stdout).toBe('');
+  expect(await typescript('typescript59', '-p', app())).toBe('');
 });

@@ -6,8 +6,11 @@ import { runningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 
+/** `npm run fuzz:sockets` sends as many as there is time for. */
+const MESSAGES = 1_000;
+
 test.each([1, 20261125])(
-  '3,000 messages that no client should send, seed %d: others are served as before',
+  '1,000 messages that no client should send, seed %d: others are served as before',
   async (seed) => {
     const gateway = await runningGateway({ auth: testAuth, rates: { requestsPerMinute: 0 } });
     const submit = (workflow: ReturnType<typeof steps>) =>
@@ -15,7 +18,7 @@ test.each([1, 20261125])(
     const [ended, live] = [await submit(steps()), await submit(steps({ steps: 3000, secondsPerStep: 0.5 }))];
     await settled(gateway.pipeline, ended.promptId);
     const fuzz = await fuzzedSockets(gateway.url, seed, [ended.promptId, live.promptId, randomUUID()]);
-    expect(await fuzz.run(3_000)).toBeGreaterThan(50);
+    expect(await fuzz.run(MESSAGES)).toBeGreaterThan(16);
     const socket = await connected(gateway, await tokenOf({ sub: 'ada' }));
     expect(await join(socket, ended.promptId)).toMatchObject({ ok: true, job: { status: 'completed' } });
     expect(await join(socket, live.promptId)).toMatchObject({ ok: true });

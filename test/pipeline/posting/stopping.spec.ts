@@ -1,5 +1,5 @@
 import { filter, firstValueFrom } from 'rxjs';
-import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
+import { start, stopAll, submit } from '../../support/comfyui/client/comfyui-client';
 import type { ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { tcpProxy } from '../../support/network/tcp-proxy';
@@ -53,6 +53,29 @@ test('a job that runs before its post is answered is stopped, and the answer not
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
   await submitted;
 });
+
+test.each(['0.3.30', '0.33.0'] as const)(
+  'a job that is given up as unreachable, and whose answer was lost, is taken out of the queue of %s once that answers',
+  async (version) => {
+    const comfy = await start({ version });
+    const a = anInstance({ servers: [comfy.url], store: (report) => aStore(report), clock: hurriedClock(100) });
+    await until(() => a.pipeline.servers()[0]?.via === 'websocket');
+    // No frame tells of the job while a stranger's runs.
+    comfy.faults.mostSteps = 5;
+    await submit(comfy, long());
+    const routes = ['/api/jobs', '/queue', '/history'];
+    comfy.faults.status = { httpStatus: 502, body: '<html>Bad Gateway</html>', routes };
+    Object.assign(comfy.faults, { loseAnswer: 'after', loseAnswerTimes: 1 });
+    const job = await a.run(long());
+    expect((await job.end).failure?.kind).toBe('unreachable');
+    expect(await leftAt(comfy)).toBe(2);
+    comfy.faults.status = undefined;
+    await until(async () => (await leftAt(comfy)) === 1);
+    comfy.faults.mostSteps = Infinity;
+    await until(async () => (await leftAt(comfy)) === 0);
+    expect(comfy.executedWorkflows).toHaveLength(1);
+  },
+);
 
 test.each(['cancelled', 'completed'])(
   'the first run of a job that was given up at a server, run elsewhere and %s is stopped once that one answers',

@@ -21,6 +21,8 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
   /** Jobs that ended here, whose end may have been lost. */
   const confirming = new Set<string>();
   const workflows = { awayFor: 0, together: [] as readonly string[], asked: [] as string[] };
+  /** Sessions whose lists of jobs were lost. */
+  const unlisted = new Set<string>();
   /** Sessions that may be another instance's by now. */
   const doubtful = new Set<string>();
   const reading = (some: readonly JobState[], isKnown: (id: string) => boolean = () => false): Observable<JobState> => {
@@ -35,7 +37,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
       ),
     liveOf: (clientId, isKnown) =>
       reading(
-        states.filter((state) => state.clientId === clientId),
+        states.filter((state) => state.clientId === clientId && !unlisted.has(clientId)),
         isKnown,
       ),
     workflow: (promptId) =>
@@ -91,6 +93,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
     confirming,
     workflows,
     doubtful,
+    unlisted,
     onBoard,
   };
 }
@@ -145,6 +148,16 @@ test('a job that was seen elsewhere is claimed by who inherits its session', () 
   look(ofAll());
   held.add('theirs');
   expect(look(ofSessions(['theirs']))).toEqual(['theirs']);
+});
+
+test('a job that was seen elsewhere is claimed by the next look of who inherits its session, though that lists it no more', () => {
+  const held = new Set(['held', 'own']);
+  const { ofAll, of: ofSessions, look, unlisted } = scene(jobs, held);
+  look(ofAll());
+  unlisted.add('theirs');
+  held.add('theirs');
+  expect(look(ofSessions(['theirs']))).toEqual([]);
+  expect(look(ofAll())).toEqual(['theirs']);
 });
 
 test('[R11] nor is one that it has lost again meanwhile left alone: a look finds it', () => {

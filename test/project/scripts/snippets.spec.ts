@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { typescript } from '../../support/programs/typescript';
 
-const run = promisify(execFile);
 const root = join(__dirname, '../../..');
 /** All that a reader may copy from. */
 const PAGES = [
@@ -59,15 +57,9 @@ const snippetsOf = async (page: string) =>
   );
 
 test('every snippet of the documents compiles against what ships, strictly, in TypeScript 5.9', async () => {
-  const tsc = (version: string, ...args: string[]) =>
-    run(process.execPath, ['--max-semi-space-size=64', join(root, `node_modules/${version}/bin/tsc`), ...args], {
-      cwd: root,
-    }).catch((error: unknown) => {
-      throw new Error((error as { readonly stdout: string }).stdout);
-    });
   const dist = join(folder, 'dist');
   // `npm run types` has looked at what they are made of.
-  await tsc('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');
+  await typescript('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');
   const snippets = (await Promise.all(PAGES.map(snippetsOf))).flat();
   expect(snippets.length).toBeGreaterThan(4);
   for (const { name, code } of snippets)
@@ -84,5 +76,5 @@ test('every snippet of the documents compiles against what ships, strictly, in T
     join(folder, 'tsconfig.json'),
     JSON.stringify({ compilerOptions: { ...OPTIONS, paths }, include: ['*.ts', '*.tsx', '*.js'] }),
   );
-  expect(await tsc('typescript59', '-p', folder)).toMatchObject({ stdout: '' });
+  expect(await typescript('typescript59', '-p', folder)).toBe('');
 });

@@ -1,3 +1,4 @@
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import type { ComfyUIStandIn } from '../../../support/comfyui/stand-in';
 import { steps } from '../../../support/comfyui/workflows';
 import { finished, start, until } from '../../../support/comfyui/client/comfyui-client';
@@ -53,6 +54,21 @@ describe('gives up', () => {
     const { promptId, done } = submitTo(server.url, short(), { policy: { giveUpMs: 400, postMs: 100 } });
     expect(await done).toMatchObject([{ tag: 'refused', promptId, failure: { kind: 'unreachable', retryable: true } }]);
   });
+});
+
+test('[R10] does not give up, without one more try, because this process was suspended for longer than that', async () => {
+  const server = await start({ faults: { loseAnswer: 'after', loseAnswerTimes: 1 } });
+  let sleptMs = 0;
+  const clock: SchedulerLike = {
+    now: () => Date.now() + sleptMs,
+    schedule: asyncScheduler.schedule.bind(asyncScheduler),
+  };
+  const { promptId, done } = submitTo(server.url, short(), {
+    policy: { clock },
+    submission: { onTrouble: () => (sleptMs = 3_600_000) },
+  });
+  expect(await done).toMatchObject([{ tag: 'accepted', promptId }]);
+  expect(posts(server)).toBe(1);
 });
 
 test('unsubscribing ends it, wherever it is', async () => {
