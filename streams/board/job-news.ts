@@ -134,7 +134,7 @@ export class JobNews {
     const placed = this.#inQueue(before, after, event);
     const isSeen = event.tag === 'found';
     const started = isSeen ? this.#starts.started(placed, before, event.at) : toldAgain(placed, before, event.at);
-    const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event.at)];
+    const changes = [...this.#live.keep(before, started), ...this.#measured(before, after, event)];
     const { promptId } = before.state;
     if (this.#shortRunOf(promptId) !== undefined) this.#short.add(promptId);
     return known === before ? changes : [...changes, ...this.#heardEarly(runIdOf(known.state))];
@@ -173,7 +173,7 @@ export class JobNews {
     const { clientId, serverUrl } = after.state;
     if (isThere(before) && !isThere(after)) this.#parts.queues.of(before.state.serverUrl).left(before);
     if (isAtServer(before) && !isAtServer(after)) {
-      this.#starts.ended(before, measuredRun(before, after), event.at);
+      this.#starts.ended(before, measuredRun(before, after, event), event.at);
     }
     if (event.tag === 'found') this.#parts.queues.of(serverUrl).found(after);
     if (event.tag !== 'accepted' || !isAtServer(after)) return after;
@@ -182,10 +182,10 @@ export class JobNews {
     return this.#parts.queues.of(serverUrl).accepted(after, event.at, event.isOutOfTurn === true, isTold);
   }
 
-  #measured(before: Job, after: Job, at: number): readonly Change[] {
-    const run = measuredRun(before, after);
+  #measured(before: Job, after: Job, event: JobEvent): readonly Change[] {
+    const run = measuredRun(before, after, event);
     if (run === undefined) return [];
-    return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at }];
+    return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at: event.at }];
   }
 }
 

@@ -37,9 +37,12 @@ const withRun = (job: Job, change: (run: RunClock) => RunClock): Job =>
     ? { ...job, stage: { ...job.stage, run: change(job.stage.run) } }
     : job;
 
-/** The job's run, if it ended well just now and was seen from its start: then how long its nodes took is known. */
-export function measuredRun({ stage }: Job, { state }: Job): RunClock | undefined {
-  const isWhole = stage.tag === 'reporting' || (stage.tag === 'watched' && stage.whole);
+/**
+ * The job's run, if it ended well by this event and was seen from its start to its end: then how long its nodes took is
+ * known. A look finds an end that no frame told seconds later.
+ */
+export function measuredRun({ stage }: Job, { state }: Job, { tag }: JobEvent): RunClock | undefined {
+  const isWhole = stage.tag === 'reporting' || (stage.tag === 'watched' && stage.whole && tag === 'succeeded');
   if (state.status !== 'completed' || !isWhole) return undefined;
   return stage.run?.isLate === true ? undefined : stage.run;
 }

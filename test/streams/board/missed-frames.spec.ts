@@ -134,3 +134,14 @@ test('nobody knows when a job starts that waits behind one whose workflow is not
   expect(board.job('b')?.state).toMatchObject({ queuePosition: 1 });
   expect(board.job('b')?.state.etaMs).toBeUndefined();
 });
+
+test('a run whose end a look told teaches no times: its last frames were missed; one that told its end itself does', () => {
+  const { take } = withJobs('a', 'b');
+  const measured = (promptId: string, end: BoardEvent): number => {
+    take(started(promptId, 1));
+    take(executing(promptId, '2', 2));
+    return take(end).filter(({ tag }) => tag === 'measured').length;
+  };
+  expect(measured('a', { tag: 'ended', promptId: 'a', at: 4_000, outcome: [anOutput('2')] })).toBe(0);
+  expect(measured('b', { tag: 'succeeded', promptId: 'b', at: 1_000 })).toBe(1);
+});

@@ -6,6 +6,7 @@ import type { Taken } from './measured';
 import { isAmount } from './measured-text';
 import type { PlanNode } from '../plan/plan';
 import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-rounds';
+import type { Speed } from './server-speed';
 import { within } from '../this-run';
 
 /**
@@ -28,6 +29,8 @@ export interface Model {
   /** Hashes of the model files that the class was last seen with. */
   readonly models: readonly string[];
 }
+
+type Numbers = readonly number[];
 
 /** How many numbers of a node a model looks at, after (1, isCold, amount). */
 const MOST_NAMES = 4;
@@ -92,29 +95,30 @@ const hasSeen = ({ models }: Model, { usesModel, context: { model } }: PlanNode)
 
 /**
  * The expected time of a node of the class. With a model file that the class was not seen with it is a guess (trust 0),
- * half way, in logarithms, between the class's time and the one by name.
+ * half way, in logarithms, between the class's time and the one by name at the server's speed.
  */
-export function expectedBy(model: Model, node: PlanNode, isCold: boolean): Expected {
+export function expectedBy(model: Model, node: PlanNode, isCold: boolean, speed: Speed): Expected {
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
   const by = byAmount(node, model.stepping);
   const seen = hasSeen(model, node);
   const { ofFixed, ofStep } = coefficientsOf(model);
   const { xx, fixed, step } = model;
-  const predict = (coefficients: readonly number[], [sum = 0]: readonly number[], exponent: number): number => {
+  const predict = (by: Numbers, [sum = 0]: Numbers, exponent: number, byName: number): number => {
     const mean = sum / Math.max(1, xx[0] ?? 1);
-    const told = coefficients.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
-    return Math.exp((mean + within(FARTHEST, told - mean)) * (seen ? 1 : 0.5) + exponent * amount);
+    const told = by.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
+    const byClass = Math.exp(mean + within(FARTHEST, told - mean));
+    return (seen ? byClass : Math.sqrt(byClass * byName)) * Math.exp(exponent * amount);
   };
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
-  const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed);
+  const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed, speed.silent);
   if (!model.stepping) return { fixedMs: node.listed * fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const seenRounds = roundsOf(model.rounds);
   const rounds = node.listed * (node.tiles ?? seenRounds.rounds);
   const steps = rounds === 1 || node.prior.stepMs !== undefined ? (node.steps ?? model.steps) : model.steps;
   return {
     fixedMs,
-    stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step, by.step),
+    stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step, by.step, speed.step),
     steps,
     rounds,
     ...(node.tiles === undefined && { roundsSpread: seenRounds.spread }),

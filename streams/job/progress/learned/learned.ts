@@ -1,10 +1,21 @@
 import { emptyModel, expectedBy, learnt, modelFrom, modelKey, modelToText, type Model } from './class-model';
-import { byName, type Durations, type Expected } from '../plan/expected';
+import type { Durations, Expected } from '../plan/expected';
 import { expectedFrom, inOtherHeat, takenBy, withRun, type Measured, type Taken } from './measured';
 import { measuredFrom, measuredToText } from './measured-text';
 import { hash } from '../plan/hash';
 import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';
+import {
+  guessAt,
+  loadingMsAt,
+  nothingTold,
+  speedFrom,
+  speedOf,
+  speedToText,
+  withNode,
+  type Speed,
+  type SpeedTold,
+} from './server-speed';
 import { sharesOfTime, type Span } from './side-by-side';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
@@ -24,7 +35,7 @@ export interface Learned {
   readonly take: (entries: readonly LearnedEntry[]) => readonly LearnedEntry[];
 }
 
-/** How many nodes and classes are kept: some 40 and 300 bytes each in the store. */
+/** How many nodes and classes are kept: some 40 and 300 bytes each in the store; and of how many servers. */
 const MOST_NODES = 8_000;
 const MOST_CLASSES = 800;
 const MOST_SERVERS = 1_000;
@@ -34,13 +45,14 @@ const NODES_A_RUN = 500;
 export function learned(): Learned {
   const nodes = new Map<string, Measured>();
   const classes = new Map<string, Model>();
+  const speeds = new Map<string, SpeedTold>();
   /** One function per server, shared by all its jobs. */
   const byServer = new Map<string, Durations>();
 
   return {
     durationsOn: (serverUrl) => {
       const server = hash(serverUrl);
-      const known = byServer.get(server) ?? durationsBy(server, nodes, classes);
+      const known = byServer.get(server) ?? durationsBy(server, nodes, classes, speeds);
       remember(byServer, server, known, MOST_SERVERS);
       return known;
     },
@@ -49,28 +61,26 @@ export function learned(): Learned {
       if (run.clockWasSet || at < run.shown.at - CLOCKS_DIFFER_MS) return [];
       const server = hash(serverUrl);
       const through = ended(run, at);
-      const kept = new Map<string, string | undefined>();
+      const kept: LearnedEntry[] = [];
       const shares = sharesOfTime(spansOf(through));
       let left = NODES_A_RUN;
+      let told = speeds.get(speedKey(server)) ?? nothingTold;
       for (const [id, node] of run.plan.nodes) {
         const seen = through.nodes.get(id);
         if (seen?.doneAt === undefined || left-- <= 0) continue;
         const taken = takenBy(seen, seen.doneAt, shares.get(id));
+        told = withNode(told, node, taken);
         for (const key of keysOf(server, node, run.isCold)) {
           const now = withRun(nodes.get(key), taken);
-          kept.set(key, measuredToText(now));
-          const gone = remember(nodes, key, now, MOST_NODES);
-          if (gone !== undefined) kept.set(gone[0], undefined);
+          kept.push(...remembered(nodes, key, now, MOST_NODES, measuredToText(now)));
         }
         for (const key of classKeysOf(server, node, taken)) {
           const model = learnt(classes.get(key) ?? emptyModel, node, taken, run.isCold);
-          if (model.runs === 0) continue;
-          kept.set(key, modelToText(model));
-          const gone = remember(classes, key, model, MOST_CLASSES);
-          if (gone !== undefined) kept.set(gone[0], undefined);
+          if (model.runs > 0) kept.push(...remembered(classes, key, model, MOST_CLASSES, modelToText(model)));
         }
       }
-      return [...kept];
+      kept.push(...remembered(speeds, speedKey(server), told, MOST_SERVERS, speedToText(told)));
+      return [...new Map(kept)];
     },
     take: (entries) => {
       const gone = new Set<string>();
@@ -81,23 +91,44 @@ export function learned(): Learned {
         const value = parsed(text);
         const measured = measuredFrom(value);
         const model = measured === undefined ? modelFrom(value) : undefined;
+        const speed = speedFrom(value);
         if (key.startsWith('n') && measured !== undefined) noted(remember(nodes, key, measured, MOST_NODES));
         if (key.startsWith('c') && model !== undefined) noted(remember(classes, key, model, MOST_CLASSES));
+        if (key.startsWith('s') && speed !== undefined) noted(remember(speeds, key, speed, MOST_SERVERS));
       }
       // An entry that was dropped may have been added again by a later one.
-      return [...gone].filter((key) => !nodes.has(key) && !classes.has(key)).map((key) => [key, undefined]);
+      const isKept = (key: string): boolean => nodes.has(key) || classes.has(key) || speeds.has(key);
+      return [...gone].filter((key) => !isKept(key)).map((key) => [key, undefined]);
     },
   };
 }
 
+/** Puts a value last; the entries to store: its text, and the removal of the one that it displaced. */
+function remembered<V>(
+  values: Map<string, V>,
+  key: string,
+  value: V,
+  most: number,
+  text: string,
+): readonly LearnedEntry[] {
+  const gone = remember(values, key, value, most);
+  return gone === undefined
+    ? [[key, text]]
+    : [
+        [key, text],
+        [gone[0], undefined],
+      ];
+}
+
 /**
  * A node's expected time by the first of: the node, measured as cold or warm as now, or the other; its class here;
- * elsewhere; its name.
+ * elsewhere; its name, at the speed of this server.
  */
 function durationsBy(
   server: string,
   nodes: ReadonlyMap<string, Measured>,
   classes: ReadonlyMap<string, Model>,
+  speeds: ReadonlyMap<string, SpeedTold>,
 ): Durations {
   const measuredOn = (node: PlanNode, isCold: boolean): Expected | undefined => {
     for (const key of keysOf(server, node, isCold)) {
@@ -106,16 +137,19 @@ function durationsBy(
     }
     return undefined;
   };
+  const speed = (): Speed => speedOf(speeds.get(speedKey(server)));
   return (node, isCold) => {
     const known = measuredOn(node, isCold);
     if (known !== undefined) return known;
     const other = measuredOn(node, !isCold);
-    if (other !== undefined) return inOtherHeat(other, node, isCold);
+    if (other !== undefined) return inOtherHeat(other, isCold, loadingMsAt(speed(), node));
     const here = classes.get(modelledKey(server, node) ?? '') ?? classes.get(classKey(server, node));
-    if (here !== undefined) return expectedBy(here, node, isCold);
+    if (here !== undefined) return expectedBy(here, node, isCold, speed());
     // Times of other servers are a guess (trust 0): this one may be three times as slow.
     const elsewhere = classes.get(classKey('', node));
-    return elsewhere === undefined ? byName(node) : { ...expectedBy(elsewhere, node, isCold), trust: 0 };
+    return elsewhere === undefined
+      ? guessAt(speed(), node)
+      : { ...expectedBy(elsewhere, node, isCold, speed()), trust: 0 };
   };
 }
 
@@ -139,6 +173,8 @@ function keysOf(server: string, node: PlanNode, isCold: boolean): readonly strin
   const heat = isCold ? 'c' : 'w';
   return [`n${server}:${inGraph}${heat}`, `n${server}:${anywhere}${heat}`];
 }
+
+const speedKey = (server: string): string => `s${server}`;
 
 const classKey = (server: string, { type }: PlanNode): string => `c${server}:${type.length > 40 ? hash(type) : type}`;
 

@@ -130,10 +130,10 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
 
 /**
  * The expected time of a node that was measured in runs that loaded models only, for one that does not; or the other
- * way round. Its steps take the same; only the time before them is changed.
+ * way round. Its steps take the same; only the time before them is changed, by `loadingMs`, a guess.
  */
-export function inOtherHeat(expected: Expected, { prior }: PlanNode, isCold: boolean): Expected {
+export function inOtherHeat(expected: Expected, isCold: boolean, loadingMs: number): Expected {
   const { fixedMs, stepMs, trust } = expected;
-  const warmMs = stepMs > 0 ? Math.min(fixedMs, Math.max(stepMs, prior.fixedMs / 4)) : fixedMs;
-  return { ...expected, fixedMs: isCold ? Math.max(fixedMs, prior.fixedMs) : warmMs, trust: 0.8 * trust };
+  const warmMs = stepMs > 0 ? Math.min(fixedMs, Math.max(stepMs, loadingMs / 4)) : fixedMs;
+  return { ...expected, fixedMs: isCold ? fixedMs + loadingMs : warmMs, trust: 0.8 * trust };
 }

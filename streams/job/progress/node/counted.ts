@@ -14,15 +14,16 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
   const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
   const isAnew = max !== node.max && !grows && !isFirst && node.max > 1;
   if (isAnew && isAnotherPhase(node, max))
-    return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at };
+    return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at, roundAt: at };
   if (value < node.value || isAnew)
     return {
       ...node,
       ...step,
-      ...{ rounds: node.rounds + 1, roundAt: at, firstValue: value, firstAt: at },
+      ...{ rounds: node.rounds + 1, roundMs: meanRound(node, at), roundAt: at, firstValue: value, firstAt: at },
       ...(isAnew && { cycles: true }),
     };
-  if (isFirst && value > 0 && node.firstValue === 0) return { ...node, ...step, firstValue: value, firstAt: at };
+  if (isFirst && value > 0 && node.firstValue === 0)
+    return { ...node, ...step, firstValue: value, firstAt: at, roundAt: at };
   const steps = value - node.firstValue;
   const hasPace = steps > 0 && at > node.firstAt;
   const paceMs = hasPace ? (at - node.firstAt) / steps : node.paceMs;
@@ -30,6 +31,10 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
   const next = withSteps(node, { value, max, steppedAt: at, toldMs: step.toldMs, paceMs, recentMs });
   return grows ? { ...next, grows } : next;
 }
+
+/** The mean time of a round, as the next one begins. */
+const meanRound = ({ rounds, roundMs, roundAt }: NodeRun, at: number): number =>
+  (rounds * roundMs + at - roundAt) / (rounds + 1);
 
 /** The window of `recentMs`: this many steps, or this share of all steps if that is more. */
 const LAST_STEPS = 8;

@@ -144,11 +144,23 @@ export function countingLeftMs(
   const paceMs = paceOf(node, expected, factor, otherMs, waited);
   const isRegular = steps > 1 || node.turn !== undefined;
   const roundLeft = silentMs(paceMs * steps, since, isRegular ? STEPS_SPREAD : STEP_SPREAD);
-  const roundMs = node.rounds > 0 ? (node.roundAt - node.phaseAt) / node.rounds : node.max * paceMs;
-  const toCome = roundsToCome(node, expected) * roundMs;
+  const toCome = roundsToCome(node, expected) * roundMs(node, expected, paceMs);
   const afterMs = (expected.afterMs ?? 0) * factor;
   if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
   return Math.max(roundLeft, overdueMs(afterMs, since, expected.trust));
+}
+
+/**
+ * The time of a round to come. Where it is only guessed how many those are, the time before the first counts as theirs,
+ * too, in reserve: the bar cannot go back.
+ */
+function roundMs(
+  { rounds, max, roundMs: meanMs, roundAt, phaseAt }: NodeRun,
+  { trust }: Expected,
+  paceMs: number,
+): number {
+  if (rounds === 0) return max * paceMs;
+  return trust < MEASURED_TRUST ? (roundAt - phaseAt) / rounds : meanMs;
 }
 
 /**

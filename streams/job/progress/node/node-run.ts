@@ -23,8 +23,10 @@ export interface NodeRun {
   readonly later?: readonly Phase[];
   /** Whether a `max` came again that was another bar's: from then on each new bar is a round. */
   readonly cycles?: boolean;
-  /** How many rounds of this bar are over, and when the last one ended. */
+  /** How many rounds of this bar are over; their mean time, from one's first step to the next one's; 0 before the second. */
   readonly rounds: number;
+  readonly roundMs: number;
+  /** When the first step of this round was told; the node's start before that. */
   readonly roundAt: number;
   /** The mean time of a step in this round; 0 before the second was told. */
   readonly paceMs: number;
@@ -66,6 +68,7 @@ export const newNodeRun = (
     firstValue: 0,
     firstAt: startedAt,
     rounds: 0,
+    roundMs: 0,
     roundAt: startedAt,
     phaseAt: startedAt,
     paceMs: 0,
@@ -91,6 +94,7 @@ export function withSteps(
     firstValue: node.firstValue,
     firstAt: node.firstAt,
     rounds: node.rounds,
+    roundMs: node.roundMs,
     roundAt: node.roundAt,
     phaseAt: node.phaseAt,
     paceMs: steps.paceMs,

@@ -42,6 +42,20 @@ test('where all earlier runs counted four rounds, four are expected', () => {
   expect(leftAfter(4, [4, 4, 4]).ms).toBeLessThan(400);
 });
 
+test('rounds to come take as long as those so far, with the time between them, and without what was loaded before the first', () => {
+  // Four rounds of 0.9 s between their steps, half a second apart, after 20 s.
+  const at = (n: number): number => 20_000 + Math.floor(n / 10) * 1_500 + (n % 10) * 100;
+  const told = (run: RunClock, steps: number): RunClock =>
+    Array.from({ length: steps }, (_, n) => n).reduce(
+      (before, n) => stepped(before, '1', (n % 10) + 1, 10, at(n)),
+      executing(run, '1', 0),
+    );
+  const known = learned();
+  for (let n = 0; n < 2; n++) known.learn(SERVER, told(runClock(plan, { at: 0 }), 40), at(39));
+  const run = told(runClock(plan, { at: 0, durations: known.durationsOn(SERVER) }), 11);
+  expect(timeLeft(run, at(10)).ms / (at(39) - at(10))).toBeCloseTo(1, 0);
+});
+
 test('at the end of a round nobody knows whether it was the last: no end is told', () => {
   expect(isSureOf(leftAfter(2, [4, 4, 4]))).toBe(false);
   expect(isSureOf(leftAfter(1.5, [4, 4, 4]))).toBe(true);
