@@ -1,12 +1,15 @@
 import { MARK } from '../looks/places';
-import type { Submission } from './submit';
+import type { Prompt } from '../../streams/job/workflow';
+
+/** What is posted, and as whose. */
+interface Posted {
+  readonly promptId: string;
+  readonly clientId: string;
+  readonly prompt: Prompt;
+}
 
 /** The body of `POST /prompt`. What the caller gave goes in as the text it is (R18). */
-export function promptBody({
-  promptId,
-  clientId,
-  prompt,
-}: Pick<Submission, 'promptId' | 'clientId' | 'prompt'>): string {
+export function promptBody({ promptId, clientId, prompt }: Posted): string {
   const { workflow, extraData = '{}', front, number, partialExecutionTargets } = prompt;
   const mark = `"${MARK}":${JSON.stringify(promptId)}`;
   const given = extraData.trim().slice(1, -1);
