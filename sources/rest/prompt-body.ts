@@ -1,8 +1,8 @@
-import { MARK } from '../looks/places';
 import type { Prompt } from '../../streams/job/workflow';
+import { MARK } from '../looks/places';
 
-/** What is posted, and as whose. */
-interface Posted {
+/** A workflow, the job it is for, and the session whose socket is to hear of it. */
+export interface Posted {
   readonly promptId: string;
   readonly clientId: string;
   readonly prompt: Prompt;

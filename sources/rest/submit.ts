@@ -19,20 +19,16 @@ import type { Backoff } from '../../streams/operators/backoff';
 import type { BoardEvent } from '../../streams/board/board';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
-import type { Prompt } from '../../streams/job/workflow';
 import type { FindPosted } from '../looks/find-posted';
 import type { JobRoutes } from '../looks/job-routes';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { promptBody } from './prompt-body';
+import { promptBody, type Posted } from './prompt-body';
 import { NoAnswer, Refusal, Withheld, type Answer, type Rest } from './rest';
 
-export interface Submission {
-  readonly promptId: string;
+export interface Submission extends Posted {
   /** When it was not posted yet, ms since 1970. */
   readonly since: number;
-  readonly clientId: string;
-  readonly prompt: Prompt;
   /** Whether the session's socket is open: frames before that would be missed. */
   readonly linked: () => boolean;
   /** Whether a cancel was asked for meanwhile. */

@@ -78,11 +78,8 @@ export const reportRequest = (body: unknown): E.Either<readonly FieldError[], Jo
   const fields = decodedBody(Report, body);
   if (E.isLeft(fields)) return fields;
   const objections = objectionsToWhole(fields.right);
-  return objections.length > 0 ? E.left(objections) : E.right(present(fields.right));
+  return objections.length > 0 ? E.left(objections) : fields;
 };
-
-const present = (fields: t.TypeOf<typeof Report>): JobReport =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as JobReport;
 
 const reportedSchema: JsonSchema = {
   type: 'object',

@@ -13,7 +13,7 @@ import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { asking, type Answer } from '../support/http/asking';
 import { callers, EXPECTED, type By, type Caller } from '../support/admission/callers';
 import { client, connected, join, refused } from '../support/client';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { settled, stateWhere } from '../support/settled';
 import { SECRET } from '../support/admission/tokens';
@@ -34,7 +34,11 @@ beforeAll(async () => {
   ]);
   const report = () => undefined;
   const pipelineHere = () =>
-    createPipeline({ servers: [comfy.url], store: redisStore({ url: redis.url, report }), report });
+    createPipeline({
+      servers: [comfy.url],
+      store: redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+      report,
+    });
   pipeline = pipelineHere();
   const common = { pipeline, host: '127.0.0.1', port: 0, logger: pino({ level: 'silent' }) };
   const rates = { requestsPerMinute: 0, joinsPerSecond: 0 };

@@ -8,7 +8,7 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { client, connected, join, refused, statesOf, type Client } from '../support/client';
-import { eventually } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../support/until';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 
@@ -33,7 +33,11 @@ describe('two instances on one Redis', () => {
     ]);
     const report = () => undefined;
     const pipelineOn = (url: string) =>
-      createPipeline({ servers: [url], store: redisStore({ url: redis.url, report }), report });
+      createPipeline({
+        servers: [url],
+        store: redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+        report,
+      });
     [holder, other] = [pipelineOn(comfy.url), pipelineOn(idle.url)];
     const gatewayOf = (pipeline: Pipeline) =>
       startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: testAuth, logger: pino({ level: 'silent' }) });

@@ -6,7 +6,7 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis } from '../../support/redis/redis-server';
-import { until } from '../../support/until';
+import { PATIENCE_MS, until } from '../../support/until';
 import { asking } from '../support/http/asking';
 import { startReceiver } from '../support/webhooks/receiver';
 
@@ -21,7 +21,7 @@ async function aJobWithAWebhook() {
   const redis = await startRedis();
   const comfy = await startComfyUI({ version: '0.33.0' });
   const receiver = await startReceiver();
-  const store = redisStore({ url: redis.url, report });
+  const store = redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS });
   const pipeline = createPipeline({ servers: [comfy.url], store, report });
   const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
   const webhooks = { hooks: store.hooks, secret, hosts: [] };

@@ -11,7 +11,7 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { nodeError, steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { asking } from '../support/http/asking';
-import { eventually } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 
 const secret = Buffer.from('a secret of webhooks, 24 bytes and more');
@@ -38,7 +38,7 @@ beforeEach(async () => {
   instances = await Promise.all(
     comfies.map(async ({ url }) => {
       const report = () => undefined;
-      const store = redisStore({ url: redis.url, report });
+      const store = redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS });
       const pipeline = createPipeline({ servers: [url], store, report });
       const claimed = new Set<string>();
       const claim: JobStore['hooks']['claim'] = (most, forMs) =>

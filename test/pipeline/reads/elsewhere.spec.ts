@@ -8,6 +8,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { anInstance, closeAll, expectForward, type Instance } from '../../support/pipeline/pipelines';
 import { startRedisCluster } from '../../support/redis/redis-cluster';
 import { startRedis } from '../../support/redis/redis-server';
+import { PATIENCE_MS } from '../../support/until';
 
 /** A Redis, or three that are one. */
 interface Shared {
@@ -31,7 +32,10 @@ describe.each<[string, () => Promise<Shared>]>([
   });
 
   const instance = (): Instance =>
-    anInstance({ servers: [comfy.url], store: (report) => redisStore({ url: shared.url, report }) });
+    anInstance({
+      servers: [comfy.url],
+      store: (report) => redisStore({ url: shared.url, report, commandTimeoutMs: PATIENCE_MS }),
+    });
   const lateSeqs = (states: readonly JobState[]): readonly number[] =>
     states.filter(({ node }) => (node?.value ?? 0) > 20).map(({ seq }) => seq);
 
@@ -80,7 +84,10 @@ test('[R17] nobody elsewhere, no command more: a job is published as often as it
   const redis = await startRedis();
   const comfy = await start();
   const admin = new Redis(redis.url);
-  const holder = anInstance({ servers: [comfy.url], store: (report) => redisStore({ url: redis.url, report }) });
+  const holder = anInstance({
+    servers: [comfy.url],
+    store: (report) => redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+  });
 
   const job = await holder.run(steps({ steps: 60, secondsPerStep: 0.06 }));
   await job.end;

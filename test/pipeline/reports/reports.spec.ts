@@ -4,7 +4,7 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { anInstance, closeAll, expectForward, type Instance } from '../../support/pipeline/pipelines';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { aStore } from '../../support/pipeline/stores';
-import { eventually, until } from '../../support/until';
+import { eventually, PATIENCE_MS, until } from '../../support/until';
 
 /** No ComfyUI is there, and none is needed. */
 const servers = ['http://127.0.0.1:9'];
@@ -15,7 +15,8 @@ afterAll(() => redis.stop());
 afterEach(closeAll);
 
 const alone = (name?: string): Instance => anInstance({ servers, store: (report) => aStore(report, name) });
-const oneOfMany = (): Instance => anInstance({ servers, store: (report) => redisStore({ url: redis.url, report }) });
+const oneOfMany = (): Instance =>
+  anInstance({ servers, store: (report) => redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }) });
 
 const opening = { type: 'lora_training', userId: 'ada', reported: { steps: 100 } };
 const step = (count: number, more: Partial<JobReport> = {}): JobReport => ({

@@ -7,6 +7,7 @@ import { asking } from '../../support/http/asking';
 import { runningGateway, type RunningGateway } from '../../support/running-gateway';
 import { settled } from '../../support/settled';
 import { SECRET, testAuth, tokenOf } from '../../support/admission/tokens';
+import { PATIENCE_MS } from '../../../support/until';
 
 let gateway: RunningGateway;
 let ask: ReturnType<typeof asking>;
@@ -147,7 +148,10 @@ test('without a signature, a page that hides where it is shows nothing', async (
 test('instances on one store take each other’s signatures, where no secret is theirs', async () => {
   const redis = await startRedis();
   const report = () => undefined;
-  const stores = [redisStore({ url: redis.url, report }), redisStore({ url: redis.url, report })] as const;
+  const stores = [
+    redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+    redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+  ] as const;
   const [one, other] = stores.map((names) => urlSigner({ names }));
   const output = { userId: 'ada', promptId: 'a', n: 3 };
   const { signature } = await one!.sign(output);

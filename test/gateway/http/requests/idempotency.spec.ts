@@ -17,6 +17,7 @@ import { asking } from '../../support/http/asking';
 import { runningGateway, type RunningGateway } from '../../support/running-gateway';
 import { settled } from '../../support/settled';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
+import { PATIENCE_MS } from '../../../support/until';
 
 const report = () => undefined;
 const runs = (comfy: ComfyUIStandIn): number => [...comfy.executions.values()].reduce((sum, times) => sum + times, 0);
@@ -197,7 +198,7 @@ describe('submitting once', () => {
       server = await startRedis();
     });
     afterAll(() => server.stop());
-    const shared = (): JobStore => redisStore({ url: server.url, report });
+    const shared = (): JobStore => redisStore({ url: server.url, report, commandTimeoutMs: PATIENCE_MS });
 
     test('many at once through two instances are one job, seen by both', async () => {
       const instances = [pipelineOn(shared()), pipelineOn(shared())];

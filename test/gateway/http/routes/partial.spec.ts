@@ -20,7 +20,11 @@ let jobs: Jobstream;
 beforeEach(async () => {
   [redis, comfy] = await Promise.all([startRedis(), startComfyUI({ version: '0.33.0', timeScale: 0.2 })]);
   const report = () => undefined;
-  pipeline = createPipeline({ servers: [comfy.url], store: redisStore({ url: redis.url, report }), report });
+  pipeline = createPipeline({
+    servers: [comfy.url],
+    store: redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+    report,
+  });
   const logger = pino({ level: 'silent' });
   gateway = await startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger });
   jobs = jobstream({ url: gateway.url });

@@ -1,6 +1,6 @@
 import { concat, lastValueFrom, of } from 'rxjs';
 import { redisStore } from '../../../../sinks/redis/redis-store';
-import { until } from '../../../support/until';
+import { PATIENCE_MS, until } from '../../../support/until';
 import { start } from '../../../support/comfyui/client/comfyui-client';
 import type { ComfyUIStandIn } from '../../../support/comfyui/stand-in';
 import { takenUp, type Instance } from '../../../support/pipeline/pipelines';
@@ -18,7 +18,10 @@ describe('with ComfyUI', () => {
     });
     afterAll(() => redis.stop());
     const onRedis = (comfy: ComfyUIStandIn): Instance =>
-      instance({ servers: [comfy.url], store: (report) => redisStore({ url: redis.url, report }) });
+      instance({
+        servers: [comfy.url],
+        store: (report) => redisStore({ url: redis.url, report, commandTimeoutMs: PATIENCE_MS }),
+      });
 
     test('a job that waits for its next run when its instance closes is run by the other, once', async () => {
       const comfy = await start();
@@ -60,7 +63,7 @@ describe('with ComfyUI', () => {
 
     test('its workflow is forgotten by nobody, whatever id an old server gave its run', async () => {
       const comfy = await start({ version: '0.3.30' });
-      const store = redisStore({ url: redis.url, report: () => 'as wanted' });
+      const store = redisStore({ url: redis.url, report: () => 'as wanted', commandTimeoutMs: PATIENCE_MS });
       const { run, pipeline } = onRedis(comfy);
       const workflow = lasting(1);
       hold(comfy);

@@ -41,7 +41,10 @@ describe('a proxy’s page instead of ComfyUI’s answer', () => {
 
   test('[R10] that stays is told when it is given up', async () => {
     const server = await start({ faults: { status: { httpStatus: 404, body: '<html>404</html>' } } });
-    const { done } = submitTo(server.url, short(), { policy: { giveUpMs: 1_500 } });
+    // One that asks on, however often it was refused, and has an answer to tell of, however late that comes.
+    const client = rest(serverAddress(server.url), { timeoutMs: 60_000, maxBytes: 1 << 20, breakAfter: 10_000 });
+    clients.push(client);
+    const { done } = submitTo(server.url, short(), { client, policy: { giveUpMs: 1_500 } });
     const message = expect.stringContaining('nothing is at the server’s address') as string;
     expect(await done).toMatchObject([{ tag: 'refused', failure: { kind: 'unreachable', retryable: true, message } }]);
   });

@@ -43,6 +43,8 @@ export async function listen(
     seen.push(entry);
     respond(process, request, response, entry, posted).catch(() => response.destroy());
   });
+  // As aiohttp's. After Node's five seconds, who is busy would send over a connection that is being closed.
+  server.keepAliveTimeout = 75_000;
   server.on('connection', (connection: Socket) => {
     connections.add(connection);
     connection.on('close', () => connections.delete(connection));
