@@ -99,7 +99,9 @@ export function holding(
   /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, trusted },
+    ...session,
+    inherited: inheritedAt !== undefined,
+    trusted,
     renewed$: outcome$.pipe(
       filter((outcome) => outcome === 'held'),
       map(() => undefined),
