@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { EMPTY, concat, concatMap, defer, filter, merge, mergeMap, of, tap, timer, type Observable } from 'rxjs';
+import { EMPTY, concat, concatMap, defer, filter, from, merge, mergeMap, of, tap, timer, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
 import { overdue, type Overdue } from './overdue';
-import { ranOutOfMemory, rerunMs, serverOfNextRun, storedRun, waitsForRun, wasLost, workflowOf } from './reruns';
+import {
+  afterRemoval,
+  ranOutOfMemory,
+  rerunMs,
+  serverOfNextRun,
+  storedRun,
+  waitsForRun,
+  wasLost,
+  workflowOf,
+} from './reruns';
 import { Stopping, type StoppingParts } from './stopping';
 import { endingJob, type StoredJob } from '../demand';
 import type { Env } from '../env';
@@ -104,6 +113,8 @@ class Posts implements Posting {
 
   #takenUp({ state, workflow }: StoredJob): Observable<BoardEvent> {
     if (state.reported !== undefined) return of({ tag: 'opened', job: reportedJob(state) });
+    if (this.#parts.choice.of(state.serverUrl) === undefined && !waitsForRun(state))
+      return from(afterRemoval(state, workflow?.prompt, this.#env.clock.now()));
     // A job that is not `queued` was posted, whether or not the server's answer was heard.
     if (workflow?.tag === 'unposted' && state.status === 'queued' && !waitsForRun(state))
       return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true });
@@ -173,7 +184,11 @@ class Posts implements Posting {
     const { board, sessions, writer } = this.#parts;
     const { promptId, runId, clientId, prompt, maybePosted } = run;
     return {
-      ...{ promptId: runId, clientId, prompt, maybePosted, since: board.job(promptId)?.state.startedAt ?? 0 },
+      promptId: runId,
+      clientId,
+      prompt,
+      maybePosted,
+      since: board.job(promptId)?.state.startedAt ?? 0,
       linked: () => board.session(clientId)?.open === true,
       cancelAsked: () => {
         const job = this.#jobOfRun(run);

@@ -23,6 +23,7 @@ import {
 } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
+import { Deserted } from './deserted';
 import { AGAIN_MS, afterAnswer, afterFailure, unswept, type Sweeping } from './sweeps';
 
 /** A session that this instance holds. */
@@ -98,7 +99,9 @@ export function holding(
   /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, trusted },
+    ...session,
+    inherited: inheritedAt !== undefined,
+    trusted,
     renewed$: outcome$.pipe(
       filter((outcome) => outcome === 'held'),
       map(() => undefined),
@@ -135,7 +138,10 @@ export function holding(
   return { holding: held, tried$: isTried.pipe(take(1), ignoreElements()), lost$ };
 }
 
-/** Takes over orphaned sessions of this pipeline's servers, and holds them. Emits those of one sweep together. */
+/**
+ * Takes over orphaned sessions of this pipeline's servers, and deserted ones, and holds them. Emits those of one sweep
+ * together.
+ */
 export function inheriting(
   leases: Leases,
   isServed: (serverUrl: string) => boolean,
@@ -144,6 +150,7 @@ export function inheriting(
   report: Report,
 ): Observable<HoldingEvent> {
   const { clock, random } = policy;
+  const deserted = new Deserted(isServed);
   const taking = (session: SessionKey): Observable<Kept> => {
     const startedAt = clock.now();
     return leases.hold(session).pipe(
@@ -165,7 +172,8 @@ export function inheriting(
   const sweep = (before: Sweeping): Observable<Swept> =>
     defer(() => leases.orphans()).pipe(
       map(({ sessions, nextInMs }) => {
-        const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
+        const ours = deserted.without(sessions, clock.now());
+        const wanted = ours.filter(({ clientId }) => !isHeld(clientId));
         return afterAnswer(before, { wanted, nextInMs }, clock.now(), policy);
       }),
       catchError((error: unknown) => of(failed(before, error))),
