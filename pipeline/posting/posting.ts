@@ -185,7 +185,11 @@ class Posts implements Posting {
     const { board } = this.#parts;
     const { promptId, runId, clientId, prompt, maybePosted } = run;
     return {
-      ...{ promptId: runId, clientId, prompt, maybePosted, since: board.job(promptId)?.state.startedAt ?? 0 },
+      promptId: runId,
+      clientId,
+      prompt,
+      maybePosted,
+      since: board.job(promptId)?.state.startedAt ?? 0,
       linked: () => board.session(clientId)?.open === true,
       cancelAsked: () => {
         const job = this.#jobOfRun(run);

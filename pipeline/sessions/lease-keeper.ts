@@ -105,7 +105,10 @@ export function holding(
   /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, trusted, term: () => term },
+    ...session,
+    inherited: inheritedAt !== undefined,
+    trusted,
+    term: () => term,
     renewed$: outcome$.pipe(
       filter((outcome) => outcome === 'held'),
       map(() => undefined),

@@ -117,8 +117,12 @@ function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
   };
   const heed = (event$: Observable<BoardEvent>): void => void event$.subscribe(take);
   return {
-    ...{ first: its.first.bind(its), takenUp: its.takenUp.bind(its), stop: its.stop.bind(its), due$: its.due$ },
-    ...{ take, heed },
+    first: its.first.bind(its),
+    takenUp: its.takenUp.bind(its),
+    stop: its.stop.bind(its),
+    due$: its.due$,
+    take,
+    heed,
   };
 }
 
@@ -156,13 +160,19 @@ export function aShop(tags: Readonly<Record<string, readonly string[]>> = {}) {
   const servers = SERVERS.map((url) => aServer(scene, url, tags[url]));
   const choice = choosing(servers, own, board);
   const env: Env = {
-    ...{ clock: scene.clock, random: () => 0.5, report: () => 'as wanted' },
+    clock: scene.clock,
+    random: () => 0.5,
+    report: () => 'as wanted',
     backoff: { steadyMs: 0, delayMs: () => 1_000 },
   };
   const work = atWork({ choice, sessions: sessionsOf(scene), board, ...storeOf(scene) }, board, env);
   return {
-    ...{ ...scene, ...choice, ...work, board },
-    ...{ ...happenings(scene, board, work.take), ...time(scene) },
+    ...scene,
+    ...choice,
+    ...work,
+    board,
+    ...happenings(scene, board, work.take),
+    ...time(scene),
     server: choice.asked,
     outage$: outages(choice, board, env),
   };
