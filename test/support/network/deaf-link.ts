@@ -25,7 +25,7 @@ export async function deafLink(port: number): Promise<DeafLink> {
       sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     }
-    server.on('data', (bytes) => void (isCut || client.write(bytes)));
+    server.on('data', (bytes) => isCut || client.write(bytes));
     client.on('data', (bytes) => {
       if (isCut) return;
       server.write(bytes);
