@@ -9,7 +9,12 @@ import { onOneRedis } from '../../support/pipeline/one-redis';
 const one = onOneRedis();
 
 test('[R16] one cancel more than may wait for other instances is refused by name, and drops none of them', async () => {
-  const elsewhere = redisStore({ url: one.redis.url, report: () => undefined, leaseTtlMs: 600_000 });
+  const elsewhere = redisStore({
+    url: one.redis.url,
+    report: () => undefined,
+    leaseTtlMs: 600_000,
+    commandTimeoutMs: 10_000,
+  });
   const session = { clientId: 'suspended', serverUrl: one.comfy.url };
   await lastValueFrom(elsewhere.leases.hold(session));
   const ids = Array.from({ length: bounds.cancels + 1 }, (_, n) => `job-${n}`);
