@@ -67,6 +67,7 @@ export function comfyUIServer(
   { clock, backoff, socketTiming, time, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
+  const about: Report = (where, error) => report(where, error, address.url);
   const plain = rest(address, undefined, clock);
   const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
@@ -79,12 +80,12 @@ export function comfyUIServer(
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
       webSocketSession({
-        ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
+        ...{ address, clientId, clock, report: about, timing: { ...defaultSocketTiming, ...socketTiming } },
         ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),
     lookUp: lookUp(routes, clock),
-    submit: (submission) => submit(posts, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
+    submit: (submission) => submit(posts, submission, { ...defaultSubmitPolicy, backoff, clock }, about),
     cancel: (promptId) => cancel(client, routes, promptId),
     free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: view(client.open),
