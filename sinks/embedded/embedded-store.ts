@@ -16,6 +16,7 @@ import {
 import type { JobState } from '../../streams/job/job-state';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import type { Report } from '../../streams/operators/reporting';
+import { checkOptions } from '../../streams/options';
 import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { embeddedHooks } from './embedded-webhook-queue';
@@ -55,14 +56,22 @@ export type EmbeddedStoreOptions = {
     }
 );
 
+const KNOWN: Readonly<Record<keyof EmbeddedStoreOptions, true>> = {
+  ...{ clock: true, report: true, directory: true, temporary: true },
+};
+
 /**
  * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
- * file cannot be opened, or another process has it.
+ * file cannot be opened, or another process has it, and a `TypeError` that names an option that is unknown or cannot be
+ * taken.
  */
 export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
-  const { clock = asyncScheduler } = options;
+  checkOptions('embeddedStore', options, KNOWN);
+  const { clock = asyncScheduler, temporary, directory } = options;
+  if (temporary !== true && (typeof (directory as unknown) !== 'string' || directory === ''))
+    throw new TypeError('embeddedStore’s directory must be the path of a folder, or temporary true');
   const report = harmless('report', options.report);
-  const folder = options.temporary === true ? temporaryFolder() : lastingFolder(options.directory);
+  const folder = temporary === true ? temporaryFolder() : lastingFolder(directory);
   const file = lmdbFile(folder.path, folder.isTemporary);
   const claim = claimFile(file, folder.path, report);
   folder.opened();

@@ -76,7 +76,7 @@ test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async
 test('what is reported of a server tells which it is, without its login', async () => {
   const [first, second] = [await start(), await start()];
   const told = new Set<string>();
-  const report: Report = (where, error, serverUrl) => void told.add(`${where} ${serverUrl}`);
+  const report: Report = (where, _error, serverUrl) => void told.add(`${where} ${serverUrl}`);
   const withLogin = second.url.replace('//', '//ada:secret@');
   const a = anInstance({ servers: [first.url, withLogin], store: () => aStore(), clock: hurriedClock(10), report });
   await until(() => a.pipeline.servers().every(({ via }) => via === 'websocket'));
