@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './node-version';
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
