@@ -69,7 +69,7 @@ export function checkedOptions(options: PipelineOptions) {
   if (!isRecord(options)) throw new TypeError('a pipeline needs options, an object');
   refuseUnknown(options, KNOWN);
   const { servers, store, report, telemetry, clock = asyncScheduler, random, timeoutMs = bounds.jobMs } = options;
-  if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
+  if (!Array.isArray(servers as unknown)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   if (!isRecord(store) || typeof store.put !== 'function')
     throw new TypeError('store must be a store, such as redisStore(…) or embeddedStore(…) gives');
