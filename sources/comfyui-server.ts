@@ -80,7 +80,11 @@ export function comfyUIServer(
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
       webSocketSession({
-        ...{ address, clientId, clock, report: about, timing: { ...defaultSocketTiming, ...socketTiming } },
+        address,
+        clientId,
+        clock,
+        report: about,
+        timing: { ...defaultSocketTiming, ...socketTiming },
         ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),

@@ -1,4 +1,4 @@
-import type { FailureKind, JobOutput, JobState, Pipeline } from '../../index';
+import type { JobOutput, JobState, Pipeline } from '../../index';
 
 /** How a job stands, or what it made. */
 export interface ComfyUIJobResult {
@@ -51,13 +51,11 @@ async function imagesOf(pipeline: Pipeline, { promptId, outputs = [] }: JobState
   return images;
 }
 
-/** Failures whose cause lies in the workflow, which ComfyUI refuses with a 400. */
-const isRefusal = (kind: FailureKind): boolean => kind === 'rejected';
-
 /** Why a job failed, in one line; a refusal names the nodes. */
 export function failureText({ failure, nodeErrors }: JobState): string {
   if (failure === undefined) return 'Unknown error';
-  if (isRefusal(failure.kind))
+  // ComfyUI refuses a workflow with a 400.
+  if (failure.kind === 'rejected')
     return `ComfyUI queue error: 400 - ${failure.message}${nodeErrors === undefined ? '' : ` ${JSON.stringify(nodeErrors)}`}`;
   const where = failure.nodeType ?? failure.nodeId;
   return where === undefined ? failure.message : `${where}: ${failure.message}`;

@@ -48,12 +48,21 @@ export const optional = <A>(codec: Described<A>): Described<A | undefined> => {
   return Object.assign(checked<A | undefined>(`${codec.name}?`, check, codec.schema), { isOptional: true });
 };
 
-/** Decodes, and names each bad field. */
-export const decoded = <A>(codec: t.Type<A, unknown>, value: unknown): E.Either<readonly FieldError[], A> =>
+/** Fields of which those that may be `undefined` are absent then. */
+export type Given<A> = { [K in keyof A as undefined extends A[K] ? never : K]: A[K] } & {
+  [K in keyof A as undefined extends A[K] ? K : never]?: Exclude<A[K], undefined>;
+};
+
+/** Decodes fields, and names each bad one. Those that were not given are absent: io-ts makes them `undefined`. */
+export const decoded = <A extends object>(
+  codec: t.Type<A, unknown>,
+  value: unknown,
+): E.Either<readonly FieldError[], Given<A>> =>
   pipe(
     codec.decode(value),
-    E.mapLeft((errors) =>
-      errors.map(({ context, message }) => ({ field: pathOf(context), message: message ?? WRONG })),
+    E.bimap(
+      (errors) => errors.map(({ context, message }) => ({ field: pathOf(context), message: message ?? WRONG })),
+      (fields) => Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as Given<A>,
     ),
   );
 

@@ -19,6 +19,7 @@ import type { RememberedKeys } from '../submit/remembered-keys';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
+import { chunks } from '../../streams/maps/chunks';
 
 /**
  * Live states are written again each 10 min: the store drops one 2 h after its last write, and a node may take longer.
@@ -73,6 +74,4 @@ export function renewals(
 
 /** Emits many values in slices of `size`, 20 ms apart, so that other work of the event loop comes between. */
 const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>
-  from(Array.from({ length: Math.ceil(values.length / size) }, (_, n) => values.slice(n * size, (n + 1) * size))).pipe(
-    mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))),
-  );
+  from(chunks(values, size)).pipe(mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))));

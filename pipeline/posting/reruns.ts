@@ -5,9 +5,12 @@ import type { JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
-import type { BoardView } from '../../streams/board/board';
+import type { BoardEvent, BoardView } from '../../streams/board/board';
+import { runsAgain } from '../../streams/job/advance/derive';
+import { cancelledFailure, lost, serverRemoved } from '../../streams/job/failures';
+import { jobOf } from '../../streams/job/job';
 import type { Failure, JobState } from '../../streams/job/job-state';
-import type { Prompt } from '../../streams/job/workflow';
+import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { reporting } from '../../streams/operators/reporting';
 
@@ -69,3 +72,12 @@ export const wasLost: Failure = {
   message: 'The last run was lost, and the workflow is no longer kept to be run again.',
   retryable: true,
 };
+
+/** Has a stored job whose server was taken out of the settings run elsewhere, if it may, or ends it. */
+export function afterRemoval(state: JobState, prompt: Prompt | undefined, at: number): readonly BoardEvent[] {
+  const { promptId, cancelAskedAt } = state;
+  const opened: BoardEvent = { tag: 'opened', job: jobOf(state, { graph: graphOfPrompt(prompt), accepted: true }) };
+  if (cancelAskedAt !== undefined) return [opened, { tag: 'refused', promptId, at, failure: cancelledFailure }];
+  if (runsAgain(state, lost)) return [opened, { tag: 'abandoned', promptId, at }];
+  return [opened, { tag: 'refused', promptId, at, failure: serverRemoved }];
+}

@@ -87,7 +87,7 @@ class PresentReads implements Reads {
     if (query.cursor !== undefined) positionOf(query.cursor);
     const stored = await firstValueFrom(attempted(store.page(query)), { defaultValue: undefined });
     if (stored === undefined) return this.#pageOfHere(query);
-    const { jobs, cursor } = pageOf(this.#asTheyAre(stored, query), { ...wanted, limit: query.limit });
+    const { jobs, cursor } = pageOf(this.#asTheyAre(stored, query), query);
     const next = cursor ?? stored.cursor;
     return { jobs, totals: stored.totals, ...(next !== undefined && { cursor: next }) };
   }

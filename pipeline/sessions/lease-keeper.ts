@@ -23,6 +23,7 @@ import {
 } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
+import { Deserted } from './deserted';
 import { AGAIN_MS, afterAnswer, afterFailure, unswept, type Sweeping } from './sweeps';
 
 /** A session that this instance holds. */
@@ -35,6 +36,11 @@ export interface Holding extends SessionKey {
    * attempt of a new session, which no other instance knows.
    */
   readonly trusted: () => boolean;
+  /**
+   * Counts how often the lease was extended when it was trusted no longer: another instance may have held the session,
+   * and given it back, in between.
+   */
+  readonly term: () => number;
   /** Emits each time the lease was extended, when `trusted` is true again. */
   readonly renewed$: Observable<void>;
 }
@@ -90,6 +96,7 @@ export function holding(
 ): Kept {
   const trustMs = leases.ttlMs - marginMs;
   let heldSince = inheritedAt;
+  let term = 0;
   /** A clock that was set back makes the age negative: then the lease is not trusted. */
   const trusted = (): boolean => {
     const sinceMs = heldSince === undefined ? 0 : clock.now() - heldSince;
@@ -98,7 +105,10 @@ export function holding(
   /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, trusted },
+    ...session,
+    inherited: inheritedAt !== undefined,
+    trusted,
+    term: () => term,
     renewed$: outcome$.pipe(
       filter((outcome) => outcome === 'held'),
       map(() => undefined),
@@ -109,7 +119,9 @@ export function holding(
     defer(() => {
       const startedAt = clock.now();
       const heed = (outcome: LeaseOutcome): void => {
-        if (outcome === 'held') heldSince = startedAt;
+        if (outcome !== 'held') return;
+        if (!trusted()) term += 1;
+        heldSince = startedAt;
       };
       return leases.hold(session).pipe(tap(heed));
     }).pipe(
@@ -135,7 +147,10 @@ export function holding(
   return { holding: held, tried$: isTried.pipe(take(1), ignoreElements()), lost$ };
 }
 
-/** Takes over orphaned sessions of this pipeline's servers, and holds them. Emits those of one sweep together. */
+/**
+ * Takes over orphaned sessions of this pipeline's servers, and deserted ones, and holds them. Emits those of one sweep
+ * together.
+ */
 export function inheriting(
   leases: Leases,
   isServed: (serverUrl: string) => boolean,
@@ -144,6 +159,7 @@ export function inheriting(
   report: Report,
 ): Observable<HoldingEvent> {
   const { clock, random } = policy;
+  const deserted = new Deserted(isServed);
   const taking = (session: SessionKey): Observable<Kept> => {
     const startedAt = clock.now();
     return leases.hold(session).pipe(
@@ -165,7 +181,8 @@ export function inheriting(
   const sweep = (before: Sweeping): Observable<Swept> =>
     defer(() => leases.orphans()).pipe(
       map(({ sessions, nextInMs }) => {
-        const wanted = sessions.filter(({ clientId, serverUrl }) => isServed(serverUrl) && !isHeld(clientId));
+        const ours = deserted.without(sessions, clock.now());
+        const wanted = ours.filter(({ clientId }) => !isHeld(clientId));
         return afterAnswer(before, { wanted, nextInMs }, clock.now(), policy);
       }),
       catchError((error: unknown) => of(failed(before, error))),

@@ -111,8 +111,10 @@ class StoreRecovery implements Recovery {
     return writer.waiting(promptId) !== undefined || writer.ends.awaits(promptId);
   }
 
-  #isOurs({ serverUrl, promptId }: JobState): boolean {
-    return this.#parts.isServed(serverUrl) && !this.#isHere(promptId);
+  /** Of a server that is not served here, only once its session is held: nobody else served that for an hour. */
+  #isOurs(state: JobState): boolean {
+    const { isServed, isHeld } = this.#parts;
+    return (isServed(state.serverUrl) || isHeld(sessionOf(state) ?? '')) && !this.#isHere(state.promptId);
   }
 
   /** The jobs whose session is held here. Adds the others to `others`, and their sessions to `unregistered`. */

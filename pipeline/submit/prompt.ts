@@ -34,7 +34,7 @@ function workflowOf({ workflow, outline }: SubmitRequest): string {
 function extraDataOf(extraData: NonNullable<SubmitRequest['extraData']>): string {
   const text = textOf('extraData', extraData);
   weighed('extraData', text);
-  refuse('extraData', isObject(text) ? undefined : 'must be a JSON object');
+  if (!isObject(text)) throw new InvalidRequest('extraData', 'must be a JSON object');
   return text;
 }
 
@@ -52,7 +52,9 @@ function textOf(field: string, json: unknown): string {
 
 const NOT_WRITABLE = 'cannot be written as JSON: it refers to itself, or is nested too deep';
 const NO_NUMBER = 'holds NaN or Infinity, which JSON would make null';
-const onlyNumbers = (_: string, value: unknown): unknown => {
+
+/** For `JSON.stringify`: throws for NaN and infinite numbers, which it would write as `null`. */
+export const onlyNumbers = (_key: string, value: unknown): unknown => {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(NO_NUMBER);
   return value;
 };
@@ -78,7 +80,3 @@ function isObject(text: string): boolean {
     return false;
   }
 }
-
-const refuse = (field: string, objection: string | undefined): void => {
-  if (objection !== undefined) throw new InvalidRequest(field, objection);
-};

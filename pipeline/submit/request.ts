@@ -5,6 +5,7 @@ import { isRecord } from '../../streams/options';
 import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
 import { InvalidRequest, type JobRequest, type ListQuery, type OpenRequest, type SubmitRequest } from '../api';
+import { onlyNumbers } from './prompt';
 
 /** Why a value is refused, as the predicate of a sentence about its field; `undefined` if it is good. */
 type Rule = (value: unknown) => string | undefined;
@@ -34,7 +35,7 @@ const whole = (least: number, most: number): Rule =>
 const metadata: Rule = (value) => {
   if (!isRecord(value)) return 'must be an object';
   try {
-    const json = JSON.stringify(value, finite);
+    const json = JSON.stringify(value, onlyNumbers);
     // An object may have a `toJSON`: what that returns is stored.
     if (!json.startsWith('{')) return 'must be an object';
     const bytes = Buffer.byteLength(json);
@@ -43,12 +44,6 @@ const metadata: Rule = (value) => {
   } catch {
     return 'cannot be written as JSON: it holds a bigint, NaN or an infinite number, refers to itself, or is nested too deep';
   }
-};
-
-/** Throws for NaN and infinite numbers, which JSON would write as `null`. */
-const finite = (_key: string, value: unknown): unknown => {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('no number');
-  return value;
 };
 
 const isTargets = (value: unknown): boolean =>
@@ -84,8 +79,13 @@ const reported: Rule = (value) => {
 };
 
 const opening: Rules<OpenRequest> = {
-  ...{ type: job.type, userId: job.userId, characterId: job.characterId, metadata: job.metadata },
-  ...{ once, reported: optional(reported), timeoutMs: optional(whole(1, bounds.timeoutMs)) },
+  type: job.type,
+  userId: job.userId,
+  characterId: job.characterId,
+  metadata: job.metadata,
+  once,
+  reported: optional(reported),
+  timeoutMs: optional(whole(1, bounds.timeoutMs)),
 };
 
 const submission: Rules<SubmitRequest> = {

@@ -71,7 +71,11 @@ export const newState = (
   at: number,
 ): JobState =>
   queuedState({
-    ...{ promptId, type, userId, serverUrl, at },
+    promptId,
+    type,
+    userId,
+    serverUrl,
+    at,
     ...(characterId !== undefined && { characterId }),
     ...(metadata !== undefined && { metadata }),
   });

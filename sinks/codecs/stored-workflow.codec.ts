@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { createDeflateRaw, inflateRaw } from 'node:zlib';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
-import { Observable, defer, from, map, of } from 'rxjs';
+import { catchError, defer, from, map, of, type Observable } from 'rxjs';
 import { bounds } from '../../streams/bounds';
 import { outlineOf, type Prompt } from '../../streams/job/workflow';
 
@@ -102,18 +103,11 @@ async function deflated(pieces: Iterable<string>): Promise<string> {
 /** Decodes a text of `packedWorkflow`; `undefined` if it is none, or unpacks to more than 2 × `bounds.promptBytes`. */
 export function unpackedWorkflow(text: string): Observable<StoredWorkflow | undefined> {
   if (!text.startsWith(PACKED)) return of(decodeStoredWorkflow(text));
-  const limits = { maxOutputLength: 2 * bounds.promptBytes };
   const bytes = Buffer.from(text.slice(PACKED.length), 'base64');
-  return zipped((done) =>
-    inflateRaw(bytes, limits, (error, whole) => done(null, error ? Buffer.alloc(0) : whole)),
-  ).pipe(map((whole) => decodeStoredWorkflow(whole.toString())));
+  return defer(() => inflated(bytes, { maxOutputLength: 2 * bounds.promptBytes })).pipe(
+    map((whole) => decodeStoredWorkflow(whole.toString())),
+    catchError(() => of(undefined)),
+  );
 }
 
-const zipped = (work: (done: (error: Error | null, bytes: Buffer) => void) => void): Observable<Buffer> =>
-  new Observable((out) => {
-    work((error, bytes) => {
-      if (error) out.error(error);
-      else out.next(bytes);
-      out.complete();
-    });
-  });
+const inflated = promisify(inflateRaw);

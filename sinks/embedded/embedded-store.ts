@@ -57,7 +57,10 @@ export type EmbeddedStoreOptions = {
 );
 
 const KNOWN: Readonly<Record<keyof EmbeddedStoreOptions, true>> = {
-  ...{ clock: true, report: true, directory: true, temporary: true },
+  clock: true,
+  report: true,
+  directory: true,
+  temporary: true,
 };
 
 /**

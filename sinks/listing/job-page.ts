@@ -42,6 +42,7 @@ export class InvalidCursor extends Error {
 }
 
 export const STANDINGS: readonly JobStanding[] = ['queued', 'processing', 'completed', 'failed', 'cancelled'];
+export const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 /** Whether a state passes the filter. */
 export const matches = (state: JobState, wanted: JobFilter): boolean =>

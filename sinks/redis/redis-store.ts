@@ -37,7 +37,10 @@ export interface RedisStoreOptions {
 }
 
 const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
-  ...{ url: true, report: true, leaseTtlMs: true, commandTimeoutMs: true },
+  url: true,
+  report: true,
+  leaseTtlMs: true,
+  commandTimeoutMs: true,
 };
 
 /**

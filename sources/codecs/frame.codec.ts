@@ -12,7 +12,8 @@ export class MalformedFrame extends Error {
 /** Python writes `None` as null, and older servers leave fields out. */
 export const nullable = <C extends t.Mixed>(codec: C) => t.union([codec, t.null]);
 
-const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
+/** A codec of the values that pass a check, which it leaves as they are. */
+export const checked = <T>(name: string, is: (value: unknown) => value is T): t.Type<T> =>
   new t.Type<T>(name, is, (value, context) => (is(value) ? t.success(value) : t.failure(value, context)), t.identity);
 
 /** An id of a node or a job: ComfyUI's are texts, those of a fork may be numbers. */
@@ -110,9 +111,9 @@ const wrongFields = (errors: t.Errors): string =>
 
 const fieldOf = (context: t.Context): string =>
   context
-    .filter(({ key }, depth) => key !== '' && !/^\d+$/.test(key) && !isRecord(context[depth - 1]))
+    .filter(({ key }, depth) => key !== '' && !/^\d+$/.test(key) && !isDictionary(context[depth - 1]))
     .map(({ key }) => key)
     .join('.') || 'data';
 
-const isRecord = (entry: t.ContextEntry | undefined): boolean =>
+const isDictionary = (entry: t.ContextEntry | undefined): boolean =>
   entry !== undefined && '_tag' in entry.type && entry.type._tag === 'DictionaryType';

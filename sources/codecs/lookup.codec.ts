@@ -3,7 +3,7 @@ import type { Failure } from '../../streams/job/job-state';
 import { unexplained } from '../../streams/job/failures';
 import { graphOf, type Graph } from '../../streams/job/workflow';
 import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
-import { idCodec, idText, isId, nullable } from './frame.codec';
+import { checked, idCodec, idText, isId, nullable } from './frame.codec';
 import { endOf, failureIn, knownGraph, messagesOf, someOf, startedIn, type Ended, type Ends } from './history.codec';
 import { allOutputsOf } from './outputs.codec';
 
@@ -35,14 +35,7 @@ const strings = t.array(t.string);
  * `null` if a client posted the job with `NaN`.
  */
 type Entry = readonly [number: unknown, promptId: string | number, ...rest: unknown[]];
-const isEntry = (entry: unknown): entry is Entry => Array.isArray(entry) && isId(entry[1]);
-
-const entryCodec = new t.Type<Entry>(
-  'entry',
-  isEntry,
-  (entry, context) => (isEntry(entry) ? t.success(entry) : t.failure(entry, context)),
-  t.identity,
-);
+const entryCodec = checked('entry', (entry): entry is Entry => Array.isArray(entry) && isId(entry[1]));
 const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t.array(entryCodec) });
 
 /**

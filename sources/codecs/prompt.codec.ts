@@ -3,16 +3,10 @@ import { bounds } from '../../streams/bounds';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
 import { isRunId } from '../../streams/job/run-id';
-import { idText, isId, nullable, type Id } from './frame.codec';
+import { checked, idText, isId, nullable, type Id } from './frame.codec';
 
 /** A `prompt_id` that cannot be ComfyUI's makes the whole answer unreadable. */
-const isOfRun = (value: unknown): value is Id => isId(value) && isRunId(idText(value));
-const runId = new t.Type<Id>(
-  'RunId',
-  isOfRun,
-  (value, context) => (isOfRun(value) ? t.success(value) : t.failure(value, context)),
-  t.identity,
-);
+const runId = checked('runId', (value): value is Id => isId(value) && isRunId(idText(value)));
 
 const complaint = t.intersection([
   t.type({ message: t.string }),

@@ -64,6 +64,13 @@ export const unexplained: Failure = {
   retryable: false,
 };
 
+/** The job's server was taken out of the settings of all instances. */
+export const serverRemoved: Failure = {
+  kind: 'unreachable',
+  message: 'The server that had the job is not in the settings any more.',
+  retryable: true,
+};
+
 /** Posting was given up, as the server did not answer (`giveUpMs`). `why` is a clause of its own. */
 export const unreachable = (why: string): Failure => ({
   kind: 'unreachable',

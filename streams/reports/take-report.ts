@@ -14,7 +14,7 @@ import { resumedRun } from './resumed-run';
 type ReportedJob = Job<ReportingItself>;
 
 /** A reported job after one more event; events of ComfyUI change nothing. */
-export function reporting(job: ReportedJob, event: JobEvent): Job {
+export function whileReporting(job: ReportedJob, event: JobEvent): Job {
   const { at } = event;
   const { state } = job;
   switch (event.tag) {

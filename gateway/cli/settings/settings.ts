@@ -23,7 +23,7 @@ import {
   WebhookSecret,
   Words,
 } from './settings.codec';
-import { decoded, optional, type FieldError } from '../../wire/described.codec';
+import { decoded, optional, type FieldError, type Given } from '../../wire/described.codec';
 import type { AuthSettings } from '../../admission/auth/auth';
 import { isLoopback } from '../../admission/loopback';
 import { defaultRates, type Rates } from '../../admission/limits/rate-limits';
@@ -78,7 +78,7 @@ const AuthVariables = t.type({
   JWT_MAX_HOURS: optional(Count),
   JWT_TOLERANCE_S: optional(Seconds),
 });
-type AuthVariables = t.TypeOf<typeof AuthVariables>;
+type AuthVariables = Given<t.TypeOf<typeof AuthVariables>>;
 
 const Variables = t.type({
   COMFYUI_URL: Servers,
@@ -109,7 +109,7 @@ const Variables = t.type({
   WEBHOOK_SECRET: optional(WebhookSecret),
   WEBHOOK_HOSTS: optional(WebhookHosts),
 });
-type Variables = t.TypeOf<typeof Variables>;
+type Variables = Given<t.TypeOf<typeof Variables>>;
 
 /**
  * Decodes the environment. Left: all that is wrong with it, without secret values. An empty variable counts as absent.

@@ -78,8 +78,10 @@ const reading = {
   report: reportRequest,
 };
 
-/** From this size on the workflow's outline is made here, in the thread: made later, it would block the event loop. */
-const LARGE_BYTES = 256 << 10;
+/** A body below this is decoded within 10 ms, less than it takes to hand it to the thread. */
+export const LARGE_BYTES = 256 << 10;
+
+/** A large workflow's outline is made here, in the thread: made later, it would block the event loop. */
 function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   if (bytes < LARGE_BYTES || !('tag' in body) || body.tag !== 'workflow' || typeof body.request.workflow !== 'string')
     return body;

@@ -1,7 +1,7 @@
 import { extname, join } from 'node:path';
 import { bulkhead } from 'cockatiel';
 import { Piscina } from 'piscina';
-import { checkedBody, type Bodies, type Checked, type Unchecked } from './check';
+import { checkedBody, LARGE_BYTES, type Bodies, type Checked, type Unchecked } from './check';
 
 export interface Checking {
   /** Decodes a body. A large one is decoded in a thread and so does not block the event loop. */
@@ -9,8 +9,6 @@ export interface Checking {
   readonly close: () => Promise<void>;
 }
 
-/** A body below 256 KiB is decoded within 10 ms, less than it takes to hand it to the thread. */
-const INLINE_BYTES = 256 << 10;
 const IDLE_MS = 2_000;
 /** The thread is replaced after 2 MiB: its heap grows to many times what it read, and V8 shrinks it only late. */
 const BYTES_PER_THREAD = 2 << 20;
@@ -46,7 +44,7 @@ export function checking(mostBytes: number): Checking {
 
   return {
     check: (body) =>
-      lengthOf(body) < INLINE_BYTES ? Promise.resolve(checkedBody(body)) : turn.execute(() => inThread(body)),
+      lengthOf(body) < LARGE_BYTES ? Promise.resolve(checkedBody(body)) : turn.execute(() => inThread(body)),
     close: async () => thread?.destroy(),
   };
 }

@@ -3,8 +3,8 @@ import type { Request as ExpressRequest } from 'express';
 import type { Admission } from '../../admission/admission';
 import type { Viewer } from '../../admission/auth/auth';
 import { Problem } from '../../wire/problem';
-import type { Bodies } from './check';
 import { bounds } from '../../../streams/bounds';
+import { LARGE_BYTES, type Bodies } from './check';
 import { checking } from './checking';
 import { bytesInHand } from './in-hand';
 import { allOf } from './reading';
@@ -22,8 +22,6 @@ export interface RequestBodies {
   ) => Promise<{ readonly body: Bodies[K]; readonly digest: string }>;
   readonly close: () => Promise<void>;
 }
-
-const SMALL_BYTES = 256 << 10;
 
 export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTurn: Turns): RequestBodies {
   const { check, close } = checking(mostBytes);
@@ -61,7 +59,7 @@ export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTu
 }
 
 const isSmall = ({ headers }: Request): boolean =>
-  headers['content-encoding'] === undefined && Number(headers['content-length'] ?? Infinity) < SMALL_BYTES;
+  headers['content-encoding'] === undefined && Number(headers['content-length'] ?? Infinity) < LARGE_BYTES;
 
 function refuseOtherCharsets({ headers }: Request): void {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1];

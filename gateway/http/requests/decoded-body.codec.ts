@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
-import { decoded, type FieldError } from '../../wire/described.codec';
+import { decoded, type FieldError, type Given } from '../../wire/described.codec';
 import { objectionsToNames } from './fields/unknown-fields';
 
 /**
@@ -10,7 +10,7 @@ import { objectionsToNames } from './fields/unknown-fields';
 export const decodedBody = <P extends t.Props>(
   codec: t.TypeC<P>,
   body: unknown,
-): E.Either<readonly FieldError[], t.TypeOf<t.TypeC<P>>> => {
+): E.Either<readonly FieldError[], Given<t.TypeOf<t.TypeC<P>>>> => {
   if (isWorkflow(body)) return E.left([{ field: 'body', message: BARE }]);
   const unknown =
     t.UnknownRecord.is(body) && !Array.isArray(body) ? objectionsToNames(Object.keys(body), codec.props) : [];

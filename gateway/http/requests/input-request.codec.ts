@@ -2,7 +2,7 @@ import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
-import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
+import { checked, decoded, optional, type FieldError, type Given } from '../../wire/described.codec';
 import { mediaExtensions } from '../bodies/media-type';
 import { isWithin } from '../../../streams/workflow/shown-text';
 import { objectionsToNames } from './fields/unknown-fields';
@@ -13,9 +13,15 @@ const FILE = new RegExp(`^${NAME}\\.(${mediaExtensions.join('|')})$`, 'iu');
 const FOLDERS = new RegExp(`^${NAME}(/${NAME}){0,2}$`, 'u');
 /** A space or dot at the end of a name, which Windows drops. */
 const SHED = /[ .](\/|$)/;
+/** What Windows takes for a device, whatever its extension: a file of that name would be stored nowhere. */
+const DEVICE = /(^|\/)(con|prn|aux|nul|(com|lpt)\d) *(\.|\/|$)/iu;
 
 const named = (pattern: RegExp, text: unknown): text is string =>
-  typeof text === 'string' && isWithin(bounds.inputNameLength, text) && pattern.test(text) && !SHED.test(text);
+  typeof text === 'string' &&
+  isWithin(bounds.inputNameLength, text) &&
+  pattern.test(text) &&
+  !SHED.test(text) &&
+  !DEVICE.test(text);
 
 const shown = { type: 'string', minLength: 1, maxLength: bounds.inputNameLength } as const;
 
@@ -56,11 +62,13 @@ const Overwrite = checked(
 const Server = checked(
   'Server',
   (value) =>
-    typeof value === 'string' && value !== '' && isWithin(2000, value) ? E.right(value) : E.left('must be given once'),
+    typeof value === 'string' && value !== '' && isWithin(bounds.serverLength, value)
+      ? E.right(value)
+      : E.left('must be given once'),
   {
     type: 'string',
     minLength: 1,
-    maxLength: 2000,
+    maxLength: bounds.serverLength,
     description: 'Which ComfyUI; the job must then be submitted with the same.',
   },
 );
@@ -68,11 +76,13 @@ const Server = checked(
 const Type = checked(
   'Type',
   (value) =>
-    typeof value === 'string' && value !== '' && isWithin(100, value) ? E.right(value) : E.left('must be given once'),
+    typeof value === 'string' && value !== '' && isWithin(bounds.typeLength, value)
+      ? E.right(value)
+      : E.left('must be given once'),
   {
     type: 'string',
     minLength: 1,
-    maxLength: 100,
+    maxLength: bounds.typeLength,
     description: 'Of the job that will read it, where no server is named.',
   },
 );
@@ -97,7 +107,7 @@ export const InputQuery = t.type({
   server: optional(Server),
   type: optional(Type),
 });
-export type InputQuery = t.TypeOf<typeof InputQuery>;
+export type InputQuery = Given<t.TypeOf<typeof InputQuery>>;
 
 /** Decodes the query of `POST /inputs`, or the fields of its form. Refuses fields that are not known. */
 export const inputQuery = (query: unknown): E.Either<readonly FieldError[], InputQuery> => {

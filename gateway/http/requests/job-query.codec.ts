@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { isCursor, STANDINGS, type JobFilter, type JobQuery } from '../../../sinks/listing/job-page';
+import { isCursor, STANDINGS, type JobQuery } from '../../../sinks/listing/job-page';
 import type { JobStanding } from '../../../streams/job/job-state';
 import { isWithin } from '../../../streams/workflow/shown-text';
 import { checked, decoded, optional, type FieldError } from '../../wire/described.codec';
@@ -77,7 +77,7 @@ export const jobQuery = (query: unknown): E.Either<readonly FieldError[], JobQue
   pipe(
     unknownIn(query),
     E.flatMap(() => decoded(Query, query)),
-    E.map(({ limit, ...wanted }) => ({ ...(present(wanted) as JobFilter), limit: limit ?? DEFAULT_LIMIT })),
+    E.map((query) => ({ limit: DEFAULT_LIMIT, ...query })),
   );
 
 const unknownIn = (query: unknown): E.Either<readonly FieldError[], unknown> => {
@@ -87,6 +87,3 @@ const unknownIn = (query: unknown): E.Either<readonly FieldError[], unknown> => 
     ? E.right(query)
     : E.left(unknown.map((name) => ({ field: name.slice(0, 100), message })));
 };
-
-const present = (wanted: object): object =>
-  Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));

@@ -179,8 +179,7 @@ export type SubmitBody = { readonly webhookUrl?: string } & (
 export type TextOf = (member: 'workflow' | 'extraData') => string;
 
 /** The body of `PUT /jobs/:promptId`. */
-export const trackRequest = (body: unknown): E.Either<readonly FieldError[], TrackBody> =>
-  pipe(decodedBody(Track, body), E.map(present));
+export const trackRequest = (body: unknown): E.Either<readonly FieldError[], TrackBody> => decodedBody(Track, body);
 
 /** The body of `POST /jobs`. `workflow` and `extraData` are kept as text, because ComfyUI gets them unchanged (R18). */
 export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
@@ -189,13 +188,9 @@ export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly 
 const openRequest = (body: unknown): E.Either<readonly FieldError[], SubmitBody> =>
   pipe(
     decodedBody(Open, body),
-    E.map(({ reported, timeoutMs, webhook, ...fields }) => ({
+    E.map(({ webhook, ...request }) => ({
       tag: 'reported',
-      request: {
-        ...present({ ...fields, server: undefined }),
-        reported,
-        ...(timeoutMs !== undefined && { timeoutMs }),
-      },
+      request,
       ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
@@ -206,41 +201,10 @@ const workflowRequest = (body: unknown, textOf: TextOf): E.Either<readonly Field
     E.map(({ workflow, extraData, webhook, ...fields }) => ({
       tag: 'workflow',
       request: {
-        ...present(fields),
-        ...ofRun(fields),
+        ...fields,
         workflow: typeof workflow === 'string' ? workflow : textOf('workflow'),
         ...(extraData !== undefined && { extraData: textOf('extraData') }),
       },
       ...(webhook && { webhookUrl: webhook.url }),
     })),
   );
-
-const present = ({
-  type,
-  userId,
-  characterId,
-  metadata,
-  server,
-}: Pick<t.TypeOf<typeof Submit>, keyof t.TypeOf<typeof Track>>): TrackBody => ({
-  type,
-  ...(userId !== undefined && { userId }),
-  ...(characterId !== undefined && { characterId }),
-  ...(metadata && { metadata }),
-  ...(server !== undefined && { server }),
-});
-
-const ofRun = ({
-  front,
-  number,
-  partialExecutionTargets,
-  timeoutMs,
-  onLost,
-  maxAttempts,
-}: Partial<Omit<t.TypeOf<typeof Submit>, 'workflow' | 'extraData'>>) => ({
-  ...(front !== undefined && { front }),
-  ...(number !== undefined && { number }),
-  ...(partialExecutionTargets && { partialExecutionTargets }),
-  ...(timeoutMs !== undefined && { timeoutMs }),
-  ...(onLost && { onLost }),
-  ...(maxAttempts !== undefined && { maxAttempts }),
-});

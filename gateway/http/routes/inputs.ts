@@ -54,18 +54,10 @@ async function fileOf(
   viewer: Viewer,
 ): Promise<InputUpload> {
   const { fields, content, ...part } = await partOf(request, chunks);
-  const { filename, overwrite, subfolder, maskOf, server, type } = { ...asked, ...read({ ...fields, ...part }) };
+  const { filename, ...named } = { ...asked, ...read({ ...fields, ...part }) };
   if (filename === undefined) throw badFields([{ field: 'filename', message: 'must be given' }]);
-  refuseOverwriting(viewer, overwrite);
-  return {
-    filename,
-    content: asNamed(filename, content),
-    ...(subfolder !== undefined && { subfolder }),
-    ...(overwrite !== undefined && { overwrite }),
-    ...(maskOf !== undefined && { maskOf }),
-    ...(server !== undefined && { server }),
-    ...(type !== undefined && { type }),
-  };
+  refuseOverwriting(viewer, named.overwrite);
+  return { ...named, filename, content: asNamed(filename, content) };
 }
 
 /** The file of a form; any other body is the file itself, and the query gives its name. */
@@ -84,8 +76,7 @@ async function partOf(
 const read = (query: unknown): InputQuery => {
   const decoded = inputQuery(query);
   if (E.isLeft(decoded)) throw badFields(decoded.left);
-  const given = Object.entries(decoded.right).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as InputQuery;
+  return decoded.right;
 };
 
 /** Throws `forbidden` if a user would overwrite: one ComfyUI has one folder of inputs for all users. */

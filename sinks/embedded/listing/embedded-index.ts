@@ -117,7 +117,8 @@ const counted = (from: Pick<Txn, 'read'>, key: string): number => Number(from.re
 /** Index entries do not expire: they are removed with their job. */
 const FOREVER = Number.MAX_SAFE_INTEGER;
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);
+/** A short name in keys for a text of any length and any characters. */
+export const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);
 
 const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : digest(userId));
 

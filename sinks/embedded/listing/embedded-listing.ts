@@ -16,13 +16,13 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { isSettled, sessionOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { isSettled, sessionOf, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { toldOnce } from '../../codecs/told-once';
 import { jobKey, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
-import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
+import { matches, STANDINGS, UNSETTLED, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { alive } from '../file/expiry';
 import type { LmdbFile } from '../file/lmdb-file';
 import type { EmbeddedIndex } from './embedded-index';
@@ -30,7 +30,6 @@ import { indexing } from './indexing';
 
 /** States read at once; the event loop goes on in between. */
 const CHUNK = 250;
-const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 export interface ListingParts {
   readonly file: LmdbFile;

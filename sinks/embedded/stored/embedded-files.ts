@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { defer, ignoreElements, of, type SchedulerLike } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../job-store';
 import { dueLater } from '../file/expiry';
 import type { LmdbFile, Txn } from '../file/lmdb-file';
+import { digest } from '../listing/embedded-index';
 
 /** A job's files: bytes of each, by the digest of its name. */
 type Sizes = Readonly<Record<string, number>>;
@@ -20,7 +20,6 @@ type Sizes = Readonly<Record<string, number>>;
 export const FILES_PREFIX = 'files:';
 const listKey = (promptId: string): string => `${FILES_PREFIX}${promptId}`;
 const fileKey = (promptId: string, name: string): string => `file:${name}:${promptId}`;
-const digest = (name: string): string => createHash('sha256').update(name).digest('base64url').slice(0, 22);
 
 const sizesIn = (txn: Pick<Txn, 'read'>, promptId: string): Sizes =>
   JSON.parse(txn.read(listKey(promptId))?.text ?? '{}') as Sizes;

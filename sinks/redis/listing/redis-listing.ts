@@ -15,11 +15,11 @@ import {
   toArray,
   type Observable,
 } from 'rxjs';
-import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
+import { isSettled, sessionOf, standingOf, type JobState } from '../../../streams/job/job-state';
 import { orNothing, type Report } from '../../../streams/operators/reporting';
 import { JOB_KEY_PREFIX, type JobStore } from '../../job-store';
 import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
-import { matches, STANDINGS, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
+import { matches, STANDINGS, UNSETTLED, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { redisKeys } from '../connection/scan';
 import type { RedisNodes } from '../connection/topology';
 import type { IndexEntry } from './index-page';
@@ -30,7 +30,6 @@ import { CHUNK, portions, storedStates, type Read, type Reads } from './stored-s
 const HEALS = 16;
 /** Entries of live jobs read at once: most jobs are known, and their states are not read. */
 const ENTRIES = 1_000;
-const UNSETTLED: readonly JobStanding[] = ['queued', 'processing'];
 
 type IsKnown = (promptId: string) => boolean;
 const noneKnown: IsKnown = () => false;

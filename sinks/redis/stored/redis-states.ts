@@ -1,9 +1,18 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce, type Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce } from 'rxjs';
+import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
-import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
+import {
+  assertStorable,
+  jobKey,
+  STATE_TTL_S,
+  StoreUnavailable,
+  UnreadableState,
+  type JobStore,
+  type PutOutcome,
+} from '../../job-store';
 import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
 import type { Ask } from '../connection/commands';
 import { keyBeside } from '../connection/key-slot';
@@ -120,11 +129,13 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     const put$ = this.#written(state, kept).pipe(
       concatMap((outcome) => {
         if (outcome === 'stale' || (isFiled && outcome === 'stored')) return of<PutOutcome>(outcome);
-        return concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored'));
+        const after$ = index.after(state, outcome === 'created').pipe(failing({ maybeDone: true }));
+        return concat(after$, of<PutOutcome>('stored'));
       }),
     );
     if (isFiled) return put$;
-    return concat(index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept)), put$);
+    const before$ = index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept));
+    return concat(before$.pipe(failing({ maybeDone: false })), put$);
   }
 
   #written(state: JobState, kept = '') {
@@ -142,3 +153,10 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     );
   }
 }
+
+/** Lets a command beside the put fail as the put does: before it nothing is stored, after it the state is. */
+const failing = ({ maybeDone }: Pick<StoreUnavailable, 'maybeDone'>): MonoTypeOperatorFunction<never> =>
+  catchError((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    throw new StoreUnavailable(error.message, { cause: error.cause, maybeDone });
+  });

@@ -4,7 +4,7 @@ import type { JobEvent, OwnFact } from '../job-event';
 import type { Timing } from '../timing';
 import { derived, failed, givenUp, runsAgain, withState } from './derive';
 import { afterFrame } from './frame-facts';
-import { reporting } from '../../reports/take-report';
+import { whileReporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
 import { atServer, heardOutputs, nextVia, usualMs } from './at-server';
 
@@ -16,7 +16,7 @@ export function advance(job: Job, event: JobEvent, timing: Timing): Job {
     case 'betweenRuns':
       return betweenRuns(job, event);
     case 'reporting':
-      return reporting(job as Job<ReportingItself>, event);
+      return whileReporting(job as Job<ReportingItself>, event);
     case 'posting':
     case 'watched':
     case 'fetchingOutputs':

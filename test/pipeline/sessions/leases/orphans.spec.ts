@@ -30,6 +30,22 @@ describe('orphans', () => {
     expect(one.held.size).toBe(count);
   });
 
+  it('of a server that is not in the settings are taken once nobody else has had them for an hour', () => {
+    const { instance, pass, orphaned, grant } = aWorld();
+    const one = instance('one');
+    orphaned(1, 'http://removed');
+    orphaned(1, 'http://elsewhere');
+    one.inherits((serverUrl) => serverUrl === SERVER);
+    pass(3_590_000);
+    expect(one.taken()).toEqual([]);
+    // Its own service is back, for a moment: the hour begins anew.
+    grant(key('http://elsewhere 0', 'http://elsewhere'), 'another');
+    pass(20_000);
+    expect([...one.held.keys()]).toEqual(['http://removed 0']);
+    pass(3_600_000);
+    expect(one.held.size).toBe(2);
+  });
+
   it('are shared among instances, each taken by one', () => {
     const { instance, pass, orphaned, holderOf } = aWorld();
     const all = ['one', 'two', 'three'].map((name) => instance(name));
@@ -62,7 +78,7 @@ describe('orphans', () => {
     const { instance, pass, registry } = aWorld();
     const one = instance('one');
     registry.set('c', key());
-    one.held.set('c', { ...key(), inherited: false, trusted: () => false, renewed$: EMPTY });
+    one.held.set('c', { ...key(), inherited: false, trusted: () => false, term: () => 0, renewed$: EMPTY });
     one.inherits();
     pass(10_000);
     expect([one.holds, one.events]).toEqual([[], []]);
