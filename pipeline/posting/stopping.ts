@@ -148,7 +148,8 @@ export class Stopping {
 
   /** Asks the server once to stop a run. Reports any error. */
   #told(at: ComfyUIServer, runId: string): Observable<never> {
-    return defer(() => at.cancel(runId)).pipe(reporting('cancel', this.#env.report, at.url));
+    const { report } = this.#env;
+    return defer(() => at.cancel(runId)).pipe(reporting('cancel', report, at.url));
   }
 
   /** Retries while the server is away. Any other error ends nothing else (R15). */

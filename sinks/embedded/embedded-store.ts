@@ -22,7 +22,7 @@ import type { JobStore } from '../job-store';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { expired } from './file/expiry';
 import { claimFile } from './file/file-claim';
-import { lastingFolder, temporaryFolder } from './file/folder';
+import { lastingFolder, temporaryFolder, type Folder } from './file/folder';
 import { lmdbFile } from './file/lmdb-file';
 import { embeddedIndex } from './listing/embedded-index';
 import { embeddedListing } from './listing/embedded-listing';
@@ -63,6 +63,13 @@ const KNOWN: Readonly<Record<keyof EmbeddedStoreOptions, true>> = {
   temporary: true,
 };
 
+function folderOf({ temporary, directory }: EmbeddedStoreOptions): Folder {
+  if (temporary === true) return temporaryFolder();
+  if (typeof (directory as unknown) !== 'string' || directory === '')
+    throw new TypeError('embeddedStore’s directory must be the path of a folder, or temporary true');
+  return lastingFolder(directory);
+}
+
 /**
  * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
  * file cannot be opened, or another process has it, and a `TypeError` that names an option that is unknown or cannot be
@@ -70,11 +77,9 @@ const KNOWN: Readonly<Record<keyof EmbeddedStoreOptions, true>> = {
  */
 export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
   checkOptions('embeddedStore', options, KNOWN);
-  const { clock = asyncScheduler, temporary, directory } = options;
-  if (temporary !== true && (typeof (directory as unknown) !== 'string' || directory === ''))
-    throw new TypeError('embeddedStore’s directory must be the path of a folder, or temporary true');
+  const { clock = asyncScheduler } = options;
   const report = harmless('report', options.report);
-  const folder = temporary === true ? temporaryFolder() : lastingFolder(directory);
+  const folder = folderOf(options);
   const file = lmdbFile(folder.path, folder.isTemporary);
   const claim = claimFile(file, folder.path, report);
   folder.opened();
