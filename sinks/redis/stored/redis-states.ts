@@ -28,8 +28,8 @@ import { toldOnce } from '../../codecs/told-once';
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
 
 /**
- * The key of a job's fence, in the slot of its state: "epoch:seq" of the newest state, kept even if the state is
- * written over.
+ * The key of a job's fence, in the slot of its state: "epoch:seq" of the newest state, "epoch:seq:settled" once it has
+ * ended; kept even if the state is written over.
  */
 export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
