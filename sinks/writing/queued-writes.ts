@@ -21,7 +21,7 @@ import {
 import { bounds } from '../../streams/bounds';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import { conflateMapBy } from '../../streams/operators/conflate-map-by';
-import { isNewer, type JobState } from '../../streams/job/job-state';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { throttleBy } from '../../streams/operators/throttle-by';
 import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
@@ -194,6 +194,8 @@ class QueuedWrites implements WriteBehind {
         // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#unwritten.tried(state);
+        // Until the job settles it may run again, here, with what waits.
+        if (isSettled(state)) this.#workflows.drop(state.promptId);
         done();
       };
       const told$ = this.#putting(state).pipe(tap((outcome) => this.#tell(state, outcome)));
