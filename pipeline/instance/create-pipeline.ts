@@ -36,7 +36,7 @@ import { jobBoard, type BoardView, type Preview } from '../../streams/board/boar
 import type { JobState } from '../../streams/job/job-state';
 import { jittered } from '../../streams/operators/backoff';
 import { watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 export type { PipelineOptions };
 
@@ -88,7 +88,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const reads = readsOf({
     ...{ board, local: local.states, writer, store, sight, clock },
-    attempted: (work$) => work$.pipe(reporting('store', report), orNothing),
+    attempted: skippingErrors('store', report),
   });
   const { run } = life;
   const takingMs = timeoutOf(timeoutMs);

@@ -16,7 +16,7 @@ import type { Change } from '../../streams/board/board';
 import type { Durations } from '../../streams/job/progress/plan/expected';
 import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
 import { remember } from '../../streams/maps/remember';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How often new durations are written, all together, ms. */
 const KEPT_AFTER_MS = 5_000;
@@ -43,7 +43,7 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const noted = (entries: readonly LearnedEntry[]): void => {
     for (const [key, text] of entries) remember(unwritten, key, text, UNWRITTEN);
   };
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
+  const attempted = skippingErrors('durations', report);
   // Entries that exceed the bound here are removed from the store, too (R16): else each instance would store again what
   // another has dropped.
   const taken = (entries: readonly LearnedEntry[]): void => noted(known.take(entries).slice(0, FORGOTTEN));

@@ -7,5 +7,14 @@ export type Report = (where: string, error: unknown) => void;
 export const reporting = <T>(where: string, report: Report): MonoTypeOperatorFunction<T> =>
   tap({ error: (error: unknown) => report(where, error) });
 
+/** For work of which nothing hangs on its success: reports an error, and completes instead. */
+export type Attempted = <T>(work$: Observable<T>) => Observable<T>;
+
+/** The same, with where the error is said to have been met. */
+export const skippingErrors =
+  (where: string, report: Report): Attempted =>
+  (work$) =>
+    work$.pipe(reporting(where, report), orNothing);
+
 /** Completes where the source errors. Use it after `reporting`, unless another part reports the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -4,7 +4,13 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
-import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
+import {
+  bytesOfPrompt,
+  KEPT_S,
+  packedWorkflow,
+  unpackedWorkflow,
+  type StoredWorkflow,
+} from '../../codecs/stored-workflow.codec';
 import type { Ask } from '../connection/commands';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands, RedisNodes } from '../connection/topology';
@@ -46,8 +52,8 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
   put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
     return defer(() => {
       assertStorable(state.promptId);
-      if (workflow === undefined || isSettled(state)) return this.#put(state, undefined);
-      return packedWorkflow(workflow).pipe(concatMap((kept) => this.#put(state, kept)));
+      if (workflow === undefined || isSettled(state)) return this.#put(state);
+      return packedWorkflow(workflow).pipe(concatMap((kept) => this.#put(state, kept, bytesOfPrompt(workflow.prompt))));
     });
   }
 
@@ -114,7 +120,7 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
    * Writes state, fence and workflow, and publishes, in one script. The index gets the job before, and moves it after;
    * while the standing of a running job stays the same, it is left alone.
    */
-  #put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
+  #put(state: JobState, kept?: string, bytes?: number): Observable<PutOutcome> {
     const { index } = this.#parts;
     const isFiled = kept === undefined && index.isFiled(state);
     const put$ = this.#written(state, kept).pipe(
@@ -124,7 +130,7 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
       }),
     );
     if (isFiled) return put$;
-    return concat(index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept)), put$);
+    return concat(index.before(state, bytes), put$);
   }
 
   #written(state: JobState, kept = '') {
