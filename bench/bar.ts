@@ -23,7 +23,10 @@ function graphWith(nodes: number): Graph {
 /** All nodes but the last two done; the one before the last has counted to `value`. The same array each time, as it is not kept. */
 function snapshotsOf(nodes: number): (value: number) => readonly NodeSnapshot[] {
   const seen: NodeSnapshot[] = Array.from({ length: nodes - 1 }, (_, n) => ({
-    ...{ id: String(n), value: 1, max: 1, finished: true },
+    id: String(n),
+    value: 1,
+    max: 1,
+    finished: true,
   }));
   return (value) => {
     seen[nodes - 2] = { id: String(nodes - 2), value, max: FRAMES, finished: false };

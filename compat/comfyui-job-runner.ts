@@ -99,10 +99,8 @@ export class ComfyUIJobRunner<Id extends string = string> {
     { seed, nsfw = false, workflowId }: { seed?: number; nsfw?: boolean; workflowId?: Id } = {},
   ): Promise<string> {
     const { prompt, negativePrompt, recommended } = built;
-    return this.submitBaseImageWithWorkflow({
-      ...{ prompt, negativePrompt, nsfw, seed },
-      workflowId: workflowId ?? (recommended.workflow === '' ? undefined : (recommended.workflow as Id)),
-    });
+    const id = workflowId ?? (recommended.workflow === '' ? undefined : (recommended.workflow as Id));
+    return this.submitBaseImageWithWorkflow({ prompt, negativePrompt, nsfw, seed, workflowId: id });
   }
 
   /** Submits a portrait of the prompt, as the application does today: `baseImageUrl` is not used. */
@@ -174,9 +172,8 @@ export class ComfyUIJobRunner<Id extends string = string> {
 
   private async keep(promptId: string, type: JobState['type'], closed$: Observable<void>): Promise<void> {
     const serverUrl = withoutLogin(this.comfyui.getBaseUrl());
-    const queued: JobState = {
-      ...{ promptId, type, userId: '', status: 'queued', progress: 0, startedAt: Date.now(), serverUrl },
-    };
+    const startedAt = Date.now();
+    const queued: JobState = { promptId, type, userId: '', status: 'queued', progress: 0, startedAt, serverUrl };
     // The job runs already: if Redis is down, the caller must not get an error and submit it again.
     await this.kept(promptId, (service) => service.saveJobState(queued));
     this.followOn(queued, closed$);

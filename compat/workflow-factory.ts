@@ -40,7 +40,11 @@ const UNWANTED_UNLESS_NSFW = `${UNWANTED}, nsfw, nude, naked`;
 export function parametersOf(input: BaseImageInput): WorkflowParameters {
   const { prompt, nsfw, width = 1024, height = 1024, steps, cfg } = input;
   return {
-    ...{ prompt, width, height, steps, cfg },
+    prompt,
+    width,
+    height,
+    steps,
+    cfg,
     negativePrompt: input.negativePrompt ?? (nsfw ? UNWANTED : UNWANTED_UNLESS_NSFW),
     seed: input.seed ?? Math.floor(Math.random() * 1_000_000),
     filenamePrefix: 'ryla_gen',

@@ -136,7 +136,8 @@ export interface Pipeline {
    * Stops this job and no other. Resolves with its state right after ComfyUI was asked, mostly not settled yet, or with
    * `undefined` for an unknown job; a settled job stays as it is. Waits up to 10 s for ComfyUI, or for the instance
    * that watches the job; after that the pipeline goes on asking by itself, another instance for up to an hour. Rejects
-   * with `StoreUnavailable` or `UnreadableState` as `get` does.
+   * with `StoreUnavailable` or `UnreadableState` as `get` does, and with `TooManyJobs` while 1,000 cancels wait for
+   * other instances.
    */
   cancel(promptId: string): Promise<JobState | undefined>;
   /**

@@ -145,7 +145,8 @@ class Replay {
       newestFrames({
         read: (frame) => this.#read(frame, false, clientId),
         tell: (events) => this.#tell(events),
-        ...{ clock, time: readingTime(() => clock.now()) },
+        clock,
+        time: readingTime(() => clock.now()),
       });
     const texts = this.#texts.get(clientId) ?? made();
     this.#texts.set(clientId, texts);

@@ -162,6 +162,15 @@ export function assertStorableFile(name: string, { bytes, mimeType }: StoredFile
 /** The store did not answer or could not write; the same call may succeed later. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+  /** Whether it may have been done all the same: it was sent, and its answer was lost. */
+  readonly maybeDone: boolean;
+  constructor(
+    message: string,
+    { maybeDone = false, ...options }: ErrorOptions & { readonly maybeDone?: boolean } = {},
+  ) {
+    super(message, options);
+    this.maybeDone = maybeDone;
+  }
 }
 
 /** The store answers, but can never do what is asked of it. The message says why, and what to do. */

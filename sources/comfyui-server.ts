@@ -79,7 +79,11 @@ export function comfyUIServer(
     ...(address.clientId !== undefined && { clientId: address.clientId }),
     session: (clientId) =>
       webSocketSession({
-        ...{ address, clientId, clock, report, timing: { ...defaultSocketTiming, ...socketTiming } },
+        address,
+        clientId,
+        clock,
+        report,
+        timing: { ...defaultSocketTiming, ...socketTiming },
         ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),

@@ -180,8 +180,11 @@ const socketOptions = (
   { headers }: ServerAddress,
   { handshakeMs, closeMs }: SocketTiming,
 ): ClientOptions & { readonly closeTimeout: number } => ({
-  ...{ headers, handshakeTimeout: handshakeMs, closeTimeout: closeMs },
-  ...{ maxPayload: MAX_FRAME, perMessageDeflate: false },
+  headers,
+  handshakeTimeout: handshakeMs,
+  closeTimeout: closeMs,
+  maxPayload: MAX_FRAME,
+  perMessageDeflate: false,
   // `decoded` checks it: here a frame of 20 MiB would be gone through once more.
   skipUTF8Validation: true,
 });

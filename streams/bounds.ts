@@ -115,7 +115,7 @@ export const bounds = {
   strangersNodesAtOnce: 5_000,
   /** How long a job may take in all by default, ms, trainings excepted; setting `JOB_TIMEOUT_MS`. */
   jobMs: 12 * 3_600_000,
-  /** How many cancels an instance passes on to other instances at a time. */
+  /** How many cancels an instance passes on to other instances at a time; one more is refused. */
   cancels: 1_000,
   /** How many runs that it no longer follows an instance asks servers to stop at a time. */
   stops: 1_000,

@@ -68,11 +68,17 @@ export async function aContender(feeder: Feeder, way: Way, load: Load): Promise<
   if (redis !== undefined) await fill(redis, feeder.url, clientId, load);
   const process = started('contender');
   const opened = await process.ask<Opened>({
-    ...{ tag: 'open', way, url: feeder.url, clientId },
+    tag: 'open',
+    way,
+    url: feeder.url,
+    clientId,
     ...(redis !== undefined && { redis: redis.url, jobs: load.jobs }),
   });
   return {
-    ...{ way, clientId, opened, process },
+    way,
+    clientId,
+    opened,
+    process,
     cost: async (feed, frames) => {
       const end = (ended += 1);
       await process.ask({ tag: 'begin', frames, end });

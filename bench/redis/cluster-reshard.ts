@@ -108,7 +108,10 @@ async function main(): Promise<void> {
   const stored = await listed(store);
 
   console.log({
-    ...{ slots: SLOTS, tookMs: Math.round(tookMs), writes: during.length, failed },
+    slots: SLOTS,
+    tookMs: Math.round(tookMs),
+    writes: during.length,
+    failed,
     p50Ms: quantile(during, 0.5).toFixed(1),
     p99Ms: quantile(during, 0.99).toFixed(1),
     maxMs: quantile(during, 1).toFixed(1),

@@ -38,7 +38,9 @@ export function executed(
 
 /** The result for a caller that waits no more: `failed`, though the job runs on. */
 export const leftAlone = (state: JobState, error: string): ComfyUIJobResult => ({
-  ...{ promptId: comfyUIIdOf(state), status: 'failed', error },
+  promptId: comfyUIIdOf(state),
+  status: 'failed',
+  error,
 });
 
 /** A job's result; that of `leftAlone` if `closed$` emits before it is there. */

@@ -12,7 +12,12 @@ export interface PicturesOptions {
 
 /** What a page is told of a job: no address of a server, no other user's id. */
 const told = ({ promptId, status, progress, node, etaMs, outputs = [], failure }: JobState) => ({
-  ...{ id: promptId, status, progress, step: node?.title ?? node?.type, etaMs, failure: failure?.message },
+  id: promptId,
+  status,
+  progress,
+  step: node?.title ?? node?.type,
+  etaMs,
+  failure: failure?.message,
   pictures: outputs.map((_, n) => `/pictures/${promptId}/${n}`),
 });
 
@@ -79,7 +84,9 @@ async function submitted(
     return void response.status(400).json({ error: 'A wish is text.' });
   try {
     const job = await pipeline.submit({
-      ...{ workflow: workflowFor(wish), type: 'image_generation', userId: userOf(request) ?? '' },
+      workflow: workflowFor(wish),
+      type: 'image_generation',
+      userId: userOf(request) ?? '',
       metadata: { wish },
     });
     response.status(202).json(told(job));

@@ -55,9 +55,23 @@ export interface GatewayOptions {
 }
 
 const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
-  ...{ pipeline: true, host: true, port: true, auth: true, origins: true, logger: true, metrics: true, limits: true },
-  ...{ rates: true, proxies: true, webhooks: true, bodyLimitBytes: true, inputLimitBytes: true },
-  ...{ outputLimitBytes: true, downloads: true, urlKeys: true, basePath: true },
+  pipeline: true,
+  host: true,
+  port: true,
+  auth: true,
+  origins: true,
+  logger: true,
+  metrics: true,
+  limits: true,
+  rates: true,
+  proxies: true,
+  webhooks: true,
+  bodyLimitBytes: true,
+  inputLimitBytes: true,
+  outputLimitBytes: true,
+  downloads: true,
+  urlKeys: true,
+  basePath: true,
 };
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
@@ -95,13 +109,23 @@ export function checkedOptions(options: GatewayOptions) {
   for (const [name, ms] of Object.entries({ ...times, 'downloads.stallBesideOthersMs': stallBesideOthersMs }))
     refuse(name, isTime(ms), `a whole number of ms from 1 to ${MOST_TIMER_MS}`);
   return {
-    ...{ pipeline, host, port, auth, proxies, metrics, webhooks, urlKeys },
-    ...{ bodyLimitBytes, inputLimitBytes, outputLimitBytes },
+    pipeline,
+    host,
+    port,
+    auth,
+    proxies,
+    metrics,
+    webhooks,
+    urlKeys,
+    bodyLimitBytes,
+    inputLimitBytes,
+    outputLimitBytes,
     logger: harmlessLog(loggerOf(options)),
     origins: originsOf(options),
     basePath: basePathOf(options),
     rates: filled('rates', defaultRates, options.rates, COUNT),
-    ...{ limits, downloads },
+    limits,
+    downloads,
   };
 }
 

@@ -66,7 +66,12 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   const closing$ = new Subject<void>();
   const admitted = admission(auth, rates, proxies);
   const common = {
-    ...{ pipeline, views, auth, logger, limits, rates },
+    pipeline,
+    views,
+    auth,
+    logger,
+    limits,
+    rates,
     rooms: rooms(pipeline),
     admission: admitted,
     policy: originPolicy(origins, auth.required),

@@ -4,7 +4,7 @@ import { isSettled } from '../../streams/job/job-state';
 import { bounds } from '../../streams/bounds';
 import { remember } from '../../streams/maps/remember';
 import { bytesOf } from './encoded-state';
-import type { Refusal, Reply } from '../wire/protocol';
+import type { Done, Reply } from '../wire/protocol';
 import type { PublicJob } from '../wire/public-job';
 import type { Wire } from './wire';
 
@@ -38,7 +38,7 @@ export interface SendQueue {
   /** An image that may be dropped. */
   preview(preview: Preview): void;
   /** An answer, never dropped, which leaves before later states. One with a job replaces what waits of that job. */
-  answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void;
+  answer<R extends Reply | Done>(reply: R, send: (reply: R) => void): void;
   /** A survey takes the place of one that waits, and calls that one's `replaced`. */
   survey(survey: Survey): void;
   /** Tells the reader whether the live jobs are of this instance alone; replaces one that waits. */
@@ -108,7 +108,7 @@ class WireQueue implements SendQueue {
     }
   }
 
-  answer<R extends Reply | Refusal>(reply: R, send: (reply: R) => void): void {
+  answer<R extends Reply | Done>(reply: R, send: (reply: R) => void): void {
     if ('job' in reply) this.#drop(reply.job.promptId);
     this.#post(Symbol('answer'), reply, () => send(reply));
   }

@@ -174,10 +174,10 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
       })
       .catch(onBroken);
   });
-  socket.on('job:join', (promptId, ...rest) => member.join(promptId, rest.findLast(isAck)));
-  socket.on('job:leave', (promptId) => member.leave(promptId));
+  socket.on('job:join', (...args) => member.join(args[0], args.findLast(isAck)));
+  socket.on('job:leave', (...args) => member.leave(args[0], args.findLast(isAck)));
   socket.on('jobs:watch', (...args) => member.watch(args.findLast(isAck)));
-  socket.on('jobs:unwatch', () => member.unwatch());
+  socket.on('jobs:unwatch', (...args) => member.unwatch(args.findLast(isAck)));
   const watching = inspection$.subscribe(() => queue.inspect());
   tell({ tag: 'connected', kind: 'socket_io' });
   watching.add(() => tell({ tag: 'disconnected', kind: 'socket_io' }));

@@ -8,7 +8,7 @@ import { fitting } from './encoded-state';
 import type { SendQueue } from './send-queue';
 import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
-import type { Ack, Refusal, Reply, WatchReply } from '../wire/protocol';
+import type { Ack, Done, Refusal, Reply, WatchReply } from '../wire/protocol';
 import type { News, Rooms } from './rooms';
 import { isPromptId, visibleJob } from '../http/requests/visible-job';
 import type { JobViews } from '../wire/job-views';
@@ -23,10 +23,10 @@ const MOST_ENDS = 8;
 export interface Subscriptions {
   /** Follows a job: answers with its state, then sends each change, until it settles or is left. */
   join(promptId: unknown, ack: Ack | undefined): void;
-  leave(promptId: unknown): void;
+  leave(promptId: unknown, ack?: Ack<Done>): void;
   /** Follows all jobs that the viewer may see: answers with the live ones, then sends each change. */
   watch(ack: Ack<WatchReply> | undefined): void;
-  unwatch(): void;
+  unwatch(ack?: Ack<Done>): void;
   /** Leaves all. */
   close(): void;
 }
@@ -81,11 +81,15 @@ class SocketSubscriptions implements Subscriptions {
     else answer.with(refusal(TOO_MANY));
   }
 
-  leave(promptId: unknown): void {
-    if (typeof promptId !== 'string') return;
+  leave(promptId: unknown, ack?: Ack<Done>): void {
+    if (typeof promptId !== 'string') {
+      if (ack) this.#queue.answer(refusal(NO_ID), ack);
+      return;
+    }
     this.#joined.get(promptId)?.forEach((join) => join.unsubscribe());
     // A socket that watches all jobs still gets what waits of this one.
     if (this.#watching === undefined) this.#queue.forget(promptId);
+    if (ack) this.#queue.answer(DONE, ack);
   }
 
   watch(ack: Ack<WatchReply> | undefined): void {
@@ -103,9 +107,10 @@ class SocketSubscriptions implements Subscriptions {
     before?.unsubscribe();
   }
 
-  unwatch(): void {
+  unwatch(ack?: Ack<Done>): void {
     this.#watching?.unsubscribe();
     this.#watching = undefined;
+    if (ack) this.#queue.answer(DONE, ack);
   }
 
   close(): void {
@@ -200,5 +205,6 @@ export const subscriptions = (followed: Followed, follower: Follower): Subscript
 export const refusal = ({ kind, message }: Problem): Refusal => ({ ok: false, error: { code: kind, message } });
 
 const LEFT: Refusal = { ok: false, error: { code: 'left', message: 'It was left before its state was known.' } };
-const NO_ID = new Problem('bad-request', { detail: 'Join with the promptId, a string.' });
+const DONE: Done = { ok: true };
+const NO_ID = new Problem('bad-request', { detail: 'Join and leave with the promptId, a string.' });
 const TOO_MANY = new Problem('too-many-jobs', { detail: `A socket may follow ${MOST_ROOMS} jobs at a time.` });

@@ -59,7 +59,8 @@ export function rememberedHooks(
       orNothing,
     );
   return {
-    ...{ mayHaveLost$: hooks.mayHaveLost$, claim: (most, forMs) => hooks.claim(most, forMs) },
+    mayHaveLost$: hooks.mayHaveLost$,
+    claim: (most, forMs) => hooks.claim(most, forMs),
     later: (hook, inMs) => hooks.later(hook, inMs),
     rest: (hook, inMs) => hooks.rest(hook, inMs),
     add: (hook, inMs) =>

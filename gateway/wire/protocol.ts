@@ -31,6 +31,9 @@ export interface LiveJobs {
 /** The answer to `jobs:watch`. */
 export type WatchReply = ({ readonly ok: true } & LiveJobs) | Refusal;
 
+/** The answer to `job:leave` and `jobs:unwatch`, for whoever wants one. */
+export type Done = { readonly ok: true } | Refusal;
+
 /** The acknowledgement that carries an answer. */
 export type Ack<R = Reply> = (reply: R) => void;
 
@@ -39,11 +42,11 @@ export interface ClientEvents {
   /** Enters a job's room. The answer has its state; each change follows as `job:state`, until it settles. */
   readonly 'job:join': (promptId: string, ack: Ack) => void;
   /** Leaves a job's room. */
-  readonly 'job:leave': (promptId: string) => void;
+  readonly 'job:leave': (promptId: string, ack?: Ack<Done>) => void;
   /** Watches all jobs that the caller may see. The answer has the live ones; each change follows as `job:state`. */
   readonly 'jobs:watch': (ack: Ack<WatchReply>) => void;
   /** Stops watching all jobs. */
-  readonly 'jobs:unwatch': () => void;
+  readonly 'jobs:unwatch': (ack?: Ack<Done>) => void;
 }
 
 /** The same events as the gateway receives them: a client may send any arguments. */

@@ -19,7 +19,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { Pipeline } from '../api';
+import { TooManyJobs, type Pipeline } from '../api';
 import { isTransient, type Env } from '../env';
 import type { Life } from './life';
 import type { Posting } from '../posting/posting';
@@ -30,7 +30,6 @@ import { bounds } from '../../streams/bounds';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 import { orNothing, reporting } from '../../streams/operators/reporting';
-import { remember } from '../../streams/maps/remember';
 
 /** Once a session's holder received the cancel, or no successor came in time, it is asked for at doubled waits of 100 ms to 4 s. */
 const HEARD_MS = 100;
@@ -60,7 +59,7 @@ type Asked = 'obeyed' | 'heard' | 'unheard';
 class Cancelling {
   readonly #parts: CancellingParts;
   readonly #env: Env;
-  /** The jobs whose cancel is being passed on, 1,000 at most (`bounds.cancels`): one more drops the oldest. */
+  /** The jobs whose cancel is being passed on, 1,000 at most (`bounds.cancels`): one more is refused. */
   readonly #asked = new Map<string, Subject<void>>();
 
   constructor(parts: CancellingParts, env: Env) {
@@ -72,7 +71,10 @@ class Cancelling {
     const { board, life, reads } = this.#parts;
     const known = board.job(promptId)?.state ?? (await reads.get(promptId));
     if (known === undefined) return undefined;
-    if (!isSettled(known)) await life.run(this.#stopped(promptId));
+    if (!isSettled(known)) {
+      if (!this.#isHere(promptId)) this.#assertRoom(promptId);
+      await life.run(this.#stopped(promptId));
+    }
     const state = await reads.get(promptId);
     if (state?.reported === undefined || !isSettled(state) || (await reads.stands(promptId).catch(() => true)))
       return state;
@@ -99,18 +101,21 @@ class Cancelling {
     const { clock, report } = this.#env;
     return defer(() => {
       const given$ = new Subject<void>();
+      this.#assertRoom(promptId);
       this.#giveUp(promptId);
-      const dropped = remember(this.#asked, promptId, given$, bounds.cancels);
-      dropped?.[1].next();
+      this.#asked.set(promptId, given$);
       return this.#asking(promptId).pipe(
-        reporting('cancel', report),
-        orNothing,
         takeUntil(merge(given$, timer(ASKING_MS, clock))),
         finalize(() => {
           if (this.#asked.get(promptId) === given$) this.#asked.delete(promptId);
         }),
       );
-    });
+    }).pipe(reporting('cancel', report), orNothing);
+  }
+
+  #assertRoom(promptId: string): void {
+    if (this.#asked.size < bounds.cancels || this.#asked.has(promptId)) return;
+    throw new TooManyJobs('cancels, with those of all users, that other instances have yet to obey', bounds.cancels);
   }
 
   #giveUp(promptId: string): void {

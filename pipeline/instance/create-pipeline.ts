@@ -27,6 +27,7 @@ import type { Backlog } from '../telemetry/telemetry-event';
 import { tracking } from '../submit/tracking';
 import { inTransit } from '../sessions/transit';
 import { writeBehind } from '../../sinks/writing/queued-writes';
+import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { comfyUIServer } from '../../sources/comfyui-server';
 import { readingTime } from '../../sources/frames/reading-time';
@@ -34,6 +35,7 @@ import { serverAddress } from '../../sources/server-address';
 import type { SocketTiming } from '../../sources/session';
 import { jobBoard, type BoardView, type Preview } from '../../streams/board/board';
 import type { JobState } from '../../streams/job/job-state';
+import type { Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import { skippingErrors } from '../../streams/operators/reporting';
@@ -51,60 +53,74 @@ const CONFIRM_MS = 20_000;
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { report, tell, clock, random, limits, timing, timeoutMs, ...given } = checkedOptions(options);
   const stop$ = new ReplaySubject<void>(1);
+  const backoff = jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random);
+  const env: Env = { clock, random, report, tell, backoff };
   const { store, ...sight } = storeSight(given.store, { clock, tell }, stop$);
-  const env: Env = {
-    clock,
-    random,
-    report,
-    tell,
-    backoff: jittered({ firstMs: 1_000, maxMs: 16_000, steadyMs: 60_000 }, random),
-  };
   const servers = serversOf(given, env);
-  const durations = learnedDurations(store, env);
-  const kept = pictures(store, env);
-  const board = jobBoard(timing, report, durations.durationsOn, kept.hasRoom);
-  const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
-  const refused$ = new Subject<JobState>();
-  const onStale = (state: JobState): void => refused$.next(state);
-  const writer = writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS });
-  const transit = inTransit();
+  const core = coreOf({ store, stop$, timing }, env);
+  const { board, local, writer, refused$ } = core;
 
+  // Each part takes what it names of those before it.
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
-
-  const held = sessions({ servers: [...servers, reportedServer], store, writer, board, transit, told, stop$ }, env);
+  const held = sessions({ ...core, servers: [...servers, reportedServer], told }, env);
   const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
-  const posts = posting({ choice, sessions: held, board, store, writer, told }, env);
-  const curves = keptCurves(store, env);
-  const keys = new RememberedKeys({ board, transit, store }, env);
+  const posts = posting({ ...core, choice, sessions: held, told }, env);
+  const working = { ...core, choice, sessions: held, posting: posts, keys: new RememberedKeys(core, env) };
   const life = lifeOf(
     {
-      ...{ servers, sessions: held, posting: posts, board, local, pictures: kept, durations, curves, keys },
-      ...{ writer, store, stop$, closeStore: holdStore(given.store) },
+      ...working,
+      servers,
+      closeStore: holdStore(given.store),
       demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
       outage$: outages(choice, board, env),
     },
     env,
   );
 
-  const reads = readsOf({
-    ...{ board, local: local.states, writer, store, sight, clock },
-    attempted: skippingErrors('store', report),
-  });
-  const { run } = life;
-  const takingMs = timeoutOf(timeoutMs);
-  const begun = beginnings({ board, reads, transit, store, writer, keys, limits, run }, env);
-  const submit = submissions({ choice, sessions: held, board, posting: posts, beginnings: begun, timeoutMs: takingMs });
-  const open = opening({ sessions: held, beginnings: begun, timeoutMs: takingMs });
-  const take = reports({ board, reads, store, writer, run }, env);
-  const track = tracking({ choice, sessions: held, board, reads, run }, env);
+  const attempted = skippingErrors('store', report);
+  const reads = readsOf({ ...core, local: local.states, sight, clock, attempted });
+  const asked = { ...working, reads, run: life.run, limits, timeoutMs: timeoutOf(timeoutMs) };
+  const begun = { ...asked, beginnings: beginnings(asked, env) };
   const calls = callsOf(
     {
-      ...{ choice, sessions: held, board, posting: posts, local, pictures: kept, curves, store, reads, life, stop$ },
-      ...{ writer, submit, open, report: take, track },
+      ...asked,
+      life,
+      submit: submissions(begun),
+      open: opening(begun),
+      report: reports(asked, env),
+      track: tracking(asked, env),
     },
     env,
   );
   return toldOf(calls, writer, env);
+}
+
+interface CoreParts {
+  readonly store: JobStore;
+  readonly stop$: ReplaySubject<void>;
+  readonly timing: Timing;
+}
+
+/** What all parts of an instance share: its store, what it knows of its jobs, and who is told of them. */
+function coreOf({ store, stop$, timing }: CoreParts, env: Env) {
+  const { clock, random, report } = env;
+  const durations = learnedDurations(store, env);
+  const kept = pictures(store, env);
+  const refused$ = new Subject<JobState>();
+  const onStale = (state: JobState): void => refused$.next(state);
+  return {
+    store,
+    stop$,
+    durations,
+    pictures: kept,
+    board: jobBoard(timing, report, durations.durationsOn, kept.hasRoom),
+    local: { states: watchers<JobState>(), previews: watchers<Preview>() },
+    writer: writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS }),
+    /** The states whose write was refused, as another instance has written a newer one. */
+    refused$,
+    transit: inTransit(),
+    curves: keptCurves(store, env),
+  };
 }
 
 /** Tells the telemetry that the pipeline has opened, with what a metrics page reads of it. */

@@ -130,7 +130,9 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
     of(parts.outage$, posting.due$),
   );
   const policy = {
-    ...{ tickMs: TICK_MS, clock, isTransient },
+    tickMs: TICK_MS,
+    clock,
+    isTransient,
     reconnect: socketBackoff(random),
     look: jittered({ firstMs: 1_000, maxMs: 8_000, steadyMs: 20_000 }, random),
   };

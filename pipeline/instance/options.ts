@@ -48,8 +48,16 @@ const defaultLimits: UserLimits = {
 };
 
 const KNOWN: Readonly<Record<keyof PipelineOptions, true>> = {
-  ...{ servers: true, store: true, report: true, telemetry: true, clock: true, random: true },
-  ...{ timeoutMs: true, userLimits: true, timing: true, socketTiming: true },
+  servers: true,
+  store: true,
+  report: true,
+  telemetry: true,
+  clock: true,
+  random: true,
+  timeoutMs: true,
+  userLimits: true,
+  timing: true,
+  socketTiming: true,
 };
 
 const TIME: Kind = {
@@ -80,7 +88,10 @@ export function checkedOptions(options: PipelineOptions) {
   if (!(typeof timeoutMs === 'number' && timeoutMs > 0))
     throw new TypeError('timeoutMs must be a number of ms, or Infinity for no bound');
   return {
-    ...{ servers, store, clock, timeoutMs },
+    servers,
+    store,
+    clock,
+    timeoutMs,
     report: harmless('report', report ?? (() => undefined)),
     tell: telemetry && harmless('telemetry', telemetry),
     random: random ? bounded(random) : Math.random,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EMPTY, concat, concatMap, defer, filter, from, merge, mergeMap, of, tap, timer, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
+import { mayPost, type MayPostParts } from './may-post';
 import { overdue, type Overdue } from './overdue';
 import {
   afterRemoval,
@@ -31,10 +32,10 @@ import { orNothing, reporting } from '../../streams/operators/reporting';
 
 export interface PostingParts extends StoppingParts {
   readonly choice: Choice;
-  readonly sessions: Pick<Sessions, 'own' | 'ready' | 'lease' | 'leaseChanged'>;
+  readonly sessions: Pick<Sessions, 'own' | 'ready' | 'lease' | 'term' | 'leaseChanged'>;
   readonly board: BoardView;
   readonly store: Pick<JobStore, 'workflow'>;
-  readonly writer: Pick<WriteBehind, 'keep' | 'stored' | 'waitingWorkflow'>;
+  readonly writer: Pick<WriteBehind, 'keep' | 'stored' | 'waitingWorkflow'> & MayPostParts['writer'];
 }
 
 /** Posting jobs to servers, once or again, and stopping them. */
@@ -186,10 +187,14 @@ class Posts implements Posting {
   }
 
   #submission(run: Run): Submission {
-    const { board, sessions, writer } = this.#parts;
+    const { board } = this.#parts;
     const { promptId, runId, clientId, prompt, maybePosted } = run;
     return {
-      ...{ promptId: runId, clientId, prompt, maybePosted, since: board.job(promptId)?.state.startedAt ?? 0 },
+      promptId: runId,
+      clientId,
+      prompt,
+      maybePosted,
+      since: board.job(promptId)?.state.startedAt ?? 0,
       linked: () => board.session(clientId)?.open === true,
       cancelAsked: () => {
         const job = this.#jobOfRun(run);
@@ -197,10 +202,7 @@ class Posts implements Posting {
       },
       // A run whose frames came before the answer to its post is at the server: no further post.
       wanted: () => this.#isHeld(run) && this.#jobOfRun(run)?.stage.tag === 'posting',
-      // No other instance can take over a job that is not in the store, so until it is, posting it needs no lease.
-      mayPost: () =>
-        (!run.stored && writer.waitingWorkflow(promptId) !== undefined) || sessions.lease(clientId) === 'certain',
-      changed$: merge(board.changed(clientId), board.changed(run.promptId), sessions.leaseChanged(clientId)),
+      ...mayPost(run, this.#parts, this.#env),
     };
   }
 

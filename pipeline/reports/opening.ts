@@ -38,7 +38,9 @@ export function opening({
   const openAs = (request: OpenRequest, as?: Identity): Promise<JobState> =>
     beginnings.begin(
       {
-        ...{ userId: request.userId, bytes: 0, nodes: () => 0 },
+        userId: request.userId,
+        bytes: 0,
+        nodes: () => 0,
         stateOf: (identity, now) => stateOf(request, identity, now),
         first: (state) => of<BoardEvent>({ tag: 'opened', job: reportedJob(state) }),
       },

@@ -36,6 +36,11 @@ export interface Holding extends SessionKey {
    * attempt of a new session, which no other instance knows.
    */
   readonly trusted: () => boolean;
+  /**
+   * Counts how often the lease was extended when it was trusted no longer: another instance may have held the session,
+   * and given it back, in between.
+   */
+  readonly term: () => number;
   /** Emits each time the lease was extended, when `trusted` is true again. */
   readonly renewed$: Observable<void>;
 }
@@ -91,6 +96,7 @@ export function holding(
 ): Kept {
   const trustMs = leases.ttlMs - marginMs;
   let heldSince = inheritedAt;
+  let term = 0;
   /** A clock that was set back makes the age negative: then the lease is not trusted. */
   const trusted = (): boolean => {
     const sinceMs = heldSince === undefined ? 0 : clock.now() - heldSince;
@@ -99,7 +105,10 @@ export function holding(
   /** The outcome of each attempt to extend the lease. */
   const outcome$ = new Subject<LeaseOutcome | 'failed'>();
   const held: Holding = {
-    ...{ ...session, inherited: inheritedAt !== undefined, trusted },
+    ...session,
+    inherited: inheritedAt !== undefined,
+    trusted,
+    term: () => term,
     renewed$: outcome$.pipe(
       filter((outcome) => outcome === 'held'),
       map(() => undefined),
@@ -110,7 +119,9 @@ export function holding(
     defer(() => {
       const startedAt = clock.now();
       const heed = (outcome: LeaseOutcome): void => {
-        if (outcome === 'held') heldSince = startedAt;
+        if (outcome !== 'held') return;
+        if (!trusted()) term += 1;
+        heldSince = startedAt;
       };
       return leases.hold(session).pipe(tap(heed));
     }).pipe(

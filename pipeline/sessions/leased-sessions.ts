@@ -52,6 +52,8 @@ class LeasedSessions implements Sessions {
   readonly #env: Env;
   readonly #policy: HoldingPolicy;
   readonly #held = new Map<string, Holding>();
+  readonly #isHeld = (clientId: string): boolean => this.#held.has(clientId);
+  readonly #isServed = (serverUrl: string): boolean => this.#parts.servers.some(({ url }) => url === serverUrl);
   readonly #own: OwnSessions;
   readonly #recovered: RecoveredJobs;
   /** Sessions that were given back because they had no jobs left. */
@@ -66,9 +68,8 @@ class LeasedSessions implements Sessions {
     this.#parts = parts;
     this.#env = env;
     this.#policy = { ...defaultHoldingPolicy, clock: env.clock, random: env.random };
-    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
+    const [isHeld, isServed] = [this.#isHeld, this.#isServed];
     this.#own = new OwnSessions({ ...parts, leases: parts.store.leases, isHeld }, this.#policy, env.report);
-    const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
     const isCertain = (clientId: string): boolean => this.lease(clientId) === 'certain';
     const own = (serverUrl: string): string => this.own(serverUrl);
     this.#recovered = new RecoveredJobs(
@@ -97,6 +98,10 @@ class LeasedSessions implements Sessions {
     return mine === undefined ? 'none' : mine.trusted() ? 'certain' : 'doubtful';
   }
 
+  term(clientId: string): number {
+    return this.#held.get(clientId)?.term() ?? 0;
+  }
+
   leaseChanged(clientId: string): Observable<unknown> {
     const renewed$ = defer(() => this.#held.get(clientId)?.renewed$ ?? EMPTY);
     return merge(renewed$, this.#lost$.pipe(filter(({ holding }) => holding.clientId === clientId)));
@@ -117,16 +122,11 @@ class LeasedSessions implements Sessions {
     );
   }
 
-  #isServed(serverUrl: string): boolean {
-    return this.#parts.servers.some(({ url }) => url === serverUrl);
-  }
-
   /** The sessions as they are taken and lost. */
   #events(): Observable<HoldingEvent> {
     const { store, stop$ } = this.#parts;
     const { clock, report } = this.#env;
-    const isHeld = (clientId: string): boolean => this.#held.has(clientId);
-    const isServed = (serverUrl: string): boolean => this.#isServed(serverUrl);
+    const [isHeld, isServed] = [this.#isHeld, this.#isServed];
     // Begins in a later turn, when all parts have subscribed: a shared stream repeats nothing.
     return timer(0, clock).pipe(
       concatMap(() => merge(this.#own.events(), inheriting(store.leases, isServed, isHeld, this.#policy, report))),

@@ -33,6 +33,8 @@ export interface Sessions {
   ready(): Observable<never>;
   /** Whether a session is held here, and whether it is certain that no other instance can hold it now. */
   lease(clientId: string): 'none' | 'doubtful' | 'certain';
+  /** Grows each time a session's lease was doubtful and became certain again: another instance may have held it between. */
+  term(clientId: string): number;
   /** Emits after a session's lease was extended, and after another instance took it. */
   leaseChanged(clientId: string): Observable<unknown>;
   /** Each session as it becomes held here: open its socket. */

@@ -79,8 +79,13 @@ const reported: Rule = (value) => {
 };
 
 const opening: Rules<OpenRequest> = {
-  ...{ type: job.type, userId: job.userId, characterId: job.characterId, metadata: job.metadata },
-  ...{ once, reported: optional(reported), timeoutMs: optional(whole(1, bounds.timeoutMs)) },
+  type: job.type,
+  userId: job.userId,
+  characterId: job.characterId,
+  metadata: job.metadata,
+  once,
+  reported: optional(reported),
+  timeoutMs: optional(whole(1, bounds.timeoutMs)),
 };
 
 const submission: Rules<SubmitRequest> = {

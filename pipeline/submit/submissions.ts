@@ -74,7 +74,11 @@ export const newState = (
   at: number,
 ): JobState =>
   queuedState({
-    ...{ promptId, type, userId, serverUrl, at },
+    promptId,
+    type,
+    userId,
+    serverUrl,
+    at,
     ...(characterId !== undefined && { characterId }),
     ...(metadata !== undefined && { metadata }),
   });

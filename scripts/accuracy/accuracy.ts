@@ -87,7 +87,10 @@ export function accuracyOf(file: string, recorded: readonly Recorded[], learn: r
     ]);
     return [
       {
-        ...{ file, promptId, seconds: (end - start) / 1000, ...distance(curve, start, end) },
+        file,
+        promptId,
+        seconds: (end - start) / 1000,
+        ...distance(curve, start, end),
         stepsBack: curve.filter(([, percent], n) => percent < (curve[n - 1]?.[1] ?? 0)).length,
         over100: curve.filter(([, percent]) => percent > 99.9).length,
         stallSeconds: stallOf(curve, start, end) / 1000,

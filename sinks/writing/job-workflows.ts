@@ -8,6 +8,7 @@ import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
  */
 export class JobWorkflows {
   readonly #waiting = new Map<string, StoredWorkflow>();
+  readonly #doubtedSince = new Map<string, number>();
   /**
    * Stored workflows that are still to be posted, or may be posted again: the newest, `bounds.keptWorkflowsLength`
    * characters in all.
@@ -35,6 +36,16 @@ export class JobWorkflows {
     if (workflow !== undefined) this.#rescued.set(promptId, workflow);
   }
 
+  /** Call when a write of a job with its workflow failed that may have been done all the same; `begunAt` in ms. */
+  doubted(promptId: string, begunAt: number): void {
+    if (this.#waiting.has(promptId) && !this.#doubtedSince.has(promptId)) this.#doubtedSince.set(promptId, begunAt);
+  }
+
+  /** When the first write of a job began that may have been done, ms; `undefined` if certainly none was. */
+  doubtedSince(promptId: string): number | undefined {
+    return this.#doubtedSince.get(promptId);
+  }
+
   /** The workflow to store with the job's next state. */
   next(promptId: string): StoredWorkflow | undefined {
     return this.#waiting.get(promptId) ?? this.#rescued.get(promptId);
@@ -45,6 +56,7 @@ export class JobWorkflows {
     const { promptId } = state;
     if (this.#waiting.get(promptId) === workflow) this.#waiting.delete(promptId);
     this.#rescued.delete(promptId);
+    this.#doubtedSince.delete(promptId);
     if (outcome !== 'stored' || isSettled(state)) this.#forget(promptId);
     else if (workflow !== undefined) this.#keep(promptId, workflow);
   }
@@ -53,6 +65,7 @@ export class JobWorkflows {
   drop(promptId: string): void {
     this.#waiting.delete(promptId);
     this.#rescued.delete(promptId);
+    this.#doubtedSince.delete(promptId);
     this.#forget(promptId);
   }
 

@@ -103,16 +103,20 @@ class QueuedWrites implements WriteBehind {
     return this.#workflows.waiting(promptId);
   }
 
+  maybeStoredMs(promptId: string): number {
+    if (this.#workflows.waiting(promptId) === undefined) return Infinity;
+    const since = this.#workflows.doubtedSince(promptId);
+    return since === undefined ? 0 : this.#clock.now() - since;
+  }
+
   stored(state: JobState): Observable<never> {
     return defer(() => {
       const waiting = this.#unwritten.get(state.promptId);
       if (waiting === undefined || this.#known.has(state) || this.#failing) return EMPTY;
       const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
       const done$ = this.#tried$.pipe(filter(isDone), take(1));
-      return merge(
-        done$,
-        defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY)),
-      );
+      const hurried$ = defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY));
+      return merge(done$, hurried$);
     }).pipe(ignoreElements());
   }
 
@@ -208,13 +212,17 @@ class QueuedWrites implements WriteBehind {
 
   /** Stores a state with the workflow that waits for it now. */
   #putting(state: JobState): Observable<PutOutcome> {
-    const workflow = this.#workflows.next(state.promptId);
-    return this.#store.put(state, workflow).pipe(
-      tap((outcome) => {
-        this.#workflows.written(state, workflow, outcome);
-        if (outcome === 'stored') this.#known.add(state);
-      }),
-    );
+    const { promptId } = state;
+    const workflow = this.#workflows.next(promptId);
+    const begunAt = this.#clock.now();
+    const heed = (outcome: PutOutcome): void => {
+      this.#workflows.written(state, workflow, outcome);
+      if (outcome === 'stored') this.#known.add(state);
+    };
+    const doubt = (error: unknown): void => {
+      if (error instanceof StoreUnavailable && error.maybeDone) this.#workflows.doubted(promptId, begunAt);
+    };
+    return this.#store.put(state, workflow).pipe(tap({ next: heed, error: doubt }));
   }
 
   #tell(state: JobState, outcome: PutOutcome): void {

@@ -23,6 +23,11 @@ export interface WriteBehind {
   keep(promptId: string, workflow: StoredWorkflow): void;
   /** The workflow that waits to be stored with the job's next state. */
   waitingWorkflow(promptId: string): StoredWorkflow | undefined;
+  /**
+   * How long a job given to `write` with its workflow may have been in the store, ms: since the first of its writes
+   * whose answer was lost. 0 where it certainly is not; infinite once it is. Negative after the clock was set back.
+   */
+  maybeStoredMs(promptId: string): number;
   /** The jobs that settled here, and whose settled state is still to be written a second time (`confirmMs`). */
   readonly ends: Pick<Confirmations, 'awaits' | 'again'>;
   /**

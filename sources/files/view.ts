@@ -37,7 +37,7 @@ export const view =
     const path = `/view?${new URLSearchParams({ filename, subfolder, type }).toString()}`;
     if (range !== undefined && ONE_RANGE.test(range)) {
       const answer = await open(path, range);
-      const part = answer.statusCode === 206 ? partOf(answer) : undefined;
+      const part = answer.statusCode === 206 ? partOf(answer, range) : undefined;
       if (part) return { ...described(answer), body: answer.body, part };
       if (answer.statusCode === 200) return whole(answer);
       // After a 416, a wrong `Content-Range` or a part of what is compressed, asks for the whole file.
@@ -93,8 +93,15 @@ const codingOf = ({ headers }: Opened): string | undefined => {
   return coding === 'identity' ? undefined : coding;
 };
 
-function partOf(answer: Opened): OutputBody['part'] {
-  const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(String(answer.headers['content-range'])) ?? [];
-  if (first === undefined || codingOf(answer) !== undefined || Number(last) < Number(first)) return undefined;
-  return { first: Number(first), last: Number(last), ...(size !== '*' && { size: Number(size) }) };
+/** Which part it is; `undefined` if its headers contradict each other, or it is none that `range` asks for. */
+function partOf(answer: Opened, range: string): OutputBody['part'] {
+  const content = String(answer.headers['content-range']);
+  const [, ...numbers] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(content) ?? [];
+  if (numbers.length === 0 || codingOf(answer) !== undefined) return undefined;
+  const [first, last, size] = numbers.map(Number) as [number, number, number];
+  const { length = last + 1 - first } = described(answer);
+  const isSound = last >= first && length === last + 1 - first && !(size <= last);
+  const from = /^bytes=(\d+)/.exec(range)?.[1];
+  if (!isSound || (from !== undefined && Number(from) !== first)) return undefined;
+  return { first, last, ...(Number.isFinite(size) && { size }) };
 }

@@ -158,7 +158,10 @@ function reader(
   const flush = (): void => line.lanes().forEach(readWaiting);
   const told = inOrder(lanes, tell, readWaiting, flush);
   return {
-    ...{ readOne, readWaiting, flush, told },
+    readOne,
+    readWaiting,
+    flush,
+    told,
     /** Reads the waiting frames that are due; `false` if `TURN_MS` were over before all were. */
     readDue: (now: number): boolean => {
       let spentMs = 0;

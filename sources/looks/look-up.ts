@@ -134,7 +134,9 @@ function entryOf(queued: Queued): QueueEntry {
   const { promptId: runId, targets, extraData } = queued;
   const ours = extraData[MARK];
   return {
-    ...{ runId, nodes: () => queued.nodes, graph: () => queued.graph },
+    runId,
+    nodes: () => queued.nodes,
+    graph: () => queued.graph,
     ...(typeof ours === 'string' && { promptId: ours }),
     ...(targets !== undefined && { targets }),
   };

@@ -151,7 +151,9 @@ function asker(
       const type = body && { 'content-type': 'application/json', ...lengthOf(body) };
       const response = await request(`${url}${path}`, {
         ...(body ? { method: 'POST', body: sent(body) } : { method: 'GET' }),
-        ...{ dispatcher, signal, headers: { ...headers, ...type, 'accept-encoding': 'identity' } },
+        dispatcher,
+        signal,
+        headers: { ...headers, ...type, 'accept-encoding': 'identity' },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
       heed(response.statusCode, response.headers['retry-after']);

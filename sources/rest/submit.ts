@@ -208,7 +208,10 @@ class Posting {
     const { promptId } = this.#submission;
     const nodeErrors = nodeErrorsOf(errors);
     return of<BoardEvent>({
-      ...{ tag: 'accepted', promptId, at: this.#policy.clock.now(), postedAt: this.#postedAt },
+      tag: 'accepted',
+      promptId,
+      at: this.#policy.clock.now(),
+      postedAt: this.#postedAt,
       ...(id !== promptId && { runId: id }),
       ...(nodeErrors.length > 0 && { nodeErrors }),
       ...(isOutOfTurn(this.#submission) && { isOutOfTurn: true }),

@@ -62,18 +62,29 @@ class JobBoard {
     this.#live = new LiveJobs(report);
     this.#queues = new ServerQueues(this.#live.index, timing);
     this.#news = new JobNews({
-      ...{ live: this.#live, sessions: this.#sessions, early: this.#early, queues: this.#queues },
-      ...{ timing, report, durationsOn },
+      live: this.#live,
+      sessions: this.#sessions,
+      early: this.#early,
+      queues: this.#queues,
+      timing,
+      report,
+      durationsOn,
     });
   }
 
   get view(): Omit<BoardView, 'changed'> {
     const { index } = this.#live;
     return {
-      ...{ jobs: index.jobs, run: index.run, ofSession: index.ofSession, ofServer: index.ofServer },
-      ...{ countOf: index.countOf, countOfSession: index.countOfSession, countOfUser: index.countOfUser },
+      jobs: index.jobs,
+      run: index.run,
+      ofSession: index.ofSession,
+      ofServer: index.ofServer,
+      countOf: index.countOf,
+      countOfSession: index.countOfSession,
+      countOfUser: index.countOfUser,
       nodesOfUser: index.nodesOfUser,
-      ...{ mayRunAgain: index.mayRunAgain, overdue: index.overdue },
+      mayRunAgain: index.mayRunAgain,
+      overdue: index.overdue,
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
       queueRemaining: (serverUrl) => this.#queues.remaining(serverUrl),

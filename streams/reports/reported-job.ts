@@ -6,7 +6,10 @@ import { REPORTED_NODE } from './job-report';
 
 /** A reported job as it is opened or taken up: its state holds all that the instance needs. */
 export const reportedJob = (state: JobState): Job<ReportingItself> => ({
-  ...{ state, graph: reportedGraph(state), durations: byName, linked: false },
+  state,
+  graph: reportedGraph(state),
+  durations: byName,
+  linked: false,
   stage: { tag: 'reporting', run: undefined },
 });
 

@@ -25,8 +25,14 @@ beforeEach(async () => {
 });
 
 const job = (promptId: string, more: Partial<JobState> = {}): JobState => ({
-  ...{ promptId, type: 'image_generation', userId: 'ada', status: 'processing', progress: 40 },
-  ...{ startedAt: Date.now(), serverUrl: 'http://pod:8188', ...more },
+  promptId,
+  type: 'image_generation',
+  userId: 'ada',
+  status: 'processing',
+  progress: 40,
+  startedAt: Date.now(),
+  serverUrl: 'http://pod:8188',
+  ...more,
 });
 const minutesAgo = (minutes: number): number => Date.now() - minutes * 60_000;
 

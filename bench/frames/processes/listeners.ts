@@ -82,8 +82,11 @@ async function carryOut(order: ListenerOrder): Promise<unknown> {
   const at = (sorted: Float64Array, share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? NaN;
   const heard: Heard = {
     states,
-    ...{ p50: at(age, 0.5), p99: at(age, 0.99), worst: at(age, 1) },
-    ...{ gapP99: at(gap, 0.99), gapWorst: at(gap, 1) },
+    p50: at(age, 0.5),
+    p99: at(age, 0.99),
+    worst: at(age, 1),
+    gapP99: at(gap, 0.99),
+    gapWorst: at(gap, 1),
     newestWorst: Math.max(...[...jobs.values()].map((job) => sinceMs(job.shown, job.at))),
     newestStamp: Math.min(...[...jobs.values()].map(({ shown }) => shown)),
   };

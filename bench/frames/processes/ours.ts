@@ -39,7 +39,9 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
     submit: async (many) => {
       for (let n = 0; n < many; n += 50) {
         const some = Array.from({ length: Math.min(50, many - n) }, (_, k) => ({
-          ...{ type: 'bench', userId: `user ${(n + k) % 100}`, workflow: JSON.stringify(workflowOf(1)) },
+          type: 'bench',
+          userId: `user ${(n + k) % 100}`,
+          workflow: JSON.stringify(workflowOf(1)),
         }));
         const jobs = await Promise.all(some.map((request) => pipeline.submit(request)));
         submitted.push(...jobs.map(({ promptId }) => promptId));

@@ -39,7 +39,14 @@ export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, now
     [customFetch]: patientFetch,
   });
   let failedAt = -Infinity;
+  let toldAt = -Infinity;
   let fetchedAt = -Infinity;
+
+  const tellSparingly = (error: unknown): void => {
+    if (nowMs() - toldAt < FRESH_MS) return;
+    toldAt = nowMs();
+    onTrouble(error);
+  };
 
   /**
    * Looks in the keys fetched before, for up to an hour. A key that is not among them may be new: `KeysUnavailable`.
@@ -60,6 +67,11 @@ export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, now
       return key;
     } catch (error) {
       if (isOfTheToken(error)) throw error;
+      if (!isOfTheFetch(error)) {
+        // A published key that cannot be read: any token may name it, so only those that do are refused.
+        tellSparingly(error);
+        throw error;
+      }
       failedAt = nowMs();
       onTrouble(error);
       return stale(header, token);
@@ -73,13 +85,28 @@ const isOfTheToken = (error: unknown): boolean =>
   error instanceof errors.JWKSMultipleMatchingKeys ||
   error instanceof errors.JOSENotSupported;
 
+/** Whether the keys could not be fetched, or what came is no key set; else a key of the set cannot be read. */
+const isOfTheFetch = (error: unknown): boolean =>
+  error instanceof NotFetched || (error instanceof errors.JOSEError && FETCHING.has(error.code));
+
+/** Of jose: a time-out, no key set, and any status but 200 or no JSON. */
+const FETCHING: ReadonlySet<string> = new Set(
+  [errors.JWKSTimeout, errors.JWKSInvalid, errors.JOSEError].map(({ code }) => code),
+);
+
+class NotFetched extends Error {
+  override readonly name = 'NotFetched';
+}
+
 const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =>
   lastValueFrom(
     withDeadline(PATIENCE_MS, async (signal) => {
       const answer = await fetch(url, { headers, method, redirect, signal });
       return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
     }),
-  );
+  ).catch((cause: unknown) => {
+    throw new NotFetched(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
 
 /** The text of a body. Rejects past `mostBytes`, and reads no further. */
 async function textOf({ body }: Response, mostBytes: number): Promise<string> {

@@ -48,7 +48,12 @@ export function openSession(token: string | undefined, unauthorized: () => void)
     if (isUnauthorized(error)) unauthorized();
   };
   const running = updates$({
-    ...{ api, stream, cache, link, health, lastHealth },
+    api,
+    stream,
+    cache,
+    link,
+    health,
+    lastHealth,
     listing: jobs,
     outages: seen,
     refused,
@@ -59,7 +64,14 @@ export function openSession(token: string | undefined, unauthorized: () => void)
   addEventListener('pagehide', leave);
 
   return {
-    ...{ token, api, stream, cache, pictures, link, health, lastHealth },
+    token,
+    api,
+    stream,
+    cache,
+    pictures,
+    link,
+    health,
+    lastHealth,
     listing: jobs,
     outages: seen,
     close() {

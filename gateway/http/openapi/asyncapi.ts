@@ -31,6 +31,7 @@ const refusal = object({
     message: text,
   } satisfies Fields<Refusal['error']>),
 } satisfies Fields<Refusal>);
+const done: JsonSchema = { oneOf: [object({ ok: { const: true } }), refusal], description: 'For whoever wants one.' };
 const liveJobs: Fields<Omit<LiveJobs, 'partial'>> = {
   jobs: { type: 'array', items: ref('Job') },
   more: { type: 'boolean' },
@@ -49,13 +50,17 @@ const heard: Readonly<Record<keyof ClientEvents, Event>> = {
     payload: { ...text, description: 'The job’s `promptId`.' },
     ack: { oneOf: [object({ ok: { const: true }, job: ref('Job') }), refusal] },
   },
-  'job:leave': { summary: 'Leaves a job’s room.', payload: { ...text, description: 'The job’s `promptId`.' } },
+  'job:leave': {
+    summary: 'Leaves a job’s room.',
+    payload: { ...text, description: 'The job’s `promptId`.' },
+    ack: done,
+  },
   'jobs:watch': {
     summary: 'Asks for all jobs one may see: the acknowledgement has the live ones, changes follow as `job:state`.',
     payload: nothing,
     ack: { oneOf: [object({ ok: { const: true }, ...liveJobs }, partial), refusal] },
   },
-  'jobs:unwatch': { summary: 'Ends that.', payload: nothing },
+  'jobs:unwatch': { summary: 'Ends that.', payload: nothing, ack: done },
 };
 
 const told: Readonly<Record<keyof ServerEvents, Event>> = {

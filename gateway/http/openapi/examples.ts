@@ -17,7 +17,11 @@ export const examples = {
   submit: { type: 'image_generation', userId: 'ada', workflow, metadata: { order: 7 } },
   track: { type: 'lora_training', userId: 'ada' },
   report: {
-    ...{ count: 620, value: 620, max: 1500, stage: 'training', message: 'epoch 5 of 12' },
+    count: 620,
+    value: 620,
+    max: 1500,
+    stage: 'training',
+    message: 'epoch 5 of 12',
     metrics: { loss: 0.0831, lr: 0.0001 },
   },
   job: {

@@ -143,7 +143,7 @@ const cancel = operation({
     200: json('It has ended, by this or before.', ref('Job')),
     202: json('ComfyUI is asked; the job ends soon.', ref('Job')),
   },
-  problems: [...readsNoQuery, ...readsJobs],
+  problems: [...readsNoQuery, ...readsJobs, 'too-much-under-way'],
 });
 
 const watch = operation({

@@ -13,12 +13,13 @@ export interface SendingLimits {
 }
 
 /**
- * Sends what is wanted of an open output. If the body breaks off, the headers have been sent already: the connection is
- * destroyed, so that the reader does not take the part for the whole. A reader that reads nothing for `stallMs` is cut.
+ * Sends what is wanted of an open output. If the body breaks off, or has not as many bytes as its headers told, those
+ * have been sent already: the connection is destroyed, so that the reader does not take the part for the whole, nor
+ * what is too much for the next answer. A reader that reads nothing for `stallMs` is cut.
  */
 export async function send(
   response: Response,
-  { body, part }: OutputBody,
+  { body, part, length }: OutputBody,
   wanted: Sent,
   { bytes, stallMs }: SendingLimits,
   turn: Turn,
@@ -29,17 +30,20 @@ export async function send(
   // stalled.
   response.setTimeout(stallMs, () => response.destroy());
   const source = wanted.tag === 'part' && !part ? slice(body, wanted.first, wanted.last) : body;
-  await flow(source, counting(bytes, turn), response).catch(() => response.destroy());
+  const told = wanted.tag === 'part' ? wanted.last + 1 - wanted.first : length;
+  await flow(source, counting(bytes, told, turn), response).catch(() => response.destroy());
 }
 
-const counting = (limitBytes: number, turn: Turn): Transform => {
+const counting = (limitBytes: number, told: number | undefined, turn: Turn): Transform => {
   let passed = 0;
   return new Transform({
     transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
       turn.progressed();
       passed += chunk.length;
-      if (passed > limitBytes) done(new Error(`over ${limitBytes} bytes`));
+      // The bytes that are too many are not sent: Node does not hold a body to its `Content-Length`.
+      if (passed > Math.min(limitBytes, told ?? Infinity)) done(new Error('more bytes than there may be'));
       else done(null, chunk);
     },
+    flush: (done: TransformCallback) => done(passed < (told ?? 0) ? new Error('fewer bytes than were told') : null),
   });
 };

@@ -13,9 +13,15 @@ const FILE = new RegExp(`^${NAME}\\.(${mediaExtensions.join('|')})$`, 'iu');
 const FOLDERS = new RegExp(`^${NAME}(/${NAME}){0,2}$`, 'u');
 /** A space or dot at the end of a name, which Windows drops. */
 const SHED = /[ .](\/|$)/;
+/** What Windows takes for a device, whatever its extension: a file of that name would be stored nowhere. */
+const DEVICE = /(^|\/)(con|prn|aux|nul|(com|lpt)\d) *(\.|\/|$)/iu;
 
 const named = (pattern: RegExp, text: unknown): text is string =>
-  typeof text === 'string' && isWithin(bounds.inputNameLength, text) && pattern.test(text) && !SHED.test(text);
+  typeof text === 'string' &&
+  isWithin(bounds.inputNameLength, text) &&
+  pattern.test(text) &&
+  !SHED.test(text) &&
+  !DEVICE.test(text);
 
 const shown = { type: 'string', minLength: 1, maxLength: bounds.inputNameLength } as const;
 

@@ -24,7 +24,9 @@ const field = <A>(name: keyof JobReport, schema: JsonSchema) =>
   );
 
 const text = (maxLength: number, description: string): JsonSchema => ({
-  ...{ type: 'string', minLength: 1, maxLength },
+  type: 'string',
+  minLength: 1,
+  maxLength,
   description,
 });
 
@@ -43,7 +45,9 @@ const failure: JsonSchema = {
 /** A report: what the program that runs a job says of it. */
 export const Report = t.type({
   count: field<number>('count', {
-    ...{ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+    type: 'integer',
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
     description: 'Grows with each report: one that is no greater than the last changes nothing.',
   }),
   value: optional(
@@ -87,7 +91,10 @@ const reportedSchema: JsonSchema = {
   properties: {
     steps: { type: 'integer', minimum: 1, description: 'How many there will be, where that is known.' },
     silentMs: {
-      ...{ type: 'integer', minimum: bounds.leastSilentMs, maximum: bounds.mostSilentMs, default: bounds.silentMs },
+      type: 'integer',
+      minimum: bounds.leastSilentMs,
+      maximum: bounds.mostSilentMs,
+      default: bounds.silentMs,
       description: 'Once nothing was heard for so long, it has failed as `timed_out`.',
     },
   },

@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import { ReplyError, type Cluster, type Redis } from 'ioredis';
 import { concat, defer, firstValueFrom, ignoreElements, mergeMap, noop, race, timer, type Observable } from 'rxjs';
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
@@ -33,7 +33,7 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
     try {
       return await answer;
     } catch (error) {
-      throw unavailable(told(error));
+      throw unavailable(told(error), isUnheard(error));
     } finally {
       underWay.delete(answer);
     }
@@ -71,4 +71,9 @@ function corking(redis: Redis | Cluster): () => void {
   };
 }
 
-const unavailable = (cause: Error): StoreUnavailable => new StoreUnavailable(`Redis: ${cause.message}`, { cause });
+/** Whether a command that failed may have run all the same: it was neither refused by Redis nor left unsent. */
+const isUnheard = (error: unknown): boolean =>
+  !(error instanceof ReplyError) && !(error instanceof Error && error.message.includes('enableOfflineQueue'));
+
+const unavailable = (cause: Error, maybeDone: boolean): StoreUnavailable =>
+  new StoreUnavailable(`Redis: ${cause.message}`, { cause, maybeDone });

@@ -1,9 +1,18 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce, type Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce } from 'rxjs';
+import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
-import { assertStorable, jobKey, STATE_TTL_S, UnreadableState, type JobStore, type PutOutcome } from '../../job-store';
+import {
+  assertStorable,
+  jobKey,
+  STATE_TTL_S,
+  StoreUnavailable,
+  UnreadableState,
+  type JobStore,
+  type PutOutcome,
+} from '../../job-store';
 import {
   bytesOfPrompt,
   KEPT_S,
@@ -25,8 +34,8 @@ import { toldOnce } from '../../codecs/told-once';
 const workflowKey = (promptId: string): string => keyBeside(jobKey(promptId), 'workflow');
 
 /**
- * The key of a job's fence, in the slot of its state: "epoch:seq" of the newest state, kept even if the state is
- * written over.
+ * The key of a job's fence, in the slot of its state: "epoch:seq" of the newest state, "epoch:seq:settled" once it has
+ * ended; kept even if the state is written over.
  */
 export const fenceKey = (promptId: string): string => keyBeside(jobKey(promptId), 'fence');
 
@@ -126,11 +135,12 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     const put$ = this.#written(state, kept).pipe(
       concatMap((outcome) => {
         if (outcome === 'stale' || (isFiled && outcome === 'stored')) return of<PutOutcome>(outcome);
-        return concat(index.after(state, outcome === 'created'), of<PutOutcome>('stored'));
+        const after$ = index.after(state, outcome === 'created').pipe(failing({ maybeDone: true }));
+        return concat(after$, of<PutOutcome>('stored'));
       }),
     );
     if (isFiled) return put$;
-    return concat(index.before(state, bytes), put$);
+    return concat(index.before(state, bytes).pipe(failing({ maybeDone: false })), put$);
   }
 
   #written(state: JobState, kept = '') {
@@ -148,3 +158,10 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
     );
   }
 }
+
+/** Lets a command beside the put fail as the put does: before it nothing is stored, after it the state is. */
+const failing = ({ maybeDone }: Pick<StoreUnavailable, 'maybeDone'>): MonoTypeOperatorFunction<never> =>
+  catchError((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    throw new StoreUnavailable(error.message, { cause: error.cause, maybeDone });
+  });

@@ -99,7 +99,9 @@ const SOON = 3 / 4;
 /** The run with its bar where it was before, and with nothing known of its end. */
 export const standing = ({ shown: { share } }: RunClock, { run }: Shown): Shown => ({
   run: { ...run, shown: { ...run.shown, share } },
-  ...{ share: 0, leftMs: 1, isSure: false },
+  share: 0,
+  leftMs: 1,
+  isSure: false,
 });
 
 /** The time left by the bar that the run was taken up with, ms: it knew more than guesses do now. */

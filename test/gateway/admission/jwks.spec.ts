@@ -139,6 +139,26 @@ test('keys that cannot be fetched again serve on for an hour', async () => {
   await expect(it.viewerOf(token)).rejects.toThrow(KeysUnavailable);
 });
 
+test('a published key that cannot be read spoils the tokens that name it, and no others', async () => {
+  publisher.publish('broken', { kty: 'RSA', alg: 'RS256', n: 'AQAB', e: 'A' });
+  publisher.publish('no-point', { kty: 'EC', alg: 'ES256', crv: 'P-256', x: 'AAAA', y: 'AAAA' });
+  const it = auth();
+  const token = await publisher.sign({ sub: 'ada' }, { expires: '1 day' });
+  const signed = async (alg: string, kid: string) => {
+    const { privateKey } = await generateKeyPair(alg);
+    return new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg, kid }).setExpirationTime('1 day').sign(privateKey);
+  };
+  const spoiled = [await signed('RS256', 'broken'), await signed('ES256', 'no-point')];
+  // For longer than old keys serve on: a stranger who sends such tokens keeps nobody from fetching them anew.
+  for (let minute = 0; minute < 70; minute++) {
+    later(60_000);
+    for (const each of spoiled) await expect(it.viewerOf(each)).rejects.toThrow(TokenRefused);
+    expect(await it.viewerOf(token)).toMatchObject({ userId: 'ada' });
+  }
+  expect(publisher.fetches()).toBeGreaterThan(5);
+  expect(troubles.length).toBeLessThanOrEqual(publisher.fetches() + 1);
+});
+
 test('the gateway says so over HTTP and sockets, and serves what needs no token', async () => {
   jest.restoreAllMocks();
   publisher.answer = 500;

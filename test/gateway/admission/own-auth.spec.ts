@@ -55,7 +55,9 @@ const asked = async (token: string, path: string) => {
 const knocked = (token: string): Promise<string> =>
   new Promise((resolve) => {
     const socket = io(gateway.url, {
-      ...{ transports: ['websocket'], reconnection: false, auth: { token: encodeURIComponent(token) } },
+      transports: ['websocket'],
+      reconnection: false,
+      auth: { token: encodeURIComponent(token) },
     });
     const end = (what: string): void => {
       socket.close();

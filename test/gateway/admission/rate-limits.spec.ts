@@ -87,6 +87,7 @@ describe('over HTTP', () => {
       });
     expect(await statusFrom('10.0.0.1')).toBe(200);
     expect(await statusFrom('10.9.9.9, 10.0.0.1')).toBe(429);
+    expect(await statusFrom('10.9.9.9:1, 10.0.0.1:4711')).toBe(429);
     expect(await statusFrom('10.0.0.2')).toBe(200);
   });
 

@@ -157,6 +157,8 @@ test('an output’s URL needs no token; of another’s there is none', async () 
   };
   for (const token of [failing, () => Promise.reject(new Error('no session'))])
     await expect(clientWith(token).outputUrl(promptId, 0)).rejects.toMatchObject({
-      ...{ name: 'JobstreamError', code: 'no-token', cause: { message: 'no session' } },
+      name: 'JobstreamError',
+      code: 'no-token',
+      cause: { message: 'no session' },
     });
 });

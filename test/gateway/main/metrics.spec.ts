@@ -28,8 +28,10 @@ afterEach(async () => {
 
 async function start(DATA_DIR: string): Promise<Service> {
   const service = await startService({
-    ...{ DATA_DIR, METRICS_PORT: '0', COMFYUI_URL: comfy.url },
-    ...{ WEBHOOK_SECRET: `whsec_${Buffer.from('a secret of webhooks, 24 bytes').toString('base64')}` },
+    DATA_DIR,
+    METRICS_PORT: '0',
+    COMFYUI_URL: comfy.url,
+    WEBHOOK_SECRET: `whsec_${Buffer.from('a secret of webhooks, 24 bytes').toString('base64')}`,
   });
   running.push(service);
   return service;

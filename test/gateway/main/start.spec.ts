@@ -74,7 +74,11 @@ test.each(['', 'short'])('[R16] tokens under the secret %j could be anybody’s'
 
 test('what is undefined is absent, and paths and origins may end in a slash', async () => {
   gateway = await startGateway({
-    ...{ pipeline, port: 0, auth: tokenAuth({ secret }), basePath: '/comfy/', origins: ['https://app.example.com/'] },
+    pipeline,
+    port: 0,
+    auth: tokenAuth({ secret }),
+    basePath: '/comfy/',
+    origins: ['https://app.example.com/'],
     ...({ rates: { requestsPerMinute: undefined }, logger: undefined, webhooks: undefined } as object),
   });
   const response = await fetch(`${gateway.url}/comfy/me`, { headers: { origin: 'https://app.example.com' } });

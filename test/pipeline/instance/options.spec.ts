@@ -17,7 +17,8 @@ const broken = (): never => {
   throw new Error('a mistake of the application');
 };
 const request = (count: number) => ({
-  ...{ type: 'image_generation', userId: 'ada' },
+  type: 'image_generation',
+  userId: 'ada',
   workflow: steps({ steps: count, secondsPerStep: 0.05 }),
 });
 
@@ -60,7 +61,10 @@ test('what is undefined is absent: the default is taken', async () => {
   const comfy = await start();
   const timing = Object.fromEntries(Object.keys(hurried).map((name) => [name, undefined])) as Partial<Timing>;
   const pipeline = open({
-    ...{ servers: [comfy.url], store: aStore(), timing, socketTiming: { pingMs: undefined } as never },
+    servers: [comfy.url],
+    store: aStore(),
+    timing,
+    socketTiming: { pingMs: undefined } as never,
     ...({ report: undefined, random: undefined, timeoutMs: undefined, userLimits: { jobs: undefined } } as object),
   });
   const { promptId, deadlineAt, startedAt } = await pipeline.submit(request(1));

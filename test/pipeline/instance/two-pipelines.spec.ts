@@ -9,7 +9,9 @@ test('two pipelines of one process on one store: what one leaves the other goes 
   const store = aStore();
   const [one, other] = [createPipeline({ servers: [url], store }), createPipeline({ servers: [url], store })];
   const { promptId } = await one.submit({
-    ...{ type: 'image_generation', userId: 'ada', workflow: steps({ steps: 20, secondsPerStep: 0.05 }) },
+    type: 'image_generation',
+    userId: 'ada',
+    workflow: steps({ steps: 20, secondsPerStep: 0.05 }),
   });
   await one.close();
   expect(await lastValueFrom(other.watch(promptId))).toMatchObject({ status: 'completed' });

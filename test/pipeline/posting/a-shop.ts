@@ -31,10 +31,12 @@ export interface Posted {
 const standing = () => ({
   answeredAt: new Map(SERVERS.map((url) => [url, 0])),
   cancels: { answered: true },
-  leases: { trusted: true },
+  leases: { trusted: true, term: 0 },
   /** What the store keeps, and what waits to be stored. */
   kept: new Map<string, Workflow>([['p', {}]]),
   waiting: new Map<string, StoredWorkflow>(),
+  /** Since when what waits may be stored all the same, ms. */
+  unheard: { sinceMs: 0 },
 });
 
 /** What was asked of servers and store, in order. */
@@ -80,10 +82,11 @@ const sessionsOf = ({ leases }: Scene): PostingParts['sessions'] => ({
   ready: () => EMPTY,
   leaseChanged: () => NEVER,
   lease: () => (leases.trusted ? 'certain' : 'doubtful'),
+  term: () => leases.term,
 });
 
 /** A store that has the workflows that are kept, and takes every state at once. */
-const storeOf = ({ kept, waiting, puts, done }: Scene): Pick<PostingParts, 'store' | 'writer'> => ({
+const storeOf = ({ kept, waiting, unheard, puts, done }: Scene): Pick<PostingParts, 'store' | 'writer'> => ({
   store: {
     workflow: (promptId) => {
       const workflow = kept.get(promptId);
@@ -93,6 +96,10 @@ const storeOf = ({ kept, waiting, puts, done }: Scene): Pick<PostingParts, 'stor
   writer: {
     keep: () => undefined,
     waitingWorkflow: (promptId) => waiting.get(promptId),
+    write: () => of('stored'),
+    waiting: () => undefined,
+    renew: () => undefined,
+    maybeStoredMs: (promptId) => (waiting.has(promptId) ? unheard.sinceMs : Infinity),
     stored: (state) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), EMPTY)),
   },
 });
@@ -110,8 +117,12 @@ function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
   };
   const heed = (event$: Observable<BoardEvent>): void => void event$.subscribe(take);
   return {
-    ...{ first: its.first.bind(its), takenUp: its.takenUp.bind(its), stop: its.stop.bind(its), due$: its.due$ },
-    ...{ take, heed },
+    first: its.first.bind(its),
+    takenUp: its.takenUp.bind(its),
+    stop: its.stop.bind(its),
+    due$: its.due$,
+    take,
+    heed,
   };
 }
 
@@ -149,13 +160,19 @@ export function aShop(tags: Readonly<Record<string, readonly string[]>> = {}) {
   const servers = SERVERS.map((url) => aServer(scene, url, tags[url]));
   const choice = choosing(servers, own, board);
   const env: Env = {
-    ...{ clock: scene.clock, random: () => 0.5, report: () => 'as wanted' },
+    clock: scene.clock,
+    random: () => 0.5,
+    report: () => 'as wanted',
     backoff: { steadyMs: 0, delayMs: () => 1_000 },
   };
   const work = atWork({ choice, sessions: sessionsOf(scene), board, ...storeOf(scene) }, board, env);
   return {
-    ...{ ...scene, ...choice, ...work, board },
-    ...{ ...happenings(scene, board, work.take), ...time(scene) },
+    ...scene,
+    ...choice,
+    ...work,
+    board,
+    ...happenings(scene, board, work.take),
+    ...time(scene),
     server: choice.asked,
     outage$: outages(choice, board, env),
   };

@@ -63,7 +63,8 @@ interface Known {
 function aChoice(known: Readonly<Record<string, Known>>) {
   const of = (url: string): Known => known[url.replace('http://', '')] ?? {};
   const servers = Object.keys(known).map((name) => ({
-    ...{ name, url: `http://${name}` },
+    name,
+    url: `http://${name}`,
     answeredAt: () => known[name]?.answeredAt ?? 0,
   })) as unknown as readonly ComfyUIServer[];
   const choice = choosing(servers, (url) => url, {

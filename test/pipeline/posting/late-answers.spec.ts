@@ -50,7 +50,9 @@ describe('a server that was given up, and answers once the job runs elsewhere', 
   async function runningElsewhere() {
     const [first, second] = [await hung(), await start()];
     const { pipeline, run } = anInstance({
-      ...{ servers: [first.url, second.url], store: aStore, clock: hurriedClock(10) },
+      servers: [first.url, second.url],
+      store: aStore,
+      clock: hurriedClock(10),
     });
     await until(() => pipeline.servers()[1]?.via === 'websocket');
     second.faults.mostSteps = 5;

@@ -16,4 +16,18 @@ describe('on virtual time', () => {
     });
     expect(may).toEqual(expected);
   });
+
+  test.each([
+    [0, true],
+    [4_999, true],
+    [5_000, false],
+    [-1, false],
+  ])('[R11] [R12] a job that may have been stored %d ms ago is posted without a lease: %s', (sinceMs, expected) => {
+    const { heed, first, leases, mayPost, waiting, unheard } = aShop();
+    waiting.set('p', { tag: 'unposted', prompt: { workflow: '{}' } });
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, false));
+    leases.trusted = false;
+    unheard.sinceMs = sinceMs;
+    expect(mayPost[0]?.()).toBe(expected);
+  });
 });

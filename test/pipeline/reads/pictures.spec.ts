@@ -6,7 +6,11 @@ import type { FileOutput } from '../../../streams/job/job-state';
 
 const MIB = 1 << 20;
 const output = (filename: string): FileOutput => ({
-  ...{ nodeId: '2', kind: 'images', filename, subfolder: '', type: 'websocket' },
+  nodeId: '2',
+  kind: 'images',
+  filename,
+  subfolder: '',
+  type: 'websocket',
 });
 
 /** Pictures over a store that is away, or not. */

@@ -25,7 +25,9 @@ function curvesOf() {
   const curves = keptCurves({ file: () => EMPTY, keepFile }, env);
   curves.kept$.subscribe();
   return {
-    ...{ curves, link, reports },
+    curves,
+    link,
+    reports,
     /** The jobs whose curves were written since the last call. */
     written: () => written.splice(0),
     pass: (ms: number) => {

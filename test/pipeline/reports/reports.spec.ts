@@ -20,7 +20,10 @@ const oneOfMany = (): Instance =>
 
 const opening = { type: 'lora_training', userId: 'ada', reported: { steps: 100 } };
 const step = (count: number, more: Partial<JobReport> = {}): JobReport => ({
-  ...{ count, value: count, max: 100, metrics: { loss: 1 / count } },
+  count,
+  value: count,
+  max: 100,
+  metrics: { loss: 1 / count },
   ...more,
 });
 

@@ -78,13 +78,26 @@ it('refuses what is no request at all', () => {
 
 it('takes all that a request may have', () => {
   checkedSubmission({
-    ...{ ...good, workflow: '{}', outline: '{}', extraData: {}, once: { key: 'k', body: 'b' }, characterId: 'c' },
-    ...{ metadata: { a: [1] }, server: 's', front: true, number: -1.5, partialExecutionTargets: ['1'] },
-    ...{ onLost: 'resubmit', timeoutMs: 1, maxAttempts: 10 },
+    ...good,
+    workflow: '{}',
+    outline: '{}',
+    extraData: {},
+    once: { key: 'k', body: 'b' },
+    characterId: 'c',
+    metadata: { a: [1] },
+    server: 's',
+    front: true,
+    number: -1.5,
+    partialExecutionTargets: ['1'],
+    onLost: 'resubmit',
+    timeoutMs: 1,
+    maxAttempts: 10,
   });
   // Characters count as Unicode has them.
   checkedSubmission({
-    ...{ ...good, workflow: '{}', metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4 - 2) } },
+    ...good,
+    workflow: '{}',
+    metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4 - 2) },
     partialExecutionTargets: ['🎨'.repeat(bounds.nodeIdLength)],
   });
   checkedTracking({ ...good, server: 's' });

@@ -71,8 +71,11 @@ async function aPage(userId?: string) {
 const submit = async (workflow: object, userId = 'ada') =>
   (
     await pipeline.submit({
-      ...{ type: 'image_generation', userId, workflow: JSON.stringify(workflow) },
-      ...{ characterId: 'mira', metadata: { jobId: 'row 7' } },
+      type: 'image_generation',
+      userId,
+      workflow: JSON.stringify(workflow),
+      characterId: 'mira',
+      metadata: { jobId: 'row 7' },
     })
   ).promptId;
 

@@ -124,7 +124,8 @@ describe('progress', () => {
   const completed = jobs
     .filter(({ changes }) => changes.at(-1)!.state.status === 'completed')
     .map(({ name, changes }) => ({
-      ...{ name, isHeard: changes.at(-1)!.state.via === 'websocket' },
+      name,
+      isHeard: changes.at(-1)!.state.via === 'websocket',
       ...span(changes),
     }));
 

@@ -181,7 +181,8 @@ test('`progress` is read where no `progress_state` says the same, and of each no
 test('bytes in which frames of two jobs wait are not written over until both are read or overtaken', () => {
   const [, b = '', c = ''] = jobs;
   const said = (afterMs: number, promptId: string, n: number): Said => ({
-    ...{ afterMs, text: textOf('progress_state', promptId, '1', n) },
+    afterMs,
+    text: textOf('progress_state', promptId, '1', n),
   });
   const frames = [said(0, b, 1), said(0, c, 1), said(5, b, 2), said(0, c, 2), ...[3, 4, 5].map((n) => said(5, b, n))];
   const events = eventsOf(frames, false).map(([, event]) => event);
@@ -211,7 +212,9 @@ function slowlyRead() {
       reads.push({ bytes: length, turn: turns.mock.calls.length });
       return [];
     },
-    ...{ tell: () => undefined, clock, time },
+    tell: () => undefined,
+    clock,
+    time,
   });
   const take = (job: number, bytes: number): void => {
     time.press(clock.now());

@@ -39,7 +39,12 @@ test.each(all)('%s: ends alike, whether overtaken frames are read or not', (name
     const others = every!.get(promptId)!;
     const [end, otherEnd] = [states.at(-1), others.at(-1)];
     const said = ({ status, phase, outputs, failure, nodeErrors, attempt }: Partial<Replayed['state']>) => ({
-      ...{ status, phase, outputs, failure, nodeErrors, attempt },
+      status,
+      phase,
+      outputs,
+      failure,
+      nodeErrors,
+      attempt,
     });
     expect(said(end!)).toEqual(said(otherEnd!));
     // A run that breaks off is as far as its last step, which may have come at another time.

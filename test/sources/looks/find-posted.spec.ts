@@ -18,7 +18,10 @@ interface Server {
 }
 
 const queued = (promptId: string, mark?: string): Queued => ({
-  ...{ promptId, number: 0, running: false, nodes: 0 },
+  promptId,
+  number: 0,
+  running: false,
+  nodes: 0,
   extraData: mark === undefined ? {} : { [MARK]: mark },
 });
 const ids = (...some: readonly string[]): ReadonlyMap<string, string> => new Map(some.map((id) => [id, id]));

@@ -22,13 +22,26 @@ function posted(answeredAt: number): readonly string[] {
     });
   new TestScheduler(() => undefined).run(({ flush }) => {
     const rest: Rest = {
-      ...{ url: 'http://comfyui', get: () => EMPTY, post, open: () => Promise.reject(refused()) },
-      ...{ answeredAt: () => answeredAt, disown: () => undefined, close: () => Promise.resolve() },
+      url: 'http://comfyui',
+      get: () => EMPTY,
+      post,
+      open: () => Promise.reject(refused()),
+      answeredAt: () => answeredAt,
+      disown: () => undefined,
+      close: () => Promise.resolve(),
     };
     const server = { rest, routes: { answers, knowsWhetherIdsStay: () => undefined }, find: () => EMPTY };
     const submission = {
-      ...{ promptId: 'a', since: 0, clientId: 'c', prompt: { workflow: '{}' }, maybePosted: false, changed$: EMPTY },
-      ...{ linked: () => true, cancelAsked: () => false, wanted: () => true, mayPost: () => true },
+      promptId: 'a',
+      since: 0,
+      clientId: 'c',
+      prompt: { workflow: '{}' },
+      maybePosted: false,
+      changed$: EMPTY,
+      linked: () => true,
+      cancelAsked: () => false,
+      wanted: () => true,
+      mayPost: () => true,
     };
     const policy = { ...defaultSubmitPolicy, backoff: { steadyMs: 0, delayMs: () => 500 }, clock: asyncScheduler };
     submit(server, submission, policy, () => undefined).subscribe();

@@ -54,7 +54,10 @@ test('[R3] nor does what was kept while something may have been missed', () => {
 test('[R16] what is kept is bounded in bytes: the oldest job goes first, an event too large by itself is not kept', () => {
   const kept = earlyEvents({ earlyJobs: 64, earlyBytes: 1_000 });
   const event = (promptId: string, length: number): JobEvent => ({
-    ...{ tag: 'executing', promptId, at: 0, nodeId: 'x'.repeat(length) },
+    tag: 'executing',
+    promptId,
+    at: 0,
+    nodeId: 'x'.repeat(length),
   });
   kept.keep(event('a', 400));
   kept.keep(event('b', 400));

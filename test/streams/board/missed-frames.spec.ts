@@ -31,12 +31,19 @@ function withJobs(...promptIds: readonly string[]) {
 
 /** As ComfyUI before 0.3.64 sends it: it names no job. */
 const picture = (at: number, more: object = {}): BoardEvent => ({
-  ...{ tag: 'previewed', clientId: 'c', at, mimeType: 'image/png', image: Uint8Array.of(9) },
+  tag: 'previewed',
+  clientId: 'c',
+  at,
+  mimeType: 'image/png',
+  image: Uint8Array.of(9),
   ...more,
 });
 const started = (promptId: string, at: number): BoardEvent => ({ tag: 'started', promptId, at });
 const executing = (promptId: string, nodeId: string, at: number): BoardEvent => ({
-  ...{ tag: 'executing', promptId, nodeId, at },
+  tag: 'executing',
+  promptId,
+  nodeId,
+  at,
 });
 
 /** The first look at each job after that, ms. */

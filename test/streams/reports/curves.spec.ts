@@ -4,11 +4,9 @@ import { REPORTED_URL } from '../../../streams/reports/job-report';
 
 const state = (at: number, metrics: Record<string, number> = { loss: at }) => ({
   ...queuedState({ promptId: 'p', type: 't', userId: 'u', serverUrl: REPORTED_URL, at: 0 }),
-  ...{
-    metrics,
-    reported: { silentMs: 1, count: at, heardAt: at },
-    node: { id: 'report', type: 't', value: at, max: 9 },
-  },
+  metrics,
+  reported: { silentMs: 1, count: at, heardAt: at },
+  node: { id: 'report', type: 't', value: at, max: 9 },
 });
 const drawnTo = (last: number, metrics?: Record<string, number>, from: Curves = noCurves): Curves =>
   Array.from({ length: last }, (_, n) => n + 1).reduce((curves, at) => drawn(curves, state(at, metrics)), from);

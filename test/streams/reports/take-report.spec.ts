@@ -9,7 +9,9 @@ import { reportedJob } from '../../../streams/reports/reported-job';
 const opened = (more: Partial<JobState> = {}): Job =>
   reportedJob({
     ...queuedState({ promptId: 'p', type: 'lora_training', userId: 'ada', serverUrl: REPORTED_URL, at: 0 }),
-    ...{ session: 's', via: 'report', reported: { silentMs: 60_000, count: 0, heardAt: 0 } },
+    session: 's',
+    via: 'report',
+    reported: { silentMs: 60_000, count: 0, heardAt: 0 },
     ...more,
   });
 
@@ -142,7 +144,11 @@ test('it ends with names and URLs of what it made', () => {
   expect(state.outputs).toEqual([
     { nodeId: 'report', kind: 'files', type: 'reported', subfolder: '', filename: 'ada-v1.safetensors' },
     {
-      ...{ nodeId: 'report', kind: 'files', type: 'reported', subfolder: '', filename: 'ada%20v1.safetensors' },
+      nodeId: 'report',
+      kind: 'files',
+      type: 'reported',
+      subfolder: '',
+      filename: 'ada%20v1.safetensors',
       url: outputs[1],
     },
     { nodeId: 'report', kind: 'files', type: 'reported', subfolder: '', filename: 'grid.png' },

@@ -5,6 +5,7 @@ import { redisStore, type RedisStoreOptions } from '../../../sinks/redis/redis-s
 import type { JobState } from '../../../streams/job/job-state';
 import { startRedis, type RedisServer } from './redis-server';
 import { aState } from '../../sinks/a-state';
+import { until } from '../until';
 
 let servers: RedisServer[] = [];
 let stores: JobStore[] = [];
@@ -42,5 +43,7 @@ export function adminOf({ url }: RedisServer): Redis {
 
 export const put = (store: JobStore, own: Partial<JobState> = {}) => lastValueFrom(store.put(aState(own)));
 export const get = (store: JobStore, promptId = 'job-1') => lastValueFrom(store.get(promptId));
+/** Resolves once the store answers. */
+export const healthyStore = (store: JobStore) => until(() => lastValueFrom(store.healthy()));
 export const preflight = (store: JobStore) => lastValueFrom(store.preflight());
 export const failureOf = (use: Promise<unknown>) => use.then(() => 'none', String);

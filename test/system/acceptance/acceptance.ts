@@ -83,7 +83,14 @@ async function running(bench: RedisBench, chance: ReturnType<typeof seeded>): Pr
   const records = callers.watchers.flatMap((each) => each.records);
   const { cancelled, unanswered } = callers;
   return {
-    ...{ bench, plan, states, truth: known, trouble, records, cancelled, unanswered },
+    bench,
+    plan,
+    states,
+    truth: known,
+    trouble,
+    records,
+    cancelled,
+    unanswered,
     longMs: (LONG_SECONDS - 2) * 1000,
     violations: records.flatMap(violations),
     contradictions: contradictions(records),

@@ -89,7 +89,14 @@ function findings(run: Run) {
     ({ n, long }) => long && !unanswered.includes(n) && statesOf.get(n)?.[0]?.status === 'completed',
   );
   return {
-    ...{ statesOf, recordsOf, executions, taken, fates, wrong, watched, long },
+    statesOf,
+    recordsOf,
+    executions,
+    taken,
+    fates,
+    wrong,
+    watched,
+    long,
     twice: [...fates].filter(([n, fate]) => accidents(fate, executions.get(n) ?? [], truth.endings) > 0),
     overSocket: watched.filter((n) => isOverSocket(statesOf.get(n)?.[0], recordsOf.get(n) ?? [])),
     stricken: struckBy(trouble.happened, ['kill -9', 'SIGTERM']).filter((n) => fates.has(n)),
@@ -106,7 +113,9 @@ function fatesOf(
 ): ReadonlyMap<number, Fate> {
   const restarts = trouble.happened.filter(({ what }) => what === 'ComfyUI restart');
   const fateOf = (order: Order): Fate => ({
-    ...{ order, cancelled: cancelled.has(order.n), deleted: trouble.deleted.has(order.n) },
+    order,
+    cancelled: cancelled.has(order.n),
+    deleted: trouble.deleted.has(order.n),
     forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
     unknowable: (executions.get(order.n) ?? []).some(({ runId }) =>
       isForgotten(truth.endings.get(runId), trouble.happened),
@@ -152,7 +161,12 @@ function paths(requests: readonly { readonly method: string; readonly path: stri
 }
 
 const brief = ({ promptId, status, failure, attempt, via, serverUrl }: JobState) => ({
-  ...{ promptId, status, failure: failure?.kind, attempt, via, serverUrl },
+  promptId,
+  status,
+  failure: failure?.kind,
+  attempt,
+  via,
+  serverUrl,
 });
 
 /** At the end, or for more than half of the time from its first state that anybody saw to the last. */

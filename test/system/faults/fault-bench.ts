@@ -106,7 +106,14 @@ async function tormented(
   feed.close();
   const log = await logOf(bench);
   return {
-    ...{ targets, store, load, truth: known, mischief: doings, vigil: guard, states, takeOvers },
+    targets,
+    store,
+    load,
+    truth: known,
+    mischief: doings,
+    vigil: guard,
+    states,
+    takeOvers,
     records: watchers.flatMap((each) => each.records),
     ofStore: store.findings(log),
     crashes: log.filter((line) => line.includes('"level":60') || line.includes('UnhandledPromise')),

@@ -10,7 +10,14 @@ import type { KnownState } from '../watching/watching';
 
 /** The state without its outputs and metadata; with its session, where the store tells it. */
 const short = ({ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure, ...rest }: KnownState) => ({
-  ...{ promptId, status, attempt, epoch, seq, updatedAt, serverUrl, failure: failure?.kind },
+  promptId,
+  status,
+  attempt,
+  epoch,
+  seq,
+  updatedAt,
+  serverUrl,
+  failure: failure?.kind,
   ...('clientId' in rest && { clientId: rest.clientId }),
 });
 
@@ -58,7 +65,9 @@ function findings({ store, load, truth, mischief, records, states }: FaultRun) {
   const restarts = mischief.happened.filter(({ what }) => what === 'ComfyUI restart');
   const outages = store.outages(mischief.happened);
   const fates = taken.map((order): Fate => ({
-    ...{ order, cancelled: false, deleted: false },
+    order,
+    cancelled: false,
+    deleted: false,
     forgotten: restarts.filter(({ struck }) => struck.includes(order.n)).length,
     unknowable: executed(order.n).some(({ runId }) => isForgotten(truth.endings.get(runId), outages)),
   }));
@@ -77,7 +86,12 @@ function findings({ store, load, truth, mischief, records, states }: FaultRun) {
     return last !== undefined && isSettled(last) && ends.get(promptId) !== last.status;
   });
   return {
-    ...{ fates, wrong, executions, seen, statesOf, lostEnds },
+    fates,
+    wrong,
+    executions,
+    seen,
+    statesOf,
+    lostEnds,
     twice: fates.filter((fate) => accidents(fate, executed(fate.order.n), truth.endings) > 0),
     disorders: records.flatMap(violations),
     gone: new Set(lostEnds.map(({ promptId }) => promptId)),

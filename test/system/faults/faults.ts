@@ -24,14 +24,12 @@ async function main(): Promise<void> {
   console.log(`Fault bench of the ${store} store, ${minutes} min, seed ${seed}`);
   const targets = { writes: minutes * tested.writesPerMinute, killsAndStops: Math.floor(minutes * 4) };
   const options = {
-    ...{
-      start: tested.start,
-      seed,
-      ms: minutes * 60_000,
-      targets,
-      live: given.number('live', 210),
-      everyMs: given.number('every', 5) * 1_000,
-    },
+    start: tested.start,
+    seed,
+    ms: minutes * 60_000,
+    targets,
+    live: given.number('live', 210),
+    everyMs: given.number('every', 5) * 1_000,
     say: (line: string) => console.log(`  ${line}`),
   };
   const isMet = await faultBench(options, (run) => printed(faultResults(run)));

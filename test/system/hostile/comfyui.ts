@@ -17,7 +17,9 @@ const DEEP = '['.repeat(3 << 20);
 const DOTS = '.'.repeat(1_000_000);
 const IDS = Array.from({ length: 400_000 }, (_, n) => `${n}`);
 const LONG_NAMED = Array.from({ length: 3_000 }, (_, n) => ({
-  ...{ filename: `${n}${'f'.repeat(450)}.png`, subfolder: 's'.repeat(450), type: 'output' },
+  filename: `${n}${'f'.repeat(450)}.png`,
+  subfolder: 's'.repeat(450),
+  type: 'output',
 }));
 /** Nodes that a loop might have made, under ids as long as there may be. */
 const made = (of: number): object =>

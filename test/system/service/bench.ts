@@ -48,7 +48,10 @@ export async function startRedisBench(options: BenchOptions): Promise<RedisBench
   const ask = new Redis(redis.url, { maxRetriesPerRequest: null });
   ask.on('error', () => undefined);
   return {
-    ...{ ...bench, redis, redisLink, ask },
+    ...bench,
+    redis,
+    redisLink,
+    ask,
     close: async () => {
       ask.disconnect();
       await bench.close();
@@ -79,7 +82,9 @@ async function startBench(
     Array.from({ length: instances }, (_, n) => startInstance(`i${n}`, environment, join(directory, `i${n}.log`))),
   );
   return {
-    ...{ servers, instances: running, directory },
+    servers,
+    instances: running,
+    directory,
     close: async () => {
       await Promise.all(
         running.map((instance) => {

@@ -36,8 +36,11 @@ afterEach(async () => {
 
 const start = async (): Promise<void> => {
   service = await startService({
-    ...{ PORT: String(port), COMFYUI_URL: 'http://127.0.0.1:9', DATA_DIR: directory },
-    ...{ JWT_SECRET: secret, LOG_LEVEL: 'trace' },
+    PORT: String(port),
+    COMFYUI_URL: 'http://127.0.0.1:9',
+    DATA_DIR: directory,
+    JWT_SECRET: secret,
+    LOG_LEVEL: 'trace',
   });
 };
 
@@ -58,7 +61,8 @@ async function asked(method: string, path: string, body?: object): Promise<Publi
   for (;;) {
     const headers = { Authorization: `Bearer ${ada}`, 'Content-Type': 'application/json' };
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-      ...{ method, headers },
+      method,
+      headers,
       ...(body && { body: JSON.stringify(body) }),
     }).catch(() => undefined);
     if (answer?.ok === true) return (await answer.json()) as PublicJob & { report?: Access };

@@ -28,14 +28,20 @@ beforeAll(async () => {
   comfy = await startComfyUI({ version: '0.33.0' });
   const { outputFiles } = await build({
     entryPoints: ['examples/studio-page/page/studio.ts'],
-    ...{ bundle: true, write: false, format: 'esm', target: 'es2022' },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2022',
   });
   const port = await freePort();
   http = createServer().listen(0, '127.0.0.1');
   await once(http, 'listening');
   origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   service = await startService({
-    ...{ COMFYUI_URL: comfy.url, DATA_DIR: folder, PORT: `${port}`, ORIGINS: origin },
+    COMFYUI_URL: comfy.url,
+    DATA_DIR: folder,
+    PORT: `${port}`,
+    ORIGINS: origin,
     JWT_SECRET: new TextDecoder().decode(SECRET),
   });
   const userOf = () => 'ada';

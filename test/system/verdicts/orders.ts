@@ -85,7 +85,10 @@ export function steadyOrder(n: number): Order {
   const meant: Meant = n % 40 === 39 ? 'break' : 'complete';
   const type = TYPES[n % TYPES.length]!;
   return {
-    ...{ n, meant, long: false, at: 0 },
+    n,
+    meant,
+    long: false,
+    at: 0,
     request: {
       type,
       userId: `user-${n % 7}`,

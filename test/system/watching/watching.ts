@@ -36,7 +36,13 @@ const A_SOCKET = 60;
 const AGAIN_MS = 500;
 
 export const sightOf = ({ promptId, epoch, seq, status, progress, via, attempt }: Omit<Sight, 'at'>): Sight => ({
-  ...{ promptId, epoch, seq, status, progress, via, attempt },
+  promptId,
+  epoch,
+  seq,
+  status,
+  progress,
+  via,
+  attempt,
   at: Date.now(),
 });
 

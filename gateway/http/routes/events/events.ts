@@ -51,12 +51,12 @@ const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> 
     const job = await visibleJob(pipeline, viewer, params.promptId);
     const seen = positionOf(headers['last-event-id']);
     // 204 is what keeps a browser's EventSource from reconnecting.
-    if (seen && isSettled(job) && !isNewerThan(seen)(job)) return void response.status(204).end();
+    if (!isNewsTo(seen)(job) && isSettled(job)) return void response.status(204).end();
     if (!streams.hasRoomFor(viewer))
       throw new Problem('too-many-jobs', { detail: `A user may have ${MOST_STREAMS} event streams open.` });
     if (response.destroyed) return;
     if (method === 'HEAD') return void response.type('text/event-stream').end();
-    streams.follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewerThan(seen))));
+    streams.follow(response, viewer, rooms.states(job.promptId, viewer).pipe(filter(isNewsTo(seen))));
   };
 };
 
@@ -125,7 +125,8 @@ const positionOf = (id: string | string[] | undefined): Position | undefined => 
   return epoch === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
 };
 
-const isNewerThan =
+/** Any end but the one that was seen is news: an id beyond it is another job's, or was made up. */
+const isNewsTo =
   (seen: Position | undefined) =>
   (job: JobState): boolean =>
-    seen === undefined || isNewer(job, seen);
+    seen === undefined || isNewer(job, seen) || (isSettled(job) && isNewer(seen, job));

@@ -7,20 +7,22 @@
 -- Answers `stored`, `created` (nothing was there), `stale` or `overwrote` (what was there is no state), and how many
 -- received it (-1: it was not published).
 --
--- A new owner may have read the state before the job ended: a settled state stays, whatever epoch and seq come. A state
--- that names no end anywhere is not decoded: most writes find one of those.
+-- A new owner may have read the state before the job ended: a settled state stays, whatever epoch and seq come. Its fence
+-- says that it is one: Lua decodes no half surrogate, nor what is nested a thousand deep, which metadata and a file's
+-- name may hold. Older versions' fences do not; a state that names no end anywhere is then not decoded.
 --
--- The fence ("epoch:seq") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON
+-- The fence ("epoch:seq", or "epoch:seq:settled") is what counts; where it is missing, the stored JSON's own numbers do. The very same JSON
 -- with the same epoch and seq is stored again: ioredis may send a command twice. A publish that fails makes the whole
 -- fail, but the state is stored, and the repeated write then only renews it. If the user may not publish at all, those
 -- who watch poll.
 local epoch, seq = tonumber(ARGV[2]), tonumber(ARGV[3])
 local fence, stored = looked('GET', KEYS[2]), looked('GET', KEYS[1])
-local heldEpoch, heldSeq, outcome = nil, nil, 'stored'
+local heldEpoch, heldSeq, mark, outcome = nil, nil, '', 'stored'
 if type(stored) == 'table' then outcome = 'overwrote' end -- an error: the value is no string
 
 if type(fence) == 'string' then
-  heldEpoch, heldSeq = string.match(fence, '^(%d+):(%d+)$')
+  heldEpoch, heldSeq, mark = string.match(fence, '^(%d+):(%d+)(.*)$')
+  if mark ~= '' and mark ~= ':settled' then heldEpoch = nil end
 end
 if heldEpoch then
   heldEpoch, heldSeq = tonumber(heldEpoch), tonumber(heldSeq)
@@ -46,12 +48,13 @@ if heldEpoch then
   if heldEpoch > epoch or (heldEpoch == epoch and heldSeq > seq) then return { 'stale', -1 } end
   if type(stored) == 'string' then
     repeated = heldEpoch == epoch and heldSeq == seq and stored == ARGV[1]
-    if not repeated and ((heldEpoch == epoch and heldSeq == seq) or isSettled(stored)) then return { 'stale', -1 } end
+    local isEnd = mark == ':settled' or isSettled(stored)
+    if not repeated and ((heldEpoch == epoch and heldSeq == seq) or isEnd) then return { 'stale', -1 } end
   end
 end
 
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
-redis.call('SET', KEYS[2], ARGV[2] .. ':' .. ARGV[3], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[2] .. ':' .. ARGV[3] .. (ARGV[5] == '1' and ':settled' or ''), 'EX', ARGV[4])
 if ARGV[5] == '1' then
   redis.call('DEL', KEYS[4])
 elseif ARGV[6] ~= '' then

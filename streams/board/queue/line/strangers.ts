@@ -28,7 +28,8 @@ export class Strangers {
       this.#nodes += graph?.size ?? 0;
       if (known !== undefined && graph === undefined) continue;
       slots.set(runId, {
-        ...{ id: runId, nodes },
+        id: runId,
+        nodes,
         ...(graph !== undefined && graph.size > 0 && { graph }),
         ...(graph !== undefined && targets !== undefined && { targets }),
       });

@@ -3,9 +3,8 @@ import { hash } from '../plan/hash';
 import { amountOf, BY_AMOUNT } from '../plan/context';
 import { numbersOf } from '../plan/telling';
 import type { Taken } from './measured';
-import { isAmount } from './measured-text';
 import type { PlanNode } from '../plan/plan';
-import { roundsFrom, roundsOf, withRounds, type ClassRounds } from './class-rounds';
+import { roundsOf, withRounds, type ClassRounds } from './class-rounds';
 import type { Speed } from './server-speed';
 import { within } from '../this-run';
 
@@ -33,17 +32,24 @@ export interface Model {
 type Numbers = readonly number[];
 
 /** How many numbers of a node a model looks at, after (1, isCold, amount). */
-const MOST_NAMES = 4;
-const BEFORE_NAMES = 3;
-const MOST_MODELS = 6;
+export const MOST_NAMES = 4;
+export const BEFORE_NAMES = 3;
+export const MOST_MODELS = 6;
 /** A node is expected to take at most 30 times its class's mean, or a thirtieth: two runs must not extrapolate far. */
 const FARTHEST = Math.log(30);
 /** The ridge λ: how strongly a number's coefficient is held at 0 until runs say otherwise. */
 const RIDGE = 0.15;
 
 export const emptyModel: Model = {
-  ...{ names: [], runs: 0, xx: [], fixed: [], step: [] },
-  ...{ stepping: false, steps: 1, rounds: [], models: [] },
+  names: [],
+  runs: 0,
+  xx: [],
+  fixed: [],
+  step: [],
+  stepping: false,
+  steps: 1,
+  rounds: [],
+  models: [],
 };
 
 /** Names that are no numbers of the regression: steps have a time of their own, and sizes make the amount. */
@@ -193,58 +199,3 @@ function solved(xx: readonly number[], xy: readonly number[]): readonly number[]
   }
   return rows.map((row) => row[size] ?? 0);
 }
-
-/** The upper half of XᵀX, which is symmetric: only that is stored. */
-const upper = (xx: readonly number[], size: number): readonly number[] =>
-  xx.filter((_, i) => i % size >= Math.floor(i / size));
-
-function whole(kept: readonly number[], size: number): readonly number[] {
-  const xx = Array.from({ length: size * size }, () => 0);
-  let place = 0;
-  for (let row = 0; row < size; row++)
-    for (let column = row; column < size; column++) {
-      xx[row * size + column] = xx[column * size + row] = kept[place] ?? 0;
-      place += 1;
-    }
-  return xx;
-}
-
-/**
- * Four decimals of sums small and large: where all runs were alike, a coefficient is told from nothing by the ridge
- * alone, which is 0.015, and sums of thousands were once rounded to 0.05.
- */
-const short = (value: number): number => Number(value.toFixed(4));
-
-export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds, models }: Model): string =>
-  JSON.stringify([
-    names,
-    runs,
-    upper(xx, fixed.length).map(short),
-    fixed.map(short),
-    step.map(short),
-    stepping,
-    steps,
-    rounds,
-    models,
-  ]);
-
-/**
- * Reads what `modelToText` wrote; `undefined` for anything else, and for the earlier format, which used other priors.
- */
-export function modelFrom(value: unknown): Model | undefined {
-  if (!Array.isArray(value) || value.length !== 9) return undefined;
-  const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
-  if (!areTexts(names) || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
-  const size = names.length + BEFORE_NAMES;
-  if (!areFinite(xx) || !areFinite(fixed) || !areFinite(step)) return undefined;
-  if (xx.length !== (size * (size + 1)) / 2 || fixed.length !== size || step.length !== size) return undefined;
-  const told = roundsFrom(rounds);
-  if (!isAmount(runs) || !isAmount(steps) || told === undefined) return undefined;
-  if (!areTexts(models) || models.length > MOST_MODELS) return undefined;
-  return { names, runs, xx: whole(xx, size), fixed, step, stepping, steps, rounds: told, models };
-}
-
-const areTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.every((each) => typeof each === 'string');
-/** Whether all are finite: JSON may hold numbers that JavaScript reads as ∞, of which times would be ∞ or NaN. */
-const areFinite = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite);

@@ -1,4 +1,5 @@
-import { emptyModel, expectedBy, learnt, modelFrom, modelKey, modelToText, type Model } from './class-model';
+import { emptyModel, expectedBy, learnt, modelKey, type Model } from './class-model';
+import { modelFrom, modelToText } from './class-model-text';
 import type { Durations, Expected } from '../plan/expected';
 import { expectedFrom, inOtherHeat, takenBy, withRun, type Measured, type Taken } from './measured';
 import { measuredFrom, measuredToText } from './measured-text';

@@ -43,7 +43,12 @@ export function measuredFrom(value: unknown): Measured | undefined {
   const at = (column: number, run: number, otherwise: number): number => columns[column]?.[run] ?? otherwise;
   const runs = before.map((beforeMs, run) => ({
     ...laterIn(bars, run),
-    ...{ beforeMs, stepMs: at(0, run, 0), steps: at(1, run, 1), rounds: at(2, run, 1), afterMs: at(3, run, 0), alone },
+    beforeMs,
+    stepMs: at(0, run, 0),
+    steps: at(1, run, 1),
+    rounds: at(2, run, 1),
+    afterMs: at(3, run, 0),
+    alone,
   }));
   return { runs, alone };
 }

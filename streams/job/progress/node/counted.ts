@@ -19,7 +19,11 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
     return {
       ...node,
       ...step,
-      ...{ rounds: node.rounds + 1, roundMs: meanRound(node, at), roundAt: at, firstValue: value, firstAt: at },
+      rounds: node.rounds + 1,
+      roundMs: meanRound(node, at),
+      roundAt: at,
+      firstValue: value,
+      firstAt: at,
       ...(isAnew && { cycles: true }),
     };
   if (isFirst && value > 0 && node.firstValue === 0)

@@ -14,16 +14,14 @@ export const isAnotherPhase = ({ first, later = [], cycles = false }: NodeRun, m
 /** The node at the beginning of another bar. */
 export const withNextPhase = (node: NodeRun): NodeRun => ({
   ...node,
-  ...{
-    toldMs: 0,
-    rounds: 0,
-    roundMs: 0,
-    roundAt: node.steppedAt,
-    phaseAt: node.steppedAt,
-    paceMs: 0,
-    recentMs: 0,
-    grows: false,
-  },
+  toldMs: 0,
+  rounds: 0,
+  roundMs: 0,
+  roundAt: node.steppedAt,
+  phaseAt: node.steppedAt,
+  paceMs: 0,
+  recentMs: 0,
+  grows: false,
   first: node.first ?? node,
   later: laterOf(node),
 });

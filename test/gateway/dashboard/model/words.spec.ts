@@ -70,7 +70,9 @@ test('a job that runs in part says so until it has failed', () => {
 test('a metric is a line within its box, and words', () => {
   const points = [0.4, 0.2, 0.3].map((loss, n) => ({ at: 1000 * n, metrics: { loss } }));
   expect(curveOf('loss', 0.3, points)).toEqual({
-    ...{ name: 'loss', newest: '0.3', line: '0.0,0.0 50.0,30.0 100.0,15.0' },
+    name: 'loss',
+    newest: '0.3',
+    line: '0.0,0.0 50.0,30.0 100.0,15.0',
     words: 'from 0.4 · lowest 0.2 · highest 0.4',
   });
   expect(curveOf('loss', 0.4, points.slice(0, 1))).toMatchObject({ line: '', words: '' });

@@ -12,6 +12,8 @@ export interface KeyPublisher {
   answer: number | undefined;
   /** A valid token, signed with the newest key unless told otherwise. */
   sign(claims: JWTPayload, more?: { readonly kid?: string; readonly expires?: string }): Promise<string>;
+  /** Publishes such a key besides. */
+  publish(kid: string, jwk: object): void;
   /** Adds a key of that algorithm, and signs with it from now on. */
   rotate(alg: string): Promise<void>;
   close(): Promise<void>;
@@ -19,6 +21,7 @@ export interface KeyPublisher {
 
 export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
   const keys = new Map<string, { readonly alg: string; readonly key: CryptoKey; readonly jwk: object }>();
+  const others: object[] = [];
   let newest = '';
   let fetches = 0;
   const server = createServer((_request, response) => {
@@ -26,7 +29,9 @@ export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
     if (publisher.answer === -1) return;
     response.writeHead(publisher.answer ?? 200, { 'Content-Type': 'application/json' });
     response.end(
-      publisher.answer === undefined ? JSON.stringify({ keys: [...keys.values()].map(({ jwk }) => jwk) }) : '{}',
+      publisher.answer === undefined
+        ? JSON.stringify({ keys: [...others, ...[...keys.values()].map(({ jwk }) => jwk)] })
+        : '{}',
     );
   });
   server.listen(0, '127.0.0.1');
@@ -39,6 +44,7 @@ export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
       const { key, alg: itsAlg } = keys.get(newest)!;
       return new SignJWT(claims).setProtectedHeader({ alg: itsAlg, kid }).setExpirationTime(expires).sign(key);
     },
+    publish: (kid, jwk) => void others.push({ ...jwk, kid, use: 'sig' }),
     async rotate(itsAlg) {
       newest = `key-${keys.size + 1}`;
       const { publicKey, privateKey } = await generateKeyPair(itsAlg);

@@ -24,7 +24,8 @@ test('[R2] a training goes on where its bar was, through two restarts, and has i
   const newest = (): JobState | undefined => states.at(-1);
   let pipeline = start();
   const { promptId } = await pipeline.submit({
-    ...{ type: 'lora_training', userId: 'ada' },
+    type: 'lora_training',
+    userId: 'ada',
     workflow: JSON.stringify(steps({ steps: 60, secondsPerStep: 0.1 })),
   });
   const told: number[] = [];

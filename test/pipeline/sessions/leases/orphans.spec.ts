@@ -78,7 +78,7 @@ describe('orphans', () => {
     const { instance, pass, registry } = aWorld();
     const one = instance('one');
     registry.set('c', key());
-    one.held.set('c', { ...key(), inherited: false, trusted: () => false, renewed$: EMPTY });
+    one.held.set('c', { ...key(), inherited: false, trusted: () => false, term: () => 0, renewed$: EMPTY });
     one.inherits();
     pass(10_000);
     expect([one.holds, one.events]).toEqual([[], []]);

@@ -4,6 +4,9 @@ import { bounds } from '../../../../streams/bounds';
 import { aFullState, aState } from '../../a-state';
 import { idsOf, type OpenedStore } from './opened-store';
 
+/** Lists in lists, so many deep. */
+const nested = (levels: number): readonly unknown[] => (levels === 1 ? [] : [nested(levels - 1)]);
+
 /** Whatever store: its states, and how it opens and closes. */
 export function theStates(opened: OpenedStore): void {
   const { put, get, list, remove } = opened;
@@ -71,6 +74,8 @@ export function theStates(opened: OpenedStore): void {
   it.each([
     aState({ status: 'completed', progress: 100, phase: 'settled' }),
     aState({ status: 'failed', phase: 'settled' }),
+    aState({ status: 'failed', phase: 'settled', metadata: { [`half a surrogate \ud800`]: '\udc80.png' } }),
+    aState({ status: 'failed', phase: 'settled', metadata: { deep: nested(1_100) } }),
   ])('[R1] refuses everything over the end of a job, a newer owner’s states too', async (end) => {
     await put(end);
     expect(await put(aState({ epoch: end.epoch + 5, seq: 9 }))).toBe('stale');

@@ -62,7 +62,15 @@ describe('what other programs put under our keys', () => {
     expect(await get(store)).toMatchObject({ seq: 5 });
   });
 
-  it.each(['garbage', '5', '5:', ':5', '5:x'])('a fence of %j is none', async (fence) => {
+  it('[R1] an end is one, though its fence is an older version’s', async () => {
+    const store = open();
+    await put(store, { epoch: 5, seq: 5, status: 'failed', phase: 'settled' });
+    expect(await shared.admin.get(fenceKey('job-1'))).toBe('5:5:settled');
+    await shared.admin.set(fenceKey('job-1'), '5:5');
+    expect(await put(store, { epoch: 6, seq: 1 })).toBe('stale');
+  });
+
+  it.each(['garbage', '5', '5:5:', '5:5:x', '5:', ':5', '5:x'])('a fence of %j is none', async (fence) => {
     await shared.admin.set(fenceKey('job-1'), fence);
     expect(await put(open())).toBe('stored');
   });

@@ -17,7 +17,11 @@ describe('frames before the answer to the post', () => {
     job: jobOf(aState({ promptId }), { graph: sampling }),
   });
   const taken = (promptId: string, runId: string): BoardEvent => ({
-    ...{ tag: 'accepted', promptId, runId, postedAt: 0, at: 9 },
+    tag: 'accepted',
+    promptId,
+    runId,
+    postedAt: 0,
+    at: 9,
   });
 
   test('are kept for the id that an old server gives a job, which keeps its own', () => {

@@ -5,7 +5,12 @@ import { defaultTiming } from '../../../../streams/job/timing';
 import { SERVER, aJob, aState, graph } from '../../job/a-job';
 
 const durations: Durations = ({ literals }) => ({
-  ...{ fixedMs: 1000 * Number(literals.get('seconds')), stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: 1 },
+  fixedMs: 1000 * Number(literals.get('seconds')),
+  stepMs: 0,
+  steps: 1,
+  rounds: 1,
+  alone: 1,
+  trust: 1,
 });
 
 /** A board on which one job runs, that is expected to take so many seconds, and others wait. */

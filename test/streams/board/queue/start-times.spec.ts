@@ -11,10 +11,10 @@ import type { Graph } from '../../../../streams/job/workflow';
 import { SERVER, aJob, aState, graph, knowing } from '../../job/a-job';
 
 /** Each node takes as many seconds as it says; `trust` of them is how sure that is. */
-const durations: Durations = ({ literals }) => ({
-  ...{ fixedMs: 1000 * Number(literals.get('seconds') ?? 0), stepMs: 0, steps: 1, rounds: 1, alone: 1 },
-  trust: Number(literals.get('trust') ?? 1),
-});
+const durations: Durations = ({ literals }) => {
+  const fixedMs = 1000 * Number(literals.get('seconds') ?? 0);
+  return { fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust: Number(literals.get('trust') ?? 1) };
+};
 
 let seed = 0;
 /** A workflow that loads for a minute what no other of the same model loads again, and then works for so many seconds. */
@@ -31,7 +31,9 @@ const waiting = (promptId: string, queuePosition: number, workflow: Graph): Job 
   durations,
 });
 const stranger = (runId: string, workflow: Graph): QueueEntry => ({
-  ...{ runId, nodes: () => workflow.size, graph: () => workflow },
+  runId,
+  nodes: () => workflow.size,
+  graph: () => workflow,
 });
 const ours = ({ state: { promptId }, graph: workflow }: Job): QueueEntry => stranger(promptId, workflow);
 
@@ -185,7 +187,8 @@ describe('strangers', () => {
     const { seen } = aQueue(job);
     const reads: string[] = [];
     const counted = (runId: string, nodes: number): QueueEntry => ({
-      ...{ runId, nodes: () => nodes },
+      runId,
+      nodes: () => nodes,
       graph: () => {
         reads.push(runId);
         return working(10);

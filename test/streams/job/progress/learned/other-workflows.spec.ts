@@ -130,7 +130,9 @@ test('what saves a picture takes as long whatever model made it', () => {
 test('what a list made long says nothing of a workflow without one, nor the other way round', () => {
   const listed = (more: Nodes = {}): Nodes => ({
     ...picture('a', 1024, 'SaveImage'),
-    ...{ '0': ['CR Prompt List', {}], '6': ['CLIPTextEncode', { text: ['0', 0] }], ...more },
+    '0': ['CR Prompt List', {}],
+    '6': ['CLIPTextEncode', { text: ['0', 0] }],
+    ...more,
     '3': ['KSampler', { model: ['1', 0], latent_image: ['2', 0], positive: ['6', 0], steps: 10 }],
   });
   const fromList = knowing(aRunOf(listed(), 100, 6));

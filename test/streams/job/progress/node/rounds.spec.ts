@@ -71,8 +71,13 @@ test('rounds that are only guessed may be half as many again before the last of 
 /** A node that was through so many rounds, and counts on the next: to ten. */
 const inRound = (rounds: number, value = 5) => ({ ...newNodeRun(known(1), 0, 0), rounds, value, max: 10 });
 const known = (rounds: number, trust = 1, roundsSpread = 0) => ({
-  ...{ fixedMs: 0, stepMs: 100, steps: 10, alone: 1 },
-  ...{ rounds, trust, roundsSpread },
+  fixedMs: 0,
+  stepMs: 100,
+  steps: 10,
+  alone: 1,
+  rounds,
+  trust,
+  roundsSpread,
 });
 
 test.each([

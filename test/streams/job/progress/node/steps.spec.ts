@@ -5,8 +5,17 @@ type Extras = Required<{ [F in keyof NodeRun as object extends Pick<NodeRun, F> 
 
 const plain = newNodeRun(endsWithMaker, 1, 2);
 const extras: Extras = {
-  ...{ heardFrom: 1, first: plain, later: [], cycles: true, owner: 'a', displayId: 'b' },
-  ...{ makes: true, turn: 'c', doneAt: 1, toldValue: 1, grows: true },
+  heardFrom: 1,
+  first: plain,
+  later: [],
+  cycles: true,
+  owner: 'a',
+  displayId: 'b',
+  makes: true,
+  turn: 'c',
+  doneAt: 1,
+  toldValue: 1,
+  grows: true,
 };
 const steps = { value: 3, max: 4, steppedAt: 5, toldMs: 6, paceMs: 7, recentMs: 8 };
 

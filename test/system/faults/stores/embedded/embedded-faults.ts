@@ -14,7 +14,9 @@ export const embeddedFaults: StartStore = async (options) => {
   const feed = clientFeed(instance.url);
   const drills: Trouble[] = [];
   return {
-    ...{ bench, feed, others: feed.watchers },
+    bench,
+    feed,
+    others: feed.watchers,
     troubles: () => ({}),
     vigil: () => restarts(instance, feed),
     states: () => listed(instance.url),

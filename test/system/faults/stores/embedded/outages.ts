@@ -16,7 +16,9 @@ function spellsOf(url: string, happened: readonly Trouble[]): readonly Trouble[]
     const last = spells.at(-1);
     const isOne = last !== undefined && from <= last.to + ASKS_WITHIN_MS;
     const spell: Trouble = {
-      ...{ what: 'out of reach', server: url, struck: [] },
+      what: 'out of reach',
+      server: url,
+      struck: [],
       from: isOne ? last.from : from,
       to: isOne ? Math.max(last.to, to) : to,
     };

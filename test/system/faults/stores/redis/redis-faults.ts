@@ -15,7 +15,8 @@ export const redisFaults: StartStore = async (options) => {
   const bench = await startRedisBench({ ...options, instances: 3 });
   const feed = feedOf(bench.redis.url);
   return {
-    ...{ bench, feed },
+    bench,
+    feed,
     others: watchersInProcess(bench),
     troubles: (chance) => redisTroubles(bench, chance),
     vigil: (isAwake) => vigil(bench, feed, isAwake),
@@ -43,7 +44,8 @@ function watchersInProcess(bench: RedisBench): TestedStore['others'] {
   const store = redisStore({ url: bench.redisLink.url.replace('http:', 'redis:'), report: () => undefined });
   const records: Record[] = [];
   return {
-    ...{ name, records },
+    name,
+    records,
     watch: (promptId) => {
       const record: Record = { by: name, promptId, sights: [] };
       records.push(record);
