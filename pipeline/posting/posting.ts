@@ -160,7 +160,8 @@ class Posts implements Posting {
       writer.keep(promptId, { tag: 'unposted', prompt });
       return of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() });
     });
-    const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing) : EMPTY;
+    const freed$ =
+      failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report, at.url), orNothing) : EMPTY;
     const { attempt } = job.state;
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
     return concat(freed$, next$, storedRun(runId, this.#parts, clock), this.#posted(at, run));
