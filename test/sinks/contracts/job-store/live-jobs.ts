@@ -52,8 +52,7 @@ export function theLiveJobs(opened: OpenedStore): void {
   });
 
   describe('what a user has', () => {
-    const usage = (userId: string, besides?: readonly string[]) =>
-      lastValueFrom(opened.store.usage(userId, besides));
+    const usage = (userId: string, besides?: readonly string[]) => lastValueFrom(opened.store.usage(userId, besides));
     const stored = (text: string): StoredWorkflow => ({ tag: 'whole', prompt: { workflow: text } });
     const bytesOf = (kept: StoredWorkflow) => Buffer.byteLength(kept.prompt.workflow);
 
