@@ -166,7 +166,7 @@ export class StoreUnavailable extends Error {
   readonly maybeDone: boolean;
   constructor(
     message: string,
-    { maybeDone = false, ...options }: ErrorOptions & { readonly maybeDone?: boolean } = {},
+    { maybeDone = false, ...options }: { readonly cause?: unknown; readonly maybeDone?: boolean } = {},
   ) {
     super(message, options);
     this.maybeDone = maybeDone;
