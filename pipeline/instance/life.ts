@@ -40,7 +40,7 @@ import { jobChanges } from '../../streams/changes/job-changes';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How long `submit` and `cancel` let their caller wait for ComfyUI, ms. */
 const ANSWER_MS = 10_000;
@@ -217,7 +217,7 @@ const fulfilled =
 /** Ends all watching, writes what is unwritten, gives the sessions back, closes store and servers. Never rejects. */
 async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   const { servers, sessions, local, pictures, durations, curves, writer, closeStore } = parts;
-  const quietly = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('closing', report), orNothing);
+  const quietly = skippingErrors('closing', report);
   local.states.close();
   local.previews.close();
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));

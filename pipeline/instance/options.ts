@@ -1,5 +1,5 @@
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
-import type { UserLimits } from '../submit/beginnings';
+import type { UserLimits } from '../submit/user-limits';
 import type { Telemetry } from '../telemetry/telemetry-event';
 import { harmless } from '../../sinks/harmless';
 import type { JobStore } from '../../sinks/job-store';

@@ -105,7 +105,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
   return {
     leases: singleProcessLeases(() => listing.live(), claim.kept),
     mayHaveLost$: NEVER,
-    hooks: embeddedHooks(file, clock),
+    hooks: embeddedHooks(file, clock, report),
     ...listing,
     ...embeddedFiles(file, clock),
     ...embeddedReservations(file, clock),

@@ -12,5 +12,14 @@ export const reporting = <T>(where: string, report: Report, serverUrl?: string):
     error: (error: unknown) => (serverUrl === undefined ? report(where, error) : report(where, error, serverUrl)),
   });
 
+/** For work of which nothing hangs on its success: reports an error, and completes instead. */
+export type Attempted = <T>(work$: Observable<T>) => Observable<T>;
+
+/** The same, with where the error is said to have been met. */
+export const skippingErrors =
+  (where: string, report: Report): Attempted =>
+  (work$) =>
+    work$.pipe(reporting(where, report), orNothing);
+
 /** Completes where the source errors. Use it after `reporting`, unless another part reports the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));
