@@ -89,6 +89,6 @@ export {
   type TextOutput,
   type Via,
 } from './streams/job/job-state';
-export type { UserLimits } from './pipeline/submit/beginnings';
+export type { UserLimits } from './pipeline/submit/user-limits';
 export type { Prompt, WorkflowNode } from './streams/job/workflow';
 export type { LearnedEntry } from './streams/job/progress/learned/learned';

@@ -7,7 +7,7 @@ import { Failures } from './jobs/failures';
 import { anonymous, following, tracked } from './jobs/following';
 import { hold, type Held } from './jobs/held-pipeline';
 import { comfyUIIdOf, failureText, resultOf, type ComfyUIJobResult } from './jobs/job-result';
-import { modelsOf, podOf, type Models, type Pod } from './jobs/pod-rest';
+import { modelsOf, podOf, withoutSlash, type Models, type Pod } from './jobs/pod-rest';
 import { notNegative } from './jobs/waiting-time';
 
 /** Which ComfyUI, and how it is asked. */
@@ -44,7 +44,7 @@ export class ComfyUIPodClient {
   private readonly failed = new Failures();
 
   constructor(config: ComfyUIPodConfig) {
-    this.baseUrl = config.baseUrl.replace(/\/+$/, '');
+    this.baseUrl = withoutSlash(config.baseUrl);
     this.timeout = notNegative('timeout', config.timeout ?? 120_000);
     this.hasWebSocket = config.websocketClient !== undefined;
     this.errorHandler = config.errorHandler;

@@ -1,11 +1,12 @@
 /**
  * Wraps a callback that the caller gave, such as `report`. If it throws or rejects, nothing here ends (R15): Node
- * prints a warning the first time.
+ * prints a warning the first time. Throws a `TypeError` if it is no function.
  */
 export function harmless<A extends readonly unknown[]>(
   name: string,
   told: (...given: A) => unknown,
 ): (...given: A) => void {
+  if (typeof (told as unknown) !== 'function') throw new TypeError(`${name} must be a function`);
   let isWarned = false;
   const warn = (error: unknown): void => {
     if (isWarned) return;

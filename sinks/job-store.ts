@@ -28,7 +28,7 @@ export const jobKey = (promptId: string): string => `${JOB_KEY_PREFIX}${promptId
 /** What became of a write: taken, or refused because the store holds a state at least as new. */
 export type PutOutcome = 'stored' | 'stale';
 
-/** Unsettled jobs of a user, and bytes of the workflows that are stored for them. */
+/** Unsettled jobs of a user, and the bytes of their workflows with extra data as text, before they are packed. */
 export interface Usage {
   readonly jobs: number;
   readonly bytes: number;
@@ -81,8 +81,8 @@ export interface JobStore {
   live(isKnown?: (promptId: string) => boolean): Observable<JobState>;
   /** The same for the unsettled jobs of one session. */
   liveOf(clientId: string, isKnown?: (promptId: string) => boolean): Observable<JobState>;
-  /** Counts a user's unsettled jobs, and the bytes of their workflows. */
-  usage(userId: string): Observable<Usage>;
+  /** Counts a user's unsettled jobs, and the bytes of their workflows, all `besides` those of these ids. */
+  usage(userId: string, besides?: readonly string[]): Observable<Usage>;
   /**
    * Stores a file of a job, in place of one of the same name, for as long as the job's state lives. Emits nothing;
    * errors with `Unstorable` beyond `bounds.fileBytes`, `fileNameLength`, `files` or `filesBytes`.
@@ -166,7 +166,7 @@ export class StoreUnavailable extends Error {
   readonly maybeDone: boolean;
   constructor(
     message: string,
-    { maybeDone = false, ...options }: ErrorOptions & { readonly maybeDone?: boolean } = {},
+    { maybeDone = false, ...options }: { readonly cause?: unknown; readonly maybeDone?: boolean } = {},
   ) {
     super(message, options);
     this.maybeDone = maybeDone;

@@ -67,6 +67,7 @@ export function comfyUIServer(
   { clock, backoff, socketTiming, time, listener }: ServerPolicy,
   report: Report,
 ): ComfyUIServer {
+  const about: Report = (where, error) => report(where, error, address.url);
   const plain = rest(address, undefined, clock);
   const client = listener ? askedRequests(plain, listener.requested) : plain;
   const inputs = uploads(address);
@@ -82,13 +83,13 @@ export function comfyUIServer(
         address,
         clientId,
         clock,
-        report,
+        report: about,
         timing: { ...defaultSocketTiming, ...socketTiming },
         ...(time !== undefined && { time }),
         ...(listener && { listener }),
       }),
     lookUp: lookUp(routes, clock),
-    submit: (submission) => submit(posts, submission, { ...defaultSubmitPolicy, backoff, clock }, report),
+    submit: (submission) => submit(posts, submission, { ...defaultSubmitPolicy, backoff, clock }, about),
     cancel: (promptId) => cancel(client, routes, promptId),
     free: () => client.post('/free', '{"unload_models":true,"free_memory":true}').pipe(ignoreElements()),
     view: view(client.open),

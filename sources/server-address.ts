@@ -41,7 +41,7 @@ export function serverAddress(given: string | ServerOptions, position = 0): Serv
   const { url: text, name = `server-${position + 1}`, headers = {}, tags, clientId }: ServerOptions = described;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new TypeError('a server must be an http or https URL');
+    throw new TypeError('a server must be an http or https URL, such as http://127.0.0.1:8188');
   if (url.search !== '' || url.hash !== '') throw new TypeError('a server URL must have no query and no fragment');
   for (const [header, value] of Object.entries(headers)) checkHeader(header, value);
   const login = loginIn(url);

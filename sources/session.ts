@@ -23,7 +23,7 @@ export class SocketClosed extends Error {
   constructor(
     message: string,
     readonly requested: boolean,
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(message, options);
   }

@@ -98,8 +98,8 @@ export const bounds = {
   /** How many keys with unreadable values are remembered as reported, so that each is reported once. */
   unreadableKeys: 1_000,
   /**
-   * A user's unsettled jobs, setting `JOBS_PER_USER`, and bytes of the workflows stored for them, setting
-   * `WORKFLOW_BYTES_PER_USER`; a user's only workflow may be larger.
+   * A user's unsettled jobs, setting `JOBS_PER_USER`, and bytes of the workflows stored for them as text,
+   * before they are packed, setting `WORKFLOW_BYTES_PER_USER`; a user's only workflow may be larger.
    */
   jobsPerUser: 1_000,
   bytesPerUser: 16 << 20,

@@ -8,6 +8,12 @@ export function refuseUnknown(given: object, known: object, of = ''): void {
   if (unknown !== undefined) throw new TypeError(`${of}${unknown} is no option`);
 }
 
+/** Throws a `TypeError` if the options of a function are no object, or one of them is unknown (R18). */
+export function checkOptions(of: string, given: unknown, known: object): void {
+  if (!isRecord(given)) throw new TypeError(`${of} needs options, an object`);
+  refuseUnknown(given, known, `${of}’s `);
+}
+
 /** The longest time of Node's timers, ms (24.8 days): they fire after 1 ms if given a longer one. */
 export const MOST_TIMER_MS = 2 ** 31 - 1;
 

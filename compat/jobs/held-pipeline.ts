@@ -67,5 +67,7 @@ function opened(serverUrl: string, clientId: string): Shared {
   return { pipeline: createPipeline(options), serverUrl, clientId, isNamed: false, holders: 0 };
 }
 
-const report: Report = (where, error) =>
-  console.warn(`comfyui-jobstream: ${where}: ${error instanceof Error ? error.message : String(error)}`);
+const report: Report = (where, error, serverUrl) => {
+  const at = serverUrl === undefined ? '' : ` ${serverUrl}`;
+  console.warn(`comfyui-jobstream: ${where}${at}: ${error instanceof Error ? error.message : String(error)}`);
+};

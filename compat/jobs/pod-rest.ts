@@ -75,3 +75,9 @@ function namesIn(info: unknown, loader: string, input: string): string[] {
 
 const at = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
+
+/** A `baseUrl` without its last slash. Throws a `TypeError` if it is no text, such as a setting that is unset. */
+export function withoutSlash(baseUrl: unknown): string {
+  if (typeof baseUrl !== 'string') throw new TypeError('baseUrl must be the URL of a ComfyUI: http://127.0.0.1:8188');
+  return baseUrl.replace(/\/+$/, '');
+}

@@ -23,4 +23,6 @@ def main(url, token, steps="60", seconds="0.1", resume="0"):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './node-version';
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
@@ -123,11 +124,11 @@ async function inspect(store: JobStore, strict: boolean, logger: Logger): Promis
 /** Logs each error that ends nothing in a line; without a stack, because it recurs while a server is away. */
 const reportTo =
   (logger: Logger): Report =>
-  (where, error) => {
+  (where, error, serverUrl) => {
     const message = error instanceof Error ? error.message : String(error);
     // A bug of ours that made one job fail: logged with its stack.
     if (error instanceof JobBroke) logger.error({ where, err: error }, message);
-    else logger.warn(logger.isLevelEnabled('debug') ? { where, err: error } : { where }, message);
+    else logger.warn(logger.isLevelEnabled('debug') ? { where, serverUrl, err: error } : { where, serverUrl }, message);
   };
 
 /** Metrics that tell the servers' `tags` apart as job types. */

@@ -25,7 +25,7 @@ export class JobstreamError extends Error {
   constructor(
     readonly code: JobstreamErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(message, options);
   }

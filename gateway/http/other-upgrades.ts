@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { askedUrl } from './base-path';
 
@@ -11,11 +11,37 @@ const OFFER = new Set(['upgrade', 'connection', 'http2-settings']);
  * `upgrade`: the head is put back without the offer, and the server takes the connection as a new one.
  */
 export function ignoreOtherUpgrades(http: Server, isForSocket: (path: string) => boolean): void {
+  const noteOwed = owedAnswers(http);
   http.on('upgrade', (request: IncomingMessage, connection: Duplex, rest: Buffer) => {
     if (isForSocket(request.url ?? '')) return;
+    noteOwed(connection);
     connection.unshift(Buffer.concat([headWithoutOffer(request), rest]));
     http.emit('connection', connection);
   });
+}
+
+/**
+ * Has the request whose head is put back answered after those before it on its connection. Node, which takes the
+ * connection as a new one, does not know of them, and would never give it its turn. Call the result before that.
+ */
+function owedAnswers(http: Server): (connection: Duplex) => void {
+  const newest = new WeakMap<Duplex, ServerResponse>();
+  const owed = new WeakMap<Duplex, ServerResponse>();
+  http.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const before = owed.get(socket);
+    owed.delete(socket);
+    newest.set(socket, response);
+    before?.once('close', () => {
+      if (socket.destroyed || response.socket !== null) return;
+      // Node has set the time-out of an idle connection.
+      socket.setTimeout(0);
+      response.assignSocket(socket);
+    });
+  });
+  return (connection) => {
+    const before = newest.get(connection);
+    if (before?.closed === false) owed.set(connection, before);
+  };
 }
 
 function headWithoutOffer(request: IncomingMessage): Buffer {

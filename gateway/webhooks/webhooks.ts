@@ -46,7 +46,7 @@ export function webhooksFor(
     pipeline,
     views,
     hooks,
-    send: timedSend(sender.send, tell),
+    send: timedSend(sender.send, tell, logger),
     clock: asyncScheduler,
     random: Math.random,
     report: (where, error) => {
@@ -64,16 +64,19 @@ export function webhooksFor(
   };
 }
 
-/** Sends, and calls `tell` with how each attempt ended. */
+/** Sends, and calls `tell` with how each attempt ended. Logs why the first one failed: the last may be a day off. */
 const timedSend =
-  (send: WebhookSender['send'], tell: GatewayTelemetry): WebhookSender['send'] =>
+  (send: WebhookSender['send'], tell: GatewayTelemetry, logger: Log): WebhookSender['send'] =>
   (message) =>
     defer(() => {
       const began = performance.now();
       return send(message).pipe(
-        tap(({ tag: outcome }) => {
-          tell({ tag: 'webhookTried', outcome, ms: performance.now() - began });
-          if (outcome !== 'failed' && (message.attempts ?? 0) > 0) tell({ tag: 'webhookEnded', outcome: 'recovered' });
+        tap((outcome) => {
+          const isFirst = (message.attempts ?? 0) === 0;
+          tell({ tag: 'webhookTried', outcome: outcome.tag, ms: performance.now() - began });
+          if (outcome.tag === 'failed' && isFirst)
+            logger.info({ where: 'webhooks' }, `${message.id} is sent again, for a day: ${outcome.reason}`);
+          if (outcome.tag !== 'failed' && !isFirst) tell({ tag: 'webhookEnded', outcome: 'recovered' });
         }),
       );
     });

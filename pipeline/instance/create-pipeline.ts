@@ -38,7 +38,7 @@ import type { JobState } from '../../streams/job/job-state';
 import type { Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
 import { watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 export type { PipelineOptions };
 
@@ -77,7 +77,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     env,
   );
 
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
+  const attempted = skippingErrors('store', report);
   const reads = readsOf({ ...core, local: local.states, sight, clock, attempted });
   const asked = { ...working, reads, run: life.run, limits, timeoutMs: timeoutOf(timeoutMs) };
   const begun = { ...asked, beginnings: beginnings(asked, env) };

@@ -1,10 +1,22 @@
-import { EMPTY, defer, exhaustMap, ignoreElements, interval, merge, startWith, tap, type Observable } from 'rxjs';
+import {
+  EMPTY,
+  catchError,
+  defer,
+  exhaustMap,
+  ignoreElements,
+  interval,
+  merge,
+  startWith,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { Env } from '../env';
-import type { JobStore } from '../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { Change } from '../../streams/board/board';
 import type { Durations } from '../../streams/job/progress/plan/expected';
 import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { remember } from '../../streams/maps/remember';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How often new durations are written, all together, ms. */
 const KEPT_AFTER_MS = 5_000;
@@ -12,6 +24,8 @@ const KEPT_AFTER_MS = 5_000;
 const READ_MS = 300_000;
 /** How many durations are removed from the store after one read, at most; the rest goes after the next reads. */
 const FORGOTTEN = 10_000;
+/** How many entries wait for a store that is away; past that, the oldest are dropped. */
+const UNWRITTEN = 20_000;
 
 /** How long nodes took in earlier runs, shared by all instances on the store. */
 export interface LearnedDurations {
@@ -27,18 +41,33 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   const known = learned();
   const unwritten = new Map<string, string | undefined>();
   const noted = (entries: readonly LearnedEntry[]): void => {
-    for (const [key, text] of entries) unwritten.set(key, text);
+    for (const [key, text] of entries) remember(unwritten, key, text, UNWRITTEN);
   };
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('durations', report), orNothing);
+  const attempted = skippingErrors('durations', report);
   // Entries that exceed the bound here are removed from the store, too (R16): else each instance would store again what
   // another has dropped.
   const taken = (entries: readonly LearnedEntry[]): void => noted(known.take(entries).slice(0, FORGOTTEN));
+  let isAway = false;
+  // Entries that a store which is away did not take wait for the next write, before those that were noted since. An
+  // outage is reported once, not every 5 s.
+  const failed = (entries: readonly LearnedEntry[], error: unknown): Observable<never> => {
+    if (!isAway) report('durations', error);
+    isAway = error instanceof StoreUnavailable;
+    const since = [...unwritten];
+    unwritten.clear();
+    if (isAway) noted(entries);
+    noted(since);
+    return EMPTY;
+  };
   const flush = (): Observable<never> =>
     defer(() => {
       if (unwritten.size === 0) return EMPTY;
       const entries = [...unwritten];
       unwritten.clear();
-      return attempted(store.learn(entries));
+      return store.learn(entries).pipe(
+        tap({ complete: () => (isAway = false) }),
+        catchError((error: unknown) => failed(entries, error)),
+      );
     });
   const read$ = interval(READ_MS, clock).pipe(
     startWith(0),

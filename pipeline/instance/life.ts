@@ -9,6 +9,7 @@ import {
   lastValueFrom,
   map,
   merge,
+  mergeMap,
   of,
   share,
   takeUntil,
@@ -39,12 +40,14 @@ import { jobChanges } from '../../streams/changes/job-changes';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How long `submit` and `cancel` let their caller wait for ComfyUI, ms. */
 const ANSWER_MS = 10_000;
 /** How often due looks and sockets are compared with the clock. Costs no request. */
 const TICK_MS = 250;
+/** How long an end waits for the store before it is told all the same, ms: a store that is away holds up no job (R12). */
+const END_STORED_MS = 1_000;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
 
@@ -138,9 +141,21 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
   };
   const sources = { servers, session$: sessions.opened$, command$, stop$ };
   return jobChanges(sources, board, policy, report).pipe(
+    mergeMap((change) => endStored(change, parts, clock)),
     tap((change) => carryOut(change, parts, call$, env)),
     share(),
   );
+}
+
+/**
+ * An end is told once it is stored, or after `END_STORED_MS`: whoever was told of one, from a process that is killed in
+ * between, would see the job run on at its successor.
+ */
+function endStored(change: Change, { writer, stop$ }: LifeParts, clock: SchedulerLike): Observable<Change> {
+  if (change.tag !== 'state' || !isSettled(change.state)) return of(change);
+  writer.put(change.state);
+  const late$ = merge(timer(END_STORED_MS, clock), stop$);
+  return concat(writer.stored(change.state).pipe(takeUntil(late$)), of(change));
 }
 
 /** Tells watchers, the store and other instances of a change, or starts a job's next run. */
@@ -149,9 +164,6 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
   switch (change.tag) {
     case 'state':
       tell?.(change);
-      // An end goes to the writer first: the board no longer has the job, so a watcher that calls `get` when it is told
-      // of the end would be given the older state that waits to be written.
-      if (isSettled(change.state)) writer.put(change.state);
       local.states.tell(change.state.promptId, change.state);
       if (isSettled(change.state)) {
         local.previews.release(change.state.promptId);
@@ -205,7 +217,7 @@ const fulfilled =
 /** Ends all watching, writes what is unwritten, gives the sessions back, closes store and servers. Never rejects. */
 async function atEnd(parts: LifeParts, { report }: Env): Promise<void> {
   const { servers, sessions, local, pictures, durations, curves, writer, closeStore } = parts;
-  const quietly = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('closing', report), orNothing);
+  const quietly = skippingErrors('closing', report);
   local.states.close();
   local.previews.close();
   const released$ = sessions.release().pipe(timeout(DRAIN_MS));

@@ -1,5 +1,5 @@
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
-import type { UserLimits } from '../submit/beginnings';
+import type { UserLimits } from '../submit/user-limits';
 import type { Telemetry } from '../telemetry/telemetry-event';
 import { harmless } from '../../sinks/harmless';
 import type { JobStore } from '../../sinks/job-store';
@@ -69,6 +69,9 @@ const LIMIT: Kind = {
   wanted: 'a number, or Infinity for no bound',
 };
 
+/** Leaves the type as it is: `Array.isArray` would make a readonly list one of `any`. */
+const isList = (value: unknown): boolean => Array.isArray(value);
+
 /**
  * The options, checked, with the default for each that is absent or `undefined`. Throws a `TypeError` that names the
  * bad one.
@@ -77,7 +80,7 @@ export function checkedOptions(options: PipelineOptions) {
   if (!isRecord(options)) throw new TypeError('a pipeline needs options, an object');
   refuseUnknown(options, KNOWN);
   const { servers, store, report, telemetry, clock = asyncScheduler, random, timeoutMs = bounds.jobMs } = options;
-  if (!Array.isArray(servers)) throw new TypeError('servers must be a list of URLs');
+  if (!isList(servers)) throw new TypeError('servers must be a list of URLs');
   if (servers.length === 0) throw new TypeError('a pipeline needs at least one server');
   if (!isRecord(store) || typeof store.put !== 'function')
     throw new TypeError('store must be a store, such as redisStore(…) or embeddedStore(…) gives');

@@ -27,7 +27,7 @@ import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
-import { graphOfPrompt, type Prompt } from '../../streams/job/workflow';
+import { graphOfPrompt, type Graph, type Prompt } from '../../streams/job/workflow';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 
 export interface PostingParts extends StoppingParts {
@@ -41,7 +41,7 @@ export interface PostingParts extends StoppingParts {
 /** Posting jobs to servers, once or again, and stopping them. */
 export interface Posting {
   /** Posts a new job; `stored`: the store has it, so another instance may take it up. */
-  first(state: JobState, prompt: Prompt, stored: boolean): Observable<BoardEvent>;
+  first(state: JobState, prompt: Prompt, stored: boolean, graph?: () => Graph): Observable<BoardEvent>;
   /** Goes on with a stored job; the instance that had it, or an earlier process, may or may not have posted it. */
   takenUp(job: StoredJob): Observable<BoardEvent>;
   /** Posts a job's next run after `rerunMs`, on a healthy server if there is one; frees its memory if that ran out. */
@@ -79,8 +79,8 @@ class Posts implements Posting {
     this.due$ = merge(overdue$, this.#stopping.again$);
   }
 
-  first(state: JobState, prompt: Prompt, stored: boolean): Observable<BoardEvent> {
-    return this.#opened(state, prompt, { stored, maybePosted: false }).pipe(endingJob(state, this.#env.clock));
+  first(state: JobState, prompt: Prompt, stored: boolean, graph?: () => Graph): Observable<BoardEvent> {
+    return this.#opened(state, prompt, { stored, maybePosted: false }, graph).pipe(endingJob(state, this.#env.clock));
   }
 
   takenUp(job: StoredJob): Observable<BoardEvent> {
@@ -130,9 +130,14 @@ class Posts implements Posting {
     return state.cancelAskedAt === undefined ? of(opened) : concat(of(opened), this.stop(state.promptId));
   }
 
-  #opened(state: JobState, prompt: Prompt, how: Pick<Run, 'stored' | 'maybePosted'>): Observable<BoardEvent> {
+  #opened(
+    state: JobState,
+    prompt: Prompt,
+    how: Pick<Run, 'stored' | 'maybePosted'>,
+    graph = () => graphOfPrompt(prompt),
+  ): Observable<BoardEvent> {
     return concat(
-      defer(() => of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graphOfPrompt(prompt) }) })),
+      defer(() => of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graph() }) })),
       defer(() => {
         const { promptId, attempt, clientId = '', serverUrl, type } = state;
         const run: Run = { promptId, attempt, runId: runIdOf(state), clientId, prompt, ...how };
@@ -155,7 +160,8 @@ class Posts implements Posting {
       writer.keep(promptId, { tag: 'unposted', prompt });
       return of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() });
     });
-    const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report), orNothing) : EMPTY;
+    const freed$ =
+      failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report, at.url), orNothing) : EMPTY;
     const { attempt } = job.state;
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
     return concat(freed$, next$, storedRun(runId, this.#parts, clock), this.#posted(at, run));

@@ -84,7 +84,7 @@ export class Stopping {
     return defer(() => {
       if (at === undefined || this.#stopping >= bounds.stops) return EMPTY;
       this.#stopping += 1;
-      return this.#patiently(defer(() => at.cancel(runId))).pipe(
+      return this.#patiently(this.#told(at, runId)).pipe(
         takeUntil(timer(STOPPING_MS, this.#env.clock)),
         finalize(() => (this.#stopping -= 1)),
       );
@@ -133,7 +133,8 @@ export class Stopping {
     const asked$ = defer(() => {
       const job = board.job(promptId);
       if (job === undefined || !isAtServer(job)) return EMPTY;
-      return choice.of(job.state.serverUrl)?.cancel(runIdOf(job.state)) ?? EMPTY;
+      const at = choice.of(job.state.serverUrl);
+      return at === undefined ? EMPTY : this.#told(at, runIdOf(job.state));
     });
     return this.#patiently(asked$);
   }
@@ -145,9 +146,15 @@ export class Stopping {
     return told(promptId).pipe(filter(isSettled), endWith(undefined));
   }
 
-  /** Retries while the server is away. Any other error is reported, and ends nothing else (R15). */
+  /** Asks the server once to stop a run. Reports any error. */
+  #told(at: ComfyUIServer, runId: string): Observable<never> {
+    const { report } = this.#env;
+    return defer(() => at.cancel(runId)).pipe(reporting('cancel', report, at.url));
+  }
+
+  /** Retries while the server is away. Any other error ends nothing else (R15). */
   #patiently(cancel$: Observable<never>): Observable<never> {
-    const { clock, backoff, report } = this.#env;
-    return cancel$.pipe(reporting('cancel', report), reconnecting({ backoff, clock, isTransient }), orNothing);
+    const { clock, backoff } = this.#env;
+    return cancel$.pipe(reconnecting({ backoff, clock, isTransient }), orNothing);
   }
 }

@@ -20,6 +20,7 @@ import type { Board } from '../../streams/board/board';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { StoreSight } from './store-sight';
 import { neverBackward } from '../../streams/operators/never-backward';
+import type { Attempted } from '../../streams/operators/reporting';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
 
 const PAGE = 50;
@@ -33,8 +34,7 @@ export interface ReadParts {
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly sight: Pick<StoreSight, 'wasAway'>;
-  /** Reports an error of the store, and completes instead. */
-  readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
+  readonly attempted: Attempted;
   readonly clock: SchedulerLike;
 }
 

@@ -40,6 +40,7 @@ export function opening({
       {
         userId: request.userId,
         bytes: 0,
+        nodes: () => 0,
         stateOf: (identity, now) => stateOf(request, identity, now),
         first: (state) => of<BoardEvent>({ tag: 'opened', job: reportedJob(state) }),
       },

@@ -1,28 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { EMPTY, catchError, concatMap, defer, from, map, of, tap, lastValueFrom, type Observable } from 'rxjs';
-import { TooManyJobs, type SubmitOnce } from '../api';
+import { EMPTY, catchError, concatMap, defer, from, map, of, tap, type Observable } from 'rxjs';
+import type { SubmitOnce } from '../api';
 import { isTransient, type Env } from '../env';
 import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { RememberedKeys } from './remembered-keys';
+import { withinLimits, type Beginning, type UserLimits } from './user-limits';
 import type { Reads } from '../reads/reads';
 import type { Transit } from '../sessions/transit';
-import type { JobStore, Usage } from '../../sinks/job-store';
+import type { JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import type { JobState } from '../../streams/job/job-state';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { orNothing, reporting } from '../../streams/operators/reporting';
-
-/** What one user's unsettled jobs may come to. */
-export interface UserLimits {
-  /** How many there may be. */
-  readonly jobs: number;
-  /** Bytes of the workflows stored for them. */
-  readonly bytes: number;
-  /** Nodes of those that one instance watches. */
-  readonly nodes: number;
-}
+import { reporting, skippingErrors } from '../../streams/operators/reporting';
 
 export interface BeginningParts {
   readonly board: BoardView;
@@ -37,15 +28,13 @@ export interface BeginningParts {
 }
 
 /** A job that is to begin. */
-export interface NewJob {
+export interface NewJob extends Pick<Beginning, 'bytes' | 'nodes'> {
   readonly userId: string;
   /**
    * The job's first state. `now` is when it begins: under a caller's key that may be long after the key's first use.
    */
   readonly stateOf: (as: Identity, now: number) => JobState;
   readonly workflow?: StoredWorkflow;
-  /** Bytes of the workflow and its extra data. */
-  readonly bytes: number;
   /** Has the job watched; its first event puts it on the board. `stored`: another instance may take it up. */
   readonly first: (state: JobState, stored: boolean) => Observable<BoardEvent>;
 }
@@ -64,8 +53,8 @@ export interface Beginnings {
 export function beginnings(parts: BeginningParts, env: Env): Beginnings {
   const { reads, transit, store, writer, keys, run } = parts;
   const { clock, report, backoff } = env;
-  const attempted = <T>(work$: Observable<T>): Observable<T> => work$.pipe(reporting('store', report), orNothing);
-  const admitted = perUser(parts, attempted);
+  const attempted = skippingErrors('store', report);
+  const admitted = withinLimits({ ...parts, attempted });
 
   /** Stores the job before it begins, so that no crash loses it; if the store is away it begins unstored (R12). */
   const bestEffort = (state: JobState, workflow: StoredWorkflow | undefined): Observable<boolean> =>
@@ -84,28 +73,32 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
     );
 
   return {
-    begin: ({ userId, bytes, stateOf, workflow, first }, as) =>
-      admitted(userId, bytes, async (counted) => {
+    begin: async ({ userId, bytes, nodes, stateOf, workflow, first }, as) => {
+      const promptId = as?.promptId ?? randomUUID();
+      const over = await admitted({ promptId, userId, bytes, nodes });
+      try {
         const now = clock.now();
-        const state = stateOf(as ?? { promptId: randomUUID(), at: now }, now);
-        const { promptId } = state;
-        if (as !== undefined && transit.has(promptId)) return (await reads.present(promptId)) ?? state;
+        const state = stateOf(as ?? { promptId, at: now }, now);
+        if (as !== undefined && transit.has(promptId)) {
+          over();
+          return (await reads.present(promptId)) ?? state;
+        }
         const stored$ = as === undefined ? bestEffort(state, workflow) : untilStored(state, workflow);
-        // Once stored, the job is in the store's count of the user's jobs: no longer counted here.
-        const begun$ = stored$.pipe(
-          tap(counted),
-          concatMap((isStored) => first(state, isStored)),
-        );
-        await run(begun$.pipe(untilOpened(promptId, transit)));
+        const begun$ = stored$.pipe(concatMap((isStored) => first(state, isStored)));
+        await run(begun$.pipe(untilOpened(promptId, transit, over)));
         return (await reads.present(promptId)) ?? state;
-      }),
+      } catch (error) {
+        over();
+        throw error;
+      }
+    },
     once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), keys, clock, attempted }),
   };
 }
 
-/** Counts a job as being on its way until the board has it. */
+/** Counts a job as being on its way until the board has it; then, or if it does not begin, calls `over`. */
 const untilOpened =
-  (promptId: string, transit: Transit) =>
+  (promptId: string, transit: Transit, over: () => void) =>
   (event$: Observable<BoardEvent>): Observable<BoardEvent> =>
     defer(() => {
       let inside = true;
@@ -113,50 +106,10 @@ const untilOpened =
       const arrived = (): void => {
         if (inside) transit.leave(promptId);
         inside = false;
+        over();
       };
       return event$.pipe(
         concatMap((event, n) => (n === 0 ? from([event]).pipe(tap({ complete: arrived })) : of(event))),
         tap({ finalize: arrived }),
       );
     });
-
-/** Lets a user submit within the limits; jobs that are being submitted at the moment, and their bytes, count too. */
-function perUser(
-  { store, board, limits }: Pick<BeginningParts, 'store' | 'board' | 'limits'>,
-  attempted: <T>(work$: Observable<T>) => Observable<T>,
-) {
-  const submitting = new Map<string, Usage>();
-  const underWay = (userId: string): Usage => submitting.get(userId) ?? { jobs: 0, bytes: 0 };
-  const count = (userId: string, jobs: 1 | -1, bytes: number): void => {
-    const before = underWay(userId);
-    const after = { jobs: before.jobs + jobs, bytes: before.bytes + jobs * bytes };
-    if (after.jobs === 0) submitting.delete(userId);
-    else submitting.set(userId, after);
-  };
-  return async (
-    userId: string,
-    bytes: number,
-    submit: (counted: () => void) => Promise<JobState>,
-  ): Promise<JobState> => {
-    const before = underWay(userId);
-    count(userId, 1, bytes);
-    let counts = true;
-    const counted = (): void => {
-      if (counts) count(userId, -1, bytes);
-      counts = false;
-    };
-    try {
-      const here = { jobs: board.countOfUser(userId), bytes: 0 };
-      const usage = await lastValueFrom(attempted(store.usage(userId)), { defaultValue: here });
-      if (usage.jobs + before.jobs >= limits.jobs) throw new TooManyJobs('unsettled jobs', limits.jobs);
-      if (board.nodesOfUser(userId) >= limits.nodes)
-        throw new TooManyJobs('nodes in the workflows of unsettled jobs', limits.nodes);
-      const others = usage.bytes + before.bytes;
-      // A user's only workflow may exceed the limit: it is as large as a request's body may be.
-      if (others > 0 && others + bytes > limits.bytes) throw new TooManyJobs('bytes of stored workflows', limits.bytes);
-      return await submit(counted);
-    } finally {
-      counted();
-    }
-  };
-}

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { firstValueFrom, type Observable, type SchedulerLike } from 'rxjs';
+import { firstValueFrom, type SchedulerLike } from 'rxjs';
 import { KeyReused, KeySpent, type SubmitOnce } from '../api';
 import { STATE_TTL_S, type JobStore } from '../../sinks/job-store';
 import type { RememberedKeys } from './remembered-keys';
 import { decodeReservation, type Reservation } from './reservation.codec';
 import type { JobState } from '../../streams/job/job-state';
+import type { Attempted } from '../../streams/operators/reporting';
 
 /**
  * For 7,000 s after a key's first use, "no state stored" proves that the job was never stored: a state lives 7,200 s.
@@ -18,7 +19,7 @@ export interface OnceParts {
   /** The reservations of jobs that live here, in case the store has lost them. */
   readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly clock: SchedulerLike;
-  readonly attempted: <T>(work$: Observable<T>) => Observable<T>;
+  readonly attempted: Attempted;
 }
 
 /** The id and start time of the job: the same for every caller of one key, so that only one first state is stored. */

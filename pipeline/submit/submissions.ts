@@ -6,9 +6,10 @@ import type { Posting } from '../posting/posting';
 import { promptOf } from './prompt';
 import { checkedSubmission } from './request';
 import { whenReady, type Sessions } from '../sessions/sessions';
+import { bytesOfPrompt } from '../../sinks/codecs/stored-workflow.codec';
 import type { BoardView } from '../../streams/board/board';
 import { queuedState } from '../../streams/job/job';
-import type { Prompt } from '../../streams/job/workflow';
+import { graphOfPrompt, type Graph, type Prompt } from '../../streams/job/workflow';
 import type { JobState, RetryPolicy } from '../../streams/job/job-state';
 
 export interface SubmissionParts {
@@ -40,14 +41,16 @@ export function submissions(parts: SubmissionParts): (request: SubmitRequest) =>
 
   function submitAs(request: SubmitRequest, prompt: Prompt, as?: Identity): Promise<JobState> {
     const { url } = choice.asked(request.server, request.type);
-    const { workflow, extraData = '' } = prompt;
+    let graph: Graph | undefined;
+    const graphOnce = (): Graph => (graph ??= graphOfPrompt(prompt));
     return beginnings.begin(
       {
         userId: request.userId,
-        bytes: workflow.length + extraData.length,
+        bytes: bytesOfPrompt(prompt),
+        nodes: () => graphOnce().size,
         workflow: { tag: 'unposted', prompt },
         stateOf: (identity, now) => firstState(request, url, identity, now),
-        first: (state, isStored) => posting.first(state, prompt, isStored),
+        first: (state, isStored) => posting.first(state, prompt, isStored, graphOnce),
       },
       as,
     );

@@ -25,6 +25,10 @@ export interface StoredWorkflow {
   readonly prompt: Prompt;
 }
 
+/** Bytes of a workflow and its extra data as text, as they count for their user: those before they are packed. */
+export const bytesOfPrompt = ({ workflow, extraData = '' }: Prompt): number =>
+  Buffer.byteLength(workflow) + Buffer.byteLength(extraData);
+
 /** What is stored of a workflow once ComfyUI took it: all of it if the job may run again, else its outline. */
 export const oncePosted = (prompt: Prompt, mayRunAgain: boolean): StoredWorkflow =>
   mayRunAgain ? { tag: 'whole', prompt } : { tag: 'outline', prompt: outlineOf(prompt) };
@@ -99,6 +103,12 @@ async function deflated(pieces: Iterable<string>): Promise<string> {
   base64.push(rest.toString('base64'));
   return base64.join('');
 }
+
+/** `bytesOfPrompt` of a text of `packedWorkflow`. A packed one counts as it is: to unpack it takes longer. */
+export const bytesOfPacked = (text: string): number => {
+  const stored = text.startsWith(PACKED) ? undefined : decodeStoredWorkflow(text);
+  return stored === undefined ? Buffer.byteLength(text) : bytesOfPrompt(stored.prompt);
+};
 
 /** Decodes a text of `packedWorkflow`; `undefined` if it is none, or unpacks to more than 2 × `bounds.promptBytes`. */
 export function unpackedWorkflow(text: string): Observable<StoredWorkflow | undefined> {

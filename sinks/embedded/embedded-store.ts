@@ -16,12 +16,13 @@ import {
 import type { JobState } from '../../streams/job/job-state';
 import { watchers } from '../../streams/operators/keyed-watchers';
 import type { Report } from '../../streams/operators/reporting';
+import { checkOptions } from '../../streams/options';
 import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { embeddedHooks } from './embedded-webhook-queue';
 import { expired } from './file/expiry';
 import { claimFile } from './file/file-claim';
-import { lastingFolder, temporaryFolder } from './file/folder';
+import { lastingFolder, temporaryFolder, type Folder } from './file/folder';
 import { lmdbFile } from './file/lmdb-file';
 import { embeddedIndex } from './listing/embedded-index';
 import { embeddedListing } from './listing/embedded-listing';
@@ -55,14 +56,30 @@ export type EmbeddedStoreOptions = {
     }
 );
 
+const KNOWN: Readonly<Record<keyof EmbeddedStoreOptions, true>> = {
+  clock: true,
+  report: true,
+  directory: true,
+  temporary: true,
+};
+
+function folderOf({ temporary, directory }: EmbeddedStoreOptions): Folder {
+  if (temporary === true) return temporaryFolder();
+  if (typeof (directory as unknown) !== 'string' || directory === '')
+    throw new TypeError('embeddedStore’s directory must be the path of a folder, or temporary true');
+  return lastingFolder(directory);
+}
+
 /**
  * States in a file, for one process without Redis. What was stored outlives `kill -9`. Throws `StoreUnavailable` if the
- * file cannot be opened, or another process has it.
+ * file cannot be opened, or another process has it, and a `TypeError` that names an option that is unknown or cannot be
+ * taken.
  */
 export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
+  checkOptions('embeddedStore', options, KNOWN);
   const { clock = asyncScheduler } = options;
   const report = harmless('report', options.report);
-  const folder = options.temporary === true ? temporaryFolder() : lastingFolder(options.directory);
+  const folder = folderOf(options);
   const file = lmdbFile(folder.path, folder.isTemporary);
   const claim = claimFile(file, folder.path, report);
   folder.opened();
@@ -88,7 +105,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
   return {
     leases: singleProcessLeases(() => listing.live(), claim.kept),
     mayHaveLost$: NEVER,
-    hooks: embeddedHooks(file, clock),
+    hooks: embeddedHooks(file, clock, report),
     ...listing,
     ...embeddedFiles(file, clock),
     ...embeddedReservations(file, clock),

@@ -1,4 +1,7 @@
-import { defer, ignoreElements, map, mergeMap, NEVER, reduce, type Observable, type SchedulerLike } from 'rxjs';
+import { concat, defer, EMPTY, ignoreElements, NEVER, tap, type Observable, type SchedulerLike } from 'rxjs';
+import { dueTimes, type DueTimes } from '../../streams/board/due-times';
+import type { Report } from '../../streams/operators/reporting';
+import { toldOnce } from '../codecs/told-once';
 import { HOOK_DONE_S, HOOK_S, type Hook, type Hooks } from '../webhook-queue';
 import { lasting } from './file/expiry';
 import type { Entry, LmdbFile, Txn } from './file/lmdb-file';
@@ -9,27 +12,39 @@ const PREFIX = 'hook:';
  * A hook as stored: when it is due; until when `hurry` has no effect, as it is claimed or rests; and its text, `null`
  * once it is done. Times in ms since 1970.
  */
-type Kept = readonly [dueAt: number, stillUntil: number, text: string | null];
+type Timed = readonly [dueAt: number, stillUntil: number, text: string | null];
 
-const keptIn = ({ text }: Entry): Kept => JSON.parse(text) as Kept;
+/** Another program wrote over a hook. */
+class UnreadableHook extends Error {
+  override readonly name = 'UnreadableHook';
+  constructor(readonly key: string) {
+    super(`${key} holds no webhook`);
+  }
+}
 
-/** Hooks in a file. */
+/**
+ * Hooks in a file. When each is due is kept in memory too, as this process alone has the file: the first claim reads all
+ * hooks, and each further one those that are due (R17).
+ */
 class EmbeddedHooks implements Hooks {
   readonly mayHaveLost$ = NEVER;
   readonly #file: LmdbFile;
   readonly #clock: SchedulerLike;
+  readonly #due: DueTimes = dueTimes();
+  readonly #tellOnce: (unreadable: UnreadableHook) => void;
+  /** Whether `#due` has all hooks that wait. Not after a write failed: then it may differ from the file. */
+  #knowsAll = false;
 
-  constructor(file: LmdbFile, clock: SchedulerLike) {
+  constructor(file: LmdbFile, clock: SchedulerLike, report: Report) {
     this.#file = file;
     this.#clock = clock;
+    this.#tellOnce = toldOnce('embedded webhook', report);
   }
 
   add({ promptId, text }: Hook, inMs: number): Observable<never> {
-    return this.#file
-      .transact((txn) => {
-        if (this.#read(txn, promptId) === undefined) this.#write(txn, promptId, [this.#clock.now() + inMs, 0, text]);
-      })
-      .pipe(ignoreElements());
+    return this.#transact((txn) => {
+      if (this.#read(txn, promptId) === undefined) this.#write(txn, promptId, [this.#clock.now() + inMs, 0, text]);
+    }).pipe(ignoreElements());
   }
 
   hurry(promptId: string): Observable<never> {
@@ -41,14 +56,19 @@ class EmbeddedHooks implements Hooks {
   }
 
   claim(most: number, forMs: number): Observable<readonly Hook[]> {
-    return defer(() => this.#file.batches(PREFIX)).pipe(
-      map((entries) => this.#due(entries)),
-      reduce((all: readonly string[], some) => [...all, ...some], []),
-      mergeMap((ids) =>
-        this.#file.transact((txn) =>
-          ids.slice(0, most).flatMap((promptId) => this.#claimed(txn, promptId, this.#clock.now() + forMs)),
-        ),
-      ),
+    const claimed$ = this.#transact((txn) => {
+      const now = this.#clock.now();
+      const claimed: Hook[] = [];
+      for (const promptId of this.#due.until(now)) {
+        if (claimed.length >= most) break;
+        const hook = this.#claimed(txn, promptId, now + forMs);
+        if (hook !== undefined) claimed.push(hook);
+      }
+      return claimed;
+    });
+    return concat(
+      defer(() => (this.#knowsAll ? EMPTY : this.#found())),
+      claimed$,
     );
   }
 
@@ -64,47 +84,83 @@ class EmbeddedHooks implements Hooks {
   }
 
   done(promptId: string): Observable<never> {
-    return this.#file.transact((txn) => this.#write(txn, promptId, [0, 0, null], HOOK_DONE_S)).pipe(ignoreElements());
+    return this.#transact((txn) => this.#write(txn, promptId, [0, 0, null], HOOK_DONE_S)).pipe(ignoreElements());
   }
 
-  #read(txn: Pick<Txn, 'read'>, promptId: string): Kept | undefined {
-    const entry = txn.read(keyOf(promptId));
-    return entry === undefined || entry.until <= this.#clock.now() ? undefined : keptIn(entry);
+  #transact<T>(work: (txn: Txn) => T): Observable<T> {
+    return this.#file.transact(work).pipe(tap({ error: () => (this.#knowsAll = false) }));
   }
 
-  #write(txn: Txn, promptId: string, kept: Kept, seconds = HOOK_S): void {
-    lasting(txn, { key: keyOf(promptId), text: JSON.stringify(kept), until: this.#clock.now() + seconds * 1000 });
+  /** Notes when each hook is due, as this process wrote it last. */
+  #found(): Observable<never> {
+    this.#knowsAll = true;
+    return this.#file.batches(PREFIX).pipe(
+      tap({
+        next: (entries) => entries.forEach(({ key }) => this.#note(key.slice(PREFIX.length))),
+        error: () => (this.#knowsAll = false),
+      }),
+      ignoreElements(),
+    );
+  }
+
+  #note(promptId: string, timed = this.#read(this.#file, promptId)): void {
+    if (timed === undefined || timed[2] === null) this.#due.delete(promptId);
+    else this.#due.set(promptId, timed[0]);
+  }
+
+  /** The hook, unless it has expired or cannot be read. */
+  #read(from: Pick<Txn, 'read'>, promptId: string): Timed | undefined {
+    const entry = from.read(keyOf(promptId));
+    if (entry === undefined || entry.until <= this.#clock.now()) return undefined;
+    const timed = timedIn(entry);
+    if (timed === undefined) this.#tellOnce(new UnreadableHook(entry.key));
+    return timed;
+  }
+
+  #write(txn: Txn, promptId: string, timed: Timed, seconds = HOOK_S): void {
+    lasting(txn, { key: keyOf(promptId), text: JSON.stringify(timed), until: this.#clock.now() + seconds * 1000 });
+    this.#note(promptId, timed);
   }
 
   /** Rewrites a hook that is not done. */
-  #change(promptId: string, next: (kept: Kept) => Kept): Observable<never> {
-    return this.#file
-      .transact((txn) => {
-        const kept = this.#read(txn, promptId);
-        if (typeof kept?.[2] === 'string') this.#write(txn, promptId, next(kept));
-      })
-      .pipe(ignoreElements());
+  #change(promptId: string, next: (timed: Timed) => Timed): Observable<never> {
+    return this.#transact((txn) => {
+      const timed = this.#read(txn, promptId);
+      if (typeof timed?.[2] === 'string') this.#write(txn, promptId, next(timed));
+    }).pipe(ignoreElements());
   }
 
-  #due(entries: readonly Entry[]): readonly string[] {
-    const now = this.#clock.now();
-    return entries
-      .filter((entry) => entry.until > now && isDue(keptIn(entry), now))
-      .map(({ key }) => key.slice(PREFIX.length));
-  }
-
-  #claimed(txn: Txn, promptId: string, until: number): readonly Hook[] {
-    const kept = this.#read(txn, promptId);
-    if (kept === undefined || !isDue(kept, this.#clock.now())) return [];
-    this.#write(txn, promptId, [until, until, kept[2]]);
-    return [{ promptId, text: kept[2] }];
+  #claimed(txn: Txn, promptId: string, until: number): Hook | undefined {
+    const timed = this.#read(txn, promptId);
+    if (timed === undefined || !isDue(timed, this.#clock.now())) {
+      this.#note(promptId, timed);
+      return undefined;
+    }
+    this.#write(txn, promptId, [until, until, timed[2]]);
+    return { promptId, text: timed[2] };
   }
 }
 
 /** The hooks of a store in a file. */
-export const embeddedHooks = (file: LmdbFile, clock: SchedulerLike): Hooks => new EmbeddedHooks(file, clock);
+export const embeddedHooks = (file: LmdbFile, clock: SchedulerLike, report: Report): Hooks =>
+  new EmbeddedHooks(file, clock, report);
 
 const keyOf = (promptId: string): string => PREFIX + promptId;
 
-const isDue = (kept: Kept, now: number): kept is readonly [number, number, string] =>
-  kept[2] !== null && kept[0] <= now;
+const isDue = (timed: Timed, now: number): timed is readonly [number, number, string] =>
+  timed[2] !== null && timed[0] <= now;
+
+function timedIn({ text }: Entry): Timed | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return isTimed(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isTimed = (json: unknown): json is Timed =>
+  Array.isArray(json) &&
+  typeof json[0] === 'number' &&
+  typeof json[1] === 'number' &&
+  (json[2] === null || typeof json[2] === 'string');

@@ -1,6 +1,6 @@
 import { catchError, map, merge, of, Subject } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
-import { MOST_TIMER_MS } from '../../streams/options';
+import { checkOptions, MOST_TIMER_MS } from '../../streams/options';
 import { harmless } from '../harmless';
 import type { JobStore } from '../job-store';
 import { redisListener } from './connection/listener';
@@ -36,21 +36,26 @@ export interface RedisStoreOptions {
   readonly commandTimeoutMs?: number;
 }
 
+const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
+  url: true,
+  report: true,
+  leaseTtlMs: true,
+  commandTimeoutMs: true,
+};
+
 /**
  * States in Redis 7 or newer, shared by all instances: `comfyui:job:<promptId>` is a JSON string that lives for 7200 s
  * after its last write. Connects at once and reconnects by itself; calls meanwhile error with `StoreUnavailable`.
- * Throws `InvalidRedisUrl`, or a `TypeError` if a time is not a number of ms above 0 and of 24 days at most.
+ * Throws `InvalidRedisUrl`, or a `TypeError` that names an option that is unknown or cannot be taken: times are ms above
+ * 0, 24 days at most.
  */
-export function redisStore({
-  url,
-  report: given,
-  leaseTtlMs = LEASE_TTL_MS,
-  commandTimeoutMs = COMMAND_TIMEOUT_MS,
-}: RedisStoreOptions): JobStore {
+export function redisStore(options: RedisStoreOptions): JobStore {
+  checkOptions('redisStore', options, KNOWN);
+  const { url, leaseTtlMs = LEASE_TTL_MS, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
   for (const [name, ms] of Object.entries<unknown>({ leaseTtlMs, commandTimeoutMs }))
     if (!(typeof ms === 'number' && ms > 0 && ms <= MOST_TIMER_MS))
       throw new TypeError(`${name} must be a number of ms, more than 0 and 24 days at most`);
-  const report = harmless('report', given);
+  const report = harmless('report', options.report);
   const nodes = redisNodes(url, commandTimeoutMs, report);
   const { redis, ask } = nodes;
   const listener = redisListener(nodes, report);

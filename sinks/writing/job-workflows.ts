@@ -61,6 +61,14 @@ export class JobWorkflows {
     else if (workflow !== undefined) this.#keep(promptId, workflow);
   }
 
+  /** Call when a settled state is given up as unstorable: nobody asks for its workflow again. */
+  drop(promptId: string): void {
+    this.#waiting.delete(promptId);
+    this.#rescued.delete(promptId);
+    this.#doubtedSince.delete(promptId);
+    this.#forget(promptId);
+  }
+
   #keep(promptId: string, workflow: StoredWorkflow): void {
     this.#forget(promptId);
     if (workflow.tag === 'outline') return;

@@ -21,7 +21,7 @@ import {
 import { bounds } from '../../streams/bounds';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
 import { conflateMapBy } from '../../streams/operators/conflate-map-by';
-import { isNewer, type JobState } from '../../streams/job/job-state';
+import { isNewer, isSettled, type JobState } from '../../streams/job/job-state';
 import { throttleBy } from '../../streams/operators/throttle-by';
 import type { Report } from '../../streams/operators/reporting';
 import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
@@ -115,10 +115,8 @@ class QueuedWrites implements WriteBehind {
       if (waiting === undefined || this.#known.has(state) || this.#failing) return EMPTY;
       const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
       const done$ = this.#tried$.pipe(filter(isDone), take(1));
-      return merge(
-        done$,
-        defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY)),
-      );
+      const hurried$ = defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY));
+      return merge(done$, hurried$);
     }).pipe(ignoreElements());
   }
 
@@ -200,6 +198,8 @@ class QueuedWrites implements WriteBehind {
         // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
         this.#report('write-behind', error);
         this.#unwritten.tried(state);
+        // Until the job settles it may run again, here, with what waits.
+        if (isSettled(state)) this.#workflows.drop(state.promptId);
         done();
       };
       const told$ = this.#putting(state).pipe(tap((outcome) => this.#tell(state, outcome)));

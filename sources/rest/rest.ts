@@ -30,7 +30,7 @@ export class NoAnswer extends Error {
     message: string,
     /** Whether the request may have reached ComfyUI all the same. */
     readonly maybeSent: boolean,
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(message, options);
   }

@@ -13,7 +13,7 @@ const MAX_KINDS = 64;
  */
 export function throttledReport(report: Report, clock: SchedulerLike): Report {
   const kinds = new Map<string, { readonly at: number; readonly leftOut: number }>();
-  return (where, error) => {
+  return (where, error, ...about) => {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     const known = `${where} ${name} ${message}`.slice(0, 300);
     const now = clock.now();
@@ -26,7 +26,7 @@ export function throttledReport(report: Report, clock: SchedulerLike): Report {
       return;
     }
     kinds.set(kind, { at: now, leftOut: 0 });
-    report(where, last === undefined || last.leftOut === 0 ? error : withCount(error, last.leftOut));
+    report(where, last === undefined || last.leftOut === 0 ? error : withCount(error, last.leftOut), ...about);
   };
 }
 

@@ -1,7 +1,7 @@
 import { advance } from '../job/advance/advance';
 import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
 import { isAtServer, isThere, runOfJob, type Job } from '../job/job';
-import { runIdOf } from '../job/job-state';
+import { countedDown, runIdOf } from '../job/job-state';
 import { isRunId } from '../job/run-id';
 import { barTickMs, isDue } from '../job/progress/bar';
 import type { RunClock } from '../job/progress/run-clock';
@@ -14,7 +14,7 @@ import { measuredRun, restated, silenced, spoken } from './job-updates';
 import type { LiveJobs } from './live-jobs';
 import type { ServerQueues } from './queue/server-queues';
 import { StartTimes } from './queue/start-times';
-import { countedDown, withStart } from './queue/start/told-start';
+import { withStart } from './queue/start/told-start';
 import type { SessionWatches } from './session-watch';
 
 interface Parts {
@@ -197,4 +197,4 @@ const MOVED_AT_ONCE = 25;
 const toldAgain = (job: Job, before: Job, at: number): Job =>
   job.state === before.state || before.state.status !== 'queued' || job.state.etaMs === undefined
     ? job
-    : withStart(countedDown(before, at), job, before, at);
+    : withStart(countedDown(before.state, at), job, before, at);

@@ -98,7 +98,7 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
       const jobs = board.due(server.url, clock.now());
       return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, policy, report);
     }),
-    reporting('look', report),
+    reporting('look', report, server.url),
     reconnecting({ backoff: look, clock, isTransient }),
   );
 }
@@ -121,7 +121,7 @@ function lookAlone(
     catchError((error: unknown) => {
       if (isTransient(error)) throw error;
       // Reported here, as no job may break by itself.
-      report('look', error);
+      report('look', error, server.url);
       return from(jobs).pipe(concatMap(alone));
     }),
   );

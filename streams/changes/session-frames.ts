@@ -92,7 +92,9 @@ export function sessionFrames(
   );
   const retried = { backoff: reconnect, clock, isTransient, wake$: answersAgain$ };
   return concat(
-    concat(inherited$, socket$.pipe(reporting('socket', report), reconnecting(retried))).pipe(takeUntil(closed$)),
+    concat(inherited$, socket$.pipe(reporting('socket', report, serverUrl), reconnecting(retried))).pipe(
+      takeUntil(closed$),
+    ),
     of<BoardEvent>({ tag: 'sessionOver', clientId }),
   );
 }

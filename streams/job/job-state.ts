@@ -179,3 +179,7 @@ export const isNewer = (a: Position, b: Position): boolean => (a.epoch !== b.epo
 
 /** A state's place among all states of its job. */
 export type Position = Pick<JobState, 'epoch' | 'seq'>;
+
+/** The last `etaMs` of a job, less the time since it was told, ms. */
+export const countedDown = ({ etaMs, updatedAt }: JobState, at: number): number | undefined =>
+  etaMs === undefined ? undefined : Math.max(0, etaMs - Math.max(0, at - updatedAt));

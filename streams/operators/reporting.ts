@@ -1,11 +1,25 @@
 import { EMPTY, catchError, tap, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
 
-/** Takes every error that ends nothing; `where` names the part that met it, in one or two words. */
-export type Report = (where: string, error: unknown) => void;
+/**
+ * Takes every error that ends nothing; `where` names the part that met it, in one or two words, and `serverUrl` the
+ * ComfyUI that it is about, without a login, if it is about one.
+ */
+export type Report = (where: string, error: unknown, serverUrl?: string) => void;
 
-/** Calls `report(where, error)` when the source errors, and passes the error on unchanged. */
-export const reporting = <T>(where: string, report: Report): MonoTypeOperatorFunction<T> =>
-  tap({ error: (error: unknown) => report(where, error) });
+/** Calls `report` when the source errors, and passes the error on unchanged. */
+export const reporting = <T>(where: string, report: Report, serverUrl?: string): MonoTypeOperatorFunction<T> =>
+  tap({
+    error: (error: unknown) => (serverUrl === undefined ? report(where, error) : report(where, error, serverUrl)),
+  });
+
+/** For work of which nothing hangs on its success: reports an error, and completes instead. */
+export type Attempted = <T>(work$: Observable<T>) => Observable<T>;
+
+/** The same, with where the error is said to have been met. */
+export const skippingErrors =
+  (where: string, report: Report): Attempted =>
+  (work$) =>
+    work$.pipe(reporting(where, report), orNothing);
 
 /** Completes where the source errors. Use it after `reporting`, unless another part reports the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

@@ -98,7 +98,8 @@ function ofOutputs(value: unknown): string | undefined {
   return unless(!value.some(hasCredentials), 'must hold no URL with a user or password in it');
 }
 
-const hasCredentials = (text: string): boolean => /^https?:\/\/[^/?#]*@/i.test(text);
+/** Browsers take any number of slashes before the host, and backslashes for them. */
+const hasCredentials = (text: string): boolean => /^https?:[/\\]*[^/\\?#]*@/i.test(text);
 
 function ofFailure(value: unknown): string | undefined {
   if (!isRecord(value)) return 'must be an object with a message';

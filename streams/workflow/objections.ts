@@ -37,6 +37,7 @@ function parsed(text: string): E.Either<string, unknown> {
 /** Why a value is no workflow at all; names common mistakes and their remedy. */
 function objectionToShape(value: unknown): string | undefined {
   if (!isRecord(value)) return WANTED;
+  if (value instanceof Uint8Array) return 'is the bytes of a file; give its text, as readFile(file, "utf8") does';
   if (Array.isArray(value['nodes'])) return `is in the UI format; ${EXPORT}`;
   if (isRecord(value['prompt']) && !('class_type' in value['prompt'])) {
     return 'is a whole body for ComfyUI’s /prompt; send what is under its "prompt"';

@@ -56,7 +56,7 @@ onEach('a job of a pod client is heard as it runs, through dropped sockets too',
   server.dropSockets('clean');
   await until(() => ends.length > 0);
   expect(ends).toMatchObject([{ promptId, status: 'completed' }]);
-  expectWarned('socket: closed with code 1001');
+  expectWarned('closed with code 1001');
   expectRising(progress);
   expectOnce(server);
 });

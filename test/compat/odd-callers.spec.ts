@@ -1,4 +1,4 @@
-import { ComfyUIErrorHandlerService, ComfyUIWebSocketClient } from '../../compat';
+import { ComfyUIErrorHandlerService, ComfyUIPodClient, ComfyUIWebSocketClient } from '../../compat';
 import { start, stopAll } from '../support/comfyui/client/comfyui-client';
 import { steps, twoOutputs } from '../support/comfyui/workflows';
 import { aPod, closeAll, connected } from './support';
@@ -32,4 +32,11 @@ test('a timeout without an end is none, and one that is no number is refused', a
   expect(() => aPod(server.url, { timeout: unset })).toThrow('timeout must be a number, not negative');
   expect(() => new ComfyUIWebSocketClient({ connectionTimeout: unset })).toThrow('connectionTimeout must be a number');
   expect(() => new ComfyUIErrorHandlerService({ maxRetries: unset })).toThrow('maxRetries must be a number');
+});
+
+test('a setting that is unset in place of the URL is told', () => {
+  const baseUrl = process.env['NO_SUCH_SETTING'] as string;
+  expect(() => new ComfyUIPodClient({ baseUrl })).toThrow(
+    'baseUrl must be the URL of a ComfyUI: http://127.0.0.1:8188',
+  );
 });

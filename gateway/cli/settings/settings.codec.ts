@@ -9,7 +9,9 @@ import { pathPrefix } from '../../http/base-path';
 import { namesFile, serversIn, type DescribedServer } from './servers-file.codec';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
-const SERVERS_WANTED = 'must be one or more http:// or https:// URLs, separated by commas, or a JSON file of servers';
+const SERVERS_WANTED =
+  'must be one or more http:// or https:// URLs without a query, such as http://127.0.0.1:8188, separated by commas, ' +
+  'or a JSON file of servers';
 
 /** Text that holds more than spaces. */
 export const Words = setting('Words', (text) => (text.trim() === '' ? E.left('must not be blank') : E.right(text)));

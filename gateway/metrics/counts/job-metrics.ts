@@ -93,5 +93,5 @@ function liveGauges(registry: Registry, labels: Labels, live: ReadonlyMap<string
 const isTakenUp = ({ epoch, startedAt }: JobState): boolean => epoch !== startedAt;
 
 const LOST: ReadonlySet<string> = new Set(['lost', 'missing_output', 'internal_error']);
-/** The failures after which a job is run again. */
+/** The failures of a job whose runs are used up. `unreachable` is among them: its server is away, and no run follows. */
 const REPEATED: ReadonlySet<string> = new Set(['lost', 'out_of_memory', 'unreachable']);

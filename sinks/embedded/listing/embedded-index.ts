@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
-import { newestFirst, STANDINGS, type JobTotals, type Position } from '../../listing/job-page';
+import type { Usage } from '../../job-store';
+import { newestFirst, STANDINGS, UNSETTLED, type JobTotals, type Position } from '../../listing/job-page';
 import { LAST, type Entry, type LmdbFile, type Txn } from '../file/lmdb-file';
 
 /** Prefix of all keys of the index, and of no others. */
@@ -48,7 +49,8 @@ export interface EmbeddedIndex {
   /** The newest positions after `after`, at most `most`. */
   entries(query: EntriesQuery): readonly Position[];
   totals(userId?: string): JobTotals;
-  bytes(userId: string): number;
+  /** See `JobStore.usage`. */
+  usage(userId: string, besides: readonly string[]): Usage;
   watched(clientId: string, most: number, after?: string): readonly string[];
 }
 
@@ -102,13 +104,25 @@ export function embeddedIndex(file: LmdbFile): EmbeddedIndex {
       const each = STANDINGS.map((standing) => [standing, counted(file, countKey(owner, standing))]);
       return Object.fromEntries(each) as JobTotals;
     },
-    bytes: (userId) => counted(file, bytesKey(ownerOf(userId))),
+    usage: (userId, besides) => usageIn(file, userId, besides),
     watched: (clientId, most, after = '') => {
       const prefix = watchedKey(clientId);
       return file
         .range({ after: `${prefix}${after}`, before: `${prefix}${LAST}`, most })
         .map(({ key }) => key.slice(prefix.length));
     },
+  };
+}
+
+function usageIn(file: LmdbFile, userId: string, besides: readonly string[]): Usage {
+  const owner = ownerOf(userId);
+  const counts = UNSETTLED.map((standing) => counted(file, countKey(owner, standing)));
+  const left = besides
+    .map((promptId) => filedIn(file.read(filedKey(promptId))))
+    .filter((filed) => filed?.userId === userId && UNSETTLED.includes(filed.status));
+  return {
+    jobs: counts.reduce((sum, count) => sum + count, -left.length),
+    bytes: left.reduce((sum, filed) => sum - (filed?.bytes ?? 0), counted(file, bytesKey(owner))),
   };
 }
 

@@ -69,11 +69,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
           isKnown,
         ).pipe(filter((state) => (sessionOf(state) ?? '') === clientId)),
       ),
-    usage: (userId) =>
-      defer(() => {
-        const { queued, processing } = index.totals(userId);
-        return of({ jobs: queued + processing, bytes: index.bytes(userId) });
-      }),
+    usage: (userId, besides = []) => defer(() => of(index.usage(userId, besides))),
   };
 }
 

@@ -13,7 +13,14 @@ import {
   type PutOutcome,
   type UnreadableState,
 } from '../../job-store';
-import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
+import {
+  bytesOfPacked,
+  bytesOfPrompt,
+  KEPT_S,
+  packedWorkflow,
+  unpackedWorkflow,
+  type StoredWorkflow,
+} from '../../codecs/stored-workflow.codec';
 import { alive, lasting } from '../file/expiry';
 import { CLAIM_PREFIX } from '../file/file-claim';
 import type { LmdbFile, Txn } from '../file/lmdb-file';
@@ -28,6 +35,12 @@ interface Written {
   readonly outcome: PutOutcome;
   readonly isNews: boolean;
   readonly foreign?: UnreadableState;
+}
+
+/** A workflow as it is stored, and its bytes before it was packed. */
+interface Given {
+  readonly text: string;
+  readonly bytes: number;
 }
 
 export interface EmbeddedStatesParts {
@@ -60,9 +73,11 @@ export class EmbeddedStates {
     return defer(() => {
       assertStorable(state.promptId);
       const text = JSON.stringify(state);
-      const written = (kept?: string): Observable<Written> =>
-        this.#file.transact((txn) => this.#write(txn, state, text, kept));
-      return workflow === undefined || isSettled(state) ? written() : packedWorkflow(workflow).pipe(concatMap(written));
+      const written = (given?: Given): Observable<Written> =>
+        this.#file.transact((txn) => this.#write(txn, state, text, given));
+      if (workflow === undefined || isSettled(state)) return written();
+      const bytes = bytesOfPrompt(workflow.prompt);
+      return packedWorkflow(workflow).pipe(concatMap((kept) => written({ text: kept, bytes })));
     }).pipe(
       tap(({ isNews, foreign }) => {
         if (foreign !== undefined) this.#report('embedded put', foreign);
@@ -111,7 +126,7 @@ export class EmbeddedStates {
       removeFiles(txn, key.slice(FILES_PREFIX.length));
   }
 
-  #write(txn: Txn, state: JobState, text: string, workflow: string | undefined): Written {
+  #write(txn: Txn, state: JobState, text: string, workflow: Given | undefined): Written {
     const key = jobKey(state.promptId);
     const entry = alive(txn, key, this.#clock);
     const isNews = entry?.text !== text;
@@ -121,11 +136,13 @@ export class EmbeddedStates {
     // The workflow outlives the state, so that a late write finds it, and is renewed while its job is written. It may
     // have megabytes, so it is read for that once an hour only.
     const isDue = entry === undefined || hourOf(entry.until - STATE_TTL_S * 1000) !== hourOf(this.#clock.now());
-    const given = workflow ?? (isDue ? alive(txn, workflowKey(state.promptId), this.#clock)?.text : undefined);
+    const kept = workflow?.text ?? (isDue ? alive(txn, workflowKey(state.promptId), this.#clock)?.text : undefined);
+    // The index knows the bytes of a workflow that was stored before, but not those of one that outlived its state.
+    const isUnknown = entry === undefined && kept !== undefined;
     if (entry === undefined) this.#forget(txn, state.promptId);
     lasting(txn, { key, text, until: this.#clock.now() + STATE_TTL_S * 1000 });
-    this.#index.put(txn, state, given === undefined ? undefined : Buffer.byteLength(given));
-    this.#writeWorkflow(txn, state, given);
+    this.#index.put(txn, state, workflow?.bytes ?? (isUnknown ? bytesOfPacked(kept) : undefined));
+    this.#writeWorkflow(txn, state, kept);
     return { outcome: 'stored', isNews, ...(held !== undefined && E.isLeft(held) && { foreign: held.left }) };
   }
 

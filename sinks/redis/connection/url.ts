@@ -24,6 +24,8 @@ export class InvalidRedisUrl extends Error {
  * finds the rest) or `redis://host:6379?cluster=1`. Throws `InvalidRedisUrl`.
  */
 export function redisUrl(text: string): RedisUrl {
+  // A setting that is unset, where the application has no types to tell it so.
+  if (typeof (text as unknown) !== 'string') throw new InvalidRedisUrl();
   // A password may hold a comma, but not one before a scheme.
   const parsed = text.split(/,\s*(?=rediss?:\/\/)/).map(parsedUrl);
   const [first, ...others] = parsed;

@@ -21,18 +21,16 @@ export interface Entries {
   /** Whether there may be others after these. */
   readonly more: boolean;
   readonly totals: JobTotals;
-  readonly bytes: number;
 }
 
 /** Reads the answer of `index/page.lua`, asked for `most` entries of each standing in `wanted`. */
-export function entriesOf([counts, bytes, ...lists]: IndexPage, wanted: readonly JobStanding[], most: number): Entries {
+export function entriesOf([counts, ...lists]: IndexPage, wanted: readonly JobStanding[], most: number): Entries {
   const found = lists.flatMap((list, i) => entriesIn(list, wanted[i] ?? 'queued')).sort(newestFirst);
   const each = STANDINGS.map((standing, i) => [standing, counts[i] ?? 0]);
   return {
     entries: found.slice(0, most),
     more: found.length >= most,
     totals: { ...noJobs, ...(Object.fromEntries(each) as JobTotals) },
-    bytes: Number(bytes),
   };
 }
 

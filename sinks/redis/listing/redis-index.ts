@@ -6,7 +6,7 @@ import { STANDINGS } from '../../listing/job-page';
 import { STATE_TTL_S } from '../../job-store';
 import type { Ask } from '../connection/commands';
 import { WholeKeys, type TypedKey } from '../connection/whole-keys';
-import type { JobScripts } from '../scripts/jobs';
+import type { JobScripts, UsageAnswer } from '../scripts/jobs';
 import { FiledJobs, RENEW_S } from './filed-jobs';
 import { agreed, grouped, type Filing } from './refiled';
 import { entriesOf, type Entries, type EntriesQuery } from './index-page';
@@ -68,6 +68,8 @@ export interface RedisIndex {
   /** Drops a job's entries, however young. */
   forget(state: JobState): Observable<never>;
   entries(query: EntriesQuery): Observable<Entries>;
+  /** See `JobStore.usage`. */
+  usage(owner: string, besides: readonly string[]): Observable<UsageAnswer>;
   missing(promptIds: readonly string[]): Observable<readonly string[]>;
   /** The ids of the jobs that a session watches. */
   watched(clientId: string): Observable<readonly string[]>;
@@ -160,6 +162,10 @@ class ScriptedIndex implements RedisIndex {
     return this.#ofOwner(owner, (keys) => this.#redis.pageOfIndex(...keys, ...place, numbers)).pipe(
       map((page) => entriesOf(page, wanted, most)),
     );
+  }
+
+  usage(owner: string, besides: readonly string[]): Observable<UsageAnswer> {
+    return this.#ofOwner(owner, (keys) => this.#redis.usageInIndex(...keys, ...besides));
   }
 
   missing(promptIds: readonly string[]): Observable<readonly string[]> {

@@ -52,10 +52,8 @@ export function redisListing(nodes: RedisNodes, index: RedisIndex, report: Repor
         adopted$,
         defer(() => watchedBy(index, reads, clientId, isKnown)),
       ),
-    usage: (userId) =>
-      index
-        .entries({ owner: ownerOf(userId), standings: [], most: 0 })
-        .pipe(map(({ totals, bytes }) => ({ jobs: totals.queued + totals.processing, bytes }))),
+    usage: (userId, besides = []) =>
+      index.usage(ownerOf(userId), besides).pipe(map(([jobs, bytes]) => ({ jobs, bytes }))),
   };
 }
 

@@ -1,14 +1,13 @@
 import { lua, type Script } from './lua';
 
 /**
- * The answer of `index/page.lua`: jobs by standing, bytes of all workflows, and for each standing asked for a list of
- * promptId, `startedAt`, ….
+ * The answer of `index/page.lua`: jobs by standing, and for each standing asked for a list of promptId, `startedAt`,
+ * ….
  */
-export type IndexPage = readonly [
-  counts: readonly number[],
-  bytes: string,
-  ...ofStandings: readonly (readonly string[])[],
-];
+export type IndexPage = readonly [counts: readonly number[], ...ofStandings: readonly (readonly string[])[]];
+
+/** The answer of `index/usage.lua`. */
+export type UsageAnswer = readonly [jobs: number, bytes: number];
 
 /** The answer of `jobs/put.lua`. `listeners` is how many received the state; -1 if it was not published. */
 export type PutAnswer = readonly [outcome: 'stored' | 'created' | 'stale' | 'overwrote', listeners: number];
@@ -21,6 +20,7 @@ export interface JobScripts {
   readonly renewInIndex: Script<readonly number[]>;
   readonly dropFromIndex: Script<number>;
   readonly pageOfIndex: Script<IndexPage>;
+  readonly usageInIndex: Script<UsageAnswer>;
   readonly missingInIndex: Script<readonly string[]>;
   readonly dropForeign: Script<number>;
   readonly addToWatched: Script<number>;
@@ -38,6 +38,7 @@ export const JOB_SCRIPTS = {
   renewInIndex: ofOwner('renew'),
   dropFromIndex: ofOwner('drop'),
   pageOfIndex: ofOwner('page'),
+  usageInIndex: ofOwner('usage'),
   missingInIndex: ofOwner('missing'),
   dropForeign: lua(1, 'index/drop-foreign'),
   addToWatched: lua(1, 'jobs/watch-add'),

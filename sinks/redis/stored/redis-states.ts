@@ -13,7 +13,13 @@ import {
   type JobStore,
   type PutOutcome,
 } from '../../job-store';
-import { KEPT_S, packedWorkflow, unpackedWorkflow, type StoredWorkflow } from '../../codecs/stored-workflow.codec';
+import {
+  bytesOfPrompt,
+  KEPT_S,
+  packedWorkflow,
+  unpackedWorkflow,
+  type StoredWorkflow,
+} from '../../codecs/stored-workflow.codec';
 import type { Ask } from '../connection/commands';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands, RedisNodes } from '../connection/topology';
@@ -55,8 +61,8 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
   put(state: JobState, workflow?: StoredWorkflow): Observable<PutOutcome> {
     return defer(() => {
       assertStorable(state.promptId);
-      if (workflow === undefined || isSettled(state)) return this.#put(state, undefined);
-      return packedWorkflow(workflow).pipe(concatMap((kept) => this.#put(state, kept)));
+      if (workflow === undefined || isSettled(state)) return this.#put(state);
+      return packedWorkflow(workflow).pipe(concatMap((kept) => this.#put(state, kept, bytesOfPrompt(workflow.prompt))));
     });
   }
 
@@ -123,7 +129,7 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
    * Writes state, fence and workflow, and publishes, in one script. The index gets the job before, and moves it after;
    * while the standing of a running job stays the same, it is left alone.
    */
-  #put(state: JobState, kept: string | undefined): Observable<PutOutcome> {
+  #put(state: JobState, kept?: string, bytes?: number): Observable<PutOutcome> {
     const { index } = this.#parts;
     const isFiled = kept === undefined && index.isFiled(state);
     const put$ = this.#written(state, kept).pipe(
@@ -134,8 +140,7 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
       }),
     );
     if (isFiled) return put$;
-    const before$ = index.before(state, kept === undefined ? undefined : Buffer.byteLength(kept));
-    return concat(before$.pipe(failing({ maybeDone: false })), put$);
+    return concat(index.before(state, bytes).pipe(failing({ maybeDone: false })), put$);
   }
 
   #written(state: JobState, kept = '') {

@@ -1,6 +1,7 @@
 import { bounds } from '../../bounds';
 import { isCancelAsked, jobWith, type AtServer, type Job, type ReportingItself } from '../job';
 import {
+  countedDown,
   isSettled,
   type CurrentNode,
   type Failure,
@@ -76,9 +77,9 @@ function withDrawn(state: JobState, drawn: Drawn, node: CurrentNode | undefined,
 const OTHER_SHARE = 1 / 3;
 const OTHER_MS = 2_000;
 
-function isOther({ etaMs: before, updatedAt }: JobState, now: number | undefined, at: number): boolean {
-  if (before === undefined || now === undefined) return before !== now;
-  const counted = Math.max(0, before - Math.max(0, at - updatedAt));
+function isOther(state: JobState, now: number | undefined, at: number): boolean {
+  const counted = countedDown(state, at);
+  if (counted === undefined || now === undefined) return counted !== now;
   return Math.abs(now - counted) > Math.max(OTHER_MS, OTHER_SHARE * counted);
 }
 

@@ -48,3 +48,13 @@ it('answers a WebSocket where there is none as any request', async () => {
   expect(answer).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
   expect(answer).toContain('urn:comfyui-jobstream:problem:not-found');
 });
+
+it('answers such an offer behind other requests of its connection in its turn', async () => {
+  const { host } = new URL(gateway.url);
+  const before = [`GET /me HTTP/1.1\r\nHost: ${host}`, '', `GET /openapi.json HTTP/1.1\r\nHost: ${host}`, ''];
+  const answer = await answerTo([before.join('\r\n') + '\r\nGET /livez HTTP/1.1', ...h2c]);
+  const answers = answer.split('HTTP/1.1 200 OK').slice(1);
+  expect(answers.map((each) => each.split('\r\n\r\n')[1]?.slice(0, 9))).toEqual([
+    ...['{"user":"', '{"openapi', '{"status"'],
+  ]);
+});

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import * as E from 'fp-ts/Either';
 import { commandOf } from '../../../gateway/cli/arguments';
 import { makeToken } from '../../../gateway/cli/token';
@@ -27,6 +28,14 @@ test('--help and --version answer, without any setting', async () => {
   expect([help.code, help.err]).toEqual([0, '']);
   for (const word of ['token --user', '--service', '--hours', 'COMFYUI_URL']) expect(help.out).toContain(word);
   expect(await run(['--version'])).toEqual({ code: 0, out: '0.1.0\n', err: '' });
+});
+
+test('an older Node is told which is needed, before a library breaks under it', async () => {
+  const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
+  const asOld = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } })";
+  const { code, err } = await run([], { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(asOld)}` });
+  const needed = engines.node.replace('>=', '');
+  expect([code, err]).toEqual([1, `comfyui-jobstream needs Node ${needed} or newer; this is 20.18.3\n`]);
 });
 
 test('token prints a token and nothing else, which the gateway takes; COMFYUI_URL is not needed', async () => {

@@ -69,6 +69,14 @@ test('a port that is taken stops the start, in one line', async () => {
   taken.close();
 });
 
+test('a line of the log about a server has its URL', async () => {
+  const running = await listening({ COMFYUI_URL: `${comfy.url},http://ada:hunter2@127.0.0.1:1` });
+  await eventually(() => expect(running.err).toContain('"serverUrl":"http://127.0.0.1:1","msg":"connect ECONNREFUSED'));
+  expect(running.err).not.toContain('hunter2');
+  running.child.kill();
+  await running.exit;
+});
+
 test.each(['SIGTERM', 'SIGINT'] as const)('%s drains: sockets close, the state is kept, exit 0', async (signal) => {
   const running = await listening();
   const body = { workflow: image({ steps: 3_000 }), type: 'image_generation', userId: 'ada' };

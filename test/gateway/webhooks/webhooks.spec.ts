@@ -123,6 +123,11 @@ describe('over a real pipeline', () => {
     expect([first!.url, second!.url]).toEqual(['/hook?token=hunter2', '/hook?token=hunter2']);
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
     expect(second!.body).toBe(first!.body);
+    const told = log.filter((line) => line.includes('is sent again'));
+    expect(told).toEqual([
+      expect.stringContaining(`msg_${String(json['promptId'])} is sent again, for a day: it answered 307`),
+    ]);
+    expect(told.join()).not.toContain('hunter2');
   });
   const hurry = (promptId: string): Promise<void> =>
     lastValueFrom(running!.store.hooks.hurry(promptId), { defaultValue: undefined });

@@ -1,7 +1,7 @@
-import { defer, EMPTY, of, VirtualTimeScheduler } from 'rxjs';
+import { defer, EMPTY, of, throwError, VirtualTimeScheduler } from 'rxjs';
 import { learnedDurations } from '../../../pipeline/instance/learned-durations';
 import type { Env } from '../../../pipeline/env';
-import type { JobStore } from '../../../sinks/job-store';
+import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { planOf } from '../../../streams/job/progress/plan/plan';
 import { runClock } from '../../../streams/job/progress/run-clock';
 import { executed, executing } from '../../../streams/job/progress/run-events';
@@ -32,6 +32,47 @@ test('what was learnt a moment ago is written at the end, once', () => {
   flush().subscribe();
   flush().subscribe();
   expect(written).toEqual([expect.arrayContaining([expect.stringMatching(/^n/), expect.stringMatching(/^c/)])]);
+});
+
+/** Durations on a store that is away at first, and then takes writes. */
+function whileAway(store = { isAway: true }) {
+  const written = new Map<string, string | undefined>();
+  const reports: unknown[] = [];
+  const learn: JobStore['learn'] = (entries) =>
+    defer(() => {
+      if (store.isAway) return throwError(() => new StoreUnavailable('away'));
+      for (const [key, text] of entries) written.set(key, text);
+      return EMPTY;
+    });
+  const env = { clock: new VirtualTimeScheduler(), report: (_where: string, error: unknown) => reports.push(error) };
+  const durations = learnedDurations({ learned: () => EMPTY, learn }, env as unknown as Env);
+  return { ...durations, store, written, reports };
+}
+
+test('[R12] what a store that is away did not take waits for the next write, and what was learnt since is the newer', () => {
+  const { learn, flush, store, written, reports } = whileAway();
+  const { learn: learnHere, flush: flushHere, written: writtenHere } = whileAway({ isAway: false });
+  learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(0), at: 30_000 });
+  flush().subscribe();
+  learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(1), at: 30_000 });
+  flush().subscribe();
+  store.isAway = false;
+  flush().subscribe();
+  for (const n of [0, 1]) learnHere({ tag: 'measured', serverUrl: 'http://a', run: aRun(n), at: 30_000 });
+  flushHere().subscribe();
+  expect(written).toEqual(writtenHere);
+  expect(reports).toEqual([expect.any(StoreUnavailable)]);
+});
+
+test('[R16] what waits for a store that is away is bounded', () => {
+  const { learn, flush, store, written } = whileAway();
+  for (let n = 0; n < 100; n++) {
+    learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(n), at: 30_000 });
+    if (n % 20 === 0) flush().subscribe();
+  }
+  store.isAway = false;
+  flush().subscribe();
+  expect(written.size).toBe(20_000);
 });
 
 test.each([1, 2])('[R16] what %i instances learn stays bounded in their store', (instances) => {

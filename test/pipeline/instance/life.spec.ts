@@ -150,6 +150,21 @@ describe('a user who has too much under way', () => {
     await until(async () => (await more().catch(() => undefined)) !== undefined);
   });
 
+  test('has as many as the limit says, however many are submitted at a time', async () => {
+    const comfy = await start();
+    comfy.faults.mostSteps = 1;
+    const { pipeline } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { jobs: 40 } });
+    const all: Promise<unknown>[] = [];
+    for (let n = 0; n < 40; n++) {
+      all.push(pipeline.submit({ ...request, workflow: short() }));
+      await new Promise(setImmediate);
+    }
+    await expect(pipeline.submit({ ...request, workflow: short() })).rejects.toThrow(
+      'a user may have 40 unsettled jobs',
+    );
+    await Promise.all(all);
+  });
+
   test('is told of nodes as well, until a job of many has ended', async () => {
     const comfy = await start();
     const { pipeline, run } = anInstance({ servers: [comfy.url], store: aStore, userLimits: { nodes: 4 } });

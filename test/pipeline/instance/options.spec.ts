@@ -1,5 +1,13 @@
 import { lastValueFrom } from 'rxjs';
-import { createPipeline, redisStore, type Pipeline, type PipelineOptions, type Timing } from '../../../index';
+import {
+  createPipeline,
+  embeddedStore,
+  InvalidRedisUrl,
+  redisStore,
+  type Pipeline,
+  type PipelineOptions,
+  type Timing,
+} from '../../../index';
 import { start, stopAll, until } from '../../support/comfyui/client/comfyui-client';
 import { steps } from '../../support/comfyui/workflows';
 import { hurried } from '../../support/pipeline/pipelines';
@@ -99,4 +107,27 @@ test.each([
 ])('[R18] a Redis store’s %s of %j is refused by name', (name, ms) => {
   const options = { url: 'redis://127.0.0.1:1', report: () => undefined, [name]: ms };
   expect(() => redisStore(options)).toThrow(`${name} must be a number of ms, more than 0 and 24 days at most`);
+});
+
+const report = (): void => undefined;
+test.each<[open: (options: never) => unknown, options: unknown, complaint: string]>([
+  [redisStore, 'redis://127.0.0.1:1', 'redisStore needs options, an object'],
+  [redisStore, { url: 'redis://127.0.0.1:1' }, 'report must be a function'],
+  [redisStore, { url: 'redis://127.0.0.1:1', report, ttl: 5 }, 'redisStore’s ttl is no option'],
+  [embeddedStore, undefined, 'embeddedStore needs options, an object'],
+  [embeddedStore, { temporary: true }, 'report must be a function'],
+  [embeddedStore, { dir: './data', report }, 'embeddedStore’s dir is no option'],
+  [embeddedStore, { report }, 'embeddedStore’s directory must be the path of a folder, or temporary true'],
+  [
+    embeddedStore,
+    { directory: '', report },
+    'embeddedStore’s directory must be the path of a folder, or temporary true',
+  ],
+])('[R18] %p refuses %j by name', (store, options, complaint) => {
+  expect(() => store(options as never)).toThrow(new TypeError(complaint));
+});
+
+test('a Redis store without a URL, as of a setting that is unset, says what a URL is', () => {
+  const url = process.env['NO_SUCH_SETTING'] as string;
+  expect(() => redisStore({ url, report })).toThrow(InvalidRedisUrl);
 });

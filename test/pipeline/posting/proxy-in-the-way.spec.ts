@@ -1,3 +1,4 @@
+import type { Report } from '../../../index';
 import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
 import { steps } from '../../support/comfyui/workflows';
 import { hurriedClock } from '../../support/pipeline/hurried-clock';
@@ -70,4 +71,21 @@ test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async
   await a.pipeline.cancel(job.promptId);
   comfy.faults.status = undefined;
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
+});
+
+test('what is reported of a server tells which it is, without its login', async () => {
+  const [first, second] = [await start(), await start()];
+  const told = new Set<string>();
+  const report: Report = (where, _error, serverUrl) => void told.add(`${where} ${serverUrl}`);
+  const withLogin = second.url.replace('//', '//ada:secret@');
+  const a = anInstance({ servers: [first.url, withLogin], store: () => aStore(), clock: hurriedClock(10), report });
+  await until(() => a.pipeline.servers().every(({ via }) => via === 'websocket'));
+  second.faults.mostSteps = 5;
+  const running = await a.run(steps({ steps: 10, secondsPerStep: 0.02 }), { server: second.url });
+  await running.where((state) => state.status === 'processing');
+  second.faults.status = text404;
+  second.dropSockets('abrupt');
+  await Promise.all([a.run(steps(), { server: second.url }), a.pipeline.cancel(running.promptId)]);
+  await until(() => told.size >= 4);
+  expect([...told].sort()).toEqual(['cancel', 'look', 'socket', 'submit'].map((where) => `${where} ${second.url}`));
 });

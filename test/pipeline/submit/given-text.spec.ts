@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { promptOf } from '../../../pipeline/submit/prompt';
 import { InvalidRequest, type SubmitRequest } from '../../../pipeline/api';
 import { bounds } from '../../../streams/bounds';
@@ -49,4 +50,11 @@ it.each<[field: string, what: string, more: object]>([
 ])('R16: %s is refused by name where it is %s', (field, _, more) => {
   expect(() => promptOf(request(more))).toThrow(InvalidRequest);
   expect(() => promptOf(request(more))).toThrow(expect.objectContaining({ field }) as Error);
+});
+
+it('a file that was read without an encoding is told with the way out', () => {
+  const workflow = readFileSync(__filename);
+  expect(() => promptOf(request({ workflow }))).toThrow(
+    'workflow is the bytes of a file; give its text, as readFile(file, "utf8") does',
+  );
 });

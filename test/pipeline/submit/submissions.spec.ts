@@ -1,4 +1,4 @@
-import { EMPTY, VirtualTimeScheduler, defer, finalize, of, throwError, type Observable } from 'rxjs';
+import { EMPTY, VirtualTimeScheduler, defer, delay, finalize, of, throwError, type Observable } from 'rxjs';
 import { TooManyJobs, type SubmitRequest } from '../../../pipeline/api';
 import { beginnings, type BeginningParts } from '../../../pipeline/submit/beginnings';
 import { submissions, type SubmissionParts } from '../../../pipeline/submit/submissions';
@@ -25,9 +25,15 @@ function aDesk({
   const transit = inTransit();
   const used = { jobs: 0, bytes: 0 };
   const here = { jobs: 0, nodes: 0 };
-  const how: { outcome: PutOutcome | 'away'; usage: 'known' | 'away' } = { outcome: 'stored', usage: 'known' };
+  const how: { outcome: PutOutcome | 'away'; usage: 'known' | 'away'; answerMs: number } = {
+    outcome: 'stored',
+    usage: 'known',
+    answerMs: 0,
+  };
   const away = () => throwError(() => new StoreUnavailable('away'));
   const keys = new Map<string, string>();
+  const stored = new Map<string, JobState>();
+  const asked: number[] = [];
   const parts = {
     choice: { asked: () => ({ url: 'http://one' }) },
     sessions: { own: () => 'client', ready: () => EMPTY },
@@ -44,15 +50,24 @@ function aDesk({
     reads: { get: () => Promise.resolve(undefined), present: () => Promise.resolve(undefined) },
     transit,
     store: {
-      usage: () => defer(() => (how.usage === 'away' ? away() : of({ ...used }))),
+      // As the real ones: it counts what it has stored, but for the jobs that the caller counts.
+      usage: (userId: string, besides: readonly string[] = []) =>
+        defer(() => {
+          asked.push(besides.length);
+          if (how.usage === 'away') return away();
+          const own = [...stored].filter(([id, job]) => job.userId === userId && !besides.includes(id));
+          return of({ jobs: used.jobs + own.length, bytes: used.bytes });
+        }),
       reserve: (key: string, text: string) => of(keys.get(key) ?? (keys.set(key, text), text)),
       amend: () => EMPTY,
     },
     writer: {
-      write: () =>
+      write: (state: JobState) =>
         defer(() => {
           done.push(`write at ${clock.now()}`);
-          return how.outcome === 'away' ? away() : of(how.outcome);
+          if (how.outcome !== 'away') stored.set(state.promptId, state);
+          if (how.outcome === 'away') return away();
+          return how.answerMs === 0 ? of(how.outcome) : of(how.outcome).pipe(delay(how.answerMs, clock));
         }),
     },
     keys: { of: () => undefined, note: () => undefined },
@@ -77,7 +92,7 @@ function aDesk({
     clock.flush();
     await new Promise(setImmediate);
   };
-  return { submit, done, reports, transit, used, here, how, pass };
+  return { submit, done, reports, transit, used, here, how, pass, stored, asked };
 }
 
 test('a job is stored, then posted, and is on its way until the board has it', async () => {
@@ -124,15 +139,57 @@ describe('under a key', () => {
 
 describe('[R16] what a user may have under way', () => {
   test('counts jobs that are being submitted just now, until the store counts them', async () => {
-    const { submit, used } = aDesk({ limits: { jobs: 2, bytes: 1_000, nodes: 10 } });
+    const { submit, stored, asked } = aDesk({ limits: { jobs: 2, bytes: 1_000, nodes: 10 } });
     const three = await Promise.allSettled([submit(REQUEST), submit(REQUEST), submit(REQUEST)]);
     expect(three.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(three[2]).toMatchObject({ reason: expect.any(TooManyJobs) as unknown });
+    expect(asked).toHaveLength(1);
     await submit({ ...REQUEST, userId: 'bob' });
-    used.jobs = 2;
     await expect(submit(REQUEST)).rejects.toThrow('a user may have 2 unsettled jobs');
-    used.jobs = 1;
+    stored.clear();
     await submit(REQUEST);
+  });
+
+  test('counts a job once that is stored and that the board does not have yet', async () => {
+    const { submit, how, pass, done } = aDesk({ limits: { jobs: 3, bytes: 1_000, nodes: 10 } });
+    how.answerMs = 1_000;
+    const two: Promise<unknown>[] = [];
+    for (const _ of [1, 2]) {
+      two.push(submit(REQUEST));
+      await pass(100);
+    }
+    expect(done).toEqual(['write at 0', 'write at 100']);
+    two.push(submit(REQUEST));
+    await expect(submit(REQUEST)).rejects.toThrow('a user may have 3 unsettled jobs');
+    await pass(2_000);
+    await Promise.all(two);
+  });
+
+  test('counts the nodes of jobs that are being submitted just now', async () => {
+    const { submit, how, pass } = aDesk({ limits: { jobs: 10, bytes: 1_000, nodes: 2 } });
+    how.answerMs = 1_000;
+    const two = [submit(REQUEST), submit(REQUEST)];
+    await pass(100);
+    await expect(submit(REQUEST)).rejects.toThrow('a user may have 2 nodes in the workflows of unsettled jobs');
+    await pass(2_000);
+    await Promise.all(two);
+  });
+
+  test('[R17] is asked of the store twice for a hundred jobs at once', async () => {
+    const { submit, asked, pass } = aDesk({ limits: { jobs: 1_000, bytes: 1e6, nodes: 1_000 } });
+    const all = [submit(REQUEST)];
+    await Promise.resolve();
+    for (let n = 0; n < 99; n++) all.push(submit(REQUEST));
+    await pass(1);
+    await Promise.all(all);
+    expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  test('leaves room for a later one where an earlier one is refused at the same time', async () => {
+    const { submit } = aDesk({ limits: { jobs: 2, bytes: 200, nodes: 10 } });
+    const large = { ...REQUEST, extraData: { key: 'k'.repeat(300) } };
+    const all = await Promise.allSettled([submit(REQUEST), submit(large), submit(REQUEST)]);
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
   test('counts the bytes of jobs that are being submitted just now, extra data included, but of a user’s only one', async () => {

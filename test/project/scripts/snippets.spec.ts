@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { typescript } from '../../support/programs/typescript';
 
@@ -44,10 +44,17 @@ const OPTIONS = {
 };
 
 let folder: string;
+/** The package as an application has it. */
+let installed: string;
 beforeAll(async () => {
   // Below node_modules, so that the declarations find what they name.
   await mkdir(join(root, 'node_modules/.cache'), { recursive: true });
   folder = await mkdtemp(join(root, 'node_modules/.cache/snippets-'));
+  installed = join(folder, 'node_modules/comfyui-jobstream');
+  // `npm run types` has looked at what they are made of.
+  const emitted = ['--outDir', join(installed, 'dist'), '--emitDeclarationOnly', '--noCheck'];
+  await typescript('typescript7', '-p', 'tsconfig.build.json', ...emitted);
+  await copyFile(join(root, 'package.json'), join(installed, 'package.json'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -57,9 +64,7 @@ const snippetsOf = async (page: string) =>
   );
 
 test('every snippet of the documents compiles against what ships, strictly, in TypeScript 5.9', async () => {
-  const dist = join(folder, 'dist');
-  // `npm run types` has looked at what they are made of.
-  await typescript('typescript7', '-p', 'tsconfig.build.json', '--outDir', dist, '--emitDeclarationOnly', '--noCheck');
+  const dist = join(installed, 'dist');
   const snippets = (await Promise.all(PAGES.map(snippetsOf))).flat();
   expect(snippets.length).toBeGreaterThan(4);
   for (const { name, code } of snippets)
@@ -77,4 +82,23 @@ test('every snippet of the documents compiles against what ships, strictly, in T
     JSON.stringify({ compilerOptions: { ...OPTIONS, paths }, include: ['*.ts', '*.tsx', '*.js'] }),
   );
   expect(await typescript('typescript59', '-p', folder)).toBe('');
+});
+
+test('a backend of older settings finds the types: CommonJS, resolved as by Node 10, ES2021', async () => {
+  const app = join(folder, 'older');
+  await mkdir(app);
+  const program = `
+    import { createPipeline, redisStore } from 'comfyui-jobstream';
+    import { jobstream } from 'comfyui-jobstream/client';
+    import { ComfyUIPodClient } from 'comfyui-jobstream/compat';
+    import { startGateway } from 'comfyui-jobstream/gateway';
+    import { prometheusMetrics } from 'comfyui-jobstream/metrics';
+    export const all = [createPipeline, redisStore, jobstream, ComfyUIPodClient, startGateway, prometheusMetrics];
+    // @ts-expect-error: there is no such word.
+    createPipeline(1);`;
+  await writeFile(join(app, 'app.ts'), program);
+  const older = { target: 'es2021', module: 'commonjs', moduleResolution: 'node10', lib: ['es2021'] };
+  const compilerOptions = { ...OPTIONS, ...older, allowJs: false, esModuleInterop: true };
+  await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['app.ts'] }));
+  expect(await typescript('typescript59', '-p', app)).toBe('');
 });

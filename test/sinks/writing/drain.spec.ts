@@ -1,5 +1,6 @@
 import { throwError } from 'rxjs';
 import { Unwritten } from '../../../sinks/writing/write-behind';
+import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import { aState } from '../a-state';
 import { play, type Scene } from './slow-store';
 
@@ -47,6 +48,18 @@ describe('drain', () => {
       scene.at(3001, () => expect(ended.as).toEqual(new Unwritten(3)));
       scene.at(3002, () => scene.writer.close());
       return () => expect(scene.writer.pending()).toBe(3);
+    }));
+
+  test('leaves no workflow behind of a job that can never be written, once that has ended', () =>
+    play((scene) => {
+      const { store, writer, at } = scene;
+      store.put = () => throwError(() => new TypeError('no JSON'));
+      const workflow: StoredWorkflow = { tag: 'unposted', prompt: { workflow: '{}' } };
+      at(0, () => writer.keep('job-1', workflow));
+      at(1, () => writer.put(aState({ seq: 1 })));
+      at(500, () => expect(writer.waitingWorkflow('job-1')).toBe(workflow));
+      at(501, () => writer.put(aState({ seq: 2, status: 'failed' })));
+      return () => expect(writer.waitingWorkflow('job-1')).toBeUndefined();
     }));
 
   test('is not kept waiting by what can never be written', () =>

@@ -35,6 +35,8 @@ test.each([
   [{ count: 1, outputs: ['x'.repeat(2_001)] }, 'outputs'],
   [{ count: 1, outputs: Array.from({ length: 101 }, () => 'a') }, 'outputs'],
   [{ count: 1, outputs: ['https://ada:hunter22@files.example/a'] }, 'outputs'],
+  [{ count: 1, outputs: ['https:///ada:hunter22@files.example/a'] }, 'outputs'],
+  [{ count: 1, outputs: ['https://\\\\ada:hunter22@files.example/a'] }, 'outputs'],
   [{ count: 1, outputs: [], failure: { message: 'x' } }, 'failure'],
   [{ count: 1, failure: 'broke' }, 'failure'],
   [{ count: 1, failure: { message: 'x', kind: 'cancelled' } }, 'failure'],

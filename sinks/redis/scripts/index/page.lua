@@ -1,7 +1,6 @@
 -- The newest entries after a place, of each standing that is asked for, and how many there are of each standing.
 -- ARGV: how many, startedAt and promptId of the place (empty: from the first), `until` (empty: none), standings ('13')
--- Answers the five counts, the bytes of all workflows, and for each standing asked for a list of promptId, startedAt,
--- ...
+-- Answers the five counts, and for each standing asked for a list of promptId, startedAt, ...
 local most, after, afterId, before, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 trim(256)
 
@@ -25,7 +24,7 @@ local function first(key)
   return math.max(rank, past)
 end
 
-local answer = { {}, redis.call('HGET', BYTES, '') or '0' }
+local answer = { {} }
 for i = 1, STANDINGS do
   answer[1][i] = redis.call('ZCARD', KEYS[i])
   if most > 0 and string.find(wanted, tostring(i), 1, true) then

@@ -1,8 +1,5 @@
 import type { Job } from '../../../job/job';
-
-/** The last `etaMs` of a job, less the time since it was told. */
-export const countedDown = ({ state: { etaMs, updatedAt } }: Job, at: number): number | undefined =>
-  etaMs === undefined ? undefined : Math.max(0, etaMs - Math.max(0, at - updatedAt));
+import { countedDown } from '../../../job/job-state';
 
 /** Starts that differ by less count as the same, ms. */
 const SAME_MS = 500;
@@ -14,7 +11,7 @@ const LEAST_MS = 2_000;
 /** Whether a waiting job's last `etaMs` is so old that the clock may tell a new one. */
 export function isDue(job: Job, at: number): boolean {
   if (job.state.status !== 'queued' || job.state.queuePosition === undefined) return false;
-  const left = countedDown(job, at);
+  const left = countedDown(job.state, at);
   const sinceMs = at - job.state.updatedAt;
   return left === undefined || sinceMs < 0 || sinceMs >= Math.min(RARELY_MS, Math.max(LEAST_MS, SOON * left));
 }
@@ -24,7 +21,7 @@ const OLD_SHARE = 0.25;
 
 /** Whether to tell a start: it differs by more than a tenth from the last one, counted down, or that one is old. */
 function isNews(known: Job, now: number | undefined, at: number): boolean {
-  const before = countedDown(known, at);
+  const before = countedDown(known.state, at);
   if (before === undefined || now === undefined) return before !== now;
   const sinceMs = at - known.state.updatedAt;
   return Math.abs(now - before) > Math.max(before / 10, SAME_MS) || (sinceMs >= RARELY_MS && sinceMs > OLD_SHARE * now);

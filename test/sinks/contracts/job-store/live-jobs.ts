@@ -52,9 +52,9 @@ export function theLiveJobs(opened: OpenedStore): void {
   });
 
   describe('what a user has', () => {
-    const usage = (userId: string) => lastValueFrom(opened.store.usage(userId));
+    const usage = (userId: string, besides?: readonly string[]) => lastValueFrom(opened.store.usage(userId, besides));
     const stored = (text: string): StoredWorkflow => ({ tag: 'whole', prompt: { workflow: text } });
-    const bytesOf = (kept: StoredWorkflow) => Buffer.byteLength(JSON.stringify(kept));
+    const bytesOf = (kept: StoredWorkflow) => Buffer.byteLength(kept.prompt.workflow);
 
     it('is unsettled jobs and the bytes of their workflows', async () => {
       const [large, small] = [stored(`"${'ü'.repeat(500)}"`), stored('{}')];
@@ -69,6 +69,28 @@ export function theLiveJobs(opened: OpenedStore): void {
       await put(aState({ promptId: 'b', seq: 2, status: 'failed' }));
       await remove('c');
       expect(await usage('ann')).toEqual({ jobs: 1, bytes: bytesOf(small) });
+    });
+
+    it('has the bytes that a workflow and its extra data have before they are packed', async () => {
+      const prompt = { workflow: `"${'x'.repeat(200_000)}"`, extraData: `{"note": "${'ü'.repeat(100)}"}` };
+      await lastValueFrom(opened.store.put(aState(), { tag: 'unposted', prompt }));
+      const bytes = 200_002 + 212;
+      expect(await usage('ann')).toEqual({ jobs: 1, bytes });
+      await put(aState({ seq: 2 }));
+      expect(await usage('ann')).toEqual({ jobs: 1, bytes });
+    });
+
+    it('is counted without the jobs that the caller counts itself', async () => {
+      for (const [promptId, userId] of [
+        ['a', 'ann'],
+        ['b', 'ann'],
+        ['c', 'bob'],
+        ['d', 'ann'],
+      ] as const)
+        await lastValueFrom(opened.store.put(aState({ promptId, userId }), stored('{}')));
+      await put(aState({ promptId: 'd', seq: 2, status: 'failed' }));
+      expect(await usage('ann', ['a', 'c', 'd', 'nobody'])).toEqual({ jobs: 1, bytes: 2 });
+      expect(await usage('ann', ['a', 'b'])).toEqual({ jobs: 0, bytes: 0 });
     });
   });
 

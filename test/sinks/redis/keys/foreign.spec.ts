@@ -92,7 +92,8 @@ describe('what other programs put under our keys', () => {
     await list(store);
     await shared.admin.set(key, 'no index');
 
-    await put(store, { ...own, promptId: 'job-2' });
+    const workflow = { tag: 'whole', prompt: { workflow: '{}' } } as const;
+    await lastValueFrom(store.put(aState({ ...own, promptId: 'job-2' }), workflow));
 
     const ids = (jobs: readonly JobState[]) => jobs.map(({ promptId }) => promptId).sort();
     const page = (userId?: string) =>
