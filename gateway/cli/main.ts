@@ -2,10 +2,8 @@
 import './node-version';
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
-import { catchError, firstValueFrom, of, type Observable } from 'rxjs';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';
 import { embeddedStore } from '../../sinks/embedded/embedded-store';
-import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import { redisStore } from '../../sinks/redis/redis-store';
 import { JobBroke } from '../../streams/board/board-event';
 import type { Report } from '../../streams/operators/reporting';
@@ -13,6 +11,7 @@ import { openAuth, tokenAuth } from '../admission/auth/auth';
 import { commandOf, HELP } from './arguments';
 import { crashLoudly, leave, onSignal } from './leaving';
 import { sparingHeap } from './sparing-heap';
+import { inspect } from './store-inspection';
 import { makeToken } from './token';
 import { version } from './version';
 import { startGateway } from '../server/server';
@@ -103,22 +102,6 @@ async function serve(settings: Settings): Promise<void> {
   if (scraped) logger.info({ url: scraped.url }, 'metrics');
   logger.info({ url: gateway.url, servers: servers.length, store: where.tag, tokens: auth !== undefined }, 'listening');
   process.stdout.write(`comfyui-jobstream listens at ${gateway.url}\n`);
-}
-
-/**
- * Logs a warning for each setting of the store that may lose states. Throws if the store can never work; with `strict`
- * also if there is a warning, or if the store does not answer.
- */
-async function inspect(store: JobStore, strict: boolean, logger: Logger): Promise<void> {
-  const unanswered = (error: unknown): Observable<readonly string[]> => {
-    if (strict || !(error instanceof StoreUnavailable)) throw error;
-    logger.warn(`the store could not be inspected: ${error.message}`);
-    return of([]);
-  };
-  const warnings = await firstValueFrom(store.preflight().pipe(catchError(unanswered)));
-  for (const warning of warnings) logger.warn(warning);
-  if (strict && warnings.length > 0)
-    throw new Error(`STORE_STRICT is set, and the store may lose states: ${warnings.join('; ')}`);
 }
 
 /** Logs each error that ends nothing in a line; without a stack, because it recurs while a server is away. */

@@ -29,9 +29,12 @@ const REMIND_MS = 60_000;
  * s.
  */
 const HANG_UP_MS = 500;
+/** How long a Redis that has loaded its data may go unused, ms: ioredis looks again after its own guess, up to 10 s. */
+const LOADED_MS = 500;
 const LINK: Settings = {
   socketTimeout: 3000,
   disconnectTimeout: HANG_UP_MS,
+  maxLoadingRetryTime: LOADED_MS,
   retryStrategy: (attempt) => Math.min(1000, 50 * attempt),
 };
 
@@ -104,7 +107,7 @@ export function connect(url: string, settings: Settings, where: string, report: 
     if (trouble.message !== before) report(where, trouble);
   });
   redis.on('ready', () => (trouble = undefined));
-  return tended(redis, settings, (error) => orReason(shown(error), trouble));
+  return tended(redis, settings, (error) => orReason(shown(error), redis.status === 'connect' ? NOT_READY : trouble));
 }
 
 /**
@@ -188,6 +191,9 @@ const withoutSecret =
     const text = [message, code, name].find((part) => part !== undefined && part !== '') ?? 'unknown trouble';
     return new Error(password === '' ? text : text.replaceAll(password, '***'));
   };
+
+/** ioredis holds a connection back until INFO says that the data are loaded, and tells nobody why. */
+const NOT_READY = new Error('connected, and not ready yet: it is loading its data, most likely');
 
 /** Where ioredis only says that it cannot write, takes the last trouble of the connection, which says why. */
 const orReason = (error: Error, reason = new Error('not connected')): Error =>

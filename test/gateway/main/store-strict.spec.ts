@@ -1,4 +1,6 @@
+import { Redis } from 'ioredis';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
+import { until } from '../../support/until';
 import { endOfService, startService } from '../../support/programs/service';
 
 const COMFYUI_URL = 'http://127.0.0.1:1';
@@ -13,6 +15,28 @@ test('a store that may lose states is warned of, each danger by its setting', as
   expect(service.output()).toContain('set maxmemory-policy noeviction');
   expect(service.output()).toContain('set appendonly yes');
   expect((await service.terminate()).code).toBe(0);
+});
+
+test('a store that is away at the start is warned of once it is there, and one that can never work is told of', async () => {
+  const other = await startRedis({ args: ['--maxmemory-policy', 'volatile-lru'] });
+  const start = () => startService({ COMFYUI_URL, REDIS_URL: other.url });
+  await other.kill();
+  const service = await start();
+  expect(service.output()).toContain('the store could not be inspected');
+  expect(service.output()).not.toContain('set maxmemory-policy noeviction');
+  await other.start();
+  await until(() => service.output().includes('set maxmemory-policy noeviction'));
+  expect((await service.terminate()).code).toBe(0);
+
+  other.pause();
+  const unlucky = await start();
+  other.resume();
+  const admin = new Redis(other.url);
+  await admin.acl('SETUSER', 'default', '-hlen');
+  admin.disconnect();
+  await until(() => unlucky.output().includes('the Redis user may not do what is needed'));
+  expect((await unlucky.terminate()).code).toBe(0);
+  await other.stop();
 });
 
 test('with STORE_STRICT it stops the start, and so does one that cannot be asked', async () => {
