@@ -37,6 +37,7 @@ function trials({ redis, masters }: RedisNodes): readonly Trial[] {
     zrange: () => redis.zrange(probe, 0, '-1'),
     zrem: () => redis.zrem(probe, 'member'),
     scan: () => Promise.all(masters().map((node) => node.scan('0', 'COUNT', 1))),
+    ping: () => Promise.all(masters().map((node) => node.ping())),
   };
   return [
     ...onKeys.map((trial) => ({ ...trial, isFeed: false })),
@@ -83,15 +84,17 @@ function refusalOf(error: unknown): string {
 }
 
 /**
- * Subscribes on a connection of its own, since the one for commands may not. In a cluster any node will do: Redis
- * checks rights before slots.
+ * Subscribes and unsubscribes on a connection of its own, since the one for commands may not. In a cluster any node
+ * will do: Redis checks rights before slots.
  */
 async function subscribed(node: Redis | undefined, channel: string): Promise<unknown> {
   const listener = node?.duplicate({ lazyConnect: true, enableOfflineQueue: true, enableReadyCheck: false });
+  const elsewhere = (error: unknown): void => {
+    if (!/^(MOVED|ASK|CLUSTERDOWN)/.test((error as Error).message)) throw error;
+  };
   try {
-    return await listener?.ssubscribe(channel).catch((error: unknown) => {
-      if (!/^(MOVED|ASK|CLUSTERDOWN)/.test((error as Error).message)) throw error;
-    });
+    await listener?.ssubscribe(channel).catch(elsewhere);
+    return await listener?.sunsubscribe(channel).catch(elsewhere);
   } finally {
     listener?.disconnect();
   }

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { UnsuitableStore, type JobStore } from '../../../sinks/job-store';
 import { RIGHTS } from '../../../sinks/redis/redis-rights';
@@ -55,6 +57,27 @@ test.each([
     if (!rights.includes('-scan') && !rights.startsWith('~comfyui:* ~{')) expect(await healthy(store)).toBe(false);
   },
 );
+
+const LUA = join(__dirname, '../../../sinks/redis/scripts');
+const scripts = readdirSync(LUA, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
+const text = (name: string): string => readFileSync(join(LUA, name), 'utf8');
+const inScripts = new Set(
+  scripts.flatMap((name) => [...text(name).matchAll(/(?:call|looked)\('(\w+)'/g)].map((m) => m[1]!)),
+);
+inScripts.delete('SPUBLISH');
+
+test.each([...inScripts, 'ping', 'mget', 'hgetall', 'hmget', 'zrange'])(
+  'a user without %s alone is refused at the start',
+  async (command) => {
+    const store = await storeWith(`~* &* +@all -${command}`);
+    await expect(preflight(store)).rejects.toThrow(new RegExp(`user may not do what is needed: .*${command}`, 'i'));
+  },
+);
+
+test.each(['spublish', 'ssubscribe', 'sunsubscribe'])('a user without %s alone is warned', async (command) => {
+  const warnings = await preflight(await storeWith(`~* &* +@all -${command}`));
+  expect(warnings.filter((warning) => warning.includes('may not use channels'))).toHaveLength(1);
+});
 
 test('a user without channels is warned, and who watches elsewhere hears of every job by asking', async () => {
   const store = await storeWith('~* +@all');
