@@ -23,6 +23,7 @@ import {
 import { PipelineClosed } from '../api';
 import type { Demand } from '../demand';
 import { isTransient, type Env } from '../env';
+import { endStored, type EndParts } from './end-stored';
 import type { LearnedDurations } from './learned-durations';
 import { renewals } from './renewals';
 import type { KeptCurves } from '../reports/kept-curves';
@@ -46,12 +47,10 @@ import { skippingErrors } from '../../streams/operators/reporting';
 const ANSWER_MS = 10_000;
 /** How often due looks and sockets are compared with the clock. Costs no request. */
 const TICK_MS = 250;
-/** How long an end waits for the store before it is told all the same, ms: a store that is away holds up no job (R12). */
-const END_STORED_MS = 1_000;
 /** How long closing waits for a store that does not answer. */
 const DRAIN_MS = 5_000;
 
-export interface LifeParts {
+export interface LifeParts extends EndParts {
   readonly servers: readonly ComfyUIServer[];
   readonly sessions: Sessions;
   readonly posting: Posting;
@@ -145,17 +144,6 @@ function toldChanges(parts: LifeParts, call$: Subject<Observable<BoardEvent>>, e
     tap((change) => carryOut(change, parts, call$, env)),
     share(),
   );
-}
-
-/**
- * An end is told once it is stored, or after `END_STORED_MS`: whoever was told of one, from a process that is killed in
- * between, would see the job run on at its successor.
- */
-function endStored(change: Change, { writer, stop$ }: LifeParts, clock: SchedulerLike): Observable<Change> {
-  if (change.tag !== 'state' || !isSettled(change.state)) return of(change);
-  writer.put(change.state);
-  const late$ = merge(timer(END_STORED_MS, clock), stop$);
-  return concat(writer.stored(change.state).pipe(takeUntil(late$)), of(change));
 }
 
 /** Tells watchers, the store and other instances of a change, or starts a job's next run. */

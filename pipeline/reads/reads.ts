@@ -142,12 +142,22 @@ class PresentReads implements Reads {
    * older state than a reader has seen.
    */
   #stored(state: JobState): Observable<JobState> {
-    const { writer, clock } = this.#parts;
-    return concat(writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock))), of(state));
+    return concat(this.#untilStored(state), of(state));
   }
 
+  #untilStored(state: JobState): Observable<never> {
+    const { writer, clock } = this.#parts;
+    return writer.stored(state).pipe(takeUntil(timer(STORED_MS, clock)));
+  }
+
+  /** The present state. An end that waits to be written is told no sooner than to those who watched before it. */
   #known(promptId: string): Observable<JobState> {
-    return this.#parts.writer.get(promptId).pipe(
+    const { writer } = this.#parts;
+    const ended$ = defer(() => {
+      const waiting = writer.waiting(promptId);
+      return waiting !== undefined && isSettled(waiting) ? this.#untilStored(waiting) : EMPTY;
+    });
+    return concat(ended$, writer.get(promptId)).pipe(
       concatMap((state) => (state === undefined ? this.#nowhere() : of(state))),
       map((state) => {
         if (state === undefined) throw new UnknownJob('no such job');
