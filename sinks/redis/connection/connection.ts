@@ -193,7 +193,7 @@ const withoutSecret =
   };
 
 /** ioredis holds a connection back until INFO says that the data are loaded, and tells nobody why. */
-const NOT_READY = new Error('connected, and not ready yet: it is loading its data, most likely');
+const NOT_READY = new Error('not connected yet: it is loading its data, most likely');
 
 /** Where ioredis only says that it cannot write, takes the last trouble of the connection, which says why. */
 const orReason = (error: Error, reason = new Error('not connected')): Error =>
