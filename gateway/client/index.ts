@@ -7,6 +7,7 @@ export type { PublicJob as JobState } from '../wire/public-job';
 export type {
   Ack,
   ClientEvents,
+  Done,
   LiveJobs,
   PreviewHead,
   Refusal,
