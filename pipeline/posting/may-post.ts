@@ -55,7 +55,8 @@ export function mayPost(
       (!stored && isUnfound(writer.maybeStoredMs(promptId))) ||
       (isCertain() && confirmedIn === sessions.term(clientId)),
     changed$: merge(
-      ...[clientId, promptId].map((key) => board.changed(key)),
+      board.changed(clientId),
+      board.changed(promptId),
       sessions.leaseChanged(clientId),
       merge(of(undefined), sessions.leaseChanged(clientId)).pipe(switchMap(() => confirmed$)),
     ),

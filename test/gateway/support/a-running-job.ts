@@ -1,20 +1,26 @@
 import type { JobState } from '../../../streams/job/job-state';
 
-/** A job of ada's that runs; its progress and its time are its number. */
+/** What all are told of a job of ada's that runs; its progress and its time are its number. */
+export const aRun = (promptId: string, seq: number) =>
+  ({
+    promptId,
+    type: 'image_generation',
+    userId: 'ada',
+    status: 'processing',
+    progress: seq,
+    startedAt: 1,
+    phase: 'running',
+    updatedAt: seq,
+    via: 'websocket',
+    attempt: 1,
+    epoch: 1,
+    seq,
+  }) as const;
+
+/** The same job as the store has it. */
 export const aRunningJob = (promptId: string, seq: number, more: Partial<JobState> = {}): JobState => ({
-  promptId,
-  type: 'image_generation',
-  userId: 'ada',
-  status: 'processing',
-  progress: seq,
-  startedAt: 1,
+  ...aRun(promptId, seq),
   serverUrl: 'http://comfy',
-  phase: 'running',
-  updatedAt: seq,
-  via: 'websocket',
-  attempt: 1,
-  epoch: 1,
-  seq,
   ...more,
 });
 

@@ -5,22 +5,12 @@ import type { Observable } from 'rxjs';
 import { Server } from 'socket.io';
 import { jobstream, type Jobstream, type JobstreamError, type JobState } from '../../../../gateway/client';
 import type { Heard, LiveJobs, RefusalCode, Reply, ServerEvents, WatchReply } from '../../../../gateway/wire/protocol';
+import { aRun } from '../../support/a-running-job';
 
 /** A job's state as a client sees it; as far as its number. */
 export const state = (promptId: string, seq: number, more: Partial<JobState> = {}): JobState => ({
-  promptId,
-  type: 'image_generation',
-  userId: 'ada',
-  status: 'processing',
-  progress: seq,
-  startedAt: 1,
+  ...aRun(promptId, seq),
   server: 'server-1',
-  phase: 'running',
-  updatedAt: seq,
-  via: 'websocket',
-  attempt: 1,
-  epoch: 1,
-  seq,
   ...more,
 });
 export const end = (promptId: string, seq: number) => state(promptId, seq, { status: 'completed', progress: 100 });
