@@ -8,8 +8,16 @@ import { image, nodeError, outOfMemory, rejected, steps, twoOutputs } from '../.
 import { freePort } from '../../support/redis/redis-server';
 import { startService, type Service } from '../../support/programs/service';
 import { asking } from '../support/http/asking';
-import { png, textChunk } from '../support/saved-files';
-import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere, untilTrue } from '../support/dashboard';
+import { png, textChunk } from '../support/dashboard/saved-files';
+import {
+  dropFile,
+  jobIn,
+  jobUrl,
+  notingProgress,
+  openScreen,
+  progressWhere,
+  untilTrue,
+} from '../support/dashboard/screen';
 
 let browser: Browser;
 let comfy: ComfyUIStandIn;
