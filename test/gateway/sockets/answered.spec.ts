@@ -1,16 +1,8 @@
-import { connected, type Client } from '../support/client';
-import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { oneSocket, socket } from '../support/sockets/one-socket';
 
-let gateway: RunningGateway;
-let socket: Client;
-beforeAll(async () => {
-  gateway = await runningGateway();
-  socket = await connected(gateway);
-});
-afterAll(async () => {
-  socket.disconnect();
-  await gateway.close();
-});
+oneSocket();
+// It watches all jobs already: every answer then comes in its turn.
+beforeEach(() => new Promise((resolve) => socket.emit('jobs:watch', resolve)));
 
 const done = { ok: true };
 const refused = { ok: false, error: { code: 'bad-request', message: 'Join and leave with the promptId, a string.' } };
