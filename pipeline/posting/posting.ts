@@ -22,7 +22,7 @@ import { oncePosted } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { NoAnswer } from '../../sources/rest/rest';
-import type { Submission } from '../../sources/rest/submit';
+import type { Submission } from '../../sources/rest/submission';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
