@@ -1,4 +1,5 @@
 import { connected, type Client } from '../support/client';
+import { PATIENCE_MS } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
 let gateway: RunningGateway;
@@ -26,10 +27,5 @@ test.each<[event: string, args: readonly unknown[], answer: object]>([
   ['jobs:unwatch', ['of no use'], done],
   ['jobs:watch', [], { ok: true, jobs: [], more: false }],
 ])('[R18] who asks for an answer to %s %j gets one', async (event, args, answer) => {
-  const got = await new Promise((resolve) => {
-    socket.emit(event, ...args, resolve);
-    // Whatever is never answered stands behind this.
-    socket.emit('jobs:watch', () => resolve('none'));
-  });
-  expect(got).toEqual(answer);
+  expect(await socket.timeout(PATIENCE_MS).emitWithAck(event, ...args)).toEqual(answer);
 });
