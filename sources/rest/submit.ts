@@ -84,10 +84,10 @@ export const submit = (
   submission: Submission,
   policy: SubmitPolicy,
   report: Report,
-): Observable<BoardEvent> => defer(() => new Posting(server, submission, policy, report).run());
+): Observable<BoardEvent> => defer(() => new Submitting(server, submission, policy, report).run());
 
 /** One workflow on its way to ComfyUI. `n` counts the tries, `good` the good looks that found it nowhere. */
-class Posting {
+class Submitting {
   readonly #server: PostingServer;
   readonly #submission: Submission;
   readonly #policy: SubmitPolicy;

@@ -12,7 +12,7 @@ import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { asking, type Answer } from '../support/http/asking';
 import { callers, EXPECTED, type By, type Caller } from '../support/admission/callers';
-import { client, connected, join, refused } from '../support/client';
+import { client, connected, join, refused } from '../support/sockets/client';
 import { PATIENCE_MS, until } from '../../support/until';
 import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { settled, stateWhere } from '../support/settled';

@@ -1,17 +1,7 @@
-import { connected, type Client } from '../support/client';
+import { oneSocket, socket } from '../support/sockets/one-socket';
 import { PATIENCE_MS } from '../../support/until';
-import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
-let gateway: RunningGateway;
-let socket: Client;
-beforeAll(async () => {
-  gateway = await runningGateway();
-  socket = await connected(gateway);
-});
-afterAll(async () => {
-  socket.disconnect();
-  await gateway.close();
-});
+oneSocket();
 
 const done = { ok: true };
 const refused = { ok: false, error: { code: 'bad-request', message: 'Join and leave with the promptId, a string.' } };
