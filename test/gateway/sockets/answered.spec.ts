@@ -1,8 +1,7 @@
 import { oneSocket, socket } from '../support/sockets/one-socket';
+import { PATIENCE_MS } from '../../support/until';
 
 oneSocket();
-// It watches all jobs already: every answer then comes in its turn.
-beforeEach(() => new Promise((resolve) => socket.emit('jobs:watch', resolve)));
 
 const done = { ok: true };
 const refused = { ok: false, error: { code: 'bad-request', message: 'Join and leave with the promptId, a string.' } };
@@ -18,10 +17,5 @@ test.each<[event: string, args: readonly unknown[], answer: object]>([
   ['jobs:unwatch', ['of no use'], done],
   ['jobs:watch', [], { ok: true, jobs: [], more: false }],
 ])('[R18] who asks for an answer to %s %j gets one', async (event, args, answer) => {
-  const got = await new Promise((resolve) => {
-    socket.emit(event, ...args, resolve);
-    // Whatever is never answered stands behind this.
-    socket.emit('jobs:watch', () => resolve('none'));
-  });
-  expect(got).toEqual(answer);
+  expect(await socket.timeout(PATIENCE_MS).emitWithAck(event, ...args)).toEqual(answer);
 });

@@ -117,7 +117,7 @@ function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
   };
   const heed = (event$: Observable<BoardEvent>): void => void event$.subscribe(take);
   return {
-    first: its.first.bind(its),
+    first: (state: JobState, stored: boolean) => its.first(state, { workflow: '{}' }, stored, () => new Map()),
     takenUp: its.takenUp.bind(its),
     stop: its.stop.bind(its),
     due$: its.due$,
