@@ -173,8 +173,8 @@ export class ComfyUIJobRunner<Id extends string = string> {
   async close(): Promise<void> {
     this.closed$.next();
     this.closed$ = new ReplaySubject(1);
-    await this.kept.settled();
     await this.comfyui.close();
+    await this.kept.settled();
   }
 
   private async keep(promptId: string, type: JobState['type'], closed$: Observable<void>): Promise<void> {

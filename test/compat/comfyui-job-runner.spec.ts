@@ -165,8 +165,8 @@ test('a runner that is closed has kept what it was about to keep', async () => {
   void runner.submitBaseImages({ ...portrait, seed: 1 }).then(() => (isKept = true));
   await until(() => server.executions.size > 0 && redis.commandQueue.length > 0);
   const closed = runner.close();
-  await another.client('UNPAUSE');
-  another.disconnect();
+  await until(() => server.sockets() === 0);
+  void another.client('UNPAUSE').finally(() => another.disconnect());
   await closed;
   expect(isKept).toBe(true);
 });
