@@ -5,8 +5,8 @@ import type { RefusalCode } from '../wire/protocol';
  * that this token may see. `gone`: the job was there before, and is no more. `unauthorized`: the gateway does not take
  * the token. `too-many-jobs`: a socket may follow 64. `closed`: by `close()`. `unreachable`: nothing answers at the
  * URL. `origin-refused`: the gateway takes no calls of this page. `no-websocket`: it answers, but no socket opens.
- * `no-gateway`: something else answers. `no-token`: the token function failed. `bad-url`: the URL is none. `bad-option`: there
- * is no such option.
+ * `no-gateway`: something else answers. `no-token`: the token function failed. `bad-url`: the URL is none.
+ * `bad-option`: there is no such option.
  */
 export type JobstreamErrorCode =
   | RefusalCode
