@@ -5,7 +5,7 @@ import { io } from 'socket.io-client';
 import { networkOf } from '../../../gateway/admission/network';
 import { refusalLog } from '../../../gateway/admission/refusal-log';
 import { asking } from '../support/http/asking';
-import { client, connected, heard, refused } from '../support/client';
+import { client, connected, heard, refused } from '../support/sockets/client';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/admission/tokens';

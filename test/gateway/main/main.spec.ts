@@ -10,7 +10,7 @@ import { builtScript } from '../../support/programs/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image } from '../../support/comfyui/workflows';
 import { asking } from '../support/http/asking';
-import { connected, heard, join as joinJob } from '../support/client';
+import { connected, heard, join as joinJob } from '../support/sockets/client';
 import { eventually } from '../../support/until';
 
 let comfy: ComfyUIStandIn;
