@@ -1,6 +1,7 @@
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { cursorAt, totalsOf, type JobPage } from '../../../sinks/listing/job-page';
+import { isPromptId } from '../../../streams/job/ids';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Admission } from '../../admission/admission';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
@@ -17,7 +18,7 @@ import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './
 import type { JobViews } from '../../wire/job-views';
 import type { PublicJob } from '../../wire/public-job';
 import { refuseUrlOfServer } from '../requests/server-name';
-import { isPromptId, visibleJob } from '../requests/visible-job';
+import { visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
