@@ -7,10 +7,10 @@ import { KeptEnds } from './kept-ends';
  * writes. Keeps them for longer, as one that is started again may have only what it had minutes ago.
  */
 export interface Confirmations {
-  /** Call when a state was stored: if it is settled, its second write is due in `afterMs`. */
+  /** Call when a state was stored: if it is settled, and that was its first write, its second is due in `afterMs`. */
   readonly later: (state: JobState) => void;
-  /** Whether a state was handed to `write` for a further write. */
-  readonly isConfirmed: (state: JobState) => boolean;
+  /** Call when a state was refused as stale. Returns whether that was a further write of one that was stored before. */
+  readonly refused: (state: JobState) => boolean;
   /** Whether `again` would write a job's settled state. */
   readonly has: (promptId: string) => boolean;
   /** Writes all settled states that are kept, as the store may have lost them. Second writes stay due. */
@@ -53,10 +53,17 @@ export function confirmations(write: (state: JobState) => void, afterMs: number,
     }
     watch();
   };
+  const forget = (promptId: string): void => {
+    waiting.delete(promptId);
+    kept.forget(promptId);
+  };
   return {
-    isConfirmed: (state) => confirmed.has(state),
+    refused: (state) => {
+      if (confirmed.has(state)) forget(state.promptId);
+      return confirmed.has(state);
+    },
     later: (state) => {
-      if (afterMs === 0 || !isSettled(state)) return;
+      if (afterMs === 0 || !isSettled(state) || confirmed.has(state)) return;
       waiting.delete(state.promptId);
       waiting.set(state.promptId, { state, dueAt: clock.now() + afterMs });
       watch();
@@ -73,10 +80,7 @@ export function confirmations(write: (state: JobState) => void, afterMs: number,
       }
       watch();
     },
-    forget: (promptId) => {
-      waiting.delete(promptId);
-      kept.forget(promptId);
-    },
+    forget,
     close: () => {
       waiting.clear();
       timer?.unsubscribe();

@@ -228,9 +228,8 @@ class QueuedWrites implements WriteBehind {
   #tell(state: JobState, outcome: PutOutcome): void {
     this.#failing = false;
     this.#unwritten.tried(state);
-    if (this.ends.isConfirmed(state)) return void (outcome === 'stale' && this.ends.forget(state.promptId));
     if (outcome === 'stored') this.ends.later(state);
-    else {
+    else if (!this.ends.refused(state)) {
       this.#report('write-behind', new StaleState(state));
       this.#onStale(state);
     }

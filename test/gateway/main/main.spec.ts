@@ -119,3 +119,14 @@ test('a second signal exits at once', async () => {
   expect(running.err).not.toContain('drained');
   held.destroy();
 });
+
+test('a setting that is misspelt is warned of, and named where the right one is missing', async () => {
+  const running = await listening({ JWT_SERCET: 'hunter2' });
+  expect(running.err).toContain('JWT_SERCET is no setting; did you mean JWT_SECRET?');
+  running.child.kill();
+  await running.exit;
+  const without = start({ COMFY_URL: comfy.url });
+  expect((await without.exit)[0]).toBe(1);
+  expect(without.err).toMatch(/COMFY_URL +is no setting; did you mean COMFYUI_URL\?/);
+  expect(running.err).not.toContain('hunter2');
+});
