@@ -65,10 +65,17 @@ export function guessAt({ silent, step }: Speed, node: PlanNode): Expected {
   return { ...guess, fixedMs: guess.fixedMs * silent, stepMs: guess.stepMs * step };
 }
 
-/** How long a node is guessed to load the models that it uses, on a server of this speed; 0 if it uses none, ms. */
-export function loadingMsAt({ silent }: Speed, { prior, usesModel }: PlanNode): number {
-  if (prior === unknown || (!usesModel && prior.loadsItself !== true)) return 0;
-  return silent * prior.fixedMs * (prior.stepMs === undefined ? LOADING : 1);
+/** How much of what a node takes is guessed to be the loading of the models that it uses, on a server of this speed. */
+export interface Loading {
+  readonly ms: number;
+  /** The share of its time before steps, in a run that loads models. */
+  readonly share: number;
+}
+
+export function loadingAt({ silent }: Speed, { prior, usesModel }: PlanNode): Loading {
+  if (prior === unknown || (!usesModel && prior.loadsItself !== true)) return { ms: 0, share: 0 };
+  const share = prior.stepMs === undefined ? (prior.loading ?? LOADING) : 1;
+  return { ms: silent * prior.fixedMs * share, share };
 }
 
 /** The share of loading in what is guessed of a node that tells no steps. */
