@@ -228,4 +228,11 @@ export const bounds = {
   /** CONNECT packets of one Socket.IO socket, and sockets of one address that have not shown a token yet. */
   connectsPerSocket: 4,
   unknownSocketsPerAddress: 1_000,
+  /**
+   * Bytes that such a socket may send in all. Of one with a token, bytes a second, whatever is in them: so many, and so
+   * many more for each message a second that it may send.
+   */
+  unknownSocketBytes: 64 << 10,
+  socketBytesPerSecond: 64 << 10,
+  bytesPerMessage: 1 << 10,
 } as const;

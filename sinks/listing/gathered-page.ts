@@ -24,7 +24,7 @@ export interface Gathered {
 }
 
 /** One read of the index: its positions, and the states that were read of them. */
-export interface Found {
+export interface IndexRead {
   readonly positions: readonly Position[];
   readonly states: readonly JobState[];
   readonly reads: number;
@@ -33,7 +33,7 @@ export interface Found {
 }
 
 /** Adds the states of one read that match. */
-export const gatheredWith = (before: Gathered, found: Found, query: JobQuery): Gathered => ({
+export const gatheredWith = (before: Gathered, found: IndexRead, query: JobQuery): Gathered => ({
   jobs: [...before.jobs, ...found.states.filter((state) => matches(state, query))],
   after: found.positions.at(-1) ?? before.after,
   totals: found.totals,

@@ -24,7 +24,7 @@ const ALL = '@';
 /** The owner in the names of the sets: a user, or all users. */
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
-/** An owner's seven keys, in one slot. */
+/** An owner's seven keys, in one slot. The last, the bytes of each job's workflow, is kept of users only. */
 const indexKeys = (owner: string): readonly TypedKey[] =>
   [...STANDINGS, 'until', 'bytes'].map((name) => [
     `jobstream:jobs:{${owner}}:${name}`,
@@ -200,7 +200,7 @@ class ScriptedIndex implements RedisIndex {
   #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStanding> {
     const { promptId, startedAt } = state;
     const standing = standingOf(state);
-    const args = [promptId, startedAt, numberOf(standing), ...LIVES, how, bytes, guardS];
+    const args = [promptId, startedAt, numberOf(standing), ...LIVES, how, owner === ALL ? '' : bytes, guardS];
     return this.#ofOwner(owner, (keys) => this.#redis.putInIndex(...keys, ...args)).pipe(
       map((at) => standingAt(at) ?? standing),
     );
