@@ -2,7 +2,6 @@ import { skipped, type NodeRun } from '../node/node-run';
 import { laterOf } from '../node/phases';
 import { phasesMs, type Expected, type Phase } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
-import type { Loading } from './server-speed';
 
 /** How long one node took in one run. */
 export interface Taken {
@@ -134,6 +133,13 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
     alone,
     trust: Math.min(1, 0.6 + 0.2 * runs.length) * (0.5 + 0.5 * agreeing),
   };
+}
+
+/** How much of what a node takes is guessed to be the loading of the models that it uses. */
+export interface Loading {
+  readonly ms: number;
+  /** The share of its time before steps, in a run that loads models. */
+  readonly share: number;
 }
 
 /**

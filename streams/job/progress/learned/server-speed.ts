@@ -2,7 +2,7 @@ import { byName, phasesMs, type Expected } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
 import { unknown } from '../plan/priors';
 import { within } from '../this-run';
-import type { Taken } from './measured';
+import type { Loading, Taken } from './measured';
 
 /** How many times longer than guessed by their names a server's nodes take: those without steps, and each step. */
 export interface Speed {
@@ -65,13 +65,7 @@ export function guessAt({ silent, step }: Speed, node: PlanNode): Expected {
   return { ...guess, fixedMs: guess.fixedMs * silent, stepMs: guess.stepMs * step };
 }
 
-/** How much of what a node takes is guessed to be the loading of the models that it uses, on a server of this speed. */
-export interface Loading {
-  readonly ms: number;
-  /** The share of its time before steps, in a run that loads models. */
-  readonly share: number;
-}
-
+/** How much of what a node takes is guessed to be loading, on a server of this speed. */
 export function loadingAt({ silent }: Speed, { prior, usesModel }: PlanNode): Loading {
   if (prior === unknown || (!usesModel && prior.loadsItself !== true)) return { ms: 0, share: 0 };
   const share = prior.stepMs === undefined ? (prior.loading ?? LOADING) : 1;
