@@ -35,7 +35,11 @@ describe('a node that was measured in runs', () => {
   const expected: Expected = { fixedMs: 9_000, stepMs: 100, steps: 10, rounds: 1, alone: 1, trust: 0.5 };
 
   test('with loaded models takes its loading longer where they are not', () => {
-    expect(inOtherHeat(expected, true, 4_000)).toEqual({ ...expected, fixedMs: 13_000, trust: 0.4 });
+    expect(inOtherHeat(expected, true, { ms: 4_000, share: 0.25 })).toEqual({
+      ...expected,
+      fixedMs: 13_000,
+      trust: 0.4,
+    });
   });
 
   test.each([
@@ -43,10 +47,11 @@ describe('a node that was measured in runs', () => {
     ['a step, where that is longer', 40, 100],
     ['what it took, where that is shorter', 400_000, 9_000],
   ])('that loaded them is expected to begin its steps after %s', (_, loadingMs, fixedMs) => {
-    expect(inOtherHeat(expected, false, loadingMs)).toEqual({ ...expected, fixedMs, trust: 0.4 });
+    expect(inOtherHeat(expected, false, { ms: loadingMs, share: 0.25 })).toEqual({ ...expected, fixedMs, trust: 0.4 });
   });
 
-  test('that loaded them takes as long without them where it does not count', () => {
-    expect(inOtherHeat({ ...expected, stepMs: 0 }, false, 4_000).fixedMs).toBe(9_000);
+  test('that loaded them takes less, by the share of its loading, and less surely, where it does not count', () => {
+    const silently = inOtherHeat({ ...expected, stepMs: 0 }, false, { ms: 4_000, share: 0.25 });
+    expect(silently).toEqual({ ...expected, stepMs: 0, fixedMs: 6_750, trust: 0.8 * 0.5 * 0.875 });
   });
 });
