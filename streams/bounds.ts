@@ -127,6 +127,9 @@ export const bounds = {
   hooks: 10_000,
   /** Characters of the workflows that an instance keeps likewise, as they are still to be posted or may run again. */
   keptWorkflowsLength: 8 << 20,
+  /** Ends of jobs that an instance keeps likewise, and their characters. */
+  keptEnds: 1_000,
+  keptEndsLength: 8 << 20,
   /** Characters of a run's id at ComfyUI. */
   runIdLength: 200,
   /** Bytes of `SubmitOnce.key`: LMDB's keys have 1,978. */

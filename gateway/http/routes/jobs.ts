@@ -1,4 +1,3 @@
-import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { cursorAt, totalsOf, type JobPage } from '../../../sinks/listing/job-page';
@@ -7,8 +6,7 @@ import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Admission } from '../../admission/admission';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
-import type { FieldError } from '../../wire/described.codec';
-import { badFields } from '../requests/fields/bad-fields';
+import { badFields, orBadFields } from '../requests/fields/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
@@ -92,7 +90,7 @@ const listing =
   ({ pipeline, views, lists, admission }: JobsOptions): ViewerHandler =>
   async ({ query }, response) => {
     const { viewer } = response.locals;
-    const wanted = asked(jobQuery(query));
+    const wanted = orBadFields(jobQuery(query));
     const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
     if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
     const answer = async (): Promise<void> => {
@@ -156,11 +154,6 @@ const cancelling =
     if (!job || !maySee(viewer, job)) throw unknownJob();
     response.status(isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
-
-const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
-  if (E.isRight(request)) return request.right;
-  throw badFields(request.left);
-};
 
 const refuseOtherUsers = ({ role, userId }: Viewer, request: Pick<JobRequest, 'userId'>): void => {
   if (role === 'service' || request.userId === userId) return;
