@@ -7,8 +7,10 @@ import { promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
  */
 export interface Lane {
   readonly promptId: string;
-  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length. */
-  readonly idAt: number;
+  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length, or the lane was removed. */
+  idAt: number;
+  /** The lane of the frame that came after the last of this one. */
+  follower: Lane | undefined;
   /** When one of its frames was last read. */
   readAt: number;
   /** From when on the next may be read. */
@@ -66,6 +68,7 @@ export function frameLanes(): Lanes {
   /** The last lane found by an id's digest: the id need not become a string and be hashed for each frame. */
   const found = new Map<number, Lane>();
   const ids = idBytes();
+  const order = orderOfFrames();
   let sweptAt = NEVER;
 
   const remove = (lane: Lane): void => {
@@ -74,6 +77,8 @@ export function frameLanes(): Lanes {
     const digest = ids.digest(lane.idAt);
     if (found.get(digest) === lane) found.delete(digest);
     ids.free(lane.idAt);
+    lane.idAt = -1;
+    lane.follower = undefined;
   };
   const opened = (promptId: string, now: number): Lane | undefined => {
     if (now - sweptAt > IDLE_MS) {
@@ -92,15 +97,18 @@ export function frameLanes(): Lanes {
       const id = promptIdStart(bytes, type, start, end);
       if (id === -1) return undefined;
       const isUuid = bytes[id + UUID] === QUOTE;
+      const expected = order.expected();
+      if (isUuid && expected !== undefined && ids.isAt(expected.idAt, bytes, id)) return order.came(expected);
       const digest = isUuid ? digestOf(bytes, id + UUID) : 0;
       const before = isUuid ? found.get(digest) : undefined;
-      if (before !== undefined && ids.isAt(before.idAt, bytes, id)) return before;
+      if (before !== undefined && ids.isAt(before.idAt, bytes, id)) return order.came(before);
       const idEnd = promptIdEnd(bytes, id, end);
       if (idEnd === -1) return undefined;
       const promptId = bytes.toString('latin1', id, idEnd);
       const lane = lanes.get(promptId) ?? opened(promptId, now);
-      if (lane !== undefined && lane.idAt !== -1) found.set(digest, lane);
-      return lane;
+      if (lane === undefined || lane.idAt === -1) return lane;
+      found.set(digest, lane);
+      return order.came(lane);
     },
     forget: (promptId) => {
       const lane = lanes.get(promptId);
@@ -110,6 +118,7 @@ export function frameLanes(): Lanes {
       lanes.clear();
       found.clear();
       ids.clear();
+      order.clear();
     },
   };
 }
@@ -118,6 +127,7 @@ export function frameLanes(): Lanes {
 const newLane = (promptId: string, idAt: number): Lane => ({
   promptId,
   idAt,
+  follower: undefined,
   readAt: NEVER,
   nextAt: NEVER,
   stateAt: NEVER,
@@ -132,6 +142,26 @@ const newLane = (promptId: string, idAt: number): Lane => ({
   cameAt: 0,
   dueAt: 0,
 });
+
+/**
+ * Which lane is next. The frames of one job follow each other, and those of a thousand that report at one rate come in
+ * one order: mostly the next lane is the one of the last time. To find it by its digest took a third of all that an
+ * unread frame cost more with ten thousand jobs than with one.
+ */
+function orderOfFrames() {
+  let last: Lane | undefined;
+  return {
+    expected: (): Lane | undefined => last?.follower,
+    came: (lane: Lane): Lane => {
+      if (last !== undefined && last.follower !== lane) last.follower = lane;
+      last = lane;
+      return lane;
+    },
+    clear: (): void => {
+      last = undefined;
+    },
+  };
+}
 
 /** A digest of the 12 bytes before `end`, in which UUIDs differ. */
 function digestOf(bytes: Uint8Array, end: number): number {
