@@ -17,17 +17,17 @@ export interface Lane {
   nextAt: number;
   /** When its last `progress_state` came. */
   stateAt: number;
-  /** The bytes in which a frame waits, from `start` to `end`. While `isLent`, they are the socket's own buffer. */
+  /** The bytes in which a frame waits, from `start` to `end`. */
   waiting: Buffer | undefined;
   start: number;
   end: number;
-  isLent: boolean;
-  /** The lane that was lent the socket's buffer before this one. */
-  lentBefore: Lane | undefined;
+  /** The read in which the frame waits; `undefined` if it was copied. */
+  page: Page | undefined;
+  /** The last read in which a frame waited, by its number, and the lane in which one had waited there before. */
+  read: number;
+  before: Lane | undefined;
   /** The buffer to which waiting frames are copied; a longer frame may need another. */
   copy: Buffer | undefined;
-  /** The read in which the frame waits, if that is kept as it is. */
-  page: Page | undefined;
   /** Bytes of the longest frame that waited since one was read: as many count as held for this lane. */
   heldBytes: number;
   /** When the waiting frame came. */
@@ -36,10 +36,12 @@ export interface Lane {
   dueAt: number;
 }
 
-/** A read that is kept as it is, and the number of lanes whose frame waits in its bytes. */
+/** A read, the number of lanes whose frame waits in it, and the bytes of those frames. */
 export interface Page {
-  readonly bytes: Buffer;
+  /** Set once the read is kept as it is. */
+  bytes: Buffer | undefined;
   lanes: number;
+  waitingBytes: number;
 }
 
 /** The lanes of a socket's jobs. */
@@ -134,10 +136,10 @@ const newLane = (promptId: string, idAt: number): Lane => ({
   waiting: undefined,
   start: 0,
   end: 0,
-  isLent: false,
-  lentBefore: undefined,
-  copy: undefined,
   page: undefined,
+  read: -1,
+  before: undefined,
+  copy: undefined,
   heldBytes: 0,
   cameAt: 0,
   dueAt: 0,

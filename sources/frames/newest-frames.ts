@@ -60,26 +60,28 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     held.letGo();
     tick = line.isEmpty() ? undefined : clock.schedule(onTick, hasTime ? TICK_MS : 0);
   };
-  const take = (bytes: Buffer, start: number, end: number): void => {
+  /** Returns the lane in which the frame waits, if it does. */
+  const take = (bytes: Buffer, start: number, end: number): Lane | undefined => {
     const type = overtakable(bytes, start, end);
     const now = held.now();
     const lane = type === undefined ? undefined : lanes.of(bytes, type, start, end, now);
     if (lane === undefined) {
       told(read(bytes.subarray(start, end)));
       held.letGo();
-      return;
+      return undefined;
     }
     if (type === 'progress_state') lane.stateAt = now;
-    else if (now - lane.stateAt < SAID_MS) return;
+    else if (now - lane.stateAt < SAID_MS) return undefined;
     else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
     const hasRoom = line.hasRoom(lane, end - start);
     if (!hasRoom || (now >= lane.nextAt && held.mayRead())) {
       readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
-      return;
+      return undefined;
     }
     lane.dueAt = Math.max(lane.nextAt, now + held.pace().waitMs);
     line.wait(lane, bytes, start, end, now);
     tick ??= clock.schedule(onTick, TICK_MS);
+    return lane;
   };
 
   return {
@@ -90,13 +92,11 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     },
     takeAlone: (frame) => {
       held.letGo();
-      take(frame, 0, frame.length);
+      const lane = take(frame, 0, frame.length);
+      if (lane !== undefined) line.copy(lane);
       held.letGo();
     },
-    flush: () => {
-      held.letGo();
-      flush();
-    },
+    flush,
     close: () => {
       tick?.unsubscribe();
       line.clear();
@@ -155,7 +155,10 @@ function reader(
   };
   const readWaiting = (lane: Lane | undefined): number =>
     lane?.waiting === undefined ? 0 : readOne(lane, bytesOf(lane, lane.waiting), held.now(), time.spend, lane.cameAt);
-  const flush = (): void => line.lanes().forEach(readWaiting);
+  const flush = (): void => {
+    held.letGo();
+    line.lanes().forEach(readWaiting);
+  };
   const told = inOrder(lanes, tell, readWaiting, flush);
   return {
     readOne,
