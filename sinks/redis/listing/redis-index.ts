@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
+import { concat, defer, EMPTY, forkJoin, ignoreElements, map, merge, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { STANDINGS } from '../../listing/job-page';
@@ -86,10 +86,11 @@ class ScriptedIndex implements RedisIndex {
   readonly #keys: WholeKeys;
   readonly #filed: FiledJobs;
 
-  constructor(redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report) {
+  constructor(redis: IndexCommands, ask: Ask, lost$: Observable<unknown>, report: Report) {
     this.#redis = redis;
     this.#keys = new WholeKeys(redis, ask, 'index', report);
-    this.#filed = new FiledJobs(nowMs, this.#keys.damaged$);
+    // Of a cluster, another node may have lost entries than has the states.
+    this.#filed = new FiledJobs(() => Date.now(), merge(this.#keys.damaged$, lost$));
     this.damaged$ = this.#keys.damaged$;
   }
 
@@ -238,9 +239,9 @@ class ScriptedIndex implements RedisIndex {
   }
 }
 
-/** The index of all instances on one Redis. */
-export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report): RedisIndex =>
-  new ScriptedIndex(redis, ask, nowMs, report);
+/** The index of all instances on one Redis; where `lost$` emits, jobs are filed anew with their next state. */
+export const redisIndex = (...given: ConstructorParameters<typeof ScriptedIndex>): RedisIndex =>
+  new ScriptedIndex(...given);
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 
