@@ -17,9 +17,12 @@ export const bounds = {
   bodiesAtOnce: 1,
   inputsAtOnce: 4,
   bodiesWaiting: 100,
-  /** Bytes of all bodies that an instance has read and not checked yet; at least two bodies of the largest size. */
+  /**
+   * Bytes of all bodies that an instance has read and not checked yet; at least two bodies of the largest size. Past
+   * that the largest that is being read gives way.
+   */
   bodiesBytes: 64 << 20,
-  /** An upload is cut after this long without a byte, ms; or if it averages fewer bytes a second, from 20 s on. */
+  /** An upload is cut after this long without a byte, ms; or if it averages fewer bytes a second over 20 s. */
   uploadStallMs: 10_000,
   uploadBytesPerSecond: 16_384,
   /** Bytes of an uploaded input; setting `MAX_INPUT_BYTES`. */

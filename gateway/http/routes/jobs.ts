@@ -107,16 +107,16 @@ const listing =
   };
 
 /**
- * The first jobs of a page, up to `bounds.answerBytes` of JSON, and a cursor to the others. `bytes` estimates all of
- * the page: the caller pays for what was read.
+ * The first jobs of a page, up to `bounds.answerBytes` of JSON, and a cursor to the others. `bytes` estimates all that
+ * was read for the page: the caller pays for that.
  */
-function shownPage(page: JobPage, shown: (job: JobState) => PublicJob) {
+function shownPage({ read = 0, ...page }: JobPage, shown: (job: JobState) => PublicJob) {
   const { jobs, bytes } = fitting(page.jobs, shown);
   const last = page.jobs[jobs.length - 1];
   const isCut = last !== undefined && jobs.length < page.jobs.length;
   // Jobs that do not fit are not encoded just to be counted: each counts as the average of those that do.
-  const read = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
-  return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: read };
+  const ofPage = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
+  return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: Math.max(read, ofPage) };
 }
 
 const reading =
