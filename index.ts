@@ -46,13 +46,7 @@ export type { Timing } from './streams/job/timing';
 export type { ServerOptions } from './sources/server-address';
 export type { InputFile, StoredInput } from './sources/files/upload';
 export type { SocketTiming } from './sources/session';
-export type {
-  LeaseOutcome,
-  Leases,
-  JobRequest as SessionJobRequest,
-  Request as SessionRequest,
-  SessionKey,
-} from './sinks/leases';
+export type { LeaseOutcome, Leases, SessionJobRequest, SessionRequest, SessionKey } from './sinks/leases';
 export type { StoredWorkflow } from './sinks/codecs/stored-workflow.codec';
 export type { Hook, Hooks } from './sinks/webhook-queue';
 export { embeddedStore } from './sinks/embedded/embedded-store';

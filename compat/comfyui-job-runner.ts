@@ -17,6 +17,7 @@ import {
 } from './comfyui-job-persistence.service';
 import { ComfyUIPodClient } from './comfyui-pod-client';
 import { idTaken } from './jobs/execution';
+import { Kept } from './kept';
 import { statusOf, type RunPodJobStatus } from './jobs/job-status';
 import { withoutLogin } from './jobs/pod-rest';
 import { parametersOf, type BaseImageInput, type BuiltPrompt, type WorkflowFactory } from './workflow-factory';
@@ -44,6 +45,7 @@ const WRITE_MS = 1_000;
 export class ComfyUIJobRunner<Id extends string = string> {
   private readonly comfyui: ComfyUIPodClient;
   private readonly persistence: ComfyUIJobPersistenceService | undefined;
+  private readonly kept: Kept;
   private readonly workflows: WorkflowFactory<Id>;
   private readonly pending = new Map<string, PendingJob>();
   private availableNodes: string[] = [];
@@ -59,6 +61,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     if (config.workflows === undefined) throw new TypeError('a runner needs the workflows to run');
     this.comfyui = config.comfyui;
     this.persistence = 'persistenceService' in config ? config.persistenceService : undefined;
+    this.kept = new Kept(this.persistence);
     this.workflows = config.workflows;
     this.recovered = this.recover();
   }
@@ -141,7 +144,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     for (const [promptId, { following }] of stale) {
       following.unsubscribe();
       this.pending.delete(promptId);
-      void this.kept(promptId, (service) => service.deleteJobState(promptId));
+      void this.kept.keep(promptId, (service) => service.deleteJobState(promptId));
     }
     return stale.length;
   }
@@ -163,11 +166,15 @@ export class ComfyUIJobRunner<Id extends string = string> {
     this.forgetLater(promptId);
   }
 
-  /** Stops following jobs; they go on running, and the next runner recovers them. */
+  /**
+   * Stops following jobs; they go on running, and the next runner recovers them. Resolves once Redis took what it was
+   * given before, or after 5 s: its client may then be closed.
+   */
   async close(): Promise<void> {
     this.closed$.next();
     this.closed$ = new ReplaySubject(1);
     await this.comfyui.close();
+    await this.kept.settled();
   }
 
   private async keep(promptId: string, type: JobState['type'], closed$: Observable<void>): Promise<void> {
@@ -175,7 +182,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
     const startedAt = Date.now();
     const queued: JobState = { promptId, type, userId: '', status: 'queued', progress: 0, startedAt, serverUrl };
     // The job runs already: if Redis is down, the caller must not get an error and submit it again.
-    await this.kept(promptId, (service) => service.saveJobState(queued));
+    await this.kept.keep(promptId, (service) => service.saveJobState(queued));
     this.followOn(queued, closed$);
   }
 
@@ -188,7 +195,7 @@ export class ComfyUIJobRunner<Id extends string = string> {
         throttleTime(WRITE_MS, asyncScheduler, { leading: true, trailing: true }),
         concatMap(async (state) => {
           const { status, progress } = state;
-          await this.kept(promptId, (service) => service.updateJobState(promptId, { status, progress }));
+          await this.kept.keep(promptId, (service) => service.updateJobState(promptId, { status, progress }));
           return state;
         }),
         tap((state) => {
@@ -198,32 +205,24 @@ export class ComfyUIJobRunner<Id extends string = string> {
         finalize(() => this.pending.delete(promptId)),
       )
       .subscribe({
-        error: (error: unknown) => void this.kept(promptId, () => this.markJobFailed(promptId, String(error))),
+        error: (error: unknown) => void this.kept.keep(promptId, () => this.markJobFailed(promptId, String(error))),
       });
     following.add(followed);
   }
 
   private forgetLater(promptId: string): void {
-    const forget = (): void => void this.kept(promptId, (service) => service.deleteJobState(promptId));
+    const forget = (): void => void this.kept.keep(promptId, (service) => service.deleteJobState(promptId));
     if (this.persistence !== undefined) setTimeout(forget, KEPT_MS).unref();
   }
 
   private async recover(): Promise<void> {
     const { closed$ } = this;
     const serverUrl = withoutLogin(this.comfyui.getBaseUrl());
-    await this.kept('recovery', async (service) => {
+    await this.kept.keep('recovery', async (service) => {
       if (!(await service.isAvailable())) throw new Error('Redis does not answer');
       for (const state of await service.recoverActiveJobs())
         if (withoutLogin(state.serverUrl) === serverUrl) this.followOn(state, closed$);
     });
-  }
-
-  /** Only warns if the work fails: jobs go on while Redis is down (R12). */
-  private async kept(what: string, work: (service: ComfyUIJobPersistenceService) => Promise<unknown>): Promise<void> {
-    if (this.persistence === undefined) return;
-    await work(this.persistence).catch((error: unknown) =>
-      console.warn(`comfyui-jobstream: what Redis knows of ${what} is old: ${String(error)}`),
-    );
   }
 }
 

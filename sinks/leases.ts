@@ -8,8 +8,8 @@ export interface SessionKey {
 }
 
 /** What the holder of a session is asked to do by an instance that does not hold it. */
-export type Request =
-  | JobRequest
+export type SessionRequest =
+  | SessionJobRequest
   /**
    * Check the socket: the session's previous holder has closed its own only now, at which ComfyUI may have dropped the
    * new one (R7).
@@ -17,7 +17,7 @@ export type Request =
   | { readonly tag: 'evicted'; readonly clientId: string };
 
 /** A request about one job of the session. */
-export type JobRequest = { readonly promptId: string } & (
+export type SessionJobRequest = { readonly promptId: string } & (
   | { readonly tag: 'cancel' }
   /** Take a report of the job, which came to another instance. */
   | { readonly tag: 'report'; readonly report: JobReport }
@@ -50,7 +50,7 @@ export interface Leases {
   /** Emits whenever an instance gives a session back; never completes. */
   readonly released$: Observable<unknown>;
   /** Sends a request to the session's holder. Emits whether anybody received it, and completes. */
-  ask(clientId: string, request: Request): Observable<boolean>;
+  ask(clientId: string, request: SessionRequest): Observable<boolean>;
   /** The requests to a session that is held here; never completes. */
-  asked(clientId: string): Observable<Request>;
+  asked(clientId: string): Observable<SessionRequest>;
 }

@@ -15,7 +15,8 @@ import type { ReadingTime } from './frames/reading-time';
 import type { ServerAddress } from './server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from './session';
 import { uploads, type InputFile, type StoredInput } from './files/upload';
-import { defaultSubmitPolicy, submit, type Submission } from './rest/submit';
+import { defaultSubmitPolicy, type Submission } from './rest/submission';
+import { submit } from './rest/submit';
 import { view, type FileName, type OutputBody } from './files/view';
 
 export type { OutputBody };

@@ -17,9 +17,12 @@ export const bounds = {
   bodiesAtOnce: 1,
   inputsAtOnce: 4,
   bodiesWaiting: 100,
-  /** Bytes of all bodies that an instance has read and not checked yet; at least two bodies of the largest size. */
+  /**
+   * Bytes of all bodies that an instance has read and not checked yet; at least two bodies of the largest size. Past
+   * that the largest that is being read gives way.
+   */
   bodiesBytes: 64 << 20,
-  /** An upload is cut after this long without a byte, ms; or if it averages fewer bytes a second, from 20 s on. */
+  /** An upload is cut after this long without a byte, ms; or if it averages fewer bytes a second over 20 s. */
   uploadStallMs: 10_000,
   uploadBytesPerSecond: 16_384,
   /** Bytes of an uploaded input; setting `MAX_INPUT_BYTES`. */
@@ -124,6 +127,9 @@ export const bounds = {
   hooks: 10_000,
   /** Characters of the workflows that an instance keeps likewise, as they are still to be posted or may run again. */
   keptWorkflowsLength: 8 << 20,
+  /** Ends of jobs that an instance keeps likewise, and their characters. */
+  keptEnds: 1_000,
+  keptEndsLength: 8 << 20,
   /** Characters of a run's id at ComfyUI. */
   runIdLength: 200,
   /** Bytes of `SubmitOnce.key`: LMDB's keys have 1,978. */
@@ -231,4 +237,11 @@ export const bounds = {
   /** CONNECT packets of one Socket.IO socket, and sockets of one address that have not shown a token yet. */
   connectsPerSocket: 4,
   unknownSocketsPerAddress: 1_000,
+  /**
+   * Bytes that such a socket may send in all. Of one with a token, bytes a second, whatever is in them: so many, and so
+   * many more for each message a second that it may send.
+   */
+  unknownSocketBytes: 64 << 10,
+  socketBytesPerSecond: 64 << 10,
+  bytesPerMessage: 1 << 10,
 } as const;

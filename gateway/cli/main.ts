@@ -18,7 +18,7 @@ import { startGateway } from '../server/server';
 import { prometheusMetrics, type Metrics } from '../metrics';
 import { processMetrics } from '../metrics/counts/process-metrics';
 import { serveMetrics } from '../metrics/metrics-server';
-import { complaintOf, settingsOf, type Settings } from './settings/settings';
+import { complaintOf, misspeltIn, settingsOf, type Settings } from './settings/settings';
 
 async function main(): Promise<void> {
   const command = commandOf(process.argv.slice(2));
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     }
     case 'serve': {
       const settings = settingsOf(process.env);
-      if (E.isLeft(settings)) refuse(complaintOf(settings.left));
+      if (E.isLeft(settings)) refuse(complaintOf([...settings.left, ...misspeltIn(process.env)]));
       else await serve(settings.right);
       return;
     }
@@ -61,6 +61,7 @@ async function serve(settings: Settings): Promise<void> {
   const { downloadsPerUser, jobTimeoutMs, userLimits } = settings;
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
+  for (const { field, message } of misspeltIn(process.env)) logger.warn(`${field} ${message}`);
   const report = reportTo(logger);
   const store = storeOf(where, report);
   await inspect(store, storeStrict, logger);

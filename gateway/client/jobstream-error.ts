@@ -6,6 +6,7 @@ import type { RefusalCode } from '../wire/protocol';
  * the token. `too-many-jobs`: a socket may follow 64. `closed`: by `close()`. `unreachable`: nothing answers at the
  * URL. `origin-refused`: the gateway takes no calls of this page. `no-websocket`: it answers, but no socket opens.
  * `no-gateway`: something else answers. `no-token`: the token function failed. `bad-url`: the URL is none.
+ * `bad-option`: there is no such option.
  */
 export type JobstreamErrorCode =
   | RefusalCode
@@ -17,7 +18,8 @@ export type JobstreamErrorCode =
   | 'no-websocket'
   | 'no-gateway'
   | 'no-token'
-  | 'bad-url';
+  | 'bad-url'
+  | 'bad-option';
 
 /** The only error of a `Jobstream`'s observables and promises. Failures that may pass are retried instead. */
 export class JobstreamError extends Error {

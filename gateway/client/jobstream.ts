@@ -55,9 +55,12 @@ export interface Jobstream {
 const LINGER_MS = 2_000;
 
 /**
- * Connects to a gateway with the first subscription. Throws a `JobstreamError` with the code `bad-url` for a bad URL.
+ * Connects to a gateway with the first subscription. Throws a `JobstreamError`: `bad-url` for a bad URL, `bad-option` for
+ * an option that it does not know.
  */
-export function jobstream({ url, token }: LinkOptions): Jobstream {
+export function jobstream({ url, token, ...unknown }: LinkOptions): Jobstream {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw new JobstreamError('bad-option', `${name} is no option: there are url and token.`);
   const place = placeOf(url);
   // Replays `closed` to late subscribers; a `BehaviorSubject` that completed would emit nothing.
   const status$ = new ReplaySubject<Connection>(1);

@@ -15,6 +15,7 @@ import { serveUnder } from '../http/base-path';
 import { ignoreOtherUpgrades } from '../http/other-upgrades';
 import { downloads } from '../http/outputs/downloads';
 import { urlSigner } from '../http/outputs/signed-urls';
+import { cuttingFloods } from '../http/routes/middleware';
 import { nodeHistories } from '../http/routes/nodes/node-histories';
 import { refusalLog } from '../admission/refusal-log';
 import { originPolicy } from '../admission/origin-policy';
@@ -89,7 +90,7 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   const inputs = { mostBytes: options.inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const lists = turns(bounds.listsAtOnce, { of: 'lists', most: bounds.listsWaiting });
   const taking = { bodies, inputs, lists, basePath, proxies, ...(metrics && { metrics }) };
-  const http = createServer(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ }));
+  const http = createServer(cuttingFloods(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ })));
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);

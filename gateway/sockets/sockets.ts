@@ -6,6 +6,8 @@ import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
 import type { Viewer } from '../admission/auth/auth';
 import type { RefusalLog } from '../admission/refusal-log';
+import { onExcess } from '../admission/limits/received-bytes';
+import { SparingServer } from '../admission/limits/sparing-pongs';
 import { unknownSockets, type UnknownConnection, type UnknownSockets } from '../admission/limits/unknown-sockets';
 import { socketsPerUser, type SocketsPerUser } from '../admission/limits/sockets-per-user';
 import { encodedEnd, encodedState } from './encoded-state';
@@ -94,6 +96,7 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
   const io: Io = new Server(http, {
     // engine.io's security advisories are about HTTP polling, which would also need sticky sessions.
     transports: ['websocket'],
+    wsEngine: SparingServer,
     // CORS does not cover WebSockets, so the origin is checked here.
     allowRequest: (request, done) => {
       const objection = policy.objectionTo(request.headers);
@@ -159,6 +162,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
     logger.error({ err: error }, 'a socket cannot be served further');
     wire.cut('broken', 'broken');
   };
+  const tooMuch = (): void => wire.cut('it sends too much', 'flood');
   const charge = (bytes: number): void => throttle.charge(socket.id, viewer, bytes);
   const member = subscriptions(jobs, { viewer, queue, charge, onBroken });
   // Messages are judged one after the other: else a leave could overtake its join.
@@ -168,7 +172,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
       .then(() => throttle.judge(socket.id, viewer, event))
       .then((verdict) => {
         const ack = args.findLast(isAck);
-        if (verdict === 'flood') wire.cut('it sends too much', 'flood');
+        if (verdict === 'flood') tooMuch();
         else if (verdict === 'served' && isHeard(event)) next();
         else if (ack) queue.answer(refusal(verdict === 'served' ? NO_EVENT : TOO_MANY_MESSAGES), ack);
       })
@@ -182,6 +186,7 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
   tell({ tag: 'connected', kind: 'socket_io' });
   watching.add(() => tell({ tag: 'disconnected', kind: 'socket_io' }));
   watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired', 'token_expired')));
+  watching.add(onExcess(socket.request.socket, throttle.bytesPerSecond(viewer), 1, tooMuch));
   watching.add(() => member.close());
   watching.add(() => forgetAcks(socket));
   onDrained(socket, () => queue.drained());

@@ -1,5 +1,6 @@
 import { defer, finalize, mergeMap, Subscription } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
+import { isPromptId } from '../../streams/job/ids';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { answerTo, surveyTo, type Answer, type Told } from './acknowledgement';
 import type { Viewer } from '../admission/auth/auth';
@@ -10,7 +11,7 @@ import { Problem, unknownJob } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Ack, Done, Refusal, Reply, WatchReply } from '../wire/protocol';
 import type { News, Rooms } from './rooms';
-import { isPromptId, visibleJob } from '../http/requests/visible-job';
+import { visibleJob } from '../http/requests/visible-job';
 import type { JobViews } from '../wire/job-views';
 import type { PublicJob } from '../wire/public-job';
 

@@ -63,7 +63,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   // Each part takes what it names of those before it.
   const told = (promptId: string): Observable<JobState> => local.states.changes(promptId);
   const held = sessions({ ...core, servers: [...servers, reportedServer], told }, env);
-  const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board);
+  const choice = choosing(servers, (serverUrl) => held.own(serverUrl), board, clock);
   const posts = posting({ ...core, choice, sessions: held, told }, env);
   const working = { ...core, choice, sessions: held, posting: posts, keys: new RememberedKeys(core, env) };
   const life = lifeOf(
@@ -72,7 +72,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       servers,
       closeStore: holdStore(given.store),
       demand$: refused$.pipe(mergeMap((state) => lettingGo(state, board, env))),
-      outage$: outages(choice, board, env),
+      outage$: outages(working, env),
     },
     env,
   );

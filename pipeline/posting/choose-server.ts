@@ -1,3 +1,4 @@
+import type { TimestampProvider } from 'rxjs';
 import { UnknownServer } from '../api';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardView } from '../../streams/board/board';
@@ -36,10 +37,12 @@ export function choosing(
   servers: readonly ComfyUIServer[],
   own: (serverUrl: string) => string,
   board: Pick<BoardView, 'session' | 'queueRemaining' | 'countOf'>,
+  clock: TimestampProvider,
 ): Choice {
   const isHealthy = ({ url, answeredAt }: ComfyUIServer): boolean => {
     const { open = false, unlinkedAt = 0 } = board.session(own(url)) ?? {};
-    return open || (answeredAt() > 0 && answeredAt() >= unlinkedAt);
+    // Closed after now: the clock was set back since. That it answered the last request then has to do.
+    return open || (answeredAt() > 0 && (answeredAt() >= unlinkedAt || unlinkedAt > clock.now()));
   };
   const among = (some: readonly ComfyUIServer[], type: string): ComfyUIServer | undefined =>
     route(

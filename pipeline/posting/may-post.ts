@@ -2,7 +2,7 @@ import { EMPTY, defer, merge, of, switchMap, tap, type Observable } from 'rxjs';
 import type { Env } from '../env';
 import type { Sessions } from '../sessions/sessions';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
-import type { Submission } from '../../sources/rest/submit';
+import type { Submission } from '../../sources/rest/submission';
 import type { BoardView } from '../../streams/board/board';
 import { orNothing, reporting } from '../../streams/operators/reporting';
 

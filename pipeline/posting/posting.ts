@@ -22,7 +22,7 @@ import { oncePosted } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { NoAnswer } from '../../sources/rest/rest';
-import type { Submission } from '../../sources/rest/submit';
+import type { Submission } from '../../sources/rest/submission';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
@@ -40,8 +40,8 @@ export interface PostingParts extends StoppingParts {
 
 /** Posting jobs to servers, once or again, and stopping them. */
 export interface Posting {
-  /** Posts a new job; `stored`: the store has it, so another instance may take it up. */
-  first(state: JobState, prompt: Prompt, stored: boolean, graph?: () => Graph): Observable<BoardEvent>;
+  /** Posts a new job. `stored`: the store has it, so another instance may take it up. `graph` is the workflow's. */
+  first(state: JobState, prompt: Prompt, stored: boolean, graph: () => Graph): Observable<BoardEvent>;
   /** Goes on with a stored job; the instance that had it, or an earlier process, may or may not have posted it. */
   takenUp(job: StoredJob): Observable<BoardEvent>;
   /** Posts a job's next run after `rerunMs`, on a healthy server if there is one; frees its memory if that ran out. */
@@ -79,7 +79,7 @@ class Posts implements Posting {
     this.due$ = merge(overdue$, this.#stopping.again$);
   }
 
-  first(state: JobState, prompt: Prompt, stored: boolean, graph?: () => Graph): Observable<BoardEvent> {
+  first(state: JobState, prompt: Prompt, stored: boolean, graph: () => Graph): Observable<BoardEvent> {
     return this.#opened(state, prompt, { stored, maybePosted: false }, graph).pipe(endingJob(state, this.#env.clock));
   }
 
@@ -116,16 +116,16 @@ class Posts implements Posting {
     if (state.reported !== undefined) return of({ tag: 'opened', job: reportedJob(state) });
     if (this.#parts.choice.of(state.serverUrl) === undefined && !waitsForRun(state))
       return from(afterRemoval(state, workflow?.prompt, this.#env.clock.now()));
+    const graph = (): Graph => graphOfPrompt(workflow?.prompt);
     // A job that is not `queued` was posted, whether or not the server's answer was heard.
     if (workflow?.tag === 'unposted' && state.status === 'queued' && !waitsForRun(state))
-      return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true });
-    const graph = graphOfPrompt(workflow?.prompt);
+      return this.#opened(state, workflow.prompt, { stored: true, maybePosted: true }, graph);
     // The last run has failed, and the next was not posted yet.
     if (waitsForRun(state)) {
       const failed = state.retry?.onLost === undefined ? ranOutOfMemory : wasLost;
-      return of({ tag: 'opened', job: jobOf(state, { graph, failed }) });
+      return of({ tag: 'opened', job: jobOf(state, { graph: graph(), failed }) });
     }
-    const opened: BoardEvent = { tag: 'opened', job: jobOf(state, { graph, accepted: true }) };
+    const opened: BoardEvent = { tag: 'opened', job: jobOf(state, { graph: graph(), accepted: true }) };
     // The instance that had the job before was asked to stop it, and may not have done so.
     return state.cancelAskedAt === undefined ? of(opened) : concat(of(opened), this.stop(state.promptId));
   }
@@ -134,7 +134,7 @@ class Posts implements Posting {
     state: JobState,
     prompt: Prompt,
     how: Pick<Run, 'stored' | 'maybePosted'>,
-    graph = () => graphOfPrompt(prompt),
+    graph: () => Graph,
   ): Observable<BoardEvent> {
     return concat(
       defer(() => of<BoardEvent>({ tag: 'opened', job: jobOf(state, { graph: graph() }) })),

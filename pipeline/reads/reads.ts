@@ -89,7 +89,8 @@ class PresentReads implements Reads {
     if (stored === undefined) return this.#pageOfHere(query);
     const { jobs, cursor } = pageOf(this.#asTheyAre(stored, query), query);
     const next = cursor ?? stored.cursor;
-    return { jobs, totals: stored.totals, ...(next !== undefined && { cursor: next }) };
+    const { totals, read } = stored;
+    return { jobs, totals, ...(next !== undefined && { cursor: next }), ...(read !== undefined && { read }) };
   }
 
   async stands(promptId: string): Promise<boolean> {

@@ -1,31 +1,16 @@
-import {
-  concat,
-  filter,
-  firstValueFrom,
-  ignoreElements,
-  lastValueFrom,
-  of,
-  repeat,
-  takeUntil,
-  takeWhile,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { concat, filter, firstValueFrom, ignoreElements, of, takeUntil, timer, type Observable } from 'rxjs';
 import { InvalidRequest, NotReported, UnknownJob, type Pipeline } from '../api';
 import type { Env } from '../env';
 import type { Reads } from '../reads/reads';
+import { ANSWER_MS, passedOn } from './passed-on';
 import { ownOf } from '../submit/request';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import { reportEvent } from '../../sources/reports/reported-session';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
-import { isEnd, type JobReport } from '../../streams/reports/job-report';
+import type { JobReport } from '../../streams/reports/job-report';
 import { objectionsToReport } from '../../streams/reports/objections';
-
-/** For how long, and how often, a report is sent to the holder of its job's session until one receives it, ms. */
-const ANSWER_MS = 10_000;
-const ASKED_AGAIN_MS = 250;
 
 export interface ReportParts {
   readonly board: Pick<BoardView, 'job'>;
@@ -46,21 +31,12 @@ export function reports(
   const takenHere = (promptId: string, report: JobReport): Promise<void> =>
     run(of(reportEvent(promptId, report, clock.now())));
 
-  /** Sends the report to the session's holder; if there is none, waits for a successor, which may be this instance. */
+  const pass = passedOn({ board, reads, store }, clock);
+  /** If no instance has the job, waits for a successor, which may be this one. */
   async function takenElsewhere(session: string, promptId: string, report: JobReport): Promise<void> {
-    const heard$ = store.leases.ask(session, { tag: 'report', promptId, report }).pipe(
-      repeat({ delay: () => timer(ASKED_AGAIN_MS, clock) }),
-      takeWhile((heard) => !heard && board.job(promptId) === undefined, true),
-      takeUntil(timer(ANSWER_MS, clock)),
-    );
-    const heard = await lastValueFrom(heard$, { defaultValue: false });
-    if (board.job(promptId) !== undefined) return takenHere(promptId, report);
-    if (!heard) throw new StoreUnavailable('no instance watches over the job just now');
-    if (isEnd(report)) await ended(promptId);
+    await pass(session, promptId, report);
+    if (board.job(promptId) !== undefined) await takenHere(promptId, report);
   }
-
-  const ended = (promptId: string): Promise<JobState> =>
-    inTime(reads.watch(promptId).pipe(filter((state) => isSettled(state))), 'the job’s end is not heard of yet');
 
   /** Resolves once a settled state is stored: until then it would be lost with this instance. */
   const kept = (state: JobState): Promise<JobState> =>

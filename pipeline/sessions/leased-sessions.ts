@@ -21,7 +21,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import type { JobRequest } from '../../sinks/leases';
+import type { SessionJobRequest } from '../../sinks/leases';
 import type { Demand } from '../demand';
 import type { Env } from '../env';
 import { defaultHoldingPolicy, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './lease-keeper';
@@ -210,7 +210,7 @@ class LeasedSessions implements Sessions {
   }
 
   /** Passes a request on once its job is taken up here; drops it after `KNOWN_MS`, as the other instance asks again. */
-  #whenKnown(request: JobRequest): Observable<Demand> {
+  #whenKnown(request: SessionJobRequest): Observable<Demand> {
     const { promptId, tag } = request;
     const { board, told } = this.#parts;
     const isKnown = (): boolean => board.job(promptId) !== undefined;

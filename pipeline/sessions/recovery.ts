@@ -102,13 +102,13 @@ class StoreRecovery implements Recovery {
   }
 
   /**
-   * Whether the job is on the board, on its way to it, or has ended here with a write of its end still to come: the
-   * store may have an older, unsettled state (R1).
+   * Whether the job is on the board, on its way to it, or has ended here lately: the store may have an older, unsettled
+   * state (R1).
    */
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
     if (board.job(promptId) !== undefined || transit.has(promptId)) return true;
-    return writer.waiting(promptId) !== undefined || writer.ends.awaits(promptId);
+    return writer.waiting(promptId) !== undefined || writer.ends.has(promptId);
   }
 
   /** Of a server that is not served here, only once its session is held: nobody else served that for an hour. */

@@ -26,7 +26,7 @@ export interface Sweeping {
 }
 
 /** What a sweep found: orphans of this pipeline's servers, and when the next lease runs out. */
-export interface Found {
+export interface SweepAnswer {
   readonly wanted: readonly SessionKey[];
   readonly nextInMs?: number | undefined;
 }
@@ -48,7 +48,7 @@ export const afterFailure = (before: Sweeping, { sweepMs }: SweepPolicy): Sweepi
 });
 
 /** The sweeps after one that the store answered. */
-export function afterAnswer(before: Sweeping, found: Found, now: number, policy: SweepPolicy): Sweeping {
+export function afterAnswer(before: Sweeping, found: SweepAnswer, now: number, policy: SweepPolicy): Sweeping {
   const { wanted, nextInMs = Number.POSITIVE_INFINITY } = found;
   const { sweepMs, random } = policy;
   const graceUntil = before.isFailing ? now + GRACE_MS : before.graceUntil;

@@ -1,6 +1,6 @@
 import { STANDINGS } from '../../sinks/listing/job-page';
 import { bounds } from '../../streams/bounds';
-import { isRunId } from '../../streams/job/run-id';
+import { isPromptId } from '../../streams/job/ids';
 import { isRecord } from '../../streams/options';
 import { objectionsToOpening } from '../../streams/reports/objections';
 import { cut, isPlain, isWithin } from '../../streams/workflow/shown-text';
@@ -156,8 +156,8 @@ export const checkedTracking = checking(job);
 /** Checks what `list` is given. */
 export const checkedQuery = checking(query);
 
-/** Throws `InvalidRequest` for an id that ComfyUI cannot give a job, or that fits no URL or no store's key. */
+/** Throws `InvalidRequest` for an id under which no job can be asked for over HTTP and sockets. */
 export function checkId(promptId: unknown): asserts promptId is string {
-  if (typeof promptId !== 'string' || !isRunId(promptId))
-    throw new InvalidRequest('promptId', `must be text of 1 to ${bounds.runIdLength} characters, without slashes`);
+  if (typeof promptId !== 'string' || !isPromptId(promptId))
+    throw new InvalidRequest('promptId', 'must be 1 to 128 letters, digits, _, - and ., the first no .');
 }

@@ -14,7 +14,7 @@ import {
   type Subscriber,
 } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
-import type { LeaseOutcome, Leases, Request, SessionKey } from '../leases';
+import type { LeaseOutcome, Leases, SessionRequest, SessionKey } from '../leases';
 
 /** As with Redis. */
 const TTL_MS = 10_000;
@@ -31,7 +31,7 @@ class SingleProcessLeases implements Leases {
   readonly #stored: () => Observable<JobState>;
   readonly #kept: (ms: number) => Observable<never>;
   readonly #held = new Set<string>();
-  readonly #listeners = new Map<string, Set<Subscriber<Request>>>();
+  readonly #listeners = new Map<string, Set<Subscriber<SessionRequest>>>();
   /**
    * Sessions that an earlier process left or a pipeline gave back, and that nobody took since; `undefined` until the
    * stored jobs were searched.
@@ -78,7 +78,7 @@ class SingleProcessLeases implements Leases {
     );
   }
 
-  ask(clientId: string, request: Request): Observable<boolean> {
+  ask(clientId: string, request: SessionRequest): Observable<boolean> {
     return defer(() => {
       const listeners = [...(this.#listeners.get(clientId) ?? [])];
       listeners.forEach((each) => each.next(request));
@@ -86,7 +86,7 @@ class SingleProcessLeases implements Leases {
     });
   }
 
-  asked(clientId: string): Observable<Request> {
+  asked(clientId: string): Observable<SessionRequest> {
     return new Observable((out) => {
       const all = this.#listeners.get(clientId) ?? new Set();
       this.#listeners.set(clientId, all.add(out));

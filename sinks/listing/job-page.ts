@@ -32,6 +32,8 @@ export interface JobPage {
   readonly jobs: readonly JobState[];
   readonly cursor?: string;
   readonly totals: JobTotals;
+  /** How many characters of states, as JSON, were read for it: those that the filter left out count too. */
+  readonly read?: number;
   /** `true` if the store did not answer: these are only the jobs that the asked instance holds. */
   readonly partial?: true;
 }

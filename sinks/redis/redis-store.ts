@@ -62,11 +62,11 @@ export function redisStore(options: RedisStoreOptions): JobStore {
   // Trouble of this connection is not reported: the one for commands has the same, and reports it.
   const files = fileLink(() => redisNodes(url, undefined, () => undefined), commandTimeoutMs);
   const feed = redisFeed(listener, (key) => ask(() => redis.get(key)), report);
-  const index = redisIndex(redis, ask, () => Date.now(), report);
-  const listeners = remoteListeners(redis, ask, fenceKey);
-  const states = new RedisStates({ redis, values: nodes.values, ask, index, listeners, report });
   const leaseGone$ = new Subject<void>();
   const mayHaveLost$ = merge(nodes.back$, leaseGone$);
+  const index = redisIndex(redis, ask, mayHaveLost$, report);
+  const listeners = remoteListeners(redis, ask, fenceKey);
+  const states = new RedisStates({ redis, values: nodes.values, ask, index, listeners, report });
 
   return {
     leases: redisLeases({ redis, ask, listener, ttlMs: leaseTtlMs, report, onGone: () => leaseGone$.next() }),

@@ -1,22 +1,28 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { isSettled, type JobState } from '../../streams/job/job-state';
+import { KeptEnds } from './kept-ends';
 
 /**
  * Has settled states written a second time, after a while: a Redis that dies or fails over may lose acknowledged
- * writes.
+ * writes. Keeps them for longer, as one that is started again may have only what it had minutes ago.
  */
 export interface Confirmations {
-  /** Call when a state was stored: if it is settled, its second write is due in `afterMs`. */
+  /** Call when a state was stored: if it is settled, and that was its first write, its second is due in `afterMs`. */
   readonly later: (state: JobState) => void;
-  /** Whether a state was handed to `write` for its second write. */
-  readonly isConfirmed: (state: JobState) => boolean;
-  /** Whether a job's settled state still waits for its second write. */
-  readonly awaits: (promptId: string) => boolean;
-  /** Writes all waiting states now, and again when they are due: the store may have lost them. */
+  /** Call when a state was refused as stale. Returns whether that was a further write of one that was stored before. */
+  readonly refused: (state: JobState) => boolean;
+  /** Whether `again` would write a job's settled state. */
+  readonly has: (promptId: string) => boolean;
+  /** Writes all settled states that are kept, as the store may have lost them. Second writes stay due. */
   readonly again: () => void;
-  /** Cancels a job's second write. */
-  readonly noMore: (promptId: string) => void;
+  /** Forgets a job: a newer state of it is there. */
+  readonly forget: (promptId: string) => void;
   readonly close: () => void;
+}
+
+interface Ended {
+  readonly state: JobState;
+  readonly dueAt: number;
 }
 
 /**
@@ -26,40 +32,55 @@ export interface Confirmations {
 export function confirmations(write: (state: JobState) => void, afterMs: number, clock: SchedulerLike): Confirmations {
   const confirmed = new WeakSet<JobState>();
   /** By `promptId`, in the order in which they are due. */
-  const waiting = new Map<string, { readonly state: JobState; readonly dueAt: number }>();
+  const waiting = new Map<string, Ended>();
+  const kept = new KeptEnds(clock);
   let timer: Subscription | undefined;
   const watch = (): void => {
     const [first] = waiting.values();
     if (first !== undefined) timer ??= clock.schedule(confirm, Math.max(0, first.dueAt - clock.now()));
+  };
+  const rewrite = (state: JobState): void => {
+    confirmed.add(state);
+    write(state);
   };
   const confirm = (): void => {
     timer = undefined;
     for (const [promptId, { state, dueAt }] of waiting) {
       if (dueAt > clock.now()) break;
       waiting.delete(promptId);
-      confirmed.add(state);
-      write(state);
+      rewrite(state);
+      kept.add(state);
     }
     watch();
   };
+  const forget = (promptId: string): void => {
+    waiting.delete(promptId);
+    kept.forget(promptId);
+  };
   return {
-    isConfirmed: (state) => confirmed.has(state),
+    refused: (state) => {
+      if (confirmed.has(state)) forget(state.promptId);
+      return confirmed.has(state);
+    },
     later: (state) => {
-      if (afterMs === 0 || !isSettled(state)) return;
+      if (afterMs === 0 || !isSettled(state) || confirmed.has(state)) return;
       waiting.delete(state.promptId);
       waiting.set(state.promptId, { state, dueAt: clock.now() + afterMs });
       watch();
     },
-    awaits: (promptId) => waiting.has(promptId),
+    has: (promptId) => waiting.has(promptId) || kept.has(promptId),
     again: () => {
+      for (const each of kept.all()) {
+        rewrite(each.state);
+        kept.put(each);
+      }
       for (const [promptId, each] of [...waiting]) {
-        confirmed.add(each.state);
-        write(each.state);
+        rewrite(each.state);
         waiting.set(promptId, each);
       }
       watch();
     },
-    noMore: (promptId) => void waiting.delete(promptId),
+    forget,
     close: () => {
       waiting.clear();
       timer?.unsubscribe();

@@ -119,7 +119,7 @@ class QueuedWrites implements WriteBehind {
     const waiting = this.#unwritten.get(state.promptId);
     if (this.#running.closed) this.#report('write-behind', new Unwritten(1));
     else if (waiting === undefined || isNewer(state, waiting)) {
-      this.ends.noMore(state.promptId);
+      this.ends.forget(state.promptId);
       this.#unwritten.put(state);
       this.#write$.next({ state, urgent: false });
     }
@@ -212,9 +212,8 @@ class QueuedWrites implements WriteBehind {
   #tell(state: JobState, outcome: PutOutcome): void {
     this.#failing = false;
     this.#unwritten.tried(state);
-    if (this.ends.isConfirmed(state)) return;
     if (outcome === 'stored') this.ends.later(state);
-    else {
+    else if (!this.ends.refused(state)) {
       this.#report('write-behind', new StaleState(state));
       this.#onStale(state);
     }

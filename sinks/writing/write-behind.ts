@@ -28,8 +28,8 @@ export interface WriteBehind {
    * whose answer was lost. 0 where it certainly is not; infinite once it is. Negative after the clock was set back.
    */
   maybeStoredMs(promptId: string): number;
-  /** The jobs that settled here, and whose settled state is still to be written a second time (`confirmMs`). */
-  readonly ends: Pick<Confirmations, 'awaits' | 'again'>;
+  /** The jobs that settled here lately, whose settled states are written again (`confirmMs`). */
+  readonly ends: Pick<Confirmations, 'has' | 'again'>;
   /**
    * Has the job's waiting state written now, and completes when this one, or a newer one, is stored or given up.
    * Completes at once if none waits or the store is unavailable.

@@ -2,7 +2,7 @@ import * as t from 'io-ts';
 import { bounds } from '../../streams/bounds';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
-import { isRunId } from '../../streams/job/run-id';
+import { isRunId } from '../../streams/job/ids';
 import { checked, idText, isId, nullable, type Id } from './frame.codec';
 
 /** A `prompt_id` that cannot be ComfyUI's makes the whole answer unreadable. */

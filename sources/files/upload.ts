@@ -39,8 +39,12 @@ export interface Uploads {
   readonly close: () => Promise<void>;
 }
 
-const CONNECTIONS = 8;
-/** An upload fails when the server takes no byte for 30 s, or gives no answer within 30 s after the last byte. */
+/** Uploads to a server at a time: a few slow senders keep others waiting for theirs if it is small. */
+const CONNECTIONS = 64;
+/**
+ * An upload fails when the server takes no byte for 30 s, the first included, for which it may wait its turn; or gives
+ * no answer within 30 s after the last byte.
+ */
 const PATIENCE_MS = 30_000;
 
 /** Uploads to one server, over connections of their own. */
@@ -97,8 +101,10 @@ function watched(chunks: AsyncIterable<Uint8Array>) {
     clearTimeout(patience);
     patience = setTimeout(() => abort.abort(), PATIENCE_MS);
   };
+  wait();
   async function* passed(): AsyncGenerator<Uint8Array> {
     try {
+      clearTimeout(patience);
       for await (const chunk of chunks) {
         wait();
         yield chunk;

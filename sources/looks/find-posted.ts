@@ -14,7 +14,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { askedTogether } from '../../streams/operators/asked-together';
-import type { Queued } from '../codecs/lookup.codec';
+import type { Queued } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { inQueueAs } from './places';

@@ -8,9 +8,9 @@ import {
   jobListOf,
   jobOf,
   queueOf,
-  type Found,
+  type Whereabouts,
   type Queued,
-} from '../codecs/lookup.codec';
+} from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
 import { MARK } from './places';
 
@@ -21,7 +21,7 @@ export interface JobRoutes {
   /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
   /** One job by its id: in the queue, ended, or absent. */
-  readonly one: (promptId: string) => Observable<Found>;
+  readonly one: (promptId: string) => Observable<Whereabouts>;
   /** The jobs that have ended, as far as the server tells in one answer. */
   readonly ends: () => Observable<Ends>;
   /** Emits if the server answers as ComfyUI does; errors with `NoAnswer` if not. */
@@ -115,9 +115,9 @@ class FoundRoutes implements JobRoutes {
     });
   }
 
-  one(promptId: string): Observable<Found> {
+  one(promptId: string): Observable<Whereabouts> {
     const id = encodeURIComponent(promptId);
-    return this.#either<Found>(
+    return this.#either<Whereabouts>(
       `/api/jobs/${id}`,
       ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
       () => this.#rest.get(historyPath(promptId)).pipe(map((answer) => this.#historyIn(answer, promptId))),
@@ -131,7 +131,7 @@ class FoundRoutes implements JobRoutes {
   }
 
   /** The end that history tells; `found` if it tells none, or the route is there no more. */
-  #madeSure({ isUnsure: _, ...found }: Found, promptId: string): Observable<Found> {
+  #madeSure({ isUnsure: _, ...found }: Whereabouts, promptId: string): Observable<Whereabouts> {
     return this.#rest.get(historyPath(promptId)).pipe(
       map((answer) => {
         const told = lacksRoute(answer) ? undefined : this.#historyIn(answer, promptId);
@@ -143,7 +143,7 @@ class FoundRoutes implements JobRoutes {
   /**
    * Reads only a 200: an object without the job means that it is absent, and a proxy's error must not mean that (R4).
    */
-  #historyIn(answer: Answer, promptId: string): Found {
+  #historyIn(answer: Answer, promptId: string): Whereabouts {
     return this.#parsed(answer, historyPath(promptId), ({ status, json }) =>
       status === 200 ? historyOf(json, promptId) : undefined,
     );

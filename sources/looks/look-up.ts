@@ -15,7 +15,7 @@ import type { BoardEvent } from '../../streams/board/board';
 import type { LookFact, QueueEntry } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Ends } from '../codecs/history.codec';
-import type { Found, Queued } from '../codecs/lookup.codec';
+import type { Whereabouts, Queued } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { MARK, placesOf } from './places';
@@ -157,7 +157,7 @@ const hasSucceeded = ({ stage }: Job): boolean => stage.tag === 'fetchingOutputs
 const renamedTo = (runId: string, fact: LookFact): LookFact =>
   fact.tag === 'found' || fact.tag === 'ended' ? { ...fact, runId } : fact;
 
-function factOf(found: Found): LookFact {
+function factOf(found: Whereabouts): LookFact {
   return found.tag === 'queued' ? inQueue(found.job, { wantsGraph: true }) : found;
 }
 

@@ -1,6 +1,6 @@
 import type { Job } from '../../streams/job/job';
 import { runIdOf } from '../../streams/job/job-state';
-import type { Queued } from '../codecs/lookup.codec';
+import type { Queued } from '../codecs/jobs.codec';
 
 /** The key of `extra_data` under which a workflow carries our id: an old server gives the job another. */
 export const MARK = 'jobstream_prompt_id';

@@ -4,76 +4,27 @@ import {
   concat,
   concatMap,
   defer,
+  expand,
   filter,
   ignoreElements,
+  map,
   of,
   take,
   takeUntil,
+  tap,
   throwError,
   timer,
   type Observable,
-  type SchedulerLike,
 } from 'rxjs';
 import { cancelledBeforeRun, unreachable } from '../../streams/job/failures';
-import type { Backoff } from '../../streams/operators/backoff';
 import type { BoardEvent } from '../../streams/board/board';
 import type { Failure, NodeError } from '../../streams/job/job-state';
 import type { Report } from '../../streams/operators/reporting';
-import type { FindPosted } from '../looks/find-posted';
-import type { JobRoutes } from '../looks/job-routes';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
-import { promptBody, type Posted } from './prompt-body';
-import { NoAnswer, Refusal, Withheld, type Answer, type Rest } from './rest';
-
-export interface Submission extends Posted {
-  /** When it was not posted yet, ms since 1970. */
-  readonly since: number;
-  /** Whether the session's socket is open: frames before that would be missed. */
-  readonly linked: () => boolean;
-  /** Whether a cancel was asked for meanwhile. */
-  readonly cancelAsked: () => boolean;
-  /** `false` once its job has settled, runs elsewhere or is known to be at the server: then it needs no post. */
-  readonly wanted: () => boolean;
-  /** `false` while another instance may be posting it. */
-  readonly mayPost: () => boolean;
-  /** Emits when any of these four may have changed; now and then in vain. */
-  readonly changed$: Observable<unknown>;
-  /** Whether an instance that died since may have posted it: then it is looked for first. */
-  readonly maybePosted: boolean;
-  /** Called with the error of each post that got no answer. */
-  readonly onTrouble?: (error: NoAnswer) => void;
-}
-
-export interface SubmitPolicy {
-  readonly backoff: Backoff;
-  /** How long to wait for the socket before posting without it. */
-  readonly linkMs: number;
-  /** How long a post may take, ms: a server may be busy for 60 s, and proxies cut requests at 100 s. */
-  readonly postMs: number;
-  /** After a lost answer, a workflow is posted again only once this many looks found it nowhere. */
-  readonly looks: number;
-  /** How long to wait between two of these looks. */
-  readonly looksMs: number;
-  /** If there is no answer for this long, the job is `unreachable`. */
-  readonly giveUpMs: number;
-  readonly clock: SchedulerLike;
-}
-
-export const defaultSubmitPolicy: Omit<SubmitPolicy, 'backoff' | 'clock'> = {
-  linkMs: 3_000,
-  postMs: 90_000,
-  looks: 3,
-  looksMs: 5_000,
-  giveUpMs: 600_000,
-};
-
-/** What posting needs of a server: all its posts share what they find out about it. */
-export interface PostingServer {
-  readonly rest: Rest;
-  readonly routes: Pick<JobRoutes, 'answers' | 'knowsWhetherIdsStay'>;
-  readonly find: FindPosted;
-}
+import { promptBody } from './prompt-body';
+import { NoAnswer, Refusal, Withheld, type Answer } from './rest';
+import type { PostingServer, Submission, SubmitPolicy } from './submission';
 
 /**
  * Posts a workflow until ComfyUI took it or refused it, and tells the board. Runs it once: where an answer was lost,
@@ -84,10 +35,34 @@ export const submit = (
   submission: Submission,
   policy: SubmitPolicy,
   report: Report,
-): Observable<BoardEvent> => defer(() => new Posting(server, submission, policy, report).run());
+): Observable<BoardEvent> => defer(() => new Submitting(server, submission, policy, report).run());
 
-/** One workflow on its way to ComfyUI. `n` counts the tries, `good` the good looks that found it nowhere. */
-class Posting {
+/**
+ * What is to be done next for a workflow on its way to ComfyUI. `n` counts the tries, `good` the good looks that found it
+ * nowhere.
+ *
+ * | step | outcome | next |
+ * |---|---|---|
+ * | `post` | ComfyUI took or refused it | `over` |
+ * | | held back, as another instance may be posting it | `post` |
+ * | | its answer was lost | `find`, after a wait |
+ * | | it was not sent | `check`, after a wait |
+ * | `find` | found | `over` |
+ * | | found nowhere, by the last of `looks` good looks | `post` |
+ * | | found nowhere, by one before | `find`, after `looksMs` |
+ * | | no answer | `find`, after a wait |
+ * | `check` | ComfyUI answers | `post` |
+ * | | no answer | `check`, after a wait |
+ *
+ * It ends at any step once it is not wanted any more, was cancelled before it was sent, or got no answer for `giveUpMs`.
+ */
+type Step =
+  | { readonly tag: 'post' | 'check'; readonly n: number }
+  | { readonly tag: 'find'; readonly n: number; readonly good: number }
+  | { readonly tag: 'over'; readonly event: BoardEvent };
+
+/** One workflow on its way to ComfyUI. */
+class Submitting {
   readonly #server: PostingServer;
   readonly #submission: Submission;
   readonly #policy: SubmitPolicy;
@@ -115,10 +90,28 @@ class Posting {
   run(): Observable<BoardEvent> {
     const { linkMs, clock } = this.#policy;
     const linked$ = this.#once(() => this.#submission.linked()).pipe(takeUntil(timer(linkMs, clock)));
-    return concat(linked$, this.#submission.maybePosted ? this.#settle(1, 1) : this.#post(1));
+    const first: Step = this.#submission.maybePosted ? { tag: 'find', n: 1, good: 1 } : { tag: 'post', n: 1 };
+    return concat(linked$, of(first)).pipe(
+      expand((step) => this.#next(step)),
+      filter((step) => step.tag === 'over'),
+      map(({ event }) => event),
+    );
   }
 
-  #post(n: number): Observable<BoardEvent> {
+  #next(step: Step): Observable<Step> {
+    switch (step.tag) {
+      case 'post':
+        return this.#post(step.n);
+      case 'find':
+        return this.#find(step);
+      case 'check':
+        return this.#check(step.n);
+      case 'over':
+        return EMPTY;
+    }
+  }
+
+  #post(n: number): Observable<Step> {
     const { wanted, cancelAsked, mayPost } = this.#submission;
     // Asked again as the request leaves, which may be long after: by then another instance may have posted the job.
     const assertWanted = (): void => {
@@ -138,7 +131,7 @@ class Posting {
     ).pipe(catchError((error: unknown) => this.#notTaken(error, n)));
   }
 
-  #verdict({ status, json }: Answer): Observable<BoardEvent> {
+  #verdict({ status, json }: Answer): Observable<Step> {
     if (status === 200 && acceptedCodec.is(json)) {
       const id = idText(json.prompt_id);
       this.#server.routes.knowsWhetherIdsStay(id === this.#submission.promptId);
@@ -155,59 +148,55 @@ class Posting {
     return this.#refusedByServer(rejected.failure, rejected.nodeErrors);
   }
 
-  #notTaken(error: unknown, n: number): Observable<BoardEvent> {
+  #notTaken(error: unknown, n: number): Observable<Step> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
-    if (error instanceof Withheld) return this.#post(n);
+    if (error instanceof Withheld) return of({ tag: 'post', n });
     this.#report('submit', error);
     this.#submission.onTrouble?.(error);
     if (error instanceof Refusal && isFinal(error.status)) return this.#refusedByServer(proxyRefusal(error));
     this.#maybeSent ||= error.maybeSent;
     this.#failedAt = this.#policy.clock.now();
-    return this.#unanswered(error, n, () => (error.maybeSent ? this.#settle(n, 1) : this.#whenHealthy(n)));
+    return this.#unanswered(error, n, error.maybeSent ? { tag: 'find', n, good: 1 } : { tag: 'check', n });
   }
 
-  /** After a lost answer: looks for the job, and posts it again once `looks` looks found it nowhere. */
-  #settle(n: number, good: number): Observable<BoardEvent> {
+  #find({ n, good }: Step & { tag: 'find' }): Observable<Step> {
     const { looks, looksMs } = this.#policy;
     const { promptId, since } = this.#submission;
     return this.#server.find(promptId, since).pipe(
       concatMap((id) => {
         if (id !== undefined) return this.#accepted(id);
-        return good >= looks ? this.#post(n + 1) : concat(this.#wait(looksMs), this.#settle(n, good + 1));
+        if (good >= looks) return of<Step>({ tag: 'post', n: n + 1 });
+        return this.#after(looksMs, { tag: 'find', n, good: good + 1 });
       }),
-      catchError((error: unknown) => this.#unanswered(error, n, () => this.#settle(n + 1, good))),
+      catchError((error: unknown) => this.#unanswered(error, n, { tag: 'find', n: n + 1, good })),
     );
   }
 
   /** R10: no retry without a health check before it; any answer since the failure is one, whoever asked. */
-  #whenHealthy(n: number): Observable<BoardEvent> {
+  #check(n: number): Observable<Step> {
     const { rest, routes } = this.#server;
     const isHealthy = rest.answeredAt() > this.#failedAt;
     return (isHealthy ? of(true) : routes.answers()).pipe(
-      concatMap(() => this.#post(n + 1)),
-      catchError((error: unknown) => this.#unanswered(error, n, () => this.#whenHealthy(n + 1))),
+      map((): Step => ({ tag: 'post', n: n + 1 })),
+      catchError((error: unknown) => this.#unanswered(error, n, { tag: 'check', n: n + 1 })),
     );
   }
 
-  #unanswered(error: unknown, n: number, next: () => Observable<BoardEvent>): Observable<BoardEvent> {
+  #unanswered(error: unknown, n: number, next: Step): Observable<Step> {
     if (!(error instanceof NoAnswer)) return throwError(() => error);
-    const { backoff, clock, giveUpMs } = this.#policy;
+    const { backoff, giveUpMs } = this.#policy;
     if (this.#submission.cancelAsked() && !this.#maybeSent) return this.#refused(cancelledBeforeRun);
     if (!this.#submission.wanted()) return EMPTY;
     // By when the try began, not by when it failed: this process may have been suspended in between.
     if (this.#triedAt - this.#startedAt > giveUpMs)
       return this.#refused(error instanceof Refusal ? proxyRefusal(error) : unreachable(error.message));
-    const again$ = defer(() => {
-      this.#triedAt = clock.now();
-      return next();
-    });
-    return concat(this.#wait(backoff.delayMs(n)), again$);
+    return this.#after(backoff.delayMs(n), next).pipe(tap(() => (this.#triedAt = this.#policy.clock.now())));
   }
 
-  #accepted(id: string, errors: unknown = {}): Observable<BoardEvent> {
+  #accepted(id: string, errors: unknown = {}): Observable<Step> {
     const { promptId } = this.#submission;
     const nodeErrors = nodeErrorsOf(errors);
-    return of<BoardEvent>({
+    return over({
       tag: 'accepted',
       promptId,
       at: this.#policy.clock.now(),
@@ -219,18 +208,18 @@ class Posting {
   }
 
   /** If frames already tell of the run, it was not refused, whatever a proxy answered. */
-  #refusedByServer(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {
+  #refusedByServer(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<Step> {
     return this.#submission.wanted() ? this.#refused(failure, nodeErrors) : EMPTY;
   }
 
-  #refused(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<BoardEvent> {
+  #refused(failure: Failure, nodeErrors?: readonly NodeError[]): Observable<Step> {
     const { promptId } = this.#submission;
     const at = this.#policy.clock.now();
-    return of({ tag: 'refused', promptId, at, failure, ...(nodeErrors !== undefined && { nodeErrors }) });
+    return over({ tag: 'refused', promptId, at, failure, ...(nodeErrors !== undefined && { nodeErrors }) });
   }
 
-  #wait(ms: number): Observable<never> {
-    return timer(ms, this.#policy.clock).pipe(ignoreElements());
+  #after(ms: number, step: Step): Observable<Step> {
+    return timer(ms, this.#policy.clock).pipe(map(() => step));
   }
 
   /** Completes as soon as `isSo`, which is asked at once and after each change. */
@@ -238,6 +227,8 @@ class Posting {
     return defer(() => (isSo() ? EMPTY : this.#submission.changed$.pipe(filter(isSo), take(1), ignoreElements())));
   }
 }
+
+const over = (event: BoardEvent): Observable<Step> => of({ tag: 'over', event });
 
 /** Whether it may get another place in the queue than the last. */
 const isOutOfTurn = ({ prompt: { front, number } }: Submission): boolean => front === true || number !== undefined;

@@ -2,7 +2,7 @@ import { advance } from '../job/advance/advance';
 import type { JobEvent, QueueEvent, QueueSeen } from '../job/job-event';
 import { isAtServer, isThere, runOfJob, type Job } from '../job/job';
 import { countedDown, runIdOf } from '../job/job-state';
-import { isRunId } from '../job/run-id';
+import { isRunId } from '../job/ids';
 import { barTickMs, isDue } from '../job/progress/bar';
 import type { RunClock } from '../job/progress/run-clock';
 import type { Durations } from '../job/progress/plan/expected';

@@ -175,10 +175,10 @@ export const sessionOf = ({ session, clientId }: JobState): string | undefined =
 export const runIdOf = ({ runId, promptId }: JobState): string => runId ?? promptId;
 
 /** Whether `a` is a later state of the same job than `b`. */
-export const isNewer = (a: Position, b: Position): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
+export const isNewer = (a: Version, b: Version): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.seq > b.seq);
 
 /** A state's place among all states of its job. */
-export type Position = Pick<JobState, 'epoch' | 'seq'>;
+export type Version = Pick<JobState, 'epoch' | 'seq'>;
 
 /** The last `etaMs` of a job, less the time since it was told, ms. */
 export const countedDown = ({ etaMs, updatedAt }: JobState, at: number): number | undefined =>

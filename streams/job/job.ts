@@ -16,10 +16,10 @@ export interface Job<S extends Stage = Stage> {
 }
 
 /** Where the job's present run is; each stage holds only what can be known in it. */
-export type Stage = Posting | Watched | FetchingOutputs | BetweenRuns | ReportingItself | Settled;
+export type Stage = BeingPosted | Watched | FetchingOutputs | BetweenRuns | ReportingItself | Settled;
 
 /** ComfyUI has not taken the run yet, so the job is not looked up: not to find it would mean nothing. */
-export interface Posting {
+export interface BeingPosted {
   readonly tag: 'posting';
   readonly cancelAsked: boolean;
 }

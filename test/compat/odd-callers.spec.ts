@@ -40,3 +40,8 @@ test('a setting that is unset in place of the URL is told', () => {
     'baseUrl must be the URL of a ComfyUI: http://127.0.0.1:8188',
   );
 });
+
+test('a login that is not percent-encoded is named, and not told', () => {
+  const made = () => new ComfyUIPodClient({ baseUrl: 'http://ada:50%off@127.0.0.1:1' });
+  expect(made).toThrow(new TypeError('a login in baseUrl must be percent-encoded: % is %25'));
+});

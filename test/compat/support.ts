@@ -71,15 +71,19 @@ export function expectOnce(server: ComfyUIStandIn, workflows = 1): void {
 export const posts = ({ requests }: ComfyUIStandIn): number =>
   requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/prompt')).length;
 
-/** A test against each of these versions, all at the same time, for they wait for the most part. */
-export const onEach = (
-  name: string,
-  scenario: (version: ComfyUIVersion) => Promise<void>,
-  these: readonly ComfyUIVersion[] = versions,
-): void =>
-  test(name, async () => {
-    const outcomes = await Promise.allSettled(these.map(scenario));
-    outcomes.forEach((outcome, n) => {
-      if (outcome.status === 'rejected') throw new Error(`on ${these[n]}`, { cause: outcome.reason });
+const onEachBy =
+  (test: jest.It) =>
+  (
+    name: string,
+    scenario: (version: ComfyUIVersion) => Promise<void>,
+    these: readonly ComfyUIVersion[] = versions,
+  ): void =>
+    test(name, async () => {
+      const outcomes = await Promise.allSettled(these.map(scenario));
+      outcomes.forEach((outcome, n) => {
+        if (outcome.status === 'rejected') throw new Error(`on ${these[n]}`, { cause: outcome.reason });
+      });
     });
-  });
+
+/** A test against each of these versions, all at the same time, for they wait for the most part; `concurrent`, beside others. */
+export const onEach = Object.assign(onEachBy(test), { concurrent: onEachBy(test.concurrent) });

@@ -16,6 +16,8 @@ export type Verdict = 'served' | 'refused' | 'flood';
 export interface Throttle {
   /** Judges one message. */
   judge(socketId: string, viewer: Viewer, event: unknown): Promise<Verdict>;
+  /** How many bytes a second the viewer's socket may send before it is cut; Infinity if its messages have no bound. */
+  bytesPerSecond(viewer: Viewer): number;
   /** Counts an answer as one more join per `bounds.bytesPerJoin` (16 KiB), so that later joins may be refused. */
   charge(socketId: string, viewer: Viewer, bytes: number): void;
 }
@@ -47,6 +49,10 @@ export function throttle(rates: Rates): Throttle {
         (await isGranted(ofSocket, socketId, event)) && (role === 'service' || (await isGranted(users, userId, event)));
       if (isServed) return 'served';
       return (await ofSocket.refusals.take(socketId)).granted ? 'refused' : 'flood';
+    },
+    bytesPerSecond({ role }) {
+      const messages = rates.messagesPerSecond * (role === 'service' ? SERVICE_TIMES : 1);
+      return messages === 0 ? Infinity : bounds.socketBytesPerSecond + messages * bounds.bytesPerMessage;
     },
     charge(socketId, { role, userId }, bytes) {
       const joins = Math.floor(bytes / bounds.bytesPerJoin);

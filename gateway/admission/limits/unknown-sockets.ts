@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { bounds } from '../../../streams/bounds';
 import { addressOf } from '../admission';
+import { onExcess } from './received-bytes';
 
 /** What is used of an engine.io connection. */
 export interface UnknownConnection {
@@ -13,7 +14,7 @@ export interface UnknownConnection {
 
 /**
  * Connections that have not shown a valid token yet: 1,000 of one address (`bounds.unknownSocketsPerAddress`), of which
- * each may send 4 CONNECT packets (`bounds.connectsPerSocket`).
+ * each may send 4 CONNECT packets (`bounds.connectsPerSocket`) and 64 KiB in all (`bounds.unknownSocketBytes`).
  */
 export interface UnknownSockets {
   hasRoomFor(request: IncomingMessage): boolean;
@@ -25,8 +26,10 @@ export interface UnknownSockets {
 export function unknownSockets(proxies: number): UnknownSockets {
   const unknown = new Map<string, Set<UnknownConnection>>();
   const addresses = new WeakMap<UnknownConnection, string>();
+  const counting = new WeakMap<UnknownConnection, () => void>();
 
   const remove = (connection: UnknownConnection): void => {
+    counting.get(connection)?.();
     const address = addresses.get(connection);
     if (address === undefined) return;
     const others = unknown.get(address);
@@ -40,6 +43,11 @@ export function unknownSockets(proxies: number): UnknownSockets {
       const address = addressOf(connection.request, proxies);
       addresses.set(connection, address);
       unknown.set(address, (unknown.get(address) ?? new Set()).add(connection));
+      const { socket } = connection.request;
+      counting.set(
+        connection,
+        onExcess(socket, bounds.unknownSocketBytes, Infinity, () => socket.destroy()),
+      );
       let connects = 0;
       connection.on('packet', ({ type, data }) => {
         // 0 is Socket.IO's CONNECT, to any namespace. Each costs a check of a token, or an answer.

@@ -28,6 +28,7 @@ import type { AuthSettings } from '../../admission/auth/auth';
 import { isLoopback } from '../../admission/loopback';
 import { defaultRates, type Rates } from '../../admission/limits/rate-limits';
 import type { DescribedServer } from './servers-file.codec';
+import { slipsIn } from './slips';
 
 /** Where job states are kept. */
 export type StoreSettings =
@@ -115,7 +116,7 @@ type Variables = Given<t.TypeOf<typeof Variables>>;
  * Decodes the environment. Left: all that is wrong with it, without secret values. An empty variable counts as absent.
  */
 export const settingsOf = (environment: Environment): E.Either<readonly FieldError[], Settings> => {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const given = givenIn(environment);
   const together = contradictions(given);
   return pipe(
     decoded(Variables, given),
@@ -124,11 +125,17 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
   );
 };
 
+/** The variables that are probably settings, misspelt, and what was meant. They have no effect. */
+export const misspeltIn = (environment: Environment): readonly FieldError[] =>
+  slipsIn(givenIn(environment), Object.keys(Variables.props));
+
+const givenIn = (environment: Environment): Environment =>
+  Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+
 /** Decodes only the settings of tokens, for the command `token`; `undefined` if tokens are not used. */
 export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   return pipe(
-    decoded(AuthVariables, given),
+    decoded(AuthVariables, givenIn(environment)),
     E.map((variables) => authFrom(variables).auth),
   );
 };

@@ -10,6 +10,8 @@ export interface Reading {
   readonly mostBytes: number;
   /** Counts bytes of the sender's. Rejects if the sender may send no more for now. */
   readonly weigh: (bytes: number) => Promise<void>;
+  /** Ends the reading when it rejects; never, if absent. */
+  readonly until?: Promise<never>;
   /** How long the sender may be silent, ms; `bounds.uploadStallMs` if absent. */
   readonly stallMs?: number;
 }
@@ -38,20 +40,20 @@ export async function allOf(request: IncomingMessage, reading: Reading): Promise
  * arrives.
  */
 export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
-  const { mostBytes, weigh, stallMs = bounds.uploadStallMs } = reading;
+  const { mostBytes, weigh, until, stallMs = bounds.uploadStallMs } = reading;
+  const isTooSlow = pace(2 * stallMs);
   let iterator: AsyncIterableIterator<Buffer> | undefined;
   try {
     if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);
     iterator = unpacked(request).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
-    let [bytes, waitedMs] = [0, 0];
+    let bytes = 0;
     for (;;) {
       const askedAt = performance.now();
-      const next = await inTime(iterator.next(), stallMs);
+      const next = await inTime(iterator.next(), stallMs, until);
       if (next.done === true) return;
-      waitedMs += performance.now() - askedAt;
       bytes += next.value.length;
       if (bytes > mostBytes) throw tooLarge(mostBytes);
-      if (waitedMs > 2 * stallMs && (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond) throw tooSlow();
+      if (isTooSlow(next.value.length, performance.now() - askedAt)) throw tooSlow();
       await weigh(next.value.length);
       yield next.value;
     }
@@ -63,8 +65,26 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
   }
 }
 
-const inTime = <T>(next: Promise<T>, ms: number): Promise<T> =>
-  firstValueFrom(from(next).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
+const inTime = <T>(next: Promise<T>, ms: number, until: Promise<never> | undefined): Promise<T> => {
+  const first = until === undefined ? next : Promise.race([next, until]);
+  return firstValueFrom(from(first).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
+};
+
+/**
+ * Tells whether a sender has averaged less than `bounds.uploadBytesPerSecond` whenever `ms` have been waited for it. Each
+ * time counts for itself: else who sent most of a body at once could drip the rest for half an hour.
+ */
+const pace = (ms: number): ((bytes: number, waitedMs: number) => boolean) => {
+  let [bytes, waitedMs] = [0, 0];
+  return (more, moreMs) => {
+    bytes += more;
+    waitedMs += moreMs;
+    if (waitedMs <= ms) return false;
+    const isTooSlow = (1000 * bytes) / waitedMs < bounds.uploadBytesPerSecond;
+    bytes = waitedMs = 0;
+    return isTooSlow;
+  };
+};
 
 /** The request's stream, decompressed. Throws a `Problem` for an unknown `Content-Encoding`. */
 function unpacked(request: IncomingMessage): Readable {
@@ -94,6 +114,6 @@ const tooLarge = (most: number): Problem =>
   new Problem('body-too-large', { detail: `A body may have ${most} bytes, unpacked.` });
 
 const tooSlow = (): Problem => {
-  const detail = `Send on within ${bounds.uploadStallMs / 1000} s, and ${bounds.uploadBytesPerSecond} bytes a second on average.`;
+  const detail = `Send on within ${bounds.uploadStallMs / 1000} s, and ${bounds.uploadBytesPerSecond} bytes a second on average over ${(2 * bounds.uploadStallMs) / 1000} s.`;
   return new Problem('body-too-slow', { detail }, { Connection: 'close' });
 };

@@ -7,7 +7,7 @@ import { Query } from '../requests/job-query.codec';
 import { Open, Submit, Track } from '../requests/job-request.codec';
 import { examples } from './examples';
 import { schemaOf } from './json-schema.codec';
-import { PROMPT_ID } from '../requests/visible-job';
+import { PROMPT_ID } from '../../../streams/job/ids';
 
 const ofPath = (name: string, schema: JsonSchema) => ({ name, in: 'path', required: true, schema });
 const ofHeader = (name: string, schema: JsonSchema, description: string) => ({

@@ -11,7 +11,11 @@ export const safeType = (contentType: string): string => {
   return /^(image|video|audio)\/[\w.+-]+$/.test(type) && !/svg|xml|html/.test(type) ? type : 'application/octet-stream';
 };
 
-const disposition = (contentType: string, filename = 'output'): string => {
+/** What turns the letters after it round: `gnp.exe` after U+202E is shown as `exe.png`. */
+const TURNING = /\p{Bidi_Control}/gu;
+
+const disposition = (contentType: string, given = 'output'): string => {
+  const filename = given.replace(TURNING, '_');
   const how = contentType === 'application/octet-stream' ? 'attachment' : 'inline';
   const plain = filename.replace(/[^\w. -]/g, '_');
   return `${how}; filename="${plain}"; filename*=UTF-8''${extended(filename)}`;

@@ -1,11 +1,10 @@
 import * as E from 'fp-ts/Either';
-import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import { bounds } from '../../../streams/bounds';
-import { checked, decoded, optional, type FieldError, type Given } from '../../wire/described.codec';
+import { checked, optional, type FieldError, type Given } from '../../wire/described.codec';
 import { mediaExtensions } from '../bodies/media-type';
 import { isWithin } from '../../../streams/workflow/shown-text';
-import { objectionsToNames } from './fields/unknown-fields';
+import { decodedFields } from './fields/decoded-fields.codec';
 
 /** One name of a file or folder: no path, no leading dot, no character that a file system or ComfyUI interprets. */
 const NAME = "[\\p{L}\\p{N}_][\\p{L}\\p{M}\\p{N} _.()+,'=@~#-]*";
@@ -59,33 +58,15 @@ const Overwrite = checked(
   },
 );
 
-const Server = checked(
-  'Server',
-  (value) =>
-    typeof value === 'string' && value !== '' && isWithin(bounds.serverLength, value)
-      ? E.right(value)
-      : E.left('must be given once'),
-  {
-    type: 'string',
-    minLength: 1,
-    maxLength: bounds.serverLength,
-    description: 'Which ComfyUI; the job must then be submitted with the same.',
-  },
-);
-
-const Type = checked(
-  'Type',
-  (value) =>
-    typeof value === 'string' && value !== '' && isWithin(bounds.typeLength, value)
-      ? E.right(value)
-      : E.left('must be given once'),
-  {
-    type: 'string',
-    minLength: 1,
-    maxLength: bounds.typeLength,
-    description: 'Of the job that will read it, where no server is named.',
-  },
-);
+const GivenOnce = (limit: number, description: string) =>
+  checked(
+    'GivenOnce',
+    (value) =>
+      typeof value === 'string' && value !== '' && isWithin(limit, value)
+        ? E.right(value)
+        : E.left(`must be given once, with 1 to ${limit} characters`),
+    { type: 'string', minLength: 1, maxLength: limit, description },
+  );
 
 const MaskOf = checked(
   'MaskOf',
@@ -104,17 +85,11 @@ export const InputQuery = t.type({
   subfolder: optional(Subfolder),
   overwrite: optional(Overwrite),
   maskOf: optional(MaskOf),
-  server: optional(Server),
-  type: optional(Type),
+  server: optional(GivenOnce(bounds.serverLength, 'Which ComfyUI; the job must then be submitted with the same.')),
+  type: optional(GivenOnce(bounds.typeLength, 'Of the job that will read it, where no server is named.')),
 });
 export type InputQuery = Given<t.TypeOf<typeof InputQuery>>;
 
-/** Decodes the query of `POST /inputs`, or the fields of its form. Refuses fields that are not known. */
-export const inputQuery = (query: unknown): E.Either<readonly FieldError[], InputQuery> => {
-  const unknown = t.UnknownRecord.is(query) ? objectionsToNames(Object.keys(query), InputQuery.props) : [];
-  return pipe(
-    decoded(InputQuery, query),
-    E.mapLeft((errors) => [...unknown, ...errors].slice(0, bounds.fieldErrors)),
-    E.chain((read) => (unknown.length > 0 ? E.left(unknown.slice(0, bounds.fieldErrors)) : E.right(read))),
-  );
-};
+/** Decodes the query of `POST /inputs`, or the fields of its form. */
+export const inputQuery = (query: unknown): E.Either<readonly FieldError[], InputQuery> =>
+  decodedFields(InputQuery, query);

@@ -1,13 +1,9 @@
 import type { Pipeline } from '../../../pipeline/api';
 import { UnreadableState } from '../../../sinks/job-store';
+import { isPromptId } from '../../../streams/job/ids';
 import type { JobState } from '../../../streams/job/job-state';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import { unknownJob } from '../../wire/problem';
-
-/** What a job's id may look like. Ours are UUIDs; for jobs that others post, older ComfyUI takes any id they choose. */
-export const PROMPT_ID = /^[\w-][\w.-]{0,127}$/;
-
-export const isPromptId = (text: string): boolean => PROMPT_ID.test(text);
 
 /**
  * Throws `unknown-job` to a user if the stored state is unreadable, so its owner is not known; else the error (R14).

@@ -1,4 +1,3 @@
-import * as E from 'fp-ts/Either';
 import { Router, type Request } from 'express';
 import type { InputUpload, Pipeline } from '../../../pipeline/api';
 import type { Admission } from '../../admission/admission';
@@ -8,7 +7,7 @@ import { filePart, type FilePart } from '../bodies/file-part';
 import { asNamed } from '../bodies/media-type';
 import { chunksOf } from '../bodies/reading';
 import type { Turns } from '../bodies/turns';
-import { badFields } from '../requests/fields/bad-fields';
+import { badFields, orBadFields } from '../requests/fields/bad-fields';
 import { refuseUrlOfServer } from '../requests/server-name';
 import { inputQuery, type InputQuery } from '../requests/input-request.codec';
 import { authenticated, onlyMethods, type ViewerHandler } from './middleware';
@@ -30,7 +29,7 @@ const uploading =
   (pipeline: Pipeline, { mostBytes, weigh, inTurn }: InputsOptions): ViewerHandler =>
   async (request, response) => {
     const { viewer } = response.locals;
-    const asked = read(request.query);
+    const asked = orBadFields(inputQuery(request.query));
     const { server, ...stored } = await inTurn(viewer, async () => {
       const chunks = chunksOf(request, { mostBytes, weigh: (bytes) => weigh(viewer, bytes) });
       try {
@@ -54,7 +53,7 @@ async function fileOf(
   viewer: Viewer,
 ): Promise<InputUpload> {
   const { fields, content, ...part } = await partOf(request, chunks);
-  const { filename, ...named } = { ...asked, ...read({ ...fields, ...part }) };
+  const { filename, ...named } = { ...asked, ...orBadFields(inputQuery({ ...fields, ...part })) };
   if (filename === undefined) throw badFields([{ field: 'filename', message: 'must be given' }]);
   refuseOverwriting(viewer, named.overwrite);
   return { ...named, filename, content: asNamed(filename, content) };
@@ -72,12 +71,6 @@ async function partOf(
   if (type !== 'input') throw badFields([{ field: 'type', message: 'must be input' }]);
   return { fields, ...part };
 }
-
-const read = (query: unknown): InputQuery => {
-  const decoded = inputQuery(query);
-  if (E.isLeft(decoded)) throw badFields(decoded.left);
-  return decoded.right;
-};
 
 /** Throws `forbidden` if a user would overwrite: one ComfyUI has one folder of inputs for all users. */
 const refuseOverwriting = ({ role }: Viewer, overwrite = false): void => {

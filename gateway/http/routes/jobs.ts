@@ -1,13 +1,12 @@
-import * as E from 'fp-ts/Either';
 import { Router } from 'express';
 import type { JobRequest, Pipeline } from '../../../pipeline/api';
 import { cursorAt, totalsOf, type JobPage } from '../../../sinks/listing/job-page';
+import { isPromptId } from '../../../streams/job/ids';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Admission } from '../../admission/admission';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
-import type { FieldError } from '../../wire/described.codec';
-import { badFields } from '../requests/fields/bad-fields';
+import { badFields, orBadFields } from '../requests/fields/bad-fields';
 import { onceOf } from '../requests/idempotency-key';
 import { jobQuery } from '../requests/job-query.codec';
 import { Problem, unknownJob } from '../../wire/problem';
@@ -19,7 +18,7 @@ import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from './
 import type { JobViews } from '../../wire/job-views';
 import type { PublicJob } from '../../wire/public-job';
 import { refuseUrlOfServer } from '../requests/server-name';
-import { isPromptId, visibleJob } from '../requests/visible-job';
+import { visibleJob } from '../requests/visible-job';
 import type { Webhooks } from '../../webhooks/webhooks';
 
 type JobHandler = ViewerHandler<{ promptId: string }>;
@@ -91,7 +90,7 @@ const listing =
   ({ pipeline, views, lists, admission }: JobsOptions): ViewerHandler =>
   async ({ query }, response) => {
     const { viewer } = response.locals;
-    const wanted = asked(jobQuery(query));
+    const wanted = orBadFields(jobQuery(query));
     const isOthers = viewer.role === 'user' && wanted.userId !== undefined && wanted.userId !== viewer.userId;
     if (isOthers) return void response.json({ jobs: [], totals: totalsOf([]) });
     const answer = async (): Promise<void> => {
@@ -108,16 +107,16 @@ const listing =
   };
 
 /**
- * The first jobs of a page, up to `bounds.answerBytes` of JSON, and a cursor to the others. `bytes` estimates all of
- * the page: the caller pays for what was read.
+ * The first jobs of a page, up to `bounds.answerBytes` of JSON, and a cursor to the others. `bytes` estimates all that
+ * was read for the page: the caller pays for that.
  */
-function shownPage(page: JobPage, shown: (job: JobState) => PublicJob) {
+function shownPage({ read = 0, ...page }: JobPage, shown: (job: JobState) => PublicJob) {
   const { jobs, bytes } = fitting(page.jobs, shown);
   const last = page.jobs[jobs.length - 1];
   const isCut = last !== undefined && jobs.length < page.jobs.length;
   // Jobs that do not fit are not encoded just to be counted: each counts as the average of those that do.
-  const read = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
-  return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: read };
+  const ofPage = jobs.length === 0 ? 0 : (bytes * page.jobs.length) / jobs.length;
+  return { ...page, jobs, ...(isCut && { cursor: cursorAt(last) }), bytes: Math.max(read, ofPage) };
 }
 
 const reading =
@@ -155,11 +154,6 @@ const cancelling =
     if (!job || !maySee(viewer, job)) throw unknownJob();
     response.status(isSettled(job) ? 200 : 202).json(views.of(job, viewer));
   };
-
-const asked = <A>(request: E.Either<readonly FieldError[], A>): A => {
-  if (E.isRight(request)) return request.right;
-  throw badFields(request.left);
-};
 
 const refuseOtherUsers = ({ role, userId }: Viewer, request: Pick<JobRequest, 'userId'>): void => {
   if (role === 'service' || request.userId === userId) return;

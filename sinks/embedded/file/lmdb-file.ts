@@ -8,7 +8,6 @@ import {
   from,
   ignoreElements,
   map,
-  mergeMap,
   of,
   scheduled,
   throwError,
@@ -16,7 +15,7 @@ import {
 } from 'rxjs';
 import { StoreUnavailable, Unstorable } from '../../job-store';
 import { FilePlace } from './file-place';
-import { causeOf } from './commit-error';
+import { withReason } from './commit-error';
 import { messageOf, openDatabase, pathIn } from './open-database';
 
 /** Entries to a step of `batches`, between which the event loop goes on. */
@@ -108,7 +107,7 @@ class OpenLmdbFile implements LmdbFile {
 
   transact<T>(work: (txn: Txn) => T): Observable<T> {
     return defer(() => this.#guarded(() => this.#run(work))).pipe(
-      catchError((error: unknown) => causeOf(error).pipe(mergeMap((cause) => throwError(() => unwritable(cause))))),
+      catchError((error: unknown) => throwError(() => unwritable(error))),
     );
   }
 
@@ -193,7 +192,7 @@ class OpenLmdbFile implements LmdbFile {
     const work = (): void => writes.forEach((write, key) => this.#apply(key, write));
     writes.forEach((write, key) => this.#uncommitted.set(key, write));
     const fence = this.#fence;
-    const over: Promise<boolean> = Promise.resolve(
+    const over: Promise<boolean> = withReason(
       fence === undefined ? this.#db.batch(work) : this.#db.ifVersion(fence.key, fence.number, work),
     ).finally(() => {
       this.#underWay.delete(over);

@@ -169,13 +169,13 @@ const differences = (before: Filed | undefined, next: Filed | undefined): readon
   const sums = new Map<string, number>();
   const add = (filed: Filed | undefined, sign: number): void => {
     if (filed === undefined) return;
-    for (const owner of [ALL, ownerOf(filed.userId)]) {
-      const counts = [
-        [countKey(owner, filed.status), 1],
-        [bytesKey(owner), filed.bytes],
-      ] as const;
-      for (const [key, by] of counts) sums.set(key, (sums.get(key) ?? 0) + sign * by);
-    }
+    const owner = ownerOf(filed.userId);
+    const counts = [
+      [countKey(ALL, filed.status), 1],
+      [countKey(owner, filed.status), 1],
+      [bytesKey(owner), filed.bytes],
+    ] as const;
+    for (const [key, by] of counts) sums.set(key, (sums.get(key) ?? 0) + sign * by);
   };
   add(before, -1);
   add(next, 1);

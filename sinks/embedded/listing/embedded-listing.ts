@@ -73,14 +73,15 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
   };
 }
 
-/** The job's state, or nothing if there is none that can be read. */
-type Readable = (promptId: string) => readonly JobState[];
+/** The job's state, or nothing if there is none that can be read. `weigh` hears the characters that were read. */
+type Readable = (promptId: string, weigh?: (characters: number) => void) => readonly JobState[];
 
 function readableStates({ file, clock, report }: ListingParts): Readable {
   const tell = toldOnce('embedded list', report);
-  return (promptId) => {
+  return (promptId, weigh) => {
     const key = jobKey(promptId);
     const entry = alive(file, key, clock);
+    weigh?.(entry?.text.length ?? 0);
     const state = entry && decodeJobState(key, entry.text);
     if (state === undefined || E.isRight(state)) return state === undefined ? [] : [state.right];
     tell(state.left);
@@ -101,9 +102,11 @@ function listed(index: EmbeddedIndex, readable: Readable, query: JobQuery): Obse
   function looked(before: Gathered, most: number): Gathered {
     const positions = index.entries({ userId, standings, most, after: before.after, until });
     const wanted = positions.filter(({ startedAt }) => startedAt >= Math.floor(since));
-    const states = wanted.flatMap(({ promptId }) => readable(promptId));
+    let read = 0;
+    const states = wanted.flatMap(({ promptId }) => readable(promptId, (characters) => void (read += characters)));
     const more = positions.length >= most && wanted.length === positions.length;
-    return gatheredWith(before, { positions, states, reads: wanted.length, totals: index.totals(userId), more }, query);
+    const totals = index.totals(userId);
+    return gatheredWith(before, { positions, states, reads: wanted.length, read, totals, more }, query);
   }
 
   return gatheredPage(query, (before) =>
@@ -130,7 +133,7 @@ const chunkedStates =
           chunk
             .map(idOf)
             .filter((promptId) => !isKnown(promptId))
-            .flatMap(readable),
+            .flatMap((promptId) => readable(promptId)),
         ),
       ),
       filter((state) => !isSettled(state)),

@@ -3,7 +3,7 @@ import { pipe } from 'fp-ts/function';
 import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
 import type { JobReport } from '../../../streams/reports/job-report';
-import type { Request } from '../../leases';
+import type { SessionRequest } from '../../leases';
 import type { ProcessIdentity } from '../../process-identity';
 
 /** Who holds a lease. `instance` is a random id of the store; `process` is absent where there is no Linux `/proc`. */
@@ -54,7 +54,7 @@ const report = t.intersection([
   }),
 ]) as unknown as t.Type<JobReport>;
 
-const request: t.Type<Request> = t.union([
+const request: t.Type<SessionRequest> = t.union([
   t.type({ tag: t.literal('cancel'), promptId: t.string }),
   t.type({ tag: t.literal('report'), promptId: t.string, report }),
   t.type({ tag: t.literal('evicted'), clientId: t.string }),

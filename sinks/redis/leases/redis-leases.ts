@@ -3,7 +3,7 @@ import * as E from 'fp-ts/Either';
 import { defer, EMPTY, filter, ignoreElements, map, mergeMap, of, reduce, tap, type Observable } from 'rxjs';
 import type { Report } from '../../../streams/operators/reporting';
 import { toldOnce } from '../../codecs/told-once';
-import type { LeaseOutcome, Leases, Request, SessionKey } from '../../leases';
+import type { LeaseOutcome, Leases, SessionRequest, SessionKey } from '../../leases';
 import { isGone, thisProcess } from '../../process-identity';
 import type { Ask } from '../connection/commands';
 import type { RedisListener } from '../connection/listener';
@@ -118,13 +118,13 @@ class RedisLeases implements Leases {
     );
   }
 
-  ask(clientId: string, request: Request): Observable<boolean> {
+  ask(clientId: string, request: SessionRequest): Observable<boolean> {
     return this.#ask(() => this.#redis.spublish(askChannel(clientId), JSON.stringify(request))).pipe(
       map((receivers) => Number(receivers) > 0),
     );
   }
 
-  asked(clientId: string): Observable<Request> {
+  asked(clientId: string): Observable<SessionRequest> {
     return defer(() => this.#listener.listen(askChannel(clientId))).pipe(
       mergeMap((json) => {
         const request = json === undefined ? undefined : decodeRequest(askChannel(clientId), json);

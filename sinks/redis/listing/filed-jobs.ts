@@ -23,10 +23,10 @@ export class FiledJobs {
   readonly #filed = new Map<string, Filed>();
   readonly #nowMs: () => number;
 
-  /** `damaged$` emits when parts of the index were lost: then all is forgotten. */
-  constructor(nowMs: () => number, damaged$: Observable<unknown>) {
+  /** `lost$` emits when parts of the index may be lost: then all is forgotten. */
+  constructor(nowMs: () => number, lost$: Observable<unknown>) {
     this.#nowMs = nowMs;
-    damaged$.subscribe(() => this.#filed.clear());
+    lost$.subscribe(() => this.#filed.clear());
   }
 
   get(promptId: string): Filed | undefined {

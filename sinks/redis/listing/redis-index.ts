@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { concat, defer, EMPTY, forkJoin, ignoreElements, map, of, tap, type Observable } from 'rxjs';
+import { concat, defer, EMPTY, forkJoin, ignoreElements, map, merge, of, tap, type Observable } from 'rxjs';
 import { isSettled, sessionOf, standingOf, type JobStanding, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { STANDINGS } from '../../listing/job-page';
@@ -24,7 +24,7 @@ const ALL = '@';
 /** The owner in the names of the sets: a user, or all users. */
 export const ownerOf = (userId: string | undefined): string => (userId === undefined ? ALL : encoded(userId));
 
-/** An owner's seven keys, in one slot. */
+/** An owner's seven keys, in one slot. The last, the bytes of each job's workflow, is kept of users only. */
 const indexKeys = (owner: string): readonly TypedKey[] =>
   [...STANDINGS, 'until', 'bytes'].map((name) => [
     `jobstream:jobs:{${owner}}:${name}`,
@@ -86,10 +86,11 @@ class ScriptedIndex implements RedisIndex {
   readonly #keys: WholeKeys;
   readonly #filed: FiledJobs;
 
-  constructor(redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report) {
+  constructor(redis: IndexCommands, ask: Ask, lost$: Observable<unknown>, report: Report) {
     this.#redis = redis;
     this.#keys = new WholeKeys(redis, ask, 'index', report);
-    this.#filed = new FiledJobs(nowMs, this.#keys.damaged$);
+    // Of a cluster, another node may have lost entries than has the states.
+    this.#filed = new FiledJobs(() => Date.now(), merge(this.#keys.damaged$, lost$));
     this.damaged$ = this.#keys.damaged$;
   }
 
@@ -200,7 +201,7 @@ class ScriptedIndex implements RedisIndex {
   #put(owner: string, state: JobState, how: 'add' | 'move', bytes = '', guardS = 0): Observable<JobStanding> {
     const { promptId, startedAt } = state;
     const standing = standingOf(state);
-    const args = [promptId, startedAt, numberOf(standing), ...LIVES, how, bytes, guardS];
+    const args = [promptId, startedAt, numberOf(standing), ...LIVES, how, owner === ALL ? '' : bytes, guardS];
     return this.#ofOwner(owner, (keys) => this.#redis.putInIndex(...keys, ...args)).pipe(
       map((at) => standingAt(at) ?? standing),
     );
@@ -238,9 +239,9 @@ class ScriptedIndex implements RedisIndex {
   }
 }
 
-/** The index of all instances on one Redis. */
-export const redisIndex = (redis: IndexCommands, ask: Ask, nowMs: () => number, report: Report): RedisIndex =>
-  new ScriptedIndex(redis, ask, nowMs, report);
+/** The index of all instances on one Redis; where `lost$` emits, jobs are filed anew with their next state. */
+export const redisIndex = (...given: ConstructorParameters<typeof ScriptedIndex>): RedisIndex =>
+  new ScriptedIndex(...given);
 
 const ownersOf = ({ userId }: JobState): readonly string[] => [ownerOf(userId), ALL];
 

@@ -110,9 +110,10 @@ function listed(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Jo
           map((found) => {
             const states = found.flatMap(({ state }) => (state ? [state] : []));
             const isMore = more && wanted.length === entries.length;
+            const read = found.reduce((sum, { length }) => sum + length, 0);
             return gatheredWith(
               before,
-              { positions: entries, states, reads: wanted.length, totals, more: isMore },
+              { positions: entries, states, reads: wanted.length, read, totals, more: isMore },
               query,
             );
           }),

@@ -15,6 +15,8 @@ export const CHUNK = 250;
 export interface Read {
   readonly promptId: string;
   readonly state: JobState | undefined;
+  /** Characters of its JSON. */
+  readonly length: number;
   /** The key does not exist. */
   readonly isGone: boolean;
 }
@@ -31,9 +33,9 @@ export function storedStates(
   function readOf(promptId: string, json: string | null): Observable<Read> {
     if (json === null) return unreadOf(promptId);
     const state = decodeJobState(jobKey(promptId), json);
-    if (E.isRight(state)) return of({ promptId, state: state.right, isGone: false });
+    if (E.isRight(state)) return of({ promptId, state: state.right, length: json.length, isGone: false });
     tell(state.left);
-    return of({ promptId, state: undefined, isGone: false });
+    return of({ promptId, state: undefined, length: json.length, isGone: false });
   }
 
   /** MGET answers `null` for a key that is missing and for one of another type; TYPE tells which. */
@@ -42,7 +44,7 @@ export function storedStates(
       map((type): Read => {
         const isGone = type === 'none';
         if (!isGone && type !== 'string') tell(new UnreadableState(jobKey(promptId), 'it is not a string'));
-        return { promptId, state: undefined, isGone };
+        return { promptId, state: undefined, length: 0, isGone };
       }),
     );
 

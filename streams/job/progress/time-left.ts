@@ -127,6 +127,7 @@ const USUAL = 0.3;
 
 function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[], at: number): number {
   let { known } = thisRun;
+  let toCome = 0;
   for (const { node, planned } of working) {
     if (node.expected.trust === 0 || planned?.prior.isApart === true) continue;
     const { max, paceMs, startedAt } = node;
@@ -135,11 +136,13 @@ function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[],
     const steps = node.value - node.firstValue;
     const expectedMs = (expected.stepMs * expected.steps * steps) / max;
     if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
-    else if (paceMs === 0 && ratio > 1)
-      known = weighed(known, expected, expected.alone * totalMs(node.expected), ratio);
+    else if (paceMs === 0) {
+      const ms = expected.alone * totalMs(node.expected);
+      if (ratio > 1) known = weighed(known, expected, ms, ratio);
+      else toCome += ms;
+    }
   }
   if (known.ms === 0) return 1;
-  let toCome = 0;
   for (const [, { knownMs }] of byClass.entries()) toCome += knownMs;
   const log = known.log / (known.ms + (known.doubtMs / known.ms) * (known.ms + toCome));
   return beyondUsual(USUAL, log);

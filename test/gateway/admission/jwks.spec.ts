@@ -7,7 +7,7 @@ import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { TokenRefused } from '../../../gateway/admission/auth/token-refused';
 import { KeysUnavailable } from '../../../gateway/admission/auth/jwks';
 import { asking } from '../support/http/asking';
-import { client, connected, refused } from '../support/client';
+import { client, connected, refused } from '../support/sockets/client';
 import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { runningGateway } from '../support/running-gateway';
 import { tokenOf } from '../support/admission/tokens';

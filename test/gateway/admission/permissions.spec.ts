@@ -5,7 +5,7 @@ import { startGateway, type Gateway } from '../../../gateway/server/server';
 import { steps } from '../../support/comfyui/workflows';
 import { asking, type Answer } from '../support/http/asking';
 import { callers, EXPECTED, type By, type Caller, type Rank } from '../support/admission/callers';
-import { client, connected, join, refused } from '../support/client';
+import { client, connected, join, refused } from '../support/sockets/client';
 import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';

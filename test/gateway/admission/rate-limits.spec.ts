@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { openAuth } from '../../../gateway/admission/auth/auth';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/http/asking';
-import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
+import { client, connected, heard, join, refused, statesOf, type Client } from '../support/sockets/client';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';

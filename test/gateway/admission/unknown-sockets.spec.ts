@@ -5,7 +5,7 @@ import { io } from 'socket.io-client';
 import { networkOf } from '../../../gateway/admission/network';
 import { refusalLog } from '../../../gateway/admission/refusal-log';
 import { asking } from '../support/http/asking';
-import { client, connected, heard, refused } from '../support/client';
+import { client, connected, heard, refused } from '../support/sockets/client';
 import { eventually } from '../../support/until';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/admission/tokens';
@@ -54,6 +54,33 @@ test('[R16] thousands of CONNECT packets are not looked at: a few, and the conne
     expect(refusals(texts).length).toBeLessThanOrEqual(4);
   }
   (await connected(gateway, await tokenOf({ sub: 'ada' }))).disconnect();
+});
+
+/** A socket that has been closed takes nothing more. */
+const ignored = (): void => undefined;
+test.each([
+  ['pongs of engine.io', (socket: WebSocket) => socket.send('3', ignored)],
+  ['pings', (socket: WebSocket) => socket.ping('x'.repeat(125), true, ignored)],
+  ['pongs', (socket: WebSocket) => socket.pong('x'.repeat(125), true, ignored)],
+])('[R16] who shows no token is not listened to for long, whatever comes: %s', async (_, send) => {
+  const { socket, closed } = await bare();
+  await sendingUntil(closed, () => send(socket));
+  // Cut, not closed after 10 s as one that says nothing is.
+  expect(await closed).toEqual([1006, expect.anything()]);
+});
+/** Sends on, and leaves the other end time to read. */
+async function sendingUntil(closed: Promise<unknown>, send: () => void): Promise<void> {
+  const ended = closed.then(() => true);
+  const turn = () => new Promise<false>((resolve) => setImmediate(resolve, false));
+  while (!(await Promise.race([ended, turn()]))) for (let n = 0; n < 1_000; n += 1) send();
+}
+
+test('[R16] of who has shown a token, frames that are no messages count too', async () => {
+  const { socket, texts, closed } = await bare();
+  socket.send(`40${JSON.stringify({ token: await tokenOf({ sub: 'ada' }) })}`);
+  await eventually(() => expect(texts.some((text) => text.startsWith('40'))).toBe(true));
+  await sendingUntil(closed, () => socket.send('431[]', ignored));
+  expect(log.join()).toContain('it sends too much');
 });
 
 test('a page of an origin that ORIGINS does not name leaves a line that says so, one a minute', async () => {

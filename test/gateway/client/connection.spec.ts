@@ -87,3 +87,10 @@ test('a server that is no gateway is told, whatever it answers', async () => {
 test.each(['', 'jobs.example.com', 'ftp://jobs.example.com', 'http://'])('%p is no URL of a gateway', (url) => {
   expect(() => jobstream({ url })).toThrow(expect.objectContaining({ code: 'bad-url' }) as Error);
 });
+
+test('[R18] an option that is not known is named', () => {
+  const options = { url: 'https://jobs.example.com', tokn: 'x' };
+  expect(() => jobstream(options)).toThrow(
+    expect.objectContaining({ code: 'bad-option', message: 'tokn is no option: there are url and token.' }) as Error,
+  );
+});

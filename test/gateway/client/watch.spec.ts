@@ -7,7 +7,7 @@ import { redisStore } from '../../../sinks/redis/redis-store';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
-import { client, connected, join, refused, statesOf, type Client } from '../support/client';
+import { client, connected, join, refused, statesOf, type Client } from '../support/sockets/client';
 import { eventually, PATIENCE_MS } from '../../support/until';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { startChromium } from '../../support/programs/chromium';
 import { image, nodeError, rejected, twoOutputs } from '../../support/comfyui/workflows';
-import { dropFile, jobIn, jobUrl, openScreen, violationsOf, type Screen } from '../support/dashboard';
+import { dropFile, jobIn, jobUrl, openScreen, violationsOf, type Screen } from '../support/dashboard/screen';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth } from '../support/admission/tokens';

@@ -8,8 +8,8 @@ import { image, nodeError, outOfMemory, rejected, steps, twoOutputs } from '../.
 import { freePort } from '../../support/redis/redis-server';
 import { startService, type Service } from '../../support/programs/service';
 import { asking } from '../support/http/asking';
-import { png, textChunk } from '../support/saved-files';
-import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere, untilTrue } from '../support/dashboard';
+import { png, textChunk } from '../support/dashboard/saved-files';
+import { dropFile, jobIn, jobUrl, notingProgress, openScreen, progressWhere } from '../support/dashboard/screen';
 
 let browser: Browser;
 let comfy: ComfyUIStandIn;
@@ -193,7 +193,7 @@ test('a job of this tab is run again with other seeds, also after a reload', asy
   await page.getByRole('button', { name: 'Run again' }).click();
   await page.getByText('The same workflow').waitFor();
   await page.getByRole('button', { name: 'Submit', exact: true }).click();
-  await untilTrue(page, `!location.hash.endsWith('${first}')`);
+  await page.waitForURL((url) => !url.hash.endsWith(first));
   await status('Completed').waitFor();
   expect(comfy.executions.get(idInAddress())).toBe(1);
   const [one, other] = comfy.executedWorkflows.slice(-2).map(({ workflow }) => workflow['5']!.inputs);

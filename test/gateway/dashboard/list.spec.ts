@@ -1,8 +1,8 @@
 import { image, outOfMemory, steps } from '../../support/comfyui/workflows';
-import { dropFile, untilTrue } from '../support/dashboard';
+import { dropFile, untilTrue } from '../support/dashboard/screen';
 import { eventually } from '../../support/until';
 import { settled, stateWhere } from '../support/settled';
-import { gateway, onePage, open, page, row, service, submit } from '../support/one-page';
+import { gateway, onePage, open, page, row, service, submit } from '../support/dashboard/one-page';
 
 onePage();
 

@@ -1,6 +1,6 @@
 import { image, outOfMemory } from '../../support/comfyui/workflows';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
-import { onePage, open, page, row, service, submit } from '../support/one-page';
+import { onePage, open, page, row, service, submit } from '../support/dashboard/one-page';
 
 onePage();
 

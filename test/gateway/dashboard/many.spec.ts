@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { startChromium } from '../../support/programs/chromium';
 import { image } from '../../support/comfyui/workflows';
-import { jobIn, openScreen, untilTrue } from '../support/dashboard';
+import { jobIn, openScreen, untilTrue } from '../support/dashboard/screen';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
 /** More than two of the list’s pages, and ten times what a window shows. */

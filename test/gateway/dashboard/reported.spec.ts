@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { startChromium } from '../../support/programs/chromium';
 import { startService, type Service } from '../../support/programs/service';
-import { jobUrl, openScreen, untilTrue, violationsOf } from '../support/dashboard';
+import { jobUrl, openScreen, untilTrue, violationsOf } from '../support/dashboard/screen';
 import { asking } from '../support/http/asking';
 
 let browser: Browser;

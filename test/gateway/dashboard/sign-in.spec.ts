@@ -1,6 +1,6 @@
 import { outOfMemory } from '../../support/comfyui/workflows';
 import { tokenOf } from '../support/admission/tokens';
-import { browser, gateway, onePage, page, row, submit } from '../support/one-page';
+import { browser, gateway, onePage, page, row, submit } from '../support/dashboard/one-page';
 
 onePage();
 

@@ -5,7 +5,7 @@ import { startChromium } from '../../support/programs/chromium';
 import { startService, type Service } from '../../support/programs/service';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { asking } from '../support/http/asking';
-import { jobIn, openScreen } from '../support/dashboard';
+import { jobIn, openScreen } from '../support/dashboard/screen';
 
 let browser: Browser;
 let comfy: ComfyUIStandIn;

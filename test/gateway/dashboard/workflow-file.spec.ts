@@ -1,7 +1,16 @@
 import { readFile } from '../../../gateway/dashboard/model/workflow-file/read-file';
 import { readWorkflow, withNewSeeds } from '../../../gateway/dashboard/model/workflow-file/workflow-text';
 import { image } from '../../support/comfyui/workflows';
-import { compressedChunk, exif, flac, jpeg, png, textChunk, unicodeChunk, webp } from '../support/saved-files';
+import {
+  compressedChunk,
+  exif,
+  flac,
+  jpeg,
+  png,
+  textChunk,
+  unicodeChunk,
+  webp,
+} from '../support/dashboard/saved-files';
 
 const workflow =
   '{"2": {"inputs": {"seed": 12345678901234567891, "x": 1e-07, "link": ["1", 0]}, "class_type": "KSampler"}, "1": {"class_type": "X", "inputs": {}}}';

@@ -7,7 +7,7 @@ import { jobstream } from '../../../gateway/client';
 import { startChromium } from '../../support/programs/chromium';
 import { steps } from '../../support/comfyui/workflows';
 import { asking } from '../support/http/asking';
-import { jobIn, openScreen } from '../support/dashboard';
+import { jobIn, openScreen } from '../support/dashboard/screen';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 

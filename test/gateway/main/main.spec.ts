@@ -10,7 +10,7 @@ import { builtScript } from '../../support/programs/built';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image } from '../../support/comfyui/workflows';
 import { asking } from '../support/http/asking';
-import { connected, heard, join as joinJob } from '../support/client';
+import { connected, heard, join as joinJob } from '../support/sockets/client';
 import { eventually } from '../../support/until';
 
 let comfy: ComfyUIStandIn;
@@ -118,4 +118,15 @@ test('a second signal exits at once', async () => {
   expect([1, 'SIGKILL']).toContain(code ?? signal);
   expect(running.err).not.toContain('drained');
   held.destroy();
+});
+
+test('a setting that is misspelt is warned of, and named where the right one is missing', async () => {
+  const running = await listening({ JWT_SERCET: 'hunter2' });
+  expect(running.err).toContain('JWT_SERCET is no setting; did you mean JWT_SECRET?');
+  running.child.kill();
+  await running.exit;
+  const without = start({ COMFY_URL: comfy.url });
+  expect((await without.exit)[0]).toBe(1);
+  expect(without.err).toMatch(/COMFY_URL +is no setting; did you mean COMFYUI_URL\?/);
+  expect(running.err).not.toContain('hunter2');
 });

@@ -5,7 +5,7 @@ import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-i
 import { nodeError, steps } from '../../support/comfyui/workflows';
 import { startService, type Service } from '../../support/programs/service';
 import { eventually, until } from '../../support/until';
-import { connected, join as joinRoom } from '../support/client';
+import { connected, join as joinRoom } from '../support/sockets/client';
 import { asking } from '../support/http/asking';
 import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 import { expositionOf, familyOf, type Exposition } from '../metrics/exposition';

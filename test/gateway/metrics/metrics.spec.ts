@@ -8,7 +8,7 @@ import { aState } from '../../sinks/a-state';
 import { nodeError, outOfMemory, rejected, steps } from '../../support/comfyui/workflows';
 import { eventually, until } from '../../support/until';
 import { testAuth, tokenOf } from '../support/admission/tokens';
-import { connected, join as joinRoom, statesOf } from '../support/client';
+import { connected, join as joinRoom, statesOf } from '../support/sockets/client';
 import { asking, type Answer } from '../support/http/asking';
 import { readEvents } from '../support/http/event-reader';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';

@@ -1,16 +1,7 @@
-import { connected, type Client } from '../support/client';
-import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { oneSocket, socket } from '../support/sockets/one-socket';
+import { PATIENCE_MS } from '../../support/until';
 
-let gateway: RunningGateway;
-let socket: Client;
-beforeAll(async () => {
-  gateway = await runningGateway();
-  socket = await connected(gateway);
-});
-afterAll(async () => {
-  socket.disconnect();
-  await gateway.close();
-});
+oneSocket();
 
 const done = { ok: true };
 const refused = { ok: false, error: { code: 'bad-request', message: 'Join and leave with the promptId, a string.' } };
@@ -26,10 +17,5 @@ test.each<[event: string, args: readonly unknown[], answer: object]>([
   ['jobs:unwatch', ['of no use'], done],
   ['jobs:watch', [], { ok: true, jobs: [], more: false }],
 ])('[R18] who asks for an answer to %s %j gets one', async (event, args, answer) => {
-  const got = await new Promise((resolve) => {
-    socket.emit(event, ...args, resolve);
-    // Whatever is never answered stands behind this.
-    socket.emit('jobs:watch', () => resolve('none'));
-  });
-  expect(got).toEqual(answer);
+  expect(await socket.timeout(PATIENCE_MS).emitWithAck(event, ...args)).toEqual(answer);
 });

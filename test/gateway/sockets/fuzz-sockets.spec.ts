@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fuzzedSockets } from '../../../bench/fuzz/fuzzed-sockets';
 import { steps } from '../../support/comfyui/workflows';
-import { connected, join } from '../support/client';
+import { connected, join } from '../support/sockets/client';
 import { runningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';

@@ -1,7 +1,7 @@
 import { jobstream, type JobState } from '../../../gateway/client';
 import type { WatchReply } from '../../../gateway/wire/protocol';
 import { bounds } from '../../../streams/bounds';
-import { connected, type Client } from '../support/client';
+import { connected, type Client } from '../support/sockets/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { eventually } from '../../support/until';
 import { inOneSecond } from '../support/admission/one-second';

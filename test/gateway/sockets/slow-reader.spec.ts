@@ -2,7 +2,7 @@ import type { Socket as TcpSocket } from 'node:net';
 import { pino } from 'pino';
 import { steps } from '../../support/comfyui/workflows';
 import { eventually, PATIENCE_MS } from '../../support/until';
-import { connected, join, statesOf, type Client } from '../support/client';
+import { connected, join, statesOf, type Client } from '../support/sockets/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 

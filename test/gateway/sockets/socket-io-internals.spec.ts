@@ -13,7 +13,7 @@ import {
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { steps } from '../../support/comfyui/workflows';
 import { eventually } from '../../support/until';
-import { client, connected, heard, join, statesOf, type Client } from '../support/client';
+import { client, connected, heard, join, statesOf, type Client } from '../support/sockets/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 
 /** Parts of a real socket that its types do not name. */

@@ -4,28 +4,13 @@ import type { PublicJob } from '../../../gateway/wire/public-job';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
 import { eventually } from '../../support/until';
-import { client, connected, heard, join, refused, statesOf, type Client } from '../support/client';
-import { runningGateway, type RunningGateway } from '../support/running-gateway';
+import { client, connected, heard, join, refused, statesOf } from '../support/sockets/client';
+import { anotherSocket, gateway, holdAt, letGo, oneSocket, socket } from '../support/sockets/one-socket';
+import { runningGateway } from '../support/running-gateway';
 import { settled, stateWhere } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';
 
-let gateway: RunningGateway;
-let socket: Client;
-
-beforeAll(async () => {
-  gateway = await runningGateway();
-});
-beforeEach(async () => {
-  socket = await connected(gateway);
-});
-afterEach(() => {
-  holdAt(Infinity);
-  socket.disconnect();
-});
-afterAll(() => gateway.close());
-
-/** Jobs go no further than this step until they are let go. */
-const holdAt = (step: number): void => void (gateway.comfy.faults.mostSteps = step);
+oneSocket();
 
 const submit = (workflow = steps()) => gateway.pipeline.submit({ workflow, type: 'image_generation', userId: 'ada' });
 const running = (promptId: string) => stateWhere(gateway.pipeline, promptId, ({ status }) => status === 'processing');
@@ -39,7 +24,7 @@ test('a join answers with the state, then each change follows in order, to the e
   expect(reply).toMatchObject({ ok: true, job: { promptId } });
   holdAt(15);
   await eventually(() => expect(lastOf(states)?.node?.value).toBeGreaterThan(5));
-  holdAt(Infinity);
+  letGo();
   await eventually(() => expect(lastOf(states)).toMatchObject({ status: 'completed', progress: 100 }));
   const all = [(reply as { job: JobState }).job, ...states] as JobState[];
   expect(all.slice(1).every((state, n) => isNewer(state, all[n]!))).toBe(true);
@@ -50,16 +35,15 @@ test('a late join begins where the job is, and two sockets hear the same', async
   holdAt(10);
   const { promptId } = await submit(steps({ steps: 30, secondsPerStep: 0.2 }));
   await running(promptId);
-  const other = await connected(gateway);
+  const other = await anotherSocket();
   const [mine, others] = [statesOf(socket), statesOf(other)];
   expect(await join(socket, promptId)).toMatchObject({ ok: true, job: { status: 'processing' } });
   expect(await join(other, promptId)).toMatchObject({ ok: true, job: { status: 'processing' } });
-  holdAt(Infinity);
+  letGo();
   await eventually(() =>
     expect([lastOf(mine), lastOf(others)]).toMatchObject([{ status: 'completed' }, { status: 'completed' }]),
   );
   expect(lastOf(mine)).toEqual(lastOf(others));
-  other.disconnect();
 });
 
 test('joining a settled job answers with its end, and nothing follows', async () => {
@@ -83,7 +67,7 @@ test('who left hears no more, and may come back', async () => {
   // An answer to what came after the leave: it has been worked on.
   await join(socket, randomUUID());
   const heardSoFar = states.length;
-  holdAt(Infinity);
+  letGo();
   await settled(gateway.pipeline, promptId);
   await join(socket, randomUUID());
   expect(states.length).toBe(heardSoFar);
@@ -95,7 +79,7 @@ test('joining twice is joining once', async () => {
   const { promptId } = await submit();
   const states = statesOf(socket);
   await Promise.all([join(socket, promptId), join(socket, promptId), join(socket, promptId)]);
-  holdAt(Infinity);
+  letGo();
   await eventually(() => expect(lastOf(states)?.status).toBe('completed'));
   const seqs = states.map(({ seq }) => seq);
   expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
@@ -106,7 +90,7 @@ test('previews come with their job and node, as bytes', async () => {
   const { promptId } = await submit(twoOutputs());
   const preview = heard(socket, 'job:preview');
   await join(socket, promptId);
-  holdAt(Infinity);
+  letGo();
   const [head, image] = await preview;
   expect(head).toEqual({ promptId, nodeId: '2', mimeType: expect.stringMatching(/^image\//) as string });
   expect(Buffer.isBuffer(image) && image.length > 0).toBe(true);

@@ -9,7 +9,7 @@ import { nodeError, outOfMemory, rejected, steps } from '../../support/comfyui/w
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { endOfService, startService, type Service } from '../../support/programs/service';
 import { asking, type Answer } from '../support/http/asking';
-import { client, connected, heard, join as joinJob, statesOf } from '../support/client';
+import { client, connected, heard, join as joinJob, statesOf } from '../support/sockets/client';
 import { eventually, until } from '../../support/until';
 import { startReceiver, type Receiver } from '../support/webhooks/receiver';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { steps } from '../../support/comfyui/workflows';
 import { asking, type Answer } from '../support/http/asking';
-import { connected, join } from '../support/client';
+import { connected, join } from '../support/sockets/client';
 import { runningGateway, type RunningGateway } from '../support/running-gateway';
 import { settled } from '../support/settled';
 import { testAuth, tokenOf } from '../support/admission/tokens';

@@ -14,7 +14,7 @@ test('[R12] what the store may have lost is written again within a second, once 
     writer: {
       renew: () => note('renewed'),
       rescue: ({ promptId }: { promptId: string }) => note(`rescued ${promptId}`),
-      ends: { awaits: () => false, again: () => note('ends') },
+      ends: { has: () => false, again: () => note('ends') },
     },
     keys: { renewed: () => defer(() => (note('key'), EMPTY)) },
     store: { mayHaveLost$: lost$ },

@@ -117,7 +117,7 @@ function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
   };
   const heed = (event$: Observable<BoardEvent>): void => void event$.subscribe(take);
   return {
-    first: its.first.bind(its),
+    first: (state: JobState, stored: boolean) => its.first(state, { workflow: '{}' }, stored, () => new Map()),
     takenUp: its.takenUp.bind(its),
     stop: its.stop.bind(its),
     due$: its.due$,
@@ -158,14 +158,15 @@ export function aShop(tags: Readonly<Record<string, readonly string[]>> = {}) {
   const scene = aScene();
   const board = jobBoard(defaultTiming);
   const servers = SERVERS.map((url) => aServer(scene, url, tags[url]));
-  const choice = choosing(servers, own, board);
   const env: Env = {
     clock: scene.clock,
     random: () => 0.5,
     report: () => 'as wanted',
     backoff: { steadyMs: 0, delayMs: () => 1_000 },
   };
-  const work = atWork({ choice, sessions: sessionsOf(scene), board, ...storeOf(scene) }, board, env);
+  const choice = choosing(servers, own, board, scene.clock);
+  const sessions = sessionsOf(scene);
+  const work = atWork({ choice, sessions, board, ...storeOf(scene) }, board, env);
   return {
     ...scene,
     ...choice,
@@ -174,6 +175,6 @@ export function aShop(tags: Readonly<Record<string, readonly string[]>> = {}) {
     ...happenings(scene, board, work.take),
     ...time(scene),
     server: choice.asked,
-    outage$: outages(choice, board, env),
+    outage$: outages({ choice, board, sessions }, env),
   };
 }

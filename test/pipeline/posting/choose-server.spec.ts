@@ -60,6 +60,9 @@ interface Known {
   readonly ours?: number;
 }
 
+/** By when all that is known has happened. */
+const NOW = 1_000_000;
+
 function aChoice(known: Readonly<Record<string, Known>>) {
   const of = (url: string): Known => known[url.replace('http://', '')] ?? {};
   const servers = Object.keys(known).map((name) => ({
@@ -67,11 +70,12 @@ function aChoice(known: Readonly<Record<string, Known>>) {
     url: `http://${name}`,
     answeredAt: () => known[name]?.answeredAt ?? 0,
   })) as unknown as readonly ComfyUIServer[];
-  const choice = choosing(servers, (url) => url, {
-    session: (url) => ({ ...sessionWatch(url), ...of(url) }),
-    queueRemaining: (url) => of(url).remaining,
-    countOf: (url) => of(url).ours ?? 0,
-  });
+  const board = {
+    session: (url: string) => ({ ...sessionWatch(url), ...of(url) }),
+    queueRemaining: (url: string) => of(url).remaining,
+    countOf: (url: string) => of(url).ours ?? 0,
+  };
+  const choice = choosing(servers, (url) => url, board, { now: () => NOW });
   const well = (): readonly string[] => servers.filter(choice.isHealthy).map(({ name }) => name);
   return { ...choice, well };
 }

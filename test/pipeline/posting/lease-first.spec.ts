@@ -9,7 +9,7 @@ describe('on virtual time', () => {
   ] as const)('[R11] a job %s', (_, stored, waits, expected) => {
     const { heed, first, leases, mayPost, waiting } = aShop();
     if (waits) waiting.set('p', { tag: 'unposted', prompt: { workflow: '{}' } });
-    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, stored));
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), stored));
     const may = [true, false].map((trusted) => {
       leases.trusted = trusted;
       return mayPost[0]?.();
@@ -25,7 +25,7 @@ describe('on virtual time', () => {
   ])('[R11] [R12] a job that may have been stored %d ms ago is posted without a lease: %s', (sinceMs, expected) => {
     const { heed, first, leases, mayPost, waiting, unheard } = aShop();
     waiting.set('p', { tag: 'unposted', prompt: { workflow: '{}' } });
-    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), { workflow: '{}' }, false));
+    heed(first(aState({ serverUrl: ONE, clientId: `client of ${ONE}` }), false));
     leases.trusted = false;
     unheard.sinceMs = sinceMs;
     expect(mayPost[0]?.()).toBe(expected);

@@ -6,7 +6,7 @@ import { anInstance, closeAll } from '../../support/pipeline/pipelines';
 import { aStore } from '../../support/pipeline/stores';
 import { until } from '../../support/until';
 
-afterEach(async () => {
+afterAll(async () => {
   await closeAll();
   await stopAll();
 });
@@ -16,7 +16,7 @@ const text404 = { httpStatus: 404, body: '404 page not found', contentType: 'tex
 const instance = (...servers: readonly string[]) =>
   anInstance({ servers: [...servers], store: (report) => aStore(report), clock: hurriedClock(10) });
 
-test.each([
+test.concurrent.each([
   ['JSON', json404],
   ['text', text404],
 ])(
@@ -39,7 +39,7 @@ test.each([
   },
 );
 
-test('[R4] a proxy’s 404 in JSON does not say that outputs are missing', async () => {
+test.concurrent('[R4] a proxy’s 404 in JSON does not say that outputs are missing', async () => {
   const comfy = await start();
   const a = instance(comfy.url);
   comfy.faults.mostSteps = 15;
@@ -61,7 +61,7 @@ test('[R4] a proxy’s 404 in JSON does not say that outputs are missing', async
   expect(await job.end).toMatchObject({ status: 'completed', outputs: [{ nodeId: '4' }] });
 });
 
-test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async () => {
+test.concurrent('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async () => {
   const comfy = await start();
   const a = instance(comfy.url);
   comfy.faults.mostSteps = 15;
@@ -73,7 +73,7 @@ test('[R4] a cancel that a proxy answers with 404 in JSON is asked again', async
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
 });
 
-test('what is reported of a server tells which it is, without its login', async () => {
+test.concurrent('what is reported of a server tells which it is, without its login', async () => {
   const [first, second] = [await start(), await start()];
   const told = new Set<string>();
   const report: Report = (where, _error, serverUrl) => void told.add(`${where} ${serverUrl}`);

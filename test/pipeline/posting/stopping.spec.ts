@@ -8,7 +8,7 @@ import { anInstance, closeAll } from '../../support/pipeline/pipelines';
 import { aStore } from '../../support/pipeline/stores';
 import { until } from '../../support/until';
 
-afterEach(async () => {
+afterAll(async () => {
   await closeAll();
   await stopAll();
 });
@@ -23,7 +23,7 @@ const leftAt = async ({ url }: ComfyUIStandIn): Promise<unknown> =>
   ((await (await fetch(`${url}/prompt`)).json()) as { exec_info: { queue_remaining: number } }).exec_info
     .queue_remaining;
 
-test('a job that runs on, because a node swallowed the interrupt, is asked for again', async () => {
+test.concurrent('a job that runs on, because a node swallowed the interrupt, is asked for again', async () => {
   const comfy = await start();
   const a = instance(comfy.url);
   comfy.faults.mostSteps = 15;
@@ -37,7 +37,7 @@ test('a job that runs on, because a node swallowed the interrupt, is asked for a
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
 });
 
-test('a job that runs before its post is answered is stopped, and the answer not waited for', async () => {
+test.concurrent('a job that runs before its post is answered is stopped, and the answer not waited for', async () => {
   const comfy = await start();
   const a = instance(comfy.url);
   await until(() => a.pipeline.servers()[0]?.via === 'websocket');
@@ -54,7 +54,7 @@ test('a job that runs before its post is answered is stopped, and the answer not
   await submitted;
 });
 
-test.each(['0.3.30', '0.33.0'] as const)(
+test.concurrent.each(['0.3.30', '0.33.0'] as const)(
   'a job that is given up as unreachable, and whose answer was lost, is taken out of the queue of %s once that answers',
   async (version) => {
     const comfy = await start({ version });
@@ -77,7 +77,7 @@ test.each(['0.3.30', '0.33.0'] as const)(
   },
 );
 
-test.each(['cancelled', 'completed'])(
+test.concurrent.each(['cancelled', 'completed'])(
   'the first run of a job that was given up at a server, run elsewhere and %s is stopped once that one answers',
   async (how) => {
     const [first, second] = [await start(), await start()];
@@ -101,20 +101,23 @@ test.each(['cancelled', 'completed'])(
   },
 );
 
-test('a run whose job timed out while its server was away for longer than a minute is stopped once it answers', async () => {
-  const comfy = await start();
-  const link = await tcpProxy(comfy.url);
-  const a = instance(link.url);
-  comfy.faults.mostSteps = 5;
-  const job = await a.run(long(), { timeoutMs: 30_000 });
-  await job.where(({ status }) => status === 'processing');
-  link.reset();
-  link.refuse();
-  const { finishedAt = 0, failure } = await job.end;
-  expect(failure?.kind).toBe('timed_out');
-  await until(() => clock.now() - finishedAt > 70_000);
-  expect(await leftAt(comfy)).toBe(1);
-  link.accept();
-  await until(async () => (await leftAt(comfy)) === 0);
-  await link.close();
-});
+test.concurrent(
+  'a run whose job timed out while its server was away for longer than a minute is stopped once it answers',
+  async () => {
+    const comfy = await start();
+    const link = await tcpProxy(comfy.url);
+    const a = instance(link.url);
+    comfy.faults.mostSteps = 5;
+    const job = await a.run(long(), { timeoutMs: 30_000 });
+    await job.where(({ status }) => status === 'processing');
+    link.reset();
+    link.refuse();
+    const { finishedAt = 0, failure } = await job.end;
+    expect(failure?.kind).toBe('timed_out');
+    await until(() => clock.now() - finishedAt > 70_000);
+    expect(await leftAt(comfy)).toBe(1);
+    link.accept();
+    await until(async () => (await leftAt(comfy)) === 0);
+    await link.close();
+  },
+);

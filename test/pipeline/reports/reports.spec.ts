@@ -2,6 +2,7 @@ import type { JobReport } from '../../../pipeline/api';
 import { redisStore } from '../../../sinks/redis/redis-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { anInstance, closeAll, expectForward, type Instance } from '../../support/pipeline/pipelines';
+import { tcpProxy } from '../../support/network/tcp-proxy';
 import { startRedis, type RedisServer } from '../../support/redis/redis-server';
 import { aStore } from '../../support/pipeline/stores';
 import { eventually, PATIENCE_MS, until } from '../../support/until';
@@ -129,6 +130,22 @@ test('reports reach the job at any instance, and so does its end', async () => {
     failure: { kind: 'node_error', message: 'The loss is not a number.' },
   });
   expect(await watched.end).toEqual(end);
+});
+
+test('a report is answered once it is taken: not because a holder listens that is suspended', async () => {
+  const link = await tcpProxy(redis.url.replace('redis:', 'http:'));
+  const url = link.url.replace('http:', 'redis:');
+  const holder = anInstance({ servers, store: (report) => redisStore({ url, report, leaseTtlMs: 3_000 }) });
+  const { promptId } = await holder.pipeline.open(opening);
+  await holder.pipeline.report(promptId, step(1));
+  const other = oneOfMany();
+  await until(async () => (await other.pipeline.get(promptId))?.reported?.count === 1);
+  link.pause();
+  let answer: JobState | undefined;
+  await eventually(async () => void (answer = await other.pipeline.report(promptId, step(2))));
+  expect(answer?.reported?.count).toBe(2);
+  await closeAll();
+  await link.close();
 });
 
 test('whoever takes a job up takes its reports, and ends it in time', async () => {

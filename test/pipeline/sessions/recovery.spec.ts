@@ -60,7 +60,7 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
       writer: {
         write: () => of('stored'),
         waiting: () => undefined,
-        ends: { awaits: (promptId) => confirming.has(promptId), again: () => undefined },
+        ends: { has: (promptId) => confirming.has(promptId), again: () => undefined },
       },
       board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
       transit: inTransit(),

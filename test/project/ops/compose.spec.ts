@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { isSetting } from './declared';
+import { settingsOf } from '../../../gateway/cli/settings/settings';
+import { isSetting, settings } from './declared';
 
 interface Service {
   readonly image?: string;
@@ -48,6 +50,44 @@ test('every setting that a gateway is given is one', () => {
   }
 });
 
+test('every setting reaches the gateways under its own name, but for those that Compose itself must set', () => {
+  const own = ['HOST', 'PORT', 'REDIS_URL', 'METRICS_HOST', 'METRICS_PORT'];
+  for (const { environment = {} } of gateways) {
+    // States are in Redis.
+    expect(settings.filter((name) => environment[name] === undefined)).toEqual(['DATA_DIR']);
+    for (const [name, value] of Object.entries(environment))
+      if (!own.includes(name)) expect(value).toMatch(new RegExp(`^\\$\\{${name}(:-|:?\\?)`));
+  }
+});
+
+test('Compose gives settings with which a gateway starts, and beyond this machine only with tokens', () => {
+  const [{ environment = {} } = {}] = gateways;
+  const given = { COMFYUI_URL: 'http://comfyui:8188', REDIS_PASSWORD: 'x' };
+  const secret = randomBytes(32).toString('base64');
+  expect(settingsOf(interpolated(environment, { ...given, JWT_SECRET: secret }))).toMatchObject({
+    right: { host: '0.0.0.0', proxies: 1, logLevel: 'info' },
+  });
+  const keys = 'https://login.example.com/keys';
+  expect(settingsOf(interpolated(environment, { ...given, JWT_SECRET: '', JWT_JWKS_URL: keys }))).toMatchObject({
+    right: { auth: { jwksUrl: new URL(keys) } },
+  });
+  expect(settingsOf(interpolated(environment, { ...given, JWT_SECRET: '' }))).toMatchObject({
+    left: [{ field: 'HOST' }],
+  });
+});
+
+/** As Compose puts in what it is given. */
+const interpolated = (environment: Readonly<Record<string, string>>, given: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      value.replace(
+        /\$\{(\w+)(?::-([^}]*)|:?\?[^}]*)\}/g,
+        (_, asked: string, instead = '') => given[asked] ?? String(instead),
+      ),
+    ]),
+  );
+
 test('Prometheus asks each gateway where it serves metrics, and Grafana asks Prometheus', () => {
   const [{ targets }] = parse(readFileSync('ops/prometheus/targets.yml', 'utf8')) as [{ targets: string[] }];
   const { METRICS_PORT, METRICS_HOST } = gateways[0]?.environment ?? {};
@@ -64,7 +104,7 @@ test('nothing is published beyond this machine, and the start needs secrets', ()
   for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   expect(services['redis']?.ports).toBeUndefined();
   for (const { environment = {} } of gateways) {
-    expect(environment['JWT_SECRET']).toMatch(/^\$\{JWT_SECRET:\?/);
+    expect(environment['JWT_SECRET']).toMatch(/^\$\{JWT_SECRET\?/);
     expect(environment['COMFYUI_URL']).toMatch(/^\$\{COMFYUI_URL:\?/);
     expect(environment['REDIS_URL']).toMatch(/\$\{REDIS_PASSWORD:\?/);
   }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, renameSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, toArray } from 'rxjs';
 import { embeddedStore } from '../../../sinks/embedded/embedded-store';
 import { StoreUnavailable, UnreadableState, Unstorable } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
@@ -30,6 +30,16 @@ describe('its file', () => {
     const after = embeddedStore({ directory, report });
     expect(await get(after)).toEqual(aState());
     await close(after);
+  });
+
+  it('has bytes of workflows by user only', async () => {
+    const store = embeddedStore({ directory, report });
+    await lastValueFrom(store.put(aState(), { tag: 'whole', prompt: { workflow: '{}' } }));
+    await close(store);
+    const file = lmdbFile(directory);
+    const keys = (await lastValueFrom(file.batches().pipe(toArray()))).flat().map(({ key }) => key);
+    expect(keys.filter((key) => key.startsWith('index:bytes:'))).toEqual([expect.not.stringMatching(/@$/)]);
+    await close(file);
   });
 
   it('is made where it is missing, with the directories above', async () => {

@@ -8,7 +8,9 @@ import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
 import { lmdbFile } from '../../../sinks/embedded/file/lmdb-file';
 import { builtScript } from '../../support/programs/built';
 import { until } from '../../support/until';
-import { close, directory, freshDirectory, get, put, removeDirectory, report } from './fresh-directory';
+import { close, directory, freshDirectory, get, list, put, removeDirectory, report } from './fresh-directory';
+
+const WRITER = builtScript('test/sinks/embedded/embedded-writer.ts');
 
 beforeEach(freshDirectory);
 afterEach(removeDirectory);
@@ -22,7 +24,7 @@ describe('processes', () => {
 
   /** The newest acknowledged seq of each job, as another process writes them. */
   const writer = (prefix: string, how = '', folder = directory) => {
-    const args = [builtScript('test/sinks/embedded/embedded-writer.ts'), folder, prefix, how];
+    const args = [WRITER, folder, prefix, how];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     writers.push(child);
     const seqs = new Map<string, number>();
@@ -133,6 +135,28 @@ describe('processes', () => {
     await expect(hold()).rejects.toThrow(StoreUnavailable);
     clock.mockRestore();
     await close(file);
+    await close(store);
+  });
+
+  it('live on where a full disk refuses writes, whether anybody waits for them or not, and hear of it', async () => {
+    // In place of a full disk: a file that may not grow past 600 KiB.
+    const args = [
+      '-c',
+      'ulimit -f 600; exec "$0" "$@"',
+      process.execPath,
+      WRITER,
+      directory,
+      'unheeding-',
+      'unheeding',
+    ];
+    const child = spawn('bash', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    writers.push(child);
+    let refusals = 0;
+    child.stdout.on('data', (text: Buffer) => (refusals += text.toString().split('refused').length - 1));
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(refusals).toBe(20);
+    const store = embeddedStore({ directory, report });
+    expect((await list(store)).length).toBeGreaterThan(20);
     await close(store);
   });
 

@@ -59,6 +59,21 @@ test('an entry that stands right is not kept any longer where another of its job
   await lastValueFrom(store.close(), { defaultValue: undefined });
 });
 
+test('bytes of workflows are kept of users only; those that an older version kept of all users go with their jobs', async () => {
+  const store = open();
+  const [job, older] = ['a', 'b'].map((promptId) => aState({ promptId, status: 'processing', userId: 'ada' }));
+  await lastValueFrom(store.put(older!));
+  await shared.admin.hset(key('@', 'bytes'), { jb: 100, '': 100 });
+
+  await lastValueFrom(store.put(job!, { tag: 'whole', prompt: { workflow: '{}' } }));
+  expect(await shared.admin.hgetall(key('ada', 'bytes'))).toEqual({ ja: '2', '': '2' });
+  expect(await shared.admin.hgetall(key('@', 'bytes'))).toEqual({ jb: '100', '': '100' });
+
+  await lastValueFrom(store.put({ ...older!, status: 'completed', progress: 100, seq: older!.seq + 1 }));
+  expect(await shared.admin.hgetall(key('@', 'bytes'))).toEqual({ '': '0' });
+  await lastValueFrom(store.close(), { defaultValue: undefined });
+});
+
 describe('jobs that are filed together', () => {
   const jobs = ['a', 'b', 'c'].map((promptId, i) =>
     aState({ promptId, status: 'processing', userId: i === 0 ? 'ada' : 'bob', clientId: 'session' }),

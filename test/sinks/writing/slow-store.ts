@@ -33,7 +33,7 @@ class SlowStore implements Pick<JobStore, 'put' | 'get'> {
     this.inFlight--;
     if (!this.isUp) throw new StoreUnavailable('down');
     const before = this.held.get(state.promptId);
-    if (before !== undefined && !isNewer(state, before)) return 'stale';
+    if (before !== undefined && before !== state && !isNewer(state, before)) return 'stale';
     this.held.set(state.promptId, state);
     return 'stored';
   }

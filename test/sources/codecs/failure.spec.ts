@@ -2,7 +2,7 @@ import { isRight } from 'fp-ts/Either';
 import { interruption, nodeFailure, readable } from '../../../sources/codecs/failure';
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { historyOf } from '../../../sources/codecs/history.codec';
-import { jobOf } from '../../../sources/codecs/lookup.codec';
+import { jobOf } from '../../../sources/codecs/jobs.codec';
 import type { Failure } from '../../../streams/job/job-state';
 import { exchangesOf, framesOf, recordings, type Recording } from '../../support/replay/recordings';
 

@@ -5,7 +5,7 @@ import { decodeBinaryFrame } from '../../../sources/codecs/binary-frame.codec';
 import { nodeFailure } from '../../../sources/codecs/failure';
 import { frameEvents } from '../../../sources/codecs/frame-events';
 import { decodeFrame } from '../../../sources/codecs/frame.codec';
-import { queueOf } from '../../../sources/codecs/lookup.codec';
+import { queueOf } from '../../../sources/codecs/jobs.codec';
 import { proxyRefusal, rejection } from '../../../sources/codecs/prompt.codec';
 import { TooMuch, readPython } from '../../../sources/codecs/python-json';
 import { Refusal, read } from '../../../sources/rest/rest';

@@ -1,7 +1,7 @@
 import { asyncScheduler, defer, of, throwError, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import type { Ends } from '../../../sources/codecs/history.codec';
-import type { Found, Queued } from '../../../sources/codecs/lookup.codec';
+import type { Whereabouts, Queued } from '../../../sources/codecs/jobs.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
 import type { JobRoutes } from '../../../sources/looks/job-routes';
 import { MARK } from '../../../sources/looks/places';
@@ -37,7 +37,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
       questions.push(question);
       return answered(answer);
     });
-  const one = (id: string): Found | Error => {
+  const one = (id: string): Whereabouts | Error => {
     if (unreadable.includes(id)) return new Unreadable('no JSON', true);
     return ended.includes(id) ? { tag: 'ended', outcome: [] } : { tag: 'absent' };
   };

@@ -1,7 +1,8 @@
 import { EMPTY, asyncScheduler, defer, of, throwError } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { NoAnswer, type Rest } from '../../../sources/rest/rest';
-import { defaultSubmitPolicy, submit } from '../../../sources/rest/submit';
+import { defaultSubmitPolicy } from '../../../sources/rest/submission';
+import { submit } from '../../../sources/rest/submit';
 
 const refused = (): NoAnswer => new NoAnswer('/prompt: ECONNREFUSED', false);
 

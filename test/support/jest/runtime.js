@@ -18,7 +18,7 @@ const compiled = new Map();
 const resolved = new Map();
 /** What ships and has been loaded, by file. */
 const shipped = new Map();
-/** Where Jest keeps the source map of each of them. */
+/** Where Jest keeps the source map of each of them: an error tells the line as written. */
 const sourceMaps = new Map();
 /** The spec at work: what ships and is asked for late is loaded by it. */
 let runtime;
@@ -35,6 +35,8 @@ module.exports = class extends Runtime {
     super(...args);
     runtime = this;
     forgetIfEdited();
+    // Jest asks for its map once, before it loads anything, and fills it as it loads.
+    for (const [file, map] of sourceMaps) this.getSourceMaps().set(file, map);
     this.#asyncHooks = { ...asyncHooks, AsyncLocalStorage: testAtWork(this._environment) };
     const parameters = this.executor.injectedModuleParameters;
     this.executor.compile = (source, filename) => {
@@ -57,10 +59,6 @@ module.exports = class extends Runtime {
     return isShipped(file) ? this.load(file) : require(file);
   }
 
-  getSourceMaps() {
-    return new Map([...sourceMaps, ...super.getSourceMaps()]);
-  }
-
   load(file) {
     const known = shipped.get(file);
     if (known !== undefined) return known.module.exports;
@@ -68,7 +66,7 @@ module.exports = class extends Runtime {
     shipped.set(file, { module, editedAt: editedAt(file) });
     try {
       const source = this.transformCache.transform(file);
-      sourceMaps.set(file, this.transformCache.getSourceMaps().get(file));
+      sourceMaps.set(file, this.getSourceMaps().get(file));
       const run = compileFunction(source, PARAMETERS, { filename: file });
       const ask = (name) => runtime.requireModuleOrMock(file, name);
       run.call(module.exports, module, module.exports, ask, dirname(file), file);

@@ -1,3 +1,4 @@
+import * as E from 'fp-ts/Either';
 import { bounds } from '../../../../streams/bounds';
 import type { FieldError } from '../../../wire/described.codec';
 import { Problem, type ProblemDetails } from '../../../wire/problem';
@@ -13,3 +14,9 @@ export function detailsOf(errors: readonly FieldError[]): ProblemDetails {
 }
 
 export const badFields = (errors: readonly FieldError[]): Problem => new Problem('bad-request', detailsOf(errors));
+
+/** What was decoded. Throws `badFields` if it could not be. */
+export const orBadFields = <A>(decoded: E.Either<readonly FieldError[], A>): A => {
+  if (E.isRight(decoded)) return decoded.right;
+  throw badFields(decoded.left);
+};

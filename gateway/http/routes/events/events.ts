@@ -2,7 +2,7 @@ import { Router, type Response } from 'express';
 import type { Log } from '../../../server/log';
 import { filter, finalize, fromEvent, interval, merge, share, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { Pipeline } from '../../../../pipeline/api';
-import { isNewer, isSettled, type JobState, type Position } from '../../../../streams/job/job-state';
+import { isNewer, isSettled, type JobState, type Version } from '../../../../streams/job/job-state';
 import type { Viewer } from '../../../admission/auth/auth';
 import type { GatewayTelemetry } from '../../../metrics/gateway-event';
 import { eventStream } from './event-stream';
@@ -49,7 +49,7 @@ const streaming = (options: EventsOptions): ViewerHandler<{ promptId: string }> 
   return async ({ params, headers, method }, response) => {
     const { viewer } = response.locals;
     const job = await visibleJob(pipeline, viewer, params.promptId);
-    const seen = positionOf(headers['last-event-id']);
+    const seen = versionOf(headers['last-event-id']);
     // 204 is what keeps a browser's EventSource from reconnecting.
     if (!isNewsTo(seen)(job) && isSettled(job)) return void response.status(204).end();
     if (!streams.hasRoomFor(viewer))
@@ -120,13 +120,13 @@ class Streams {
   }
 }
 
-const positionOf = (id: string | string[] | undefined): Position | undefined => {
+const versionOf = (id: string | string[] | undefined): Version | undefined => {
   const [, epoch, seq] = /^(\d{1,16}):(\d{1,16})$/.exec(String(id)) ?? [];
   return epoch === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
 };
 
 /** Any end but the one that was seen is news: an id beyond it is another job's, or was made up. */
 const isNewsTo =
-  (seen: Position | undefined) =>
+  (seen: Version | undefined) =>
   (job: JobState): boolean =>
     seen === undefined || isNewer(job, seen) || (isSettled(job) && isNewer(seen, job));

@@ -1,6 +1,7 @@
 import { Router, type RequestHandler } from 'express';
 import type { Pipeline } from '../../../../pipeline/api';
 import { bounds } from '../../../../streams/bounds';
+import { isPromptId } from '../../../../streams/job/ids';
 import { bearerToken, maySee } from '../../../admission/auth/auth';
 import type { ReportTokens } from '../../../admission/auth/report-tokens';
 import { TokenRefused } from '../../../admission/auth/token-refused';
@@ -8,7 +9,7 @@ import { meter } from '../../../admission/limits/rate-limits';
 import type { JobViews } from '../../../wire/job-views';
 import { Problem, unknownJob } from '../../../wire/problem';
 import type { RequestBodies } from '../../bodies/request-bodies';
-import { isPromptId, unreadableTo, visibleJob } from '../../requests/visible-job';
+import { unreadableTo, visibleJob } from '../../requests/visible-job';
 import { authenticated, onlyMethods, withoutQuery, type ViewerHandler } from '../middleware';
 
 export interface ReportsOptions {

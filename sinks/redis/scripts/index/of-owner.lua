@@ -1,7 +1,7 @@
 -- The jobs of one owner, a user or all users: a set for each standing, scored by submit time; each job is in one of
 -- them.
 -- KEYS: queued, processing, completed, failed, cancelled, until (when each entry expires, s since 1970), bytes (of each
--- job's workflow; field '' is their sum).
+-- job's workflow; field '' is their sum; of all users none are put, but what older versions put goes with its job).
 -- An entry lives a little longer than its state does: `LIVES`, by standing, in seconds.
 local STANDINGS = 5
 local UNTIL, BYTES = KEYS[6], KEYS[7]

@@ -8,7 +8,7 @@ import type { PlanNode } from '../plan/plan';
 import { namesOf } from '../plan/telling';
 import {
   guessAt,
-  loadingMsAt,
+  loadingAt,
   nothingTold,
   speedFrom,
   speedOf,
@@ -143,7 +143,7 @@ function durationsBy(
     const known = measuredOn(node, isCold);
     if (known !== undefined) return known;
     const other = measuredOn(node, !isCold);
-    if (other !== undefined) return inOtherHeat(other, isCold, loadingMsAt(speed(), node));
+    if (other !== undefined) return inOtherHeat(other, isCold, loadingAt(speed(), node));
     const here = classes.get(modelledKey(server, node) ?? '') ?? classes.get(classKey(server, node));
     if (here !== undefined) return expectedBy(here, node, isCold, speed());
     // Times of other servers are a guess (trust 0): this one may be three times as slow.

@@ -1,4 +1,4 @@
-import type { NodeRun } from '../node/node-run';
+import { skipped, type NodeRun } from '../node/node-run';
 import { laterOf } from '../node/phases';
 import { phasesMs, type Expected, type Phase } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
@@ -38,19 +38,26 @@ export function takenBy(node: NodeRun, doneAt: number, alone = 1): Taken {
   const { max, paceMs } = node;
   if (max <= 0 || paceMs <= 0) return { beforeMs: tookMs, stepMs: 0, steps: 1, rounds: 1, afterMs: 0, alone };
   const rounds = (node.rounds + 1) * countedShare(node, doneAt);
-  const stepMs = Math.min(paceMs, tookMs / (max * rounds));
+  const stepMs = Math.min(node.rounds > 0 ? paceOfRounds(node) : paceMs, tookMs / (max * rounds));
   const fixedMs = tookMs - stepMs * max * rounds;
   const afterMs = Math.max(0, Math.min(fixedMs, doneAt - node.steppedAt));
   return { beforeMs: fixedMs - afterMs, stepMs, steps: max, rounds, afterMs, alone };
+}
+
+/** The mean time of a step in all rounds, with what is between them: each may have a pace of its own. */
+function paceOfRounds({ rounds, roundMs, roundAt, steppedAt, max, firstValue, paceMs }: NodeRun): number {
+  const lastMs = steppedAt - roundAt + firstValue * paceMs;
+  return (rounds * roundMs + lastMs) / ((rounds + 1) * max);
 }
 
 /** A node that told this share of its `max` has counted to the end: not all steps are told. */
 const TO_THE_END = 0.9;
 
 /** The share of its `max` that a node reached: 250 of 8,192 tokens of a text, say. */
-function countedShare({ max, value, toldValue = value, rounds, paceMs, steppedAt }: NodeRun, doneAt: number): number {
+function countedShare(node: NodeRun, doneAt: number): number {
+  const { max, value, toldValue = value, rounds, paceMs, steppedAt } = node;
   const untold = (doneAt - steppedAt) / paceMs;
-  return rounds > 0 || toldValue + untold >= TO_THE_END * max ? 1 : toldValue / max;
+  return rounds > 0 || toldValue + untold >= TO_THE_END * max ? 1 : (toldValue - skipped(node)) / max;
 }
 
 /** The measurements with one more run. */
@@ -128,12 +135,22 @@ export function expectedFrom({ runs, alone }: Measured, node: PlanNode): Expecte
   };
 }
 
+/** How much of what a node takes is guessed to be the loading of the models that it uses. */
+export interface Loading {
+  readonly ms: number;
+  /** The share of its time before steps, in a run that loads models. */
+  readonly share: number;
+}
+
 /**
  * The expected time of a node that was measured in runs that loaded models only, for one that does not; or the other
- * way round. Its steps take the same; only the time before them is changed, by `loadingMs`, a guess.
+ * way round. Its steps take the same; only the time before them is changed, by a guess of its loading, and is less sure
+ * by as much.
  */
-export function inOtherHeat(expected: Expected, isCold: boolean, loadingMs: number): Expected {
+export function inOtherHeat(expected: Expected, isCold: boolean, loading: Loading): Expected {
   const { fixedMs, stepMs, trust } = expected;
-  const warmMs = stepMs > 0 ? Math.min(fixedMs, Math.max(stepMs, loadingMs / 4)) : fixedMs;
-  return { ...expected, fixedMs: isCold ? fixedMs + loadingMs : warmMs, trust: 0.8 * trust };
+  if (isCold) return { ...expected, fixedMs: fixedMs + loading.ms, trust: 0.8 * trust };
+  if (stepMs > 0)
+    return { ...expected, fixedMs: Math.min(fixedMs, Math.max(stepMs, loading.ms / 4)), trust: 0.8 * trust };
+  return { ...expected, fixedMs: fixedMs * (1 - loading.share), trust: 0.8 * trust * (1 - loading.share / 2) };
 }

@@ -2,7 +2,7 @@ import { byName, phasesMs, type Expected } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
 import { unknown } from '../plan/priors';
 import { within } from '../this-run';
-import type { Taken } from './measured';
+import type { Loading, Taken } from './measured';
 
 /** How many times longer than guessed by their names a server's nodes take: those without steps, and each step. */
 export interface Speed {
@@ -65,10 +65,11 @@ export function guessAt({ silent, step }: Speed, node: PlanNode): Expected {
   return { ...guess, fixedMs: guess.fixedMs * silent, stepMs: guess.stepMs * step };
 }
 
-/** How long a node is guessed to load the models that it uses, on a server of this speed; 0 if it uses none, ms. */
-export function loadingMsAt({ silent }: Speed, { prior, usesModel }: PlanNode): number {
-  if (prior === unknown || (!usesModel && prior.loadsItself !== true)) return 0;
-  return silent * prior.fixedMs * (prior.stepMs === undefined ? LOADING : 1);
+/** How much of what a node takes is guessed to be loading, on a server of this speed. */
+export function loadingAt({ silent }: Speed, { prior, usesModel }: PlanNode): Loading {
+  if (prior === unknown || (!usesModel && prior.loadsItself !== true)) return { ms: 0, share: 0 };
+  const share = prior.stepMs === undefined ? (prior.loading ?? LOADING) : 1;
+  return { ms: silent * prior.fixedMs * share, share };
 }
 
 /** The share of loading in what is guessed of a node that tells no steps. */

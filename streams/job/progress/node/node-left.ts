@@ -1,6 +1,6 @@
 import { bounds } from '../../../bounds';
 import { paceNow } from './counted';
-import { hasCounted, type NodeRun } from './node-run';
+import { hasCounted, skipped, type NodeRun } from './node-run';
 import { MEASURED_TRUST, sureOf, sureShare, totalMs, type Expected } from '../plan/expected';
 import { planNodeOf, type RunClock } from '../run-clock';
 import type { Corrections } from '../this-run';
@@ -167,11 +167,13 @@ function roundMs(
  * The steps to the end of the round. If `max` grows, as many are expected as were made. A node that ended early in
  * earlier runs is expected to end as early, or soon.
  */
-function stepsLeft({ value, max, grows }: NodeRun, { rounds, trust }: Expected): number {
+function stepsLeft(node: NodeRun, { rounds, trust }: Expected): number {
+  const { value, max, grows } = node;
   const toMax = Math.max(0, max - value);
   if (grows === true) return Math.max(toMax, value);
   if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
-  return Math.min(toMax, Math.max(rounds * max - value, 0.1 * value));
+  const made = value - skipped(node);
+  return Math.min(toMax, Math.max(rounds * max - made, 0.1 * made));
 }
 
 /** The share of its time by which a measured node may be late; a late loop is expected to go on for this share, too. */

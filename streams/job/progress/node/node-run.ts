@@ -119,3 +119,7 @@ const isPlain = (node: NodeRun): boolean =>
 /** Whether a node has told a step. Some count in seconds or shares: `0.5` of `1`. */
 export const hasCounted = ({ value, max, rounds, first }: NodeRun): boolean =>
   rounds > 0 || first !== undefined || (value > 0 && (max > 1 || value < max));
+
+/** How many steps its first round left out: a training that goes on from a state of an earlier one, say. */
+export const skipped = ({ rounds, firstValue, firstAt, phaseAt, paceMs }: NodeRun): number =>
+  rounds === 0 && paceMs > 0 ? Math.max(0, firstValue - 1 - (firstAt - phaseAt) / paceMs) : 0;

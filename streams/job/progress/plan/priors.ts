@@ -12,6 +12,8 @@ export interface Prior {
   readonly isByFrame?: boolean;
   /** Whether the class has a model of its own, which the first of its nodes loads: a detector, say. */
   readonly loadsItself?: boolean;
+  /** The share of `fixedMs` that goes into loading its model, if it uses one and makes no steps; a quarter by default. */
+  readonly loading?: number;
 }
 
 /** Nodes that only hand a value on. */
@@ -57,10 +59,10 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/^seed ?vr|video.*(upscal|inpaint)|upscal.*video|latent ?sync/, { fixedMs: 30_000 }],
   [/^(hy ?3 ?d|hunyuan ?3 ?d|trellis|tripo ?sr)|\bmesh/, { fixedMs: 8_000 }],
   [/vae ?decode.*(tiled|video)|\b(video|cog|supir).*decode/, { fixedMs: 6_000 }],
-  [/vae ?decode/, { fixedMs: 1_600, isByFrame: true }],
+  [/vae ?decode/, { fixedMs: 1_600, isByFrame: true, loading: 0.4 }],
   [/^wan\b.*(to video|encode)/, { fixedMs: 5_000 }],
   [/(vae|supir) ?encode/, { fixedMs: 1_000 }],
-  [/text ?encode|conditioning(?! ?(zero|set|combine))/, { fixedMs: 800 }],
+  [/text ?encode|conditioning(?! ?(zero|set|combine))/, { fixedMs: 800, loading: 0.8 }],
   [/\bllm|caption|ollama|text generat/, { fixedMs: 5_000, isApart: true }],
   [/generat|florence|qwen/, { fixedMs: 5_000 }],
   [/upscale.*model|interpolat|rife|film|\bvfi\b/, { fixedMs: 4_000 }],
@@ -71,7 +73,7 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
   [/save|preview|show|display|output/, { fixedMs: 25 }],
   [
     /detect|segment|\bsam\d*\b|depth|pose|canny|preprocessor|matting|rembg|rmbg|bi ?ref ?net|remove.*background/,
-    { fixedMs: 1_200, loadsItself: true },
+    { fixedMs: 1_200, loadsItself: true, loading: 0.5 },
   ],
 ];
 /** Nodes that only change pixels or numbers, without a model, and make no video. */

@@ -84,6 +84,24 @@ test('[R16] a sender who drips is cut', async () => {
   sent.destroy();
 });
 
+test('[R16] a sender who drips the end of a body is cut, whatever came at once before', async () => {
+  reading = { stallMs: 150, mostBytes: 32 << 20 };
+  const sent = sending({ 'Content-Length': 32 << 20 });
+  sent.write(Buffer.alloc((32 << 20) - 1_000_000));
+  const drip = setInterval(() => sent.write('x'), 20);
+  expect(await answerTo(sent)).toBe('body-too-slow');
+  clearInterval(drip);
+  sent.destroy();
+});
+
+test('a body that is given up is read no further, though nothing comes', async () => {
+  reading = { until: Promise.reject(new Problem('busy')) };
+  const sent = sending({ 'Content-Length': 100 });
+  sent.write('x');
+  expect(await answerTo(sent)).toBe('busy');
+  sent.destroy();
+});
+
 test.each([
   ['as it is', {}],
   ['packed', { 'Content-Encoding': 'gzip' }],

@@ -3,8 +3,8 @@ import Ajv, { type ValidateFunction } from 'ajv';
 import { asyncApi } from '../../../../gateway/http/openapi/asyncapi';
 import type { ClientEvents, PreviewHead, ServerEvents } from '../../../../gateway/wire/protocol';
 import { steps } from '../../../support/comfyui/workflows';
-import { connected, join, type Client } from '../../support/client';
-import { runningGateway, type RunningGateway } from '../../support/running-gateway';
+import { join } from '../../support/sockets/client';
+import { gateway, holdAt, letGo, oneSocket, socket } from '../../support/sockets/one-socket';
 
 type Json = Readonly<Record<string, unknown>>;
 interface Document {
@@ -45,16 +45,7 @@ test('each event is sent or received, and refers to what is there', () => {
 });
 
 describe('what really goes over a socket is as documented:', () => {
-  let gateway: RunningGateway;
-  let socket: Client;
-  beforeAll(async () => {
-    gateway = await runningGateway();
-    socket = await connected(gateway);
-  });
-  afterAll(async () => {
-    socket.disconnect();
-    await gateway.close();
-  });
+  oneSocket();
 
   const ajv = new Ajv({ strict: false });
   const fitting = (schema: Json): ValidateFunction =>
@@ -62,7 +53,7 @@ describe('what really goes over a socket is as documented:', () => {
 
   test('answers and states', async () => {
     // An end that came before the join would be in its answer alone.
-    gateway.comfy.faults.mostSteps = 5;
+    holdAt(5);
     const { promptId } = await gateway.pipeline.submit({ workflow: steps({ steps: 10 }), type: 'x', userId: 'ada' });
     const states: unknown[] = [];
     const heads: PreviewHead[] = [];
@@ -75,7 +66,7 @@ describe('what really goes over a socket is as documented:', () => {
       const reply = await join(socket, id);
       expect([isReply(reply), isReply.errors]).toEqual([true, null]);
     }
-    gateway.comfy.faults.mostSteps = Infinity;
+    letGo();
     await over;
     const isState = fitting(messages['job-state']!.payload);
     for (const state of states) expect([isState(state), isState.errors]).toEqual([true, null]);

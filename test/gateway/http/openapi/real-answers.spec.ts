@@ -63,11 +63,11 @@ describe('every real answer is as documented:', () => {
     faults.status = { httpStatus: 200, body: '{"cancelled": true}', contentType: 'application/json', routes };
     await ask('POST', `/jobs/${running}/cancel`);
     faults.status = undefined;
+    faults.mostSteps = Infinity;
     await ask('GET', '/jobs');
     await ask('GET', '/jobs?limit=1&status=completed&type=image_generation&userId=ada');
     await ask('GET', '/jobs?limit=0&status=odd');
     await settled(gateway.pipeline, running);
-    faults.mostSteps = Infinity;
   });
 
   test('refusals', async () => {

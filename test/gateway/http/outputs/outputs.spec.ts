@@ -105,6 +105,7 @@ test('a ComfyUI that gives no answer is 502, to be tried again', async () => {
 test.each<[name: string, plain: string, extended: string]>([
   ['a "quoted"; name.png', 'a _quoted__ name.png', 'a%20%22quoted%22%3B%20name.png'],
   ['Ünï\r\nX-Evil: 1.png', '_n___X-Evil_ 1.png', '%C3%9Cn%C3%AF%0D%0AX-Evil%3A%201.png'],
+  ['\u202egnp.exe', '_gnp.exe', '_gnp.exe'],
 ])('a file called %p has a name that is safe to send', (name, plain, extended) => {
   const response = { set: jest.fn() };
   describeOutput(response as never, { body: null as never, contentType: 'image/png', filename: name });

@@ -27,6 +27,16 @@ it.each([
   ]);
 });
 
+it.each([
+  ['GET', '/jobs', 'statu', 'is not known; did you mean status?'],
+  ['GET', '/jobs', 'nobody', 'is not known'],
+  ['POST', '/inputs', 'file_name', 'is not known; did you mean filename?'],
+])('[R18] %s %s?%s= is refused by name, with the name that was meant', async (method, path, name, message) => {
+  const { status, json } = await asking(gateway)(method, `${path}?${name}=x`);
+  expect(status).toBe(400);
+  expect(json['errors']).toEqual([{ field: name, message }]);
+});
+
 it('takes a request without any, and one whose query is empty', async () => {
   const ask = asking(gateway);
   expect((await ask('GET', '/me')).status).toBe(200);

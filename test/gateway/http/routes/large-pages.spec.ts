@@ -59,3 +59,15 @@ test('[R17] lists of one user are read one after the other, and count by what th
   expect(answers.find(({ status }) => status === 429)?.headers['ratelimit']).toMatch(/^"requests";r=0;t=\d+$/);
   expect((await ask('GET', '/jobs', { token: await tokenOf({ sub: 'ada' }) })).status).toBe(200);
 });
+
+test('[R17] a list counts by what was read for it, though nothing matches', async () => {
+  const metadata = { note: 'x'.repeat(bounds.metadataBytes - 20) };
+  const open = () => gateway.pipeline.open({ type: 'x', userId: 'oscar', reported: {}, metadata });
+  await Promise.all(Array.from({ length: 20 }, open));
+  const token = await tokenOf({ sub: 'oscar' });
+  const { json, headers } = await asking(gateway)('GET', '/jobs?text=nowhere', { token });
+  expect(json).toEqual({ jobs: [], totals: expect.anything() as unknown });
+  const [, left] = /r=(\d+)/.exec(String(headers['ratelimit'])) ?? [];
+  // Itself, and four states as one more.
+  expect(Number(left)).toBe(200 - 1 - 20 / 4);
+});

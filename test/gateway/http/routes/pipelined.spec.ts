@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { FileOutput } from '../../../../streams/job/job-state';
 import { bounds } from '../../../../streams/bounds';
@@ -99,4 +100,11 @@ test('[R16] so many wait at most; what comes beyond is refused in its turn', asy
   gateway.comfy.faults.mostSteps = Infinity;
   await eventually(() => expect(text().match(/HTTP\/1\.1 429/g)).toHaveLength(2));
   expect(text().match(/HTTP\/1\.1 200/g)).toHaveLength(1 + bounds.pipelined);
+});
+
+test('[R16] a connection on which far too many wait is cut', async () => {
+  const promptId = await live();
+  const { connection } = pipelined([eventsOf(promptId), ...Array.from({ length: 2 * bounds.pipelined }, () => '/me')]);
+  await once(connection, 'close');
+  expect((await asking(gateway)('GET', '/me', { token })).status).toBe(200);
 });

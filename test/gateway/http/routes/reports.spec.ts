@@ -7,7 +7,7 @@ import { inOneSecond } from '../../support/admission/one-second';
 import { testAuth, tokenOf } from '../../support/admission/tokens';
 import { asking, type Answer } from '../../support/http/asking';
 import { undocumented } from '../../support/http/documented';
-import { connected, join, statesOf } from '../../support/client';
+import { connected, join, statesOf } from '../../support/sockets/client';
 import { runningGateway, type RunningGateway } from '../../support/running-gateway';
 
 let gateway: RunningGateway;

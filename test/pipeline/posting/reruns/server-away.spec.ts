@@ -52,6 +52,39 @@ describe('on virtual time', () => {
       expect(board.job('p')?.state.attempt).toBe(1);
     });
 
+    test('is away only for as long as this process looked: one that stood still for ten minutes, or whose clock was set, knows nothing of them', () => {
+      const { pass, board, clock, link, done } = away();
+      pass(2_000);
+      const now = clock.now;
+      clock.now = () => now() + 600_000;
+      pass(3_000);
+      link(ONE);
+      pass(600_000);
+      expect([board.job('p')?.state.attempt, done]).toEqual([1, []]);
+    });
+
+    test('[R11] keeps its jobs while another instance may have them: a run of theirs would be stopped', () => {
+      const { pass, board, leases, done } = away();
+      leases.trusted = false;
+      pass(600_000);
+      expect([board.job('p')?.state.attempt, done]).toEqual([1, []]);
+      leases.trusted = true;
+      pass(2_000);
+      expect(board.job('p')?.state.attempt).toBe(2);
+    });
+
+    test('is not away where it answers without a socket and the clock was set back', () => {
+      const { pass, board, link, unlink, answers, clock } = away();
+      link(ONE);
+      pass(7_200_000);
+      unlink(ONE);
+      const now = clock.now;
+      clock.now = () => now() - 3_600_000;
+      answers(ONE);
+      pass(600_000);
+      expect(board.job('p')?.state.attempt).toBe(1);
+    });
+
     test('keeps jobs that may run once only', () => {
       const { pass, board } = away({ maxAttempts: 1, onLost: 'resubmit' });
       pass(600_000);

@@ -46,6 +46,20 @@ describe('orphans', () => {
     expect(one.held.size).toBe(2);
   });
 
+  it('of such a server are not taken by one that stood still for an hour, or whose clock was set: it did not look', () => {
+    const { clock, instance, pass, orphaned } = aWorld();
+    const one = instance('one');
+    orphaned(1, 'http://elsewhere');
+    one.inherits((serverUrl) => serverUrl === SERVER);
+    pass(10_000);
+    const now = clock.now;
+    clock.now = () => now() + 3_600_000;
+    pass(60_000);
+    expect(one.taken()).toEqual([]);
+    pass(3_600_000);
+    expect(one.held.size).toBe(1);
+  });
+
   it('are shared among instances, each taken by one', () => {
     const { instance, pass, orphaned, holderOf } = aWorld();
     const all = ['one', 'two', 'three'].map((name) => instance(name));

@@ -45,6 +45,22 @@ test.each([
   expect(await waiting.end).toMatchObject({ status: 'completed' });
 });
 
+test('[R12] a job is in all lists again soon after a failover that lost them and not its state: a successor finds it there', async () => {
+  one.holdJobs();
+  const a = one.instance({ clock: hurriedClock(4) });
+  const job = await a.run(lasting(1));
+  const { clientId = '' } = await job.where(progressed);
+  const lists = [`jobstream:watched:{${clientId}}`, 'jobstream:jobs:{@}:processing', 'jobstream:jobs:{ada}:processing'];
+  const isIn = async (key: string): Promise<boolean> => (await one.admin.zscore(key, job.promptId)) !== null;
+  const isListed = async (): Promise<boolean> => (await Promise.all(lists.map(isIn))).every((there) => there);
+  await until(isListed);
+  await one.admin.del(lists);
+  await one.admin.call('CLIENT', 'KILL', 'TYPE', 'normal');
+  await until(isListed);
+  one.letJobsGo();
+  expect(await job.end).toMatchObject({ status: 'completed' });
+});
+
 test('[R12] while Redis is full, a job that another instance holds is not called unknown', async () => {
   const [a, b] = [one.instance(), one.instance()];
   await one.admin.config('SET', 'maxmemory', '1');

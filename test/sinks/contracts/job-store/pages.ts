@@ -75,6 +75,15 @@ export function thePages(opened: OpenedStore): void {
       expect(await walked({ text: 'job-699', limit: 5 })).toEqual(['job-699']);
     });
 
+    it('[R17] tells how much was read for it, of jobs that do not match too', async () => {
+      const metadata = { note: 'x'.repeat(1_000) };
+      await many(20, (i) => ({ startedAt: i, metadata }));
+      const { jobs, read = 0 } = await page({ text: 'nowhere', limit: 5 });
+      expect(jobs).toEqual([]);
+      expect(read).toBeGreaterThan(20_000);
+      expect(read).toBeLessThan(60_000);
+    });
+
     it('shows a job by its id alone, and nobody else’s', async () => {
       await put(aState({ promptId: 'its-id', userId: 'ann' }));
       expect(await list({ text: 'its-id', userId: 'ann' })).toHaveLength(1);

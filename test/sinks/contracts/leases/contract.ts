@@ -1,5 +1,5 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import type { Leases, Request, SessionKey } from '../../../../sinks/leases';
+import type { Leases, SessionRequest, SessionKey } from '../../../../sinks/leases';
 import { until } from '../../../support/until';
 
 /** What the contract needs of a store's leases. */
@@ -34,7 +34,7 @@ export function leasesContract(name: string, open: () => Promise<LeasesHarness>)
     const release = (key: SessionKey, forget?: boolean) =>
       lastValueFrom(leases.release(key, forget), { defaultValue: 'nothing' });
     const orphans = async () => (await lastValueFrom(leases.orphans())).sessions;
-    const cancel = (promptId: string): Request => ({ tag: 'cancel', promptId });
+    const cancel = (promptId: string): SessionRequest => ({ tag: 'cancel', promptId });
 
     it('are held by who asks, and again', async () => {
       expect(await hold(session)).toBe('held');

@@ -81,9 +81,10 @@ describe('what other programs put under our keys', () => {
   });
 
   it.each([
-    ...['queued', 'processing', 'completed', 'failed', 'cancelled', 'until', 'bytes'].flatMap((name) =>
+    ...['queued', 'processing', 'completed', 'failed', 'cancelled', 'until'].flatMap((name) =>
       ['ada', '@'].map((owner) => `jobstream:jobs:{${owner}}:${name}`),
     ),
+    'jobstream:jobs:{ada}:bytes',
     'jobstream:watched:{client-1}',
   ])('[R15] an index is written over and reported: %s', async (key) => {
     const store = open();

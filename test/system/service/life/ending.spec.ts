@@ -1,5 +1,5 @@
 import { asking } from '../../../gateway/support/http/asking';
-import { heard } from '../../../gateway/support/client';
+import { heard } from '../../../gateway/support/sockets/client';
 import { endOfService } from '../../../support/programs/service';
 import { until } from '../../../support/until';
 import { inPlace, isEnd, job, jobWhere, joined, long, submitted } from './in-place';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobState } from '../../../../streams/job/job-state';
 import { asking, type Answer } from '../../../gateway/support/http/asking';
-import { connected, join as joinJob, type Client } from '../../../gateway/support/client';
+import { connected, join as joinJob, type Client } from '../../../gateway/support/sockets/client';
 import { startComfyUI, type ComfyUIStandIn } from '../../../support/comfyui/stand-in';
 import type { ComfyUIVersion } from '../../../support/comfyui/versions';
 import { steps } from '../../../support/comfyui/workflows';

@@ -1,4 +1,4 @@
-import { statesOf } from '../../../gateway/support/client';
+import { statesOf } from '../../../gateway/support/sockets/client';
 import { nodeError, twoOutputs } from '../../../support/comfyui/workflows';
 import { until } from '../../../support/until';
 import { inPlace, isEnd, jobWhere, joined, long, submitted, versions } from './in-place';

@@ -1,5 +1,5 @@
 import { asking } from '../../../gateway/support/http/asking';
-import { connected, join as joinJob } from '../../../gateway/support/client';
+import { connected, join as joinJob } from '../../../gateway/support/sockets/client';
 import { tokenOf } from '../../../gateway/support/admission/tokens';
 import { until } from '../../../support/until';
 import { loginProxy } from '../login-proxy';

@@ -1,5 +1,5 @@
 import { asking } from '../../../gateway/support/http/asking';
-import { connected, join as joinJob, statesOf } from '../../../gateway/support/client';
+import { connected, join as joinJob, statesOf } from '../../../gateway/support/sockets/client';
 import { nodeError, rejected, twoOutputs } from '../../../support/comfyui/workflows';
 import { until } from '../../../support/until';
 import { inPlace, isEnd, job, jobWhere, long, stateIn, submitted, versions } from './in-place';

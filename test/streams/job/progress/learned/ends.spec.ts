@@ -35,6 +35,43 @@ test('a node that ended long before what it counted to is expected to again', ()
   expect(timeLeft(run, 15_000).ms / 15_500).toBeCloseTo(1, 0);
 });
 
+/** A training that goes on from a state of an earlier one: 500 steps of 3,000, half a second each. */
+function resumed(run: RunClock, from: number, steps: number): RunClock {
+  let next = snapshot(run, [running('1')], 0);
+  for (let n = 1; n <= steps; n++) next = snapshot(next, [running('1', from + n, 3_000)], 2_000 + n * 500);
+  return next;
+}
+
+test('a node that went on from the middle, and ended early, is expected to make as many steps from elsewhere', () => {
+  const known = learned();
+  for (let n = 0; n < 3; n++) {
+    const run = resumed(runClock(plan, { at: 0 }), 1_000, 500);
+    known.learn(SERVER, snapshot(run, [finished('1', 3_000, 3_000), running('2')], 252_100), 252_200);
+  }
+  const run = resumed(runClock(plan, { at: 0, durations: known.durationsOn(SERVER) }), 1_500, 400);
+  expect(timeLeft(run, 202_000).ms / 50_000).toBeCloseTo(1, 1);
+});
+
+/** Three rounds of 10 steps, that take a second, half a second, and a tenth of one each. */
+function inRounds(run: RunClock, rounds: number): RunClock {
+  let [next, at] = [snapshot(run, [running('1')], 0), 0];
+  for (const stepMs of [1_000, 500, 100].slice(0, rounds))
+    for (let n = 1; n <= 10; n++) next = snapshot(next, [running('1', n, 10)], (at += stepMs));
+  return next;
+}
+
+test('a step of rounds that each have a pace is learnt as the mean of all', () => {
+  const known = learned();
+  for (let n = 0; n < 3; n++) {
+    const run = inRounds(runClock(plan, { at: 0 }), 3);
+    known.learn(SERVER, snapshot(run, [finished('1', 10, 10), running('2')], 16_020), 16_050);
+  }
+  const { fixedMs, stepMs, rounds } = known.durationsOn(SERVER)(plan.nodes.get('1')!, true);
+  expect(rounds).toBe(3);
+  expect(stepMs / (15_100 / 30)).toBeCloseTo(1, 1);
+  expect(fixedMs).toBeLessThan(1_000);
+});
+
 test('where what a node counts to grows with it, as much is expected to come as has', () => {
   const steps = Array.from({ length: 40 }, (_, n) => n + 1);
   const run = steps.reduce((all, n) => stepped(all, '1', n, n + 1, n * 1_000), runClock(plan, { at: 0 }));

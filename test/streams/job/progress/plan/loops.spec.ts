@@ -29,6 +29,15 @@ test.each([{}, { total: ['latent', 1] }, { total: 1e9 }, { total: 'many' }])(
   },
 );
 
+test('one whose nodes go round in circles is looked through once', () => {
+  const circle: Nodes = {
+    ...looping(),
+    sample: ['KSampler', { latent_image: ['start', 2], model: ['back', 0] }],
+    back: ['ImageScale', { image: ['sample', 0] }],
+  };
+  expect([...(planOf(graph(circle)).nodes.get('end')?.loop?.body ?? [])].sort()).toEqual(['back', 'sample', 'start']);
+});
+
 test('[R16] of ten thousand loops a few are looked through', () => {
   const many = Object.fromEntries(
     Array.from({ length: 10_000 }, (_, n): [string, Nodes[string]] => [

@@ -15,6 +15,7 @@ describe('the steps of a node', () => {
       '3': ['PrimitiveInt', { value: 25 }],
     };
     expect(stepsOf(linked)).toBe(25);
+    expect(stepsOf({ ...linked, '3': ['PrimitiveInt', { seed_value: 7, value: 25 }] })).toBe(25);
   });
 
   test('belong to whoever consumes them: a sampler those of the scheduler that its sigmas lead to', () => {
@@ -32,6 +33,9 @@ describe('the steps of a node', () => {
   test('are those between the first and the last that are asked for', () => {
     expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 10, end_at_step: 10_000 }] })).toBe(10);
     expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 0, end_at_step: 8 }] })).toBe(8);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 5 }] })).toBe(15);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, end_at_step: 8 }] })).toBe(8);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 19 }] })).toBe(1);
   });
 
   test.each([[0], [-1], [Number.NaN], [null], [['9', 0]], [['1', 0]], ['many'], [{}]])(

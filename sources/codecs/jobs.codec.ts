@@ -25,7 +25,7 @@ export interface Queued {
  * What a server says of one job: it is in the queue, it has ended, or the server does not know it. `isUnsure`: its
  * history is to be asked.
  */
-export type Found = Known & { readonly isUnsure?: true };
+export type Whereabouts = Known & { readonly isUnsure?: true };
 type Known = { readonly tag: 'queued'; readonly job: Queued } | Ended | { readonly tag: 'absent' };
 
 const strings = t.array(t.string);
@@ -115,7 +115,7 @@ export const isQueueInfo = (json: unknown): boolean =>
 export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
 
 /** Reads `GET /api/jobs/{id}`; `undefined` if it is no job. */
-export function jobOf(json: unknown): Found | undefined {
+export function jobOf(json: unknown): Whereabouts | undefined {
   if (!jobCodec.is(json)) return undefined;
   const { status, outputs, execution_start_time, workflow } = json;
   const files = allOutputsOf(outputs ?? {});

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { io, type Socket } from 'socket.io-client';
-import type { PreviewHead, Reply } from '../../../gateway/wire/protocol';
-import type { PublicJob } from '../../../gateway/wire/public-job';
-import { lookThrough } from '../../support/jest/canary';
+import type { PreviewHead, Reply } from '../../../../gateway/wire/protocol';
+import type { PublicJob } from '../../../../gateway/wire/public-job';
+import { lookThrough } from '../../../support/jest/canary';
 
 interface Heard {
   readonly 'job:state': (job: PublicJob) => void;

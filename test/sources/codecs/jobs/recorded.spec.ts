@@ -1,5 +1,5 @@
 import { historyOf } from '../../../../sources/codecs/history.codec';
-import { jobOf, queueOf } from '../../../../sources/codecs/lookup.codec';
+import { jobOf, queueOf } from '../../../../sources/codecs/jobs.codec';
 import { isFile, type Failure, type JobOutput } from '../../../../streams/job/job-state';
 import { exchangesOf, recordings, type Recording } from '../../../support/replay/recordings';
 

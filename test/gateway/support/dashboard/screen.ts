@@ -1,6 +1,6 @@
 import { source as axeSource } from 'axe-core';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { eventually, PATIENCE_MS } from '../../support/until';
+import { eventually, PATIENCE_MS } from '../../../support/until';
 
 /** A page of a browser of its own kind, and what went wrong in it. */
 export interface Screen {

@@ -1,4 +1,4 @@
-import { jobListOf, jobOf } from '../../../../sources/codecs/lookup.codec';
+import { jobListOf, jobOf } from '../../../../sources/codecs/jobs.codec';
 import { graphOf } from '../../../../streams/job/workflow';
 
 describe('/api/jobs', () => {

@@ -1,9 +1,9 @@
 import type { Browser, Page } from 'playwright-core';
-import { startChromium } from '../../support/programs/chromium';
-import { image } from '../../support/comfyui/workflows';
-import { jobIn, openScreen } from './dashboard';
-import { runningGateway, type RunningGateway } from './running-gateway';
-import { testAuth, tokenOf } from './admission/tokens';
+import { startChromium } from '../../../support/programs/chromium';
+import { image } from '../../../support/comfyui/workflows';
+import { jobIn, openScreen } from './screen';
+import { runningGateway, type RunningGateway } from '../running-gateway';
+import { testAuth, tokenOf } from '../admission/tokens';
 
 /** The one browser, gateway and page of a spec; the page is new for each test. */
 export let browser: Browser;

@@ -1,4 +1,4 @@
-import { queueOf } from '../../../../sources/codecs/lookup.codec';
+import { queueOf } from '../../../../sources/codecs/jobs.codec';
 
 describe('/queue', () => {
   const workflow = {

@@ -1,0 +1,57 @@
+import {
+  expectedFrom,
+  inOtherHeat,
+  withRun,
+  type Measured,
+  type Taken,
+} from '../../../../../streams/job/progress/learned/measured';
+import type { Expected } from '../../../../../streams/job/progress/plan/expected';
+import { planOf } from '../../../../../streams/job/progress/plan/plan';
+import { graph } from '../a-run';
+
+const node = planOf(graph({ '1': ['Thing', {}] })).nodes.get('1')!;
+const silent: Taken = { beforeMs: 5_000, stepMs: 0, steps: 1, rounds: 1, afterMs: 0, alone: 1 };
+const counting: Taken = { ...silent, beforeMs: 1_000, stepMs: 100, steps: 10 };
+const measured = (...runs: readonly Taken[]): Measured =>
+  runs.reduce<Measured | undefined>((all, run) => withRun(all, run), undefined)!;
+
+test.each<[string, readonly Taken[], number]>([
+  ['counted in most of its runs, though not in the last', [counting, counting, silent], 100],
+  ['counted in the last of its runs only', [silent, silent, counting], 100],
+  ['counted in one of its runs, and not in the last', [counting, silent, silent], 0],
+])('a node that %s is expected to count by that', (_, runs, stepMs) => {
+  const expected = expectedFrom(measured(...runs), node);
+  expect(expected.stepMs).toBeCloseTo(stepMs);
+  expect(expected.fixedMs).toBeCloseTo(stepMs === 0 ? 5_000 : 1_000);
+});
+
+test('the share that a node had to itself is the mean of its runs', () => {
+  expect(measured({ ...silent, alone: 1 }, { ...silent, alone: 0.5 }, { ...silent, alone: 0.3 }).alone).toBeCloseTo(
+    0.6,
+  );
+});
+
+describe('a node that was measured in runs', () => {
+  const expected: Expected = { fixedMs: 9_000, stepMs: 100, steps: 10, rounds: 1, alone: 1, trust: 0.5 };
+
+  test('with loaded models takes its loading longer where they are not', () => {
+    expect(inOtherHeat(expected, true, { ms: 4_000, share: 0.25 })).toEqual({
+      ...expected,
+      fixedMs: 13_000,
+      trust: 0.4,
+    });
+  });
+
+  test.each([
+    ['a quarter of the loading', 4_000, 1_000],
+    ['a step, where that is longer', 40, 100],
+    ['what it took, where that is shorter', 400_000, 9_000],
+  ])('that loaded them is expected to begin its steps after %s', (_, loadingMs, fixedMs) => {
+    expect(inOtherHeat(expected, false, { ms: loadingMs, share: 0.25 })).toEqual({ ...expected, fixedMs, trust: 0.4 });
+  });
+
+  test('that loaded them takes less, by the share of its loading, and less surely, where it does not count', () => {
+    const silently = inOtherHeat({ ...expected, stepMs: 0 }, false, { ms: 4_000, share: 0.25 });
+    expect(silently).toEqual({ ...expected, stepMs: 0, fixedMs: 6_750, trust: 0.8 * 0.5 * 0.875 });
+  });
+});
