@@ -5,6 +5,7 @@ import {
   type Measured,
   type Taken,
 } from '../../../../../streams/job/progress/learned/measured';
+import { roundsOf, withRounds, type ClassRounds } from '../../../../../streams/job/progress/learned/class-rounds';
 import type { Expected } from '../../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { graph } from '../a-run';
@@ -29,6 +30,17 @@ test('the share that a node had to itself is the mean of its runs', () => {
   expect(measured({ ...silent, alone: 1 }, { ...silent, alone: 0.5 }, { ...silent, alone: 0.3 }).alone).toBeCloseTo(
     0.6,
   );
+});
+
+test('of how often a class counts in workflows the middle is told, of two the smaller, and how far they differ', () => {
+  const told = (...rounds: readonly number[]) => roundsOf(rounds.map((each, n) => [`${n}`, each]));
+  expect(told(9, 2, 4)).toEqual({ rounds: 4, spread: Math.sqrt((Math.log(2) ** 2 + Math.log(9 / 4) ** 2) / 3) });
+  expect(told(9, 4).rounds).toBe(4);
+  expect(told(0.25, 2)).toEqual({ rounds: 0.25, spread: 0 });
+  // [R16] Of the last five workflows only.
+  const six = [1, 2, 3, 4, 5, 6].reduce<ClassRounds>((all, n) => withRounds(all, `shape ${n}`, n), []);
+  expect(six.map(([, rounds]) => rounds)).toEqual([2, 3, 4, 5, 6]);
+  expect(told(0.25, 2, 2).spread).toBeCloseTo(Math.log(2) / Math.sqrt(3));
 });
 
 describe('a node that was measured in runs', () => {
