@@ -3,7 +3,7 @@ import { lastValueFrom } from 'rxjs';
 import { fenceKey } from '../../../../sinks/redis/stored/redis-states';
 import { startRedis } from '../../../support/redis/redis-server';
 import { aFullState } from '../../a-state';
-import { until } from '../../../support/until';
+import { PATIENCE_MS, until } from '../../../support/until';
 import { KEY, openedStores, put, TTL_MS } from '../../../support/redis/opened-stores';
 
 const { open, shared, watchersOf } = openedStores();
