@@ -1,4 +1,4 @@
-import { BEFORE_NAMES, MOST_MODELS, MOST_NAMES, type Model } from './class-model';
+import { BEFORE_NAMES, MOST_COUNTS, MOST_MODELS, MOST_NAMES, type Model } from './class-model';
 import { roundsFrom } from './class-rounds';
 import { isAmount } from './measured-text';
 
@@ -24,7 +24,7 @@ function whole(kept: readonly number[], size: number): readonly number[] {
 const short = (value: number): number => Number(value.toFixed(4));
 
 /** The text of a model, as it is stored. */
-export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds, models }: Model): string =>
+export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rounds, models, counts }: Model): string =>
   JSON.stringify([
     names,
     runs,
@@ -35,14 +35,15 @@ export const modelToText = ({ names, runs, xx, fixed, step, stepping, steps, rou
     steps,
     rounds,
     models,
+    ...(counts === undefined ? [] : [counts]),
   ]);
 
 /**
  * Reads what `modelToText` wrote; `undefined` for anything else, and for the earlier format, which used other priors.
  */
 export function modelFrom(value: unknown): Model | undefined {
-  if (!Array.isArray(value) || value.length !== 9) return undefined;
-  const [names, runs, xx, fixed, step, stepping, steps, rounds, models] = value as readonly unknown[];
+  if (!Array.isArray(value) || (value.length !== 9 && value.length !== 10)) return undefined;
+  const [names, runs, xx, fixed, step, stepping, steps, rounds, models, counts] = value as readonly unknown[];
   if (!areTexts(names) || names.length > MOST_NAMES || typeof stepping !== 'boolean') return undefined;
   const size = names.length + BEFORE_NAMES;
   if (!areFinite(xx) || !areFinite(fixed) || !areFinite(step)) return undefined;
@@ -50,7 +51,8 @@ export function modelFrom(value: unknown): Model | undefined {
   const told = roundsFrom(rounds);
   if (!isAmount(runs) || !isAmount(steps) || told === undefined) return undefined;
   if (!areTexts(models) || models.length > MOST_MODELS) return undefined;
-  return { names, runs, xx: whole(xx, size), fixed, step, stepping, steps, rounds: told, models };
+  if (counts !== undefined && (!areTexts(counts) || counts.length > MOST_COUNTS)) return undefined;
+  return { names, runs, xx: whole(xx, size), fixed, step, stepping, steps, counts, rounds: told, models };
 }
 
 const areTexts = (value: unknown): value is readonly string[] =>

@@ -24,6 +24,8 @@ export interface Model {
   /** Whether the last run told steps, and how many. */
   readonly stepping: boolean;
   readonly steps: number;
+  /** The names of the numbers that were the steps in all runs; `undefined` before one told steps. */
+  readonly counts?: readonly string[] | undefined;
   readonly rounds: ClassRounds;
   /** Hashes of the model files that the class was last seen with. */
   readonly models: readonly string[];
@@ -82,9 +84,27 @@ export function learnt(
     step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * perStep),
     stepping: stepMs > 0,
     steps,
+    counts: stepMs > 0 ? countsIn(model.counts, node, steps) : model.counts,
     rounds: node.listed > 1 ? model.rounds : withRounds(model.rounds, node.shape, rounds),
     models: withModel(model.models, node),
   };
+}
+
+/** How many names are kept of numbers that were the steps so far. */
+export const MOST_COUNTS = 4;
+
+/** Of the names so far, or of all, those whose number is the steps of one more run. */
+function countsIn(before: readonly string[] | undefined, node: PlanNode, steps: number): readonly string[] {
+  const numbers = numbersOf(node);
+  if (before !== undefined) return before.filter((name) => numbers.get(name) === steps);
+  return [...numbers.keys()].filter((name) => name.length <= 40 && numbers.get(name) === steps).slice(0, MOST_COUNTS);
+}
+
+/** The steps that the node declares, by the name of the number that was the steps of the class's nodes before. */
+function declaredBy({ counts = [] }: Model, node: PlanNode): number | undefined {
+  const [name] = counts;
+  const steps = name === undefined ? undefined : numbersOf(node).get(name);
+  return steps !== undefined && steps >= 1 ? steps : undefined;
 }
 
 function withModel(models: readonly string[], { context: { model } }: PlanNode): readonly string[] {
@@ -121,7 +141,8 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean, speed:
   if (!model.stepping) return { fixedMs: node.listed * fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
   const seenRounds = roundsOf(model.rounds);
   const rounds = node.listed * (node.tiles ?? seenRounds.rounds);
-  const steps = rounds === 1 || node.prior.stepMs !== undefined ? (node.steps ?? model.steps) : model.steps;
+  const told = rounds === 1 || node.prior.stepMs !== undefined ? node.steps : undefined;
+  const steps = told ?? declaredBy(model, node) ?? model.steps;
   return {
     fixedMs,
     stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step, by.step, speed.step),

@@ -1,6 +1,6 @@
 import type { Graph, GraphNode } from '../../workflow';
 import type { Context } from './context';
-import { asNumber, isSeed } from './numbers';
+import { asNumber } from './numbers';
 
 /** Names of inputs by which samplers, schedulers and trainers declare their steps. */
 const STEPS = ['steps', 'max_train_steps', 'train_steps', 'total_steps', 'num_inference_steps', 'num_steps', 'tiles'];
@@ -65,7 +65,7 @@ export function numberOf(graph: Graph, node: GraphNode, name: string): number | 
   let from = graph.get(node.links.get(name) ?? '');
   for (let hops = 0; from !== undefined && hops < HOPS; hops++) {
     for (const [key, value] of from.literals) {
-      const number = isSeed(key) ? undefined : asNumber(value);
+      const number = asNumber(value);
       if (number !== undefined && /value|int|number|float|steps/i.test(key)) return number;
     }
     from = graph.get([...from.links.values()][0] ?? '');

@@ -10,7 +10,7 @@ export function numbersOf({ literals, steps, context }: PlanNode): ReadonlyMap<s
   const numbers = new Map<string, number>();
   for (const [name, value] of literals) {
     const number = asNumber(value);
-    if (number !== undefined && number >= 0 && number < 1e6 && !isSeed(name)) numbers.set(name, number);
+    if (number !== undefined && number >= 0 && number < 1e6) numbers.set(name, number);
   }
   if (steps !== undefined) numbers.set('@steps', steps);
   for (const [name, size] of context.sizes) numbers.set(name, size);

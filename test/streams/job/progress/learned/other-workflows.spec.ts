@@ -87,6 +87,16 @@ test('four times the pixels take about three times as long, before two sizes wer
   }
 });
 
+test('a single step says nothing of a class that counts; of one that does not count, it does', () => {
+  const counts = aRunOf(picture('a', 512, 'SaveImage'), 100);
+  const single = picture('a', 512, 'PreviewImage', { steps: 1 });
+  let run = executing(executing(runClock(planOf(graph(single)), { at: 0 }), '2', 10), '3', 20);
+  run = ended(executing(run, '5', 9_000), 9_010);
+  const other = picture('a', 512, 'SaveAnimatedWEBP', { cfg: 3 });
+  expect(knowing(counts, run)(other, '3')).toEqual(knowing(counts)(other, '3'));
+  expect(knowing(run)(other, '3').fixedMs / 8_980).toBeCloseTo(1, 0);
+});
+
 test('where the size is not known it is taken to be as usual', () => {
   const expected = knowing(
     aRunOf(picture('a', 768, 'SaveImage'), 80),

@@ -1,4 +1,6 @@
 import { learned, type LearnedEntry } from '../../../../../streams/job/progress/learned/learned';
+import type { Taken } from '../../../../../streams/job/progress/learned/measured';
+import { nothingTold, withNode } from '../../../../../streams/job/progress/learned/server-speed';
 import { totalMs, type Expected } from '../../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { runClock, withCached } from '../../../../../streams/job/progress/run-clock';
@@ -70,11 +72,49 @@ test('another instance reads it from the store; what cannot be read counts as no
   known.take(speeds);
   expect(ratio(known, '1', totalMs)).toBeLessThan(0.4);
   const key = speeds[0]![0];
-  for (const text of ['', '[1]', '[1,2,3,"4"]', '[99,1,0,0]', '[0,-1,0,0]', '[0,1e999,0,0]']) {
+  for (const text of [
+    '',
+    '[1]',
+    '[1,2,3,"4"]',
+    '[99,1,0,0]',
+    '[0,-1,0,0]',
+    '[0,1e999,0,0]',
+    '[-1,9,99,1]',
+    '[-1,9,0,101]',
+  ]) {
     const other = learned();
     other.take([[key, text]]);
     expect(ratio(other, '1', totalMs)).toBe(1);
   }
+});
+
+test('of a hundred nodes it is read, too: no more are counted', () => {
+  const { entries } = quickRuns(4);
+  const key = entries.find(([each]) => each.startsWith('s'))![0];
+  const known = learned();
+  known.take([[key, '[-2,100,-2,100]']]);
+  expect(ratio(known, '1', totalMs)).toBeCloseTo(Math.exp(-200 / 102));
+});
+
+describe('a node says nothing of a server’s speed', () => {
+  const toldBy = (type: string, inputs: Readonly<Record<string, unknown>>, taken: Partial<Taken>) => {
+    const node = planOf(graph({ '1': [type, inputs] })).nodes.get('1')!;
+    return withNode(nothingTold, node, { ...nothingTaken, ...taken });
+  };
+  const nothingTaken: Taken = { beforeMs: 0, stepMs: 0, steps: 1, rounds: 1, afterMs: 0, alone: 1 };
+
+  test.each<[string, string, Readonly<Record<string, unknown>>, Partial<Taken>]>([
+    ['that was guessed to be quick', 'SaveImage', {}, { beforeMs: 5_000 }],
+    ['that was quick', 'CLIPTextEncode', {}, { beforeMs: 19 }],
+    ['that was guessed to count, and did not', 'KSampler', { steps: 10 }, { beforeMs: 5_000 }],
+    ['that counted, and was not guessed to', 'CLIPTextEncode', {}, { stepMs: 100 }],
+  ])('%s', (_, type, inputs, taken) => expect(toldBy(type, inputs, taken)).toEqual(nothingTold));
+
+  test('else all that it took does, but its loading where it counts', () => {
+    const said = { beforeMs: 200, afterMs: 100, later: [{ steps: 5, ms: 100 }] };
+    expect(toldBy('CLIPTextEncode', {}, said).silent).toEqual({ log: Math.log(400 / 800), count: 1 });
+    expect(toldBy('KSampler', { steps: 20 }, { ...said, stepMs: 1_800 }).step.log).toBeCloseTo(Math.log(2));
+  });
 });
 
 test('where models are to be loaded, what was measured without takes longer if it uses one, and else as long', () => {

@@ -19,6 +19,7 @@ test('a loop’s last node repeats what lies between it and the first, as often 
   const { body = [], ...loop } = nodes.get('end')?.loop ?? {};
   expect(loop).toEqual({ first: 'start', times: 5 });
   expect([...body].sort()).toEqual(['sample', 'start']);
+  expect(nodes.get('end')?.steps).toBe(4);
   expect([...nodes.values()].filter((node) => node.loop !== undefined)).toHaveLength(1);
 });
 
@@ -28,6 +29,15 @@ test.each([{}, { total: ['latent', 1] }, { total: 1e9 }, { total: 'many' }])(
     expect(planOf(graph(looping(begins))).nodes.get('end')?.loop).toBeUndefined();
   },
 );
+
+test('one whose nodes go round in circles is looked through once', () => {
+  const circle: Nodes = {
+    ...looping(),
+    sample: ['KSampler', { latent_image: ['start', 2], model: ['back', 0] }],
+    back: ['ImageScale', { image: ['sample', 0] }],
+  };
+  expect([...(planOf(graph(circle)).nodes.get('end')?.loop?.body ?? [])].sort()).toEqual(['back', 'sample', 'start']);
+});
 
 test('[R16] of ten thousand loops a few are looked through', () => {
   const many = Object.fromEntries(

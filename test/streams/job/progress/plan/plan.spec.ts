@@ -1,5 +1,5 @@
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
-import { namesOf } from '../../../../../streams/job/progress/plan/telling';
+import { namesOf, numbersOf } from '../../../../../streams/job/progress/plan/telling';
 import { graphOf, graphOfPrompt, outlineOf } from '../../../../../streams/job/workflow';
 import { graph, sampling, workflow, type Nodes } from '../a-run';
 
@@ -15,6 +15,7 @@ describe('the steps of a node', () => {
       '3': ['PrimitiveInt', { value: 25 }],
     };
     expect(stepsOf(linked)).toBe(25);
+    expect(stepsOf({ ...linked, '3': ['PrimitiveInt', { seed_value: 7, value: 25 }] })).toBe(25);
   });
 
   test('belong to whoever consumes them: a sampler those of the scheduler that its sigmas lead to', () => {
@@ -32,6 +33,9 @@ describe('the steps of a node', () => {
   test('are those between the first and the last that are asked for', () => {
     expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 10, end_at_step: 10_000 }] })).toBe(10);
     expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 0, end_at_step: 8 }] })).toBe(8);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 5 }] })).toBe(15);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, end_at_step: 8 }] })).toBe(8);
+    expect(stepsOf({ '1': ['KSamplerAdvanced', { steps: 20, start_at_step: 19 }] })).toBe(1);
   });
 
   test.each([[0], [-1], [Number.NaN], [null], [['9', 0]], [['1', 0]], ['many'], [{}]])(
@@ -49,6 +53,29 @@ test('the same node with another seed or prompt is the same; with another size o
   expect(keyOf({ steps: 20, seed: 2, text: 'a dog' })).toBe(key);
   expect(keyOf({ steps: 30, seed: 1 })).not.toBe(key);
   expect(keyOf({ steps: 20, sampler_name: 'euler' })).not.toBe(key);
+  expect(keyOf({ sampler_name: 'euler', steps: 20 })).toBe(keyOf({ steps: 20, sampler_name: 'euler' }));
+});
+
+test('a node whose steps are declared by another is the same as long as those are', () => {
+  const keyOf = (steps: number): string | undefined => {
+    const node = planOf(graph({ '1': ['KSampler', { steps: ['2', 0] }], '2': ['PrimitiveInt', { value: steps }] }));
+    return namesOf(node.nodes.get('1')!)[1];
+  };
+  expect(keyOf(20)).toBe(keyOf(20));
+  expect(keyOf(30)).not.toBe(keyOf(20));
+});
+
+test('the numbers that a node’s time may depend on are its own below a million, its steps, and sizes before it', () => {
+  const nodes: Nodes = {
+    '1': ['EmptyLatentImage', { width: 64 }],
+    '2': ['KSampler', { latent_image: ['1', 0], steps: '20', cfg: 7.5, big: 1e6, less: -1, seed: 5, text: 'a' }],
+  };
+  expect(Object.fromEntries(numbersOf(planOf(graph(nodes)).nodes.get('2')!))).toEqual({
+    steps: 20,
+    cfg: 7.5,
+    '@steps': 20,
+    '@width': 64,
+  });
 });
 
 describe('the size of what a node works on', () => {

@@ -38,6 +38,16 @@ test.each(['KSampler', 'KSamplerAdvanced', 'SamplerCustomAdvanced', 'WanVideoSam
   expect(guessMs(type, { steps: 20 })).toBeGreaterThan(2 * guessMs(type, { steps: 2 })),
 );
 
+test('a node that nobody knows takes as long for its steps in all, however many it declares', () => {
+  expect(guessMs('AcmeThing', { steps: 10 })).toBe(guessMs('AcmeThing', { steps: 40 }));
+  expect(guessMs('AcmeThing', { steps: 10 })).toBe(1_000);
+});
+
+test('all that a node takes is what comes before and after its steps, its steps, and its further bars', () => {
+  const later = [{ steps: 3, ms: 30 }];
+  expect(totalMs({ fixedMs: 1, stepMs: 10, steps: 4, rounds: 2, afterMs: 5, later, alone: 1, trust: 0 })).toBe(116);
+});
+
 test('a node that has a model is not guessed to take nothing', () =>
   expect(guessMs('ImageSharpen', { model: ['2', 0] })).toBeGreaterThan(100));
 
