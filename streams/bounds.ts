@@ -157,8 +157,11 @@ export const bounds = {
   busyReadsPerSecond: 5_000,
   busyFrameSpaceMs: 250,
   busyFrameWaitMs: 100,
-  /** The share of the time that reading such frames may take while a socket has more than its turn takes. */
-  readingShare: 0.1,
+  /**
+   * The share of the time that reading such frames may take while a socket has more than its turn takes: some thousand
+   * states a second, and as much time again for what follows from them.
+   */
+  readingShare: 0.05,
   /** Jobs of one socket whose frames may wait for a newer one; those of further jobs are read at once. */
   frameLanes: 20_000,
   /** Bytes of one socket's waiting frames; past that, a frame is read as it comes. */

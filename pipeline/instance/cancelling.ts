@@ -76,6 +76,7 @@ class Cancelling {
       await life.run(this.#stopped(promptId));
     }
     const state = await reads.get(promptId);
+    // A cancel ends a reported job at once. If that end does not count, another instance has the job, and must end it.
     if (state?.reported === undefined || !isSettled(state) || (await reads.stands(promptId).catch(() => true)))
       return state;
     await life.run(this.#stopped(promptId));

@@ -1,13 +1,13 @@
 import { tap, type Observable } from 'rxjs';
-import type { JobStore } from '../../sinks/job-store';
+import type { JobStore, PutOutcome } from '../../sinks/job-store';
 import type { Leases } from '../../sinks/leases';
 import { traced } from './spans';
-import type { Telemetry } from './telemetry-event';
+import type { CallOutcome, Telemetry } from './telemetry-event';
 import { timed } from './timed';
 
 const LEASES = ['hold', 'release', 'note', 'orphans', 'ask'] as const satisfies readonly (keyof Leases)[];
 const STORE = [
-  ...(['put', 'get', 'workflow', 'workflows', 'refile', 'page', 'live', 'liveOf', 'usage'] as const),
+  ...(['get', 'workflow', 'workflows', 'refile', 'page', 'live', 'liveOf', 'usage'] as const),
   ...(['keepFile', 'file', 'remove', 'reserve', 'amend', 'learned', 'learn'] as const),
 ] as const satisfies readonly (keyof JobStore)[];
 
@@ -20,14 +20,14 @@ export const tracedWrites = (store: Pick<JobStore, 'put' | 'get'>): Pick<JobStor
 
 /** The store; also tells `tell` how each call ended, how long it took, and how late the feed's states come. */
 export function observedStore(store: JobStore, tell: Telemetry): JobStore {
-  const counted: JobStore = {
-    ...bound(store),
-    put: (state, workflow) =>
-      store.put(state, workflow).pipe(tap((outcome) => outcome === 'stale' && tell({ tag: 'storeStale' }))),
+  const stale = (outcome: PutOutcome): void => {
+    if (outcome === 'stale') tell({ tag: 'storeStale' });
   };
+  const put = (outcome: CallOutcome, ms: number): void => tell({ tag: 'storeCalled', operation: 'put', outcome, ms });
   return {
-    ...counted,
-    ...timedCalls(counted, STORE, '', tell),
+    ...bound(store),
+    ...timedCalls(store, STORE, '', tell),
+    put: (state, workflow) => store.put(state, workflow).pipe(timed(put, stale)),
     leases: { ...bound(store.leases), ...timedCalls(store.leases, LEASES, 'leases.', tell) },
     changes: (promptId) => {
       const since = Date.now();

@@ -6,11 +6,8 @@ import {
   ignoreElements,
   merge,
   of,
-  retry,
-  share,
   Subject,
   take,
-  tap,
   throwError,
   timeout,
   timer,
@@ -28,6 +25,7 @@ import type { StoredWorkflow } from '../codecs/stored-workflow.codec';
 import { StoreUnavailable, type JobStore, type PutOutcome } from '../job-store';
 import { confirmations, type Confirmations } from './confirmations';
 import { JobWorkflows } from './job-workflows';
+import { newestWritten } from './newest-written';
 import { unwrittenStates, type UnwrittenStates } from './unwritten-states';
 import { StaleState, Unwritten, type WriteBehind, type WriteBehindOptions } from './write-behind';
 
@@ -54,9 +52,7 @@ class QueuedWrites implements WriteBehind {
   readonly #workflows = new JobWorkflows();
   readonly #write$ = new Subject<Write>();
   /** The state of each write that has ended: stored, refused as stale, or given up. */
-  readonly #tried$ = new Subject<JobState>();
-  /** The `promptId` of each write that has ended, likewise. */
-  readonly #ended$: Observable<string>;
+  readonly #ended$ = new Subject<JobState>();
   readonly ends: Confirmations;
   readonly #running: Subscription;
   #failing = false;
@@ -70,7 +66,7 @@ class QueuedWrites implements WriteBehind {
     this.#unwritten = unwrittenStates(clock);
     this.#onStale = options.onStale ?? (() => undefined);
     this.ends = confirmations((state) => this.renew(state), confirmMs, clock);
-    this.#ended$ = this.#write$.pipe(
+    const ended$ = this.#write$.pipe(
       throttleBy<Write>({
         keyOf: jobOf,
         spaceMs: (jobs) => Math.max(1000 / perSecond, (1000 * jobs) / bounds.writesPerSecond),
@@ -79,9 +75,8 @@ class QueuedWrites implements WriteBehind {
         clock,
       }),
       conflateMapBy(jobOf, (write: Write) => this.#writing(write), CONCURRENT),
-      share(),
     );
-    this.#running = this.#ended$.subscribe();
+    this.#running = ended$.subscribe((state) => this.#ended$.next(state));
   }
 
   put(state: JobState): void {
@@ -114,7 +109,7 @@ class QueuedWrites implements WriteBehind {
       const waiting = this.#unwritten.get(state.promptId);
       if (waiting === undefined || this.#known.has(state) || this.#failing) return EMPTY;
       const isDone = (tried: JobState): boolean => tried.promptId === state.promptId && !isNewer(state, tried);
-      const done$ = this.#tried$.pipe(filter(isDone), take(1));
+      const done$ = this.#ended$.pipe(filter(isDone), take(1));
       const hurried$ = defer(() => (this.#write$.next({ state: waiting, urgent: true }), EMPTY));
       return merge(done$, hurried$);
     }).pipe(ignoreElements());
@@ -175,54 +170,43 @@ class QueuedWrites implements WriteBehind {
     this.ends.close();
   }
 
-  /**
-   * Writes the job's newest state, which may be newer than that of `write`. Tries again while the store is unavailable.
-   */
-  #writing(write: Write): Observable<string> {
-    const promptId = jobOf(write);
-    return defer(() => {
-      const state = this.#unwritten.get(promptId);
-      return state === undefined ? of(promptId) : this.#attempt(state);
-    }).pipe(retry({ delay: (error: unknown, attempts) => this.#pause(error, attempts) }));
+  /** Writes the job's newest state, which may be newer than that of `write`. */
+  #writing(write: Write): Observable<JobState> {
+    return newestWritten({
+      newest: () => this.#unwritten.get(jobOf(write)),
+      put: (state) => this.#putting(state),
+      told: (state, outcome) => this.#tell(state, outcome),
+      gaveUp: (state, error) => this.#giveUp(state, error),
+      pause: (error, attempts) => this.#pause(error, attempts),
+    });
   }
 
-  /** Emits the job's id when the write has ended. One observable, not four operators: a thousand writes a second. */
-  #attempt(state: JobState): Observable<string> {
-    return new Observable((out) => {
-      const done = (): void => {
-        this.#tried$.next(state);
-        out.next(state.promptId);
-        out.complete();
-      };
-      const failed = (error: unknown): void => {
-        // A state that can never be stored, such as one whose metadata is no JSON, is not tried again.
-        this.#report('write-behind', error);
-        this.#unwritten.tried(state);
-        // Until the job settles it may run again, here, with what waits.
-        if (isSettled(state)) this.#workflows.drop(state.promptId);
-        done();
-      };
-      const told$ = this.#putting(state).pipe(tap((outcome) => this.#tell(state, outcome)));
-      return told$.subscribe({
-        error: (error: unknown) => (error instanceof StoreUnavailable ? out.error(error) : failed(error)),
-        complete: done,
-      });
-    });
+  #giveUp(state: JobState, error: unknown): void {
+    this.#report('write-behind', error);
+    this.#unwritten.tried(state);
+    // Until the job settles it may run again, here, with what waits.
+    if (isSettled(state)) this.#workflows.drop(state.promptId);
   }
 
   /** Stores a state with the workflow that waits for it now. */
   #putting(state: JobState): Observable<PutOutcome> {
     const { promptId } = state;
-    const workflow = this.#workflows.next(promptId);
-    const begunAt = this.#clock.now();
-    const heed = (outcome: PutOutcome): void => {
-      this.#workflows.written(state, workflow, outcome);
-      if (outcome === 'stored') this.#known.add(state);
-    };
-    const doubt = (error: unknown): void => {
-      if (error instanceof StoreUnavailable && error.maybeDone) this.#workflows.doubted(promptId, begunAt);
-    };
-    return this.#store.put(state, workflow).pipe(tap({ next: heed, error: doubt }));
+    return new Observable((out) => {
+      const workflow = this.#workflows.next(promptId);
+      const begunAt = this.#clock.now();
+      return this.#store.put(state, workflow).subscribe({
+        next: (outcome) => {
+          this.#workflows.written(state, workflow, outcome);
+          if (outcome === 'stored') this.#known.add(state);
+          out.next(outcome);
+        },
+        error: (error: unknown) => {
+          if (error instanceof StoreUnavailable && error.maybeDone) this.#workflows.doubted(promptId, begunAt);
+          out.error(error);
+        },
+        complete: () => out.complete(),
+      });
+    });
   }
 
   #tell(state: JobState, outcome: PutOutcome): void {

@@ -7,25 +7,27 @@ import { promptIdEnd, promptIdStart, type Overtakable } from './frame-head';
  */
 export interface Lane {
   readonly promptId: string;
-  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length. */
-  readonly idAt: number;
+  /** Where the id's bytes begin in `idBytes`; -1 if the id has not the usual length, or the lane was removed. */
+  idAt: number;
+  /** The lane of the frame that came after the last of this one. */
+  follower: Lane | undefined;
   /** When one of its frames was last read. */
   readAt: number;
   /** From when on the next may be read. */
   nextAt: number;
   /** When its last `progress_state` came. */
   stateAt: number;
-  /** The bytes in which a frame waits, from `start` to `end`. While `isLent`, they are the socket's own buffer. */
+  /** The bytes in which a frame waits, from `start` to `end`. */
   waiting: Buffer | undefined;
   start: number;
   end: number;
-  isLent: boolean;
-  /** The lane that was lent the socket's buffer before this one. */
-  lentBefore: Lane | undefined;
+  /** The read in which the frame waits; `undefined` if it was copied. */
+  page: Page | undefined;
+  /** The last read in which a frame waited, by its number, and the lane in which one had waited there before. */
+  read: number;
+  before: Lane | undefined;
   /** The buffer to which waiting frames are copied; a longer frame may need another. */
   copy: Buffer | undefined;
-  /** The read in which the frame waits, if that is kept as it is. */
-  page: Page | undefined;
   /** Bytes of the longest frame that waited since one was read: as many count as held for this lane. */
   heldBytes: number;
   /** When the waiting frame came. */
@@ -34,10 +36,12 @@ export interface Lane {
   dueAt: number;
 }
 
-/** A read that is kept as it is, and the number of lanes whose frame waits in its bytes. */
+/** A read, the number of lanes whose frame waits in it, and the bytes of those frames. */
 export interface Page {
-  readonly bytes: Buffer;
+  /** Set once the read is kept as it is. */
+  bytes: Buffer | undefined;
   lanes: number;
+  waitingBytes: number;
 }
 
 /** The lanes of a socket's jobs. */
@@ -66,6 +70,7 @@ export function frameLanes(): Lanes {
   /** The last lane found by an id's digest: the id need not become a string and be hashed for each frame. */
   const found = new Map<number, Lane>();
   const ids = idBytes();
+  const order = orderOfFrames();
   let sweptAt = NEVER;
 
   const remove = (lane: Lane): void => {
@@ -74,6 +79,8 @@ export function frameLanes(): Lanes {
     const digest = ids.digest(lane.idAt);
     if (found.get(digest) === lane) found.delete(digest);
     ids.free(lane.idAt);
+    lane.idAt = -1;
+    lane.follower = undefined;
   };
   const opened = (promptId: string, now: number): Lane | undefined => {
     if (now - sweptAt > IDLE_MS) {
@@ -92,15 +99,18 @@ export function frameLanes(): Lanes {
       const id = promptIdStart(bytes, type, start, end);
       if (id === -1) return undefined;
       const isUuid = bytes[id + UUID] === QUOTE;
+      const expected = order.expected();
+      if (isUuid && expected !== undefined && ids.isAt(expected.idAt, bytes, id)) return order.came(expected);
       const digest = isUuid ? digestOf(bytes, id + UUID) : 0;
       const before = isUuid ? found.get(digest) : undefined;
-      if (before !== undefined && ids.isAt(before.idAt, bytes, id)) return before;
+      if (before !== undefined && ids.isAt(before.idAt, bytes, id)) return order.came(before);
       const idEnd = promptIdEnd(bytes, id, end);
       if (idEnd === -1) return undefined;
       const promptId = bytes.toString('latin1', id, idEnd);
       const lane = lanes.get(promptId) ?? opened(promptId, now);
-      if (lane !== undefined && lane.idAt !== -1) found.set(digest, lane);
-      return lane;
+      if (lane === undefined || lane.idAt === -1) return lane;
+      found.set(digest, lane);
+      return order.came(lane);
     },
     forget: (promptId) => {
       const lane = lanes.get(promptId);
@@ -110,6 +120,7 @@ export function frameLanes(): Lanes {
       lanes.clear();
       found.clear();
       ids.clear();
+      order.clear();
     },
   };
 }
@@ -118,20 +129,41 @@ export function frameLanes(): Lanes {
 const newLane = (promptId: string, idAt: number): Lane => ({
   promptId,
   idAt,
+  follower: undefined,
   readAt: NEVER,
   nextAt: NEVER,
   stateAt: NEVER,
   waiting: undefined,
   start: 0,
   end: 0,
-  isLent: false,
-  lentBefore: undefined,
-  copy: undefined,
   page: undefined,
+  read: -1,
+  before: undefined,
+  copy: undefined,
   heldBytes: 0,
   cameAt: 0,
   dueAt: 0,
 });
+
+/**
+ * Which lane is next. The frames of one job follow each other, and those of a thousand that report at one rate come in
+ * one order: mostly the next lane is the one of the last time. To find it by its digest took a third of all that an
+ * unread frame cost more with ten thousand jobs than with one.
+ */
+function orderOfFrames() {
+  let last: Lane | undefined;
+  return {
+    expected: (): Lane | undefined => last?.follower,
+    came: (lane: Lane): Lane => {
+      if (last !== undefined && last.follower !== lane) last.follower = lane;
+      last = lane;
+      return lane;
+    },
+    clear: (): void => {
+      last = undefined;
+    },
+  };
+}
 
 /** A digest of the 12 bytes before `end`, in which UUIDs differ. */
 function digestOf(bytes: Uint8Array, end: number): number {

@@ -60,26 +60,28 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     held.letGo();
     tick = line.isEmpty() ? undefined : clock.schedule(onTick, hasTime ? TICK_MS : 0);
   };
-  const take = (bytes: Buffer, start: number, end: number): void => {
+  /** Returns the lane in which the frame waits, if it does. */
+  const take = (bytes: Buffer, start: number, end: number): Lane | undefined => {
     const type = overtakable(bytes, start, end);
     const now = held.now();
     const lane = type === undefined ? undefined : lanes.of(bytes, type, start, end, now);
     if (lane === undefined) {
       told(read(bytes.subarray(start, end)));
       held.letGo();
-      return;
+      return undefined;
     }
     if (type === 'progress_state') lane.stateAt = now;
-    else if (now - lane.stateAt < SAID_MS) return;
+    else if (now - lane.stateAt < SAID_MS) return undefined;
     else if (!isOfWaitingNode(lane, bytes, start, end)) readWaiting(lane);
     const hasRoom = line.hasRoom(lane, end - start);
-    if (!hasRoom || (now >= lane.nextAt && time.allows(held.wall()))) {
+    if (!hasRoom || (now >= lane.nextAt && held.mayRead())) {
       readOne(lane, bytes.subarray(start, end), now, hasRoom ? time.spend : unspent);
-      return;
+      return undefined;
     }
     lane.dueAt = Math.max(lane.nextAt, now + held.pace().waitMs);
     line.wait(lane, bytes, start, end, now);
     tick ??= clock.schedule(onTick, TICK_MS);
+    return lane;
   };
 
   return {
@@ -90,13 +92,11 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
     },
     takeAlone: (frame) => {
       held.letGo();
-      take(frame, 0, frame.length);
+      const lane = take(frame, 0, frame.length);
+      if (lane !== undefined) line.copy(lane);
       held.letGo();
     },
-    flush: () => {
-      held.letGo();
-      flush();
-    },
+    flush,
     close: () => {
       tick?.unsubscribe();
       line.clear();
@@ -106,27 +106,27 @@ export function newestFrames(options: NewestFramesOptions): NewestFrames {
 }
 
 /**
- * A clock of whole ms since the start, and the pace of its time, asked once for all unread frames that come together:
- * asked for each, they took a tenth of their time and left two numbers behind. `letGo` has them asked again. It goes on
- * if the machine's clock is set back: frames would wait until that is where it was. `wall` and `wallOf` give ms since
- * 1970.
+ * A clock of whole ms since the start, the pace of its time, and whether there is time to read, asked once for all
+ * unread frames that come together: asked for each, they took a tenth of their time, and left numbers behind that were
+ * two fifths of all garbage. `letGo` has them asked again. It goes on if the machine's clock is set back: frames would
+ * wait until that is where it was. `wallOf` gives ms since 1970.
  */
 function heldClock(clock: SchedulerLike, time: ReadingTime) {
   let startedAt = clock.now();
   let last = 0;
-  let asked: { readonly now: number; readonly wall: number; readonly pace: Pace } | undefined;
+  let asked: { readonly now: number; readonly pace: Pace; readonly mayRead: boolean } | undefined;
   const ask = () => {
     const wall = clock.now();
     if (wall < startedAt + last) startedAt = wall - last;
     last = Math.floor(wall - startedAt);
     const held = startedAt + last;
-    return { now: last, wall: held, pace: time.pace(held) };
+    return { now: last, pace: time.pace(held), mayRead: time.allows(held) };
   };
   const held = () => (asked ??= ask());
   return {
     now: (): number => held().now,
-    wall: (): number => held().wall,
     pace: (): Pace => held().pace,
+    mayRead: (): boolean => held().mayRead,
     wallOf: (time: number): number => startedAt + time,
     letGo: (): void => {
       asked = undefined;
@@ -155,7 +155,10 @@ function reader(
   };
   const readWaiting = (lane: Lane | undefined): number =>
     lane?.waiting === undefined ? 0 : readOne(lane, bytesOf(lane, lane.waiting), held.now(), time.spend, lane.cameAt);
-  const flush = (): void => line.lanes().forEach(readWaiting);
+  const flush = (): void => {
+    held.letGo();
+    line.lanes().forEach(readWaiting);
+  };
   const told = inOrder(lanes, tell, readWaiting, flush);
   return {
     readOne,
@@ -166,7 +169,7 @@ function reader(
     readDue: (now: number): boolean => {
       let spentMs = 0;
       for (const lane of line.lanes()) {
-        if (spentMs >= TURN_MS || !time.allows(held.wall())) break;
+        if (spentMs >= TURN_MS || !held.mayRead()) break;
         if (lane.dueAt <= now) spentMs += readWaiting(lane);
       }
       return spentMs < TURN_MS;

@@ -20,8 +20,10 @@ export interface WaitingLine {
   readonly isEmpty: () => boolean;
   /** Whether a frame of this many bytes may wait in the lane, within `bounds.waitingFramesBytes`. */
   readonly hasRoom: (lane: Lane, bytes: number) => boolean;
-  /** Has a frame wait in its job's lane, in place of the one before. */
+  /** Has a frame of the present read wait in its job's lane, in place of the one before. */
   readonly wait: (lane: Lane, bytes: Buffer, start: number, end: number, now: number) => void;
+  /** Copies the lane's waiting frame, if one waits: its bytes are no read's. */
+  readonly copy: (lane: Lane) => void;
   /** Removes the lane's waiting frame. */
   readonly leave: (lane: Lane) => void;
   /**
@@ -34,10 +36,9 @@ export interface WaitingLine {
 
 export function waitingLine(): WaitingLine {
   const line = new Set<Lane>();
-  /** The lanes whose frame waits in the socket's own buffer: a list, as an array that is emptied grows anew in each read. */
-  let lent: Lane | undefined;
   const spare = spareBytes();
   const pages = keptPages();
+  const present = presentRead(pages, spare.take);
   let heldBytes = 0;
 
   return {
@@ -49,15 +50,14 @@ export function waitingLine(): WaitingLine {
       const longest = Math.max(lane.heldBytes, end - start);
       heldBytes += longest - lane.heldBytes;
       lane.heldBytes = longest;
+      present.join(lane, start, end);
       lane.waiting = bytes;
       lane.cameAt = now;
-      lane.start = start;
-      lane.end = end;
-      if (lane.isLent) return;
+    },
+    copy: (lane) => {
+      if (lane.waiting === undefined) return;
       pages.leave(lane);
-      lane.isLent = true;
-      lane.lentBefore = lent;
-      lent = lane;
+      copyOut(lane, lane.waiting, spare.take);
     },
     leave: (lane) => {
       if (lane.waiting === undefined) return;
@@ -69,26 +69,58 @@ export function waitingLine(): WaitingLine {
       spare.give(lane.copy);
       lane.copy = undefined;
     },
-    settle: (bytes) => {
-      let much = bytes.length * MUCH;
-      for (let lane = lent; lane !== undefined; lane = lane.lentBefore)
-        if (lane.waiting === bytes) much -= lane.end - lane.start;
-      const page = much <= 0 ? pages.kept(bytes) : undefined;
-      for (let lane = lent; lane !== undefined; lane = lane.lentBefore) {
-        lane.isLent = false;
-        if (lane.waiting === bytes && page !== undefined) pages.join(lane, page);
-        else if (lane.waiting !== undefined) copyOut(lane, lane.waiting, spare.take);
-      }
-      lent = undefined;
-      return page === undefined ? bytes : pages.free(bytes.length);
-    },
+    settle: present.settle,
     clear: () => {
       for (const lane of line) lane.waiting = undefined;
       line.clear();
-      lent = undefined;
+      present.clear();
     },
   };
 }
+
+/** The read whose frames are taken now, and the lanes in which some of them wait. */
+function presentRead(pages: ReturnType<typeof keptPages>, more: (length: number) => Buffer) {
+  let page = newPage();
+  let read = 0;
+  /** The last lane in which a frame waited; each names the one before: an array that is emptied grows anew in each read. */
+  let last: Lane | undefined;
+  return {
+    join: (lane: Lane, start: number, end: number): void => {
+      if (lane.page === page) page.waitingBytes -= lane.end - lane.start;
+      else {
+        pages.leave(lane);
+        lane.page = page;
+        page.lanes += 1;
+      }
+      page.waitingBytes += end - start;
+      lane.start = start;
+      lane.end = end;
+      if (lane.read === read) return;
+      lane.read = read;
+      lane.before = last;
+      last = lane;
+    },
+    settle: (bytes: Buffer): Buffer => {
+      const settled = page;
+      const isKept = settled.waitingBytes >= bytes.length * MUCH && pages.keep(settled, bytes);
+      if (isKept) page = newPage();
+      else
+        for (let lane = last; lane !== undefined; lane = lane.before)
+          if (lane.page === settled && lane.waiting !== undefined) {
+            pages.leave(lane);
+            copyOut(lane, lane.waiting, more);
+          }
+      read += 1;
+      last = undefined;
+      return isKept ? pages.free(bytes.length) : bytes;
+    },
+    clear: (): void => {
+      last = undefined;
+    },
+  };
+}
+
+const newPage = (): Page => ({ bytes: undefined, lanes: 0, waitingBytes: 0 });
 
 /** Copies a waiting frame out of the socket's buffer: of those that came together only the last. */
 function copyOut(lane: Lane, waiting: Buffer, more: (length: number) => Buffer): void {
@@ -115,27 +147,26 @@ function spareBytes() {
 
 /**
  * Reads whose bytes are kept as they are, until the last frame that waits in them is read or overtaken. When a thousand
- * jobs report at once, each frame waits: to copy each takes as long as to find its job, and leaves a view behind.
+ * jobs report at once, each frame waits: to copy each takes as long as to find its job, and leaves a view behind. To
+ * keep a read costs the same however many wait in it.
  */
 function keptPages() {
   const spare: Buffer[] = [];
   let count = 0;
   return {
-    kept: (bytes: Buffer): Page | undefined => {
-      if (count >= MOST_PAGES) return undefined;
+    keep: (page: Page, bytes: Buffer): boolean => {
+      if (count >= MOST_PAGES) return false;
       count += 1;
-      return { bytes, lanes: 0 };
-    },
-    join: (lane: Lane, page: Page): void => {
-      lane.page = page;
-      page.lanes += 1;
+      page.bytes = bytes;
+      return true;
     },
     leave: (lane: Lane): void => {
       const { page } = lane;
       if (page === undefined) return;
       lane.page = undefined;
       page.lanes -= 1;
-      if (page.lanes > 0) return;
+      page.waitingBytes -= lane.end - lane.start;
+      if (page.lanes > 0 || page.bytes === undefined) return;
       count -= 1;
       if (spare.length < MOST_SPARE_PAGES) spare.push(page.bytes);
     },

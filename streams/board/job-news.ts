@@ -82,10 +82,20 @@ export class JobNews {
     return [...moved, ...renewed, ...this.#someMoved(at)];
   }
 
-  /** Moves some of the bars left over: the bars of 1,000 jobs at once held up the event loop for 30 ms each second. */
+  /**
+   * Moves some of the bars left over: the bars of 1,000 jobs at once held up the event loop for 30 ms each second. Those
+   * that a frame moved in the last half second stay: frames move the bar of a job at work four times a second.
+   */
   #someMoved(at: number): readonly Change[] {
-    const some = this.#unmoved.splice(-this.#movedAtOnce).filter((promptId) => this.#live.get(promptId) !== undefined);
+    const some = this.#unmoved.splice(-this.#movedAtOnce).filter((promptId) => this.#stands(promptId, at));
     return some.flatMap((promptId) => this.told({ tag: 'ticked', promptId, at }));
+  }
+
+  #stands(promptId: string, at: number): boolean {
+    const job = this.#live.get(promptId);
+    if (job === undefined) return false;
+    const run = runOfJob(job);
+    return run === undefined || Math.abs(at - run.shown.at) >= barTickMs.longest / 2;
   }
 
   /** Each 25 ms: moves bars of short runs that no frame has just moved, and some of those left over. */

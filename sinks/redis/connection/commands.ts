@@ -1,5 +1,5 @@
 import { ReplyError, type Cluster, type Redis } from 'ioredis';
-import { concat, defer, firstValueFrom, ignoreElements, mergeMap, noop, race, timer, type Observable } from 'rxjs';
+import { concat, firstValueFrom, ignoreElements, mergeMap, noop, Observable, race, timer } from 'rxjs';
 import { StoreUnavailable } from '../../job-store';
 import type { RedisConnection } from './connection';
 
@@ -26,18 +26,24 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
   const leaveTogether = corking(redis);
   let quitting: Promise<unknown> | undefined;
 
-  async function answered<T>(command: () => Promise<T>): Promise<T> {
-    leaveTogether();
-    const answer = command();
-    underWay.add(answer);
-    try {
-      return await answer;
-    } catch (error) {
-      throw unavailable(told(error), isUnheard(error));
-    } finally {
-      underWay.delete(answer);
-    }
-  }
+  // One observable, not three: there are thousands of commands a second.
+  const answered = <T>(command: () => Promise<T>): Observable<T> =>
+    new Observable((out) => {
+      leaveTogether();
+      const answer = command();
+      underWay.add(answer);
+      answer.then(
+        (value) => {
+          underWay.delete(answer);
+          out.next(value);
+          out.complete();
+        },
+        (error: unknown) => {
+          underWay.delete(answer);
+          out.error(unavailable(told(error), isUnheard(error)));
+        },
+      );
+    });
 
   async function quit(): Promise<void> {
     await Promise.allSettled(underWay);
@@ -45,9 +51,8 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
   }
 
   return {
-    // Operators only until the first attempt to connect has ended, then a bare promise: there are thousands of commands
-    // a second.
-    ask: (command) => defer(() => (hasTried() ? answered(command) : tried$.pipe(mergeMap(() => answered(command))))),
+    // No command leaves before the first attempt to connect has ended.
+    ask: (command) => (hasTried() ? answered(command) : tried$.pipe(mergeMap(() => answered(command)))),
     close: () => concat(tried$.pipe(mergeMap(() => (quitting ??= quit()))), hangUp()).pipe(ignoreElements()),
   };
 }

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/Either';
-import { catchError, concat, concatMap, defer, EMPTY, from, map, of, reduce } from 'rxjs';
-import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, from, map, Observable, of, reduce } from 'rxjs';
+import type { MonoTypeOperatorFunction } from 'rxjs';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
@@ -24,6 +24,7 @@ import type { Ask } from '../connection/commands';
 import { keyBeside } from '../connection/key-slot';
 import type { RedisCommands, RedisNodes } from '../connection/topology';
 import { isWrongType } from '../connection/wrong-type';
+import type { PutAnswer } from '../scripts/jobs';
 import type { RemoteListeners } from '../feed/remote-listeners';
 import { feedChannel } from '../feed/redis-feed';
 import type { RedisIndex } from '../listing/redis-index';
@@ -132,30 +133,37 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
   #put(state: JobState, kept?: string, bytes?: number): Observable<PutOutcome> {
     const { index } = this.#parts;
     const isFiled = kept === undefined && index.isFiled(state);
-    const put$ = this.#written(state, kept).pipe(
-      concatMap((outcome) => {
-        if (outcome === 'stale' || (isFiled && outcome === 'stored')) return of<PutOutcome>(outcome);
-        const after$ = index.after(state, outcome === 'created').pipe(failing({ maybeDone: true }));
-        return concat(after$, of<PutOutcome>('stored'));
-      }),
-    );
+    const after = (outcome: PutAnswer[0]): Observable<PutOutcome> =>
+      concat(index.after(state, outcome === 'created').pipe(failing({ maybeDone: true })), of<PutOutcome>('stored'));
+    // One observable, not four: a thousand states are written a second, and for most nothing is to be done after.
+    const put$ = new Observable<PutOutcome>((out) => {
+      const next = ([outcome, count]: PutAnswer): void => {
+        this.#answered(state, outcome, count);
+        if (outcome === 'stale' || (isFiled && outcome === 'stored')) {
+          out.next(outcome);
+          out.complete();
+        } else out.add(after(outcome).subscribe(out));
+      };
+      return this.#written(state, kept).subscribe({ next, error: (error: unknown) => out.error(error) });
+    });
     if (isFiled) return put$;
     return concat(index.before(state, bytes).pipe(failing({ maybeDone: false })), put$);
   }
 
-  #written(state: JobState, kept = '') {
-    const { redis, ask, listeners, report } = this.#parts;
+  #written(state: JobState, kept = ''): Observable<PutAnswer> {
+    const { redis, ask } = this.#parts;
     const { promptId, epoch, seq } = state;
     const key = jobKey(promptId);
     const keys = [key, fenceKey(promptId), feedChannel(promptId), workflowKey(promptId), filesKey(promptId)];
     const args = [JSON.stringify(state), epoch, seq, STATE_TTL_S, isSettled(state) ? 1 : 0, kept, KEPT_S];
-    return ask(() => redis.putJobState(...keys, ...args)).pipe(
-      map(([outcome, count]) => {
-        if (count >= 0) listeners.counted(promptId, isSettled(state) ? 0 : count);
-        if (outcome === 'overwrote') report('redis put', new UnreadableState(key, 'it was written over'));
-        return outcome;
-      }),
-    );
+    return ask(() => redis.putJobState(...keys, ...args));
+  }
+
+  #answered(state: JobState, outcome: PutAnswer[0], count: PutAnswer[1]): void {
+    const { listeners, report } = this.#parts;
+    const { promptId } = state;
+    if (count >= 0) listeners.counted(promptId, isSettled(state) ? 0 : count);
+    if (outcome === 'overwrote') report('redis put', new UnreadableState(jobKey(promptId), 'it was written over'));
   }
 }
 

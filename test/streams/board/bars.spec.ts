@@ -44,6 +44,11 @@ test('there is no hurry but while a run of less than ten seconds goes on, or bar
   expect([hurries(50), hurries(20_000)]).toEqual([[true, false], [false]]);
 });
 
+test('the clock leaves a bar alone that a frame has moved in the last half second', () => {
+  const movedAfter = (ms: number): number => withSteps(20_000).take({ tag: 'clock', at: 80_000 + ms }).length;
+  expect([movedAfter(250), movedAfter(499), movedAfter(500)]).toEqual([0, 0, 1]);
+});
+
 test('of many jobs that run, the clock moves the bars in portions: each once a second, whoever has ended meanwhile', () => {
   const board = jobBoard(timing);
   const ids = Array.from({ length: 60 }, (_, n) => `job ${n}`);
@@ -80,8 +85,8 @@ describe('while its socket is away', () => {
 
   test('nor is one that comes once it is back', () => {
     const { take } = withSteps(1_000);
-    const before = take({ tag: 'clock', at: 4_200 }).at(-1)?.etaMs ?? 0;
-    take({ tag: 'unlinked', clientId: 'c', at: 4_200, clean: false });
+    const before = take({ tag: 'clock', at: 4_500 }).at(-1)?.etaMs ?? 0;
+    take({ tag: 'unlinked', clientId: 'c', at: 4_500, clean: false });
     take({ tag: 'linked', clientId: 'c', at: 7_000 });
     expect(take({ tag: 'clock', at: 7_500 }).at(-1)?.etaMs).toBeLessThan(before);
   });

@@ -19,6 +19,7 @@ test('a loop’s last node repeats what lies between it and the first, as often 
   const { body = [], ...loop } = nodes.get('end')?.loop ?? {};
   expect(loop).toEqual({ first: 'start', times: 5 });
   expect([...body].sort()).toEqual(['sample', 'start']);
+  expect(nodes.get('end')?.steps).toBe(4);
   expect([...nodes.values()].filter((node) => node.loop !== undefined)).toHaveLength(1);
 });
 

@@ -1,5 +1,5 @@
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
-import { namesOf } from '../../../../../streams/job/progress/plan/telling';
+import { namesOf, numbersOf } from '../../../../../streams/job/progress/plan/telling';
 import { graphOf, graphOfPrompt, outlineOf } from '../../../../../streams/job/workflow';
 import { graph, sampling, workflow, type Nodes } from '../a-run';
 
@@ -53,6 +53,29 @@ test('the same node with another seed or prompt is the same; with another size o
   expect(keyOf({ steps: 20, seed: 2, text: 'a dog' })).toBe(key);
   expect(keyOf({ steps: 30, seed: 1 })).not.toBe(key);
   expect(keyOf({ steps: 20, sampler_name: 'euler' })).not.toBe(key);
+  expect(keyOf({ sampler_name: 'euler', steps: 20 })).toBe(keyOf({ steps: 20, sampler_name: 'euler' }));
+});
+
+test('a node whose steps are declared by another is the same as long as those are', () => {
+  const keyOf = (steps: number): string | undefined => {
+    const node = planOf(graph({ '1': ['KSampler', { steps: ['2', 0] }], '2': ['PrimitiveInt', { value: steps }] }));
+    return namesOf(node.nodes.get('1')!)[1];
+  };
+  expect(keyOf(20)).toBe(keyOf(20));
+  expect(keyOf(30)).not.toBe(keyOf(20));
+});
+
+test('the numbers that a node’s time may depend on are its own below a million, its steps, and sizes before it', () => {
+  const nodes: Nodes = {
+    '1': ['EmptyLatentImage', { width: 64 }],
+    '2': ['KSampler', { latent_image: ['1', 0], steps: '20', cfg: 7.5, big: 1e6, less: -1, seed: 5, text: 'a' }],
+  };
+  expect(Object.fromEntries(numbersOf(planOf(graph(nodes)).nodes.get('2')!))).toEqual({
+    steps: 20,
+    cfg: 7.5,
+    '@steps': 20,
+    '@width': 64,
+  });
 });
 
 describe('the size of what a node works on', () => {
