@@ -211,7 +211,11 @@ export class ComfyUIJobRunner<Id extends string = string> {
   }
 
   private forgetLater(promptId: string): void {
-    const forget = (): void => void this.kept.keep(promptId, (service) => service.deleteJobState(promptId));
+    const { closed$ } = this;
+    const forget = (): void => {
+      // Closed meanwhile: its client of Redis may be closed too, and the state goes by its own time to live.
+      if (closed$ === this.closed$) void this.kept.keep(promptId, (service) => service.deleteJobState(promptId));
+    };
     if (this.persistence !== undefined) setTimeout(forget, KEPT_MS).unref();
   }
 

@@ -82,6 +82,8 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
     if (!users.hasRoomFor(viewer)) return void socket.disconnect(true);
     users.add(viewer, socket);
     socket.once('disconnect', () => users.remove(viewer, socket));
+    // No limit would count the connection of a client that has left.
+    socket.once('disconnect', () => socket.conn.close());
     forgetRequest(socket);
     serve(socket, parts);
   });

@@ -83,6 +83,18 @@ test('[R16] of who has shown a token, frames that are no messages count too', as
   expect(log.join()).toContain('it sends too much');
 });
 
+test('[R16] who has shown a token and leaves is not connected any longer, where no limit counts it', async () => {
+  const { socket, texts, closed } = await bare();
+  // Engine.io's pings, without an answer to which it would be cut after 45 s.
+  socket.on('message', (bytes: Buffer) => {
+    if (bytes.toString() === '2') socket.send('3');
+  });
+  socket.send(`40${JSON.stringify({ token: await tokenOf({ sub: 'ada' }) })}`);
+  await eventually(() => expect(texts.some((text) => text.startsWith('40'))).toBe(true));
+  socket.send('41');
+  await closed;
+});
+
 test('a page of an origin that ORIGINS does not name leaves a line that says so, one a minute', async () => {
   for (let times = 0; times < 3; times += 1) {
     const socket = client(gateway, await tokenOf({ sub: 'ada' }), { Origin: 'https://app.example.com' });
