@@ -118,6 +118,25 @@ test('[R12] a key stands for the same job where Redis was emptied meanwhile: her
   expect(one.comfy.posted).toHaveLength(1);
 });
 
+test('[R1] [R12] so does the key of a job that had ended by then: it is not run once more', async () => {
+  const [a, b] = [one.instance({ clock: hurriedClock(4) }), one.instance()];
+  const request = {
+    type: 'image_generation',
+    userId: 'ada',
+    workflow: short(),
+    once: { key: 'ada:1', body: 'digest' },
+  };
+  const first = await a.run(short(), request);
+  const end = await first.end;
+  await until(async () => (await one.stored(first.promptId))?.status === 'completed');
+  await flushed();
+  expect(await a.pipeline.submit(request)).toEqual(end);
+  await flushed();
+  await until(async () => (await one.admin.exists('jobstream:reserved:ada:1')) === 1);
+  expect(await b.pipeline.submit(request)).toEqual(end);
+  expect(one.comfy.posted).toHaveLength(1);
+});
+
 test('[R12] a job that may be run again is, though Redis was emptied while it ran', async () => {
   one.holdJobs();
   const a = one.instance({ clock: hurriedClock(4) });
