@@ -47,8 +47,8 @@ export interface RenewalParts {
 
 /**
  * Writes each live job's state again: every `RENEW_MS`, before it expires; and when the store may have lost it, with
- * its caller's key and its workflow, as a job that waits may not change for long. Then it also writes the last ends
- * again, with their keys: one whose key is gone would be run once more.
+ * its caller's key and its workflow, as a job that waits may not change for long. Then it also writes the ends of the
+ * last ten minutes again, with their keys: one whose key is gone would be run once more.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,

@@ -15,11 +15,11 @@ const JUST_NOW_MS = 1_000;
 const LEAP_MS = 600_000;
 
 /**
- * How often the clock moves a bar, ms: once a second; the bar of a run of less than 10 s 20 times in all; the bar of
+ * How often the clock moves a bar, ms: once a second; the bar of a run of less than 20 s 20 times in all; the bar of
  * one of less than 1 s, which no tick might reach, every 25 ms.
  */
 export const barTickMs = { shortest: 25, longest: 1_000 };
-const SHORT_MS = 10_000;
+const SHORT_MS = 20_000;
 const MOVES = 20;
 const tickOf = (totalMs: number): number => {
   if (totalMs < barTickMs.longest) return barTickMs.shortest;

@@ -3,7 +3,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { isNewer, type JobState } from '../../../streams/job/job-state';
 import { steps, twoOutputs } from '../../support/comfyui/workflows';
-import { eventually } from '../../support/until';
+import { PATIENCE_MS, eventually } from '../../support/until';
 import { client, connected, heard, join, refused, statesOf } from '../support/sockets/client';
 import { anotherSocket, gateway, holdAt, letGo, oneSocket, socket } from '../support/sockets/one-socket';
 import { runningGateway } from '../support/running-gateway';
@@ -193,4 +193,24 @@ test('an error of our own while a message waits for its turn breaks that socket,
   expect(await join(lucky, randomUUID())).toMatchObject({ error: { code: 'unknown-job' } });
   lucky.disconnect();
   await ours.close();
+});
+
+const done = { ok: true };
+const badRequest = {
+  ok: false,
+  error: { code: 'bad-request', message: 'Join and leave with the promptId, a string.' },
+};
+
+test.each<[event: string, args: readonly unknown[], answer: object]>([
+  ['job:join', [], badRequest],
+  ['job:join', [null], badRequest],
+  ['job:join', [Buffer.from('id')], badRequest],
+  ['job:leave', [], badRequest],
+  ['job:leave', [{}], badRequest],
+  ['job:leave', ['a job that was never joined'], done],
+  ['jobs:unwatch', [], done],
+  ['jobs:unwatch', ['of no use'], done],
+  ['jobs:watch', [], { ok: true, jobs: [], more: false }],
+])('[R18] who asks for an answer to %s %j gets one', async (event, args, answer) => {
+  expect(await socket.timeout(PATIENCE_MS).emitWithAck(event, ...args)).toEqual(answer);
 });

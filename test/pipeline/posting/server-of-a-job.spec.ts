@@ -1,5 +1,5 @@
 import { UnknownServer } from '../../../pipeline/api';
-import { aShop, ONE, OTHER } from './a-shop';
+import { aShop, ONE, OTHER } from '../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
   describe('the server of a job', () => {

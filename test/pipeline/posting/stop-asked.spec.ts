@@ -1,6 +1,6 @@
 import type { BoardEvent } from '../../../streams/board/board';
 import { aFailure } from '../../streams/job/a-job';
-import { aShop } from './a-shop';
+import { aShop } from '../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
   test('a server that does not answer is asked to stop a job until that has ended, and no longer', () => {

@@ -1,3 +1,5 @@
+import { VirtualTimeScheduler } from 'rxjs';
+import { newestFrames } from '../../../sources/frames/newest-frames';
 import { readingTime } from '../../../sources/frames/reading-time';
 import { bounds } from '../../../streams/bounds';
 
@@ -60,4 +62,24 @@ test('a clock that is set back by an hour makes reading no rarer', () => {
   // 50 ms were spent.
   pressed(after + 1_000);
   expect(pressed(after + 1_000 + 50 / bounds.readingShare)).toBe(true);
+});
+
+test('whether there is time is asked once for all frames that come together', () => {
+  let asked = 0;
+  const { time } = timed();
+  const allows = (): boolean => {
+    asked += 1;
+    return false;
+  };
+  const clock = new VirtualTimeScheduler();
+  const { take, settle } = newestFrames({ read: () => [], tell: () => undefined, clock, time: { ...time, allows } });
+  const frame = Buffer.from('{"type": "progress_state", "data": {"prompt_id": "a", "nodes": {}}}');
+  const takeSome = (): void => {
+    for (let n = 0; n < 100; n += 1) take(frame, 0, frame.length);
+    settle(frame);
+  };
+  takeSome();
+  expect(asked).toBe(1);
+  takeSome();
+  expect(asked).toBe(2);
 });

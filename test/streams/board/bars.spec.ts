@@ -19,17 +19,18 @@ function withSteps(stepMs: number) {
   return { take, told, hurried$: board.hurried$ };
 }
 
-test('the bar of a run of less than ten seconds moves on between two frames, that of a longer one each second', () => {
+test('the bar of a run of less than twenty seconds moves on between two frames, that of a longer one each second', () => {
   const moved = (stepMs: number, afterMs: number): number =>
     withSteps(stepMs).take({ tag: 'moment', at: 4 * stepMs + afterMs }).length;
   expect([moved(50, 5), moved(50, 40)]).toEqual([0, 1]);
   expect([moved(200, 40), moved(200, 150)]).toEqual([0, 1]);
+  expect([moved(1_200, 300), moved(1_200, 950)]).toEqual([0, 1]);
   expect([moved(2_000, 40), moved(2_000, 900)]).toEqual([0, 0]);
   expect([moved(20_000, 50), moved(20_000, 1_000)]).toEqual([0, 0]);
   expect(withSteps(20_000).take({ tag: 'clock', at: 81_000 })).toHaveLength(1);
 });
 
-test('there is no hurry but while a run of less than ten seconds goes on, or bars are left over', () => {
+test('there is no hurry but while a run of less than twenty seconds goes on, or bars are left over', () => {
   const hurries = (stepMs: number): readonly boolean[] => {
     const { take, told, hurried$ } = withSteps(stepMs);
     const seen: boolean[] = [];

@@ -130,6 +130,12 @@ interface Steps {
   readonly listenedTo: number;
 }
 
+/**
+ * If a node's first steps took so much less than guessed, it has not made them: it goes on from an earlier run's state,
+ * as a training may.
+ */
+const RESUMED = 20;
+
 /** The time left of a node that has counted, ms. */
 export function countingLeftMs(
   node: NodeRun,
@@ -164,15 +170,17 @@ function roundMs(
 }
 
 /**
- * The steps to the end of the round. If `max` grows, as many are expected as were made. A node that ended early in
- * earlier runs is expected to end as early, or soon.
+ * The steps to the end of the round. If `max` grows, as many are expected as were made. A node that goes on in the midst
+ * is expected to make the steps that it declares, if those are fewer; one that ended early in earlier runs, to end as
+ * early, or soon.
  */
-function stepsLeft(node: NodeRun, { rounds, trust }: Expected): number {
+function stepsLeft(node: NodeRun, { steps, rounds, trust }: Expected): number {
   const { value, max, grows } = node;
   const toMax = Math.max(0, max - value);
   if (grows === true) return Math.max(toMax, value);
-  if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
   const made = value - skipped(node);
+  if (made < value && made < steps && steps < max) return Math.min(toMax, steps - made);
+  if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
   return Math.min(toMax, Math.max(rounds * max - made, 0.1 * made));
 }
 
@@ -220,6 +228,7 @@ function paceOf(
   // The first step's time includes loading before it, which is not known apart: too long rather than too short, as the
   // bar cannot go back, until the second step comes.
   const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
+  if (node.firstValue > 1 && firstMs < wanted / RESUMED) return wanted;
   if (wanted > 0 && (expected.trust > 0 || (otherMs !== undefined && firstMs < SLOWER * wanted))) return wanted;
   return node.max > 1 ? Math.max(firstMs, waited.ms) : firstMs;
 }

@@ -34,6 +34,8 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     handsOn,
   ],
   [/ultimate ?sd ?upscale|tiled ?(sampl|diffusion|upscale)|sd ?upscale/, { fixedMs: 1_000, stepMs: 400, rounds: 16 }],
+  [/^init\b.*\btrain/, { fixedMs: 30_000 }],
+  [/\btrain\b.*\bsave\b/, { fixedMs: 1_500 }],
   [/\btrain(?!ing ?(set|data))(?! ?data)/, { fixedMs: 5_000, stepMs: 500 }],
   [/training ?dataset|cache ?latents/, { fixedMs: 15_000 }],
   [

@@ -1,4 +1,4 @@
-import { aShop, ONE, OTHER, resubmit } from '../a-shop';
+import { aShop, ONE, OTHER, resubmit } from '../../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
   const retry = { maxAttempts: 9 };

@@ -1,4 +1,4 @@
-import { aShop, ONE, OTHER, resubmit } from '../a-shop';
+import { aShop, ONE, OTHER, resubmit } from '../../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
   describe('a server that stays away', () => {

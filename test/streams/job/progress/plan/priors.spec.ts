@@ -43,6 +43,12 @@ test('a node that nobody knows takes as long for its steps in all, however many 
   expect(guessMs('AcmeThing', { steps: 10 })).toBe(1_000);
 });
 
+test('what prepares a training, or stores it, makes none of its steps', () => {
+  expect(guessMs('InitFluxLoRATraining', { max_train_steps: 3_000 })).toBeLessThan(60_000);
+  expect(guessMs('FluxTrainSave')).toBeLessThan(5_000);
+  expect(guessMs('FluxTrainLoop', { steps: 3_000 })).toBeGreaterThan(600_000);
+});
+
 test('all that a node takes is what comes before and after its steps, its steps, and its further bars', () => {
   const later = [{ steps: 3, ms: 30 }];
   expect(totalMs({ fixedMs: 1, stepMs: 10, steps: 4, rounds: 2, afterMs: 5, later, alone: 1, trust: 0 })).toBe(116);

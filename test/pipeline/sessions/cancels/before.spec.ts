@@ -1,6 +1,6 @@
-import { hurriedClock } from '../../support/pipeline/hurried-clock';
-import { takenUp } from '../../support/pipeline/pipelines';
-import { lasting, onOneRedis, progressed } from '../../support/pipeline/one-redis';
+import { hurriedClock } from '../../../support/pipeline/hurried-clock';
+import { takenUp } from '../../../support/pipeline/pipelines';
+import { lasting, onOneRedis, progressed } from '../../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 

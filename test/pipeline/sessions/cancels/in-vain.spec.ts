@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { askChannel, leaseKey, RELEASED_CHANNEL } from '../../../sinks/redis/leases/redis-leases';
-import { redisStore } from '../../../sinks/redis/redis-store';
-import { isSettled, type JobState } from '../../../streams/job/job-state';
-import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';
-import { hurriedClock } from '../../support/pipeline/hurried-clock';
-import { takenUp } from '../../support/pipeline/pipelines';
-import { until } from '../../support/until';
-import { lasting, onOneRedis, progressed } from '../../support/pipeline/one-redis';
+import { askChannel, leaseKey, RELEASED_CHANNEL } from '../../../../sinks/redis/leases/redis-leases';
+import { redisStore } from '../../../../sinks/redis/redis-store';
+import { isSettled, type JobState } from '../../../../streams/job/job-state';
+import { tcpProxy, type TcpProxy } from '../../../support/network/tcp-proxy';
+import { hurriedClock } from '../../../support/pipeline/hurried-clock';
+import { takenUp } from '../../../support/pipeline/pipelines';
+import { until } from '../../../support/until';
+import { lasting, onOneRedis, progressed } from '../../../support/pipeline/one-redis';
 
 const one = onOneRedis();
 let link: TcpProxy;
