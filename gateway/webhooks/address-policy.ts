@@ -1,6 +1,7 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { isLoopback } from '../admission/loopback';
+import { publicLookup, type LookupAll } from './public-lookup';
 
 /** Where webhooks may go. */
 export interface WebhookPolicy {
@@ -28,17 +29,20 @@ export function objectionToUrl(text: string, policy: WebhookPolicy): string | un
 
 /**
  * A `lookup` for sockets that fails if a name has a private address, so that no name leads into the gateway's network.
+ * Hosts that may be inside are looked up as the system does, with its `/etc/hosts`; all others in the DNS alone.
  */
 export const guardedLookup =
-  (policy: WebhookPolicy, lookup: typeof systemLookup = systemLookup): LookupFunction =>
+  (policy: WebhookPolicy, inDns: LookupAll = publicLookup(), bySystem: LookupAll = systemLookup): LookupFunction =>
   (hostname, options, done) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    const mayBeInside = isTrusted(hostname, policy);
+    const lookup = mayBeInside ? bySystem : inDns;
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) {
         done(error, '', 0);
         return;
       }
       const [first] = addresses;
-      const isFine = isTrusted(hostname, policy) || addresses.every(({ address }) => isPublic(address));
+      const isFine = mayBeInside || addresses.every(({ address }) => isPublic(address));
       if (!isFine || first === undefined) done(new Error('the host leads into a private network'), '', 0);
       else if (options.all === true) done(null, addresses);
       else done(null, first.address, first.family);

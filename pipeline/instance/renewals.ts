@@ -47,7 +47,7 @@ export interface RenewalParts {
 /**
  * Writes each live job's state again: every `RENEW_MS`, before it expires; and when the store may have lost it, with
  * its caller's key and its workflow, as a job that waits may not change for long. Then it also writes the ends of the
- * last 20 s again.
+ * last ten minutes again.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,

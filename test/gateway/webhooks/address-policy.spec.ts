@@ -93,7 +93,7 @@ describe('a name is looked up, and', () => {
     new Promise<unknown>((resolve) => {
       const system = ((_host: string, _options: object, done: (error: null, found: LookupAddress[]) => void) =>
         done(null, addresses)) as never;
-      guardedLookup({ hosts, allowsLoopback: false }, system)('hooks.example', { all }, (error, found) =>
+      guardedLookup({ hosts, allowsLoopback: false }, system, system)('hooks.example', { all }, (error, found) =>
         resolve(error ?? found),
       );
     });

@@ -1,17 +1,21 @@
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import { lastValueFrom } from 'rxjs';
 import { eventually } from '../../support/until';
+import { guardedLookup } from '../../../gateway/webhooks/address-policy';
+import { publicLookup } from '../../../gateway/webhooks/public-lookup';
 import { webhookSender, type WebhookSender } from '../../../gateway/webhooks/sender';
+import { nameServer } from '../support/webhooks/name-server';
 
-let server: Server;
-let sender: WebhookSender;
+let server: Server | undefined;
+let sender: WebhookSender | undefined;
 
 afterEach(async () => {
-  await sender.close();
-  server.closeAllConnections();
-  server.close();
+  await sender?.close();
+  server?.closeAllConnections();
+  server?.close();
 });
 
 /** Sends a message to a receiver that answers like this. */
@@ -20,9 +24,9 @@ async function receiving(answer: RequestListener) {
     request.resume().once('end', () => answer(request, response));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  sender = webhookSender(Buffer.alloc(24), { hosts: [], allowsLoopback: true }, Date.now);
+  const { send } = (sender = webhookSender(Buffer.alloc(24), { hosts: [], allowsLoopback: true }, Date.now));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  return (id: string) => lastValueFrom(sender.send({ id, url, body: '{}' }));
+  return (id: string) => lastValueFrom(send({ id, url, body: '{}' }));
 }
 
 test.each([
@@ -52,4 +56,35 @@ test('the connection of an answer that ends is used again', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(ports.size).toBe(1);
+});
+
+describe('of a name server', () => {
+  const lookedUpAt = (server: string, name: string) =>
+    new Promise<unknown>((resolve) => {
+      guardedLookup({ hosts: [], allowsLoopback: false }, publicLookup([server]))(name, { all: true }, (error, found) =>
+        resolve(error ?? found),
+      );
+    });
+
+  test('[R15] that keeps silent, the lookups hold up no other', async () => {
+    const silent = await nameServer(() => undefined);
+    // Node has two threads for the system's lookups.
+    const names = ['a.example.com', 'b.example.com', 'c.example.com', 'd.example.com'];
+    const all = Promise.all(names.map((name) => lookedUpAt(silent.address, name)));
+    await silent.asked(names.length);
+    expect(isIP((await lookup('localhost')).address)).toBeGreaterThan(0);
+    silent.refuseAll();
+    expect(await all).toEqual(names.map(() => expect.objectContaining({ code: 'ENOTFOUND' }) as unknown));
+    silent.close();
+  });
+
+  test('that names another address each time, each is checked', async () => {
+    const addresses = ['8.8.8.8', '127.0.0.1', '8.8.4.4'];
+    const moving = await nameServer(() => addresses.shift());
+    const looked = () => lookedUpAt(moving.address, 'moving.example.com');
+    expect(await looked()).toEqual([{ address: '8.8.8.8', family: 4 }]);
+    expect(await looked()).toEqual(new Error('the host leads into a private network'));
+    expect(await looked()).toEqual([{ address: '8.8.4.4', family: 4 }]);
+    moving.close();
+  });
 });
