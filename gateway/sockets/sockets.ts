@@ -188,9 +188,9 @@ function serve(socket: Peer, { throttle, inspection$, limits, logger, tell, ...j
   tell({ tag: 'connected', kind: 'socket_io' });
   watching.add(() => tell({ tag: 'disconnected', kind: 'socket_io' }));
   watching.add(expiryOf(viewer).subscribe(() => wire.cut('its token expired', 'token_expired')));
-  watching.add(onExcess(socket.request.socket, throttle.bytesPerSecond(viewer), 1, tooMuch));
   watching.add(() => member.close());
   watching.add(() => forgetAcks(socket));
+  onExcess(socket.request.socket, throttle.bytesPerSecond(viewer), 1, tooMuch);
   onDrained(socket, () => queue.drained());
   socket.once('disconnect', () => watching.unsubscribe());
 }

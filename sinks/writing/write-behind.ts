@@ -29,7 +29,7 @@ export interface WriteBehind {
    */
   maybeStoredMs(promptId: string): number;
   /** The jobs that settled here lately, whose settled states are written again (`confirmMs`). */
-  readonly ends: Pick<Confirmations, 'has' | 'again'>;
+  readonly ends: Pick<Confirmations, 'of' | 'again'>;
   /**
    * Has the job's waiting state written now, and completes when this one, or a newer one, is stored or given up.
    * Completes at once if none waits or the store is unavailable.
@@ -68,8 +68,8 @@ export interface WriteBehindOptions {
   readonly random?: () => number;
   /**
    * A settled state is written a second time after this many ms, since a Redis master that dies takes acknowledged
-   * writes along that its replica does not have. If the state is still there, the write only renews it. 0 by default:
-   * no second write.
+   * writes along that its replica does not have. If the state is still there, the write only renews it. For ten minutes
+   * after that, `ends.again` writes it once more. 0 by default: no write but the first.
    */
   readonly confirmMs?: number;
   /** Called with each state that was refused because a newer owner's is stored (R11). */

@@ -16,7 +16,10 @@ export type Verdict = 'served' | 'refused' | 'flood';
 export interface Throttle {
   /** Judges one message. */
   judge(socketId: string, viewer: Viewer, event: unknown): Promise<Verdict>;
-  /** How many bytes a second the viewer's socket may send before it is cut; Infinity if its messages have no bound. */
+  /**
+   * How many bytes a second the viewer's connection may send before it is cut, for as long as it lasts: who has left may
+   * send on for 30 s, until the handshake that closes it is given up. Infinity if messages have no bound.
+   */
   bytesPerSecond(viewer: Viewer): number;
   /** Counts an answer as one more join per `bounds.bytesPerJoin` (16 KiB), so that later joins may be refused. */
   charge(socketId: string, viewer: Viewer, bytes: number): void;

@@ -28,8 +28,7 @@ export function unknownSockets(proxies: number): UnknownSockets {
   const addresses = new WeakMap<UnknownConnection, string>();
   const counting = new WeakMap<UnknownConnection, () => void>();
 
-  const remove = (connection: UnknownConnection): void => {
-    counting.get(connection)?.();
+  const forget = (connection: UnknownConnection): void => {
     const address = addresses.get(connection);
     if (address === undefined) return;
     const others = unknown.get(address);
@@ -55,8 +54,12 @@ export function unknownSockets(proxies: number): UnknownSockets {
         connects += 1;
         if (connects > bounds.connectsPerSocket) connection.close(true);
       });
-      connection.once('close', () => remove(connection));
+      // Its bytes count on: who is refused may send on for 30 s, until the handshake that closes the connection is given up.
+      connection.once('close', () => forget(connection));
     },
-    remove,
+    remove(connection) {
+      counting.get(connection)?.();
+      forget(connection);
+    },
   };
 }

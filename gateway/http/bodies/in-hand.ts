@@ -1,3 +1,4 @@
+import { Subject, type Observable } from 'rxjs';
 import { Problem } from '../../wire/problem';
 
 /** One body's share of the bytes that an instance may have in hand. */
@@ -7,8 +8,8 @@ export interface Hold {
    * no larger one is being read, which gives way instead.
    */
   readonly take: (bytes: number) => void;
-  /** Rejects with a `busy` `Problem` when this body gives way to a smaller one; never resolves. */
-  readonly gaveWay: Promise<never>;
+  /** Errors with a `busy` `Problem` once this body gives way to a smaller one; never emits or completes. */
+  readonly gaveWay$: Observable<never>;
   /** Call it when the body is read: then it gives way no more. */
   readonly keep: () => void;
   readonly release: () => void;
@@ -36,11 +37,8 @@ export function bytesInHand(mostBytes: number): () => Hold {
 
   return () => {
     let gave: Problem | undefined;
-    let reject: (problem: Problem) => void = () => undefined;
-    const gaveWay = new Promise<never>((_resolve, rejecting) => (reject = rejecting));
-    // Nobody may be waiting for it when it rejects.
-    gaveWay.catch(() => undefined);
-    const own: Share = { bytes: 0, giveWay: (problem) => reject((gave = problem)) };
+    const gaveWay$ = new Subject<never>();
+    const own: Share = { bytes: 0, giveWay: (problem) => gaveWay$.error((gave = problem)) };
     reading.add(own);
     return {
       take: (bytes) => {
@@ -54,7 +52,7 @@ export function bytesInHand(mostBytes: number): () => Hold {
         held += bytes;
         own.bytes += bytes;
       },
-      gaveWay,
+      gaveWay$,
       keep: () => void reading.delete(own),
       release: () => release(own),
     };

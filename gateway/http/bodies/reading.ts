@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { firstValueFrom, from, throwError, timeout } from 'rxjs';
+import { NEVER, firstValueFrom, merge, throwError, timeout, type Observable } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import { Problem } from '../../wire/problem';
 
@@ -10,8 +10,10 @@ export interface Reading {
   readonly mostBytes: number;
   /** Counts bytes of the sender's. Rejects if the sender may send no more for now. */
   readonly weigh: (bytes: number) => Promise<void>;
-  /** Ends the reading when it rejects; never, if absent. */
-  readonly until?: Promise<never>;
+  /**
+   * Ends the reading when it errors. No promise: raced with each chunk, one that does not settle would keep them all.
+   */
+  readonly until$?: Observable<never>;
   /** How long the sender may be silent, ms; `bounds.uploadStallMs` if absent. */
   readonly stallMs?: number;
 }
@@ -40,7 +42,7 @@ export async function allOf(request: IncomingMessage, reading: Reading): Promise
  * arrives.
  */
 export async function* chunksOf(request: IncomingMessage, reading: Reading): AsyncGenerator<Buffer> {
-  const { mostBytes, weigh, until, stallMs = bounds.uploadStallMs } = reading;
+  const { mostBytes, weigh, until$ = NEVER, stallMs = bounds.uploadStallMs } = reading;
   const isTooSlow = pace(2 * stallMs);
   let iterator: AsyncIterableIterator<Buffer> | undefined;
   try {
@@ -49,7 +51,7 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
     let bytes = 0;
     for (;;) {
       const askedAt = performance.now();
-      const next = await inTime(iterator.next(), stallMs, until);
+      const next = await inTime(iterator.next(), stallMs, until$);
       if (next.done === true) return;
       bytes += next.value.length;
       if (bytes > mostBytes) throw tooLarge(mostBytes);
@@ -65,10 +67,8 @@ export async function* chunksOf(request: IncomingMessage, reading: Reading): Asy
   }
 }
 
-const inTime = <T>(next: Promise<T>, ms: number, until: Promise<never> | undefined): Promise<T> => {
-  const first = until === undefined ? next : Promise.race([next, until]);
-  return firstValueFrom(from(first).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
-};
+const inTime = <T>(next: Promise<T>, ms: number, until$: Observable<never>): Promise<T> =>
+  firstValueFrom(merge(next, until$).pipe(timeout({ first: ms, with: () => throwError(() => tooSlow()) })));
 
 /**
  * Tells whether a sender has averaged less than `bounds.uploadBytesPerSecond` whenever `ms` have been waited for it. Each

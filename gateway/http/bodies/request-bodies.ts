@@ -39,7 +39,7 @@ export function requestBodies(mostBytes: number, weigh: Admission['weigh'], inTu
           await weigh(viewer, count);
         };
         try {
-          const chunks = await allOf(request, { mostBytes, weigh: weighed, until: hold.gaveWay });
+          const chunks = await allOf(request, { mostBytes, weigh: weighed, until$: hold.gaveWay$ });
           hold.keep();
           return await check({
             kind,

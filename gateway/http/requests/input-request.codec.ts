@@ -5,6 +5,7 @@ import { checked, optional, type FieldError, type Given } from '../../wire/descr
 import { mediaExtensions } from '../bodies/media-type';
 import { isWithin } from '../../../streams/workflow/shown-text';
 import { decodedFields } from './fields/decoded-fields.codec';
+import { givenOnce } from './fields/given-once.codec';
 
 /** One name of a file or folder: no path, no leading dot, no character that a file system or ComfyUI interprets. */
 const NAME = "[\\p{L}\\p{N}_][\\p{L}\\p{M}\\p{N} _.()+,'=@~#-]*";
@@ -58,16 +59,6 @@ const Overwrite = checked(
   },
 );
 
-const GivenOnce = (limit: number, description: string) =>
-  checked(
-    'GivenOnce',
-    (value) =>
-      typeof value === 'string' && value !== '' && isWithin(limit, value)
-        ? E.right(value)
-        : E.left(`must be given once, with 1 to ${limit} characters`),
-    { type: 'string', minLength: 1, maxLength: limit, description },
-  );
-
 const MaskOf = checked(
   'MaskOf',
   (value) => {
@@ -85,8 +76,8 @@ export const InputQuery = t.type({
   subfolder: optional(Subfolder),
   overwrite: optional(Overwrite),
   maskOf: optional(MaskOf),
-  server: optional(GivenOnce(bounds.serverLength, 'Which ComfyUI; the job must then be submitted with the same.')),
-  type: optional(GivenOnce(bounds.typeLength, 'Of the job that will read it, where no server is named.')),
+  server: optional(givenOnce(bounds.serverLength, 'Which ComfyUI; the job must then be submitted with the same.')),
+  type: optional(givenOnce(bounds.typeLength, 'Of the job that will read it, where no server is named.')),
 });
 export type InputQuery = Given<t.TypeOf<typeof InputQuery>>;
 

@@ -3,9 +3,9 @@ import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import { isCursor, STANDINGS, type JobQuery } from '../../../sinks/listing/job-page';
 import type { JobStanding } from '../../../streams/job/job-state';
-import { isWithin } from '../../../streams/workflow/shown-text';
 import { checked, optional, type FieldError } from '../../wire/described.codec';
 import { decodedFields } from './fields/decoded-fields.codec';
+import { givenOnce } from './fields/given-once.codec';
 
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
@@ -40,15 +40,7 @@ const Limit = checked(
   { type: 'integer', minimum: 1, maximum: MOST, default: DEFAULT_LIMIT },
 );
 
-const LONGEST = 500;
-const GivenOnce = checked(
-  'GivenOnce',
-  (value) =>
-    typeof value === 'string' && value !== '' && isWithin(LONGEST, value)
-      ? E.right(value)
-      : E.left(`must be given once, with 1 to ${LONGEST} characters`),
-  { type: 'string', minLength: 1, maxLength: LONGEST },
-);
+const GivenOnce = givenOnce(500);
 
 const Cursor = checked(
   'Cursor',

@@ -115,7 +115,9 @@ function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], spaceMs: 
     const { expected } = node;
     if (node.paceMs === 0 || expected.trust > 0 || planned?.prior.isApart === true) continue;
     const projected =
-      at - node.startedAt + countingLeftMs(node, expectedOfPhase(node), 1, at, { spaceMs, listenedTo: at });
+      at -
+      node.startedAt +
+      countingLeftMs(node, expectedOfPhase(node), 1, at, { spaceMs, declared: planned?.steps, listenedTo: at });
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import { io } from 'socket.io-client';
@@ -68,10 +69,10 @@ test.each([
   // Cut, not closed after 10 s as one that says nothing is.
   expect(await closed).toEqual([1006, expect.anything()]);
 });
+const turn = () => new Promise<false>((resolve) => setImmediate(resolve, false));
 /** Sends on, and leaves the other end time to read. */
 async function sendingUntil(closed: Promise<unknown>, send: () => void): Promise<void> {
   const ended = closed.then(() => true);
-  const turn = () => new Promise<false>((resolve) => setImmediate(resolve, false));
   while (!(await Promise.race([ended, turn()]))) for (let n = 0; n < 1_000; n += 1) send();
 }
 
@@ -94,6 +95,49 @@ test('[R16] who has shown a token and leaves is not connected any longer, where 
   socket.send('41');
   await closed;
 });
+
+/** A connection whose other end does not answer when it is to close. */
+async function stubborn() {
+  const { hostname, port } = new URL(gateway.url);
+  const connection = connect(Number(port), hostname).on('error', ignored);
+  let heard = '';
+  connection.setEncoding('latin1').on('data', (text: string) => (heard += text));
+  const key = Buffer.alloc(16).toString('base64');
+  const head = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}`;
+  connection.write(`GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n${head}\r\n\r\n`);
+  const hears = (what: RegExp): Promise<void> => eventually(() => expect(heard).toMatch(what));
+  await hears(/0\{"sid"/);
+  return { connection, hears, says: (text: string) => connection.write(masked(text)) };
+}
+/** A frame of text; the mask is zero. */
+const masked = (text: string): Buffer => {
+  const length = text.length < 126 ? [0x80 | text.length] : [0xfe, text.length >> 8, text.length & 0xff];
+  return Buffer.concat([Buffer.from([0x81, ...length, 0, 0, 0, 0]), Buffer.from(text)]);
+};
+const CLOSE = /\x88[\x00\x02]/;
+
+test.each(['is refused', 'leaves'])(
+  '[R16] who %s, and does not let the connection be closed, is not listened to for long',
+  async (how) => {
+    const { connection, hears, says } = await stubborn();
+    if (how === 'leaves') {
+      says(`40${JSON.stringify({ token: await tokenOf({ sub: 'ada' }) })}`);
+      await hears(/40\{"sid"/);
+      says('41');
+    } else says('40');
+    await hears(CLOSE);
+    const block = Buffer.concat(Array.from({ length: 1_000 }, () => masked('3')));
+    const closed = new Promise<true>((resolve) => connection.once('close', () => resolve(true)));
+    let sent = 0;
+    while (!(await Promise.race([closed, turn()]))) {
+      if (connection.writableNeedDrain) continue;
+      connection.write(block);
+      sent += block.length;
+    }
+    // In the 30 s after which the server broke such a connection it took over 300 MB.
+    expect(sent).toBeLessThan(16 << 20);
+  },
+);
 
 test('a page of an origin that ORIGINS does not name leaves a line that says so, one a minute', async () => {
   for (let times = 0; times < 3; times += 1) {

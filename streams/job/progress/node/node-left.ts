@@ -42,7 +42,9 @@ export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, c
     const otherMs = otherPace(run, id, node);
     const spaceMs = spaceOf(run);
     const { unheardSince = at } = run;
-    const ms = bounded(countingLeftMs(node, expected, factor, at, { otherMs, spaceMs, listenedTo: unheardSince }));
+    const declared = planNodeOf(run, id, node)?.steps;
+    const known = { otherMs, spaceMs, declared, listenedTo: unheardSince };
+    const ms = bounded(countingLeftMs(node, expected, factor, at, known));
     const paceMs = paceOf(node, expected, factor, otherMs);
     const newsMs = Math.min(ms, nextStepMs(node, spaceMs, paceMs, at - node.steppedAt));
     const share = node.paceMs > 0 ? 1 : sureShare(expected.trust);
@@ -126,6 +128,8 @@ interface Steps {
   readonly otherMs?: number | undefined;
   /** The least time between two steps that are told, ms. */
   readonly spaceMs: number;
+  /** The steps that it declares. */
+  readonly declared?: number | undefined;
   /** Until when its frames could come; earlier than now while the socket is away. */
   readonly listenedTo: number;
 }
@@ -142,9 +146,9 @@ export function countingLeftMs(
   expected: Expected,
   factor: number,
   at: number,
-  { otherMs, spaceMs, listenedTo }: Steps,
+  { otherMs, spaceMs, declared, listenedTo }: Steps,
 ): number {
-  const steps = stepsLeft(node, expected);
+  const steps = stepsLeft(node, expected, declared);
   const since = at - node.steppedAt;
   const waited = { ms: Math.max(0, listenedTo - Math.max(node.steppedAt, node.heardFrom ?? 0)), spaceMs };
   const paceMs = paceOf(node, expected, factor, otherMs, waited);
@@ -174,12 +178,12 @@ function roundMs(
  * is expected to make the steps that it declares, if those are fewer; one that ended early in earlier runs, to end as
  * early, or soon.
  */
-function stepsLeft(node: NodeRun, { steps, rounds, trust }: Expected): number {
+function stepsLeft(node: NodeRun, { rounds, trust }: Expected, declared = Infinity): number {
   const { value, max, grows } = node;
   const toMax = Math.max(0, max - value);
   if (grows === true) return Math.max(toMax, value);
   const made = value - skipped(node);
-  if (made < value && made < steps && steps < max) return Math.min(toMax, steps - made);
+  if (made < value && made < declared && declared < max) return Math.min(toMax, declared - made);
   if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
   return Math.min(toMax, Math.max(rounds * max - made, 0.1 * made));
 }

@@ -43,8 +43,8 @@ const byClass: readonly (readonly [RegExp, Prior])[] = [
     { fixedMs: 5_000, stepMs: 5_000 },
   ],
   // A detailer makes a round for each face that it finds.
-  [/detailer/, { fixedMs: 1_500, stepMs: 900, rounds: 2 }],
-  [/(?<!up)sampler|\bsampl(e|ing)$|inpaint.*generate/, { fixedMs: 1_500, stepMs: 900 }],
+  [/detailer/, { fixedMs: 1_500, stepMs: 600, rounds: 2 }],
+  [/(?<!up)sampler|\bsampl(e|ing)$|inpaint.*generate/, { fixedMs: 1_500, stepMs: 600 }],
   [/vae ?loader|lora ?loader|upscale ?model ?loader|clip ?vision ?loader|embedding/, { fixedMs: 600 }],
   [/^load ?(image|mask|audio|video)\b/, { fixedMs: 40 }],
   [/download/, { fixedMs: 3_500, isApart: true }],
@@ -84,9 +84,9 @@ const isLight = /^(?!.*\bvideo).*(latent|image|mask|conditioning)/;
 
 /** How many times longer a step takes with a model, by the name of its loader or its file. */
 const byModel: readonly (readonly [RegExp, number])[] = [
-  [/wan|hunyuan|ltx|cogvideo|mochi|animatediff|svd|video/i, 2.5],
-  [/flux|qwen|hidream|chroma|sd3|auraflow|z.?image/i, 2],
-  [/unet ?loader|diffusion ?model/i, 1.8],
+  [/wan|hunyuan|ltx|cogvideo|mochi|animatediff|svd|video/i, 3.75],
+  [/flux|qwen|hidream|chroma|sd3|auraflow|z.?image/i, 3],
+  [/unet ?loader|diffusion ?model/i, 2.7],
 ];
 
 export const heftOf = (name: string): number => byModel.find(([pattern]) => pattern.test(name))?.[1] ?? 1;

@@ -1,3 +1,4 @@
+import { firstValueFrom } from 'rxjs';
 import { bytesInHand } from '../../../../gateway/http/bodies/in-hand';
 
 const busy = expect.objectContaining({ kind: 'busy', headers: { 'Retry-After': '2' } }) as Error;
@@ -30,7 +31,7 @@ test('[R16] the largest that is being read gives way to a smaller one, which no 
   large.take(40);
   larger.take(60);
   small.take(10);
-  await expect(larger.gaveWay).rejects.toEqual(busy);
+  await expect(firstValueFrom(larger.gaveWay$)).rejects.toEqual(busy);
   expect(() => larger.take(1)).toThrow(busy);
   larger.release();
   // 50 are held: what gave way has made room once.

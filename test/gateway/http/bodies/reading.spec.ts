@@ -1,13 +1,18 @@
 import { once } from 'node:events';
 import { createServer, request as sendTo, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { allOf, type Reading } from '../../../../gateway/http/bodies/reading';
+import { Subject, throwError } from 'rxjs';
+import { allOf, chunksOf, type Reading } from '../../../../gateway/http/bodies/reading';
 import { Problem } from '../../../../gateway/wire/problem';
 
 let server: Server;
 let reading: Partial<Reading> = {};
 let outcome: Promise<string> = Promise.resolve('');
+let take: (request: IncomingMessage) => Promise<string>;
 
 const MOST = 100_000;
 const told = (request: IncomingMessage): Promise<string> =>
@@ -18,7 +23,7 @@ const told = (request: IncomingMessage): Promise<string> =>
 
 beforeAll(async () => {
   server = createServer((request, response) => {
-    outcome = told(request);
+    outcome = take(request);
     void outcome.then((text) => response.end(text));
   });
   server.listen(0, '127.0.0.1');
@@ -29,7 +34,10 @@ afterAll(async () => {
   server.close();
   await once(server, 'close');
 });
-beforeEach(() => (reading = {}));
+beforeEach(() => {
+  reading = {};
+  take = told;
+});
 
 const sending = (headers: Readonly<Record<string, string | number>> = {}): ClientRequest =>
   sendTo({ port: (server.address() as AddressInfo).port, method: 'POST', headers }).on('error', () => undefined);
@@ -95,11 +103,27 @@ test('[R16] a sender who drips the end of a body is cut, whatever came at once b
 });
 
 test('a body that is given up is read no further, though nothing comes', async () => {
-  reading = { until: Promise.reject(new Problem('busy')) };
+  reading = { until$: throwError(() => new Problem('busy')) };
   const sent = sending({ 'Content-Length': 100 });
   sent.write('x');
   expect(await answerTo(sent)).toBe('busy');
   sent.destroy();
+});
+
+test('pieces that were read are kept by nobody, though the body may still be given up', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const gaveWay$ = new Subject<never>();
+  take = async (request) => {
+    const pieces: WeakRef<Buffer>[] = [];
+    const how = { mostBytes: 1 << 20, weigh: () => Promise.resolve(), until$: gaveWay$ };
+    for await (const piece of chunksOf(request, how)) pieces.push(new WeakRef(piece));
+    await setImmediate();
+    collect();
+    return `${pieces.length > 8} ${pieces.filter((piece) => piece.deref() !== undefined).length < 4}`;
+  };
+  expect(await answered(Buffer.alloc(1 << 20))).toBe('true true');
+  expect(gaveWay$.observed).toBe(false);
 });
 
 test.each([

@@ -127,7 +127,7 @@ test('what is read from the store after each run tells the same of other numbers
   }
   const other = planOf(graph(numbered(4))).nodes.get('3')!;
   const [before, after] = [kept, read].map((known) => known.durationsOn(ONE)(other, true).stepMs);
-  expect(after! / before!).toBeCloseTo(1, 1);
+  expect(Math.abs(after! / before! - 1)).toBeLessThan(0.1);
 });
 
 test('what saves a picture takes as long whatever model made it', () => {
