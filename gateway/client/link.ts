@@ -101,7 +101,7 @@ class ReconnectingSocket {
 
   open(): void {
     // Acknowledge every state, also of jobs that nobody listens to any more: else the gateway sends ends again.
-    this.#socket.on('job:state', (_job, seen) => seen?.());
+    this.#socket.on('job:state', (_job, seen) => typeof seen === 'function' && seen());
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('disconnect', () => this.#disconnected());
     this.#socket.on('connect_error', (error) => this.#refused(error));

@@ -23,7 +23,8 @@ import { neverBackward } from '../../../streams/operators/never-backward';
 import { remember } from '../../../streams/maps/remember';
 import type { LiveJobs } from '../../wire/protocol';
 import type { PublicJob } from '../../wire/public-job';
-import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
+import { ANSWER_MS, noAnswer, overEach, patiently } from './asking';
+import { isJob, liveIn } from './checked';
 import { JobstreamError } from '../jobstream-error';
 import type { Link } from '../link';
 import type { Room } from './room';
@@ -126,7 +127,9 @@ function missed(
 /** Asks for the list at once, and 5 s after `again$`. Emits lists and changes. */
 const watched = (link: Link, again$: Observable<void>): Observable<News> =>
   new Observable((out) => {
-    const change = (job: PublicJob): void => out.next({ tag: 'change', job });
+    const change = (job: PublicJob): void => {
+      if (isJob(job)) out.next({ tag: 'change', job });
+    };
     link.on('job:state', change);
     let waiting: ReturnType<typeof setTimeout> | undefined;
     const askIn = (ms: number): void => void (waiting ??= setTimeout(ask, ms));
@@ -136,11 +139,14 @@ const watched = (link: Link, again$: Observable<void>): Observable<News> =>
       waiting = undefined;
       link.timeout(ANSWER_MS).emit('jobs:watch', (failure: Error | null, reply) => {
         if (out.closed) return;
-        if (failure) out.error(noAnswer(failure));
-        else if (reply.ok) {
-          out.next({ tag: 'live', live: reply });
-          if (reply.partial) askLater();
-        } else out.error(refusalOf(reply));
+        try {
+          if (failure) throw noAnswer(failure);
+          const live = liveIn(reply);
+          out.next({ tag: 'live', live });
+          if (live.partial) askLater();
+        } catch (error) {
+          out.error(error);
+        }
       });
     };
     link.on('jobs:partial', askSoon);

@@ -20,7 +20,8 @@ import { isSettled } from '../../../streams/job/job-state';
 import { neverBackward } from '../../../streams/operators/never-backward';
 import type { PreviewHead, ServerEvents } from '../../wire/protocol';
 import type { PublicJob } from '../../wire/public-job';
-import { ANSWER_MS, noAnswer, overEach, patiently, refusalOf } from './asking';
+import { ANSWER_MS, noAnswer, overEach, patiently } from './asking';
+import { bytesOf, isJob, jobIn } from './checked';
 import { JobstreamError } from '../jobstream-error';
 import type { Link } from '../link';
 
@@ -128,20 +129,24 @@ const joined = (link: Link, promptId: string): Observable<News> =>
     /** Whether the job settled or the join was refused: then there is no room to leave. */
     let over = false;
     const state = (job: PublicJob): void => {
-      if (job.promptId !== promptId) return;
+      if (!isJob(job) || job.promptId !== promptId) return;
       over = isSettled(job);
       out.next({ tag: 'state', job });
     };
     const preview: ServerEvents['job:preview'] = (head, image) => {
-      if (head.promptId === promptId) out.next({ tag: 'preview', preview: { ...head, image: bytesOf(image) } });
+      const bytes = bytesOf(head, image, promptId);
+      if (bytes) out.next({ tag: 'preview', preview: { ...head, image: bytes } });
     };
     link.on('job:state', state);
     link.on('job:preview', preview);
     link.timeout(ANSWER_MS).emit('job:join', promptId, (failure: Error | null, reply) => {
-      over ||= failure === null && !reply.ok;
-      if (failure) out.error(noAnswer(failure));
-      else if (reply.ok) state(reply.job);
-      else out.error(refusalOf(reply));
+      try {
+        if (failure) throw noAnswer(failure);
+        state(jobIn(reply));
+      } catch (error) {
+        over ||= failure === null;
+        out.error(error);
+      }
     });
     return () => {
       link.off('job:state', state);
@@ -149,7 +154,3 @@ const joined = (link: Link, promptId: string): Observable<News> =>
       if (link.connected && !over) link.emit('job:leave', promptId);
     };
   });
-
-/** Browsers get an `ArrayBuffer`, despite the type, and Node a `Buffer`; neither is a view of shared memory. */
-const bytesOf = (image: Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffer> =>
-  image instanceof ArrayBuffer ? new Uint8Array(image) : (image as Uint8Array<ArrayBuffer>);

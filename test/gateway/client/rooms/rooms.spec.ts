@@ -1,3 +1,4 @@
+import type { Server } from 'socket.io';
 import { firstValueFrom, retry, toArray } from 'rxjs';
 import { JobstreamError, type Preview } from '../../../../gateway/client';
 import type { RefusalCode, Reply } from '../../../../gateway/wire/protocol';
@@ -49,6 +50,27 @@ test('two watchers and a preview share one stay in the room, which the last one 
   images.leave();
   await eventually(() => expect(asked).toEqual(['job:join a', 'job:leave a']));
   expect(io.engine.clientsCount).toBe(1);
+});
+
+test('[R9] what is no answer is asked again, what is no state or preview is dropped, and none of it is thrown', async () => {
+  const uncaught: unknown[] = [];
+  const caught = (error: unknown): number => uncaught.push(error);
+  process.on('uncaughtException', caught);
+  const senseless = [null, 1, {}, { ok: true, job: null }, { ok: false, error: null }] as unknown as Reply[];
+  for (const answer of senseless) {
+    joins = [answer, { ok: true, job: state('a', 1) }];
+    const [watched, images] = [seen(client.watchJob('a')), seen(client.previews('a'))];
+    await eventually(() => expect(seqs(watched)).toEqual(['a1']));
+    for (const odd of [null, 7, { promptId: 'a' }, { ...state('a', 2), progress: 'x' }]) {
+      (io as Server).emit('job:state', odd, 7);
+      (io as Server).emit('job:preview', odd, odd);
+    }
+    io.emit('job:state', end('a', 3));
+    await eventually(() => expect([seqs(watched), images.completed]).toEqual([['a1', 'a3'], true]));
+    expect(images.values).toEqual([]);
+  }
+  process.off('uncaughtException', caught);
+  expect(uncaught).toEqual([]);
 });
 
 test('what is no newer is not shown, nor is a lower progress, and the settled state is the last', async () => {
