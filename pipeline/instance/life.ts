@@ -59,7 +59,7 @@ export interface LifeParts extends EndParts {
   readonly pictures: Pictures;
   readonly durations: LearnedDurations;
   readonly curves: KeptCurves;
-  readonly keys: Pick<RememberedKeys, 'renewed' | 'forget'>;
+  readonly keys: Pick<RememberedKeys, 'renewed' | 'ended' | 'end' | 'forget'>;
   readonly writer: WriteBehind;
   readonly store: JobStore;
   readonly closeStore: () => Observable<unknown>;
@@ -155,7 +155,7 @@ function carryOut(change: Change, parts: LifeParts, call$: Subject<Observable<Bo
       local.states.tell(change.state.promptId, change.state);
       if (isSettled(change.state)) {
         local.previews.release(change.state.promptId);
-        keys.forget(change.state.promptId);
+        keys.end(change.state.promptId);
       } else writer.put(change.state);
       store.announce(change.state);
       curves.take(change.state);

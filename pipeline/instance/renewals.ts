@@ -1,5 +1,6 @@
 import {
   auditTime,
+  concat,
   defer,
   filter,
   from,
@@ -38,8 +39,8 @@ const KEYS_AT_ONCE = 64;
 
 export interface RenewalParts {
   readonly board: Pick<BoardView, 'job' | 'jobs'>;
-  readonly writer: Pick<WriteBehind, 'renew' | 'rescue' | 'ends'>;
-  readonly keys: Pick<RememberedKeys, 'renewed'>;
+  readonly writer: Pick<WriteBehind, 'renew' | 'rescue'> & { readonly ends: Pick<WriteBehind['ends'], 'again'> };
+  readonly keys: Pick<RememberedKeys, 'renewed' | 'ended'>;
   readonly store: Pick<JobStore, 'mayHaveLost$'>;
   readonly stop$: Observable<unknown>;
 }
@@ -47,7 +48,7 @@ export interface RenewalParts {
 /**
  * Writes each live job's state again: every `RENEW_MS`, before it expires; and when the store may have lost it, with
  * its caller's key and its workflow, as a job that waits may not change for long. Then it also writes the ends of the
- * last ten minutes again.
+ * last ten minutes again, with their keys: one whose key is gone would be run once more.
  */
 export function renewals(
   { board, writer, keys, store, stop$ }: RenewalParts,
@@ -58,10 +59,10 @@ export function renewals(
     filter((state) => state !== undefined),
   );
   const renewed$ = live$.pipe(tap((state) => writer.renew(state)));
-  const rescued$ = live$.pipe(
-    tap((state) => writer.rescue(state)),
-    mergeMap((state) => keys.renewed(state), KEYS_AT_ONCE),
-  );
+  const rescued$ = concat(
+    live$.pipe(tap((state) => writer.rescue(state))),
+    defer(() => keys.ended()),
+  ).pipe(mergeMap((state) => keys.renewed(state), KEYS_AT_ONCE));
   return merge(
     interval(RENEW_MS, clock).pipe(mergeMap(() => renewed$)),
     store.mayHaveLost$.pipe(

@@ -47,8 +47,8 @@ export interface Holding extends SessionKey {
 
 export type HoldingEvent =
   | { readonly tag: 'held'; readonly holdings: readonly Holding[] }
-  /** Another instance holds it. */
-  | { readonly tag: 'lost'; readonly holding: Holding };
+  /** Another instance holds it. `heldMsAgo`: since the lease was last extended here, ms. */
+  | { readonly tag: 'lost'; readonly holding: Holding; readonly heldMsAgo: number };
 
 export interface HoldingPolicy {
   readonly renewMs: number;
@@ -141,7 +141,7 @@ export function holding(
     tap((outcome) => outcome$.next(outcome)),
     filter((outcome) => outcome === 'taken'),
     take(1),
-    map((): HoldingEvent => ({ tag: 'lost', holding: held })),
+    map((): HoldingEvent => ({ tag: 'lost', holding: held, heldMsAgo: clock.now() - (heldSince ?? 0) })),
   );
   const isTried = outcome$.pipe(filter((outcome) => outcome !== 'taken'));
   return { holding: held, tried$: isTried.pipe(take(1), ignoreElements()), lost$ };

@@ -26,7 +26,7 @@ import type { Demand } from '../demand';
 import type { Env } from '../env';
 import { defaultHoldingPolicy, inheriting, type Holding, type HoldingEvent, type HoldingPolicy } from './lease-keeper';
 import { OwnSessions } from './own-sessions';
-import { RecoveredJobs } from './recovered-jobs';
+import { lettingGo, RecoveredJobs } from './recovered-jobs';
 import { recovery } from './recovery';
 import type { SessionParts, Sessions } from './sessions';
 import type { Session } from '../../streams/changes/job-changes';
@@ -170,7 +170,9 @@ class LeasedSessions implements Sessions {
       map(({ holdings }) => holdings.filter(({ inherited }) => inherited).map(({ clientId }) => clientId)),
       filter((clientIds) => clientIds.length > 0),
     );
-    const lost$ = this.#lost$.pipe(mergeMap(({ holding: { clientId } }) => board.ofSession(clientId)));
+    const lost$ = this.#lost$.pipe(
+      mergeMap(({ holding, heldMsAgo }) => lettingGo(board.ofSession(holding.clientId), heldMsAgo, this.#parts)),
+    );
     return merge(
       // At the start, for jobs of no session that any instance holds.
       first$.pipe(concatMap(() => concat(this.ready(), takeUpAll$))),
@@ -179,7 +181,7 @@ class LeasedSessions implements Sessions {
       // An instance that was cut off from the store may have posted jobs under a session that is held here. It stores
       // them before it gives its sessions back.
       store.leases.released$.pipe(exhaustMap(() => takeUpAll$)),
-      lost$.pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId }))),
+      lost$,
       this.#requests(),
       this.#evictions(),
       this.#forgotten(),
@@ -239,9 +241,8 @@ class LeasedSessions implements Sessions {
 
   #isIdle({ clientId, inherited }: Holding): boolean {
     const { transit, board } = this.#parts;
-    return (
-      (!inherited || this.#recovered.isLoaded(clientId)) && transit.isEmpty() && board.countOfSession(clientId) === 0
-    );
+    const isLoaded = !inherited || this.#recovered.isLoaded(clientId);
+    return isLoaded && transit.isEmpty() && board.countOfSession(clientId) === 0;
   }
 }
 

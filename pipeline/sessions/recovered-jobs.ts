@@ -1,4 +1,18 @@
-import { ReplaySubject, mergeMap, tap, type Observable } from 'rxjs';
+import {
+  ReplaySubject,
+  catchError,
+  concat,
+  filter,
+  from,
+  ignoreElements,
+  map,
+  mergeMap,
+  of,
+  tap,
+  type Observable,
+} from 'rxjs';
+import type { JobStore } from '../../sinks/job-store';
+import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { JobState } from '../../streams/job/job-state';
 import type { Demand, StoredJob } from '../demand';
 import { takingOver } from '../telemetry/taking-over';
@@ -7,6 +21,13 @@ import type { Recovery } from './recovery';
 
 /** How many batches of recovered jobs a late subscriber gets. */
 const BATCHES = 16;
+/**
+ * For how long after a lease was last held a job of it that the store lacks was lost by the store, ms: its state would
+ * live for two hours, and its end for two more.
+ */
+const SURELY_LOST_MS = 3_600_000;
+/** States of jobs let go that are looked for at a time. */
+const LOOKS = 64;
 
 /** Takes up stored jobs, and notes the sessions whose stored jobs have all been loaded. */
 export class RecoveredJobs {
@@ -56,4 +77,28 @@ export class RecoveredJobs {
       mergeMap((jobs) => jobs.map((job): Demand => ({ tag: 'takeUp', job }))),
     );
   }
+}
+
+/**
+ * Lets jobs go whose session another instance took, `heldMsAgo` after it was last held here. Those that it has not
+ * claimed are written again, with their workflows: a failover loses leases and states together, and nobody else has them.
+ */
+export function lettingGo(
+  jobs: readonly { readonly state: JobState }[],
+  heldMsAgo: number,
+  { store, writer }: { readonly store: Pick<JobStore, 'get'>; readonly writer: Pick<WriteBehind, 'rescue'> },
+): Observable<Demand> {
+  const demand$ = from(jobs).pipe(map(({ state: { promptId } }): Demand => ({ tag: 'letGo', promptId })));
+  if (heldMsAgo < 0 || heldMsAgo > SURELY_LOST_MS) return demand$;
+  const rescued$ = from(jobs).pipe(
+    mergeMap(({ state }) => {
+      const stored$ = store.get(state.promptId).pipe(catchError(() => of(undefined)));
+      return stored$.pipe(
+        filter((stored) => stored === undefined || stored.epoch <= state.epoch),
+        tap(() => writer.rescue(state)),
+      );
+    }, LOOKS),
+    ignoreElements(),
+  );
+  return concat(demand$, rescued$);
 }

@@ -108,7 +108,7 @@ class StoreRecovery implements Recovery {
   #isHere(promptId: string): boolean {
     const { board, transit, writer } = this.#parts;
     if (board.job(promptId) !== undefined || transit.has(promptId)) return true;
-    return writer.waiting(promptId) !== undefined || writer.ends.has(promptId);
+    return writer.waiting(promptId) !== undefined || writer.ends.of(promptId) !== undefined;
   }
 
   /** Of a server that is not served here, only once its session is held: nobody else served that for an hour. */

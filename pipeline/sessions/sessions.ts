@@ -14,7 +14,7 @@ export interface SessionParts {
     readonly session: (clientId: string) => Session;
   }[];
   readonly store: JobStore;
-  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends'>;
+  readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends' | 'rescue'>;
   readonly board: BoardView;
   readonly transit: Transit;
   /** The states of a job here, from now on. */

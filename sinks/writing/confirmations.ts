@@ -11,8 +11,8 @@ export interface Confirmations {
   readonly later: (state: JobState) => void;
   /** Call when a state was refused as stale. Returns whether that was a further write of one that was stored before. */
   readonly refused: (state: JobState) => boolean;
-  /** Whether `again` would write a job's settled state. */
-  readonly has: (promptId: string) => boolean;
+  /** A job's settled state, if `again` would write it. */
+  readonly of: (promptId: string) => JobState | undefined;
   /** Writes all settled states that are kept, as the store may have lost them. Second writes stay due. */
   readonly again: () => void;
   /** Forgets a job: a newer state of it is there. */
@@ -68,7 +68,7 @@ export function confirmations(write: (state: JobState) => void, afterMs: number,
       waiting.set(state.promptId, { state, dueAt: clock.now() + afterMs });
       watch();
     },
-    has: (promptId) => waiting.has(promptId) || kept.has(promptId),
+    of: (promptId) => waiting.get(promptId)?.state ?? kept.of(promptId),
     again: () => {
       for (const each of kept.all()) {
         rewrite(each.state);

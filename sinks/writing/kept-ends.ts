@@ -38,9 +38,9 @@ export class KeptEnds {
     }
   }
 
-  has(promptId: string): boolean {
+  of(promptId: string): JobState | undefined {
     const end = this.#ends.get(promptId);
-    return end !== undefined && end.until > this.#clock.now();
+    return end !== undefined && end.until > this.#clock.now() ? end.state : undefined;
   }
 
   all(): readonly KeptEnd[] {

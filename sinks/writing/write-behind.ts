@@ -29,7 +29,7 @@ export interface WriteBehind {
    */
   maybeStoredMs(promptId: string): number;
   /** The jobs that settled here lately, whose settled states are written again (`confirmMs`). */
-  readonly ends: Pick<Confirmations, 'has' | 'again'>;
+  readonly ends: Pick<Confirmations, 'of' | 'again'>;
   /**
    * Has the job's waiting state written now, and completes when this one, or a newer one, is stored or given up.
    * Completes at once if none waits or the store is unavailable.

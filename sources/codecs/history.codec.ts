@@ -3,7 +3,7 @@ import { unexplained } from '../../streams/job/failures';
 import type { Failure, JobOutput } from '../../streams/job/job-state';
 import { graphOf, type Graph } from '../../streams/job/workflow';
 import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
-import { nullable } from './frame.codec';
+import { idText, isId, nullable } from './frame.codec';
 import { allOutputsOf } from './outputs.codec';
 
 /** A job that has ended, as its server tells of it. */
@@ -31,12 +31,14 @@ const isHistoryEntry = (entry: unknown): entry is HistoryEntry =>
 
 /**
  * Reads `GET /history/{id}`. `absent` for `{}`, which ComfyUI answers for an unknown job, and while the entry is not
- * written yet; `undefined` if the answer is no history.
+ * written yet; `undefined` if the answer is no history, or the entry is another job's.
  */
 export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
   if (!t.UnknownRecord.is(json)) return undefined;
   if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
-  return endOf(json[promptId]);
+  const entry = json[promptId];
+  const told = isHistoryEntry(entry) ? promptIn(entry)[1] : undefined;
+  return isId(told) && idText(told) !== promptId ? undefined : endOf(entry);
 }
 
 /** The end that an entry of history tells; `undefined` if it is no entry. */

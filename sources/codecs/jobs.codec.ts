@@ -114,6 +114,10 @@ export const isQueueInfo = (json: unknown): boolean =>
 /** Whether this is an error as ComfyUI writes it: `{"error": "Job not found"}`. */
 export const isRefusal = (json: unknown): boolean => t.type({ error: t.string }).is(json);
 
+/** Whether what `GET /api/jobs/{id}` answers is about this job: a proxy's cache may mix two up. */
+export const isAbout = (json: unknown, promptId: string): boolean =>
+  t.type({ id: idCodec }).is(json) && idText(json.id) === promptId;
+
 /** Reads `GET /api/jobs/{id}`; `undefined` if it is no job. */
 export function jobOf(json: unknown): Whereabouts | undefined {
   if (!jobCodec.is(json)) return undefined;

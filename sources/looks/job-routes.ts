@@ -2,6 +2,7 @@ import { catchError, concatMap, defer, map, of, tap, throwError, type Observable
 import { historyIdsOf, historyOf, markedIn, type Ends } from '../codecs/history.codec';
 import {
   endedListOf,
+  isAbout,
   isPartOfList,
   isQueueInfo,
   isRefusal,
@@ -116,10 +117,12 @@ class FoundRoutes implements JobRoutes {
   }
 
   one(promptId: string): Observable<Whereabouts> {
-    const id = encodeURIComponent(promptId);
     return this.#either<Whereabouts>(
-      `/api/jobs/${id}`,
-      ({ status, json }) => (status === 404 && isRefusal(json) ? { tag: 'absent' } : jobOf(json)),
+      `/api/jobs/${encodeURIComponent(promptId)}`,
+      ({ status, json }) => {
+        const isAbsent = status === 404 && isRefusal(json);
+        return isAbsent ? { tag: 'absent' } : jobOf(isAbout(json, promptId) ? json : undefined);
+      },
       () => this.#rest.get(historyPath(promptId)).pipe(map((answer) => this.#historyIn(answer, promptId))),
     ).pipe(
       concatMap((found) => {

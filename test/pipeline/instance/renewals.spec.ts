@@ -3,7 +3,7 @@ import { renewals } from '../../../pipeline/instance/renewals';
 import { jobOf, type Job } from '../../../streams/job/job';
 import { aState } from '../../sinks/a-state';
 
-test('[R12] what the store may have lost is written again within a second, once for many signs: live jobs, their keys, and the last ends', () => {
+test('[R12] what the store may have lost is written again within a second, once for many signs: live jobs, the last ends, and the keys of both', () => {
   const clock = new VirtualTimeScheduler();
   const lost$ = new Subject<void>();
   const done: string[] = [];
@@ -14,9 +14,12 @@ test('[R12] what the store may have lost is written again within a second, once 
     writer: {
       renew: () => note('renewed'),
       rescue: ({ promptId }: { promptId: string }) => note(`rescued ${promptId}`),
-      ends: { has: () => false, again: () => note('ends') },
+      ends: { again: () => note('ends') },
     },
-    keys: { renewed: () => defer(() => (note('key'), EMPTY)) },
+    keys: {
+      ended: () => [aState({ promptId: 'ended' })],
+      renewed: ({ promptId }: { promptId: string }) => defer(() => (note(`key of ${promptId}`), EMPTY)),
+    },
     store: { mayHaveLost$: lost$ },
     stop$: NEVER,
   };
@@ -25,5 +28,5 @@ test('[R12] what the store may have lost is written again within a second, once 
   clock.maxFrames = 5_000;
   clock.flush();
   running.unsubscribe();
-  expect(done).toEqual(['1000 ends', '1000 rescued job-1', '1000 key']);
+  expect(done).toEqual(['1000 ends', '1000 rescued job-1', '1000 key of job-1', '1000 key of ended']);
 });

@@ -60,7 +60,10 @@ function scene(states: readonly JobState[], held: ReadonlySet<string>, awayFor =
       writer: {
         write: () => of('stored'),
         waiting: () => undefined,
-        ends: { has: (promptId) => confirming.has(promptId), again: () => undefined },
+        ends: {
+          of: (promptId) => (confirming.has(promptId) ? aState({ promptId }) : undefined),
+          again: () => undefined,
+        },
       },
       board: { job: (promptId: string) => (onBoard.has(promptId) ? ({} as never) : undefined) },
       transit: inTransit(),

@@ -1,6 +1,7 @@
 import { lastValueFrom, of } from 'rxjs';
 import { RememberedKeys, type RememberedKeysParts } from '../../../pipeline/submit/remembered-keys';
 import { bounds } from '../../../streams/bounds';
+import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 
 /** Keys of jobs that live here, or are on their way. */
@@ -8,9 +9,11 @@ function aMemory() {
   const here = new Set<string>();
   const onTheWay = new Set<string>();
   const reserved: unknown[] = [];
+  const ends = new Map<string, JobState>();
   const parts = {
     board: { job: (promptId: string) => (here.has(promptId) ? {} : undefined) },
     transit: onTheWay,
+    writer: { waiting: () => undefined, ends: { of: (promptId: string) => ends.get(promptId) } },
     store: {
       reserve: (key: string, text: string) => {
         reserved.push([key, JSON.parse(text)]);
@@ -19,7 +22,7 @@ function aMemory() {
     },
   };
   const keys = new RememberedKeys(parts as unknown as RememberedKeysParts, { report: () => undefined });
-  return { keys, here, onTheWay, reserved };
+  return { keys, here, onTheWay, reserved, ends };
 }
 
 const held = (promptId: string) => ({ promptId, at: 1, body: 'digest' });
@@ -52,4 +55,25 @@ test('the newest are remembered', () => {
   for (const promptId of ['job-0', 'job-1', 'job-2']) here.add(promptId);
   expect([keys.of('k0'), keys.of('k1')]).toEqual([undefined, undefined]);
   expect(keys.of('k2')).toEqual(held('job-2'));
+});
+
+test('a job’s key stands for its end while that is kept, and the last thousand push out no living job’s', async () => {
+  const { keys, here, ends, reserved } = aMemory();
+  keys.note('lives', held('lives'));
+  here.add('lives');
+  const ids = Array.from({ length: bounds.keptEnds + 1 }, (_, n) => `job-${n}`);
+  for (const promptId of ids) {
+    keys.note(`k-${promptId}`, held(promptId));
+    keys.end(promptId);
+    ends.set(promptId, aState({ promptId, status: 'completed' }));
+  }
+  const [job] = keys.ended();
+  expect([keys.ended().length, job?.promptId]).toEqual([bounds.keptEnds, 'job-1']);
+  expect(keys.of('k-job-1')).toEqual({ ...held('job-1'), job });
+  keys.note('k-job-1', held('job-1'));
+  await lastValueFrom(keys.renewed(job!), { defaultValue: undefined });
+  expect(reserved).toEqual([['k-job-1', { ...held('job-1'), job }]]);
+  ends.delete('job-1');
+  expect([keys.of('k-job-0'), keys.of('k-job-1')]).toEqual([undefined, undefined]);
+  expect(keys.of('lives')).toEqual(held('lives'));
 });

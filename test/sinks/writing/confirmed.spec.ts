@@ -25,7 +25,7 @@ describe('a settled state that is to be confirmed', () => {
   test('is known until ten minutes after that', () =>
     play(({ writer, at }) => {
       const known: boolean[] = [];
-      const look = (): void => void known.push(writer.ends.has('job-1'));
+      const look = (): void => void known.push(writer.ends.of('job-1') !== undefined);
       at(0, () => writer.put(settled()));
       at(WRITE_MS - 1, look);
       at(WRITE_MS + 1, look);
@@ -84,10 +84,10 @@ describe('a settled state that is to be confirmed', () => {
       const metadata = { text: 'x'.repeat(bounds.keptEndsLength / 2) };
       at(0, () => many.forEach((promptId) => writer.put(settled({ promptId }))));
       at(60_000, () => {
-        expect(many.filter((promptId) => !writer.ends.has(promptId))).toEqual(['job-0']);
+        expect(many.filter((promptId) => writer.ends.of(promptId) === undefined)).toEqual(['job-0']);
         for (const promptId of ['large', 'larger']) writer.put(settled({ promptId, metadata }));
       });
-      return () => expect(['job-9', 'large', 'larger'].map(writer.ends.has)).toEqual([false, false, true]);
+      return () => expect(['job-9', 'large', 'larger'].filter(writer.ends.of)).toEqual(['larger']);
     }, CONFIRM_MS));
 
   test('[R11] is nobody’s trouble where it is written again and a newer one is there', () =>
@@ -96,7 +96,7 @@ describe('a settled state that is to be confirmed', () => {
       at(100, () => store.held.set('job-1', settled({ epoch: 2e12 })));
       at(200, () => writer.ends.again());
       // It may be this instance's to take up again.
-      return () => expect([reports, stale, writer.ends.has('job-1')]).toEqual([[], [], false]);
+      return () => expect([reports, stale, writer.ends.of('job-1')]).toEqual([[], [], undefined]);
     }, CONFIRM_MS));
 
   test('[R11] is nobody’s trouble where a newer one is stored by then', () =>

@@ -29,6 +29,16 @@ describe('answers that cannot be read', () => {
     await client.close();
   });
 
+  test('[R5] an answer about another job is none about this one', async () => {
+    const outputs = { '9': { images: [{ filename: 'theirs.png', subfolder: '', type: 'output' }] } };
+    const routes = jobRoutes({
+      get: () => of({ status: 200, json: { id: 'theirs', status: 'completed', outputs } }),
+      disown: () => undefined,
+    });
+    await expect(answer(routes.one('ours'))).rejects.toBeInstanceOf(Unreadable);
+    expect(await answer(routes.one('theirs'))).toMatchObject({ tag: 'ended' });
+  });
+
   test('[R8] a 404 of a proxy makes no old server of one: the cheapest endpoint is asked again', async () => {
     const asked: string[] = [];
     let isAway = true;

@@ -2,6 +2,7 @@ import { lastValueFrom, toArray } from 'rxjs';
 import { KeyReused } from '../../../../pipeline/api';
 import { StoreUnavailable } from '../../../../sinks/job-store';
 import type { JobState } from '../../../../streams/job/job-state';
+import { leaseKey } from '../../../../sinks/redis/leases/redis-leases';
 import { hurriedClock } from '../../../support/pipeline/hurried-clock';
 import { until } from '../../../support/until';
 import { lasting, onOneRedis, progressed, short } from '../../../support/pipeline/one-redis';
@@ -118,6 +119,25 @@ test('[R12] a key stands for the same job where Redis was emptied meanwhile: her
   expect(one.comfy.posted).toHaveLength(1);
 });
 
+test('[R1] [R12] so does the key of a job that had ended by then: it is not run once more', async () => {
+  const [a, b] = [one.instance({ clock: hurriedClock(4) }), one.instance()];
+  const request = {
+    type: 'image_generation',
+    userId: 'ada',
+    workflow: short(),
+    once: { key: 'ada:1', body: 'digest' },
+  };
+  const first = await a.run(short(), request);
+  const end = await first.end;
+  await until(async () => (await one.stored(first.promptId))?.status === 'completed');
+  await flushed();
+  expect(await a.pipeline.submit(request)).toEqual(end);
+  await flushed();
+  await until(async () => (await one.admin.exists('jobstream:reserved:ada:1')) === 1);
+  expect(await b.pipeline.submit(request)).toEqual(end);
+  expect(one.comfy.posted).toHaveLength(1);
+});
+
 test('[R12] a job that may be run again is, though Redis was emptied while it ran', async () => {
   one.holdJobs();
   const a = one.instance({ clock: hurriedClock(4) });
@@ -131,4 +151,28 @@ test('[R12] a job that may be run again is, though Redis was emptied while it ra
   one.letJobsGo();
   await one.comfy.start();
   expect(await job.end).toMatchObject({ status: 'completed', attempt: 2 });
+});
+
+test('[R12] a job that Redis lost with its lease is in the store again though another instance took the session at once', async () => {
+  one.holdJobs();
+  const [a, b] = [one.instance(), one.instance()];
+  const job = await a.run(lasting(1), { onLost: 'resubmit' });
+  const { clientId = '' } = await job.where(progressed);
+  const [state, beside] = [`comfyui:job:${job.promptId}`, `{comfyui:job:${job.promptId}}`];
+  const isKept = async (): Promise<boolean> => (await one.admin.exists(state, `${beside}:workflow`)) === 2;
+  // Then it says nothing until it is let go.
+  await until(async () => (await one.stored(job.promptId))?.node?.value === 15);
+  await until(isKept);
+  // It dies before it has taken anything up.
+  const another = JSON.stringify({ instance: 'another' });
+  await one.admin
+    .multi()
+    .set(leaseKey(clientId), another, 'PX', 4_000)
+    .del(state)
+    .del(`${beside}:fence`, `${beside}:workflow`)
+    .exec();
+  await until(isKept);
+  one.letJobsGo();
+  expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed', attempt: 1 });
+  expect(one.comfy.posted).toHaveLength(1);
 });

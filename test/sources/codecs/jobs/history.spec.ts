@@ -8,6 +8,12 @@ describe('/history', () => {
     expect(historyOf({ other: success }, 'p')).toEqual({ tag: 'absent' });
   });
 
+  test('[R5] that answers with another job’s entry is no answer: its outputs are another’s', () => {
+    const entry = { ...success, prompt: [1, 'other', {}, {}, []] };
+    expect(historyOf({ p: entry }, 'p')).toBeUndefined();
+    expect(historyOf({ other: entry }, 'other')).toMatchObject({ tag: 'ended' });
+  });
+
   test.each(['constructor', '__proto__', 'toString'])('does not hold a job that is called %s', (id) => {
     expect(historyOf({}, id)).toEqual({ tag: 'absent' });
   });
