@@ -230,6 +230,8 @@ export const bounds = {
   webhooks: 50,
   webhooksPerHost: 4,
   webhooksPerUser: 10,
+  /** Informational answers (1xx) to one request of ours. */
+  interimAnswers: 16,
   /** Bytes of a published key set. */
   keySetBytes: 256 << 10,
   /** Requests of one HTTP connection that wait behind the one being answered. */

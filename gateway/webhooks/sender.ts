@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { catchError, of, type Observable } from 'rxjs';
 import { Agent, request } from 'undici';
+import { interimAnswers } from '../../streams/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { guardedLookup, objectionToUrl, type WebhookPolicy } from './address-policy';
 
@@ -54,6 +55,7 @@ export function webhookSender(
       method: 'POST',
       signal,
       headersTimeout: PATIENCE_MS,
+      onInfo: interimAnswers(),
       headers: {
         'content-type': 'application/json',
         'user-agent': 'comfyui-jobstream',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
+import { interimAnswers } from '../../streams/interim-answers';
 import { storedCodec } from '../codecs/upload.codec';
 import { NoAnswer } from '../rest/rest';
 import type { ServerAddress } from '../server-address';
@@ -58,6 +59,7 @@ export function uploads({ url, headers }: ServerAddress): Uploads {
         method: 'POST',
         dispatcher: agent,
         signal: sending.signal,
+        onInfo: interimAnswers(),
         headers: { ...headers, 'content-type': `multipart/form-data; boundary=${boundary}` },
         body: Readable.from(sending.chunks, { objectMode: false }),
       })

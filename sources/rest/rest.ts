@@ -9,6 +9,7 @@ import {
 import { asyncScheduler, catchError, lastValueFrom, tap, throwError, type Observable, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
+import { interimAnswers } from '../../streams/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';
@@ -137,6 +138,8 @@ const breakerAfter = (failures: number): CircuitBreakerPolicy =>
     },
   );
 
+const over = (dispatcher: Dispatcher, signal: AbortSignal) => ({ dispatcher, signal, onInfo: interimAnswers() });
+
 type Address = Pick<ServerAddress, 'url' | 'headers'>;
 
 /** One request and what its answer says; rejects with `NoAnswer`. */
@@ -151,8 +154,7 @@ function asker(
       const type = body && { 'content-type': 'application/json', ...lengthOf(body) };
       const response = await request(`${url}${path}`, {
         ...(body ? { method: 'POST', body: sent(body) } : { method: 'GET' }),
-        dispatcher,
-        signal,
+        ...over(dispatcher, signal),
         headers: { ...headers, ...type, 'accept-encoding': 'identity' },
       });
       const { 'content-type': contentType, 'content-length': length, location } = response.headers;
@@ -174,16 +176,13 @@ function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: nu
   return (path: string, range?: string): Promise<Dispatcher.ResponseData> => {
     const opening$ = withDeadline(timeoutMs, (signal) =>
       request(`${url}${path}`, {
-        dispatcher,
-        signal,
+        ...over(dispatcher, signal),
         // What a proxy compresses on the way has no ranges.
         headers: { ...headers, 'accept-encoding': 'identity', ...(range !== undefined && { range }) },
         bodyTimeout: bounds.stallMs,
       }),
     );
-    return lastValueFrom(opening$).catch((error: unknown) => {
-      throw asNoAnswer(error, path);
-    });
+    return lastValueFrom(opening$.pipe(catchError((error: unknown) => throwError(() => asNoAnswer(error, path)))));
   };
 }
 

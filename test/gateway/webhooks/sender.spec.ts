@@ -58,6 +58,15 @@ test('the connection of an answer that ends is used again', async () => {
   expect(ports.size).toBe(1);
 });
 
+test('[R16] informational answers before the answer are bounded', async () => {
+  const send = await receiving(({ headers }, response) => {
+    for (let n = 0; n < Number(headers['webhook-id']); n++) response.writeEarlyHints({ link: '</x>' });
+    response.end();
+  });
+  expect(await send('16')).toEqual({ tag: 'delivered' });
+  expect(await send('17')).toEqual({ tag: 'failed', reason: 'TOO_MANY_INTERIM_ANSWERS' });
+});
+
 describe('of a name server', () => {
   const lookedUpAt = (server: string, name: string) =>
     new Promise<unknown>((resolve) => {

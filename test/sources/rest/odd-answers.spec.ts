@@ -55,6 +55,18 @@ describe('an answer that somebody on the way has packed', () => {
   });
 });
 
+test('[R16] informational answers before an answer are bounded, and so before a file', async () => {
+  let early = 16;
+  const client = await asking((_, response) => {
+    for (let n = 0; n < early; n++) response.writeEarlyHints({ link: '</x>' });
+    response.end('{}');
+  });
+  expect(await ask(client)).toEqual({ status: 200, json: {} });
+  early = 17;
+  await expect(ask(client)).rejects.toThrow(/\/prompt: TOO_MANY_INTERIM_ANSWERS/);
+  await expect(client.open('/view')).rejects.toThrow(/\/view: TOO_MANY_INTERIM_ANSWERS/);
+});
+
 describe('[R10] a server that is asked too often', () => {
   const refusing = async (status: number, retryAfter: string | undefined) => {
     let asked = 0;
