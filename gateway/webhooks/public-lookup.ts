@@ -15,7 +15,7 @@ const ASKING = { timeout: 1_500, tries: 2 };
  * Looks names up in the DNS alone, at `servers`, or else at the system's. Fails with the code of `node:dns`.
  *
  * The system's lookup would hold a thread until DNS answers, and Node has two for the lookups of a whole process: ten
- * webhooks to names whose servers keep silent held up those of ComfyUI and Redis for a minute.
+ * webhooks to names whose servers keep silent held up those of ComfyUI and Redis for 50 s.
  */
 export const publicLookup =
   (servers?: readonly string[]): LookupAll =>
