@@ -18,6 +18,9 @@ export interface Asking {
  */
 const QUIT_MS = 1_000;
 
+/** How many commands, one after the other, `close` waits for: a write files its job, stores it, and files it anew. */
+const MOST_IN_TURN = 8;
+
 /**
  * Remembers the commands under way, for `close` to wait for them: on QUIT, a cluster drops those that wait for a node.
  */
@@ -46,7 +49,7 @@ export function asking({ redis, tried$, hasTried, told, hangUp }: RedisConnectio
     });
 
   async function quit(): Promise<void> {
-    await Promise.allSettled(underWay);
+    for (let left = MOST_IN_TURN; left > 0 && underWay.size > 0; left -= 1) await Promise.allSettled(underWay);
     if (redis.status !== 'end') await firstValueFrom(race(redis.quit().catch(noop), timer(QUIT_MS)));
   }
 

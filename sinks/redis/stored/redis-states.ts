@@ -137,14 +137,23 @@ export class RedisStates implements Pick<JobStore, 'put' | 'get' | 'workflow' | 
       concat(index.after(state, outcome === 'created').pipe(failing({ maybeDone: true })), of<PutOutcome>('stored'));
     // One observable, not four: a thousand states are written a second, and for most nothing is to be done after.
     const put$ = new Observable<PutOutcome>((out) => {
-      const next = ([outcome, count]: PutAnswer): void => {
+      const told = ([outcome, count]: PutAnswer): void => {
         this.#answered(state, outcome, count);
         if (outcome === 'stale' || (isFiled && outcome === 'stored')) {
           out.next(outcome);
           out.complete();
         } else out.add(after(outcome).subscribe(out));
       };
-      return this.#written(state, kept).subscribe({ next, error: (error: unknown) => out.error(error) });
+      const error = (error: unknown): void => out.error(error);
+      const next = (answer: PutAnswer): void => {
+        try {
+          told(answer);
+        } catch (odd) {
+          // An answer that no script gives ends this write, and no process (R15).
+          error(odd);
+        }
+      };
+      return this.#written(state, kept).subscribe({ next, error });
     });
     if (isFiled) return put$;
     return concat(index.before(state, bytes).pipe(failing({ maybeDone: false })), put$);

@@ -81,7 +81,7 @@ test('[R16] of who has shown a token, frames that are no messages count too', as
   socket.send(`40${JSON.stringify({ token: await tokenOf({ sub: 'ada' }) })}`);
   await eventually(() => expect(texts.some((text) => text.startsWith('40'))).toBe(true));
   await sendingUntil(closed, () => socket.send('431[]', ignored));
-  expect(log.join()).toContain('it sends too much');
+  await eventually(() => expect(log.join()).toContain('it sends too much'));
 });
 
 test('[R16] who has shown a token and leaves is not connected any longer, where no limit counts it', async () => {
