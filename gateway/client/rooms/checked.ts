@@ -1,3 +1,4 @@
+import { isRecord } from '../../../streams/options';
 import type { LiveJobs, PreviewHead, Reply, WatchReply } from '../../wire/protocol';
 import type { PublicJob } from '../../wire/public-job';
 import { JobstreamError } from '../jobstream-error';
@@ -5,7 +6,7 @@ import { refusalOf } from './asking';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+const fieldsOf = (value: unknown): Fields => (isRecord(value) ? value : {});
 
 /** Whether a value has what the client itself reads of a state; what it does not read may be anything. */
 export function isJob(value: unknown): value is PublicJob {
