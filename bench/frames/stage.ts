@@ -66,6 +66,7 @@ export async function aContender(feeder: Feeder, way: Way, load: Load): Promise<
   const clientId = `${way}-${(named += 1)}`;
   const redis = way === 'ours' ? await startRedis() : undefined;
   if (redis !== undefined) await fill(redis, feeder.url, clientId, load);
+  await feeder.ask({ tag: 'hold', clientId, jobs: redis === undefined ? 0 : load.jobs });
   const process = started('contender');
   const opened = await process.ask<Opened>({
     tag: 'open',
@@ -87,6 +88,7 @@ export async function aContender(feeder: Feeder, way: Way, load: Load): Promise<
     },
     stop: async () => {
       process.stop();
+      await feeder.ask({ tag: 'hold', clientId, jobs: 0 });
       await redis?.stop();
     },
   };

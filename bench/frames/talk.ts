@@ -12,6 +12,8 @@ export interface Load {
 }
 
 export type FeederOrder =
+  /** From now on so many jobs are at work that were there before: one that no list holds would be given up as lost. */
+  | { readonly tag: 'hold'; readonly clientId: string; readonly jobs: number }
   /** So many frames, as fast as the socket takes them, then a `status` that says so many are queued. */
   | {
       readonly tag: 'flood';

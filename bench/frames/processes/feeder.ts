@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { answering, pause, stamp, type Fed, type FeederOrder } from '../talk';
+import { answering, pause, promptIdOf, stamp, type Fed, type FeederOrder } from '../talk';
 import { chunkOf, chunksOf, frameOf, pythonJson, statusFrame, textFrame } from '../wire-frames';
 
 const sockets = new Map<string, WebSocket>();
@@ -31,7 +31,8 @@ function answerTo(method: string | undefined, url: string, body: Buffer): unknow
   if (id !== undefined && done.has(id)) return { id, status: 'completed', outputs: outputs(id) };
   if (id !== undefined) return { id, status: 'in_progress' };
   if (url.startsWith('/api/jobs')) {
-    const jobs = [...posted.values()].flat().filter((posted) => !done.has(posted));
+    // Jobs of several contenders have the same ids.
+    const jobs = [...new Set([...posted.values()].flat())].filter((posted) => !done.has(posted));
     const listed = jobs.map((job, place) => ({ id: job, status: 'in_progress', priority: place, create_time: place }));
     return { jobs: listed, pagination: { offset: 0, limit: null, total: jobs.length, has_more: false } };
   }
@@ -64,6 +65,14 @@ async function written(socket: Socket, bytes: Buffer): Promise<void> {
   // Whoever still listens hears that it is over, as an error.
   for (const waiting of [drained, closed]) waiting.catch(() => undefined);
   over.abort();
+}
+
+function held({ clientId, jobs }: FeederOrder & { tag: 'hold' }): Promise<Fed> {
+  posted.set(
+    clientId,
+    Array.from({ length: jobs }, (_, n) => promptIdOf(n)),
+  );
+  return Promise.resolve({ frames: 0, seconds: 0 });
 }
 
 async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'flood' }): Promise<Fed> {
@@ -143,6 +152,8 @@ const outputsOfNode = (id: string): unknown => ({ images: [{ filename: `${id}.pn
 
 answering((order: FeederOrder) => {
   switch (order.tag) {
+    case 'hold':
+      return held(order);
     case 'flood':
       return flood(order);
     case 'pace':
