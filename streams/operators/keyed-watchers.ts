@@ -6,6 +6,8 @@ export interface Watchers<T> {
   tell(key: string, value: T): void;
   /** The values of one key from subscription on; completes when the key is released. */
   changes(key: string): Observable<T>;
+  /** Whether anybody watches this key. */
+  has(key: string): boolean;
   /** Completes all watchers of a key. */
   release(key: string): void;
   /** Completes all watchers, and each later one at once. */
@@ -34,6 +36,7 @@ export function watchers<T>(): Watchers<T> {
           if (subscribers?.size === 0) byKey.delete(key);
         };
       }),
+    has: (key) => byKey.has(key),
     release,
     close: () => {
       closed = true;

@@ -9,6 +9,8 @@ export interface Throttle<T> {
   readonly kindOf: (value: T) => unknown;
   /** An urgent value does not wait; none is urgent by default. */
   readonly isUrgent?: (value: T) => boolean;
+  /** Keys that have rested pass together, this many ms after others did or later; 0 by default. */
+  readonly gatherMs?: number;
   readonly clock: SchedulerLike;
 }
 
@@ -26,12 +28,20 @@ interface Lane<T> {
  * serves all keys.
  */
 export const throttleBy =
-  <T>({ keyOf, spaceMs, kindOf, isUrgent = () => false, clock }: Throttle<T>): MonoTypeOperatorFunction<T> =>
+  <T>({
+    keyOf,
+    spaceMs,
+    kindOf,
+    isUrgent = () => false,
+    gatherMs = 0,
+    clock,
+  }: Throttle<T>): MonoTypeOperatorFunction<T> =>
   (source$) =>
     new Observable((out) => {
       /** In the order in which their rests end: a key whose value passes goes to the end. */
       const lanes = new Map<string, Lane<T>>();
       let timer: Subscription | undefined;
+      let gatheredAt = Number.NEGATIVE_INFINITY;
 
       const pass = (key: string, value: T): void => {
         lanes.delete(key);
@@ -42,10 +52,15 @@ export const throttleBy =
       };
       const watch = (): void => {
         const [first] = lanes.values();
-        if (first !== undefined) timer ??= clock.schedule(rested, Math.max(0, first.restsUntil - clock.now()));
+        if (first === undefined || timer !== undefined) return;
+        const now = clock.now();
+        // A clock that was set back does not make them wait: the last time is none of the next `gatherMs` then.
+        const gathering = now < gatheredAt ? 0 : gatheredAt + gatherMs - now;
+        timer = clock.schedule(rested, Math.max(0, first.restsUntil - now, gathering));
       };
       const rested = (): void => {
         timer = undefined;
+        gatheredAt = clock.now();
         const over: (readonly [string, Lane<T>])[] = [];
         for (const entry of lanes) {
           if (entry[1].restsUntil > clock.now()) break;

@@ -1,4 +1,4 @@
-import { concat, from, NEVER, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
+import { concat, from, NEVER, Subject, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { throttleBy } from '../../../streams/operators/throttle-by';
 
@@ -54,6 +54,44 @@ test('paces each key for itself', () => {
     const expected = '    a-x-b-y----|';
     expectObservable(source$.pipe(paced(clock))).toBe(expected, values);
   });
+});
+
+test('keys that have rested pass together, some time after others did', () => {
+  const clock = scheduler();
+  clock.run(({ hot, expectObservable }) => {
+    const source$ = hot(' axbyc----------|', values);
+    const expected = '    ax--c--y-------|';
+    const gathered = throttleBy<Value>({
+      keyOf: ({ key }) => key,
+      spaceMs: () => 4,
+      kindOf: () => 'any',
+      gatherMs: 3,
+      clock,
+    });
+    expectObservable(source$.pipe(gathered)).toBe(expected, values);
+  });
+});
+
+test('a clock that was set back does not hold up what gathers', () => {
+  const clock = new VirtualTimeScheduler();
+  let now = 10_000;
+  const set = { now: () => now, schedule: clock.schedule.bind(clock) };
+  const gathered = throttleBy<Value>({
+    keyOf: ({ key }) => key,
+    spaceMs: () => 0,
+    kindOf: () => 'any',
+    gatherMs: 3,
+    clock: set,
+  });
+  const passed: number[] = [];
+  const source$ = new Subject<Value>();
+  source$.pipe(gathered).subscribe(({ n }) => passed.push(n));
+  source$.next(values['a']!);
+  clock.flush();
+  now = 0;
+  source$.next(values['x']!);
+  clock.flush();
+  expect(clock.now()).toBeLessThan(10);
 });
 
 test('passes at once what is urgent, in place of what waited, and paces from there', () => {
