@@ -118,7 +118,9 @@ export interface JobStore {
    * does. It may be lost. Never publishes a settled state, nor one that is behind the state of a newer owner (R11).
    */
   announce(state: JobState): void;
-  /** The same for a preview, `bounds.sharedPreviewsPerSecond` per job at most; `epoch` is that of its job. */
+  /** Whether `announce` would reach anybody, as far as is known: whoever has begun to watch is found at the next `put`. */
+  isHeard(promptId: string): boolean;
+  /** As `announce` for a preview, `bounds.sharedPreviewsPerSecond` per job at most; `epoch` is that of its job. */
   show(preview: Preview, epoch: number): void;
   /** Previews of a job that the instance holding it gave to `show`. Some may be lost; never completes or errors. */
   previews(promptId: string): Observable<Preview>;

@@ -108,13 +108,15 @@ function coreOf({ store, stop$, timing }: CoreParts, env: Env) {
   const kept = pictures(store, env);
   const refused$ = new Subject<JobState>();
   const onStale = (state: JobState): void => refused$.next(state);
+  const local = { states: watchers<JobState>(), previews: watchers<Preview>() };
+  const isFollowed = (promptId: string): boolean => local.states.has(promptId) || store.isHeard(promptId);
   return {
     store,
     stop$,
     durations,
     pictures: kept,
-    board: jobBoard(timing, report, durations.durationsOn, kept.hasRoom),
-    local: { states: watchers<JobState>(), previews: watchers<Preview>() },
+    board: jobBoard(timing, report, durations.durationsOn, kept.hasRoom, isFollowed),
+    local,
     writer: writeBehind(tracedWrites(store), { clock, random, report, onStale, confirmMs: CONFIRM_MS }),
     /** The states whose write was refused, as another instance has written a newer one. */
     refused$,

@@ -122,6 +122,7 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     // There is one process: everybody who watches a job is in it.
     changes: (promptId) => feed.changes(promptId),
     announce: () => undefined,
+    isHeard: () => false,
     show: () => undefined,
     previews: () => NEVER,
 

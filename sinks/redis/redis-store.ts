@@ -87,6 +87,7 @@ export function redisStore(options: RedisStoreOptions): JobStore {
     changes: (promptId) => feed.changes(promptId),
     previews: (promptId) => feed.previews(promptId),
     announce: listeners.announce,
+    isHeard: listeners.isHeard,
     show: listeners.show,
 
     preflight: () => redisPreflight(nodes),

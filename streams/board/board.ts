@@ -18,15 +18,16 @@ export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './b
 
 /**
  * An empty board. `durationsOn` knows how long nodes took on a server; `hasRoom` says whether a picture of this many
- * bytes can be kept now.
+ * bytes can be kept now; `isFollowed` whether anybody follows a job.
  */
 export function jobBoard(
   timing: Timing,
   report: Report = () => undefined,
   durationsOn: (serverUrl: string) => Durations = () => byName,
   hasRoom: (bytes: number) => boolean = () => true,
+  isFollowed: (promptId: string) => boolean = () => true,
 ): Board {
-  const board = new JobBoard(timing, report, durationsOn, hasRoom);
+  const board = new JobBoard(timing, { report, durationsOn, hasRoom, isFollowed });
   return {
     ...board.view,
     changed: (key) => board.changed(key),
@@ -35,6 +36,13 @@ export function jobBoard(
     reopenIfDeaf: (clientId, now) => board.reopenIfDeaf(clientId, now),
     hurried$: board.hurried(),
   };
+}
+
+interface Given {
+  readonly report: Report;
+  readonly durationsOn: (serverUrl: string) => Durations;
+  readonly hasRoom: (bytes: number) => boolean;
+  readonly isFollowed: (promptId: string) => boolean;
 }
 
 type Previewed = SessionEvent & { tag: 'previewed' };
@@ -50,12 +58,7 @@ class JobBoard {
   readonly #timing: Timing;
   readonly #hasRoom: (bytes: number) => boolean;
 
-  constructor(
-    timing: Timing,
-    report: Report,
-    durationsOn: (serverUrl: string) => Durations,
-    hasRoom: (bytes: number) => boolean,
-  ) {
+  constructor(timing: Timing, { report, durationsOn, hasRoom, isFollowed }: Given) {
     this.#timing = timing;
     this.#hasRoom = hasRoom;
     this.#sessions = new SessionWatches(timing);
@@ -69,6 +72,7 @@ class JobBoard {
       timing,
       report,
       durationsOn,
+      isFollowed,
     });
   }
 

@@ -20,6 +20,8 @@ export interface RemoteListeners {
   readonly counted: (promptId: string, listeners: number) => void;
   /** See `JobStore.announce`. */
   readonly announce: (state: JobState) => void;
+  /** See `JobStore.isHeard`. */
+  readonly isHeard: (promptId: string) => boolean;
   /** See `JobStore.show`. */
   readonly show: (preview: Preview, epoch: number) => void;
 }
@@ -74,6 +76,7 @@ export function remoteListeners(
       if (!listened.has(promptId) || isSettled(state)) return;
       tell(promptId, epoch, feedChannel(promptId), JSON.stringify(state), (n) => counted(promptId, n));
     },
+    isHeard: (promptId) => listened.has(promptId),
     show: (preview, epoch) => {
       const { promptId, image } = preview;
       const job = listened.get(promptId);

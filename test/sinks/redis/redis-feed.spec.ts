@@ -76,4 +76,5 @@ test('[R9] of the jobs that were watched elsewhere, those of long ago are forgot
   for (let job = 0; job <= bounds.announcedJobs; job += 1) listeners.counted(`job-${job}`, 1);
   for (const promptId of ['job-0', `job-${bounds.announcedJobs}`]) listeners.announce(aState({ promptId }));
   expect(told).toEqual([expect.stringContaining(`job-${bounds.announcedJobs}`)]);
+  expect(['job-0', `job-${bounds.announcedJobs}`].map(listeners.isHeard)).toEqual([false, true]);
 });

@@ -1,4 +1,5 @@
 import { jobBoard, type BoardEvent } from '../../../streams/board/board';
+import { bounds } from '../../../streams/bounds';
 import { jobOf } from '../../../streams/job/job';
 import { defaultTiming as timing } from '../../../streams/job/timing';
 import type { JobState } from '../../../streams/job/job-state';
@@ -68,6 +69,30 @@ test('of many jobs that run, the clock moves the bars in portions: each once a s
   expect(hurries).toEqual([true, false]);
   expect([first, ...later].map(({ length }) => length)).toEqual([25, 25, 9, 0]);
   expect(new Set([...first, ...later.flat()])).toEqual(new Set(ids.slice(1)));
+});
+
+test('of more jobs than an instance writes in a second, the clock moves each second those that somebody follows, the others at turns', () => {
+  const followed = new Set(['job 0', 'job 1500', 'job 2299']);
+  const board = jobBoard(timing, undefined, undefined, undefined, (promptId) => followed.has(promptId));
+  const ids = Array.from({ length: 2_300 }, (_, n) => `job ${n}`);
+  for (const promptId of ids) {
+    board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { graph: sampling, accepted: true, linked: true }) });
+    board.take({ promptId, at: 0, tag: 'executing', nodeId: '2' });
+    for (let n = 1; n <= 4; n++) board.take({ promptId, at: n * 20_000, ...step(n) });
+  }
+  let isHurried = false;
+  board.hurried$.subscribe((is) => (isHurried = is));
+  const movedIn = (second: number): readonly string[] => {
+    const changes = [...board.take({ tag: 'clock', at: second * 1_000 })];
+    for (let at = second * 1_000 + 25; isHurried; at += 25) changes.push(...board.take({ tag: 'moment', at }));
+    return changes.flatMap((change) => (change.tag === 'state' ? [change.state.promptId] : []));
+  };
+  const seconds = [82, 83, 84].map(movedIn);
+  for (const moved of seconds) {
+    expect(moved).toEqual(expect.arrayContaining([...followed]));
+    expect(moved.length).toBeLessThanOrEqual(bounds.writesPerSecond + followed.size);
+  }
+  expect(new Set(seconds.flat())).toEqual(new Set(ids));
 });
 
 describe('while its socket is away', () => {
