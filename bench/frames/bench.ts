@@ -47,7 +47,7 @@ async function growing(feeder: Feeder): Promise<void> {
     console.log(`\n\`progress_state\` of ${nodes} nodes, flat out, by jobs (${load()})\n`);
     table('jobs', 'beside one', 'µs of CPU a frame', 'frames/s');
     // Long enough for what each job costs once, at the start and at the end of a flood, not to count.
-    lines(await growth(feeder, nodes, jobs, { rounds: isQuick ? 2 : 5, ms: nodes === 1 ? 8_000 : 2_000 }));
+    lines(await growth(feeder, nodes, jobs, { rounds: isQuick ? 2 : 5, ms: nodes === 1 ? 40_000 : 2_000 }));
   }
 }
 

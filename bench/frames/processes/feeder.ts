@@ -56,7 +56,10 @@ function rawOf(clientId: string): Socket {
   return (socket as unknown as { _socket: Socket })._socket;
 }
 
-async function written(socket: Socket, bytes: Buffer): Promise<void> {
+/** Writes to the client's socket; to its next one where it has closed the last, as it does with one long silent (R7). */
+async function written(clientId: string, bytes: Buffer): Promise<void> {
+  while (!rawOf(clientId).writable) await pause(50);
+  const socket = rawOf(clientId);
   if (socket.write(bytes)) return;
   const over = new AbortController();
   const drained = once(socket, 'drain', { signal: over.signal });
@@ -76,7 +79,7 @@ function held({ clientId, jobs }: FeederOrder & { tag: 'hold' }): Promise<Fed> {
 }
 
 async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'flood' }): Promise<Fed> {
-  const [socket, chunks] = [rawOf(clientId), chunksOf(load)];
+  const chunks = chunksOf(load);
   const began = performance.now();
   const writtenAt: number[] = [];
   let sent = 0;
@@ -84,10 +87,10 @@ async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'floo
     const chunk = chunks[n % chunks.length]!;
     writtenAt.push(stamp());
     // The bytes are written over only once they have left.
-    await written(socket, chunk.stamped());
+    await written(clientId, chunk.stamped());
     sent += chunk.frames;
   }
-  await written(socket, statusFrame(end));
+  await written(clientId, statusFrame(end));
   const lastPassAt = writtenAt.at(-chunks.length) ?? 0;
   return { frames: sent + 1, seconds: (performance.now() - began) / 1_000, lastPassAt };
 }
@@ -95,7 +98,6 @@ async function flood({ clientId, load, frames, end }: FeederOrder & { tag: 'floo
 const TICK_MS = 5;
 
 async function pace({ clientId, load, perSecond, seconds, end }: FeederOrder & { tag: 'pace' }): Promise<Fed> {
-  const socket = rawOf(clientId);
   const frames = Array.from({ length: load.jobs }, (_, n) => chunkOf([frameOf(load, n)]));
   const began = performance.now();
   let sent = 0;
@@ -104,10 +106,10 @@ async function pace({ clientId, load, perSecond, seconds, end }: FeederOrder & {
     if (elapsed >= seconds) break;
     const due: Buffer[] = [];
     for (const target = elapsed * perSecond; sent < target; sent += 1) due.push(frames[sent % load.jobs]!.stamped());
-    if (due.length > 0) await written(socket, Buffer.concat(due));
+    if (due.length > 0) await written(clientId, Buffer.concat(due));
     await pause(TICK_MS);
   }
-  await written(socket, statusFrame(end));
+  await written(clientId, statusFrame(end));
   return { frames: sent + 1, seconds: (performance.now() - began) / 1_000 };
 }
 
@@ -117,9 +119,9 @@ async function live({ clientId, steps }: FeederOrder & { tag: 'live' }): Promise
   let sent = 0;
   const say = async (of: (id: string) => unknown): Promise<void> => {
     sent += ids.length;
-    const socket = rawOf(clientId);
     // What a closed socket does not bring, the history tells.
-    if (socket.writable) await written(socket, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
+    if (rawOf(clientId).writable)
+      await written(clientId, Buffer.concat(ids.map((id) => textFrame(pythonJson(of(id))))));
   };
   await say((id) => ({ type: 'execution_start', data: { prompt_id: id } }));
   for (let value = 1; value <= steps; value += 1) {
