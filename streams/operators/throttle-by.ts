@@ -54,21 +54,16 @@ export const throttleBy =
         const [first] = lanes.values();
         if (first === undefined || timer !== undefined) return;
         const now = clock.now();
-        // A clock that was set back does not make them wait: the last time is none of the next `gatherMs` then.
-        const gathering = now < gatheredAt ? 0 : gatheredAt + gatherMs - now;
+        // `gatherMs` at most, though the clock was set back.
+        const gathering = Math.min(gatherMs, gatheredAt + gatherMs - now);
         timer = clock.schedule(rested, Math.max(0, first.restsUntil - now, gathering));
       };
       const rested = (): void => {
         timer = undefined;
         gatheredAt = clock.now();
-        const over: (readonly [string, Lane<T>])[] = [];
-        for (const entry of lanes) {
-          if (entry[1].restsUntil > clock.now()) break;
-          over.push(entry);
-        }
-        for (const [key, { next }] of over) {
-          if (next === undefined) lanes.delete(key);
-          else pass(key, next.value);
+        for (const [key, { next }] of restedBy(lanes, gatheredAt)) {
+          if (next !== undefined) pass(key, next.value);
+          else lanes.delete(key);
         }
         watch();
       };
@@ -90,3 +85,13 @@ export const throttleBy =
         }),
       );
     });
+
+/** The lanes, in the order in which their rests end, whose rest is over. */
+function restedBy<T>(lanes: ReadonlyMap<string, Lane<T>>, now: number): readonly (readonly [string, Lane<T>])[] {
+  const over: (readonly [string, Lane<T>])[] = [];
+  for (const entry of lanes) {
+    if (entry[1].restsUntil > now) break;
+    over.push(entry);
+  }
+  return over;
+}
