@@ -16,6 +16,19 @@ test('writes the first state at once, then the newest four times a second', () =
       ]);
   }));
 
+test('the states of jobs that have rested leave within 20 ms of each other together, that of a single job when it has', () =>
+  play(({ store, writer, at }) => {
+    for (const [n, from] of [0, 4, 8].entries())
+      for (let seq = 1; seq <= 2; seq++) at(from + seq * 10, () => writer.put(aState({ promptId: `job-${n}`, seq })));
+    return () => {
+      expect(store.writes.filter(({ seq }) => seq === 2).map(({ at, promptId }) => [at, promptId])).toEqual([
+        [260, 'job-0'],
+        [280, 'job-1'],
+        [280, 'job-2'],
+      ]);
+    };
+  }));
+
 test('writes a change of status at once, and paces what follows', () =>
   play(({ store, writer, at }) => {
     at(0, () => writer.put(aState({ seq: 1, status: 'queued' })));

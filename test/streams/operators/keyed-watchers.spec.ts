@@ -24,6 +24,16 @@ function told(marbles: string): Watchers<JobState> {
   return watched;
 }
 
+test('a key is watched from its first watcher on to the end of its last', () => {
+  const watched = watchers<JobState>();
+  const has: boolean[] = [watched.has('a')];
+  const [first, second] = [watched.changes('a').subscribe(), watched.changes('a').subscribe()];
+  first.unsubscribe();
+  has.push(watched.has('a'), watched.has('b'));
+  second.unsubscribe();
+  expect([...has, watched.has('a')]).toEqual([false, true, false, false]);
+});
+
 test('[R5] a watcher sees its own job’s states', () => {
   const watched = told('       -a-b-A-b-');
   const expected$ = cold('     -a---A---', values);
