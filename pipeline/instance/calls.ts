@@ -35,7 +35,7 @@ import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
 import type { Watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 export interface CallParts {
   readonly choice: Choice;
@@ -145,7 +145,7 @@ function live({ board, writer, store }: CallParts, { report }: Env, onPartial?: 
   const ids = new Set(here.map(({ promptId }) => promptId));
   const elsewhere$ = store
     .live((promptId) => ids.has(promptId))
-    .pipe(reporting('store', report), tap({ error: onPartial ?? noop }), orNothing);
+    .pipe(tap({ error: onPartial ?? noop }), skippingErrors('store', report));
   return concat(from(here), elsewhere$).pipe(
     map((state) => board.job(state.promptId)?.state ?? writer.waiting(state.promptId) ?? state),
     // The store may still list as live a job that has ended here: a full Redis refused the write of its end.

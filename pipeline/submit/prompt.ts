@@ -1,7 +1,7 @@
 import { stringify } from 'lossless-json';
 import { bounds } from '../../streams/bounds';
 import type { Prompt } from '../../streams/job/workflow';
-import { outlineOf } from '../../streams/workflow/json-outline';
+import { anyFields, membersWithin } from '../../streams/workflow/json-members';
 import { objectionsTo } from '../../streams/workflow/objections';
 import { InvalidRequest, type SubmitRequest } from '../api';
 import { isRecord } from '../../streams/options';
@@ -61,9 +61,8 @@ function withinBytes(field: string, text: string): string {
 }
 
 function weighed(field: string, text: string): void {
-  const most = { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity };
-  const outline = outlineOf(text, most);
-  if (outline.tag === 'beyond') throw new InvalidRequest(field, `has more than ${outline.most} ${outline.bound}`);
+  const read = membersWithin(text, anyFields);
+  if (read.tag === 'beyond') throw new InvalidRequest(field, read.objection);
 }
 
 function isObject(text: string): boolean {
