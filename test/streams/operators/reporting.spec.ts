@@ -22,11 +22,11 @@ test('tells nothing of an end', () => {
 });
 
 test('tells of an outage once, until a source completes, and of every other error', () => {
-  const told: unknown[] = [];
-  const isOutage = (error: unknown): boolean => error === 'away';
-  const reported = reportingOutages('store', (_where, error) => told.push(error), isOutage);
-  const failing = (error: string): void => {
-    throwError(() => error)
+  const told: string[] = [];
+  const isOutage = (error: unknown): boolean => (error as Error).message === 'away';
+  const reported = reportingOutages('store', (_where, error) => told.push((error as Error).message), isOutage);
+  const failing = (message: string): void => {
+    throwError(() => new Error(message))
       .pipe(reported())
       .subscribe({ error: () => undefined });
   };
