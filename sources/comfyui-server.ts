@@ -1,7 +1,7 @@
 import { ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/changes/job-changes';
+import type { SessionSockets } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './rest/cancel';
@@ -31,7 +31,7 @@ export interface ComfyUIServer {
   /** The client id of the instance's own session; generated if absent. */
   readonly clientId?: string;
   /** The session of this client id; each `connect` of it opens a socket. */
-  readonly session: (clientId: string) => Session;
+  readonly session: (clientId: string) => SessionSockets;
   readonly lookUp: (jobs: readonly Job[], isOurs?: IsOurs) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */

@@ -24,15 +24,14 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
-import { StoreUnavailable } from '../../sinks/job-store';
+import { isUnavailable } from '../../sinks/job-store';
 import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { orNothing, type Report } from '../../streams/operators/reporting';
+import { orNothing, type Report, reportingOutages } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
-import { outageReports } from './outage-reports';
 import { carriedOf, type Carried } from './carried';
 import { fairQueue } from './fair-queue';
 import { rememberedHooks, type RememberedHooks } from './remembered-hooks';
@@ -87,7 +86,7 @@ class HookDelivery implements Delivery {
 
   constructor(options: DeliveryOptions) {
     const { pipeline, hooks, clock } = options;
-    this.#told = outageReports('webhooks', options.report);
+    this.#told = reportingOutages('webhooks', options.report, isUnavailable);
     const get: Pipeline['get'] = (promptId) => pipeline.get(promptId);
     this.#options = { ...options, hooks: rememberedHooks(hooks, get, clock, this.#told) };
     this.#begin();
@@ -109,7 +108,7 @@ class HookDelivery implements Delivery {
       of('kept'),
     ).pipe(
       this.#told(),
-      reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
+      reconnecting({ backoff: persistent, clock, isTransient: isUnavailable }),
       takeUntil(this.#stop$),
       share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
     );

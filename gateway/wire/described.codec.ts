@@ -41,6 +41,21 @@ export const checked = <A>(
   return schema ? described(codec, schema) : codec;
 };
 
+/** A codec made of a rule that says why a value is refused, as `checked` does; it leaves the others as they are. */
+export const ruled = <A>(
+  name: string,
+  objectionTo: (value: unknown) => string | undefined,
+  schema: JsonSchema,
+): Described<A> =>
+  checked<A>(
+    name,
+    (value) => {
+      const objection = objectionTo(value);
+      return objection === undefined ? E.right(value as A) : E.left(objection);
+    },
+    schema,
+  );
+
 /** The same codec for a field that may be absent. */
 export const optional = <A>(codec: Described<A>): Described<A | undefined> => {
   const check = (value: unknown) =>

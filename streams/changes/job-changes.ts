@@ -26,7 +26,7 @@ import { reporting, type Report } from '../operators/reporting';
 import { inTurn } from './in-turn';
 import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
-export type { Session } from './session-frames';
+export type { Session, SessionSockets } from './session-frames';
 
 /** One server's REST side. */
 export interface Server {

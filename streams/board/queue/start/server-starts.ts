@@ -1,3 +1,4 @@
+import type { JobReads } from '../../job-index';
 import { bounds } from '../../../bounds';
 import type { QueueSeen } from '../../../job/job-event';
 import type { Job } from '../../../job/job';
@@ -14,13 +15,7 @@ import { Plans } from './planned';
 import { walked, type Place } from './walk';
 
 /** The live jobs that a server's queue may name. */
-export interface Jobs {
-  readonly ofServer: (serverUrl: string) => readonly Job[];
-  readonly countOf: (serverUrl: string) => number;
-  /** The job whose present run has this id at ComfyUI. */
-  readonly run: (runId: string) => Job | undefined;
-  readonly jobs: ReadonlyMap<string, Job>;
-}
+export type Jobs = Pick<JobReads, 'ofServer' | 'countOf' | 'run' | 'jobs'>;
 
 /** How long a walk through the queue is reused, ms: for all jobs of one look, say. */
 const SAME_WALK_MS = 200;
