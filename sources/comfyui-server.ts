@@ -7,6 +7,7 @@ import type { Report } from '../streams/operators/reporting';
 import { cancel } from './rest/cancel';
 import { findPosted } from './looks/find-posted';
 import { lookUp } from './looks/look-up';
+import type { IsOurs } from './looks/other-workflows';
 import { jobRoutes } from './looks/job-routes';
 import { rest } from './rest/rest';
 import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
@@ -31,7 +32,7 @@ export interface ComfyUIServer {
   readonly clientId?: string;
   /** The session of this client id; each `connect` of it opens a socket. */
   readonly session: (clientId: string) => SessionSockets;
-  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly lookUp: (jobs: readonly Job[], isOurs?: IsOurs) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;

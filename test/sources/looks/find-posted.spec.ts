@@ -43,6 +43,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
   };
   const routes: JobRoutes = {
     queue: () => asked('queue', queue),
+    wholeQueue: () => asked('queue', queue),
     ends: () => asked('ends', ends),
     one: (id) => asked(`one ${id}`, one(id)),
     renamed: (some) => asked(`renamed ${some.join()}`, new Map(Object.entries(renamed))),
