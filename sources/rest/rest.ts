@@ -59,7 +59,6 @@ export class Refusal extends NoAnswer {
 }
 
 export interface Rest {
-  readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
   /** `assertWanted` is called as the request, and each piece of it, is to be sent; errors with what it throws. */
@@ -115,7 +114,6 @@ export function rest(
     );
 
   return {
-    url,
     get: (path) => asking(path, undefined, limits.timeoutMs),
     post: (path, text, timeoutMs = limits.timeoutMs, assertWanted) => asking(path, { text, assertWanted }, timeoutMs),
     open: opener(outputs, { url, headers }, limits.timeoutMs),
