@@ -29,7 +29,7 @@ import type { Rates } from '../../admission/limits/rate-limits';
 import type { PipelineOptions } from '../../../pipeline/instance/options';
 import type { GatewayOptions } from '../../server/options';
 import type { DescribedServer } from './servers-file.codec';
-import { slipsIn } from './slips';
+import { misspeltAmong } from './misspelt';
 
 /** Where job states are kept. */
 export type StoreSettings =
@@ -115,7 +115,7 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
 
 /** The variables that are probably settings, misspelt, and what was meant. They have no effect. */
 export const misspeltIn = (environment: Environment): readonly FieldError[] =>
-  slipsIn(givenIn(environment), Object.keys(Variables.props));
+  misspeltAmong(givenIn(environment), Object.keys(Variables.props));
 
 const givenIn = (environment: Environment): Environment =>
   Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
