@@ -3,6 +3,7 @@ import { TooManyJobs } from '../api';
 import type { JobStore, Usage } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
 import type { Attempted } from '../../streams/operators/reporting';
+import { getOrInsert } from '../../streams/maps/remember';
 
 /** What one user's unsettled jobs may come to. */
 export interface UserLimits {
@@ -74,8 +75,7 @@ export function withinLimits(parts: LimitParts): (job: Beginning) => Promise<() 
 
   return async (job) => {
     const { userId } = job;
-    const user = users.get(userId) ?? { jobs: new Set<Beginning>(), asked: Promise.resolve() };
-    users.set(userId, user);
+    const user = getOrInsert(users, userId, () => ({ jobs: new Set<Beginning>(), asked: Promise.resolve() }));
     user.jobs.add(job);
     const over = (): void => {
       user.jobs.delete(job);

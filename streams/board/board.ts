@@ -73,18 +73,8 @@ class JobBoard {
   }
 
   get view(): Omit<BoardView, 'changed'> {
-    const { index } = this.#live;
     return {
-      jobs: index.jobs,
-      run: index.run,
-      ofSession: index.ofSession,
-      ofServer: index.ofServer,
-      countOf: index.countOf,
-      countOfSession: index.countOfSession,
-      countOfUser: index.countOfUser,
-      nodesOfUser: index.nodesOfUser,
-      mayRunAgain: index.mayRunAgain,
-      overdue: index.overdue,
+      ...this.#live.index.reads,
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
       queueRemaining: (serverUrl) => this.#queues.remaining(serverUrl),

@@ -2,8 +2,8 @@ import { Observable, type Subscriber } from 'rxjs';
 
 /** The watchers of each key: telling a value visits the watchers of its key only (R17). */
 export interface Watchers<T> {
-  /** Emits a value to all who watch this key. */
-  tell(key: string, value: T): void;
+  /** Emits a value to all who watch this key. Returns whether anybody does. */
+  tell(key: string, value: T): boolean;
   /** The values of one key from subscription on; completes when the key is released. */
   changes(key: string): Observable<T>;
   /** Completes all watchers of a key. */
@@ -19,7 +19,9 @@ export function watchers<T>(): Watchers<T> {
   const release = (key: string): void => of(key).forEach((subscriber) => subscriber.complete());
   return {
     tell: (key, value) => {
-      for (const subscriber of of(key)) subscriber.next(value);
+      const subscribers = of(key);
+      for (const subscriber of subscribers) subscriber.next(value);
+      return subscribers.length > 0;
     },
     changes: (key) =>
       new Observable((subscriber) => {

@@ -9,7 +9,6 @@ export interface UnknownConnection {
   close(discard: boolean): void;
   on(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
   once(event: 'close', hear: () => void): unknown;
-  off(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
 }
 
 /**
