@@ -19,6 +19,7 @@ import { prometheusMetrics, type Metrics } from '../metrics';
 import { processMetrics } from '../metrics/counts/process-metrics';
 import { serveMetrics } from '../metrics/metrics-server';
 import { complaintOf, misspeltIn, settingsOf, type Settings } from './settings/settings';
+import { messageOf } from '../../streams/workflow/shown-text';
 
 async function main(): Promise<void> {
   const command = commandOf(process.argv.slice(2));
@@ -98,7 +99,7 @@ async function serve(settings: Settings): Promise<void> {
 const reportTo =
   (logger: Logger): Report =>
   (where, error, serverUrl) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     // A bug of ours that made one job fail: logged with its stack.
     if (error instanceof JobBroke) logger.error({ where, err: error }, message);
     else logger.warn(logger.isLevelEnabled('debug') ? { where, serverUrl, err: error } : { where, serverUrl }, message);
@@ -117,6 +118,6 @@ const storeOf = (store: Settings['store'], report: Report) =>
     : embeddedStore({ directory: store.directory, report });
 
 main().catch((error: unknown) => {
-  process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`comfyui-jobstream cannot start: ${messageOf(error)}\n`);
   leave(1);
 });
