@@ -21,7 +21,7 @@ import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { StoreSight } from './store-sight';
 import { neverBackward } from '../../streams/operators/never-backward';
 import type { Attempted } from '../../streams/operators/reporting';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;

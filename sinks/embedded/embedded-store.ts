@@ -14,7 +14,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
-import { watchers } from '../../streams/operators/keyed-watchers';
+import { watchers } from '../../streams/maps/keyed-watchers';
 import type { Report } from '../../streams/operators/reporting';
 import { checkOptions } from '../../streams/options';
 import { harmless } from '../harmless';

@@ -9,7 +9,7 @@ import {
 import { asyncScheduler, catchError, lastValueFrom, tap, throwError, type Observable, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
-import { interimAnswers } from '../../streams/interim-answers';
+import { interimAnswers } from '../../streams/operators/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';

@@ -1,5 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
-import { setsByKey } from '../maps/sets-by-key';
+import { setsByKey } from './sets-by-key';
 
 /** The watchers of each key: telling a value visits the watchers of its key only (R17). */
 export interface Watchers<T> {
