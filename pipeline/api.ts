@@ -38,7 +38,7 @@ export interface SubmitRequest extends JobRequest {
   readonly once?: SubmitOnce;
   /** In ComfyUI's API format: as an object, in which a `bigint` is an integer of any size, or as JSON text. */
   readonly workflow: Workflow | string;
-  /** What `outlineOf` makes of a workflow that is text, if the caller has it: `submit` then does not parse the text. */
+  /** What progress reads of a workflow that is text: the gateway makes it in another thread. Leave it absent. */
   readonly outline?: string;
   /** `extra_data` of ComfyUI's `POST /prompt`, an object or JSON text: keys of paid API nodes. In no state or log. */
   readonly extraData?: Readonly<Record<string, unknown>> | string;

@@ -175,6 +175,9 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** Whether an error is an outage of the store. */
+export const isUnavailable = (error: unknown): boolean => error instanceof StoreUnavailable;
+
 /** The store answers, but can never do what is asked of it. The message says why, and what to do. */
 export class UnsuitableStore extends Error {
   override readonly name = 'UnsuitableStore';

@@ -1,12 +1,13 @@
 import { ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
 import type { Backoff } from '../streams/operators/backoff';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/changes/job-changes';
+import type { SessionSockets } from '../streams/changes/job-changes';
 import type { Job } from '../streams/job/job';
 import type { Report } from '../streams/operators/reporting';
 import { cancel } from './rest/cancel';
 import { findPosted } from './looks/find-posted';
 import { lookUp } from './looks/look-up';
+import type { IsOurs } from './looks/other-workflows';
 import { jobRoutes } from './looks/job-routes';
 import { rest } from './rest/rest';
 import { askedRequests, type AskedRequest } from './telemetry/asked-requests';
@@ -30,8 +31,8 @@ export interface ComfyUIServer {
   /** The client id of the instance's own session; generated if absent. */
   readonly clientId?: string;
   /** The session of this client id; each `connect` of it opens a socket. */
-  readonly session: (clientId: string) => Session;
-  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  readonly session: (clientId: string) => SessionSockets;
+  readonly lookUp: (jobs: readonly Job[], isOurs?: IsOurs) => Observable<BoardEvent>;
   readonly submit: (submission: Submission) => Observable<BoardEvent>;
   /** Completes once the server was asked to stop this job. Errors with `NoAnswer`. */
   readonly cancel: (promptId: string) => Observable<never>;

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
-import { NEVER, Observable, interval, timer, type SchedulerLike, type Subscription } from 'rxjs';
+import { Observable, interval, timer, type SchedulerLike, type Subscription } from 'rxjs';
 import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
-import type { Session } from '../streams/changes/job-changes';
+import type { SessionSockets } from '../streams/changes/job-changes';
 import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
@@ -72,11 +72,11 @@ export interface SessionOptions {
 /**
  * A session over `ws`: every frame of the jobs posted under its `clientId`. Reports and drops malformed frames (R9).
  */
-export function webSocketSession(options: SessionOptions): Session {
+export function webSocketSession(options: SessionOptions): SessionSockets {
   const { address, clientId, timing = defaultSocketTiming } = options;
   const sparing = throttledReport(options.report, options.clock);
   const sockets = sessionSockets(options.listener);
-  const connect: Session['connect'] = (reopen$, stop$) =>
+  const connect: SessionSockets['connect'] = (reopen$, stop$) =>
     new Observable<BoardEvent>((subscriber) => {
       let opened = false;
       let asked: 'reopen' | 'stop' | undefined;
@@ -126,7 +126,7 @@ export function webSocketSession(options: SessionOptions): Session {
       };
     });
 
-  return { clientId, serverUrl: address.url, inherited: false, mayOpen: () => true, end$: NEVER, connect };
+  return { clientId, serverUrl: address.url, connect };
 }
 
 const socketClosed = (code: number, cause: Error | undefined, requested: boolean): SocketClosed =>

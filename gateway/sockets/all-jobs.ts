@@ -24,8 +24,8 @@ import {
 import type { Pipeline } from '../../pipeline/api';
 import { UnreadableState } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobStanding, type JobState } from '../../streams/job/job-state';
-import { listenersByUser } from './listeners-by-user';
 import { maySee, type Viewer } from '../admission/auth/auth';
+import { watchers } from '../../streams/maps/keyed-watchers';
 
 /** Most live jobs in an answer, and most ended jobs that one look lists. */
 const PAGE = 200;
@@ -75,7 +75,8 @@ type Source = Pick<Pipeline, 'states$' | 'live' | 'list' | 'get'>;
 class WatchedJobs implements AllJobs {
   readonly #pipeline: Source;
   readonly #clock: SchedulerLike;
-  readonly #listeners = listenersByUser();
+  /** Who watches, by `keyOf`: a change goes to the viewers who may see it, and no others are checked. */
+  readonly #watchers = watchers<JobState>();
   /** The newest state of each live job, and of each job that settled since the last look began. */
   readonly #known = new Map<string, JobState>();
   /** Keeps `#known` up to date while it is subscribed to; emits after each look. */
@@ -109,7 +110,7 @@ class WatchedJobs implements AllJobs {
   news(viewer: Viewer): Observable<WatchNews> {
     return merge(
       this.#partial$.pipe(map((partial): WatchNews => ({ tag: 'partial', partial }))),
-      this.#listeners.heardBy(viewer).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
+      this.#watchers.changes(keyOf(viewer)).pipe(map((job): WatchNews => ({ tag: 'change', job }))),
       this.#kept$.pipe(
         filter((_, n) => n === 0),
         map((): WatchNews => ({ tag: 'live', live: () => this.#liveFor(viewer) })),
@@ -143,7 +144,9 @@ class WatchedJobs implements AllJobs {
   }
 
   #tell(state: JobState): void {
-    if (this.#note(state)) this.#listeners.tell(state);
+    if (!this.#note(state)) return;
+    this.#watchers.tell(SERVICES, state);
+    this.#watchers.tell(keyOf({ role: 'user', userId: state.userId }), state);
   }
 
   #look(): Observable<unknown> {
@@ -226,6 +229,9 @@ class WatchedJobs implements AllJobs {
     return { jobs, more: live.length > PAGE, ...(this.#isPartial && { partial: true }) };
   }
 }
+
+const SERVICES = 'service';
+const keyOf = ({ role, userId }: Viewer): string => (role === 'service' ? SERVICES : `user ${userId}`);
 
 /** The live jobs of a pipeline and of all other instances on its store. */
 export const allJobs = (pipeline: Source, clock: SchedulerLike): AllJobs => new WatchedJobs(pipeline, clock);

@@ -2,6 +2,7 @@ import { defer, finalize, Observable, ReplaySubject, share, tap } from 'rxjs';
 import { UnknownJob, type Pipeline, type Preview } from '../../pipeline/api';
 import type { JobState } from '../../streams/job/job-state';
 import { maySee, type Viewer } from '../admission/auth/auth';
+import { getOrInsert } from '../../streams/maps/remember';
 
 /** News of one job. */
 export type News =
@@ -27,11 +28,7 @@ export interface Rooms {
 
 export const rooms = (pipeline: Pick<Pipeline, 'watch' | 'previews'>): Rooms => {
   const open = new Map<string, Room>();
-  const roomOf = (promptId: string): Room => {
-    const room = open.get(promptId) ?? makeRoom(promptId);
-    open.set(promptId, room);
-    return room;
-  };
+  const roomOf = (promptId: string): Room => getOrInsert(open, promptId, () => makeRoom(promptId));
   const makeRoom = (promptId: string): Room => ({
     job$: pipeline.watch(promptId).pipe(
       finalize(() => open.delete(promptId)),

@@ -14,6 +14,7 @@ import type { News, Rooms } from './rooms';
 import { visibleJob } from '../http/requests/visible-job';
 import type { JobViews } from '../wire/job-views';
 import type { PublicJob } from '../wire/public-job';
+import { getOrInsert } from '../../streams/maps/remember';
 
 /** How many jobs one socket may follow at a time. */
 const MOST_ROOMS = 64;
@@ -123,8 +124,7 @@ class SocketSubscriptions implements Subscriptions {
   #join(promptId: string, answer: Answer<Reply>, onlyEnded = false): void {
     const { pipeline, rooms } = this.#followed;
     const subscription = new Subscription();
-    const joins = this.#joined.get(promptId) ?? new Set();
-    this.#joined.set(promptId, joins.add(subscription));
+    const joins = getOrInsert(this.#joined, promptId, () => new Set()).add(subscription);
     // Earlier joins of this job end once this one is answered: they may still owe their answer, and keep the room open.
     const endEarlier = (): void => {
       for (const join of joins) {

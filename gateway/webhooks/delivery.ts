@@ -24,16 +24,15 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
-import { StoreUnavailable } from '../../sinks/job-store';
+import { isUnavailable } from '../../sinks/job-store';
 import type { Hook, Hooks } from '../../sinks/webhook-queue';
 import type { Backoff } from '../../streams/operators/backoff';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { Viewer } from '../admission/auth/auth';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { orNothing, type Report } from '../../streams/operators/reporting';
+import { orNothing, type Report, reportingOutages } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
-import { outageReports } from './outage-reports';
-import { carriedOf, type Carried } from './carried';
+import { claimedHook, type ClaimedHook } from './claimed-hook';
 import { fairQueue } from './fair-queue';
 import { rememberedHooks, type RememberedHooks } from './remembered-hooks';
 import type { Webhook } from './webhook.codec';
@@ -81,13 +80,13 @@ const UNKNOWN_MS = 3 * 3_600_000;
 
 class HookDelivery implements Delivery {
   readonly #options: DeliveryOptions & { readonly hooks: RememberedHooks };
-  readonly #queue = fairQueue<Carried>();
+  readonly #queue = fairQueue<ClaimedHook>();
   readonly #stop$ = new ReplaySubject<void>(1);
   readonly #told: <T>() => MonoTypeOperatorFunction<T>;
 
   constructor(options: DeliveryOptions) {
     const { pipeline, hooks, clock } = options;
-    this.#told = outageReports('webhooks', options.report);
+    this.#told = reportingOutages('webhooks', options.report, isUnavailable);
     const get: Pipeline['get'] = (promptId) => pipeline.get(promptId);
     this.#options = { ...options, hooks: rememberedHooks(hooks, get, clock, this.#told) };
     this.#begin();
@@ -109,7 +108,7 @@ class HookDelivery implements Delivery {
       of('kept'),
     ).pipe(
       this.#told(),
-      reconnecting({ backoff: persistent, clock, isTransient: (error) => error instanceof StoreUnavailable }),
+      reconnecting({ backoff: persistent, clock, isTransient: isUnavailable }),
       takeUntil(this.#stop$),
       share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: false }),
     );
@@ -163,7 +162,7 @@ class HookDelivery implements Delivery {
   #taken(claimed: readonly Hook[]): Observable<boolean> {
     const now = this.#options.clock.now();
     const given$ = claimed.map((hook) => {
-      const errand = carriedOf(hook);
+      const errand = claimedHook(hook);
       if (errand === undefined) return this.#quietly(this.#givenUp(hook.promptId, 'what is kept of it is no webhook'));
       return this.#queue.offer(errand, now) ? EMPTY : this.#postponed(errand);
     });
@@ -171,11 +170,11 @@ class HookDelivery implements Delivery {
     return concat(merge(...given$), of(given$.some((work$) => work$ !== EMPTY)));
   }
 
-  #carriedOut(errand: Carried): Observable<never> {
+  #carriedOut(errand: ClaimedHook): Observable<never> {
     return this.#quietly(this.#carry(errand)).pipe(finalize(() => this.#queue.over(errand)));
   }
 
-  #carry({ promptId, webhook }: Carried): Observable<never> {
+  #carry({ promptId, webhook }: ClaimedHook): Observable<never> {
     return defer(() => this.#ready(promptId, webhook)).pipe(
       concatMap((now) => {
         if (now === 'waits') return this.#later(promptId, webhook, LOOK_MS);
@@ -209,7 +208,7 @@ class HookDelivery implements Delivery {
     return hooks.rest({ promptId, text: JSON.stringify({ ...webhook, attempts: webhook.attempts + 1 }) }, waitMs);
   }
 
-  #postponed({ promptId, webhook }: Carried): Observable<never> {
+  #postponed({ promptId, webhook }: ClaimedHook): Observable<never> {
     return this.#quietly(this.#later(promptId, webhook, AGAIN_MS * (1 + this.#options.random())));
   }
 

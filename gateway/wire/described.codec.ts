@@ -41,6 +41,21 @@ export const checked = <A>(
   return schema ? described(codec, schema) : codec;
 };
 
+/** A codec made of a rule that says why a value is refused, as `checked` does; it leaves the others as they are. */
+export const ruled = <A>(
+  name: string,
+  objectionTo: (value: unknown) => string | undefined,
+  schema: JsonSchema,
+): Described<A> =>
+  checked<A>(
+    name,
+    (value) => {
+      const objection = objectionTo(value);
+      return objection === undefined ? E.right(value as A) : E.left(objection);
+    },
+    schema,
+  );
+
 /** The same codec for a field that may be absent. */
 export const optional = <A>(codec: Described<A>): Described<A | undefined> => {
   const check = (value: unknown) =>
@@ -53,6 +68,10 @@ export type Given<A> = { [K in keyof A as undefined extends A[K] ? never : K]: A
   [K in keyof A as undefined extends A[K] ? K : never]?: Exclude<A[K], undefined>;
 };
 
+/** The fields that are not `undefined`. */
+export const present = <A extends object>(fields: A): Given<A> =>
+  Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as Given<A>;
+
 /** Decodes fields, and names each bad one. Those that were not given are absent: io-ts makes them `undefined`. */
 export const decoded = <A extends object>(
   codec: t.Type<A, unknown>,
@@ -62,7 +81,7 @@ export const decoded = <A extends object>(
     codec.decode(value),
     E.bimap(
       (errors) => errors.map(({ context, message }) => ({ field: pathOf(context), message: message ?? WRONG })),
-      (fields) => Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as Given<A>,
+      (fields) => present(fields),
     ),
   );
 

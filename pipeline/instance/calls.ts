@@ -21,7 +21,6 @@ import {
 import { PipelineClosed, UnknownJob, type Pipeline, type Preview, type ServerStatus } from '../api';
 import { cancelling } from './cancelling';
 import type { Choice } from '../posting/choose-server';
-import { inputs } from '../submit/inputs';
 import { checkedQuery } from '../submit/request';
 import type { Env } from '../env';
 import type { Life } from './life';
@@ -35,8 +34,8 @@ import { StoreUnavailable, UnreadableState, type JobStore } from '../../sinks/jo
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 export interface CallParts {
   readonly choice: Choice;
@@ -88,7 +87,7 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
       if (file.type === 'websocket') return parts.pictures.open(promptId, file);
       return choice.of(state?.serverUrl ?? '')?.view(file, range);
     }),
-    upload: whileOpen(inputs(choice)),
+    upload: whileOpen(uploading(choice)),
     servers: () => choice.servers.map((server) => statusOf(server, parts)),
     storeHealthy: () => firstValueFrom(store.healthy(), { defaultValue: false }),
     recovered$: sessions.recovered$,
@@ -96,6 +95,15 @@ export function callsOf(parts: CallParts, env: Env): Pipeline {
     closed: life.closed,
   };
 }
+
+/** Uploads a file to the server of that name or URL; else to the preferred one for `type`, or any healthy one. */
+const uploading =
+  (choice: Choice): Pipeline['upload'] =>
+  async ({ server, type, ...file }) => {
+    const anyOf = choice.servers.find(choice.isHealthy) ?? choice.servers[0];
+    const at = server === undefined && type === undefined && anyOf ? anyOf : choice.asked(server, type ?? '');
+    return { ...(await at.upload(file)), type: 'input', server: at.url };
+  };
 
 /** The type for the span of `submit`, which starts before the request is checked: it may be anything. */
 const typeOf = (request: unknown): Attributes => {
@@ -137,7 +145,7 @@ function live({ board, writer, store }: CallParts, { report }: Env, onPartial?: 
   const ids = new Set(here.map(({ promptId }) => promptId));
   const elsewhere$ = store
     .live((promptId) => ids.has(promptId))
-    .pipe(reporting('store', report), tap({ error: onPartial ?? noop }), orNothing);
+    .pipe(tap({ error: onPartial ?? noop }), skippingErrors('store', report));
   return concat(from(here), elsewhere$).pipe(
     map((state) => board.job(state.promptId)?.state ?? writer.waiting(state.promptId) ?? state),
     // The store may still list as live a job that has ended here: a full Redis refused the write of its end.

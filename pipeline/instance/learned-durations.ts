@@ -11,12 +11,12 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Env } from '../env';
-import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import { isUnavailable, type JobStore } from '../../sinks/job-store';
 import type { Change } from '../../streams/board/board';
 import type { Durations } from '../../streams/job/progress/plan/expected';
 import { learned, type LearnedEntry } from '../../streams/job/progress/learned/learned';
 import { remember } from '../../streams/maps/remember';
-import { skippingErrors } from '../../streams/operators/reporting';
+import { reportingOutages, skippingErrors } from '../../streams/operators/reporting';
 
 /** How often new durations are written, all together, ms. */
 const KEPT_AFTER_MS = 5_000;
@@ -47,15 +47,12 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
   // Entries that exceed the bound here are removed from the store, too (R16): else each instance would store again what
   // another has dropped.
   const taken = (entries: readonly LearnedEntry[]): void => noted(known.take(entries).slice(0, FORGOTTEN));
-  let isAway = false;
-  // Entries that a store which is away did not take wait for the next write, before those that were noted since. An
-  // outage is reported once, not every 5 s.
+  const told = reportingOutages('durations', report, isUnavailable);
+  // Entries that a store which is away did not take wait for the next write, before those that were noted since.
   const failed = (entries: readonly LearnedEntry[], error: unknown): Observable<never> => {
-    if (!isAway) report('durations', error);
-    isAway = error instanceof StoreUnavailable;
     const since = [...unwritten];
     unwritten.clear();
-    if (isAway) noted(entries);
+    if (isUnavailable(error)) noted(entries);
     noted(since);
     return EMPTY;
   };
@@ -65,7 +62,7 @@ export function learnedDurations(store: Pick<JobStore, 'learned' | 'learn'>, { c
       const entries = [...unwritten];
       unwritten.clear();
       return store.learn(entries).pipe(
-        tap({ complete: () => (isAway = false) }),
+        told(),
         catchError((error: unknown) => failed(entries, error)),
       );
     });

@@ -4,7 +4,7 @@ import type { Sessions } from '../sessions/sessions';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { Submission } from '../../sources/rest/submission';
 import type { BoardView } from '../../streams/board/board';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** For how long a job that may have been stored unheard is posted without a lease, ms. */
 const UNFOUND_MS = 5_000;
@@ -46,8 +46,7 @@ export function mayPost(
         // Refused once more, and then let go, by the queue of writes.
         else writer.renew(state);
       }),
-      reporting('store', report),
-      orNothing,
+      skippingErrors('store', report),
     );
   });
   return {

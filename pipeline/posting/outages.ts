@@ -19,6 +19,7 @@ import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { lost } from '../../streams/job/failures';
 import { runsAgain } from '../../streams/job/advance/derive';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
+import { getOrInsert } from '../../streams/maps/remember';
 
 /** After a server was unhealthy for 60 s, its jobs that may run on another server are given up there. */
 const AWAY_MS = 60_000;
@@ -113,9 +114,6 @@ export function outages(
 function memoized(mayMove: (state: JobState) => boolean): (state: JobState) => boolean {
   const answers = new Map<string, boolean>();
   return (state) => {
-    const key = JSON.stringify([state.serverUrl, state.type]);
-    const answer = answers.get(key) ?? mayMove(state);
-    answers.set(key, answer);
-    return answer;
+    return getOrInsert(answers, JSON.stringify([state.serverUrl, state.type]), () => mayMove(state));
   };
 }

@@ -28,7 +28,7 @@ import { reportedJob } from '../../streams/reports/reported-job';
 import { isAtServer, isCancelAsked, jobOf, type Job } from '../../streams/job/job';
 import { runIdOf, type Failure, type JobState } from '../../streams/job/job-state';
 import { graphOfPrompt, type Graph, type Prompt } from '../../streams/job/workflow';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 export interface PostingParts extends StoppingParts {
   readonly choice: Choice;
@@ -160,8 +160,7 @@ class Posts implements Posting {
       writer.keep(promptId, { tag: 'unposted', prompt });
       return of<BoardEvent>({ tag: 'posting', promptId, runId, clientId, serverUrl: at.url, at: clock.now() });
     });
-    const freed$ =
-      failure.kind === 'out_of_memory' ? at.free().pipe(reporting('free', report, at.url), orNothing) : EMPTY;
+    const freed$ = failure.kind === 'out_of_memory' ? at.free().pipe(skippingErrors('free', report, at.url)) : EMPTY;
     const { attempt } = job.state;
     const run: Run = { promptId, attempt, runId, clientId, prompt, stored: true, maybePosted: false };
     return concat(freed$, next$, storedRun(runId, this.#parts, clock), this.#posted(at, run));

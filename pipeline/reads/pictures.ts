@@ -11,18 +11,17 @@ import {
   retry,
   Subject,
   take,
-  tap,
   throwError,
   timer,
   type Observable,
 } from 'rxjs';
-import { StoreUnavailable, type JobStore, type StoredFile } from '../../sinks/job-store';
+import { isUnavailable, type JobStore, type StoredFile } from '../../sinks/job-store';
 import type { OutputBody } from '../../sources/comfyui-server';
 import type { Picture } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { FileOutput } from '../../streams/job/job-state';
 import { jittered } from '../../streams/operators/backoff';
-import { orNothing } from '../../streams/operators/reporting';
+import { orNothing, reportingOutages } from '../../streams/operators/reporting';
 import type { Env } from '../env';
 
 /** Pictures that came over a socket: no server has them as files, so the store keeps them with their jobs. */
@@ -127,16 +126,12 @@ function writingTo(
   { clock, random, report }: PicturesEnv,
 ): (file: Waiting) => Observable<never> {
   const backoff = jittered({ firstMs: 100, maxMs: 2_000, steadyMs: 0 }, random);
-  let isAway = false;
-  const paused = (error: unknown, attempts: number): Observable<unknown> => {
-    if (!isAway || !(error instanceof StoreUnavailable)) report('store', error);
-    if (!(error instanceof StoreUnavailable)) return throwError(() => error);
-    isAway = true;
-    return timer(backoff.delayMs(attempts, error), clock);
-  };
+  const told = reportingOutages('store', report, isUnavailable);
+  const paused = (error: unknown, attempts: number): Observable<unknown> =>
+    isUnavailable(error) ? timer(backoff.delayMs(attempts, error), clock) : throwError(() => error);
   return (file) =>
     defer(() => (waiting.isNewest(file) ? store.keepFile(file.promptId, file.filename, file) : EMPTY)).pipe(
-      tap({ complete: () => (isAway = false) }),
+      told(),
       retry({ delay: paused }),
       orNothing,
       finalize(() => waiting.remove(file)),

@@ -31,7 +31,7 @@ import { recovery } from './recovery';
 import type { SessionParts, Sessions } from './sessions';
 import type { Session } from '../../streams/changes/job-changes';
 import type { JobState } from '../../streams/job/job-state';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How often inherited sessions without jobs are given up, ms. */
 const IDLE_MS = 30_000;
@@ -116,7 +116,7 @@ class LeasedSessions implements Sessions {
         // `hold` registers the session first: if the store was away until now it is not registered, and after a release
         // no instance would find its jobs.
         const kept$ = idle ? EMPTY : leases.hold(each);
-        return concat(kept$, leases.release(each, idle)).pipe(reporting('lease', report), orNothing);
+        return concat(kept$, leases.release(each, idle)).pipe(skippingErrors('lease', report));
       }),
       ignoreElements(),
     );
@@ -205,7 +205,7 @@ class LeasedSessions implements Sessions {
     return this.#lost$.pipe(
       delay(CLOSED_MS, clock),
       mergeMap(({ holding: { clientId } }) =>
-        leases.ask(clientId, { tag: 'evicted', clientId }).pipe(reporting('lease', report), orNothing),
+        leases.ask(clientId, { tag: 'evicted', clientId }).pipe(skippingErrors('lease', report)),
       ),
       ignoreElements(),
     );
@@ -234,7 +234,7 @@ class LeasedSessions implements Sessions {
       mergeMap((each) => {
         this.#forget(each.clientId);
         this.#idle$.next(each.clientId);
-        return leases.release(each, true).pipe(reporting('lease', report), orNothing);
+        return leases.release(each, true).pipe(skippingErrors('lease', report));
       }),
     );
   }

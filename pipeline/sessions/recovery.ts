@@ -29,7 +29,7 @@ import { takenOver } from '../../streams/job/job';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
 import { chunks } from '../../streams/maps/chunks';
 import { reconnecting } from '../../streams/operators/reconnecting';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { orNothing, reporting, reportingOutages, skippingErrors } from '../../streams/operators/reporting';
 
 /** Jobs claimed at a time. With 500, objects outlive V8's young generation: each job took a third more CPU. */
 const CLAIMS = 100;
@@ -93,8 +93,7 @@ class StoreRecovery implements Recovery {
       this.#elsewhere.nextLook();
       const noted$ = defer(() => this.#noted(unregistered)).pipe(
         tap({ complete: () => this.#elsewhere.add(others) }),
-        reporting('lease', report),
-        orNothing,
+        skippingErrors('lease', report),
       );
       return this.#together(this.#mine(others, unregistered)).pipe(concatMap((jobs) => concat(noted$, of(jobs))));
     });
@@ -218,13 +217,8 @@ class StoreRecovery implements Recovery {
 
   #patiently<T>(look$: Observable<T>): Observable<T> {
     const { report, backoff, clock } = this.#env;
-    let isAway = false;
-    // Only the first error of an outage is reported.
-    const failed = (error: unknown): void => {
-      if (!isAway) report('recovery', error);
-      isAway = true;
-    };
-    return look$.pipe(tap({ error: failed }), reconnecting({ backoff, clock, isTransient }));
+    const told = reportingOutages('recovery', report, isTransient);
+    return look$.pipe(told(), reconnecting({ backoff, clock, isTransient }));
   }
 }
 

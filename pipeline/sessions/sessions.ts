@@ -4,14 +4,14 @@ import type { Transit } from './transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
-import type { Session } from '../../streams/changes/job-changes';
+import type { Session, SessionSockets } from '../../streams/changes/job-changes';
 import type { JobState } from '../../streams/job/job-state';
 
 export interface SessionParts {
   readonly servers: readonly {
     readonly url: string;
     readonly clientId?: string;
-    readonly session: (clientId: string) => Session;
+    readonly session: (clientId: string) => SessionSockets;
   }[];
   readonly store: JobStore;
   readonly writer: Pick<WriteBehind, 'write' | 'waiting' | 'ends' | 'rescue'>;

@@ -1,10 +1,11 @@
 import { stringify } from 'lossless-json';
 import { bounds } from '../../streams/bounds';
 import type { Prompt } from '../../streams/job/workflow';
-import { outlineOf } from '../../streams/workflow/json-outline';
+import { anyFields, membersWithin } from '../../streams/workflow/json-members';
 import { objectionsTo } from '../../streams/workflow/objections';
 import { InvalidRequest, type SubmitRequest } from '../api';
 import { isRecord } from '../../streams/options';
+import { NO_NUMBER, onlyNumbers } from './field-rules';
 
 /**
  * What a request asks ComfyUI to run. A `bigint` becomes the integer that it is. Text goes to ComfyUI byte for byte
@@ -51,13 +52,6 @@ function textOf(field: string, json: unknown): string {
 }
 
 const NOT_WRITABLE = 'cannot be written as JSON: it refers to itself, or is nested too deep';
-const NO_NUMBER = 'holds NaN or Infinity, which JSON would make null';
-
-/** For `JSON.stringify`: throws for NaN and infinite numbers, which it would write as `null`. */
-export const onlyNumbers = (_key: string, value: unknown): unknown => {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(NO_NUMBER);
-  return value;
-};
 
 function withinBytes(field: string, text: string): string {
   const bytes = text.length > bounds.promptBytes / 3 ? Buffer.byteLength(text) : text.length;
@@ -67,9 +61,8 @@ function withinBytes(field: string, text: string): string {
 }
 
 function weighed(field: string, text: string): void {
-  const most = { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity };
-  const outline = outlineOf(text, most);
-  if (outline.tag === 'beyond') throw new InvalidRequest(field, `has more than ${outline.most} ${outline.bound}`);
+  const read = membersWithin(text, anyFields);
+  if (read.tag === 'beyond') throw new InvalidRequest(field, read.objection);
 }
 
 function isObject(text: string): boolean {

@@ -7,7 +7,7 @@ import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import type { JobState } from '../../streams/job/job-state';
-import { orNothing, reporting } from '../../streams/operators/reporting';
+import { skippingErrors } from '../../streams/operators/reporting';
 import { remember } from '../../streams/maps/remember';
 
 export interface RememberedKeysParts {
@@ -87,7 +87,7 @@ export class RememberedKeys {
       const key = this.#keyOf.get(job.promptId) ?? this.#keyOfEnded.get(job.promptId);
       const held = key === undefined ? undefined : this.#byKey.get(key);
       return key === undefined || held === undefined ? EMPTY : store.reserve(key, JSON.stringify({ ...held, job }));
-    }).pipe(ignoreElements(), reporting('store', report), orNothing);
+    }).pipe(ignoreElements(), skippingErrors('store', report));
   }
 
   /** A job's settled state that waits to be written, or is kept to be written again. */

@@ -3,6 +3,7 @@ import { TooManyJobs } from '../api';
 import type { JobStore, Usage } from '../../sinks/job-store';
 import type { BoardView } from '../../streams/board/board';
 import type { Attempted } from '../../streams/operators/reporting';
+import { getOrInsert } from '../../streams/maps/remember';
 
 /** What one user's unsettled jobs may come to. */
 export interface UserLimits {
@@ -58,6 +59,7 @@ export function withinLimits(parts: LimitParts): (job: Beginning) => Promise<() 
   /** The store is asked one question at a time for a user: of a thousand jobs at once not each asks for a thousand. */
   function asked(userId: string, user: Submitting): Promise<Answer> {
     user.next ??= user.asked.then(async () => {
+      // It begins: whoever comes from here on shares the one after it.
       user.asked = user.next ?? user.asked;
       user.next = undefined;
       const besides = [...user.jobs];
@@ -74,8 +76,7 @@ export function withinLimits(parts: LimitParts): (job: Beginning) => Promise<() 
 
   return async (job) => {
     const { userId } = job;
-    const user = users.get(userId) ?? { jobs: new Set<Beginning>(), asked: Promise.resolve() };
-    users.set(userId, user);
+    const user = getOrInsert(users, userId, () => ({ jobs: new Set<Beginning>(), asked: Promise.resolve() }));
     user.jobs.add(job);
     const over = (): void => {
       user.jobs.delete(job);

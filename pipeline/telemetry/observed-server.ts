@@ -9,15 +9,17 @@ import { timed } from './timed';
 export function observedServer(server: ComfyUIServer, tell: Telemetry | undefined): ComfyUIServer {
   const { name } = server;
   const attributes = { 'jobstream.server': name };
-  const lookUp: ComfyUIServer['lookUp'] = (jobs) =>
-    server.lookUp(jobs).pipe(traced('jobstream.look', { ...attributes, 'jobstream.jobs': jobs.length }));
+  const lookUp: ComfyUIServer['lookUp'] = (jobs, isOurs) =>
+    server.lookUp(jobs, isOurs).pipe(traced('jobstream.look', { ...attributes, 'jobstream.jobs': jobs.length }));
   const submit: ComfyUIServer['submit'] = (submission) =>
     server.submit(submission).pipe(traced('jobstream.post', attributes));
   if (tell === undefined) return { ...server, lookUp, submit };
   return {
     ...server,
-    lookUp: (jobs) =>
-      lookUp(jobs).pipe(timed((outcome, ms) => tell({ tag: 'looked', server: name, jobs: jobs.length, outcome, ms }))),
+    lookUp: (jobs, isOurs) =>
+      lookUp(jobs, isOurs).pipe(
+        timed((outcome, ms) => tell({ tag: 'looked', server: name, jobs: jobs.length, outcome, ms })),
+      ),
     submit: (submission) =>
       defer(() => {
         let failedTries = 0;

@@ -1,20 +1,7 @@
-import {
-  concat,
-  defer,
-  distinct,
-  EMPTY,
-  filter,
-  map,
-  mergeMap,
-  Observable,
-  of,
-  Subject,
-  tap,
-  toArray,
-  type Subscriber,
-} from 'rxjs';
+import { concat, defer, distinct, EMPTY, filter, map, mergeMap, Observable, of, Subject, tap, toArray } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { LeaseOutcome, Leases, SessionRequest, SessionKey } from '../leases';
+import { watchers } from '../../streams/maps/keyed-watchers';
 
 /** As with Redis. */
 const TTL_MS = 10_000;
@@ -31,7 +18,7 @@ class SingleProcessLeases implements Leases {
   readonly #stored: () => Observable<JobState>;
   readonly #kept: (ms: number) => Observable<never>;
   readonly #held = new Set<string>();
-  readonly #listeners = new Map<string, Set<Subscriber<SessionRequest>>>();
+  readonly #requests = watchers<SessionRequest>();
   /**
    * Sessions that an earlier process left or a pipeline gave back, and that nobody took since; `undefined` until the
    * stored jobs were searched.
@@ -79,22 +66,11 @@ class SingleProcessLeases implements Leases {
   }
 
   ask(clientId: string, request: SessionRequest): Observable<boolean> {
-    return defer(() => {
-      const listeners = [...(this.#listeners.get(clientId) ?? [])];
-      listeners.forEach((each) => each.next(request));
-      return of(listeners.length > 0);
-    });
+    return defer(() => of(this.#requests.tell(clientId, request)));
   }
 
   asked(clientId: string): Observable<SessionRequest> {
-    return new Observable((out) => {
-      const all = this.#listeners.get(clientId) ?? new Set();
-      this.#listeners.set(clientId, all.add(out));
-      return () => {
-        all.delete(out);
-        if (all.size === 0) this.#listeners.delete(clientId);
-      };
-    });
+    return this.#requests.changes(clientId);
   }
 
   #inStore(): Observable<readonly SessionKey[]> {

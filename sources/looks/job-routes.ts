@@ -13,7 +13,7 @@ import {
   type Queued,
 } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
-import { MARK } from './places';
+import { MARK } from './queue-places';
 
 /**
  * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).
@@ -21,6 +21,8 @@ import { MARK } from './places';
 export interface JobRoutes {
   /** The jobs that run or wait, in the order in which they run. */
   readonly queue: () => Observable<readonly Queued[]>;
+  /** The same with everybody's workflows, which the cheapest route may leave out. */
+  readonly wholeQueue: () => Observable<readonly Queued[]>;
   /** One job by its id: in the queue, ended, or absent. */
   readonly one: (promptId: string) => Observable<Whereabouts>;
   /** The jobs that have ended, as far as the server tells in one answer. */
@@ -41,10 +43,7 @@ export interface JobRoutes {
 /** Requests for single jobs under way at once. */
 export const CONCURRENT_DETAILS = 4;
 
-/**
- * If this many jobs are not in the queue, the list of ended jobs is asked for first: a restarted server has none of
- * them.
- */
+/** If this many jobs are not in the queue, the list of ended jobs comes first: a restarted server has none of them. */
 export const MIN_FOR_LIST = 3;
 
 /** History entries read at a time: each may hold a workflow of 60 KB. */
@@ -59,9 +58,7 @@ const historyPath = (promptId: string): string => `/history/${encodeURIComponent
 type Asked = Pick<Rest, 'get' | 'disown'>;
 type Parse<T> = (answer: Answer) => T | undefined;
 
-/**
- * Whether an answer says that there is no such route: 404 without JSON, or 405. If there is, a 404 has a JSON error.
- */
+/** Whether an answer says that there is no such route: 404 without JSON, or 405. If there is, a 404 has a JSON error. */
 export const lacksRoute = ({ status, json }: Answer): boolean =>
   (status === 404 || status === 405) && json === undefined;
 
@@ -73,6 +70,7 @@ export function jobRoutes(rest: Asked): JobRoutes {
   const routes = new FoundRoutes(rest);
   return {
     queue: () => routes.queue(),
+    wholeQueue: () => routes.wholeQueue(),
     one: (promptId) => routes.one(promptId),
     ends: () => routes.ends(),
     answers: () => routes.answers(),
@@ -97,19 +95,21 @@ class FoundRoutes implements JobRoutes {
     this.#rest = rest;
   }
 
+  wholeQueue(): Observable<readonly Queued[]> {
+    return this.#asked('/queue', ({ json }) => queueOf(json));
+  }
+
   queue(): Observable<readonly Queued[]> {
-    const old = (): Observable<readonly Queued[]> => this.#asked('/queue', ({ json }) => queueOf(json));
     const path = '/api/jobs?status=in_progress,pending';
     return defer(() => {
-      if (this.#legacy || this.#isListStrange) return old();
+      if (this.#legacy || this.#isListStrange) return this.wholeQueue();
       return this.#rest.get(path).pipe(
         concatMap((answer) => {
-          if (lacksRoute(answer)) return old().pipe(tap(() => (this.#legacy = true)));
-          // A later ComfyUI may have other states; but a proxy says 400, too: the answer of the older route is the
-          // proof.
+          if (lacksRoute(answer)) return this.wholeQueue().pipe(tap(() => (this.#legacy = true)));
+          // A later ComfyUI may have other states; but a proxy says 400, too: only the older route's answer is proof.
           // And a page of the queue is none: a job that is on no page read here would count as absent.
           if (answer.status === 400 || isPartOfList(answer.json))
-            return old().pipe(tap(() => (this.#isListStrange = true)));
+            return this.wholeQueue().pipe(tap(() => (this.#isListStrange = true)));
           return of(this.#parsed(answer, path, ({ json }) => jobListOf(json)));
         }),
       );

@@ -18,10 +18,8 @@ import type { Ends } from '../codecs/history.codec';
 import type { Whereabouts, Queued } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
-import { MARK, placesOf } from './places';
-
-/** For how long jobs are asked for one by one after the queue could not be read, ms. */
-const QUEUE_PAUSE_MS = 60_000;
+import { QUEUE_PAUSE_MS, workflowsOf, type IsOurs } from './other-workflows';
+import { placesOf } from './queue-places';
 
 type Told = (promptId: string, fact: LookFact) => BoardEvent;
 
@@ -91,10 +89,15 @@ function pagesOf({ one, ends, answers, renamed }: JobRoutes, told: Told, clock: 
  * One look at these jobs: asks for the queue once, then for each job that is not in it, and for a running one whose
  * workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never heard of
  * may have another id, which an old server gave it. If the queue cannot be read (other clients' workflows are in it),
- * each job is asked for by its id.
+ * each job is asked for by its id. If `isOurs` is given, the queue is told with
+ * the workflows of the other clients' jobs before those that wait.
  */
-export function lookUp(routes: JobRoutes, clock: SchedulerLike): (jobs: readonly Job[]) => Observable<BoardEvent> {
+export function lookUp(
+  routes: JobRoutes,
+  clock: SchedulerLike,
+): (jobs: readonly Job[], isOurs?: IsOurs) => Observable<BoardEvent> {
   let unreadUntil = 0;
+  const workflows = workflowsOf(routes, clock);
   const told: Told = (promptId, fact) => ({ promptId, at: clock.now(), ...fact });
   const { oneByOne, details } = pagesOf(routes, told, clock);
 
@@ -108,13 +111,18 @@ export function lookUp(routes: JobRoutes, clock: SchedulerLike): (jobs: readonly
     const graphs$ = oneByOne(withoutGraph, true).pipe(
       filter(({ tag }) => tag !== 'unreadable' && tag !== 'unanswered'),
     );
-    return concat(from([...queueSeen(jobs, entries, clock.now()), ...present]), details(missed), graphs$);
+    return concat(
+      from([...queueSeen(jobs, entries.map(workflows.entryOf), clock.now()), ...present]),
+      details(missed),
+      graphs$,
+    );
   };
 
-  return (jobs) => {
+  return (jobs, isOurs = () => true) => {
     if (jobs.every(hasSucceeded)) return details(jobs);
     if (clock.now() < unreadUntil) return oneByOne(jobs, false);
     return routes.queue().pipe(
+      concatMap((entries) => workflows.added(entries, isOurs)),
       map((entries): readonly Queued[] | undefined => entries),
       catchError((error: unknown) => {
         if (!(error instanceof Unreadable)) throw error;
@@ -127,20 +135,8 @@ export function lookUp(routes: JobRoutes, clock: SchedulerLike): (jobs: readonly
 }
 
 /** The whole queue, as the server of these jobs holds it. */
-const queueSeen = ([job]: readonly Job[], entries: readonly Queued[], at: number): readonly BoardEvent[] =>
-  job === undefined ? [] : [{ tag: 'queueSeen', serverUrl: job.state.serverUrl, entries: entries.map(entryOf), at }];
-
-function entryOf(queued: Queued): QueueEntry {
-  const { promptId: runId, targets, extraData } = queued;
-  const ours = extraData[MARK];
-  return {
-    runId,
-    nodes: () => queued.nodes,
-    graph: () => queued.graph,
-    ...(typeof ours === 'string' && { promptId: ours }),
-    ...(targets !== undefined && { targets }),
-  };
-}
+const queueSeen = ([job]: readonly Job[], entries: readonly QueueEntry[], at: number): readonly BoardEvent[] =>
+  job === undefined ? [] : [{ tag: 'queueSeen', serverUrl: job.state.serverUrl, entries, at }];
 
 /**
  * Whether nothing was heard of a run since it was posted: the instance that posted it may have died before the answer.

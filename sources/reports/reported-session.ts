@@ -1,6 +1,6 @@
-import { NEVER, ignoreElements, take, type Observable } from 'rxjs';
+import { ignoreElements, take, type Observable } from 'rxjs';
 import type { BoardEvent } from '../../streams/board/board';
-import type { Session } from '../../streams/changes/job-changes';
+import type { SessionSockets } from '../../streams/changes/job-changes';
 import { REPORTED_URL, type JobReport } from '../../streams/reports/job-report';
 
 /**
@@ -9,12 +9,9 @@ import { REPORTED_URL, type JobReport } from '../../streams/reports/job-report';
  */
 export const reportedServer = {
   url: REPORTED_URL,
-  session: (clientId: string): Session => ({
+  session: (clientId: string): SessionSockets => ({
     clientId,
     serverUrl: REPORTED_URL,
-    inherited: false,
-    mayOpen: () => true,
-    end$: NEVER,
     // The socket is never open, hence never deaf: reports come by themselves.
     connect: (_reopen$, stop$): Observable<BoardEvent> => stop$.pipe(take(1), ignoreElements()),
   }),

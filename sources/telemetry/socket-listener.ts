@@ -11,8 +11,8 @@ export interface SocketListener {
   readonly badFrame: () => void;
 }
 
-/** One session's sockets, one after the other. */
-export interface SessionSockets {
+/** One socket of a session. */
+interface SocketLife {
   readonly opened: () => void;
   /** Only the first call after the start of a socket counts. */
   readonly closed: (code: number, asked: 'reopen' | 'stop' | undefined) => void;
@@ -22,7 +22,7 @@ export interface SessionSockets {
 export const ABNORMAL = 1006;
 
 /** Watches a session's sockets for a listener; `start` for each of them. */
-export function sessionSockets(listener: SocketListener | undefined): { readonly start: () => SessionSockets } {
+export function sessionSockets(listener: SocketListener | undefined): { readonly start: () => SocketLife } {
   let endedAt: number | undefined;
   return {
     start: () => {

@@ -3,7 +3,9 @@ import type { JobEvent, QueueEvent, QueueSeen, SessionEvent } from '../job/job-e
 import type { Job } from '../job/job';
 import type { Failure, JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
+import type { JobReads } from './job-index';
 import type { SessionWatch } from './session-watch';
+import { messageOf } from '../workflow/shown-text';
 
 /** Everything that can happen to the jobs and sessions of an instance. */
 export type BoardEvent =
@@ -64,7 +66,7 @@ export class JobBroke extends Error {
     readonly promptId: string,
     cause: unknown,
   ) {
-    super(`job ${promptId} could not be followed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    super(`job ${promptId} could not be followed: ${messageOf(cause)}`, {
       cause,
     });
   }
@@ -79,29 +81,13 @@ export class RefusedRunId extends Error {
 }
 
 /** The board, to be read by any part of the pipeline. */
-export interface BoardView {
+export interface BoardView extends JobReads {
   readonly job: (promptId: string) => Job | undefined;
-  /** The job whose present run has this id at ComfyUI. */
-  readonly run: (runId: string) => Job | undefined;
   readonly session: (clientId: string) => SessionWatch | undefined;
-  /** The jobs that a session watches. */
-  readonly ofSession: (clientId: string) => readonly Job[];
-  readonly ofServer: (serverUrl: string) => readonly Job[];
-  readonly countOf: (serverUrl: string) => number;
-  readonly countOfUser: (userId: string) => number;
-  /** How many nodes the workflows of a user's jobs have in all. */
-  readonly nodesOfUser: (userId: string) => number;
-  /** The server's jobs that ask for `onLost: 'resubmit'`. */
-  readonly mayRunAgain: (serverUrl: string) => readonly Job[];
-  /** The jobs whose time is up. */
-  readonly overdue: (now: number) => readonly Job[];
-  readonly countOfSession: (clientId: string) => number;
   /** How many jobs the server's queue held by its last `status`. */
   readonly queueRemaining: (serverUrl: string) => number | undefined;
   /** Emits after the board took in an event of this job, or the opening of this session's socket. */
   readonly changed: (promptIdOrClientId: string) => Observable<unknown>;
-  /** The unsettled jobs. */
-  readonly jobs: ReadonlyMap<string, Job>;
 }
 
 /**

@@ -4,7 +4,7 @@ import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
-import { watchers } from '../operators/keyed-watchers';
+import { watchers } from '../maps/keyed-watchers';
 import type { Report } from '../operators/reporting';
 import type { Board, BoardEvent, BoardView, Change } from './board-event';
 import { earlyEvents } from './early-events';
@@ -77,18 +77,8 @@ class JobBoard {
   }
 
   get view(): Omit<BoardView, 'changed'> {
-    const { index } = this.#live;
     return {
-      jobs: index.jobs,
-      run: index.run,
-      ofSession: index.ofSession,
-      ofServer: index.ofServer,
-      countOf: index.countOf,
-      countOfSession: index.countOfSession,
-      countOfUser: index.countOfUser,
-      nodesOfUser: index.nodesOfUser,
-      mayRunAgain: index.mayRunAgain,
-      overdue: index.overdue,
+      ...this.#live.index.reads,
       job: (promptId) => this.#live.get(promptId),
       session: (clientId) => this.#sessions.get(clientId),
       queueRemaining: (serverUrl) => this.#queues.remaining(serverUrl),

@@ -2,21 +2,15 @@ import { heardAtOf, nextLookAtOf, type Job } from '../job/job';
 import { sessionOf, type JobState } from '../job/job-state';
 import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
+import { getOrInsert } from '../maps/remember';
+import { setsByKey } from '../maps/sets-by-key';
 
-/** The live jobs of an instance, indexed by all that an event may name, so that no event visits other jobs (R17). */
-export interface JobIndex {
+/** What any part of an instance may ask about its live jobs. */
+export interface JobReads {
+  /** The unsettled jobs. */
   readonly jobs: ReadonlyMap<string, Job>;
   /** The job whose present run has this id at ComfyUI. */
   readonly run: (runId: string) => Job | undefined;
-  readonly put: (job: Job) => void;
-  readonly delete: (promptId: string) => void;
-  /** The jobs whose frames come to this client id. */
-  readonly ofClient: (clientId: string) => readonly Job[];
-  /**
-   * The one of them that runs. ComfyUI runs one at a time; if two seem to run, as an end was missed, it is the one of
-   * the last frame. `undefined` if that does not tell: a guess might show one user's work to another (R5, R13).
-   */
-  readonly theRunning: (clientId: string) => Job | undefined;
   /** The jobs that this session watches, also those that other programs posted. */
   readonly ofSession: (clientId: string) => readonly Job[];
   readonly ofServer: (serverUrl: string) => readonly Job[];
@@ -26,12 +20,26 @@ export interface JobIndex {
   readonly nodesOfUser: (userId: string) => number;
   /** The server's jobs that ask for `onLost: 'resubmit'`. */
   readonly mayRunAgain: (serverUrl: string) => readonly Job[];
-  /** All jobs that run. */
-  readonly running: () => readonly Job[];
   /** The jobs whose time is up. */
   readonly overdue: (now: number) => readonly Job[];
-  readonly countRunning: (clientId: string) => number;
   readonly countOfSession: (clientId: string) => number;
+}
+
+/** The live jobs of an instance, indexed by all that an event may name, so that no event visits other jobs (R17). */
+export interface JobIndex extends JobReads {
+  readonly reads: JobReads;
+  readonly put: (job: Job) => void;
+  readonly delete: (promptId: string) => void;
+  /** The jobs whose frames come to this client id. */
+  readonly ofClient: (clientId: string) => readonly Job[];
+  /**
+   * The one of them that runs. ComfyUI runs one at a time; if two seem to run, as an end was missed, it is the one of
+   * the last frame. `undefined` if that does not tell: a guess might show one user's work to another (R5, R13).
+   */
+  readonly theRunning: (clientId: string) => Job | undefined;
+  /** All jobs that run. */
+  readonly running: () => readonly Job[];
+  readonly countRunning: (clientId: string) => number;
   /** The server's jobs whose next look is due by `time`, or is planned after `beyond`: the clock was set back since. */
   readonly due: (serverUrl: string, time: number, beyond?: number) => readonly Job[];
 }
@@ -41,8 +49,6 @@ interface Groups {
   move(before: Job | undefined, after: Job | undefined): void;
   of(key: string): ReadonlySet<string>;
 }
-
-const nobody: ReadonlySet<string> = new Set();
 
 /** Whether a change leaves the job in the same groups, as most frames do. */
 const isFiledAlike = (before: Job, after: Job): boolean =>
@@ -66,22 +72,16 @@ function lastHeard([first, ...others]: readonly Job[]): Job | undefined {
 }
 
 function groups(keyOf: (job: Job) => string | undefined): Groups {
-  const byKey = new Map<string, Set<string>>();
-  const leave = (key: string, promptId: string): void => {
-    const ids = byKey.get(key);
-    ids?.delete(promptId);
-    if (ids?.size === 0) byKey.delete(key);
-  };
+  const byKey = setsByKey<string, string>();
   return {
     move: (before, after) => {
       const from = before === undefined ? undefined : keyOf(before);
       const to = after === undefined ? undefined : keyOf(after);
       if (from === to) return;
-      if (before !== undefined && from !== undefined) leave(from, before.state.promptId);
-      if (after !== undefined && to !== undefined)
-        byKey.set(to, (byKey.get(to) ?? new Set()).add(after.state.promptId));
+      if (before !== undefined && from !== undefined) byKey.delete(from, before.state.promptId);
+      if (after !== undefined && to !== undefined) byKey.add(to, after.state.promptId);
     },
-    of: (key) => byKey.get(key) ?? nobody,
+    of: byKey.of,
   };
 }
 
@@ -114,11 +114,7 @@ export function jobIndex(): JobIndex {
   const deadlines = dueTimes();
   const times = new Map<string, DueTimes>();
 
-  const timesOf = (serverUrl: string): DueTimes => {
-    const known = times.get(serverUrl) ?? dueTimes();
-    times.set(serverUrl, known);
-    return known;
-  };
+  const timesOf = (serverUrl: string): DueTimes => getOrInsert(times, serverUrl, dueTimes);
   const listed = (ids: Iterable<string>): readonly Job[] =>
     [...ids].map((id) => jobs.get(id)).filter((job) => job !== undefined);
 
@@ -141,19 +137,14 @@ export function jobIndex(): JobIndex {
     deadlines.delete(promptId);
   };
 
-  return {
+  const reads: JobReads = {
     jobs,
-    put,
-    delete: remove,
     run: (runId) => {
       const [renamed] = runs.of(runId);
       if (renamed !== undefined) return jobs.get(renamed);
       const job = jobs.get(runId);
       return job?.state.runId === undefined ? job : undefined;
     },
-    ofClient: (clientId) => listed(byClient.of(clientId)),
-    running: () => listed(atWork.of('processing')),
-    theRunning: (clientId) => lastHeard(listed(running.of(clientId))),
     ofSession: (clientId) => listed(bySession.of(clientId)),
     ofServer: (serverUrl) => listed(byServer.of(serverUrl)),
     countOf: (serverUrl) => byServer.of(serverUrl).size,
@@ -161,8 +152,17 @@ export function jobIndex(): JobIndex {
     nodesOfUser: (userId) => listed(byUser.of(userId)).reduce((sum, { graph }) => sum + graph.size, 0),
     mayRunAgain: (serverUrl) => listed(movable.of(serverUrl)),
     overdue: (now) => listed(deadlines.until(now)).filter(({ state }) => timeUpAt(state) <= now),
-    countRunning: (clientId) => running.of(clientId).size,
     countOfSession: (clientId) => bySession.of(clientId).size,
+  };
+  return {
+    ...reads,
+    reads,
+    put,
+    delete: remove,
+    ofClient: (clientId) => listed(byClient.of(clientId)),
+    running: () => listed(atWork.of('processing')),
+    theRunning: (clientId) => lastHeard(listed(running.of(clientId))),
+    countRunning: (clientId) => running.of(clientId).size,
     due: (serverUrl, time, beyond) => listed(timesOf(serverUrl).until(time, beyond)).filter(isDue(time, beyond)),
   };
 }

@@ -26,15 +26,18 @@ import { reporting, type Report } from '../operators/reporting';
 import { inTurn } from './in-turn';
 import { sessionFrames, type Session, type SocketPolicy } from './session-frames';
 
-export type { Session } from './session-frames';
+export type { Session, SessionSockets } from './session-frames';
 
 /** One server's REST side. */
 export interface Server {
   readonly url: string;
   /** When it answered the last request, ms since 1970; 0 if it did not, or was not asked yet. */
   readonly answeredAt: () => number;
-  /** Looks these jobs up, in as few requests as the server allows. Completes; errors if there was no usable answer. */
-  readonly lookUp: (jobs: readonly Job[]) => Observable<BoardEvent>;
+  /**
+   * Looks these jobs up, in as few requests as the server allows; `isOurs` tells the runs that are watched here.
+   * Completes; errors if there was no usable answer.
+   */
+  readonly lookUp: (jobs: readonly Job[], isOurs: (runId: string) => boolean) => Observable<BoardEvent>;
 }
 
 export interface Sources {
@@ -96,7 +99,7 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
   return interval(tickMs, clock).pipe(
     exhaustMap(() => {
       const jobs = board.due(server.url, clock.now());
-      return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, policy, report);
+      return jobs.length === 0 ? EMPTY : lookAlone(server, jobs, (id) => board.run(id) !== undefined, policy, report);
     }),
     reporting('look', report, server.url),
     reconnecting({ backoff: look, clock, isTransient }),
@@ -107,17 +110,18 @@ function looks(server: Server, board: Board, policy: Policy, report: Report): Ob
 function lookAlone(
   server: Server,
   jobs: readonly Job[],
+  isOurs: (runId: string) => boolean,
   { clock, isTransient }: Policy,
   report: Report,
 ): Observable<BoardEvent> {
   const alone = (job: Job): Observable<BoardEvent> =>
-    defer(() => server.lookUp([job])).pipe(
+    defer(() => server.lookUp([job], isOurs)).pipe(
       catchError((error: unknown) => {
         if (isTransient(error)) throw error;
         return of<BoardEvent>({ tag: 'brokeHere', state: job.state, error, at: clock.now() });
       }),
     );
-  return defer(() => server.lookUp(jobs)).pipe(
+  return defer(() => server.lookUp(jobs, isOurs)).pipe(
     catchError((error: unknown) => {
       if (isTransient(error)) throw error;
       // Reported here, as no job may break by itself.

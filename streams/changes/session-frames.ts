@@ -24,10 +24,19 @@ import { Overslept, errorAfterSleep } from '../operators/error-after-sleep';
 import { reconnecting } from '../operators/reconnecting';
 import { reporting, type Report } from '../operators/reporting';
 
-/** One socket to one server under one client id. */
-export interface Session {
+/** The sockets to one server under one client id, one after the other. */
+export interface SessionSockets {
   readonly clientId: string;
   readonly serverUrl: string;
+  /**
+   * Opens one socket, and emits its frames as events. Errors when the socket closes; `reopen$` closes it, and `stop$`
+   * closes it and completes, both with the handshake.
+   */
+  readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
+}
+
+/** A session that is held here. */
+export interface Session extends SessionSockets {
   /**
    * Whether another instance, or an earlier process, opened a socket under this client id. ComfyUI may still have that
    * one, and drops ours when it ends (R7).
@@ -37,11 +46,6 @@ export interface Session {
   readonly mayOpen: () => boolean;
   /** Emits once when another instance took the session, or this one gave it back. */
   readonly end$: Observable<unknown>;
-  /**
-   * Opens one socket, and emits its frames as events. Errors when the socket closes; `reopen$` closes it, and `stop$`
-   * closes it and completes, both with the handshake.
-   */
-  readonly connect: (reopen$: Observable<unknown>, stop$: Observable<unknown>) => Observable<BoardEvent>;
 }
 
 export interface SocketPolicy {

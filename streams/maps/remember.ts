@@ -1,3 +1,17 @@
+/** The value of a key; where it has none, the one that `make` makes, which is kept from now on. */
+export function getOrInsert<K, V>(map: Inserted<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+/** What is used of a `Map` or `WeakMap`. */
+interface Inserted<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+}
+
 /** Puts an entry last. If there are more than `most` then, drops the first entry and returns it. */
 export function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): readonly [K, V] | undefined {
   map.delete(key);

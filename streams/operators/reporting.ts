@@ -17,9 +17,27 @@ export type Attempted = <T>(work$: Observable<T>) => Observable<T>;
 
 /** The same, with where the error is said to have been met. */
 export const skippingErrors =
-  (where: string, report: Report): Attempted =>
+  (where: string, report: Report, serverUrl?: string): Attempted =>
   (work$) =>
-    work$.pipe(reporting(where, report), orNothing);
+    work$.pipe(reporting(where, report, serverUrl), orNothing);
+
+/**
+ * For work that is tried again and again: reports errors and passes them on, but of an outage, which `isOutage` tells,
+ * only the first until a source completes. All sources that one result is put on share that.
+ */
+export function reportingOutages(
+  where: string,
+  report: Report,
+  isOutage: (error: unknown) => boolean,
+): <T>() => MonoTypeOperatorFunction<T> {
+  let isAway = false;
+  const failed = (error: unknown): void => {
+    const isKnown = isAway && isOutage(error);
+    isAway ||= isOutage(error);
+    if (!isKnown) report(where, error);
+  };
+  return () => tap({ complete: () => (isAway = false), error: failed });
+}
 
 /** Completes where the source errors. Use it after `reporting`, unless another part reports the error. */
 export const orNothing = <T>(source$: Observable<T>): Observable<T> => source$.pipe(catchError(() => EMPTY));

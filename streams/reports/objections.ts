@@ -5,7 +5,7 @@ import { reportedKinds } from './job-report';
 import { isRecord } from '../options';
 
 /** Why a field of a report is refused, as the predicate of a sentence; the same in-process and over HTTP (R16). */
-export const objectionsByField: Readonly<Record<string, (value: unknown) => string | undefined>> = {
+export const objectionsByField: Rules = {
   count: (value) => unless(isWhole(value) && value >= 1, `must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`),
   value: (value) => unless(isAmount(value), AMOUNT),
   max: (value) => unless(isAmount(value) && value > 0, `${AMOUNT}, and more than 0`),
@@ -19,12 +19,7 @@ export const objectionsByField: Readonly<Record<string, (value: unknown) => stri
 /** The objections to a report's fields, or to how they go together; 20 at most (`bounds.fieldErrors`). */
 export function objectionsToReport(report: unknown): readonly Objection[] {
   if (!isRecord(report)) return [{ field: 'report', message: 'must be an object' }];
-  const objections = Object.entries(report)
-    .filter(([, value]) => value !== undefined)
-    .flatMap(([field, value]) => {
-      const objection = Object.hasOwn(objectionsByField, field) ? objectionsByField[field]?.(value) : 'is not known';
-      return objection === undefined ? [] : [{ field: cut(field), message: objection }];
-    });
+  const objections = objectionsTo(report, objectionsByField);
   const all = [...objections, ...(objections.length === 0 ? objectionsToWhole(report) : [])];
   return all.slice(0, bounds.fieldErrors);
 }
@@ -43,14 +38,18 @@ export function objectionsToWhole({ count, value, max, outputs, failure }: Field
 /** The objections to `OpenRequest.reported`. */
 export function objectionsToOpening(reported: unknown): readonly Objection[] {
   if (!isRecord(reported)) return [{ field: '', message: 'must be an object' }];
-  return Object.entries(reported).flatMap(([field, value]) => {
-    if (value === undefined) return [];
-    const objection = Object.hasOwn(openingFields, field) ? openingFields[field]?.(value) : 'is not known';
-    return objection === undefined ? [] : [{ field: cut(field), message: objection }];
-  });
+  return objectionsTo(reported, openingFields);
 }
 
-const openingFields: Readonly<Record<string, (value: unknown) => string | undefined>> = {
+/** The objections to each field by its rule, and to each field that has none. */
+const objectionsTo = (fields: Fields, rules: Rules): readonly Objection[] =>
+  Object.entries(fields).flatMap(([field, value]) => {
+    if (value === undefined) return [];
+    const message = Object.hasOwn(rules, field) ? rules[field]?.(value) : 'is not known';
+    return message === undefined ? [] : [{ field: cut(field), message }];
+  });
+
+const openingFields: Rules = {
   steps: (value) =>
     unless(isWhole(value) && value >= 1 && value <= MOST_AMOUNT, `must be a whole number from 1 to ${MOST_AMOUNT}`),
   silentMs: (value) =>
@@ -61,6 +60,7 @@ const openingFields: Readonly<Record<string, (value: unknown) => string | undefi
 };
 
 type Fields = Readonly<Record<string, unknown>>;
+type Rules = Readonly<Record<string, (value: unknown) => string | undefined>>;
 
 const MOST_AMOUNT = 1e12;
 const AMOUNT = `must be a number from 0 to ${MOST_AMOUNT}`;

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { bounds } from '../bounds';
 import { isLink } from '../job/workflow';
-import { outlineOf } from './json-outline';
+import { anyFields, membersWithin } from './json-members';
 import { cut, isWithin } from './shown-text';
 import { isRecord } from '../options';
 
@@ -26,8 +26,8 @@ type Nodes = Readonly<Record<string, unknown>>;
 
 /** Parses a workflow that is text, after a check of the bounds: too much JSON is never built. */
 function parsed(text: string): E.Either<string, unknown> {
-  const outline = outlineOf(text, { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: Infinity });
-  if (outline.tag === 'beyond') return E.left(`has more than ${outline.most} ${outline.bound}`);
+  const read = membersWithin(text, anyFields);
+  if (read.tag === 'beyond') return E.left(read.objection);
   return E.tryCatch(
     () => JSON.parse(text) as unknown,
     () => 'is text that is no JSON',

@@ -24,6 +24,7 @@ import { ANSWER_MS, noAnswer, overEach, patiently } from './asking';
 import { bytesOf, isJob, jobIn } from './checked';
 import { JobstreamError } from '../jobstream-error';
 import type { Link } from '../link';
+import { getOrInsert } from '../../../streams/maps/remember';
 
 /** An image that a running node shows while it works. */
 export interface Preview extends PreviewHead {
@@ -83,11 +84,7 @@ export function rooms(
     );
     return { state$, preview$ };
   };
-  const roomOf = (promptId: string): Room => {
-    const room = open.get(promptId) ?? makeRoom(promptId);
-    open.set(promptId, room);
-    return room;
-  };
+  const roomOf = (promptId: string): Room => getOrInsert(open, promptId, () => makeRoom(promptId));
   return (promptId) => ({
     state$: defer(() => roomOf(promptId).state$),
     preview$: defer(() => roomOf(promptId).preview$),

@@ -8,7 +8,7 @@ export interface Explanation {
   readonly remedy: string;
 }
 
-const KINDS: Readonly<Record<FailureKind | 'internal_error', Explanation>> = {
+const KINDS: Readonly<Record<FailureKind, Explanation>> = {
   rejected: {
     title: 'Refused by ComfyUI',
     why: 'ComfyUI checked the workflow and did not start it.',

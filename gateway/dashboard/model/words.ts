@@ -114,28 +114,27 @@ export const ago = (time: number, now: number): string =>
  * The time left, `leftMs` being the estimate of the last state. `undefined` once that was exceeded by 5 s: "any moment"
  * must not stay for minutes.
  */
-export function leftWords(
-  leftMs: number,
-  { updatedAt }: Pick<PublicJob, 'updatedAt'>,
-  now: number,
-): string | undefined {
-  const left = leftMs - Math.max(0, now - updatedAt);
-  if (left < -OVERDUE_MS) return undefined;
-  return left < 1000 ? 'any moment' : `~ ${duration(upToMinutes(left))} left`;
-}
+export const leftWords = (leftMs: number, job: Told, now: number): string | undefined =>
+  untilWords(leftMs, job, now, 'any moment', (time) => `~ ${time} left`);
 
 /** The time until a job starts, likewise. */
-export function startWords(
-  startsMs: number,
-  { updatedAt }: Pick<PublicJob, 'updatedAt'>,
-  now: number,
-): string | undefined {
-  const left = startsMs - Math.max(0, now - updatedAt);
-  if (left < -OVERDUE_MS) return undefined;
-  return left < 1000 ? 'starts any moment' : `starts in ~ ${duration(upToMinutes(left))}`;
-}
+export const startWords = (startsMs: number, job: Told, now: number): string | undefined =>
+  untilWords(startsMs, job, now, 'starts any moment', (time) => `starts in ~ ${time}`);
 
+type Told = Pick<PublicJob, 'updatedAt'>;
 const OVERDUE_MS = 5_000;
+
+function untilWords(
+  ms: number,
+  { updatedAt }: Told,
+  now: number,
+  soon: string,
+  words: (time: string) => string,
+): string | undefined {
+  const left = ms - Math.max(0, now - updatedAt);
+  if (left < -OVERDUE_MS) return undefined;
+  return left < 1000 ? soon : words(duration(upToMinutes(left)));
+}
 
 /** From one minute on in whole minutes: an estimate is not precise to the second. */
 const upToMinutes = (ms: number): number => (ms < 60_000 ? ms : Math.ceil(ms / 60_000) * 60_000);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as E from 'fp-ts/Either';
-import { outlineOf as outlineOfPrompt } from '../../../streams/job/workflow';
+import { outlineOf } from '../../../streams/job/workflow';
 import type { FieldError } from '../../wire/described.codec';
 import type { ProblemDetails, ProblemKind } from '../../wire/problem';
 import type { JobReport } from '../../../pipeline/api';
@@ -9,7 +9,7 @@ import { submitRequest, trackRequest, type SubmitBody, type TrackBody } from '..
 import { detailsOf } from '../requests/fields/bad-fields';
 import { bounds } from '../../../streams/bounds';
 import { cut } from '../../../streams/workflow/shown-text';
-import { outlineOf, type Member } from '../../../streams/workflow/json-outline';
+import { membersWithin, type Member } from '../../../streams/workflow/json-members';
 import { isRecord } from '../../../streams/options';
 
 /** The kinds of bodies, and what each is decoded to. */
@@ -45,22 +45,23 @@ export function checkedBody<K extends keyof Bodies>({
   const bytes = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
   const text = textFrom(bytes);
   if (text === undefined) return refused('malformed-json', 'The body is not UTF-8.');
-  const outline = outlineOf(text);
-  if (outline.tag === 'beyond') {
-    const message = `has more than ${outline.most} ${outline.bound}`;
+  const weighed = membersWithin(text);
+  if (weighed.tag === 'beyond') {
+    const message = weighed.objection;
     return refused('bad-request', `The body ${message}.`, [{ field: 'body', message }]);
   }
+  const { members } = weighed;
   const json = E.tryCatch(
     () => JSON.parse(text) as unknown,
     () => undefined,
   );
   if (E.isLeft(json)) return refused('malformed-json', 'The body could not be parsed as JSON.');
-  const objected = objections(json.right, text, outline.members, needsUser);
-  const read = reading[kind](json.right, (name) => memberText(text, outline.members, name)) as E.Either<
+  const objected = objections(json.right, text, members, needsUser);
+  const read = reading[kind](json.right, (name) => memberText(text, members, name)) as E.Either<
     readonly FieldError[],
     Bodies[K]
   >;
-  const errors = E.isLeft(read) ? objected : [...objected, ...unsearched(outline.members)];
+  const errors = E.isLeft(read) ? objected : [...objected, ...unsearched(members)];
   if (E.isLeft(read) || errors.length > 0) {
     const details = detailsOf([...(E.isLeft(read) ? read.left : []), ...errors]);
     return { tag: 'refused', kind: 'bad-request', details };
@@ -85,7 +86,7 @@ export const LARGE_BYTES = 256 << 10;
 function outlined<B extends Bodies[keyof Bodies]>(body: B, bytes: number): B {
   if (bytes < LARGE_BYTES || !('tag' in body) || body.tag !== 'workflow' || typeof body.request.workflow !== 'string')
     return body;
-  const { workflow: outline } = outlineOfPrompt({ workflow: body.request.workflow });
+  const { workflow: outline } = outlineOf({ workflow: body.request.workflow });
   return { ...body, request: { ...body.request, outline } };
 }
 

@@ -9,19 +9,12 @@ import {
   objectionsToOpening,
   objectionsToWhole,
 } from '../../../streams/reports/objections';
-import { checked, optional, type FieldError, type JsonSchema } from '../../wire/described.codec';
+import { optional, ruled, type FieldError, type JsonSchema } from '../../wire/described.codec';
 import { decodedBody } from './decoded-body.codec';
 
 /** A field of a report. `objectionsByField` of `streams/reports` checks it; the schema here only describes it. */
 const field = <A>(name: keyof JobReport, schema: JsonSchema) =>
-  checked<A>(
-    name,
-    (value) => {
-      const objection = objectionsByField[name]?.(value);
-      return objection === undefined ? E.right(value as A) : E.left(objection);
-    },
-    schema,
-  );
+  ruled<A>(name, (value) => objectionsByField[name]?.(value), schema);
 
 const text = (maxLength: number, description: string): JsonSchema => ({
   type: 'string',
@@ -102,12 +95,11 @@ const reportedSchema: JsonSchema = {
 };
 
 /** The `reported` of a submission: the job will be reported by its own program. */
-export const Reported = checked<NonNullable<OpenRequest['reported']>>(
+export const Reported = ruled<NonNullable<OpenRequest['reported']>>(
   'Reported',
   (value) => {
     const [first] = objectionsToOpening(value);
-    if (first === undefined) return E.right(value as NonNullable<OpenRequest['reported']>);
-    return E.left(first.field === '' ? first.message : `has a field ${first.field} that ${first.message}`);
+    return first?.field ? `has a field ${first.field} that ${first.message}` : first?.message;
   },
   reportedSchema,
 );

@@ -9,17 +9,22 @@ import { badFields } from '../requests/fields/bad-fields';
 import { Problem } from '../../wire/problem';
 import { unauthorized } from '../../wire/problem-of';
 
+/** Counts by connection; a count goes with its connection, whatever was not counted down. */
+function counting(): (connection: Socket, by: 1 | -1) => number {
+  const counts = new WeakMap<Socket, number>();
+  return (connection, by) => {
+    const many = (counts.get(connection) ?? 0) + by;
+    counts.set(connection, many);
+    return many;
+  };
+}
+
 /**
  * Cuts a connection on which more than twice `bounds.pipelined` requests are unanswered (R16). Node reads some 1,700
  * requests out of one piece of 64 KiB before it does anything else: a refusal of each held all others up for a second.
  */
 export const cuttingFloods = (listener: RequestListener): RequestListener => {
-  const unanswered = new WeakMap<Socket, number>();
-  const count = (connection: Socket, by: 1 | -1): number => {
-    const many = (unanswered.get(connection) ?? 0) + by;
-    unanswered.set(connection, many);
-    return many;
-  };
+  const count = counting();
   return (request, response) => {
     const { socket: connection } = request;
     if (connection.destroyed) return;
@@ -38,12 +43,7 @@ export const cuttingFloods = (listener: RequestListener): RequestListener => {
  * had waited stayed for ever if the caller left. At most `bounds.pipelined` requests of a connection wait (R16).
  */
 export const inTurn = (): RequestHandler => {
-  const waiting = new WeakMap<Socket, number>();
-  const count = (connection: Socket, by: 1 | -1): number => {
-    const many = (waiting.get(connection) ?? 0) + by;
-    waiting.set(connection, many);
-    return many;
-  };
+  const count = counting();
   return ({ socket: connection }, response, next) => {
     if (response.socket !== null) {
       next();

@@ -1,5 +1,5 @@
 import { defer, EMPTY, expand, ignoreElements, type Observable, type SchedulerLike } from 'rxjs';
-import { orNothing, reporting, type Report } from '../../../streams/operators/reporting';
+import { type Report, skippingErrors } from '../../../streams/operators/reporting';
 import { LAST, type Entry, type LmdbFile, type Txn } from './lmdb-file';
 
 /** Prefix of the sweep's schedule: `due:<ms>:<key>` says when to check the entry of that key. */
@@ -56,8 +56,7 @@ export function expired(
   });
   return batch$.pipe(
     expand((looked) => (looked < BATCH ? EMPTY : batch$)),
-    reporting('embedded sweep', report),
-    orNothing,
+    skippingErrors('embedded sweep', report),
     ignoreElements(),
   );
 }

@@ -1,17 +1,7 @@
 import { randomInt } from 'node:crypto';
-import {
-  asyncScheduler,
-  catchError,
-  defer,
-  EMPTY,
-  exhaustMap,
-  ignoreElements,
-  interval,
-  tap,
-  type Observable,
-} from 'rxjs';
-import type { Report } from '../../../streams/operators/reporting';
-import { StoreUnavailable } from '../../job-store';
+import { asyncScheduler, defer, EMPTY, exhaustMap, ignoreElements, interval, tap, type Observable } from 'rxjs';
+import { orNothing, type Report, reportingOutages } from '../../../streams/operators/reporting';
+import { isUnavailable, StoreUnavailable } from '../../job-store';
 import { isGone, runsBeside, thisProcess, type ProcessIdentity } from '../../process-identity';
 import type { Entry, LmdbFile, Txn } from './lmdb-file';
 
@@ -46,17 +36,13 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   const here = thisProcess();
   const token = randomInt(1, 2 ** 47);
   let signedAt = Date.now();
-  let isFailing = false;
   const sign = (txn: Txn): number => {
     const now = Date.now();
     txn.write({ key: SIGN_KEY, text: '', until: now });
     return now;
   };
   const signed$ = defer(() => file.transact(sign)).pipe(
-    tap((now) => {
-      signedAt = now;
-      isFailing = false;
-    }),
+    tap((now) => (signedAt = now)),
     ignoreElements(),
   );
 
@@ -69,19 +55,9 @@ export function claimFile(file: LmdbFile, directory: string, report: Report): Cl
   });
   file.fence(CLAIM_KEY, token);
 
+  const told = reportingOutages('embedded claim', report, isUnavailable);
   const signing = interval(SIGN_MS, asyncScheduler)
-    .pipe(
-      exhaustMap(() =>
-        signed$.pipe(
-          catchError((error: unknown) => {
-            // Reported once an outage.
-            if (!isFailing) report('embedded claim', error);
-            isFailing = true;
-            return EMPTY;
-          }),
-        ),
-      ),
-    )
+    .pipe(exhaustMap(() => signed$.pipe(told(), orNothing)))
     .subscribe();
 
   return {

@@ -1,5 +1,6 @@
 import { isAtServer, isCancelAsked, isThere, type AtServer, type Job } from '../../job/job';
 import type { Timing } from '../../job/timing';
+import { restated } from '../job-updates';
 
 /**
  * Between two counts of a queue are twice `soonMs`, and this much for each of our jobs in it: an answer holds them all.
@@ -200,7 +201,7 @@ function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
 const isLeaving = (job: Job): boolean => job.state.status === 'queued' && isCancelAsked(job);
 
 function placed(job: Job, queuePosition: number | undefined, at: number): Job {
-  const { status, queuePosition: before, updatedAt, seq } = job.state;
+  const { status, queuePosition: before } = job.state;
   if (status !== 'queued' || queuePosition === undefined || queuePosition === before) return job;
-  return { ...job, state: { ...job.state, queuePosition, updatedAt: Math.max(at, updatedAt), seq: seq + 1 } };
+  return restated(job, { ...job.state, queuePosition }, at);
 }

@@ -3,6 +3,7 @@ import type { QueueEvent } from '../../job/job-event';
 import type { Timing } from '../../job/timing';
 import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
+import { getOrInsert } from '../../maps/remember';
 
 /** The queues of all servers. */
 export class ServerQueues {
@@ -16,11 +17,8 @@ export class ServerQueues {
   }
 
   of(serverUrl: string): ServerQueue {
-    const known = this.#queues.get(serverUrl);
-    if (known !== undefined) return known;
-    const queue = new ServerQueue(this.#timing, () => this.#index.ofServer(serverUrl));
-    this.#queues.set(serverUrl, queue);
-    return queue;
+    const made = (): ServerQueue => new ServerQueue(this.#timing, () => this.#index.ofServer(serverUrl));
+    return getOrInsert(this.#queues, serverUrl, made);
   }
 
   /** How many jobs the server's queue held by its last `status`. */

@@ -6,6 +6,7 @@ import type { Report } from '../../operators/reporting';
 import { Strangers } from './line/strangers';
 import { ServerStarts, type Jobs } from './start/server-starts';
 import { isDue, withStart } from './start/told-start';
+import { getOrInsert } from '../../maps/remember';
 
 interface Parts {
   readonly jobs: Jobs;
@@ -82,11 +83,8 @@ export class StartTimes {
   }
 
   #of(serverUrl: string): ServerStarts {
-    const known = this.#servers.get(serverUrl);
-    if (known !== undefined) return known;
-    const starts = new ServerStarts(serverUrl, this.#parts.jobs, this.#parts.durationsOn(serverUrl));
-    this.#servers.set(serverUrl, starts);
-    return starts;
+    const { jobs, durationsOn } = this.#parts;
+    return getOrInsert(this.#servers, serverUrl, () => new ServerStarts(serverUrl, jobs, durationsOn(serverUrl)));
   }
 
   #guarded<T>(work: () => T, otherwise: T): T {

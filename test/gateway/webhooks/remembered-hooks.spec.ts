@@ -1,11 +1,12 @@
 import { lastValueFrom, Subject, VirtualTimeScheduler, type Observable } from 'rxjs';
-import { outageReports } from '../../../gateway/webhooks/outage-reports';
 import { rememberedHooks } from '../../../gateway/webhooks/remembered-hooks';
 import type { Hooks } from '../../../sinks/webhook-queue';
 import { bounds } from '../../../streams/bounds';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../sinks/a-state';
 import { memoryHooks } from '../support/webhooks/memory-hooks';
+import { isUnavailable } from '../../../sinks/job-store';
+import { reportingOutages } from '../../../streams/operators/reporting';
 
 const all = <T>(work$: Observable<T>) => lastValueFrom(work$, { defaultValue: undefined });
 const hook = (promptId: string) => ({ promptId, text: `of ${promptId}` });
@@ -27,7 +28,7 @@ function aStore(jobs: Readonly<Record<string, JobState>> = {}, troubles: Readonl
   const get = (promptId: string) =>
     promptId in troubles ? Promise.reject(troubles[promptId]!) : Promise.resolve(jobs[promptId]);
   const reports: unknown[] = [];
-  const told = outageReports('webhooks', (_where, error) => reports.push(error));
+  const told = reportingOutages('webhooks', (_where, error) => reports.push(error), isUnavailable);
   const hooks = rememberedHooks(behind, get, clock, told);
   hooks.rescued$.subscribe();
   return {

@@ -4,7 +4,7 @@ import type { Ends } from '../../../sources/codecs/history.codec';
 import type { Whereabouts, Queued } from '../../../sources/codecs/jobs.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
 import type { JobRoutes } from '../../../sources/looks/job-routes';
-import { MARK } from '../../../sources/looks/places';
+import { MARK } from '../../../sources/looks/queue-places';
 import { NoAnswer, Unreadable } from '../../../sources/rest/rest';
 
 /** What a server holds, or the error in place of its answer. */
@@ -43,6 +43,7 @@ function found(server: Server, ...promptIds: readonly string[]) {
   };
   const routes: JobRoutes = {
     queue: () => asked('queue', queue),
+    wholeQueue: () => asked('queue', queue),
     ends: () => asked('ends', ends),
     one: (id) => asked(`one ${id}`, one(id)),
     renamed: (some) => asked(`renamed ${some.join()}`, new Map(Object.entries(renamed))),

@@ -2,7 +2,7 @@ import { asyncScheduler, Subject, type SchedulerLike, type Subscription } from '
 import { serverAddress } from '../../../sources/server-address';
 import { defaultSocketTiming, webSocketSession, type SocketTiming } from '../../../sources/session';
 import type { BoardEvent } from '../../../streams/board/board';
-import type { Session } from '../../../streams/changes/job-changes';
+import type { SessionSockets } from '../../../streams/changes/job-changes';
 import type { ComfyUIVersion } from '../../support/comfyui/versions';
 import { steps } from '../../support/comfyui/workflows';
 import { stopAll, until } from '../../support/comfyui/client/comfyui-client';
@@ -46,7 +46,7 @@ export interface Options {
 /** Opens a socket of `CLIENT`, and notes what it brings. */
 export function listen(url: string, { timing, clock = asyncScheduler }: Options = {}): Listening {
   const reports: [string, unknown][] = [];
-  const session: Session = webSocketSession({
+  const session: SessionSockets = webSocketSession({
     address: serverAddress(url),
     clientId: CLIENT,
     clock,

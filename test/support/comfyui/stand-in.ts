@@ -25,6 +25,8 @@ export interface ExecutedWorkflow {
   readonly clientId: string | undefined;
   readonly extraData: Readonly<Record<string, unknown>>;
   readonly workflow: Prompt;
+  /** Ms since 1970. */
+  readonly startedAt: number;
 }
 
 /** A real HTTP and WebSocket server that behaves as ComfyUI and runs simulated nodes. */
@@ -73,7 +75,7 @@ function executed() {
     const { client_id } = extraData;
     const clientId = typeof client_id === 'string' ? client_id : undefined;
     executions.set(promptId, (executions.get(promptId) ?? 0) + 1);
-    executedWorkflows.push({ promptId, clientId, extraData, workflow: prompt });
+    executedWorkflows.push({ promptId, clientId, extraData, workflow: prompt, startedAt: Date.now() });
   };
   return { executions, executedWorkflows, onExecution };
 }

@@ -70,10 +70,7 @@ function findings(run: Run) {
   const { bench, plan, states, truth, trouble, records, unanswered } = run;
   const statesOf = grouped(states, (state) => Number(state.metadata?.['order']));
   const recordsOf = grouped(records, (record) => Number(record.order));
-  const executions = grouped(
-    bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
-    ({ order }) => order,
-  );
+  const executions = grouped(executionsOf(bench.servers), ({ order }) => order);
   // What a killed service never took nor stored is the caller's to submit again.
   const taken = plan.filter(({ n }) => !unanswered.includes(n) || statesOf.has(n) || executions.has(n));
   const fates = fatesOf(run, taken, executions);
@@ -124,13 +121,16 @@ function fatesOf(
   return new Map(taken.map((order) => [order.n, fateOf(order)]));
 }
 
-function sayWhatIsWrong({ unanswered, violations }: Run, found: ReturnType<typeof findings>): void {
+function sayWhatIsWrong({ unanswered, violations, truth }: Run, found: ReturnType<typeof findings>): void {
   const { wrong, twice, long, visible, watched, overSocket, statesOf, recordsOf, executions } = found;
   for (const [n, why] of wrong)
     console.log(
       `  wrong end of order ${n}: ${why}, ${JSON.stringify([statesOf.get(n)?.map(brief), executions.get(n), unanswered.includes(n)])}`,
     );
-  for (const [n] of twice) console.log(`  executed twice: order ${n}, ${JSON.stringify(executions.get(n))}`);
+  for (const [n, { order }] of twice) {
+    const runs = executions.get(n)?.map((run) => ({ ...run, ending: truth.endings.get(run.runId) }));
+    console.log(`  executed twice: order ${n}, ${JSON.stringify([order.meant, runs, statesOf.get(n)])}`);
+  }
   for (const { n } of long.filter((order) => !visible.includes(order)))
     console.log(`  no visible progress: order ${n}, ${JSON.stringify(recordsOf.get(n))}`);
   for (const n of watched.filter((each) => !overSocket.includes(each)))

@@ -56,10 +56,7 @@ export function faultResults(run: FaultRun): readonly Row[] {
 /** What a run's jobs, watchers and servers show when they are compared. */
 function findings({ store, load, truth, mischief, records, states }: FaultRun) {
   const statesOf = grouped(states, ({ metadata }) => Number(metadata?.['order']));
-  const executions = grouped(
-    store.bench.servers.flatMap(({ comfy }) => executionsOf(comfy)),
-    ({ order }) => order,
-  );
+  const executions = grouped(executionsOf(store.bench.servers), ({ order }) => order);
   const executed = (n: number) => executions.get(n) ?? [];
   const taken = load.orders.filter(({ n }) => !load.unanswered.includes(n) || statesOf.has(n) || executions.has(n));
   const restarts = mischief.happened.filter(({ what }) => what === 'ComfyUI restart');

@@ -70,11 +70,21 @@ export interface Execution {
   readonly order: number;
   readonly runId: string;
   readonly mark: string;
+  readonly server: string;
+  /** Ms since 1970. */
+  readonly startedAt: number;
 }
 
-export const executionsOf = ({ executedWorkflows }: ComfyUIStandIn): readonly Execution[] =>
-  executedWorkflows.map(({ promptId, extraData, workflow }) => ({
-    order: orderOf(workflow) ?? -1,
-    runId: promptId,
-    mark: String(extraData['jobstream_prompt_id']),
-  }));
+/** What these servers executed, the earliest first: a job may run again on another server. */
+export const executionsOf = (servers: readonly { readonly comfy: ComfyUIStandIn }[]): readonly Execution[] =>
+  servers
+    .flatMap(({ comfy: { url, executedWorkflows } }) =>
+      executedWorkflows.map(({ promptId, extraData, workflow, startedAt }) => ({
+        order: orderOf(workflow) ?? -1,
+        runId: promptId,
+        mark: String(extraData['jobstream_prompt_id']),
+        server: url,
+        startedAt,
+      })),
+    )
+    .sort((a, b) => a.startedAt - b.startedAt);

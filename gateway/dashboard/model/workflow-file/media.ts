@@ -1,4 +1,4 @@
-import { afterValue } from './json-text';
+import { afterValue } from './json-members';
 
 /** Containers by their first bytes. ComfyUI writes the workflow into the tags of each. */
 const CONTAINERS: readonly (readonly [string, RegExp])[] = [

@@ -1,4 +1,5 @@
-import { membersOf, withoutNaN, type Span } from './json-text';
+import { withoutNaN } from '../../../../streams/workflow/json-text';
+import { membersOf, type Span } from './json-members';
 import { isRecord } from '../../../../streams/options';
 
 /** The workflow in a file, or why there is none that can be run. */

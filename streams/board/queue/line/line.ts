@@ -34,8 +34,10 @@ interface Ours {
   readonly isOver: (id: string) => boolean;
 }
 
-/** How many of our ended jobs are remembered: the answer to an earlier look may still name them. */
+/** How many of our ended jobs are remembered: the answer to an earlier look may still name them. And of other runs. */
 const ENDED = 64;
+/** Waiting jobs that are removed one after the other make the queue as short, ms. */
+const REMOVED_MS = 50;
 
 const isNobody = (slot: Slot | undefined): boolean => slot !== undefined && slot.id === undefined;
 
@@ -45,9 +47,15 @@ const isNobody = (slot: Slot | undefined): boolean => slot !== undefined && slot
 export class Line {
   #slots: Slot[] = [];
   #atWork: AtWork | undefined;
+  /** The runs that were taken for at work so far, by their ids. */
+  readonly #begun = new Map<string, AtWork>();
+  /** Other clients' runs that are over by the queue's length: the next look tells whether they are. */
+  #unsure: readonly StrangersRun[] = [];
   /** The workflow that ran before the one at work. */
   #before: Graph | undefined;
   readonly #ended = new Map<string, true>();
+  /** Whether anything of the queue was told before: what stood at the front then may have run already. */
+  #isHeard = false;
 
   get slots(): readonly Slot[] {
     return this.#slots;
@@ -61,24 +69,42 @@ export class Line {
     return this.#before;
   }
 
-  /** Takes in a look at the queue: its entries in order, each turned into a slot by `slotOf`. */
-  looked(entries: readonly QueueEntry[], at: number, slotOf: (entry: QueueEntry) => Slot): void {
+  /**
+   * Takes in a look at the queue: its entries in order, each turned into a slot by `slotOf`. Returns other clients' runs
+   * that are over, and were seen whole.
+   */
+  looked(entries: readonly QueueEntry[], at: number, slotOf: (entry: QueueEntry) => Slot): readonly StrangersRun[] {
     this.#slots = entries
       .slice(0, bounds.queuePlaces)
       .map(slotOf)
       .filter(({ id }) => id === undefined || !this.#ended.has(id));
-    const known = this.#atWork;
     const [first] = this.#slots;
-    const isKnown = known !== undefined && first !== undefined;
-    if (isKnown && (isNobody(known.slot) || known.slot.id === first.id)) this.#atWork = { ...known, slot: first };
-    else this.#begins(at, false);
+    const known = first && this.#startOf(first);
+    if (first === undefined || known === undefined) this.#begins(at, false);
+    else this.#isAtWork({ ...known, slot: first });
+    this.#isHeard = true;
+    const there = new Set(this.#slots.map(({ id }) => id));
+    const over = this.#unsure.filter(({ slot }) => !there.has(slot.id));
+    this.#unsure = [];
+    return over;
+  }
+
+  /** The start of a run that a look found at the front, if that was seen. */
+  #startOf({ id = '' }: Slot): AtWork | undefined {
+    const known = this.#atWork;
+    if (known === undefined || isNobody(known.slot) || known.slot.id === id) return known;
+    // A waiting job was removed, and this run was taken for over by that.
+    const begun = this.#begun.get(id);
+    if (begun !== undefined) return begun;
+    // This run went in front of the one that was expected, and began in its stead.
+    return this.#slots.some((slot) => slot.id === known.slot.id) ? known : undefined;
   }
 
   /**
-   * Takes in the queue's length. Returns another client's run that is over by it, if it was seen whole. `isOurs`: the
-   * id is a live job's of ours; `isOver`: it has run, and only its outputs are fetched.
+   * Takes in the queue's length. `isOurs`: the id is a live job's of ours; `isOver`: it has run, and only its outputs are
+   * fetched. Returns the time of a run that is over by it, ms, if it was seen whole and nobody told whose it was.
    */
-  told(remaining: number, at: number, { isOurs, isOver }: Ours): StrangersRun | undefined {
+  told(remaining: number, at: number, { isOurs, isOver }: Ours): number | undefined {
     const isOverAt = (slot: Slot | undefined): boolean => slot?.id !== undefined && isOver(slot.id);
     while (isOverAt(this.#slots[0])) this.#slots.shift();
     const wanted = Math.min(remaining, bounds.queuePlaces);
@@ -90,6 +116,7 @@ export class Line {
     if (isShorter) this.#slots = this.#slots.slice(this.#slots.length - wanted);
     const over = isShorter ? this.#over(first, at) : undefined;
     if (this.#slots[0] !== this.#atWork?.slot) this.#begins(at, true);
+    this.#isHeard = true;
     return over;
   }
 
@@ -118,16 +145,24 @@ export class Line {
     if (this.#slots[0] !== this.#atWork?.slot) this.#begins(at, true);
   }
 
-  #over(slot: Slot, at: number): StrangersRun | undefined {
+  #over(slot: Slot, at: number): number | undefined {
     const run = this.#atWork;
     const before = this.#before;
     this.#before = slot.graph;
     if (run?.isExact !== true || run.slot !== slot) return undefined;
-    return { slot, before, ms: at - run.since };
+    const ms = at - run.since;
+    if (slot.id === undefined) return ms;
+    if (ms >= REMOVED_MS) this.#unsure = [...this.#unsure, { slot, before, ms }].slice(-ENDED);
+    return undefined;
   }
 
   #begins(at: number, isExact: boolean): void {
     const [slot] = this.#slots;
-    this.#atWork = slot === undefined ? undefined : { slot, since: at, isExact };
+    this.#isAtWork(slot && { slot, since: at, isExact: isExact && this.#isHeard });
+  }
+
+  #isAtWork(run: AtWork | undefined): void {
+    this.#atWork = run;
+    if (run?.slot.id !== undefined) remember(this.#begun, run.slot.id, run, ENDED);
   }
 }

@@ -21,7 +21,8 @@ export class Strangers {
       const { runId, targets } = entry;
       const known = slots.get(runId);
       if (known?.graph !== undefined) continue;
-      const { nodes = entry.nodes() } = known ?? {};
+      // A list of jobs leaves workflows out: 0 nodes tell nothing.
+      const nodes = known?.nodes || entry.nodes();
       const isRoom = read + nodes <= bounds.strangersNodesAtOnce && this.#nodes + nodes <= bounds.strangersNodes;
       const graph = nodes > 0 && isRoom ? entry.graph() : undefined;
       read += graph?.size ?? 0;

@@ -1,5 +1,5 @@
 import type { Graph } from '../../../job/workflow';
-import { likeLast } from '../../../maps/remember';
+import { getOrInsert, likeLast } from '../../../maps/remember';
 import { sameNodes } from '../line/same-nodes';
 import { heatOf, kindOf } from './kinds';
 import { middleOf, type Observed } from './observed';
@@ -126,12 +126,10 @@ export class Estimates {
   }
 
   #notedOf(graph: Graph): Noted {
-    const known = this.#noted.get(graph);
-    if (known !== undefined) return known;
-    this.#numbered += 1;
-    const noted: Noted = { number: this.#numbered, after: undefined, known: undefined };
-    this.#noted.set(graph, noted);
-    return noted;
+    return getOrInsert(this.#noted, graph, () => {
+      this.#numbered += 1;
+      return { number: this.#numbered, after: undefined, known: undefined };
+    });
   }
 
   /** What another run of the kind took, for which more or less was cached, scaled by the ratio of the two plans. */

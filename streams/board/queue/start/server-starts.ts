@@ -1,10 +1,11 @@
+import type { JobReads } from '../../job-index';
 import { bounds } from '../../../bounds';
 import type { QueueSeen } from '../../../job/job-event';
 import type { Job } from '../../../job/job';
 import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
 import type { RunClock } from '../../../job/progress/run-clock';
-import { Line } from '../line/line';
+import { Line, type StrangersRun } from '../line/line';
 import type { Strangers } from '../line/strangers';
 import { heatOfRun } from './at-work';
 import { Estimates, type Ahead } from './estimates';
@@ -14,13 +15,7 @@ import { Plans } from './planned';
 import { walked, type Place } from './walk';
 
 /** The live jobs that a server's queue may name. */
-export interface Jobs {
-  readonly ofServer: (serverUrl: string) => readonly Job[];
-  readonly countOf: (serverUrl: string) => number;
-  /** The job whose present run has this id at ComfyUI. */
-  readonly run: (runId: string) => Job | undefined;
-  readonly jobs: ReadonlyMap<string, Job>;
-}
+export type Jobs = Pick<JobReads, 'ofServer' | 'countOf' | 'run' | 'jobs'>;
 
 /** How long a walk through the queue is reused, ms: for all jobs of one look, say. */
 const SAME_WALK_MS = 200;
@@ -46,25 +41,31 @@ export class ServerStarts {
   looked({ entries, at }: QueueSeen, strangers: Strangers): void {
     const others = entries.filter((entry) => this.#oursOf(entry) === undefined);
     const slots = strangers.seen(this.#url, others);
-    this.#line.looked(entries, at, (entry) => {
+    const over = this.#line.looked(entries, at, (entry) => {
       const job = this.#oursOf(entry);
       return job === undefined ? (slots.get(entry.runId) ?? { id: entry.runId }) : { id: job.state.promptId };
     });
+    for (const run of over) this.#ran(run);
     this.#walked = undefined;
   }
 
   /** Takes in the queue's length. Forgets other clients' workflows if no job of ours is there to wait for them. */
   told(remaining: number, at: number, strangers: Strangers): void {
     if (this.#jobs.countOf(this.#url) === 0) strangers.forget(this.#url);
-    const run = this.#line.told(remaining, at, {
+    const ms = this.#line.told(remaining, at, {
       isOurs: (id) => this.#live(id) !== undefined,
       isOver: (id) => this.#live(id)?.stage.tag === 'fetchingOutputs',
     });
-    if (run === undefined) return;
-    const { graph, targets } = run.slot;
-    const { isCold = true, heat = '' } =
-      (graph && this.#estimates.heatOf({ graph, targets, durations: this.#durations }, run.before)) ?? {};
-    this.#observed.took(graph && { kind: kindOf(graph), heat, isCold }, run.ms, false);
+    if (ms !== undefined) this.#observed.took(undefined, ms, false);
+  }
+
+  /** Another client's run is over. */
+  #ran({ slot: { graph, targets }, before, ms }: StrangersRun): void {
+    const run = graph && {
+      kind: kindOf(graph),
+      ...this.#estimates.heatOf({ graph, targets, durations: this.#durations }, before),
+    };
+    this.#observed.took(run, ms, false);
   }
 
   accepted({ state: { promptId } }: Job, at: number, isOutOfTurn: boolean): void {
@@ -99,7 +100,7 @@ export class ServerStarts {
     const [line, estimates] = [this.#line, this.#estimates];
     this.#plans.begin();
     const known = { estimates, durations: this.#durations, atWork: line.atWork, before: line.before };
-    const ahead = walked(this.#places(), { ...known, usualMs: this.#observed.usual() }, at);
+    const ahead = walked(this.#places(), { ...known, usual: this.#observed.usual() }, at);
     this.#walked = { at, ahead };
     return this.#walked;
   }

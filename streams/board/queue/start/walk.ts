@@ -5,6 +5,7 @@ import type { Graph } from '../../../job/workflow';
 import type { AtWork, Slot } from '../line/line';
 import { leftOfJob, leftSince, type Front } from './at-work';
 import type { Ahead, Estimate, Estimates, Live } from './estimates';
+import type { Usual } from './observed';
 import type { Work } from './planned';
 
 /** One place of the queue: a job of ours, another client's slot, or neither if nothing is known of it. */
@@ -21,10 +22,10 @@ export interface Known {
   /** The workflow that ran last. */
   readonly before: Graph | undefined;
   /** The time for a run of which nothing else is known. */
-  readonly usualMs: number | undefined;
+  readonly usual: Usual | undefined;
 }
 
-/** The trust of an estimate by `usualMs`. */
+/** The trust of an estimate by what is usual. */
 const GUESS_TRUST = 0.3;
 
 /**
@@ -53,7 +54,7 @@ function runsOf(places: readonly Place[], known: Known, at: number): readonly (A
     const work = workOf(place, known.durations);
     const estimate = work && known.estimates.of(work, before, at, live);
     before = work?.graph;
-    const expected = estimate !== undefined && isSureOf(estimate) ? estimate : (usual(known.usualMs) ?? estimate);
+    const expected = likelier(estimate, known.usual);
     if (index > 0) return expected;
     const front = frontOf(place, expected, known.atWork, at);
     live = front?.live;
@@ -68,9 +69,13 @@ function frontOf(
   at: number,
 ): Front | undefined {
   if (job !== undefined) return leftOfJob(job, expected, at);
-  const since = slot !== undefined && atWork?.slot === slot ? atWork.since : at;
-  return expected && leftSince(expected, since, at);
+  if (expected === undefined) return undefined;
+  const seen = slot !== undefined && atWork?.slot === slot ? atWork : { since: at, isExact: false };
+  return leftSince(seen.isExact ? expected : halfOf(expected), seen.since, at);
 }
+
+/** What is left, in the mean, of a run whose start was not seen; as much is doubtful. */
+const halfOf = (run: Estimate): Estimate => ({ ...run, ms: run.ms / 2, sureMs: run.sureMs / 4 });
 
 function workOf({ job, slot }: Place, durations: Durations): Work | undefined {
   if (job !== undefined)
@@ -78,5 +83,15 @@ function workOf({ job, slot }: Place, durations: Durations): Work | undefined {
   return slot?.graph && { graph: slot.graph, targets: slot.targets, durations };
 }
 
-const usual = (ms: number | undefined): Estimate | undefined =>
-  ms === undefined ? undefined : { ms, sureMs: ms, trust: GUESS_TRUST, heat: '' };
+/** A guess that differs by more than this factor from what is usual tells of another kind of run. */
+const ANOTHER_KIND = 4;
+
+/** What is known of the run itself, else what runs usually take if those are alike, else a guess. */
+function likelier(estimate: Estimate | undefined, usual: Usual | undefined): Estimate | undefined {
+  if (usual === undefined) return estimate;
+  const { ms, areAlike } = usual;
+  const isOther =
+    estimate !== undefined && Math.abs(Math.log(Math.max(1, estimate.ms) / Math.max(1, ms))) > Math.log(ANOTHER_KIND);
+  if (estimate !== undefined && (isSureOf(estimate) || !areAlike || isOther)) return estimate;
+  return { ms, sureMs: areAlike ? ms : 0, trust: GUESS_TRUST, heat: '' };
+}

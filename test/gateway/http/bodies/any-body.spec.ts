@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Checked } from '../../../../gateway/http/bodies/check';
-import { outlineOf } from '../../../../streams/workflow/json-outline';
+import { membersWithin } from '../../../../streams/workflow/json-members';
 import { bounds } from '../../../../streams/bounds';
 import { body, check } from './a-body';
 
@@ -29,7 +29,7 @@ describe('any body:', () => {
         fc.constantFrom(0, 2),
         (json, indent) => {
           const text = JSON.stringify(json, undefined, indent);
-          const outline = outlineOf(text);
+          const outline = membersWithin(text);
           if (outline.tag === 'beyond') return;
           const found = outline.members.map(({ key, start, end }) => [
             key,

@@ -11,11 +11,15 @@ function aLine() {
   return {
     line,
     ids: () => line.slots.map(({ id }) => id ?? '?').join(''),
-    looked: (at: number, ids: string) => {
-      line.looked(Array.from(ids, entry), at, ({ runId }) => ({ id: runId }));
-    },
+    /** The runs that are over and were seen whole. */
+    looked: (at: number, ids: string) =>
+      line
+        .looked(Array.from(ids, entry), at, ({ runId }) => ({ id: runId }))
+        .map(({ slot, ms }) => `${slot.id ?? '?'} ${ms}`),
     told: (at: number, remaining: number, over = '') =>
-      line.told(remaining, at, { isOurs: (id) => /[A-Z]/.test(id), isOver: (id) => over.includes(id) })?.ms,
+      line.told(remaining, at, { isOurs: (id) => /[A-Z]/.test(id), isOver: (id) => over.includes(id) }),
+    since: () => line.atWork?.since,
+    isExact: () => line.atWork?.isExact,
   };
 }
 
@@ -89,21 +93,74 @@ describe('who stands where', () => {
   });
 });
 
-test('a stranger’s run is timed where its start was seen', () => {
-  const { looked, told } = aLine();
-  looked(5, 'xyA');
-  // The first ran before.
-  expect(told(10, 2)).toBeUndefined();
-  looked(20, 'yA');
-  expect(told(40, 1)).toBe(30);
+describe('a stranger’s run', () => {
+  test('is timed where its start was seen, once a look finds it gone', () => {
+    const { looked, told } = aLine();
+    looked(500, 'xyA');
+    // The first ran before.
+    told(1000, 2);
+    expect(looked(2000, 'yA')).toEqual([]);
+    told(4000, 1);
+    expect(looked(5000, 'A')).toEqual(['y 3000']);
+  });
+
+  test('is timed where nobody told whose it is', () => {
+    const { told } = aLine();
+    told(0, 3);
+    // It may have run before the queue's length was told.
+    expect(told(10, 2)).toBeUndefined();
+    expect(told(40, 1)).toBe(30);
+  });
+
+  test('goes on as long as before when a waiting job was removed', () => {
+    const { looked, told, since, isExact } = aLine();
+    told(0, 0);
+    told(100, 1);
+    looked(200, 'xyzA');
+    expect([since(), isExact()]).toEqual([100, true]);
+    told(5000, 3);
+    expect(looked(6000, 'xzA')).toEqual([]);
+    expect([since(), isExact()]).toEqual([100, true]);
+  });
+
+  test('is no run if it was removed with others', () => {
+    const { looked, told } = aLine();
+    told(0, 0);
+    told(100, 1);
+    looked(200, 'vwxyA');
+    for (const [n, left] of [4, 3, 2].entries()) told(5000 + n, left);
+    // In truth w and x were removed, and v has ended.
+    expect(looked(6000, 'yA')).toEqual(['v 4900']);
+  });
+
+  test('began when the one before was over, if it went in front of who was expected', () => {
+    const { looked, told, since, isExact } = aLine();
+    told(0, 0);
+    told(100, 1);
+    looked(200, 'xyA');
+    told(1000, 4);
+    told(3000, 3);
+    looked(9000, 'zyA');
+    expect([since(), isExact()]).toEqual([3000, true]);
+  });
+
+  test('has no known start where what stood at the front is over, too', () => {
+    const { looked, told, since, isExact } = aLine();
+    told(0, 3);
+    expect(isExact()).toBe(false);
+    looked(200, 'xyA');
+    looked(9000, 'zA');
+    expect([since(), isExact()]).toEqual([9000, false]);
+  });
 });
 
 test('a stranger’s run is not timed whose start nobody saw, behind a job of ours', () => {
   const { line, looked, told } = aLine();
   looked(0, 'xAy');
   line.accepted('B', 1, false);
-  told(2, 3);
-  expect(told(50, 1, 'A')).toBeUndefined();
+  told(2000, 3);
+  told(5000, 1, 'A');
+  expect(looked(6000, 'B')).toEqual([]);
 });
 
 describe('what a run before has left as it is wanted', () => {

@@ -14,12 +14,23 @@ test('what nothing else is known of takes what strangers’ runs do, and what ou
   const { took, usual } = observed();
   expect(usual()).toBeUndefined();
   took(ran('warm'), 500, true);
-  expect(usual()).toBe(500);
+  expect(usual()?.ms).toBe(500);
   took(undefined, 40, false);
   took(ran('warm'), 500, true);
-  expect(usual()).toBe(40);
+  expect(usual()?.ms).toBe(40);
   for (let n = 0; n < 15; n += 1) took(undefined, 7, false);
-  expect(usual()).toBeCloseTo(7);
+  expect(usual()?.ms).toBeCloseTo(7);
+});
+
+test.each([
+  [[500], false],
+  [[500, 600], true],
+  [[500, 600, 90_000], true],
+  [[500, 600, 90_000, 2_000], false],
+])('after %j ms the next is expected to take about as long: %s', (times, areAlike) => {
+  const { took, usual } = observed();
+  for (const ms of times) took(undefined, ms, false);
+  expect(usual()?.areAlike).toBe(areAlike);
 });
 
 test('[R9] a run that took less than no time, or no number of ms, is none', () => {

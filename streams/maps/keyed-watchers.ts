@@ -1,9 +1,10 @@
 import { Observable, type Subscriber } from 'rxjs';
+import { setsByKey } from './sets-by-key';
 
 /** The watchers of each key: telling a value visits the watchers of its key only (R17). */
 export interface Watchers<T> {
-  /** Emits a value to all who watch this key. */
-  tell(key: string, value: T): void;
+  /** Emits a value to all who watch this key. Returns whether anybody does. */
+  tell(key: string, value: T): boolean;
   /** The values of one key from subscription on; completes when the key is released. */
   changes(key: string): Observable<T>;
   /** Whether anybody watches this key. */
@@ -15,13 +16,15 @@ export interface Watchers<T> {
 }
 
 export function watchers<T>(): Watchers<T> {
-  const byKey = new Map<string, Set<Subscriber<T>>>();
+  const byKey = setsByKey<string, Subscriber<T>>();
   let closed = false;
-  const of = (key: string): readonly Subscriber<T>[] => [...(byKey.get(key) ?? [])];
+  const of = (key: string): readonly Subscriber<T>[] => [...byKey.of(key)];
   const release = (key: string): void => of(key).forEach((subscriber) => subscriber.complete());
   return {
     tell: (key, value) => {
-      for (const subscriber of of(key)) subscriber.next(value);
+      const subscribers = of(key);
+      for (const subscriber of subscribers) subscriber.next(value);
+      return subscribers.length > 0;
     },
     changes: (key) =>
       new Observable((subscriber) => {
@@ -29,18 +32,14 @@ export function watchers<T>(): Watchers<T> {
           subscriber.complete();
           return;
         }
-        byKey.set(key, (byKey.get(key) ?? new Set()).add(subscriber));
-        return () => {
-          const subscribers = byKey.get(key);
-          subscribers?.delete(subscriber);
-          if (subscribers?.size === 0) byKey.delete(key);
-        };
+        byKey.add(key, subscriber);
+        return () => byKey.delete(key, subscriber);
       }),
     has: (key) => byKey.has(key),
     release,
     close: () => {
       closed = true;
-      [...byKey.keys()].forEach(release);
+      [...byKey.all.keys()].forEach(release);
     },
   };
 }

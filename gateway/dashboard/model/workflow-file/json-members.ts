@@ -1,3 +1,5 @@
+import { endOfString } from '../../../../streams/workflow/json-text';
+
 /** A value's place in a text: from `from` up to `to`, `to` excluded. */
 export interface Span {
   readonly from: number;
@@ -48,29 +50,7 @@ export function afterValue(json: string, at: number): number {
   return json.length;
 }
 
-/** Replaces NaN and Infinity, which Python's json writes and JSON does not have, by `null`. */
-export function withoutNaN(text: string): string {
-  if (!/NaN|Infinity/.test(text)) return text;
-  const parts: string[] = [];
-  for (let here = 0; here < text.length;) {
-    const quote = text.indexOf('"', here);
-    const end = quote < 0 ? text.length : quote;
-    parts.push(text.slice(here, end).replace(/-?\b(?:NaN|Infinity)\b/g, 'null'));
-    here = quote < 0 ? end : afterString(text, quote);
-    if (quote >= 0) parts.push(text.slice(quote, here));
-  }
-  return parts.join('');
-}
-
-/** Where a string ends. Not by a regular expression, which overflows the stack on a string of megabytes. */
-function afterString(json: string, at: number): number {
-  for (let quote = json.indexOf('"', at + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
-    let backslashes = 0;
-    while (json[quote - 1 - backslashes] === '\\') backslashes += 1;
-    if (backslashes % 2 === 0) return quote + 1;
-  }
-  return json.length;
-}
+const afterString = (json: string, at: number): number => Math.min(json.length, endOfString(json, at) + 1);
 
 const afterSpace = (json: string, at: number): number => atMatch(json, /[^\s]|$/g, at);
 

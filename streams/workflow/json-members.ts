@@ -1,4 +1,5 @@
 import { bounds } from '../bounds';
+import { endOfString } from './json-text';
 
 /** A member of the outermost object, and where its value is in the text. */
 export interface Member {
@@ -18,18 +19,20 @@ export interface Weights {
 
 const heaviest: Weights = { levels: bounds.bodyLevels, values: bounds.bodyValues, fields: bounds.bodyFields };
 
-export type Outline =
+/** The outermost members; or why the text is refused, as the predicate of a sentence about it. */
+export type Weighed =
   | { readonly tag: 'members'; readonly members: readonly Member[] }
-  | { readonly tag: 'beyond'; readonly bound: keyof Weights; readonly most: number };
+  | { readonly tag: 'beyond'; readonly objection: string };
 
-const BACKSLASH = 0x5c;
+/** The bounds of a JSON text that is no whole body: its outermost object may have any number of fields. */
+export const anyFields: Weights = { ...heaviest, fields: Infinity };
 
 /**
  * Counts levels, values and fields of a JSON text in one pass, and finds its outermost members; stops at the first
  * bound exceeded. So a body is checked against the bounds before `JSON.parse` builds anything of it. Does not check the
  * syntax.
  */
-export function outlineOf(text: string, most: Weights = heaviest): Outline {
+export function membersWithin(text: string, most: Weights = heaviest): Weighed {
   const members: Member[] = [];
   let levels = 0;
   let values = 1;
@@ -52,7 +55,7 @@ export function outlineOf(text: string, most: Weights = heaviest): Outline {
       case 0x7b:
         levels += 1;
         values += 1;
-        if (levels > most.levels) return { tag: 'beyond', bound: 'levels', most: most.levels };
+        if (levels > most.levels) return beyond(most, 'levels');
         break;
       case 0x5d:
       case 0x7d:
@@ -68,21 +71,16 @@ export function outlineOf(text: string, most: Weights = heaviest): Outline {
         key = unquoted(lastString);
         start = at + 1;
     }
-    if (values > most.values) return { tag: 'beyond', bound: 'values', most: most.values };
-    if (members.length > most.fields) return { tag: 'beyond', bound: 'fields', most: most.fields };
+    if (values > most.values) return beyond(most, 'values');
+    if (members.length > most.fields) return beyond(most, 'fields');
   }
   return { tag: 'members', members };
 }
 
-/** The index of the closing quote, or the text's length if there is none. */
-function endOfString(text: string, from: number): number {
-  for (let end = text.indexOf('"', from + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let before = end - 1;
-    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
-    if ((end - before) % 2 === 1) return end;
-  }
-  return text.length;
-}
+const beyond = (most: Weights, bound: keyof Weights): Weighed => ({
+  tag: 'beyond',
+  objection: `has more than ${most[bound]} ${bound}`,
+});
 
 const WHITE = /\s/;
 function trimmed(text: string, from: number, to: number): { readonly start: number; readonly end: number } {
