@@ -35,7 +35,7 @@ export function watchers<T>(): Watchers<T> {
         byKey.add(key, subscriber);
         return () => byKey.delete(key, subscriber);
       }),
-    has: (key) => byKey.has(key),
+    has: (key) => byKey.all.has(key),
     release,
     close: () => {
       closed = true;
