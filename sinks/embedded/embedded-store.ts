@@ -119,12 +119,8 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
     refile: () => EMPTY,
     remove: (promptId) => states.remove(promptId),
 
-    // There is one process: everybody who watches a job is in it.
     changes: (promptId) => feed.changes(promptId),
-    announce: () => undefined,
-    isHeard: () => false,
-    show: () => undefined,
-    previews: () => NEVER,
+    ...nobodyElsewhere,
 
     preflight: () => healthy().pipe(concatMap((isWell) => (isWell ? of([]) : probe()))),
     healthy,
@@ -136,3 +132,11 @@ export function embeddedStore(options: EmbeddedStoreOptions): JobStore {
       }),
   };
 }
+
+/** There is one process: everybody who watches a job is in it. */
+const nobodyElsewhere: Pick<JobStore, 'announce' | 'isHeard' | 'show' | 'previews'> = {
+  announce: () => undefined,
+  isHeard: () => false,
+  show: () => undefined,
+  previews: () => NEVER,
+};
